@@ -1,0 +1,1 @@
+//! The `aa` command line: arguments, settings, words on the terminal, exit codes.

@@ -1,0 +1,2 @@
+//! The `aa` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The façade that every front end uses.

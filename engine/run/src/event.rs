@@ -1,0 +1,297 @@
+//! The events a run is made of: the only things that can happen to it.
+//!
+//! A run changes only by appending an event, so everything that shows or resumes a
+//! run reads events and nothing else. They are a file format: add variants and
+//! optional fields only.
+
+use std::fmt;
+
+use aa_spec::tool::ErrorKind;
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Number of a run in its store, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct RunId(pub i64);
+
+/// A moment, UTC, to the millisecond.
+pub type Time = DateTime<Utc>;
+
+/// Which step of a run, e.g. `build`, `fan[3]` (an item of a foreach step),
+/// `release/build` (a step of a sub-skill), `build#undo` (its taking back).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct StepPath(pub String);
+
+/// Who started a run or acted on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A person at a terminal.
+    Cli,
+    /// The scheduler.
+    Cron,
+    /// An AI client.
+    Mcp,
+    /// The HTTP API or the dashboard.
+    Http,
+    /// Another run.
+    Parent,
+}
+
+/// One entry of a run's journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// The run it belongs to.
+    pub run_id: RunId,
+    /// Position in the run's journal, from 0 without gaps.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Time,
+    /// Who started the run, or who acted on it in this event.
+    pub source: Origin,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Body {
+    /// The run exists. Always the first event.
+    SkillStarted {
+        /// Canonical name of the skill.
+        skill: String,
+        /// Hash of the pinned plan.
+        plan: String,
+        /// Random text that makes idempotency keys unique among stores.
+        nonce: String,
+        /// Bound inputs, defaults filled in.
+        inputs: Map<String, Value>,
+        /// `values:` of the configuration as of now.
+        #[serde(default)]
+        config: Value,
+        /// Declared environment variables as of now.
+        #[serde(default)]
+        env: Map<String, Value>,
+        /// Dry run: reads run, writes are answered from the plan.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        dry_run: bool,
+    },
+    /// A step, an item of it, or one more attempt at it is about to start.
+    StepStarted {
+        /// Which step.
+        step: StepPath,
+        /// From 1.
+        attempt: u32,
+        /// What kind of step: `tool`, `skill`, `confirm`, `wait`, `then`, `foreach`.
+        kind: String,
+        /// The tool or skill.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+        /// Arguments with secrets as references.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        args: Option<Value>,
+        /// The attempt ends at this time at the latest; for `wait`, ends then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Time>,
+        /// Number of items of a foreach step.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        items: Option<u64>,
+    },
+    /// A step says how it is doing. At most one a second for each step.
+    StepProgress {
+        /// Which step.
+        step: StepPath,
+        /// Its last line.
+        message: String,
+    },
+    /// An attempt failed and another one follows.
+    StepRetrying {
+        /// Which step.
+        step: StepPath,
+        /// The attempt that failed.
+        attempt: u32,
+        /// Why it failed.
+        error: StepError,
+        /// When the next attempt starts.
+        until: Time,
+    },
+    /// A heal rule has fired.
+    HealStarted {
+        /// Which step failed.
+        step: StepPath,
+        /// Which rule.
+        rule: String,
+    },
+    /// A heal rule is done.
+    HealFinished {
+        /// Which step failed.
+        step: StepPath,
+        /// Which rule.
+        rule: String,
+        /// Whether it says it helped.
+        healed: bool,
+    },
+    /// A person is asked.
+    ConfirmRequested {
+        /// Which step.
+        step: StepPath,
+        /// The question.
+        message: String,
+        /// Possible answers.
+        options: Vec<String>,
+        /// The answer when nobody answers in time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        default: Option<String>,
+        /// When the default is taken, or the step fails.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Time>,
+    },
+    /// The question is answered.
+    ConfirmAnswered {
+        /// Which step.
+        step: StepPath,
+        /// One of the options.
+        answer: String,
+        /// Who answered; `timeout` for the default.
+        by: String,
+    },
+    /// A step has its result.
+    StepCompleted {
+        /// Which step.
+        step: StepPath,
+        /// The result.
+        output: Value,
+        /// From the first attempt's start, in milliseconds.
+        duration_ms: u64,
+    },
+    /// A step has failed for good.
+    StepFailed {
+        /// Which step.
+        step: StepPath,
+        /// Why.
+        error: StepError,
+        /// The run goes on all the same (`on_error: continue`).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        continued: bool,
+        /// From the first attempt's start, in milliseconds.
+        duration_ms: u64,
+    },
+    /// A step did not run.
+    StepSkipped {
+        /// Which step.
+        step: StepPath,
+        /// Why, e.g. "condition is false".
+        reason: String,
+    },
+    /// Someone wants the run to end.
+    CancelRequested {
+        /// Who.
+        by: String,
+        /// Why; may be empty.
+        #[serde(default)]
+        reason: String,
+    },
+    /// The process that drove the run died; another took over.
+    RunResumed {
+        /// Steps that had started and not finished: their outcome is unknown.
+        unknown: Vec<StepPath>,
+    },
+    /// A person or a reconcile rule said how a step with unknown outcome ended.
+    StepResolved {
+        /// Which step.
+        step: StepPath,
+        /// What is to be believed.
+        resolution: Resolution,
+        /// Who said so; `reconcile` for the rule.
+        by: String,
+    },
+    /// The completed steps are being taken back.
+    UndoStarted {
+        /// Who asked; `on_failure` when the skill says so.
+        by: String,
+    },
+    /// Taking back is over.
+    UndoFinished {
+        /// Steps whose taking back failed.
+        failed: Vec<StepPath>,
+    },
+    /// The run succeeded.
+    SkillCompleted {
+        /// Results by name.
+        outputs: Map<String, Value>,
+        /// From the start, in milliseconds.
+        duration_ms: u64,
+    },
+    /// The run failed.
+    SkillFailed {
+        /// Why.
+        error: StepError,
+        /// The step that brought it down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepPath>,
+        /// From the start, in milliseconds.
+        duration_ms: u64,
+    },
+    /// The run was cancelled.
+    SkillCancelled {
+        /// From the start, in milliseconds.
+        duration_ms: u64,
+    },
+    /// A workspace or one of its sessions changed.
+    WorkspaceUpdated {
+        /// Which workspace.
+        workspace_uri: String,
+    },
+}
+
+/// How a step with unknown outcome is resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// It took place, with this result.
+    Done {
+        /// The result.
+        output: Value,
+    },
+    /// It is to be run again.
+    Retry,
+    /// It did not work.
+    Fail,
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StepError {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// One line.
+    pub message: String,
+    /// Whatever else is known: exit code, last lines of stderr, HTTP status …
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub details: Value,
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for StepPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StepError {
+    /// An error without details.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), details: Value::Null }
+    }
+}

@@ -1,0 +1,17 @@
+//! What happens when a skill runs.
+//!
+//! Reading order: [`event`] (the only things that can happen to a run), [`machine`]
+//! (what they add up to and what follows; pure), [`driver`] (the loop that gives a
+//! machine hands), [`store`] (events on disk), [`tool`] (what steps call),
+//! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
+//! (the façade that every front end uses).
+
+pub mod driver;
+pub mod engine;
+pub mod event;
+pub mod home;
+pub mod machine;
+pub mod settings;
+pub mod store;
+pub mod tool;
+pub mod toolbox;

@@ -1,0 +1,287 @@
+//! Events on disk: one `SQLite` database and a folder of big values beside it.
+//!
+//! One writer thread owns the write connection, drains what is queued, commits once
+//! and then acknowledges all. What is acknowledged survives a power cut.
+
+use std::path::{Path, PathBuf};
+
+use aa_spec::plan::Plan;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Body, Event, Origin, Resolution, RunId, StepPath, Time};
+
+/// The store of one user or project. Cheap to clone; clones share the writer.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// How to open a store.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreOptions {
+    /// What a commit survives.
+    pub durability: Durability,
+    /// Event bodies larger than this go to a content-addressed file, in bytes.
+    pub inline_limit: usize,
+}
+
+/// What a commit survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// A power cut.
+    #[default]
+    Full,
+    /// The death of the process; a power cut may lose the last commits.
+    Normal,
+}
+
+/// A run to be created.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// Canonical name of the skill.
+    pub skill: String,
+    /// What runs; stored once by its hash.
+    pub plan: std::sync::Arc<Plan>,
+    /// Who starts it.
+    pub origin: Origin,
+    /// When.
+    pub at: Time,
+    /// The folder it was started in.
+    pub folder: PathBuf,
+    /// A repeated request with the same key finds the first run instead.
+    pub request_key: Option<String>,
+}
+
+/// The right to append to a run. Held by one process at a time; a dead process loses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The run.
+    pub run: RunId,
+    /// Fencing number: an append under an older one is refused.
+    pub epoch: i64,
+}
+
+/// Where a run stands; a projection of its events, kept in the same transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// Steps are running or about to.
+    Running,
+    /// Only a person can move it on: a question is open or an outcome unknown.
+    Waiting,
+    /// It succeeded.
+    Completed,
+    /// It failed.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunSummary {
+    /// Its number.
+    pub id: RunId,
+    /// Canonical name of the skill.
+    pub skill: String,
+    /// Hash of its plan.
+    pub plan: String,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// True when it is not over and no living process drives it.
+    pub interrupted: bool,
+    /// Who started it.
+    pub origin: Origin,
+    /// When.
+    pub started_at: Time,
+    /// When it ended.
+    pub ended_at: Option<Time>,
+    /// The folder it was started in.
+    pub folder: PathBuf,
+    /// Number of its events.
+    pub events: u64,
+    /// One line on how it ended; empty when all is well.
+    pub error: String,
+}
+
+/// Which runs to list, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only this skill.
+    pub skill: Option<String>,
+    /// Only these states; empty means all.
+    pub status: Vec<RunStatus>,
+    /// Only runs that are not over and that no living process drives.
+    pub interrupted: bool,
+    /// Only runs before this one.
+    pub before: Option<RunId>,
+    /// At most this many.
+    pub limit: Option<u32>,
+}
+
+/// What another process wants of a run: the durable inbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Number in the inbox, ascending.
+    pub id: i64,
+    /// Through which front end it came.
+    pub origin: Origin,
+    /// Who wants it.
+    pub by: String,
+    /// What is wanted.
+    pub ask: Ask,
+}
+
+/// What is wanted of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// End it.
+    Cancel {
+        /// Why; may be empty.
+        reason: String,
+    },
+    /// Answer an open question.
+    Answer {
+        /// Which step asks.
+        step: StepPath,
+        /// One of its options.
+        answer: String,
+    },
+    /// Say how a step with unknown outcome ended.
+    Resolve {
+        /// Which step.
+        step: StepPath,
+        /// How.
+        resolution: Resolution,
+    },
+}
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder or file cannot be used.
+    #[error("cannot use the store `{}`: {message}", .path.display())]
+    Unusable {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// The store was written by a newer version.
+    #[error("the store `{}` has format {found}, and this `aa` knows {known}", .path.display())]
+    TooNew {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format known here.
+        known: i64,
+    },
+    /// No such run.
+    #[error("there is no run {0}")]
+    NoRun(RunId),
+    /// A living process drives it.
+    #[error("run {0} is driven by another process")]
+    Busy(RunId),
+    /// Another process has taken the run over.
+    #[error("run {0} was taken over by another process")]
+    Fenced(RunId),
+    /// What is stored cannot be read back.
+    #[error("run {run}: {message}")]
+    Corrupt {
+        /// Which run.
+        run: RunId,
+        /// What is wrong.
+        message: String,
+    },
+    /// A write failed, e.g. because the disk is full. Nothing of it was kept.
+    #[error("cannot write to the store `{}`: {message}", .path.display())]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+}
+
+impl Store {
+    /// Opens or creates the store in a folder.
+    pub fn open(folder: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let _ = options;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Creates a run with its first events, all in one commit; `seq` counts from 0.
+    ///
+    /// Returns the lease, or the lease-less id of the run that the same `request_key` made.
+    pub async fn create(&self, new: NewRun, bodies: Vec<(Time, Body)>) -> Result<Created, StoreError> {
+        let _ = (new, bodies, &self.folder);
+        Err(StoreError::NoRun(RunId(0)))
+    }
+
+    /// Appends events and takes requests off the inbox, in one commit. On return they are durable.
+    pub async fn append(&self, lease: Lease, events: Vec<Event>, taken: Vec<i64>) -> Result<(), StoreError> {
+        let _ = (events, taken);
+        Err(StoreError::Fenced(lease.run))
+    }
+
+    /// Takes over a run that no living process drives.
+    pub async fn acquire(&self, run: RunId) -> Result<Lease, StoreError> {
+        Err(StoreError::NoRun(run))
+    }
+
+    /// Gives a run back while this process lives on.
+    pub async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        Err(StoreError::Fenced(lease.run))
+    }
+
+    /// Events of a run from a `seq` on.
+    pub fn events(&self, run: RunId, from: u64) -> Result<Vec<Event>, StoreError> {
+        let _ = from;
+        Err(StoreError::NoRun(run))
+    }
+
+    /// The plan that a run is pinned to.
+    pub fn plan(&self, run: RunId) -> Result<Plan, StoreError> {
+        Err(StoreError::NoRun(run))
+    }
+
+    /// One run.
+    pub fn run(&self, run: RunId) -> Result<RunSummary, StoreError> {
+        Err(StoreError::NoRun(run))
+    }
+
+    /// Runs, newest first.
+    pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
+        let _ = filter;
+        Ok(Vec::new())
+    }
+
+    /// Puts a request into a run's inbox.
+    pub async fn post(&self, run: RunId, origin: Origin, by: &str, ask: Ask) -> Result<(), StoreError> {
+        let _ = (origin, by, ask);
+        Err(StoreError::NoRun(run))
+    }
+
+    /// Requests in a run's inbox, oldest first.
+    pub fn inbox(&self, run: RunId) -> Result<Vec<Request>, StoreError> {
+        Err(StoreError::NoRun(run))
+    }
+
+    /// A number that changes when another process wrote to the store: cheap to poll.
+    pub fn version(&self) -> Result<i64, StoreError> {
+        Ok(0)
+    }
+}
+
+/// What [`Store::create`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// A new run, held by this process.
+    New(Lease),
+    /// The same request had made this run before.
+    Existing(RunId),
+}

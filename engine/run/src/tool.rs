@@ -1,0 +1,88 @@
+//! What a step calls.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aa_spec::tool::{ErrorKind, ToolSpec};
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::event::{RunId, StepError, StepPath};
+
+/// Something with an effect on the world. All of them go through here.
+#[async_trait]
+pub trait Tool: Send + Sync {
+    /// What is known of it before it is called.
+    fn spec(&self) -> &Arc<ToolSpec>;
+
+    /// Calls it. `args` fit the input schema; secrets in them are already opened.
+    ///
+    /// A call must end soon after `context.cancel` fires or `context.deadline`
+    /// passes, and leave no process behind when it does.
+    async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError>;
+}
+
+/// What a call may know of where it takes place.
+#[derive(Clone)]
+pub struct CallContext {
+    /// The run, if there is one (`aa tool call` has none).
+    pub run: Option<RunId>,
+    /// The step; empty without a run.
+    pub step: StepPath,
+    /// The same for every attempt at the same step or item of the same run, and for no other.
+    pub idempotency_key: String,
+    /// The call must be over by then.
+    pub deadline: Option<Instant>,
+    /// Fires when the call should stop.
+    pub cancel: CancellationToken,
+    /// Takes lines to show while the call runs.
+    pub progress: Progress,
+    /// Folder that relative paths of the skill mean.
+    pub folder: PathBuf,
+}
+
+/// Takes the lines that a running call wants to show.
+pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct ToolError {
+    /// Drives retry, healing and recovery.
+    pub kind: ErrorKind,
+    /// One line.
+    pub message: String,
+    /// Whatever else is known: exit code, last lines of stderr, HTTP status …
+    pub details: Value,
+}
+
+impl ToolError {
+    /// An error without details.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), details: Value::Null }
+    }
+
+    /// Adds details.
+    #[must_use]
+    pub fn details(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+}
+
+impl From<ToolError> for StepError {
+    fn from(error: ToolError) -> Self {
+        Self { kind: error.kind, message: error.message, details: error.details }
+    }
+}
+
+impl std::fmt::Debug for CallContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallContext")
+            .field("run", &self.run)
+            .field("step", &self.step)
+            .finish_non_exhaustive()
+    }
+}

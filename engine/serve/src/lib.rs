@@ -1,0 +1,1 @@
+//! How others reach the engine: servers in front of it.

@@ -1,0 +1,1 @@
+//! The configuration file as its author wrote it.

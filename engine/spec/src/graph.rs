@@ -1,0 +1,1 @@
+//! A plan drawn: SVG, Mermaid and terminal art.

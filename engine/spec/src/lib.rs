@@ -1,0 +1,24 @@
+//! What the YAML of `aa` says.
+//!
+//! Pure: no I/O, no async, no clock. Text comes in, values and diagnostics go out.
+//! Reading order: [`source`] and [`diagnostic`] (where and what), [`yaml`] (text to a
+//! tree with spans), [`shape`] (tree to authored types), [`skill`], [`tool`] and
+//! [`config`] (the authored types), [`template`] (the expression language), [`check`]
+//! (authored to canonical), [`plan`] (the canonical form that runs), [`input`]
+//! (values for a run), [`graph`] (the plan drawn), [`schema`] (JSON Schema of it all).
+
+pub mod check;
+pub mod config;
+pub mod diagnostic;
+pub mod duration;
+pub mod graph;
+pub mod input;
+pub mod name;
+pub mod plan;
+pub mod schema;
+pub mod shape;
+pub mod skill;
+pub mod source;
+pub mod template;
+pub mod tool;
+pub mod yaml;

@@ -1,0 +1,232 @@
+//! The canonical form of a checked skill: what runs, what is pinned, what is hashed.
+//!
+//! Everything a machine needs is in here, sub-skills included, so a run never looks
+//! at YAML again. Serialised as JSON it is stored once by [`Plan::hash`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::skill::{Backoff, OnError, OnFailure};
+use crate::template::{Expression, Template};
+use crate::tool::{Effect, ErrorKind, Reconcile};
+
+/// A checked skill together with every skill it runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of this format and of the rules by which the machine reads it.
+    pub format: u32,
+    /// The skill that runs.
+    pub skill: SkillPlan,
+    /// Sub-skills by canonical name, transitively.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skills: BTreeMap<String, SkillPlan>,
+}
+
+/// One checked skill.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SkillPlan {
+    /// Canonical name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Inputs in the order of the file.
+    pub inputs: Vec<InputPlan>,
+    /// What templates see as `defaults`.
+    #[serde(default)]
+    pub defaults: Value,
+    /// Environment variables that templates read, to be captured at the start.
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// Time the whole skill may take, in milliseconds.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    /// What to do when it fails or is cancelled.
+    pub on_failure: OnFailure,
+    /// Steps that may run at once.
+    pub concurrency: u32,
+    /// Steps in the order of the file; others refer to them by index.
+    pub steps: Vec<StepPlan>,
+    /// Results in the order of the file.
+    pub outputs: Vec<OutputPlan>,
+}
+
+/// One checked input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InputPlan {
+    /// Name.
+    pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// Whether a run must be given it.
+    pub required: bool,
+    /// Value when it is not given.
+    #[serde(default)]
+    pub default: Option<Template>,
+    /// JSON Schema of its value.
+    pub schema: Value,
+}
+
+/// One checked step.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StepPlan {
+    /// Name, as written.
+    pub name: String,
+    /// What it does.
+    #[serde(default)]
+    pub description: String,
+    /// What kind of step it is.
+    pub action: Action,
+    /// Variable that holds its result.
+    pub output: String,
+    /// Indices of the steps it waits for: data edges, `needs` and barrier rule together.
+    pub needs: Vec<usize>,
+    /// What it does to the world; of a sub-skill, the strongest of its steps.
+    pub effect: Effect,
+    /// Whether it may be repeated after a crash.
+    pub idempotent: bool,
+    /// Runs only when true.
+    #[serde(default)]
+    pub condition: Option<Expression>,
+    /// Whether `condition` mentions `item` or `index`, and so is decided per item.
+    #[serde(default)]
+    pub condition_per_item: bool,
+    /// Runs once per item.
+    #[serde(default)]
+    pub foreach: Option<Foreach>,
+    /// Tries again after a failure.
+    #[serde(default)]
+    pub retry: Option<RetryPlan>,
+    /// Time one attempt may take, in milliseconds.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    /// What a failure does to the run.
+    pub on_error: OnError,
+    /// How to take it back.
+    #[serde(default)]
+    pub undo: Option<UndoPlan>,
+    /// Assertions on its result.
+    #[serde(default)]
+    pub validate: Vec<ValidationPlan>,
+    /// Line in the skill's file, for messages.
+    pub line: u32,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Calls a tool.
+    Tool {
+        /// Canonical name.
+        tool: String,
+        /// Arguments by name.
+        args: BTreeMap<String, Template>,
+        /// How to find out after a crash whether it took place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reconcile: Option<Reconcile>,
+    },
+    /// Runs another skill of the same plan.
+    Skill {
+        /// Canonical name; a key of [`Plan::skills`].
+        skill: String,
+        /// Inputs by name.
+        args: BTreeMap<String, Template>,
+    },
+    /// Asks a person.
+    Confirm {
+        /// The question.
+        message: Template,
+        /// Possible answers, never empty.
+        options: Vec<String>,
+        /// The answer when nobody answers in time.
+        default: Option<String>,
+        /// How long to wait, in milliseconds.
+        timeout_ms: Option<u64>,
+    },
+    /// Waits for a duration, in milliseconds.
+    WaitFor {
+        /// A number of milliseconds, or a template that gives a duration text.
+        duration: Template,
+    },
+    /// Waits until a time.
+    WaitUntil {
+        /// A template that gives an RFC 3339 time.
+        until: Template,
+    },
+    /// Ends the skill with this value.
+    Return {
+        /// The result.
+        value: Template,
+    },
+}
+
+/// One run of a step per item.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Foreach {
+    /// Gives the list.
+    pub items: Template,
+    /// Items at once, at least 1.
+    pub concurrency: u32,
+}
+
+/// When and how often to try again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RetryPlan {
+    /// Attempts in all.
+    pub attempts: u32,
+    /// How the delay grows.
+    pub backoff: Backoff,
+    /// First delay, in milliseconds.
+    pub delay_ms: u64,
+    /// Longest delay, in milliseconds.
+    pub max_delay_ms: u64,
+    /// Error kinds worth another attempt.
+    pub on: Vec<ErrorKind>,
+}
+
+/// How to take a step back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UndoPlan {
+    /// Canonical tool name.
+    pub tool: String,
+    /// Arguments by name.
+    pub args: BTreeMap<String, Template>,
+}
+
+/// An assertion on a result.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ValidationPlan {
+    /// Must be true.
+    pub condition: Expression,
+    /// Said when it is not.
+    pub message: Option<Template>,
+}
+
+/// A named result.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutputPlan {
+    /// Name.
+    pub name: String,
+    /// Gives the value.
+    pub value: Template,
+    /// What it is.
+    #[serde(default)]
+    pub description: String,
+}
+
+impl Plan {
+    /// SHA-256 of the canonical JSON, in hex: the identity of what runs.
+    pub fn hash(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(&json).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The skill of a canonical name: a sub-skill or the skill itself.
+    pub fn skill(&self, name: &str) -> Option<&SkillPlan> {
+        if self.skill.name == name { Some(&self.skill) } else { self.skills.get(name) }
+    }
+}

@@ -1,0 +1,1 @@
+//! JSON Schema of every YAML kind, generated from the authored types.

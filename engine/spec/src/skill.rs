@@ -1,0 +1,262 @@
+//! A skill as its author wrote it.
+//!
+//! These types are the format: `serde` reads them (through [`crate::shape`]),
+//! `schemars` turns them and their comments into `schemas/skill.json`. The
+//! dialect is described in `README.md`; its meaning is decided in [`crate::check`].
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::yaml::{Node, Spanned};
+
+/// A skill: a DAG of steps with typed inputs and outputs.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "aa skill")]
+pub struct Skill {
+    /// Name of the skill; equals the file's stem (`-` and `_` are the same letter).
+    pub name: Spanned<String>,
+    /// What it is for, in a sentence or two.
+    pub description: Spanned<String>,
+    /// Version of the skill, informational.
+    #[serde(default)]
+    pub version: Option<Spanned<String>>,
+    /// Typed inputs.
+    #[serde(default)]
+    pub inputs: Vec<Input>,
+    /// Constants that templates see as `defaults`.
+    #[serde(default)]
+    pub defaults: Option<Node>,
+    /// Environment variables that templates may read as `env.NAME`.
+    #[serde(default)]
+    pub env: Vec<Spanned<String>>,
+    /// The whole run must end within this time, e.g. `30m`.
+    #[serde(default)]
+    pub timeout: Option<Spanned<String>>,
+    /// What to do when the run fails or is cancelled.
+    #[serde(default)]
+    pub on_failure: Option<Spanned<OnFailure>>,
+    /// At most this many steps of the skill run at once (default 16).
+    #[serde(default)]
+    pub concurrency: Option<Spanned<u32>>,
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// Named results of the skill.
+    #[serde(default)]
+    pub outputs: Vec<Output>,
+    /// Words to find the skill by.
+    #[serde(default)]
+    pub tags: Vec<Spanned<String>>,
+}
+
+/// One declared input. Besides the fields below any JSON Schema keyword may stand
+/// here (`enum`, `minimum`, `pattern`, `items` …) and is enforced.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Name by which steps refer to it: `inputs.NAME`.
+    pub name: Spanned<String>,
+    /// `string`, `integer`, `number`, `boolean`, `array` or `object`.
+    pub kind: Spanned<String>,
+    /// Whether a run must be given it.
+    pub required: bool,
+    /// What it is for.
+    pub description: Option<Spanned<String>>,
+    /// Value when it is not given; may be a template over `today`, `now()`, `config` and earlier inputs.
+    pub default: Option<Node>,
+    /// JSON Schema of the value: `type` and every further keyword.
+    pub schema: serde_json::Value,
+    /// The whole entry.
+    pub node: Node,
+}
+
+/// What a failed or cancelled run does before it ends.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// Leave things as they are (default).
+    Stop,
+    /// Run the `undo` of every completed step, newest first.
+    Undo,
+}
+
+/// One step: exactly one of `tool`, `compute`, `skill`, `confirm`, `wait`, `then`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Name of the step, unique in the skill.
+    pub name: Spanned<String>,
+    /// What it does.
+    #[serde(default)]
+    pub description: Option<Spanned<String>>,
+
+    /// Calls a tool.
+    #[serde(default)]
+    pub tool: Option<Spanned<String>>,
+    /// Runs sandboxed Python.
+    #[serde(default)]
+    pub compute: Option<Spanned<String>>,
+    /// Runs another skill.
+    #[serde(default)]
+    pub skill: Option<Spanned<String>>,
+    /// Asks a person.
+    #[serde(default)]
+    pub confirm: Option<Confirm>,
+    /// Waits for a duration (`10s`) or until a time (`{until: …}`).
+    #[serde(default)]
+    pub wait: Option<Node>,
+    /// Ends the skill early: `[{return: …}]`.
+    #[serde(default)]
+    pub then: Option<Node>,
+
+    /// Arguments of the tool, or inputs of the sub-skill; templates allowed.
+    #[serde(default)]
+    pub args: Option<Node>,
+    /// Runs the step only when this expression is true; otherwise its output is null.
+    #[serde(default)]
+    pub condition: Option<Node>,
+    /// Steps to wait for, instead of the order of the file.
+    #[serde(default)]
+    pub needs: Option<Vec<Spanned<String>>>,
+    /// Runs the step once per item of this list; `item` and `index` are in scope.
+    #[serde(default)]
+    pub foreach: Option<Node>,
+    /// With `foreach`: at most this many items at once (default 1).
+    #[serde(default)]
+    pub concurrency: Option<Spanned<u32>>,
+    /// Variable that holds the result; default: the step's name.
+    #[serde(default)]
+    pub output: Option<Spanned<String>>,
+    /// Tries again after a failure.
+    #[serde(default)]
+    pub retry: Option<Retry>,
+    /// One attempt must end within this time, e.g. `2m`.
+    #[serde(default)]
+    pub timeout: Option<Spanned<String>>,
+    /// What a failure does to the run.
+    #[serde(default)]
+    pub on_error: Option<Spanned<OnError>>,
+    /// How to take the step back.
+    #[serde(default)]
+    pub undo: Option<Undo>,
+    /// Assertions on the result that fail the step.
+    #[serde(default)]
+    pub validate: Vec<Validation>,
+}
+
+/// What a failed step does to the run.
+#[derive(Clone, Copy, Debug, Default, Deserialize, serde::Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// The run fails (default).
+    #[default]
+    Fail,
+    /// The step's output is null and the run goes on.
+    Continue,
+    /// Try the heal rules, then behave like `continue`.
+    AutoHeal,
+}
+
+/// A question to a person.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    /// The question; templates allowed.
+    pub message: Spanned<String>,
+    /// Possible answers; default `[approve, reject]`. The step's output is the answer.
+    #[serde(default)]
+    pub options: Vec<Spanned<String>>,
+    /// The answer when nobody answers in time.
+    #[serde(default)]
+    pub default: Option<Spanned<String>>,
+    /// How long to wait for an answer; without it, for ever.
+    #[serde(default)]
+    pub timeout: Option<Spanned<String>>,
+}
+
+/// When and how often to try again.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Attempts in all, the first included.
+    pub attempts: Spanned<u32>,
+    /// How the delay grows (default `exponential`).
+    #[serde(default)]
+    pub backoff: Option<Spanned<Backoff>>,
+    /// Delay before the second attempt (default `1s`).
+    #[serde(default)]
+    pub delay: Option<Spanned<String>>,
+    /// Longest delay (default `1m`).
+    #[serde(default)]
+    pub max_delay: Option<Spanned<String>>,
+    /// Error kinds that are worth another attempt (default `[transient, timeout, network]`).
+    #[serde(default)]
+    pub on: Option<Vec<Spanned<crate::tool::ErrorKind>>>,
+}
+
+/// How the delay between attempts grows.
+#[derive(Clone, Copy, Debug, Deserialize, serde::Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Backoff {
+    /// The same delay each time.
+    Constant,
+    /// `delay`, twice `delay`, three times `delay` …
+    Linear,
+    /// Twice as long each time.
+    Exponential,
+}
+
+/// The tool call that takes a step back.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    /// Tool to call.
+    pub tool: Spanned<String>,
+    /// Its arguments; templates allowed, the step's own output is in scope.
+    #[serde(default)]
+    pub args: Option<Node>,
+}
+
+/// An assertion on a step's result.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// Must be true after the step.
+    pub condition: Node,
+    /// Said when it is not; templates allowed.
+    #[serde(default)]
+    pub message: Option<Spanned<String>>,
+}
+
+/// A named result of the skill.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// Name of the result.
+    pub name: Spanned<String>,
+    /// Its value; templates allowed. Default: the variable of the same name.
+    #[serde(default)]
+    pub value: Option<Node>,
+    /// What it is.
+    #[serde(default)]
+    pub description: Option<Spanned<String>>,
+    /// JSON Schema type of the value.
+    #[serde(default, rename = "type")]
+    pub kind: Option<Spanned<String>>,
+}
+
+impl<'de> Deserialize<'de> for Input {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let _ = deserializer;
+        Err(serde::de::Error::custom("stub"))
+    }
+}
+
+impl JsonSchema for Input {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Input".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        true.into()
+    }
+}

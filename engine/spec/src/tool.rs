@@ -1,0 +1,79 @@
+//! What is known of a tool before it is called, and a tool module as its author wrote it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a call does to the world.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Changes nothing.
+    Read,
+    /// Changes something that can be changed back.
+    Write,
+    /// Loses something that cannot be had back.
+    Destructive,
+    /// Not classified; treated as a write that must not be repeated.
+    Unknown,
+}
+
+/// Why a call failed; drives retry, healing and recovery.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, Hash)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// May work the next time.
+    Transient,
+    /// Will fail again.
+    Permanent,
+    /// Not logged in or not allowed.
+    Auth,
+    /// The other side could not be reached.
+    Network,
+    /// Took too long.
+    Timeout,
+    /// Someone stopped it.
+    Cancelled,
+    /// What was asked for does not exist.
+    NotFound,
+    /// The request itself was wrong.
+    Invalid,
+}
+
+/// The public face of a tool.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct ToolSpec {
+    /// Name that skills use, e.g. `git_log`.
+    pub name: String,
+    /// Module it belongs to, e.g. `git`.
+    pub module: String,
+    /// What it does, in a sentence.
+    pub description: String,
+    /// JSON Schema of the arguments: an object schema with `properties`, `required`
+    /// and `additionalProperties: false`.
+    pub input: Value,
+    /// JSON Schema of the result; `true` when anything may come.
+    pub output: Value,
+    /// What a call does to the world.
+    pub effect: Effect,
+    /// Whether calling it twice with the same arguments equals calling it once.
+    pub idempotent: bool,
+    /// How to find out, after a crash, whether a call took place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconcile: Option<Reconcile>,
+    /// Where it is defined: `path:line`, or `built in`.
+    pub source: String,
+}
+
+/// Asks the world whether an interrupted call took place.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Reconcile {
+    /// Tool to ask, of effect `read`.
+    pub tool: String,
+    /// Its arguments; templates over `args` (the interrupted call's arguments).
+    #[serde(default)]
+    pub args: Value,
+    /// Expression over `result` (the answer) and `args`: true means the call took place.
+    pub when: String,
+}

@@ -1,1 +1,331 @@
-//! The façade that every front end uses.
+//! The façade that every front end uses: plain data in, plain data out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aa_spec::check::Strictness;
+use aa_spec::diagnostic::Diagnostic;
+use aa_spec::input::InputError;
+use aa_spec::plan::Plan;
+use aa_spec::source::Source;
+use aa_spec::tool::ToolSpec;
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
+use crate::settings::Settings;
+use crate::store::{RunFilter, RunStatus, RunSummary, StoreError};
+
+/// Everything a front end needs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    settings: Arc<Settings>,
+}
+
+/// A skill that can be run.
+#[derive(Clone, Debug)]
+pub struct SkillEntry {
+    /// Canonical name.
+    pub name: String,
+    /// First line of its description; empty when the file cannot be read.
+    pub description: String,
+    /// Where it comes from: `project`, `user`, `shipped` or a configured folder.
+    pub layer: String,
+    /// Path as shown to people.
+    pub path: String,
+}
+
+/// A skill read and checked.
+#[derive(Clone, Debug)]
+pub struct CheckedSkill {
+    /// Its text.
+    pub source: Source,
+    /// The plan, when nothing stops it.
+    pub plan: Option<Arc<Plan>>,
+    /// Everything that is wrong or doubtful.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct RunRequest {
+    /// Name of a skill, or a path to its file.
+    pub skill: String,
+    /// Given inputs.
+    pub inputs: Inputs,
+    /// Through which front end.
+    pub origin: Origin,
+    /// Reads run, writes are answered from the plan.
+    pub dry_run: bool,
+    /// Refuse to run when the resolved plan's hash is another one.
+    pub plan_hash: Option<String>,
+    /// A repeated request with the same key finds the first run.
+    pub request_key: Option<String>,
+    /// How strictly to read the skill.
+    pub strictness: Strictness,
+}
+
+/// Inputs as they came.
+#[derive(Clone, Debug)]
+pub enum Inputs {
+    /// `name=text` pairs, to be read by the declared types.
+    Text(Vec<(String, String)>),
+    /// JSON values.
+    Json(Map<String, Value>),
+}
+
+/// A run that this process drives, or a finished one.
+#[derive(Debug)]
+pub struct RunHandle {
+    /// Its number.
+    pub id: RunId,
+    /// What happens, in order, from the first event; closed when the run stops moving.
+    pub notices: mpsc::UnboundedReceiver<Notice>,
+    /// Gives how it went, when the driver is done with it.
+    pub outcome: tokio::task::JoinHandle<Result<Outcome, StoreError>>,
+}
+
+/// Something to show of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// A durable event.
+    Event(Box<Event>),
+    /// A line that a running step printed; not journaled.
+    Line {
+        /// Which step.
+        step: StepPath,
+        /// The line, secrets hidden.
+        line: String,
+    },
+}
+
+/// How a run went, as far as this process drove it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It succeeded, with these outputs.
+    Completed(Map<String, Value>),
+    /// It failed.
+    Failed {
+        /// Why.
+        error: StepError,
+        /// Which step brought it down.
+        step: Option<StepPath>,
+    },
+    /// It was cancelled.
+    Cancelled,
+    /// Only a person can move it on; what is open.
+    Waiting(Vec<StepPath>),
+}
+
+/// Why a run cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No skill of that name.
+    #[error("there is no skill `{name}`")]
+    UnknownSkill {
+        /// The name.
+        name: String,
+        /// A name that is close.
+        suggestion: Option<String>,
+    },
+    /// The file cannot be read.
+    #[error("cannot read `{}`: {message}", .path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// The skill has errors.
+    #[error("the skill has errors")]
+    Invalid(Vec<Diagnostic>),
+    /// The inputs do not fit.
+    #[error("the inputs do not fit")]
+    Inputs(Vec<InputError>),
+    /// The plan is not the one that was asked for.
+    #[error("the plan is `{found}`, not `{wanted}`")]
+    PlanChanged {
+        /// What was asked for.
+        wanted: String,
+        /// What it is.
+        found: String,
+    },
+    /// The run is over.
+    #[error("run {run} is over: it is {status:?}")]
+    Over {
+        /// Which run.
+        run: RunId,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// The request does not fit the run, e.g. no such open question.
+    #[error("{0}")]
+    Refused(String),
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What would happen: the plan with all that can be resolved before a run.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct ResolvedPlan {
+    /// Canonical name of the skill.
+    pub skill: String,
+    /// Hash over plan and inputs, for `--plan`.
+    pub hash: String,
+    /// Bound inputs.
+    pub inputs: Map<String, Value>,
+    /// The steps, in the order of the file.
+    pub steps: Vec<ResolvedStep>,
+}
+
+/// One step of a [`ResolvedPlan`].
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct ResolvedStep {
+    /// Name; `sub/step` for steps of sub-skills.
+    pub name: String,
+    /// `tool git_log`, `confirm`, `wait` …
+    pub action: String,
+    /// Names of the steps it waits for.
+    pub needs: Vec<String>,
+    /// What it does to the world.
+    pub effect: aa_spec::tool::Effect,
+    /// Arguments; what only the run can know stays a template.
+    pub args: Value,
+    /// Its condition, or what it comes to when that is known.
+    pub condition: Option<Value>,
+    /// Secrets that it uses.
+    pub secrets: Vec<String>,
+    /// Hosts and commands that it touches, where known.
+    pub touches: Vec<String>,
+    /// Whether a person is asked.
+    pub approval: bool,
+    /// Whether it can be taken back.
+    pub undo: bool,
+    /// Median duration of earlier runs, in milliseconds.
+    pub expected_ms: Option<u64>,
+}
+
+impl Engine {
+    /// Puts an engine together. Opens nothing yet: the store is opened by its first use.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings) }
+    }
+
+    /// The settings it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Every skill, by name; nearer layers shadow farther ones.
+    pub fn skills(&self) -> Vec<SkillEntry> {
+        Vec::new()
+    }
+
+    /// Reads and checks a skill, by name or path.
+    pub fn check(&self, skill: &str, strictness: Strictness) -> Result<CheckedSkill, StartError> {
+        let _ = strictness;
+        Err(StartError::UnknownSkill { name: skill.to_owned(), suggestion: None })
+    }
+
+    /// Resolves what can be resolved of a run before it starts.
+    pub fn plan(&self, request: &RunRequest) -> Result<ResolvedPlan, StartError> {
+        Err(StartError::UnknownSkill { name: request.skill.clone(), suggestion: None })
+    }
+
+    /// Starts a run.
+    pub async fn start(&self, request: RunRequest) -> Result<RunHandle, StartError> {
+        Err(StartError::UnknownSkill { name: request.skill, suggestion: None })
+    }
+
+    /// Goes on with a run that no living process drives.
+    pub async fn resume(&self, run: RunId) -> Result<RunHandle, StartError> {
+        Err(StoreError::NoRun(run).into())
+    }
+
+    /// Takes back the completed steps of a run that is over.
+    pub async fn undo(&self, run: RunId, by: &str) -> Result<RunHandle, StartError> {
+        let _ = by;
+        Err(StoreError::NoRun(run).into())
+    }
+
+    /// Asks for a run's end, whoever drives it.
+    pub async fn cancel(&self, run: RunId, by: &str, reason: &str) -> Result<(), StartError> {
+        let _ = (by, reason);
+        Err(StoreError::NoRun(run).into())
+    }
+
+    /// Answers an open question of a run, whoever drives it.
+    pub async fn answer(
+        &self,
+        run: RunId,
+        step: &StepPath,
+        answer: &str,
+        by: &str,
+    ) -> Result<(), StartError> {
+        let _ = (step, answer, by);
+        Err(StoreError::NoRun(run).into())
+    }
+
+    /// Says how a step with unknown outcome ended.
+    pub async fn resolve(
+        &self,
+        run: RunId,
+        step: &StepPath,
+        resolution: Resolution,
+        by: &str,
+    ) -> Result<(), StartError> {
+        let _ = (step, resolution, by);
+        Err(StoreError::NoRun(run).into())
+    }
+
+    /// Runs, newest first.
+    pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
+        let _ = filter;
+        Ok(Vec::new())
+    }
+
+    /// One run.
+    pub fn run(&self, run: RunId) -> Result<RunSummary, StoreError> {
+        Err(StoreError::NoRun(run))
+    }
+
+    /// Events of a run from a `seq` on.
+    pub fn events(&self, run: RunId, from: u64) -> Result<Vec<Event>, StoreError> {
+        let _ = from;
+        Err(StoreError::NoRun(run))
+    }
+
+    /// The plan that a run is pinned to.
+    pub fn run_plan(&self, run: RunId) -> Result<Plan, StoreError> {
+        Err(StoreError::NoRun(run))
+    }
+
+    /// Events of a run as they come, from a `seq` on, whoever drives it; ends with the run.
+    pub fn watch(&self, run: RunId, from: u64) -> Result<mpsc::UnboundedReceiver<Event>, StoreError> {
+        let _ = from;
+        Err(StoreError::NoRun(run))
+    }
+
+    /// Every tool, by module and name.
+    pub fn tools(&self) -> Vec<Arc<ToolSpec>> {
+        Vec::new()
+    }
+
+    /// One tool.
+    pub fn tool(&self, name: &str) -> Option<Arc<ToolSpec>> {
+        let _ = name;
+        None
+    }
+
+    /// Calls one tool outside a run.
+    pub async fn call_tool(
+        &self,
+        name: &str,
+        args: Map<String, Value>,
+        progress: crate::tool::Progress,
+    ) -> Result<Value, StepError> {
+        let _ = (args, progress);
+        Err(StepError::new(aa_spec::tool::ErrorKind::NotFound, format!("there is no tool `{name}`")))
+    }
+}

@@ -72,6 +72,13 @@ pub enum Inputs {
     Text(Vec<(String, String)>),
     /// JSON values.
     Json(Map<String, Value>),
+    /// JSON values, e.g. of a file, and `name=text` pairs that win over them.
+    Mixed {
+        /// The values.
+        json: Map<String, Value>,
+        /// The pairs.
+        text: Vec<(String, String)>,
+    },
 }
 
 /// A run that this process drives, or a finished one.

@@ -78,6 +78,9 @@ pub enum Body {
         /// Declared environment variables as of now.
         #[serde(default)]
         env: Map<String, Value>,
+        /// The folder it was started in, which templates see as `run.folder`.
+        #[serde(default)]
+        folder: String,
         /// Dry run: reads run, writes are answered from the plan.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         dry_run: bool,
@@ -88,12 +91,14 @@ pub enum Body {
         step: StepPath,
         /// From 1.
         attempt: u32,
-        /// What kind of step: `tool`, `skill`, `confirm`, `wait`, `then`, `foreach`.
+        /// What kind of step: `tool`, `skill`, `confirm`, `wait`, `then`, `foreach`; of
+        /// a path with `#`: `undo` or `reconcile`.
         kind: String,
         /// The tool or skill.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         target: Option<String>,
-        /// Arguments with secrets as references.
+        /// Arguments with secrets as references; inputs of a sub-skill; `{"items": […]}`
+        /// of a foreach step.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         args: Option<Value>,
         /// The attempt ends at this time at the latest; for `wait`, ends then.
@@ -215,9 +220,18 @@ pub enum Body {
     UndoStarted {
         /// Who asked; `on_failure` when the skill says so.
         by: String,
+        /// The step that runs the sub-skill in question; absent for the whole run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepPath>,
+        /// The failure that is the reason; absent when someone asked or cancelled.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<StepError>,
     },
     /// Taking back is over.
     UndoFinished {
+        /// The step that runs the sub-skill in question; absent for the whole run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepPath>,
         /// Steps whose taking back failed.
         failed: Vec<StepPath>,
     },

@@ -9,6 +9,7 @@ use aa_spec::plan::Plan;
 use serde_json::{Map, Value};
 
 use crate::event::{Body, Event, StepError, StepPath, Time};
+use crate::store::Request;
 
 /// A run's state and rules.
 #[derive(Debug)]
@@ -23,8 +24,10 @@ pub enum Command {
     Record(Body),
     /// Call a tool. Its start has been recorded.
     Call(Call),
-    /// Stop the call at this step.
+    /// Ask the call at this step to stop.
     Stop(StepPath),
+    /// End the call at this step at once.
+    Kill(StepPath),
 }
 
 /// One attempt at calling a tool.
@@ -44,21 +47,46 @@ pub struct Call {
     pub deadline: Option<Time>,
 }
 
+/// An event or request that does not fit the state it meets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Misfit {
+    /// What does not fit.
+    pub message: String,
+}
+
 impl Machine {
     /// The state before any event.
     pub fn new(plan: Arc<Plan>) -> Self {
         Self { _plan: plan }
     }
 
-    /// Folds one event into the state. The only way the state changes.
-    pub fn apply(&mut self, event: &Event) {
-        let _ = event;
+    /// The state after these events.
+    ///
+    /// # Errors
+    /// The first event that does not fit: the journal is corrupt, or another plan's.
+    pub fn replay(plan: Arc<Plan>, events: &[Event]) -> Result<Self, Misfit> {
+        let mut machine = Self::new(plan);
+        for event in events {
+            machine.apply(event)?;
+        }
+        Ok(machine)
     }
 
-    /// What must happen now, given the time. Records come before calls.
-    pub fn poll(&mut self, now: Time) -> Vec<Command> {
+    /// Folds one event into the state. The only way the state changes.
+    ///
+    /// # Errors
+    /// The event does not fit. The state must not be used any more.
+    pub fn apply(&mut self, event: &Event) -> Result<(), Misfit> {
+        let _ = event;
+        Ok(())
+    }
+
+    /// The next thing to do now, given the time; `None` when there is nothing. A record
+    /// must be applied before the next poll.
+    pub fn poll(&mut self, now: Time) -> Option<Command> {
         let _ = now;
-        Vec::new()
+        None
     }
 
     /// When to poll again at the latest although nothing happened.
@@ -67,8 +95,30 @@ impl Machine {
     }
 
     /// The event that the end of a call amounts to: completed, retrying or failed.
-    pub fn settle(&self, step: &StepPath, result: Result<Value, StepError>, now: Time) -> Body {
+    ///
+    /// # Errors
+    /// No call is running at this step.
+    pub fn settle(
+        &self,
+        step: &StepPath,
+        result: Result<Value, StepError>,
+        now: Time,
+    ) -> Result<Body, Misfit> {
         let _ = (step, result, now);
-        Body::CancelRequested { by: String::new(), reason: String::new() }
+        Err(Misfit { message: String::new() })
+    }
+
+    /// The event that a request amounts to.
+    ///
+    /// # Errors
+    /// Why the request does not fit the state, in words for whoever made it.
+    pub fn request(&self, request: &Request) -> Result<Body, Misfit> {
+        let _ = request;
+        Err(Misfit { message: String::new() })
+    }
+
+    /// Steps that only a person can move on: open questions and unknown outcomes.
+    pub fn waiting(&self) -> Vec<StepPath> {
+        Vec::new()
     }
 }

@@ -1,1 +1,67 @@
-//! JSON Schema of every YAML kind, generated from the authored types.
+//! JSON Schema of everything that is written in YAML, generated from the types.
+//!
+//! The files under `schemas/` are these values; a test compares them. An editor with a
+//! YAML language server completes and checks a file whose first line names its schema:
+//!
+//! ```yaml
+//! # yaml-language-server: $schema=../schemas/skill.json
+//! ```
+
+mod value;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use serde_json::{Map, Value};
+
+pub use self::value::{Format, OneOrMore, Subschema, ValueSchema, ValueType};
+
+/// Every schema with the name of its file, in the order of the names.
+pub fn all() -> Vec<(&'static str, Value)> {
+    vec![("skill.json", of::<crate::skill::Skill>())]
+}
+
+/// The schema of one type.
+pub fn of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12()
+        .with(|settings| settings.transforms.clear())
+        .with_transform(RecursiveTransform(without_null))
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
+}
+
+/// An optional key may be left out; written, it must have a value. (The generator lets
+/// null stand for every `Option`.)
+fn without_null(schema: &mut schemars::Schema) {
+    let Some(object) = schema.as_object_mut() else { return };
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(options)) = object.get_mut("enum") {
+        options.retain(|option| !option.is_null());
+    }
+    if object.get("default").is_some_and(|value| value.is_null() || *value == Value::Array(Vec::new())) {
+        object.remove("default");
+    }
+    unwrap_nullable(object);
+}
+
+/// `{anyOf: [X, {type: null}], …}` is `{X, …}`.
+fn unwrap_nullable(object: &mut Map<String, Value>) {
+    let Some(Value::Array(branches)) = object.get("anyOf") else { return };
+    let is_null = |branch: &Value| branch.get("type").is_some_and(|name| name == "null");
+    let [only, null] = branches.as_slice() else { return };
+    if !is_null(null) {
+        return;
+    }
+    let Value::Object(only) = only.clone() else { return };
+    object.remove("anyOf");
+    for (keyword, value) in only {
+        object.entry(keyword).or_insert(value);
+    }
+}

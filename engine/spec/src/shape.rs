@@ -1,16 +1,68 @@
 //! A tree to an authored type: every misfit is a diagnostic with its span.
+//!
+//! A text that fits is read once, by `serde`. Only when it does not is it held against
+//! the JSON Schema of the type, which finds every misfit and not just the first; then
+//! what does not fit is cut out, so that later checks see the rest.
+
+mod misfit;
+mod repair;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use self::repair::Repair;
 use crate::diagnostic::Diagnostic;
 use crate::source::Source;
+use crate::yaml::{self, Node};
+
+/// Cutting one thing out can bring another to light; this often at most.
+const ROUNDS: usize = 4;
 
 /// Reads a document as `T`.
 ///
 /// Unknown keys, wrong types and missing keys are all reported; what can be read in
 /// spite of them is returned so that later checks still run.
 pub fn read<T: DeserializeOwned + JsonSchema>(source: &Source) -> (Option<T>, Vec<Diagnostic>) {
-    let _ = source;
-    (None, Vec::new())
+    let mut diagnostics = Vec::new();
+    let value = match yaml::parse_with(source, &mut diagnostics) {
+        Ok(node) => node.read().ok().or_else(|| read_rest(source, node, &mut diagnostics)),
+        Err(problem) => {
+            diagnostics.push(*problem);
+            None
+        }
+    };
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    (value, diagnostics)
+}
+
+/// Reads as much as fits and reports the rest.
+fn read_rest<T: DeserializeOwned + JsonSchema>(
+    source: &Source,
+    mut node: Node,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<T> {
+    let schema = crate::schema::of::<T>();
+    for _ in 0..ROUNDS {
+        let problems = misfit::all(source, &node, &schema);
+        if problems.is_empty() {
+            break;
+        }
+        let repairs: Vec<Repair> = problems
+            .into_iter()
+            .map(|problem| {
+                diagnostics.push(problem.diagnostic);
+                problem.repair
+            })
+            .collect();
+        repair::apply(&mut node, &schema, repairs);
+        if let Ok(value) = node.read() {
+            return Some(value);
+        }
+    }
+    if let Err(misfit) = node.read::<T>()
+        && !crate::diagnostic::has_errors(diagnostics)
+    {
+        diagnostics.push(Diagnostic::error("bad-value", source, misfit.span, misfit.message));
+    }
+    None
 }

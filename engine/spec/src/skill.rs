@@ -4,9 +4,12 @@
 //! `schemars` turns them and their comments into `schemas/skill.json`. The
 //! dialect is described in `README.md`; its meaning is decided in [`crate::check`].
 
+mod input;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use self::input::Input;
 use crate::yaml::{Node, Spanned};
 
 /// A skill: a DAG of steps with typed inputs and outputs.
@@ -47,26 +50,6 @@ pub struct Skill {
     /// Words to find the skill by.
     #[serde(default)]
     pub tags: Vec<Spanned<String>>,
-}
-
-/// One declared input. Besides the fields below any JSON Schema keyword may stand
-/// here (`enum`, `minimum`, `pattern`, `items` …) and is enforced.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// Name by which steps refer to it: `inputs.NAME`.
-    pub name: Spanned<String>,
-    /// `string`, `integer`, `number`, `boolean`, `array` or `object`.
-    pub kind: Spanned<String>,
-    /// Whether a run must be given it.
-    pub required: bool,
-    /// What it is for.
-    pub description: Option<Spanned<String>>,
-    /// Value when it is not given; may be a template over `today`, `now()`, `config` and earlier inputs.
-    pub default: Option<Node>,
-    /// JSON Schema of the value: `type` and every further keyword.
-    pub schema: serde_json::Value,
-    /// The whole entry.
-    pub node: Node,
 }
 
 /// What a failed or cancelled run does before it ends.
@@ -242,21 +225,4 @@ pub struct Output {
     /// JSON Schema type of the value.
     #[serde(default, rename = "type")]
     pub kind: Option<Spanned<String>>,
-}
-
-impl<'de> Deserialize<'de> for Input {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let _ = deserializer;
-        Err(serde::de::Error::custom("stub"))
-    }
-}
-
-impl JsonSchema for Input {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Input".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        true.into()
-    }
 }

@@ -1,10 +1,25 @@
-//! YAML text to a tree with spans. The only file that knows the YAML library.
+//! YAML text to a tree with spans. The only module that knows the YAML library.
+//!
+//! YAML 1.2, one document, keys are text. What other readers take differently is
+//! reported rather than guessed: an unquoted `yes` (a boolean elsewhere, text here), a
+//! number with leading zeros. Text is bounded before and while it is read, so a file
+//! that unfolds into gigabytes ends in a diagnostic.
+
+mod form;
+mod problem;
+mod reader;
 
 use serde::Deserialize;
+use serde::de::Deserializer;
 use serde_json::Value;
 
+use self::form::{AnyValue, Form};
+pub use self::reader::Misfit;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
+
+/// A file of YAML may have this many bytes; whoever reads files refuses longer ones unread.
+pub const MAX_BYTES: usize = 1 << 20;
 
 /// A YAML value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,8 +55,38 @@ pub struct Spanned<T> {
 /// # Errors
 /// One diagnostic: YAML that does not parse cannot be read further.
 pub fn parse(source: &Source) -> Result<Node, Box<Diagnostic>> {
-    let _ = source;
-    Ok(Node { kind: Kind::Scalar(Value::Null), span: Span::default() })
+    parse_with(source, &mut Vec::new())
+}
+
+/// Parses one YAML document; adds what is legal but doubtful to `diagnostics`.
+pub(crate) fn parse_with(
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Node, Box<Diagnostic>> {
+    if source.text.len() > MAX_BYTES {
+        return Err(Box::new(problem::too_large(source)));
+    }
+    let read = serde_saphyr::from_str_with_options::<Raw>(&source.text, options());
+    let raw = read.map_err(|error| Box::new(problem::explain(source, &error)))?;
+    Ok(Conversion { source, diagnostics }.node(raw))
+}
+
+/// Limits that no honest file of [`MAX_BYTES`] comes near, and the strict reading of booleans.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_nodes: 100_000,
+            max_depth: 64,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+            max_total_scalar_bytes: 4 * MAX_BYTES,
+            max_documents: 2,
+        },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000 },
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    }
 }
 
 impl Node {
@@ -62,7 +107,7 @@ impl Node {
         for part in path {
             let next = match &node.kind {
                 Kind::List(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
-                Kind::Map(entries) => entries.iter().find(|(key, _)| key.value == part).map(|(_, node)| node),
+                Kind::Map(_) => node.get(part),
                 Kind::Scalar(_) => None,
             };
             match next {
@@ -72,12 +117,167 @@ impl Node {
         }
         node
     }
+
+    /// The value of a key; `None` as well when this is no mapping.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entry(key).map(|(_, node)| node)
+    }
+
+    /// A key of this mapping and its value.
+    pub fn entry(&self, key: &str) -> Option<&(Spanned<String>, Self)> {
+        self.entries().iter().find(|(known, _)| known.value == key)
+    }
+
+    /// The entries of a mapping, in the order of the text; none when it is something else.
+    pub fn entries(&self) -> &[(Spanned<String>, Self)] {
+        if let Kind::Map(entries) = &self.kind { entries } else { &[] }
+    }
+
+    /// The items of a list; none when it is something else.
+    pub fn items(&self) -> &[Self] {
+        if let Kind::List(items) = &self.kind { items } else { &[] }
+    }
+
+    /// The text of a string; `None` when it is something else.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Kind::Scalar(Value::String(text)) = &self.kind { Some(text) } else { None }
+    }
+
+    /// Whether it is null, written or left empty.
+    pub fn is_null(&self) -> bool {
+        self.kind == Kind::Scalar(Value::Null)
+    }
+
+    /// Reads it as `T`.
+    ///
+    /// # Errors
+    /// The first place that does not fit. [`crate::shape::read`] finds them all.
+    pub fn read<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Misfit> {
+        T::deserialize(reader::Reader(self))
+    }
+}
+
+/// What the library reads: the tree with the library's own locations.
+struct Raw(serde_saphyr::Spanned<RawKind>);
+
+enum RawKind {
+    Scalar(Value),
+    List(Vec<Raw>),
+    Map(Vec<(serde_saphyr::Spanned<String>, Raw)>),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_saphyr::Spanned::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue::default())
+    }
+}
+
+/// Turns the library's tree into ours.
+struct Conversion<'a> {
+    source: &'a Source,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Conversion<'_> {
+    fn node(&mut self, Raw(raw): Raw) -> Node {
+        let span = self.span(&raw.referenced);
+        match raw.value {
+            RawKind::Scalar(value) => {
+                problem::doubt(self.source, span, &value, self.diagnostics);
+                Node { kind: Kind::Scalar(value), span: self.trim(span) }
+            }
+            RawKind::List(items) => {
+                let items: Vec<Node> = items.into_iter().map(|item| self.node(item)).collect();
+                let span = items.iter().fold(span, |span, item| span.to(item.span));
+                Node { kind: Kind::List(items), span }
+            }
+            RawKind::Map(entries) => self.map(span, entries),
+        }
+    }
+
+    fn map(&mut self, span: Span, entries: Vec<(serde_saphyr::Spanned<String>, Raw)>) -> Node {
+        let mut whole = span;
+        let mut read = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let key = Spanned { span: self.span(&key.referenced), value: key.value };
+            let mut value = self.node(value);
+            if value.span.start == value.span.end {
+                // Nothing is written there, so the key is what can be shown.
+                value.span = key.span;
+            }
+            whole = whole.to(key.span).to(value.span);
+            read.push((key, value));
+        }
+        Node { kind: Kind::Map(read), span: whole }
+    }
+
+    fn span(&self, location: &serde_saphyr::Location) -> Span {
+        problem::span(self.source, *location)
+    }
+
+    /// The span of a block scalar reaches to the next key; what is shown ends with its text.
+    fn trim(&self, span: Span) -> Span {
+        let kept = self.source.slice(span).trim_end().len();
+        Span { end: span.start + u32::try_from(kept).unwrap_or(0), ..span }
+    }
+}
+
+impl Form<'_> for RawKind {
+    type Item = Raw;
+    type Key = serde_saphyr::Spanned<String>;
+
+    fn scalar(value: Value) -> Self {
+        Self::Scalar(value)
+    }
+
+    fn list(items: Vec<Raw>) -> Self {
+        Self::List(items)
+    }
+
+    fn map(entries: Vec<(Self::Key, Raw)>) -> Self {
+        Self::Map(entries)
+    }
+}
+
+impl Form<'_> for Kind {
+    type Item = Node;
+    type Key = Spanned<String>;
+
+    fn scalar(value: Value) -> Self {
+        Self::Scalar(value)
+    }
+
+    fn list(items: Vec<Node>) -> Self {
+        Self::List(items)
+    }
+
+    fn map(entries: Vec<(Spanned<String>, Node)>) -> Self {
+        Self::Map(entries)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue::default())
+    }
 }
 
 impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let _ = deserializer;
-        Err(serde::de::Error::custom("stub"))
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value: kind, span } = Spanned::deserialize(deserializer)?;
+        Ok(Self { kind, span })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(reader::SPANNED, reader::AnySpanned::default())
     }
 }
 
@@ -95,16 +295,13 @@ impl schemars::JsonSchema for Node {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let _ = deserializer;
-        Err(serde::de::Error::custom("stub"))
-    }
-}
-
 impl<T: schemars::JsonSchema> schemars::JsonSchema for Spanned<T> {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         T::schema_name()
+    }
+
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        T::schema_id()
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -115,3 +312,6 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for Spanned<T> {
         T::inline_schema()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,6 +192,9 @@ pub struct RetryPlan {
 pub struct UndoPlan {
     /// Canonical tool name.
     pub tool: String,
+    /// Whether the tool says it may be repeated: then a crash in the middle repeats it.
+    #[serde(default)]
+    pub idempotent: bool,
     /// Arguments by name.
     pub args: BTreeMap<String, Template>,
 }

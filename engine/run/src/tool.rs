@@ -1,6 +1,8 @@
 //! What a step calls.
 
-use std::path::PathBuf;
+pub mod process;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aa_spec::tool::{ErrorKind, ToolSpec};
@@ -41,6 +43,27 @@ pub struct CallContext {
     pub progress: Progress,
     /// Folder that relative paths of the skill mean.
     pub folder: PathBuf,
+}
+
+impl CallContext {
+    /// A path as the skill means it: relative to the call's folder.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        // Joining an empty path would add a slash that nobody wrote.
+        if path.as_os_str().is_empty() { self.folder.clone() } else { self.folder.join(path) }
+    }
+
+    /// A call outside of any run: nobody watches it, and nothing stops it.
+    pub fn detached(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            run: None,
+            step: StepPath(String::new()),
+            idempotency_key: String::new(),
+            deadline: None,
+            cancel: CancellationToken::new(),
+            progress: Arc::new(|_| {}),
+            folder: folder.into(),
+        }
+    }
 }
 
 /// Takes the lines that a running call wants to show.

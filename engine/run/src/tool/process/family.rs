@@ -1,0 +1,106 @@
+//! A command's descendants, and their end.
+//!
+//! A daemon leaves its group but keeps its environment, so descendants are known by
+//! group and by mark. Finding them is the system's affair: see `family/linux.rs`.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::time::{Instant, sleep};
+
+use self::system::{members, signal};
+
+#[cfg(target_os = "linux")]
+#[path = "family/linux.rs"]
+mod system;
+
+#[cfg(not(target_os = "linux"))]
+#[path = "family/other.rs"]
+mod system;
+
+/// How often to look whether they have ended.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A command's process group and whatever else carries its mark. Dropped while the
+/// command runs, it kills the group.
+pub(super) struct Family {
+    leader: Option<Pid>,
+    mark: String,
+    over: bool,
+}
+
+/// A living descendant of a command that has ended.
+#[derive(Clone, Debug)]
+struct Member {
+    pid: Pid,
+    name: String,
+}
+
+impl Family {
+    pub(super) fn new(leader: Option<u32>, mark: String) -> Self {
+        let leader = leader.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Self { leader, mark, over: false }
+    }
+
+    /// Sends SIGTERM to the group.
+    pub(super) fn ask_to_end(&self) {
+        self.signal_group(Signal::TERM);
+    }
+
+    /// Sends SIGKILL to the group.
+    pub(super) fn kill(&self) {
+        self.signal_group(Signal::KILL);
+    }
+
+    /// Ends all that is left once the command has ended: gives it `linger` to end by
+    /// itself, then `grace` after a SIGTERM. Returns the names of what had to be ended.
+    pub(super) async fn sweep(&mut self, linger: Duration, grace: Duration) -> Vec<String> {
+        self.over = true;
+        let left = self.wait_gone(linger).await;
+        if left.is_empty() {
+            return Vec::new();
+        }
+        self.signal_all(&left, Signal::TERM);
+        let stubborn = self.wait_gone(grace).await;
+        if !stubborn.is_empty() {
+            self.signal_all(&stubborn, Signal::KILL);
+            self.wait_gone(grace).await;
+        }
+        left.into_iter().map(|member| member.name).collect()
+    }
+
+    /// Waits until nobody is left, for some time; returns who is.
+    async fn wait_gone(&self, patience: Duration) -> Vec<Member> {
+        let Some(leader) = self.leader else { return Vec::new() };
+        let until = Instant::now() + patience;
+        loop {
+            let left = members(leader, &self.mark);
+            if left.is_empty() || Instant::now() >= until {
+                return left;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    fn signal_group(&self, signal: Signal) {
+        if let Some(leader) = self.leader {
+            // It fails when the group is gone, which is what is wanted.
+            let _gone = rustix::process::kill_process_group(leader, signal);
+        }
+    }
+
+    fn signal_all(&self, left: &[Member], wanted: Signal) {
+        let Some(leader) = self.leader else { return };
+        for member in left {
+            signal(leader, &self.mark, member, wanted);
+        }
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        if !self.over {
+            self.kill();
+        }
+    }
+}

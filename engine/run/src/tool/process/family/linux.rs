@@ -1,0 +1,72 @@
+//! Descendants on Linux, found through `/proc`.
+//!
+//! Only processes that are younger than the command can descend from it. So a command
+//! that started no other process costs one read of `/proc/loadavg`, which holds the
+//! number of the youngest process or thread.
+
+use std::fs;
+use std::ops::RangeInclusive;
+
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::Member;
+
+/// With more young processes than this it is cheaper to list `/proc`.
+const MANY: u32 = 1024;
+
+/// Who is alive of the group or carries the mark.
+pub(super) fn members(leader: Pid, mark: &str) -> Vec<Member> {
+    let first = leader.as_raw_pid().unsigned_abs();
+    match youngest() {
+        Some(last) if last == first => Vec::new(),
+        Some(last) if last > first && last - first <= MANY => members_among(first + 1..=last, leader, mark),
+        _ => members_in_all(leader, mark),
+    }
+}
+
+/// Sends a signal to a member, if it still is one.
+pub(super) fn signal(leader: Pid, mark: &str, member: &Member, wanted: Signal) {
+    // With the handle, number and process cannot part between the look and the signal.
+    let Ok(handle) = rustix::process::pidfd_open(member.pid, PidfdFlags::empty()) else { return };
+    if find(member.pid, leader, mark).is_some() {
+        let _gone = rustix::process::pidfd_send_signal(handle, wanted);
+    }
+}
+
+fn members_among(ids: RangeInclusive<u32>, leader: Pid, mark: &str) -> Vec<Member> {
+    ids.filter_map(pid).filter_map(|pid| find(pid, leader, mark)).collect()
+}
+
+fn members_in_all(leader: Pid, mark: &str) -> Vec<Member> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter_map(pid).filter_map(|pid| find(pid, leader, mark)).collect()
+}
+
+/// The process of that number, if it is alive and belongs to the family.
+fn find(pid: Pid, leader: Pid, mark: &str) -> Option<Member> {
+    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    let (before, after) = stat.rsplit_once(')')?;
+    let name = before.split_once('(')?.1.to_owned();
+    let mut fields = after.split_whitespace();
+    let alive = !matches!(fields.next()?, "Z" | "X");
+    let group = fields.nth(1)?.parse::<i32>().ok()?;
+    let kin = alive && (group == leader.as_raw_pid() || is_marked(pid, mark));
+    kin.then_some(Member { pid, name })
+}
+
+fn is_marked(pid: Pid, mark: &str) -> bool {
+    let mark = mark.as_bytes();
+    fs::read(format!("/proc/{}/environ", pid.as_raw_pid()))
+        .is_ok_and(|environ| environ.windows(mark.len()).any(|part| part == mark))
+}
+
+/// The number of the process or thread that was started last.
+fn youngest() -> Option<u32> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().last()?.parse().ok()
+}
+
+fn pid(id: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(id).ok()?)
+}

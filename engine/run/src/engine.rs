@@ -12,14 +12,16 @@ use aa_spec::tool::ToolSpec;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
 use crate::settings::Settings;
 use crate::store::{RunFilter, RunStatus, RunSummary, StoreError};
 
 /// Everything a front end needs. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Engine {
     settings: Arc<Settings>,
+    after_commit: Option<AfterCommit>,
 }
 
 /// A skill that can be run.
@@ -63,6 +65,8 @@ pub struct RunRequest {
     pub request_key: Option<String>,
     /// How strictly to read the skill.
     pub strictness: Strictness,
+    /// What to do when only a person can move the run on: a front end that can ask stays.
+    pub park: Park,
 }
 
 /// Inputs as they came.
@@ -216,7 +220,13 @@ pub struct ResolvedStep {
 impl Engine {
     /// Puts an engine together. Opens nothing yet: the store is opened by its first use.
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings) }
+        Self { settings: Arc::new(settings), after_commit: None }
+    }
+
+    /// Calls this with every event after its commit; tests of crashes hang themselves in here.
+    #[must_use]
+    pub fn after_commit(self, hook: AfterCommit) -> Self {
+        Self { after_commit: Some(hook), ..self }
     }
 
     /// The settings it was made with.
@@ -246,7 +256,8 @@ impl Engine {
     }
 
     /// Goes on with a run that no living process drives.
-    pub async fn resume(&self, run: RunId) -> Result<RunHandle, StartError> {
+    pub async fn resume(&self, run: RunId, park: Park) -> Result<RunHandle, StartError> {
+        let _ = (park, &self.after_commit);
         Err(StoreError::NoRun(run).into())
     }
 
@@ -334,5 +345,11 @@ impl Engine {
     ) -> Result<Value, StepError> {
         let _ = (args, progress);
         Err(StepError::new(aa_spec::tool::ErrorKind::NotFound, format!("there is no tool `{name}`")))
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

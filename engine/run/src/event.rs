@@ -303,6 +303,34 @@ impl fmt::Display for StepPath {
     }
 }
 
+impl Body {
+    /// The name by which it is stored and shown, e.g. `step_started`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::SkillStarted { .. } => "skill_started",
+            Self::StepStarted { .. } => "step_started",
+            Self::StepProgress { .. } => "step_progress",
+            Self::StepRetrying { .. } => "step_retrying",
+            Self::HealStarted { .. } => "heal_started",
+            Self::HealFinished { .. } => "heal_finished",
+            Self::ConfirmRequested { .. } => "confirm_requested",
+            Self::ConfirmAnswered { .. } => "confirm_answered",
+            Self::StepCompleted { .. } => "step_completed",
+            Self::StepFailed { .. } => "step_failed",
+            Self::StepSkipped { .. } => "step_skipped",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::RunResumed { .. } => "run_resumed",
+            Self::StepResolved { .. } => "step_resolved",
+            Self::UndoStarted { .. } => "undo_started",
+            Self::UndoFinished { .. } => "undo_finished",
+            Self::SkillCompleted { .. } => "skill_completed",
+            Self::SkillFailed { .. } => "skill_failed",
+            Self::SkillCancelled { .. } => "skill_cancelled",
+            Self::WorkspaceUpdated { .. } => "workspace_updated",
+        }
+    }
+}
+
 impl StepError {
     /// An error without details.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {

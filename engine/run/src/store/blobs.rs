@@ -1,0 +1,109 @@
+//! Big texts as files named by their hash, beside the database.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest, Sha256};
+
+use super::database::sync_folder;
+
+/// The folder of big texts.
+#[derive(Debug)]
+pub(super) struct Blobs {
+    folder: PathBuf,
+    written: AtomicU64,
+}
+
+impl Blobs {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder, written: AtomicU64::new(0) }
+    }
+
+    /// Stores a text and gives its hash. On return it survives a power cut.
+    pub(super) fn put(&self, text: &str) -> io::Result<String> {
+        let hash = hash(text.as_bytes());
+        let path = self.path(&hash);
+        let shelf = path.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(shelf)?;
+        if fs::metadata(&path).is_ok_and(|file| file.len() == text.len() as u64) {
+            // Another process may have renamed it and not synced its folder yet.
+            return sync_folder(shelf).map(|()| hash);
+        }
+        let number = self.written.fetch_add(1, Ordering::Relaxed);
+        let draft = shelf.join(format!("{hash}.{}-{number}", std::process::id()));
+        write_synced(&draft, text).inspect_err(|_| {
+            // The error is what matters; a draft left behind is never read.
+            let _ = fs::remove_file(&draft);
+        })?;
+        fs::rename(&draft, &path)?;
+        sync_folder(shelf)?;
+        sync_folder(&self.folder)?;
+        Ok(hash)
+    }
+
+    /// The text of a hash.
+    ///
+    /// # Errors
+    /// A message, when the file is gone or its content is not what was stored.
+    pub(super) fn get(&self, hash: &str) -> Result<String, String> {
+        let path = self.path(hash);
+        let bytes = fs::read(&path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+        if self::hash(&bytes) != hash {
+            return Err(format!("`{}` is damaged: its content does not fit its name", path.display()));
+        }
+        String::from_utf8(bytes).map_err(|_| format!("`{}` is damaged: it is not UTF-8", path.display()))
+    }
+
+    fn path(&self, hash: &str) -> PathBuf {
+        self.folder.join(hash.get(..2).unwrap_or("")).join(hash)
+    }
+}
+
+fn write_synced(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::new(folder.path().to_owned());
+        let hash = blobs.put("hello").unwrap();
+        assert_eq!(hash, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+        assert_eq!(blobs.get(&hash).unwrap(), "hello");
+        assert_eq!(blobs.put("hello").unwrap(), hash);
+        assert_eq!(fs::read_dir(folder.path().join("2c")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn damage_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::new(folder.path().to_owned());
+        let hash = blobs.put("hello").unwrap();
+        fs::write(folder.path().join("2c").join(&hash), "hellO").unwrap();
+        assert!(blobs.get(&hash).unwrap_err().contains("is damaged"));
+        fs::remove_file(folder.path().join("2c").join(&hash)).unwrap();
+        assert!(blobs.get(&hash).unwrap_err().contains("cannot read"));
+    }
+
+    #[test]
+    fn a_torn_file_of_another_process_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::new(folder.path().to_owned());
+        let hash = blobs.put("hello").unwrap();
+        fs::write(folder.path().join("2c").join(&hash), "hel").unwrap();
+        blobs.put("hello").unwrap();
+        assert_eq!(blobs.get(&hash).unwrap(), "hello");
+    }
+}

@@ -1,0 +1,178 @@
+//! What the list of runs says of a run, derived from its events and nothing else.
+
+use std::collections::BTreeSet;
+
+use super::RunStatus;
+use crate::event::{Body, StepPath, Time};
+
+/// A run's events added up, as far as a list needs it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Projection {
+    /// Number of events so far, which is the next `seq`.
+    pub(super) events: u64,
+    /// How and when it ended, if it has.
+    end: Option<(RunStatus, Time)>,
+    /// A run that was over is being taken back.
+    undoing: bool,
+    /// Steps that go on by themselves.
+    busy: BTreeSet<StepPath>,
+    /// Steps that need a person: an open question or an unknown outcome.
+    open: BTreeSet<StepPath>,
+    /// One line on how it ended; empty when all is well.
+    pub(super) error: String,
+}
+
+impl Projection {
+    /// Takes one more event into account.
+    pub(super) fn fold(&mut self, at: Time, body: &Body) {
+        self.events += 1;
+        match body {
+            // A step that holds others is not itself at work.
+            Body::StepStarted { kind, .. } if kind == "foreach" || kind == "skill" => {}
+            Body::StepStarted { step, .. } => {
+                self.open.remove(step);
+                self.busy.insert(step.clone());
+            }
+            Body::ConfirmRequested { step, .. } => self.needs_person(step),
+            Body::RunResumed { unknown } => unknown.iter().for_each(|step| self.needs_person(step)),
+            Body::ConfirmAnswered { step, .. }
+            | Body::StepResolved { step, .. }
+            | Body::StepCompleted { step, .. }
+            | Body::StepFailed { step, .. }
+            | Body::StepSkipped { step, .. } => {
+                self.open.remove(step);
+                self.busy.remove(step);
+            }
+            Body::UndoStarted { .. } => self.undoing = self.end.is_some(),
+            Body::UndoFinished { .. } => self.undoing = false,
+            Body::SkillCompleted { .. } => self.end(RunStatus::Completed, at, ""),
+            Body::SkillFailed { error, .. } => self.end(RunStatus::Failed, at, &error.message),
+            Body::SkillCancelled { .. } => self.end(RunStatus::Cancelled, at, ""),
+            Body::SkillStarted { .. }
+            | Body::StepProgress { .. }
+            | Body::StepRetrying { .. }
+            | Body::HealStarted { .. }
+            | Body::HealFinished { .. }
+            | Body::CancelRequested { .. }
+            | Body::WorkspaceUpdated { .. } => {}
+        }
+    }
+
+    pub(super) fn status(&self) -> RunStatus {
+        match self.end {
+            Some((status, _)) if !self.undoing => status,
+            _ if self.busy.is_empty() && !self.open.is_empty() => RunStatus::Waiting,
+            _ => RunStatus::Running,
+        }
+    }
+
+    /// When it ended; none while it goes on.
+    pub(super) fn ended_at(&self) -> Option<Time> {
+        self.end.filter(|_| !self.undoing).map(|(_, at)| at)
+    }
+
+    fn needs_person(&mut self, step: &StepPath) {
+        self.busy.remove(step);
+        self.open.insert(step.clone());
+    }
+
+    fn end(&mut self, status: RunStatus, at: Time, error: &str) {
+        self.end = Some((status, at));
+        error.lines().next().unwrap_or("").clone_into(&mut self.error);
+        self.busy.clear();
+        self.open.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aa_spec::tool::ErrorKind;
+    use serde_json::{Map, Value};
+
+    use super::*;
+    use crate::event::{Resolution, StepError};
+
+    fn step(name: &str) -> StepPath {
+        StepPath(name.to_owned())
+    }
+
+    fn started(name: &str, kind: &str) -> Body {
+        Body::StepStarted {
+            step: step(name),
+            attempt: 1,
+            kind: kind.to_owned(),
+            target: None,
+            args: None,
+            until: None,
+            items: None,
+        }
+    }
+
+    fn completed(name: &str) -> Body {
+        Body::StepCompleted { step: step(name), output: Value::Null, duration_ms: 1 }
+    }
+
+    fn asked(name: &str) -> Body {
+        Body::ConfirmRequested {
+            step: step(name),
+            message: String::new(),
+            options: vec!["yes".to_owned()],
+            default: None,
+            until: None,
+        }
+    }
+
+    fn failed() -> Body {
+        let error = StepError::new(ErrorKind::Permanent, "it broke\nbadly");
+        Body::SkillFailed { error, step: None, duration_ms: 1 }
+    }
+
+    fn after(bodies: &[Body]) -> Projection {
+        let mut projection = Projection::default();
+        bodies.iter().for_each(|body| projection.fold(Time::UNIX_EPOCH, body));
+        projection
+    }
+
+    #[test]
+    fn a_question_waits_once_nothing_else_is_at_work() {
+        let mut bodies = vec![started("fan", "foreach"), started("fan[0]", "tool"), started("ask", "confirm")];
+        bodies.push(asked("ask"));
+        assert_eq!(after(&bodies).status(), RunStatus::Running);
+        bodies.push(completed("fan[0]"));
+        assert_eq!(after(&bodies).status(), RunStatus::Waiting);
+        let by = "ann".to_owned();
+        bodies.push(Body::ConfirmAnswered { step: step("ask"), answer: "yes".to_owned(), by });
+        assert_eq!(after(&bodies).status(), RunStatus::Running);
+    }
+
+    #[test]
+    fn an_unknown_outcome_waits_until_resolved_or_run_again() {
+        let mut bodies = vec![started("a", "tool"), Body::RunResumed { unknown: vec![step("a")] }];
+        assert_eq!(after(&bodies).status(), RunStatus::Waiting);
+        bodies.push(started("a", "tool"));
+        assert_eq!(after(&bodies).status(), RunStatus::Running);
+        bodies.push(Body::RunResumed { unknown: vec![step("a")] });
+        bodies.push(Body::StepResolved { step: step("a"), resolution: Resolution::Fail, by: "ann".to_owned() });
+        assert_eq!(after(&bodies).status(), RunStatus::Running);
+    }
+
+    #[test]
+    fn the_end_shows_with_one_line_of_why() {
+        let projection = after(&[started("a", "tool"), failed()]);
+        assert_eq!((projection.status(), projection.error.as_str()), (RunStatus::Failed, "it broke"));
+        assert_eq!(projection.ended_at(), Some(Time::UNIX_EPOCH));
+        let projection = after(&[Body::SkillCompleted { outputs: Map::new(), duration_ms: 1 }]);
+        assert_eq!((projection.status(), projection.error.as_str()), (RunStatus::Completed, ""));
+    }
+
+    #[test]
+    fn taking_back_a_run_that_was_over_opens_it_until_done() {
+        let mut bodies = vec![failed(), Body::UndoStarted { by: "ann".to_owned() }];
+        assert_eq!((after(&bodies).status(), after(&bodies).ended_at()), (RunStatus::Running, None));
+        bodies.push(Body::UndoFinished { failed: Vec::new() });
+        assert_eq!(after(&bodies).status(), RunStatus::Failed);
+        // Within a run that is still going on it changes nothing.
+        let inside = after(&bodies[1..]);
+        assert_eq!((inside.status(), inside.ended_at()), (RunStatus::Running, None));
+    }
+}

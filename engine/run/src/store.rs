@@ -4,17 +4,46 @@
 //! and then acknowledges all. What is acknowledged survives a power cut.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aa_spec::plan::Plan;
+use chrono::Utc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::event::{Body, Event, Origin, Resolution, RunId, StepPath, Time};
+use blobs::Blobs;
+use journal::{Birth, Journal, Takeover};
+use reader::Reader;
+use row::Entry;
+use writer::Writer;
+
+mod blobs;
+mod database;
+mod journal;
+mod owner;
+mod projection;
+mod reader;
+mod row;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 /// The store of one user or project. Cheap to clone; clones share the writer.
 #[derive(Clone, Debug)]
 pub struct Store {
-    folder: PathBuf,
+    parts: Arc<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    path: PathBuf,
+    inline_limit: usize,
+    blobs: Arc<Blobs>,
+    reader: Reader,
+    writer: Writer,
 }
 
 /// How to open a store.
@@ -43,7 +72,7 @@ pub struct NewRun {
     /// Canonical name of the skill.
     pub skill: String,
     /// What runs; stored once by its hash.
-    pub plan: std::sync::Arc<Plan>,
+    pub plan: Arc<Plan>,
     /// Who starts it.
     pub origin: Origin,
     /// When.
@@ -186,6 +215,14 @@ pub enum StoreError {
     /// A living process drives it.
     #[error("run {0} is driven by another process")]
     Busy(RunId),
+    /// It has ended.
+    #[error("run {run} is over: it is {status:?}")]
+    Over {
+        /// Which run.
+        run: RunId,
+        /// How it ended.
+        status: RunStatus,
+    },
     /// Another process has taken the run over.
     #[error("run {0} was taken over by another process")]
     Fenced(RunId),
@@ -197,6 +234,9 @@ pub enum StoreError {
         /// What is wrong.
         message: String,
     },
+    /// The writing thread is gone. Whether the write took place is not known.
+    #[error("the store has stopped")]
+    Stopped,
     /// A write failed, e.g. because the disk is full. Nothing of it was kept.
     #[error("cannot write to the store `{}`: {message}", .path.display())]
     Write {
@@ -210,70 +250,126 @@ pub enum StoreError {
 impl Store {
     /// Opens or creates the store in a folder.
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Self, StoreError> {
-        let _ = options;
-        Ok(Self { folder: folder.to_owned() })
+        let usable = |result: std::io::Result<()>| result.map_err(|e| database::unusable(folder, &e));
+        usable(std::fs::create_dir_all(folder))?;
+        let path = folder.join("aa.db");
+        let owners = folder.join("owners");
+        let blobs = Arc::new(Blobs::new(folder.join("blobs")));
+        let db = database::open_writer(&path, options.durability)?;
+        let journal = Journal::new(db, path.clone(), blobs.clone(), owners.clone());
+        let writer = Writer::start(journal).map_err(|e| database::unusable(folder, &e))?;
+        let reader = Reader::new(path.clone(), owners, blobs.clone());
+        let parts = Parts { path, inline_limit: options.inline_limit, blobs, reader, writer };
+        Ok(Self { parts: Arc::new(parts) })
     }
 
     /// Creates a run with its first events, all in one commit; `seq` counts from 0.
     ///
     /// Returns the lease, or the lease-less id of the run that the same `request_key` made.
     pub async fn create(&self, new: NewRun, bodies: Vec<(Time, Body)>) -> Result<Created, StoreError> {
-        let _ = (new, bodies, &self.folder);
-        Err(StoreError::NoRun(RunId(0)))
+        let source = new.origin;
+        let entries = bodies.into_iter().zip(0..).map(|((at, body), seq)| (seq, at, source, body));
+        let entries = self.entries(entries.collect()).await?;
+        let Some(folder) = new.folder.to_str().map(str::to_owned) else {
+            let message = format!("the folder name `{}` is not UTF-8", new.folder.display());
+            return Err(StoreError::Write { path: self.parts.path.clone(), message });
+        };
+        let birth = Birth {
+            plan_hash: new.plan.hash(),
+            skill: new.skill,
+            plan: new.plan,
+            origin: new.origin,
+            at: new.at,
+            folder,
+            request_key: new.request_key,
+            entries,
+        };
+        self.parts.writer.submit(move |journal| journal.create(&birth)).await
     }
 
     /// Appends events and takes requests off the inbox, in one commit. On return they are durable.
     pub async fn append(&self, lease: Lease, events: Vec<Event>, taken: Vec<i64>) -> Result<(), StoreError> {
-        let _ = (events, taken);
-        Err(StoreError::Fenced(lease.run))
+        let entries = events.into_iter().map(|event| (event.seq, event.at, event.source, event.body));
+        let entries = self.entries(entries.collect()).await?;
+        self.parts.writer.submit(move |journal| journal.append(lease, &entries, &taken)).await
     }
 
-    /// Takes over a run that no living process drives.
+    /// Takes over a run that goes on and that no living process drives.
     pub async fn acquire(&self, run: RunId) -> Result<Lease, StoreError> {
-        Err(StoreError::NoRun(run))
+        self.parts.writer.submit(move |journal| journal.acquire(run, Takeover::Going)).await
     }
 
-    /// Gives a run back while this process lives on.
+    /// Takes over a run that no living process drives, even when it is over: to take it back.
+    pub async fn reopen(&self, run: RunId) -> Result<Lease, StoreError> {
+        self.parts.writer.submit(move |journal| journal.acquire(run, Takeover::Any)).await
+    }
+
+    /// Gives a run back while this process lives on. The end of a run does so by itself.
     pub async fn release(&self, lease: Lease) -> Result<(), StoreError> {
-        Err(StoreError::Fenced(lease.run))
+        self.parts.writer.submit(move |journal| journal.release(lease)).await
     }
 
     /// Events of a run from a `seq` on.
     pub fn events(&self, run: RunId, from: u64) -> Result<Vec<Event>, StoreError> {
-        let _ = from;
-        Err(StoreError::NoRun(run))
+        self.parts.reader.events(run, from)
     }
 
     /// The plan that a run is pinned to.
     pub fn plan(&self, run: RunId) -> Result<Plan, StoreError> {
-        Err(StoreError::NoRun(run))
+        self.parts.reader.plan(run)
     }
 
     /// One run.
     pub fn run(&self, run: RunId) -> Result<RunSummary, StoreError> {
-        Err(StoreError::NoRun(run))
+        self.parts.reader.run(run)
     }
 
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
-        let _ = filter;
-        Ok(Vec::new())
+        self.parts.reader.runs(filter)
     }
 
     /// Puts a request into a run's inbox.
     pub async fn post(&self, run: RunId, origin: Origin, by: &str, ask: Ask) -> Result<(), StoreError> {
-        let _ = (origin, by, ask);
-        Err(StoreError::NoRun(run))
+        let by = by.to_owned();
+        let at = Utc::now();
+        self.parts.writer.submit(move |journal| journal.post(run, (origin, &by), at, &ask)).await
     }
 
     /// Requests in a run's inbox, oldest first.
     pub fn inbox(&self, run: RunId) -> Result<Vec<Request>, StoreError> {
-        Err(StoreError::NoRun(run))
+        self.parts.reader.inbox(run)
     }
 
-    /// A number that changes when another process wrote to the store: cheap to poll.
+    /// A number that changes when any process wrote to the store: cheap to poll.
     pub fn version(&self) -> Result<i64, StoreError> {
-        Ok(0)
+        self.parts.reader.version()
+    }
+
+    /// Changes with every commit of this process.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.parts.writer.commits()
+    }
+
+    /// Makes events ready to be written: big bodies are on disk when this returns.
+    async fn entries(&self, events: Vec<(u64, Time, Origin, Body)>) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = Vec::with_capacity(events.len());
+        for (seq, at, source, body) in events {
+            let failed = |error: &dyn std::fmt::Display| StoreError::Write {
+                path: self.parts.path.clone(),
+                message: error.to_string(),
+            };
+            let json = serde_json::to_string(&body).map_err(|e| failed(&e))?;
+            let (json, blob) = if json.len() <= self.parts.inline_limit {
+                (Some(json), None)
+            } else {
+                let blobs = self.parts.blobs.clone();
+                let put = tokio::task::spawn_blocking(move || blobs.put(&json)).await;
+                (None, Some(put.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?))
+            };
+            entries.push(Entry { seq, at, source, body, json, blob });
+        }
+        Ok(entries)
     }
 }
 

@@ -43,8 +43,8 @@ impl Projection {
                 self.open.remove(step);
                 self.busy.remove(step);
             }
-            Body::UndoStarted { .. } => self.undoing = self.end.is_some(),
-            Body::UndoFinished { .. } => self.undoing = false,
+            Body::UndoStarted { step: None, .. } => self.undoing = self.end.is_some(),
+            Body::UndoFinished { step: None, .. } => self.undoing = false,
             Body::SkillCompleted { .. } => self.end(RunStatus::Completed, at, ""),
             Body::SkillFailed { error, .. } => self.end(RunStatus::Failed, at, &error.message),
             Body::SkillCancelled { .. } => self.end(RunStatus::Cancelled, at, ""),
@@ -54,6 +54,8 @@ impl Projection {
             | Body::HealStarted { .. }
             | Body::HealFinished { .. }
             | Body::CancelRequested { .. }
+            | Body::UndoStarted { .. }
+            | Body::UndoFinished { .. }
             | Body::WorkspaceUpdated { .. } => {}
         }
     }
@@ -135,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_question_waits_once_nothing_else_is_at_work() {
-        let mut bodies = vec![started("fan", "foreach"), started("fan[0]", "tool"), started("ask", "confirm")];
+        let mut bodies =
+            vec![started("fan", "foreach"), started("fan[0]", "tool"), started("ask", "confirm")];
         bodies.push(asked("ask"));
         assert_eq!(after(&bodies).status(), RunStatus::Running);
         bodies.push(completed("fan[0]"));
@@ -152,7 +155,11 @@ mod tests {
         bodies.push(started("a", "tool"));
         assert_eq!(after(&bodies).status(), RunStatus::Running);
         bodies.push(Body::RunResumed { unknown: vec![step("a")] });
-        bodies.push(Body::StepResolved { step: step("a"), resolution: Resolution::Fail, by: "ann".to_owned() });
+        bodies.push(Body::StepResolved {
+            step: step("a"),
+            resolution: Resolution::Fail,
+            by: "ann".to_owned(),
+        });
         assert_eq!(after(&bodies).status(), RunStatus::Running);
     }
 
@@ -167,9 +174,9 @@ mod tests {
 
     #[test]
     fn taking_back_a_run_that_was_over_opens_it_until_done() {
-        let mut bodies = vec![failed(), Body::UndoStarted { by: "ann".to_owned() }];
+        let mut bodies = vec![failed(), Body::UndoStarted { by: "ann".to_owned(), step: None, error: None }];
         assert_eq!((after(&bodies).status(), after(&bodies).ended_at()), (RunStatus::Running, None));
-        bodies.push(Body::UndoFinished { failed: Vec::new() });
+        bodies.push(Body::UndoFinished { step: None, failed: Vec::new() });
         assert_eq!(after(&bodies).status(), RunStatus::Failed);
         // Within a run that is still going on it changes nothing.
         let inside = after(&bodies[1..]);

@@ -1,0 +1,284 @@
+//! The writes: what each does inside the writer's transaction.
+//!
+//! Every write checks before it changes anything, so that a refused one leaves the
+//! transaction it shares with others as it was.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aa_spec::plan::Plan;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::blobs::Blobs;
+use super::owner::{self, Owner};
+use super::projection::Projection;
+use super::row::{self, Entry};
+use super::{Ask, Created, Lease, RunStatus, StoreError};
+use crate::event::{Origin, RunId, Time};
+
+/// The write side of the store, owned by the writer's thread.
+pub(super) struct Journal {
+    pub(super) db: Connection,
+    pub(super) path: PathBuf,
+    blobs: Arc<Blobs>,
+    owners: PathBuf,
+    owner: Option<Owner>,
+    /// Projections of the runs this process drives: a cache of what their events say.
+    held: HashMap<RunId, Projection>,
+}
+
+/// Why a write did not take place.
+pub(super) enum Fault {
+    /// It must not; it changed nothing.
+    Refused(StoreError),
+    /// The database failed; the whole transaction is lost.
+    Broken(rusqlite::Error),
+}
+
+/// A run to be created, ready to be written.
+pub(super) struct Birth {
+    pub(super) skill: String,
+    pub(super) plan: Arc<Plan>,
+    pub(super) plan_hash: String,
+    pub(super) origin: Origin,
+    pub(super) at: Time,
+    pub(super) folder: String,
+    pub(super) request_key: Option<String>,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// Which runs may be taken over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takeover {
+    /// Only one that goes on.
+    Going,
+    /// Also one that is over.
+    Any,
+}
+
+impl Journal {
+    pub(super) fn new(db: Connection, path: PathBuf, blobs: Arc<Blobs>, owners: PathBuf) -> Self {
+        Self { db, path, blobs, owners, owner: None, held: HashMap::new() }
+    }
+
+    /// Forgets what a lost transaction may have left in the cache.
+    pub(super) fn forget(&mut self) {
+        self.held.clear();
+    }
+
+    pub(super) fn write_error(&self, error: &dyn std::fmt::Display) -> StoreError {
+        StoreError::Write { path: self.path.clone(), message: error.to_string() }
+    }
+
+    pub(super) fn create(&mut self, birth: &Birth) -> Result<Created, Fault> {
+        if let Some(key) = &birth.request_key {
+            let mut find = self.db.prepare_cached("select id from runs where request_key = ?")?;
+            if let Some(id) = find.query_row([key], |row| row.get(0)).optional()? {
+                return Ok(Created::Existing(RunId(id)));
+            }
+        }
+        let owner = self.owner_name()?;
+        self.insert_plan(birth)?;
+        let run = self.insert_run(birth, &owner)?;
+        let mut projection = Projection::default();
+        self.insert_events(run, &birth.entries, &mut projection)?;
+        self.project(run, None, &projection)?;
+        self.hold(run, projection);
+        Ok(Created::New(Lease { run, epoch: 1 }))
+    }
+
+    pub(super) fn append(&mut self, lease: Lease, entries: &[Entry], taken: &[i64]) -> Result<(), Fault> {
+        self.check(lease)?;
+        let before = self.projection(lease.run)?;
+        let mut after = before.clone();
+        if let Some(entry) = entries.iter().zip(before.events..).find(|(entry, next)| entry.seq != *next) {
+            let message = format!("event {} came where {} was due", entry.0.seq, entry.1);
+            return Err(StoreError::Corrupt { run: lease.run, message }.into());
+        }
+        self.insert_events(lease.run, entries, &mut after)?;
+        for id in taken {
+            self.db
+                .prepare_cached("delete from requests where id = ? and run = ?")?
+                .execute(params![id, lease.run.0])?;
+        }
+        self.project(lease.run, Some(&before), &after)?;
+        self.hold(lease.run, after);
+        Ok(())
+    }
+
+    pub(super) fn acquire(&mut self, run: RunId, takeover: Takeover) -> Result<Lease, Fault> {
+        let (holder, epoch) = self.holder(run)?;
+        if holder.is_some_and(|name| owner::is_alive(&self.owners, &name)) {
+            return Err(StoreError::Busy(run).into());
+        }
+        let projection = self.load(run)?;
+        if takeover == Takeover::Going && projection.ended_at().is_some() {
+            return Err(StoreError::Over { run, status: projection.status() }.into());
+        }
+        let owner = self.owner_name()?;
+        let epoch = epoch + 1;
+        let sql = "update runs set owner = ?, epoch = ? where id = ?";
+        self.db.prepare_cached(sql)?.execute(params![owner, epoch, run.0])?;
+        self.held.insert(run, projection);
+        Ok(Lease { run, epoch })
+    }
+
+    pub(super) fn release(&mut self, lease: Lease) -> Result<(), Fault> {
+        match self.check(lease) {
+            // The end of the run had already let it go.
+            Err(Fault::Refused(StoreError::Fenced(_))) if self.holder(lease.run)? == (None, lease.epoch) => {
+                Ok(())
+            }
+            Err(fault) => Err(fault),
+            Ok(()) => {
+                self.db
+                    .prepare_cached("update runs set owner = null where id = ?")?
+                    .execute([lease.run.0])?;
+                self.held.remove(&lease.run);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn post(
+        &mut self,
+        run: RunId,
+        from: (Origin, &str),
+        at: Time,
+        ask: &Ask,
+    ) -> Result<(), Fault> {
+        self.holder(run)?;
+        let (origin, by) = from;
+        let ask = serde_json::to_string(ask).map_err(|error| self.write_error(&error))?;
+        let sql = "insert into requests (run, at, origin, by, ask) values (?, ?, ?, ?, ?)";
+        self.db.prepare_cached(sql)?.execute(params![
+            run.0,
+            at.timestamp_millis(),
+            row::origin_name(origin),
+            by,
+            ask
+        ])?;
+        Ok(())
+    }
+
+    /// Refuses a lease that is not, or no longer, this process's.
+    fn check(&self, lease: Lease) -> Result<(), Fault> {
+        let (holder, epoch) = self.holder(lease.run)?;
+        let own = self.owner.as_ref().map(Owner::name);
+        let held = epoch == lease.epoch && holder.is_some() && holder.as_deref() == own;
+        if held { Ok(()) } else { Err(StoreError::Fenced(lease.run).into()) }
+    }
+
+    /// Owner and epoch of a run.
+    fn holder(&self, run: RunId) -> Result<(Option<String>, i64), Fault> {
+        let mut find = self.db.prepare_cached("select owner, epoch from runs where id = ?")?;
+        let found = find.query_row([run.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        found.ok_or_else(|| StoreError::NoRun(run).into())
+    }
+
+    fn owner_name(&mut self) -> Result<String, Fault> {
+        if let Some(owner) = &self.owner {
+            return Ok(owner.name().to_owned());
+        }
+        let owner = Owner::claim(&self.owners).map_err(|error| self.write_error(&error))?;
+        Ok(self.owner.insert(owner).name().to_owned())
+    }
+
+    fn insert_plan(&self, birth: &Birth) -> Result<(), Fault> {
+        let mut find = self.db.prepare_cached("select 1 from plans where hash = ?")?;
+        if find.exists([&birth.plan_hash])? {
+            return Ok(());
+        }
+        let json = serde_json::to_string(&*birth.plan).map_err(|error| self.write_error(&error))?;
+        let sql = "insert into plans (hash, json) values (?, ?)";
+        self.db.prepare_cached(sql)?.execute(params![birth.plan_hash, json])?;
+        Ok(())
+    }
+
+    fn insert_run(&self, birth: &Birth, owner: &str) -> Result<RunId, Fault> {
+        let sql = "insert into runs (skill, plan, status, origin, started_at, folder, request_key, owner, epoch, error)
+                   values (?, ?, ?, ?, ?, ?, ?, ?, 1, '')";
+        self.db.prepare_cached(sql)?.execute(params![
+            birth.skill,
+            birth.plan_hash,
+            row::status_name(RunStatus::Running),
+            row::origin_name(birth.origin),
+            birth.at.timestamp_millis(),
+            birth.folder,
+            birth.request_key,
+            owner,
+        ])?;
+        Ok(RunId(self.db.last_insert_rowid()))
+    }
+
+    fn insert_events(&self, run: RunId, entries: &[Entry], projection: &mut Projection) -> Result<(), Fault> {
+        let sql = "insert into events (run, seq, at, source, kind, blob, body) values (?, ?, ?, ?, ?, ?, ?)";
+        let mut insert = self.db.prepare_cached(sql)?;
+        for entry in entries {
+            insert.execute(params![
+                run.0,
+                entry.seq.cast_signed(),
+                entry.at.timestamp_millis(),
+                row::origin_name(entry.source),
+                entry.body.kind(),
+                entry.blob,
+                entry.json,
+            ])?;
+            projection.fold(entry.at, &entry.body);
+        }
+        Ok(())
+    }
+
+    /// Writes what changed in the list of runs. A run that ends is let go of.
+    fn project(&self, run: RunId, before: Option<&Projection>, after: &Projection) -> Result<(), Fault> {
+        let fields = |p: &Projection| (p.status(), p.ended_at(), p.error.clone());
+        if before.map(fields).unwrap_or_else(|| (RunStatus::Running, None, String::new())) == fields(after) {
+            return Ok(());
+        }
+        let ended_at = after.ended_at().map(|at| at.timestamp_millis());
+        let sql = "update runs set status = ?1, ended_at = ?2, error = ?3,
+                   owner = iif(?2 is null, owner, null) where id = ?4";
+        let status = row::status_name(after.status());
+        self.db.prepare_cached(sql)?.execute(params![status, ended_at, after.error, run.0])?;
+        if ended_at.is_some() {
+            self.db.prepare_cached("delete from requests where run = ?")?.execute([run.0])?;
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, run: RunId, projection: Projection) {
+        if projection.ended_at().is_some() {
+            self.held.remove(&run);
+        } else {
+            self.held.insert(run, projection);
+        }
+    }
+
+    fn projection(&self, run: RunId) -> Result<Projection, Fault> {
+        match self.held.get(&run) {
+            Some(projection) => Ok(projection.clone()),
+            None => self.load(run),
+        }
+    }
+
+    fn load(&self, run: RunId) -> Result<Projection, Fault> {
+        let mut projection = Projection::default();
+        for event in row::events(&self.db, &self.blobs, run, 0)? {
+            projection.fold(event.at, &event.body);
+        }
+        Ok(projection)
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}

@@ -1,0 +1,142 @@
+//! The one thread that writes.
+//!
+//! It takes everything that is queued, writes it in one transaction and then answers
+//! everyone. It never waits for more: a batch gathers by itself while the previous
+//! one is being synced.
+
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::StoreError;
+use super::journal::{Fault, Journal};
+
+/// Writes that may be queued before callers have to wait.
+const QUEUE: usize = 4096;
+/// Writes of one transaction; bounds the memory and time that one takes.
+const BATCH: usize = 1024;
+
+/// A handle of the writing thread; dropping it ends the thread once its queue is empty.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Write>>>,
+    thread: Option<JoinHandle<()>>,
+    commits: watch::Receiver<u64>,
+}
+
+/// A queued write: done within a shared transaction, answered after its commit.
+trait Write: Send {
+    /// Does it and keeps the answer. May be called again after a lost transaction.
+    fn run(&mut self, journal: &mut Journal) -> rusqlite::Result<()>;
+    /// Answers, with the kept answer or with the failure of the transaction.
+    fn answer(self: Box<Self>, failure: Option<StoreError>);
+}
+
+struct Job<T, F> {
+    work: F,
+    kept: Option<Result<T, StoreError>>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl Writer {
+    pub(super) fn start(journal: Journal) -> std::io::Result<Self> {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (counter, commits) = watch::channel(0);
+        let thread = thread::Builder::new()
+            .name("aa-store".to_owned())
+            .spawn(move || write_all(journal, receiver, &counter))?;
+        Ok(Self { queue: Some(sender), thread: Some(thread), commits })
+    }
+
+    /// Counts this process's commits.
+    pub(super) fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.clone()
+    }
+
+    /// Queues a write and waits until it is durable, or refused, or has failed.
+    pub(super) async fn submit<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Journal) -> Result<T, Fault> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = Job { work, kept: None, caller };
+        if let Some(queue) = &self.queue
+            && queue.send(Box::new(job)).await.is_ok()
+            && let Ok(answer) = answer.await
+        {
+            return answer;
+        }
+        Err(StoreError::Stopped)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in there has already been answered to its callers.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_all(mut journal: Journal, mut queue: mpsc::Receiver<Box<dyn Write>>, commits: &watch::Sender<u64>) {
+    let mut batch = Vec::new();
+    while let Some(first) = queue.blocking_recv() {
+        batch.push(first);
+        while batch.len() < BATCH
+            && let Ok(next) = queue.try_recv()
+        {
+            batch.push(next);
+        }
+        write_batch(&mut journal, &mut batch);
+        commits.send_modify(|count| *count += 1);
+    }
+}
+
+fn write_batch(journal: &mut Journal, batch: &mut Vec<Box<dyn Write>>) {
+    match commit(journal, batch) {
+        Ok(()) => batch.drain(..).for_each(|write| write.answer(None)),
+        // One write that cannot be must not take the others with it.
+        Err(_) if batch.len() > 1 => {
+            for write in batch.drain(..) {
+                write_batch(journal, &mut vec![write]);
+            }
+        }
+        Err(error) => batch.drain(..).for_each(|write| write.answer(Some(journal.write_error(&error)))),
+    }
+}
+
+fn commit(journal: &mut Journal, batch: &mut [Box<dyn Write>]) -> rusqlite::Result<()> {
+    journal.db.execute_batch("begin immediate")?;
+    let written = batch.iter_mut().try_for_each(|write| write.run(journal));
+    let written = written.and_then(|()| journal.db.execute_batch("commit"));
+    written.inspect_err(|_| {
+        journal.forget();
+        // After some failures SQLite has rolled back by itself.
+        let _ = journal.db.execute_batch("rollback");
+    })
+}
+
+impl<T, F> Write for Job<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Journal) -> Result<T, Fault> + Send,
+{
+    fn run(&mut self, journal: &mut Journal) -> rusqlite::Result<()> {
+        self.kept = Some(match (self.work)(journal) {
+            Ok(value) => Ok(value),
+            Err(Fault::Refused(error)) => Err(error),
+            Err(Fault::Broken(error)) => return Err(error),
+        });
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, failure: Option<StoreError>) {
+        let Self { kept, caller, .. } = *self;
+        let answer = failure.map_or_else(|| kept.unwrap_or(Err(StoreError::Stopped)), Err);
+        // A caller that no longer listens has been cancelled; the write stands.
+        let _ = caller.send(answer);
+    }
+}

@@ -220,12 +220,21 @@ pub struct OutputPlan {
     pub description: String,
 }
 
+/// SHA-256 in hex: 64 digits.
+pub fn digest(bytes: impl AsRef<[u8]>) -> String {
+    use sha2::{Digest, Sha256};
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let hash = Sha256::digest(bytes.as_ref());
+    hash.iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|half| char::from(HEX[usize::from(half)]))
+        .collect()
+}
+
 impl Plan {
     /// SHA-256 of the canonical JSON, in hex: the identity of what runs.
     pub fn hash(&self) -> String {
-        use sha2::{Digest, Sha256};
-        let json = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(&json).iter().map(|byte| format!("{byte:02x}")).collect()
+        digest(serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// The skill of a canonical name: a sub-skill or the skill itself.

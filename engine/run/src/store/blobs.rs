@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sha2::{Digest, Sha256};
+use aa_spec::plan::digest;
 
 use super::database::sync_folder;
 
@@ -23,22 +23,22 @@ impl Blobs {
 
     /// Stores a text and gives its hash. On return it survives a power cut.
     pub(super) fn put(&self, text: &str) -> io::Result<String> {
-        let hash = hash(text.as_bytes());
+        let hash = digest(text);
         let path = self.path(&hash);
-        let shelf = path.parent().unwrap_or(&self.folder);
-        fs::create_dir_all(shelf)?;
+        let drawer = path.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(drawer)?;
         if fs::metadata(&path).is_ok_and(|file| file.len() == text.len() as u64) {
             // Another process may have renamed it and not synced its folder yet.
-            return sync_folder(shelf).map(|()| hash);
+            return sync_folder(drawer).map(|()| hash);
         }
         let number = self.written.fetch_add(1, Ordering::Relaxed);
-        let draft = shelf.join(format!("{hash}.{}-{number}", std::process::id()));
+        let draft = drawer.join(format!("{hash}.{}-{number}", std::process::id()));
         write_synced(&draft, text).inspect_err(|_| {
             // The error is what matters; a draft left behind is never read.
             let _ = fs::remove_file(&draft);
         })?;
         fs::rename(&draft, &path)?;
-        sync_folder(shelf)?;
+        sync_folder(drawer)?;
         sync_folder(&self.folder)?;
         Ok(hash)
     }
@@ -50,7 +50,7 @@ impl Blobs {
     pub(super) fn get(&self, hash: &str) -> Result<String, String> {
         let path = self.path(hash);
         let bytes = fs::read(&path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
-        if self::hash(&bytes) != hash {
+        if digest(&bytes) != hash {
             return Err(format!("`{}` is damaged: its content does not fit its name", path.display()));
         }
         String::from_utf8(bytes).map_err(|_| format!("`{}` is damaged: it is not UTF-8", path.display()))
@@ -65,10 +65,6 @@ fn write_synced(path: &Path, text: &str) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use super::{Durability, StoreError};
 /// Every format ever written, oldest first; the format number is the position, from 1.
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_runs_and_events.sql")];
 
+/// The newest format known here.
+const KNOWN: i64 = MIGRATIONS.len().cast_signed() as i64;
+
 /// Marks the file as ours; set by the first migration.
 const APPLICATION_ID: i64 = 0x6161_5752;
 
@@ -26,7 +29,7 @@ const NAP: Duration = Duration::from_micros(200);
 /// The connection that writes; creates the file and migrates it when needed.
 pub(super) fn open_writer(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
     let mut db = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(|e| unusable(path, &e))?;
-    if recognise(&db, path)? < known() {
+    if recognise(&db, path)? < KNOWN {
         migrate(&mut db, path)?;
     }
     tune_writer(&mut db, durability).map_err(|e| unusable(path, &e))?;
@@ -59,17 +62,13 @@ fn connect(path: &Path, more: OpenFlags) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, flags)
 }
 
-fn known() -> i64 {
-    MIGRATIONS.len() as i64
-}
-
 /// The file's format, 0 when it is new.
 fn recognise(db: &Connection, path: &Path) -> Result<i64, StoreError> {
     let number = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let read = || Ok((number("user_version")?, number("application_id")?));
     let (found, application) = read().map_err(|e: rusqlite::Error| unusable(path, &e))?;
-    if found > known() && application == APPLICATION_ID {
-        return Err(StoreError::TooNew { path: path.to_owned(), found, known: known() });
+    if found > KNOWN && application == APPLICATION_ID {
+        return Err(StoreError::TooNew { path: path.to_owned(), found, known: KNOWN });
     }
     let ours = if found == 0 {
         let tables = db.query_row("select count(*) from sqlite_schema", (), |row| row.get::<_, i64>(0));
@@ -96,13 +95,12 @@ fn tune_writer(db: &mut Connection, durability: Durability) -> rusqlite::Result<
 }
 
 fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
     let lock = File::create(path.with_extension("lock")).map_err(|e| unusable(path, &e))?;
     lock.lock().map_err(|e| unusable(path, &e))?;
     // Another process may have been faster.
     let found = recognise(db, path)?;
     apply(db, found).map_err(|e| unusable(path, &e))?;
-    sync_folder(folder).map_err(|e| unusable(path, &e))
+    path.parent().map_or(Ok(()), sync_folder).map_err(|e| unusable(path, &e))
 }
 
 fn apply(db: &mut Connection, found: i64) -> rusqlite::Result<()> {
@@ -111,6 +109,6 @@ fn apply(db: &mut Connection, found: i64) -> rusqlite::Result<()> {
     for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         transaction.execute_batch(migration)?;
     }
-    transaction.pragma_update(None, "user_version", known())?;
+    transaction.pragma_update(None, "user_version", KNOWN)?;
     transaction.commit()
 }

@@ -83,7 +83,7 @@ impl Journal {
         let run = self.insert_run(birth, &owner)?;
         let mut projection = Projection::default();
         self.insert_events(run, &birth.entries, &mut projection)?;
-        self.project(run, None, &projection)?;
+        self.project(run, &Projection::default(), &projection)?;
         self.hold(run, projection);
         Ok(Created::New(Lease { run, epoch: 1 }))
     }
@@ -102,7 +102,7 @@ impl Journal {
                 .prepare_cached("delete from requests where id = ? and run = ?")?
                 .execute(params![id, lease.run.0])?;
         }
-        self.project(lease.run, Some(&before), &after)?;
+        self.project(lease.run, &before, &after)?;
         self.hold(lease.run, after);
         Ok(())
     }
@@ -231,9 +231,9 @@ impl Journal {
     }
 
     /// Writes what changed in the list of runs. A run that ends is let go of.
-    fn project(&self, run: RunId, before: Option<&Projection>, after: &Projection) -> Result<(), Fault> {
-        let fields = |p: &Projection| (p.status(), p.ended_at(), p.error.clone());
-        if before.map(fields).unwrap_or_else(|| (RunStatus::Running, None, String::new())) == fields(after) {
+    fn project(&self, run: RunId, before: &Projection, after: &Projection) -> Result<(), Fault> {
+        let fields = |of: &Projection| (of.status(), of.ended_at(), of.error.clone());
+        if fields(before) == fields(after) {
             return Ok(());
         }
         let ended_at = after.ended_at().map(|at| at.timestamp_millis());

@@ -131,7 +131,9 @@ mod tests {
 
     fn after(bodies: &[Body]) -> Projection {
         let mut projection = Projection::default();
-        bodies.iter().for_each(|body| projection.fold(Time::UNIX_EPOCH, body));
+        for body in bodies {
+            projection.fold(Time::UNIX_EPOCH, body);
+        }
         projection
     }
 

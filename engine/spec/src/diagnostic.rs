@@ -70,6 +70,19 @@ impl Diagnostic {
         self
     }
 
+    /// Adds the known name that was most likely meant, or else all of them when they are few.
+    #[must_use]
+    pub fn suggest<'a>(self, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let known: Vec<&str> = known.into_iter().collect();
+        match crate::name::suggest(wrong, known.iter().copied()) {
+            Some(meant) => self.hint(format!("did you mean `{meant}`?")),
+            None if (1..=16).contains(&known.len()) => {
+                self.hint(format!("known: {}", crate::name::list(&known)))
+            }
+            None => self,
+        }
+    }
+
     /// Line and column where it starts.
     pub fn place(&self) -> Place {
         self.source.place(self.span.start)

@@ -38,3 +38,18 @@ pub fn bind(
     let _ = (skill, scope);
     Ok(given.clone())
 }
+
+/// Whether a value fits a JSON Schema.
+///
+/// # Errors
+/// What does not fit, in one line.
+pub fn fits(schema: &Value, value: &Value) -> Result<(), String> {
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .build(schema)
+        .map_err(|error| format!("the schema is wrong: {error}"))?;
+    match validator.iter_errors(value).next() {
+        Some(error) => Err(error.to_string()),
+        None => Ok(()),
+    }
+}

@@ -14,7 +14,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value};
 
-pub use self::value::{Format, OneOrMore, Subschema, ValueSchema, ValueType};
+pub use self::value::{Format, OneOrMore, Pattern, Subschema, ValueSchema, ValueType};
 
 /// Every schema with the name of its file, in the order of the names.
 pub fn all() -> Vec<(&'static str, Value)> {

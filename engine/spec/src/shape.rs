@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use self::repair::Repair;
 use crate::diagnostic::Diagnostic;
-use crate::source::Source;
+use crate::source::{Source, Span};
 use crate::yaml::{self, Node};
 
 /// Cutting one thing out can bring another to light; this often at most.
@@ -65,4 +65,11 @@ fn read_rest<T: DeserializeOwned + JsonSchema>(
         diagnostics.push(Diagnostic::error("bad-value", source, misfit.span, misfit.message));
     }
     None
+}
+
+/// A regular expression that does not compile, with the reason in one line.
+pub(crate) fn bad_pattern(source: &Source, span: Span, text: &str, error: &regex::Error) -> Diagnostic {
+    let reason = error.to_string();
+    let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    Diagnostic::error("bad-pattern", source, span, format!("`{text}` is not a regular expression: {reason}"))
 }

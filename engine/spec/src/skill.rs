@@ -34,7 +34,8 @@ pub struct Skill {
     #[serde(default)]
     pub env: Vec<Spanned<String>>,
     /// The whole run must end within this time, e.g. `30m`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
     pub timeout: Option<Spanned<String>>,
     /// What to do when the run fails or is cancelled.
     #[serde(default)]
@@ -113,7 +114,8 @@ pub struct Step {
     #[serde(default)]
     pub retry: Option<Retry>,
     /// One attempt must end within this time, e.g. `2m`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
     pub timeout: Option<Spanned<String>>,
     /// What a failure does to the run.
     #[serde(default)]
@@ -152,7 +154,8 @@ pub struct Confirm {
     #[serde(default)]
     pub default: Option<Spanned<String>>,
     /// How long to wait for an answer; without it, for ever.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
     pub timeout: Option<Spanned<String>>,
 }
 
@@ -166,10 +169,12 @@ pub struct Retry {
     #[serde(default)]
     pub backoff: Option<Spanned<Backoff>>,
     /// Delay before the second attempt (default `1s`).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
     pub delay: Option<Spanned<String>>,
     /// Longest delay (default `1m`).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
     pub max_delay: Option<Spanned<String>>,
     /// Error kinds that are worth another attempt (default `[transient, timeout, network]`).
     #[serde(default)]

@@ -52,6 +52,23 @@ impl Source {
         }
     }
 
+    /// Where an offset in the value of a scalar stands in this text; the whole `span` of the
+    /// scalar when escapes or folding make that unclear.
+    pub fn locate(&self, span: Span, value: &str, offset: usize) -> Span {
+        self.find(span, value, offset).unwrap_or(span)
+    }
+
+    fn find(&self, span: Span, value: &str, offset: usize) -> Option<Span> {
+        let before = value.get(..offset)?;
+        let line_number = before.matches('\n').count();
+        let column = before.rsplit('\n').next()?.len();
+        let line = value.split('\n').nth(line_number)?;
+        let written = self.slice(span).split('\n').nth(line_number)?;
+        let start = written.as_ptr().addr() - self.text.as_ptr().addr() + written.find(line)? + column;
+        let width = line[column..].chars().next().map_or(0, char::len_utf8);
+        Some(Span { start: u32::try_from(start).ok()?, end: u32::try_from(start + width).ok()? })
+    }
+
     /// The text of a span, empty when the span lies outside.
     pub fn slice(&self, span: Span) -> &str {
         self.text.get(span.start as usize..span.end as usize).unwrap_or("")

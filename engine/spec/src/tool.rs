@@ -1,5 +1,8 @@
 //! What is known of a tool before it is called, and a tool module as its author wrote it.
 
+pub mod module;
+pub mod recipe;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -179,8 +179,24 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 
 struct Key<'de>(&'de Spanned<String>);
 
+impl Key<'_> {
+    /// The number that a key stands for, where the type wants numbers as keys.
+    fn number(&self) -> Result<i64, Misfit> {
+        let text = &self.0.value;
+        text.parse().map_err(|_| Misfit::new(format!("the key `{text}` is not a whole number"), self.0.span))
+    }
+}
+
 impl<'de> Deserializer<'de> for Key<'de> {
     type Error = Misfit;
+
+    fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_i64(self.number()?)
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_i64(self.number()?)
+    }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_borrowed_str(&self.0.value)
@@ -208,7 +224,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        bool i8 i16 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
         seq tuple tuple_struct map struct identifier ignored_any
     }
 }

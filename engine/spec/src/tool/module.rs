@@ -1,0 +1,268 @@
+//! A tool module as its author wrote it: tools over command lines, in one YAML file.
+//!
+//! ```yaml
+//! module: git
+//! description: Local git repositories
+//! requires: {commands: [git]}
+//! tools:
+//!   - name: git_log
+//!     description: Commits of a repository, newest first
+//!     effect: read
+//!     input: {repo: {type: string, default: "."}, limit: {type: integer, default: 10, minimum: 1}}
+//!     run: [git, -C, "{{ repo }}", log, "--max-count={{ limit }}", "--format=%H%x09%s"]
+//!     result: {lines: {split: "\t", fields: [sha, subject]}}
+//! ```
+//!
+//! An argument of a tool is optional when it has a `default` or says `optional: true`;
+//! every other argument is required. Nothing here is compiled: [`Module::specs`] is cheap,
+//! and [`super::recipe`] compiles one tool when it is needed.
+
+mod parameter;
+mod result;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+pub use self::parameter::{Parameter, Parameters};
+pub use self::result::{Lines, Pick, ResultForm};
+use super::{Effect, ErrorKind, Reconcile, ToolSpec};
+use crate::diagnostic::Diagnostic;
+use crate::source::Source;
+use crate::yaml::{Node, Spanned};
+
+/// A tool module: commands of this machine as tools.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "aa tool module")]
+pub struct Module {
+    /// Name of the module; equals the file's stem.
+    pub module: Spanned<String>,
+    /// What it is for, in a sentence.
+    pub description: Spanned<String>,
+    /// What must be there for its tools to work.
+    #[serde(default)]
+    pub requires: Requires,
+    /// The tools.
+    pub tools: Vec<ModuleTool>,
+    /// Other names of its tools: alias to tool name.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, Spanned<String>>,
+}
+
+/// What must be there for a module to work.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Requires {
+    /// Commands that must be found on the path.
+    pub commands: Vec<Spanned<String>>,
+    /// Environment variables that must be set.
+    pub env: Vec<Spanned<String>>,
+}
+
+/// One tool: a command with typed arguments and a typed result.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleTool {
+    /// Name that skills use, e.g. `git_log`.
+    pub name: Spanned<String>,
+    /// What it does, in a sentence.
+    pub description: Spanned<String>,
+    /// What a call does to the world.
+    pub effect: Spanned<Effect>,
+    /// Whether calling it twice equals calling it once (default: only for `effect: read`).
+    #[serde(default)]
+    pub idempotent: Option<bool>,
+    /// `basic` tools are offered first, `extra` ones on request (default `basic`).
+    #[serde(default)]
+    pub tier: Tier,
+    /// Its arguments, by name.
+    #[serde(default)]
+    pub input: Parameters,
+    /// JSON Schema of the result.
+    #[serde(default)]
+    pub output: Option<Parameter>,
+    /// The command and its arguments. A template that is one whole `{{ expression }}` is left out
+    /// when it is null, and stands for several arguments when it is a list.
+    pub run: Vec<Argument>,
+    /// Text for the command's standard input; templates allowed.
+    #[serde(default)]
+    pub stdin: Option<Node>,
+    /// Folder to run in, relative to the skill's; templates allowed.
+    #[serde(default)]
+    pub cwd: Option<Spanned<String>>,
+    /// Environment variables to set; templates allowed.
+    #[serde(default)]
+    pub env: BTreeMap<String, Node>,
+    /// Environment variables to pass on. Without it a command sees `PATH`, `HOME` and the like.
+    #[serde(default)]
+    pub env_pass: Vec<Spanned<String>>,
+    /// The command must end within this time, e.g. `2m`.
+    #[serde(default, deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub timeout: Option<Spanned<String>>,
+    /// How its output becomes a value (default `text`).
+    #[serde(default)]
+    pub result: ResultForm,
+    /// Which exit codes are a success, and what the others mean.
+    #[serde(default)]
+    pub exit: Exit,
+    /// Tells errors apart by what the command printed; the first match decides.
+    #[serde(default)]
+    pub errors: Vec<ErrorRule>,
+    /// Where the command takes the key that makes a repeated call harmless.
+    #[serde(default)]
+    pub idempotency_key: Option<KeyPlace>,
+    /// How to find out, after a crash, whether a call took place.
+    #[serde(default)]
+    pub reconcile: Option<Spanned<Reconcile>>,
+    /// Calls to show to people.
+    #[serde(default)]
+    pub examples: Vec<Example>,
+}
+
+/// How prominently a tool is offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Offered first.
+    #[default]
+    Basic,
+    /// Offered on request.
+    Extra,
+}
+
+/// One argument of a command, or several under a condition.
+#[derive(Clone, Debug)]
+pub enum Argument {
+    /// Always there; templates allowed.
+    Always(Spanned<String>),
+    /// There when the condition is true: `{if: force, then: [--force]}`.
+    When(When),
+}
+
+/// Arguments under a condition.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// Expression over the tool's arguments, e.g. `force` or `limit > 0`.
+    pub r#if: Spanned<String>,
+    /// Arguments when it is true; templates allowed.
+    pub then: Vec<Spanned<String>>,
+}
+
+/// Which exit codes are a success, and what the others mean.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Exit {
+    /// Exit codes that are a success (default `[0]`).
+    pub ok: Vec<i32>,
+    /// Error kinds of other exit codes; those not listed are `permanent`.
+    pub kinds: BTreeMap<i32, ErrorKind>,
+}
+
+/// Tells one error apart.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorRule {
+    /// Regular expression on what the command wrote to standard error, or else to standard output.
+    #[schemars(with = "crate::schema::Pattern")]
+    pub r#match: Spanned<String>,
+    /// What kind of error that is.
+    pub kind: ErrorKind,
+    /// What to do about it.
+    #[serde(default)]
+    pub hint: Option<String>,
+}
+
+/// Where a command takes the idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyPlace {
+    /// In this argument of the tool, unless the caller gave one.
+    Arg(Spanned<String>),
+    /// In this environment variable.
+    Env(Spanned<String>),
+}
+
+/// A call to show to people.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// What it shows.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The arguments.
+    pub args: Node,
+}
+
+impl Default for Exit {
+    fn default() -> Self {
+        Self { ok: vec![0], kinds: BTreeMap::new() }
+    }
+}
+
+/// Reads a module; its templates are looked at by [`super::recipe::check`].
+pub fn read(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
+    crate::shape::read(source)
+}
+
+impl Module {
+    /// The public face of its tools, in the order of the file.
+    pub fn specs(&self, source: &Source) -> Vec<ToolSpec> {
+        self.tools.iter().map(|tool| tool.spec(self, source)).collect()
+    }
+
+    /// The tool of a name or an alias; `-` and `_` are the same letter.
+    pub fn tool(&self, name: &str) -> Option<&ModuleTool> {
+        let name = crate::name::fold(name);
+        let aliased = self.aliases.iter().find(|(alias, _)| crate::name::fold(alias) == name);
+        let name = aliased.map_or(name, |(_, target)| crate::name::fold(&target.value));
+        self.tools.iter().find(|tool| crate::name::fold(&tool.name.value) == name)
+    }
+}
+
+impl ModuleTool {
+    fn spec(&self, module: &Module, source: &Source) -> ToolSpec {
+        ToolSpec {
+            name: self.name.value.clone(),
+            module: module.module.value.clone(),
+            description: self.description.value.trim().to_owned(),
+            input: self.input.schema(),
+            output: self.output.as_ref().map_or_else(|| Value::Bool(true), |output| output.schema.clone()),
+            effect: self.effect.value,
+            idempotent: self.idempotent.unwrap_or(self.effect.value == Effect::Read),
+            reconcile: self.reconcile.as_ref().map(|reconcile| reconcile.value.clone()),
+            source: format!("{}:{}", source.path, source.place(self.name.span.start).line),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Argument {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let node = Node::deserialize(deserializer)?;
+        let text = match &node.kind {
+            crate::yaml::Kind::Scalar(Value::String(text)) => text.clone(),
+            crate::yaml::Kind::Scalar(Value::Number(number)) => number.to_string(),
+            _ => return node.read().map(Self::When).map_err(serde::de::Error::custom),
+        };
+        Ok(Self::Always(Spanned { value: text, span: node.span }))
+    }
+}
+
+impl JsonSchema for Argument {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Argument".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let when = generator.subschema_for::<When>();
+        schemars::json_schema!({ "anyOf": [{ "type": ["string", "number"] }, when] })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}

@@ -1,0 +1,375 @@
+//! A module's tool, compiled: what its runner carries out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::ErrorKind;
+use super::module::{self, Argument, KeyPlace, Lines, Module, ModuleTool, ResultForm};
+use crate::diagnostic::Diagnostic;
+use crate::name;
+use crate::source::{Source, Span};
+use crate::template::{Expression, SyntaxError, Template};
+use crate::yaml::{Node, Spanned};
+
+/// What templates of a tool may read besides its arguments.
+///
+/// `idempotency_key` is the same for every attempt at one step, and for no other.
+pub const CONTEXT: [&str; 1] = ["idempotency_key"];
+
+/// How a tool is carried out.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// The command and its arguments.
+    pub run: Vec<Part>,
+    /// Text for its standard input.
+    pub stdin: Option<Template>,
+    /// Folder to run in.
+    pub cwd: Option<Template>,
+    /// Environment variables to set.
+    pub env: Vec<(String, Template)>,
+    /// Environment variables to pass on.
+    pub env_pass: Vec<String>,
+    /// Time it may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// How its output becomes a value.
+    pub result: Reading,
+    /// Exit codes that are a success.
+    pub ok: BTreeSet<i32>,
+    /// Error kinds of other exit codes.
+    pub kinds: BTreeMap<i32, ErrorKind>,
+    /// Tells errors apart by what the command printed; the first match decides.
+    pub errors: Vec<Rule>,
+    /// Where it takes the idempotency key.
+    pub idempotency_key: Option<KeyPlace>,
+}
+
+/// One or more arguments of a command. A template that is one whole `{{ expression }}` is
+/// left out when it is null, and stands for several arguments when it is a list.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// There only when this is true.
+    pub condition: Option<Expression>,
+    /// The arguments.
+    pub values: Vec<Template>,
+}
+
+/// How the output of a command becomes a value.
+#[derive(Clone, Debug)]
+pub enum Reading {
+    /// The text, without the line ends after it.
+    Text,
+    /// One JSON value.
+    Json,
+    /// One JSON value per line, as a list.
+    JsonLines,
+    /// One YAML document.
+    Yaml,
+    /// One item per line; empty lines are left out.
+    Lines {
+        /// What stands between fields; `None` for any white space.
+        split: Option<String>,
+        /// Names of the fields; none: the line itself is the item.
+        fields: Vec<String>,
+    },
+    /// What a regular expression finds.
+    Regex {
+        /// The expression, with `^` and `$` at the ends of lines.
+        pattern: Regex,
+        /// A list of all matches, not the first or null.
+        all: bool,
+    },
+}
+
+/// Tells one error apart.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Found in what the command printed.
+    pub pattern: Regex,
+    /// What kind of error that is.
+    pub kind: ErrorKind,
+    /// What to do about it; may be empty.
+    pub hint: String,
+}
+
+/// Reads a module and checks everything that can be known before a call.
+pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
+    let (module, mut diagnostics) = module::read(source);
+    if let Some(module) = &module {
+        check_names(module, source, &mut diagnostics);
+        for tool in &module.tools {
+            if let Err(problems) = compile(tool, source) {
+                diagnostics.extend(problems);
+            }
+        }
+    }
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    (module, diagnostics)
+}
+
+/// Compiles one tool.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn compile(tool: &ModuleTool, source: &Source) -> Result<Recipe, Vec<Diagnostic>> {
+    let mut compiler = Compiler { tool, source, diagnostics: Vec::new() };
+    let recipe = compiler.recipe();
+    if compiler.diagnostics.is_empty() { Ok(recipe) } else { Err(compiler.diagnostics) }
+}
+
+fn check_names(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    let mut seen = BTreeSet::new();
+    let names = module.tools.iter().map(|tool| &tool.name);
+    for name in [&module.module].into_iter().chain(names.clone()) {
+        if !name::is_valid(&name.value) {
+            diagnostics.push(bad_name(source, name));
+        }
+    }
+    for name in names {
+        if !seen.insert(name::fold(&name.value)) {
+            let message = format!("there are two tools `{}`", name.value);
+            diagnostics.push(Diagnostic::error("duplicate-tool", source, name.span, message));
+        }
+    }
+    for (alias, target) in &module.aliases {
+        if module.tool(&target.value).is_none() {
+            let message = format!("`{alias}` stands for `{}`, which is no tool of this module", target.value);
+            let problem = Diagnostic::error("unknown-tool", source, target.span, message);
+            let known = module.tools.iter().map(|tool| tool.name.value.as_str());
+            diagnostics.push(problem.suggest(&target.value, known));
+        }
+        if seen.contains(&name::fold(alias)) {
+            let message = format!("`{alias}` is the name of a tool already");
+            diagnostics.push(Diagnostic::error("duplicate-tool", source, target.span, message));
+        }
+    }
+}
+
+fn bad_name(source: &Source, name: &Spanned<String>) -> Diagnostic {
+    Diagnostic::error("bad-name", source, name.span, format!("`{}` cannot be a name", name.value))
+        .hint("use a letter or `_`, then letters, digits, `_` and `-`")
+}
+
+/// Compiles one tool and collects what is wrong with it.
+struct Compiler<'a> {
+    tool: &'a ModuleTool,
+    source: &'a Source,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Compiler<'_> {
+    fn recipe(&mut self) -> Recipe {
+        let tool = self.tool;
+        if tool.run.is_empty() {
+            self.error(
+                "missing-key",
+                tool.name.span,
+                format!("`run` of `{}` names no command", tool.name.value),
+            );
+        }
+        for (parameter, _) in &tool.input.0 {
+            if !name::is_valid(&parameter.value) {
+                self.diagnostics.push(bad_name(self.source, parameter));
+            }
+        }
+        self.check_key_place();
+        self.check_examples();
+        Recipe {
+            run: tool.run.iter().map(|argument| self.part(argument)).collect(),
+            stdin: tool.stdin.as_ref().and_then(|node| self.template(node)),
+            cwd: tool.cwd.as_ref().and_then(|text| self.text(text)),
+            env: tool
+                .env
+                .iter()
+                .filter_map(|(name, node)| Some((name.clone(), self.template(node)?)))
+                .collect(),
+            env_pass: tool.env_pass.iter().map(|name| name.value.clone()).collect(),
+            timeout_ms: tool.timeout.as_ref().and_then(|text| self.duration(text)),
+            result: self.reading(&tool.result),
+            ok: tool.exit.ok.iter().copied().collect(),
+            kinds: tool.exit.kinds.clone(),
+            errors: tool.errors.iter().filter_map(|rule| self.rule(rule)).collect(),
+            idempotency_key: tool.idempotency_key.clone(),
+        }
+    }
+
+    fn part(&mut self, argument: &Argument) -> Part {
+        match argument {
+            Argument::Always(text) => Part { condition: None, values: self.text(text).into_iter().collect() },
+            Argument::When(when) => Part {
+                condition: self.expression(&when.r#if),
+                values: when.then.iter().filter_map(|text| self.text(text)).collect(),
+            },
+        }
+    }
+
+    fn text(&mut self, text: &Spanned<String>) -> Option<Template> {
+        self.parse(&Value::String(text.value.clone()), text.span)
+    }
+
+    fn template(&mut self, node: &Node) -> Option<Template> {
+        self.parse(&node.to_json(), node.span)
+    }
+
+    fn parse(&mut self, json: &Value, span: Span) -> Option<Template> {
+        match Template::parse(json) {
+            Ok(template) => {
+                self.check_references(&template.references(), span);
+                Some(template)
+            }
+            Err(error) => {
+                self.syntax("bad-template", &error, json.as_str().unwrap_or_default(), span);
+                None
+            }
+        }
+    }
+
+    fn expression(&mut self, text: &Spanned<String>) -> Option<Expression> {
+        match Expression::parse(&text.value) {
+            Ok(expression) => {
+                self.check_references(&expression.references(), text.span);
+                Some(expression)
+            }
+            Err(error) => {
+                self.syntax("bad-expression", &error, &text.value, text.span);
+                None
+            }
+        }
+    }
+
+    fn syntax(&mut self, code: &'static str, error: &SyntaxError, text: &str, span: Span) {
+        let at = self.source.locate(span, text, error.offset);
+        self.error(code, at, error.message.clone());
+    }
+
+    /// Templates of a tool read its arguments and [`CONTEXT`], nothing else.
+    fn check_references(&mut self, paths: &BTreeSet<String>, span: Span) {
+        for path in paths {
+            let name = path.split(['.', '[']).next().unwrap_or(path);
+            if self.tool.input.get(name).is_none() && !CONTEXT.contains(&name) {
+                let message = format!("`{name}` is no argument of `{}`", self.tool.name.value);
+                let problem = Diagnostic::error("unknown-reference", self.source, span, message);
+                self.diagnostics.push(problem.suggest(name, self.tool.input.names().chain(CONTEXT)));
+            }
+        }
+    }
+
+    fn check_key_place(&mut self) {
+        if let Some(KeyPlace::Arg(name)) = &self.tool.idempotency_key
+            && self.tool.input.get(&name.value).is_none()
+        {
+            let message = format!("`{}` is no argument of `{}`", name.value, self.tool.name.value);
+            let problem = Diagnostic::error("unknown-argument", self.source, name.span, message);
+            self.diagnostics.push(problem.suggest(&name.value, self.tool.input.names()));
+        }
+    }
+
+    fn check_examples(&mut self) {
+        let schema = self.tool.input.schema();
+        for example in &self.tool.examples {
+            if let Err(message) = crate::input::fits(&schema, &example.args.to_json()) {
+                self.error("bad-example", example.args.span, message);
+            }
+        }
+    }
+
+    fn duration(&mut self, text: &Spanned<String>) -> Option<u64> {
+        match crate::duration::parse_ms(&text.value) {
+            Ok(milliseconds) => Some(milliseconds),
+            Err(message) => {
+                self.error("bad-duration", text.span, message);
+                None
+            }
+        }
+    }
+
+    fn reading(&mut self, form: &ResultForm) -> Reading {
+        match form {
+            ResultForm::Text => Reading::Text,
+            ResultForm::Json => Reading::Json,
+            ResultForm::JsonLines => Reading::JsonLines,
+            ResultForm::Yaml => Reading::Yaml,
+            ResultForm::Lines(Lines { split, fields }) => Reading::Lines {
+                split: split.as_ref().map(|split| split.value.clone()),
+                fields: fields.iter().map(|field| field.value.clone()).collect(),
+            },
+            ResultForm::Regex(pick) => match self.pattern(&pick.pattern) {
+                Some(pattern) => Reading::Regex { pattern, all: pick.all },
+                None => Reading::Text,
+            },
+        }
+    }
+
+    fn rule(&mut self, rule: &module::ErrorRule) -> Option<Rule> {
+        let pattern = self.pattern(&rule.r#match)?;
+        Some(Rule { pattern, kind: rule.kind, hint: rule.hint.clone().unwrap_or_default() })
+    }
+
+    fn pattern(&mut self, text: &Spanned<String>) -> Option<Regex> {
+        match regex::RegexBuilder::new(&text.value).multi_line(true).build() {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                self.diagnostics.push(crate::shape::bad_pattern(self.source, text.span, &text.value, &error));
+                None
+            }
+        }
+    }
+
+    fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::error(code, self.source, span, message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIT: &str = r#"
+module: git
+description: Local git repositories
+requires: {commands: [git]}
+tools:
+  - name: git_log
+    description: Commits of a repository, newest first
+    effect: read
+    input:
+      repo: {type: string, default: "."}
+      limit: {type: integer, default: 10, minimum: 1}
+      author: {type: string, optional: true}
+      all: {type: boolean}
+    run:
+      - git
+      - -C
+      - "{{ repo }}"
+      - log
+      - "--max-count={{ limit }}"
+      - 3
+      - {if: all, then: [--all]}
+    env: {GIT_PAGER: cat}
+    result: {lines: {split: "\t", fields: [sha, subject]}}
+    exit: {ok: [0, 1], kinds: {128: not_found}}
+    errors: [{match: "not a git repository", kind: not_found, hint: "give `repo`"}]
+    timeout: 30
+    examples: [{args: {all: true, limit: 3}}]
+aliases: {log: git_log}
+"#;
+
+    #[test]
+    fn a_module_becomes_specs_and_recipes() {
+        let source = Source::new("tools/git.yaml", GIT);
+        let (module, diagnostics) = check(&source);
+        assert_eq!(diagnostics, []);
+        let module = module.unwrap();
+        let spec = &module.specs(&source)[0];
+        assert_eq!(spec.source, "tools/git.yaml:6");
+        assert_eq!(spec.input["required"], serde_json::json!(["all"]));
+        assert_eq!(spec.input["properties"]["author"], serde_json::json!({"type": "string"}));
+        assert!(spec.idempotent);
+        let recipe = compile(module.tool("log").unwrap(), &source).unwrap();
+        assert_eq!(recipe.run.len(), 7);
+        assert_eq!(recipe.timeout_ms, Some(30_000));
+        assert_eq!(recipe.kinds[&128], ErrorKind::NotFound);
+        assert!(matches!(recipe.result, Reading::Lines { fields, .. } if fields == ["sha", "subject"]));
+    }
+}

@@ -1,21 +1,50 @@
 //! The expression and template language: minijinja behind one door.
+//!
+//! Jinja with JSON values. A string that is one whole `{{ expression }}` gives the
+//! expression's value with its type; any other string with holes gives text. There is
+//! no escaping, no I/O, and no way to loop for ever. All words a template uses are
+//! checked when it is parsed; what it reads is known exactly, see
+//! [`Expression::references`].
+//!
+//! A value that is missing reads as null or fails, as [`Missing`] says. Messages never
+//! hold a value of the scope.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// An expression such as `inputs.mr > 3`; serialised as its source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+mod analysis;
+mod environment;
+mod failure;
+mod functions;
+mod moment;
+pub(crate) mod node;
+mod program;
+mod scope;
+pub mod seal;
+mod value;
+pub(crate) mod vocabulary;
+
+pub use scope::Scope;
+
+use node::{Hole, Node, trimmed, unwrapped};
+use value::{Budget, to_json};
+
+/// An expression such as `inputs.mr > 3`; serialised as its source. Cheap to clone.
+#[derive(Clone, Debug)]
 pub struct Expression {
     source: String,
+    hole: Hole,
 }
 
 /// A value with holes: scalars, lists and mappings whose strings may hold `{{ … }}`.
 /// Serialised as the JSON it was written as.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Template {
     json: Value,
+    root: Node,
 }
 
 /// Why a text is not an expression or template.
@@ -28,6 +57,8 @@ pub struct SyntaxError {
     pub offset: usize,
     /// Which string of the template, as a path of keys and indices.
     pub path: Vec<String>,
+    /// What to do; may be empty.
+    pub hint: String,
 }
 
 /// Why an expression or template could not be evaluated.
@@ -38,23 +69,52 @@ pub struct EvalError {
     pub message: String,
 }
 
-/// How a missing value reads.
+/// How a missing value reads: one that is not there, or that is null as after a
+/// skipped step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// As null: conditions, outputs, messages.
+    /// As null, and as nothing in text: conditions, outputs, messages.
     Null,
     /// As an error, except that a whole-string `{{ x }}` is left out: tool arguments.
     Fail,
 }
 
-/// The values that an expression sees. Cheap to clone; children share their parent.
-#[derive(Clone, Debug, Default)]
-pub struct Scope {}
+/// One mention of an outside name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reference {
+    /// The name and what is taken out of it.
+    pub(crate) path: Vec<Segment>,
+    /// Where it stands in its string.
+    pub(crate) span: Range<usize>,
+    /// Whether what surrounds it copes with a missing value, as `default` does.
+    pub(crate) guarded: bool,
+}
+
+/// One part of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Segment {
+    /// `.key` or `["key"]`.
+    Key(String),
+    /// `[0]`.
+    Index(i64),
+}
 
 impl Expression {
     /// Compiles an expression, with or without `{{ }}` around it.
+    ///
+    /// # Errors
+    /// When it is not one expression or uses an unknown function, filter, test or method.
     pub fn parse(source: &str) -> Result<Self, SyntaxError> {
-        Ok(Self { source: source.to_owned() })
+        let (inner, start) = unwrapped(source).unwrap_or_else(|| trimmed(source));
+        let hole = match Hole::parse(inner, start) {
+            Ok(hole) => hole,
+            // The text as a whole may still be one expression, e.g. a mapping.
+            Err(error) => match Hole::parse(trimmed(source).0, trimmed(source).1) {
+                Ok(hole) => hole,
+                Err(_) => return Err(error),
+            },
+        };
+        Ok(Self { source: source.to_owned(), hole })
     }
 
     /// The text.
@@ -64,26 +124,33 @@ impl Expression {
 
     /// Dotted paths that it reads, e.g. `inputs.mr`, `build.ok`, `item`; functions excluded.
     pub fn references(&self) -> BTreeSet<String> {
-        BTreeSet::new()
+        self.mentions().iter().map(|reference| dotted(&reference.path).join(".")).collect()
     }
 
     /// The value.
     pub fn eval(&self, scope: &Scope) -> Result<Value, EvalError> {
-        let _ = scope;
-        Ok(Value::Null)
+        let value = self.hole.program.eval(scope, Missing::Null)?;
+        to_json(&value, &mut Budget::new()).map_err(|error| self.hole.failed(&error))
     }
 
     /// Whether the value is true; `null`, `false`, `0`, `""`, `[]` and `{}` are not.
     pub fn is_true(&self, scope: &Scope) -> Result<bool, EvalError> {
-        let _ = scope;
-        Ok(false)
+        Ok(self.hole.program.eval(scope, Missing::Null)?.is_true())
+    }
+
+    /// Every mention of an outside name, with spans in [`Self::source`].
+    pub(crate) fn mentions(&self) -> Vec<Reference> {
+        self.hole.references().collect()
     }
 }
 
 impl Template {
     /// Compiles every string in the value.
+    ///
+    /// # Errors
+    /// The first string that is no template, by path and offset.
     pub fn parse(json: &Value) -> Result<Self, SyntaxError> {
-        Ok(Self { json: json.clone() })
+        Ok(Self { json: json.clone(), root: Node::parse(json, 0)? })
     }
 
     /// The value as written.
@@ -93,36 +160,76 @@ impl Template {
 
     /// Dotted paths that it reads.
     pub fn references(&self) -> BTreeSet<String> {
-        BTreeSet::new()
+        let mut paths = BTreeSet::new();
+        self.root().each_reference(&mut Vec::new(), &mut |_, reference| {
+            paths.insert(dotted(&reference.path).join("."));
+        });
+        paths
     }
 
     /// Whether it reads nothing, so that its value is known before a run.
     pub fn is_constant(&self) -> bool {
-        true
+        matches!(self.root, Node::Constant(_))
     }
 
     /// The value with its holes filled; `None` when it is one whole expression that is
-    /// missing (only with [`Missing::Fail`]).
+    /// missing (only with [`Missing::Fail`]). Further inside, an entry of a mapping that
+    /// is missing is left out in the same way.
     pub fn render(&self, scope: &Scope, missing: Missing) -> Result<Option<Value>, EvalError> {
-        let _ = (scope, missing);
-        Ok(None)
+        let value = self.root.render(scope, missing, &mut Budget::new())?;
+        // What a skipped step leaves is null, and means that there is no such argument.
+        let left_out = missing == Missing::Fail && matches!(self.root, Node::Hole(_));
+        Ok(value.filter(|value| !(left_out && value.is_null())))
+    }
+
+    /// The pieces.
+    pub(crate) fn root(&self) -> &Node {
+        &self.root
     }
 }
 
-impl Scope {
-    /// Sets a top-level name.
-    pub fn set(&mut self, name: &str, value: &Value) {
-        let _ = (name, value);
+impl Segment {
+    /// The key, unless it is an index.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Index(_) => None,
+        }
+    }
+}
+
+impl SyntaxError {
+    fn at(offset: usize, message: impl Into<String>) -> Self {
+        Self { message: message.into(), offset, path: Vec::new(), hint: String::new() }
     }
 
-    /// The time that `now()` and `today` give, in milliseconds since 1970.
-    pub fn set_now(&mut self, unix_ms: i64) {
-        let _ = unix_ms;
+    fn shifted(mut self, by: usize) -> Self {
+        self.offset += by;
+        self
     }
 
-    /// Names of the configured secrets; `secrets.NAME` gives a sealed reference.
-    pub fn set_secrets(&mut self, names: &[String]) {
-        let _ = names;
+    fn inside(mut self, key: String) -> Self {
+        self.path.insert(0, key);
+        self
+    }
+}
+
+/// The keys of a path up to its first index.
+fn dotted(path: &[Segment]) -> Vec<&str> {
+    path.iter().map_while(Segment::key).collect()
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Expression {}
+
+impl PartialEq for Template {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
     }
 }
 
@@ -151,3 +258,6 @@ impl<'de> Deserialize<'de> for Template {
         Self::parse(&json).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

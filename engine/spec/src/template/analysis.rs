@@ -1,0 +1,323 @@
+//! What a template reads and whether it knows all the words it uses, from its syntax
+//! tree. The only file that sees the engine's tree.
+
+use std::ops::Range;
+
+use minijinja::machinery::ast::{BinOpKind, Call, CallArg, CallType, Expr, Stmt};
+
+use super::vocabulary::{FILTERS, FUNCTIONS, METHODS, TESTS};
+use super::{Reference, Segment, SyntaxError};
+use crate::name::suggest;
+
+/// What one expression or text says of itself.
+#[derive(Debug, Default)]
+pub(super) struct Analysis {
+    /// Outside names, in the order of the text.
+    pub(super) references: Vec<Reference>,
+    /// Outermost uses of `~`.
+    pub(super) concatenations: Vec<Range<usize>>,
+    /// The first unknown word.
+    pub(super) unknown: Option<SyntaxError>,
+}
+
+struct Walk<'a> {
+    found: Analysis,
+    /// Names that the template itself binds, innermost level last.
+    bound: Vec<Vec<&'a str>>,
+    /// How many surrounding operations cope with a missing value.
+    guards: usize,
+}
+
+/// Analyses one expression.
+pub(super) fn of_expression(expression: &Expr<'_>) -> Analysis {
+    let mut walk = Walk::new();
+    walk.expression(expression);
+    walk.found
+}
+
+/// Analyses a text.
+pub(super) fn of_text(statement: &Stmt<'_>) -> Analysis {
+    let mut walk = Walk::new();
+    walk.statement(statement);
+    walk.found
+}
+
+/// The path that an expression is, if it is nothing else: `a.b["c"]`, `a.get("b")`.
+pub(super) fn path_of(expression: &Expr<'_>) -> Option<Vec<Segment>> {
+    match expression {
+        Expr::Var(var) => Some(vec![Segment::Key(var.id.to_owned())]),
+        Expr::GetAttr(attribute) => {
+            let mut path = path_of(&attribute.expr)?;
+            path.push(Segment::Key(attribute.name.to_owned()));
+            Some(path)
+        }
+        Expr::GetItem(item) => {
+            let Expr::Const(key) = &item.subscript_expr else { return None };
+            let mut path = path_of(&item.expr)?;
+            path.push(match key.value.as_str() {
+                Some(key) => Segment::Key(key.to_owned()),
+                None => Segment::Index(key.value.as_i64()?),
+            });
+            Some(path)
+        }
+        Expr::Call(call) => {
+            let (inner, key) = constant_get(call)?;
+            let mut path = path_of(inner)?;
+            path.push(Segment::Key(key));
+            Some(path)
+        }
+        _ => None,
+    }
+}
+
+/// The object and key of `x.get("key")`, with or without a default.
+fn constant_get<'e, 'a>(call: &'e Call<'a>) -> Option<(&'e Expr<'a>, String)> {
+    let Expr::GetAttr(method) = &call.expr else { return None };
+    let (CallArg::Pos(Expr::Const(key)), 1..=2) = (call.args.first()?, call.args.len()) else { return None };
+    (method.name == "get").then_some((&method.expr, key.value.as_str()?.to_owned()))
+}
+
+impl<'a> Walk<'a> {
+    fn new() -> Self {
+        Self { found: Analysis::default(), bound: vec![Vec::new()], guards: 0 }
+    }
+
+    fn statements(&mut self, statements: &[Stmt<'a>]) {
+        for statement in statements {
+            self.statement(statement);
+        }
+    }
+
+    fn statement(&mut self, statement: &Stmt<'a>) {
+        match statement {
+            Stmt::Template(template) => self.statements(&template.children),
+            Stmt::EmitExpr(emit) => self.expression(&emit.expr),
+            Stmt::EmitRaw(_) | Stmt::Continue(_) | Stmt::Break(_) => {}
+            Stmt::ForLoop(each) => {
+                self.expression(&each.iter);
+                self.bound.push(vec!["loop"]);
+                self.bind(&each.target);
+                each.filter_expr.iter().for_each(|filter| self.expression(filter));
+                self.statements(&each.body);
+                self.bound.pop();
+                self.statements(&each.else_body);
+            }
+            Stmt::IfCond(condition) => {
+                self.guarded(|walk| walk.expression(&condition.expr));
+                self.statements(&condition.true_body);
+                self.statements(&condition.false_body);
+            }
+            Stmt::WithBlock(with) => {
+                self.bound.push(Vec::new());
+                for (target, value) in &with.assignments {
+                    self.expression(value);
+                    self.bind(target);
+                }
+                self.statements(&with.body);
+                self.bound.pop();
+            }
+            Stmt::Set(set) => {
+                self.expression(&set.expr);
+                self.bind(&set.target);
+            }
+            Stmt::SetBlock(set) => {
+                set.filter.iter().for_each(|filter| self.expression(filter));
+                self.statements(&set.body);
+                self.bind(&set.target);
+            }
+            Stmt::AutoEscape(escape) => {
+                self.expression(&escape.enabled);
+                self.statements(&escape.body);
+            }
+            Stmt::FilterBlock(block) => {
+                self.expression(&block.filter);
+                self.statements(&block.body);
+            }
+            Stmt::Do(run) => self.call(&run.call),
+        }
+    }
+
+    fn bind(&mut self, target: &Expr<'a>) {
+        match target {
+            Expr::Var(var) => {
+                if let Some(level) = self.bound.last_mut() {
+                    level.push(var.id);
+                }
+            }
+            Expr::List(list) => list.items.iter().for_each(|item| self.bind(item)),
+            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item)),
+            _ => {}
+        }
+    }
+
+    fn expression(&mut self, expression: &Expr<'a>) {
+        if let Some(path) = path_of(expression) {
+            return self.path(path, expression);
+        }
+        match expression {
+            // Paths, or without anything to see.
+            Expr::Var(_) | Expr::Const(_) => {}
+            Expr::GetAttr(attribute) => self.expression(&attribute.expr),
+            Expr::GetItem(item) => {
+                self.expression(&item.expr);
+                self.expression(&item.subscript_expr);
+            }
+            Expr::Slice(slice) => {
+                self.expression(&slice.expr);
+                let bounds = [&slice.start, &slice.stop, &slice.step];
+                bounds.into_iter().flatten().for_each(|bound| self.expression(bound));
+            }
+            Expr::UnaryOp(operation) => self.expression(&operation.expr),
+            Expr::BinOp(operation) => match operation.op {
+                BinOpKind::Concat => {
+                    let span = operation.span();
+                    self.concatenation(span.start_offset as usize..span.end_offset as usize);
+                    self.expression(&operation.left);
+                    self.expression(&operation.right);
+                }
+                BinOpKind::ScOr | BinOpKind::ScAnd => {
+                    self.guarded(|walk| walk.expression(&operation.left));
+                    self.expression(&operation.right);
+                }
+                _ => {
+                    self.expression(&operation.left);
+                    self.expression(&operation.right);
+                }
+            },
+            Expr::Compare(compare) => {
+                self.expression(&compare.expr);
+                compare.ops.iter().for_each(|op| self.expression(&op.expr));
+            }
+            Expr::IfExpr(choice) => {
+                self.guarded(|walk| walk.expression(&choice.test_expr));
+                self.expression(&choice.true_expr);
+                choice.false_expr.iter().for_each(|expr| self.expression(expr));
+            }
+            Expr::Filter(filter) => {
+                self.known("filter", filter.name, FILTERS, expression);
+                self.named_in_arguments(filter.name, &filter.args, expression);
+                let copes = matches!(filter.name, "default" | "d" | "length" | "count");
+                if let Some(inner) = &filter.expr {
+                    self.guards += usize::from(copes);
+                    self.expression(inner);
+                    self.guards -= usize::from(copes);
+                }
+                self.arguments(&filter.args);
+            }
+            Expr::Test(test) => {
+                self.known("test", test.name, TESTS, expression);
+                self.guarded(|walk| walk.expression(&test.expr));
+                self.arguments(&test.args);
+            }
+            Expr::Call(call) => self.call(call),
+            Expr::List(list) => list.items.iter().for_each(|item| self.expression(item)),
+            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.expression(item)),
+            Expr::Map(map) => map.keys.iter().chain(&map.values).for_each(|item| self.expression(item)),
+        }
+    }
+
+    fn call(&mut self, call: &Call<'a>) {
+        match call.identify_call() {
+            CallType::Function(name) => {
+                if self.is_bound(name) || !FUNCTIONS.contains(&name) {
+                    self.unknown("function", name, FUNCTIONS, &call.expr);
+                }
+            }
+            CallType::Method(object, name) => {
+                self.known("method", name, METHODS, &call.expr);
+                self.expression(object);
+            }
+            CallType::Object(object) => {
+                self.refuse("only functions and methods can be called".to_owned(), String::new(), object);
+                self.expression(object);
+            }
+        }
+        self.arguments(&call.args);
+    }
+
+    fn arguments(&mut self, arguments: &[CallArg<'a>]) {
+        for argument in arguments {
+            match argument {
+                CallArg::Pos(value)
+                | CallArg::Kwarg(_, value)
+                | CallArg::PosSplat(value)
+                | CallArg::KwargSplat(value) => self.expression(value),
+            }
+        }
+    }
+
+    fn guarded(&mut self, inside: impl FnOnce(&mut Self)) {
+        self.guards += 1;
+        inside(self);
+        self.guards -= 1;
+    }
+
+    fn path(&mut self, path: Vec<Segment>, expression: &Expr<'a>) {
+        let Some(Segment::Key(root)) = path.first() else { return };
+        // A function's name alone is a type, as in `isinstance(x, str)`.
+        if self.is_bound(root) || path.len() == 1 && FUNCTIONS.contains(&root.as_str()) {
+            return;
+        }
+        let start = root_start(expression);
+        let span = start..(expression.span().end_offset as usize).max(start);
+        let guarded = self.guards > 0 || matches!(expression, Expr::Call(_));
+        if let Expr::Call(call) = expression {
+            // The default of `.get("key", default)` may read something, too.
+            self.arguments(&call.args[1..]);
+        }
+        self.found.references.push(Reference { path, span, guarded });
+    }
+
+    fn is_bound(&self, name: &str) -> bool {
+        self.bound.iter().any(|level| level.contains(&name))
+    }
+
+    fn concatenation(&mut self, span: Range<usize>) {
+        let inside = |outer: &Range<usize>| outer.start == span.start && outer.end >= span.end;
+        if !self.found.concatenations.iter().any(inside) {
+            self.found.concatenations.push(span);
+        }
+    }
+
+    /// `map("upper")`, `select("odd")`, `selectattr("x", "eq", 1)` name filters and tests
+    /// by strings.
+    fn named_in_arguments(&mut self, filter: &str, arguments: &[CallArg<'a>], at: &Expr<'a>) {
+        let (index, kind, names) = match filter {
+            "map" => (0, "filter", FILTERS),
+            "select" | "reject" => (0, "test", TESTS),
+            "selectattr" | "rejectattr" => (1, "test", TESTS),
+            _ => return,
+        };
+        let Some(CallArg::Pos(Expr::Const(name))) = arguments.get(index) else { return };
+        let operator = |name: &str| matches!(name, "==" | "!=" | "<" | "<=" | ">" | ">=");
+        if let Some(name) = name.value.as_str().filter(|name| kind == "filter" || !operator(name)) {
+            self.known(kind, name, names, at);
+        }
+    }
+
+    fn known(&mut self, kind: &str, name: &str, names: &[&str], at: &Expr<'a>) {
+        if !names.contains(&name) {
+            self.unknown(kind, name, names, at);
+        }
+    }
+
+    fn unknown(&mut self, kind: &str, name: &str, names: &[&str], at: &Expr<'a>) {
+        let hint = suggest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        self.refuse(format!("there is no {kind} `{name}`"), hint.unwrap_or_default(), at);
+    }
+
+    fn refuse(&mut self, message: String, hint: String, at: &Expr<'a>) {
+        let offset = at.span().start_offset as usize;
+        self.found.unknown.get_or_insert(SyntaxError { message, offset, path: Vec::new(), hint });
+    }
+}
+
+/// Where a path begins; the engine's spans of nested accesses begin at their last part.
+fn root_start(expression: &Expr<'_>) -> usize {
+    match expression {
+        Expr::GetAttr(attribute) => root_start(&attribute.expr),
+        Expr::GetItem(item) => root_start(&item.expr),
+        Expr::Call(call) => root_start(&call.expr),
+        other => other.span().start_offset as usize,
+    }
+}

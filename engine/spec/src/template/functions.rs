@@ -1,0 +1,305 @@
+//! Functions and filters of the template language that the engine does not bring
+//! along, or that mean something else here.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, ValueKind, from_args};
+use minijinja::{Environment, Error, State, Value, filters};
+
+use super::environment::is_strict;
+use super::failure::{fail, missing};
+use super::value::{Budget, is_missing, to_json, to_text};
+
+/// The filter that makes text of the operands of `~`.
+pub(super) const TEXT_FILTER: &str = "_text";
+
+/// Adds all of them.
+pub(super) fn add_to(environment: &mut Environment<'static>) {
+    add_functions(environment);
+    add_filters(environment);
+    add_text_filters(environment);
+    for kind in [Kind::Str, Kind::Int, Kind::Float, Kind::Bool, Kind::List, Kind::Dict] {
+        environment.add_global(kind.name(), Value::from_object(kind));
+    }
+}
+
+fn add_functions(environment: &mut Environment<'static>) {
+    environment.add_function("len", length);
+    environment.add_function("isinstance", is_instance);
+    environment.add_function("now", || -> Result<Value, Error> { Err(fail("the time is not known here")) });
+    environment.add_function("any", |items: Value| Ok::<_, Error>(list(&items)?.iter().any(Value::is_true)));
+    environment.add_function("all", |items: Value| Ok::<_, Error>(list(&items)?.iter().all(Value::is_true)));
+    environment.add_function("min", |items: Rest<Value>| extreme(&items, Ordering::Less));
+    environment.add_function("max", |items: Rest<Value>| extreme(&items, Ordering::Greater));
+    environment.add_function("sum", filters::sum);
+    environment.add_function("abs", filters::abs);
+    environment.add_function("round", filters::round);
+    environment.add_function("sorted", |items: Value, options: Kwargs| {
+        let reverse = options.get::<Option<bool>>("reverse")?.unwrap_or(false);
+        options.assert_all_used()?;
+        let mut items = list(&items)?;
+        items.sort();
+        if reverse {
+            items.reverse();
+        }
+        Ok::<_, Error>(Value::from(items))
+    });
+}
+
+fn add_filters(environment: &mut Environment<'static>) {
+    environment.add_filter("length", length);
+    environment.add_filter("count", length);
+    environment.add_filter("default", default);
+    environment.add_filter("d", default);
+    environment.add_filter("string", |value: Value| to_text(&value, &mut Budget::new()));
+    environment.add_filter(TEXT_FILTER, |state: &State, value: Value| {
+        if is_missing(&value) && is_strict(state) {
+            return Err(missing());
+        }
+        to_text(&value, &mut Budget::new())
+    });
+    environment.add_filter("tojson", |value: &Value, options: Kwargs| to_json_text(value, &options));
+    environment.add_filter("join", join);
+    environment.add_filter("basename", |path: &str| {
+        path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
+    });
+    environment.add_filter("slug", slug);
+    environment.add_filter("regex_replace", |text: &str, pattern: &str, with: &str| {
+        let pattern = regex::Regex::new(pattern).map_err(|_| fail("that is not a regular expression"))?;
+        Ok::<_, Error>(pattern.replace_all(text, with).into_owned())
+    });
+}
+
+/// Filters that would read null as the word `None`.
+fn add_text_filters(environment: &mut Environment<'static>) {
+    let known = [
+        ("capitalize", Value::from_function(filters::capitalize)),
+        ("indent", Value::from_function(filters::indent)),
+        ("lower", Value::from_function(filters::lower)),
+        ("replace", Value::from_function(filters::replace)),
+        ("title", Value::from_function(filters::title)),
+        ("trim", Value::from_function(filters::trim)),
+        ("upper", Value::from_function(filters::upper)),
+    ];
+    for (name, filter) in known {
+        environment.add_filter(name, move |state: &mut State, args: Rest<Value>| {
+            if !args.first().is_some_and(is_missing) {
+                filter.call(state, &args)
+            } else if is_strict(state) {
+                Err(missing())
+            } else {
+                Ok(Value::UNDEFINED)
+            }
+        });
+    }
+}
+
+fn length(value: &Value) -> Result<usize, Error> {
+    if is_missing(value) {
+        return Ok(0);
+    }
+    value.len().ok_or_else(|| fail(format!("a {} has no length", value.kind())))
+}
+
+/// Unlike Jinja's, it also replaces null: that is what a skipped step leaves.
+fn default(value: &Value, other: Option<Value>, also_false: Option<bool>) -> Value {
+    if is_missing(value) || also_false == Some(true) && !value.is_true() {
+        other.unwrap_or_else(|| Value::from(""))
+    } else {
+        value.clone()
+    }
+}
+
+fn to_json_text(value: &Value, options: &Kwargs) -> Result<String, Error> {
+    let indent = options.get::<Option<usize>>("indent")?;
+    options.assert_all_used()?;
+    let mut budget = Budget::new();
+    let json = to_json(value, &mut budget)?;
+    let text = match indent {
+        Some(indent) if indent > 0 => indented(&json, indent.min(16)),
+        _ => json.to_string(),
+    };
+    budget.spend(text.len())?;
+    Ok(text)
+}
+
+fn indented(json: &serde_json::Value, indent: usize) -> String {
+    use serde::Serialize;
+    let spaces = " ".repeat(indent);
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(spaces.as_bytes());
+    let mut bytes = Vec::new();
+    let mut writer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
+    // Writing a JSON value into memory cannot fail.
+    let _ = json.serialize(&mut writer);
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn join(items: &Value, between: Option<&str>) -> Result<String, Error> {
+    let mut budget = Budget::new();
+    let mut text = String::new();
+    for (index, item) in list(items)?.iter().enumerate() {
+        if index > 0 {
+            text.push_str(between.unwrap_or_default());
+            budget.spend(between.map_or(0, str::len))?;
+        }
+        text.push_str(&to_text(item, &mut budget)?);
+    }
+    Ok(text)
+}
+
+/// Lower case letters, digits and single hyphens: fit for a DNS label or a file name.
+fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for c in text.chars().flat_map(char::to_lowercase) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.truncate(slug.trim_end_matches('-').len());
+    slug
+}
+
+/// The items of a list, the characters of a text, the keys of a mapping; none when missing.
+fn list(value: &Value) -> Result<Vec<Value>, Error> {
+    if is_missing(value) {
+        return Ok(Vec::new());
+    }
+    match value.kind() {
+        ValueKind::Bool | ValueKind::Number | ValueKind::Plain => {
+            Err(fail(format!("a {} has no items", value.kind())))
+        }
+        _ => Ok(value.try_iter()?.collect()),
+    }
+}
+
+/// Of one list, or of several arguments.
+fn extreme(values: &[Value], wanted: Ordering) -> Result<Value, Error> {
+    let items = match values {
+        [only] => list(only)?,
+        several => several.to_vec(),
+    };
+    let better = |best: Value, item: Value| if item.cmp(&best) == wanted { item } else { best };
+    items.into_iter().reduce(better).ok_or_else(|| fail("there is nothing to choose from"))
+}
+
+fn is_instance(value: &Value, kinds: &Value) -> Result<bool, Error> {
+    if let Some(kind) = kinds.downcast_object_ref::<Kind>() {
+        return Ok(kind.holds(value));
+    }
+    let kinds = list(kinds)?;
+    let known = |kind: &Value| kind.downcast_object_ref::<Kind>().copied();
+    let kinds: Option<Vec<Kind>> = kinds.iter().map(known).collect();
+    match kinds {
+        Some(kinds) if !kinds.is_empty() => Ok(kinds.iter().any(|kind| kind.holds(value))),
+        _ => Err(fail(
+            "the second argument of `isinstance` must be `str`, `int`, `float`, `bool`, `list` or `dict`",
+        )),
+    }
+}
+
+/// Python's types: to be asked for by `isinstance`, and to convert by a call.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Str,
+    Int,
+    Float,
+    Bool,
+    List,
+    Dict,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Str => "str",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Bool => "bool",
+            Self::List => "list",
+            Self::Dict => "dict",
+        }
+    }
+
+    fn holds(self, value: &Value) -> bool {
+        match self {
+            Self::Str => value.kind() == ValueKind::String,
+            Self::Int => value.is_integer() || value.kind() == ValueKind::Bool,
+            Self::Float => value.kind() == ValueKind::Number && !value.is_integer(),
+            Self::Bool => value.kind() == ValueKind::Bool,
+            Self::List => matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable),
+            Self::Dict => value.kind() == ValueKind::Map,
+        }
+    }
+
+    fn convert(self, value: &Value) -> Result<Value, Error> {
+        match self {
+            Self::Str => to_text(value, &mut Budget::new()).map(Value::from),
+            Self::Int => int(value),
+            Self::Float => float(value).map(Value::from),
+            Self::Bool => Ok(Value::from(value.is_true())),
+            Self::List => list(value).map(Value::from),
+            Self::Dict if is_missing(value) => Ok(Value::from_pairs::<_, String, Value>([])),
+            Self::Dict if value.kind() == ValueKind::Map => Ok(value.clone()),
+            Self::Dict => Err(fail(format!("a {} is not a mapping", value.kind()))),
+        }
+    }
+}
+
+impl Object for Kind {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        if matches!(**self, Self::Dict) {
+            let (value, more): (Option<Value>, Kwargs) = from_args(args)?;
+            let mut pairs: Vec<(String, Value)> = Vec::new();
+            if let Some(value) = value {
+                let value = self.convert(&value)?;
+                for key in value.try_iter()? {
+                    pairs.push((key.to_string(), value.get_item(&key)?));
+                }
+            }
+            for name in more.args() {
+                pairs.push((name.to_owned(), more.get(name)?));
+            }
+            return Ok(Value::from_pairs(pairs));
+        }
+        let (value,): (Value,) = from_args(args)?;
+        self.convert(&value)
+    }
+}
+
+fn int(value: &Value) -> Result<Value, Error> {
+    let not_whole = || fail("that is not a whole number");
+    match value.kind() {
+        ValueKind::Bool => Ok(Value::from(i64::from(value.is_true()))),
+        ValueKind::Number if value.is_integer() => Ok(value.clone()),
+        ValueKind::Number => {
+            let float = float(value)?.trunc();
+            // The text of a whole float is exact, a cast of a large one is not.
+            format!("{float:.0}").parse::<i64>().map(Value::from).map_err(|_| not_whole())
+        }
+        ValueKind::String => {
+            let text = value.as_str().unwrap_or_default().trim();
+            text.parse::<i64>().map(Value::from).map_err(|_| not_whole())
+        }
+        ValueKind::None | ValueKind::Undefined => Err(fail("a missing value is not a number")),
+        kind => Err(fail(format!("a {kind} is not a number"))),
+    }
+}
+
+fn float(value: &Value) -> Result<f64, Error> {
+    match value.kind() {
+        ValueKind::Bool => Ok(f64::from(u8::from(value.is_true()))),
+        ValueKind::Number => f64::try_from(value.clone()).map_err(|_| fail("a number is too large")),
+        ValueKind::String => {
+            value.as_str().unwrap_or_default().trim().parse().map_err(|_| fail("that is not a number"))
+        }
+        ValueKind::None | ValueKind::Undefined => Err(fail("a missing value is not a number")),
+        kind => Err(fail(format!("a {kind} is not a number"))),
+    }
+}

@@ -1,0 +1,101 @@
+//! `now()`: a moment in UTC that templates can take apart and print.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use minijinja::value::{Object, ObjectRepr, from_args};
+use minijinja::{Error, ErrorKind, State, Value};
+
+use super::failure::fail;
+
+/// The function `now`, which always gives the same moment.
+#[derive(Debug)]
+pub(super) struct Clock(pub(super) DateTime<Utc>);
+
+/// What `now()` gives.
+#[derive(Debug)]
+pub(super) struct Moment(DateTime<Utc>);
+
+/// The moment that many milliseconds after 1970, or the nearest there is.
+pub(super) fn moment_at(unix_ms: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(unix_ms).unwrap_or(if unix_ms < 0 {
+        DateTime::<Utc>::MIN_UTC
+    } else {
+        DateTime::<Utc>::MAX_UTC
+    })
+}
+
+/// The day of a moment, as `2026-01-31`.
+pub(super) fn day(moment: DateTime<Utc>) -> String {
+    moment.date_naive().to_string()
+}
+
+impl Moment {
+    fn iso(&self) -> String {
+        self.0.format("%Y-%m-%dT%H:%M:%S%.f+00:00").to_string()
+    }
+
+    /// A format from a template may hold directives that chrono refuses.
+    fn strftime(&self, pattern: &str) -> Result<String, Error> {
+        let mut text = String::new();
+        fmt::write(&mut text, format_args!("{}", self.0.format(pattern)))
+            .map_err(|_| fail("that is not a date format; write it like `%Y-%m-%d %H:%M`"))?;
+        Ok(text)
+    }
+}
+
+impl Object for Clock {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        let () = from_args(args)?;
+        Ok(Value::from_object(Moment(self.0)))
+    }
+}
+
+impl Object for Moment {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let part = match key.as_str()? {
+            "year" => i64::from(self.0.year()),
+            "month" => i64::from(self.0.month()),
+            "day" => i64::from(self.0.day()),
+            "hour" => i64::from(self.0.hour()),
+            "minute" => i64::from(self.0.minute()),
+            "second" => i64::from(self.0.second()),
+            _ => return None,
+        };
+        Some(Value::from(part))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        if method == "strftime" {
+            let (pattern,): (&str,) = from_args(args)?;
+            return self.strftime(pattern).map(Value::from);
+        }
+        let () = from_args(args)?;
+        match method {
+            "isoformat" => Ok(Value::from(self.iso())),
+            "date" => Ok(Value::from(day(self.0))),
+            "timestamp" => Ok(Value::from(self.0.timestamp())),
+            // Like Python: Monday is 0.
+            "weekday" => Ok(Value::from(self.0.weekday().num_days_from_monday())),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iso())
+    }
+}

@@ -1,0 +1,298 @@
+//! A template taken apart: constants, whole expressions, texts with holes, and the
+//! lists and mappings around them.
+
+use minijinja::machinery::ast::Stmt;
+use minijinja::machinery::{parse, parse_expr};
+use serde_json::{Map, Value};
+
+use super::analysis::{self, Analysis};
+use super::environment;
+use super::program::{self, Program};
+use super::value::{Budget, is_missing, to_json, to_text};
+use super::{EvalError, Missing, Reference, Scope, Segment, SyntaxError};
+
+/// A template's value, piece by piece.
+#[derive(Clone, Debug)]
+pub(crate) enum Node {
+    /// Nothing to fill in, all the way down.
+    Constant(Value),
+    /// One whole expression.
+    Hole(Hole),
+    /// Text with holes.
+    Text(Vec<Piece>),
+    /// Text with statements.
+    Program(Block),
+    /// A list with something to fill in.
+    List(Vec<Node>),
+    /// A mapping with something to fill in.
+    Map(Vec<(String, Node)>),
+}
+
+/// One `{{ … }}`.
+#[derive(Clone, Debug)]
+pub(crate) struct Hole {
+    pub(super) program: Program,
+    /// The path, when the expression is nothing but one.
+    pub(crate) path: Option<Vec<Segment>>,
+    /// Offset of the expression in its string.
+    start: usize,
+}
+
+/// Text between holes, or a hole.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    Raw(String),
+    Hole(Hole),
+}
+
+/// A text with `{% … %}` in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Block(Program);
+
+impl Node {
+    pub(super) fn parse(json: &Value, depth: usize) -> Result<Self, SyntaxError> {
+        if depth > 64 {
+            return Err(SyntaxError::at(0, "the value is nested too deeply"));
+        }
+        match json {
+            Value::String(text) => Self::parse_text(text),
+            Value::Array(items) => {
+                let parse = |(index, item)| {
+                    Self::parse(item, depth + 1).map_err(|error| error.inside(usize::to_string(&index)))
+                };
+                let nodes = items.iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>()?;
+                let constant = nodes.iter().all(|node| matches!(node, Self::Constant(_)));
+                Ok(if constant { Self::Constant(json.clone()) } else { Self::List(nodes) })
+            }
+            Value::Object(entries) => {
+                let parse = |(key, item): (&String, &Value)| {
+                    if key.contains("{{") {
+                        return Err(SyntaxError::at(0, "a key cannot be a template").inside(key.clone()));
+                    }
+                    let node = Self::parse(item, depth + 1).map_err(|error| error.inside(key.clone()))?;
+                    Ok((key.clone(), node))
+                };
+                let nodes = entries.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+                let constant = nodes.iter().all(|(_, node)| matches!(node, Self::Constant(_)));
+                Ok(if constant { Self::Constant(json.clone()) } else { Self::Map(nodes) })
+            }
+            scalar => Ok(Self::Constant(scalar.clone())),
+        }
+    }
+
+    fn parse_text(text: &str) -> Result<Self, SyntaxError> {
+        if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
+            return Ok(Self::Constant(Value::String(text.to_owned())));
+        }
+        if let Some((inner, start)) = unwrapped(text) {
+            match Hole::parse(inner, start) {
+                Ok(hole) => return Ok(Self::Hole(hole)),
+                // Two holes with text between them also begin and end with braces.
+                Err(error) if !inner.contains("}}") => return Err(error),
+                Err(_) => {}
+            }
+        }
+        program::guard(text, false)?;
+        let tree = parse(text, "", environment::syntax()).map_err(|error| explain(&error, text))?;
+        let analysis = checked(analysis::of_text(&tree))?;
+        if let Some(pieces) = pieces(&tree, text)? {
+            return Ok(match pieces.as_slice() {
+                [] => Self::Constant(Value::String(String::new())),
+                [Piece::Raw(raw)] => Self::Constant(Value::String(raw.clone())),
+                _ => Self::Text(pieces),
+            });
+        }
+        Ok(Self::Program(Block(Program::text(text, analysis.references, analysis.concatenations))))
+    }
+
+    /// `None` when it is a whole expression that is missing.
+    pub(super) fn render(
+        &self,
+        scope: &Scope,
+        missing: Missing,
+        budget: &mut Budget,
+    ) -> Result<Option<Value>, EvalError> {
+        match self {
+            Self::Constant(value) => Ok(Some(value.clone())),
+            Self::Hole(hole) => hole.value(scope, missing, budget),
+            Self::Text(pieces) => {
+                let mut text = String::new();
+                for piece in pieces {
+                    match piece {
+                        Piece::Raw(raw) => text.push_str(raw),
+                        Piece::Hole(hole) => text.push_str(&hole.text(scope, missing, budget)?),
+                    }
+                }
+                Ok(Some(Value::String(text)))
+            }
+            Self::Program(Block(program)) => {
+                let text = program.eval(scope, missing)?;
+                Ok(Some(Value::String(text.as_str().unwrap_or_default().to_owned())))
+            }
+            Self::List(nodes) => {
+                let mut items = Vec::with_capacity(nodes.len());
+                for node in nodes {
+                    match (node.render(scope, missing, budget)?, node) {
+                        (Some(item), _) => items.push(item),
+                        (None, Self::Hole(hole)) => return Err(hole.program.missing(scope)),
+                        (None, _) => items.push(Value::Null),
+                    }
+                }
+                Ok(Some(Value::Array(items)))
+            }
+            Self::Map(nodes) => {
+                let mut entries = Map::new();
+                for (key, node) in nodes {
+                    if let Some(item) = node.render(scope, missing, budget)? {
+                        entries.insert(key.clone(), item);
+                    }
+                }
+                Ok(Some(Value::Object(entries)))
+            }
+        }
+    }
+
+    /// Every mention of an outside name, with the path of its string and its span there.
+    pub(crate) fn each_reference(&self, at: &mut Vec<String>, each: &mut dyn FnMut(&[String], Reference)) {
+        match self {
+            Self::Constant(_) => {}
+            Self::Hole(hole) => hole.references().for_each(|reference| each(at, reference)),
+            Self::Text(pieces) => {
+                for piece in pieces {
+                    if let Piece::Hole(hole) = piece {
+                        hole.references().for_each(|reference| each(at, reference));
+                    }
+                }
+            }
+            Self::Program(Block(program)) => {
+                program.references().iter().for_each(|reference| each(at, reference.clone()));
+            }
+            Self::List(nodes) => {
+                for (index, node) in nodes.iter().enumerate() {
+                    at.push(index.to_string());
+                    node.each_reference(at, each);
+                    at.pop();
+                }
+            }
+            Self::Map(nodes) => {
+                for (key, node) in nodes {
+                    at.push(key.clone());
+                    node.each_reference(at, each);
+                    at.pop();
+                }
+            }
+        }
+    }
+}
+
+impl Hole {
+    pub(super) fn parse(source: &str, start: usize) -> Result<Self, SyntaxError> {
+        program::guard(source, true).map_err(|error| error.shifted(start))?;
+        let tree = parse_expr(source).map_err(|error| explain(&error, source).shifted(start))?;
+        let path = analysis::path_of(&tree);
+        let analysis = checked(analysis::of_expression(&tree)).map_err(|error| error.shifted(start))?;
+        let program = Program::expression(source, analysis.references, analysis.concatenations);
+        Ok(Self { program, path, start })
+    }
+
+    pub(super) fn references(&self) -> impl Iterator<Item = Reference> {
+        self.program.references().iter().map(|reference| Reference {
+            span: reference.span.start + self.start..reference.span.end + self.start,
+            ..reference.clone()
+        })
+    }
+
+    fn value(
+        &self,
+        scope: &Scope,
+        missing: Missing,
+        budget: &mut Budget,
+    ) -> Result<Option<Value>, EvalError> {
+        // A path may lead through what is missing; a calculation must not.
+        let reading = if self.path.is_some() { Missing::Null } else { missing };
+        let value = self.program.eval(scope, reading)?;
+        if missing == Missing::Fail && value.is_undefined() {
+            return Ok(None);
+        }
+        to_json(&value, budget).map(Some).map_err(|error| self.failed(&error))
+    }
+
+    fn text(&self, scope: &Scope, missing: Missing, budget: &mut Budget) -> Result<String, EvalError> {
+        let value = self.program.eval(scope, missing)?;
+        if missing == Missing::Fail && is_missing(&value) {
+            return Err(self.program.missing(scope));
+        }
+        to_text(&value, budget).map_err(|error| self.failed(&error))
+    }
+
+    pub(super) fn failed(&self, error: &minijinja::Error) -> EvalError {
+        self.program.explain(error, None)
+    }
+}
+
+/// The source between `{{` and `}}` and its offset, if the text begins and ends with them.
+pub(super) fn unwrapped(text: &str) -> Option<(&str, usize)> {
+    let (outer, start) = trimmed(text);
+    let inner = outer.strip_prefix("{{")?.strip_suffix("}}")?;
+    let open = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+    let start = start + 2 + (inner.len() - open.len());
+    let closed = open.strip_suffix(['-', '+']).unwrap_or(open);
+    let (expression, blank) = trimmed(closed);
+    Some((expression, start + blank))
+}
+
+pub(super) fn trimmed(text: &str) -> (&str, usize) {
+    (text.trim(), text.len() - text.trim_start().len())
+}
+
+/// The pieces of a text without statements.
+fn pieces(tree: &Stmt<'_>, text: &str) -> Result<Option<Vec<Piece>>, SyntaxError> {
+    let Stmt::Template(template) = tree else { return Ok(None) };
+    let mut pieces = Vec::new();
+    for child in &template.children {
+        match child {
+            Stmt::EmitRaw(raw) => pieces.push(Piece::Raw(raw.raw.to_owned())),
+            Stmt::EmitExpr(emit) => {
+                let span = emit.span();
+                let from = span.start_offset as usize + 2;
+                let Some(source) = text.get(from..span.end_offset as usize) else { return Ok(None) };
+                let open = source.strip_prefix(['-', '+']).unwrap_or(source);
+                let start = from + (source.len() - open.len());
+                let (expression, blank) = trimmed(open);
+                pieces.push(Piece::Hole(Hole::parse(expression, start + blank)?));
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(pieces))
+}
+
+fn checked(mut analysis: Analysis) -> Result<Analysis, SyntaxError> {
+    match analysis.unknown.take() {
+        Some(error) => Err(error),
+        None => Ok(analysis),
+    }
+}
+
+/// The engine's syntax error in our words.
+fn explain(error: &minijinja::Error, source: &str) -> SyntaxError {
+    let offset = error.range().map_or(0, |range| range.start).min(source.len());
+    let detail = error.detail().unwrap_or("it is not an expression");
+    let (message, hint) = if looks_like_comprehension(source) {
+        (
+            "generators and comprehensions (`… for … in …`) come with `compute`",
+            "use filters, e.g. `list | selectattr(\"key\", \"equalto\", value) | list`",
+        )
+    } else if source.contains("{{") && source.contains("}}") {
+        ("this is text with holes, not one expression", "write the whole expression without `{{ }}`")
+    } else if source.contains("{#") && detail.contains("comment") {
+        (detail, "`{#` begins a comment; put `{% raw %}` and `{% endraw %}` around it")
+    } else {
+        (detail, "")
+    };
+    SyntaxError { hint: hint.to_owned(), ..SyntaxError::at(offset, message) }
+}
+
+fn looks_like_comprehension(source: &str) -> bool {
+    source.split_once(" for ").is_some_and(|(_, after)| after.contains(" in "))
+}

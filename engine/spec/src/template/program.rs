@@ -1,0 +1,243 @@
+//! One compiled piece of source: an expression, or a text with statements.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use minijinja::machinery::{Token, Tokenizer};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, Value};
+
+use super::environment::{engine, syntax};
+use super::failure::reason;
+use super::functions::TEXT_FILTER;
+use super::value::is_missing;
+use super::{EvalError, Missing, Reference, Scope, SyntaxError, dotted};
+
+/// Source that has been checked; compiled when it is first evaluated. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Program {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    source: String,
+    /// Outermost uses of `~` in the source.
+    concatenations: Vec<Range<usize>>,
+    references: Vec<Reference>,
+    form: Form,
+}
+
+enum Form {
+    Expression { null: OnceLock<Compiled>, fail: OnceLock<Compiled> },
+    Text { null: OnceLock<CompiledText>, fail: OnceLock<CompiledText> },
+}
+
+type Compiled = Result<Box<minijinja::Expression<'static, 'static>>, EvalError>;
+/// An engine that owns the one text; cloning an engine copies a few references.
+type CompiledText = Result<Box<Environment<'static>>, EvalError>;
+
+impl Program {
+    pub(super) fn expression(
+        source: &str,
+        references: Vec<Reference>,
+        concatenations: Vec<Range<usize>>,
+    ) -> Self {
+        let form = Form::Expression { null: OnceLock::new(), fail: OnceLock::new() };
+        Self { parts: Arc::new(Parts { source: source.to_owned(), concatenations, references, form }) }
+    }
+
+    pub(super) fn text(source: &str, references: Vec<Reference>, concatenations: Vec<Range<usize>>) -> Self {
+        let form = Form::Text { null: OnceLock::new(), fail: OnceLock::new() };
+        Self { parts: Arc::new(Parts { source: source.to_owned(), concatenations, references, form }) }
+    }
+
+    pub(super) fn references(&self) -> &[Reference] {
+        &self.parts.references
+    }
+
+    /// The value; of a text, the text.
+    pub(super) fn eval(&self, scope: &Scope, missing: Missing) -> Result<Value, EvalError> {
+        let result = match &self.parts.form {
+            Form::Expression { null, fail } => {
+                let cell = if missing == Missing::Null { null } else { fail };
+                let compiled = cell.get_or_init(|| {
+                    let source = self.runnable_source(true);
+                    engine(missing)
+                        .compile_expression_owned(source)
+                        .map(Box::new)
+                        .map_err(|error| self.explain(&error, None))
+                });
+                compiled.as_ref().map_err(Clone::clone)?.eval(scope.root())
+            }
+            Form::Text { null, fail } => {
+                let cell = if missing == Missing::Null { null } else { fail };
+                let compiled = cell.get_or_init(|| {
+                    let mut environment = engine(missing).clone();
+                    let added = environment.add_template_owned("text", self.runnable_source(false));
+                    added.map(|()| Box::new(environment)).map_err(|error| self.explain(&error, None))
+                });
+                let environment = compiled.as_ref().map_err(Clone::clone)?;
+                environment.get_template("text").and_then(|text| text.render(scope.root())).map(Value::from)
+            }
+        };
+        result.map_err(|error| self.explain(&error, Some(scope)))
+    }
+
+    /// An error for a value that is missing although it is needed.
+    pub(super) fn missing(&self, scope: &Scope) -> EvalError {
+        let names = self.missing_names(scope);
+        let message = match names.as_slice() {
+            [] => format!("`{}` has no value", self.shown()),
+            [name] => format!("{name} has no value; its step was skipped, or gave none"),
+            several => format!("{} have no value", several.join(", ")),
+        };
+        EvalError { message }
+    }
+
+    pub(super) fn explain(&self, error: &minijinja::Error, scope: Option<&Scope>) -> EvalError {
+        if let (minijinja::ErrorKind::UndefinedError, Some(scope)) = (error.kind(), scope) {
+            return self.missing(scope);
+        }
+        EvalError { message: format!("cannot evaluate `{}`: {}", self.shown(), reason(error)) }
+    }
+
+    /// Paths that this reads and that lead nowhere, in back-ticks.
+    fn missing_names(&self, scope: &Scope) -> Vec<String> {
+        let mut names = Vec::new();
+        for reference in &self.parts.references {
+            let keys = dotted(&reference.path);
+            let there = scope.at(keys.iter().copied()).is_some_and(|value| !is_missing(&value));
+            let name = format!("`{}`", keys.join("."));
+            if !there && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The source, on one line and not too long.
+    fn shown(&self) -> String {
+        let line = self.parts.source.split_whitespace().collect::<Vec<_>>().join(" ");
+        match line.char_indices().nth(80) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
+
+    /// The source with both sides of every `~` made text by our rules: by itself, the
+    /// engine writes `True` and `None`.
+    fn runnable_source(&self, in_expression: bool) -> String {
+        let source = &self.parts.source;
+        let mut inserts: Vec<(usize, String)> = Vec::new();
+        for span in &self.parts.concatenations {
+            for operand in operands(source, span, in_expression) {
+                inserts.push((operand.start, "(".to_owned()));
+                inserts.push((operand.end, format!(")|{TEXT_FILTER}")));
+            }
+        }
+        inserts.sort_by_key(|(at, _)| *at);
+        let mut result = String::with_capacity(source.len() + inserts.len() * 8);
+        let mut from = 0;
+        for (at, text) in inserts {
+            result.push_str(&source[from..at]);
+            result.push_str(&text);
+            from = at;
+        }
+        result.push_str(&source[from..]);
+        result
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Program").field(&self.parts.source).finish()
+    }
+}
+
+/// What stands between the `~` of one chain of them, without white space around it.
+fn operands(source: &str, span: &Range<usize>, in_expression: bool) -> Vec<Range<usize>> {
+    let mut tokenizer = tokenizer(source, in_expression);
+    let (mut depth, mut operands) = (0_i32, Vec::new());
+    let (mut start, mut end) = (None, span.start);
+    while let Ok(Some((token, at))) = tokenizer.next_token() {
+        let at = at.start_offset as usize..at.end_offset as usize;
+        if at.start < span.start {
+            continue;
+        }
+        if at.start >= span.end {
+            break;
+        }
+        match token {
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => depth += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => depth -= 1,
+            Token::Tilde if depth == 0 => {
+                operands.extend(start.take().map(|start| start..end));
+                continue;
+            }
+            _ => {}
+        }
+        start.get_or_insert(at.start);
+        end = at.end;
+    }
+    operands.extend(start.map(|start| start..end));
+    operands
+}
+
+fn tokenizer(source: &str, in_expression: bool) -> Tokenizer<'_> {
+    let syntax = if in_expression { SyntaxConfig::default() } else { syntax() };
+    Tokenizer::new(source, "", in_expression, syntax)
+}
+
+/// Longest source of one template, in bytes.
+const LONGEST: usize = 60_000;
+/// Most words and signs in a row, counted through all open brackets. The engine's
+/// parser recurses over them without a limit of its own.
+const DEEPEST: usize = 400;
+/// Most brackets in brackets.
+const BRACKETS: usize = 40;
+/// Most branches of statements.
+const BRANCHES: usize = 100;
+
+/// Refuses what the engine could not read without running out of stack.
+pub(super) fn guard(source: &str, in_expression: bool) -> Result<(), SyntaxError> {
+    let refuse = |offset: usize, message: &str| Err(SyntaxError::at(offset, message));
+    if source.len() > LONGEST {
+        return refuse(LONGEST, "the template is too long");
+    }
+    if source.len() < BRACKETS {
+        return Ok(());
+    }
+    let mut tokenizer = tokenizer(source, in_expression);
+    // Words and signs since the last comma, for every open bracket.
+    let mut open = vec![0_usize];
+    let (mut total, mut branches) = (0_usize, 0_usize);
+    while let Ok(Some((token, span))) = tokenizer.next_token() {
+        let offset = span.start_offset as usize;
+        match token {
+            Token::TemplateData(_) | Token::VariableStart | Token::BlockStart => {
+                open = vec![0];
+                total = 0;
+                continue;
+            }
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => open.push(0),
+            Token::ParenClose | Token::BracketClose | Token::BraceClose if open.len() > 1 => {
+                total -= open.pop().unwrap_or_default();
+            }
+            Token::Comma => total -= open.last_mut().map(std::mem::take).unwrap_or_default(),
+            Token::Ident("elif" | "if" | "for") => branches += 1,
+            _ => {}
+        }
+        if let Some(level) = open.last_mut() {
+            *level += 1;
+            total += 1;
+        }
+        if total > DEEPEST || open.len() > BRACKETS {
+            return refuse(offset, "the expression is too deep; split it up");
+        }
+        if branches > BRANCHES {
+            return refuse(offset, "the template has too many branches; split it up");
+        }
+    }
+    Ok(())
+}

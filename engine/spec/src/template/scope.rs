@@ -1,0 +1,135 @@
+//! What an expression sees: names and their values, converted once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::{Enumerator, Object};
+use serde_json::Value as Json;
+
+use super::moment::{Clock, day, moment_at};
+use super::seal::seal;
+use super::value::from_json;
+
+/// The values that an expression sees. Cheap to clone; children share their parent.
+///
+/// A value is converted when it is set and shared afterwards, whatever its size.
+/// Setting a name while a clone or child lives copies the table of names (not the
+/// values), so let children go before their parent changes.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    frame: Arc<Frame>,
+}
+
+/// One level of names; also the engine's view of the whole scope.
+#[derive(Clone, Default)]
+pub(super) struct Frame {
+    parent: Option<Arc<Frame>>,
+    slots: BTreeMap<Box<str>, Slot>,
+}
+
+#[derive(Clone)]
+enum Slot {
+    Value(Value),
+    /// A mapping that grows entry by entry, such as `steps`.
+    Group(Arc<Frame>),
+}
+
+impl Scope {
+    /// Sets a top-level name.
+    pub fn set(&mut self, name: &str, value: &Json) {
+        self.put(name, from_json(value));
+    }
+
+    /// Sets one entry of a top-level mapping, without touching its other entries:
+    /// `set_in("steps", "build", …)`.
+    pub fn set_in(&mut self, group: &str, name: &str, value: &Json) {
+        let slots = &mut Arc::make_mut(&mut self.frame).slots;
+        let slot = slots.entry(group.into()).or_insert_with(|| Slot::Group(Arc::default()));
+        if matches!(slot, Slot::Value(_)) {
+            *slot = Slot::Group(Arc::default());
+        }
+        if let Slot::Group(entries) = slot {
+            Arc::make_mut(entries).slots.insert(name.into(), Slot::Value(from_json(value)));
+        }
+    }
+
+    /// The time that `now()` and `today` give, in milliseconds since 1970.
+    pub fn set_now(&mut self, unix_ms: i64) {
+        let moment = moment_at(unix_ms);
+        self.put("now", Value::from_object(Clock(moment)));
+        self.put("today", Value::from(day(moment)));
+    }
+
+    /// Names of the configured secrets; `secrets.NAME` gives a sealed reference.
+    pub fn set_secrets(&mut self, names: &[String]) {
+        let sealed = Value::from_pairs(names.iter().map(|name| (name.clone(), seal(name))));
+        self.put("secrets", sealed);
+    }
+
+    /// A scope that sees all of this one, and more names of its own.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { frame: Arc::new(Frame { parent: Some(Arc::clone(&self.frame)), slots: BTreeMap::new() }) }
+    }
+
+    /// Whether a top-level name is set.
+    pub fn has(&self, name: &str) -> bool {
+        self.frame.get(name).is_some()
+    }
+
+    /// The value at a path of keys, if everything on the way is there.
+    pub(super) fn at<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> Option<Value> {
+        let mut keys = path.into_iter();
+        let mut value = self.frame.get(keys.next()?)?;
+        for key in keys {
+            value = value.get_attr(key).ok().filter(|inner| !inner.is_undefined())?;
+        }
+        Some(value)
+    }
+
+    /// The engine's view.
+    pub(super) fn root(&self) -> Value {
+        Value::from_dyn_object(Arc::clone(&self.frame))
+    }
+
+    fn put(&mut self, name: &str, value: Value) {
+        Arc::make_mut(&mut self.frame).slots.insert(name.into(), Slot::Value(value));
+    }
+}
+
+impl Frame {
+    fn get(&self, name: &str) -> Option<Value> {
+        match self.slots.get(name) {
+            Some(Slot::Value(value)) => Some(value.clone()),
+            Some(Slot::Group(entries)) => Some(Value::from_dyn_object(Arc::clone(entries))),
+            None => self.parent.as_ref()?.get(name),
+        }
+    }
+}
+
+impl Object for Frame {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.get(key)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.slots.keys().map(|name| Value::from(&**name)).collect())
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(self.slots.len())
+    }
+}
+
+/// Names only: a scope that is printed by mistake must not give its values away.
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.slots.keys()).finish()
+    }
+}

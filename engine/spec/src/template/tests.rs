@@ -1,0 +1,403 @@
+//! Tests of the template language.
+
+use serde_json::{Value, json};
+
+use super::vocabulary::{FILTERS, FUNCTIONS, METHODS, TESTS};
+use super::{Expression, Missing, Scope, Template};
+
+fn scope() -> Scope {
+    let mut scope = Scope::default();
+    scope.set(
+        "inputs",
+        &json!({"mr": 123, "name": "café <b>", "flag": true, "tags": ["a", "b"], "none": null}),
+    );
+    scope.set(
+        "build",
+        &json!({"ok": true, "url": "http://x/", "items": [{"name": "one", "n": 1}, {"name": "two", "n": 2}]}),
+    );
+    scope.set("skipped", &Value::Null);
+    scope.set_in("steps", "build", &json!({"status": "completed", "attempts": 2}));
+    scope.set_now(1_767_225_600_123);
+    scope.set_secrets(&["TOKEN".to_owned()]);
+    scope
+}
+
+fn render(text: &str) -> Value {
+    let template = Template::parse(&json!(text)).unwrap_or_else(|error| panic!("{text}: {error}"));
+    template.render(&scope(), Missing::Null).unwrap_or_else(|error| panic!("{text}: {error}")).unwrap()
+}
+
+#[test]
+fn a_whole_expression_keeps_its_type() {
+    let cases = [
+        ("{{ inputs.mr }}", json!(123)),
+        ("  {{- inputs.mr + 1 -}}\n", json!(124)),
+        ("{{ inputs.tags }}", json!(["a", "b"])),
+        ("{{ {'a': [1, 2.5, none]} }}", json!({"a": [1, 2.5, null]})),
+        ("{{ inputs.flag }}", json!(true)),
+        ("{{ inputs.name }}", json!("café <b>")),
+        ("{{ '}} x {{' }}", json!("}} x {{")),
+        ("{{ inputs.none }}", json!(null)),
+        ("{{ skipped.a.b }}", json!(null)),
+        ("{{ 10 / 4 }}", json!(2.5)),
+        ("{{ (1, 2) }}", json!([1, 2])),
+        ("{{ inputs.tags[0] }}", json!("a")),
+        ("{{ build['items'][1].name }}", json!("two")),
+        ("{{ build.items | map(attribute='name') | list }}", json!(["one", "two"])),
+        ("{{ build.items | selectattr('n', '>', 1) | map(attribute='name') | first }}", json!("two")),
+        ("{{ steps.build.status }}", json!("completed")),
+        ("{{ build.items[:1] | length }}", json!(1)),
+    ];
+    for (text, value) in cases {
+        assert_eq!(render(text), value, "{text}");
+    }
+}
+
+#[test]
+fn text_is_json_like() {
+    let cases = [
+        ("mr {{ inputs.mr }} {{ inputs.flag }}", "mr 123 true"),
+        ("a{{ inputs.none }}b{{ skipped }}c{{ skipped.x }}d", "abcd"),
+        ("{{ inputs.tags }} x", "[\"a\",\"b\"] x"),
+        ("x{{ {'a': none, 'b': true} }}", "x{\"a\":null,\"b\":true}"),
+        ("{{ inputs.name }} & '", "café <b> & '"),
+        ("line\n{{ inputs.mr }}\n", "line\n123\n"),
+        ("{% for t in inputs.tags %}{{ t }}{{ loop.last }};{% endfor %}\n", "afalse;btrue;\n"),
+        ("{% if skipped %}x{% elif inputs.none %}y{% else %}{{ inputs.flag ~ '!' }}{% endif %}", "true!"),
+        ("{# note #}x", "x"),
+        ("{% raw %}{{ a }}{% endraw %}", "{{ a }}"),
+        ("{{ inputs.flag ~ '-' ~ skipped ~ (1 ~ inputs.flag) ~ 2 * 3 }}", "true-1true6"),
+        ("{{ [true, none, 1] | join('+') }}", "true++1"),
+        ("{{ inputs.flag | string }}", "true"),
+        ("{{ str(inputs.flag) + str(none) }}", "true"),
+        ("{{ skipped | upper }}|{{ skipped | trim }}", "|"),
+        ("{{ 'a/b/c.txt' | basename }}", "c.txt"),
+        ("{{ 'Hello, Wörld  3!' | slug }}", "hello-w-rld-3"),
+        ("{{ 'a1b22' | regex_replace('[0-9]+', '_') }}", "a_b_"),
+        ("{{ inputs.tags | tojson }}", "[\"a\",\"b\"]"),
+        ("{{ {'a': 1} | tojson(indent=2) }}", "{\n  \"a\": 1\n}"),
+        ("{{ now().isoformat() }}", "2026-01-01T00:00:00.123+00:00"),
+        ("{{ now().strftime('%d.%m.%Y') }} {{ today }}", "01.01.2026 2026-01-01"),
+        ("{{ now() }} {{ now().year }}", "2026-01-01T00:00:00.123+00:00 2026"),
+        (
+            "{{ skipped | default('q') }}{{ nothing | d('r') }}{{ 0 | default(1) }}{{ 0 | default(1, true) }}",
+            "qr01",
+        ),
+        ("{{ inputs.get('mr') }} {{ inputs.get('x', 'y') }} {{ skipped.get('a', 5) }}", "123 y 5"),
+        ("{{ inputs.name.upper() }} {{ ', '.join(inputs.tags) }}", "CAFÉ <B> a, b"),
+        ("{{ 3.0 }} x", "3.0 x"),
+    ];
+    for (text, value) in cases {
+        assert_eq!(render(text), json!(value), "{text}");
+    }
+}
+
+#[test]
+fn conditions_have_json_truth() {
+    let cases = [
+        ("inputs.mr > 3", true),
+        ("{{ inputs.mr == 123 }}", true),
+        ("true", true),
+        ("none", false),
+        ("0", false),
+        ("''", false),
+        ("[]", false),
+        ("{}", false),
+        ("skipped", false),
+        ("skipped.a.b == 'x'", false),
+        ("not skipped", true),
+        ("len(skipped) == 0 and skipped | length == 0", true),
+        ("'a' in inputs.tags", true),
+        ("inputs.tags and any(inputs.tags)", true),
+        ("isinstance(inputs.tags, list) and isinstance(inputs, dict) and not isinstance(1, str)", true),
+        ("isinstance(inputs.mr, (str, int))", true),
+        ("int('7') == 7 and float('1.5') == 1.5 and bool([1])", true),
+        ("min([3, 1, 2]) == 1 and max(3, 4) == 4 and sorted([2, 1]) == [1, 2] and sum([1, 2]) == 3", true),
+        ("skipped is none and nothing is not defined and inputs is defined", true),
+        ("range(3) | list == [0, 1, 2]", true),
+        ("inputs.name.startswith('caf') and skipped.startswith('x') == false", true),
+        ("skipped.items() | list == []", true),
+    ];
+    for (text, truth) in cases {
+        let expression = Expression::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(expression.is_true(&scope()), Ok(truth), "{text}");
+    }
+}
+
+#[test]
+fn arguments_leave_out_or_refuse_what_is_missing() {
+    let render = |json: Value| Template::parse(&json).unwrap().render(&scope(), Missing::Fail);
+    assert_eq!(render(json!("{{ skipped }}")), Ok(None));
+    assert_eq!(render(json!("{{ skipped.a.b }}")), Ok(None));
+    assert_eq!(render(json!("{{ inputs.gone }}")), Ok(None));
+    assert_eq!(
+        render(json!({"a": "{{ inputs.gone }}", "b": "{{ inputs.none }}"})),
+        Ok(Some(json!({"b": null})))
+    );
+    assert_eq!(render(json!("{{ skipped | default('x') }}")), Ok(Some(json!("x"))));
+    let refused = [
+        "x {{ skipped }}",
+        "x {{ skipped.ns }}",
+        "{{ 'x' ~ skipped.ns }}",
+        "{{ skipped.ns | upper }}",
+        "{{ skipped.ns.upper() }}",
+        "{% if true %}{{ skipped.ns }}{% endif %}",
+    ];
+    let messages: Vec<String> = refused.iter().map(|text| render(json!(text)).unwrap_err().message).collect();
+    insta::assert_snapshot!(messages.join("\n"), @r"
+    `skipped` has no value; its step was skipped, or gave none
+    `skipped.ns` has no value; its step was skipped, or gave none
+    `skipped.ns` has no value; its step was skipped, or gave none
+    `skipped.ns` has no value; its step was skipped, or gave none
+    `skipped.ns` has no value; its step was skipped, or gave none
+    `skipped.ns` has no value; its step was skipped, or gave none
+    ");
+}
+
+#[test]
+fn references_are_exact() {
+    let cases = [
+        ("inputs.mr > 3 and build.ok", "build.ok inputs.mr"),
+        ("inputs['mr'] + inputs.get(\"x\", other.y)", "inputs.mr inputs.x other.y"),
+        ("config.namespaces[inputs.environment].x", "config.namespaces inputs.environment"),
+        ("build.items[0].name", "build.items"),
+        ("len(a.b) + now().year + isinstance(c, str)", "a.b c"),
+        ("a.b.lower().strip()", "a.b"),
+        ("{{ xs | selectattr('k', 'eq', v) | list }}", "v xs"),
+        ("a if b else c", "a b c"),
+        ("x[1:n]", "n x"),
+    ];
+    for (text, paths) in cases {
+        let found: Vec<String> = Expression::parse(text).unwrap().references().into_iter().collect();
+        assert_eq!(found.join(" "), paths, "{text}");
+    }
+    let text =
+        "{% for p in pods %}{{ p.name }}{{ loop.index }}{{ q }}{% endfor %}{% set z = y %}{{ z }}{{ p }}";
+    let found: Vec<String> =
+        Template::parse(&json!({"k": [text]})).unwrap().references().into_iter().collect();
+    assert_eq!(found.join(" "), "p pods q y");
+}
+
+#[test]
+fn references_know_where_they_stand() {
+    let json = json!({"k": ["é {{ inputs.a }} {{ x.y.z | d(b) }}", "{{ q }}"]});
+    let mut found = Vec::new();
+    Template::parse(&json).unwrap().root().each_reference(&mut Vec::new(), &mut |at, reference| {
+        let text = json["k"][at[1].parse::<usize>().unwrap()].as_str().unwrap();
+        found.push(text[reference.span].to_owned());
+    });
+    assert_eq!(found, ["inputs.a", "x.y.z", "b", "q"]);
+}
+
+#[test]
+fn unknown_words_are_refused_when_parsed() {
+    let texts = [
+        "x | uper",
+        "x is defned",
+        "lenn(x)",
+        "x.lowr()",
+        "xs | map('uper')",
+        "xs | selectattr('a', 'eqal', 1)",
+        "debug()",
+        "any(e.get('k') == v for e in list)",
+        "[x for x in xs]",
+        "a +",
+        "{{ a }} == {{ b }}",
+        "",
+        "a b",
+        "my-step.x",
+        "(f)(1)",
+    ];
+    let lines: Vec<String> = texts
+        .iter()
+        .map(|text| match Expression::parse(text) {
+            Ok(_) => format!("{text}: fine"),
+            Err(error) => format!("{text}: {}: {} [{}]", error.offset, error.message, error.hint),
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    x | uper: 4: there is no filter `uper` [did you mean `upper`?]
+    x is defned: 5: there is no test `defned` [did you mean `defined`?]
+    lenn(x): 0: there is no function `lenn` [did you mean `len`?]
+    x.lowr(): 0: there is no method `lowr` [did you mean `lower`?]
+    xs | map('uper'): 5: there is no filter `uper` [did you mean `upper`?]
+    xs | selectattr('a', 'eqal', 1): 5: there is no test `eqal` [did you mean `equalto`?]
+    debug(): 0: there is no function `debug` []
+    any(e.get('k') == v for e in list): 20: generators and comprehensions (`… for … in …`) come with `compute` [use filters, e.g. `list | selectattr("key", "equalto", value) | list`]
+    [x for x in xs]: 3: generators and comprehensions (`… for … in …`) come with `compute` [use filters, e.g. `list | selectattr("key", "equalto", value) | list`]
+    a +: 2: unexpected end of input, expected expression []
+    {{ a }} == {{ b }}: 5: this is text with holes, not one expression [write the whole expression without `{{ }}`]
+    : 0: unexpected end of input, expected expression []
+    a b: 2: unexpected input after expression []
+    my-step.x: fine
+    (f)(1): 1: there is no function `f` []
+    "#);
+}
+
+#[test]
+fn every_word_of_the_vocabulary_exists() {
+    let environment = super::environment::engine(Missing::Null);
+    for filter in FILTERS {
+        assert_eq!(
+            environment.render_str(&format!("{{{{ '{filter}' is filter }}}}"), ()).unwrap(),
+            "true",
+            "{filter}"
+        );
+    }
+    for test in TESTS {
+        assert_eq!(
+            environment.render_str(&format!("{{{{ '{test}' is test }}}}"), ()).unwrap(),
+            "true",
+            "{test}"
+        );
+    }
+    let globals: Vec<&str> = environment.globals().map(|(name, _)| name).collect();
+    for function in FUNCTIONS {
+        assert!(globals.contains(function), "{function}");
+    }
+    assert!(METHODS.is_sorted() && FILTERS.is_sorted() && TESTS.is_sorted() && FUNCTIONS.is_sorted());
+}
+
+#[test]
+fn messages_hold_no_values() {
+    let mut scope = Scope::default();
+    scope.set("s", &json!("hunter2"));
+    scope.set("m", &json!({"hunter2": "hunter2"}));
+    let texts = [
+        "s + 1",
+        "s * s",
+        "s - 1",
+        "int(s)",
+        "float(s)",
+        "s | int",
+        "s | float",
+        "s.gone()",
+        "s()",
+        "m | sum",
+        "s | regex_replace(s ~ '(', '')",
+        "now().strftime(s)",
+        "1 / 0",
+        "1 // 0",
+        "s | round",
+        "s | abs",
+        "-s",
+        "s | format(1, 2)",
+        "'%d' | format(s)",
+        "'{:d}'.format(s)",
+        "m.gone.x()",
+        "range(s)",
+        "s | batch(s)",
+        "dict(s)",
+        "s | dictsort",
+        "s | items",
+        "len(1)",
+        "sorted(1)",
+        "2 ** 1000",
+        "9223372036854775807 * 9",
+        "isinstance(1, s)",
+        "s in 1",
+        "s[::0]",
+        "min([])",
+        "[s] | join(m)",
+        "s | tojson(indent=s)",
+        "m | attr(m)",
+        "[m] | groupby(m)",
+        "{m: 1}",
+        "now",
+        "strftime.x(*s)",
+        "len(**m)",
+        "s | split(1)",
+        "s | indent(s)",
+        "s|zip(1)",
+        "s.split(s, s)",
+    ];
+    for text in texts {
+        let Ok(expression) = Expression::parse(text) else { continue };
+        if let Err(error) = expression.eval(&scope) {
+            assert!(!error.message.contains("hunter2"), "{text}: {error}");
+        }
+    }
+}
+
+#[test]
+fn secrets_are_sealed() {
+    let value = render("Bearer {{ secrets.TOKEN }}");
+    assert_eq!(super::seal::names_in(&value).into_iter().collect::<Vec<_>>(), ["TOKEN"]);
+}
+
+#[test]
+fn endless_work_is_stopped() {
+    let text = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
+    let error = Template::parse(&json!(text)).unwrap().render(&Scope::default(), Missing::Null).unwrap_err();
+    assert!(error.message.ends_with("it takes too many steps"), "{error}");
+    let text = format!("{}{{{{ x | tojson }}}}", "{% set x = [x, x] %}".repeat(60));
+    let error = Template::parse(&json!(text)).unwrap().render(&Scope::default(), Missing::Null).unwrap_err();
+    assert!(error.message.contains("64 MiB"), "{error}");
+}
+
+#[test]
+fn deep_sources_do_not_overflow_the_stack() {
+    let n = 30_000;
+    let sources = [
+        "(".repeat(n),
+        "[".repeat(n),
+        format!("{}1{}", "(".repeat(150), ")".repeat(150)),
+        format!("{}1{}", "(".repeat(39), ")".repeat(39)),
+        "not ".repeat(n / 4) + "x",
+        "-".repeat(n) + "x",
+        "x".to_owned() + &".a".repeat(n / 2),
+        "x".to_owned() + &".a".repeat(190),
+        "1".to_owned() + &"+1".repeat(n / 2),
+        "1".to_owned() + &"+1".repeat(190),
+        "a if b else ".repeat(n / 12) + "c",
+        "x".to_owned() + &"|upper".repeat(n / 6),
+        "x".to_owned() + &"[0]".repeat(n / 3),
+        "x".to_owned() + &" is defined".repeat(n / 11),
+        "x".to_owned() + &"**2".repeat(n / 3),
+        "{1:".repeat(n / 3),
+        "f(".repeat(n / 2),
+    ];
+    for source in &sources {
+        let _ = Expression::parse(source).map(|expression| expression.eval(&Scope::default()));
+        let text = format!("a {{{{ {source} }}}}");
+        let _ = Template::parse(&json!(text)).map(|text| text.render(&Scope::default(), Missing::Null));
+    }
+    for statement in [
+        "{% if x %}",
+        "{% for a in b %}",
+        "{% set x %}",
+        "{% if a %}{% elif a %}",
+        "{% filter upper %}",
+        "{% with %}",
+    ] {
+        let _ = Template::parse(&json!(statement.repeat(1000)));
+    }
+    let elifs = format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(5000));
+    assert!(Template::parse(&json!(elifs)).is_err());
+}
+
+#[test]
+fn clones_share_and_children_shadow() {
+    let parent = scope();
+    let mut child = parent.child();
+    child.set("item", &json!(7));
+    child.set("build", &json!("mine"));
+    let text = |source: &str, scope: &Scope| Expression::parse(source).unwrap().eval(scope).unwrap();
+    assert_eq!(text("item ~ build ~ inputs.mr", &child), json!("7mine123"));
+    assert_eq!(text("item", &parent), json!(null));
+    let mut other = parent.clone();
+    other.set_in("steps", "next", &json!({"status": "failed"}));
+    assert_eq!(text("steps.next.status", &other), json!("failed"));
+    assert_eq!(text("steps.next", &parent), json!(null));
+    assert_eq!(text("steps.build.attempts", &other), json!(2));
+}
+
+#[test]
+fn source_survives_serialisation() {
+    let json = json!({"a": ["{{ x }}", 1, null], "b": "{% if x %}y{% endif %}"});
+    let template: Template = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&template).unwrap(), json);
+    assert!(serde_json::from_value::<Template>(json!("{{ a b }}")).is_err());
+    let expression: Expression = serde_json::from_value(json!("{{ x }}")).unwrap();
+    assert_eq!(serde_json::to_value(&expression).unwrap(), json!("{{ x }}"));
+}

@@ -1,1 +1,177 @@
 //! The configuration file as its author wrote it.
+//!
+//! Several files are laid over one another, so every key is optional here; defaults
+//! and the order of the layers are the business of whoever resolves them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::source::Source;
+use crate::yaml::{Kind, Node, Spanned};
+
+/// A configuration file.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "aa config")]
+pub struct Config {
+    /// Where and how runs are kept.
+    pub store: Store,
+    /// Bounds of one process.
+    pub limits: Limits,
+    /// What skills see as `config`.
+    pub values: BTreeMap<String, Node>,
+    /// Where secrets come from, by the name that skills use: `secrets.NAME`.
+    pub secrets: BTreeMap<String, Spanned<Secret>>,
+    /// Further folders of skills, before the shipped ones.
+    pub skills: Vec<SkillFolder>,
+    /// Further folders of tool modules, before the shipped ones.
+    pub tools: Vec<Spanned<String>>,
+    /// Settings of the module `ephemeral`.
+    pub ephemeral: Ephemeral,
+}
+
+/// Where and how runs are kept.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// Folder of the database; a relative one is relative to this file.
+    pub folder: Option<Spanned<String>>,
+    /// What an acknowledged event survives (default `full`).
+    pub durability: Option<Spanned<Durability>>,
+    /// Values larger than this go to files beside the database, e.g. `64KiB` (default `64KiB`).
+    pub inline_limit: Option<Spanned<Bytes>>,
+}
+
+/// What an acknowledged event survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// A power cut.
+    Full,
+    /// A killed process, but not a power cut.
+    Normal,
+}
+
+/// Bounds of one process.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Tool calls at once (default 16).
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub calls: Option<Spanned<u32>>,
+    /// Output of one tool call that is kept, e.g. `1MiB`.
+    pub output_bytes: Option<Spanned<Bytes>>,
+    /// Time one attempt at a step may take when it names no `timeout` of its own.
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub step_timeout: Option<Spanned<String>>,
+}
+
+/// Where one secret comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Secret {
+    /// The value of an environment variable.
+    Env(String),
+    /// The content of a file, without the line end after it; a relative path is relative to this file.
+    File(String),
+    /// What a command prints, without the line end after it.
+    Command(Vec<String>),
+}
+
+/// A folder of skills.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SkillFolder {
+    /// The folder; a relative one is relative to this file.
+    pub folder: Spanned<String>,
+    /// Whether unknown names in its skills are warnings and read as null (default `false`).
+    #[serde(default)]
+    pub lenient: bool,
+}
+
+/// Settings of the module `ephemeral`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ephemeral {
+    /// The repository that merge requests belong to, when a skill names none: a folder, URL or bundle.
+    pub repository: Option<Spanned<String>>,
+    /// How long a namespace lives, when a skill does not say, e.g. `4h`.
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub ttl: Option<Spanned<String>>,
+}
+
+/// A number of bytes, written as a number or as text such as `64KiB` or `10MB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl Bytes {
+    /// Reads a number of bytes.
+    ///
+    /// # Errors
+    /// A message that shows the right form.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const UNITS: [(&str, u64); 8] = [
+            ("", 1),
+            ("B", 1),
+            ("kB", 1_000),
+            ("MB", 1_000_000),
+            ("GB", 1_000_000_000),
+            ("KiB", 1 << 10),
+            ("MiB", 1 << 20),
+            ("GiB", 1 << 30),
+        ];
+        let text = text.trim();
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let unit = text[digits..].trim_start();
+        let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, factor)| factor);
+        match (text[..digits].parse::<u64>(), factor) {
+            (Ok(number), Some(factor)) => {
+                number.checked_mul(*factor).map(Self).ok_or_else(|| format!("`{text}` is too many bytes"))
+            }
+            _ => Err(format!("`{text}` is not a number of bytes; write it like `4096`, `64KiB` or `10MB`")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let node = Node::deserialize(deserializer)?;
+        match &node.kind {
+            Kind::Scalar(Value::String(text)) => Self::parse(text).map_err(serde::de::Error::custom),
+            _ => node.read().map(Self).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl JsonSchema for Bytes {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Bytes".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+ *([kKmMgG]?[iI]?[bB])?$" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// Reads a configuration file.
+pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
+    let (config, mut diagnostics) = crate::shape::read::<Config>(source);
+    let durations = config.iter().flat_map(|config| [&config.limits.step_timeout, &config.ephemeral.ttl]);
+    for text in durations.flatten() {
+        if let Err(message) = crate::duration::parse_ms(&text.value) {
+            diagnostics.push(Diagnostic::error("bad-duration", source, text.span, message));
+        }
+    }
+    (config, diagnostics)
+}

@@ -2,8 +2,8 @@
 //!
 //! Pure: no I/O, no async, no clock. Text comes in, values and diagnostics go out.
 //! Reading order: [`source`] and [`diagnostic`] (where and what), [`yaml`] (text to a
-//! tree with spans), [`shape`] (tree to authored types), [`skill`], [`tool`] and
-//! [`config`] (the authored types), [`template`] (the expression language), [`check`]
+//! tree with spans), [`shape`] (tree to authored types), [`skill`], [`tool`],
+//! [`persona`] and [`config`] (the authored types), [`template`] (the expression language), [`check`]
 //! (authored to canonical), [`plan`] (the canonical form that runs), [`input`]
 //! (values for a run), [`graph`] (the plan drawn), [`schema`] (JSON Schema of it all).
 
@@ -14,6 +14,7 @@ pub mod duration;
 pub mod graph;
 pub mod input;
 pub mod name;
+pub mod persona;
 pub mod plan;
 pub mod schema;
 pub mod shape;

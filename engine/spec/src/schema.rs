@@ -18,7 +18,12 @@ pub use self::value::{Format, OneOrMore, Pattern, Subschema, ValueSchema, ValueT
 
 /// Every schema with the name of its file, in the order of the names.
 pub fn all() -> Vec<(&'static str, Value)> {
-    vec![("skill.json", of::<crate::skill::Skill>())]
+    vec![
+        ("config.json", of::<crate::config::Config>()),
+        ("persona.json", of::<crate::persona::Persona>()),
+        ("skill.json", of::<crate::skill::Skill>()),
+        ("tool.json", of::<crate::tool::module::Module>()),
+    ]
 }
 
 /// The schema of one type.

@@ -6,8 +6,10 @@
 
 mod input;
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 pub use self::input::Input;
 use crate::yaml::{Node, Spanned};
@@ -41,7 +43,8 @@ pub struct Skill {
     #[serde(default)]
     pub on_failure: Option<Spanned<OnFailure>>,
     /// At most this many steps of the skill run at once (default 16).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_least_one")]
+    #[schemars(range(min = 1))]
     pub concurrency: Option<Spanned<u32>>,
     /// The steps.
     pub steps: Vec<Step>,
@@ -105,7 +108,8 @@ pub struct Step {
     #[serde(default)]
     pub foreach: Option<Node>,
     /// With `foreach`: at most this many items at once (default 1).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_least_one")]
+    #[schemars(range(min = 1))]
     pub concurrency: Option<Spanned<u32>>,
     /// Variable that holds the result; default: the step's name.
     #[serde(default)]
@@ -164,6 +168,8 @@ pub struct Confirm {
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Attempts in all, the first included.
+    #[serde(deserialize_with = "some_at_least_one")]
+    #[schemars(range(min = 1))]
     pub attempts: Spanned<u32>,
     /// How the delay grows (default `exponential`).
     #[serde(default)]
@@ -230,4 +236,17 @@ pub struct Output {
     /// JSON Schema type of the value.
     #[serde(default, rename = "type")]
     pub kind: Option<Spanned<String>>,
+}
+
+/// A number of things of which there must be one.
+fn some_at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Spanned<u32>, D::Error> {
+    let Spanned { value, span } = Spanned::<NonZeroU32>::deserialize(deserializer)?;
+    Ok(Spanned { value: value.get(), span })
+}
+
+/// The same, where it may be left out.
+pub(crate) fn at_least_one<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Spanned<u32>>, D::Error> {
+    some_at_least_one(deserializer).map(Some)
 }

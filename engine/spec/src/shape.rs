@@ -6,17 +6,19 @@
 
 mod misfit;
 mod repair;
+mod words;
+
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use self::repair::Repair;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, has_errors};
 use crate::source::{Source, Span};
 use crate::yaml::{self, Node};
 
 /// Cutting one thing out can bring another to light; this often at most.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 8;
 
 /// Reads a document as `T`.
 ///
@@ -41,26 +43,33 @@ fn read_rest<T: DeserializeOwned + JsonSchema>(
     mut node: Node,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<T> {
+    if node.is_null() {
+        diagnostics.push(Diagnostic::error("wrong-type", source, Span::default(), "the file is empty"));
+        return None;
+    }
     let schema = crate::schema::of::<T>();
+    let mut reported = BTreeSet::new();
     for _ in 0..ROUNDS {
         let problems = misfit::all(source, &node, &schema);
         if problems.is_empty() {
             break;
         }
-        let repairs: Vec<Repair> = problems
-            .into_iter()
-            .map(|problem| {
+        let mut repairs = Vec::new();
+        for problem in problems {
+            let (container, key) = problem.subject;
+            if reported.insert((container.start, container.end, key)) {
                 diagnostics.push(problem.diagnostic);
-                problem.repair
-            })
-            .collect();
-        repair::apply(&mut node, &schema, repairs);
+            }
+            repairs.push(problem.repair);
+        }
+        repair::apply(&mut node, repairs);
         if let Ok(value) = node.read() {
             return Some(value);
         }
     }
+    // What the schema allows and the type does not must not pass in silence.
     if let Err(misfit) = node.read::<T>()
-        && !crate::diagnostic::has_errors(diagnostics)
+        && !has_errors(diagnostics)
     {
         diagnostics.push(Diagnostic::error("bad-value", source, misfit.span, misfit.message));
     }

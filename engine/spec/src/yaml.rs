@@ -102,7 +102,7 @@ impl Node {
     }
 
     /// The node at a path of keys and indices, or the deepest one on the way.
-    pub fn at<'a>(&'a self, path: impl IntoIterator<Item = &'a str>) -> &'a Self {
+    pub fn at<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> &Self {
         let mut node = self;
         for part in path {
             let next = match &node.kind {
@@ -194,8 +194,8 @@ impl Conversion<'_> {
             }
             RawKind::List(items) => {
                 let items: Vec<Node> = items.into_iter().map(|item| self.node(item)).collect();
-                let span = items.iter().fold(span, |span, item| span.to(item.span));
-                Node { kind: Kind::List(items), span }
+                let whole = items.iter().fold(span, |whole, item| whole.to(item.span));
+                Node { span: self.close(span, whole), kind: Kind::List(items) }
             }
             RawKind::Map(entries) => self.map(span, entries),
         }
@@ -214,7 +214,20 @@ impl Conversion<'_> {
             whole = whole.to(key.span).to(value.span);
             read.push((key, value));
         }
-        Node { kind: Kind::Map(read), span: whole }
+        Node { span: self.close(span, whole), kind: Kind::Map(read) }
+    }
+
+    /// Takes in the bracket that closes a collection written with brackets.
+    fn close(&self, open: Span, whole: Span) -> Span {
+        let bracket = match self.source.slice(open) {
+            "[" => ']',
+            "{" => '}',
+            _ => return whole,
+        };
+        let rest = self.source.text.get(whole.end as usize..).unwrap_or_default();
+        let between = rest.len() - rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',').len();
+        let width = u32::try_from(between + 1).unwrap_or(0);
+        if rest[between..].starts_with(bracket) { Span { end: whole.end + width, ..whole } } else { whole }
     }
 
     fn span(&self, location: &serde_saphyr::Location) -> Span {

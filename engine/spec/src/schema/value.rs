@@ -14,6 +14,7 @@ use serde_json::{Number, Value};
 /// What a value must be: JSON Schema, less what only makes sense between documents.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[schemars(rename = "Schema")]
 pub struct ValueSchema {
     /// Type of the value, or a list of the types that it may have.
     pub r#type: Option<OneOrMore<ValueType>>,

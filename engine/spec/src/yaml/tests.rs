@@ -14,6 +14,6 @@ fn every_node_knows_its_place() {
     assert_eq!(shown(&["steps", "0", "a"]), "'one'");
     assert_eq!(shown(&["steps", "0", "b"]), "two");
     assert_eq!(shown(&["steps", "0", "c", "1", "d"]), "2");
-    assert_eq!(shown(&["steps", "0", "c"]), "[1, {d: 2");
+    assert_eq!(shown(&["steps", "0", "c"]), "[1, {d: 2}]");
     assert_eq!(shown(&["last"]), "last", "an empty value is shown by its key");
 }

@@ -1,2 +1,7 @@
 //! The `aa` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    aa_cli::main()
+}

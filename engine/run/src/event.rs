@@ -291,6 +291,34 @@ pub struct StepError {
     pub details: Value,
 }
 
+impl Body {
+    /// The step that it is about; none for what concerns the whole run or several steps.
+    pub fn step(&self) -> Option<&StepPath> {
+        match self {
+            Self::StepStarted { step, .. }
+            | Self::StepProgress { step, .. }
+            | Self::StepRetrying { step, .. }
+            | Self::HealStarted { step, .. }
+            | Self::HealFinished { step, .. }
+            | Self::ConfirmRequested { step, .. }
+            | Self::ConfirmAnswered { step, .. }
+            | Self::StepCompleted { step, .. }
+            | Self::StepFailed { step, .. }
+            | Self::StepSkipped { step, .. }
+            | Self::StepResolved { step, .. } => Some(step),
+            Self::SkillStarted { .. }
+            | Self::CancelRequested { .. }
+            | Self::RunResumed { .. }
+            | Self::UndoStarted { .. }
+            | Self::UndoFinished { .. }
+            | Self::SkillCompleted { .. }
+            | Self::SkillFailed { .. }
+            | Self::SkillCancelled { .. }
+            | Self::WorkspaceUpdated { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

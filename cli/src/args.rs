@@ -1,0 +1,168 @@
+//! What can be typed: clap types and nothing else.
+
+pub(crate) mod config;
+pub(crate) mod run;
+pub(crate) mod skill;
+pub(crate) mod tool;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::style;
+
+/// Runs skills: strict before a run, durable during it, honest after it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "aa",
+    version,
+    styles = style::HELP,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  aa skill list                                     what can be run
+  aa skill run deploy-ephemeral --input mr=123      run it
+  aa run list                                       what has run
+
+Environment: AA_CONFIG_DIR, AA_STATE_DIR, AA_<SECTION>_<KEY> (a setting), AA_LOG (a log filter),
+NO_COLOR. Exit codes: 0 ok, 1 run failed, 2 usage, 3 YAML has errors, 4 not found, 5 cancelled,
+6 waiting for a person, 70 bug."
+)]
+pub(crate) struct Args {
+    /// Flags that every command has.
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Flags that every command has.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// Work in this folder instead of the current one
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Keep runs in this folder instead of the configured one
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Say nothing but data and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub(crate) color: Color,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run, check and draw skills
+    #[command(subcommand)]
+    Skill(skill::Command),
+    /// Look at runs and steer them
+    #[command(subcommand)]
+    Run(run::Command),
+    /// Look at tools and call them
+    #[command(subcommand)]
+    Tool(tool::Command),
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Find out what is missing or broken on this machine
+    Doctor(DoctorArgs),
+    /// Print a script that completes commands in a shell
+    Completions(CompletionsArgs),
+    /// Print the JSON Schema of a kind of file
+    Schema(SchemaArgs),
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How a document is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// For programs
+    Json,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct FormatArgs {
+    /// How to print: `human` or `json`
+    #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
+    pub(crate) format: Format,
+}
+
+/// Flags of `aa doctor`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exits with 1 when something is broken; a warning is not.")]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Flags of `aa completions`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa completions bash > ~/.local/share/bash-completion/completions/aa
+  aa completions zsh > ~/.zfunc/_aa
+  aa completions fish > ~/.config/fish/completions/aa.fish")]
+pub(crate) struct CompletionsArgs {
+    /// bash, zsh, fish, elvish or powershell
+    #[arg(value_name = "SHELL", hide_possible_values = true)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Flags of `aa schema`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa schema skill > skill.json
+
+An editor that knows YAML schemas uses it through a first line like
+  # yaml-language-server: $schema=skill.json")]
+pub(crate) struct SchemaArgs {
+    /// skill, tool, config or event
+    #[arg(value_name = "KIND", hide_possible_values = true)]
+    pub(crate) kind: SchemaKind,
+}
+
+/// A kind of file that has a JSON Schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaKind {
+    /// A skill.
+    Skill,
+    /// A tool module.
+    Tool,
+    /// The configuration.
+    Config,
+    /// An event, as `--format json` prints it.
+    Event,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,204 @@
+//! `aa skill …`
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::FormatArgs;
+
+/// Run, check and draw skills.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a skill
+    Run(RunArgs),
+    /// List the skills that can be run
+    List(ListArgs),
+    /// Show a skill: its inputs, steps and outputs
+    Show(ShowArgs),
+    /// Find every mistake in skills, without running them
+    Check(CheckArgs),
+    /// Show what a run would do, without doing it
+    Plan(PlanArgs),
+    /// Draw a skill's steps and what they wait for
+    Graph(GraphArgs),
+    /// Start a new skill from a small one that works
+    New(NewArgs),
+}
+
+/// Values for a skill's inputs.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct InputArgs {
+    /// An input; its text is read by the declared type
+    #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) inputs: Vec<(String, String)>,
+    /// A JSON or YAML file with inputs; `--input` wins over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) inputs_file: Option<PathBuf>,
+}
+
+/// Flags of `aa skill run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa skill run deploy-ephemeral --input mr=123
+  aa skill run ./my-skill.yaml --inputs-file inputs.json --format json
+  aa skill run deploy-ephemeral --input mr=123 --dry-run
+
+Ctrl-C cancels the run and waits for its processes to end; a second Ctrl-C does not wait.")]
+pub(crate) struct RunArgs {
+    /// Name of a skill, or path to its file
+    #[arg(value_name = "SKILL")]
+    pub(crate) skill: String,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+    /// What to print: `human`, `json` (the events, one per line) or `quiet` (only outputs)
+    #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
+    pub(crate) format: RunFormat,
+    /// Run what only reads; answer everything else from the plan
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Refuse to run unless `aa skill plan` gives this hash
+    #[arg(long, value_name = "HASH")]
+    pub(crate) plan: Option<String>,
+    /// A repeated call with the same key finds the first run
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// Read unknown names as null, with a warning
+    #[arg(long)]
+    pub(crate) lenient: bool,
+}
+
+/// What a run prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RunFormat {
+    /// For people.
+    Human,
+    /// The events, one per line.
+    Json,
+    /// Only outputs and errors.
+    Quiet,
+}
+
+/// Flags of `aa skill list`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Flags of `aa skill show`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// Name of a skill, or path to its file
+    #[arg(value_name = "SKILL")]
+    pub(crate) skill: String,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Flags of `aa skill check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa skill check                          every skill there is
+  aa skill check deploy-ephemeral skills/ --strict
+  aa skill check --format sarif > skills.sarif")]
+pub(crate) struct CheckArgs {
+    /// Names of skills, paths to files or folders; without any, every skill
+    #[arg(value_name = "SKILL")]
+    pub(crate) skills: Vec<String>,
+    /// Also ask for good practice, e.g. `undo` on steps that write
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Read unknown names as null, with a warning
+    #[arg(long)]
+    pub(crate) lenient: bool,
+    /// How to print: `human`, `json` or `sarif`
+    #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
+    pub(crate) format: CheckFormat,
+}
+
+/// How diagnostics are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// Like a compiler's.
+    Human,
+    /// A list of objects.
+    Json,
+    /// For code scanners.
+    Sarif,
+}
+
+/// Flags of `aa skill plan`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa skill plan deploy-ephemeral --input mr=123
+  aa skill run deploy-ephemeral --input mr=123 --plan HASH")]
+pub(crate) struct PlanArgs {
+    /// Name of a skill, or path to its file
+    #[arg(value_name = "SKILL")]
+    pub(crate) skill: String,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+    /// Read unknown names as null, with a warning
+    #[arg(long)]
+    pub(crate) lenient: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Flags of `aa skill graph`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa skill graph deploy-ephemeral
+  aa skill graph deploy-ephemeral --format svg -o deploy.svg")]
+pub(crate) struct GraphArgs {
+    /// Name of a skill, or path to its file
+    #[arg(value_name = "SKILL")]
+    pub(crate) skill: String,
+    /// How to draw: `terminal`, `svg` or `mermaid`
+    #[arg(long, value_name = "FORMAT", default_value = "terminal", hide_possible_values = true)]
+    pub(crate) format: GraphFormat,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// How a graph is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// With line characters.
+    Terminal,
+    /// As a picture.
+    Svg,
+    /// As Mermaid text.
+    Mermaid,
+}
+
+/// Flags of `aa skill new`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Writes `.aa/skills/NAME.yaml` in the project, or in the current folder when there is none yet.")]
+pub(crate) struct NewArgs {
+    /// Name of the new skill
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Write into the user's skills, for every project
+    #[arg(long)]
+    pub(crate) user: bool,
+}
+
+/// Reads `name=value`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as `name=value`".to_owned()),
+    }
+}
+
+/// Reads `name=value` for other nouns.
+pub(super) fn name_and_value(text: &str) -> Result<(String, String), String> {
+    pair(text)
+}

@@ -1,0 +1,26 @@
+//! One file per command; here is only which one it is.
+
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod skill;
+pub(crate) mod tool;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+/// Runs a command.
+pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Command::Skill(command) => skill::run(command, context),
+        Command::Run(command) => run::run(command, context),
+        Command::Tool(command) => tool::run(command, context),
+        Command::Config(command) => config::run(command, context),
+        Command::Doctor(args) => doctor::run(&args, context),
+        Command::Completions(args) => Ok(completions::run(&args, context)),
+        Command::Schema(args) => Ok(schema::run(&args, context)),
+    }
+}

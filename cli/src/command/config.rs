@@ -1,0 +1,16 @@
+//! `aa config …`
+
+mod check;
+mod show;
+
+use crate::args::config::Command;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+/// Runs a command about the configuration.
+pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Command::Check(args) => check::run(&args, context),
+        Command::Show(args) => show::run(&args, context),
+    }
+}

@@ -1,0 +1,24 @@
+//! `aa run answer`
+
+use super::resume::go_on;
+use super::{known_step, tree};
+use crate::args::run::AnswerArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::style::Mark;
+
+/// Answers a question of a run, and goes on with it when nobody else does.
+pub(super) fn run(args: &AnswerArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    known_step(&tree(&engine, args.run)?, &args.step)?;
+    context.wait(async {
+        engine.answer(args.run, &args.step, &args.answer, context.environment.user()).await?;
+        Ok(())
+    })?;
+    let printer = context.printer;
+    printer.say(format_args!("{} {}  {}", printer.err.mark(Mark::Done), args.step, args.answer));
+    if engine.run(args.run)?.interrupted {
+        return go_on(&engine, args.run, args.format, context);
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,22 @@
+//! `aa run cancel`
+
+use crate::args::run::CancelArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::style::Mark;
+
+/// Asks for a run's end.
+pub(super) fn run(args: &CancelArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    context.wait(async {
+        engine.cancel(args.run, context.environment.user(), &args.reason).await?;
+        Ok(())
+    })?;
+    let printer = context.printer;
+    let mark = printer.err.mark(Mark::Stopped);
+    printer.say(format_args!(
+        "{mark} run {} is asked to cancel; `aa run watch {}` follows it",
+        args.run, args.run
+    ));
+    Ok(Exit::Ok)
+}

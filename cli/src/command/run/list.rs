@@ -1,0 +1,58 @@
+//! `aa run list`
+
+use aa_run::store::{RunFilter, RunStatus, RunSummary};
+use chrono::Utc;
+
+use crate::args::Format;
+use crate::args::run::ListArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::table::Table;
+use crate::words;
+
+/// Lists runs, newest first.
+pub(super) fn run(args: ListArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let filter = RunFilter {
+        skill: args.skill.map(|name| aa_spec::name::fold(&name)),
+        status: args.status.into_iter().map(Into::into).collect(),
+        limit: Some(args.limit),
+        ..RunFilter::default()
+    };
+    let runs = engine.runs(&filter)?;
+    let printer = context.printer;
+    if args.format.format == Format::Json {
+        let json = serde_json::to_value(&runs).unwrap_or_default();
+        printer.data(format_args!("{json:#}"));
+        return Ok(Exit::Ok);
+    }
+    if runs.is_empty() {
+        printer.say("no runs");
+        return Ok(Exit::Ok);
+    }
+    let now = Utc::now();
+    let mut table = Table::new(&["RUN", "SKILL", "STATUS", "STARTED", "TOOK", "BY", "ERROR"]);
+    for run in &runs {
+        let took = run.ended_at.map(|ended| words::duration(words::between(run.started_at, ended)));
+        table.row([
+            run.id.to_string(),
+            run.skill.clone(),
+            status(run),
+            words::ago(run.started_at, now),
+            took.unwrap_or_default(),
+            words::wire(&run.origin),
+            run.error.clone(),
+        ]);
+    }
+    table.print(printer);
+    context.point_out_interrupted(&engine);
+    Ok(Exit::Ok)
+}
+
+/// Where a run stands, in a word.
+pub(super) fn status(run: &RunSummary) -> String {
+    match run.status {
+        RunStatus::Running | RunStatus::Waiting if run.interrupted => "interrupted".to_owned(),
+        status => words::wire(&status),
+    }
+}

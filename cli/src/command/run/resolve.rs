@@ -1,0 +1,41 @@
+//! `aa run resolve`
+
+use aa_run::event::Resolution;
+
+use super::resume::go_on;
+use super::{known_step, tree};
+use crate::args::run::ResolveArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::style::Mark;
+
+/// Says how a step with unknown outcome ended, and goes on when nobody else does.
+pub(super) fn run(args: &ResolveArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let resolution = resolution(args)?;
+    let engine = context.engine()?;
+    known_step(&tree(&engine, args.run)?, &args.step)?;
+    context.wait(async {
+        engine.resolve(args.run, &args.step, resolution, context.environment.user()).await?;
+        Ok(())
+    })?;
+    let printer = context.printer;
+    printer.say(format_args!("{} {}  resolved", printer.err.mark(Mark::Done), args.step));
+    if engine.run(args.run)?.interrupted {
+        return go_on(&engine, args.run, args.format, context);
+    }
+    Ok(Exit::Ok)
+}
+
+fn resolution(args: &ResolveArgs) -> Result<Resolution, Failure> {
+    match &args.done {
+        Some(json) => {
+            let output = serde_json::from_str(json).map_err(|error| {
+                Failure::usage(format!("`--done` is not JSON: {error}"))
+                    .hint("a text needs quotes: `--done '\"text\"'`")
+            })?;
+            Ok(Resolution::Done { output })
+        }
+        None if args.retry => Ok(Resolution::Retry),
+        None => Ok(Resolution::Fail),
+    }
+}

@@ -1,0 +1,67 @@
+//! `aa run resume`
+
+use aa_run::driver::Park;
+use aa_run::engine::Engine;
+use aa_run::event::RunId;
+use aa_run::store::RunFilter;
+
+use crate::args::run::ResumeArgs;
+use crate::args::skill::RunFormat;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::follow;
+use crate::report::Reporter;
+use crate::words;
+
+/// Goes on with one run, or with every interrupted one.
+pub(super) fn run(args: &ResumeArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let runs = wanted(args, &engine)?;
+    if runs.is_empty() {
+        context.printer.say("no run is interrupted");
+    }
+    let mut worst = Exit::Ok;
+    for run in runs {
+        let exit = go_on(&engine, run, args.format, context)?;
+        if worst == Exit::Ok {
+            worst = exit;
+        }
+        if exit == Exit::Cancelled {
+            break;
+        }
+    }
+    Ok(worst)
+}
+
+/// Goes on with a run and follows it to its end.
+pub(super) fn go_on(
+    engine: &Engine,
+    run: RunId,
+    format: RunFormat,
+    context: &Context<'_>,
+) -> Result<Exit, Failure> {
+    let mut reporter = Reporter::new(format, context.printer);
+    for event in engine.events(run, 0)? {
+        reporter.catch_up(&event);
+    }
+    context.wait(async {
+        // Parking first shows which outcomes are unknown; only then can they be asked for.
+        let handle = engine.resume(run, Park::Release).await?;
+        follow::follow(engine, handle, context, &mut reporter).await
+    })
+}
+
+fn wanted(args: &ResumeArgs, engine: &Engine) -> Result<Vec<RunId>, Failure> {
+    if let Some(run) = args.run {
+        return Ok(vec![engine.run(run)?.id]);
+    }
+    let filter = RunFilter { interrupted: true, ..RunFilter::default() };
+    let mut runs: Vec<RunId> = engine.runs(&filter)?.into_iter().map(|run| run.id).collect();
+    runs.reverse();
+    if runs.len() > 1 && !args.all {
+        let names: Vec<String> = runs.iter().map(ToString::to_string).collect();
+        return Err(Failure::usage(format!("several runs are interrupted: {}", words::list(&names)))
+            .hint("name one, or use `--all`"));
+    }
+    Ok(runs)
+}

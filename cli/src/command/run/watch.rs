@@ -1,0 +1,19 @@
+//! `aa run watch`
+
+use super::named_or_newest;
+use crate::args::run::WatchArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::follow;
+use crate::report::Reporter;
+
+/// Follows a run, whoever drives it.
+pub(super) fn run(args: &WatchArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let run = named_or_newest(&engine, args.run)?;
+    let mut reporter = Reporter::new(args.format, context.printer);
+    context.wait(async {
+        let events = engine.watch(run, 0)?;
+        follow::watch(events, context, &mut reporter).await
+    })
+}

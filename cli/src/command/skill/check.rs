@@ -1,0 +1,112 @@
+//! `aa skill check`
+
+mod sarif;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use aa_run::engine::Engine;
+use aa_spec::check::Strictness;
+use aa_spec::diagnostic::{Diagnostic, has_errors};
+use serde_json::{Value, json};
+
+use crate::args::skill::{CheckArgs, CheckFormat};
+use crate::context::Context;
+use crate::diagnostic;
+use crate::failure::{Exit, Failure};
+use crate::style::Mark;
+use crate::words;
+
+/// Finds every mistake in skills.
+pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let strictness = Strictness { lenient: args.lenient, strict: args.strict };
+    let names = wanted(args, &engine)?;
+    let mut found = Vec::new();
+    for name in &names {
+        let of_one = engine.check(name, strictness)?.diagnostics;
+        found.extend(of_one.into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>());
+    }
+    let printer = context.printer;
+    match args.format {
+        CheckFormat::Human => human(&found, names.len(), context),
+        CheckFormat::Json => {
+            let all: Vec<Value> = found.iter().map(object).collect();
+            printer.data(format_args!("{:#}", Value::from(all)));
+        }
+        CheckFormat::Sarif => printer.data(format_args!("{:#}", sarif::log(&found))),
+    }
+    Ok(if has_errors(&found) { Exit::Invalid } else { Exit::Ok })
+}
+
+fn human(found: &[Diagnostic], skills: usize, context: &Context<'_>) {
+    let printer = context.printer;
+    diagnostic::draw_all(found, printer);
+    let skills = words::count(skills, "skill");
+    if found.is_empty() {
+        printer.say(format_args!("{} {skills} checked, no problems", printer.err.mark(Mark::Done)));
+    } else if has_errors(found) {
+        printer.error(diagnostic::summary(found));
+    } else {
+        printer.warning(diagnostic::summary(found));
+    }
+}
+
+/// Names and paths to check: folders become the files in them, nothing becomes everything.
+fn wanted(args: &CheckArgs, engine: &Engine) -> Result<Vec<String>, Failure> {
+    if args.skills.is_empty() {
+        return Ok(engine.skills().into_iter().map(|skill| skill.name).collect());
+    }
+    let mut wanted = Vec::new();
+    for name in &args.skills {
+        let path = engine.settings().folder.join(name);
+        if !path.is_dir() {
+            wanted.push(name.clone());
+            continue;
+        }
+        let files = yaml_files(&path)?;
+        if files.is_empty() {
+            return Err(Failure::not_found(format!("there are no YAML files in `{name}`")));
+        }
+        wanted.extend(files.iter().map(|file| file.display().to_string()));
+    }
+    Ok(wanted)
+}
+
+/// Every YAML file below a folder, sorted; hidden ones are somebody else's.
+fn yaml_files(folder: &Path) -> Result<BTreeSet<PathBuf>, Failure> {
+    let unreadable = |error: std::io::Error| {
+        Failure::not_found(format!("cannot read the folder `{}`: {error}", folder.display()))
+    };
+    let mut files = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            files.extend(yaml_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.insert(path);
+        }
+    }
+    Ok(files)
+}
+
+fn object(diagnostic: &Diagnostic) -> Value {
+    let place = diagnostic.place();
+    let end = diagnostic.source.place(diagnostic.span.end);
+    json!({
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+        "path": &*diagnostic.source.path,
+        "line": place.line,
+        "column": place.column,
+        "end_line": end.line,
+        "end_column": end.column,
+        "label": diagnostic.label,
+        "hint": diagnostic.hint,
+    })
+}

@@ -1,0 +1,58 @@
+//! The inputs that were typed, and the file of them.
+
+use std::path::Path;
+
+use aa_run::engine::Inputs;
+use aa_spec::source::Source;
+use serde_json::{Map, Value};
+
+use crate::args::skill::InputArgs;
+use crate::diagnostic;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Everything given for a run's inputs.
+pub(super) fn gather(args: InputArgs, printer: &Printer) -> Result<Inputs, Failure> {
+    let text = args.inputs;
+    if let Some(name) = twice(&text) {
+        return Err(Failure::usage(format!("input `{name}` is given twice")));
+    }
+    match &args.inputs_file {
+        None => Ok(Inputs::Text(text)),
+        Some(path) => Ok(Inputs::Mixed { json: read(path, printer)?, text }),
+    }
+}
+
+fn twice(pairs: &[(String, String)]) -> Option<&str> {
+    let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+}
+
+/// Reads a file of inputs; JSON is YAML too, so one reader does for both.
+fn read(path: &Path, printer: &Printer) -> Result<Map<String, Value>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot read `{}`: {error}", path.display());
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::not_found(message),
+            _ => Failure::usage(message),
+        }
+    })?;
+    let shown = path.display().to_string();
+    let value = if path.extension().is_some_and(|extension| extension == "json") {
+        serde_json::from_str(&text)
+            .map_err(|error| Failure::usage(format!("`{shown}` is not JSON: {error}")))?
+    } else {
+        let source = Source::new(shown.as_str(), text);
+        let node = aa_spec::yaml::parse(&source).map_err(|problem| {
+            diagnostic::draw_all(&[*problem], printer);
+            Failure::usage(format!("`{shown}` is not YAML"))
+        })?;
+        node.to_json()
+    };
+    match value {
+        Value::Object(inputs) => Ok(inputs),
+        _ => Err(Failure::usage(format!("`{shown}` does not hold inputs"))
+            .hint("write a mapping of names to values")),
+    }
+}

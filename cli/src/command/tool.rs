@@ -1,0 +1,34 @@
+//! `aa tool …`
+
+mod call;
+mod list;
+mod show;
+
+use std::sync::Arc;
+
+use aa_run::engine::Engine;
+use aa_spec::tool::ToolSpec;
+
+use crate::args::tool::Command;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+/// Runs a command about tools.
+pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failure> {
+    match command {
+        Command::List(args) => list::run(&args, context),
+        Command::Show(args) => show::run(&args, context),
+        Command::Call(args) => call::run(args, context),
+    }
+}
+
+/// The tool of that name.
+fn named(engine: &Engine, name: &str) -> Result<Arc<ToolSpec>, Failure> {
+    engine.tool(name).ok_or_else(|| {
+        let tools = engine.tools();
+        let near = aa_spec::name::suggest(name, tools.iter().map(|tool| tool.name.as_str()));
+        Failure::not_found(format!("there is no tool `{name}`"))
+            .suggest(near)
+            .hint("`aa tool list` shows every tool")
+    })
+}

@@ -1,0 +1,122 @@
+//! `aa tool call`
+
+use std::sync::Arc;
+
+use aa_run::event::StepError;
+use aa_spec::tool::{ErrorKind, ToolSpec};
+use serde_json::{Map, Value};
+
+use super::named;
+use crate::args::tool::CallArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::printer::Printer;
+use crate::words;
+
+/// Calls a tool once.
+pub(super) fn run(args: CallArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let tool = named(&engine, &args.tool)?;
+    let given = arguments(&tool, args)?;
+    let printer = context.printer;
+    let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel::<String>();
+    let progress = Arc::new(move |line: &str| {
+        // A line that nobody prints any more is no loss.
+        let _ = lines.send(line.to_owned());
+    });
+    let result = context.wait(async {
+        let call = engine.call_tool(&tool.name, given, progress);
+        tokio::pin!(call);
+        loop {
+            tokio::select! {
+                Some(line) = printed.recv() => printer.say(words::harmless(&line)),
+                result = &mut call => return Ok(result),
+            }
+        }
+    })?;
+    while let Ok(line) = printed.try_recv() {
+        printer.say(words::harmless(&line));
+    }
+    match result {
+        Ok(value) => {
+            print(&value, printer);
+            Ok(Exit::Ok)
+        }
+        Err(error) => Ok(explain(&tool.name, &error, printer)),
+    }
+}
+
+/// A text as it is, anything else as JSON.
+fn print(value: &Value, printer: &Printer) {
+    match value {
+        Value::String(text) if printer.out_is_terminal() => printer.data(words::harmless(text).trim_end()),
+        Value::String(text) => printer.write(text.as_bytes()),
+        other => printer.data(format_args!("{other:#}")),
+    }
+}
+
+fn explain(tool: &str, error: &StepError, printer: &Printer) -> Exit {
+    let message = words::harmless(&error.message);
+    printer.error(format_args!("`{tool}` failed ({}): {message}", words::wire(&error.kind)));
+    if !error.details.is_null() {
+        printer.tell(words::harmless(&crate::report::value::block(&error.details, 1)).trim_end());
+    }
+    match error.kind {
+        ErrorKind::Invalid => {
+            printer.hint(format_args!("`aa tool show {tool}` shows its arguments"));
+            Exit::Failed
+        }
+        ErrorKind::Cancelled => Exit::Cancelled,
+        _ => Exit::Failed,
+    }
+}
+
+/// The arguments, each text read by the type that the tool declares.
+fn arguments(tool: &ToolSpec, args: CallArgs) -> Result<Map<String, Value>, Failure> {
+    let mut given = match args.args.as_deref().map(serde_json::from_str) {
+        None => Map::new(),
+        Some(Ok(Value::Object(given))) => given,
+        Some(Ok(_)) => return Err(Failure::usage("`--args` is not a JSON object")),
+        Some(Err(error)) => return Err(Failure::usage(format!("`--args` is not JSON: {error}"))),
+    };
+    for (name, text) in args.arg {
+        let value = read(&tool.input["properties"][&name]["type"], &text)
+            .map_err(|what| Failure::usage(format!("argument `{name}` is not {what}: `{text}`")))?;
+        given.insert(name, value);
+    }
+    Ok(given)
+}
+
+/// Reads a text as one of the types of a schema.
+fn read(kind: &Value, text: &str) -> Result<Value, &'static str> {
+    let types: Vec<&str> = match kind {
+        Value::String(one) => vec![one],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+        _ => return Ok(text.into()),
+    };
+    if types.contains(&"string") {
+        return Ok(text.into());
+    }
+    let value: Value = serde_json::from_str(text).map_err(|_| expected(&types))?;
+    let fits = types.iter().any(|name| match *name {
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        "null" => value.is_null(),
+        _ => true,
+    });
+    if fits { Ok(value) } else { Err(expected(&types)) }
+}
+
+fn expected(types: &[&str]) -> &'static str {
+    match types.first() {
+        Some(&"integer") => "an integer",
+        Some(&"number") => "a number",
+        Some(&"boolean") => "`true` or `false`",
+        Some(&"array") => "a JSON list",
+        Some(&"object") => "a JSON object",
+        _ => "what the tool takes",
+    }
+}

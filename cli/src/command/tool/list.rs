@@ -1,0 +1,32 @@
+//! `aa tool list`
+
+use crate::args::Format;
+use crate::args::tool::ListArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::table::Table;
+use crate::words;
+
+/// Lists the tools that skills can call.
+pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let all = context.engine()?.tools();
+    let wanted = |module: &str| args.module.as_deref().is_none_or(|wanted| wanted == module);
+    let tools: Vec<_> = all.iter().filter(|tool| wanted(&tool.module)).collect();
+    if let (Some(module), true) = (&args.module, tools.is_empty()) {
+        let near = aa_spec::name::suggest(module, all.iter().map(|tool| tool.module.as_str()));
+        return Err(Failure::not_found(format!("there is no module `{module}`")).suggest(near));
+    }
+    let printer = context.printer;
+    if args.format.format == Format::Json {
+        let json = serde_json::to_value(tools.iter().map(|tool| &***tool).collect::<Vec<_>>());
+        printer.data(format_args!("{:#}", json.unwrap_or_default()));
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&["TOOL", "MODULE", "EFFECT", "DESCRIPTION"]);
+    for tool in tools {
+        let cells = [&tool.name, &tool.module, &words::wire(&tool.effect), &tool.description];
+        table.row(cells.map(Clone::clone));
+    }
+    table.print(printer);
+    Ok(Exit::Ok)
+}

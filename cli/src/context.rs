@@ -1,0 +1,91 @@
+//! What every command gets: the environment, the global flags, the printer, an engine.
+
+use std::future::Future;
+
+use aa_run::driver::Park;
+use aa_run::engine::Engine;
+use aa_run::settings::Settings;
+use aa_run::store::RunFilter;
+use aa_spec::check::Strictness;
+use tokio::runtime::Builder;
+
+use crate::args::GlobalArgs;
+use crate::args::skill::RunFormat;
+use crate::env::Environment;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::words;
+
+/// What surrounds a command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    /// The variables it was started with.
+    pub(crate) environment: &'a Environment,
+    /// Where it writes.
+    pub(crate) printer: &'a Printer,
+    /// Flags that every command has.
+    pub(crate) global: &'a GlobalArgs,
+}
+
+impl Context<'_> {
+    /// The engine with the settings of this command.
+    pub(crate) fn engine(&self) -> Result<Engine, Failure> {
+        Ok(Engine::new(self.settings()?))
+    }
+
+    /// Waits for work that has to wait for things.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        // One thread is enough: steps wait for processes and sockets, the store has a
+        // thread of its own. A second one would cost a short run more than it gives.
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::failed(format!("cannot start the runtime: {error}")))?;
+        let result = runtime.block_on(work);
+        // Someone may still be expected to type at the terminal.
+        runtime.shutdown_background();
+        result
+    }
+
+    /// What a run does when only a person can move it on.
+    pub(crate) fn park(&self, format: RunFormat) -> Park {
+        let asks = format == RunFormat::Human && self.printer.can_ask() && !self.printer.quiet;
+        if asks { Park::Stay } else { Park::Release }
+    }
+
+    /// Points out interrupted runs, if there are any.
+    pub(crate) fn point_out_interrupted(&self, engine: &Engine) {
+        if self.printer.quiet {
+            return;
+        }
+        let filter = RunFilter { interrupted: true, limit: Some(100), ..RunFilter::default() };
+        let Ok(runs) = engine.runs(&filter) else { return };
+        match &runs[..] {
+            [] => {}
+            [run] => self.printer.hint(format_args!(
+                "run {} ({}) was interrupted; `aa run resume {}` goes on with it",
+                run.id, run.skill, run.id
+            )),
+            runs => self.printer.hint(format_args!(
+                "{} were interrupted; `aa run resume --all` goes on with them",
+                words::count(runs.len(), "run")
+            )),
+        }
+    }
+
+    fn settings(&self) -> Result<Settings, Failure> {
+        let _ = self.global;
+        let here = std::env::current_dir().map_err(|error| Failure::failed(error.to_string()))?;
+        Ok(Settings {
+            folder: here.clone(),
+            config_folder: here.clone(),
+            project_folder: None,
+            state_folder: here,
+        })
+    }
+}
+
+/// How strictly to read a skill.
+pub(crate) fn strictness(lenient: bool) -> Strictness {
+    Strictness { lenient, strict: false }
+}

@@ -1,0 +1,57 @@
+//! A bug of ours, caught: one message, a way to report it, exit code 70.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex};
+
+use crate::args;
+use crate::env::{self, Environment};
+use crate::failure::Exit;
+use crate::printer::Printer;
+
+/// Runs the command; a panic in it becomes a message.
+///
+/// A panic in a task (a tool, say) is its step's failure and never comes here; the
+/// hook keeps the runtime's own words about it off the terminal, the log has them.
+pub(crate) fn guard(environment: &Environment, command: impl FnOnce() -> Exit) -> Exit {
+    let last = Arc::new(Mutex::new(String::new()));
+    let noted = Arc::clone(&last);
+    panic::set_hook(Box::new(move |panic| {
+        tracing::error!("{panic}");
+        if let Ok(mut last) = noted.lock() {
+            *last = one_line(&panic.to_string());
+        }
+    }));
+    panic::catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
+        let message = last.lock().map(|last| last.clone()).unwrap_or_default();
+        report(environment, &message)
+    })
+}
+
+fn report(environment: &Environment, message: &str) -> Exit {
+    let printer = Printer::new(environment, args::Color::Auto, false);
+    printer.error(format_args!("this is a bug in `aa` {}: {message}", env!("CARGO_PKG_VERSION")));
+    printer.hint(format_args!(
+        "please report it with the command you ran; `{}=debug` writes a log",
+        env::AA_LOG
+    ));
+    Exit::Bug
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_exit_code_70() {
+        let environment = Environment::read();
+        let exit = guard(&environment, || panic!("the sky\nfell"));
+        let _ = panic::take_hook();
+        assert_eq!(exit, Exit::Bug);
+        assert_eq!(guard(&environment, || Exit::Ok), Exit::Ok);
+        let _ = panic::take_hook();
+    }
+}

@@ -1,0 +1,213 @@
+//! Problems in YAML, drawn like a compiler's: code, place, snippet, label, hint.
+
+use std::fmt;
+
+use aa_spec::diagnostic::{Diagnostic, Severity};
+use aa_spec::source::Span;
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, ThemeCharacters, ThemeStyles};
+
+use crate::printer::Printer;
+use crate::style::{Palette, Tone};
+use crate::words;
+
+/// Lines longer than this are named, not shown: nobody reads them on a terminal.
+const LONGEST_LINE: usize = 400;
+
+/// Draws them on stderr, in the order of the file, with an empty line after each.
+pub(crate) fn draw_all(diagnostics: &[Diagnostic], printer: &Printer) {
+    for diagnostic in diagnostics {
+        if printer.quiet && diagnostic.severity == Severity::Warning {
+            continue;
+        }
+        printer.tell(draw(diagnostic, printer.err));
+    }
+}
+
+/// `2 errors, 1 warning in skills/deploy.yaml`.
+pub(crate) fn summary(diagnostics: &[Diagnostic]) -> String {
+    let number = |severity| diagnostics.iter().filter(|one| one.severity == severity).count();
+    let mut parts = Vec::new();
+    for (severity, noun) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
+        if number(severity) > 0 {
+            parts.push(words::count(number(severity), noun));
+        }
+    }
+    let mut paths: Vec<&str> = diagnostics.iter().map(|one| &*one.source.path).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    match paths[..] {
+        [] => "no problems".to_owned(),
+        [path] => format!("{} in {path}", parts.join(", ")),
+        _ => format!("{} in {}", parts.join(", "), words::count(paths.len(), "file")),
+    }
+}
+
+/// One diagnostic as text of several lines.
+pub(crate) fn draw(diagnostic: &Diagnostic, palette: Palette) -> String {
+    let (word, tone) = match diagnostic.severity {
+        Severity::Error => ("error", Tone::Bad),
+        Severity::Warning => ("warning", Tone::Warn),
+    };
+    let head = palette.paint(tone, format!("{word}[{}]:", diagnostic.code));
+    let message = words::harmless(&diagnostic.message);
+    let mut text = format!("{head} {}\n", palette.paint(Tone::Strong, message));
+    text.push_str(&snippet(diagnostic, palette));
+    if !diagnostic.hint.is_empty() {
+        let hint = words::harmless(&diagnostic.hint);
+        text.push_str(&format!("{} {hint}\n", palette.paint(Tone::Busy, "hint:")));
+    }
+    text
+}
+
+/// The marked place with a line around it; only the place when there is nothing to show.
+fn snippet(diagnostic: &Diagnostic, palette: Palette) -> String {
+    let place = diagnostic.place();
+    let span = first_line(diagnostic);
+    let line = diagnostic.source.text.lines().nth(place.line as usize - 1).unwrap_or("");
+    let plain = || format!("  --> {}:{}:{}\n", diagnostic.source.path, place.line, place.column);
+    if diagnostic.source.text.is_empty() || line.len() > LONGEST_LINE {
+        return plain();
+    }
+    let shown = Shown { diagnostic, span };
+    let mut text = String::new();
+    if handler(palette).render_report(&mut text, &shown).is_err() {
+        return plain();
+    }
+    // The first line is miette's heading, which `draw` words itself.
+    text.split_once('\n').map_or_else(plain, |(_, rest)| rest.to_owned())
+}
+
+fn handler(palette: Palette) -> GraphicalReportHandler {
+    let characters = if palette.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
+    let styles = if palette.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
+    GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles })
+        .with_links(false)
+        .with_width(100)
+        .with_context_lines(1)
+        .without_syntax_highlighting()
+}
+
+/// The part of the span on its first line: a mark over many lines says less.
+fn first_line(diagnostic: &Diagnostic) -> Span {
+    let length = u32::try_from(diagnostic.source.text.len()).unwrap_or(u32::MAX);
+    let start = diagnostic.span.start.min(length);
+    let end = diagnostic.span.end.clamp(start, length);
+    let marked = diagnostic.source.slice(Span { start, end });
+    let shown = marked.lines().next().unwrap_or("").trim_end().len();
+    Span { start, end: start + u32::try_from(shown).unwrap_or(0) }
+}
+
+/// A diagnostic as miette wants to see it: only what is marked.
+#[derive(Debug)]
+struct Shown<'a> {
+    diagnostic: &'a Diagnostic,
+    span: Span,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl miette::Diagnostic for Shown<'_> {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.diagnostic.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        Some(self)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = Some(self.diagnostic.label.clone()).filter(|label| !label.is_empty());
+        let (start, end) = (self.span.start as usize, self.span.end as usize);
+        Some(Box::new(std::iter::once(LabeledSpan::new(label, start, end - start))))
+    }
+}
+
+impl miette::SourceCode for Shown<'_> {
+    fn read_span<'a>(
+        &'a self,
+        span: &miette::SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
+        let contents = self.diagnostic.source.text.as_bytes().read_span(span, before, after)?;
+        Ok(Box::new(miette::MietteSpanContents::new_named(
+            self.diagnostic.source.path.to_string(),
+            contents.data(),
+            *contents.span(),
+            contents.line(),
+            contents.column(),
+            contents.line_count(),
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aa_spec::source::Source;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PLAIN: Palette = Palette { color: false, unicode: true };
+
+    fn sample() -> Diagnostic {
+        let text = "name: x\nsteps:\n  - name: a\n    tool: git_lgo\n";
+        let source = Source::new("skills/x.yaml", text);
+        let start = u32::try_from(text.find("git_lgo").unwrap()).unwrap();
+        Diagnostic::error(
+            "unknown-tool",
+            &source,
+            Span { start, end: start + 7 },
+            "there is no tool `git_lgo`",
+        )
+        .label("not a tool")
+        .hint("did you mean `git_log`?")
+    }
+
+    #[test]
+    fn a_diagnostic_looks_like_a_compilers() {
+        insta::assert_snapshot!(draw(&sample(), PLAIN), @"");
+    }
+
+    #[test]
+    fn ascii_is_enough() {
+        insta::assert_snapshot!(draw(&sample(), Palette { unicode: false, ..PLAIN }), @"");
+    }
+
+    #[test]
+    fn a_summary_counts_and_names() {
+        let error = sample();
+        let warning = Diagnostic { severity: Severity::Warning, ..sample() };
+        assert_eq!(summary(&[error.clone(), error.clone(), warning]), "2 errors, 1 warning in skills/x.yaml");
+        let other = Diagnostic { source: Source::new("y.yaml", ""), ..sample() };
+        assert_eq!(summary(&[error, other]), "2 errors in 2 files");
+        assert_eq!(summary(&[]), "no problems");
+    }
+
+    #[test]
+    fn an_endless_line_is_named_not_shown() {
+        let source = Source::new("x.yaml", "a".repeat(10_000));
+        let diagnostic = Diagnostic::error("yaml", &source, Span { start: 9, end: 12 }, "odd");
+        insta::assert_snapshot!(draw(&diagnostic, PLAIN), @"");
+    }
+
+    proptest! {
+        #[test]
+        fn any_span_in_any_text_can_be_drawn(text in any::<String>(), start in 0..300u32, length in 0..300u32) {
+            let source = Source::new("x.yaml", text);
+            let span = Span { start, end: start + length };
+            let drawn = draw(&Diagnostic::error("odd", &source, span, "odd").label("here"), PLAIN);
+            prop_assert!(drawn.starts_with("error[odd]: odd\n"));
+            prop_assert!(drawn.contains("x.yaml"));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What went wrong, in words, with advice and an exit code.
+
+use std::process::ExitCode;
+
+use aa_run::engine::StartError;
+use aa_run::store::StoreError;
+use aa_spec::diagnostic::Diagnostic;
+
+use crate::diagnostic;
+use crate::printer::Printer;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All is well.
+    Ok = 0,
+    /// The run failed, or something else that was asked for could not be done.
+    Failed = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// A YAML file has errors.
+    Invalid = 3,
+    /// What was named does not exist.
+    NotFound = 4,
+    /// The run was cancelled.
+    Cancelled = 5,
+    /// A person must say how the run goes on.
+    Waiting = 6,
+    /// A bug of ours.
+    Bug = 70,
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+    hints: Vec<String>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Failure {
+    /// A failure with an exit code and a message.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hints: Vec::new(), diagnostics: Vec::new() }
+    }
+
+    /// The command line makes no sense.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Something does not exist.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Exit::NotFound, message)
+    }
+
+    /// Something could not be done.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
+    }
+
+    /// A file has errors.
+    pub(crate) fn invalid(diagnostics: Vec<Diagnostic>) -> Self {
+        let message = diagnostic::summary(&diagnostics);
+        Self { diagnostics, ..Self::new(Exit::Invalid, message) }
+    }
+
+    /// Adds advice.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        let hint = hint.into();
+        if !hint.is_empty() {
+            self.hints.push(hint);
+        }
+        self
+    }
+
+    /// Adds `did you mean …`, if there is a near name.
+    #[must_use]
+    pub(crate) fn suggest(self, near: Option<&str>) -> Self {
+        match near {
+            Some(near) => self.hint(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+
+    /// Says it all on stderr.
+    pub(crate) fn report(&self, printer: &Printer) -> Exit {
+        diagnostic::draw_all(&self.diagnostics, printer);
+        printer.error(&self.message);
+        for hint in &self.hints {
+            printer.hint(hint);
+        }
+        self.exit
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let message = error.to_string();
+        match error {
+            StartError::UnknownSkill { suggestion, .. } => Self::not_found(message)
+                .suggest(suggestion.as_deref())
+                .hint("`aa skill list` shows every skill"),
+            StartError::Unreadable { .. } => Self::not_found(message),
+            StartError::Invalid(diagnostics) => Self::invalid(diagnostics),
+            StartError::Inputs(errors) => inputs(&errors),
+            StartError::PlanChanged { .. } => {
+                Self::failed(message).hint("`aa skill plan` shows what would happen now, and its hash")
+            }
+            StartError::Over { run, .. } => {
+                Self::failed(message).hint(format!("`aa run show {run}` shows how it went"))
+            }
+            StartError::Refused(_) => Self::failed(message),
+            StartError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::NoRun(_) => Self::not_found(message).hint("`aa run list` shows the runs"),
+            StoreError::Busy(run) => Self::failed(message).hint(format!("`aa run watch {run}` follows it")),
+            StoreError::Fenced(run) => Self::failed(message).hint(format!("`aa run watch {run}` follows it")),
+            StoreError::TooNew { .. } => Self::failed(message).hint("use a newer `aa`, or another `--store`"),
+            StoreError::Unusable { .. } => {
+                Self::failed(message).hint("`aa doctor` says more; `--store DIR` uses another folder")
+            }
+            StoreError::Write { .. } => Self::failed(message).hint("`aa doctor` says how much room there is"),
+            StoreError::Corrupt { .. } => Self::failed(message),
+        }
+    }
+}
+
+/// One error for all inputs that do not fit: the first in the message, each with its hint.
+fn inputs(errors: &[aa_spec::input::InputError]) -> Failure {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let mut failure = Failure::usage(lines.join("\nerror: "));
+    for error in errors {
+        failure = failure.hint(error.hint.clone());
+    }
+    failure
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

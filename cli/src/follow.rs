@@ -1,0 +1,221 @@
+//! A run followed from this terminal, from its first event to its end.
+//!
+//! Ctrl-C asks the run to cancel and waits for its processes to end; a second one
+//! leaves at once, which kills them. Questions are asked here when somebody can answer.
+
+use std::time::Duration;
+
+use aa_run::driver::Park;
+use aa_run::engine::{Engine, Notice, Outcome, RunHandle};
+use aa_run::event::{Resolution, RunId, StepPath};
+use aa_run::store::StoreError;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::ask::Asker;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::report::Reporter;
+use crate::report::tree::{Question, State};
+
+/// Time between two frames of the live display.
+const FRAME: Duration = Duration::from_millis(80);
+/// Notices taken at once, so that a burst does not starve the display.
+const BATCH: usize = 1024;
+
+/// Drives a run that this process holds, and shows it.
+pub(crate) async fn follow(
+    engine: &Engine,
+    handle: RunHandle,
+    context: &Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Result<Exit, Failure> {
+    let mut stop = Stop::new()?;
+    let mut asker = Asker::default();
+    let mut handle = handle;
+    loop {
+        let run = handle.id;
+        match drive(engine, handle, context, (&mut *reporter, &mut stop, &mut asker)).await? {
+            Some(Outcome::Waiting(steps)) if can_ask(context, reporter) => {
+                reporter.pause();
+                if !settle(engine, (run, &steps), context, (&mut *reporter, &mut stop, &mut asker)).await? {
+                    return Ok(reporter.conclude());
+                }
+                reporter.go_on();
+                handle = engine.resume(run, Park::Stay).await?;
+            }
+            Some(_) => return Ok(reporter.conclude()),
+            None => {
+                reporter.close();
+                context.printer.error(format_args!("run {run} was left in the middle"));
+                context.printer.hint(format_args!("`aa run resume {run}` goes on with it"));
+                return Ok(Exit::Cancelled);
+            }
+        }
+    }
+}
+
+/// What following needs besides the run: the display, the signals, the person.
+type Desk<'a, 'p> = (&'a mut Reporter<'p>, &'a mut Stop, &'a mut Asker);
+
+/// Shows notices until the driver is done; `None` when it was not waited for.
+async fn drive(
+    engine: &Engine,
+    mut handle: RunHandle,
+    context: &Context<'_>,
+    (reporter, stop, asker): Desk<'_, '_>,
+) -> Result<Option<Outcome>, Failure> {
+    let mut frames = tokio::time::interval_at(tokio::time::Instant::now() + FRAME, FRAME);
+    let mut batch = Vec::new();
+    let mut asked: Option<Question> = None;
+    loop {
+        tokio::select! {
+            received = handle.notices.recv_many(&mut batch, BATCH) => {
+                batch.drain(..).for_each(|notice| reporter.notice(&notice));
+                if received == 0 {
+                    break;
+                }
+                if can_ask(context, reporter) {
+                    asked = next_question(asked, context, reporter, asker);
+                }
+            }
+            () = stop.asked() => {
+                if stop.count > 1 {
+                    return Ok(None);
+                }
+                engine.cancel(handle.id, context.environment.user(), "").await?;
+            }
+            answer = asker.answer_to(asked.as_ref(), context.printer) => {
+                if let Some(question) = asked.take() {
+                    reporter.go_on();
+                    engine.answer(handle.id, &question.step, &answer, context.environment.user()).await?;
+                }
+            }
+            _ = frames.tick(), if reporter.is_live() => reporter.tick(),
+        }
+    }
+    Ok(Some(ended(handle.outcome.await)?))
+}
+
+/// Asks how steps with unknown outcome ended; false when that is left for later.
+async fn settle(
+    engine: &Engine,
+    (run, steps): (RunId, &[StepPath]),
+    context: &Context<'_>,
+    (reporter, stop, asker): Desk<'_, '_>,
+) -> Result<bool, Failure> {
+    let unknown =
+        |step: &&StepPath| reporter.tree.node(step).is_some_and(|node| node.state == State::Unknown);
+    for step in steps.iter().filter(unknown) {
+        let question = Question {
+            step: step.clone(),
+            message: "its process died; run it again?".to_owned(),
+            options: vec!["retry".to_owned(), "fail".to_owned(), "later".to_owned()],
+            default: None,
+            until: None,
+        };
+        asker.ask(&question, context.printer);
+        let answer = tokio::select! {
+            answer = asker.answer(&question, context.printer) => answer,
+            () = stop.asked() => "later".to_owned(),
+        };
+        let resolution = match answer.as_str() {
+            "retry" => Resolution::Retry,
+            "fail" => Resolution::Fail,
+            _ => return Ok(false),
+        };
+        engine.resolve(run, step, resolution, context.environment.user()).await?;
+    }
+    Ok(true)
+}
+
+/// Keeps at most one question on the terminal, and takes one away that was answered elsewhere.
+fn next_question(
+    asked: Option<Question>,
+    context: &Context<'_>,
+    reporter: &mut Reporter<'_>,
+    asker: &Asker,
+) -> Option<Question> {
+    let open = reporter.tree.questions().next().cloned();
+    if open != asked {
+        if asked.is_some() {
+            context.printer.say("");
+            reporter.go_on();
+        }
+        if let Some(question) = &open {
+            reporter.pause();
+            asker.ask(question, context.printer);
+        }
+    }
+    open
+}
+
+fn can_ask(context: &Context<'_>, reporter: &Reporter<'_>) -> bool {
+    reporter.is_live() && context.printer.can_ask()
+}
+
+/// Shows a run that another process drives (or that is over) until it ends.
+pub(crate) async fn watch(
+    mut events: mpsc::UnboundedReceiver<aa_run::event::Event>,
+    context: &Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Result<Exit, Failure> {
+    let mut stop = Stop::new()?;
+    let mut frames = tokio::time::interval_at(tokio::time::Instant::now() + FRAME, FRAME);
+    let mut batch = Vec::new();
+    loop {
+        tokio::select! {
+            received = events.recv_many(&mut batch, BATCH) => {
+                batch.drain(..).for_each(|event| reporter.notice(&Notice::Event(Box::new(event))));
+                if received == 0 || context.printer.is_gone() {
+                    return Ok(reporter.conclude());
+                }
+            }
+            () = stop.asked() => {
+                reporter.close();
+                context.printer.say(format_args!("run {} goes on", reporter.tree.run));
+                return Ok(Exit::Ok);
+            }
+            _ = frames.tick(), if reporter.is_live() => reporter.tick(),
+        }
+    }
+}
+
+/// The outcome of a driver; a panic in it is a bug and goes up.
+fn ended(outcome: Result<Result<Outcome, StoreError>, tokio::task::JoinError>) -> Result<Outcome, Failure> {
+    match outcome {
+        Ok(outcome) => Ok(outcome?),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(Failure::new(Exit::Bug, error.to_string())),
+        },
+    }
+}
+
+/// The signals that ask a process to stop.
+#[derive(Debug)]
+struct Stop {
+    signals: [Signal; 3],
+    /// How often it was asked.
+    count: u32,
+}
+
+impl Stop {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))
+        };
+        let kinds = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
+        Ok(Self { signals: [listen(kinds.0)?, listen(kinds.1)?, listen(kinds.2)?], count: 0 })
+    }
+
+    async fn asked(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        self.count += 1;
+    }
+}

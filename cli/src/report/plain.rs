@@ -1,0 +1,66 @@
+//! Lines for a log: one when a step is over, none twice, nothing redrawn.
+
+use super::line::{Layout, one_line};
+use super::tree::{Change, State, Tree};
+use crate::style::{Mark, Palette, Tone};
+use crate::words;
+
+/// The lines that a change is worth; none for most.
+pub(crate) fn lines(tree: &Tree, change: &Change, palette: Palette) -> Vec<String> {
+    let layout = Layout { palette, name: 0 };
+    match change {
+        Change::Finished(index) if is_item_without_news(tree, *index) => Vec::new(),
+        Change::Finished(index) => vec![layout.finished(tree, *index, 0)],
+        other => news(tree, other, palette).into_iter().collect(),
+    }
+}
+
+/// What is said the same way on a terminal and in a log.
+pub(crate) fn news(tree: &Tree, change: &Change, palette: Palette) -> Option<String> {
+    Some(match change {
+        Change::None | Change::Finished(_) | Change::Ended => return None,
+        Change::Started => {
+            format!("{} {} {} run {}", palette.mark(Mark::Running), tree.skill, palette.dot(), tree.run)
+        }
+        Change::Resumed(unknown) if unknown.is_empty() => {
+            format!("{} resumed", palette.mark(Mark::Again))
+        }
+        Change::Resumed(unknown) => {
+            let names: Vec<&str> = unknown.iter().map(|step| step.0.as_str()).collect();
+            format!("{} resumed; unknown: {}", palette.mark(Mark::Again), words::list(&names))
+        }
+        Change::Retrying(index) => {
+            let node = &tree.nodes[*index];
+            let State::Retrying { error, .. } = &node.state else { return None };
+            let what = format!("attempt {} failed: {}", node.attempt, one_line(&error.message));
+            format!("{} {}  {}", palette.mark(Mark::Again), node.path, palette.paint(Tone::Warn, what))
+        }
+        Change::Asked(index) => {
+            let State::Asking(question) = &tree.nodes[*index].state else { return None };
+            let what = format!("{} ({})", one_line(&question.message), question.options.join(", "));
+            format!("{} {}  {what}", palette.mark(Mark::Question), question.step)
+        }
+        Change::Resolved(index) => {
+            format!("{} {}  resolved", palette.mark(Mark::Again), tree.nodes[*index].path)
+        }
+        Change::CancelRequested(by) => {
+            format!("{} cancelling, asked by {by}", palette.mark(Mark::Stopped))
+        }
+        Change::UndoStarted(by) => {
+            let why = if by == "on_failure" { String::new() } else { format!(", asked by {by}") };
+            format!("{} taking back what was done{why}", palette.mark(Mark::Again))
+        }
+    })
+}
+
+/// An item that went well is counted by its step, and steps within it are its own matter.
+fn is_item_without_news(tree: &Tree, index: usize) -> bool {
+    let node = &tree.nodes[index];
+    let mut above = node.parent;
+    let mut within = false;
+    while let Some(parent) = above {
+        within |= tree.nodes[parent].items.is_some();
+        above = tree.nodes[parent].parent;
+    }
+    within && !matches!(node.state, State::Failed { .. })
+}

@@ -1,0 +1,395 @@
+//! What the events of a run say about each step, as a tree.
+//!
+//! Pure, and a fold like the engine's own: the live display, plain lines and
+//! `aa run show` all read the same tree.
+
+use std::collections::HashMap;
+
+use aa_run::event::{Body, Event, RunId, StepError, StepPath, Time};
+use serde_json::{Map, Value};
+
+use crate::words;
+
+/// A run as far as its events are known.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    /// Its number; 0 before the first event.
+    pub(crate) run: i64,
+    /// Canonical name of the skill.
+    pub(crate) skill: String,
+    /// When it started.
+    pub(crate) started_at: Option<Time>,
+    /// Steps in the order in which they were first heard of.
+    pub(crate) nodes: Vec<Node>,
+    /// Nodes without a parent.
+    pub(crate) top: Vec<usize>,
+    /// How it ended, once it has.
+    pub(crate) ending: Option<Ending>,
+    by_path: HashMap<StepPath, usize>,
+}
+
+/// One step, item or nested step.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// Where it is.
+    pub(crate) path: StepPath,
+    /// The step or item that it is part of.
+    pub(crate) parent: Option<usize>,
+    /// Its own parts.
+    pub(crate) children: Vec<usize>,
+    /// `tool`, `skill`, `confirm`, `wait`, `then`, `foreach`; empty when it never started.
+    pub(crate) kind: String,
+    /// The tool or skill.
+    pub(crate) target: Option<String>,
+    /// How it is doing.
+    pub(crate) state: State,
+    /// When its first attempt started.
+    pub(crate) started_at: Time,
+    /// The attempt that is on, or was the last.
+    pub(crate) attempt: u32,
+    /// What it took, in milliseconds, once it is over.
+    pub(crate) duration_ms: u64,
+    /// The last line that it printed.
+    pub(crate) line: String,
+    /// Number of items of a foreach step.
+    pub(crate) items: Option<u64>,
+    /// How many of its parts are over, and how.
+    pub(crate) parts: Parts,
+}
+
+/// How a step is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum State {
+    /// It goes on.
+    Running,
+    /// It failed and is tried again.
+    Retrying {
+        /// Why it failed.
+        error: StepError,
+        /// When the next attempt starts.
+        until: Time,
+    },
+    /// It waits until then.
+    Waiting(Time),
+    /// It asks a person.
+    Asking(Question),
+    /// It has its result; for `confirm`, the answer.
+    Done(String),
+    /// It failed for good.
+    Failed {
+        /// Why.
+        error: StepError,
+        /// The run goes on all the same.
+        continued: bool,
+    },
+    /// It did not run, and why.
+    Skipped(String),
+    /// Its process died; nobody knows how it ended.
+    Unknown,
+}
+
+/// A question to a person.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Question {
+    /// Which step asks.
+    pub(crate) step: StepPath,
+    /// What.
+    pub(crate) message: String,
+    /// Possible answers.
+    pub(crate) options: Vec<String>,
+    /// The answer when nobody answers in time.
+    pub(crate) default: Option<String>,
+    /// When that is.
+    pub(crate) until: Option<Time>,
+}
+
+/// How many parts of a step are over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parts {
+    /// With a result.
+    pub(crate) done: u64,
+    /// Without.
+    pub(crate) failed: u64,
+    /// Without having run.
+    pub(crate) skipped: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Ending {
+    /// It succeeded.
+    Completed {
+        /// Results by name.
+        outputs: Map<String, Value>,
+        /// What it took, in milliseconds.
+        duration_ms: u64,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        error: StepError,
+        /// The step that brought it down.
+        step: Option<StepPath>,
+        /// What it took, in milliseconds.
+        duration_ms: u64,
+    },
+    /// It was cancelled.
+    Cancelled {
+        /// What it took, in milliseconds.
+        duration_ms: u64,
+    },
+}
+
+/// What an event changed that is worth a line.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Change {
+    /// Nothing that is shown for good.
+    None,
+    /// The run started.
+    Started,
+    /// The run was taken over; these steps have an unknown outcome.
+    Resumed(Vec<StepPath>),
+    /// A step is over.
+    Finished(usize),
+    /// A step is tried again.
+    Retrying(usize),
+    /// A step asks a person.
+    Asked(usize),
+    /// Someone said how a step with unknown outcome ended.
+    Resolved(usize),
+    /// Someone asked for the run's end.
+    CancelRequested(String),
+    /// Completed steps are taken back.
+    UndoStarted(String),
+    /// The run is over.
+    Ended,
+}
+
+impl Tree {
+    /// Folds one event into the tree.
+    pub(crate) fn apply(&mut self, event: &Event) -> Change {
+        let at = event.at;
+        match &event.body {
+            Body::SkillStarted { skill, .. } => {
+                let RunId(run) = event.run_id;
+                (self.run, self.skill, self.started_at) = (run, skill.clone(), Some(at));
+                Change::Started
+            }
+            Body::StepStarted { step, attempt, kind, target, until, items, .. } => {
+                let node = self.touch(step, at);
+                node.kind.clone_from(kind);
+                node.target.clone_from(target);
+                node.attempt = *attempt;
+                node.items = *items;
+                node.state = match until {
+                    Some(until) if kind == "wait" => State::Waiting(*until),
+                    _ => State::Running,
+                };
+                Change::None
+            }
+            Body::StepProgress { step, message } => {
+                self.line(step, message);
+                Change::None
+            }
+            Body::StepRetrying { step, error, until, .. } => {
+                self.touch(step, at).state = State::Retrying { error: error.clone(), until: *until };
+                Change::Retrying(self.by_path[step])
+            }
+            Body::ConfirmRequested { step, message, options, default, until } => {
+                let question = Question {
+                    step: step.clone(),
+                    message: message.clone(),
+                    options: options.clone(),
+                    default: default.clone(),
+                    until: *until,
+                };
+                self.touch(step, at).state = State::Asking(question);
+                Change::Asked(self.by_path[step])
+            }
+            Body::ConfirmAnswered { step, answer, by } => {
+                let node = self.touch(step, at);
+                node.line = format!("{answer} (by {by})");
+                node.state = State::Running;
+                Change::None
+            }
+            Body::StepCompleted { step, duration_ms, .. } => {
+                let said = std::mem::take(&mut self.touch(step, at).line);
+                let asked = self.nodes[self.by_path[step]].kind == "confirm";
+                self.finish(step, at, State::Done(if asked { said } else { String::new() }), *duration_ms)
+            }
+            Body::StepFailed { step, error, continued, duration_ms } => {
+                let state = State::Failed { error: error.clone(), continued: *continued };
+                self.finish(step, at, state, *duration_ms)
+            }
+            Body::StepSkipped { step, reason } => self.finish(step, at, State::Skipped(reason.clone()), 0),
+            Body::CancelRequested { by, .. } => Change::CancelRequested(by.clone()),
+            Body::RunResumed { unknown } => {
+                for step in unknown {
+                    self.touch(step, at).state = State::Unknown;
+                }
+                Change::Resumed(unknown.clone())
+            }
+            Body::StepResolved { step, .. } => {
+                self.touch(step, at).state = State::Running;
+                Change::Resolved(self.by_path[step])
+            }
+            Body::UndoStarted { by, .. } => Change::UndoStarted(by.clone()),
+            Body::SkillCompleted { outputs, duration_ms } => {
+                self.end(Ending::Completed { outputs: outputs.clone(), duration_ms: *duration_ms })
+            }
+            Body::SkillFailed { error, step, duration_ms } => self.end(Ending::Failed {
+                error: error.clone(),
+                step: step.clone(),
+                duration_ms: *duration_ms,
+            }),
+            Body::SkillCancelled { duration_ms } => self.end(Ending::Cancelled { duration_ms: *duration_ms }),
+            Body::HealStarted { .. }
+            | Body::HealFinished { .. }
+            | Body::UndoFinished { .. }
+            | Body::WorkspaceUpdated { .. } => Change::None,
+        }
+    }
+
+    /// Notes the last line that a step printed.
+    pub(crate) fn line(&mut self, step: &StepPath, line: &str) {
+        if let Some(&node) = self.by_path.get(step) {
+            line.trim().clone_into(&mut self.nodes[node].line);
+        }
+    }
+
+    /// The step at a path.
+    pub(crate) fn node(&self, step: &StepPath) -> Option<&Node> {
+        self.by_path.get(step).map(|&node| &self.nodes[node])
+    }
+
+    /// The questions that are open, oldest first.
+    pub(crate) fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.nodes.iter().filter_map(|node| match &node.state {
+            State::Asking(question) => Some(question),
+            _ => None,
+        })
+    }
+
+    fn end(&mut self, ending: Ending) -> Change {
+        self.ending = Some(ending);
+        Change::Ended
+    }
+
+    fn finish(&mut self, step: &StepPath, at: Time, state: State, duration_ms: u64) -> Change {
+        self.touch(step, at);
+        let index = self.by_path[step];
+        let node = &mut self.nodes[index];
+        node.duration_ms = duration_ms;
+        let parent = node.parent;
+        if let Some(parent) = parent {
+            self.nodes[parent].parts.add(&state);
+        }
+        self.nodes[index].state = state;
+        Change::Finished(index)
+    }
+
+    /// The node of a path, made (with those above it) when it is new.
+    fn touch(&mut self, step: &StepPath, at: Time) -> &mut Node {
+        let index = match self.by_path.get(step) {
+            Some(&index) => index,
+            None => self.insert(step, at),
+        };
+        &mut self.nodes[index]
+    }
+
+    fn insert(&mut self, step: &StepPath, at: Time) -> usize {
+        let parent = parent(&step.0).map(|path| {
+            let path = StepPath(path.to_owned());
+            self.touch(&path, at);
+            self.by_path[&path]
+        });
+        let index = self.nodes.len();
+        self.nodes.push(Node::new(step.clone(), parent, at));
+        self.by_path.insert(step.clone(), index);
+        match parent {
+            Some(parent) => self.nodes[parent].children.push(index),
+            None => self.top.push(index),
+        }
+        index
+    }
+}
+
+impl Node {
+    fn new(path: StepPath, parent: Option<usize>, at: Time) -> Self {
+        Self {
+            path,
+            parent,
+            children: Vec::new(),
+            kind: String::new(),
+            target: None,
+            state: State::Running,
+            started_at: at,
+            attempt: 1,
+            duration_ms: 0,
+            line: String::new(),
+            items: None,
+            parts: Parts::default(),
+        }
+    }
+
+    /// Its name within its parent: `tag` of `release/tag`, `fan[3]` of `fan[3]`.
+    pub(crate) fn label(&self) -> &str {
+        self.path.0.rsplit('/').next().unwrap_or(&self.path.0)
+    }
+
+    /// Whether anything can still happen to it.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state, State::Done(_) | State::Failed { .. } | State::Skipped(_))
+    }
+
+    /// How long it has been going on, or took.
+    pub(crate) fn elapsed_ms(&self, now: Time) -> u64 {
+        if self.is_over() { self.duration_ms } else { words::between(self.started_at, now) }
+    }
+}
+
+impl Parts {
+    fn add(&mut self, state: &State) {
+        match state {
+            State::Failed { .. } => self.failed += 1,
+            State::Skipped(_) => self.skipped += 1,
+            _ => self.done += 1,
+        }
+    }
+
+    /// How many parts are over.
+    pub(crate) fn over(self) -> u64 {
+        self.done + self.failed + self.skipped
+    }
+}
+
+/// The path of what a step is part of: `fan[3]/x` is in `fan[3]`, `fan[3]` in `fan`.
+fn parent(path: &str) -> Option<&str> {
+    let last = path.rfind('/').map_or(0, |slash| slash + 1);
+    match path[last..].find('[') {
+        // Taking back an item stands beside the items, not in one.
+        Some(bracket) => Some(&path[..last + bracket]),
+        None => path[..last].strip_suffix('/'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_says_what_it_is_part_of() {
+        let cases = [
+            ("build", None),
+            ("fan[3]", Some("fan")),
+            ("fan[3]/x", Some("fan[3]")),
+            ("release/build", Some("release")),
+            ("release/fan[0]", Some("release/fan")),
+            ("build#undo", None),
+            ("fan[3]#undo", Some("fan")),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(parent(path), expected, "{path}");
+        }
+    }
+}

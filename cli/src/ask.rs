@@ -17,23 +17,6 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
-    /// Puts a question on the terminal.
-    pub(crate) fn ask(&self, question: &Question, printer: &Printer) {
-        let palette = printer.err;
-        let message = words::harmless(&question.message);
-        let from = palette.paint(Tone::Dim, format!("({})", question.step));
-        printer.tell(format_args!(
-            "{} {} {from}",
-            palette.mark(Mark::Question),
-            palette.paint(Tone::Strong, message)
-        ));
-        for (number, option) in question.options.iter().enumerate() {
-            let number = palette.paint(Tone::Busy, number + 1);
-            printer.tell(format_args!("  {number} {}", words::harmless(option)));
-        }
-        prompt(question, printer);
-    }
-
     /// The answer to the question on the terminal; never, when there is none.
     pub(crate) async fn answer_to(&mut self, question: Option<&Question>, printer: &Printer) -> String {
         match question {
@@ -57,6 +40,23 @@ impl Asker {
         }
         std::future::pending().await
     }
+}
+
+/// Puts a question on the terminal.
+pub(crate) fn put(question: &Question, printer: &Printer) {
+    let palette = printer.err;
+    let message = words::harmless(&question.message);
+    let from = palette.paint(Tone::Dim, format!("({})", question.step));
+    printer.tell(format_args!(
+        "{} {} {from}",
+        palette.mark(Mark::Question),
+        palette.paint(Tone::Strong, message)
+    ));
+    for (number, option) in question.options.iter().enumerate() {
+        let number = palette.paint(Tone::Busy, number + 1);
+        printer.tell(format_args!("  {number} {}", words::harmless(option)));
+    }
+    prompt(question, printer);
 }
 
 fn prompt(question: &Question, printer: &Printer) {

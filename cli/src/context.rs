@@ -11,6 +11,8 @@ use tokio::runtime::Builder;
 
 use crate::args::GlobalArgs;
 use crate::args::skill::RunFormat;
+#[cfg(debug_assertions)]
+use crate::crash;
 use crate::env::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -30,21 +32,12 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// The engine with the settings of this command.
     pub(crate) fn engine(&self) -> Result<Engine, Failure> {
-        Ok(Engine::new(self.settings()?))
-    }
-
-    /// Waits for work that has to wait for things.
-    pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        // One thread is enough: steps wait for processes and sockets, the store has a
-        // thread of its own. A second one would cost a short run more than it gives.
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::failed(format!("cannot start the runtime: {error}")))?;
-        let result = runtime.block_on(work);
-        // Someone may still be expected to type at the terminal.
-        runtime.shutdown_background();
-        result
+        let engine = Engine::new(self.settings()?);
+        #[cfg(debug_assertions)]
+        if let Some(commits) = self.environment.kill_after() {
+            return Ok(engine.after_commit(crash::kill_after(commits)));
+        }
+        Ok(engine)
     }
 
     /// What a run does when only a person can move it on.
@@ -88,4 +81,18 @@ impl Context<'_> {
 /// How strictly to read a skill.
 pub(crate) fn strictness(lenient: bool) -> Strictness {
     Strictness { lenient, strict: false }
+}
+
+/// Waits for work that has to wait for things.
+pub(crate) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    // One thread is enough: steps wait for processes and sockets, the store has a
+    // thread of its own. A second one would cost a short run more than it gives.
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start the runtime: {error}")))?;
+    let result = runtime.block_on(work);
+    // Someone may still be expected to type at the terminal.
+    runtime.shutdown_background();
+    result
 }

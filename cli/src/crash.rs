@@ -37,6 +37,18 @@ fn report(environment: &Environment, message: &str) -> Exit {
     Exit::Bug
 }
 
+/// Kills this process the hard way after so many events: what a power cut or the
+/// kernel does at the worst moment, for tests.
+#[cfg(debug_assertions)]
+pub(crate) fn kill_after(events: u64) -> aa_run::driver::AfterCommit {
+    let seen = std::sync::atomic::AtomicU64::new(0);
+    Arc::new(move |_| {
+        if seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == events {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        }
+    })
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -50,13 +50,13 @@ pub(crate) fn draw(diagnostic: &Diagnostic, palette: Palette) -> String {
     };
     let head = palette.paint(tone, format!("{word}[{}]:", diagnostic.code));
     let message = words::harmless(&diagnostic.message);
-    let mut text = format!("{head} {}\n", palette.paint(Tone::Strong, message));
-    text.push_str(&snippet(diagnostic, palette));
-    if !diagnostic.hint.is_empty() {
-        let hint = words::harmless(&diagnostic.hint);
-        text.push_str(&format!("{} {hint}\n", palette.paint(Tone::Busy, "hint:")));
-    }
-    text
+    let head = format!("{head} {}\n", palette.paint(Tone::Strong, message));
+    let hint = if diagnostic.hint.is_empty() {
+        String::new()
+    } else {
+        format!("{} {}\n", palette.paint(Tone::Busy, "hint:"), words::harmless(&diagnostic.hint))
+    };
+    head + &snippet(diagnostic, palette) + &hint
 }
 
 /// The marked place with a line around it; only the place when there is nothing to show.
@@ -175,12 +175,30 @@ mod tests {
 
     #[test]
     fn a_diagnostic_looks_like_a_compilers() {
-        insta::assert_snapshot!(draw(&sample(), PLAIN), @"");
+        insta::assert_snapshot!(draw(&sample(), PLAIN), @"
+        error[unknown-tool]: there is no tool `git_lgo`
+           ╭─[skills/x.yaml:4:11]
+         3 │   - name: a
+         4 │     tool: git_lgo
+           ·           ───┬───
+           ·              ╰── not a tool
+           ╰────
+        hint: did you mean `git_log`?
+        ");
     }
 
     #[test]
     fn ascii_is_enough() {
-        insta::assert_snapshot!(draw(&sample(), Palette { unicode: false, ..PLAIN }), @"");
+        insta::assert_snapshot!(draw(&sample(), Palette { unicode: false, ..PLAIN }), @"
+        error[unknown-tool]: there is no tool `git_lgo`
+           ,-[skills/x.yaml:4:11]
+         3 |   - name: a
+         4 |     tool: git_lgo
+           :           ^^^|^^^
+           :              `-- not a tool
+           `----
+        hint: did you mean `git_log`?
+        ");
     }
 
     #[test]
@@ -197,7 +215,10 @@ mod tests {
     fn an_endless_line_is_named_not_shown() {
         let source = Source::new("x.yaml", "a".repeat(10_000));
         let diagnostic = Diagnostic::error("yaml", &source, Span { start: 9, end: 12 }, "odd");
-        insta::assert_snapshot!(draw(&diagnostic, PLAIN), @"");
+        insta::assert_snapshot!(draw(&diagnostic, PLAIN), @"
+        error[yaml]: odd
+          --> x.yaml:1:10
+        ");
     }
 
     proptest! {

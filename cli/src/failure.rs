@@ -123,14 +123,18 @@ impl From<StoreError> for Failure {
         let message = error.to_string();
         match error {
             StoreError::NoRun(_) => Self::not_found(message).hint("`aa run list` shows the runs"),
-            StoreError::Busy(run) => Self::failed(message).hint(format!("`aa run watch {run}` follows it")),
-            StoreError::Fenced(run) => Self::failed(message).hint(format!("`aa run watch {run}` follows it")),
+            StoreError::Busy(run) | StoreError::Fenced(run) => {
+                Self::failed(message).hint(format!("`aa run watch {run}` follows it"))
+            }
             StoreError::TooNew { .. } => Self::failed(message).hint("use a newer `aa`, or another `--store`"),
             StoreError::Unusable { .. } => {
                 Self::failed(message).hint("`aa doctor` says more; `--store DIR` uses another folder")
             }
             StoreError::Write { .. } => Self::failed(message).hint("`aa doctor` says how much room there is"),
-            StoreError::Corrupt { .. } => Self::failed(message),
+            StoreError::Over { run, .. } => {
+                Self::failed(message).hint(format!("`aa run show {run}` shows how it went"))
+            }
+            StoreError::Corrupt { .. } | StoreError::Stopped => Self::failed(message),
         }
     }
 }

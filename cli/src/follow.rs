@@ -12,7 +12,7 @@ use aa_run::store::StoreError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::ask::Asker;
+use crate::ask::{self, Asker};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::report::Reporter;
@@ -67,7 +67,7 @@ async fn drive(
 ) -> Result<Option<Outcome>, Failure> {
     let mut frames = tokio::time::interval_at(tokio::time::Instant::now() + FRAME, FRAME);
     let mut batch = Vec::new();
-    let mut asked: Option<Question> = None;
+    let mut open: Option<Question> = None;
     loop {
         tokio::select! {
             received = handle.notices.recv_many(&mut batch, BATCH) => {
@@ -76,7 +76,7 @@ async fn drive(
                     break;
                 }
                 if can_ask(context, reporter) {
-                    asked = next_question(asked, context, reporter, asker);
+                    open = next_question(open.as_ref(), context, reporter);
                 }
             }
             () = stop.asked() => {
@@ -85,8 +85,8 @@ async fn drive(
                 }
                 engine.cancel(handle.id, context.environment.user(), "").await?;
             }
-            answer = asker.answer_to(asked.as_ref(), context.printer) => {
-                if let Some(question) = asked.take() {
+            answer = asker.answer_to(open.as_ref(), context.printer) => {
+                if let Some(question) = open.take() {
                     reporter.go_on();
                     engine.answer(handle.id, &question.step, &answer, context.environment.user()).await?;
                 }
@@ -114,7 +114,7 @@ async fn settle(
             default: None,
             until: None,
         };
-        asker.ask(&question, context.printer);
+        ask::put(&question, context.printer);
         let answer = tokio::select! {
             answer = asker.answer(&question, context.printer) => answer,
             () = stop.asked() => "later".to_owned(),
@@ -131,20 +131,19 @@ async fn settle(
 
 /// Keeps at most one question on the terminal, and takes one away that was answered elsewhere.
 fn next_question(
-    asked: Option<Question>,
+    shown: Option<&Question>,
     context: &Context<'_>,
     reporter: &mut Reporter<'_>,
-    asker: &Asker,
 ) -> Option<Question> {
     let open = reporter.tree.questions().next().cloned();
-    if open != asked {
-        if asked.is_some() {
+    if open.as_ref() != shown {
+        if shown.is_some() {
             context.printer.say("");
             reporter.go_on();
         }
         if let Some(question) = &open {
             reporter.pause();
-            asker.ask(question, context.printer);
+            ask::put(question, context.printer);
         }
     }
     open

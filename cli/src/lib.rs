@@ -18,6 +18,7 @@ mod env;
 mod failure;
 mod follow;
 mod log;
+mod page;
 mod printer;
 mod report;
 mod style;

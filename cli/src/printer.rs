@@ -14,6 +14,7 @@ use crate::style::{Palette, Tone};
 
 /// Writes to stdout and stderr, knowing what each of them can show.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a stream, and any mix occurs")]
 pub(crate) struct Printer {
     /// How data is dressed.
     pub(crate) out: Palette,
@@ -23,6 +24,8 @@ pub(crate) struct Printer {
     pub(crate) quiet: bool,
     out_is_terminal: bool,
     live: bool,
+    asks: bool,
+    deaf: Cell<bool>,
     gone: Cell<bool>,
     broken: RefCell<Option<io::Error>>,
 }
@@ -43,6 +46,8 @@ impl Printer {
             quiet,
             out_is_terminal: out,
             live: err && !environment.dumb(),
+            asks: err && io::stdin().is_terminal(),
+            deaf: Cell::new(false),
             gone: Cell::new(false),
             broken: RefCell::new(None),
         }
@@ -66,7 +71,7 @@ impl Printer {
 
     /// Whether questions can be asked here.
     pub(crate) fn can_ask(&self) -> bool {
-        io::stdin().is_terminal() && io::stderr().is_terminal()
+        self.asks
     }
 
     /// Whether nobody reads stdout any more.
@@ -102,13 +107,15 @@ impl Printer {
 
     /// Says something that must be heard.
     pub(crate) fn tell(&self, line: impl fmt::Display) {
-        // When stderr is closed there is nobody left to tell.
-        let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+        self.prompt(format_args!("{line}\n"));
     }
 
     /// Begins a line that the person at the terminal ends.
     pub(crate) fn prompt(&self, text: impl fmt::Display) {
-        let _ = io::stderr().write_all(text.to_string().as_bytes());
+        // When stderr is closed there is nobody left to tell.
+        if !self.deaf.get() && io::stderr().write_all(text.to_string().as_bytes()).is_err() {
+            self.deaf.set(true);
+        }
     }
 
     /// Says what went wrong.

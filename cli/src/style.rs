@@ -102,6 +102,11 @@ impl Palette {
         if self.unicode { "·" } else { "-" }
     }
 
+    /// What stands between before and after.
+    pub(crate) fn arrow(self) -> &'static str {
+        if self.unicode { "→" } else { "->" }
+    }
+
     /// What stands left of quoted output.
     pub(crate) fn bar(self) -> &'static str {
         if self.unicode { "│" } else { "|" }

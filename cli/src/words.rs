@@ -22,7 +22,7 @@ pub(crate) fn thousands(number: impl fmt::Display) -> String {
     if first > 0 {
         groups.push(digits[..first].to_owned());
     }
-    let rest = digits[first..].as_bytes().chunks(3);
+    let rest = digits.as_bytes()[first..].chunks(3);
     groups.extend(rest.map(|group| String::from_utf8_lossy(group).into_owned()));
     groups.join(" ")
 }

@@ -22,12 +22,12 @@ impl Layout {
     /// The line of a step that is over.
     pub(crate) fn finished(self, tree: &Tree, index: usize, depth: usize) -> String {
         let node = &tree.nodes[index];
-        let (mark, note) = self.verdict(node);
+        let (mark, remark) = self.verdict(node);
         let time = match node.state {
             State::Skipped(_) => String::new(),
             _ => words::duration(node.duration_ms),
         };
-        self.compose(self.palette.mark(mark).to_string(), &self.label(node, depth), &time, &note)
+        self.compose(&self.palette.mark(mark).to_string(), &self.label(node, depth), &time, &remark)
     }
 
     /// The lines of a step that is over and of the parts of it that are worth showing.
@@ -58,7 +58,7 @@ impl Layout {
 
     /// The line of a step that goes on.
     pub(crate) fn running(self, node: &Node, depth: usize, sign: &str, now: Time) -> String {
-        let note = match &node.state {
+        let remark = match &node.state {
             State::Retrying { error, until } => {
                 let wait = words::duration(words::between(now, *until));
                 self.note(
@@ -74,7 +74,7 @@ impl Layout {
             _ => self.progress(node),
         };
         let time = words::duration(node.elapsed_ms(now));
-        self.compose(sign.to_owned(), &self.label(node, depth), &time, &note)
+        self.compose(sign, &self.label(node, depth), &time, &remark)
     }
 
     /// What a running step has to say: its items, its attempt, its last line.
@@ -97,7 +97,7 @@ impl Layout {
 
     fn verdict(self, node: &Node) -> (Mark, String) {
         match &node.state {
-            State::Done(said) => (Mark::Done, self.note(Tone::Dim, self.result(node, said))),
+            State::Done(said) => (Mark::Done, self.note(Tone::Dim, result(node, said))),
             State::Failed { error, continued } => {
                 let kind = words::wire(&error.kind);
                 let end = if *continued { " (the run goes on)" } else { "" };
@@ -114,36 +114,18 @@ impl Layout {
         }
     }
 
-    fn result(self, node: &Node, said: &str) -> String {
-        let mut parts = Vec::new();
-        if let Some(items) = node.items {
-            parts.push(words::count(usize::try_from(items).unwrap_or(usize::MAX), "item"));
-            for (number, word) in [(node.parts.failed, "failed"), (node.parts.skipped, "skipped")] {
-                if number > 0 {
-                    parts.push(format!("{} {word}", words::thousands(number)));
-                }
-            }
-        }
-        if node.attempt > 1 {
-            parts.push(words::count(node.attempt as usize, "attempt"));
-        }
-        if !said.is_empty() {
-            parts.push(one_line(said));
-        }
-        parts.join(", ")
-    }
-
     fn note(self, tone: Tone, text: String) -> String {
         if text.is_empty() { text } else { self.palette.paint(tone, text).to_string() }
     }
 
     fn label(self, node: &Node, depth: usize) -> String {
         let label = if self.name == 0 { node.path.0.as_str() } else { node.label() };
-        let label = label.strip_suffix("#undo").map_or(label.to_owned(), |step| format!("undo {step}"));
+        let label =
+            label.strip_suffix("#undo").map_or_else(|| label.to_owned(), |step| format!("undo {step}"));
         format!("{}{label}", indent(depth))
     }
 
-    fn compose(self, sign: String, label: &str, time: &str, note: &str) -> String {
+    fn compose(self, sign: &str, label: &str, time: &str, note: &str) -> String {
         let width = self.name;
         let line = if width == 0 {
             format!("{sign} {label}  {time}  {note}")
@@ -158,6 +140,26 @@ impl Node {
     fn has_failed(&self) -> bool {
         matches!(self.state, State::Failed { .. })
     }
+}
+
+/// What there is to say of a result: items, attempts, an answer.
+fn result(node: &Node, said: &str) -> String {
+    let mut parts = Vec::new();
+    if let Some(items) = node.items {
+        parts.push(words::count(usize::try_from(items).unwrap_or(usize::MAX), "item"));
+        for (number, word) in [(node.parts.failed, "failed"), (node.parts.skipped, "skipped")] {
+            if number > 0 {
+                parts.push(format!("{} {word}", words::thousands(number)));
+            }
+        }
+    }
+    if node.attempt > 1 {
+        parts.push(words::count(node.attempt as usize, "attempt"));
+    }
+    if !said.is_empty() {
+        parts.push(one_line(said));
+    }
+    parts.join(", ")
 }
 
 fn indent(depth: usize) -> String {

@@ -4,21 +4,21 @@ use serde_json::{Map, Value};
 
 /// A mapping, one entry per line or block; valid YAML.
 pub(crate) fn yaml(entries: &Map<String, Value>) -> String {
-    let mut text = String::new();
-    write_map(&mut text, entries, 0);
-    text
+    let mut lines = Vec::new();
+    add_map(&mut lines, entries, 0);
+    joined(&lines)
 }
 
 /// Any value, on lines of its own at a depth.
 pub(crate) fn block(value: &Value, depth: usize) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     match value {
-        Value::Object(entries) if !entries.is_empty() => write_map(&mut text, entries, depth),
-        Value::Array(items) if !items.is_empty() => write_list(&mut text, items, depth),
-        Value::String(words) if words.contains('\n') => write_lines(&mut text, words, depth),
-        other => text.push_str(&format!("{}{}\n", indent(depth), scalar(other))),
+        Value::Object(entries) if !entries.is_empty() => add_map(&mut lines, entries, depth),
+        Value::Array(items) if !items.is_empty() => add_list(&mut lines, items, depth),
+        Value::String(text) if text.contains('\n') => add_text(&mut lines, text, depth),
+        other => lines.push(format!("{}{}", indent(depth), scalar(other))),
     }
-    text
+    joined(&lines)
 }
 
 /// A value in one line: JSON, but text without quotes where nothing is lost.
@@ -29,55 +29,52 @@ pub(crate) fn short(value: &Value) -> String {
     }
 }
 
-fn write_map(text: &mut String, entries: &Map<String, Value>, depth: usize) {
+fn joined(lines: &[String]) -> String {
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+}
+
+fn add_map(lines: &mut Vec<String>, entries: &Map<String, Value>, depth: usize) {
     for (key, value) in entries {
-        let key = scalar(&Value::String(key.clone()));
-        text.push_str(&format!("{}{key}:", indent(depth)));
-        write_after_colon(text, value, depth);
+        let key = format!("{}{}:", indent(depth), scalar(&Value::String(key.clone())));
+        match value {
+            Value::Object(inner) if !inner.is_empty() => {
+                lines.push(key);
+                add_map(lines, inner, depth + 1);
+            }
+            Value::Array(items) if !items.is_empty() => {
+                lines.push(key);
+                add_list(lines, items, depth);
+            }
+            Value::String(text) if is_block(text) => {
+                lines.push(format!("{key} {}", if text.ends_with('\n') { "|" } else { "|-" }));
+                add_text(lines, text, depth + 1);
+            }
+            other => lines.push(format!("{key} {}", scalar(other))),
+        }
     }
 }
 
-fn write_after_colon(text: &mut String, value: &Value, depth: usize) {
-    match value {
-        Value::Object(entries) if !entries.is_empty() => {
-            text.push('\n');
-            write_map(text, entries, depth + 1);
-        }
-        Value::Array(items) if !items.is_empty() => {
-            text.push('\n');
-            write_list(text, items, depth);
-        }
-        Value::String(words) if is_block(words) => {
-            text.push_str(if words.ends_with('\n') { " |\n" } else { " |-\n" });
-            write_lines(text, words, depth + 1);
-        }
-        other => text.push_str(&format!(" {}\n", scalar(other))),
-    }
-}
-
-fn write_list(text: &mut String, items: &[Value], depth: usize) {
+fn add_list(lines: &mut Vec<String>, items: &[Value], depth: usize) {
     for item in items {
         match item {
             Value::Object(entries) if !entries.is_empty() => {
-                let mut inner = String::new();
-                write_map(&mut inner, entries, depth + 1);
-                text.push_str(&format!("{}- {}", indent(depth), inner.trim_start()));
+                let first = lines.len();
+                add_map(lines, entries, depth + 1);
+                lines[first].replace_range(..2 * (depth + 1), &format!("{}- ", indent(depth)));
             }
             Value::Array(nested) if !nested.is_empty() => {
-                text.push_str(&format!("{}-\n", indent(depth)));
-                write_list(text, nested, depth + 1);
+                lines.push(format!("{}-", indent(depth)));
+                add_list(lines, nested, depth + 1);
             }
-            other => text.push_str(&format!("{}- {}\n", indent(depth), scalar(other))),
+            other => lines.push(format!("{}- {}", indent(depth), scalar(other))),
         }
     }
 }
 
-fn write_lines(text: &mut String, words: &str, depth: usize) {
-    for line in words.lines() {
-        let line = if line.is_empty() { String::new() } else { format!("{}{line}", indent(depth)) };
-        text.push_str(&line);
-        text.push('\n');
-    }
+fn add_text(lines: &mut Vec<String>, text: &str, depth: usize) {
+    let indented =
+        |line: &str| if line.is_empty() { String::new() } else { format!("{}{line}", indent(depth)) };
+    lines.extend(text.lines().map(indented));
 }
 
 /// Whether a text reads back the same from a YAML block.
@@ -134,7 +131,23 @@ mod tests {
             "pods": [{"name": "web-1", "ready": false}, "x", 3],
             "deep": {"a": {"b": null}},
         });
-        insta::assert_snapshot!(yaml(value.as_object().unwrap()), @"");
+        insta::assert_snapshot!(yaml(value.as_object().unwrap()), @r#"
+        url: http://127.0.0.1:4312/
+        ok: true
+        sha: "12e4"
+        empty: []
+        notes: |
+          one
+          two
+        pods:
+        - name: web-1
+          ready: false
+        - x
+        - 3
+        deep:
+          a:
+            b: null
+        "#);
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -162,7 +162,7 @@ pub enum StartError {
         found: String,
     },
     /// The run is over.
-    #[error("run {run} is over: it is {status:?}")]
+    #[error("run {run} is over: it is {status}")]
     Over {
         /// Which run.
         run: RunId,

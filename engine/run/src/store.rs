@@ -216,7 +216,7 @@ pub enum StoreError {
     #[error("run {0} is driven by another process")]
     Busy(RunId),
     /// It has ended.
-    #[error("run {run} is over: it is {status:?}")]
+    #[error("run {run} is over: it is {status}")]
     Over {
         /// Which run.
         run: RunId,
@@ -245,6 +245,18 @@ pub enum StoreError {
         /// Why.
         message: String,
     },
+}
+
+impl std::fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        })
+    }
 }
 
 impl Store {

@@ -3,7 +3,7 @@
 use super::resume::go_on;
 use super::{known_step, tree};
 use crate::args::run::AnswerArgs;
-use crate::context::Context;
+use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::style::Mark;
 
@@ -11,7 +11,7 @@ use crate::style::Mark;
 pub(super) fn run(args: &AnswerArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     known_step(&tree(&engine, args.run)?, &args.step)?;
-    context.wait(async {
+    wait(async {
         engine.answer(args.run, &args.step, &args.answer, context.environment.user()).await?;
         Ok(())
     })?;

@@ -1,14 +1,14 @@
 //! `aa run cancel`
 
 use crate::args::run::CancelArgs;
-use crate::context::Context;
+use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::style::Mark;
 
 /// Asks for a run's end.
 pub(super) fn run(args: &CancelArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    context.wait(async {
+    wait(async {
         engine.cancel(args.run, context.environment.user(), &args.reason).await?;
         Ok(())
     })?;

@@ -12,6 +12,7 @@ use crate::args::Format;
 use crate::args::run::DiffArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::page::Page;
 use crate::report::line::one_line;
 use crate::report::tree::{Ending, Node, State, Tree};
 use crate::report::value;
@@ -36,7 +37,11 @@ pub(super) fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Exit, Failur
     let printer = context.printer;
     match args.format.format {
         Format::Json => printer.data(format_args!("{:#}", document(&a, &b))),
-        Format::Human => printer.write(human(&a, &b, printer.out).as_bytes()),
+        Format::Human => {
+            let mut page = Page::new(printer);
+            human(&a, &b, &mut page);
+            page.print(printer);
+        }
     }
     Ok(Exit::Ok)
 }
@@ -123,60 +128,58 @@ fn paths(a: &Side, b: &Side) -> Vec<StepPath> {
     first.chain(new).collect()
 }
 
-fn human(a: &Side, b: &Side, palette: Palette) -> String {
-    let arrow = if palette.unicode { "→" } else { "->" };
-    let mut text = format!("run {} {arrow} run {}\n", a.run.id, b.run.id);
+fn human(a: &Side, b: &Side, page: &mut Page) {
+    let arrow = page.palette.arrow();
+    page.line(format_args!("run {} {arrow} run {}", a.run.id, b.run.id));
     let pair = |a: String, b: String| if a == b { a } else { format!("{a} {arrow} {b}") };
     let took = |side: &Side| words::duration(side.took_ms());
     let facts = [
-        ("skill", pair(a.run.skill.clone(), b.run.skill.clone())),
-        ("status", pair(status(&a.run), status(&b.run))),
-        ("took", pair(took(a), took(b))),
-        ("plan", if a.run.plan == b.run.plan { "the same".to_owned() } else { "not the same".to_owned() }),
+        ["skill".to_owned(), pair(a.run.skill.clone(), b.run.skill.clone())],
+        ["status".to_owned(), pair(status(&a.run), status(&b.run))],
+        ["took".to_owned(), pair(took(a), took(b))],
+        ["plan".to_owned(), if a.run.plan == b.run.plan { "the same" } else { "not the same" }.to_owned()],
     ];
-    for (name, fact) in facts {
-        text.push_str(&format!("  {name:<7} {fact}\n"));
-    }
-    text.push_str(&section("inputs", &changed(&a.inputs, &b.inputs), (arrow, palette)));
-    text.push_str(&steps(a, b, (arrow, palette)));
-    text.push_str(&section("outputs", &changed(&a.outputs(), &b.outputs()), (arrow, palette)));
-    text
+    page.columns(facts.into_iter());
+    section("inputs", &changed(&a.inputs, &b.inputs), page);
+    steps(a, b, page);
+    section("outputs", &changed(&a.outputs(), &b.outputs()), page);
 }
 
-fn section(name: &str, changes: &[Value], (arrow, palette): (&str, Palette)) -> String {
+fn section(name: &str, changes: &[Value], page: &mut Page) {
     if changes.is_empty() {
-        return String::new();
+        return;
     }
+    let palette = page.palette;
     let side = |value: &Value| match value {
         Value::Null => "nothing".to_owned(),
         value => words::shortened(&one_line(&value::short(value)), VALUE, palette.ellipsis()),
     };
-    let mut text = format!("\n{}\n", palette.paint(Tone::Good, name));
+    page.section(name);
     for change in changes {
         let name = change["name"].as_str().unwrap_or("");
-        text.push_str(&format!("  {name}: {} {arrow} {}\n", side(&change["a"]), side(&change["b"])));
+        let (a, b) = (side(&change["a"]), side(&change["b"]));
+        page.line(format_args!("  {name}: {a} {} {b}", palette.arrow()));
     }
-    text
 }
 
 /// Every step of either run; those that went the same way are dim.
-fn steps(a: &Side, b: &Side, (arrow, palette): (&str, Palette)) -> String {
+fn steps(a: &Side, b: &Side, page: &mut Page) {
     let paths = paths(a, b);
     if paths.is_empty() {
-        return String::new();
+        return;
     }
+    let palette = page.palette;
     let width = paths.iter().map(|path| path.0.len()).max().unwrap_or(0).min(40);
-    let mut text = format!("\n{}\n", palette.paint(Tone::Good, "steps"));
+    page.section("steps");
     for path in &paths {
         let (a, b) = (a.tree.node(path), b.tree.node(path));
         let same = a.map(word) == b.map(word);
-        let line = format!("{:<width$}  {} {arrow} {}", path.0, side(a, palette), side(b, palette));
         let why = b.and_then(reason).filter(|_| !same).unwrap_or_default();
-        let line = format!("  {line}  {why}");
+        let (a, b) = (side(a, palette), side(b, palette));
+        let line = format!("{:<width$}  {a} {} {b}  {why}", path.0, palette.arrow());
         let tone = if same { Tone::Dim } else { Tone::Strong };
-        text.push_str(&format!("{}\n", palette.paint(tone, line.trim_end())));
+        page.line(format_args!("  {}", palette.paint(tone, line.trim_end())));
     }
-    text
 }
 
 fn side(node: Option<&Node>, palette: Palette) -> String {

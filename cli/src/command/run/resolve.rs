@@ -5,7 +5,7 @@ use aa_run::event::Resolution;
 use super::resume::go_on;
 use super::{known_step, tree};
 use crate::args::run::ResolveArgs;
-use crate::context::Context;
+use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::style::Mark;
 
@@ -14,7 +14,7 @@ pub(super) fn run(args: &ResolveArgs, context: &Context<'_>) -> Result<Exit, Fai
     let resolution = resolution(args)?;
     let engine = context.engine()?;
     known_step(&tree(&engine, args.run)?, &args.step)?;
-    context.wait(async {
+    wait(async {
         engine.resolve(args.run, &args.step, resolution, context.environment.user()).await?;
         Ok(())
     })?;

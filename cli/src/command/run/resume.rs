@@ -7,7 +7,7 @@ use aa_run::store::RunFilter;
 
 use crate::args::run::ResumeArgs;
 use crate::args::skill::RunFormat;
-use crate::context::Context;
+use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::follow;
 use crate::report::Reporter;
@@ -44,7 +44,7 @@ pub(super) fn go_on(
     for event in engine.events(run, 0)? {
         reporter.catch_up(&event);
     }
-    context.wait(async {
+    wait(async {
         // Parking first shows which outcomes are unknown; only then can they be asked for.
         let handle = engine.resume(run, Park::Release).await?;
         follow::follow(engine, handle, context, &mut reporter).await

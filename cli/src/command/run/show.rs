@@ -2,8 +2,7 @@
 
 mod step;
 
-use aa_run::engine::Engine;
-use aa_run::event::{Body, Event, RunId, Time};
+use aa_run::event::{Body, Event, Time};
 use aa_run::store::RunSummary;
 use chrono::{Local, Utc};
 use serde_json::{Map, Value};
@@ -14,10 +13,11 @@ use crate::args::Format;
 use crate::args::run::ShowArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::page::Page;
 use crate::report::line::Layout;
 use crate::report::tree::{Ending, Tree};
 use crate::report::{json, value};
-use crate::style::{Mark, Palette, Tone};
+use crate::style::{Mark, Tone};
 use crate::words;
 
 /// Shows how a run went.
@@ -38,95 +38,78 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
         events.iter().filter(wanted).for_each(|event| json::print(event, printer));
         return Ok(Exit::Ok);
     }
-    let text = match &args.step {
-        Some(step) => step::human(&events, step, printer.out),
-        None => human(&engine, run, (&events, &tree), printer.out)?,
-    };
-    printer.write(text.as_bytes());
+    let mut page = Page::new(printer);
+    match &args.step {
+        Some(step) => step::human(&events, step, &mut page),
+        None => human(&engine.run(run)?, (&events, &tree), &mut page),
+    }
+    page.print(printer);
     Ok(Exit::Ok)
 }
 
-fn human(
-    engine: &Engine,
-    run: RunId,
-    (events, tree): (&[Event], &Tree),
-    palette: Palette,
-) -> Result<String, Failure> {
-    let summary = engine.run(run)?;
-    let mut text = head(&summary, tree, palette);
+fn human(run: &RunSummary, (events, tree): (&[Event], &Tree), page: &mut Page) {
+    head(run, tree, page);
     if let Some(Body::SkillStarted { inputs, .. }) = events.first().map(|event| &event.body) {
-        text.push_str(&section("inputs", inputs, palette));
+        values("inputs", inputs, page);
     }
     if !tree.top.is_empty() {
-        text.push_str(&format!("\n{}\n", palette.paint(Tone::Good, "steps")));
-        text.push_str(&timeline(tree, summary.started_at, palette));
+        page.section("steps");
+        timeline(tree, run.started_at, page);
     }
     match &tree.ending {
-        Some(Ending::Completed { outputs, .. }) => text.push_str(&section("outputs", outputs, palette)),
+        Some(Ending::Completed { outputs, .. }) => values("outputs", outputs, page),
         Some(Ending::Failed { error, step, .. }) => {
             let step = step.as_ref().map(|step| format!("step `{step}` failed: ")).unwrap_or_default();
             let message = words::harmless(&error.message);
-            text.push_str(&format!("\n{} {step}{message}\n", palette.paint(Tone::Bad, "error:")));
+            page.line(format_args!("\n{} {step}{message}", page.palette.paint(Tone::Bad, "error:")));
         }
         _ => {}
     }
-    Ok(text)
 }
 
-fn head(run: &RunSummary, tree: &Tree, palette: Palette) -> String {
-    let mark = match &tree.ending {
-        Some(Ending::Completed { .. }) => Mark::Done,
-        Some(Ending::Failed { .. }) => Mark::Failed,
-        Some(Ending::Cancelled { .. }) => Mark::Stopped,
-        None => Mark::Running,
+fn head(run: &RunSummary, tree: &Tree, page: &mut Page) {
+    let palette = page.palette;
+    let (mark, took) = match &tree.ending {
+        Some(Ending::Completed { duration_ms, .. }) => (Mark::Done, Some(*duration_ms)),
+        Some(Ending::Failed { duration_ms, .. }) => (Mark::Failed, Some(*duration_ms)),
+        Some(Ending::Cancelled { duration_ms }) => (Mark::Stopped, Some(*duration_ms)),
+        None => (Mark::Running, None),
     };
-    let took = match &tree.ending {
-        Some(
-            Ending::Completed { duration_ms, .. }
-            | Ending::Failed { duration_ms, .. }
-            | Ending::Cancelled { duration_ms },
-        ) => format!(" in {}", words::duration(*duration_ms)),
-        None => String::new(),
-    };
+    let took = took.map(|took| format!(" in {}", words::duration(took))).unwrap_or_default();
     let name = palette.paint(Tone::Strong, &run.skill);
     let dot = palette.paint(Tone::Dim, palette.dot());
-    let mut text = format!("{} {name} {}{took} {dot} run {}\n", palette.mark(mark), status(run), run.id);
+    page.line(format_args!("{} {name} {}{took} {dot} run {}", palette.mark(mark), status(run), run.id));
     let started = format!(
-        "started {} ({}) by {} in {}\nplan {}, {}",
+        "started {} ({}) by {} in {}",
         run.started_at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S"),
         words::ago(run.started_at, Utc::now()),
         words::wire(&run.origin),
         run.folder.display(),
-        run.plan.get(..12).unwrap_or(&run.plan),
-        words::count(usize::try_from(run.events).unwrap_or(usize::MAX), "event"),
     );
-    for line in started.lines() {
-        text.push_str(&format!("  {}\n", palette.paint(Tone::Dim, line)));
+    let events = words::count(usize::try_from(run.events).unwrap_or(usize::MAX), "event");
+    let plan = format!("plan {}, {events}", run.plan.get(..12).unwrap_or(&run.plan));
+    for line in [started, plan] {
+        page.line(format_args!("  {}", palette.paint(Tone::Dim, line)));
     }
-    text
 }
 
-fn section(name: &str, values: &Map<String, Value>, palette: Palette) -> String {
-    if values.is_empty() {
-        return String::new();
+fn values(name: &str, values: &Map<String, Value>, page: &mut Page) {
+    if !values.is_empty() {
+        page.section(name);
+        page.block(&value::block(&Value::Object(values.clone()), 1));
     }
-    let body = words::harmless(&value::block(&Value::Object(values.clone()), 1));
-    format!("\n{}\n{body}", palette.paint(Tone::Good, name))
 }
 
 /// One line per step with the time since the start of the run.
-fn timeline(tree: &Tree, started: Time, palette: Palette) -> String {
+fn timeline(tree: &Tree, started: Time, page: &mut Page) {
+    let palette = page.palette;
     let name = tree.nodes.iter().map(|node| node.label().len() + 2 * node.path.0.matches('/').count());
     let layout = Layout { palette, name: name.max().unwrap_or(0).clamp(8, 40) };
-    let mut text = String::new();
     for &index in &tree.top {
         let since = words::duration(words::between(started, tree.nodes[index].started_at));
-        let lines = layout.subtree(tree, index, 0);
-        for (number, line) in lines.iter().enumerate() {
+        for (number, line) in layout.subtree(tree, index, 0).iter().enumerate() {
             let since = if number == 0 { since.as_str() } else { "" };
-            let since = palette.paint(Tone::Dim, format!("{since:>8}"));
-            text.push_str(&format!("{since}  {line}\n"));
+            page.line(format_args!("{}  {line}", palette.paint(Tone::Dim, format!("{since:>8}"))));
         }
     }
-    text
 }

@@ -1,7 +1,7 @@
 //! `aa run undo`
 
 use crate::args::run::UndoArgs;
-use crate::context::Context;
+use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::follow;
 use crate::report::Reporter;
@@ -13,7 +13,7 @@ pub(super) fn run(args: &UndoArgs, context: &Context<'_>) -> Result<Exit, Failur
     for event in engine.events(args.run, 0)? {
         reporter.catch_up(&event);
     }
-    context.wait(async {
+    wait(async {
         let handle = engine.undo(args.run, context.environment.user()).await?;
         follow::follow(&engine, handle, context, &mut reporter).await
     })

@@ -2,7 +2,7 @@
 
 use super::named_or_newest;
 use crate::args::run::WatchArgs;
-use crate::context::Context;
+use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::follow;
 use crate::report::Reporter;
@@ -12,7 +12,7 @@ pub(super) fn run(args: &WatchArgs, context: &Context<'_>) -> Result<Exit, Failu
     let engine = context.engine()?;
     let run = named_or_newest(&engine, args.run)?;
     let mut reporter = Reporter::new(args.format, context.printer);
-    context.wait(async {
+    wait(async {
         let events = engine.watch(run, 0)?;
         follow::watch(events, context, &mut reporter).await
     })

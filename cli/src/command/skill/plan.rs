@@ -2,15 +2,16 @@
 
 use aa_run::engine::{ResolvedPlan, ResolvedStep, RunRequest};
 use aa_run::event::Origin;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::inputs;
 use crate::args::Format;
 use crate::args::skill::{PlanArgs, RunFormat};
 use crate::context::{Context, strictness};
 use crate::failure::{Exit, Failure};
+use crate::page::Page;
 use crate::report::value;
-use crate::style::{Palette, Tone};
+use crate::style::Tone;
 use crate::words;
 
 /// Shows what a run would do.
@@ -32,27 +33,32 @@ pub(super) fn run(args: PlanArgs, context: &Context<'_>) -> Result<Exit, Failure
         printer.data(format_args!("{json:#}"));
         return Ok(Exit::Ok);
     }
-    printer.write(words::harmless(&human(&plan, Palette { color: false, ..printer.out })).as_bytes());
+    let mut page = Page::new(printer);
+    human(&plan, &mut page);
+    page.print(printer);
     printer.say(format_args!("run exactly this with `--plan {}`", plan.hash));
     Ok(Exit::Ok)
 }
 
-fn human(plan: &ResolvedPlan, palette: Palette) -> String {
-    let mut text = format!("{}\n", palette.paint(Tone::Strong, &plan.skill));
-    text.push_str(&value::yaml(&plan.inputs));
+fn human(plan: &ResolvedPlan, page: &mut Page) {
+    page.line(page.palette.paint(Tone::Strong, &plan.skill));
+    if !plan.inputs.is_empty() {
+        page.section("inputs");
+        page.block(&value::block(&Value::Object(plan.inputs.clone()), 1));
+    }
+    page.section("steps");
     for step in &plan.steps {
-        text.push('\n');
-        text.push_str(&heading(step, palette));
-        if step.args != Value::Null && step.args != Value::Object(serde_json::Map::new()) {
-            text.push_str(&value::block(&step.args, 2));
+        heading(step, page);
+        if !matches!(&step.args, Value::Null) && step.args != Value::Object(Map::new()) {
+            page.block(&value::block(&step.args, 3));
         }
     }
-    text.push_str(&format!("\nhash {}\n", plan.hash));
-    text
+    page.section("hash");
+    page.line(format_args!("  {}", plan.hash));
 }
 
 /// `build  tool shell_run · write · after commit · about 2.1s`, then what else is known.
-fn heading(step: &ResolvedStep, palette: Palette) -> String {
+fn heading(step: &ResolvedStep, page: &mut Page) {
     let mut facts = vec![step.action.clone(), words::wire(&step.effect)];
     if !step.needs.is_empty() {
         facts.push(format!("after {}", step.needs.join(", ")));
@@ -65,15 +71,19 @@ fn heading(step: &ResolvedStep, palette: Palette) -> String {
             facts.push(fact.to_owned());
         }
     }
-    let dot = format!(" {} ", palette.dot());
-    let mut text = format!("{}  {}\n", palette.paint(Tone::Strong, &step.name), facts.join(&dot));
+    let palette = page.palette;
+    let facts = facts.join(&format!(" {} ", palette.dot()));
+    page.line(format_args!(
+        "  {}  {}",
+        palette.paint(Tone::Strong, &step.name),
+        palette.paint(Tone::Dim, facts)
+    ));
     if let Some(condition) = &step.condition {
-        text.push_str(&format!("    only if {}\n", value::short(condition)));
+        page.line(format_args!("    only if {}", words::harmless(&value::short(condition))));
     }
     for (word, names) in [("secrets", &step.secrets), ("touches", &step.touches)] {
         if !names.is_empty() {
-            text.push_str(&format!("    {word} {}\n", names.join(", ")));
+            page.line(format_args!("    {word} {}", words::harmless(&names.join(", "))));
         }
     }
-    text
 }

@@ -5,7 +5,7 @@ use aa_run::event::Origin;
 
 use super::inputs;
 use crate::args::skill::{RunArgs, RunFormat};
-use crate::context::{Context, strictness};
+use crate::context::{Context, strictness, wait};
 use crate::failure::{Exit, Failure};
 use crate::follow;
 use crate::report::Reporter;
@@ -24,7 +24,7 @@ pub(super) fn run(args: RunArgs, context: &Context<'_>) -> Result<Exit, Failure>
         park: context.park(args.format),
     };
     let mut reporter = Reporter::new(args.format, context.printer);
-    let exit = context.wait(async {
+    let exit = wait(async {
         let handle = engine.start(request).await?;
         if reporter.is_live()
             && let Ok(plan) = engine.run_plan(handle.id)

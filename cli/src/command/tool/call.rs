@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::named;
 use crate::args::tool::CallArgs;
-use crate::context::Context;
+use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
 use crate::words;
@@ -19,22 +19,22 @@ pub(super) fn run(args: CallArgs, context: &Context<'_>) -> Result<Exit, Failure
     let tool = named(&engine, &args.tool)?;
     let given = arguments(&tool, args)?;
     let printer = context.printer;
-    let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel::<String>();
+    let (lines, mut spoken) = tokio::sync::mpsc::unbounded_channel::<String>();
     let progress = Arc::new(move |line: &str| {
         // A line that nobody prints any more is no loss.
         let _ = lines.send(line.to_owned());
     });
-    let result = context.wait(async {
+    let result = wait(async {
         let call = engine.call_tool(&tool.name, given, progress);
         tokio::pin!(call);
         loop {
             tokio::select! {
-                Some(line) = printed.recv() => printer.say(words::harmless(&line)),
+                Some(line) = spoken.recv() => printer.say(words::harmless(&line)),
                 result = &mut call => return Ok(result),
             }
         }
     })?;
-    while let Ok(line) = printed.try_recv() {
+    while let Ok(line) = spoken.try_recv() {
         printer.say(words::harmless(&line));
     }
     match result {

@@ -8,8 +8,9 @@ use crate::args::Format;
 use crate::args::tool::ShowArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::page::Page;
 use crate::report::value;
-use crate::style::{Palette, Tone};
+use crate::style::Tone;
 use crate::words;
 
 /// Shows a tool.
@@ -21,36 +22,34 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
             let json = serde_json::to_value(&*tool).unwrap_or_default();
             printer.data(format_args!("{json:#}"));
         }
-        Format::Human => printer.write(human(&tool, printer.out).as_bytes()),
+        Format::Human => {
+            let mut page = Page::new(printer);
+            human(&tool, &mut page);
+            page.print(printer);
+        }
     }
     Ok(Exit::Ok)
 }
 
-fn human(tool: &ToolSpec, palette: Palette) -> String {
-    let repeat = if tool.idempotent { "may be repeated" } else { "is not repeated by itself" };
-    let mut text = format!(
-        "{}  {}\n{}\n\neffect {}, {repeat}\n",
+fn human(tool: &ToolSpec, page: &mut Page) {
+    let palette = page.palette;
+    page.line(format_args!(
+        "{}  {}",
         palette.paint(Tone::Strong, &tool.name),
-        palette.paint(Tone::Dim, &tool.source),
-        words::harmless(&tool.description),
-        words::wire(&tool.effect),
-    );
+        palette.paint(Tone::Dim, &tool.source)
+    ));
+    page.block(&tool.description);
+    let repeat = if tool.idempotent { "may be repeated" } else { "is not repeated by itself" };
+    page.line(format_args!("effect {}, {repeat}", words::wire(&tool.effect)));
     let arguments = arguments(&tool.input);
     if !arguments.is_empty() {
-        text.push_str(&format!("\n{}\n", palette.paint(Tone::Good, "arguments")));
-        let width =
-            |column: usize| arguments.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let (name, facts) = (width(0), width(1));
-        for [argument, about, description] in &arguments {
-            let line = format!("  {argument:<name$}  {about:<facts$}  {description}");
-            text.push_str(&format!("{}\n", line.trim_end()));
-        }
+        page.section("arguments");
+        page.columns(arguments.into_iter());
     }
     if tool.output != Value::Bool(true) {
-        text.push_str(&format!("\n{}\n", palette.paint(Tone::Good, "result")));
-        text.push_str(&value::block(&tool.output, 1));
+        page.section("result");
+        page.block(&value::block(&tool.output, 1));
     }
-    text
 }
 
 /// `limit  integer, default 10  How many`, required ones first.
@@ -70,7 +69,7 @@ fn arguments(schema: &Value) -> Vec<[String; 3]> {
                 facts.push(format!("default {}", value::short(default)));
             }
             let description = property["description"].as_str().unwrap_or("");
-            (!is_required, [name.clone(), facts.join(", "), words::harmless(description)])
+            (!is_required, [name.clone(), facts.join(", "), description.to_owned()])
         })
         .collect();
     rows.sort_by_key(|(optional, _)| *optional);

@@ -1,5 +1,9 @@
 //! What a step calls.
 
+mod file;
+mod http;
+mod native;
+mod net;
 pub mod process;
 
 use std::path::{Path, PathBuf};

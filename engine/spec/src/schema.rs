@@ -38,7 +38,7 @@ pub fn of<T: JsonSchema>() -> Value {
 
 /// An optional key may be left out; written, it must have a value. (The generator lets
 /// null stand for every `Option`.)
-fn without_null(schema: &mut schemars::Schema) {
+pub fn without_null(schema: &mut schemars::Schema) {
     let Some(object) = schema.as_object_mut() else { return };
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|name| name != "null");

@@ -32,9 +32,9 @@ impl Kept {
             return false;
         }
         if self.bytes.is_empty() {
-            std::mem::swap(&mut self.bytes, more)
+            std::mem::swap(&mut self.bytes, more);
         } else {
-            self.bytes.append(more)
+            self.bytes.append(more);
         }
         true
     }

@@ -1,0 +1,195 @@
+//! The way out: one client, made when it is first needed, with bounded answers.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aa_spec::tool::ErrorKind;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Url};
+use serde_json::Value;
+
+use super::failure;
+use crate::tool::ToolError;
+use crate::tool::native::invalid;
+use crate::tool::process::bytes;
+
+/// Connecting must not take longer.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// What all HTTP tools share.
+#[derive(Debug)]
+pub(in crate::tool) struct Web {
+    /// Proxy for every request. That of the environment is not used: it would be one more
+    /// thing that differs between a terminal and a scheduler.
+    proxy: Option<String>,
+    /// Most bytes of a body.
+    limit: usize,
+    follow: OnceLock<Result<Client, String>>,
+    stay: OnceLock<Result<Client, String>>,
+}
+
+/// A request, ready to be sent more than once.
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<String>,
+    pub(super) timeout: Duration,
+    pub(super) follow_redirects: bool,
+}
+
+/// Whatever came back.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) content: Vec<u8>,
+    pub(super) method: Method,
+    /// Without the query, which may hold secrets.
+    pub(super) url: String,
+}
+
+impl Web {
+    pub(in crate::tool) fn new(proxy: Option<String>, limit: usize) -> Self {
+        Self { proxy, limit, follow: OnceLock::new(), stay: OnceLock::new() }
+    }
+
+    /// Sends a request once and reads the whole answer.
+    pub(super) async fn send(&self, request: &Request) -> Result<Answer, ToolError> {
+        let client = self.client(request.follow_redirects)?;
+        let mut sending = client
+            .request(request.method.clone(), request.url.clone())
+            .headers(request.headers.clone())
+            .timeout(request.timeout);
+        if let Some(body) = &request.body {
+            sending = sending.body(body.clone());
+        }
+        let lost = |error| failure::lost(&request.method, &request.url, &error);
+        let mut response = sending.send().await.map_err(lost)?;
+        let mut content = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            if content.len() + chunk.len() > self.limit {
+                let message =
+                    format!("the answer of `{}` has more than {}", shown(&request.url), bytes(self.limit));
+                return Err(ToolError::new(ErrorKind::Permanent, message));
+            }
+            content.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            status: response.status().as_u16(),
+            headers: header_map(response.headers()),
+            content,
+            method: request.method.clone(),
+            url: shown(response.url()),
+        })
+    }
+
+    fn client(&self, follow_redirects: bool) -> Result<&Client, ToolError> {
+        let (place, policy) = match follow_redirects {
+            true => (&self.follow, Policy::limited(10)),
+            false => (&self.stay, Policy::none()),
+        };
+        let client = place.get_or_init(|| self.build(policy));
+        client.as_ref().map_err(|message| ToolError::new(ErrorKind::Permanent, message))
+    }
+
+    fn build(&self, policy: Policy) -> Result<Client, String> {
+        // Fails when one is installed already, which is as good.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .no_proxy()
+            .redirect(policy)
+            .connect_timeout(CONNECT)
+            .user_agent(concat!("aa/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = &self.proxy {
+            let proxy =
+                reqwest::Proxy::all(proxy).map_err(|_| "the configured proxy is no URL".to_owned())?;
+            builder = builder.proxy(proxy);
+        }
+        builder.build().map_err(|error| format!("cannot set up HTTP: {}", failure::root_cause(&error)))
+    }
+}
+
+impl Answer {
+    /// The body as a value: parsed when it is JSON, else text; null when there is none.
+    pub(super) fn body(&self) -> Result<Value, ToolError> {
+        if self.content.is_empty() {
+            return Ok(Value::Null);
+        }
+        if self.is_json() {
+            return serde_json::from_slice(&self.content).map_err(|error| {
+                let message =
+                    format!("the answer of `{}` says that it is JSON and is not: {error}", self.url);
+                ToolError::new(ErrorKind::Permanent, message)
+            });
+        }
+        match std::str::from_utf8(&self.content) {
+            Ok(text) => Ok(text.into()),
+            Err(_) => {
+                let message = format!("the answer of `{}` is not UTF-8 text", self.url);
+                Err(ToolError::new(ErrorKind::Permanent, message))
+            }
+        }
+    }
+
+    fn is_json(&self) -> bool {
+        let kind = self.headers.get("content-type").map_or("", String::as_str);
+        let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        kind == "application/json" || kind.ends_with("+json")
+    }
+}
+
+/// A URL from its text and query.
+pub(super) fn url(text: &str, query: &[(String, String)]) -> Result<Url, ToolError> {
+    let mut url = Url::parse(text).map_err(|error| invalid(format!("`url` is no URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(invalid(format!("`url` begins with `{}:`, not with `http:` or `https:`", url.scheme())));
+    }
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    Ok(url)
+}
+
+/// Headers from their texts. Messages name a header and never its value.
+pub(super) fn headers(
+    given: &BTreeMap<String, String>,
+    kind: Option<&'static str>,
+) -> Result<HeaderMap, ToolError> {
+    let mut headers = HeaderMap::new();
+    if let Some(kind) = kind {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    for (name, value) in given {
+        let wrong = |what: &str| invalid(format!("header `{name}`: its {what} is not possible"));
+        let key = HeaderName::try_from(name).map_err(|_| wrong("name"))?;
+        let value = HeaderValue::try_from(value).map_err(|_| wrong("value"))?;
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
+/// A URL as it may be shown: neither user, password nor query.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    let _has_none = url.set_username("");
+    let _has_none = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+fn header_map(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let mut map = BTreeMap::<String, String>::new();
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        map.entry(name.to_string())
+            .and_modify(|known| {
+                known.push_str(", ");
+                known.push_str(&value);
+            })
+            .or_insert_with(|| value.to_string());
+    }
+    map
+}

@@ -1,0 +1,99 @@
+//! What went wrong with a request, and whether another attempt is worth it.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aa_spec::tool::ErrorKind;
+use reqwest::{Method, Url};
+use serde_json::json;
+
+use super::client::{Answer, shown};
+use crate::tool::ToolError;
+
+/// More of a body than this does not go into the details of an error, in bytes.
+const SHOWN_BODY: usize = 16 * 1024;
+
+/// Nobody is kept waiting longer between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The error of an answer with an unwanted status.
+pub(super) fn unwanted(answer: &Answer) -> ToolError {
+    let shown = &answer.content[..answer.content.len().min(SHOWN_BODY)];
+    let mut details = json!({
+        "status": answer.status,
+        "method": answer.method.as_str(),
+        "url": answer.url,
+        "headers": answer.headers,
+        "body": String::from_utf8_lossy(shown),
+    });
+    if shown.len() < answer.content.len() {
+        details["body_bytes"] = answer.content.len().into();
+    }
+    let message = format!("{} `{}` gave status {}", answer.method, answer.url, answer.status);
+    ToolError::new(kind(answer.status), message).details(details)
+}
+
+/// The error of a request without an answer.
+pub(super) fn lost(method: &Method, url: &Url, error: &reqwest::Error) -> ToolError {
+    let url = shown(url);
+    let why = root_cause(error);
+    let (kind, message) = if error.is_timeout() {
+        (ErrorKind::Timeout, format!("{method} `{url}` took too long"))
+    } else if error.is_redirect() {
+        (ErrorKind::Permanent, format!("{method} `{url}`: too many redirects"))
+    } else if error.is_builder() || error.is_request() && !error.is_connect() && why.contains("invalid") {
+        (ErrorKind::Invalid, format!("{method} `{url}`: {why}"))
+    } else if why.contains("certificate") {
+        (ErrorKind::Permanent, format!("cannot trust `{url}`: {why}"))
+    } else {
+        (ErrorKind::Network, format!("cannot reach `{url}`: {why}"))
+    };
+    ToolError::new(kind, message).details(json!({"method": method.as_str(), "url": url}))
+}
+
+/// How long to wait before another attempt; `None` when none is worth it.
+pub(super) fn retry_after(answer: &Answer, attempts_made: u32) -> Option<Duration> {
+    if !matches!(answer.status, 429 | 502 | 503 | 504) {
+        return None;
+    }
+    let asked = answer.headers.get("retry-after").and_then(|value| {
+        let seconds = value.trim().parse().map(Duration::from_secs);
+        seconds.ok().or_else(|| {
+            let time = chrono::DateTime::parse_from_rfc2822(value).ok()?;
+            Some((time.to_utc() - chrono::Utc::now()).to_std().unwrap_or_default())
+        })
+    });
+    match asked {
+        // Asking sooner than wished would only make it worse.
+        Some(wait) if wait > LONGEST_WAIT => None,
+        Some(wait) => Some(wait),
+        None => Some(back_off(attempts_made)),
+    }
+}
+
+/// The wait before another attempt when nobody says how long it should be.
+pub(super) fn back_off(attempts_made: u32) -> Duration {
+    Duration::from_millis(250 << attempts_made.min(6))
+}
+
+/// The innermost reason, in small letters where it begins.
+pub(super) fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let text = cause.to_string();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+fn kind(status: u16) -> ErrorKind {
+    match status {
+        401 | 403 | 407 => ErrorKind::Auth,
+        404 | 410 => ErrorKind::NotFound,
+        408 => ErrorKind::Timeout,
+        425 | 429 | 500 | 502..=504 => ErrorKind::Transient,
+        400 | 405 | 406 | 411..=417 | 422 => ErrorKind::Invalid,
+        _ => ErrorKind::Permanent,
+    }
+}

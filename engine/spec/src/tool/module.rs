@@ -27,7 +27,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub use self::parameter::{Parameter, Parameters};
-pub use self::result::{Lines, Pick, ResultForm};
+pub use self::result::{FieldType, Lines, Pick, ResultForm};
 use super::{Effect, ErrorKind, Reconcile, ToolSpec};
 use crate::diagnostic::Diagnostic;
 use crate::source::Source;
@@ -45,6 +45,15 @@ pub struct Module {
     /// What must be there for its tools to work.
     #[serde(default)]
     pub requires: Requires,
+    /// Environment variables to set for every tool; templates over `idempotency_key` allowed.
+    #[serde(default)]
+    pub env: BTreeMap<String, Node>,
+    /// Environment variables to pass on to every tool.
+    #[serde(default)]
+    pub env_pass: Vec<Spanned<String>>,
+    /// Tells errors of every tool apart, after the tool's own rules.
+    #[serde(default)]
+    pub errors: Vec<ErrorRule>,
     /// The tools.
     pub tools: Vec<ModuleTool>,
     /// Other names of its tools: alias to tool name.
@@ -85,7 +94,9 @@ pub struct ModuleTool {
     #[serde(default)]
     pub output: Option<Parameter>,
     /// The command and its arguments. A template that is one whole `{{ expression }}` is left out
-    /// when it is null, and stands for several arguments when it is a list.
+    /// when it is null, and stands for several arguments when it is a list. An argument that begins
+    /// with a value cannot become an option: unless `--` or `--end-of-options` stands before it, a
+    /// value that begins with `-` is an error.
     pub run: Vec<Argument>,
     /// Text for the command's standard input; templates allowed.
     #[serde(default)]
@@ -106,6 +117,10 @@ pub struct ModuleTool {
     /// How its output becomes a value (default `text`).
     #[serde(default)]
     pub result: ResultForm,
+    /// Makes the value of the tool, when it is not `result:` as it is: a value with templates over
+    /// the arguments, `result`, `exit_code`, `stdout` and `stderr`.
+    #[serde(default)]
+    pub value: Option<Node>,
     /// Which exit codes are a success, and what the others mean.
     #[serde(default)]
     pub exit: Exit,
@@ -141,6 +156,16 @@ pub enum Argument {
     Always(Spanned<String>),
     /// There when the condition is true: `{if: force, then: [--force]}`.
     When(When),
+    /// Values that may be options: `{options: "{{ extra }}"}`.
+    Options(Options),
+}
+
+/// Arguments that whoever calls the tool may make options.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// The arguments; templates allowed.
+    pub options: Spanned<String>,
 }
 
 /// Arguments under a condition.
@@ -151,6 +176,9 @@ pub struct When {
     pub r#if: Spanned<String>,
     /// Arguments when it is true; templates allowed.
     pub then: Vec<Spanned<String>>,
+    /// Arguments when it is false; templates allowed.
+    #[serde(default)]
+    pub r#else: Vec<Spanned<String>>,
 }
 
 /// Which exit codes are a success, and what the others mean.
@@ -246,6 +274,9 @@ impl<'de> Deserialize<'de> for Argument {
         let text = match &node.kind {
             crate::yaml::Kind::Scalar(Value::String(text)) => text.clone(),
             crate::yaml::Kind::Scalar(Value::Number(number)) => number.to_string(),
+            _ if node.get("options").is_some() => {
+                return node.read().map(Self::Options).map_err(serde::de::Error::custom);
+            }
             _ => return node.read().map(Self::When).map_err(serde::de::Error::custom),
         };
         Ok(Self::Always(Spanned { value: text, span: node.span }))
@@ -259,7 +290,8 @@ impl JsonSchema for Argument {
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let when = generator.subschema_for::<When>();
-        schemars::json_schema!({ "anyOf": [{ "type": ["string", "number"] }, when] })
+        let options = generator.subschema_for::<Options>();
+        schemars::json_schema!({ "anyOf": [{ "type": ["string", "number"] }, when, options] })
     }
 
     fn inline_schema() -> bool {

@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::ErrorKind;
-use super::module::{self, Argument, KeyPlace, Lines, Module, ModuleTool, ResultForm};
+use super::module::{self, Argument, FieldType, KeyPlace, Lines, Module, ModuleTool, Pick, ResultForm};
 use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::{Source, Span};
@@ -17,6 +17,9 @@ use crate::yaml::{Node, Spanned};
 ///
 /// `idempotency_key` is the same for every attempt at one step, and for no other.
 pub const CONTEXT: [&str; 1] = ["idempotency_key"];
+
+/// What `value` may read besides: what `result` gave, and how the command ended.
+pub const ENDING: [&str; 4] = ["result", "exit_code", "stdout", "stderr"];
 
 /// How a tool is carried out.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub struct Recipe {
     pub timeout_ms: Option<u64>,
     /// How its output becomes a value.
     pub result: Reading,
+    /// Makes the tool's value of it, over the arguments, [`CONTEXT`] and [`ENDING`].
+    pub value: Option<Template>,
     /// Exit codes that are a success.
     pub ok: BTreeSet<i32>,
     /// Error kinds of other exit codes.
@@ -53,6 +58,10 @@ pub struct Part {
     pub condition: Option<Expression>,
     /// The arguments.
     pub values: Vec<Template>,
+    /// The arguments when it is not.
+    pub otherwise: Vec<Template>,
+    /// Whether values may be options.
+    pub options: bool,
 }
 
 /// How the output of a command becomes a value.
@@ -68,10 +77,16 @@ pub enum Reading {
     Yaml,
     /// One item per line; empty lines are left out.
     Lines {
+        /// What ends a line; `None` for a line break.
+        end: Option<String>,
         /// What stands between fields; `None` for any white space.
         split: Option<String>,
         /// Names of the fields; none: the line itself is the item.
         fields: Vec<String>,
+        /// Only lines that it matches, as what it captures.
+        pattern: Option<Regex>,
+        /// Types of the fields that are no text.
+        types: BTreeMap<String, FieldType>,
     },
     /// What a regular expression finds.
     Regex {
@@ -79,7 +94,11 @@ pub enum Reading {
         pattern: Regex,
         /// A list of all matches, not the first or null.
         all: bool,
+        /// Types of the named groups that are no text.
+        types: BTreeMap<String, FieldType>,
     },
+    /// Several readings of the same output, by name.
+    Object(Vec<(String, Reading)>),
 }
 
 /// Tells one error apart.
@@ -99,7 +118,7 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
     if let Some(module) = &module {
         check_names(module, source, &mut diagnostics);
         for tool in &module.tools {
-            if let Err(problems) = compile(tool, source) {
+            if let Err(problems) = compile(module, tool, source) {
                 diagnostics.extend(problems);
             }
         }
@@ -108,12 +127,12 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
     (module, diagnostics)
 }
 
-/// Compiles one tool.
+/// Compiles one tool of a module.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn compile(tool: &ModuleTool, source: &Source) -> Result<Recipe, Vec<Diagnostic>> {
-    let mut compiler = Compiler { tool, source, diagnostics: Vec::new() };
+pub fn compile(module: &Module, tool: &ModuleTool, source: &Source) -> Result<Recipe, Vec<Diagnostic>> {
+    let mut compiler = Compiler { module, tool, source, diagnostics: Vec::new() };
     let recipe = compiler.recipe();
     if compiler.diagnostics.is_empty() { Ok(recipe) } else { Err(compiler.diagnostics) }
 }
@@ -153,6 +172,7 @@ fn bad_name(source: &Source, name: &Spanned<String>) -> Diagnostic {
 
 /// Compiles one tool and collects what is wrong with it.
 struct Compiler<'a> {
+    module: &'a Module,
     tool: &'a ModuleTool,
     source: &'a Source,
     diagnostics: Vec<Diagnostic>,
@@ -160,7 +180,7 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn recipe(&mut self) -> Recipe {
-        let tool = self.tool;
+        let (module, tool) = (self.module, self.tool);
         if tool.run.is_empty() {
             self.error(
                 "missing-key",
@@ -179,43 +199,71 @@ impl Compiler<'_> {
             run: tool.run.iter().map(|argument| self.part(argument)).collect(),
             stdin: tool.stdin.as_ref().and_then(|node| self.template(node)),
             cwd: tool.cwd.as_ref().and_then(|text| self.text(text)),
-            env: tool
-                .env
-                .iter()
-                .filter_map(|(name, node)| Some((name.clone(), self.template(node)?)))
-                .collect(),
-            env_pass: tool.env_pass.iter().map(|name| name.value.clone()).collect(),
+            env: self.env(),
+            env_pass: module.env_pass.iter().chain(&tool.env_pass).map(|name| name.value.clone()).collect(),
             timeout_ms: tool.timeout.as_ref().and_then(|text| self.duration(text)),
             result: self.reading(&tool.result),
+            value: tool.value.as_ref().and_then(|node| self.ending(node)),
             ok: tool.exit.ok.iter().copied().collect(),
             kinds: tool.exit.kinds.clone(),
-            errors: tool.errors.iter().filter_map(|rule| self.rule(rule)).collect(),
+            errors: tool.errors.iter().chain(&module.errors).filter_map(|rule| self.rule(rule)).collect(),
             idempotency_key: tool.idempotency_key.clone(),
         }
     }
 
+    fn env(&mut self) -> Vec<(String, Template)> {
+        let (module, tool) = (self.module, self.tool);
+        let mut env = Vec::new();
+        for (name, node) in &module.env {
+            env.extend(self.module_template(node).map(|value| (name.clone(), value)));
+        }
+        for (name, node) in &tool.env {
+            env.extend(self.template(node).map(|value| (name.clone(), value)));
+        }
+        env
+    }
+
     fn part(&mut self, argument: &Argument) -> Part {
+        let part = |values| Part { condition: None, values, otherwise: Vec::new(), options: false };
         match argument {
-            Argument::Always(text) => Part { condition: None, values: self.text(text).into_iter().collect() },
+            Argument::Always(text) => part(self.text(text).into_iter().collect()),
+            Argument::Options(options) => {
+                Part { options: true, ..part(self.text(&options.options).into_iter().collect()) }
+            }
             Argument::When(when) => Part {
                 condition: self.expression(&when.r#if),
-                values: when.then.iter().filter_map(|text| self.text(text)).collect(),
+                otherwise: when.r#else.iter().filter_map(|text| self.text(text)).collect(),
+                ..part(when.then.iter().filter_map(|text| self.text(text)).collect())
             },
         }
     }
 
     fn text(&mut self, text: &Spanned<String>) -> Option<Template> {
-        self.parse(&Value::String(text.value.clone()), text.span)
+        self.parse(&Value::String(text.value.clone()), text.span, &[])
     }
 
     fn template(&mut self, node: &Node) -> Option<Template> {
-        self.parse(&node.to_json(), node.span)
+        self.parse(&node.to_json(), node.span, &[])
     }
 
-    fn parse(&mut self, json: &Value, span: Span) -> Option<Template> {
+    /// A template that reads how the command ended.
+    fn ending(&mut self, node: &Node) -> Option<Template> {
+        self.parse(&node.to_json(), node.span, &ENDING)
+    }
+
+    /// A template of the whole module, which knows no arguments.
+    fn module_template(&mut self, node: &Node) -> Option<Template> {
+        let template = self.parse(&node.to_json(), node.span, &[])?;
+        for path in template.references().iter().filter(|path| !CONTEXT.contains(&path.as_str())) {
+            self.error("unknown-reference", node.span, format!("`{path}` is not known to the whole module"));
+        }
+        Some(template)
+    }
+
+    fn parse(&mut self, json: &Value, span: Span, more: &[&str]) -> Option<Template> {
         match Template::parse(json) {
             Ok(template) => {
-                self.check_references(&template.references(), span);
+                self.check_references(&template.references(), span, more);
                 Some(template)
             }
             Err(error) => {
@@ -228,7 +276,7 @@ impl Compiler<'_> {
     fn expression(&mut self, text: &Spanned<String>) -> Option<Expression> {
         match Expression::parse(&text.value) {
             Ok(expression) => {
-                self.check_references(&expression.references(), text.span);
+                self.check_references(&expression.references(), text.span, &[]);
                 Some(expression)
             }
             Err(error) => {
@@ -243,14 +291,16 @@ impl Compiler<'_> {
         self.error(code, at, error.message.clone());
     }
 
-    /// Templates of a tool read its arguments and [`CONTEXT`], nothing else.
-    fn check_references(&mut self, paths: &BTreeSet<String>, span: Span) {
+    /// Templates of a tool read its arguments, [`CONTEXT`] and `more`, nothing else.
+    fn check_references(&mut self, paths: &BTreeSet<String>, span: Span, more: &[&str]) {
         for path in paths {
             let name = path.split(['.', '[']).next().unwrap_or(path);
-            if self.tool.input.get(name).is_none() && !CONTEXT.contains(&name) {
+            if self.tool.input.get(name).is_none() && !CONTEXT.contains(&name) && !more.contains(&name) {
                 let message = format!("`{name}` is no argument of `{}`", self.tool.name.value);
                 let problem = Diagnostic::error("unknown-reference", self.source, span, message);
-                self.diagnostics.push(problem.suggest(name, self.tool.input.names().chain(CONTEXT)));
+                self.diagnostics.push(
+                    problem.suggest(name, self.tool.input.names().chain(CONTEXT).chain(more.iter().copied())),
+                );
             }
         }
     }
@@ -290,14 +340,50 @@ impl Compiler<'_> {
             ResultForm::Json => Reading::Json,
             ResultForm::JsonLines => Reading::JsonLines,
             ResultForm::Yaml => Reading::Yaml,
-            ResultForm::Lines(Lines { split, fields }) => Reading::Lines {
-                split: split.as_ref().map(|split| split.value.clone()),
-                fields: fields.iter().map(|field| field.value.clone()).collect(),
-            },
-            ResultForm::Regex(pick) => match self.pattern(&pick.pattern) {
-                Some(pattern) => Reading::Regex { pattern, all: pick.all },
-                None => Reading::Text,
-            },
+            ResultForm::Lines(lines) => self.lines(lines),
+            ResultForm::Regex(pick) => self.pick(pick),
+            ResultForm::Object(forms) => {
+                let readings = forms.iter().map(|(name, form)| (name.value.clone(), self.reading(form)));
+                Reading::Object(readings.collect())
+            }
+        }
+    }
+
+    fn lines(&mut self, lines: &Lines) -> Reading {
+        let pattern = lines.r#match.as_ref().and_then(|pattern| self.pattern(pattern));
+        let names: Vec<String> = match &pattern {
+            Some(pattern) => pattern.capture_names().flatten().map(str::to_owned).collect(),
+            None => lines.fields.iter().map(|field| field.value.clone()).collect(),
+        };
+        if let Some(text) = &lines.r#match
+            && (lines.split.is_some() || !lines.fields.is_empty())
+        {
+            self.error("bad-value", text.span, "`match` stands in place of `split` and `fields`");
+        }
+        self.check_types(&lines.types, &names);
+        let own = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
+        let fields = if pattern.is_some() { Vec::new() } else { names };
+        Reading::Lines {
+            end: own(&lines.end),
+            split: own(&lines.split),
+            fields,
+            pattern,
+            types: lines.types.clone(),
+        }
+    }
+
+    fn pick(&mut self, pick: &Pick) -> Reading {
+        let Some(pattern) = self.pattern(&pick.pattern) else { return Reading::Text };
+        let names: Vec<String> = pattern.capture_names().flatten().map(str::to_owned).collect();
+        self.check_types(&pick.types, &names);
+        Reading::Regex { pattern, all: pick.all, types: pick.types.clone() }
+    }
+
+    fn check_types(&mut self, types: &BTreeMap<String, FieldType>, names: &[String]) {
+        for name in types.keys().filter(|name| !names.contains(name)) {
+            let message = format!("`types` names `{name}`, which is no field of the result");
+            let problem = Diagnostic::error("unknown-reference", self.source, self.tool.name.span, message);
+            self.diagnostics.push(problem.suggest(name, names.iter().map(String::as_str)));
         }
     }
 
@@ -366,10 +452,43 @@ aliases: {log: git_log}
         assert_eq!(spec.input["required"], serde_json::json!(["all"]));
         assert_eq!(spec.input["properties"]["author"], serde_json::json!({"type": "string"}));
         assert!(spec.idempotent);
-        let recipe = compile(module.tool("log").unwrap(), &source).unwrap();
+        let recipe = compile(&module, module.tool("log").unwrap(), &source).unwrap();
         assert_eq!(recipe.run.len(), 7);
         assert_eq!(recipe.timeout_ms, Some(30_000));
         assert_eq!(recipe.kinds[&128], ErrorKind::NotFound);
         assert!(matches!(recipe.result, Reading::Lines { fields, .. } if fields == ["sha", "subject"]));
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_found() {
+        let text = r#"
+module: x
+description: A module
+env: {A: "{{ repo }}"}
+tools:
+  - name: x_y
+    description: A tool
+    effect: read
+    input: {repo: {type: string}}
+    run: [x, {if: repo, then: ["{{ rep }}"], else: [y]}, {options: "{{ repo }}"}]
+    result:
+      object:
+        one: {lines: {match: '(?P<size>\d+)', fields: [size], types: {size: integer, sise: integer}}}
+        two: {regex: {pattern: "(?P<n>.)", types: {m: flag}}}
+    value: {a: "{{ result.one }}", b: "{{ exit_code }}", c: "{{ resolt }}"}
+"#;
+        let source = Source::new("x.yaml", text);
+        let (module, problems) = check(&source);
+        assert!(module.is_some());
+        let messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        let expected = [
+            "`repo` is not known to the whole module",
+            "`types` names `sise`, which is no field of the result",
+            "`types` names `m`, which is no field of the result",
+            "`rep` is no argument of `x_y`",
+            "`match` stands in place of `split` and `fields`",
+            "`resolt` is no argument of `x_y`",
+        ];
+        assert_eq!(messages, expected);
     }
 }

@@ -1,1 +1,7 @@
-//! Acceptance tests.
+//! Acceptance tests: the `aa` binary as its users meet it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod support;
+
+/// Every help page, and what is said when arguments make no sense.
+mod help;

@@ -6,6 +6,7 @@ use clap::{CommandFactory, Error};
 use crate::args::Args;
 use crate::failure::Exit;
 use crate::printer::Printer;
+use crate::words;
 
 /// Prints help or version that was asked for, or says what is wrong with the command line.
 pub(crate) fn answer(error: &Error, printer: &Printer) -> Exit {
@@ -25,7 +26,7 @@ pub(crate) fn answer(error: &Error, printer: &Printer) -> Exit {
             if let Some(near) = suggestion(error) {
                 printer.hint(format_args!("did you mean `{near}`?"));
             }
-            printer.hint(format_args!("`{} --help` shows how it is used", command(error)));
+            printer.hint(format_args!("`{} --help` shows how it is used", command()));
             Exit::Usage
         }
     }
@@ -50,7 +51,7 @@ fn message(error: &Error) -> String {
         ErrorKind::InvalidSubcommand => {
             format!("there is no command `{}`", text(error, ContextKind::InvalidSubcommand))
         }
-        ErrorKind::MissingRequiredArgument => format!("missing {}", ticked(error, ContextKind::InvalidArg)),
+        ErrorKind::MissingRequiredArgument => format!("missing {}", missing(error)),
         ErrorKind::MissingSubcommand => "a command is missing".to_owned(),
         ErrorKind::InvalidValue if value().is_empty() => format!("`{}` needs a value", argument()),
         ErrorKind::InvalidValue => format!(
@@ -82,12 +83,26 @@ fn suggestion(error: &Error) -> Option<String> {
     kinds.into_iter().find_map(|kind| values(error, kind).into_iter().next())
 }
 
-/// The command that was meant, from clap's usage line.
-fn command(error: &Error) -> String {
-    let usage = text(error, ContextKind::Usage);
-    let words = usage.trim_start_matches("Usage:").split_whitespace();
-    let command: Vec<&str> = words.take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
-    if command.is_empty() { "aa".to_owned() } else { command.join(" ") }
+/// The command that was meant: the words that lead down the tree of commands.
+fn command() -> String {
+    let mut path = "aa".to_owned();
+    let mut here = Args::command();
+    for word in std::env::args().skip(1) {
+        if let Some(next) = here.find_subcommand(&word) {
+            path = format!("{path} {word}");
+            here = next.clone();
+        }
+    }
+    path
+}
+
+/// What must be given; of a group, any one of its arguments.
+fn missing(error: &Error) -> String {
+    let alternatives = |argument: &String| {
+        let names: Vec<String> = argument.trim_matches(['<', '>']).split('|').map(name).collect();
+        words::choice(&names)
+    };
+    values(error, ContextKind::InvalidArg).iter().map(alternatives).collect::<Vec<_>>().join(" and ")
 }
 
 fn text(error: &Error, kind: ContextKind) -> String {
@@ -99,7 +114,7 @@ fn text(error: &Error, kind: ContextKind) -> String {
 
 fn ticked(error: &Error, kind: ContextKind) -> String {
     let names: Vec<String> = values(error, kind).iter().map(|value| name(value)).collect();
-    crate::words::list(&names)
+    words::list(&names)
 }
 
 fn values(error: &Error, kind: ContextKind) -> Vec<String> {

@@ -44,7 +44,7 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "STATUS", hide_possible_values = true)]
     pub(crate) status: Vec<Status>,
     /// At most this many
-    #[arg(long, value_name = "COUNT", default_value = "20")]
+    #[arg(long, value_name = "COUNT", default_value = "20", value_parser = at_least_one)]
     pub(crate) limit: u32,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
@@ -210,6 +210,13 @@ impl From<Status> for RunStatus {
             Status::Failed => Self::Failed,
             Status::Cancelled => Self::Cancelled,
         }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("write a number from 1".to_owned()),
     }
 }
 

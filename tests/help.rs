@@ -1,0 +1,129 @@
+//! Every help page, and what is said when arguments make no sense.
+
+use crate::support::Aa;
+
+/// Every command, in the order of the tree.
+const COMMANDS: [&str; 29] = [
+    "",
+    "skill",
+    "skill run",
+    "skill list",
+    "skill show",
+    "skill check",
+    "skill plan",
+    "skill graph",
+    "skill new",
+    "run",
+    "run list",
+    "run show",
+    "run watch",
+    "run resume",
+    "run cancel",
+    "run answer",
+    "run resolve",
+    "run undo",
+    "run diff",
+    "tool",
+    "tool list",
+    "tool show",
+    "tool call",
+    "config",
+    "config check",
+    "config show",
+    "doctor",
+    "completions",
+    "schema",
+];
+
+#[test]
+fn every_page_fits_one_screen_and_says_what_it_said() {
+    let aa = Aa::new();
+    for command in COMMANDS {
+        let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let page = aa.args(&words).run().code(0).stderr("").out();
+        let lines = page.lines().count();
+        assert!(lines <= 40, "`aa {command} --help` has {lines} lines");
+        let columns = page.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        assert!(columns <= 100, "`aa {command} --help` is {columns} columns wide");
+        insta::assert_snapshot!(format!("aa {command}").trim().replace(' ', "-"), page);
+    }
+}
+
+#[test]
+fn the_pages_name_every_command() {
+    let aa = Aa::new();
+    for command in COMMANDS.iter().skip(1) {
+        let (parent, name) = command.rsplit_once(' ').unwrap_or(("", command));
+        let words: Vec<&str> = parent.split_whitespace().chain(["--help"]).collect();
+        aa.args(words).run().stdout_contains(&format!("\n  {name} "));
+    }
+}
+
+#[test]
+fn alone_it_shows_the_short_help_and_is_no_success() {
+    let ran = Aa::new().args([""; 0]).run().code(2).stdout("").stderr_contains("Usage: aa");
+    assert!(ran.err().contains("Commands:"));
+    Aa::new().args(["skill"]).run().code(2).stdout("").stderr_contains("Usage: aa skill");
+}
+
+#[test]
+fn the_version_is_plain() {
+    Aa::new().args(["--version"]).run().code(0).stdout(concat!("aa ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn wrong_arguments_get_our_words() {
+    let aa = Aa::new();
+    let say = |words: &str| aa.args(words.split(' ')).run().code(2).stdout("").err();
+    insta::assert_snapshot!(say("skil run x"), @"
+    error: there is no command `skil`
+    hint: did you mean `skill`?
+    hint: `aa run --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("skill run x --dryrun"), @"
+    error: unexpected argument `--dryrun`
+    hint: did you mean `--dry-run`?
+    hint: `aa skill run --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("skill run"), @"
+    error: missing `SKILL`
+    hint: `aa skill run --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("skill run x --input mr"), @"
+    error: `--input` cannot be `mr`: write it as `name=value`
+    hint: `aa skill run --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("skill run x --format jsn"), @"
+    error: `--format` cannot be `jsn`; it is one of `human`, `json` and `quiet`
+    hint: did you mean `json`?
+    hint: `aa skill run --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("skill run x --plan"), @"
+    error: `--plan` needs a value
+    hint: `aa skill run --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("run show twelve"), @"
+    error: `RUN` cannot be `twelve`: a run is a number from 1
+    hint: `aa run show --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("run resume 3 --all"), @"
+    error: `RUN` does not go with `--all`
+    hint: `aa run resume --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("run resolve 3 deploy"), @"
+    error: missing `--done`, `--retry` or `--fail`
+    hint: `aa run resolve --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("run resolve 3 deploy --retry --fail"), @"
+    error: `--retry` does not go with `--fail`
+    hint: `aa run resolve --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("run list --limit many"), @"
+    error: `--limit` cannot be `many`: write a number from 1
+    hint: `aa run list --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("skill run x extra"), @"
+    error: unexpected argument `extra`
+    hint: `aa skill run --help` shows how it is used
+    ");
+}

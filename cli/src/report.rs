@@ -8,6 +8,9 @@ pub(crate) mod plain;
 pub(crate) mod tree;
 pub(crate) mod value;
 
+#[cfg(test)]
+mod tests;
+
 use aa_run::engine::Notice;
 use aa_run::event::{Event, StepError, StepPath};
 use serde_json::Value;
@@ -162,9 +165,10 @@ impl<'a> Reporter<'a> {
 
     fn explain(&self, error: &StepError, step: Option<&StepPath>) {
         let message = words::harmless(&error.message);
+        let kind = words::wire(&error.kind);
         match step {
-            Some(step) => self.printer.error(format_args!("step `{step}` failed: {message}")),
-            None => self.printer.error(message),
+            Some(step) => self.printer.error(format_args!("step `{step}` failed ({kind}): {message}")),
+            None => self.printer.error(format_args!("{message} ({kind})")),
         }
         self.quote(&error.details);
         if !self.is_for_people() {

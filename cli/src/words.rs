@@ -14,7 +14,7 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 /// `10 000` for 10000.
 pub(crate) fn thousands(number: impl fmt::Display) -> String {
     let digits = number.to_string();
-    if digits.len() < 5 {
+    if digits.len() < 4 {
         return digits;
     }
     let first = digits.len() % 3;
@@ -180,7 +180,8 @@ mod tests {
         assert_eq!(count(0, "step"), "0 steps");
         assert_eq!(count(2, "query"), "2 queries");
         assert_eq!(count(2, "key"), "2 keys");
-        assert_eq!(count(9999, "item"), "9999 items");
+        assert_eq!(count(999, "item"), "999 items");
+        assert_eq!(count(2_000, "item"), "2 000 items");
         assert_eq!(count(10_000, "item"), "10 000 items");
         assert_eq!(thousands(1_234_567), "1 234 567");
     }

@@ -65,7 +65,7 @@ impl Human {
         }
         self.frame += 1;
         self.flush();
-        let lines = self.live(tree, Utc::now());
+        let lines = self.live(tree, Utc::now(), size());
         self.bar.set_message(lines.join("\n"));
         self.bar.tick();
     }
@@ -101,8 +101,7 @@ impl Human {
     }
 
     /// The lines of everything that goes on, fitted to the terminal.
-    fn live(&self, tree: &Tree, now: Time) -> Vec<String> {
-        let (columns, rows) = size();
+    pub(super) fn live(&self, tree: &Tree, now: Time, (columns, rows): (usize, usize)) -> Vec<String> {
         let mut lines = Vec::new();
         for &index in &tree.top {
             self.add(&mut lines, tree, index, 0, now);

@@ -27,7 +27,7 @@ impl Layout {
             State::Skipped(_) => String::new(),
             _ => words::duration(node.duration_ms),
         };
-        self.compose(&self.palette.mark(mark).to_string(), &self.label(node, depth), &time, &remark)
+        self.compose((&self.palette.mark(mark).to_string(), &time, &remark), node, depth)
     }
 
     /// The lines of a step that is over and of the parts of it that are worth showing.
@@ -74,7 +74,7 @@ impl Layout {
             _ => self.progress(node),
         };
         let time = words::duration(node.elapsed_ms(now));
-        self.compose(sign, &self.label(node, depth), &time, &remark)
+        self.compose((sign, &time, &remark), node, depth)
     }
 
     /// What a running step has to say: its items, its attempt, its last line.
@@ -99,10 +99,9 @@ impl Layout {
         match &node.state {
             State::Done(said) => (Mark::Done, self.note(Tone::Dim, result(node, said))),
             State::Failed { error, continued } => {
-                let kind = words::wire(&error.kind);
                 let end = if *continued { " (the run goes on)" } else { "" };
                 let tone = if *continued { Tone::Warn } else { Tone::Bad };
-                (Mark::Failed, self.note(tone, format!("{kind}: {}{end}", one_line(&error.message))))
+                (Mark::Failed, self.note(tone, format!("{}{end}", one_line(&error.message))))
             }
             State::Skipped(reason) => (Mark::Skipped, self.note(Tone::Dim, one_line(reason))),
             State::Unknown => (Mark::Unknown, self.note(Tone::Warn, "outcome unknown".to_owned())),
@@ -118,21 +117,18 @@ impl Layout {
         if text.is_empty() { text } else { self.palette.paint(tone, text).to_string() }
     }
 
-    fn label(self, node: &Node, depth: usize) -> String {
+    /// A sign, a name, a time, and what there is to say.
+    fn compose(self, (sign, time, note): (&str, &str, &str), node: &Node, depth: usize) -> String {
         let label = if self.name == 0 { node.path.0.as_str() } else { node.label() };
+        // `build#undo` is the taking back of `build`.
         let label =
-            label.strip_suffix("#undo").map_or_else(|| label.to_owned(), |step| format!("undo {step}"));
-        format!("{}{label}", indent(depth))
-    }
-
-    fn compose(self, sign: &str, label: &str, time: &str, note: &str) -> String {
-        let width = self.name;
-        let line = if width == 0 {
-            format!("{sign} {label}  {time}  {note}")
-        } else {
-            format!("{sign} {label:<width$}  {time:>6}  {note}")
-        };
-        line.trim_end().to_owned()
+            label.rsplit_once('#').map_or_else(|| label.to_owned(), |(step, what)| format!("{what} {step}"));
+        if self.name == 0 {
+            let parts = [&format!("{sign} {label}"), time, note];
+            return parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
+        }
+        let width = self.name.saturating_sub(2 * depth);
+        format!("{}{sign} {label:<width$}  {time:>6}  {note}", indent(depth)).trim_end().to_owned()
     }
 }
 

@@ -334,7 +334,10 @@ impl Node {
 
     /// Its name within its parent: `tag` of `release/tag`, `fan[3]` of `fan[3]`.
     pub(crate) fn label(&self) -> &str {
-        self.path.0.rsplit('/').next().unwrap_or(&self.path.0)
+        match self.parent {
+            Some(_) => self.path.0.rsplit('/').next().unwrap_or(&self.path.0),
+            None => &self.path.0,
+        }
     }
 
     /// Whether anything can still happen to it.
@@ -364,10 +367,14 @@ impl Parts {
 }
 
 /// The path of what a step is part of: `fan[3]/x` is in `fan[3]`, `fan[3]` in `fan`.
+///
+/// Taking a step back comes after everything else, and stands alone.
 fn parent(path: &str) -> Option<&str> {
+    if path.contains('#') {
+        return None;
+    }
     let last = path.rfind('/').map_or(0, |slash| slash + 1);
     match path[last..].find('[') {
-        // Taking back an item stands beside the items, not in one.
         Some(bracket) => Some(&path[..last + bracket]),
         None => path[..last].strip_suffix('/'),
     }
@@ -386,7 +393,8 @@ mod tests {
             ("release/build", Some("release")),
             ("release/fan[0]", Some("release/fan")),
             ("build#undo", None),
-            ("fan[3]#undo", Some("fan")),
+            ("fan[3]#undo", None),
+            ("release/build#undo", None),
         ];
         for (path, expected) in cases {
             assert_eq!(parent(path), expected, "{path}");

@@ -14,7 +14,7 @@ use super::blobs::Blobs;
 use super::owner::{self, Owner};
 use super::projection::Projection;
 use super::row::{self, Entry};
-use super::{Ask, Created, Lease, RunStatus, StoreError};
+use super::{Ask, Created, Lease, RunStatus, StoreError, database};
 use crate::event::{Origin, RunId, Time};
 
 /// The write side of the store, owned by the writer's thread.
@@ -65,6 +65,10 @@ impl Journal {
     /// Forgets what a lost transaction may have left in the cache.
     pub(super) fn forget(&mut self) {
         self.held.clear();
+    }
+
+    pub(super) fn tidy(&self) {
+        database::tidy_log(&self.db, &self.path);
     }
 
     pub(super) fn write_error(&self, error: &dyn std::fmt::Display) -> StoreError {

@@ -13,6 +13,8 @@ use super::journal::{Fault, Journal};
 
 /// Writes that may be queued before callers have to wait.
 const QUEUE: usize = 4096;
+/// Commits from one look at the log to the next.
+const TIDY_EVERY: u64 = 16;
 /// Writes of one transaction; bounds the memory and time that one takes.
 const BATCH: usize = 1024;
 
@@ -92,6 +94,10 @@ fn write_all(mut journal: Journal, mut queue: mpsc::Receiver<Box<dyn Write>>, co
         }
         write_batch(&mut journal, &mut batch);
         commits.send_modify(|count| *count += 1);
+        // Callers now do what they waited to be durable for: time to clean up.
+        if *commits.borrow() % TIDY_EVERY == 1 && queue.is_empty() {
+            journal.tidy();
+        }
     }
 }
 

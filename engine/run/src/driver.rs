@@ -1,7 +1,18 @@
 //! The loop that gives a machine hands.
 //!
-//! One loop per run owns the machine, the lease and the journal. Calls run as tasks
-//! that hand back a value and touch nothing, so there is nothing to lock.
+//! One loop per run owns the machine, the lease and the journal. Calls ([`calls`]) run
+//! as tasks that hand back a value and touch nothing, so there is nothing to lock.
+//!
+//! Each turn of the loop takes everything that has happened meanwhile, folds it in, lets
+//! the machine say all that follows, and makes the lot durable in one commit. Only then
+//! calls start and watchers are told. So the end of one step and the start of the next
+//! share a commit, and batches grow with the load.
+
+mod calls;
+mod clock;
+mod inbox;
+mod lines;
+mod veil;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,9 +21,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use self::calls::{Calls, Ended};
+pub use self::clock::{Clock, WallClock};
+use self::inbox::Inbox;
+use self::lines::{Line, Lines};
 use crate::engine::{Notice, Outcome};
-use crate::event::{Event, Origin, RunId, Time};
-use crate::machine::Machine;
+use crate::event::{Body, Event, Origin, RunId, Time};
+use crate::machine::{Call, Command, Machine};
 use crate::store::{Lease, Request, Store, StoreError};
 use crate::tool::Tool;
 
@@ -109,26 +124,247 @@ pub trait Secrets: Send + Sync {
     async fn reveal(&self, name: &str) -> Result<String, String>;
 }
 
-/// Tells the time, and waits for it.
-#[async_trait]
-pub trait Clock: Send + Sync {
-    /// Now, to the millisecond.
-    fn now(&self) -> Time;
-    /// Returns when `now` has reached this time.
-    async fn sleep_until(&self, time: Time);
-}
-
-/// The clock on the wall.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WallClock;
-
 /// Drives a run until it is over, or parked, or cannot be written any more.
 ///
 /// # Errors
 /// The journal's: then every call has been stopped and nothing was told that is not durable.
 /// A machine that refuses an event gives [`StoreError::Corrupt`].
 pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
-    Err(StoreError::NoRun(run.lease.run))
+    let mut driver = Driver::new(run);
+    let result = driver.run().await;
+    // Whatever still runs has lost its run; it must not outlive it.
+    driver.calls.kill_all().await;
+    result
+}
+
+/// A run on its way.
+struct Driver {
+    run: Drive,
+    calls: Calls,
+    inbox: Inbox,
+    lines: Lines,
+    /// Events that are folded in and not yet durable.
+    batch: Vec<Event>,
+    /// Requests that these events answer.
+    taken: Vec<i64>,
+    /// Calls to start once their starts are durable.
+    starts: Vec<Call>,
+    /// The run was over before: its end has given the lease back then, and not now.
+    was_over: bool,
+}
+
+/// Why the loop goes on.
+enum Wake {
+    Ended(Vec<Ended>),
+    Line(Line),
+    Inbox,
+    Timer,
+}
+
+impl Driver {
+    fn new(run: Drive) -> Self {
+        let (lines, sender) = Lines::new();
+        let calls = Calls::new(&run, sender);
+        let inbox = Inbox::new(&run);
+        let was_over = run.machine.is_over();
+        Self { run, calls, inbox, lines, batch: Vec::new(), taken: Vec::new(), starts: Vec::new(), was_over }
+    }
+
+    async fn run(&mut self) -> Result<Outcome, StoreError> {
+        self.enter()?;
+        loop {
+            self.advance()?;
+            self.commit().await?;
+            if let Some(ending) = self.run.machine.ending() {
+                let outcome = outcome(ending);
+                if self.was_over {
+                    self.give_back().await?;
+                }
+                return Ok(outcome);
+            }
+            if let Some(outcome) = self.park().await? {
+                return Ok(outcome);
+            }
+            let wake = self.wait().await;
+            self.react(wake)?;
+        }
+    }
+
+    /// The first events of this process, and what lies in the inbox already.
+    fn enter(&mut self) -> Result<(), StoreError> {
+        match &self.run.entry {
+            Entry::Fresh => {}
+            Entry::Resume => self.record(self.run.machine.resume(), None)?,
+            Entry::Undo { by } => {
+                let body = Body::UndoStarted { by: by.clone(), step: None, error: None };
+                self.record(body, None)?;
+            }
+        }
+        self.read_inbox()
+    }
+
+    /// Lets the machine say everything that follows from what has happened.
+    fn advance(&mut self) -> Result<(), StoreError> {
+        while let Some(command) = self.run.machine.poll(self.now()) {
+            match command {
+                Command::Record(body) => self.record(body, None)?,
+                Command::Call(call) => self.starts.push(call),
+                Command::Stop(step) => self.calls.stop(&step),
+                Command::Kill(step) => self.calls.kill(&step),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what has happened durable; only then it has consequences.
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        if !self.batch.is_empty() || !self.taken.is_empty() {
+            let events = std::mem::take(&mut self.batch);
+            let taken = std::mem::take(&mut self.taken);
+            let hook = self.run.means.after_commit.clone();
+            let told = !self.run.watchers.is_closed() || hook.is_some();
+            let copies = if told { events.clone() } else { Vec::new() };
+            self.run.journal.append(self.run.lease, events, taken).await?;
+            for event in copies {
+                if let Some(hook) = &hook {
+                    hook(&event);
+                }
+                self.tell(Notice::Event(Box::new(event)));
+            }
+        }
+        for call in self.starts.drain(..) {
+            self.calls.start(call);
+        }
+        Ok(())
+    }
+
+    /// Ends here, or fails, when nothing but a person can move the run on.
+    async fn park(&mut self) -> Result<Option<Outcome>, StoreError> {
+        if !self.calls.is_empty() || self.run.machine.wake_at().is_some() {
+            return Ok(None);
+        }
+        let waiting = self.run.machine.waiting();
+        if waiting.is_empty() {
+            return Err(self.corrupt("nothing can move the run on"));
+        }
+        if self.run.park == Park::Stay {
+            return Ok(None);
+        }
+        self.read_inbox()?;
+        if !self.batch.is_empty() || !self.taken.is_empty() {
+            // Somebody has just answered: `wait` returns at once.
+            self.inbox.look_again();
+            return Ok(None);
+        }
+        self.give_back().await?;
+        Ok(Some(Outcome::Waiting(waiting)))
+    }
+
+    async fn give_back(&self) -> Result<(), StoreError> {
+        self.run.journal.release(self.run.lease).await
+    }
+
+    async fn wait(&mut self) -> Wake {
+        let wake_at = self.run.machine.wake_at();
+        let clock = Arc::clone(&self.run.means.clock);
+        let timer = async {
+            match wake_at {
+                Some(time) => clock.sleep_until(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(line) = self.lines.next() => Wake::Line(line),
+            Some(ended) = self.calls.next() => Wake::Ended(ended),
+            () = self.inbox.changed() => Wake::Inbox,
+            () = timer => Wake::Timer,
+        }
+    }
+
+    fn react(&mut self, wake: Wake) -> Result<(), StoreError> {
+        match wake {
+            Wake::Line(line) => self.show(line),
+            Wake::Ended(ended) => {
+                // What a step printed comes before its end.
+                for line in self.lines.waiting() {
+                    self.show(line)?;
+                }
+                ended.into_iter().try_for_each(|ended| self.settle(ended))
+            }
+            Wake::Inbox => self.read_inbox(),
+            Wake::Timer => Ok(()),
+        }
+    }
+
+    fn settle(&mut self, ended: Ended) -> Result<(), StoreError> {
+        self.lines.forget(&ended.step);
+        let body = self.run.machine.settle(&ended.step, ended.result, self.now());
+        let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
+        self.record(body, None)
+    }
+
+    fn show(&mut self, line: Line) -> Result<(), StoreError> {
+        if self.calls.is_running(&line.step) && self.lines.is_due(&line.step, self.now()) {
+            let message = lines::shortened(&line.text);
+            self.record(Body::StepProgress { step: line.step.clone(), message }, None)?;
+        }
+        self.tell(Notice::Line { step: line.step, line: line.text });
+        Ok(())
+    }
+
+    fn read_inbox(&mut self) -> Result<(), StoreError> {
+        for request in self.run.journal.inbox(self.run.lease.run)? {
+            if self.taken.contains(&request.id) {
+                continue;
+            }
+            self.taken.push(request.id);
+            match self.run.machine.request(&request) {
+                Ok(body) => self.record(body, Some(request.origin))?,
+                Err(misfit) => {
+                    tracing::warn!(run = %self.run.lease.run, by = request.by, "ignored a request: {misfit}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds an event in and puts it down for the next commit.
+    fn record(&mut self, body: Body, source: Option<Origin>) -> Result<(), StoreError> {
+        let machine = &mut self.run.machine;
+        let event = Event {
+            run_id: self.run.lease.run,
+            seq: machine.next_seq(),
+            at: clock::milliseconds(self.run.means.clock.now()).max(machine.last_at()),
+            source: source.unwrap_or(self.run.origin),
+            body,
+        };
+        if let Err(misfit) = machine.apply(&event) {
+            return Err(self.corrupt(&misfit.message));
+        }
+        self.batch.push(event);
+        Ok(())
+    }
+
+    fn tell(&self, notice: Notice) {
+        // Nobody listening is fine.
+        let _ = self.run.watchers.send(notice);
+    }
+
+    fn now(&self) -> Time {
+        clock::milliseconds(self.run.means.clock.now())
+    }
+
+    fn corrupt(&self, message: &str) -> StoreError {
+        StoreError::Corrupt { run: self.run.lease.run, message: message.to_owned() }
+    }
+}
+
+fn outcome(ending: &Body) -> Outcome {
+    match ending {
+        Body::SkillCompleted { outputs, .. } => Outcome::Completed(outputs.clone()),
+        Body::SkillFailed { error, step, .. } => Outcome::Failed { error: error.clone(), step: step.clone() },
+        _ => Outcome::Cancelled,
+    }
 }
 
 #[async_trait]
@@ -147,19 +383,6 @@ impl Journal for Store {
 
     fn version(&self) -> Result<i64, StoreError> {
         self.version()
-    }
-}
-
-#[async_trait]
-impl Clock for WallClock {
-    fn now(&self) -> Time {
-        chrono::Utc::now()
-    }
-
-    async fn sleep_until(&self, time: Time) {
-        if let Ok(left) = (time - self.now()).to_std() {
-            tokio::time::sleep(left).await;
-        }
     }
 }
 

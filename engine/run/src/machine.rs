@@ -2,19 +2,78 @@
 //!
 //! Pure: no clock, no I/O, no tasks, no order that depends on a hash. The same plan
 //! and events give the same state and the same next commands, in any process.
+//!
+//! A run is a tree of frames ([`frame`]): one for the skill, one for each running
+//! sub-skill. A frame's steps are units ([`unit`]), or fans of units ([`foreach`]).
+//! Events change the state ([`fold`]) and put whatever they may have moved on the
+//! agenda; [`Machine::poll`] takes the agenda's entries in order and asks each for its
+//! next event ([`start`], [`settle`], [`undo`], [`recover`]). So the cost of an event
+//! does not grow with the number of steps, and templates are evaluated only before an
+//! event is made, never when it is folded: what they gave is in the event.
 
+mod evaluate;
+mod fold;
+mod foreach;
+mod frame;
+mod layout;
+mod place;
+mod recover;
+mod retry;
+mod settle;
+mod start;
+mod undo;
+mod unit;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use aa_spec::plan::Plan;
+use aa_spec::plan::{Plan, StepPlan};
+use aa_spec::template::Scope;
+use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
-use crate::event::{Body, Event, StepError, StepPath, Time};
-use crate::store::Request;
+use self::frame::Frame;
+use self::layout::Layout;
+use self::place::{Job, Place, Spot};
+use self::undo::Completed;
+use crate::event::{Body, Event, RunId, StepPath, Time};
+
+/// The frame of the skill that the run is about.
+const ROOT: usize = 0;
 
 /// A run's state and rules.
 #[derive(Debug)]
 pub struct Machine {
-    _plan: Arc<Plan>,
+    layout: Arc<Layout>,
+    layouts: BTreeMap<String, Arc<Layout>>,
+    secrets: Vec<String>,
+    /// Number of the next event.
+    seq: u64,
+    /// Time of the last event.
+    now: Time,
+    run: Option<RunId>,
+    started: Time,
+    nonce: String,
+    dry_run: bool,
+    /// What every skill of the run sees.
+    base: Scope,
+    /// By number; `None` once nothing can ask for it any more.
+    frames: Vec<Option<Box<Frame>>>,
+    /// What may have a next event now.
+    agenda: BTreeSet<Job>,
+    /// Units that want to be looked at, and when.
+    timers: BTreeSet<(Time, Place)>,
+    /// Frames and when their time is over.
+    deadlines: BTreeSet<(Time, usize)>,
+    /// What the driver has not been told yet.
+    signals: VecDeque<Signal>,
+    /// Steps and items that can be taken back, in the order in which they completed.
+    completed: Vec<Completed>,
+    /// Frames that are being taken back.
+    undoing: BTreeSet<usize>,
+    /// How often someone asked for the run's end.
+    cancels: u32,
+    ending: Option<Body>,
 }
 
 /// What the driver must do now.
@@ -55,17 +114,46 @@ pub struct Misfit {
     pub message: String,
 }
 
+/// A command to a call, until it is told.
+#[derive(Clone, Copy, Debug)]
+enum Signal {
+    Call(Spot),
+    Stop(Spot),
+    Kill(Spot),
+}
+
 impl Machine {
     /// The state before any event.
-    pub fn new(plan: Arc<Plan>) -> Self {
-        Self { _plan: plan }
+    pub fn new(plan: &Arc<Plan>) -> Self {
+        let (layout, layouts) = Layout::prepare(plan);
+        Self {
+            layout,
+            layouts,
+            secrets: layout::secret_names(plan),
+            seq: 0,
+            now: Time::UNIX_EPOCH,
+            run: None,
+            started: Time::UNIX_EPOCH,
+            nonce: String::new(),
+            dry_run: false,
+            base: Scope::default(),
+            frames: Vec::new(),
+            agenda: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            signals: VecDeque::new(),
+            completed: Vec::new(),
+            undoing: BTreeSet::new(),
+            cancels: 0,
+            ending: None,
+        }
     }
 
     /// The state after these events.
     ///
     /// # Errors
     /// The first event that does not fit: the journal is corrupt, or another plan's.
-    pub fn replay(plan: Arc<Plan>, events: &[Event]) -> Result<Self, Misfit> {
+    pub fn replay(plan: &Arc<Plan>, events: &[Event]) -> Result<Self, Misfit> {
         let mut machine = Self::new(plan);
         for event in events {
             machine.apply(event)?;
@@ -78,47 +166,120 @@ impl Machine {
     /// # Errors
     /// The event does not fit. The state must not be used any more.
     pub fn apply(&mut self, event: &Event) -> Result<(), Misfit> {
-        let _ = event;
+        self.check_place_in_journal(event)?;
+        self.fold(event)?;
+        self.seq += 1;
+        self.now = self.now.max(event.at);
+        self.expire(self.now);
         Ok(())
     }
 
     /// The next thing to do now, given the time; `None` when there is nothing. A record
     /// must be applied before the next poll.
     pub fn poll(&mut self, now: Time) -> Option<Command> {
-        let _ = now;
+        let now = now.max(self.now);
+        while let Some(signal) = self.signals.pop_front() {
+            if let Some(command) = self.tell(signal) {
+                return Some(command);
+            }
+        }
+        self.wake(now);
+        while let Some(job) = self.agenda.first().copied() {
+            let body = match job {
+                Job::Unit(place) => self.decide_unit(place, now),
+                Job::Fan(place) => self.decide_fan(place, now),
+                Job::Frame(frame) => self.decide_frame(frame, now),
+                Job::Undo(frame) => self.decide_undo(frame, now),
+            };
+            if let Some(body) = body {
+                return Some(Command::Record(body));
+            }
+            self.agenda.remove(&job);
+        }
         None
     }
 
     /// When to poll again at the latest although nothing happened.
     pub fn wake_at(&self) -> Option<Time> {
-        None
+        self.timers.first().map(|(time, _)| *time)
     }
 
-    /// The event that the end of a call amounts to: completed, retrying or failed.
-    ///
-    /// # Errors
-    /// No call is running at this step.
-    pub fn settle(
-        &self,
-        step: &StepPath,
-        result: Result<Value, StepError>,
-        now: Time,
-    ) -> Result<Body, Misfit> {
-        let _ = (step, result, now);
-        Err(Misfit { message: String::new() })
+    /// Number of the next event.
+    pub fn next_seq(&self) -> u64 {
+        self.seq
     }
 
-    /// The event that a request amounts to.
-    ///
-    /// # Errors
-    /// Why the request does not fit the state, in words for whoever made it.
-    pub fn request(&self, request: &Request) -> Result<Body, Misfit> {
-        let _ = request;
-        Err(Misfit { message: String::new() })
+    /// Time of the last event; the next one's is not before it.
+    pub fn last_at(&self) -> Time {
+        self.now
     }
 
-    /// Steps that only a person can move on: open questions and unknown outcomes.
-    pub fn waiting(&self) -> Vec<StepPath> {
-        Vec::new()
+    /// The event with which the run ended, unless it runs, or is being taken back.
+    pub fn ending(&self) -> Option<&Body> {
+        self.ending.as_ref().filter(|_| self.undoing.is_empty())
     }
+
+    /// Whether the run has ended before; it may still be taken back.
+    pub fn is_over(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    /// Puts units whose time has come on the agenda.
+    fn wake(&mut self, now: Time) {
+        while let Some((time, place)) = self.timers.first().copied().filter(|(time, _)| *time <= now) {
+            self.timers.remove(&(time, place));
+            self.agenda.insert(Job::Unit(place));
+            if matches!(self.unit(place).map(|unit| &unit.state), Some(unit::State::Retrying { .. })) {
+                self.make_ready(place);
+            }
+        }
+    }
+
+    /// The command that a signal amounts to, if it still means anything.
+    fn tell(&self, signal: Signal) -> Option<Command> {
+        match signal {
+            Signal::Call(spot) => self.call(spot).map(Command::Call),
+            Signal::Stop(spot) => self.spot_path(spot).map(Command::Stop),
+            Signal::Kill(spot) => self.spot_path(spot).map(Command::Kill),
+        }
+    }
+
+    fn frame(&self, id: usize) -> Option<&Frame> {
+        self.frames.get(id)?.as_deref()
+    }
+
+    fn frame_mut(&mut self, id: usize) -> Option<&mut Frame> {
+        self.frames.get_mut(id)?.as_deref_mut()
+    }
+
+    /// The plan of the step at a place.
+    fn step(&self, place: Place) -> Option<&StepPlan> {
+        self.frame(place.frame)?.layout.step(place.step)
+    }
+}
+
+impl Misfit {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+fn misfit<T>(message: impl Into<String>) -> Result<T, Misfit> {
+    Err(Misfit::new(message))
+}
+
+/// A time so many milliseconds later, as far as the calendar goes.
+fn later(at: Time, ms: u64) -> Time {
+    let delta = i64::try_from(ms).ok().and_then(TimeDelta::try_milliseconds);
+    delta.and_then(|delta| at.checked_add_signed(delta)).unwrap_or(Time::MAX_UTC)
+}
+
+/// The earlier of two times that may be missing.
+fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    a.into_iter().chain(b).min()
+}
+
+/// Milliseconds between two times; nothing when the clock went back.
+fn elapsed(since: Time, now: Time) -> u64 {
+    u64::try_from((now - since).num_milliseconds()).unwrap_or(0)
 }

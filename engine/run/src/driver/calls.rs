@@ -1,0 +1,242 @@
+//! Calls as tasks: they hand back a value and touch nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aa_spec::tool::ErrorKind;
+use serde_json::{Map, Value, json};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::lines::LineSender;
+use super::veil::Veil;
+use super::{Drive, Means};
+use crate::event::{RunId, StepError, StepPath, Time};
+use crate::machine::Call;
+use crate::tool::{CallContext, Tool};
+
+/// How long a call that was asked to stop may take for it. Longer than any tool of ours
+/// needs to end its processes.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// The calls that a run makes at the moment.
+pub(super) struct Calls {
+    shared: Arc<Shared>,
+    tasks: JoinSet<Result<Value, StepError>>,
+    step_of: HashMap<Id, StepPath>,
+    running: BTreeMap<StepPath, Running>,
+}
+
+/// What every call of a run needs.
+struct Shared {
+    means: Means,
+    run: RunId,
+    folder: PathBuf,
+    lines: LineSender,
+    veil: Veil,
+}
+
+struct Running {
+    cancel: CancellationToken,
+    task: AbortHandle,
+}
+
+/// The end of a call.
+pub(super) struct Ended {
+    pub(super) step: StepPath,
+    pub(super) result: Result<Value, StepError>,
+}
+
+impl Calls {
+    pub(super) fn new(run: &Drive, lines: LineSender) -> Self {
+        let shared = Shared {
+            means: run.means.clone(),
+            run: run.lease.run,
+            folder: run.folder.clone(),
+            lines,
+            veil: Veil::new(Arc::clone(&run.means.secrets)),
+        };
+        Self {
+            shared: Arc::new(shared),
+            tasks: JoinSet::new(),
+            step_of: HashMap::new(),
+            running: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    pub(super) fn is_running(&self, step: &StepPath) -> bool {
+        self.running.contains_key(step)
+    }
+
+    /// Starts a call.
+    pub(super) fn start(&mut self, call: Call) {
+        let cancel = CancellationToken::new();
+        let step = call.step.clone();
+        let task = self.tasks.spawn(make_hidden(Arc::clone(&self.shared), call, cancel.clone()));
+        self.step_of.insert(task.id(), step.clone());
+        self.running.insert(step, Running { cancel, task });
+    }
+
+    /// Asks a call to stop.
+    pub(super) fn stop(&self, step: &StepPath) {
+        if let Some(running) = self.running.get(step) {
+            running.cancel.cancel();
+        }
+    }
+
+    /// Ends a call at once.
+    pub(super) fn kill(&self, step: &StepPath) {
+        if let Some(running) = self.running.get(step) {
+            running.cancel.cancel();
+            running.task.abort();
+        }
+    }
+
+    /// Ends every call, and waits until they are gone.
+    pub(super) async fn kill_all(&mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    /// Every call that has ended, at least one; `None` when none is running. May be
+    /// cancelled without losing any.
+    pub(super) async fn next(&mut self) -> Option<Vec<Ended>> {
+        let first = self.tasks.join_next_with_id().await?;
+        let mut all = vec![self.ended(first)];
+        while let Some(next) = self.tasks.try_join_next_with_id() {
+            all.push(self.ended(next));
+        }
+        Some(all)
+    }
+
+    fn ended(&mut self, joined: Result<(Id, Result<Value, StepError>), JoinError>) -> Ended {
+        let (id, result) = match joined {
+            Ok((id, result)) => (id, result),
+            Err(error) => {
+                let id = error.id();
+                let mut error = broken(error);
+                self.shared.veil.hide_error(&mut error);
+                (id, Err(error))
+            }
+        };
+        // Every task is put down when it is started.
+        let step = self.step_of.remove(&id).unwrap_or_else(|| StepPath(String::new()));
+        self.running.remove(&step);
+        Ended { step, result }
+    }
+}
+
+/// What a task amounts to that did not come to its end.
+fn broken(error: JoinError) -> StepError {
+    if !error.is_panic() {
+        return StepError::new(ErrorKind::Cancelled, "the call was killed");
+    }
+    let panic = error.into_panic();
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+    let mut error = StepError::new(ErrorKind::Permanent, "the tool panicked");
+    if let Some(said) = said {
+        error.details = json!({ "panic": said });
+    }
+    error
+}
+
+/// One call, with nothing secret in what comes back.
+async fn make_hidden(shared: Arc<Shared>, call: Call, cancel: CancellationToken) -> Result<Value, StepError> {
+    let mut result = make(&shared, call, cancel).await;
+    match &mut result {
+        Ok(value) => shared.veil.hide_value(value),
+        Err(error) => shared.veil.hide_error(error),
+    }
+    result
+}
+
+/// One call, from waiting for its turn to its result.
+async fn make(shared: &Arc<Shared>, call: Call, cancel: CancellationToken) -> Result<Value, StepError> {
+    let Some(tool) = (shared.means.tools)(&call.tool) else {
+        return Err(StepError::new(ErrorKind::NotFound, format!("there is no tool `{}`", call.tool)));
+    };
+    let deadline = shared.deadline(&call);
+    let prepared = async {
+        // The semaphore is never closed; a call without a permit would only be one too many.
+        let permit = Arc::clone(&shared.means.permits).acquire_owned().await.ok();
+        Ok::<_, StepError>((permit, shared.veil.open(call.args.clone()).await?))
+    };
+    let (_permit, args) = tokio::select! {
+        prepared = prepared => prepared?,
+        () = cancel.cancelled() => return Err(StepError::new(ErrorKind::Cancelled, "cancelled before the call")),
+        () = shared.reached(deadline) => {
+            return Err(StepError::new(ErrorKind::Timeout, "the time was over before the call could be made"));
+        }
+    };
+    let context = shared.context(&call, deadline, cancel);
+    limited(shared, tool, &context, (args, deadline)).await
+}
+
+/// A call that ends soon after it was stopped or its time is over.
+async fn limited(
+    shared: &Shared,
+    tool: Arc<dyn Tool>,
+    context: &CallContext,
+    (args, deadline): (Map<String, Value>, Option<Time>),
+) -> Result<Value, StepError> {
+    let mut call = tool.call(context, args);
+    let late = tokio::select! {
+        result = &mut call => return result.map_err(StepError::from),
+        () = context.cancel.cancelled() => false,
+        () = shared.reached(deadline) => true,
+    };
+    context.cancel.cancel();
+    let kind = if late { ErrorKind::Timeout } else { ErrorKind::Cancelled };
+    match timeout(GRACE, call).await {
+        Ok(Err(error)) if late && error.kind == ErrorKind::Cancelled => Err(StepError {
+            kind,
+            message: "the call took longer than it may".to_owned(),
+            details: error.details,
+        }),
+        Ok(result) => result.map_err(StepError::from),
+        Err(_) => Err(StepError::new(kind, "the call did not stop in time and was abandoned")),
+    }
+}
+
+impl Shared {
+    /// When a call must be over: by its own deadline, or by what the settings allow.
+    fn deadline(&self, call: &Call) -> Option<Time> {
+        call.deadline.or_else(|| {
+            let longest = chrono::TimeDelta::from_std(self.means.call_timeout?).ok()?;
+            self.means.clock.now().checked_add_signed(longest)
+        })
+    }
+
+    async fn reached(&self, deadline: Option<Time>) {
+        match deadline {
+            Some(time) => self.means.clock.sleep_until(time).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn context(
+        self: &Arc<Self>,
+        call: &Call,
+        deadline: Option<Time>,
+        cancel: CancellationToken,
+    ) -> CallContext {
+        let left = deadline.map(|time| (time - self.means.clock.now()).to_std().unwrap_or_default());
+        let (shared, step) = (Arc::clone(self), call.step.clone());
+        CallContext {
+            run: Some(self.run),
+            step: call.step.clone(),
+            idempotency_key: call.idempotency_key.clone(),
+            deadline: left.and_then(|left| Instant::now().checked_add(left)),
+            cancel,
+            progress: Arc::new(move |line| shared.lines.send(&step, shared.veil.hide(line))),
+            folder: self.folder.clone(),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What can be known of a skill before it runs: names, dependents, what templates ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aa_spec::plan::{Action, Plan, SkillPlan, StepPlan};
+use aa_spec::template::{Expression, Template};
+use serde_json::Value;
+
+/// A skill of the plan, prepared once and shared by all frames that run it.
+#[derive(Debug)]
+pub(super) struct Layout {
+    plan: Arc<Plan>,
+    /// `None` for the skill that runs itself.
+    name: Option<String>,
+    /// Step indices in the order of their names.
+    by_name: Vec<usize>,
+    /// For each step, the steps that wait for it.
+    pub(super) dependents: Vec<Vec<usize>>,
+    /// For each step, how many steps it waits for.
+    pub(super) needs: Vec<usize>,
+    /// Steps that templates ask about through `steps.NAME`; `None` for all of them.
+    asked: Option<BTreeSet<usize>>,
+    /// Output variables that several steps set.
+    shared: BTreeSet<String>,
+}
+
+impl Layout {
+    /// Prepares every skill of a plan; the one that runs comes first.
+    pub(super) fn prepare(plan: &Arc<Plan>) -> (Arc<Self>, BTreeMap<String, Arc<Self>>) {
+        let nested = |name: &String| (name.clone(), Arc::new(Self::new(plan, Some(name.clone()))));
+        (Arc::new(Self::new(plan, None)), plan.skills.keys().map(nested).collect())
+    }
+
+    fn new(plan: &Arc<Plan>, name: Option<String>) -> Self {
+        let mut layout = Self {
+            plan: Arc::clone(plan),
+            name,
+            by_name: Vec::new(),
+            dependents: Vec::new(),
+            needs: Vec::new(),
+            asked: None,
+            shared: BTreeSet::new(),
+        };
+        let steps = &layout.skill().steps;
+        let mut by_name: Vec<usize> = (0..steps.len()).collect();
+        by_name.sort_by(|a, b| steps[*a].name.cmp(&steps[*b].name));
+
+        let mut dependents = vec![Vec::new(); steps.len()];
+        let mut needs = vec![0; steps.len()];
+        for (index, step) in steps.iter().enumerate() {
+            let wanted: BTreeSet<usize> =
+                step.needs.iter().copied().filter(|need| *need < steps.len()).collect();
+            needs[index] = wanted.len();
+            for need in wanted {
+                dependents[need].push(index);
+            }
+        }
+        let shared = shared_outputs(steps);
+        layout.by_name = by_name;
+        layout.dependents = dependents;
+        layout.needs = needs;
+        layout.shared = shared;
+        layout.asked = layout.all_asked();
+        layout
+    }
+
+    /// The checked skill.
+    pub(super) fn skill(&self) -> &SkillPlan {
+        self.name.as_ref().and_then(|name| self.plan.skills.get(name)).unwrap_or(&self.plan.skill)
+    }
+
+    /// One of its steps.
+    pub(super) fn step(&self, index: usize) -> Option<&StepPlan> {
+        self.skill().steps.get(index)
+    }
+
+    /// The step of that name, spelled as in the plan.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        let steps = &self.skill().steps;
+        let at = self.by_name.binary_search_by(|index| steps[*index].name.as_str().cmp(name)).ok()?;
+        Some(self.by_name[at])
+    }
+
+    /// Whether several steps set this variable, so that a skipped one must leave it alone.
+    pub(super) fn is_shared(&self, output: &str) -> bool {
+        self.shared.contains(output)
+    }
+
+    /// Whether a template asks how this step went.
+    pub(super) fn is_asked(&self, index: usize) -> bool {
+        self.asked.as_ref().is_none_or(|asked| asked.contains(&index))
+    }
+
+    fn all_asked(&self) -> Option<BTreeSet<usize>> {
+        let skill = self.skill();
+        let outputs = skill.outputs.iter().map(|output| Source::Template(&output.value));
+        let mut asked = BTreeSet::new();
+        for source in skill.steps.iter().flat_map(sources).chain(outputs) {
+            for path in source.references("steps") {
+                let mut parts = path.split('.');
+                match (parts.next(), parts.next()) {
+                    (Some("steps"), None) => return None,
+                    (Some("steps"), Some(name)) => asked.extend(self.find(name)),
+                    _ => {}
+                }
+            }
+        }
+        Some(asked)
+    }
+}
+
+/// Names of the secrets that a plan's templates mention.
+pub(super) fn secret_names(plan: &Plan) -> Vec<String> {
+    let steps = plan.skills.values().chain([&plan.skill]).flat_map(|skill| &skill.steps);
+    let paths = steps.flat_map(sources).flat_map(|source| source.references("secrets"));
+    let names: BTreeSet<String> = paths
+        .filter_map(|path| {
+            let rest = path.strip_prefix("secrets.")?;
+            Some(rest.split('.').next().unwrap_or(rest).to_owned())
+        })
+        .collect();
+    names.into_iter().collect()
+}
+
+/// An expression or template of a step.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Expression(&'a Expression),
+    Template(&'a Template),
+}
+
+impl Source<'_> {
+    /// The paths it reads, if its text holds this word at all: analysis costs more than a look.
+    fn references(&self, word: &str) -> BTreeSet<String> {
+        match self {
+            Self::Expression(expression) if expression.source().contains(word) => expression.references(),
+            Self::Template(template) if mentions(template.source(), word) => template.references(),
+            _ => BTreeSet::new(),
+        }
+    }
+}
+
+fn mentions(value: &Value, word: &str) -> bool {
+    match value {
+        Value::String(text) => text.contains(word),
+        Value::Array(values) => values.iter().any(|value| mentions(value, word)),
+        Value::Object(map) => map.iter().any(|(key, value)| key.contains(word) || mentions(value, word)),
+        _ => false,
+    }
+}
+
+fn sources(step: &StepPlan) -> Vec<Source<'_>> {
+    let mut all: Vec<Source<'_>> = match &step.action {
+        Action::Tool { args, .. } | Action::Skill { args, .. } => {
+            args.values().map(Source::Template).collect()
+        }
+        Action::Confirm { message, .. } => vec![Source::Template(message)],
+        Action::WaitFor { duration: template }
+        | Action::WaitUntil { until: template }
+        | Action::Return { value: template } => vec![Source::Template(template)],
+    };
+    all.extend(step.condition.as_ref().map(Source::Expression));
+    all.extend(step.foreach.as_ref().map(|foreach| Source::Template(&foreach.items)));
+    all.extend(step.undo.iter().flat_map(|undo| undo.args.values()).map(Source::Template));
+    for validation in &step.validate {
+        all.push(Source::Expression(&validation.condition));
+        all.extend(validation.message.as_ref().map(Source::Template));
+    }
+    all
+}
+
+fn shared_outputs(steps: &[StepPlan]) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    steps.iter().filter(|step| !seen.insert(step.output.as_str())).map(|step| step.output.clone()).collect()
+}

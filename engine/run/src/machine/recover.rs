@@ -1,0 +1,325 @@
+//! What a dead process left behind, and what only a person can decide.
+
+use aa_spec::plan::Action;
+use aa_spec::template::{Expression, Scope, Template};
+use aa_spec::tool::{Effect, ErrorKind, Reconcile};
+use serde_json::{Map, Value};
+
+use super::place::{Place, Spot};
+use super::undo::UndoState;
+use super::unit::{Inquiry, State};
+use super::{Call, Machine, Misfit, Signal, evaluate, misfit};
+use crate::event::{Body, Resolution, StepError, StepPath, Time};
+use crate::machine::fold::Started;
+use crate::store::{Ask, Request};
+
+impl Machine {
+    /// The event with which a new process takes the run over.
+    pub fn resume(&self) -> Body {
+        Body::RunResumed { unknown: self.unfinished() }
+    }
+
+    /// Steps that only a person can move on: open questions and unknown outcomes.
+    pub fn waiting(&self) -> Vec<StepPath> {
+        let asks = |place: &Place| {
+            self.unit(*place).is_some_and(|unit| {
+                matches!(unit.state, State::Asking(Some(_)) | State::Unknown(Inquiry::Person))
+            })
+        };
+        let places = self.every_place().into_iter().filter(asks);
+        let undos = self.undoing.iter().copied().filter(|frame| self.is_undo(*frame, UndoState::Unknown));
+        let undos = undos.filter_map(|frame| self.spot_path(Spot::Undo(frame)));
+        places.map(|place| self.path(place)).chain(undos).collect()
+    }
+
+    /// The event that a request amounts to.
+    ///
+    /// # Errors
+    /// Why the request does not fit the state, in words for whoever made it.
+    pub fn request(&self, request: &Request) -> Result<Body, Misfit> {
+        let by = request.by.clone();
+        if self.run.is_none() || self.ending().is_some() {
+            return misfit("the run is over");
+        }
+        match &request.ask {
+            Ask::Cancel { reason } => Ok(Body::CancelRequested { by, reason: reason.clone() }),
+            Ask::Answer { step, answer } => {
+                self.check_answer(step, answer)?;
+                Ok(Body::ConfirmAnswered { step: step.clone(), answer: answer.clone(), by })
+            }
+            Ask::Resolve { step, resolution } => {
+                self.check_doubt(step)?;
+                Ok(Body::StepResolved { step: step.clone(), resolution: resolution.clone(), by })
+            }
+        }
+    }
+
+    fn check_answer(&self, step: &StepPath, answer: &String) -> Result<(), Misfit> {
+        let unit = match self.locate(step)? {
+            Spot::Unit(place) => self.unit(place),
+            _ => None,
+        };
+        match unit.map(|unit| &unit.state) {
+            Some(State::Asking(Some(question))) if question.options.contains(answer) => Ok(()),
+            Some(State::Asking(Some(question))) => {
+                let options: Vec<String> =
+                    question.options.iter().map(|option| format!("`{option}`")).collect();
+                misfit(format!(
+                    "`{answer}` is not an answer to `{step}`; it is one of {}",
+                    options.join(", ")
+                ))
+            }
+            _ => misfit(format!("step `{step}` has no open question")),
+        }
+    }
+
+    fn check_doubt(&self, step: &StepPath) -> Result<(), Misfit> {
+        let doubtful = match self.locate(step)? {
+            Spot::Unit(place) => {
+                self.unit(place).is_some_and(|unit| matches!(unit.state, State::Unknown(Inquiry::Person)))
+            }
+            Spot::Undo(frame) => self.is_undo(frame, UndoState::Unknown),
+            Spot::Reconcile(_) => false,
+        };
+        if doubtful { Ok(()) } else { misfit(format!("the outcome of step `{step}` is not in doubt")) }
+    }
+
+    /// Calls that are being made, as far as the events tell.
+    pub(super) fn calls(&self) -> Vec<Spot> {
+        let calls = self.every_place().into_iter().filter_map(|place| match &self.unit(place)?.state {
+            State::Calling => Some(Spot::Unit(place)),
+            State::Unknown(Inquiry::Asking { .. }) => Some(Spot::Reconcile(place)),
+            _ => None,
+        });
+        let undos = self.undoing.iter().copied().filter(|frame| self.is_undo(*frame, UndoState::Calling));
+        calls.chain(undos.map(Spot::Undo)).collect()
+    }
+
+    /// The call to make at a spot, if it is to be made.
+    pub(super) fn call(&self, spot: Spot) -> Option<Call> {
+        let (attempt, tool, args, deadline) = match spot {
+            Spot::Unit(place) => {
+                let unit = self.unit(place).filter(|unit| matches!(unit.state, State::Calling))?;
+                let Action::Tool { tool, .. } = &self.step(place)?.action else { return None };
+                (unit.attempt, tool.clone(), unit.args.clone(), unit.deadline)
+            }
+            Spot::Reconcile(place) => {
+                let State::Unknown(Inquiry::Asking { args, deadline, .. }) = &self.unit(place)?.state else {
+                    return None;
+                };
+                (1, self.reconcile(place)?.tool.clone(), args.clone(), *deadline)
+            }
+            Spot::Undo(frame) => {
+                let call = self.undo_call(frame).filter(|call| call.state == UndoState::Calling)?;
+                let (attempt, tool) = self.undo_target(frame)?;
+                (attempt, tool, call.args.clone(), call.deadline)
+            }
+        };
+        let step = self.spot_path(spot)?;
+        let idempotency_key = self.idempotency_key(&step);
+        Some(Call { step, attempt, tool, args, idempotency_key, deadline })
+    }
+
+    /// Steps that started and of which no event tells the end.
+    fn unfinished(&self) -> Vec<StepPath> {
+        let unfinished = |place: &Place| {
+            self.unit(*place).is_some_and(|unit| matches!(unit.state, State::Calling | State::Unknown(_)))
+        };
+        let places = self.every_place().into_iter().filter(unfinished).map(|place| self.path(place));
+        let undos = self
+            .undoing
+            .iter()
+            .filter(|frame| self.undo_call(**frame).is_some_and(|call| call.state != UndoState::Again));
+        places.chain(undos.filter_map(|frame| self.spot_path(Spot::Undo(*frame)))).collect()
+    }
+
+    pub(super) fn every_place(&self) -> Vec<Place> {
+        (0..self.frames.len()).flat_map(|frame| self.active_places(frame)).collect()
+    }
+
+    fn is_undo(&self, frame: usize, state: UndoState) -> bool {
+        self.undo_call(frame).is_some_and(|call| call.state == state)
+    }
+
+    fn reconcile(&self, place: Place) -> Option<&Reconcile> {
+        match &self.step(place)?.action {
+            Action::Tool { reconcile, .. } => reconcile.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether an interrupted call may simply be made again.
+    fn is_repeatable(&self, place: Place) -> bool {
+        self.step(place).is_some_and(|step| step.effect == Effect::Read || step.idempotent)
+    }
+
+    pub(super) fn fold_resumed(&mut self, unknown: &[StepPath]) -> Result<(), Misfit> {
+        if unknown != self.unfinished() {
+            return misfit("the run was resumed from another state");
+        }
+        self.signals.clear();
+        for place in self.every_place() {
+            let Some(unit) = self.unit(place) else { continue };
+            let next = match &unit.state {
+                State::Calling if self.is_repeatable(place) => State::Again,
+                State::Calling | State::Unknown(_) if self.reconcile(place).is_none() => {
+                    State::Unknown(Inquiry::Person)
+                }
+                State::Calling | State::Unknown(_) => State::Unknown(Inquiry::Open),
+                _ => continue,
+            };
+            let lost = u32::from(matches!(unit.state, State::Calling));
+            let Some(mut unit) = self.take(place) else { continue };
+            unit.lost += lost;
+            let again = matches!(next, State::Again);
+            unit.state = next;
+            self.put(place, unit)?;
+            if again {
+                self.make_ready(place);
+            }
+        }
+        for frame in self.undoing.clone() {
+            if self.is_undo(frame, UndoState::Calling) {
+                let state = if self.may_repeat_undo(frame) { UndoState::Again } else { UndoState::Unknown };
+                self.set_undo_state(frame, state);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next event of a step of which it is, or was, unknown how it ended.
+    pub(super) fn decide_unknown(&self, place: Place, now: Time) -> Option<Body> {
+        let unit = self.unit(place)?;
+        let read = self.step(place).is_some_and(|step| step.effect == Effect::Read);
+        // A write that may have taken place is seen through, unless the run is cancelled:
+        // what is taken back afterwards depends on it.
+        let give_up = self.is_halted(place) && (read || self.cancels > 0);
+        match &unit.state {
+            State::Unknown(Inquiry::Asking { .. }) => None,
+            State::Unknown(_) | State::Again if give_up => Some(self.dropped(place, now)),
+            State::Unknown(Inquiry::Open) => Some(self.inquire(place, now)),
+            State::Again if self.is_halted(place) => Some(self.start(place, now)),
+            State::Resolved(Resolution::Done { output }) => {
+                Some(self.conclude(place, Ok(output.clone()), now))
+            }
+            State::Resolved(_) => {
+                let error =
+                    StepError::new(ErrorKind::Permanent, "it was interrupted, and said to have failed");
+                Some(self.failed(place, error, now))
+            }
+            _ => None,
+        }
+    }
+
+    /// Starts asking the world whether an interrupted call took place.
+    fn inquire(&self, place: Place, now: Time) -> Body {
+        let step = StepPath(format!("{}#reconcile", self.path(place)));
+        let args = self.inquiry_args(place);
+        match (self.reconcile(place), args) {
+            (Some(reconcile), Ok(args)) => Body::StepStarted {
+                step,
+                attempt: 1,
+                kind: "reconcile".to_owned(),
+                target: Some(reconcile.tool.clone()),
+                args: Some(Value::Object(args)),
+                until: self.step(place).and_then(|plan| self.attempt_deadline(place, plan, now)),
+                items: None,
+            },
+            (_, args) => {
+                let gone = || StepError::new(ErrorKind::Invalid, "the step has no `reconcile`");
+                let error = args.err().unwrap_or_else(gone);
+                Body::StepFailed { step, error, continued: true, duration_ms: 0 }
+            }
+        }
+    }
+
+    fn inquiry_args(&self, place: Place) -> Result<Map<String, Value>, StepError> {
+        let Some(reconcile) = self.reconcile(place) else { return Ok(Map::new()) };
+        let invalid = |message: String| StepError::new(ErrorKind::Invalid, format!("reconcile: {message}"));
+        let template = Template::parse(&reconcile.args).map_err(|error| invalid(error.to_string()))?;
+        match evaluate::value(&template, &self.inquiry_scope(place), "reconcile")? {
+            Value::Object(args) => Ok(args),
+            Value::Null => Ok(Map::new()),
+            _ => Err(invalid("`args` is not a mapping".to_owned())),
+        }
+    }
+
+    fn inquiry_scope(&self, place: Place) -> Scope {
+        let mut scope = self.outer_scope();
+        let args = self.unit(place).map(|unit| unit.args.clone()).unwrap_or_default();
+        scope.set("args", &Value::Object(args));
+        scope
+    }
+
+    /// The event that the answer to an inquiry amounts to.
+    pub(super) fn settle_inquiry(
+        &self,
+        place: Place,
+        result: Result<Value, StepError>,
+        now: Time,
+    ) -> Result<Body, Misfit> {
+        let Some(State::Unknown(Inquiry::Asking { since, .. })) = self.unit(place).map(|unit| &unit.state)
+        else {
+            return misfit("no inquiry is running");
+        };
+        let duration_ms = super::elapsed(*since, now);
+        Ok(match result.and_then(|answer| self.judge(place, answer)) {
+            Ok(resolution) => {
+                Body::StepResolved { step: self.path(place), resolution, by: "reconcile".to_owned() }
+            }
+            Err(error) => {
+                let step = StepPath(format!("{}#reconcile", self.path(place)));
+                Body::StepFailed { step, error, continued: true, duration_ms }
+            }
+        })
+    }
+
+    /// Whether the answer says that the call took place.
+    fn judge(&self, place: Place, answer: Value) -> Result<Resolution, StepError> {
+        let Some(reconcile) = self.reconcile(place) else { return Ok(Resolution::Retry) };
+        let when = Expression::parse(&reconcile.when)
+            .map_err(|error| StepError::new(ErrorKind::Invalid, format!("reconcile: {error}")))?;
+        let mut scope = self.inquiry_scope(place);
+        scope.set("result", &answer);
+        let took_place = evaluate::holds(&when, &scope, "reconcile")?;
+        Ok(if took_place { Resolution::Done { output: answer } } else { Resolution::Retry })
+    }
+
+    pub(super) fn fold_inquiry(&mut self, place: Place, started: &Started<'_>) -> Result<(), Misfit> {
+        let args = started.args.and_then(Value::as_object).cloned().unwrap_or_default();
+        let (since, deadline) = (started.at, started.until);
+        self.change(place, |state| match state {
+            State::Unknown(Inquiry::Open) => Some(State::Unknown(Inquiry::Asking { args, since, deadline })),
+            _ => None,
+        })?;
+        self.signals.push_back(Signal::Call(Spot::Reconcile(place)));
+        Ok(())
+    }
+
+    pub(super) fn fold_inquiry_failed(&mut self, place: Place) -> Result<(), Misfit> {
+        self.change(place, |state| match state {
+            State::Unknown(Inquiry::Open | Inquiry::Asking { .. }) => Some(State::Unknown(Inquiry::Person)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn fold_resolved(&mut self, spot: Spot, resolution: &Resolution) -> Result<(), Misfit> {
+        let place = match spot {
+            Spot::Unit(place) => place,
+            Spot::Undo(frame) => return self.fold_undo_resolved(frame, resolution),
+            Spot::Reconcile(_) => return misfit("an inquiry cannot be resolved"),
+        };
+        let again = *resolution == Resolution::Retry;
+        self.change(place, |state| match state {
+            State::Unknown(Inquiry::Asking { .. } | Inquiry::Person) if again => Some(State::Again),
+            State::Unknown(Inquiry::Asking { .. } | Inquiry::Person) => {
+                Some(State::Resolved(resolution.clone()))
+            }
+            _ => None,
+        })?;
+        if again {
+            self.make_ready(place);
+        }
+        Ok(())
+    }
+}

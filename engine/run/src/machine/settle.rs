@@ -1,0 +1,151 @@
+//! What the end of an attempt amounts to: completed, retrying or failed.
+
+use aa_spec::skill::OnError;
+use aa_spec::tool::ErrorKind;
+use serde_json::Value;
+
+use super::frame::Stop;
+use super::place::{Job, Place, Spot};
+use super::unit::State;
+use super::{Machine, Misfit, elapsed, evaluate, later, misfit, retry};
+use crate::event::{Body, StepError, StepPath, Time};
+
+impl Machine {
+    /// The event that the end of a call amounts to: completed, retrying or failed.
+    ///
+    /// # Errors
+    /// No call is running at this step.
+    pub fn settle(
+        &self,
+        step: &StepPath,
+        result: Result<Value, StepError>,
+        now: Time,
+    ) -> Result<Body, Misfit> {
+        let now = now.max(self.now);
+        match self.locate(step)? {
+            Spot::Unit(place) if self.is_calling(place) => Ok(self.conclude(place, result, now)),
+            Spot::Reconcile(place) => self.settle_inquiry(place, result, now),
+            Spot::Undo(frame) => self.settle_undo(frame, result, now),
+            Spot::Unit(_) => misfit(format!("no call is running at `{step}`")),
+        }
+    }
+
+    fn is_calling(&self, place: Place) -> bool {
+        self.unit(place).is_some_and(|unit| matches!(unit.state, State::Calling))
+    }
+
+    /// The event that the end of an attempt amounts to.
+    pub(super) fn conclude(&self, place: Place, result: Result<Value, StepError>, now: Time) -> Body {
+        match result.and_then(|output| self.validated(place, output)) {
+            Ok(output) => {
+                Body::StepCompleted { step: self.path(place), output, duration_ms: self.duration(place, now) }
+            }
+            Err(error) => self.retrying(place, &error, now).unwrap_or_else(|| self.failed(place, error, now)),
+        }
+    }
+
+    /// A failure for good, which brings the run down unless the step says otherwise.
+    pub(super) fn failed(&self, place: Place, error: StepError, now: Time) -> Body {
+        let continued = self.step(place).is_some_and(|step| step.on_error != OnError::Fail);
+        self.failure(place, error, continued, now)
+    }
+
+    /// The end of something that only waits, because what it is part of has stopped.
+    pub(super) fn dropped(&self, place: Place, now: Time) -> Body {
+        let error = match self.unit(place).map(|unit| &unit.state) {
+            Some(State::Retrying { error, .. }) => error.clone(),
+            Some(State::Unknown(_) | State::Again) => StepError::new(
+                ErrorKind::Cancelled,
+                format!("{}; whether the interrupted call took place is unknown", self.reason(place)),
+            ),
+            _ => StepError::new(ErrorKind::Cancelled, self.reason(place)),
+        };
+        // Where the skill has returned, what was still waiting does not spoil it.
+        let returned =
+            self.frame(place.frame).is_some_and(|frame| frame.stop.is_none() && frame.returned.is_some());
+        self.failure(place, error, returned, now)
+    }
+
+    fn failure(&self, place: Place, error: StepError, continued: bool, now: Time) -> Body {
+        Body::StepFailed { step: self.path(place), error, continued, duration_ms: self.duration(place, now) }
+    }
+
+    /// Whether nothing new starts at a place.
+    pub(super) fn is_halted(&self, place: Place) -> bool {
+        let frame = self.frame(place.frame);
+        frame.is_none_or(|frame| frame.stop.is_some() || frame.returned.is_some())
+            || (place.item.is_some() && self.fan(place).is_some_and(|fan| fan.failed.is_some()))
+    }
+
+    /// Puts a unit on the agenda again, and stops the skill that it runs.
+    pub(super) fn review_unit(&mut self, place: Place) {
+        self.agenda.insert(Job::Unit(place));
+        if let Some(State::Nested { frame }) = self.unit(place).map(|unit| &unit.state) {
+            let inner = *frame;
+            // One that has only its end to record may still have it.
+            if self.frame(inner).is_some_and(|inner| inner.open > 0) {
+                self.stop_frame(inner, Stop::Outer);
+            }
+        }
+    }
+
+    fn reason(&self, place: Place) -> String {
+        if self.cancels > 0 {
+            return "the run was cancelled".to_owned();
+        }
+        let frame = self.frame(place.frame);
+        match frame.and_then(|frame| frame.stop.as_ref()) {
+            Some(Stop::Failed { step: Some(step), .. }) => format!("stopped because step `{step}` failed"),
+            Some(Stop::Failed { step: None, error }) => format!("stopped because {}", error.message),
+            Some(Stop::Cancelled) => "the run was cancelled".to_owned(),
+            Some(Stop::Outer) => "stopped with the step that it is part of".to_owned(),
+            None if frame.is_some_and(|frame| frame.returned.is_some()) => {
+                "the skill has returned".to_owned()
+            }
+            None => "stopped because another item failed".to_owned(),
+        }
+    }
+
+    fn duration(&self, place: Place, now: Time) -> u64 {
+        let since = self.unit(place).map(|unit| unit.since);
+        since.or_else(|| self.fan(place).map(|fan| fan.since)).map_or(0, |since| elapsed(since, now))
+    }
+
+    /// The result, when it keeps the step's assertions.
+    fn validated(&self, place: Place, output: Value) -> Result<Value, StepError> {
+        let Some(step) = self.step(place).filter(|step| !step.validate.is_empty()) else { return Ok(output) };
+        if self.unit(place).is_some_and(|unit| matches!(unit.state, State::Answered)) {
+            // Nothing was done, so there is nothing to assert.
+            return Ok(output);
+        }
+        let mut scope = self.scope(place);
+        scope.set(&step.output, &output);
+        for validation in &step.validate {
+            if evaluate::holds(&validation.condition, &scope, "validate")? {
+                continue;
+            }
+            let message = match &validation.message {
+                Some(message) => evaluate::text(message, &scope, "message")?,
+                None => format!("`{}` is not true", validation.condition.source()),
+            };
+            return Err(StepError::new(ErrorKind::Invalid, message));
+        }
+        Ok(output)
+    }
+
+    /// The event that announces another attempt, if there is to be one.
+    fn retrying(&self, place: Place, error: &StepError, now: Time) -> Option<Body> {
+        let unit = self.unit(place)?;
+        let plan = self.step(place)?.retry.as_ref()?;
+        if self.is_halted(place) || !plan.on.contains(&error.kind) || unit.tries() >= plan.attempts {
+            return None;
+        }
+        let step = self.path(place);
+        let delay = retry::delay_ms(plan, unit.tries().max(1), &self.idempotency_key(&step));
+        let until = later(now, delay);
+        if self.frame(place.frame)?.deadline.is_some_and(|deadline| deadline <= until) {
+            return None;
+        }
+        Some(Body::StepRetrying { step, attempt: unit.attempt, error: error.clone(), until })
+    }
+}

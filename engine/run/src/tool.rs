@@ -1,10 +1,12 @@
 //! What a step calls.
 
+pub mod ephemeral;
 mod file;
 mod http;
 mod native;
 mod net;
 pub mod process;
+mod typed;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

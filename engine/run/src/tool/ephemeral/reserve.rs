@@ -1,0 +1,94 @@
+//! `ephemeral_reserve`: a namespace of one's own for a while.
+
+use aa_spec::tool::{Effect, ErrorKind};
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::clock::read_ttl;
+use super::namespace::{Provider, Reservation};
+use super::{Local, broken};
+use crate::event::Time;
+use crate::tool::process::Invocation;
+use crate::tool::typed::{Face, Typed};
+use crate::tool::{CallContext, ToolError};
+
+pub(super) struct Reserve(pub(super) Local);
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Args {
+    /// How long the namespace lives, e.g. `2h`; at most 30 days.
+    #[serde(default = "two_hours")]
+    ttl: String,
+    /// Whom it is for; by default the user who runs this.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    owner: Option<String>,
+    /// Where it comes from.
+    #[serde(default)]
+    #[schemars(inline)]
+    provider: Provider,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// Its name.
+    namespace: String,
+    /// Whom it is for.
+    owner: String,
+    /// When it was reserved.
+    created: Time,
+    /// When its time is over.
+    expires: Time,
+    /// Its folder.
+    folder: String,
+}
+
+#[async_trait]
+impl Typed for Reserve {
+    type Args = Args;
+    type Output = Output;
+    const FACE: Face = Face {
+        name: "ephemeral_reserve",
+        module: "ephemeral",
+        description: "Reserve an ephemeral namespace; the same idempotency key gives the same one",
+        effect: Effect::Write,
+        idempotent: true,
+    };
+
+    async fn call(&self, context: &CallContext, args: Args) -> Result<Output, ToolError> {
+        let ttl = read_ttl(&args.ttl)?;
+        let owner = match args.owner {
+            Some(owner) => owner,
+            None => self.user(context).await?,
+        };
+        if context.idempotency_key.is_empty() {
+            return Err(ToolError::new(ErrorKind::Invalid, "a namespace is reserved by an idempotency key, and there is none"));
+        }
+        let wanted = Reservation { provider: args.provider, owner, ttl, key: context.idempotency_key.clone() };
+        let record = self.0.on_disk(move |namespaces| namespaces.reserve(&wanted)).await?;
+        Ok(Output {
+            folder: self.0.namespaces.path(&record.name).display().to_string(),
+            namespace: record.name,
+            owner: record.owner,
+            created: record.created,
+            expires: record.expires,
+        })
+    }
+}
+
+impl Reserve {
+    async fn user(&self, context: &CallContext) -> Result<String, ToolError> {
+        let invocation = Invocation { argv: vec!["id".into(), "-un".into()], ..Invocation::default() };
+        let finished = self.0.launcher.launch(context, &invocation).await?;
+        match String::from_utf8(finished.stdout) {
+            Ok(name) if finished.status.success() && !name.trim().is_empty() => Ok(name.trim().to_owned()),
+            _ => Err(broken("cannot find out who you are", &"`id -un` does not say; give an `owner`")),
+        }
+    }
+}
+
+fn two_hours() -> String {
+    "2h".to_owned()
+}

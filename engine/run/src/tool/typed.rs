@@ -73,11 +73,17 @@ impl<T: Typed> Tool for TypedTool<T> {
 
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {
         let args = serde_json::from_value(Value::Object(args)).map_err(|error| {
-            ToolError::new(ErrorKind::Invalid, format!("the arguments of `{}` do not fit: {error}", self.spec.name))
+            ToolError::new(
+                ErrorKind::Invalid,
+                format!("the arguments of `{}` do not fit: {error}", self.spec.name),
+            )
         })?;
         let output = self.typed.call(context, args).await?;
         serde_json::to_value(output).map_err(|error| {
-            ToolError::new(ErrorKind::Permanent, format!("the result of `{}` is not JSON: {error}", self.spec.name))
+            ToolError::new(
+                ErrorKind::Permanent,
+                format!("the result of `{}` is not JSON: {error}", self.spec.name),
+            )
         })
     }
 }

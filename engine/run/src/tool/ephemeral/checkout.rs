@@ -105,7 +105,7 @@ impl Checkout {
         args: &Args,
         folder: &Path,
     ) -> Result<String, ToolError> {
-        let address = repository.address(&self.0).await?;
+        let address = repository.address(&self.0)?;
         let draft = folder.with_extension("new");
         let place = draft.display().to_string();
         for old in [draft.clone(), folder.to_owned()] {
@@ -114,7 +114,8 @@ impl Checkout {
         git(&self.0, context, &["init", "--quiet", "--template=", &place]).await?;
         let depth: &[&str] = if repository.is_remote() { &["--depth=1"] } else { &[] };
         let fetch = |what: String| {
-            let mut words = vec!["-C".to_owned(), place.clone(), "fetch".into(), "--quiet".into(), "--no-tags".into()];
+            let mut words =
+                vec!["-C".to_owned(), place.clone(), "fetch".into(), "--quiet".into(), "--no-tags".into()];
             words.extend(depth.iter().map(|word| (*word).to_owned()));
             words.extend([address.clone(), what]);
             words
@@ -139,7 +140,12 @@ impl Checkout {
         Ok(said.trim().to_owned())
     }
 
-    async fn describe(&self, context: &CallContext, namespace: String, folder: &Path) -> Result<Output, ToolError> {
+    async fn describe(
+        &self,
+        context: &CallContext,
+        namespace: String,
+        folder: &Path,
+    ) -> Result<Output, ToolError> {
         let place = folder.display().to_string();
         let said = git(&self.0, context, &["-C", &place, "log", "-1", "--format=%H%n%an%n%aI%n%s"]).await?;
         let mut lines = said.lines().map(str::to_owned);

@@ -54,10 +54,7 @@ pub(super) async fn git(local: &Local, context: &CallContext, words: &[&str]) ->
     argv.extend(words.iter().map(|word| (*word).to_owned()));
     let invocation = Invocation {
         argv,
-        env: vec![
-            ("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned()),
-            ("LC_ALL".to_owned(), "C".to_owned()),
-        ],
+        env: vec![("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned()), ("LC_ALL".to_owned(), "C".to_owned())],
         pass: GIT_PASS.map(str::to_owned).to_vec(),
         show: Show::Errors,
         ..Invocation::default()
@@ -84,7 +81,7 @@ fn git_error(finished: Finished) -> ToolError {
     };
     let lines: Vec<&str> = finished.stderr.lines().collect();
     let telling = lines.iter().find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
-    let line = telling.or(lines.last()).map_or("no reason given", |line| line.trim());
+    let line = telling.or_else(|| lines.last()).map_or("no reason given", |line| line.trim());
     ToolError::new(kind, format!("git: {line}")).details(Value::Object(finished.details))
 }
 
@@ -132,9 +129,12 @@ pub(super) async fn run(local: &Local, context: &CallContext, job: Job<'_>) -> R
         return Ok(());
     }
     let name = invocation.argv.first().map_or("", String::as_str);
-    let how = finished.code().map_or_else(|| "was killed".to_owned(), |code| format!("ended with exit code {code}"));
+    let how = finished
+        .code()
+        .map_or_else(|| "was killed".to_owned(), |code| format!("ended with exit code {code}"));
     let last = service::last_words(job.log);
-    let telling = last.iter().find(|line| line.starts_with("error")).map_or(String::new(), |line| format!(": {line}"));
+    let telling =
+        last.iter().find(|line| line.starts_with("error")).map_or(String::new(), |line| format!(": {line}"));
     Err(ToolError::new(ErrorKind::Permanent, format!("`{name}` {how}{telling}")).details(json!({
         "command": invocation.argv,
         "exit_code": finished.code(),

@@ -112,7 +112,9 @@ pub(super) async fn end(mark: &str, leader: Option<&Identity>) -> io::Result<usi
     }
     match members(mark, group).as_slice() {
         [] => Ok(found.len()),
-        [first, ..] => Err(io::Error::other(format!("process {} cannot be ended, not even killed", first.pid))),
+        [first, ..] => {
+            Err(io::Error::other(format!("process {} cannot be ended, not even killed", first.pid)))
+        }
     }
 }
 
@@ -135,7 +137,8 @@ fn members(mark: &str, group: Option<u32>) -> Vec<Identity> {
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter(|pid| {
-            is_marked(*pid, mark) || (group.is_some() && stat(*pid).is_some_and(|stat| Some(stat.group) == group))
+            is_marked(*pid, mark)
+                || (group.is_some() && stat(*pid).is_some_and(|stat| Some(stat.group) == group))
         })
         .filter_map(identify)
         .collect()
@@ -143,8 +146,9 @@ fn members(mark: &str, group: Option<u32>) -> Vec<Identity> {
 
 fn is_marked(pid: u32, mark: &str) -> bool {
     let wanted = format!("{MARK}={mark}");
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry.starts_with(wanted.as_bytes())))
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
+        environ.split(|byte| *byte == 0).any(|entry| entry.starts_with(wanted.as_bytes()))
+    })
 }
 
 /// The living process of that number.

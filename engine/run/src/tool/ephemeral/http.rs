@@ -32,11 +32,12 @@ impl Asker {
             ToolError::new(ErrorKind::Permanent, format!("cannot make an HTTP client: {error}"))
         };
         // The client insists on a TLS configuration; this one trusts nobody.
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| broken(&error))?
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
+        let tls =
+            rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .map_err(|error| broken(&error))?
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth();
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Local;
+use super::namespace::Namespaces;
 use super::status::Summary;
 use crate::tool::typed::{Face, Typed};
 use crate::tool::{CallContext, ToolError};
@@ -47,7 +48,7 @@ impl Typed for List {
     };
 
     async fn call(&self, _context: &CallContext, args: Args) -> Result<Output, ToolError> {
-        let mut records = self.0.on_disk(|namespaces| namespaces.read_all()).await?;
+        let mut records = self.0.on_disk(Namespaces::read_all).await?;
         records.retain(|record| args.owner.as_ref().is_none_or(|owner| *owner == record.owner));
         records.retain(|record| !args.expired || record.is_expired());
         records.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));

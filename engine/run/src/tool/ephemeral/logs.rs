@@ -23,7 +23,6 @@ pub(super) struct Args {
     namespace: String,
     /// Whose words to read.
     #[serde(default)]
-    #[schemars(inline)]
     log: Log,
     /// How many lines.
     #[serde(default = "hundred")]

@@ -96,11 +96,13 @@ impl Manifest {
         };
         let size = fs::metadata(&path).map_err(|_| missing())?.len();
         if size > LARGEST {
-            return Err(ToolError::new(ErrorKind::Invalid, format!("`{FILE}` is larger than {LARGEST} bytes")));
+            return Err(ToolError::new(
+                ErrorKind::Invalid,
+                format!("`{FILE}` is larger than {LARGEST} bytes"),
+            ));
         }
-        let text = fs::read_to_string(&path).map_err(|error| {
-            ToolError::new(ErrorKind::Invalid, format!("cannot read `{FILE}`: {error}"))
-        })?;
+        let text = fs::read_to_string(&path)
+            .map_err(|error| ToolError::new(ErrorKind::Invalid, format!("cannot read `{FILE}`: {error}")))?;
         Self::parse(&text)
     }
 
@@ -126,7 +128,9 @@ impl Manifest {
         for command in commands {
             match command.first() {
                 None => report(&self.service, "a command has no words".to_owned()),
-                Some(program) if program.value.is_empty() => report(program, "a command has no name".to_owned()),
+                Some(program) if program.value.is_empty() => {
+                    report(program, "a command has no name".to_owned());
+                }
                 Some(_) => templates.extend(command),
             }
         }
@@ -201,7 +205,8 @@ fn fill(text: &str, values: &Values<'_>) -> Result<String, ToolError> {
     scope.set("namespace", &json!(values.namespace));
     scope.set("port", &json!(values.port));
     scope.set("url", &json!(format!("http://127.0.0.1:{}", values.port)));
-    let wrong = |message: String| ToolError::new(ErrorKind::Invalid, format!("`{FILE}`: `{text}`: {message}"));
+    let wrong =
+        |message: String| ToolError::new(ErrorKind::Invalid, format!("`{FILE}`: `{text}`: {message}"));
     let template = Template::parse(&Value::from(text)).map_err(|error| wrong(error.message))?;
     match template.render(&scope, Missing::Fail).map_err(|error| wrong(error.message))? {
         Some(Value::String(text)) => Ok(text),

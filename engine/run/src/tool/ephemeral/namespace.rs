@@ -148,7 +148,7 @@ impl Namespaces {
                 return Ok(own.clone());
             }
             let taken: BTreeSet<&str> = records.iter().map(|record| record.name.as_str()).collect();
-            let name = (0u32..)
+            let name = (0..=u32::MAX)
                 .map(|round| name_from(&wanted.key, round))
                 .find(|name| !taken.contains(name.as_str()) && !self.path(name).exists())
                 // The round counts up to four thousand million.
@@ -363,7 +363,7 @@ fn unprotect(folder: &Path) -> io::Result<()> {
 
 fn hex(parts: &[&[u8]]) -> String {
     let digest = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part).chain_update([0]));
-    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest.finalize().iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn unusable(path: &Path, error: &dyn std::fmt::Display) -> NamespaceError {

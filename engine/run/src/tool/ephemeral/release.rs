@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::namespace::{NamespaceError, Removal};
+use super::namespace::{NamespaceError, Namespaces, Removal};
 use super::{Local, broken, group};
 use crate::tool::typed::{Face, Typed};
 use crate::tool::{CallContext, ToolError};
@@ -51,7 +51,10 @@ impl Typed for Release {
             (Some(name), false) => vec![name.clone()],
             (None, true) => self.names().await?,
             _ => {
-                return Err(ToolError::new(ErrorKind::Invalid, "give either a `namespace` or `expired: true`"));
+                return Err(ToolError::new(
+                    ErrorKind::Invalid,
+                    "give either a `namespace` or `expired: true`",
+                ));
             }
         };
         let mut output = Output::default();
@@ -67,7 +70,7 @@ impl Typed for Release {
 
 impl Release {
     async fn names(&self) -> Result<Vec<String>, ToolError> {
-        let records = self.0.on_disk(|namespaces| namespaces.read_all()).await?;
+        let records = self.0.on_disk(Namespaces::read_all).await?;
         Ok(records.into_iter().map(|record| record.name).collect())
     }
 

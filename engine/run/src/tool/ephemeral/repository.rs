@@ -70,7 +70,7 @@ impl Repository {
     }
 
     /// What git calls it. Puts the sample on disk when it is asked for.
-    pub(super) async fn address(&self, local: &Local) -> Result<String, ToolError> {
+    pub(super) fn address(&self, local: &Local) -> Result<String, ToolError> {
         match self {
             Self::Remote(address) => Ok(address.clone()),
             Self::Local(path) => Ok(path.display().to_string()),
@@ -89,14 +89,15 @@ impl Repository {
         context: &CallContext,
         number: u64,
     ) -> Result<MergeRequest, ToolError> {
-        let address = self.address(local).await?;
+        let address = self.address(local)?;
         let places = [format!("refs/merge-requests/{number}/head"), format!("refs/pull/{number}/head")];
         let listed = git(local, context, &["ls-remote", "--quiet", &address, &places[0], &places[1]]).await?;
-        let found = listed.lines().filter_map(|line| line.split_once('\t')).next();
+        let found = listed.lines().find_map(|line| line.split_once('\t'));
         if let Some((commit, reference)) = found {
             return Ok(MergeRequest { reference: reference.to_owned(), commit: commit.to_owned() });
         }
-        let known = if self.is_remote() { Vec::new() } else { self.numbers(local, context, &address).await? };
+        let known =
+            if self.is_remote() { Vec::new() } else { self.numbers(local, context, &address).await? };
         let missing = format!("`{}` has no merge request {number}", self.name());
         Err(ToolError::new(ErrorKind::NotFound, missing).details(match known.as_slice() {
             [] => json!({ "looked_for": places }),
@@ -105,10 +106,16 @@ impl Repository {
     }
 
     /// Numbers of the merge requests there are, for a message.
-    async fn numbers(&self, local: &Local, context: &CallContext, address: &str) -> Result<Vec<String>, ToolError> {
+    async fn numbers(
+        &self,
+        local: &Local,
+        context: &CallContext,
+        address: &str,
+    ) -> Result<Vec<String>, ToolError> {
         const MOST: usize = 20;
         let patterns = ["refs/merge-requests/*/head", "refs/pull/*/head"];
-        let listed = git(local, context, &["ls-remote", "--quiet", address, patterns[0], patterns[1]]).await?;
+        let listed =
+            git(local, context, &["ls-remote", "--quiet", address, patterns[0], patterns[1]]).await?;
         Ok(listed.lines().filter_map(|line| line.rsplit('/').nth(1)).take(MOST).map(str::to_owned).collect())
     }
 }

@@ -1,6 +1,8 @@
 //! `ephemeral_reserve`: a namespace of one's own for a while.
 
-use aa_spec::tool::{Effect, ErrorKind};
+use std::hash::{BuildHasher as _, RandomState};
+
+use aa_spec::tool::Effect;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,6 @@ pub(super) struct Args {
     owner: Option<String>,
     /// Where it comes from.
     #[serde(default)]
-    #[schemars(inline)]
     provider: Provider,
 }
 
@@ -63,10 +64,9 @@ impl Typed for Reserve {
             Some(owner) => owner,
             None => self.user(context).await?,
         };
-        if context.idempotency_key.is_empty() {
-            return Err(ToolError::new(ErrorKind::Invalid, "a namespace is reserved by an idempotency key, and there is none"));
-        }
-        let wanted = Reservation { provider: args.provider, owner, ttl, key: context.idempotency_key.clone() };
+        let key =
+            if context.idempotency_key.is_empty() { fresh_key() } else { context.idempotency_key.clone() };
+        let wanted = Reservation { provider: args.provider, owner, ttl, key };
         let record = self.0.on_disk(move |namespaces| namespaces.reserve(&wanted)).await?;
         Ok(Output {
             folder: self.0.namespaces.path(&record.name).display().to_string(),
@@ -87,6 +87,12 @@ impl Reserve {
             _ => Err(broken("cannot find out who you are", &"`id -un` does not say; give an `owner`")),
         }
     }
+}
+
+/// A key for a call outside of a run, which is never repeated.
+fn fresh_key() -> String {
+    let half = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", half(), half())
 }
 
 fn two_hours() -> String {

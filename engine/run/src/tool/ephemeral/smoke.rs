@@ -39,7 +39,6 @@ pub(super) struct Output {
 
 /// One request and how it went.
 #[derive(Serialize, JsonSchema)]
-#[schemars(inline)]
 struct Checked {
     /// What was asked.
     url: String,
@@ -75,8 +74,13 @@ impl Typed for Smoke {
         match failed.as_slice() {
             [] => Ok(Output { namespace: args.namespace, passed: checks.len(), checks }),
             [first, ..] => {
-                let message =
-                    format!("{} of {} smoke checks failed: {}: {}", failed.len(), checks.len(), first.url, first.problem);
+                let message = format!(
+                    "{} of {} smoke checks failed: {}: {}",
+                    failed.len(),
+                    checks.len(),
+                    first.url,
+                    first.problem
+                );
                 Err(ToolError::new(ErrorKind::Permanent, message).details(json!({ "checks": checks })))
             }
         }

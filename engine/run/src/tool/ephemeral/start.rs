@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::build::checked_out;
 use super::group::{self, Detached, MARK};
 use super::manifest::{Manifest, Values};
-use super::namespace::{CheckedOut, Record};
+use super::namespace::{CheckedOut, Namespaces, Record};
 use super::service::{Service, append_to, free_port};
 use super::{Local, broken};
 use crate::tool::typed::{Face, Typed};
@@ -67,7 +67,10 @@ impl Typed for Start {
                 format!("`{}` has no build of its commit: `ephemeral_build` comes first", record.name),
             ));
         }
-        let running = record.service.clone().filter(|service| service.commit == checkout.commit && service.process.is_alive());
+        let running = record
+            .service
+            .clone()
+            .filter(|service| service.commit == checkout.commit && service.process.is_alive());
         let service = match running {
             Some(service) => service,
             None => self.start(&record, &checkout).await?,
@@ -89,7 +92,7 @@ impl Start {
         let earlier = record.service.as_ref().map(|service| &service.process);
         group::end(&record.mark("service"), earlier).await.map_err(failed)?;
 
-        let taken = self.0.on_disk(|namespaces| namespaces.read_all()).await?;
+        let taken = self.0.on_disk(Namespaces::read_all).await?;
         let taken: Vec<u16> = taken.into_iter().filter_map(|other| Some(other.service?.port)).collect();
         let port = free_port(&taken).map_err(failed)?;
         let folder = self.0.namespaces.source(&record.name);
@@ -113,11 +116,16 @@ impl Start {
         Ok(service)
     }
 
-    fn environment(&self, record: &Record, manifest: &Manifest, values: &Values<'_>) -> BTreeMap<String, String> {
+    fn environment(
+        &self,
+        record: &Record,
+        manifest: &Manifest,
+        values: &Values<'_>,
+    ) -> BTreeMap<String, String> {
         let machine = self.0.launcher.environment();
-        let inherited = INHERITED.into_iter().filter_map(|name| {
-            Some((name.to_owned(), machine.get(name)?.to_str()?.to_owned()))
-        });
+        let inherited = INHERITED
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), machine.get(name)?.to_str()?.to_owned())));
         let own = [
             (MARK, record.mark("service")),
             ("PORT", values.port.to_string()),

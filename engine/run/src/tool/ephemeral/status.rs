@@ -41,12 +41,10 @@ pub(super) struct Output {
 
 /// A namespace in a few words.
 #[derive(Serialize, JsonSchema)]
-#[schemars(inline)]
 pub(super) struct Summary {
     /// Its name.
     pub(super) namespace: String,
     /// What it is doing.
-    #[schemars(inline)]
     pub(super) state: State,
     /// Where its service answers; null when none was started.
     pub(super) url: Option<String>,

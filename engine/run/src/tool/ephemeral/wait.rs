@@ -116,7 +116,11 @@ impl Target {
             let answer = asker.get(&url).await;
             let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
             if !self.service.process.is_alive() {
-                return Err(self.failed(ErrorKind::Permanent, "ended before it was healthy", &in_words(&answer)));
+                return Err(self.failed(
+                    ErrorKind::Permanent,
+                    "ended before it was healthy",
+                    &in_words(&answer),
+                ));
             }
             match &answer {
                 Ok(answer) if is_healthy(answer) => {

@@ -9,11 +9,11 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aa_spec::plan::digest;
 use aa_spec::tool::ErrorKind;
 use chrono::{SubsecRound as _, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::service::Service;
 use crate::event::Time;
@@ -166,7 +166,7 @@ impl Namespaces {
             created,
             expires: created + wanted.ttl,
             key: wanted.key.clone(),
-            token: hex(&[self.folder.to_string_lossy().as_bytes(), wanted.key.as_bytes()]),
+            token: digest(format!("{}\n{}", self.folder.display(), wanted.key)),
             checkout: None,
             built: None,
             service: None,
@@ -297,8 +297,10 @@ impl Record {
 
 /// The `round`th name that a key stands for; the first that is free is taken.
 fn name_from(key: &str, round: u32) -> String {
-    let digest = Sha256::digest(format!("{key}/{round}"));
-    let random = digest.iter().take(6).map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
+    let digits = digest(format!("{key}/{round}"));
+    // Two hexadecimal digits for each character; 256 is a multiple of 32.
+    let random = (0..6).filter_map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok());
+    let random = random.map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
     PREFIX.chars().chain(random).collect()
 }
 
@@ -359,11 +361,6 @@ fn unprotect(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn hex(parts: &[&[u8]]) -> String {
-    let digest = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part).chain_update([0]));
-    digest.finalize().iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn unusable(path: &Path, error: &dyn std::fmt::Display) -> NamespaceError {

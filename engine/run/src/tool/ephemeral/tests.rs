@@ -73,9 +73,11 @@ async fn times_to_live_are_checked_extended_and_run_out() {
     }
     let short = bench.call("ephemeral_reserve", json!({"ttl": "1s", "owner": "ada"})).await.unwrap();
     let long = bench.with_key("long").call("ephemeral_reserve", json!({"owner": "ada"})).await.unwrap();
-    let kept = bench.call("ephemeral_extend", json!({"namespace": long["namespace"], "ttl": "1m"})).await.unwrap();
+    let kept =
+        bench.call("ephemeral_extend", json!({"namespace": long["namespace"], "ttl": "1m"})).await.unwrap();
     assert_eq!(kept["expires"], long["expires"], "time is never taken away");
-    let longer = bench.call("ephemeral_extend", json!({"namespace": long["namespace"], "ttl": "3h"})).await.unwrap();
+    let longer =
+        bench.call("ephemeral_extend", json!({"namespace": long["namespace"], "ttl": "3h"})).await.unwrap();
     assert!(longer["expires"].as_str() > long["expires"].as_str());
 
     let expired = bench.until("ephemeral_list", json!({"expired": true}), |list| list["count"] == 1).await;
@@ -115,7 +117,8 @@ async fn steps_in_the_wrong_order_say_which_comes_first() {
     let bench = Bench::new();
     let reserved = bench.call("ephemeral_reserve", json!({"owner": "ada"})).await.unwrap();
     let namespace = json!({"namespace": reserved["namespace"]});
-    for tool in ["ephemeral_build", "ephemeral_test", "ephemeral_start", "ephemeral_wait", "ephemeral_smoke"] {
+    for tool in ["ephemeral_build", "ephemeral_test", "ephemeral_start", "ephemeral_wait", "ephemeral_smoke"]
+    {
         let error = bench.call(tool, namespace.clone()).await.unwrap_err();
         assert!(error.message.ends_with("`ephemeral_checkout` comes first"), "{error}");
     }

@@ -75,8 +75,12 @@ async fn a_build_that_fails_shows_the_compiler_s_words() {
     assert_eq!(error.message, "`rustc` ended with exit code 1: error[E0308]: mismatched types");
     let last = error.details["last_lines"].to_string();
     assert!(last.contains("src/route.rs:29"), "{last}");
-    let logs = bench.call("ephemeral_logs", json!({"namespace": namespace["namespace"], "log": "build", "lines": 500}));
-    assert_eq!(logs.await.unwrap()["lines"][0], "$ rustc --edition=2021 -C opt-level=1 -o greeter src/main.rs");
+    let logs = bench
+        .call("ephemeral_logs", json!({"namespace": namespace["namespace"], "log": "build", "lines": 500}));
+    assert_eq!(
+        logs.await.unwrap()["lines"][0],
+        "$ rustc --edition=2021 -C opt-level=1 -o greeter src/main.rs"
+    );
     let unbuilt = bench.call("ephemeral_start", namespace.clone()).await.unwrap_err();
     assert!(unbuilt.message.ends_with("`ephemeral_build` comes first"), "{unbuilt}");
     release(&bench, &namespace).await;
@@ -92,7 +96,10 @@ async fn a_service_that_never_becomes_healthy_is_given_up() {
     let error = bench.call("ephemeral_wait", wait).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Timeout);
     assert!(error.message.starts_with("`greeter` was not healthy after 0."), "{error}");
-    assert!(error.message.ends_with(r#": it answered 503 {"error":"there are no phrases at GREETER_PHRASES"}"#), "{error}");
+    assert!(
+        error.message.ends_with(r#": it answered 503 {"error":"there are no phrases at GREETER_PHRASES"}"#),
+        "{error}"
+    );
     let last = error.details["last_lines"].to_string();
     assert!(last.contains("GET /healthz HTTP/1.1 -> 503"), "{last}");
     release(&bench, &namespace).await;

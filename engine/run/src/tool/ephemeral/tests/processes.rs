@@ -46,7 +46,7 @@ async fn a_service_that_ends_is_not_waited_for() {
     let started = Instant::now();
     let wait = json!({"namespace": namespace["namespace"], "timeout": "5m"});
     let error = bench.call("ephemeral_wait", wait).await.unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(60));
+    assert!(started.elapsed() < Duration::from_mins(1));
     assert_eq!(error.kind, ErrorKind::Permanent);
     assert_eq!(error.message, "`sleeper` ended before it was healthy: nobody listens");
     assert_eq!(error.details["last_lines"], json!(["no database"]));
@@ -127,7 +127,13 @@ async fn a_command_behind_its_gate_never_runs_when_nobody_opens_it() {
     let path = std::env::var("PATH").unwrap();
     let start = |folder: &Path| {
         let env = BTreeMap::from([("PATH".to_owned(), path.clone())]);
-        group::start(Detached { argv: &argv, folder, env: &env, log: append_to(&folder.join("log")).unwrap() }).unwrap()
+        group::start(Detached {
+            argv: &argv,
+            folder,
+            env: &env,
+            log: append_to(&folder.join("log")).unwrap(),
+        })
+        .unwrap()
     };
     let ended = async |identity: group::Identity| {
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -167,7 +173,8 @@ async fn the_user_s_secrets_reach_neither_build_nor_service() {
 #[tokio::test]
 async fn what_a_build_protects_is_removed_all_the_same() {
     let bench = Bench::new();
-    let manifest = SERVICE.replace("echo built", "mkdir -p cache/deep && touch cache/deep/file && chmod -R a-w cache");
+    let manifest =
+        SERVICE.replace("echo built", "mkdir -p cache/deep && touch cache/deep/file && chmod -R a-w cache");
     let namespace = bench.built(&manifest).await;
     bench.call("ephemeral_release", namespace.clone()).await.unwrap();
     assert!(!bench.namespaces().join(namespace["namespace"].as_str().unwrap()).exists());

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use aa_spec::diagnostic::{Diagnostic, has_errors};
 use aa_spec::shape;
-use aa_spec::source::Source;
+use aa_spec::source::{Source, Span};
 use aa_spec::template::{Missing, Scope, Template};
 use aa_spec::tool::ErrorKind;
 use aa_spec::yaml::Spanned;
@@ -33,12 +33,12 @@ pub struct Manifest {
     /// Name of the service, for people.
     pub service: Spanned<String>,
     /// Commands that build it, in order.
-    pub build: Vec<Vec<Spanned<String>>>,
+    pub build: Vec<Spanned<Vec<Spanned<String>>>>,
     /// Commands that test the build, in order.
     #[serde(default)]
-    pub test: Vec<Vec<Spanned<String>>>,
+    pub test: Vec<Spanned<Vec<Spanned<String>>>>,
     /// Command that serves on `127.0.0.1` at the port in the environment variable `PORT`.
-    pub run: Vec<Spanned<String>>,
+    pub run: Spanned<Vec<Spanned<String>>>,
     /// Path that answers with a status from 200 to 299 once the service is ready.
     pub health: Spanned<String>,
     /// What a fresh deployment must answer.
@@ -120,48 +120,48 @@ impl Manifest {
     }
 
     fn check(&self, source: &Source, problems: &mut Vec<Diagnostic>) {
-        let mut report = |text: &Spanned<String>, message: String| {
-            problems.push(Diagnostic::error("bad-manifest", source, text.span, message));
+        let mut report = |span: Span, message: String| {
+            problems.push(Diagnostic::error("bad-value", source, span, message));
         };
         let commands = self.build.iter().chain(&self.test).chain([&self.run]);
         let mut templates = Vec::new();
         for command in commands {
-            match command.first() {
-                None => report(&self.service, "a command has no words".to_owned()),
+            match command.value.first() {
+                None => report(command.span, "a command has no words".to_owned()),
                 Some(program) if program.value.is_empty() => {
-                    report(program, "a command has no name".to_owned());
+                    report(program.span, "a command has no name".to_owned());
                 }
-                Some(_) => templates.extend(command),
+                Some(_) => templates.extend(&command.value),
             }
         }
         let paths = self.smoke.iter().map(|check| &check.path).chain([&self.health]);
         for path in paths {
             if !path.value.starts_with('/') {
-                report(path, format!("`{}` is not a path: it does not start with `/`", path.value));
+                report(path.span, format!("`{}` is not a path: it does not start with `/`", path.value));
             }
             templates.push(path);
         }
         templates.extend(self.smoke.iter().filter_map(|check| check.contains.as_ref()));
         for template in templates {
             if let Some(problem) = template_problem(&template.value) {
-                report(template, problem);
+                report(template.span, problem);
             }
         }
     }
 
     /// The commands that build the service.
     pub(super) fn build_commands(&self, values: &Values<'_>) -> Result<Vec<Vec<String>>, ToolError> {
-        self.build.iter().map(|command| fill_command(command, values)).collect()
+        self.build.iter().map(|command| fill_command(&command.value, values)).collect()
     }
 
     /// The commands that test the build.
     pub(super) fn test_commands(&self, values: &Values<'_>) -> Result<Vec<Vec<String>>, ToolError> {
-        self.test.iter().map(|command| fill_command(command, values)).collect()
+        self.test.iter().map(|command| fill_command(&command.value, values)).collect()
     }
 
     /// The command that serves.
     pub(super) fn run_command(&self, values: &Values<'_>) -> Result<Vec<String>, ToolError> {
-        fill_command(&self.run, values)
+        fill_command(&self.run.value, values)
     }
 
     /// The path of the health check.
@@ -187,7 +187,7 @@ const NAMES: [&str; 4] = ["commit", "namespace", "port", "url"];
 
 fn template_problem(text: &str) -> Option<String> {
     match Template::parse(&Value::from(text)) {
-        Err(error) => Some(error.message),
+        Err(error) => Some(format!("this is not a template: {}", error.message)),
         Ok(template) => {
             let unknown = template.references().into_iter().find(|name| !NAMES.contains(&name.as_str()))?;
             Some(format!("there is no `{unknown}` here; there are `{}`", NAMES.join("`, `")))

@@ -262,6 +262,22 @@ impl Namespaces {
         Ok(removal)
     }
 
+    /// Removes what processes that died in the middle of something have left behind.
+    pub(super) fn sweep(&self) -> Result<(), NamespaceError> {
+        self.locked(|| {
+            let entries = fs::read_dir(&self.folder).map_err(|error| unusable(&self.folder, &error))?;
+            for entry in entries.flatten() {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                // Both are made under the lock, so nobody is at work on a new one now.
+                if name.starts_with(".new-") || name.starts_with(".gone-") {
+                    delete(&entry.path())?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// The folder of a namespace.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)

@@ -49,7 +49,10 @@ impl Typed for Release {
     async fn call(&self, context: &CallContext, args: Args) -> Result<Output, ToolError> {
         let names = match (&args.namespace, args.expired) {
             (Some(name), false) => vec![name.clone()],
-            (None, true) => self.names().await?,
+            (None, true) => {
+                self.0.on_disk(Namespaces::sweep).await?;
+                self.names().await?
+            }
             _ => {
                 return Err(ToolError::new(
                     ErrorKind::Invalid,

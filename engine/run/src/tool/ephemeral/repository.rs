@@ -105,7 +105,7 @@ impl Repository {
         }))
     }
 
-    /// Numbers of the merge requests there are, for a message.
+    /// Numbers of the newest merge requests there are, for a message.
     async fn numbers(
         &self,
         local: &Local,
@@ -116,7 +116,10 @@ impl Repository {
         let patterns = ["refs/merge-requests/*/head", "refs/pull/*/head"];
         let listed =
             git(local, context, &["ls-remote", "--quiet", address, patterns[0], patterns[1]]).await?;
-        Ok(listed.lines().filter_map(|line| line.rsplit('/').nth(1)).take(MOST).map(str::to_owned).collect())
+        let mut numbers: Vec<u64> =
+            listed.lines().filter_map(|line| line.rsplit('/').nth(1)?.parse().ok()).collect();
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(numbers.into_iter().take(MOST).map(|number| number.to_string()).collect())
     }
 }
 

@@ -26,7 +26,21 @@ fn every_tool_says_what_it_is() {
             format!("{}: {:?}{repeat}, needs {}", spec.name, spec.effect, spec.input["required"])
         })
         .collect();
-    insta::assert_snapshot!(faces.join("\n"), @"");
+    insta::assert_snapshot!(faces.join("\n"), @r#"
+    ephemeral_merge_request: Read, needs ["mr"]
+    ephemeral_reserve: Write, needs null
+    ephemeral_checkout: Write, needs ["namespace","reference"]
+    ephemeral_build: Write, needs ["namespace"]
+    ephemeral_test: Write, needs ["namespace"]
+    ephemeral_start: Write, needs ["namespace"]
+    ephemeral_wait: Read, needs ["namespace"]
+    ephemeral_smoke: Read, needs ["namespace"]
+    ephemeral_status: Read, needs ["namespace"]
+    ephemeral_list: Read, needs null
+    ephemeral_logs: Read, needs ["namespace"]
+    ephemeral_extend: Write, needs ["namespace","ttl"]
+    ephemeral_release: Destructive, needs null
+    "#);
 }
 
 #[tokio::test]
@@ -80,12 +94,15 @@ async fn times_to_live_are_checked_extended_and_run_out() {
         bench.call("ephemeral_extend", json!({"namespace": long["namespace"], "ttl": "3h"})).await.unwrap();
     assert!(longer["expires"].as_str() > long["expires"].as_str());
 
+    let left = [".new-ephemeral-ab23cd", ".gone-ephemeral-ab23cd"].map(|name| bench.namespaces().join(name));
+    left.iter().for_each(|folder| std::fs::create_dir_all(folder.join("deep")).unwrap());
     let expired = bench.until("ephemeral_list", json!({"expired": true}), |list| list["count"] == 1).await;
     assert_eq!(expired["namespaces"][0]["namespace"], short["namespace"]);
     assert_eq!(expired["namespaces"][0]["left"], "expired");
     let released = bench.call("ephemeral_release", json!({"expired": true})).await.unwrap();
     assert_eq!(released["released"], json!([short["namespace"]]));
     assert_eq!(bench.call("ephemeral_list", json!({})).await.unwrap()["count"], 1);
+    assert!(!left.iter().any(|folder| folder.exists()), "what a dead process left behind is gone too");
 }
 
 #[tokio::test]
@@ -135,13 +152,19 @@ fn a_manifest_is_read_strictly() {
         assert_ne!(text, SERVICE, "{change:?} changes nothing");
         Manifest::parse(&text).unwrap_err().message
     };
+    assert!(wrong(("health:", "heath:")).contains("`heath`"));
     let messages = [
-        wrong(("health:", "heath:")),
-        wrong(("run: [", "run: [[")),
-        wrong(("health: /", "health: ")),
+        wrong(("health: /", "health: ready")),
         wrong(("{{ port }}", "{{ prt }}")),
         wrong(("{{ port }}", "{{ port")),
         wrong(("build: [[", "build: [[], [")),
+        wrong(("build: [[sh", "build: [['', sh")),
     ];
-    insta::assert_snapshot!(messages.join("\n"), @"");
+    insta::assert_snapshot!(messages.join("\n"), @"
+    ephemeral.yaml:4:9: `ready` is not a path: it does not start with `/`
+    ephemeral.yaml:3:15: there is no `prt` here; there are `commit`, `namespace`, `port`, `url`
+    ephemeral.yaml:3:15: this is not a template: unexpected character
+    ephemeral.yaml:2:9: a command has no words
+    ephemeral.yaml:2:10: a command has no name
+    ");
 }

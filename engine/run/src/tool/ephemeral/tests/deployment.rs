@@ -112,7 +112,7 @@ async fn what_is_not_there_is_said_with_what_is() {
     let error = bench.call("ephemeral_merge_request", json!({"mr": 7})).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
     assert_eq!(error.message, "`sample` has no merge request 7");
-    assert_eq!(error.details["hint"], "it has 123, 124, 125");
+    assert_eq!(error.details["hint"], "it has 125, 124, 123");
 
     let nowhere = json!({"mr": 7, "repository": "no/such/folder"});
     let error = bench.call("ephemeral_merge_request", nowhere).await.unwrap_err();

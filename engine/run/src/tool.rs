@@ -6,7 +6,6 @@ mod http;
 mod native;
 mod net;
 pub mod process;
-mod typed;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

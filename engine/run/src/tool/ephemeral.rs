@@ -12,7 +12,7 @@ use std::sync::Arc;
 use aa_spec::tool::ErrorKind;
 
 use crate::tool::process::Launcher;
-use crate::tool::{Tool, ToolError, typed};
+use crate::tool::{CallContext, Tool, ToolError, native};
 
 mod build;
 mod checkout;
@@ -38,27 +38,38 @@ mod tests;
 mod wait;
 
 use namespace::{NamespaceError, Namespaces};
+use repository::Repository;
+
+/// What a call means that does not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// The repository of merge requests: a folder, bundle or address, or `sample`.
+    pub repository: String,
+    /// How long a namespace lives, e.g. `2h`.
+    pub ttl: String,
+}
 
 /// Every tool of the module, over namespaces in the folder `ephemeral` of the state folder.
-pub fn tools(state_folder: &Path, launcher: &Arc<Launcher>) -> Vec<Arc<dyn Tool>> {
+pub fn tools(state_folder: &Path, launcher: &Arc<Launcher>, defaults: Defaults) -> Vec<Arc<dyn Tool>> {
     let local = Local {
         namespaces: Arc::new(Namespaces::new(state_folder.join("ephemeral"))),
         launcher: Arc::clone(launcher),
+        defaults: Arc::new(defaults),
     };
     vec![
-        typed::tool(merge_request::FindMergeRequest(local.clone())),
-        typed::tool(reserve::Reserve(local.clone())),
-        typed::tool(checkout::Checkout(local.clone())),
-        typed::tool(build::Build(local.clone())),
-        typed::tool(build::Test(local.clone())),
-        typed::tool(start::Start(local.clone())),
-        typed::tool(wait::Wait(local.clone())),
-        typed::tool(smoke::Smoke(local.clone())),
-        typed::tool(status::Status(local.clone())),
-        typed::tool(list::List(local.clone())),
-        typed::tool(logs::Logs(local.clone())),
-        typed::tool(extend::Extend(local.clone())),
-        typed::tool(release::Release(local)),
+        native::tool(merge_request::FindMergeRequest(local.clone())),
+        native::tool(reserve::Reserve(local.clone())),
+        native::tool(checkout::Checkout(local.clone())),
+        native::tool(build::Build(local.clone())),
+        native::tool(build::Test(local.clone())),
+        native::tool(start::Start(local.clone())),
+        native::tool(wait::Wait(local.clone())),
+        native::tool(smoke::Smoke(local.clone())),
+        native::tool(status::Status(local.clone())),
+        native::tool(list::List(local.clone())),
+        native::tool(logs::Logs(local.clone())),
+        native::tool(extend::Extend(local.clone())),
+        native::tool(release::Release(local)),
     ]
 }
 
@@ -67,9 +78,21 @@ pub fn tools(state_folder: &Path, launcher: &Arc<Launcher>) -> Vec<Arc<dyn Tool>
 struct Local {
     namespaces: Arc<Namespaces>,
     launcher: Arc<Launcher>,
+    defaults: Arc<Defaults>,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { repository: repository::SAMPLE.to_owned(), ttl: "2h".to_owned() }
+    }
 }
 
 impl Local {
+    /// The repository that a call means.
+    fn repository(&self, context: &CallContext, given: Option<&str>) -> Result<Repository, ToolError> {
+        Repository::read(given.unwrap_or(&self.defaults.repository), &context.folder)
+    }
+
     /// Does something with the namespaces on disk, on a thread that may block.
     async fn on_disk<T: Send + 'static>(
         &self,

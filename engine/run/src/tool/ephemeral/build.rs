@@ -12,7 +12,7 @@ use super::command::{Job, run};
 use super::manifest::{Manifest, Values};
 use super::namespace::{CheckedOut, Record};
 use super::{Local, broken, group};
-use crate::tool::typed::{Face, Typed};
+use crate::tool::native::{Face, Native};
 use crate::tool::{CallContext, ToolError};
 
 /// Log of the build commands.
@@ -45,7 +45,7 @@ pub(super) struct Output {
 }
 
 #[async_trait]
-impl Typed for Build {
+impl Native for Build {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {
@@ -70,7 +70,7 @@ impl Typed for Build {
 }
 
 #[async_trait]
-impl Typed for Test {
+impl Native for Test {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {

@@ -10,11 +10,11 @@ use serde_json::json;
 
 use super::command::git;
 use super::manifest::Manifest;
-use super::merge_request::{sample, short};
+use super::merge_request::short;
 use super::namespace::{CheckedOut, delete};
 use super::repository::Repository;
 use super::{Local, broken};
-use crate::tool::typed::{Face, Typed};
+use crate::tool::native::{Face, Native};
 use crate::tool::{CallContext, ToolError};
 
 pub(super) struct Checkout(pub(super) Local);
@@ -24,15 +24,16 @@ pub(super) struct Checkout(pub(super) Local);
 pub(super) struct Args {
     /// Namespace to check out in.
     namespace: String,
-    /// Folder, bundle or address of a git repository; `sample` is one that comes with `aa`.
-    #[serde(default = "sample")]
-    repository: String,
+    /// Folder, bundle or address of a git repository, or `sample` for the one that comes
+    /// with `aa`; by default what the configuration says, else the sample.
+    #[serde(default)]
+    repository: Option<String>,
     /// Reference to fetch, e.g. `refs/merge-requests/123/head` or `refs/heads/main`.
     #[schemars(regex(pattern = "^refs/"))]
     reference: String,
     /// Full id of the commit to check out; by default what the reference stands for.
     #[serde(default)]
-    #[schemars(with = "String", regex(pattern = "^[0-9a-f]{40,64}$"))]
+    #[schemars(regex(pattern = "^[0-9a-f]{40,64}$"))]
     commit: Option<String>,
 }
 
@@ -57,7 +58,7 @@ pub(super) struct Output {
 }
 
 #[async_trait]
-impl Typed for Checkout {
+impl Native for Checkout {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {
@@ -70,7 +71,7 @@ impl Typed for Checkout {
 
     async fn call(&self, context: &CallContext, args: Args) -> Result<Output, ToolError> {
         let record = self.0.namespaces.read(&args.namespace)?;
-        let repository = Repository::read(&args.repository, &context.folder)?;
+        let repository = self.0.repository(context, args.repository.as_deref())?;
         let folder = self.0.namespaces.source(&record.name);
         let present = record.checkout.filter(|present| {
             present.repository == repository.name()

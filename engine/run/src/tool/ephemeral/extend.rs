@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Local;
 use super::clock::{left_until, read_ttl};
 use crate::event::Time;
-use crate::tool::typed::{Face, Typed};
+use crate::tool::native::{Face, Native};
 use crate::tool::{CallContext, ToolError};
 
 pub(super) struct Extend(pub(super) Local);
@@ -34,7 +34,7 @@ pub(super) struct Output {
 }
 
 #[async_trait]
-impl Typed for Extend {
+impl Native for Extend {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Local;
 use super::namespace::Namespaces;
 use super::status::Summary;
-use crate::tool::typed::{Face, Typed};
+use crate::tool::native::{Face, Native};
 use crate::tool::{CallContext, ToolError};
 
 pub(super) struct List(pub(super) Local);
@@ -18,7 +18,6 @@ pub(super) struct List(pub(super) Local);
 pub(super) struct Args {
     /// Only those of this owner.
     #[serde(default)]
-    #[schemars(with = "String")]
     owner: Option<String>,
     /// Only those whose time is over.
     #[serde(default)]
@@ -36,7 +35,7 @@ pub(super) struct Output {
 }
 
 #[async_trait]
-impl Typed for List {
+impl Native for List {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {

@@ -11,7 +11,7 @@ use super::build::{BUILD_LOG, TEST_LOG};
 use super::service::tail;
 use super::start::SERVICE_LOG;
 use super::{Local, broken};
-use crate::tool::typed::{Face, Typed};
+use crate::tool::native::{Face, Native};
 use crate::tool::{CallContext, ToolError};
 
 pub(super) struct Logs(pub(super) Local);
@@ -54,7 +54,7 @@ pub(super) struct Output {
 }
 
 #[async_trait]
-impl Typed for Logs {
+impl Native for Logs {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {

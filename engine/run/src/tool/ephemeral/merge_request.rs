@@ -6,8 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Local;
-use super::repository::{Repository, SAMPLE};
-use crate::tool::typed::{Face, Typed};
+use crate::tool::native::{Face, Native};
 use crate::tool::{CallContext, ToolError};
 
 pub(super) struct FindMergeRequest(pub(super) Local);
@@ -18,9 +17,10 @@ pub(super) struct Args {
     /// Number of the merge request (GitLab) or pull request (GitHub).
     #[schemars(range(min = 1))]
     mr: u64,
-    /// Folder, bundle or address of a git repository; `sample` is one that comes with `aa`.
-    #[serde(default = "sample")]
-    repository: String,
+    /// Folder, bundle or address of a git repository, or `sample` for the one that comes
+    /// with `aa`; by default what the configuration says, else the sample.
+    #[serde(default)]
+    repository: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -38,7 +38,7 @@ pub(super) struct Output {
 }
 
 #[async_trait]
-impl Typed for FindMergeRequest {
+impl Native for FindMergeRequest {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {
@@ -50,7 +50,7 @@ impl Typed for FindMergeRequest {
     };
 
     async fn call(&self, context: &CallContext, args: Args) -> Result<Output, ToolError> {
-        let repository = Repository::read(&args.repository, &context.folder)?;
+        let repository = self.0.repository(context, args.repository.as_deref())?;
         let found = repository.merge_request(&self.0, context, args.mr).await?;
         Ok(Output {
             mr: args.mr,
@@ -60,11 +60,6 @@ impl Typed for FindMergeRequest {
             commit: found.commit,
         })
     }
-}
-
-/// The repository when none is given.
-pub(super) fn sample() -> String {
-    SAMPLE.to_owned()
 }
 
 /// The first digits of a commit id, enough to recognise it.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::namespace::{NamespaceError, Namespaces, Removal};
 use super::{Local, broken, group};
-use crate::tool::typed::{Face, Typed};
+use crate::tool::native::{Face, Native};
 use crate::tool::{CallContext, ToolError};
 
 pub(super) struct Release(pub(super) Local);
@@ -17,7 +17,6 @@ pub(super) struct Release(pub(super) Local);
 pub(super) struct Args {
     /// Namespace to release.
     #[serde(default)]
-    #[schemars(with = "String")]
     namespace: Option<String>,
     /// Release every namespace whose time is over, instead of one by name.
     #[serde(default)]
@@ -35,7 +34,7 @@ pub(super) struct Output {
 }
 
 #[async_trait]
-impl Typed for Release {
+impl Native for Release {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {

@@ -11,8 +11,8 @@ use super::clock::read_ttl;
 use super::namespace::{Provider, Reservation};
 use super::{Local, broken};
 use crate::event::Time;
+use crate::tool::native::{Face, Native};
 use crate::tool::process::Invocation;
-use crate::tool::typed::{Face, Typed};
 use crate::tool::{CallContext, ToolError};
 
 pub(super) struct Reserve(pub(super) Local);
@@ -20,12 +20,12 @@ pub(super) struct Reserve(pub(super) Local);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Args {
-    /// How long the namespace lives, e.g. `2h`; at most 30 days.
-    #[serde(default = "two_hours")]
-    ttl: String,
+    /// How long the namespace lives, at most 30 days; by default what the configuration
+    /// says, else `2h`.
+    #[serde(default)]
+    ttl: Option<String>,
     /// Whom it is for; by default the user who runs this.
     #[serde(default)]
-    #[schemars(with = "String")]
     owner: Option<String>,
     /// Where it comes from.
     #[serde(default)]
@@ -47,7 +47,7 @@ pub(super) struct Output {
 }
 
 #[async_trait]
-impl Typed for Reserve {
+impl Native for Reserve {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {
@@ -59,7 +59,7 @@ impl Typed for Reserve {
     };
 
     async fn call(&self, context: &CallContext, args: Args) -> Result<Output, ToolError> {
-        let ttl = read_ttl(&args.ttl)?;
+        let ttl = read_ttl(args.ttl.as_ref().unwrap_or(&self.0.defaults.ttl))?;
         let owner = match args.owner {
             Some(owner) => owner,
             None => self.user(context).await?,
@@ -93,8 +93,4 @@ impl Reserve {
 fn fresh_key() -> String {
     let half = || RandomState::new().hash_one(std::process::id());
     format!("{:016x}{:016x}", half(), half())
-}
-
-fn two_hours() -> String {
-    "2h".to_owned()
 }

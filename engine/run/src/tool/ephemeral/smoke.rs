@@ -12,7 +12,7 @@ use super::Local;
 use super::http::Asker;
 use super::manifest::FilledCheck;
 use super::wait::Target;
-use crate::tool::typed::{Face, Typed};
+use crate::tool::native::{Face, Native, bounded};
 use crate::tool::{CallContext, ToolError};
 
 /// Longest that one answer may take.
@@ -51,7 +51,7 @@ struct Checked {
 }
 
 #[async_trait]
-impl Typed for Smoke {
+impl Native for Smoke {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {
@@ -64,12 +64,7 @@ impl Typed for Smoke {
 
     async fn call(&self, context: &CallContext, args: Args) -> Result<Output, ToolError> {
         let target = Target::of(&self.0, &args.namespace)?;
-        let checks = tokio::select! {
-            checks = check_all(&target, context) => checks?,
-            () = context.cancel.cancelled() => {
-                return Err(ToolError::new(ErrorKind::Cancelled, "the smoke checks were stopped"));
-            }
-        };
+        let checks = bounded(context, check_all(&target, context)).await??;
         let failed: Vec<&Checked> = checks.iter().filter(|checked| !checked.problem.is_empty()).collect();
         match failed.as_slice() {
             [] => Ok(Output { namespace: args.namespace, passed: checks.len(), checks }),

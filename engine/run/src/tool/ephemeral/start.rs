@@ -13,7 +13,7 @@ use super::manifest::{Manifest, Values};
 use super::namespace::{CheckedOut, Namespaces, Record};
 use super::service::{Service, append_to, free_port};
 use super::{Local, broken};
-use crate::tool::typed::{Face, Typed};
+use crate::tool::native::{Face, Native};
 use crate::tool::{CallContext, ToolError};
 
 /// Log of the service.
@@ -48,7 +48,7 @@ pub(super) struct Output {
 }
 
 #[async_trait]
-impl Typed for Start {
+impl Native for Start {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {

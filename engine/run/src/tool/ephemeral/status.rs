@@ -14,7 +14,7 @@ use super::namespace::Record;
 use super::service::State;
 use super::wait::{Target, is_healthy};
 use crate::event::Time;
-use crate::tool::typed::{Face, Typed};
+use crate::tool::native::{Face, Native};
 use crate::tool::{CallContext, ToolError};
 
 /// Longest that the health check may take.
@@ -69,7 +69,7 @@ pub(super) struct Summary {
 }
 
 #[async_trait]
-impl Typed for Status {
+impl Native for Status {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {

@@ -95,7 +95,9 @@ async fn times_to_live_are_checked_extended_and_run_out() {
     assert!(longer["expires"].as_str() > long["expires"].as_str());
 
     let left = [".new-ephemeral-ab23cd", ".gone-ephemeral-ab23cd"].map(|name| bench.namespaces().join(name));
-    left.iter().for_each(|folder| std::fs::create_dir_all(folder.join("deep")).unwrap());
+    for folder in &left {
+        std::fs::create_dir_all(folder.join("deep")).unwrap();
+    }
     let expired = bench.until("ephemeral_list", json!({"expired": true}), |list| list["count"] == 1).await;
     assert_eq!(expired["namespaces"][0]["namespace"], short["namespace"]);
     assert_eq!(expired["namespaces"][0]["left"], "expired");

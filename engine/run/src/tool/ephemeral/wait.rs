@@ -16,7 +16,7 @@ use super::manifest::{Manifest, Values};
 use super::service::{Service, last_words};
 use super::start::SERVICE_LOG;
 use super::{Local, namespace::Record};
-use crate::tool::typed::{Face, Typed};
+use crate::tool::native::{Face, Native, bounded};
 use crate::tool::{CallContext, ToolError};
 
 /// Longest that one question may take.
@@ -54,7 +54,7 @@ pub(super) struct Output {
 }
 
 #[async_trait]
-impl Typed for Wait {
+impl Native for Wait {
     type Args = Args;
     type Output = Output;
     const FACE: Face = Face {
@@ -68,12 +68,9 @@ impl Typed for Wait {
     async fn call(&self, context: &CallContext, args: Args) -> Result<Output, ToolError> {
         let patience = clock::read(&args.timeout)?;
         let target = Target::of(&self.0, &args.namespace)?;
-        let now = Instant::now();
-        let until = context.deadline.map_or(now + patience, |deadline| deadline.min(now + patience));
-        tokio::select! {
-            result = target.until_healthy(context, until) => result,
-            () = context.cancel.cancelled() => Err(ToolError::new(ErrorKind::Cancelled, "the wait was stopped")),
-        }
+        let until = Instant::now() + patience;
+        let until = context.deadline.map_or(until, |deadline| deadline.min(until));
+        bounded(context, target.until_healthy(context, until)).await?
     }
 }
 

@@ -176,12 +176,14 @@ struct Filter {
 
 impl Filter {
     fn new(args: &FindArgs) -> Result<Self, ToolError> {
-        let moment = |ago: &Option<String>| match ago {
-            Some(text) => {
-                let ago = Duration::from_millis(aa_spec::duration::parse_ms(text).map_err(invalid)?);
-                Ok(SystemTime::now().checked_sub(ago))
+        let moment = |ago: &Option<String>| -> Result<_, ToolError> {
+            match ago {
+                Some(text) => {
+                    let ago = Duration::from_millis(aa_spec::duration::parse_ms(text).map_err(invalid)?);
+                    Ok(SystemTime::now().checked_sub(ago))
+                }
+                None => Ok(None),
             }
-            None => Ok(None),
         };
         Ok(Self {
             glob: args.pattern.as_deref().map(Glob::new).transpose()?,

@@ -22,6 +22,32 @@ fn is_alive(pid: u64) -> bool {
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
 }
 
+/// A process that has nothing to do with any service.
+struct Stranger(Child);
+
+impl Stranger {
+    fn younger_than(other: u64) -> Self {
+        let started = |pid: u64| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap().to_owned()
+        };
+        loop {
+            let stranger = Self(Command::new("sleep").arg("600").spawn().unwrap());
+            // Start times have a resolution of hundredths of a second.
+            if started(stranger.0.id().into()) != started(other) {
+                return stranger;
+            }
+        }
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
 async fn log_of(bench: &Bench, namespace: &Value, lines: usize) -> Vec<Value> {
     bench
         .until("ephemeral_logs", namespace.clone(), |log| log["lines"].as_array().unwrap().len() >= lines)
@@ -93,18 +119,15 @@ async fn a_process_that_got_the_number_of_a_service_is_left_alone() {
     bench.call("ephemeral_start", namespace.clone()).await.unwrap();
     let status = bench.call("ephemeral_status", namespace.clone()).await.unwrap();
     let real = status["pid"].as_u64().unwrap();
-    let mut stranger: Child = Command::new("sleep").arg("600").spawn().unwrap();
-    alter_record(&bench, &namespace, |record| record["service"]["process"]["pid"] = stranger.id().into());
+    let mut stranger = Stranger::younger_than(real);
+    alter_record(&bench, &namespace, |record| record["service"]["process"]["pid"] = stranger.0.id().into());
 
     let status = bench.call("ephemeral_status", namespace.clone()).await.unwrap();
     assert_eq!(status["state"], "stopped");
     let released = bench.call("ephemeral_release", namespace).await.unwrap();
     assert_eq!(released["processes"], 1, "the service is still known by its mark");
     assert!(!is_alive(real));
-    let spared = stranger.try_wait().unwrap().is_none();
-    stranger.kill().unwrap();
-    stranger.wait().unwrap();
-    assert!(spared, "the stranger must live");
+    assert!(stranger.0.try_wait().unwrap().is_none(), "the stranger must live");
 }
 
 #[tokio::test]

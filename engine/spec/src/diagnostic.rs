@@ -8,6 +8,39 @@ use serde::Serialize;
 
 use crate::source::{Place, Source, Span};
 
+/// Every code with its meaning, in the order of the codes.
+pub const CODES: &[(&str, &str)] = &[
+    (
+        "ambiguous-boolean",
+        "an unquoted `yes`, `no`, `on` or `off`, which some readers of YAML take for a boolean",
+    ),
+    ("bad-duration", "text that is not a duration such as `30s`"),
+    ("bad-example", "an example that does not fit the tool's arguments"),
+    ("bad-expression", "an expression that does not compile"),
+    ("bad-name", "a name with characters that names cannot have"),
+    ("bad-pattern", "a regular expression that does not compile"),
+    ("bad-template", "a template that does not compile"),
+    ("bad-value", "a value that is not among the possible ones"),
+    ("duplicate-key", "a key written twice in one mapping"),
+    ("duplicate-tool", "two tools of one name in a module"),
+    ("file-too-large", "a file longer than what is read"),
+    ("missing-key", "a key that must be there and is not"),
+    ("not-utf8", "a file that is not text"),
+    ("unknown-argument", "an argument that the tool does not have"),
+    ("unknown-key", "a key that has no meaning where it stands"),
+    ("unknown-reference", "a name in a template or expression that nothing defines"),
+    ("unknown-tool", "a tool that does not exist"),
+    ("unquoted-template", "a template without quotes, which YAML takes for a mapping"),
+    ("wrong-type", "a value of another type than the key has"),
+    ("yaml-alias", "an alias that cannot be followed"),
+    ("yaml-budget", "a file that unfolds to too much"),
+    ("yaml-documents", "more than one document in a file"),
+    ("yaml-key", "a key that is not text"),
+    ("yaml-number", "a number that readers of YAML take for different values, or that no number can hold"),
+    ("yaml-syntax", "text that is not YAML"),
+    ("yaml-tag", "a tag, which has no meaning here"),
+];
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]

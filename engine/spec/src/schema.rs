@@ -7,13 +7,17 @@
 //! # yaml-language-server: $schema=../schemas/skill.json
 //! ```
 
+mod fit;
 mod value;
+pub(crate) mod words;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value};
 
+pub use self::fit::{Unfit, unfit};
+pub(crate) use self::fit::{choices, expected_types, segment};
 pub use self::value::{Format, OneOrMore, Pattern, Subschema, ValueSchema, ValueType};
 
 /// Every schema with the name of its file, in the order of the names.

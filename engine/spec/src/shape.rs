@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::diagnostic::{Diagnostic, has_errors};
+use self::repair::Repair;
+use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::source::{Source, Span};
 use crate::yaml::{self, Node};
 
@@ -33,8 +34,19 @@ pub fn read<T: DeserializeOwned + JsonSchema>(source: &Source) -> (Option<T>, Ve
             None
         }
     };
+    drop_doubled_doubts(&mut diagnostics);
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     (value, diagnostics)
+}
+
+/// A doubt about a value that is wrong anyway adds nothing.
+fn drop_doubled_doubts(diagnostics: &mut Vec<Diagnostic>) {
+    let wrong: BTreeSet<u32> = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|diagnostic| diagnostic.span.start)
+        .collect();
+    diagnostics.retain(|found| found.severity == Severity::Error || !wrong.contains(&found.span.start));
 }
 
 /// Reads as much as fits and reports the rest.
@@ -48,19 +60,23 @@ fn read_rest<T: DeserializeOwned + JsonSchema>(
         return None;
     }
     let schema = crate::schema::of::<T>();
-    let mut reported = BTreeSet::new();
+    let mut regions: Vec<Span> = Vec::new();
     for _ in 0..ROUNDS {
         let problems = misfit::all(source, &node, &schema);
         if problems.is_empty() {
             break;
         }
-        let mut repairs = Vec::new();
+        let (mut repairs, mut found) = (Vec::new(), Vec::new());
         for problem in problems {
-            let (container, key) = problem.subject;
-            if reported.insert((container.start, container.end, key)) {
+            repairs.push(problem.repair);
+            if !regions.iter().any(|region| problem.region.covers(*region)) {
+                found.push(problem.region);
                 diagnostics.push(problem.diagnostic);
             }
-            repairs.push(problem.repair);
+        }
+        regions.append(&mut found);
+        if repairs.iter().any(Repair::leaves_nothing) {
+            return None;
         }
         repair::apply(&mut node, repairs);
         if let Ok(value) = node.read() {
@@ -82,3 +98,6 @@ pub(crate) fn bad_pattern(source: &Source, span: Span, text: &str, error: &regex
     let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
     Diagnostic::error("bad-pattern", source, span, format!("`{text}` is not a regular expression: {reason}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,11 @@ impl Source {
 }
 
 impl Span {
+    /// Whether the other lies within it.
+    pub fn covers(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     /// The smallest span that covers both.
     #[must_use]
     pub fn to(self, other: Self) -> Self {

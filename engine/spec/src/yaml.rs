@@ -50,6 +50,27 @@ pub struct Spanned<T> {
     pub span: Span,
 }
 
+/// Takes the bytes of a file for text.
+///
+/// # Errors
+/// `file-too-large`, or `not-utf8` with the place of the first byte that is not text.
+pub fn decode(path: &str, bytes: Vec<u8>) -> Result<Source, Box<Diagnostic>> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Box::new(too_large(path, bytes.len() as u64)));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(path, text)),
+        Err(error) => Err(Box::new(problem::not_text(path, &error))),
+    }
+}
+
+/// A file of so many bytes, too many to be read.
+pub fn too_large(path: &str, bytes: u64) -> Diagnostic {
+    let message = format!("the file has {bytes} bytes; at most {MAX_BYTES} are read");
+    Diagnostic::error("file-too-large", &Source::new(path, ""), Span::default(), message)
+        .hint("split it, or move large data to a file that a tool reads")
+}
+
 /// Parses one YAML document.
 ///
 /// # Errors
@@ -64,7 +85,7 @@ pub(crate) fn parse_with(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Node, Box<Diagnostic>> {
     if source.text.len() > MAX_BYTES {
-        return Err(Box::new(problem::too_large(source)));
+        return Err(Box::new(too_large(&source.path, source.text.len() as u64)));
     }
     let read = serde_saphyr::from_str_with_options::<Raw>(&source.text, options());
     let raw = read.map_err(|error| Box::new(problem::explain(source, &error)))?;
@@ -76,7 +97,9 @@ fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_nodes: 100_000,
-            max_depth: 64,
+            // Reading goes down the stack; this fits a thread of 2 MiB even without optimisation.
+            max_depth: 32,
+            flow_nesting_limit: 33,
             max_aliases: 1_000,
             max_anchors: 1_000,
             max_total_scalar_bytes: 4 * MAX_BYTES,

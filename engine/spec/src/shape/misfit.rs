@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use jsonschema::ValidationError;
-use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
-use jsonschema::paths::LocationSegment;
+use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 use super::repair::{Path, Repair};
 use super::words;
 use crate::diagnostic::Diagnostic;
 use crate::name;
+use crate::schema::{self, choices, expected_types, segment};
 use crate::source::{Source, Span};
 use crate::yaml::Node;
 
@@ -18,9 +18,9 @@ use crate::yaml::Node;
 pub(super) struct Problem {
     pub(super) diagnostic: Diagnostic,
     pub(super) repair: Repair,
-    /// The mapping it is in and the key it is about: a key is reported once, even when
-    /// cutting out its wrong value makes it a missing one.
-    pub(super) subject: (Span, String),
+    /// All that it is about. When something in there was reported before, this is what
+    /// cutting that out has led to.
+    pub(super) region: Span,
 }
 
 /// All of them.
@@ -60,7 +60,10 @@ impl<'a> Finder<'a> {
             Kind::Minimum { limit } => self.bad_value(error, &format!("must be at least {limit}")),
             Kind::Maximum { limit } => self.bad_value(error, &format!("must be at most {limit}")),
             Kind::MinItems { limit } => {
-                self.bad_value(error, &format!("must have at least {}", words::items(*limit)));
+                self.bad_value(
+                    error,
+                    &format!("must have at least {}", schema::words::count(*limit, "item")),
+                );
             }
             _ => self.bad_value(error, "does not fit"),
         }
@@ -70,7 +73,7 @@ impl<'a> Finder<'a> {
         let path = path(error);
         let container = self.node(&path);
         let span = container.entry(key).map_or(container.span, |(key, _)| key.span);
-        let message = format!("unknown key `{key}` in {}", self.noun(error));
+        let message = format!("unknown key `{key}` in {}", self.noun(error, &path));
         let problem = Diagnostic::error("unknown-key", self.source, span, message);
         let free = |name: &&str| container.get(name).is_none();
         let meant =
@@ -86,25 +89,22 @@ impl<'a> Finder<'a> {
             }
             _ => Repair::Remove(joined(path, key)),
         };
-        self.push(problem, repair, container.span, key);
+        self.push(problem, repair, span);
     }
 
     fn missing_key(&mut self, error: &ValidationError<'_>, key: &str) {
         let path = path(error);
         let container = self.node(&path);
-        let repair = Repair::Fill { container: path, key: key.to_owned() };
         let span = container.entries().first().map_or(container.span, |(first, _)| first.span);
-        let noun = self.noun(error);
-        let problem =
-            Diagnostic::error("missing-key", self.source, span, format!("{noun} needs the key `{key}`"))
-                .label(format!("{} has none", noun.replacen("a ", "this ", 1)));
-        self.push(problem, repair, container.span, key);
+        let message = format!("{} needs the key `{key}`", self.noun(error, &path));
+        let problem = Diagnostic::error("missing-key", self.source, span, message);
+        self.push(problem, Repair::Fill { container: path, key: key.to_owned() }, container.span);
     }
 
     fn wrong_type(&mut self, error: &ValidationError<'_>, expected: &[&str]) {
         let path = path(error);
         let node = self.node(&path);
-        let wanted = words::types(expected);
+        let wanted = schema::words::types(expected);
         let message = if node.is_null() {
             format!("{} must be {wanted}, but it is empty", self.subject(&path))
         } else {
@@ -187,11 +187,12 @@ impl<'a> Finder<'a> {
 
     /// A problem with a whole value, which is cut out.
     fn push_value(&mut self, diagnostic: Diagnostic, path: Path) {
-        let (container, key) = match path.split_last() {
-            Some((key, container)) => (self.node(container).span, key.clone()),
-            None => (self.root.span, String::new()),
-        };
-        self.push(diagnostic, Repair::Remove(path), container, &key);
+        let region = diagnostic.span;
+        self.push(diagnostic, Repair::Remove(path), region);
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic, repair: Repair, region: Span) {
+        self.problems.push(Problem { diagnostic, repair, region });
     }
 
     /// A misspelt key is not missing as well.
@@ -199,10 +200,6 @@ impl<'a> Finder<'a> {
         let renames: Vec<Repair> =
             self.problems.iter().filter_map(|problem| problem.repair.filled_by_rename()).collect();
         self.problems.into_iter().filter(|problem| !renames.contains(&problem.repair)).collect()
-    }
-
-    fn push(&mut self, diagnostic: Diagnostic, repair: Repair, container: Span, key: &str) {
-        self.problems.push(Problem { diagnostic, repair, subject: (container, key.to_owned()) });
     }
 
     fn node(&self, path: &[String]) -> &'a Node {
@@ -225,16 +222,18 @@ impl<'a> Finder<'a> {
         required.is_some_and(|required| required.iter().any(|name| name == key))
     }
 
-    /// What the mapping is called: `a step`, `a retry`, `a skill`.
-    fn noun(&self, error: &ValidationError<'_>) -> String {
+    /// What a mapping is called: by its key, or what kind of item it is, or what the file is.
+    fn noun(&self, error: &ValidationError<'_>, path: &[String]) -> String {
+        let is_item = path.split_last().is_some_and(|(_, list)| !self.node(list).items().is_empty());
+        if let Some(key) = path.last().filter(|_| !is_item) {
+            return format!("`{key}`");
+        }
         let mut parts = error.schema_path().as_str().split('/').skip(1);
-        let name = if let (Some("$defs"), Some(definition)) = (parts.next(), parts.next()) {
-            words::spaced(definition)
-        } else {
-            let title = self.schema.get("title").and_then(Value::as_str).unwrap_or("mapping");
-            title.trim_start_matches("aa ").to_owned()
-        };
-        words::with_article(&name)
+        if let (Some("$defs"), Some(definition)) = (parts.next(), parts.next()) {
+            return words::with_article(&words::spaced(definition));
+        }
+        let title = self.schema.get("title").and_then(Value::as_str).unwrap_or("mapping");
+        words::with_article(title.trim_start_matches("aa "))
     }
 
     /// What a path is called: the key, or the item of a list.
@@ -249,10 +248,6 @@ impl<'a> Finder<'a> {
 }
 
 fn path(error: &ValidationError<'_>) -> Path {
-    let segment = |segment: LocationSegment<'_>| match segment {
-        LocationSegment::Property(key) => key.into_owned(),
-        LocationSegment::Index(index) => index.to_string(),
-    };
     error.instance_path().iter().map(segment).collect()
 }
 
@@ -261,42 +256,22 @@ fn joined(mut path: Path, key: &str) -> Path {
     path
 }
 
-/// The values that would have been possible, where they can be listed.
-fn choices(error: &ValidationError<'_>) -> Vec<String> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match error.kind() {
-        Kind::Enum { options } => options.as_array().into_iter().flatten().map(text).collect(),
-        Kind::Constant { expected_value } => vec![text(expected_value)],
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
-            let here =
-                context.iter().flatten().filter(|inner| inner.instance_path() == error.instance_path());
-            here.flat_map(choices).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The types that would have been possible.
-fn expected_types(error: &ValidationError<'_>) -> Vec<&'static str> {
-    match error.kind() {
-        Kind::Type { kind: TypeKind::Single(only) } => vec![words::type_name(*only)],
-        Kind::Type { kind: TypeKind::Multiple(several) } => several.iter().map(words::type_name).collect(),
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
-            let mut types: Vec<_> = context.iter().flatten().flat_map(expected_types).collect();
-            types.dedup();
-            types
-        }
-        _ => Vec::new(),
-    }
-}
-
 /// Whether a branch was not meant at all: the value is of another type.
 fn is_type_mismatch(error: &ValidationError<'_>) -> bool {
     match error.kind() {
         Kind::Type { .. } => true,
+        Kind::Enum { options } => {
+            options.as_array().is_some_and(|options| options.iter().all(|o| differs(o, error)))
+        }
+        Kind::Constant { expected_value } => differs(expected_value, error),
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
             context.iter().all(|branch| branch.iter().any(is_type_mismatch))
         }
         _ => false,
     }
+}
+
+/// Whether a possible value is of another type than the one found.
+fn differs(possible: &Value, error: &ValidationError<'_>) -> bool {
+    std::mem::discriminant(possible) != std::mem::discriminant(error.instance().as_ref())
 }

@@ -22,6 +22,11 @@ pub(super) enum Repair {
 }
 
 impl Repair {
+    /// Whether the whole document is cut out.
+    pub(super) fn leaves_nothing(&self) -> bool {
+        matches!(self, Self::Remove(path) if path.is_empty())
+    }
+
     /// The repair that this one makes needless.
     pub(super) fn filled_by_rename(&self) -> Option<Self> {
         match self {
@@ -95,10 +100,7 @@ fn fill(root: &mut Node, container: &[String], key: &str) -> bool {
 }
 
 fn remove(root: &mut Node, path: &[String]) {
-    let Some((last, container)) = path.split_last() else {
-        root.kind = Kind::Map(Vec::new());
-        return;
-    };
+    let Some((last, container)) = path.split_last() else { return };
     match find(root, container) {
         Some(Node { kind: Kind::Map(entries), .. }) => entries.retain(|(key, _)| key.value != *last),
         Some(Node { kind: Kind::List(items), .. }) => {

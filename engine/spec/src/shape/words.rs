@@ -1,8 +1,8 @@
 //! Words for what was expected and what was found.
 
-use jsonschema::JsonType;
 use serde_json::Value;
 
+use crate::schema::words::found_value;
 use crate::yaml::{Kind, Node};
 
 /// Keys that other systems use for what has another name here.
@@ -50,35 +50,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// The known key that has the meaning of a key from elsewhere.
 pub(super) fn meant<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
-    let here = ELSEWHERE.iter().filter(|(elsewhere, _)| *elsewhere == key).map(|(_, here)| *here);
-    here.filter_map(|here| known.iter().copied().find(|name| *name == here)).next()
-}
-
-/// The name of a type in JSON Schema.
-pub(super) fn type_name(name: JsonType) -> &'static str {
-    match name {
-        JsonType::Array => "array",
-        JsonType::Boolean => "boolean",
-        JsonType::Integer => "integer",
-        JsonType::Null => "null",
-        JsonType::Number => "number",
-        JsonType::Object => "object",
-        JsonType::String => "string",
-    }
-}
-
-/// Types in plain words: `text or a list`.
-pub(super) fn types(names: &[&str]) -> String {
-    let plain = |name: &&str| match *name {
-        "array" => "a list",
-        "boolean" => "`true` or `false`",
-        "integer" => "a whole number",
-        "null" => "empty",
-        "number" => "a number",
-        "object" => "a mapping",
-        _ => "text",
-    };
-    names.iter().map(plain).collect::<Vec<_>>().join(" or ")
+    let mut here = ELSEWHERE.iter().filter(|(elsewhere, _)| *elsewhere == key).map(|(_, here)| *here);
+    here.find_map(|here| known.iter().copied().find(|name| *name == here))
 }
 
 /// What a node is, in plain words.
@@ -86,10 +59,7 @@ pub(super) fn found(node: &Node) -> &'static str {
     match &node.kind {
         Kind::List(_) => "a list",
         Kind::Map(_) => "a mapping",
-        Kind::Scalar(Value::Bool(_)) => "a boolean",
-        Kind::Scalar(Value::Number(_)) => "a number",
-        Kind::Scalar(Value::Null) => "empty",
-        Kind::Scalar(_) => "text",
+        Kind::Scalar(value) => found_value(value),
     }
 }
 
@@ -117,11 +87,6 @@ pub(super) fn conversion(node: &Node, expected: &[&str]) -> String {
         Kind::Map(_) if wants("array") => "write it as a list: each entry starts with `- `".to_owned(),
         _ => String::new(),
     }
-}
-
-/// `1 item`, `2 items`.
-pub(super) fn items(count: u64) -> String {
-    format!("{count} item{}", if count == 1 { "" } else { "s" })
 }
 
 /// `ModuleTool` as `module tool`.

@@ -74,6 +74,7 @@ pub struct Requires {
 /// One tool: a command with typed arguments and a typed result.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Tool")]
 pub struct ModuleTool {
     /// Name that skills use, e.g. `git_log`.
     pub name: Spanned<String>,
@@ -171,6 +172,7 @@ pub struct Options {
 /// Arguments under a condition.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ConditionalArgument")]
 pub struct When {
     /// Expression over the tool's arguments, e.g. `force` or `limit > 0`.
     pub r#if: Spanned<String>,

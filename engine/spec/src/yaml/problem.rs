@@ -4,15 +4,17 @@ use serde_json::Value;
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, Location};
 
-use super::MAX_BYTES;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
 
-/// The file is longer than [`MAX_BYTES`].
-pub(super) fn too_large(source: &Source) -> Diagnostic {
-    let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", source.text.len());
-    Diagnostic::error("file-too-large", source, Span::default(), message)
-        .hint("split it, or move large data to a file that a tool reads")
+/// Bytes that are not UTF-8, with the place of the first that is not.
+pub(super) fn not_text(path: &str, error: &std::string::FromUtf8Error) -> Diagnostic {
+    let valid = error.utf8_error().valid_up_to();
+    let source = Source::new(path, String::from_utf8_lossy(error.as_bytes()));
+    let span = visible(&source, Span { start: offset(valid), end: offset(valid) });
+    let byte = error.as_bytes().get(valid).copied().unwrap_or_default();
+    Diagnostic::error("not-utf8", &source, span, format!("the byte 0x{byte:02x} is not UTF-8 text"))
+        .hint("save the file as UTF-8")
 }
 
 /// An error of the library as a diagnostic.
@@ -134,6 +136,11 @@ fn syntax(text: &str) -> (&'static str, String, &'static str) {
         return (code, (*message).to_owned(), hint);
     }
     match text.strip_prefix("unexpected character: `").and_then(|rest| rest.strip_suffix('\'')) {
+        Some("`") => ("yaml-syntax", "a value cannot start with a back-tick".to_owned(), "put it in quotes"),
+        Some(control) if control.starts_with('\\') => {
+            let message = format!("the control character {control} cannot stand in YAML");
+            ("yaml-syntax", message, "remove it, or write it as an escape in double quotes")
+        }
         Some(found) => ("yaml-syntax", format!("a value cannot start with `{found}`"), "put it in quotes"),
         None => ("yaml-syntax", format!("this is not YAML: {text}"), ""),
     }
@@ -148,8 +155,10 @@ fn unquoted_template(source: &Source, at: Span) -> Option<Diagnostic> {
     if !(before.ends_with(':') || before.ends_with('-') || before.is_empty()) {
         return None;
     }
-    let end = line.rfind("}}").map_or(line.len(), |close| close + 2);
-    let span = Span { start: offset(line_start + open), end: offset(line_start + end.max(open)) };
+    let in_brackets = before.contains(['[', '{']);
+    let close = line[open..].find("}}").map_or(line.len(), |close| open + close + 2);
+    let end = if in_brackets { close } else { line.trim_end().len() };
+    let span = Span { start: offset(line_start + open), end: offset(line_start + end) };
     let message = "a template must be in quotes";
     Some(
         Diagnostic::error("unquoted-template", source, span, message)
@@ -242,7 +251,7 @@ fn visible(source: &Source, span: Span) -> Span {
     Span { end: span.start + offset(width), ..span }
 }
 
-/// Text is at most [`MAX_BYTES`] long, so every offset fits.
+/// Text is at most [`super::MAX_BYTES`] long, so every offset fits.
 fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -199,3 +199,6 @@ pub fn fits(schema: &Value, value: &Value) -> Result<(), String> {
     let problems: Vec<String> = schema::unfit(schema, value).iter().map(Unfit::to_string).collect();
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }
+
+#[cfg(test)]
+mod tests;

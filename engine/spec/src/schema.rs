@@ -32,12 +32,26 @@ pub fn all() -> Vec<(&'static str, Value)> {
 
 /// The schema of one type.
 pub fn of<T: JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12()
+    let schema = SchemaSettings::draft2020_12()
         .with(|settings| settings.transforms.clear())
         .with_transform(RecursiveTransform(without_null))
         .into_generator()
         .into_root_schema_for::<T>()
-        .to_value()
+        .to_value();
+    title_first(schema)
+}
+
+/// Who opens the file sees first what it is of.
+fn title_first(schema: Value) -> Value {
+    let Value::Object(mut rest) = schema else { return schema };
+    let mut ordered = Map::new();
+    for keyword in ["$schema", "title", "description"] {
+        if let Some(value) = rest.shift_remove(keyword) {
+            ordered.insert(keyword.to_owned(), value);
+        }
+    }
+    ordered.append(&mut rest);
+    ordered.into()
 }
 
 /// An optional key may be left out; written, it must have a value. (The generator lets
@@ -72,5 +86,53 @@ fn unwrap_nullable(object: &mut Map<String, Value>) {
     object.remove("anyOf");
     for (keyword, value) in only {
         object.entry(keyword).or_insert(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_committed_schemas_are_those_of_the_types() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
+        for (name, schema) in all() {
+            let path = folder.join(name);
+            let wanted = format!("{schema:#}\n");
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&path, &wanted).expect("the schema can be written");
+            }
+            let written = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                written == wanted,
+                "schemas/{name} is not what the types say; run the tests with UPDATE=1"
+            );
+        }
+    }
+
+    #[test]
+    fn no_schema_lets_a_written_key_be_null() {
+        fn nulls(value: &Value, path: &str, found: &mut Vec<String>) {
+            let is_null_type = |name: &Value| name == "null";
+            if value.get("type").is_some_and(|types| {
+                types.as_array().map_or(is_null_type(types), |t| t.iter().any(is_null_type))
+            }) {
+                found.push(path.to_owned());
+            }
+            match value {
+                Value::Object(entries) => {
+                    entries.iter().for_each(|(key, value)| nulls(value, &format!("{path}/{key}"), found))
+                }
+                Value::Array(items) => items.iter().for_each(|value| nulls(value, path, found)),
+                _ => {}
+            }
+        }
+        let mut found = Vec::new();
+        for (name, schema) in all() {
+            nulls(&schema, name, &mut found);
+        }
+        assert_eq!(found, Vec::<String>::new());
     }
 }

@@ -65,6 +65,7 @@ impl<'a> Finder<'a> {
                     &format!("must have at least {}", schema::words::count(*limit, "item")),
                 );
             }
+            Kind::Pattern { pattern } => self.bad_value(error, &format!("must match `{pattern}`")),
             _ => self.bad_value(error, "does not fit"),
         }
     }

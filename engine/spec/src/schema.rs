@@ -117,15 +117,21 @@ mod tests {
         fn nulls(value: &Value, path: &str, found: &mut Vec<String>) {
             let is_null_type = |name: &Value| name == "null";
             if value.get("type").is_some_and(|types| {
-                types.as_array().map_or(is_null_type(types), |t| t.iter().any(is_null_type))
+                is_null_type(types) || types.as_array().is_some_and(|types| types.iter().any(is_null_type))
             }) {
                 found.push(path.to_owned());
             }
             match value {
                 Value::Object(entries) => {
-                    entries.iter().for_each(|(key, value)| nulls(value, &format!("{path}/{key}"), found))
+                    for (key, value) in entries {
+                        nulls(value, &format!("{path}/{key}"), found);
+                    }
                 }
-                Value::Array(items) => items.iter().for_each(|value| nulls(value, path, found)),
+                Value::Array(items) => {
+                    for value in items {
+                        nulls(value, path, found);
+                    }
+                }
                 _ => {}
             }
         }

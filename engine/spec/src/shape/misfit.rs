@@ -226,12 +226,12 @@ impl<'a> Finder<'a> {
     /// What a mapping is called: by its key, or what kind of item it is, or what the file is.
     fn noun(&self, error: &ValidationError<'_>, path: &[String]) -> String {
         let is_item = path.split_last().is_some_and(|(_, list)| !self.node(list).items().is_empty());
-        if let Some(key) = path.last().filter(|_| !is_item) {
-            return format!("`{key}`");
-        }
-        let mut parts = error.schema_path().as_str().split('/').skip(1);
-        if let (Some("$defs"), Some(definition)) = (parts.next(), parts.next()) {
-            return words::with_article(&words::spaced(definition));
+        let parts: Vec<&str> = error.schema_path().as_str().split('/').skip(1).collect();
+        match parts[..] {
+            _ if !is_item && !path.is_empty() => return self.subject(path),
+            ["$defs", definition, _] => return words::with_article(&words::spaced(definition)),
+            _ if is_item => return self.subject(path),
+            _ => {}
         }
         let title = self.schema.get("title").and_then(Value::as_str).unwrap_or("mapping");
         words::with_article(title.trim_start_matches("aa "))

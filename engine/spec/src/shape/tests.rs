@@ -108,14 +108,14 @@ tools:
     7:72 unknown-key «splt» unknown key `splt` in `lines` [did you mean `split`?]
     8:81 bad-pattern «"("» `(` is not a regular expression: unclosed group []
     9:63 wrong-type «3» `result` must be text or a mapping, not a number [put it in quotes: `"3"`]
-    10:52 unknown-key «iff» unknown key `iff` in a conditional argument [did you mean `if`?]
+    10:52 unknown-key «iff» unknown key `iff` in item 1 of `run` [did you mean `if`?]
     11:72 bad-value «{arg: x, env: y}» `idempotency_key` must have exactly one of `arg`, `env` []
     12:73 bad-value «strng» `type` cannot be `strng` [did you mean `string`? it is one of `string`, `integer`, `number`, `boolean`, `array`, `object`, `null`]
     12:84 wrong-type «3» `y` must be a mapping, not a number []
     12:101 wrong-type «1» `optional` must be `true` or `false`, not a number []
     13:70 unknown-key «x» unknown key `x` in `kinds` []
     13:82 bad-value «auht» `3` cannot be `auht` [did you mean `auth`? it is one of `transient`, `permanent`, `auth`, `network`, `timeout`, `cancelled`, `not_found`, `invalid`]
-    13:90 unknown-key «http» unknown key `http` in a tool [known keys: `name`, `description`, `effect`, `idempotent`, `tier`, `input`, `output`, `run`, `stdin`, `cwd`, `env`, `env_pass`, `timeout`, `result`, `exit`, `errors`, `idempotency_key`, `reconcile`, `examples`]
+    13:90 unknown-key «http» unknown key `http` in a tool [known keys: `name`, `description`, `effect`, `idempotent`, `tier`, `input`, `output`, `run`, `stdin`, `cwd`, `env`, `env_pass`, `timeout`, `result`, `value`, `exit`, `errors`, `idempotency_key`, `reconcile`, `examples`]
     14:50 wrong-type «j» `run` must be a list, not text [write it as a list: `[j]`]
     "#);
 }

@@ -51,9 +51,7 @@ fn words(error: &Error) -> (&'static str, String, &'static str) {
         Error::MergeValueNotMapOrSeqOfMaps { .. } => {
             own("yaml-alias", "`<<` merges a mapping or a list of mappings, and this is neither", "")
         }
-        Error::Unexpected { expected: "string scalar", .. }
-        | Error::NullIntoString { .. }
-        | Error::TaggedScalarCannotDeserializeIntoString { .. } => {
+        Error::Unexpected { expected: "string scalar", .. } | Error::NullIntoString { .. } => {
             own("yaml-key", "a key must be text", "put it in quotes")
         }
         Error::NonFiniteFloat { value, .. } => {
@@ -61,6 +59,13 @@ fn words(error: &Error) -> (&'static str, String, &'static str) {
         }
         Error::UnsupportedTag { tag, .. } => {
             ("yaml-tag", format!("the tag `{tag}` means nothing here"), "remove it; values are plain data")
+        }
+        Error::TaggedScalarCannotDeserializeIntoString { .. }
+        | Error::InvalidBinaryBase64 { .. }
+        | Error::BinaryNotUtf8 { .. }
+        | Error::InvalidBooleanStrict { .. }
+        | Error::InvalidScalar { .. } => {
+            own("yaml-tag", "the tag does not go with this value", "remove it; values are plain data")
         }
         Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
@@ -152,7 +157,7 @@ fn unquoted_template(source: &Source, at: Span) -> Option<Diagnostic> {
     let line = source.text[line_start..].lines().next()?;
     let open = line.find("{{")?;
     let before = line[..open].trim_end();
-    if !(before.ends_with(':') || before.ends_with('-') || before.is_empty()) {
+    if !(before.is_empty() || before.ends_with([':', '-', '[', ','])) {
         return None;
     }
     let in_brackets = before.contains(['[', '{']);
@@ -180,6 +185,14 @@ pub(super) fn doubt(source: &Source, span: Span, value: &Value, diagnostics: &mu
                 )
                 .hint(format!("write `{boolean}` for the boolean, or put `{text}` in quotes")),
             );
+        }
+        Value::Null => {
+            let text = source.slice(span);
+            if !matches!(text, "" | "~" | "null" | "Null" | "NULL") && !text.starts_with('*') {
+                let problem =
+                    Diagnostic::error("yaml-tag", source, span, format!("`{text}` is tagged as null"));
+                diagnostics.push(problem.hint("remove the tag; values are plain data"));
+            }
         }
         Value::Number(number) if number.is_f64() => {
             let text = source.slice(span);

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 
 fn tree(text: &str) -> Node {
@@ -55,6 +57,11 @@ fn broken_yaml_is_explained_in_our_words() {
         "a: *nowhere\n",
         "a: &x [*x]\n",
         "a: !!python/object x\n",
+        "a: !timestamp 2026-01-01\n",
+        "a: !!int x\n",
+        "a: !!bool 3\n",
+        "a: !!binary =\n",
+        "a: !!seq {}\n",
         "a: .inf\n",
         "a: 1e999\n",
         "a: {{ inputs.x }}\n",
@@ -83,12 +90,17 @@ fn broken_yaml_is_explained_in_our_words() {
     yaml-alias «*» the alias names an anchor that is not defined above []
     yaml-alias «*x» the alias refers to itself []
     yaml-tag «x» the tag `!!python/object` means nothing here [remove it; values are plain data]
+    yaml-tag «2026-01-01» the tag does not go with this value [remove it; values are plain data]
+    yaml-tag «x» the tag does not go with this value [remove it; values are plain data]
+    yaml-tag «3» the tag does not go with this value [remove it; values are plain data]
+    yaml-tag «=» the tag does not go with this value [remove it; values are plain data]
+    yaml-tag «{» the tag `!!seq` means nothing here [remove it; values are plain data]
     yaml-number «.inf» `.inf` is not a finite number [put it in quotes if it is text]
     yaml-number «1e999» `1e999` is not a finite number [put it in quotes if it is text]
     unquoted-template «{{ inputs.x }}» a template must be in quotes [write `"{{ inputs.x }}"`]
     unquoted-template «{{ inputs.x }} and more» a template must be in quotes [write `"{{ inputs.x }} and more"`]
     unquoted-template «{{ x }}/{{ y }}» a template must be in quotes [write `"{{ x }}/{{ y }}"`]
-    yaml-key «{» a key must be text [put it in quotes]
+    unquoted-template «{{ x }}» a template must be in quotes [write `"{{ x }}"`]
     yaml-alias «3» `<<` merges a mapping or a list of mappings, and this is neither []
     yaml-syntax «» the control character \u{1} cannot stand in YAML [remove it, or write it as an escape in double quotes]
     "#);
@@ -98,13 +110,13 @@ fn broken_yaml_is_explained_in_our_words() {
 fn text_that_unfolds_to_too_much_is_refused() {
     let mut laughs = String::from("a0: &a0 [x, x]\n");
     for i in 1..40 {
-        laughs += &format!("a{i}: &a{i} [*a{0}, *a{0}]\n", i - 1);
+        let _ = writeln!(laughs, "a{i}: &a{i} [*a{0}, *a{0}]", i - 1);
     }
     let bombs = [
         ("laughs", laughs),
         ("long alias", format!("a: &x '{}'\nb: [{}]\n", "x".repeat(900_000), "*x,".repeat(90))),
         ("brackets", "[".repeat(100_000)),
-        ("indentation", (0..200).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect()),
+        ("indentation", (0..200).map(|depth| " ".repeat(depth) + "a:\n").collect()),
         ("dashes", "- ".repeat(100_000)),
         ("values", "- a\n".repeat(200_000)),
         ("large", "#".repeat(MAX_BYTES + 1)),
@@ -142,18 +154,19 @@ fn values_are_those_of_yaml_1_2() {
 
 #[test]
 fn doubtful_scalars_are_reported() {
-    let text = "a: yes\nb: Off\nc: 'no'\nd: 0644\ne: 09\nf: 123456789012345678901234567890\ng: 1.0\nh: |-\n  yes\ni: nope\n";
+    let text = "a: &x ~\nb: Off\nc: 'no'\nd: 0644\ne: 09\nf: 123456789012345678901234567890\ng: 1.0\nh: |-\n  yes\ni: nope\nj: !!null 3\nk: *x\n";
     let source = Source::new("x.yaml", text);
     let mut found = Vec::new();
     parse_with(&source, &mut found).expect("it is YAML");
     let found: Vec<String> =
         found.iter().map(|doubt| format!("{} {} [{}]", doubt.code, doubt.message, doubt.hint)).collect();
     insta::assert_snapshot!(found.join("\n"), @r"
-    ambiguous-boolean `yes` is text here, not a boolean [write `true` for the boolean, or put `yes` in quotes]
     ambiguous-boolean `Off` is text here, not a boolean [write `false` for the boolean, or put `Off` in quotes]
     yaml-number `0644` has leading zeros, which readers of YAML disagree about [write `0o644` for the octal number, or put it in quotes]
     yaml-number `09` has leading zeros, which readers of YAML disagree about [put it in quotes, or drop the zeros]
     yaml-number `123456789012345678901234567890` has more digits than a number can hold [put it in quotes]
+    yaml-tag `3` is tagged as null [remove the tag; values are plain data]
+    yaml-tag `*x` is tagged as null [remove the tag; values are plain data]
     ");
 }
 

@@ -1,0 +1,79 @@
+//! Every code has a file that shows it, and every such file shows what it says.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::skill::Skill;
+
+/// Made by tests, since a file that shows it would be too large to keep.
+const GENERATED: [&str; 1] = ["file-too-large"];
+
+fn fixtures(kind: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(kind).join("bad");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// The codes that the first line of a fixture promises.
+fn expected(bytes: &[u8]) -> Vec<String> {
+    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let first = String::from_utf8_lossy(first);
+    let codes = first.strip_prefix("# expect: ").unwrap_or_else(|| panic!("`{first}` expects nothing"));
+    codes.split(", ").map(str::to_owned).collect()
+}
+
+/// The codes found in a text before names of tools and skills are looked up.
+fn found(path: &str, bytes: Vec<u8>, read: fn(&Source) -> Vec<Diagnostic>) -> Vec<String> {
+    let diagnostics = match crate::yaml::decode(path, bytes) {
+        Ok(source) => read(&source),
+        Err(problem) => vec![*problem],
+    };
+    diagnostics.iter().map(|problem| problem.code.to_owned()).collect()
+}
+
+#[test]
+fn codes_are_in_order_and_told_apart() {
+    let codes: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
+    let sorted: BTreeSet<&str> = codes.iter().copied().collect();
+    assert_eq!(codes, Vec::from_iter(sorted));
+}
+
+#[test]
+fn every_code_has_a_fixture_and_every_fixture_a_code() {
+    let known: BTreeSet<String> = CODES.iter().map(|(code, _)| (*code).to_owned()).collect();
+    let mut shown: BTreeSet<String> = GENERATED.map(str::to_owned).into();
+    for path in fixtures("skills").into_iter().chain(fixtures("tools")) {
+        shown.extend(expected(&std::fs::read(&path).expect("a fixture")));
+    }
+    assert_eq!(shown, known);
+}
+
+#[test]
+fn bad_modules_have_the_problems_they_promise() {
+    for path in fixtures("tools") {
+        let bytes = std::fs::read(&path).expect("a fixture");
+        let codes = found("x.yaml", bytes.clone(), |source| crate::tool::recipe::check(source).1);
+        assert_eq!(codes, expected(&bytes), "{}", path.display());
+    }
+}
+
+#[test]
+fn badly_shaped_skills_have_the_problems_they_promise() {
+    let mut shaped = 0;
+    for path in fixtures("skills") {
+        let bytes = std::fs::read(&path).expect("a fixture");
+        let codes = found("x.yaml", bytes.clone(), |source| crate::shape::read::<Skill>(source).1);
+        // The others are well shaped, and wrong in what they mean.
+        if !codes.is_empty() {
+            shaped += 1;
+            assert_eq!(codes, expected(&bytes), "{}", path.display());
+        }
+    }
+    assert!(shaped >= 16, "only {shaped} fixtures are badly shaped");
+}

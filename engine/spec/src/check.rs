@@ -1,10 +1,31 @@
 //! Authored skill to canonical plan: every reference resolved, every problem collected.
+//!
+//! A check never stops at the first problem: whatever is wrong with one step, the
+//! others are looked at as if it were right. Codes of all problems are in
+//! [`crate::diagnostic::CODES`].
 
+mod action;
+mod argument;
+mod declaration;
+mod fit;
+mod library;
+mod names;
+mod order;
+mod place;
+mod reference;
+mod skill;
+mod step;
+mod text;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::diagnostic::Diagnostic;
-use crate::plan::Plan;
-use crate::source::Source;
+use self::library::Library;
+use self::names::Names;
+use self::place::Lines;
+use crate::diagnostic::{Diagnostic, Severity, has_errors};
+use crate::plan::{FORMAT, Plan};
+use crate::source::{Source, Span};
 use crate::tool::ToolSpec;
 
 /// What a skill may refer to. Implemented by whoever knows the tools and skills.
@@ -34,12 +55,60 @@ pub struct Strictness {
 
 /// Reads and checks one skill, and the skills it runs.
 ///
-/// Returns the plan when there is no error among the diagnostics.
+/// Returns the plan when there is no error among the diagnostics. Those of the skill
+/// come first, in the order of its text, then the errors of the skills it runs.
 pub fn check(
     source: &Source,
     catalog: &dyn Catalog,
     strictness: Strictness,
 ) -> (Option<Plan>, Vec<Diagnostic>) {
-    let _ = (source, catalog, strictness);
-    (None, Vec::new())
+    let mut library = Library::new(catalog, strictness);
+    let (skill, mut diagnostics) = library.read(source);
+    diagnostics.append(&mut library.problems);
+    let plan = skill.filter(|_| !has_errors(&diagnostics)).map(|skill| Plan {
+        format: FORMAT,
+        skill,
+        skills: library.into_skills(),
+    });
+    (plan, diagnostics)
 }
+
+/// The check of one skill.
+struct Checker<'a, 'c> {
+    source: &'a Source,
+    lines: Lines,
+    library: &'a mut Library<'c>,
+    names: Names,
+    /// Inputs that something reads.
+    used_inputs: BTreeSet<String>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a, 'c> Checker<'a, 'c> {
+    fn new(source: &'a Source, library: &'a mut Library<'c>) -> Self {
+        let lines = Lines::of(&source.text);
+        let (names, used_inputs, diagnostics) = (Names::default(), BTreeSet::new(), Vec::new());
+        Self { source, lines, library, names, used_inputs, diagnostics }
+    }
+
+    fn error(&self, code: &'static str, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(code, self.source, span, message)
+    }
+
+    fn warning(&self, code: &'static str, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::warning(code, self.source, span, message)
+    }
+
+    /// A problem that a lenient reading only warns of, because the name reads as null.
+    fn unknown(&self, code: &'static str, span: Span, message: impl Into<String>) -> Diagnostic {
+        let severity = if self.library.strictness.lenient { Severity::Warning } else { Severity::Error };
+        Diagnostic { severity, ..self.error(code, span, message) }
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,9 @@ use crate::skill::{Backoff, OnError, OnFailure};
 use crate::template::{Expression, Template};
 use crate::tool::{Effect, ErrorKind, Reconcile};
 
+/// The version of plans that this code writes and reads.
+pub const FORMAT: u32 = 1;
+
 /// A checked skill together with every skill it runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
@@ -37,10 +40,14 @@ pub struct SkillPlan {
     #[serde(default)]
     pub defaults: Value,
     /// Environment variables that templates read, to be captured at the start.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
+    /// Whether unknown names read as null, in arguments as well: these are rendered with
+    /// [`crate::template::Missing::Null`] then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lenient: bool,
     /// Time the whole skill may take, in milliseconds.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
     /// What to do when it fails or is cancelled.
     pub on_failure: OnFailure,
@@ -55,15 +62,15 @@ pub struct SkillPlan {
 /// One checked input.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InputPlan {
-    /// Name.
+    /// Canonical name, as in `inputs.NAME`: see [`crate::name::fold`].
     pub name: String,
     /// What it is for.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Whether a run must be given it.
     pub required: bool,
     /// Value when it is not given.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Template>,
     /// JSON Schema of its value.
     pub schema: Value,
@@ -75,11 +82,12 @@ pub struct StepPlan {
     /// Name, as written.
     pub name: String,
     /// What it does.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// What kind of step it is.
     pub action: Action,
-    /// Variable that holds its result.
+    /// Variable that holds its result; canonical, so a template can name it. `steps` has
+    /// an entry of the step's own canonical name, see [`crate::name::fold`].
     pub output: String,
     /// Indices of the steps it waits for: data edges, `needs` and barrier rule together.
     pub needs: Vec<usize>,
@@ -88,27 +96,27 @@ pub struct StepPlan {
     /// Whether it may be repeated after a crash.
     pub idempotent: bool,
     /// Runs only when true.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Expression>,
     /// Whether `condition` mentions `item` or `index`, and so is decided per item.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub condition_per_item: bool,
     /// Runs once per item.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreach: Option<Foreach>,
     /// Tries again after a failure.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPlan>,
     /// Time one attempt may take, in milliseconds.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
     /// What a failure does to the run.
     pub on_error: OnError,
     /// How to take it back.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<UndoPlan>,
     /// Assertions on its result.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validate: Vec<ValidationPlan>,
     /// Line in the skill's file, for messages.
     pub line: u32,
@@ -193,7 +201,7 @@ pub struct UndoPlan {
     /// Canonical tool name.
     pub tool: String,
     /// Whether the tool says it may be repeated: then a crash in the middle repeats it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub idempotent: bool,
     /// Arguments by name.
     pub args: BTreeMap<String, Template>,
@@ -216,7 +224,7 @@ pub struct OutputPlan {
     /// Gives the value.
     pub value: Template,
     /// What it is.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
 }
 
@@ -229,6 +237,13 @@ pub fn digest(bytes: impl AsRef<[u8]>) -> String {
         .flat_map(|byte| [byte >> 4, byte & 15])
         .map(|half| char::from(HEX[usize::from(half)]))
         .collect()
+}
+
+impl SkillPlan {
+    /// What it does to the world: the strongest effect among its steps.
+    pub fn effect(&self) -> Effect {
+        self.steps.iter().map(|step| step.effect).max().unwrap_or(Effect::Read)
+    }
 }
 
 impl Plan {

@@ -92,6 +92,11 @@ fn read_rest<T: DeserializeOwned + JsonSchema>(
     None
 }
 
+/// Every place where a tree does not fit a schema.
+pub(crate) fn misfits(source: &Source, node: &Node, schema: &serde_json::Value) -> Vec<Diagnostic> {
+    misfit::all(source, node, schema).into_iter().map(|problem| problem.diagnostic).collect()
+}
+
 /// A regular expression that does not compile, with the reason in one line.
 pub(crate) fn bad_pattern(source: &Source, span: Span, text: &str, error: &regex::Error) -> Diagnostic {
     let reason = error.to_string();

@@ -10,6 +10,7 @@
 //! hold a value of the scope.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -153,6 +154,11 @@ impl Template {
         Ok(Self { json: json.clone(), root: Node::parse(json, 0)? })
     }
 
+    /// A value without strings that could be templates.
+    pub(crate) fn constant(json: Value) -> Self {
+        Self { root: Node::Constant(json.clone()), json }
+    }
+
     /// The value as written.
     pub fn source(&self) -> &Value {
         &self.json
@@ -198,6 +204,15 @@ impl Segment {
     }
 }
 
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => f.write_str(key),
+            Self::Index(index) => index.fmt(f),
+        }
+    }
+}
+
 impl SyntaxError {
     fn at(offset: usize, message: impl Into<String>) -> Self {
         Self { message: message.into(), offset, path: Vec::new(), hint: String::new() }
@@ -217,6 +232,13 @@ impl SyntaxError {
 /// The keys of a path up to its first index.
 fn dotted(path: &[Segment]) -> Vec<&str> {
     path.iter().map_while(Segment::key).collect()
+}
+
+/// Null.
+impl Default for Template {
+    fn default() -> Self {
+        Self::constant(Value::Null)
+    }
 }
 
 impl PartialEq for Expression {

@@ -7,7 +7,7 @@ use super::*;
 use crate::skill::Skill;
 
 /// Made by tests, since a file that shows it would be too large to keep.
-const GENERATED: [&str; 1] = ["file-too-large"];
+const GENERATED: [&str; 3] = ["deep-skills", "file-too-large", "too-many-edges"];
 
 fn fixtures(kind: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(kind).join("bad");

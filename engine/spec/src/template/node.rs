@@ -93,7 +93,7 @@ impl Node {
             }
         }
         program::guard(text, false)?;
-        let tree = parse(text, "", environment::syntax()).map_err(|error| explain(&error, text))?;
+        let tree = parse(text, "", environment::syntax()).map_err(|error| explain_text(&error, text))?;
         let analysis = checked(analysis::of_text(&tree))?;
         if let Some(pieces) = pieces(&tree, text)? {
             return Ok(match pieces.as_slice() {
@@ -274,23 +274,52 @@ fn checked(mut analysis: Analysis) -> Result<Analysis, SyntaxError> {
     }
 }
 
-/// The engine's syntax error in our words.
+/// The engine's syntax error in our words, for an expression.
 fn explain(error: &minijinja::Error, source: &str) -> SyntaxError {
-    let offset = error.range().map_or(0, |range| range.start).min(source.len());
-    let detail = error.detail().unwrap_or("it is not an expression");
-    let (message, hint) = if looks_like_comprehension(source) {
-        (
+    if looks_like_comprehension(source) {
+        return reword(
+            error,
+            source,
             "generators and comprehensions (`… for … in …`) come with `compute`",
             "use filters, e.g. `list | selectattr(\"key\", \"equalto\", value) | list`",
-        )
-    } else if source.contains("{{") && source.contains("}}") {
-        ("this is text with holes, not one expression", "write the whole expression without `{{ }}`")
-    } else if source.contains("{#") && detail.contains("comment") {
-        (detail, "`{#` begins a comment; put `{% raw %}` and `{% endraw %}` around it")
-    } else {
-        (detail, "")
-    };
+        );
+    }
+    if source.contains("{{") && source.contains("}}") {
+        let (message, hint) =
+            ("this is text with holes, not one expression", "write the whole expression without `{{ }}`");
+        return reword(error, source, message, hint);
+    }
+    reword(error, source, detail(error), "")
+}
+
+/// The same, for a text with holes.
+fn explain_text(error: &minijinja::Error, text: &str) -> SyntaxError {
+    let detail = detail(error);
+    let literal = "to write braces as they are, put `{% raw %}` and `{% endraw %}` around them";
+    match detail {
+        _ if detail.ends_with("expected end of variable block") && detail.contains("end of input") => {
+            reword(error, text, "a `{{` is not closed", "close it with `}}`")
+        }
+        _ if detail.contains("end of input") => reword(
+            error,
+            text,
+            "a `{% … %}` is not closed",
+            "close it, e.g. with `{% endif %}` or `{% endfor %}`",
+        ),
+        _ if detail.contains("comment") => {
+            reword(error, text, "a `{#` begins a comment that does not end", literal)
+        }
+        _ => reword(error, text, detail, literal),
+    }
+}
+
+fn reword(error: &minijinja::Error, source: &str, message: &str, hint: &str) -> SyntaxError {
+    let offset = error.range().map_or(0, |range| range.start).min(source.len());
     SyntaxError { hint: hint.to_owned(), ..SyntaxError::at(offset, message) }
+}
+
+fn detail(error: &minijinja::Error) -> &str {
+    error.detail().unwrap_or("this cannot be read")
 }
 
 fn looks_like_comprehension(source: &str) -> bool {

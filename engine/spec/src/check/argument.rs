@@ -1,0 +1,219 @@
+//! Arguments against what a tool or skill takes.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::reference::{Reads, Site};
+use super::{Checker, fit};
+use crate::diagnostic::Severity;
+use crate::name::{fold, suggest};
+use crate::plan::SkillPlan;
+use crate::source::Span;
+use crate::template::Template;
+use crate::template::node::Node as Part;
+use crate::tool::ToolSpec;
+use crate::yaml::{Kind, Node, Spanned};
+
+/// What takes arguments.
+pub(super) struct Signature<'a> {
+    /// What it is called in messages: the word and the name.
+    noun: String,
+    /// `argument` or `input`.
+    word: &'static str,
+    parameters: Vec<Parameter<'a>>,
+    /// Whether there may be others.
+    open: bool,
+    /// Where it is named.
+    span: Span,
+}
+
+struct Parameter<'a> {
+    name: &'a str,
+    schema: &'a Value,
+    required: bool,
+}
+
+impl<'a> Signature<'a> {
+    pub(super) fn of_tool(spec: &'a ToolSpec, span: Span) -> Self {
+        let required = |name: &str| {
+            let names = spec.input.get("required").and_then(Value::as_array);
+            names.is_some_and(|names| names.iter().any(|required| required == name))
+        };
+        let properties = spec.input.get("properties").and_then(Value::as_object);
+        let parameters = properties.into_iter().flatten().map(|(name, schema)| Parameter {
+            name,
+            schema,
+            required: required(name),
+        });
+        Self {
+            noun: format!("tool `{}`", spec.name),
+            word: "argument",
+            parameters: parameters.collect(),
+            open: spec.input.get("additionalProperties") != Some(&Value::Bool(false)),
+            span,
+        }
+    }
+
+    pub(super) fn of_skill(plan: &'a SkillPlan, span: Span) -> Self {
+        let parameters = plan.inputs.iter().map(|input| Parameter {
+            name: &input.name,
+            schema: &input.schema,
+            required: input.required,
+        });
+        Self {
+            noun: format!("skill `{}`", plan.name),
+            word: "input",
+            parameters: parameters.collect(),
+            open: false,
+            span,
+        }
+    }
+
+    fn parameter(&self, name: &str) -> Option<&Parameter<'a>> {
+        let exact = self.parameters.iter().find(|parameter| parameter.name == name);
+        exact.or_else(|| self.parameters.iter().find(|parameter| fold(parameter.name) == fold(name)))
+    }
+
+    fn code(&self, tool: &'static str, skill: &'static str) -> &'static str {
+        if self.word == "argument" { tool } else { skill }
+    }
+}
+
+impl Checker<'_, '_> {
+    /// Compiles arguments and holds them against a signature, if that is known.
+    pub(super) fn arguments(
+        &mut self,
+        args: Option<&Node>,
+        signature: Option<&Signature<'_>>,
+        site: &Site,
+        reads: &mut Reads,
+    ) -> BTreeMap<String, Template> {
+        let mut templates = BTreeMap::new();
+        if let Some(args) = args.filter(|args| !matches!(args.kind, Kind::Map(_)) && !args.is_null()) {
+            let problem =
+                self.error("bad-arguments", args.span, "`args` must be a mapping of names to values");
+            self.report(problem);
+            return templates;
+        }
+        for (name, node) in args.map(Node::entries).unwrap_or_default() {
+            let parameter = signature.and_then(|signature| signature.parameter(&name.value));
+            if let (Some(signature), None) = (signature, parameter) {
+                self.unknown_argument(name, signature);
+            }
+            let Some(template) = self.template(node, site, reads) else {
+                // It is there, even if it is wrong: do not also call it missing.
+                templates.insert(parameter.map_or(&*name.value, |known| known.name).to_owned(), null());
+                continue;
+            };
+            if let Some(parameter) = parameter {
+                self.fits("bad-argument", &name.value, node, template.root(), parameter.schema);
+            }
+            templates.insert(parameter.map_or(&*name.value, |known| known.name).to_owned(), template);
+        }
+        if let Some(signature) = signature {
+            self.missing_arguments(signature, &templates);
+        }
+        templates
+    }
+
+    fn unknown_argument(&mut self, name: &Spanned<String>, signature: &Signature<'_>) {
+        if signature.open {
+            return;
+        }
+        let message = format!("{} has no {} `{}`", signature.noun, signature.word, name.value);
+        let code = signature.code("unknown-argument", "unknown-input");
+        let problem = self.error(code, name.span, message);
+        let known = signature.parameters.iter().map(|parameter| parameter.name);
+        self.report(match known.clone().next() {
+            None => problem.hint(format!("it takes no {}s", signature.word)),
+            Some(_) => problem.suggest(&name.value, known),
+        });
+    }
+
+    fn missing_arguments(&mut self, signature: &Signature<'_>, given: &BTreeMap<String, Template>) {
+        for parameter in signature.parameters.iter().filter(|parameter| parameter.required) {
+            if given.contains_key(parameter.name) {
+                continue;
+            }
+            let message = format!("{} needs the {} `{}`", signature.noun, signature.word, parameter.name);
+            let problem =
+                self.error(signature.code("missing-argument", "missing-input"), signature.span, message);
+            // A misspelt one is already reported, with the right name.
+            let misspelt = given.keys().any(|name| suggest(name, [parameter.name]).is_some());
+            if !misspelt || signature.open {
+                self.report(problem.hint(describe(parameter)));
+            }
+        }
+    }
+
+    /// Holds a value against a schema, as far as the value is known.
+    pub(super) fn fits(&mut self, code: &'static str, name: &str, node: &Node, part: &Part, schema: &Value) {
+        match part {
+            Part::Constant(value) if fit::fits_at_a_glance(schema, value) == Some(true) => {}
+            Part::Constant(_) => self.constant_fits(code, name, node, schema),
+            Part::Hole(hole) => {
+                let given = hole.path.as_ref().and_then(|path| self.schema_of(path)).and_then(fit::types);
+                let given = given.map(|types| types.into_iter().map(str::to_owned).collect::<Vec<_>>());
+                if let Some(given) = given {
+                    let given: Vec<&str> = given.iter().map(String::as_str).collect();
+                    self.type_fits(code, name, node.span, &given, schema);
+                }
+            }
+            Part::Text(_) | Part::Program(_) => self.type_fits(code, name, node.span, &["string"], schema),
+            Part::List(parts) => {
+                self.type_fits(code, name, node.span, &["array"], schema);
+                if let Some(items) = schema.get("items") {
+                    for (index, (item, part)) in node.items().iter().zip(parts).enumerate() {
+                        self.fits(code, &format!("{name}[{index}]"), item, part, items);
+                    }
+                }
+            }
+            Part::Map(parts) => {
+                self.type_fits(code, name, node.span, &["object"], schema);
+                for ((key, entry), (_, part)) in node.entries().iter().zip(parts) {
+                    if let Some(property) = schema.get("properties").and_then(|known| known.get(&key.value)) {
+                        self.fits(code, &key.value, entry, part, property);
+                    }
+                }
+            }
+        }
+    }
+
+    fn type_fits(&mut self, code: &'static str, name: &str, span: Span, given: &[&str], schema: &Value) {
+        let Some(wanted) = fit::types(schema) else { return };
+        if !fit::can_be(given, &wanted) {
+            let message =
+                format!("`{name}` must be {}, but this is {}", fit::words(&wanted), fit::words(given));
+            let problem = self.error(code, span, message);
+            let to_text = wanted.contains(&"string") && !given.contains(&"object");
+            self.report(if to_text { problem.hint("make it text: `{{ … | string }}`") } else { problem });
+        }
+    }
+
+    /// A constant is held against the schema like a file against its own.
+    fn constant_fits(&mut self, code: &'static str, name: &str, node: &Node, schema: &Value) {
+        let name = Spanned { value: name.to_owned(), span: node.span };
+        let holder = Node { kind: Kind::Map(vec![(name.clone(), node.clone())]), span: node.span };
+        let schema = serde_json::json!({ "properties": { name.value: schema } });
+        for mut problem in crate::shape::misfits(self.source, &holder, &schema) {
+            if problem.severity == Severity::Error {
+                problem.code = code;
+            }
+            self.report(problem);
+        }
+    }
+}
+
+/// Stands for a template that could not be compiled.
+fn null() -> Template {
+    Template::default()
+}
+
+/// What a parameter is for, as advice.
+fn describe(parameter: &Parameter<'_>) -> String {
+    match parameter.schema.get("description").and_then(Value::as_str) {
+        Some(text) => format!("`{}`: {}", parameter.name, text.lines().next().unwrap_or_default()),
+        None => format!("add `{}` to `args`", parameter.name),
+    }
+}

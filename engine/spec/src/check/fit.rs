@@ -1,0 +1,164 @@
+//! What a JSON Schema says of types and fields, as far as it can be told before a run.
+
+use serde_json::Value;
+
+use crate::template::Segment;
+
+/// What is at the end of a path.
+pub(super) enum Found<'a> {
+    /// Something that fits this schema.
+    Schema(&'a Value),
+    /// No one can tell.
+    Anything,
+    /// Nothing, ever.
+    Nothing(Dead),
+}
+
+/// Where a path cannot go on.
+pub(super) struct Dead {
+    /// How many parts of the path are left there.
+    pub(super) left: usize,
+    /// What is looked for.
+    pub(super) key: String,
+    /// What there would be; `None` when it is no mapping.
+    pub(super) known: Option<Vec<String>>,
+    /// What is there instead, in words.
+    pub(super) what: String,
+}
+
+/// Follows a path through a schema.
+pub(super) fn at<'a>(schema: &'a Value, path: &[Segment]) -> Found<'a> {
+    let mut schema = schema;
+    for (depth, segment) in path.iter().enumerate() {
+        match step_into(schema, segment) {
+            Found::Schema(inner) => schema = inner,
+            Found::Nothing(dead) => return Found::Nothing(Dead { left: path.len() - depth, ..dead }),
+            Found::Anything => return Found::Anything,
+        }
+    }
+    Found::Schema(schema)
+}
+
+fn step_into<'a>(schema: &'a Value, segment: &Segment) -> Found<'a> {
+    const OPEN: [&str; 7] = ["$ref", "anyOf", "oneOf", "allOf", "if", "patternProperties", "prefixItems"];
+    let (Some(keywords), Some(types)) = (schema.as_object(), types(schema)) else { return Found::Anything };
+    if OPEN.iter().any(|keyword| keywords.contains_key(*keyword)) {
+        return Found::Anything;
+    }
+    let dead = |key: String, known| Found::Nothing(Dead { left: 0, key, known, what: words(&types) });
+    match segment {
+        Segment::Key(key) if types.contains(&"object") => {
+            let properties = keywords.get("properties").and_then(Value::as_object);
+            match (properties.and_then(|known| known.get(key)), keywords.get("additionalProperties")) {
+                (Some(property), _) => Found::Schema(property),
+                (None, Some(Value::Bool(false))) => dead(
+                    key.clone(),
+                    Some(properties.map(|known| known.keys().cloned().collect()).unwrap_or_default()),
+                ),
+                (None, Some(other)) => Found::Schema(other),
+                (None, None) => Found::Anything,
+            }
+        }
+        Segment::Index(_) if types.contains(&"array") => {
+            keywords.get("items").map_or(Found::Anything, Found::Schema)
+        }
+        // Text can be indexed, and a mapping may have numbers as keys.
+        Segment::Index(_) if types.contains(&"string") || types.contains(&"object") => Found::Anything,
+        segment => dead(segment.to_string(), None),
+    }
+}
+
+/// Follows a path through a value that is known.
+pub(super) fn in_value(value: &Value, path: &[Segment]) -> Option<Dead> {
+    let mut value = value;
+    for (depth, segment) in path.iter().enumerate() {
+        let next = match segment {
+            Segment::Key(key) => value.get(key.as_str()),
+            Segment::Index(index) => usize::try_from(*index).ok().and_then(|index| value.get(index)),
+        };
+        let Some(next) = next else {
+            return Some(Dead {
+                left: path.len() - depth,
+                key: segment.to_string(),
+                known: value.as_object().map(|known| known.keys().cloned().collect()),
+                what: words(&[type_of(value)]),
+            });
+        };
+        value = next;
+    }
+    None
+}
+
+/// Every type of JSON Schema that a value can be declared to have.
+pub(super) const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
+
+/// The types that a schema allows; `None` when it does not say.
+pub(super) fn types(schema: &Value) -> Option<Vec<&str>> {
+    match schema.get("type") {
+        Some(Value::String(only)) => Some(vec![only]),
+        Some(Value::Array(several)) => Some(several.iter().filter_map(Value::as_str).collect()),
+        _ => match (schema.get("enum"), schema.get("const")) {
+            (Some(Value::Array(choices)), _) => Some(choices.iter().map(type_of).collect()),
+            (_, Some(value)) => Some(vec![type_of(value)]),
+            _ => None,
+        },
+    }
+}
+
+/// Whether a value of one of the given types can be one of the wanted types.
+pub(super) fn can_be(given: &[&str], wanted: &[&str]) -> bool {
+    let number = |name: &&str| matches!(*name, "integer" | "number");
+    given.iter().any(|given| wanted.contains(given) || number(given) && wanted.iter().any(number))
+}
+
+/// The JSON Schema type of a value.
+pub(super) fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Types for people: `text or a number`.
+pub(super) fn words(types: &[&str]) -> String {
+    let mut words: Vec<&str> = types
+        .iter()
+        .map(|name| match *name {
+            "null" => "nothing",
+            "boolean" => "true or false",
+            "integer" => "a whole number",
+            "number" => "a number",
+            "string" => "text",
+            "array" => "a list",
+            "object" => "a mapping",
+            other => other,
+        })
+        .collect();
+    words.dedup();
+    words.join(" or ")
+}
+
+/// Whether a value fits a schema of the usual simple kind; `None` when the schema says
+/// more than can be seen at a glance.
+pub(super) fn fits_at_a_glance(schema: &Value, value: &Value) -> Option<bool> {
+    let keywords = schema.as_object()?;
+    let mut fits = true;
+    for (keyword, rule) in keywords {
+        fits &= match keyword.as_str() {
+            "description" | "title" | "default" | "examples" => true,
+            "type" => types(schema)?
+                .iter()
+                .any(|wanted| *wanted == type_of(value) || *wanted == "number" && value.is_number()),
+            "enum" => rule.as_array()?.contains(value),
+            "minimum" => value.as_i64()? >= rule.as_i64()?,
+            "maximum" => value.as_i64()? <= rule.as_i64()?,
+            _ => return None,
+        };
+    }
+    Some(fits)
+}

@@ -1,0 +1,100 @@
+//! The names that templates of one skill may use.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::name::fold;
+use crate::template::vocabulary::FUNCTIONS;
+
+/// Names that mean something by themselves in a template.
+pub(super) const CONTEXT: [&str; 11] =
+    ["config", "defaults", "env", "index", "inputs", "item", "memory", "run", "secrets", "steps", "today"];
+
+/// Words of the template language.
+const KEYWORDS: [&str; 14] = [
+    "and",
+    "else",
+    "false",
+    "for",
+    "if",
+    "in",
+    "is",
+    "loop",
+    "none",
+    "not",
+    "or",
+    "recursive",
+    "self",
+    "true",
+];
+
+/// What `run` holds.
+pub(super) const RUN: [&str; 4] = ["folder", "id", "skill", "started_at"];
+
+/// What `steps.NAME` holds.
+pub(super) const STEP: [&str; 4] = ["attempts", "duration", "error", "status"];
+
+/// Everything declared in one skill, by canonical name.
+#[derive(Default)]
+pub(super) struct Names {
+    pub(super) inputs: Vec<InputName>,
+    pub(super) steps: Vec<StepName>,
+    pub(super) env: Vec<String>,
+    pub(super) defaults: Value,
+    /// Output variables, with the index of their step.
+    by_output: BTreeMap<String, usize>,
+    by_step: BTreeMap<String, usize>,
+}
+
+pub(super) struct InputName {
+    pub(super) name: String,
+    pub(super) schema: Value,
+}
+
+pub(super) struct StepName {
+    /// As written.
+    pub(super) name: String,
+    /// JSON Schema of its output variable.
+    pub(super) schema: Value,
+}
+
+impl Names {
+    /// Declares the next step; an earlier step of the same name or output keeps it.
+    pub(super) fn declare(&mut self, name: &str, output: Option<&str>, schema: Value) {
+        let index = self.steps.len();
+        self.by_step.entry(fold(name)).or_insert(index);
+        if let Some(output) = output {
+            self.by_output.entry(fold(output)).or_insert(index);
+        }
+        self.steps.push(StepName { name: name.to_owned(), schema });
+    }
+
+    pub(super) fn input(&self, name: &str) -> Option<usize> {
+        self.inputs.iter().position(|input| input.name == name)
+    }
+
+    /// The step whose output variable has that canonical name.
+    pub(super) fn output(&self, name: &str) -> Option<usize> {
+        self.by_output.get(name).copied()
+    }
+
+    /// The step of that canonical name.
+    pub(super) fn step(&self, name: &str) -> Option<usize> {
+        self.by_step.get(name).copied()
+    }
+
+    /// Every name that a template may begin with, for suggestions.
+    pub(super) fn roots(&self) -> Vec<&str> {
+        self.by_output.keys().map(String::as_str).chain(CONTEXT).collect()
+    }
+
+    pub(super) fn step_names(&self) -> Vec<&str> {
+        self.by_step.keys().map(String::as_str).collect()
+    }
+}
+
+/// Whether a variable of that canonical name could not be read.
+pub(super) fn is_reserved(name: &str) -> bool {
+    CONTEXT.contains(&name) || KEYWORDS.contains(&name) || FUNCTIONS.contains(&name)
+}

@@ -1,0 +1,299 @@
+//! What a mention of a name in a template means, and whether it may stand there.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Checker;
+use super::fit::{self, Dead, Found};
+use super::names::{CONTEXT, RUN, STEP};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::source::Span;
+use crate::template::{Reference, Segment};
+
+/// Where a template stands, and so what it may read.
+#[derive(Clone, Copy)]
+pub(super) struct Site {
+    pub(super) reader: Reader,
+    /// Whether `item` and `index` are there.
+    pub(super) item: bool,
+    /// Whether it is an argument of a tool, the only place for `secrets`.
+    pub(super) secrets: bool,
+}
+
+/// Whose template it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A step before it runs: earlier outputs.
+    Step(usize),
+    /// A step after it has run: its own output, too.
+    Result(usize),
+    /// The default of an input: inputs before it.
+    Default(usize),
+    /// The result of the skill: everything.
+    Output,
+}
+
+/// What a step's templates read.
+#[derive(Default)]
+pub(super) struct Reads {
+    /// Earlier steps.
+    pub(super) steps: BTreeSet<usize>,
+    /// Later steps, which cannot be; with where they are mentioned.
+    pub(super) later: Vec<(usize, Span)>,
+    /// All of `steps`, by a name that only the run knows.
+    pub(super) all_steps: bool,
+    /// `item` or `index`.
+    pub(super) item: bool,
+}
+
+impl Site {
+    pub(super) fn step(index: usize) -> Self {
+        Self { reader: Reader::Step(index), item: false, secrets: false }
+    }
+
+    pub(super) fn with_item(self, item: bool) -> Self {
+        Self { item, ..self }
+    }
+
+    pub(super) fn with_secrets(self) -> Self {
+        Self { secrets: true, ..self }
+    }
+
+    /// The same step, after it has run.
+    pub(super) fn result(self) -> Self {
+        match self.reader {
+            Reader::Step(index) => Self { reader: Reader::Result(index), ..self },
+            _ => self,
+        }
+    }
+}
+
+impl Checker<'_, '_> {
+    /// Resolves one mention.
+    pub(super) fn reference(&mut self, reference: &Reference, span: Span, site: &Site, reads: &mut Reads) {
+        let Some((Segment::Key(root), path)) = reference.path.split_first() else { return };
+        match root.as_str() {
+            "inputs" => self.input_reference(reference, path, span, site),
+            "config" => {
+                let dead = fit::in_value(&self.library.config, path);
+                self.dead_end(reference, dead, span, "; set it under `values:` in the configuration");
+            }
+            "defaults" => {
+                let dead = fit::in_value(&self.names.defaults, path);
+                self.dead_end(reference, dead, span, "");
+            }
+            "secrets" => self.secret_reference(path, span, site),
+            "run" => self.closed(reference, "run", path, &RUN, span),
+            "env" => self.env_reference(path, span),
+            "steps" => self.steps_reference(reference, path, span, site, reads),
+            "item" | "index" if site.item => reads.item = true,
+            "item" | "index" => {
+                let message = format!("`{root}` is only there in a step with `foreach`");
+                self.report(self.error("item-outside-foreach", span, message));
+            }
+            "today" => {}
+            _ => match self.names.output(root) {
+                Some(step) if site_reads_steps(site) => {
+                    if self.step_reference(step, span, site, reads) {
+                        let dead = dead_in(&self.names.steps[step].schema, path);
+                        self.dead_end(reference, dead, span, "");
+                    }
+                }
+                _ => self.unknown_root(root, span, site),
+            },
+        }
+    }
+
+    /// The JSON Schema of what a path leads to, if it is known.
+    pub(super) fn schema_of(&self, path: &[Segment]) -> Option<&Value> {
+        let (Segment::Key(root), rest) = path.split_first()? else { return None };
+        let (schema, rest) = match (root.as_str(), rest.split_first()) {
+            ("inputs", Some((Segment::Key(name), rest))) => {
+                (&self.names.inputs[self.names.input(name)?].schema, rest)
+            }
+            _ => (&self.names.steps[self.names.output(root)?].schema, rest),
+        };
+        match fit::at(schema, rest) {
+            Found::Schema(schema) => Some(schema),
+            _ => None,
+        }
+    }
+
+    fn input_reference(&mut self, reference: &Reference, path: &[Segment], span: Span, site: &Site) {
+        let Some((Segment::Key(name), rest)) = path.split_first() else {
+            // Any of them may be meant.
+            self.used_inputs.extend(self.names.inputs.iter().map(|input| input.name.clone()));
+            return;
+        };
+        let Some(index) = self.names.input(name) else {
+            let known: Vec<&str> = self.names.inputs.iter().map(|input| input.name.as_str()).collect();
+            let problem = self.unknown("unknown-reference", span, format!("there is no input `{name}`"));
+            let problem = problem.suggest(name, known);
+            return self.report(problem);
+        };
+        self.used_inputs.insert(name.clone());
+        if let Reader::Default(before) = site.reader
+            && index >= before
+        {
+            let message = format!("the default of an input cannot read `inputs.{name}`, which comes later");
+            return self.report(self.unknown("forward-reference", span, message).hint("change their order"));
+        }
+        let dead = dead_in(&self.names.inputs[index].schema, rest);
+        self.dead_end(reference, dead, span, "");
+    }
+
+    fn secret_reference(&mut self, path: &[Segment], span: Span, site: &Site) {
+        if !site.secrets {
+            let message = "secrets may only be used in the arguments of a tool";
+            return self.report(self.error("secret-outside-arguments", span, message));
+        }
+        let problem = match path.first() {
+            Some(Segment::Key(name)) if self.library.secrets.contains(name) => return,
+            Some(Segment::Key(name)) => {
+                let problem = self.error("unknown-secret", span, format!("there is no secret `{name}`"));
+                let known = self.library.secrets.iter().map(String::as_str);
+                let problem = problem.suggest(name, known);
+                if problem.hint.is_empty() {
+                    problem.hint("declare it under `secrets:` in the configuration")
+                } else {
+                    problem
+                }
+            }
+            _ => self.error("unknown-secret", span, "a secret must be named, as in `secrets.NAME`"),
+        };
+        self.report(problem);
+    }
+
+    fn env_reference(&mut self, path: &[Segment], span: Span) {
+        if let Some(Segment::Key(name)) = path.first()
+            && !self.names.env.contains(name)
+        {
+            let message = format!("the environment variable `{name}` is not declared");
+            let hint = format!("add it to the skill: `env: [{name}]`");
+            self.report(self.unknown("unknown-env", span, message).hint(hint));
+        }
+    }
+
+    fn steps_reference(
+        &mut self,
+        reference: &Reference,
+        path: &[Segment],
+        span: Span,
+        site: &Site,
+        reads: &mut Reads,
+    ) {
+        let Some((Segment::Key(name), rest)) = path.split_first() else {
+            reads.all_steps = true;
+            return;
+        };
+        let Some(step) = self.names.step(name).filter(|_| site_reads_steps(site)) else {
+            let problem = self.unknown("unknown-reference", span, format!("there is no step `{name}`"));
+            let problem = match name.contains('-').then(|| crate::name::fold(name)) {
+                Some(folded) if self.names.step(&folded).is_some() => {
+                    problem.hint(format!("write it `steps.{folded}`"))
+                }
+                _ => problem.suggest(name, self.names.step_names()),
+            };
+            return self.report(problem);
+        };
+        if self.step_reference(step, span, site, reads) {
+            self.closed(reference, &format!("steps.{name}"), rest, &STEP, span);
+        }
+    }
+
+    /// Notes that a step is read; false when it cannot be.
+    fn step_reference(&mut self, step: usize, span: Span, site: &Site, reads: &mut Reads) -> bool {
+        let own = match site.reader {
+            Reader::Output | Reader::Default(_) => return true,
+            Reader::Step(own) | Reader::Result(own) => own,
+        };
+        if step < own {
+            reads.steps.insert(step);
+        } else if step > own {
+            reads.later.push((step, span));
+            return false;
+        } else if site.reader == Reader::Step(own) {
+            let message = format!("step `{}` reads its own result", self.names.steps[step].name);
+            self.report(self.unknown("self-reference", span, message));
+            return false;
+        }
+        true
+    }
+
+    fn unknown_root(&mut self, root: &str, span: Span, site: &Site) {
+        if matches!(site.reader, Reader::Default(_)) && self.names.output(root).is_some() {
+            let message = format!("the default of an input cannot read `{root}`: no step has run yet");
+            return self.report(self.unknown("forward-reference", span, message));
+        }
+        let problem = self.unknown("unknown-reference", span, format!("nothing is called `{root}`"));
+        let hyphenated = |name: &&str| name.split('-').next() == Some(root) && name.contains('-');
+        let problem = if self.names.input(root).is_some() {
+            problem.hint(format!("did you mean `inputs.{root}`?"))
+        } else if let Some(name) = self.names.steps.iter().map(|step| step.name.as_str()).find(hyphenated) {
+            problem.hint(format!("write `{}`: in a template `-` is a minus", crate::name::fold(name)))
+        } else {
+            let roots = self.names.roots();
+            match crate::name::suggest(root, roots.iter().copied()) {
+                Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
+                None if roots.len() > CONTEXT.len() => {
+                    problem.hint("name an earlier step's output, or `inputs.…`")
+                }
+                None => problem,
+            }
+        };
+        self.report(problem);
+    }
+
+    /// A path into a mapping of fixed keys.
+    fn closed(&mut self, reference: &Reference, what: &str, path: &[Segment], known: &[&str], span: Span) {
+        if let Some(Segment::Key(key)) = path.first()
+            && !known.contains(&key.as_str())
+        {
+            let problem = self.unknown_field(reference, span, format!("`{what}` has no `{key}`"));
+            self.report(problem.suggest(key, known.iter().copied()));
+        }
+    }
+
+    fn dead_end(&mut self, reference: &Reference, dead: Option<Dead>, span: Span, advice: &str) {
+        let Some(dead) = dead else { return };
+        let parent = path_text(&reference.path[..reference.path.len() - dead.left]);
+        let message = match &dead.known {
+            Some(_) => format!("`{parent}` has no `{}`{advice}", dead.key),
+            None => format!("`{parent}` has no `{}`: it is {}", dead.key, dead.what),
+        };
+        let problem = self.unknown_field(reference, span, message);
+        let known = dead.known.unwrap_or_default();
+        self.report(problem.suggest(&dead.key, known.iter().map(String::as_str)));
+    }
+
+    /// A field that is not there is only doubtful where something else would do.
+    fn unknown_field(&self, reference: &Reference, span: Span, message: String) -> Diagnostic {
+        let problem = self.unknown("unknown-field", span, message);
+        if reference.guarded { Diagnostic { severity: Severity::Warning, ..problem } } else { problem }
+    }
+}
+
+fn dead_in(schema: &Value, path: &[Segment]) -> Option<Dead> {
+    match fit::at(schema, path) {
+        Found::Nothing(dead) => Some(dead),
+        _ => None,
+    }
+}
+
+/// A path as written: `build.items[0].name`.
+fn path_text(path: &[Segment]) -> String {
+    let mut text = String::new();
+    for segment in path {
+        match segment {
+            Segment::Key(key) if text.is_empty() => text.push_str(key),
+            Segment::Key(key) => text.extend([".", key]),
+            Segment::Index(index) => text.extend(["[", &index.to_string(), "]"]),
+        }
+    }
+    text
+}
+
+fn site_reads_steps(site: &Site) -> bool {
+    !matches!(site.reader, Reader::Default(_))
+}

@@ -1,0 +1,212 @@
+//! One step: everything around what it does.
+
+use std::collections::BTreeSet;
+
+use super::Checker;
+use super::action::{Kind, Target, kinds};
+use super::argument::Signature;
+use super::order::Draft;
+use super::reference::{Reads, Site};
+use crate::name::fold;
+use crate::plan::{Foreach, RetryPlan, StepPlan, UndoPlan, ValidationPlan};
+use crate::skill::{Backoff, Retry, Step, Undo};
+use crate::source::Span;
+use crate::tool::{Effect, ErrorKind};
+use crate::yaml::Spanned;
+
+/// Attempts at most; more than that is a loop.
+const MOST_ATTEMPTS: u32 = 100;
+
+/// A step that has been looked at.
+pub(super) struct Checked {
+    /// Its plan, still without what it waits for.
+    pub(super) plan: StepPlan,
+    pub(super) draft: Draft,
+}
+
+impl Checker<'_, '_> {
+    pub(super) fn step(&mut self, index: usize, step: &Step, target: &Target) -> Checked {
+        let kind = kinds(step).first().copied();
+        self.stray_keys(step, kind);
+        let mut reads = Reads::default();
+        let list = Site::step(index);
+        let site = list.with_item(step.foreach.is_some());
+
+        let mut of_condition = Reads::default();
+        let condition =
+            step.condition.as_ref().and_then(|node| self.condition(node, &site, &mut of_condition));
+        let condition_per_item = of_condition.item;
+        reads.merge(of_condition);
+        let foreach = self.foreach(step, &list, &mut reads);
+        let action = self.action(step, target, &site, &mut reads);
+        let undo = step.undo.as_ref().and_then(|undo| self.undo(undo, step, target, &site, &mut reads));
+        let validate = self.validations(step, &site.result(), &mut reads);
+        let needs = step.needs.as_ref().map(|needs| self.needs(index, needs, &mut reads));
+        if self.library.strictness.strict {
+            self.good_practice(step, target);
+        }
+
+        let effect = target.effect();
+        let barrier = effect != Effect::Read || kind == Some(Kind::Then) || self.library.pauses(&action);
+        let plan = StepPlan {
+            name: step.name.value.clone(),
+            description: step.description.as_ref().map(|text| text.value.clone()).unwrap_or_default(),
+            action,
+            output: fold(&step.output.as_ref().unwrap_or(&step.name).value),
+            needs: Vec::new(),
+            effect,
+            idempotent: target.is_idempotent(),
+            condition,
+            condition_per_item,
+            foreach,
+            retry: step.retry.as_ref().map(|retry| self.retry(retry)),
+            timeout_ms: step.timeout.as_ref().and_then(|timeout| self.duration(timeout)),
+            on_error: step.on_error.as_ref().map(|choice| choice.value).unwrap_or_default(),
+            undo,
+            validate,
+            line: self.lines.line(step.name.span.start),
+        };
+        let Reads { steps, later, all_steps, .. } = reads;
+        Checked { plan, draft: Draft { reads: steps, reads_all: all_steps, needs, later, barrier } }
+    }
+
+    /// Keys that mean nothing for a step of its kind.
+    fn stray_keys(&mut self, step: &Step, kind: Option<Kind>) {
+        let Some(kind) = kind else { return };
+        let calls = matches!(kind, Kind::Tool | Kind::Skill | Kind::Compute);
+        let returns = kind == Kind::Then;
+        let node = |node: &Option<crate::yaml::Node>| node.as_ref().map(|node| node.span);
+        let keys: [(&str, Option<Span>, bool); 9] = [
+            ("args", node(&step.args), matches!(kind, Kind::Tool | Kind::Skill)),
+            ("retry", step.retry.as_ref().map(|retry| retry.attempts.span), calls),
+            ("undo", step.undo.as_ref().map(|undo| undo.tool.span), calls),
+            ("timeout", step.timeout.as_ref().map(|timeout| timeout.span), calls),
+            ("foreach", node(&step.foreach), !returns),
+            ("output", step.output.as_ref().map(|output| output.span), !returns),
+            ("on_error", step.on_error.as_ref().map(|choice| choice.span), !returns),
+            ("validate", step.validate.first().map(|first| first.condition.span), !returns),
+            ("concurrency", step.concurrency.as_ref().map(|limit| limit.span), step.foreach.is_some()),
+        ];
+        for (key, span, allowed) in keys {
+            let Some(span) = span.filter(|_| !allowed) else { continue };
+            let problem = if key == "concurrency" {
+                self.error("stray-key", span, "`concurrency` does nothing without `foreach`")
+            } else {
+                let message = format!("`{key}` does nothing in a step with `{}`", kind.key());
+                self.error("stray-key", span, message)
+            };
+            let hint = if (key, kind) == ("timeout", Kind::Confirm) {
+                "put it into `confirm`"
+            } else {
+                "leave it out"
+            };
+            self.report(problem.hint(hint));
+        }
+    }
+
+    fn foreach(&mut self, step: &Step, site: &Site, reads: &mut Reads) -> Option<Foreach> {
+        let items = self.items(step.foreach.as_ref()?, site, reads)?;
+        Some(Foreach { items, concurrency: step.concurrency.as_ref().map_or(1, |limit| limit.value.max(1)) })
+    }
+
+    fn undo(
+        &mut self,
+        undo: &Undo,
+        step: &Step,
+        target: &Target,
+        site: &Site,
+        reads: &mut Reads,
+    ) -> Option<UndoPlan> {
+        if matches!(target, Target::Tool(spec) if spec.effect == Effect::Read) {
+            let message = format!("step `{}` only reads: there is nothing to undo", step.name.value);
+            self.report(self.warning("undo-on-read", undo.tool.span, message));
+        }
+        let site = site.with_secrets().result();
+        let Some(spec) = self.tool(&undo.tool) else {
+            self.arguments(undo.args.as_ref(), None, &site, reads);
+            return None;
+        };
+        let signature = Signature::of_tool(&spec, undo.tool.span);
+        let args = self.arguments(undo.args.as_ref(), Some(&signature), &site, reads);
+        let idempotent = spec.idempotent || spec.effect == Effect::Read;
+        Some(UndoPlan { tool: spec.name.clone(), idempotent, args })
+    }
+
+    fn validations(&mut self, step: &Step, site: &Site, reads: &mut Reads) -> Vec<ValidationPlan> {
+        let mut plans = Vec::with_capacity(step.validate.len());
+        for validation in &step.validate {
+            let condition = self.condition(&validation.condition, site, reads);
+            let message = validation.message.as_ref().and_then(|text| self.text(text, site, reads));
+            plans.extend(condition.map(|condition| ValidationPlan { condition, message }));
+        }
+        plans
+    }
+
+    fn needs(&mut self, index: usize, needs: &[Spanned<String>], reads: &mut Reads) -> BTreeSet<usize> {
+        let mut steps = BTreeSet::new();
+        for need in needs {
+            match self.names.step(&fold(&need.value)) {
+                Some(step) if step < index => {
+                    steps.insert(step);
+                }
+                Some(step) if step > index => reads.later.push((step, need.span)),
+                Some(_) => {
+                    let message = format!("step `{}` needs itself", need.value);
+                    self.report(self.error("self-reference", need.span, message));
+                }
+                None => {
+                    let problem = self.error(
+                        "unknown-reference",
+                        need.span,
+                        format!("there is no step `{}`", need.value),
+                    );
+                    self.report(problem.suggest(&need.value, self.names.step_names()));
+                }
+            }
+        }
+        steps
+    }
+
+    fn retry(&mut self, retry: &Retry) -> RetryPlan {
+        let attempts = retry.attempts.value;
+        if !(1..=MOST_ATTEMPTS).contains(&attempts) {
+            let message = format!("`attempts` must be from 1 to {MOST_ATTEMPTS}");
+            self.report(self.error("bad-retry", retry.attempts.span, message));
+        }
+        if retry.on.as_ref().is_some_and(Vec::is_empty) {
+            let problem =
+                self.error("bad-retry", retry.attempts.span, "with an empty `on` it never tries again");
+            self.report(problem.hint("leave `on` out for the usual kinds, or name some"));
+        }
+        let usual = [ErrorKind::Transient, ErrorKind::Timeout, ErrorKind::Network];
+        let on = retry.on.as_ref().map(|kinds| kinds.iter().map(|kind| kind.value).collect());
+        let delay_ms = retry.delay.as_ref().map_or(Some(1_000), |delay| self.duration(delay));
+        let max_delay_ms = retry.max_delay.as_ref().map_or(Some(60_000), |delay| self.duration(delay));
+        RetryPlan {
+            attempts,
+            backoff: retry.backoff.as_ref().map_or(Backoff::Exponential, |backoff| backoff.value),
+            delay_ms: delay_ms.unwrap_or_default(),
+            max_delay_ms: max_delay_ms.unwrap_or_default(),
+            on: on.unwrap_or_else(|| usual.to_vec()),
+        }
+    }
+
+    /// What `--strict` asks for on top.
+    fn good_practice(&mut self, step: &Step, target: &Target) {
+        let Target::Tool(spec) = target else { return };
+        if matches!(spec.effect, Effect::Write | Effect::Destructive) && step.undo.is_none() {
+            let span = step.tool.as_ref().map_or(step.name.span, |tool| tool.span);
+            let message = format!("step `{}` changes something and has no `undo`", step.name.value);
+            self.report(self.warning("missing-undo", span, message));
+        }
+    }
+}
+
+impl Reads {
+    fn merge(&mut self, other: Self) {
+        self.steps.extend(other.steps);
+        self.later.extend(other.later);
+        self.all_steps |= other.all_steps;
+        self.item |= other.item;
+    }
+}

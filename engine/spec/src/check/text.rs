@@ -1,0 +1,106 @@
+//! Templates and expressions in a tree: compiled, with problems where they stand.
+
+use serde_json::Value;
+
+use super::reference::{Reads, Site};
+use super::{Checker, place};
+use crate::source::Span;
+use crate::template::{Expression, SyntaxError, Template};
+use crate::yaml::{Kind, Node, Spanned};
+
+impl Checker<'_, '_> {
+    /// Compiles a template and resolves what it reads.
+    pub(super) fn template(&mut self, node: &Node, site: &Site, reads: &mut Reads) -> Option<Template> {
+        let Ok(template) = Template::parse(&node.to_json()) else {
+            self.bad_strings(node);
+            return None;
+        };
+        template.root().each_reference(&mut Vec::new(), &mut |at, reference| {
+            let leaf = node.at(at.iter().map(String::as_str));
+            let text = leaf.as_str().unwrap_or_default();
+            let span = place::part(self.source, leaf.span, text, &reference.span);
+            self.reference(&reference, span, site, reads);
+        });
+        Some(template)
+    }
+
+    /// Compiles a text that may hold holes.
+    pub(super) fn text(
+        &mut self,
+        text: &Spanned<String>,
+        site: &Site,
+        reads: &mut Reads,
+    ) -> Option<Template> {
+        let kind = Kind::Scalar(Value::String(text.value.clone()));
+        self.template(&Node { kind, span: text.span }, site, reads)
+    }
+
+    /// Compiles a condition and resolves what it reads.
+    pub(super) fn condition(&mut self, node: &Node, site: &Site, reads: &mut Reads) -> Option<Expression> {
+        let source = match &node.kind {
+            Kind::Scalar(Value::Bool(constant)) => constant.to_string(),
+            Kind::Scalar(Value::String(text)) => text.clone(),
+            _ => {
+                let problem = self.error("bad-expression", node.span, "a condition must be an expression");
+                self.report(problem.hint("write it as text, e.g. `inputs.count > 3`"));
+                return None;
+            }
+        };
+        match Expression::parse(&source) {
+            Ok(expression) => {
+                for reference in expression.mentions() {
+                    let span = place::part(self.source, node.span, &source, &reference.span);
+                    self.reference(&reference, span, site, reads);
+                }
+                Some(expression)
+            }
+            Err(error) => {
+                self.bad_source("bad-expression", node.span, &source, &error);
+                None
+            }
+        }
+    }
+
+    /// Milliseconds of a duration.
+    pub(super) fn duration(&mut self, text: &Spanned<String>) -> Option<u64> {
+        match crate::duration::parse_ms(&text.value) {
+            Ok(milliseconds) => Some(milliseconds),
+            Err(message) => {
+                self.report(self.error("bad-duration", text.span, message));
+                None
+            }
+        }
+    }
+
+    /// Reports every string that is no template, not only the first.
+    fn bad_strings(&mut self, node: &Node) {
+        match &node.kind {
+            Kind::Scalar(Value::String(text)) => {
+                if let Err(error) = Template::parse(&Value::String(text.clone())) {
+                    self.bad_source("bad-template", node.span, text, &error);
+                }
+            }
+            Kind::Scalar(_) => {}
+            Kind::List(items) => items.iter().for_each(|item| self.bad_strings(item)),
+            Kind::Map(entries) => {
+                for (key, item) in entries {
+                    if key.value.contains("{{") {
+                        self.report(self.error("bad-template", key.span, "a key cannot be a template"));
+                    }
+                    self.bad_strings(item);
+                }
+            }
+        }
+    }
+
+    fn bad_source(&mut self, code: &'static str, span: Span, text: &str, error: &SyntaxError) {
+        let rest = text.get(error.offset..).unwrap_or_default();
+        // Mark the word where it went wrong, or else the whole string.
+        let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let width = if word.is_empty() { rest.chars().next().map_or(0, char::len_utf8) } else { word.len() };
+        let part = error.offset..error.offset + width;
+        let span = if width == 0 { span } else { place::part(self.source, span, text, &part) };
+        let problem = self.error(code, span, &error.message);
+        self.report(if error.hint.is_empty() { problem } else { problem.hint(&error.hint) });
+    }
+}

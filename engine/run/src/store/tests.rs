@@ -24,6 +24,7 @@ fn plan(name: &str) -> Arc<Plan> {
         inputs: Vec::new(),
         defaults: Value::Null,
         env: Vec::new(),
+        lenient: false,
         timeout_ms: None,
         on_failure: OnFailure::Stop,
         concurrency: 16,

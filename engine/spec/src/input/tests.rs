@@ -36,6 +36,7 @@ fn skill() -> SkillPlan {
         ],
         defaults: Value::Null,
         env: Vec::new(),
+        lenient: false,
         timeout_ms: None,
         on_failure: OnFailure::Stop,
         concurrency: 1,

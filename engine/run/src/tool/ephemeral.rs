@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use aa_spec::tool::ErrorKind;
 
+use crate::tool::native::{Native as _, tool};
 use crate::tool::process::Launcher;
-use crate::tool::{CallContext, Tool, ToolError, native};
+use crate::tool::{CallContext, Tool, ToolError};
 
 mod build;
 mod checkout;
@@ -37,8 +38,20 @@ mod status;
 mod tests;
 mod wait;
 
+use build::{Build, Test};
+use checkout::Checkout;
+use extend::Extend;
+use list::List;
+use logs::Logs;
+use merge_request::FindMergeRequest;
 use namespace::{NamespaceError, Namespaces};
+use release::Release;
 use repository::Repository;
+use reserve::Reserve;
+use smoke::Smoke;
+use start::Start;
+use status::Status;
+use wait::Wait;
 
 /// What a call means that does not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,33 +62,29 @@ pub struct Defaults {
     pub ttl: String,
 }
 
-/// Every tool of the module, over namespaces in the folder `ephemeral` of the state folder.
-pub fn tools(state_folder: &Path, launcher: &Arc<Launcher>, defaults: Defaults) -> Vec<Arc<dyn Tool>> {
-    let local = Local {
-        namespaces: Arc::new(Namespaces::new(state_folder.join("ephemeral"))),
-        launcher: Arc::clone(launcher),
-        defaults: Arc::new(defaults),
-    };
-    vec![
-        native::tool(merge_request::FindMergeRequest(local.clone())),
-        native::tool(reserve::Reserve(local.clone())),
-        native::tool(checkout::Checkout(local.clone())),
-        native::tool(build::Build(local.clone())),
-        native::tool(build::Test(local.clone())),
-        native::tool(start::Start(local.clone())),
-        native::tool(wait::Wait(local.clone())),
-        native::tool(smoke::Smoke(local.clone())),
-        native::tool(status::Status(local.clone())),
-        native::tool(list::List(local.clone())),
-        native::tool(logs::Logs(local.clone())),
-        native::tool(extend::Extend(local.clone())),
-        native::tool(release::Release(local)),
-    ]
-}
+/// Makes one of the tools.
+pub(crate) type Make = fn(Local) -> Arc<dyn Tool>;
 
-/// The provider `local`: folders and processes of this machine.
+/// Every tool of the module by name, in the order in which a deployment uses them.
+pub(crate) const TOOLS: &[(&str, Make)] = &[
+    (FindMergeRequest::FACE.name, |local| tool(FindMergeRequest(local))),
+    (Reserve::FACE.name, |local| tool(Reserve(local))),
+    (Checkout::FACE.name, |local| tool(Checkout(local))),
+    (Build::FACE.name, |local| tool(Build(local))),
+    (Test::FACE.name, |local| tool(Test(local))),
+    (Start::FACE.name, |local| tool(Start(local))),
+    (Wait::FACE.name, |local| tool(Wait(local))),
+    (Smoke::FACE.name, |local| tool(Smoke(local))),
+    (Status::FACE.name, |local| tool(Status(local))),
+    (List::FACE.name, |local| tool(List(local))),
+    (Logs::FACE.name, |local| tool(Logs(local))),
+    (Extend::FACE.name, |local| tool(Extend(local))),
+    (Release::FACE.name, |local| tool(Release(local))),
+];
+
+/// The provider `local`: folders and processes of this machine. Cheap to clone.
 #[derive(Clone, Debug)]
-struct Local {
+pub(crate) struct Local {
     namespaces: Arc<Namespaces>,
     launcher: Arc<Launcher>,
     defaults: Arc<Defaults>,
@@ -88,6 +97,15 @@ impl Default for Defaults {
 }
 
 impl Local {
+    /// Namespaces in the folder `ephemeral` of the state folder.
+    pub(crate) fn new(state_folder: &Path, launcher: Arc<Launcher>, defaults: Defaults) -> Self {
+        Self {
+            namespaces: Arc::new(Namespaces::new(state_folder.join("ephemeral"))),
+            launcher,
+            defaults: Arc::new(defaults),
+        }
+    }
+
     /// The repository that a call means.
     fn repository(&self, context: &CallContext, given: Option<&str>) -> Result<Repository, ToolError> {
         Repository::read(given.unwrap_or(&self.defaults.repository), &context.folder)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::super::Defaults;
+use super::super::{Defaults, Local, TOOLS};
 use crate::tool::process::{Environment, Launcher};
 use crate::tool::{CallContext, Tool, ToolError};
 
@@ -41,7 +41,8 @@ impl Bench {
         let environment = Environment::new(std::env::vars_os().chain([secret]));
         let launcher = Arc::new(Launcher::new(environment, 8 * 1024 * 1024));
         let state = tempfile::tempdir().unwrap();
-        let tools = super::super::tools(state.path(), &launcher, Defaults::default());
+        let local = Local::new(state.path(), launcher, Defaults::default());
+        let tools = TOOLS.iter().map(|(_, make)| make(local.clone())).collect();
         Self { shared: Arc::new(Shared { state, tools, lines: Arc::default() }), key: "key".to_owned() }
     }
 

@@ -1,1 +1,234 @@
-//! Folders and discovery.
+//! Where skills, tool modules and personas come from.
+//!
+//! Nearest first: the project's folder, the user's, the configured ones, and what the
+//! binary carries. A nearer one shadows those of the same name. Names of files are
+//! enough to find one by name; only the one that is wanted is read.
+
+pub(crate) mod file;
+mod shipped;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aa_spec::name::fold;
+use aa_spec::source::Source;
+
+pub use file::FileError;
+
+use crate::settings::Settings;
+
+/// What can be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A skill.
+    Skill,
+    /// A tool module.
+    Module,
+    /// A persona.
+    Persona,
+}
+
+/// A file that was found and not yet read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Canonical name: the file's stem.
+    pub name: String,
+    /// `project`, `user`, `shipped`, or the configured folder.
+    pub layer: String,
+    /// Path as shown to people.
+    pub shown: String,
+    /// Whether unknown names in it are only warnings.
+    pub lenient: bool,
+    place: Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    File(PathBuf),
+    Shipped(Kind, String),
+}
+
+/// Finds files by kind and name.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// Paths below it are shown relative to it.
+    folder: PathBuf,
+    project: Option<PathBuf>,
+    user: PathBuf,
+    skills: Vec<(PathBuf, bool)>,
+    modules: Vec<PathBuf>,
+}
+
+/// A folder to look in.
+struct Layer {
+    name: String,
+    folder: PathBuf,
+    lenient: bool,
+    /// Someone named it, so it has to be there.
+    required: bool,
+}
+
+impl Home {
+    /// The places that the settings name.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            folder: settings.folder.clone(),
+            project: settings.project_folder.clone(),
+            user: settings.config_folder.clone(),
+            skills: settings.skills.iter().map(|of| (of.folder.clone(), of.lenient)).collect(),
+            modules: settings.tools.clone(),
+        }
+    }
+
+    /// The nearest file of a name (`-` and `_` are the same letter).
+    ///
+    /// # Errors
+    /// A folder before it cannot be read, or two of its files have that name.
+    pub fn find(&self, kind: Kind, name: &str) -> Result<Option<Entry>, FileError> {
+        let name = fold(name);
+        for layer in self.layers(kind) {
+            if let Some(entry) = self.entries(&layer)?.remove(&name) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(shipped_entries(kind).remove(&name))
+    }
+
+    /// Every file that is not shadowed, by name.
+    ///
+    /// # Errors
+    /// A folder cannot be read, or two of its files have one name.
+    pub fn list(&self, kind: Kind) -> Result<Vec<Entry>, FileError> {
+        let mut all = shipped_entries(kind);
+        for layer in self.layers(kind).iter().rev() {
+            all.extend(self.entries(layer)?);
+        }
+        Ok(all.into_values().collect())
+    }
+
+    /// A file that was named by its path, relative to the working folder.
+    pub fn at(&self, path: &Path) -> Entry {
+        let path = self.folder.join(path);
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let lenient = self.skills.iter().any(|(folder, lenient)| *lenient && path.parent() == Some(folder));
+        let layer = path.parent().unwrap_or(&path).display().to_string();
+        Entry { name: fold(&stem), layer, shown: self.shown(&path), lenient, place: Place::File(path) }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It is gone, too large, not UTF-8, or cannot be read.
+    pub fn read(&self, entry: &Entry) -> Result<Source, FileError> {
+        match &entry.place {
+            Place::File(path) => {
+                file::read(path, &entry.shown)?.ok_or_else(|| FileError::new(path, "there is no such file"))
+            }
+            Place::Shipped(kind, name) => {
+                let path = Path::new(&entry.shown);
+                let bytes = shipped::get(*kind, name).ok_or_else(|| FileError::new(path, "it is gone"))?;
+                file::decode(path, &entry.shown, &bytes)
+            }
+        }
+    }
+
+    /// A path as people see it.
+    pub fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
+    }
+
+    /// Folders to look in, nearest first; the shipped files come after them.
+    fn layers(&self, kind: Kind) -> Vec<Layer> {
+        let own = |name: &str, folder: &Path| Layer {
+            name: name.to_owned(),
+            folder: folder.join(kind.folder()),
+            lenient: false,
+            required: false,
+        };
+        let configured = |folder: &Path, lenient| Layer {
+            name: self.shown(folder),
+            folder: folder.to_owned(),
+            lenient,
+            required: true,
+        };
+        let project = self.project.iter().map(|folder| own("project", folder));
+        let mut layers: Vec<Layer> = project.chain([own("user", &self.user)]).collect();
+        match kind {
+            Kind::Skill => {
+                layers.extend(self.skills.iter().map(|(folder, lenient)| configured(folder, *lenient)));
+            }
+            Kind::Module => layers.extend(self.modules.iter().map(|folder| configured(folder, false))),
+            Kind::Persona => {}
+        }
+        layers
+    }
+
+    /// The YAML files of a folder, by canonical name; none when there is no such folder.
+    fn entries(&self, layer: &Layer) -> Result<BTreeMap<String, Entry>, FileError> {
+        let failed = |error: io::Error| FileError::new(&layer.folder, error);
+        let listing = match fs::read_dir(&layer.folder) {
+            Ok(listing) => listing,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !layer.required => {
+                return Ok(BTreeMap::new());
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let mut entries = BTreeMap::<String, Entry>::new();
+        for item in listing {
+            let file_name = item.map_err(failed)?.file_name();
+            let Some(name) = file_name.to_str().and_then(stem) else { continue };
+            let path = layer.folder.join(&file_name);
+            let entry = Entry {
+                name: name.clone(),
+                layer: layer.name.clone(),
+                shown: self.shown(&path),
+                lenient: layer.lenient,
+                place: Place::File(path),
+            };
+            if let Some(other) = entries.insert(name, entry) {
+                let mut both = [self.shown(&layer.folder.join(&file_name)), other.shown];
+                both.sort();
+                let message = format!("`{}` and `{}` have the same name", both[0], both[1]);
+                return Err(FileError::new(&layer.folder, message));
+            }
+        }
+        Ok(entries)
+    }
+}
+
+impl Kind {
+    /// The folder that holds files of this kind.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Skill => "skills",
+            Self::Module => "tools",
+            Self::Persona => "personas",
+        }
+    }
+}
+
+fn shipped_entries(kind: Kind) -> BTreeMap<String, Entry> {
+    let entry = |file: &str| {
+        let name = stem(file)?;
+        let entry = Entry {
+            name: name.clone(),
+            layer: "shipped".to_owned(),
+            shown: format!("shipped {}/{file}", kind.folder()),
+            lenient: false,
+            place: Place::Shipped(kind, file.to_owned()),
+        };
+        Some((name, entry))
+    };
+    shipped::names(kind).iter().filter_map(|file| entry(file)).collect()
+}
+
+/// The canonical name that a file's name gives; none for hidden and other files.
+fn stem(file: &str) -> Option<String> {
+    let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml"))?;
+    (!stem.is_empty() && !stem.starts_with('.')).then(|| fold(stem))
+}
+
+#[cfg(test)]
+mod tests;

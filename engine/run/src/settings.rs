@@ -1,11 +1,32 @@
 //! The resolved configuration: nothing optional left, every value with its origin.
+//!
+//! Layers, farthest first: defaults, the user's file, the project's file, environment
+//! variables, flags. Nothing here reads the process's environment; it is handed in.
 
-use std::path::PathBuf;
+mod layer;
+mod places;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aa_spec::config::{self, Bytes, Secret};
+use aa_spec::diagnostic::{Diagnostic, has_errors};
+use serde_json::{Map, Value, json};
+
+use crate::home::FileError;
+use crate::store::{Durability, StoreOptions};
+
+use layer::Layers;
+pub use layer::{Origin, Setting};
+pub use places::config_file;
+pub use secret::SecretStore;
 
 /// What the engine needs to know of its surroundings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The working folder.
+    /// The working folder, absolute.
     pub folder: PathBuf,
     /// The user's configuration folder.
     pub config_folder: PathBuf,
@@ -13,4 +34,207 @@ pub struct Settings {
     pub project_folder: Option<PathBuf>,
     /// The store's folder.
     pub state_folder: PathBuf,
+    /// Environment variables of the process.
+    pub environment: BTreeMap<String, String>,
+    /// How to open the store.
+    pub store: StoreOptions,
+    /// Tool calls of this process at once.
+    pub calls: usize,
+    /// Output of one tool call that is kept, in bytes.
+    pub output_bytes: usize,
+    /// Time one attempt at a step may take when it names no time-out of its own.
+    pub step_timeout: Option<Duration>,
+    /// What skills see as `config`.
+    pub values: Map<String, Value>,
+    /// Where secrets come from, by name; paths are absolute.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Further folders of skills, nearest first.
+    pub skills: Vec<SkillFolder>,
+    /// Further folders of tool modules, nearest first.
+    pub tools: Vec<PathBuf>,
+    /// Settings of the module `ephemeral`.
+    pub ephemeral: Ephemeral,
+    /// Every setting that can be written, with its value and origin, by key.
+    pub origins: Vec<Setting>,
+    /// What is doubtful in the files.
+    pub warnings: Vec<Diagnostic>,
 }
+
+/// A configured folder of skills.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkillFolder {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Whether unknown names in its skills are only warnings.
+    pub lenient: bool,
+}
+
+/// Settings of the module `ephemeral`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ephemeral {
+    /// The repository that merge requests belong to, when a skill names none.
+    pub repository: Option<String>,
+    /// How long a namespace lives when a skill does not say.
+    pub ttl: Option<Duration>,
+}
+
+/// What the settings are made from.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The working folder, absolute.
+    pub folder: PathBuf,
+    /// Environment variables of the process.
+    pub environment: BTreeMap<String, String>,
+    /// `--store`: the store's folder.
+    pub store: Option<PathBuf>,
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// Nothing says where the user's folders are.
+    #[error("neither `HOME` nor `{variable}` is set, so there is no place for {what}")]
+    NoHome {
+        /// What can be set instead.
+        variable: &'static str,
+        /// For what.
+        what: &'static str,
+    },
+    /// A configuration file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A configuration file has errors.
+    #[error("the configuration has errors")]
+    Invalid(Vec<Diagnostic>),
+}
+
+impl Settings {
+    /// Reads the configuration files and resolves every setting.
+    ///
+    /// # Errors
+    /// Something in them is wrong: then all that is wrong and doubtful is in the error.
+    pub fn resolve(surroundings: &Surroundings) -> Result<Self, SettingsError> {
+        let Surroundings { folder, environment, store } = surroundings;
+        let config_folder = places::config_folder(folder, environment)?;
+        let project_folder = places::project_folder(folder);
+        let mut layers = Layers::read(folder, &config_folder, project_folder.as_deref(), environment)?;
+        let default_state = places::state_folder(folder, environment);
+        let settings = Self {
+            state_folder: state_folder(&mut layers, store.as_deref(), default_state)?,
+            store: StoreOptions {
+                durability: durability(&mut layers),
+                inline_limit: bytes(&mut layers, "store.inline_limit", |c| &c.store.inline_limit, 64 << 10),
+            },
+            calls: calls(&mut layers),
+            output_bytes: bytes(&mut layers, "limits.output_bytes", |c| &c.limits.output_bytes, 1 << 20),
+            step_timeout: duration(&mut layers, "limits.step_timeout", |c| &c.limits.step_timeout),
+            ephemeral: Ephemeral {
+                repository: repository(&mut layers),
+                ttl: duration(&mut layers, "ephemeral.ttl", |c| &c.ephemeral.ttl),
+            },
+            values: layers.values(),
+            secrets: layers.secrets(),
+            skills: layers.skills(),
+            tools: layers.tools(),
+            folder: folder.clone(),
+            config_folder,
+            project_folder,
+            origins: Vec::new(),
+            warnings: Vec::new(),
+            environment: environment.clone(),
+        };
+        let (origins, diagnostics) = layers.finish();
+        if has_errors(&diagnostics) {
+            return Err(SettingsError::Invalid(diagnostics));
+        }
+        Ok(Self { origins, warnings: diagnostics, ..settings })
+    }
+}
+
+fn state_folder(
+    layers: &mut Layers<'_>,
+    flag: Option<&Path>,
+    default: Result<(PathBuf, Origin), SettingsError>,
+) -> Result<PathBuf, SettingsError> {
+    const KEY: &str = "store.folder";
+    let written = layers.scalar(KEY, |c| &c.store.folder, |text| Ok(text.to_owned()));
+    if let Some(flag) = flag {
+        let folder = layers.resolve(None, &flag.to_string_lossy());
+        layers.note(KEY, json!(folder), Origin::Flag("--store"));
+        return Ok(folder);
+    }
+    let (folder, origin) = match (written, default) {
+        // The variable moves the whole state, so it is nearer than a file, and the setting's own is nearer still.
+        (Some((_, Origin::File { .. })), Ok((folder, origin @ Origin::Variable(_)))) => (folder, origin),
+        (Some((text, origin)), _) => (layers.resolve(Some(&origin), &text), origin),
+        (None, default) => default?,
+    };
+    layers.note(KEY, json!(folder), origin);
+    Ok(folder)
+}
+
+fn durability(layers: &mut Layers<'_>) -> Durability {
+    let parse = |text: &str| match text {
+        "full" => Ok(config::Durability::Full),
+        "normal" => Ok(config::Durability::Normal),
+        _ => Err(format!("`{text}` is not a durability; write `full` or `normal`")),
+    };
+    let key = "store.durability";
+    let (value, origin) = layers
+        .scalar(key, |c| &c.store.durability, parse)
+        .unwrap_or((config::Durability::Full, Origin::Default));
+    let (shown, durability) = match value {
+        config::Durability::Full => ("full", Durability::Full),
+        config::Durability::Normal => ("normal", Durability::Normal),
+    };
+    layers.note(key, json!(shown), origin);
+    durability
+}
+
+fn calls(layers: &mut Layers<'_>) -> usize {
+    let parse = |text: &str| match text.parse::<u32>() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(format!("`{text}` is not a number from 1 on")),
+    };
+    let key = "limits.calls";
+    let (calls, origin) = layers.scalar(key, |c| &c.limits.calls, parse).unwrap_or((16, Origin::Default));
+    layers.note(key, json!(calls), origin);
+    calls as usize
+}
+
+fn bytes(layers: &mut Layers<'_>, key: &'static str, field: layer::Field<Bytes>, default: u64) -> usize {
+    let found = layers.scalar(key, field, Bytes::parse);
+    let (Bytes(bytes), origin) = found.unwrap_or((Bytes(default), Origin::Default));
+    layers.note(key, json!(bytes), origin);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn duration(layers: &mut Layers<'_>, key: &'static str, field: layer::Field<String>) -> Option<Duration> {
+    let parse = |text: &str| aa_spec::duration::parse_ms(text).map(|_| text.to_owned());
+    let (text, origin) = layers.scalar(key, field, parse)?;
+    // A file's durations were checked when it was read, a variable's just now.
+    let duration = aa_spec::duration::parse_ms(&text).ok().map(Duration::from_millis);
+    layers.note(key, json!(text), origin);
+    duration
+}
+
+/// A path becomes absolute; whatever has a colon is an address.
+fn repository(layers: &mut Layers<'_>) -> Option<String> {
+    let key = "ephemeral.repository";
+    let (text, origin) = layers.scalar(key, |c| &c.ephemeral.repository, |text| Ok(text.to_owned()))?;
+    let is_path = !text.contains(':');
+    let repository = if is_path { layers.resolve(Some(&origin), &text).display().to_string() } else { text };
+    layers.note(key, json!(repository), origin);
+    Some(repository)
+}
+
+/// A path as written in a file of this folder; `~/` is the user's home.
+fn absolute(folder: &Path, home: Option<&str>, path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => Path::new(home).join(rest),
+        _ => folder.join(path),
+    }
+}
+
+#[cfg(test)]
+mod tests;

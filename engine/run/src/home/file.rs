@@ -1,0 +1,86 @@
+//! Reading a file that a person wrote: bounded, UTF-8, and with words when it cannot be.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use aa_spec::source::Source;
+
+/// The largest file that is read: far beyond any that a person writes, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// Why a file or folder cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read `{}`: {message}", .path.display())]
+pub struct FileError {
+    /// Which one.
+    pub path: PathBuf,
+    /// Why.
+    pub message: String,
+}
+
+impl FileError {
+    pub(crate) fn new(path: &Path, message: impl ToString) -> Self {
+        Self { path: path.to_owned(), message: message.to_string() }
+    }
+}
+
+/// Reads a file; `None` when there is none.
+pub(crate) fn read(path: &Path, shown: &str) -> Result<Option<Source>, FileError> {
+    let failed = |error: io::Error| FileError::new(path, error);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(FileError::new(path, "it is a folder"));
+    }
+    // A pipe or device has no size to go by, and one may never end.
+    if !metadata.is_file() {
+        return Err(FileError::new(path, "it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if metadata.len() > LARGEST || bytes.len() as u64 > LARGEST {
+        return Err(FileError::new(path, "it is larger than 1 MiB"));
+    }
+    decode(path, shown, &bytes).map(Some)
+}
+
+/// Text of bytes that were read.
+pub(super) fn decode(path: &Path, shown: &str, bytes: &[u8]) -> Result<Source, FileError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(shown, text)),
+        Err(error) => {
+            let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            Err(FileError::new(path, format!("it is not UTF-8 in line {line}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_small_utf8_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            read(&path, name).map_err(|error| error.message)
+        };
+        assert_eq!(put("good", "grün".as_bytes()).unwrap().unwrap().text.as_ref(), "grün");
+        assert_eq!(put("latin", b"a: b\nc: gr\xfcn\n").unwrap_err(), "it is not UTF-8 in line 2");
+        assert_eq!(put("large", &vec![b'x'; (1 << 20) + 1]).unwrap_err(), "it is larger than 1 MiB");
+        assert!(put("most", &vec![b'x'; 1 << 20]).is_ok());
+        assert_eq!(read(folder.path(), "").unwrap_err().message, "it is a folder");
+        assert_eq!(read(&folder.path().join("none"), ""), Ok(None));
+        assert!(read(&folder.path().join("good/below"), "").is_err());
+        assert_eq!(read(Path::new("/dev/null"), "").unwrap_err().message, "it is not a file");
+    }
+}

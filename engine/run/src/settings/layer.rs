@@ -1,0 +1,286 @@
+//! The layers that say something: files and environment variables, nearest first.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use aa_spec::config::{self, Config, Secret};
+use aa_spec::diagnostic::Diagnostic;
+use aa_spec::name;
+use aa_spec::source::{Source, Span};
+use aa_spec::yaml::{Kind, Node, Spanned};
+use serde_json::{Map, Value, json};
+
+use super::places::{self, set};
+use super::{SettingsError, SkillFolder, absolute};
+use crate::home::file;
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// A configuration file.
+    File {
+        /// Its path as shown to people.
+        path: String,
+        /// The line, from 1.
+        line: u32,
+    },
+    /// An environment variable.
+    Variable(String),
+    /// A flag of the command line.
+    Flag(&'static str),
+}
+
+/// One setting, for people to see.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    /// Its key with dots, e.g. `limits.calls`.
+    pub key: String,
+    /// Its value; of a secret, where it comes from.
+    pub value: Value,
+    /// Who said so.
+    pub origin: Origin,
+}
+
+/// A setting of one value in a file.
+pub(super) type Field<T> = fn(&Config) -> &Option<Spanned<T>>;
+
+/// Everything that says something about settings, and what was made of it.
+pub(super) struct Layers<'a> {
+    /// Nearest first.
+    files: Vec<File>,
+    folder: &'a Path,
+    environment: &'a BTreeMap<String, String>,
+    known: Vec<String>,
+    settings: Vec<Setting>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+struct File {
+    source: Source,
+    folder: PathBuf,
+    config: Config,
+}
+
+impl<'a> Layers<'a> {
+    /// Reads the files that exist.
+    pub(super) fn read(
+        folder: &'a Path,
+        user: &Path,
+        project: Option<&Path>,
+        environment: &'a BTreeMap<String, String>,
+    ) -> Result<Self, SettingsError> {
+        let mut layers = Self {
+            files: Vec::new(),
+            folder,
+            environment,
+            known: Vec::new(),
+            settings: Vec::new(),
+            diagnostics: Vec::new(),
+        };
+        for of in project.into_iter().chain([user]) {
+            let path = places::config_file(of);
+            let shown = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+            let Some(source) = file::read(&path, &shown)? else { continue };
+            if source.text.lines().all(|line| line.trim().is_empty() || line.starts_with('#')) {
+                continue;
+            }
+            let (config, diagnostics) = config::read(&source);
+            layers.diagnostics.extend(diagnostics);
+            layers.files.push(File { source, folder: of.to_owned(), config: config.unwrap_or_default() });
+        }
+        Ok(layers)
+    }
+
+    /// The nearest value of a setting: of its variable, else of a file.
+    pub(super) fn scalar<T: Clone>(
+        &mut self,
+        key: &str,
+        field: Field<T>,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<(T, Origin)> {
+        let variable = format!("AA_{}", key.to_ascii_uppercase().replace('.', "_"));
+        self.known.push(variable.clone());
+        if let Some(text) = set(self.environment, &variable) {
+            match parse(text) {
+                Ok(value) => return Some((value, Origin::Variable(variable))),
+                Err(message) => self.diagnostics.push(in_variable("bad-value", &variable, text, message)),
+            }
+        }
+        self.files.iter().find_map(|file| {
+            let written = field(&file.config).as_ref()?;
+            Some((written.value.clone(), file.origin(written.span)))
+        })
+    }
+
+    /// Remembers a setting for people to see.
+    pub(super) fn note(&mut self, key: &str, value: Value, origin: Origin) {
+        self.settings.push(Setting { key: key.to_owned(), value, origin });
+    }
+
+    /// `values:` of all files, nearer ones over farther ones, mapping by mapping.
+    pub(super) fn values(&mut self) -> Map<String, Value> {
+        let mut merged = Map::new();
+        let mut leaves = BTreeMap::new();
+        for file in self.files.iter().rev() {
+            for (name, node) in &file.config.values {
+                lay(&mut merged, name, node);
+                collect(&format!("values.{name}"), node, file, &mut leaves);
+            }
+        }
+        self.settings.extend(leaves.into_values());
+        merged
+    }
+
+    /// Where secrets come from, with absolute paths.
+    pub(super) fn secrets(&mut self) -> BTreeMap<String, Secret> {
+        let mut secrets = BTreeMap::new();
+        let mut settings = BTreeMap::new();
+        for file in self.files.iter().rev() {
+            for (name, secret) in &file.config.secrets {
+                let resolved = match &secret.value {
+                    Secret::File(path) => {
+                        Secret::File(absolute(&file.folder, self.home(), path).display().to_string())
+                    }
+                    other => other.clone(),
+                };
+                let key = format!("secrets.{name}");
+                let setting = Setting { key, value: place_of(&resolved), origin: file.origin(secret.span) };
+                settings.insert(name.clone(), setting);
+                secrets.insert(name.clone(), resolved);
+            }
+        }
+        self.settings.extend(settings.into_values());
+        secrets
+    }
+
+    /// Configured folders of skills, nearest first.
+    pub(super) fn skills(&mut self) -> Vec<SkillFolder> {
+        let mut folders = Vec::new();
+        for file in &self.files {
+            for of in &file.config.skills {
+                let folder = absolute(&file.folder, self.home(), &of.folder.value);
+                let key = format!("skills[{}]", folders.len());
+                let value = json!({"folder": folder, "lenient": of.lenient});
+                self.settings.push(Setting { key, value, origin: file.origin(of.folder.span) });
+                folders.push(SkillFolder { folder, lenient: of.lenient });
+            }
+        }
+        folders
+    }
+
+    /// Configured folders of tool modules, nearest first.
+    pub(super) fn tools(&mut self) -> Vec<PathBuf> {
+        let mut folders = Vec::new();
+        for file in &self.files {
+            for of in &file.config.tools {
+                let folder = absolute(&file.folder, self.home(), &of.value);
+                let key = format!("tools[{}]", folders.len());
+                self.settings.push(Setting { key, value: json!(folder), origin: file.origin(of.span) });
+                folders.push(folder);
+            }
+        }
+        folders
+    }
+
+    /// A path, relative to the file that it was written in or else to the working folder.
+    pub(super) fn resolve(&self, origin: Option<&Origin>, path: &str) -> PathBuf {
+        let file = self.files.iter().find(|file| match origin {
+            Some(Origin::File { path, .. }) => **path == *file.source.path,
+            _ => false,
+        });
+        absolute(file.map_or(self.folder, |file| &file.folder), self.home(), path)
+    }
+
+    /// Everything that was remembered, by key, and everything that is wrong.
+    pub(super) fn finish(mut self) -> (Vec<Setting>, Vec<Diagnostic>) {
+        self.refuse_unknown_variables();
+        self.settings.sort_by(|a, b| a.key.cmp(&b.key));
+        (self.settings, self.diagnostics)
+    }
+
+    /// A variable that looks like a setting and is none would be ignored in silence.
+    fn refuse_unknown_variables(&mut self) {
+        const SECTIONS: [&str; 3] = ["AA_STORE_", "AA_LIMITS_", "AA_EPHEMERAL_"];
+        for (name, text) in self.environment {
+            let ours = SECTIONS.iter().any(|section| name.starts_with(section));
+            if !ours || self.known.contains(name) {
+                continue;
+            }
+            let near = name::suggest(name, self.known.iter().map(String::as_str));
+            let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+            let message = format!("there is no setting `{name}`");
+            self.diagnostics.push(in_variable("unknown-key", name, text, message).hint(hint));
+        }
+    }
+
+    fn home(&self) -> Option<&'a str> {
+        set(self.environment, "HOME")
+    }
+}
+
+impl File {
+    fn origin(&self, span: Span) -> Origin {
+        Origin::File { path: self.source.path.to_string(), line: self.source.place(span.start).line }
+    }
+}
+
+fn in_variable(code: &'static str, variable: &str, text: &str, message: String) -> Diagnostic {
+    let source = Source::new(format!("environment variable {variable}"), text);
+    let span = Span { start: 0, end: u32::try_from(text.len()).unwrap_or(u32::MAX) };
+    Diagnostic::error(code, &source, span, message)
+}
+
+/// Lays a nearer value over a farther one; only mappings are merged.
+fn lay(below: &mut Map<String, Value>, name: &str, node: &Node) {
+    match (&node.kind, below.get_mut(name)) {
+        (Kind::Map(entries), Some(Value::Object(merged))) => {
+            for (key, node) in entries {
+                lay(merged, &key.value, node);
+            }
+        }
+        _ => {
+            below.insert(name.to_owned(), node.to_json());
+        }
+    }
+}
+
+/// The leaves of a value with their origins; a nearer value replaces what lies below its key.
+fn collect(key: &str, node: &Node, file: &File, leaves: &mut BTreeMap<String, Setting>) {
+    match &node.kind {
+        Kind::Map(entries) if !entries.is_empty() => {
+            leaves.remove(key);
+            for (name, node) in entries {
+                collect(&format!("{key}.{}", name.value), node, file, leaves);
+            }
+        }
+        Kind::Map(_) if leaves.keys().any(|known| known.starts_with(&format!("{key}."))) => {}
+        _ => {
+            let below = format!("{key}.");
+            leaves.retain(|known, _| !known.starts_with(&below));
+            let origin = file.origin(node.span);
+            leaves.insert(key.to_owned(), Setting { key: key.to_owned(), value: node.to_json(), origin });
+        }
+    }
+}
+
+fn place_of(secret: &Secret) -> Value {
+    match secret {
+        Secret::Env(variable) => json!({"env": variable}),
+        Secret::File(path) => json!({"file": path}),
+        Secret::Command(argv) => json!({"command": argv}),
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{path}:{line}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Layers over layers.
+
+use std::fs;
+
+use super::*;
+
+/// A machine of its own: a home with a configuration, and a project.
+struct Machine {
+    root: tempfile::TempDir,
+    variables: BTreeMap<String, String>,
+    store: Option<PathBuf>,
+}
+
+impl Machine {
+    fn new(user: &str, project: &str) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("home/.config/aa-workflow/config.yaml", user);
+        put("work/.aa/config.yaml", project);
+        fs::create_dir_all(root.path().join("work/deep/er")).unwrap();
+        let home = root.path().join("home").display().to_string();
+        Self { root, variables: BTreeMap::from([("HOME".to_owned(), home)]), store: None }
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn resolve(&self) -> Result<Settings, SettingsError> {
+        Settings::resolve(&Surroundings {
+            folder: self.root.path().join("work/deep/er"),
+            environment: self.variables.clone(),
+            store: self.store.clone(),
+        })
+    }
+
+    /// Every setting as `key = value  (origin)`, without the machine's own root.
+    fn shown(&self) -> String {
+        let settings = self.resolve().unwrap();
+        let line = |of: &Setting| format!("{} = {}  ({})", of.key, of.value, of.origin);
+        let lines: Vec<String> = settings.origins.iter().map(line).collect();
+        lines.join("\n").replace(&self.root.path().display().to_string(), "…")
+    }
+
+    fn problems(&self) -> String {
+        let Err(SettingsError::Invalid(diagnostics)) = self.resolve() else { panic!("no problems") };
+        let line = |of: &Diagnostic| {
+            let path = of.source.path.replace(&self.root.path().display().to_string(), "…");
+            format!("{path}:{} {}: {} [{}]", of.place().line, of.code, of.message, of.hint)
+        };
+        diagnostics.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+const USER: &str = "\
+store: {durability: normal, folder: ~/runs}
+limits:
+  calls: 4
+  step_timeout: 5m
+values:
+  region: west
+  namespaces: {stage: s1, production: p1}
+secrets:
+  TOKEN: {env: MY_TOKEN}
+  KEY: {file: keys/key}
+tools: [more-tools]
+";
+
+const PROJECT: &str = "\
+limits: {calls: 8}
+values:
+  namespaces: {stage: s2}
+secrets:
+  TOKEN: {command: [pass, show, token]}
+skills:
+  - folder: ../other
+    lenient: true
+ephemeral: {repository: sample.bundle, ttl: 4h}
+";
+
+#[test]
+fn nearer_layers_win_and_every_value_knows_its_origin() {
+    let machine = Machine::new(USER, PROJECT).variable("AA_LIMITS_OUTPUT_BYTES", "64KiB");
+    insta::assert_snapshot!(machine.shown(), @r#"
+    ephemeral.repository = "…/work/.aa/sample.bundle"  (…/work/.aa/config.yaml:9)
+    ephemeral.ttl = "4h"  (…/work/.aa/config.yaml:9)
+    limits.calls = 8  (…/work/.aa/config.yaml:1)
+    limits.output_bytes = 65536  (AA_LIMITS_OUTPUT_BYTES)
+    limits.step_timeout = "5m"  (…/home/.config/aa-workflow/config.yaml:4)
+    secrets.KEY = {"file":"…/home/.config/aa-workflow/keys/key"}  (…/home/.config/aa-workflow/config.yaml:10)
+    secrets.TOKEN = {"command":["pass","show","token"]}  (…/work/.aa/config.yaml:5)
+    skills[0] = {"folder":"…/work/.aa/../other","lenient":true}  (…/work/.aa/config.yaml:7)
+    store.durability = "normal"  (…/home/.config/aa-workflow/config.yaml:1)
+    store.folder = "…/home/runs"  (…/home/.config/aa-workflow/config.yaml:1)
+    store.inline_limit = 65536  (default)
+    tools[0] = "…/home/.config/aa-workflow/more-tools"  (…/home/.config/aa-workflow/config.yaml:11)
+    values.namespaces.production = "p1"  (…/home/.config/aa-workflow/config.yaml:7)
+    values.namespaces.stage = "s2"  (…/work/.aa/config.yaml:3)
+    values.region = "west"  (…/home/.config/aa-workflow/config.yaml:6)
+    "#);
+    let settings = machine.resolve().unwrap();
+    assert_eq!(settings.calls, 8);
+    assert_eq!(settings.output_bytes, 64 << 10);
+    assert_eq!(settings.step_timeout, Some(Duration::from_mins(5)));
+    assert_eq!(settings.store.durability, Durability::Normal);
+    assert_eq!(Value::Object(settings.values)["namespaces"], json!({"stage": "s2", "production": "p1"}));
+    assert_eq!(settings.project_folder, Some(machine.root.path().join("work/.aa")));
+    assert!(settings.skills[0].lenient);
+}
+
+#[test]
+fn without_files_everything_has_a_default() {
+    let machine = Machine::new("", "# nothing yet\n");
+    insta::assert_snapshot!(machine.shown(), @r#"
+    limits.calls = 16  (default)
+    limits.output_bytes = 1048576  (default)
+    store.durability = "full"  (default)
+    store.folder = "…/home/.local/state/aa-workflow"  (default)
+    store.inline_limit = 65536  (default)
+    "#);
+}
+
+#[test]
+fn the_store_follows_flag_then_variables_then_files() {
+    let folder = |machine: &Machine| {
+        let root = machine.root.path().display().to_string();
+        machine.resolve().unwrap().state_folder.display().to_string().replace(&root, "…")
+    };
+    let machine = Machine::new(USER, "store: {folder: state}\n");
+    assert_eq!(folder(&machine), "…/work/.aa/state");
+    let machine = machine.variable("AA_STATE_DIR", "/var/aa");
+    assert_eq!(folder(&machine), "/var/aa");
+    let machine = machine.variable("AA_STORE_FOLDER", "here");
+    assert_eq!(folder(&machine), "…/work/deep/er/here");
+    let machine = Machine { store: Some(PathBuf::from("/flag")), ..machine };
+    assert_eq!(folder(&machine), "/flag");
+}
+
+#[test]
+fn what_is_wrong_is_said_all_at_once() {
+    let user = "limits: {calls: 0, step_timeout: soon}\nstorage: {}\n";
+    let machine = Machine::new(user, "values: [1]\n")
+        .variable("AA_LIMITS_CALLS", "many")
+        .variable("AA_STORE_FOLDR", "x")
+        .variable("AA_STORE_DURABILITY", "most");
+    insta::assert_snapshot!(machine.problems(), @r"
+    …/work/.aa/config.yaml:1 wrong-type: `values` must be a mapping, not a list []
+    …/home/.config/aa-workflow/config.yaml:1 bad-value: `calls` must be at least 1 []
+    …/home/.config/aa-workflow/config.yaml:2 unknown-key: unknown key `storage` in a config [did you mean `store`?]
+    …/home/.config/aa-workflow/config.yaml:1 bad-duration: `soon` is not a duration; write it like `30s`, `5m` or `1h 30m` []
+    environment variable AA_STORE_DURABILITY:1 bad-value: `most` is not a durability; write `full` or `normal` []
+    environment variable AA_LIMITS_CALLS:1 bad-value: `many` is not a number from 1 on []
+    environment variable AA_STORE_FOLDR:1 unknown-key: there is no setting `AA_STORE_FOLDR` [did you mean `AA_STORE_FOLDER`?]
+    ");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error() {
+    let machine = Machine::new("", "");
+    let path = machine.root.path().join("work/.aa/config.yaml");
+    fs::write(&path, b"values: {a: \xff}").unwrap();
+    assert!(machine.resolve().unwrap_err().to_string().contains("it is not UTF-8 in line 1"));
+    fs::write(&path, "x".repeat((1 << 20) + 1)).unwrap();
+    assert!(machine.resolve().unwrap_err().to_string().contains("larger than 1 MiB"));
+}
+
+#[test]
+fn without_a_home_something_must_say_where_things_are() {
+    let mut machine = Machine::new("", "");
+    machine.variables.clear();
+    assert!(matches!(machine.resolve(), Err(SettingsError::NoHome { variable: "AA_CONFIG_DIR", .. })));
+    let machine = machine.variable("AA_CONFIG_DIR", "/config");
+    assert!(matches!(machine.resolve(), Err(SettingsError::NoHome { variable: "AA_STATE_DIR", .. })));
+    let machine = machine.variable("XDG_STATE_HOME", "/state");
+    assert_eq!(machine.resolve().unwrap().state_folder, Path::new("/state/aa-workflow"));
+}

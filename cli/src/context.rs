@@ -4,7 +4,7 @@ use std::future::Future;
 
 use aa_run::driver::Park;
 use aa_run::engine::Engine;
-use aa_run::settings::Settings;
+use aa_run::settings::{Settings, Surroundings};
 use aa_run::store::RunFilter;
 use aa_spec::check::Strictness;
 use tokio::runtime::Builder;
@@ -13,6 +13,7 @@ use crate::args::GlobalArgs;
 use crate::args::skill::RunFormat;
 #[cfg(debug_assertions)]
 use crate::crash;
+use crate::diagnostic;
 use crate::env::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -66,15 +67,23 @@ impl Context<'_> {
         }
     }
 
-    fn settings(&self) -> Result<Settings, Failure> {
-        let _ = self.global;
-        let here = std::env::current_dir().map_err(|error| Failure::failed(error.to_string()))?;
-        Ok(Settings {
-            folder: here.clone(),
-            config_folder: here.clone(),
-            project_folder: None,
-            state_folder: here,
-        })
+    /// The settings of this command; what is doubtful in them is pointed out.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        let here = std::env::current_dir()
+            .map_err(|error| Failure::failed(format!("cannot find the working folder: {error}")))?;
+        let folder = self.global.folder.as_ref().map_or(here.clone(), |folder| here.join(folder));
+        if !folder.is_dir() {
+            return Err(Failure::not_found(format!("there is no folder `{}`", folder.display())));
+        }
+        let settings = Settings::resolve(&Surroundings {
+            store: self.global.store.as_ref().map(|store| here.join(store)),
+            environment: self.environment.variables().clone(),
+            folder,
+        })?;
+        if !self.printer.quiet {
+            diagnostic::draw_all(&settings.warnings, self.printer);
+        }
+        Ok(settings)
     }
 }
 

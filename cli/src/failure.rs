@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use aa_run::engine::StartError;
+use aa_run::settings::SettingsError;
 use aa_run::store::StoreError;
 use aa_spec::diagnostic::Diagnostic;
 
@@ -114,6 +115,19 @@ impl From<StartError> for Failure {
             }
             StartError::Refused(_) => Self::failed(message),
             StartError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        let message = error.to_string();
+        match error {
+            SettingsError::NoHome { variable, .. } => {
+                Self::failed(message).hint(format!("set `{variable}` to a folder"))
+            }
+            SettingsError::File(_) => Self::failed(message),
+            SettingsError::Invalid(diagnostics) => Self::invalid(diagnostics),
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct FileError {
 }
 
 impl FileError {
-    pub(crate) fn new(path: &Path, message: impl ToString) -> Self {
+    pub(crate) fn new(path: &Path, message: impl std::fmt::Display) -> Self {
         Self { path: path.to_owned(), message: message.to_string() }
     }
 }
@@ -54,7 +54,7 @@ pub(super) fn decode(path: &Path, shown: &str, bytes: &[u8]) -> Result<Source, F
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(Source::new(shown, text)),
         Err(error) => {
-            let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
             Err(FileError::new(path, format!("it is not UTF-8 in line {line}")))
         }
     }

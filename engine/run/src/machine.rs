@@ -283,3 +283,6 @@ fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
 fn elapsed(since: Time, now: Time) -> u64 {
     u64::try_from((now - since).num_milliseconds()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

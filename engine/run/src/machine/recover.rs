@@ -150,7 +150,12 @@ impl Machine {
 
     /// Whether an interrupted call may simply be made again.
     fn is_repeatable(&self, place: Place) -> bool {
-        self.step(place).is_some_and(|step| step.effect == Effect::Read || step.idempotent)
+        self.is_read(place) || self.step(place).is_some_and(|step| step.idempotent)
+    }
+
+    /// Whether a step changes nothing, so that it does not matter how a call of it ended.
+    pub(super) fn is_read(&self, place: Place) -> bool {
+        self.step(place).is_some_and(|step| step.effect == Effect::Read)
     }
 
     pub(super) fn fold_resumed(&mut self, unknown: &[StepPath]) -> Result<(), Misfit> {
@@ -190,10 +195,9 @@ impl Machine {
     /// The next event of a step of which it is, or was, unknown how it ended.
     pub(super) fn decide_unknown(&self, place: Place, now: Time) -> Option<Body> {
         let unit = self.unit(place)?;
-        let read = self.step(place).is_some_and(|step| step.effect == Effect::Read);
         // A write that may have taken place is seen through, unless the run is cancelled:
         // what is taken back afterwards depends on it.
-        let give_up = self.is_halted(place) && (read || self.cancels > 0);
+        let give_up = self.is_halted(place) && (self.is_read(place) || self.cancels > 0);
         match &unit.state {
             State::Unknown(Inquiry::Asking { .. }) => None,
             State::Unknown(_) | State::Again if give_up => Some(self.dropped(place, now)),

@@ -54,7 +54,7 @@ impl Machine {
     pub(super) fn dropped(&self, place: Place, now: Time) -> Body {
         let error = match self.unit(place).map(|unit| &unit.state) {
             Some(State::Retrying { error, .. }) => error.clone(),
-            Some(State::Unknown(_) | State::Again) => StepError::new(
+            Some(State::Unknown(_) | State::Again) if !self.is_read(place) => StepError::new(
                 ErrorKind::Cancelled,
                 format!("{}; whether the interrupted call took place is unknown", self.reason(place)),
             ),

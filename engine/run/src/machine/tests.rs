@@ -1,0 +1,10 @@
+//! The machine by tables: a skill, what its tools answer, and the events that follow.
+
+mod cases;
+mod kit;
+mod misfits;
+mod properties;
+mod recovery;
+mod reference;
+mod undoing;
+mod waiting;

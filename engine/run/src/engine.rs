@@ -7,6 +7,7 @@ use aa_spec::check::Strictness;
 use aa_spec::diagnostic::Diagnostic;
 use aa_spec::input::InputError;
 use aa_spec::plan::Plan;
+pub use aa_spec::plan::resolve::{ResolvedPlan, ResolvedStep};
 use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
 use serde_json::{Map, Value};
@@ -175,46 +176,6 @@ pub enum StartError {
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// What would happen: the plan with all that can be resolved before a run.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct ResolvedPlan {
-    /// Canonical name of the skill.
-    pub skill: String,
-    /// Hash over plan and inputs, for `--plan`.
-    pub hash: String,
-    /// Bound inputs.
-    pub inputs: Map<String, Value>,
-    /// The steps, in the order of the file.
-    pub steps: Vec<ResolvedStep>,
-}
-
-/// One step of a [`ResolvedPlan`].
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct ResolvedStep {
-    /// Name; `sub/step` for steps of sub-skills.
-    pub name: String,
-    /// `tool git_log`, `confirm`, `wait` …
-    pub action: String,
-    /// Names of the steps it waits for.
-    pub needs: Vec<String>,
-    /// What it does to the world.
-    pub effect: aa_spec::tool::Effect,
-    /// Arguments; what only the run can know stays a template.
-    pub args: Value,
-    /// Its condition, or what it comes to when that is known.
-    pub condition: Option<Value>,
-    /// Secrets that it uses.
-    pub secrets: Vec<String>,
-    /// Hosts and commands that it touches, where known.
-    pub touches: Vec<String>,
-    /// Whether a person is asked.
-    pub approval: bool,
-    /// Whether it can be taken back.
-    pub undo: bool,
-    /// Median duration of earlier runs, in milliseconds.
-    pub expected_ms: Option<u64>,
 }
 
 impl Engine {

@@ -3,6 +3,8 @@
 //! Everything a machine needs is in here, sub-skills included, so a run never looks
 //! at YAML again. Serialised as JSON it is stored once by [`Plan::hash`].
 
+pub mod resolve;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -128,6 +128,11 @@ impl Expression {
         self.mentions().iter().map(|reference| dotted(&reference.path).join(".")).collect()
     }
 
+    /// Whether it calls `now()`. (`today` is a name like others, and among the references.)
+    pub fn reads_clock(&self) -> bool {
+        self.hole.program.reads_clock()
+    }
+
     /// The value.
     pub fn eval(&self, scope: &Scope) -> Result<Value, EvalError> {
         let value = self.hole.program.eval(scope, Missing::Null)?;
@@ -171,6 +176,11 @@ impl Template {
             paths.insert(dotted(&reference.path).join("."));
         });
         paths
+    }
+
+    /// Whether it calls `now()`. (`today` is a name like others, and among the references.)
+    pub fn reads_clock(&self) -> bool {
+        self.root.reads_clock()
     }
 
     /// Whether it reads nothing, so that its value is known before a run.

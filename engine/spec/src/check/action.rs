@@ -135,7 +135,7 @@ impl Checker<'_, '_> {
                 let message = format!("the skill would run itself: {}", way.join(" → "));
                 self.error("recursive-skill", name.span, message)
             }
-            Lookup::TooDeep => self.error("deep-skills", name.span, "skills run skills too many times over"),
+            Lookup::TooDeep => self.error("deep-skills", name.span, "skills run skills more than 32 deep"),
         };
         self.report(problem);
         None

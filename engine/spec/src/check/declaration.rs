@@ -25,7 +25,7 @@ impl Checker<'_, '_> {
 
     /// Finds out what every step is and declares its name and output.
     pub(super) fn declare_steps(&mut self, steps: &[Step]) -> Vec<Target> {
-        let (mut taken, mut outputs) = (BTreeSet::new(), BTreeSet::new());
+        let mut taken = BTreeSet::new();
         let mut targets = Vec::with_capacity(steps.len());
         for step in steps {
             if self.valid_name("a step", &step.name) {
@@ -35,7 +35,7 @@ impl Checker<'_, '_> {
             let returns = kinds(step).first() == Some(&Kind::Then);
             let output = (!returns).then(|| step.output.as_ref().unwrap_or(&step.name));
             if let Some(output) = output {
-                self.output_variable(step, &mut outputs);
+                self.output_variable(step);
                 self.names.declare(&step.name.value, Some(&output.value), result_schema(step, &target));
             } else {
                 self.names.declare(&step.name.value, None, Value::Bool(true));
@@ -45,7 +45,7 @@ impl Checker<'_, '_> {
         targets
     }
 
-    fn output_variable(&mut self, step: &Step, taken: &mut BTreeSet<String>) {
+    fn output_variable(&mut self, step: &Step) {
         let output = step.output.as_ref().unwrap_or(&step.name);
         let valid = step.output.as_ref().is_none_or(|output| self.valid_name("an output", output));
         if valid && is_reserved(&fold(&output.value)) {
@@ -57,11 +57,17 @@ impl Checker<'_, '_> {
             };
             self.report(problem);
         }
-        let first = taken.insert(fold(&output.value));
+        let earlier = self.names.outputs(&fold(&output.value)).last();
+        // Alternatives may share a variable; without a condition the later one always wins.
         // Two steps of the same name are reported as such.
-        if !first && (step.output.is_some() || self.names.step(&fold(&step.name.value)).is_none()) {
-            let message = format!("another step already puts its result into `{}`", output.value);
-            self.report(self.error("duplicate-output", output.span, message));
+        if let Some(earlier) = earlier
+            && step.condition.is_none()
+            && (step.output.is_some() || self.names.step(&fold(&step.name.value)).is_none())
+        {
+            let earlier = &self.names.steps[*earlier].name;
+            let message = format!("the result of step `{earlier}` in `{}` is overwritten here", output.value);
+            let problem = self.warning("duplicate-output", output.span, message);
+            self.report(problem.hint("give one of them another `output`, or this one a `condition`"));
         }
     }
 }

@@ -8,12 +8,14 @@ use serde_json::Value;
 use super::{Catalog, Checker, Strictness};
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::name::fold;
-use crate::plan::{Action, SkillPlan};
+use crate::plan::{Action, SkillPlan, StepPlan};
 use crate::skill::Skill;
 use crate::source::Source;
 
 /// Skills in skills, counted from the outside.
 const DEEPEST: usize = 32;
+/// Steps of a skill, those of the skills it runs counted every time.
+const MOST_STEPS: usize = 100_000;
 
 pub(super) struct Library<'c> {
     pub(super) catalog: &'c dyn Catalog,
@@ -24,6 +26,8 @@ pub(super) struct Library<'c> {
     pub(super) problems: Vec<Diagnostic>,
     /// Skills that ask or wait somewhere, by canonical name.
     pausing: BTreeSet<String>,
+    /// Steps of skills, all told.
+    sizes: BTreeMap<String, usize>,
     /// Canonical name to plan; `None` when it has errors.
     done: BTreeMap<String, Option<Arc<SkillPlan>>>,
     /// Canonical names of the skills being read, outermost first.
@@ -47,8 +51,17 @@ pub(super) enum Lookup {
 impl<'c> Library<'c> {
     pub(super) fn new(catalog: &'c dyn Catalog, strictness: Strictness) -> Self {
         let (secrets, config) = (catalog.secret_names(), catalog.config());
-        let (problems, pausing, done, open) = (Vec::new(), BTreeSet::new(), BTreeMap::new(), Vec::new());
-        Self { catalog, strictness, secrets, config, problems, pausing, done, open }
+        Self {
+            catalog,
+            strictness,
+            secrets,
+            config,
+            problems: Vec::new(),
+            pausing: BTreeSet::new(),
+            sizes: BTreeMap::new(),
+            done: BTreeMap::new(),
+            open: Vec::new(),
+        }
     }
 
     /// Reads one text.
@@ -88,12 +101,29 @@ impl<'c> Library<'c> {
     fn read_named(&mut self, name: &str, source: &Source) -> Option<Arc<SkillPlan>> {
         let (plan, diagnostics) = self.read(source);
         let faulty = has_errors(&diagnostics);
-        if plan.as_ref().is_some_and(|plan| plan.steps.iter().any(|step| self.pauses(&step.action))) {
+        let steps = plan.as_ref().map(|plan| plan.steps.as_slice()).unwrap_or_default();
+        if steps.iter().any(|step| self.pauses(&step.action)) {
             self.pausing.insert(name.to_owned());
         }
+        self.sizes.insert(name.to_owned(), self.size(steps));
         self.problems.extend(diagnostics.into_iter().filter(|problem| problem.severity == Severity::Error));
         // The name that steps use, whatever the file calls itself.
         plan.filter(|_| !faulty).map(|plan| Arc::new(SkillPlan { name: name.to_owned(), ..plan }))
+    }
+
+    /// Whether steps come to more than any run can hold.
+    pub(super) fn is_too_large(&self, steps: &[StepPlan]) -> bool {
+        self.size(steps) > MOST_STEPS
+    }
+
+    fn size(&self, steps: &[StepPlan]) -> usize {
+        let size = |step: &StepPlan| match &step.action {
+            Action::Skill { skill, .. } => {
+                self.sizes.get(skill).copied().unwrap_or_default().saturating_add(1)
+            }
+            _ => 1,
+        };
+        steps.iter().map(size).fold(0, usize::saturating_add)
     }
 
     /// Whether an action asks or waits, by itself or in the skill it runs.

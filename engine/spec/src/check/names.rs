@@ -42,8 +42,8 @@ pub(super) struct Names {
     pub(super) steps: Vec<StepName>,
     pub(super) env: Vec<String>,
     pub(super) defaults: Value,
-    /// Output variables, with the index of their step.
-    by_output: BTreeMap<String, usize>,
+    /// Output variables, with the steps that give them a value, in order.
+    by_output: BTreeMap<String, Vec<usize>>,
     by_step: BTreeMap<String, usize>,
 }
 
@@ -60,12 +60,12 @@ pub(super) struct StepName {
 }
 
 impl Names {
-    /// Declares the next step; an earlier step of the same name or output keeps it.
+    /// Declares the next step; an earlier step of the same name keeps it.
     pub(super) fn declare(&mut self, name: &str, output: Option<&str>, schema: Value) {
         let index = self.steps.len();
         self.by_step.entry(fold(name)).or_insert(index);
         if let Some(output) = output {
-            self.by_output.entry(fold(output)).or_insert(index);
+            self.by_output.entry(fold(output)).or_default().push(index);
         }
         self.steps.push(StepName { name: name.to_owned(), schema });
     }
@@ -74,9 +74,16 @@ impl Names {
         self.inputs.iter().position(|input| input.name == name)
     }
 
-    /// The step whose output variable has that canonical name.
-    pub(super) fn output(&self, name: &str) -> Option<usize> {
-        self.by_output.get(name).copied()
+    /// The steps whose output variable has that canonical name, in order.
+    pub(super) fn outputs(&self, name: &str) -> &[usize] {
+        self.by_output.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// JSON Schema of an output variable; several steps may give it different values.
+    pub(super) fn output_schema(&self, name: &str) -> Option<&Value> {
+        let (first, others) = self.outputs(name).split_first()?;
+        let schema = &self.steps[*first].schema;
+        others.iter().all(|other| self.steps[*other].schema == *schema).then_some(schema)
     }
 
     /// The step of that canonical name.

@@ -93,15 +93,15 @@ impl Checker<'_, '_> {
                 self.report(self.error("item-outside-foreach", span, message));
             }
             "today" => {}
-            _ => match self.names.output(root) {
-                Some(step) if site_reads_steps(site) => {
-                    if self.step_reference(step, span, site, reads) {
-                        let dead = dead_in(&self.names.steps[step].schema, path);
-                        self.dead_end(reference, dead, span, "");
-                    }
+            _ if self.names.outputs(root).is_empty() || !site_reads_steps(site) => {
+                self.unknown_root(root, span, site);
+            }
+            _ => {
+                if self.variable_reference(root, span, site, reads) {
+                    let dead = self.names.output_schema(root).and_then(|schema| dead_in(schema, path));
+                    self.dead_end(reference, dead, span, "");
                 }
-                _ => self.unknown_root(root, span, site),
-            },
+            }
         }
     }
 
@@ -112,7 +112,7 @@ impl Checker<'_, '_> {
             ("inputs", Some((Segment::Key(name), rest))) => {
                 (&self.names.inputs[self.names.input(name)?].schema, rest)
             }
-            _ => (&self.names.steps[self.names.output(root)?].schema, rest),
+            _ => (self.names.output_schema(root)?, rest),
         };
         match fit::at(schema, rest) {
             Found::Schema(schema) => Some(schema),
@@ -202,6 +202,25 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// Notes that a variable is read, and so every earlier step that sets it; false when
+    /// none has by then.
+    fn variable_reference(&mut self, name: &str, span: Span, site: &Site, reads: &mut Reads) -> bool {
+        let steps = self.names.outputs(name).to_vec();
+        let own = match site.reader {
+            Reader::Step(own) => own,
+            Reader::Result(own) => own + 1,
+            Reader::Output | Reader::Default(_) => return true,
+        };
+        let mut earlier = steps.iter().copied().take_while(|step| *step < own).peekable();
+        match earlier.peek() {
+            Some(_) => {
+                reads.steps.extend(earlier.filter(|step| Reader::Result(*step) != site.reader));
+                true
+            }
+            None => self.step_reference(steps[0], span, site, reads),
+        }
+    }
+
     /// Notes that a step is read; false when it cannot be.
     fn step_reference(&mut self, step: usize, span: Span, site: &Site, reads: &mut Reads) -> bool {
         let own = match site.reader {
@@ -222,7 +241,7 @@ impl Checker<'_, '_> {
     }
 
     fn unknown_root(&mut self, root: &str, span: Span, site: &Site) {
-        if matches!(site.reader, Reader::Default(_)) && self.names.output(root).is_some() {
+        if matches!(site.reader, Reader::Default(_)) && !self.names.outputs(root).is_empty() {
             let message = format!("the default of an input cannot read `{root}`: no step has run yet");
             return self.report(self.unknown("forward-reference", span, message));
         }

@@ -149,6 +149,11 @@ impl Checker<'_, '_> {
             self.report(problem.hint("give the reads that follow many writes a `needs` of their own"));
         }
         self.unreachable(steps, &plans);
+        if self.library.is_too_large(&plans) {
+            let span = steps.first().map(|step| step.name.span).unwrap_or_default();
+            let message = "with all the skills it runs, the skill has more than 100 000 steps";
+            self.report(self.error("deep-skills", span, message));
+        }
         plans
     }
 

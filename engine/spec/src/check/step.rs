@@ -46,13 +46,16 @@ impl Checker<'_, '_> {
             self.good_practice(step, target);
         }
 
+        let output = fold(&step.output.as_ref().unwrap_or(&step.name).value);
+        // Steps that set one variable do it in the order of the file.
+        reads.steps.extend(self.names.outputs(&output).iter().copied().filter(|step| *step < index).max());
         let effect = target.effect();
         let barrier = effect != Effect::Read || kind == Some(Kind::Then) || self.library.pauses(&action);
         let plan = StepPlan {
             name: step.name.value.clone(),
             description: step.description.as_ref().map(|text| text.value.clone()).unwrap_or_default(),
             action,
-            output: fold(&step.output.as_ref().unwrap_or(&step.name).value),
+            output,
             needs: Vec::new(),
             effect,
             idempotent: target.is_idempotent(),

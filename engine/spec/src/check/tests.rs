@@ -4,12 +4,17 @@ mod fixtures;
 mod order;
 mod world;
 
-use serde_json::json;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
 
 use self::world::World;
-use super::{Strictness, check};
+use super::{Catalog, Strictness, check};
 use crate::plan::{Action, Plan};
 use crate::source::Source;
+use crate::tool::ToolSpec;
 
 /// The plan of a text that must be fine.
 fn plan(text: &str) -> Plan {
@@ -111,6 +116,84 @@ steps:
     assert_eq!(plan.skill.inputs[0].name, "the_city");
     assert_eq!(plan.skill.steps[0].output, "look_up");
     assert_eq!(plan.skill.steps[1].needs, [0]);
+}
+
+#[test]
+fn alternatives_may_share_a_variable() {
+    let text = "\
+name: x
+description: x
+steps:
+  - {name: a, tool: read, args: {path: x}, output: found}
+  - {name: b, tool: read, args: {path: y}, output: found, condition: not found}
+  - {name: c, tool: read, args: {path: \"{{ found.text }}\"}, condition: found.text}
+";
+    let plan = plan(text);
+    assert_eq!(plan.skill.steps[1].needs, [0]);
+    assert_eq!(plan.skill.steps[2].needs, [1]);
+}
+
+/// Skills `s0`, `s1` … of which each runs the next one a number of times.
+struct Ladder {
+    rungs: usize,
+    times: usize,
+}
+
+impl Catalog for Ladder {
+    fn tool(&self, name: &str) -> Option<Arc<ToolSpec>> {
+        World.tool(name)
+    }
+    fn tool_names(&self) -> Vec<String> {
+        World.tool_names()
+    }
+    fn skill(&self, name: &str) -> Option<Source> {
+        let rung: usize = name.strip_prefix('s')?.parse().ok()?;
+        let steps: Vec<String> = (0..self.times)
+            .map(|step| {
+                let next = format!("skill: s{}", rung + 1);
+                let action = if rung < self.rungs { &next } else { "tool: read, args: {path: x}" };
+                format!("{{name: a{step}, {action}}}")
+            })
+            .collect();
+        let text = format!("{{name: {name}, description: x, steps: [{}]}}", steps.join(", "));
+        Some(Source::new(format!("skills/{name}.yaml"), text))
+    }
+    fn skill_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn secret_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn config(&self) -> Value {
+        Value::Null
+    }
+}
+
+#[test]
+fn skills_in_skills_are_bounded() {
+    let codes = |rungs: usize, times: usize| -> BTreeSet<&str> {
+        let ladder = Ladder { rungs, times };
+        let source = ladder.skill("s0").unwrap();
+        let (_, diagnostics) = check(&source, &ladder, Strictness::default());
+        diagnostics.iter().map(|problem| problem.code).collect()
+    };
+    assert_eq!(codes(20, 1), BTreeSet::new());
+    assert_eq!(codes(40, 1), BTreeSet::from(["deep-skills", "faulty-skill"]));
+    assert_eq!(codes(12, 2), BTreeSet::new());
+    assert_eq!(codes(25, 2), BTreeSet::from(["deep-skills", "faulty-skill"]));
+}
+
+#[test]
+fn steps_that_wait_for_each_other_too_often_are_refused() {
+    let mut text = "name: x\ndescription: x\nsteps:\n".to_owned();
+    for index in 0..800 {
+        writeln!(text, "- {{name: w{index}, tool: shell, needs: []}}").unwrap();
+    }
+    for index in 0..800 {
+        writeln!(text, "- {{name: r{index}, tool: read, args: {{path: x}}}}").unwrap();
+    }
+    let found = problems(&text, Strictness::default());
+    assert!(found.contains("error[too-many-edges]"), "{found}");
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(super) struct Analysis {
     pub(super) references: Vec<Reference>,
     /// Outermost uses of `~`.
     pub(super) concatenations: Vec<Range<usize>>,
+    /// Whether it asks what time it is.
+    pub(super) clock: bool,
     /// The first unknown word.
     pub(super) unknown: Option<SyntaxError>,
 }
@@ -219,6 +221,7 @@ impl<'a> Walk<'a> {
     fn call(&mut self, call: &Call<'a>) {
         match call.identify_call() {
             CallType::Function(name) => {
+                self.found.clock |= name == "now";
                 if self.is_bound(name) || !FUNCTIONS.contains(&name) {
                     self.unknown("function", name, FUNCTIONS, &call.expr);
                 }

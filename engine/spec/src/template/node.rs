@@ -102,7 +102,7 @@ impl Node {
                 _ => Self::Text(pieces),
             });
         }
-        Ok(Self::Program(Block(Program::text(text, analysis.references, analysis.concatenations))))
+        Ok(Self::Program(Block(Program::text(text, analysis))))
     }
 
     /// `None` when it is a whole expression that is missing.
@@ -152,6 +152,20 @@ impl Node {
         }
     }
 
+    /// Whether it asks what time it is.
+    pub(super) fn reads_clock(&self) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            Self::Hole(hole) => hole.program.reads_clock(),
+            Self::Text(pieces) => {
+                pieces.iter().any(|piece| matches!(piece, Piece::Hole(hole) if hole.program.reads_clock()))
+            }
+            Self::Program(Block(program)) => program.reads_clock(),
+            Self::List(nodes) => nodes.iter().any(Self::reads_clock),
+            Self::Map(nodes) => nodes.iter().any(|(_, node)| node.reads_clock()),
+        }
+    }
+
     /// Every mention of an outside name, with the path of its string and its span there.
     pub(crate) fn each_reference(&self, at: &mut Vec<String>, each: &mut dyn FnMut(&[String], Reference)) {
         match self {
@@ -191,7 +205,7 @@ impl Hole {
         let tree = parse_expr(source).map_err(|error| explain(&error, source).shifted(start))?;
         let path = analysis::path_of(&tree);
         let analysis = checked(analysis::of_expression(&tree)).map_err(|error| error.shifted(start))?;
-        let program = Program::expression(source, analysis.references, analysis.concatenations);
+        let program = Program::expression(source, analysis);
         Ok(Self { program, path, start })
     }
 

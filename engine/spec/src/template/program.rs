@@ -8,6 +8,7 @@ use minijinja::machinery::{Token, Tokenizer};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Value};
 
+use super::analysis::Analysis;
 use super::environment::{engine, syntax};
 use super::failure::reason;
 use super::functions::TEXT_FILTER;
@@ -22,9 +23,7 @@ pub(super) struct Program {
 
 struct Parts {
     source: String,
-    /// Outermost uses of `~` in the source.
-    concatenations: Vec<Range<usize>>,
-    references: Vec<Reference>,
+    analysis: Analysis,
     form: Form,
 }
 
@@ -38,22 +37,25 @@ type Compiled = Result<Box<minijinja::Expression<'static, 'static>>, EvalError>;
 type CompiledText = Result<Box<Environment<'static>>, EvalError>;
 
 impl Program {
-    pub(super) fn expression(
-        source: &str,
-        references: Vec<Reference>,
-        concatenations: Vec<Range<usize>>,
-    ) -> Self {
-        let form = Form::Expression { null: OnceLock::new(), fail: OnceLock::new() };
-        Self { parts: Arc::new(Parts { source: source.to_owned(), concatenations, references, form }) }
+    pub(super) fn expression(source: &str, analysis: Analysis) -> Self {
+        Self::new(source, analysis, Form::Expression { null: OnceLock::new(), fail: OnceLock::new() })
     }
 
-    pub(super) fn text(source: &str, references: Vec<Reference>, concatenations: Vec<Range<usize>>) -> Self {
-        let form = Form::Text { null: OnceLock::new(), fail: OnceLock::new() };
-        Self { parts: Arc::new(Parts { source: source.to_owned(), concatenations, references, form }) }
+    pub(super) fn text(source: &str, analysis: Analysis) -> Self {
+        Self::new(source, analysis, Form::Text { null: OnceLock::new(), fail: OnceLock::new() })
+    }
+
+    fn new(source: &str, analysis: Analysis, form: Form) -> Self {
+        Self { parts: Arc::new(Parts { source: source.to_owned(), analysis, form }) }
+    }
+
+    /// Whether it asks what time it is.
+    pub(super) fn reads_clock(&self) -> bool {
+        self.parts.analysis.clock
     }
 
     pub(super) fn references(&self) -> &[Reference] {
-        &self.parts.references
+        &self.parts.analysis.references
     }
 
     /// The value; of a text, the text.
@@ -105,7 +107,7 @@ impl Program {
     /// Paths that this reads and that lead nowhere, in back-ticks.
     fn missing_names(&self, scope: &Scope) -> Vec<String> {
         let mut names = Vec::new();
-        for reference in &self.parts.references {
+        for reference in &self.parts.analysis.references {
             let keys = dotted(&reference.path);
             let there = scope.at(keys.iter().copied()).is_some_and(|value| !is_missing(&value));
             let name = format!("`{}`", keys.join("."));
@@ -130,7 +132,7 @@ impl Program {
     fn runnable_source(&self, in_expression: bool) -> String {
         let source = &self.parts.source;
         let mut inserts: Vec<(usize, String)> = Vec::new();
-        for span in &self.parts.concatenations {
+        for span in &self.parts.analysis.concatenations {
             for operand in operands(source, span, in_expression) {
                 inserts.push((operand.start, "(".to_owned()));
                 inserts.push((operand.end, format!(")|{TEXT_FILTER}")));

@@ -1,11 +1,16 @@
 //! What a step calls.
 
+mod built_in;
+pub(crate) mod command;
+mod diagnosis;
 pub mod ephemeral;
 mod file;
 mod http;
 mod native;
 mod net;
+mod plain;
 pub mod process;
+mod shell;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +21,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::built_in::BuiltIn;
 use crate::event::{RunId, StepError, StepPath};
 
 /// Something with an effect on the world. All of them go through here.

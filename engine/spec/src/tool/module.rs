@@ -255,7 +255,8 @@ impl Module {
 }
 
 impl ModuleTool {
-    fn spec(&self, module: &Module, source: &Source) -> ToolSpec {
+    /// The public face of this tool.
+    pub fn spec(&self, module: &Module, source: &Source) -> ToolSpec {
         ToolSpec {
             name: self.name.value.clone(),
             module: module.module.value.clone(),

@@ -50,7 +50,7 @@ enum Parse {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(in crate::tool) struct Content {
+pub(in crate::tool) struct WholeFile {
     /// The file.
     path: String,
     /// Its text, or what it was parsed to.
@@ -112,7 +112,7 @@ const fn yes() -> bool {
 #[async_trait]
 impl Native for FileRead {
     type Args = ReadArgs;
-    type Output = Content;
+    type Output = WholeFile;
 
     const FACE: Face = Face {
         name: "file_read",
@@ -122,13 +122,13 @@ impl Native for FileRead {
         idempotent: true,
     };
 
-    async fn call(&self, context: &CallContext, args: ReadArgs) -> Result<Content, ToolError> {
+    async fn call(&self, context: &CallContext, args: ReadArgs) -> Result<WholeFile, ToolError> {
         let path = resolve(context, &args.path)?;
         let limit = self.limit;
         blocking(context, move |_| {
             let text = read_text(&path, limit)?;
-            let content = parse(&text, args.parse, &args.path)?;
-            Ok(Content { path: args.path, content, bytes: text.len() })
+            let parsed = parse(&text, args.parse, &args.path)?;
+            Ok(WholeFile { path: args.path, content: parsed, bytes: text.len() })
         })
         .await
     }
@@ -235,7 +235,7 @@ fn write(path: &Path, args: WriteArgs) -> Result<Written, ToolError> {
     }
     let replace = || {
         let folder =
-            target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         if args.create_folders {
             fs::create_dir_all(folder)?;
         }

@@ -240,7 +240,7 @@ fn copy(from: &Path, to: &Path, brake: &Brake, copied: &mut Copied) -> Result<()
         }
         return fs::set_permissions(to, metadata.permissions()).map_err(write_error);
     }
-    let beside = beside(to, to.parent().unwrap_or(Path::new("/")));
+    let beside = beside(to, to.parent().unwrap_or_else(|| Path::new("/")));
     let made = if metadata.is_symlink() {
         fs::read_link(from).and_then(|target| std::os::unix::fs::symlink(target, &beside)).map(|()| 0)
     } else if metadata.is_file() {

@@ -86,10 +86,8 @@ impl Web {
     }
 
     fn client(&self, follow_redirects: bool) -> Result<&Client, ToolError> {
-        let (place, policy) = match follow_redirects {
-            true => (&self.follow, Policy::limited(10)),
-            false => (&self.stay, Policy::none()),
-        };
+        let (place, policy) =
+            if follow_redirects { (&self.follow, Policy::limited(10)) } else { (&self.stay, Policy::none()) };
         let client = place.get_or_init(|| self.build(policy));
         client.as_ref().map_err(|message| ToolError::new(ErrorKind::Permanent, message))
     }
@@ -124,13 +122,10 @@ impl Answer {
                 ToolError::new(ErrorKind::Permanent, message)
             });
         }
-        match std::str::from_utf8(&self.content) {
-            Ok(text) => Ok(text.into()),
-            Err(_) => {
-                let message = format!("the answer of `{}` is not UTF-8 text", self.url);
-                Err(ToolError::new(ErrorKind::Permanent, message))
-            }
-        }
+        std::str::from_utf8(&self.content).map(Value::from).map_err(|_| {
+            let message = format!("the answer of `{}` is not UTF-8 text", self.url);
+            ToolError::new(ErrorKind::Permanent, message)
+        })
     }
 
     fn is_json(&self) -> bool {

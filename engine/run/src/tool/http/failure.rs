@@ -14,7 +14,7 @@ use crate::tool::ToolError;
 const SHOWN_BODY: usize = 16 * 1024;
 
 /// Nobody is kept waiting longer between two attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// The error of an answer with an unwanted status.
 pub(super) fn unwanted(answer: &Answer) -> ToolError {

@@ -1,0 +1,111 @@
+//! The tools that are written in Rust, by name.
+
+use std::sync::Arc;
+
+use super::Tool;
+use super::file::{
+    FileAppend, FileCopy, FileExists, FileFind, FileHash, FileList, FileMove, FileRead, FileRemove,
+    FileSearch, FileWrite, FolderCreate,
+};
+use super::http::{HttpGet, HttpRequest, HttpWait, Web};
+use super::native::{Native, tool};
+use super::net::{PortCheck, WaitPort};
+use super::plain::{Echo, TextLines};
+use super::process::Launcher;
+use super::shell::Shell;
+use crate::toolbox::Surroundings;
+
+/// Makes built-in tools. A tool is made when it is looked up, its schemas with it.
+pub(crate) struct BuiltIn {
+    launcher: Arc<Launcher>,
+    web: Arc<Web>,
+}
+
+type Make = fn(&BuiltIn) -> Arc<dyn Tool>;
+
+/// Every built-in tool: adding one is a line here.
+const TOOLS: &[(&str, Make)] = &[
+    (Echo::FACE.name, |_| tool(Echo)),
+    (FileAppend::FACE.name, |_| tool(FileAppend)),
+    (FileCopy::FACE.name, |_| tool(FileCopy)),
+    (FileExists::FACE.name, |_| tool(FileExists)),
+    (FileFind::FACE.name, |_| tool(FileFind)),
+    (FileHash::FACE.name, |_| tool(FileHash)),
+    (FileList::FACE.name, |_| tool(FileList)),
+    (FileMove::FACE.name, |_| tool(FileMove)),
+    (FileRead::FACE.name, |own| tool(FileRead { limit: own.launcher.output_bytes() })),
+    (FileRemove::FACE.name, |_| tool(FileRemove)),
+    (FileSearch::FACE.name, |_| tool(FileSearch)),
+    (FileWrite::FACE.name, |_| tool(FileWrite)),
+    (FolderCreate::FACE.name, |_| tool(FolderCreate)),
+    (HttpGet::FACE.name, |own| tool(HttpGet(own.web.clone()))),
+    (HttpRequest::FACE.name, |own| tool(HttpRequest(own.web.clone()))),
+    (HttpWait::FACE.name, |own| tool(HttpWait(own.web.clone()))),
+    (PortCheck::FACE.name, |_| tool(PortCheck)),
+    (Shell::FACE.name, |own| tool(Shell(own.launcher.clone()))),
+    (TextLines::FACE.name, |_| tool(TextLines)),
+    (WaitPort::FACE.name, |_| tool(WaitPort)),
+];
+
+/// The modules that built-in tools belong to.
+const MODULES: &[(&str, &str)] = &[
+    ("file", "Files and folders"),
+    ("http", "HTTP requests"),
+    ("net", "TCP ports"),
+    ("plain", "Values, without any effect"),
+    ("shell", "Shell scripts"),
+];
+
+impl BuiltIn {
+    pub(crate) fn new(launcher: Arc<Launcher>, surroundings: &Surroundings) -> Self {
+        Self { launcher, web: Arc::new(Web::new(surroundings.proxy.clone(), surroundings.output_bytes)) }
+    }
+
+    /// The tool of a canonical name.
+    pub(crate) fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        TOOLS.iter().find(|(known, _)| *known == name).map(|(_, make)| make(self))
+    }
+
+    /// Every name.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        TOOLS.iter().map(|(name, _)| *name)
+    }
+
+    /// Every module with what it is for.
+    pub(crate) fn modules() -> impl Iterator<Item = (&'static str, &'static str)> {
+        MODULES.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::tool::process::Environment;
+
+    #[test]
+    fn every_tool_is_described_and_strict() {
+        let launcher = Arc::new(Launcher::new(Environment::default(), 1));
+        let surroundings = Surroundings { environment: Environment::default(), output_bytes: 1, proxy: None };
+        let built_in = BuiltIn::new(launcher, &surroundings);
+        let mut modules = BTreeSet::new();
+        for name in BuiltIn::names() {
+            let spec = built_in.tool(name).unwrap().spec().clone();
+            assert_eq!(spec.name, name);
+            assert!(!spec.description.is_empty() && !spec.description.ends_with('.'), "{name}");
+            assert_eq!(spec.input["type"], "object", "{name}");
+            let strict = &spec.input["additionalProperties"];
+            assert!(*strict == json!(false) || name == "echo", "{name}: {}", spec.input);
+            assert!(!spec.input.to_string().contains("$ref"), "{name}: {}", spec.input);
+            for (argument, schema) in spec.input["properties"].as_object().into_iter().flatten() {
+                assert!(schema["description"].is_string(), "{name} {argument}");
+            }
+            modules.insert(spec.module.clone());
+        }
+        assert_eq!(modules, MODULES.iter().map(|(name, _)| (*name).to_owned()).collect());
+        assert!(TOOLS.is_sorted_by_key(|(name, _)| *name));
+    }
+}

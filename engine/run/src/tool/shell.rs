@@ -1,0 +1,201 @@
+//! Shell text, for what is no single command.
+//!
+//! Values never become part of the text: they reach the script as environment
+//! variables and positional parameters, and where the script uses such a variable
+//! without quotes it is quoted. So a value cannot change what the script does.
+
+mod quote;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aa_spec::tool::{Effect, ErrorKind};
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value, json};
+
+use super::native::{Face, Native, invalid};
+use super::process::{Finished, Invocation, Launcher, Show};
+use super::{CallContext, ToolError, diagnosis};
+
+/// `shell`.
+pub(super) struct Shell(pub(super) Arc<Launcher>);
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShellArgs {
+    /// The script. It stops at the first command that fails and at unknown variables. No templates
+    /// in here: give values in `vars` and use them as `$name`.
+    #[serde(default)]
+    #[schemars(extend("x-aa-literal" = true))]
+    script: Option<String>,
+    /// Another name for `script`.
+    #[serde(default)]
+    #[schemars(extend("x-aa-literal" = true))]
+    command: Option<String>,
+    /// Values for the script, as variables. Quoting them is not necessary.
+    #[serde(default)]
+    vars: BTreeMap<String, Scalar>,
+    /// Values for the script, as `$1`, `$2` … and `"$@"`.
+    #[serde(default)]
+    args: Vec<Scalar>,
+    /// Environment variables of this process to pass on.
+    #[serde(default)]
+    env_pass: Vec<String>,
+    /// Folder to run in, relative to the run's folder.
+    #[serde(default)]
+    folder: String,
+    /// Text for its standard input.
+    #[serde(default)]
+    stdin: Option<String>,
+    /// It must end within this time, e.g. `2m`.
+    #[serde(default)]
+    timeout: Option<String>,
+    /// Which shell.
+    #[serde(default)]
+    interpreter: Interpreter,
+    /// Which exit codes are a success.
+    #[serde(default = "zero")]
+    ok: BTreeSet<i32>,
+    /// What the result is: the text without the line ends after it, the lines that are not empty, a
+    /// JSON value, or `{exit_code, stdout, stderr}`.
+    #[serde(default)]
+    result: Form,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Interpreter {
+    #[default]
+    Sh,
+    Bash,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    #[default]
+    Text,
+    Lines,
+    Json,
+    Full,
+}
+
+/// A value that a variable can hold.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Scalar {
+    Text(String),
+    Number(Number),
+    Boolean(bool),
+}
+
+fn zero() -> BTreeSet<i32> {
+    BTreeSet::from([0])
+}
+
+#[async_trait]
+impl Native for Shell {
+    type Args = ShellArgs;
+    type Output = Value;
+
+    const FACE: Face = Face {
+        name: "shell",
+        module: "shell",
+        description: "Runs a shell script; what it does to the world is not known",
+        effect: Effect::Unknown,
+        idempotent: false,
+    };
+
+    async fn call(&self, context: &CallContext, args: ShellArgs) -> Result<Value, ToolError> {
+        let (ok, form) = (args.ok.clone(), args.result);
+        let invocation = invocation(args)?;
+        let finished = self.0.launch(context, &invocation).await?;
+        match finished.code() {
+            Some(code) if ok.contains(&code) => value(context, form, code, finished),
+            _ => Err(diagnosis::failed(&invocation.argv[0], &finished, &[], &BTreeMap::new())),
+        }
+    }
+}
+
+fn invocation(args: ShellArgs) -> Result<Invocation, ToolError> {
+    let script = match (args.script, args.command) {
+        (Some(script), None) | (None, Some(script)) => script,
+        (Some(_), Some(_)) => return Err(invalid("`script` and `command` are the same; give one of them")),
+        (None, None) => return Err(invalid("`script` is missing")),
+    };
+    for name in args.vars.keys() {
+        check_name(name)?;
+    }
+    let script = quote::quote(&script, &args.vars.keys().map(String::as_str).collect())?;
+    let (program, options): (&str, &[&str]) = match args.interpreter {
+        Interpreter::Sh => ("sh", &["-eu"]),
+        Interpreter::Bash => ("bash", &["-eu", "-o", "pipefail"]),
+    };
+    let mut command: Vec<String> = [program].iter().chain(options).map(|&part| part.to_owned()).collect();
+    command.extend(["-c".to_owned(), script, program.to_owned()]);
+    command.extend(args.args.iter().map(Scalar::text));
+    let timeout = args.timeout.map(|text| aa_spec::duration::parse_ms(&text)).transpose().map_err(invalid)?;
+    Ok(Invocation {
+        argv: command,
+        folder: args.folder.into(),
+        env: args.vars.iter().map(|(name, value)| (name.clone(), value.text())).collect(),
+        pass: args.env_pass,
+        stdin: args.stdin,
+        timeout: timeout.map(Duration::from_millis),
+        show: if args.result == Form::Json { Show::Errors } else { Show::Both },
+    })
+}
+
+/// A variable must be one, and none that decides how the shell itself works.
+fn check_name(name: &str) -> Result<(), ToolError> {
+    const OWN: [&str; 7] = ["BASH_ENV", "BASHOPTS", "ENV", "IFS", "PATH", "PS4", "SHELLOPTS"];
+    let mut chars = name.chars();
+    let plain = chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !plain {
+        return Err(invalid(format!("`{name}` cannot be a shell variable; use letters, digits and `_`")));
+    }
+    if OWN.contains(&name) || name.starts_with("LD_") || name.starts_with("AA_") {
+        return Err(invalid(format!("`{name}` cannot be set: it decides how commands run")));
+    }
+    Ok(())
+}
+
+fn value(context: &CallContext, form: Form, code: i32, finished: Finished) -> Result<Value, ToolError> {
+    let stdout = match String::from_utf8(finished.stdout) {
+        Ok(text) => text,
+        Err(_) if form == Form::Json => {
+            return Err(ToolError::new(ErrorKind::Permanent, "the output of the script is not UTF-8")
+                .details(Value::Object(finished.details)));
+        }
+        Err(error) => {
+            (context.progress)("the output is not UTF-8; what is not is replaced by `\u{fffd}`");
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        }
+    };
+    match form {
+        Form::Text => Ok(stdout.trim_end_matches(['\n', '\r']).into()),
+        Form::Lines => Ok(stdout.lines().filter(|line| !line.is_empty()).collect()),
+        Form::Json => serde_json::from_str(&stdout).map_err(|error| {
+            let message = format!("the output of the script is no JSON: {error}");
+            ToolError::new(ErrorKind::Permanent, message).details(Value::Object(finished.details))
+        }),
+        Form::Full => Ok(json!({"exit_code": code, "stdout": stdout, "stderr": finished.stderr})),
+    }
+}
+
+impl Scalar {
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Number(number) => number.to_string(),
+            Self::Boolean(boolean) => boolean.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Which tool a name means, and what broken modules do.
+
+use super::*;
+
+fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
+    let text = |(layer, path, text): &(&str, &str, &str)| ModuleText {
+        layer: (*layer).to_owned(),
+        source: Source::new(*path, *text),
+    };
+    let surroundings = Surroundings { environment: Environment::default(), output_bytes: 1000, proxy: None };
+    Toolbox::new(modules.iter().map(text).collect(), &surroundings)
+}
+
+fn module(name: &str, tools: &[&str]) -> String {
+    let tool =
+        |tool: &&str| format!("  - {{name: {tool}, description: From {name}, effect: read, run: [x]}}\n");
+    format!("module: {name}\ndescription: A module\ntools:\n{}", tools.iter().map(tool).collect::<String>())
+}
+
+fn source(toolbox: &Toolbox, name: &str) -> Option<String> {
+    toolbox.tool(name).map(|tool| tool.spec().source.clone())
+}
+
+#[test]
+fn the_nearest_layer_wins_tool_by_tool() {
+    let (near, far) = (module("one", &["a_b", "echo"]), module("one", &["a-b", "c_d"]));
+    let toolbox = toolbox(&[("project", "near.yaml", &near), ("shipped", "far.yaml", &far)]);
+    assert_eq!(source(&toolbox, "a-b").as_deref(), Some("near.yaml:4"));
+    assert_eq!(source(&toolbox, "c_d").as_deref(), Some("far.yaml:5"));
+    assert_eq!(source(&toolbox, "echo").as_deref(), Some("near.yaml:5"), "built-in tools are farthest");
+    assert_eq!(source(&toolbox, "file_read").as_deref(), Some("built in"));
+    assert_eq!(source(&toolbox, "nothing"), None);
+    let names = toolbox.names();
+    assert!(names.is_sorted() && names.contains(&"a_b".to_owned()) && names.contains(&"c_d".to_owned()));
+    assert_eq!(toolbox.specs().len(), names.len());
+}
+
+#[test]
+fn only_modules_that_mention_a_name_are_parsed() {
+    let (one, two) = (module("one", &["a_b"]), module("two", &["c_d"]));
+    let toolbox = toolbox(&[("user", "one.yaml", &one), ("user", "two.yaml", &two)]);
+    assert!(source(&toolbox, "c-d").is_some());
+    let parsed: Vec<_> = toolbox.shelf.modules.iter().map(|entry| entry.parsed.get().is_some()).collect();
+    assert_eq!(parsed, [false, true]);
+}
+
+#[test]
+fn an_alias_finds_its_tool() {
+    let text = format!("{}aliases: {{old-name: a_b}}\n", module("one", &["a_b"]));
+    let toolbox = toolbox(&[("user", "one.yaml", &text)]);
+    assert_eq!(toolbox.tool("old_name").unwrap().spec().name, "a_b");
+}
+
+#[test]
+fn a_broken_module_keeps_its_place_and_hides_no_other() {
+    let broken = format!("{}\n    efect: read\n", module("one", &["a_b"]).trim_end());
+    let (other, far) = (module("two", &["c_d"]), module("one", &["a_b", "e_f"]));
+    let toolbox = toolbox(&[
+        ("project", "broken.yaml", &broken),
+        ("user", "two.yaml", &other),
+        ("shipped", "far.yaml", &far),
+    ]);
+    assert_eq!(source(&toolbox, "a_b"), None, "nobody stands in for it");
+    assert!(toolbox.problems("a_b").iter().any(|problem| &*problem.source.path == "broken.yaml"));
+    assert!(source(&toolbox, "c_d").is_some() && source(&toolbox, "e_f").is_some());
+    assert_eq!(toolbox.problems("c_d"), []);
+    assert!(!toolbox.diagnostics().is_empty());
+    assert_eq!(toolbox.names().iter().filter(|name| *name == "a_b").count(), 0);
+    let layers: Vec<_> = toolbox.modules().into_iter().map(|module| module.layer).collect();
+    assert!(!layers.contains(&"project".to_owned()) && layers.contains(&"built in".to_owned()));
+}
+
+#[test]
+fn text_that_is_no_yaml_is_a_diagnostic() {
+    let toolbox = toolbox(&[("user", "x.yaml", "a: [b_c"), ("user", "y.yaml", "")]);
+    assert_eq!(source(&toolbox, "b_c"), None);
+    assert!(!toolbox.problems("b_c").is_empty());
+    assert!(source(&toolbox, "echo").is_some());
+}

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aa_spec::diagnostic::{Diagnostic, has_errors};
@@ -17,7 +18,7 @@ use aa_spec::tool::module::Module;
 use aa_spec::tool::recipe;
 
 use crate::tool::process::{Environment, Launcher};
-use crate::tool::{BuiltIn, Tool, command};
+use crate::tool::{BuiltIn, Tool, command, ephemeral};
 
 /// All tools of a process. Cheap to clone; clones share what has been parsed.
 #[derive(Clone)]
@@ -43,6 +44,10 @@ pub struct Surroundings {
     pub output_bytes: usize,
     /// Proxy for HTTP requests; without it they go straight.
     pub proxy: Option<String>,
+    /// Where tools keep what outlives a run, e.g. ephemeral namespaces.
+    pub state_folder: PathBuf,
+    /// What a call of an ephemeral tool means that does not say.
+    pub ephemeral: ephemeral::Defaults,
 }
 
 /// A module in `aa tool list`.
@@ -124,7 +129,7 @@ impl Toolbox {
 
     /// Every tool, by name. Parses all modules.
     pub fn specs(&self) -> Vec<Arc<ToolSpec>> {
-        let names = BuiltIn::names().map(fold);
+        let names = BuiltIn::names().map(str::to_owned);
         let own = self.shelf.modules.iter().filter_map(|entry| entry.parsed().module.as_ref());
         let mut all: Vec<_> = names.chain(own.flat_map(tool_names)).collect();
         all.sort_unstable();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Tool;
+use super::ephemeral;
 use super::file::{
     FileAppend, FileCopy, FileExists, FileFind, FileHash, FileList, FileMove, FileRead, FileRemove,
     FileSearch, FileWrite, FolderCreate,
@@ -19,6 +20,7 @@ use crate::toolbox::Surroundings;
 pub(crate) struct BuiltIn {
     launcher: Arc<Launcher>,
     web: Arc<Web>,
+    local: ephemeral::Local,
 }
 
 type Make = fn(&BuiltIn) -> Arc<dyn Tool>;
@@ -49,6 +51,7 @@ const TOOLS: &[(&str, Make)] = &[
 
 /// The modules that built-in tools belong to.
 const MODULES: &[(&str, &str)] = &[
+    ("ephemeral", "Somewhere to run one commit of a service for a while"),
     ("file", "Files and folders"),
     ("http", "HTTP requests"),
     ("net", "TCP ports"),
@@ -58,17 +61,29 @@ const MODULES: &[(&str, &str)] = &[
 
 impl BuiltIn {
     pub(crate) fn new(launcher: Arc<Launcher>, surroundings: &Surroundings) -> Self {
-        Self { launcher, web: Arc::new(Web::new(surroundings.proxy.clone(), surroundings.output_bytes)) }
+        Self {
+            web: Arc::new(Web::new(surroundings.proxy.clone(), surroundings.output_bytes)),
+            local: ephemeral::Local::new(
+                &surroundings.state_folder,
+                launcher.clone(),
+                surroundings.ephemeral.clone(),
+            ),
+            launcher,
+        }
     }
 
     /// The tool of a canonical name.
     pub(crate) fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
-        TOOLS.iter().find(|(known, _)| *known == name).map(|(_, make)| make(self))
+        if let Some((_, make)) = TOOLS.iter().find(|(known, _)| *known == name) {
+            return Some(make(self));
+        }
+        let (_, make) = ephemeral::TOOLS.iter().find(|(known, _)| *known == name)?;
+        Some(make(self.local.clone()))
     }
 
     /// Every name.
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-        TOOLS.iter().map(|(name, _)| *name)
+        TOOLS.iter().map(|(name, _)| *name).chain(ephemeral::TOOLS.iter().map(|(name, _)| *name))
     }
 
     /// Every module with what it is for.
@@ -80,6 +95,7 @@ impl BuiltIn {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::PathBuf;
 
     use serde_json::json;
 
@@ -89,7 +105,13 @@ mod tests {
     #[test]
     fn every_tool_is_described_and_strict() {
         let launcher = Arc::new(Launcher::new(Environment::default(), 1));
-        let surroundings = Surroundings { environment: Environment::default(), output_bytes: 1, proxy: None };
+        let surroundings = Surroundings {
+            environment: Environment::default(),
+            output_bytes: 1,
+            proxy: None,
+            state_folder: PathBuf::new(),
+            ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
+        };
         let built_in = BuiltIn::new(launcher, &surroundings);
         let mut modules = BTreeSet::new();
         for name in BuiltIn::names() {

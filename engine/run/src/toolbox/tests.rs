@@ -7,7 +7,13 @@ fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
         layer: (*layer).to_owned(),
         source: Source::new(*path, *text),
     };
-    let surroundings = Surroundings { environment: Environment::default(), output_bytes: 1000, proxy: None };
+    let surroundings = Surroundings {
+        environment: Environment::default(),
+        output_bytes: 1000,
+        proxy: None,
+        state_folder: PathBuf::new(),
+        ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
+    };
     Toolbox::new(modules.iter().map(text).collect(), &surroundings)
 }
 
@@ -29,6 +35,7 @@ fn the_nearest_layer_wins_tool_by_tool() {
     assert_eq!(source(&toolbox, "c_d").as_deref(), Some("far.yaml:5"));
     assert_eq!(source(&toolbox, "echo").as_deref(), Some("near.yaml:5"), "built-in tools are farthest");
     assert_eq!(source(&toolbox, "file_read").as_deref(), Some("built in"));
+    assert_eq!(source(&toolbox, "ephemeral_list").as_deref(), Some("built in"));
     assert_eq!(source(&toolbox, "nothing"), None);
     let names = toolbox.names();
     assert!(names.is_sorted() && names.contains(&"a_b".to_owned()) && names.contains(&"c_d".to_owned()));

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::build::checked_out;
 use super::clock;
@@ -24,6 +24,8 @@ const QUESTION: Duration = Duration::from_secs(5);
 /// Pause after the first question; it grows to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long before the deadline of the call to give up, so that it can say why.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How much of an answer a message shows, in characters.
 const SHOWN: usize = 200;
 
@@ -69,7 +71,7 @@ impl Native for Wait {
         let patience = clock::read(&args.timeout)?;
         let target = Target::of(&self.0, &args.namespace)?;
         let until = Instant::now() + patience;
-        let until = context.deadline.map_or(until, |deadline| deadline.min(until));
+        let until = context.deadline.map_or(until, |deadline| until.min(deadline - LAST_WORDS));
         bounded(context, target.until_healthy(context, until)).await?
     }
 }
@@ -105,7 +107,7 @@ impl Target {
     async fn until_healthy(&self, context: &CallContext, until: Instant) -> Result<Output, ToolError> {
         let url = format!("{}{}", self.service.url(), self.manifest.health_path(&self.values())?);
         let started = Instant::now();
-        let asker = Asker::new(QUESTION.min(until - started))?;
+        let asker = Asker::new(QUESTION.min(until.saturating_duration_since(started).max(LAST_WORDS)))?;
         let mut pause = FIRST_PAUSE;
         let mut questions = 0;
         loop {
@@ -124,13 +126,13 @@ impl Target {
                     let (namespace, status) = (self.record.name.clone(), answer.status);
                     return Ok(Output { namespace, url, status, questions, seconds });
                 }
-                _ if Instant::now() + pause >= until => {
+                _ if Instant::now() >= until => {
                     let what = format!("was not healthy after {seconds}s");
                     return Err(self.failed(ErrorKind::Timeout, &what, &in_words(&answer)));
                 }
                 _ => (context.progress)(&format!("not healthy yet: {}", in_words(&answer))),
             }
-            sleep(pause).await;
+            sleep_until(until.min(Instant::now() + pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

@@ -400,3 +400,6 @@ impl std::fmt::Debug for Means {
         f.debug_struct("Means").field("call_timeout", &self.call_timeout).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! The driver with tools, journal and clock that tests hold in their hands.
+
+mod journal;
+mod kit;
+mod limits;
+mod loops;
+mod requests;

@@ -133,8 +133,11 @@ fn open(folder: &Path, durability: Durability) -> Store {
 
 /// Two events of a common size.
 fn pair(run: RunId, from: u64) -> Vec<Event> {
-    let event = |seq, body| Event { run_id: run, seq, at: now(), source: Origin::Cli, body };
-    vec![event(from, completed()), event(from + 1, started())]
+    vec![event(run, from, completed()), event(run, from + 1, started())]
+}
+
+fn event(run: RunId, seq: u64, body: Body) -> Event {
+    Event { run_id: run, seq, at: now(), source: Origin::Cli, body }
 }
 
 fn started() -> Body {
@@ -159,8 +162,8 @@ fn now() -> Time {
 
 async fn finish(store: &Store, lease: Lease, from: u64) {
     let over = Body::SkillCompleted { outputs: Map::new(), duration_ms: 1 };
-    let event = |seq, body| Event { run_id: lease.run, seq, at: now(), source: Origin::Cli, body };
-    store.append(lease, vec![event(from, completed()), event(from + 1, over)], Vec::new()).await.unwrap();
+    let events = vec![event(lease.run, from, completed()), event(lease.run, from + 1, over)];
+    store.append(lease, events, Vec::new()).await.unwrap();
 }
 
 async fn create(store: &Store) -> Lease {
@@ -185,7 +188,11 @@ async fn create(store: &Store) -> Lease {
         folder: PathBuf::from("/somewhere"),
         request_key: None,
     };
-    match store.create(new, vec![(now(), begun), (now(), started())]).await.unwrap() {
+    match store
+        .create(new, move |run| Ok(vec![event(run, 0, begun.clone()), event(run, 1, started())]))
+        .await
+        .unwrap()
+    {
         Created::New(lease) => lease,
         Created::Existing(run) => panic!("run {run} exists"),
     }

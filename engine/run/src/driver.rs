@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aa_spec::plan::Plan;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -27,7 +28,7 @@ use self::inbox::Inbox;
 use self::lines::{Line, Lines};
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, Time};
-use crate::machine::{Call, Command, Machine};
+use crate::machine::{Call, Command, Machine, Misfit};
 use crate::store::{Lease, Request, Store, StoreError};
 use crate::tool::Tool;
 
@@ -137,6 +138,27 @@ pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
     result
 }
 
+/// A fresh run: its machine and its first events, up to where something has to be called.
+///
+/// Everything that can be known is decided before the run is written down, so that the
+/// run and the start of its first steps share a commit. `first` is the first event.
+///
+/// # Errors
+/// The plan and the event do not fit.
+pub fn begin(plan: &Arc<Plan>, first: Event, clock: &dyn Clock) -> Result<(Machine, Vec<Event>), Misfit> {
+    let mut machine = Machine::new(plan);
+    machine.apply(&first)?;
+    let (run_id, source) = (first.run_id, first.source);
+    let mut events = vec![first];
+    while let Some(body) = machine.next_record(clock::milliseconds(clock.now())) {
+        let at = clock::milliseconds(clock.now()).max(machine.last_at());
+        let event = Event { run_id, seq: machine.next_seq(), at, source, body };
+        machine.apply(&event)?;
+        events.push(event);
+    }
+    Ok((machine, events))
+}
+
 /// A run on its way.
 struct Driver {
     run: Drive,
@@ -193,7 +215,8 @@ impl Driver {
     /// The first events of this process, and what lies in the inbox already.
     fn enter(&mut self) -> Result<(), StoreError> {
         match &self.run.entry {
-            Entry::Fresh => {}
+            // Nobody knows of it yet.
+            Entry::Fresh => return Ok(()),
             Entry::Resume => self.record(self.run.machine.resume(), None)?,
             Entry::Undo { by } => {
                 let body = Body::UndoStarted { by: by.clone(), step: None, error: None };

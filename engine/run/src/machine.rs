@@ -177,12 +177,17 @@ impl Machine {
     /// The next thing to do now, given the time; `None` when there is nothing. A record
     /// must be applied before the next poll.
     pub fn poll(&mut self, now: Time) -> Option<Command> {
-        let now = now.max(self.now);
         while let Some(signal) = self.signals.pop_front() {
             if let Some(command) = self.tell(signal) {
                 return Some(command);
             }
         }
+        self.next_record(now).map(Command::Record)
+    }
+
+    /// The next thing to write down, given the time; calls are left for [`Self::poll`].
+    pub fn next_record(&mut self, now: Time) -> Option<Body> {
+        let now = now.max(self.now);
         self.wake(now);
         while let Some(job) = self.agenda.first().copied() {
             let body = match job {
@@ -191,8 +196,8 @@ impl Machine {
                 Job::Frame(frame) => self.decide_frame(frame, now),
                 Job::Undo(frame) => self.decide_undo(frame, now),
             };
-            if let Some(body) = body {
-                return Some(Command::Record(body));
+            if body.is_some() {
+                return body;
             }
             self.agenda.remove(&job);
         }

@@ -275,13 +275,16 @@ impl Store {
         Ok(Self { parts: Arc::new(parts) })
     }
 
-    /// Creates a run with its first events, all in one commit; `seq` counts from 0.
+    /// Creates a run with its first events, all in one commit.
     ///
-    /// Returns the lease, or the lease-less id of the run that the same `request_key` made.
-    pub async fn create(&self, new: NewRun, bodies: Vec<(Time, Body)>) -> Result<Created, StoreError> {
-        let source = new.origin;
-        let entries = bodies.into_iter().zip(0..).map(|((at, body), seq)| (seq, at, source, body));
-        let entries = self.entries(entries.collect()).await?;
+    /// `begin` gives the events once the run has its number; it is called on the writing
+    /// thread, and again should the commit have to be repeated. The result is the lease, or
+    /// the lease-less number of the run that the same `request_key` made.
+    pub async fn create(
+        &self,
+        new: NewRun,
+        mut begin: impl FnMut(RunId) -> Result<Vec<Event>, StoreError> + Send + 'static,
+    ) -> Result<Created, StoreError> {
         let Some(folder) = new.folder.to_str().map(str::to_owned) else {
             let message = format!("the folder name `{}` is not UTF-8", new.folder.display());
             return Err(StoreError::Write { path: self.parts.path.clone(), message });
@@ -294,15 +297,14 @@ impl Store {
             at: new.at,
             folder,
             request_key: new.request_key,
-            entries,
+            inline_limit: self.parts.inline_limit,
         };
-        self.parts.writer.submit(move |journal| journal.create(&birth)).await
+        self.parts.writer.submit(move |journal| journal.create(&birth, &mut begin)).await
     }
 
     /// Appends events and takes requests off the inbox, in one commit. On return they are durable.
     pub async fn append(&self, lease: Lease, events: Vec<Event>, taken: Vec<i64>) -> Result<(), StoreError> {
-        let entries = events.into_iter().map(|event| (event.seq, event.at, event.source, event.body));
-        let entries = self.entries(entries.collect()).await?;
+        let entries = self.entries(events).await?;
         self.parts.writer.submit(move |journal| journal.append(lease, &entries, &taken)).await
     }
 
@@ -364,9 +366,9 @@ impl Store {
     }
 
     /// Makes events ready to be written: big bodies are on disk when this returns.
-    async fn entries(&self, events: Vec<(u64, Time, Origin, Body)>) -> Result<Vec<Entry>, StoreError> {
+    async fn entries(&self, events: Vec<Event>) -> Result<Vec<Entry>, StoreError> {
         let mut entries = Vec::with_capacity(events.len());
-        for (seq, at, source, body) in events {
+        for Event { seq, at, source, body, .. } in events {
             let failed = |error: &dyn std::fmt::Display| StoreError::Write {
                 path: self.parts.path.clone(),
                 message: error.to_string(),

@@ -15,7 +15,7 @@ use super::owner::{self, Owner};
 use super::projection::Projection;
 use super::row::{self, Entry};
 use super::{Ask, Created, Lease, RunStatus, StoreError, database};
-use crate::event::{Origin, RunId, Time};
+use crate::event::{Event, Origin, RunId, Time};
 
 /// The write side of the store, owned by the writer's thread.
 pub(super) struct Journal {
@@ -45,8 +45,11 @@ pub(super) struct Birth {
     pub(super) at: Time,
     pub(super) folder: String,
     pub(super) request_key: Option<String>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) inline_limit: usize,
 }
+
+/// Gives the first events of a run once its number is known.
+pub(super) type Begin<'a> = &'a mut dyn FnMut(RunId) -> Result<Vec<Event>, StoreError>;
 
 /// Which runs may be taken over.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,7 +78,7 @@ impl Journal {
         StoreError::Write { path: self.path.clone(), message: error.to_string() }
     }
 
-    pub(super) fn create(&mut self, birth: &Birth) -> Result<Created, Fault> {
+    pub(super) fn create(&mut self, birth: &Birth, begin: Begin<'_>) -> Result<Created, Fault> {
         if let Some(key) = &birth.request_key {
             let mut find = self.db.prepare_cached("select id from runs where request_key = ?")?;
             if let Some(id) = find.query_row([key], |row| row.get(0)).optional()? {
@@ -83,10 +86,13 @@ impl Journal {
             }
         }
         let owner = self.owner_name()?;
+        let run = self.next_run()?;
+        let entries = begin(run)?.into_iter().map(|event| self.entry(event, birth.inline_limit));
+        let entries = entries.collect::<Result<Vec<Entry>, StoreError>>()?;
         self.insert_plan(birth)?;
-        let run = self.insert_run(birth, &owner)?;
+        self.insert_run(run, birth, &owner)?;
         let mut projection = Projection::default();
-        self.insert_events(run, &birth.entries, &mut projection)?;
+        self.insert_events(run, &entries, &mut projection)?;
         self.project(run, &Projection::default(), &projection)?;
         self.hold(run, projection);
         Ok(Created::New(Lease { run, epoch: 1 }))
@@ -200,10 +206,30 @@ impl Journal {
         Ok(())
     }
 
-    fn insert_run(&self, birth: &Birth, owner: &str) -> Result<RunId, Fault> {
-        let sql = "insert into runs (skill, plan, status, origin, started_at, folder, request_key, owner, epoch, error)
-                   values (?, ?, ?, ?, ?, ?, ?, ?, 1, '')";
+    /// The number of the run that is created next.
+    fn next_run(&self) -> Result<RunId, Fault> {
+        let sql = "select seq from sqlite_sequence where name = 'runs'";
+        let last: Option<i64> = self.db.prepare_cached(sql)?.query_row((), |row| row.get(0)).optional()?;
+        Ok(RunId(last.unwrap_or(0) + 1))
+    }
+
+    fn entry(&self, event: Event, inline_limit: usize) -> Result<Entry, StoreError> {
+        let failed = |error: &dyn std::fmt::Display| self.write_error(error);
+        let json = serde_json::to_string(&event.body).map_err(|error| failed(&error))?;
+        let (json, blob) = if json.len() <= inline_limit {
+            (Some(json), None)
+        } else {
+            (None, Some(self.blobs.put(&json).map_err(|error| failed(&error))?))
+        };
+        Ok(Entry { seq: event.seq, at: event.at, source: event.source, body: event.body, json, blob })
+    }
+
+    fn insert_run(&self, run: RunId, birth: &Birth, owner: &str) -> Result<(), Fault> {
+        let sql = "insert into runs
+                   (id, skill, plan, status, origin, started_at, folder, request_key, owner, epoch, error)
+                   values (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, '')";
         self.db.prepare_cached(sql)?.execute(params![
+            run.0,
             birth.skill,
             birth.plan_hash,
             row::status_name(RunStatus::Running),
@@ -213,7 +239,7 @@ impl Journal {
             birth.request_key,
             owner,
         ])?;
-        Ok(RunId(self.db.last_insert_rowid()))
+        Ok(())
     }
 
     fn insert_events(&self, run: RunId, entries: &[Entry], projection: &mut Projection) -> Result<(), Fault> {

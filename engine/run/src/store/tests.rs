@@ -49,7 +49,8 @@ fn at(ms: i64) -> Time {
     Time::from_timestamp_millis(ms).unwrap()
 }
 
-fn begun() -> Vec<(Time, Body)> {
+/// The first event of every run in here.
+fn begun(run: RunId) -> Result<Vec<Event>, StoreError> {
     let body = Body::SkillStarted {
         skill: "s".to_owned(),
         plan: plan("s").hash(),
@@ -60,7 +61,7 @@ fn begun() -> Vec<(Time, Body)> {
         folder: "/somewhere".to_owned(),
         dry_run: false,
     };
-    vec![(at(0), body)]
+    Ok(vec![event(run, 0, body)])
 }
 
 fn completed(output: Value) -> Body {
@@ -76,7 +77,7 @@ fn event(run: RunId, seq: u64, body: Body) -> Event {
 }
 
 async fn create(store: &Store, skill: &str) -> Lease {
-    match store.create(new_run(skill), begun()).await.unwrap() {
+    match store.create(new_run(skill), begun).await.unwrap() {
         Created::New(lease) => lease,
         Created::Existing(run) => panic!("run {run} exists"),
     }
@@ -104,10 +105,20 @@ async fn the_same_request_finds_the_same_run() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let keyed = || NewRun { request_key: Some("k".to_owned()), ..new_run("s") };
-    let Created::New(lease) = store.create(keyed(), begun()).await.unwrap() else { panic!("not new") };
-    assert_eq!(store.create(keyed(), begun()).await.unwrap(), Created::Existing(lease.run));
+    let Created::New(lease) = store.create(keyed(), begun).await.unwrap() else { panic!("not new") };
+    assert_eq!(store.create(keyed(), begun).await.unwrap(), Created::Existing(lease.run));
     assert_ne!(create(&store, "s").await.run, lease.run);
     assert_eq!(store.runs(&RunFilter::default()).unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_begin_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let refuse = |run| Err(StoreError::Corrupt { run, message: "no".to_owned() });
+    assert!(matches!(store.create(new_run("s"), refuse).await, Err(StoreError::Corrupt { .. })));
+    assert_eq!(store.runs(&RunFilter::default()).unwrap(), []);
+    assert_eq!(create(&store, "s").await.run, RunId(1));
 }
 
 #[tokio::test]

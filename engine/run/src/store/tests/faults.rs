@@ -86,7 +86,7 @@ async fn a_damaged_database_fails_loudly() {
     fs::write(&path, bytes).unwrap();
     let store = open(folder.path());
     assert!(store.events(RunId(1), 0).is_err());
-    assert!(matches!(store.create(new_run("s"), begun()).await, Err(StoreError::Write { .. })));
+    assert!(matches!(store.create(new_run("s"), begun).await, Err(StoreError::Write { .. })));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! `aa skill graph`
 
+use aa_spec::graph;
+
 use super::show::checked;
 use crate::args::skill::{GraphArgs, GraphFormat};
 use crate::context::Context;
@@ -10,9 +12,9 @@ pub(super) fn run(args: &GraphArgs, context: &Context<'_>) -> Result<Exit, Failu
     let (_, plan) = checked(&context.engine()?, &args.skill)?;
     let printer = context.printer;
     let drawing = match args.format {
-        GraphFormat::Terminal => plan.skill.name.clone(),
-        GraphFormat::Svg => plan.skill.name.clone(),
-        GraphFormat::Mermaid => plan.skill.name.clone(),
+        GraphFormat::Terminal => graph::terminal(&plan.skill, printer.out_columns().unwrap_or(100)),
+        GraphFormat::Svg => graph::svg(&plan.skill, &graph::Marks::new()),
+        GraphFormat::Mermaid => graph::mermaid(&plan.skill),
     };
     match &args.output {
         None => printer.write(drawing.as_bytes()),

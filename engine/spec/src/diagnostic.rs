@@ -40,6 +40,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("faulty-skill", "a step that runs a skill with errors"),
     ("file-too-large", "a file longer than what is read"),
     ("forward-reference", "a template that reads what comes later"),
+    ("idle-keyword", "a keyword of a schema that says nothing about values of its type"),
     ("item-outside-foreach", "`item` or `index` where nothing is repeated"),
     ("missing-argument", "an argument that the tool needs and is not given"),
     ("missing-input", "an input that the skill needs and is not given"),

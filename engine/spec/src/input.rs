@@ -28,7 +28,7 @@ pub fn coerce(skill: &SkillPlan, name: &str, text: &str) -> Result<Value, InputE
     let input = find(skill, name)?;
     let wrong = |wanted: &str, hint: &str| InputError {
         name: input.name.clone(),
-        message: format!("`{text}` is not {wanted}"),
+        message: format!("`{}` is not {wanted}", schema::words::short(text)),
         hint: hint.to_owned(),
     };
     match input.schema.get("type").and_then(Value::as_str) {

@@ -8,6 +8,7 @@
 //! ```
 
 mod fit;
+pub(crate) mod idle;
 mod value;
 pub(crate) mod words;
 

@@ -18,6 +18,7 @@ impl Checker<'_, '_> {
             if self.valid_name("an input", &input.name) {
                 self.new_name("an input", &input.name, &mut taken);
             }
+            crate::schema::idle::report(self.source, &input.node, &mut self.diagnostics);
             let name = InputName { name: fold(&input.name.value), schema: input.schema.clone() };
             self.names.inputs.push(name);
         }

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::*;
+use crate::check::{Catalog, Strictness, check};
 use crate::skill::Skill;
+use crate::tool::ToolSpec;
 
 /// Made by tests, since a file that shows it would be too large to keep.
 const GENERATED: [&str; 3] = ["deep-skills", "file-too-large", "too-many-edges"];
 
 fn fixtures(kind: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(kind).join("bad");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(kind);
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.expect("the folder can be read").path())
@@ -48,7 +51,7 @@ fn codes_are_in_order_and_told_apart() {
 fn every_code_has_a_fixture_and_every_fixture_a_code() {
     let known: BTreeSet<String> = CODES.iter().map(|(code, _)| (*code).to_owned()).collect();
     let mut shown: BTreeSet<String> = GENERATED.map(str::to_owned).into();
-    for path in fixtures("skills").into_iter().chain(fixtures("tools")) {
+    for path in fixtures("skills/bad").into_iter().chain(fixtures("tools/bad")) {
         shown.extend(expected(&std::fs::read(&path).expect("a fixture")));
     }
     assert_eq!(shown, known);
@@ -56,7 +59,7 @@ fn every_code_has_a_fixture_and_every_fixture_a_code() {
 
 #[test]
 fn bad_modules_have_the_problems_they_promise() {
-    for path in fixtures("tools") {
+    for path in fixtures("tools/bad") {
         let bytes = std::fs::read(&path).expect("a fixture");
         let codes = found("x.yaml", bytes.clone(), |source| crate::tool::recipe::check(source).1);
         assert_eq!(codes, expected(&bytes), "{}", path.display());
@@ -66,7 +69,7 @@ fn bad_modules_have_the_problems_they_promise() {
 #[test]
 fn badly_shaped_skills_have_the_problems_they_promise() {
     let mut shaped = 0;
-    for path in fixtures("skills") {
+    for path in fixtures("skills/bad") {
         let bytes = std::fs::read(&path).expect("a fixture");
         let codes = found("x.yaml", bytes.clone(), |source| crate::shape::read::<Skill>(source).1);
         // The others are well shaped, and wrong in what they mean.
@@ -76,4 +79,48 @@ fn badly_shaped_skills_have_the_problems_they_promise() {
         }
     }
     assert!(shaped >= 16, "only {shaped} fixtures are badly shaped");
+}
+
+#[test]
+fn good_files_have_no_problem() {
+    for path in fixtures("skills/good") {
+        let text = std::fs::read(&path).expect("a fixture");
+        let codes =
+            found(&path.to_string_lossy(), text, |source| check(source, &Nothing, Strictness::default()).1);
+        assert_eq!(codes, Vec::<String>::new(), "{}", path.display());
+    }
+    for path in fixtures("tools/good") {
+        let text = std::fs::read(&path).expect("a fixture");
+        let codes = found(&path.to_string_lossy(), text, |source| crate::tool::recipe::check(source).1);
+        assert_eq!(codes, Vec::<String>::new(), "{}", path.display());
+    }
+}
+
+/// A world without tools, skills and secrets.
+struct Nothing;
+
+impl Catalog for Nothing {
+    fn tool(&self, _: &str) -> Option<Arc<ToolSpec>> {
+        None
+    }
+
+    fn tool_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn skill(&self, _: &str) -> Option<Source> {
+        None
+    }
+
+    fn skill_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn secret_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn config(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
 }

@@ -118,7 +118,7 @@ fn everything_wrong_is_told_at_once() {
     input `merge_request`: must be at least 1 []
     input `target`: must be one of `stage`, `production`, not `prodution` [did you mean `production`?]
     input `ratio`: must be a number, not text []
-    input `paths`: `1` must be text, not a number []
+    input `paths`: `[1]` must be text, not a number []
     input `extra`: holds the reserved character U+FDD0 or U+FDD1 [remove it; it marks secrets]
     ");
     let problems =

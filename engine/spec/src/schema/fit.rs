@@ -22,10 +22,23 @@ pub struct Unfit {
 impl std::fmt::Display for Unfit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if !self.path.is_empty() {
-            write!(f, "`{}` ", self.path.join("."))?;
+            write!(f, "`{}` ", dotted(&self.path))?;
         }
         f.write_str(&self.message)
     }
+}
+
+/// A path as people write it: `hosts[0].name`.
+fn dotted(path: &[String]) -> String {
+    let mut text = String::new();
+    for part in path {
+        if part.bytes().all(|byte| byte.is_ascii_digit()) {
+            text.extend(["[", part, "]"]);
+        } else {
+            text.extend([if text.is_empty() { "" } else { "." }, part]);
+        }
+    }
+    text
 }
 
 /// Everything about a value that does not fit a schema.
@@ -120,7 +133,7 @@ fn wrong_type(value: &Value, expected: &[&str]) -> Unfit {
 fn bad_choice(error: &ValidationError<'_>) -> Unfit {
     let choices = choices(error);
     let choices: Vec<&str> = choices.iter().map(String::as_str).collect();
-    let found = text(error.instance());
+    let found = words::short(&text(error.instance()));
     let hint = name::suggest(&found, choices.iter().copied()).map(|meant| format!("did you mean `{meant}`?"));
     let one_of = if choices.len() == 1 { "" } else { "one of " };
     let message = format!("must be {one_of}{}, not `{found}`", name::list(&choices));

@@ -120,7 +120,7 @@ impl<'a> Finder<'a> {
         let path = path(error);
         let node = self.node(&path);
         let found = node.as_str().map_or_else(|| node.to_json().to_string(), str::to_owned);
-        let message = format!("{} cannot be `{found}`", self.subject(&path));
+        let message = format!("{} cannot be `{}`", self.subject(&path), schema::words::short(&found));
         let choices: Vec<&str> = choices.iter().map(String::as_str).collect();
         let problem = Diagnostic::error("bad-value", self.source, node.span, message);
         let hint = match name::suggest(&found, choices.iter().copied()) {

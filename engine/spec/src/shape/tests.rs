@@ -57,7 +57,7 @@ fn every_misfit_is_reported_at_once() {
     10:11 wrong-type «3» `enum` must be a list, not a number []
     11:14 bad-pattern «"["» `[` is not a regular expression: unclosed character class []
     12:13 unknown-key «minimm» unknown key `minimm` in `items` [did you mean `minimum`?]
-    13:43 wrong-type «yes» `required` must be `true` or `false`, not text [write `true`, without quotes]
+    13:43 wrong-type «yes» `required` must be `true` or `false` or a list, not text [write `true`, without quotes]
     16:11 wrong-type «[x]» `tool` must be text, not a list []
     17:15 bad-value «contine» `on_error` cannot be `contine` [did you mean `continue`? it is one of `fail`, `continue`, `auto_heal`]
     18:18 bad-value «0» `concurrency` must be at least 1 []

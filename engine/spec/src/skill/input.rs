@@ -76,7 +76,10 @@ impl Input {
 /// The entry's own keys, and its schema.
 fn split(node: &Node) -> (Node, Node) {
     let Kind::Map(entries) = &node.kind else { return (node.clone(), node.clone()) };
-    let (head, keywords) = entries.iter().cloned().partition(|(key, _)| HEAD.contains(&key.value.as_str()));
+    // A list of required keys is a keyword; `true` and `false` are about the input itself.
+    let is_head =
+        |key: &str, value: &Node| HEAD.contains(&key) && (key != "required" || value.items().is_empty());
+    let (head, keywords) = entries.iter().cloned().partition(|(key, value)| is_head(&key.value, value));
     let part = |entries| Node { kind: Kind::Map(entries), span: node.span };
     (part(head), part(keywords))
 }
@@ -115,8 +118,8 @@ fn own_properties() -> Map<String, Value> {
             "description": "Type of the value."
         },
         "required": {
-            "type": "boolean",
-            "description": "Whether a run must be given it."
+            "anyOf": [{ "type": "boolean" }, { "type": "array", "items": { "type": "string" } }],
+            "description": "Whether a run must be given it; or, of an object, a list of the keys that it must have."
         },
         "description": {
             "type": "string",

@@ -118,6 +118,9 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
     if let Some(module) = &module {
         check_names(module, source, &mut diagnostics);
         for tool in &module.tools {
+            for parameter in tool.input.0.iter().map(|(_, parameter)| parameter).chain(&tool.output) {
+                crate::schema::idle::report(source, &parameter.node, &mut diagnostics);
+            }
             if let Err(problems) = compile(module, tool, source) {
                 diagnostics.extend(problems);
             }

@@ -19,6 +19,8 @@ pub struct Parameter {
     pub required: bool,
     /// JSON Schema of its value, `default` and `description` included.
     pub schema: Value,
+    /// The schema as it is written.
+    pub node: Node,
 }
 
 impl Parameters {
@@ -57,7 +59,7 @@ impl Parameter {
         }
         node.read::<ValueSchema>()?;
         let required = node.get("default").is_none() && optional != Some(true);
-        Ok(Self { required, schema: node.to_json() })
+        Ok(Self { required, schema: node.to_json(), node })
     }
 }
 

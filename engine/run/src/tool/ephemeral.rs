@@ -41,6 +41,7 @@ mod wait;
 use build::{Build, Test};
 use checkout::Checkout;
 use extend::Extend;
+use http::Asker;
 use list::List;
 use logs::Logs;
 use merge_request::FindMergeRequest;
@@ -87,6 +88,7 @@ pub(crate) const TOOLS: &[(&str, Make)] = &[
 pub(crate) struct Local {
     namespaces: Arc<Namespaces>,
     launcher: Arc<Launcher>,
+    asker: Arc<Asker>,
     defaults: Arc<Defaults>,
 }
 
@@ -102,6 +104,7 @@ impl Local {
         Self {
             namespaces: Arc::new(Namespaces::new(state_folder.join("ephemeral"))),
             launcher,
+            asker: Arc::new(Asker::new()),
             defaults: Arc::new(defaults),
         }
     }

@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use self::client::{Answer, Request};
+use self::client::Answer;
 use super::native::{Face, Native, bounded, invalid};
 use super::{CallContext, ToolError};
 
-pub(super) use self::client::Web;
+pub(super) use self::client::{Request, Web};
 
 /// `http_request`.
 pub(super) struct HttpRequest(pub(super) Arc<Web>);

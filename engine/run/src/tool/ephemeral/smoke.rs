@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Local;
-use super::http::Asker;
 use super::manifest::FilledCheck;
 use super::wait::Target;
 use crate::tool::native::{Face, Native, bounded};
@@ -64,7 +63,7 @@ impl Native for Smoke {
 
     async fn call(&self, context: &CallContext, args: Args) -> Result<Output, ToolError> {
         let target = Target::of(&self.0, &args.namespace)?;
-        let checks = bounded(context, check_all(&target, context)).await??;
+        let checks = bounded(context, check_all(&self.0, &target, context)).await??;
         let failed: Vec<&Checked> = checks.iter().filter(|checked| !checked.problem.is_empty()).collect();
         match failed.as_slice() {
             [] => Ok(Output { namespace: args.namespace, passed: checks.len(), checks }),
@@ -82,11 +81,10 @@ impl Native for Smoke {
     }
 }
 
-async fn check_all(target: &Target, context: &CallContext) -> Result<Vec<Checked>, ToolError> {
-    let asker = Asker::new(PATIENCE)?;
+async fn check_all(local: &Local, target: &Target, context: &CallContext) -> Result<Vec<Checked>, ToolError> {
     let mut checks = Vec::new();
     for wanted in target.manifest.smoke_checks(&target.values())? {
-        let checked = check(&asker, &target.service.url(), &wanted).await;
+        let checked = check(local, &target.service.url(), &wanted).await;
         let word = if checked.problem.is_empty() { "ok" } else { &checked.problem };
         (context.progress)(&format!("GET {}: {word}", wanted.path));
         checks.push(checked);
@@ -94,11 +92,11 @@ async fn check_all(target: &Target, context: &CallContext) -> Result<Vec<Checked
     Ok(checks)
 }
 
-async fn check(asker: &Asker, address: &str, wanted: &FilledCheck) -> Checked {
+async fn check(local: &Local, address: &str, wanted: &FilledCheck) -> Checked {
     let url = format!("{address}{}", wanted.path);
     let started = Instant::now();
-    let (status, problem) = match asker.get(&url).await {
-        Err(reason) => (None, reason),
+    let (status, problem) = match local.asker.get(&url, PATIENCE).await {
+        Err(error) => (None, error.message),
         Ok(answer) if answer.status != wanted.status => {
             (Some(answer.status), format!("it answered {} instead of {}", answer.status, wanted.status))
         }

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Local;
 use super::clock::left_until;
-use super::http::Asker;
 use super::namespace::Record;
 use super::service::State;
 use super::wait::{Target, is_healthy};
@@ -84,7 +83,7 @@ impl Native for Status {
         let record = self.0.namespaces.read(&args.namespace)?;
         let summary = Summary::of(&record);
         let healthy = match summary.state {
-            State::Running => is_target_healthy(&Target::of(&self.0, &args.namespace)?).await?,
+            State::Running => is_target_healthy(&self.0, &Target::of(&self.0, &args.namespace)?).await?,
             State::Reserved | State::Stopped => false,
         };
         let folder = self.0.namespaces.path(&record.name).display().to_string();
@@ -115,7 +114,7 @@ impl Summary {
     }
 }
 
-async fn is_target_healthy(target: &Target) -> Result<bool, ToolError> {
+async fn is_target_healthy(local: &Local, target: &Target) -> Result<bool, ToolError> {
     let url = format!("{}{}", target.service.url(), target.manifest.health_path(&target.values())?);
-    Ok(Asker::new(PATIENCE)?.get(&url).await.is_ok_and(|answer| is_healthy(&answer)))
+    Ok(local.asker.get(&url, PATIENCE).await.is_ok_and(|answer| is_healthy(&answer)))
 }

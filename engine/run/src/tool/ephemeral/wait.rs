@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::build::checked_out;
 use super::clock;
-use super::http::{Answer, Asker};
+use super::http::Answer;
 use super::manifest::{Manifest, Values};
 use super::service::{Service, last_words};
 use super::start::SERVICE_LOG;
@@ -72,7 +72,7 @@ impl Native for Wait {
         let target = Target::of(&self.0, &args.namespace)?;
         let until = Instant::now() + patience;
         let until = context.deadline.map_or(until, |deadline| until.min(deadline - LAST_WORDS));
-        bounded(context, target.until_healthy(context, until)).await?
+        bounded(context, target.until_healthy(&self.0, context, until)).await?
     }
 }
 
@@ -104,15 +104,20 @@ impl Target {
         Values { commit: &self.service.commit, namespace: &self.record.name, port: self.service.port }
     }
 
-    async fn until_healthy(&self, context: &CallContext, until: Instant) -> Result<Output, ToolError> {
+    async fn until_healthy(
+        &self,
+        local: &Local,
+        context: &CallContext,
+        until: Instant,
+    ) -> Result<Output, ToolError> {
         let url = format!("{}{}", self.service.url(), self.manifest.health_path(&self.values())?);
         let started = Instant::now();
-        let asker = Asker::new(QUESTION.min(until.saturating_duration_since(started).max(LAST_WORDS)))?;
         let mut pause = FIRST_PAUSE;
         let mut questions = 0;
         loop {
             questions += 1;
-            let answer = asker.get(&url).await;
+            let left = until.saturating_duration_since(Instant::now()).max(LAST_WORDS);
+            let answer = local.asker.get(&url, QUESTION.min(left)).await;
             let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
             if !self.service.process.is_alive() {
                 return Err(self.failed(
@@ -152,9 +157,9 @@ pub(super) fn is_healthy(answer: &Answer) -> bool {
     (200..300).contains(&answer.status)
 }
 
-fn in_words(answer: &Result<Answer, String>) -> String {
+fn in_words(answer: &Result<Answer, ToolError>) -> String {
     match answer {
-        Err(reason) => reason.clone(),
+        Err(error) => error.message.clone(),
         Ok(answer) => {
             let body: String = answer.body.chars().take(SHOWN).collect();
             let words: Vec<&str> = body.split_whitespace().collect();

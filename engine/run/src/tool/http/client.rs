@@ -31,20 +31,20 @@ pub(in crate::tool) struct Web {
 }
 
 /// A request, ready to be sent more than once.
-pub(super) struct Request {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Option<String>,
-    pub(super) timeout: Duration,
-    pub(super) follow_redirects: bool,
+pub(in crate::tool) struct Request {
+    pub(in crate::tool) method: Method,
+    pub(in crate::tool) url: Url,
+    pub(in crate::tool) headers: HeaderMap,
+    pub(in crate::tool) body: Option<String>,
+    pub(in crate::tool) timeout: Duration,
+    pub(in crate::tool) follow_redirects: bool,
 }
 
 /// Whatever came back.
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(in crate::tool) struct Answer {
+    pub(in crate::tool) status: u16,
     pub(super) headers: BTreeMap<String, String>,
-    pub(super) content: Vec<u8>,
+    pub(in crate::tool) content: Vec<u8>,
     pub(super) method: Method,
     /// Without the query, which may hold secrets.
     pub(super) url: String,
@@ -56,7 +56,7 @@ impl Web {
     }
 
     /// Sends a request once and reads the whole answer.
-    pub(super) async fn send(&self, request: &Request) -> Result<Answer, ToolError> {
+    pub(in crate::tool) async fn send(&self, request: &Request) -> Result<Answer, ToolError> {
         let client = self.client(request.follow_redirects)?;
         let mut sending = client
             .request(request.method.clone(), request.url.clone())

@@ -1,5 +1,7 @@
 //! Deployments of the sample's merge requests, from finding the commit to the release.
 
+use std::time::Duration;
+
 use aa_spec::tool::ErrorKind;
 use serde_json::{Value, json};
 
@@ -23,9 +25,8 @@ async fn check_out(bench: &Bench, mr: u64) -> Value {
     json!({"namespace": reserved["namespace"]})
 }
 
-async fn get(url: &str) -> Result<String, String> {
-    let asker = Asker::new(std::time::Duration::from_secs(5)).unwrap();
-    asker.get(url).await.map(|answer| answer.body)
+async fn get(url: &str) -> Result<String, ToolError> {
+    Asker::new().get(url, Duration::from_secs(5)).await.map(|answer| answer.body)
 }
 
 async fn release(bench: &Bench, namespace: &Value) -> Value {
@@ -63,7 +64,7 @@ async fn a_good_merge_request_is_deployed_and_released() {
 
     let released = release(&bench, &namespace).await;
     assert_eq!(released["processes"], 1);
-    assert_eq!(get(url).await.unwrap_err(), "nobody listens");
+    assert_eq!(get(url).await.unwrap_err().kind, ErrorKind::Network);
 }
 
 #[tokio::test]
@@ -103,7 +104,7 @@ async fn a_service_that_never_becomes_healthy_is_given_up() {
     let last = error.details["last_lines"].to_string();
     assert!(last.contains("GET /healthz HTTP/1.1 -> 503"), "{last}");
     release(&bench, &namespace).await;
-    assert_eq!(get(started["url"].as_str().unwrap()).await.unwrap_err(), "nobody listens");
+    assert_eq!(get(started["url"].as_str().unwrap()).await.unwrap_err().kind, ErrorKind::Network);
 }
 
 #[tokio::test]

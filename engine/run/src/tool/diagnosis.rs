@@ -44,7 +44,8 @@ pub(super) fn failed(
 ) -> ToolError {
     let stdout = tail(&finished.stdout);
     let said = if finished.stderr.trim().is_empty() { &stdout } else { &finished.stderr };
-    let rule = rules.iter().find(|rule| rule.pattern.is_match(said));
+    let rule =
+        rules.iter().find(|rule| rule.pattern.is_match(&finished.stderr) || rule.pattern.is_match(&stdout));
     let by_code = || finished.code().and_then(|code| kinds.get(&code).copied());
     let kind =
         rule.map(|rule| rule.kind).or_else(by_code).or_else(|| sign(said)).unwrap_or(ErrorKind::Permanent);

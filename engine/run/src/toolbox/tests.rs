@@ -84,3 +84,5 @@ fn text_that_is_no_yaml_is_a_diagnostic() {
     assert!(!toolbox.problems("b_c").is_empty());
     assert!(source(&toolbox, "echo").is_some());
 }
+
+mod shipped;

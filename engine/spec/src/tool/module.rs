@@ -197,7 +197,7 @@ pub struct Exit {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRule {
-    /// Regular expression on what the command wrote to standard error, or else to standard output.
+    /// Regular expression on what the command wrote last, to standard error or standard output.
     #[schemars(with = "crate::schema::Pattern")]
     pub r#match: Spanned<String>,
     /// What kind of error that is.

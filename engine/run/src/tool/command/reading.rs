@@ -120,6 +120,7 @@ fn typed(name: &str, text: Option<&str>, types: &Types) -> Result<Value, String>
         FieldType::Flag => Ok((!text.is_empty()).into()),
         FieldType::Words => Ok(words(text).collect()),
         _ if text.is_empty() || text == "-" => Ok(Value::Null),
+        FieldType::Trimmed => Ok(text.into()),
         FieldType::Integer => text.parse::<i64>().map(Value::from).map_err(|_| wrong("whole number")),
         FieldType::Number => match text.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(number.into()),

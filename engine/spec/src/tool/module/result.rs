@@ -58,6 +58,8 @@ pub enum FieldType {
     Boolean,
     /// Whether there is anything in it; never null.
     Flag,
+    /// Text without the white space around it.
+    Trimmed,
     /// A list of what white space or commas stand between; never null.
     Words,
 }

@@ -1,0 +1,101 @@
+//! The shipped modules, on the real thing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::*;
+use crate::tool::{CallContext, ToolError};
+
+mod git;
+
+fn modules() -> Vec<ModuleText> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools");
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    let read = |path: &PathBuf| ModuleText {
+        layer: "shipped".to_owned(),
+        source: Source::new(path.file_name().unwrap().to_str().unwrap(), fs::read_to_string(path).unwrap()),
+    };
+    paths.iter().map(read).collect()
+}
+
+/// The shipped tools, called in a folder of their own.
+struct Bench {
+    folder: tempfile::TempDir,
+    toolbox: Toolbox,
+}
+
+impl Bench {
+    fn new(variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = std::env::vars_os().filter(|(name, _)| name == "PATH");
+        let given = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let home = [("HOME".into(), folder.path().into())];
+        let surroundings = Surroundings {
+            environment: Environment::new(kept.chain(home).chain(given)),
+            output_bytes: 8 * 1024 * 1024,
+            proxy: None,
+            state_folder: folder.path().to_owned(),
+            ephemeral: ephemeral::Defaults::default(),
+        };
+        Self { toolbox: Toolbox::new(modules(), &surroundings), folder }
+    }
+
+    async fn call(&self, tool: &str, args: Value) -> Result<Value, ToolError> {
+        let Value::Object(args) = args else { panic!("arguments are an object") };
+        let tool = self.toolbox.tool(tool).unwrap_or_else(|| panic!("no tool {tool}"));
+        tool.call(&CallContext::detached(self.folder.path()), args).await
+    }
+
+    async fn ok(&self, tool: &str, args: Value) -> Value {
+        match self.call(tool, args.clone()).await {
+            Ok(value) => value,
+            Err(error) => panic!("{tool} {args}: {error} {}", error.details),
+        }
+    }
+
+    async fn error(&self, tool: &str, args: Value) -> ToolError {
+        match self.call(tool, args.clone()).await {
+            Ok(value) => panic!("{tool} {args} gave {value}"),
+            Err(error) => error,
+        }
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.folder.path().join(path)).unwrap()
+    }
+}
+
+#[test]
+fn shipped_modules_have_no_problems_and_no_tool_twice() {
+    let mut seen = BTreeMap::new();
+    for text in modules() {
+        let (module, problems) = recipe::check(&text.source);
+        let problems: Vec<_> =
+            problems.iter().map(|problem| format!("{}: {}", problem.place().line, problem.message)).collect();
+        assert!(problems.is_empty(), "{}: {problems:#?}", text.source.path);
+        let module = module.unwrap();
+        assert_eq!(format!("{}.yaml", module.module.value), *text.source.path);
+        for tool in &module.tools {
+            let name = tool.name.value.clone();
+            assert!(
+                tool.output.is_some() || tool.effect.value != aa_spec::tool::Effect::Read,
+                "{name} has no output"
+            );
+            let other = seen.insert(name.clone(), text.source.path.clone());
+            assert_eq!(other, None, "{name} is in two modules");
+        }
+    }
+    for name in BuiltIn::names() {
+        assert!(!seen.contains_key(name), "{name} is built in");
+    }
+}

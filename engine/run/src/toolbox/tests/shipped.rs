@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -9,6 +10,7 @@ use super::*;
 use crate::tool::{CallContext, ToolError};
 
 mod git;
+mod system;
 
 fn modules() -> Vec<ModuleText> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools");
@@ -22,31 +24,43 @@ fn modules() -> Vec<ModuleText> {
     paths.iter().map(read).collect()
 }
 
+/// One toolbox for all tests: reading the modules takes long in a build for tests.
+static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
+    let path = std::env::vars_os().filter(|(name, _)| name == "PATH");
+    let own = VARIABLES.iter().map(|(name, value)| (name.into(), value.into()));
+    let surroundings = Surroundings {
+        environment: Environment::new(path.chain(own)),
+        output_bytes: 8 * 1024 * 1024,
+        proxy: None,
+        state_folder: "/nonexistent".into(),
+        ephemeral: ephemeral::Defaults::default(),
+    };
+    Toolbox::new(modules(), &surroundings)
+});
+
+/// What commands see: nothing of whoever runs the tests.
+const VARIABLES: [(&str, &str); 6] = [
+    ("HOME", "/nonexistent"),
+    ("GIT_CONFIG_SYSTEM", "/dev/null"),
+    ("GIT_AUTHOR_NAME", "Ada"),
+    ("GIT_AUTHOR_EMAIL", "ada@example.org"),
+    ("GIT_COMMITTER_NAME", "Ada"),
+    ("GIT_COMMITTER_EMAIL", "ada@example.org"),
+];
+
 /// The shipped tools, called in a folder of their own.
 struct Bench {
     folder: tempfile::TempDir,
-    toolbox: Toolbox,
 }
 
 impl Bench {
-    fn new(variables: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let kept = std::env::vars_os().filter(|(name, _)| name == "PATH");
-        let given = variables.iter().map(|(name, value)| (name.into(), value.into()));
-        let home = [("HOME".into(), folder.path().into())];
-        let surroundings = Surroundings {
-            environment: Environment::new(kept.chain(home).chain(given)),
-            output_bytes: 8 * 1024 * 1024,
-            proxy: None,
-            state_folder: folder.path().to_owned(),
-            ephemeral: ephemeral::Defaults::default(),
-        };
-        Self { toolbox: Toolbox::new(modules(), &surroundings), folder }
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
     async fn call(&self, tool: &str, args: Value) -> Result<Value, ToolError> {
         let Value::Object(args) = args else { panic!("arguments are an object") };
-        let tool = self.toolbox.tool(tool).unwrap_or_else(|| panic!("no tool {tool}"));
+        let tool = TOOLBOX.tool(tool).unwrap_or_else(|| panic!("no tool {tool}"));
         tool.call(&CallContext::detached(self.folder.path()), args).await
     }
 

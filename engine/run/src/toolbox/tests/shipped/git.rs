@@ -5,16 +5,9 @@ use serde_json::json;
 
 use super::*;
 
-const WHO: [(&str, &str); 4] = [
-    ("GIT_AUTHOR_NAME", "Ada"),
-    ("GIT_AUTHOR_EMAIL", "ada@example.org"),
-    ("GIT_COMMITTER_NAME", "Ada"),
-    ("GIT_COMMITTER_EMAIL", "ada@example.org"),
-];
-
 /// A folder with a repository `work` of two commits.
 async fn repository() -> Bench {
-    let bench = Bench::new(&WHO);
+    let bench = Bench::new();
     bench.ok("git_init", json!({"path": "work"})).await;
     commit(&bench, "a.txt", "one\n", "first").await;
     commit(&bench, "b.txt", "two\n", "second").await;
@@ -56,7 +49,7 @@ fn field<'a>(list: &'a Value, name: &str) -> Vec<&'a str> {
 
 #[tokio::test]
 async fn status_of_an_empty_repository() {
-    let bench = Bench::new(&WHO);
+    let bench = Bench::new();
     bench.ok("git_init", json!({"path": "work"})).await;
     let status = bench.work("git_status", json!({})).await;
     assert_eq!(
@@ -404,7 +397,7 @@ async fn failures_have_kinds() {
 async fn no_text_becomes_an_option() {
     let bench = with_remote().await;
     let mut tried = 0;
-    for spec in bench.toolbox.specs().iter().filter(|spec| spec.module == "git") {
+    for spec in TOOLBOX.specs().iter().filter(|spec| spec.module == "git") {
         for name in free_texts(&spec.input) {
             let mut args = serde_json::Map::new();
             for required in spec.input["required"].as_array().unwrap() {

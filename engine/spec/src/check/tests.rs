@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use self::world::World;
@@ -33,7 +34,7 @@ fn problems(text: &str, strictness: Strictness) -> String {
 
 #[test]
 fn a_skill_of_every_kind_becomes_a_plan() {
-    let plan = plan(include_str!("tests/everything.yaml"));
+    let plan = plan(EVERYTHING);
     insta::assert_snapshot!(serde_json::to_string_pretty(&plan).unwrap());
     assert_eq!(plan.hash().len(), 64);
     let again: Plan = serde_json::from_value(serde_json::to_value(&plan).unwrap()).unwrap();
@@ -212,4 +213,55 @@ steps:
         other => panic!("{other:?}"),
     });
     assert_eq!(durations.collect::<Vec<_>>(), [json!(120_000), json!(3_000), json!("{{ a }}s")]);
+}
+
+const EVERYTHING: &str = include_str!("tests/everything.yaml");
+
+/// The skill of every kind, with a few pieces of its text moved, doubled or lost.
+fn damaged() -> impl Strategy<Value = String> {
+    let edit = (0..3_u8, any::<proptest::sample::Index>(), any::<proptest::sample::Index>(), 0..40_usize);
+    proptest::collection::vec(edit, 1..4).prop_map(|edits| {
+        let mut text: Vec<char> = EVERYTHING.chars().collect();
+        for (kind, at, to, length) in edits {
+            let start = at.index(text.len());
+            let piece: Vec<char> = text[start..(start + length).min(text.len())].to_vec();
+            if kind != 0 {
+                text.drain(start..start + piece.len());
+            }
+            if kind != 1 && !text.is_empty() {
+                let to = to.index(text.len());
+                text.splice(to..to, piece);
+            }
+        }
+        text.into_iter().collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn damaged_skills_have_problems_in_their_place(text in damaged(), lenient: bool, strict: bool) {
+        let source = Source::new("skills/x.yaml", text.as_str());
+        let (plan, diagnostics) = check(&source, &World, Strictness { lenient, strict });
+        prop_assert_eq!(plan.is_none(), crate::diagnostic::has_errors(&diagnostics));
+        for problem in &diagnostics {
+            prop_assert!(crate::diagnostic::CODES.iter().any(|(code, _)| *code == problem.code));
+            let (start, end) = (problem.span.start as usize, problem.span.end as usize);
+            prop_assert!(problem.source.text.get(start..end).is_some(), "{problem:?}");
+        }
+        if let Some(plan) = plan {
+            for skill in plan.skills.values().chain([&plan.skill]) {
+                for (index, step) in skill.steps.iter().enumerate() {
+                    prop_assert!(step.needs.iter().all(|need| *need < index));
+                }
+            }
+            let again: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+            prop_assert_eq!(again.hash(), plan.hash());
+            let _ = crate::graph::terminal(&plan.skill, 80);
+        }
+    }
+
+    #[test]
+    fn any_text_is_answered(text in "(name|steps|tool|args|:|-| |\n|\\{|\\}|\\[|\\]|\"|x|1|#|&a|\\*a|\\||>){0,40}") {
+        let _ = check(&Source::new("x.yaml", text), &World, Strictness::default());
+    }
 }

@@ -166,6 +166,15 @@ impl<'a> Walk<'a> {
             }
             Expr::Slice(slice) => {
                 self.expression(&slice.expr);
+                if slice.step.as_ref().is_some_and(|step| !is_positive(step)) {
+                    // The engine cannot be trusted with the others.
+                    let hint = "to go backwards, use `| reverse`".to_owned();
+                    self.refuse(
+                        "the step of a slice must be a positive number".to_owned(),
+                        hint,
+                        &slice.expr,
+                    );
+                }
                 let bounds = [&slice.start, &slice.stop, &slice.step];
                 bounds.into_iter().flatten().for_each(|bound| self.expression(bound));
             }
@@ -313,6 +322,10 @@ impl<'a> Walk<'a> {
         let offset = at.span().start_offset as usize;
         self.found.unknown.get_or_insert(SyntaxError { message, offset, path: Vec::new(), hint });
     }
+}
+
+fn is_positive(step: &Expr<'_>) -> bool {
+    matches!(step, Expr::Const(step) if step.value.as_i64().is_some_and(|step| step > 0))
 }
 
 /// Where a path begins; the engine's spans of nested accesses begin at their last part.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use minijinja::machinery::{Token, Tokenizer};
@@ -60,30 +61,41 @@ impl Program {
 
     /// The value; of a text, the text.
     pub(super) fn eval(&self, scope: &Scope, missing: Missing) -> Result<Value, EvalError> {
+        // The engine is not ours: should it panic, only this template fails. All it works
+        // on is immutable, so nothing is left half done.
+        let evaluated = catch_unwind(AssertUnwindSafe(|| self.run(scope, missing)));
+        evaluated.unwrap_or_else(|_| {
+            let message = format!("cannot evaluate `{}`: the template engine has failed", self.shown());
+            Err(EvalError { message })
+        })
+    }
+
+    fn run(&self, scope: &Scope, missing: Missing) -> Result<Value, EvalError> {
         let result = match &self.parts.form {
             Form::Expression { null, fail } => {
                 let cell = if missing == Missing::Null { null } else { fail };
-                let compiled = cell.get_or_init(|| {
-                    let source = self.runnable_source(true);
-                    engine(missing)
-                        .compile_expression_owned(source)
-                        .map(Box::new)
-                        .map_err(|error| self.explain(&error, None))
-                });
+                let compiled = cell.get_or_init(|| self.compiled_expression(missing));
                 compiled.as_ref().map_err(Clone::clone)?.eval(scope.root())
             }
             Form::Text { null, fail } => {
                 let cell = if missing == Missing::Null { null } else { fail };
-                let compiled = cell.get_or_init(|| {
-                    let mut environment = engine(missing).clone();
-                    let added = environment.add_template_owned("text", self.runnable_source(false));
-                    added.map(|()| Box::new(environment)).map_err(|error| self.explain(&error, None))
-                });
+                let compiled = cell.get_or_init(|| self.compiled_text(missing));
                 let environment = compiled.as_ref().map_err(Clone::clone)?;
                 environment.get_template("text").and_then(|text| text.render(scope.root())).map(Value::from)
             }
         };
         result.map_err(|error| self.explain(&error, Some(scope)))
+    }
+
+    fn compiled_expression(&self, missing: Missing) -> Compiled {
+        let compiled = engine(missing).compile_expression_owned(self.runnable_source(true));
+        compiled.map(Box::new).map_err(|error| self.explain(&error, None))
+    }
+
+    fn compiled_text(&self, missing: Missing) -> CompiledText {
+        let mut environment = Box::new(engine(missing).clone());
+        let added = environment.add_template_owned("text", self.runnable_source(false));
+        added.map(|()| environment).map_err(|error| self.explain(&error, None))
     }
 
     /// An error for a value that is missing although it is needed.

@@ -1,5 +1,7 @@
 //! Tests of the template language.
 
+mod any;
+
 use serde_json::{Value, json};
 
 use super::vocabulary::{FILTERS, FUNCTIONS, METHODS, TESTS};

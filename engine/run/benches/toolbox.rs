@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use aa_run::tool::ephemeral::Defaults;
 use aa_run::tool::process::Environment;
-use aa_run::toolbox::{ModuleText, Surroundings, Toolbox};
+use aa_run::toolbox::{ModuleText, Toolbox, ToolboxOptions};
 use aa_spec::source::Source;
 
 fn main() {
@@ -25,14 +25,14 @@ fn main() {
         })
         .collect();
     let toolbox = || {
-        let surroundings = Surroundings {
+        let options = ToolboxOptions {
             environment: Environment::new(std::env::vars_os()),
             output_bytes: 1024,
             proxy: None,
             state_folder: "/".into(),
             ephemeral: Defaults::default(),
         };
-        Toolbox::new(modules.clone(), &surroundings)
+        Toolbox::new(modules.clone(), &options)
     };
     for name in ["echo", "shell", "file_read", "http_get", "ephemeral_build", "disk_free", "git_log"] {
         let first = median(|| toolbox().tool(name).is_some());

@@ -35,9 +35,9 @@ pub struct ModuleText {
     pub source: Source,
 }
 
-/// What tools need of their surroundings.
+/// What tools need to know of where they run.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct ToolboxOptions {
     /// The environment that commands may inherit from.
     pub environment: Environment,
     /// Most bytes that a command may print or an answer may have.
@@ -86,11 +86,11 @@ struct Parsed {
 
 impl Toolbox {
     /// A toolbox of these modules, nearest first, and the built-in tools. Parses nothing yet.
-    pub fn new(modules: Vec<ModuleText>, surroundings: &Surroundings) -> Self {
+    pub fn new(modules: Vec<ModuleText>, options: &ToolboxOptions) -> Self {
         let entry = |text| Entry { text, folded: OnceLock::new(), parsed: OnceLock::new() };
-        let launcher = Arc::new(Launcher::new(surroundings.environment.clone(), surroundings.output_bytes));
+        let launcher = Arc::new(Launcher::new(options.environment.clone(), options.output_bytes));
         let shelf = Shelf {
-            built_in: BuiltIn::new(launcher.clone(), surroundings),
+            built_in: BuiltIn::new(launcher.clone(), options),
             modules: modules.into_iter().map(entry).collect(),
             launcher,
             found: Mutex::default(),

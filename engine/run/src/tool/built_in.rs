@@ -14,7 +14,7 @@ use super::net::{PortCheck, WaitPort};
 use super::plain::{Echo, TextLines};
 use super::process::Launcher;
 use super::shell::Shell;
-use crate::toolbox::Surroundings;
+use crate::toolbox::ToolboxOptions;
 
 /// Makes built-in tools. A tool is made when it is looked up, its schemas with it.
 pub(crate) struct BuiltIn {
@@ -60,14 +60,10 @@ const MODULES: &[(&str, &str)] = &[
 ];
 
 impl BuiltIn {
-    pub(crate) fn new(launcher: Arc<Launcher>, surroundings: &Surroundings) -> Self {
+    pub(crate) fn new(launcher: Arc<Launcher>, options: &ToolboxOptions) -> Self {
         Self {
-            web: Arc::new(Web::new(surroundings.proxy.clone(), surroundings.output_bytes)),
-            local: ephemeral::Local::new(
-                &surroundings.state_folder,
-                launcher.clone(),
-                surroundings.ephemeral.clone(),
-            ),
+            web: Arc::new(Web::new(options.proxy.clone(), options.output_bytes)),
+            local: ephemeral::Local::new(&options.state_folder, launcher.clone(), options.ephemeral.clone()),
             launcher,
         }
     }
@@ -105,14 +101,14 @@ mod tests {
     #[test]
     fn every_tool_is_described_and_strict() {
         let launcher = Arc::new(Launcher::new(Environment::default(), 1));
-        let surroundings = Surroundings {
+        let options = ToolboxOptions {
             environment: Environment::default(),
             output_bytes: 1,
             proxy: None,
             state_folder: PathBuf::new(),
             ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
         };
-        let built_in = BuiltIn::new(launcher, &surroundings);
+        let built_in = BuiltIn::new(launcher, &options);
         let mut modules = BTreeSet::new();
         for name in BuiltIn::names() {
             let spec = built_in.tool(name).unwrap().spec().clone();

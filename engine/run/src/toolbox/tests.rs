@@ -7,14 +7,14 @@ fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
         layer: (*layer).to_owned(),
         source: Source::new(*path, *text),
     };
-    let surroundings = Surroundings {
+    let options = ToolboxOptions {
         environment: Environment::default(),
         output_bytes: 1000,
         proxy: None,
         state_folder: PathBuf::new(),
         ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
     };
-    Toolbox::new(modules.iter().map(text).collect(), &surroundings)
+    Toolbox::new(modules.iter().map(text).collect(), &options)
 }
 
 fn module(name: &str, tools: &[&str]) -> String {

@@ -28,14 +28,14 @@ fn modules() -> Vec<ModuleText> {
 static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
     let path = std::env::vars_os().filter(|(name, _)| name == "PATH");
     let own = VARIABLES.iter().map(|(name, value)| (name.into(), value.into()));
-    let surroundings = Surroundings {
+    let options = ToolboxOptions {
         environment: Environment::new(path.chain(own)),
         output_bytes: 8 * 1024 * 1024,
         proxy: None,
         state_folder: "/nonexistent".into(),
         ephemeral: ephemeral::Defaults::default(),
     };
-    Toolbox::new(modules(), &surroundings)
+    Toolbox::new(modules(), &options)
 });
 
 /// What commands see: nothing of whoever runs the tests.

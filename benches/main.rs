@@ -135,7 +135,8 @@ impl Bench {
         }
         let run = ["skill", "run", skill, "--quiet"];
         let aa = [env!("CARGO_BIN_EXE_aa")].into_iter().chain(run).collect::<Vec<_>>();
-        let floor = [self.floor.to_str().unwrap()].into_iter().chain(floor.iter().copied()).collect::<Vec<_>>();
+        let floor =
+            [self.floor.to_str().unwrap()].into_iter().chain(floor.iter().copied()).collect::<Vec<_>>();
         self.measure(&aa, 1);
         let (mut ours, mut floors) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
@@ -153,7 +154,8 @@ impl Bench {
     }
 
     fn time(&self, arguments: &[&str], times: usize) -> Cost {
-        let command = [env!("CARGO_BIN_EXE_aa")].into_iter().chain(arguments.iter().copied()).collect::<Vec<_>>();
+        let command =
+            [env!("CARGO_BIN_EXE_aa")].into_iter().chain(arguments.iter().copied()).collect::<Vec<_>>();
         self.measure(&command, 1);
         median(self.measure(&command, times))
     }
@@ -205,12 +207,16 @@ fn step(index: usize, tool: &str, needs: &str) -> String {
 }
 
 fn fan(count: i32, tool: &str) -> String {
-    format!("  - name: fan\n    tool: {tool}\n    foreach: \"{{{{ range({count}) }}}}\"\n    concurrency: 16\n")
+    format!(
+        "  - name: fan\n    tool: {tool}\n    foreach: \"{{{{ range({count}) }}}}\"\n    concurrency: 16\n"
+    )
 }
 
 /// A skill of about 600 lines: a hundred steps of six lines that refer to each other.
 fn big_skill(name: &str) -> String {
-    let mut text = format!("name: {name}\ndescription: A benchmark\ninputs:\n  - {{name: x, type: string, default: a}}\nsteps:\n");
+    let mut text = format!(
+        "name: {name}\ndescription: A benchmark\ninputs:\n  - {{name: x, type: string, default: a}}\nsteps:\n"
+    );
     for index in 0..100 {
         let before = if index == 0 { "inputs.x".to_owned() } else { format!("s{}.value", index - 1) };
         write!(

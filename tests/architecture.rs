@@ -55,7 +55,8 @@ fn shipped(text: &str) -> &str {
 }
 
 fn is_test_file(path: &Path) -> bool {
-    path.file_stem().is_some_and(|stem| stem == "tests") || path.components().any(|part| part.as_os_str() == "tests")
+    path.file_stem().is_some_and(|stem| stem == "tests")
+        || path.components().any(|part| part.as_os_str() == "tests")
 }
 
 fn complain(problems: &[String]) {
@@ -82,7 +83,8 @@ fn dependencies(manifest: &str) -> Vec<String> {
     for line in manifest.lines() {
         if let Some(section) = line.strip_prefix('[') {
             inside = section.trim_end_matches(']').ends_with("dependencies") && !section.contains("dev-");
-        } else if inside && let Some(name) = line.split(['.', '=', ' ']).next()
+        } else if inside
+            && let Some(name) = line.split(['.', '=', ' ']).next()
             && !name.is_empty()
             && !name.starts_with('#')
         {
@@ -113,7 +115,8 @@ fn the_map_names_every_top_module_and_nothing_else() {
 
 /// Back-ticked words that look like paths of this repository.
 fn ticked_paths(text: &str) -> BTreeSet<String> {
-    let tops = ["engine/", "cli/", "tests/", "skills/", "tools/", "personas/", "schemas/", "benches/", "fuzz/"];
+    let tops =
+        ["engine/", "cli/", "tests/", "skills/", "tools/", "personas/", "schemas/", "benches/", "fuzz/"];
     text.split('`')
         .skip(1)
         .step_by(2)
@@ -173,7 +176,9 @@ fn functions(text: &str) -> Vec<(String, usize)> {
         let indent = &line[..line.len() - line.trim_start().len()];
         let close = format!("{indent}}}");
         if let Some(length) = lines[start..].iter().position(|line| *line == close) {
-            let is_declaration = lines[start..start + length].iter().any(|line| line.ends_with(';') && line.starts_with(indent) && !line.starts_with(&format!("{indent} ")));
+            let is_declaration = lines[start..start + length].iter().any(|line| {
+                line.ends_with(';') && line.starts_with(indent) && !line.starts_with(&format!("{indent} "))
+            });
             if !is_declaration {
                 found.push((name, length + 1));
             }
@@ -185,18 +190,21 @@ fn functions(text: &str) -> Vec<(String, usize)> {
 fn function_name(line: &str) -> Option<String> {
     let before = line.split("fn ").next()?;
     let qualifiers = ["", "pub", "pub(crate)", "pub(super)", "async", "const"];
-    let is_function = line.contains("fn ") && before.split_whitespace().all(|word| qualifiers.contains(&word));
+    let is_function =
+        line.contains("fn ") && before.split_whitespace().all(|word| qualifiers.contains(&word));
     let name = line.split("fn ").nth(1)?.split(['(', '<']).next()?;
     (is_function && !line.ends_with('}') && !line.ends_with(';')).then(|| name.to_owned())
 }
 
 #[test]
 fn no_marks_are_left_in_the_code() {
-    let marks = ["todo!(", "unimplemented!(", "dbg!(", "TO".to_owned() + "DO", "FIX".to_owned() + "ME"].map(String::from);
+    let marks = ["todo!(", "unimplemented!(", "dbg!(", concat!("TO", "DO"), concat!("FIX", "ME")];
     let mut problems = Vec::new();
     for path in sources() {
         for (index, line) in read(&path).lines().enumerate() {
-            if marks.iter().any(|mark| line.contains(mark.as_str())) || line.trim_start().starts_with("#[ignore") {
+            if marks.iter().any(|mark| line.contains(mark))
+                || line.trim_start().starts_with("#[ignore")
+            {
                 problems.push(format!("{}:{}: {}", path.display(), index + 1, line.trim()));
             }
         }

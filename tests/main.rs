@@ -3,5 +3,8 @@
 
 mod support;
 
+/// The rules of ARCHITECTURE.md: arrows, map, length, names, words.
+mod architecture;
+
 /// Every help page, and what is said when arguments make no sense.
 mod help;

@@ -57,8 +57,8 @@ fn main() {
     }
     for (name, times) in &mut series {
         times.sort();
-        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
-        println!("{name:<42} p10 {:>7.0}  p50 {:>7.0}  p99 {:>8.0} µs", at(0.1), at(0.5), at(0.99));
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_micros();
+        println!("{name:<42} p10 {:>7}  p50 {:>7}  p99 {:>8} µs", at(10), at(50), at(99));
     }
 }
 

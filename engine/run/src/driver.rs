@@ -26,6 +26,7 @@ use self::calls::{Calls, Ended};
 pub use self::clock::{Clock, WallClock};
 use self::inbox::Inbox;
 use self::lines::{Line, Lines};
+pub(crate) use self::veil::Veil;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::machine::{Call, Command, Machine, Misfit};

@@ -9,20 +9,38 @@ use aa_spec::input::InputError;
 use aa_spec::plan::Plan;
 pub use aa_spec::plan::resolve::{ResolvedPlan, ResolvedStep};
 use aa_spec::source::Source;
+#[cfg(doc)]
+use aa_spec::tool::ErrorKind;
 use aa_spec::tool::ToolSpec;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
+use crate::home::FileError;
 use crate::settings::Settings;
-use crate::store::{RunFilter, RunStatus, RunSummary, StoreError};
+use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
+use crate::tool::Progress;
+use parts::Parts;
 
-/// Everything a front end needs. Cheap to clone.
+mod admission;
+mod catalog;
+mod history;
+mod parts;
+mod steering;
+mod tools;
+mod watching;
+
+#[cfg(test)]
+mod tests;
+
+/// Everything a front end needs. Cheap to clone; clones share the store and the limits.
 #[derive(Clone)]
 pub struct Engine {
-    settings: Arc<Settings>,
+    parts: Arc<Parts>,
     after_commit: Option<AfterCommit>,
+    /// Through which front end requests to runs come.
+    origin: Origin,
 }
 
 /// A skill that can be run.
@@ -162,6 +180,14 @@ pub enum StartError {
         /// What it is.
         found: String,
     },
+    /// The folder in which the run was started is gone.
+    #[error("run {run} was started in `{}`, and there is no such folder any more", .folder.display())]
+    FolderGone {
+        /// Which run.
+        run: RunId,
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// The run is over.
     #[error("run {run} is over: it is {status}")]
     Over {
@@ -179,9 +205,9 @@ pub enum StartError {
 }
 
 impl Engine {
-    /// Puts an engine together. Opens nothing yet: the store is opened by its first use.
+    /// Puts an engine together. Opens nothing yet: each part is made when it is first needed.
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), after_commit: None }
+        Self { parts: Arc::new(Parts::new(settings)), after_commit: None, origin: Origin::Cli }
     }
 
     /// Calls this with every event after its commit; tests of crashes hang themselves in here.
@@ -190,51 +216,81 @@ impl Engine {
         Self { after_commit: Some(hook), ..self }
     }
 
+    /// The same engine for another front end: its requests to runs say so.
+    #[must_use]
+    pub fn through(&self, origin: Origin) -> Self {
+        Self { origin, ..self.clone() }
+    }
+
     /// The settings it was made with.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.parts.settings
     }
 
     /// Every skill, by name; nearer layers shadow farther ones.
-    pub fn skills(&self) -> Vec<SkillEntry> {
-        Vec::new()
+    ///
+    /// # Errors
+    /// A folder of skills cannot be read.
+    pub fn skills(&self) -> Result<Vec<SkillEntry>, StartError> {
+        catalog::skills(&self.parts)
     }
 
     /// Reads and checks a skill, by name or path.
+    ///
+    /// # Errors
+    /// There is none, or it or something that it refers to cannot be read.
     pub fn check(&self, skill: &str, strictness: Strictness) -> Result<CheckedSkill, StartError> {
-        let _ = strictness;
-        Err(StartError::UnknownSkill { name: skill.to_owned(), suggestion: None })
+        catalog::check(&self.parts, skill, strictness)
     }
 
     /// Resolves what can be resolved of a run before it starts.
+    ///
+    /// # Errors
+    /// Those of [`Self::start`] before it creates the run.
     pub fn plan(&self, request: &RunRequest) -> Result<ResolvedPlan, StartError> {
-        Err(StartError::UnknownSkill { name: request.skill.clone(), suggestion: None })
+        let mut resolved = admission::admit(&self.parts, request)?.resolve(&self.parts)?;
+        history::expect(&self.parts, &mut resolved);
+        Ok(resolved)
     }
 
-    /// Starts a run.
+    /// Starts a run, or finds the one that the same request has started.
+    ///
+    /// # Errors
+    /// The skill, its inputs or the plan's hash are wrong: then there is no run. Or the
+    /// store cannot be written.
     pub async fn start(&self, request: RunRequest) -> Result<RunHandle, StartError> {
-        Err(StartError::UnknownSkill { name: request.skill, suggestion: None })
+        steering::start(self, request).await
     }
 
     /// Goes on with a run that no living process drives.
+    ///
+    /// # Errors
+    /// It is driven, over, or cannot be read; or its folder is gone.
     pub async fn resume(&self, run: RunId, park: Park) -> Result<RunHandle, StartError> {
-        let _ = (park, &self.after_commit);
-        Err(StoreError::NoRun(run).into())
+        steering::resume(self, run, park).await
     }
 
     /// Takes back the completed steps of a run that is over.
+    ///
+    /// # Errors
+    /// It is not over, is driven, or cannot be read; or its folder is gone.
     pub async fn undo(&self, run: RunId, by: &str) -> Result<RunHandle, StartError> {
-        let _ = by;
-        Err(StoreError::NoRun(run).into())
+        steering::undo(self, run, by).await
     }
 
-    /// Asks for a run's end, whoever drives it.
+    /// Asks for a run's end, whoever drives it. When nobody does, it ends here and now.
+    ///
+    /// # Errors
+    /// It is over already.
     pub async fn cancel(&self, run: RunId, by: &str, reason: &str) -> Result<(), StartError> {
-        let _ = (by, reason);
-        Err(StoreError::NoRun(run).into())
+        steering::cancel(self, run, by, reason).await
     }
 
-    /// Answers an open question of a run, whoever drives it.
+    /// Answers an open question of a run, whoever drives it. When nobody does, the answer is
+    /// written down, and [`Self::resume`] goes on with it.
+    ///
+    /// # Errors
+    /// There is no such question, or that is no answer to it.
     pub async fn answer(
         &self,
         run: RunId,
@@ -242,11 +298,14 @@ impl Engine {
         answer: &str,
         by: &str,
     ) -> Result<(), StartError> {
-        let _ = (step, answer, by);
-        Err(StoreError::NoRun(run).into())
+        let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned() };
+        steering::ask(self, run, by, ask).await
     }
 
-    /// Says how a step with unknown outcome ended.
+    /// Says how a step with unknown outcome ended, as [`Self::answer`] does.
+    ///
+    /// # Errors
+    /// The step's outcome is not in doubt.
     pub async fn resolve(
         &self,
         run: RunId,
@@ -254,63 +313,87 @@ impl Engine {
         resolution: Resolution,
         by: &str,
     ) -> Result<(), StartError> {
-        let _ = (step, resolution, by);
-        Err(StoreError::NoRun(run).into())
+        steering::ask(self, run, by, Ask::Resolve { step: step.clone(), resolution }).await
     }
 
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
-        let _ = filter;
-        Ok(Vec::new())
+        self.parts.store()?.runs(filter)
     }
 
     /// One run.
     pub fn run(&self, run: RunId) -> Result<RunSummary, StoreError> {
-        Err(StoreError::NoRun(run))
+        self.parts.store()?.run(run)
     }
 
     /// Events of a run from a `seq` on.
     pub fn events(&self, run: RunId, from: u64) -> Result<Vec<Event>, StoreError> {
-        let _ = from;
-        Err(StoreError::NoRun(run))
+        self.parts.store()?.events(run, from)
     }
 
     /// The plan that a run is pinned to.
     pub fn run_plan(&self, run: RunId) -> Result<Plan, StoreError> {
-        Err(StoreError::NoRun(run))
+        self.parts.store()?.plan(run)
     }
 
     /// Events of a run as they come, from a `seq` on, whoever drives it; ends with the run.
+    /// Needs a runtime.
     pub fn watch(&self, run: RunId, from: u64) -> Result<mpsc::UnboundedReceiver<Event>, StoreError> {
-        let _ = from;
-        Err(StoreError::NoRun(run))
+        watching::watch(self.parts.store()?, run, from)
     }
 
-    /// Every tool, by module and name.
-    pub fn tools(&self) -> Vec<Arc<ToolSpec>> {
-        Vec::new()
+    /// Every tool, by name.
+    ///
+    /// # Errors
+    /// A folder of tool modules, or one of them, cannot be read.
+    pub fn tools(&self) -> Result<Vec<Arc<ToolSpec>>, StartError> {
+        Ok(self.parts.toolbox()?.specs())
     }
 
     /// One tool.
-    pub fn tool(&self, name: &str) -> Option<Arc<ToolSpec>> {
-        let _ = name;
-        None
+    ///
+    /// # Errors
+    /// A folder of tool modules, or one of them, cannot be read.
+    pub fn tool(&self, name: &str) -> Result<Option<Arc<ToolSpec>>, StartError> {
+        Ok(self.parts.toolbox()?.tool(name).map(|tool| tool.spec().clone()))
     }
 
-    /// Calls one tool outside a run.
+    /// What is wrong with the tool modules.
+    ///
+    /// # Errors
+    /// A folder of tool modules, or one of them, cannot be read.
+    pub fn tool_problems(&self) -> Result<Vec<Diagnostic>, StartError> {
+        Ok(self.parts.toolbox()?.diagnostics())
+    }
+
+    /// What is wrong with where secrets come from, a line each.
+    pub fn secret_problems(&self) -> Vec<String> {
+        self.parts.secrets.doubts()
+    }
+
+    /// Calls one tool outside a run. From a terminal, an argument that is nothing but
+    /// `{{ secrets.NAME }}` is that secret.
+    ///
+    /// # Errors
+    /// The tool's, or [`ErrorKind::Invalid`] when the arguments do not fit it.
     pub async fn call_tool(
         &self,
         name: &str,
         args: Map<String, Value>,
-        progress: crate::tool::Progress,
+        progress: Progress,
     ) -> Result<Value, StepError> {
-        let _ = (args, progress);
-        Err(StepError::new(aa_spec::tool::ErrorKind::NotFound, format!("there is no tool `{name}`")))
+        tools::call(self, name, args, progress).await
+    }
+}
+
+impl From<FileError> for StartError {
+    fn from(error: FileError) -> Self {
+        Self::Unreadable { path: error.path, message: error.message }
     }
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Engine").field("settings", &self.parts.settings).finish_non_exhaustive()
     }
 }

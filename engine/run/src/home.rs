@@ -101,11 +101,24 @@ impl Home {
     /// # Errors
     /// A folder cannot be read, or two of its files have one name.
     pub fn list(&self, kind: Kind) -> Result<Vec<Entry>, FileError> {
-        let mut all = shipped_entries(kind);
-        for layer in self.layers(kind).iter().rev() {
-            all.extend(self.entries(layer)?);
+        let mut nearest = BTreeMap::new();
+        for entry in self.all(kind)? {
+            nearest.entry(entry.name.clone()).or_insert(entry);
         }
-        Ok(all.into_values().collect())
+        Ok(nearest.into_values().collect())
+    }
+
+    /// Every file, the nearest layer first, by name within a layer.
+    ///
+    /// # Errors
+    /// A folder cannot be read, or two of its files have one name.
+    pub fn all(&self, kind: Kind) -> Result<Vec<Entry>, FileError> {
+        let mut all = Vec::new();
+        for layer in self.layers(kind) {
+            all.extend(self.entries(&layer)?.into_values());
+        }
+        all.extend(shipped_entries(kind).into_values());
+        Ok(all)
     }
 
     /// A file that was named by its path, relative to the working folder.

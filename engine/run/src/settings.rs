@@ -74,8 +74,8 @@ pub struct SkillFolder {
 pub struct Ephemeral {
     /// The repository that merge requests belong to, when a skill names none.
     pub repository: Option<String>,
-    /// How long a namespace lives when a skill does not say.
-    pub ttl: Option<Duration>,
+    /// How long a namespace lives when a skill does not say, e.g. `2h`.
+    pub ttl: Option<String>,
 }
 
 /// What the settings are made from.
@@ -127,7 +127,10 @@ impl Settings {
             },
             calls: calls(&mut layers),
             output_bytes: bytes(&mut layers, "limits.output_bytes", |c| &c.limits.output_bytes, 1 << 20),
-            step_timeout: duration(&mut layers, "limits.step_timeout", |c| &c.limits.step_timeout),
+            step_timeout: duration(&mut layers, "limits.step_timeout", |c| &c.limits.step_timeout)
+                // A file's durations were checked when it was read, a variable's just now.
+                .and_then(|text| aa_spec::duration::parse_ms(&text).ok())
+                .map(Duration::from_millis),
             ephemeral: Ephemeral {
                 repository: repository(&mut layers),
                 ttl: duration(&mut layers, "ephemeral.ttl", |c| &c.ephemeral.ttl),
@@ -209,20 +212,18 @@ fn bytes(layers: &mut Layers<'_>, key: &'static str, field: layer::Field<Bytes>,
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-fn duration(layers: &mut Layers<'_>, key: &'static str, field: layer::Field<String>) -> Option<Duration> {
+fn duration(layers: &mut Layers<'_>, key: &'static str, field: layer::Field<String>) -> Option<String> {
     let parse = |text: &str| aa_spec::duration::parse_ms(text).map(|_| text.to_owned());
     let (text, origin) = layers.scalar(key, field, parse)?;
-    // A file's durations were checked when it was read, a variable's just now.
-    let duration = aa_spec::duration::parse_ms(&text).ok().map(Duration::from_millis);
     layers.note(key, json!(text), origin);
-    duration
+    Some(text)
 }
 
-/// A path becomes absolute; whatever has a colon is an address.
+/// A path becomes absolute; whatever has a colon is an address, and `sample` is shipped.
 fn repository(layers: &mut Layers<'_>) -> Option<String> {
     let key = "ephemeral.repository";
     let (text, origin) = layers.scalar(key, |c| &c.ephemeral.repository, |text| Ok(text.to_owned()))?;
-    let is_path = !text.contains(':');
+    let is_path = !text.contains(':') && text != "sample";
     let repository = if is_path { layers.resolve(Some(&origin), &text).display().to_string() } else { text };
     layers.note(key, json!(repository), origin);
     Some(repository)

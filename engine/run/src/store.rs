@@ -3,6 +3,7 @@
 //! One writer thread owns the write connection, drains what is queued, commits once
 //! and then acknowledges all. What is acknowledged survives a power cut.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::event::{Body, Event, Origin, Resolution, RunId, StepPath, Time};
+use crate::event::{Event, Origin, Resolution, RunId, StepPath, Time};
 use blobs::Blobs;
 use journal::{Birth, Journal, Takeover};
 use reader::Reader;
@@ -341,6 +342,11 @@ impl Store {
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
         self.parts.reader.runs(filter)
+    }
+
+    /// Median duration of each step in the last completed runs of a skill, in milliseconds.
+    pub fn usual_durations(&self, skill: &str, runs: u32) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.parts.reader.usual_durations(skill, runs)
     }
 
     /// Puts a request into a run's inbox.

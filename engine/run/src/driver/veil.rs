@@ -15,7 +15,7 @@ const SHORTEST: usize = 4;
 const SHORTEST_LINE: usize = 8;
 
 /// Knows every secret that this run has opened.
-pub(super) struct Veil {
+pub(crate) struct Veil {
     secrets: Arc<dyn Secrets>,
     known: Mutex<Arc<Vec<Known>>>,
 }
@@ -28,7 +28,7 @@ struct Known {
 }
 
 impl Veil {
-    pub(super) fn new(secrets: Arc<dyn Secrets>) -> Self {
+    pub(crate) fn new(secrets: Arc<dyn Secrets>) -> Self {
         Self { secrets, known: Mutex::default() }
     }
 
@@ -37,7 +37,7 @@ impl Veil {
     /// # Errors
     /// A secret that cannot be had, that is too short to be hidden later, or that a
     /// template has taken to pieces.
-    pub(super) async fn open(&self, args: Map<String, Value>) -> Result<Map<String, Value>, StepError> {
+    pub(crate) async fn open(&self, args: Map<String, Value>) -> Result<Map<String, Value>, StepError> {
         let mut args = Value::Object(args);
         let mut values = Vec::new();
         for name in seal::names_in(&args) {
@@ -80,7 +80,7 @@ impl Veil {
     }
 
     /// A text from outside without secrets, and without the marks of sealed ones.
-    pub(super) fn hide(&self, text: &str) -> String {
+    pub(crate) fn hide(&self, text: &str) -> String {
         let mut value = Value::from(text);
         self.hide_value(&mut value);
         match value {
@@ -90,7 +90,7 @@ impl Veil {
     }
 
     /// A value from outside without secrets, and without the marks of sealed ones.
-    pub(super) fn hide_value(&self, value: &mut Value) {
+    pub(crate) fn hide_value(&self, value: &mut Value) {
         seal::clean(value);
         let known = self.known();
         if !known.is_empty() {
@@ -99,7 +99,7 @@ impl Veil {
     }
 
     /// An error without secrets.
-    pub(super) fn hide_error(&self, error: &mut StepError) {
+    pub(crate) fn hide_error(&self, error: &mut StepError) {
         error.message = self.hide(&error.message);
         self.hide_value(&mut error.details);
     }

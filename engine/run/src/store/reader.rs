@@ -1,11 +1,11 @@
 //! The reads, each on a connection of its own so that they never wait for a write.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aa_spec::plan::Plan;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter, types::Value as Param};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value as Param};
 
 use super::blobs::Blobs;
 use super::{Request, RunFilter, RunStatus, RunSummary, StoreError, database, owner, row};
@@ -66,6 +66,31 @@ impl Reader {
         let (sql, params) = query(filter);
         let limit = filter.limit.map_or(usize::MAX, |limit| limit as usize);
         self.summaries(&sql, params, limit, |run| run.interrupted || !filter.interrupted)
+    }
+
+    /// Median duration of each step in the last completed runs of a skill, in milliseconds.
+    pub(super) fn usual_durations(
+        &self,
+        skill: &str,
+        runs: u32,
+    ) -> Result<BTreeMap<String, u64>, StoreError> {
+        let sql = "select body ->> 'step', body ->> 'duration_ms' from events
+                   where kind = 'step_completed' and body is not null and run in
+                     (select id from runs where skill = ? and status = 'completed' order by id desc limit ?)";
+        self.with(|db| {
+            let mut select = db.prepare_cached(sql).map_err(|e| self.failed(&e))?;
+            let rows = select.query_map(params![skill, runs], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
+            let mut durations = BTreeMap::<String, Vec<u64>>::new();
+            for row in rows.map_err(|e| self.failed(&e))? {
+                let (step, ms) = row.map_err(|e| self.failed(&e))?;
+                durations.entry(step).or_default().push(u64::try_from(ms).unwrap_or(0));
+            }
+            let median = |mut of: Vec<u64>| {
+                of.sort_unstable();
+                of[of.len() / 2]
+            };
+            Ok(durations.into_iter().map(|(step, of)| (step, median(of))).collect())
+        })
     }
 
     pub(super) fn inbox(&self, run: RunId) -> Result<Vec<Request>, StoreError> {

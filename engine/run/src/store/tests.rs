@@ -5,7 +5,7 @@ use aa_spec::skill::OnFailure;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::event::{StepError, StepPath};
+use crate::event::{Body, StepError, StepPath};
 
 mod death;
 mod faults;
@@ -50,6 +50,7 @@ fn at(ms: i64) -> Time {
 }
 
 /// The first event of every run in here.
+#[expect(clippy::unnecessary_wraps, reason = "what `create` calls")]
 fn begun(run: RunId) -> Result<Vec<Event>, StoreError> {
     let body = Body::SkillStarted {
         skill: "s".to_owned(),

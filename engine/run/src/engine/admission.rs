@@ -1,0 +1,107 @@
+//! Everything that must be right before there is a run.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aa_spec::input::{self, InputError};
+use aa_spec::name::fold;
+use aa_spec::plan::resolve::{Known, ResolvedPlan, resolve};
+use aa_spec::plan::{Plan, SkillPlan};
+use aa_spec::template::{Scope, seal};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::parts::Parts;
+use super::{Inputs, RunRequest, StartError, catalog};
+use crate::home::FileError;
+
+/// A run that may start.
+pub(super) struct Admitted {
+    pub(super) plan: Arc<Plan>,
+    pub(super) inputs: Map<String, Value>,
+    pub(super) config: Value,
+    pub(super) env: Map<String, Value>,
+}
+
+/// Checks the skill, binds the inputs, and holds the result against the wanted plan.
+pub(super) fn admit(parts: &Parts, request: &RunRequest) -> Result<Admitted, StartError> {
+    let checked = catalog::check(parts, &request.skill, request.strictness)?;
+    let Some(plan) = checked.plan else { return Err(StartError::Invalid(checked.diagnostics)) };
+    let config = catalog::config(parts);
+    let env = environment(parts, &plan);
+    let scope = scope(&plan.skill, &config, &env, Utc::now());
+    let inputs = given(&plan.skill, &request.inputs)
+        .and_then(|given| input::bind(&plan.skill, &given, &scope))
+        .map_err(StartError::Inputs)?;
+    let admitted = Admitted { plan, inputs, config, env };
+    if let Some(wanted) = &request.plan_hash {
+        let found = admitted.resolve(parts)?.hash;
+        if found != *wanted {
+            return Err(StartError::PlanChanged { wanted: wanted.clone(), found });
+        }
+    }
+    Ok(admitted)
+}
+
+impl Admitted {
+    /// What would happen.
+    pub(super) fn resolve(&self, parts: &Parts) -> Result<ResolvedPlan, FileError> {
+        let toolbox = parts.toolbox()?;
+        let modules = toolbox.modules();
+        let touches = |tool: &str, _: &Value| {
+            let module = toolbox.tool(tool).map(|tool| tool.spec().module.clone());
+            let entry = modules.iter().find(|entry| Some(&entry.name) == module.as_ref());
+            entry.map(|entry| entry.requires.clone()).unwrap_or_default()
+        };
+        let known = Known { inputs: &self.inputs, config: &self.config, env: &self.env };
+        Ok(resolve(&self.plan, known, &touches))
+    }
+}
+
+/// Given inputs as JSON, texts read by the declared types.
+fn given(skill: &SkillPlan, inputs: &Inputs) -> Result<Map<String, Value>, Vec<InputError>> {
+    let (mut given, texts) = match inputs {
+        Inputs::Json(json) => (json.clone(), &[][..]),
+        Inputs::Text(text) => (Map::new(), &text[..]),
+        Inputs::Mixed { json, text } => (json.clone(), &text[..]),
+    };
+    let mut errors = Vec::new();
+    let mut named = BTreeSet::new();
+    for (name, text) in texts {
+        let twice =
+            || InputError { name: name.clone(), message: "is given twice".to_owned(), hint: String::new() };
+        match input::coerce(skill, name, text) {
+            Ok(_) if !named.insert(fold(name)) => errors.push(twice()),
+            Ok(value) => {
+                given.retain(|other, _| fold(other) != fold(name));
+                given.insert(name.clone(), value);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(given) } else { Err(errors) }
+}
+
+/// The variables that the skill and its sub-skills declare, as far as they are set.
+fn environment(parts: &Parts, plan: &Plan) -> Map<String, Value> {
+    let skills = std::iter::once(&plan.skill).chain(plan.skills.values());
+    let names: BTreeSet<&String> = skills.flat_map(|skill| &skill.env).collect();
+    let variables = &parts.settings.environment;
+    let set = names.into_iter().filter_map(|name| Some((name.clone(), variables.get(name)?.clone().into())));
+    let mut environment = Value::Object(set.collect());
+    seal::clean(&mut environment);
+    match environment {
+        Value::Object(environment) => environment,
+        _ => Map::new(),
+    }
+}
+
+/// What defaults of inputs may read.
+fn scope(skill: &SkillPlan, config: &Value, env: &Map<String, Value>, now: DateTime<Utc>) -> Scope {
+    let mut scope = Scope::default();
+    scope.set("config", config);
+    scope.set("env", &Value::Object(env.clone()));
+    scope.set("defaults", &skill.defaults);
+    scope.set_now(now.timestamp_millis());
+    scope
+}

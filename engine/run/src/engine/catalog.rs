@@ -1,0 +1,143 @@
+//! Skills found, read and checked against what is there.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::Arc;
+
+use aa_spec::check::{self, Catalog, Strictness};
+use aa_spec::diagnostic::{Diagnostic, has_errors};
+use aa_spec::name;
+use aa_spec::source::Source;
+use aa_spec::template::seal;
+use aa_spec::tool::ToolSpec;
+use aa_spec::yaml;
+use serde_json::Value;
+
+use super::parts::Parts;
+use super::{CheckedSkill, SkillEntry, StartError};
+use crate::home::{Entry, FileError, Kind};
+use crate::toolbox::Toolbox;
+
+/// Every skill, by name.
+pub(super) fn skills(parts: &Parts) -> Result<Vec<SkillEntry>, StartError> {
+    let entries = parts.home.list(Kind::Skill)?.into_iter();
+    let skill = |entry: Entry| {
+        let text = parts.home.read(&entry).map(|source| description(&source)).unwrap_or_default();
+        SkillEntry { name: entry.name, description: text, layer: entry.layer, path: entry.shown }
+    };
+    Ok(entries.map(skill).collect())
+}
+
+/// Reads and checks a skill, by name or path.
+pub(super) fn check(parts: &Parts, skill: &str, strictness: Strictness) -> Result<CheckedSkill, StartError> {
+    let entry = find(parts, skill)?;
+    let source = parts.home.read(&entry)?;
+    let shelves = Shelves::new(parts)?;
+    let lenient = strictness.lenient || entry.lenient;
+    let (plan, mut diagnostics) = check::check(&source, &shelves, Strictness { lenient, ..strictness });
+    shelves.explain(&mut diagnostics)?;
+    let plan = plan.filter(|_| !has_errors(&diagnostics)).map(Arc::new);
+    Ok(CheckedSkill { source, plan, diagnostics })
+}
+
+fn find(parts: &Parts, skill: &str) -> Result<Entry, StartError> {
+    if is_path(skill) {
+        return Ok(parts.home.at(Path::new(skill)));
+    }
+    if let Some(entry) = parts.home.find(Kind::Skill, skill)? {
+        return Ok(entry);
+    }
+    let known = parts.home.list(Kind::Skill)?;
+    let near = name::suggest(skill, known.iter().map(|entry| entry.name.as_str()));
+    Err(StartError::UnknownSkill { name: skill.to_owned(), suggestion: near.map(str::to_owned) })
+}
+
+/// A name has no slash and no ending.
+fn is_path(skill: &str) -> bool {
+    let path = Path::new(skill);
+    skill.contains('/') || path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+}
+
+/// The first line of a skill's description, without reading the rest of the skill.
+fn description(source: &Source) -> String {
+    let mut lines = source.text.lines().skip_while(|line| !line.starts_with("description:"));
+    let Some(first) = lines.next() else { return String::new() };
+    let rest = lines.take_while(|line| line.is_empty() || line.starts_with([' ', '\t']));
+    let head: Vec<&str> = std::iter::once(first).chain(rest).collect();
+    let node = yaml::parse(&Source::new(source.path.clone(), head.join("\n"))).ok();
+    let text = node.as_ref().and_then(|node| node.get("description")?.as_str());
+    text.and_then(|text| text.trim().lines().next()).unwrap_or_default().to_owned()
+}
+
+/// What a check may look up, and what went wrong while it did.
+struct Shelves<'a> {
+    parts: &'a Parts,
+    toolbox: Toolbox,
+    unreadable: RefCell<Option<FileError>>,
+    missing_tools: RefCell<Vec<String>>,
+}
+
+impl<'a> Shelves<'a> {
+    fn new(parts: &'a Parts) -> Result<Self, FileError> {
+        let toolbox = parts.toolbox()?;
+        Ok(Self { parts, toolbox, unreadable: RefCell::default(), missing_tools: RefCell::default() })
+    }
+
+    /// Says why something could not be looked up, where that is not the skill's fault.
+    fn explain(self, diagnostics: &mut Vec<Diagnostic>) -> Result<(), FileError> {
+        if let Some(error) = self.unreadable.into_inner() {
+            return Err(error);
+        }
+        for name in self.missing_tools.into_inner() {
+            for problem in self.toolbox.problems(&name) {
+                if !diagnostics.contains(&problem) {
+                    diagnostics.push(problem);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note<T>(&self, result: Result<T, FileError>) -> Option<T> {
+        result.map_err(|error| self.unreadable.borrow_mut().get_or_insert(error).clone()).ok()
+    }
+}
+
+impl Catalog for Shelves<'_> {
+    fn tool(&self, name: &str) -> Option<Arc<ToolSpec>> {
+        let tool = self.toolbox.tool(name);
+        if tool.is_none() {
+            self.missing_tools.borrow_mut().push(name.to_owned());
+        }
+        tool.map(|tool| tool.spec().clone())
+    }
+
+    fn tool_names(&self) -> Vec<String> {
+        self.toolbox.names()
+    }
+
+    fn skill(&self, name: &str) -> Option<Source> {
+        let entry = self.note(self.parts.home.find(Kind::Skill, name))??;
+        self.note(self.parts.home.read(&entry))
+    }
+
+    fn skill_names(&self) -> Vec<String> {
+        let known = self.note(self.parts.home.list(Kind::Skill)).unwrap_or_default();
+        known.into_iter().map(|entry| entry.name).collect()
+    }
+
+    fn secret_names(&self) -> Vec<String> {
+        self.parts.secrets.names()
+    }
+
+    fn config(&self) -> Value {
+        config(self.parts)
+    }
+}
+
+/// What skills see as `config`.
+pub(super) fn config(parts: &Parts) -> Value {
+    let mut config = Value::Object(parts.settings.values.clone());
+    seal::clean(&mut config);
+    config
+}

@@ -1,0 +1,97 @@
+//! What an engine is made of: each part is made when it is first needed, and once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::driver::{AfterCommit, Means, WallClock};
+use crate::home::{FileError, Home, Kind};
+use crate::settings::{SecretStore, Settings};
+use crate::store::{Store, StoreError};
+use crate::tool::ephemeral;
+use crate::tool::process::Environment;
+use crate::toolbox::{ModuleText, Surroundings, Toolbox};
+
+/// What all clones of an engine share.
+pub(super) struct Parts {
+    pub(super) settings: Settings,
+    pub(super) home: Home,
+    pub(super) secrets: Arc<SecretStore>,
+    permits: Arc<Semaphore>,
+    /// Changes when this process has put something into an inbox.
+    nudge: watch::Sender<()>,
+    store: Mutex<Option<Store>>,
+    toolbox: Mutex<Option<Toolbox>>,
+}
+
+impl Parts {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            home: Home::new(&settings),
+            secrets: Arc::new(SecretStore::new(&settings)),
+            permits: Arc::new(Semaphore::new(settings.calls.min(Semaphore::MAX_PERMITS))),
+            nudge: watch::Sender::new(()),
+            store: Mutex::default(),
+            toolbox: Mutex::default(),
+            settings,
+        }
+    }
+
+    /// The store; opened, and created if need be, by the first who asks.
+    pub(super) fn store(&self) -> Result<Store, StoreError> {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = &*store {
+            return Ok(store.clone());
+        }
+        let opened = Store::open(&self.settings.state_folder, self.settings.store)?;
+        Ok(store.insert(opened).clone())
+    }
+
+    /// The tools; the texts of all modules are read by the first who asks.
+    pub(super) fn toolbox(&self) -> Result<Toolbox, FileError> {
+        let mut toolbox = self.toolbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(toolbox) = &*toolbox {
+            return Ok(toolbox.clone());
+        }
+        let mut modules = Vec::new();
+        for entry in self.home.all(Kind::Module)? {
+            modules.push(ModuleText { source: self.home.read(&entry)?, layer: entry.layer });
+        }
+        Ok(toolbox.insert(Toolbox::new(modules, &self.surroundings())).clone())
+    }
+
+    /// What a driver needs beside its run.
+    pub(super) fn means(&self, after_commit: Option<AfterCommit>) -> Result<Means, FileError> {
+        let toolbox = self.toolbox()?;
+        Ok(Means {
+            tools: Arc::new(move |name| toolbox.tool(name)),
+            permits: Arc::clone(&self.permits),
+            secrets: self.secrets.clone(),
+            clock: Arc::new(WallClock),
+            nudge: self.nudge.subscribe(),
+            call_timeout: self.settings.step_timeout,
+            after_commit,
+        })
+    }
+
+    /// Tells the drivers of this process that an inbox has something new.
+    pub(super) fn nudge(&self) {
+        self.nudge.send_replace(());
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        let variables = self.settings.environment.iter();
+        let own = &self.settings.ephemeral;
+        let usual = ephemeral::Defaults::default();
+        Surroundings {
+            environment: Environment::new(variables.map(|(name, value)| (name.into(), value.into()))),
+            output_bytes: self.settings.output_bytes,
+            proxy: None,
+            state_folder: self.settings.state_folder.clone(),
+            ephemeral: ephemeral::Defaults {
+                repository: own.repository.clone().unwrap_or(usual.repository),
+                ttl: own.ttl.clone().unwrap_or(usual.ttl),
+            },
+        }
+    }
+}

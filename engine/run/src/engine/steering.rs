@@ -1,0 +1,296 @@
+//! Runs started, gone on with, taken back, and asked for things.
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aa_spec::plan::{FORMAT, Plan};
+use chrono::{SubsecRound, Utc};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use super::admission::{self, Admitted};
+use super::{Engine, Notice, Outcome, RunHandle, RunRequest, StartError, watching};
+use crate::driver::{self, Drive, Entry, Park, WallClock, drive};
+use crate::event::{Body, Event, Origin, RunId, Time};
+use crate::machine::Machine;
+use crate::store::{Ask, Created, Lease, NewRun, Request, RunSummary, Store, StoreError};
+
+/// How long a process that drives a run may take to read its inbox before whoever asked goes away.
+const PATIENCE: Duration = Duration::from_secs(2);
+const TICK: Duration = Duration::from_millis(20);
+
+/// Admits and creates a run, and drives it.
+pub(super) async fn start(engine: &Engine, request: RunRequest) -> Result<RunHandle, StartError> {
+    // The store is opened while the skill is read.
+    let parts = Arc::clone(&engine.parts);
+    let store = tokio::task::spawn_blocking(move || parts.store());
+    let admitted = admission::admit(&engine.parts, &request)?;
+    let store = store.await.map_err(|_| StoreError::Stopped)??;
+    let begun = Arc::new(Mutex::new(None));
+    let new = NewRun {
+        skill: admitted.plan.skill.name.clone(),
+        plan: Arc::clone(&admitted.plan),
+        origin: request.origin,
+        at: now(),
+        folder: engine.settings().folder.clone(),
+        request_key: request.request_key.clone(),
+    };
+    let first = first_event(&admitted, &request, &new);
+    let plan = Arc::clone(&admitted.plan);
+    let slot = Arc::clone(&begun);
+    let begin = move |run: RunId| {
+        let first = Event { run_id: run, ..first.clone() };
+        let (machine, events) = driver::begin(&plan, first, &WallClock)
+            .map_err(|misfit| StoreError::Corrupt { run, message: misfit.message })?;
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((machine, events.clone()));
+        Ok(events)
+    };
+    let lease = match store.create(new, begin).await? {
+        Created::New(lease) => lease,
+        Created::Existing(run) => return join(engine, &store, run, request.park).await,
+    };
+    let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let (machine, events) = begun.ok_or(StoreError::Stopped)?;
+    let (watchers, notices) = mpsc::unbounded_channel();
+    for event in events {
+        if let Some(hook) = &engine.after_commit {
+            hook(&event);
+        }
+        // The receiver is still in our hands.
+        let _ = watchers.send(Notice::Event(Box::new(event)));
+    }
+    let folder = engine.settings().folder.clone();
+    let of = Driven { lease, origin: request.origin, folder: &folder, park: request.park };
+    go(engine, store, (machine, Entry::Fresh), of, (watchers, notices))
+}
+
+/// Goes on with a run that no living process drives.
+pub(super) async fn resume(engine: &Engine, run: RunId, park: Park) -> Result<RunHandle, StartError> {
+    let store = engine.parts.store()?;
+    let summary = with_folder(&store, run)?;
+    let lease = store.acquire(run).await.map_err(over)?;
+    take_up(engine, store, (lease, Entry::Resume), &summary, park).await
+}
+
+/// Takes back a run that is over.
+pub(super) async fn undo(engine: &Engine, run: RunId, by: &str) -> Result<RunHandle, StartError> {
+    let store = engine.parts.store()?;
+    let summary = with_folder(&store, run)?;
+    if summary.ended_at.is_none() {
+        return Err(StartError::Refused(format!("run {run} is not over, so it cannot be taken back yet")));
+    }
+    let lease = store.reopen(run).await?;
+    take_up(engine, store, (lease, Entry::Undo { by: by.to_owned() }), &summary, Park::Release).await
+}
+
+/// Asks a run to end; when nobody drives it, drives it to that end.
+pub(super) async fn cancel(engine: &Engine, run: RunId, by: &str, reason: &str) -> Result<(), StartError> {
+    let store = engine.parts.store()?;
+    let ask = Ask::Cancel { reason: reason.to_owned() };
+    post(engine, &store, run, by, &ask).await?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if is_taken(&store, run, by, &ask)? {
+            return Ok(());
+        }
+        match resume(engine, run, Park::Release).await {
+            Ok(handle) => {
+                handle.outcome.await.map_err(|_| StoreError::Stopped)??;
+                return Ok(());
+            }
+            Err(StartError::Over { .. }) => return Ok(()),
+            Err(StartError::Store(StoreError::Busy(_))) if Instant::now() < deadline => sleep(TICK).await,
+            // It is written down, and whoever drives the run will see it.
+            Err(StartError::Store(StoreError::Busy(_))) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Asks something of a run; when nobody drives it, writes down what that amounts to.
+pub(super) async fn ask(engine: &Engine, run: RunId, by: &str, ask: Ask) -> Result<(), StartError> {
+    let store = engine.parts.store()?;
+    post(engine, &store, run, by, &ask).await?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if is_taken(&store, run, by, &ask)? {
+            return Ok(());
+        }
+        match store.acquire(run).await {
+            Ok(lease) => {
+                let result = take_in(&store, lease).await;
+                store.release(lease).await?;
+                return result;
+            }
+            Err(StoreError::Over { .. }) => return Ok(()),
+            Err(StoreError::Busy(_)) if Instant::now() < deadline => sleep(TICK).await,
+            Err(StoreError::Busy(_)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Puts a request into the inbox that fits the run as it is.
+async fn post(engine: &Engine, store: &Store, run: RunId, by: &str, ask: &Ask) -> Result<(), StartError> {
+    let summary = store.run(run)?;
+    if summary.ended_at.is_some() {
+        return Err(StartError::Over { run, status: summary.status });
+    }
+    let request = Request { id: 0, origin: engine.origin, by: by.to_owned(), ask: ask.clone() };
+    let machine = replay(store, run)?;
+    machine.request(&request).map_err(|misfit| StartError::Refused(misfit.message))?;
+    store.post(run, engine.origin, by, ask.clone()).await?;
+    engine.parts.nudge();
+    Ok(())
+}
+
+fn is_taken(store: &Store, run: RunId, by: &str, ask: &Ask) -> Result<bool, StoreError> {
+    Ok(!store.inbox(run)?.iter().any(|request| request.by == by && request.ask == *ask))
+}
+
+/// Turns the requests in an inbox into events.
+async fn take_in(store: &Store, lease: Lease) -> Result<(), StartError> {
+    let run = lease.run;
+    let mut machine = replay(store, run)?;
+    let mut events = Vec::new();
+    let mut taken = Vec::new();
+    for request in store.inbox(run)? {
+        taken.push(request.id);
+        match machine.request(&request) {
+            Ok(body) => {
+                let at = now().max(machine.last_at());
+                let event = Event { run_id: run, seq: machine.next_seq(), at, source: request.origin, body };
+                machine.apply(&event).map_err(|misfit| corrupt(run, misfit.message))?;
+                events.push(event);
+            }
+            Err(misfit) => tracing::warn!(%run, by = request.by, "ignored a request: {misfit}"),
+        }
+    }
+    Ok(store.append(lease, events, taken).await?)
+}
+
+/// The run that an earlier request of the same key has started.
+async fn join(engine: &Engine, store: &Store, run: RunId, park: Park) -> Result<RunHandle, StartError> {
+    match resume(engine, run, park).await {
+        Err(StartError::Over { .. } | StartError::Store(StoreError::Busy(_))) => {
+            Ok(watching::follow(store.clone(), run)?)
+        }
+        resumed => resumed,
+    }
+}
+
+/// Reads a run whose lease is held, and drives it.
+async fn take_up(
+    engine: &Engine,
+    store: Store,
+    (lease, entry): (Lease, Entry),
+    summary: &RunSummary,
+    park: Park,
+) -> Result<RunHandle, StartError> {
+    let of = Driven { lease, origin: summary.origin, folder: &summary.folder, park };
+    let driven = replay(&store, lease.run)
+        .and_then(|machine| go(engine, store.clone(), (machine, entry), of, mpsc::unbounded_channel()));
+    if driven.is_err() {
+        store.release(lease).await?;
+    }
+    driven
+}
+
+/// What is driven, and how.
+struct Driven<'a> {
+    lease: Lease,
+    origin: Origin,
+    folder: &'a Path,
+    park: Park,
+}
+
+fn go(
+    engine: &Engine,
+    store: Store,
+    (machine, entry): (Machine, Entry),
+    of: Driven<'_>,
+    (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
+) -> Result<RunHandle, StartError> {
+    let run = Drive {
+        machine,
+        entry,
+        lease: of.lease,
+        origin: of.origin,
+        folder: of.folder.to_owned(),
+        journal: Arc::new(store),
+        means: engine.parts.means(engine.after_commit.clone())?,
+        watchers,
+        park: of.park,
+    };
+    let id = run.lease.run;
+    Ok(RunHandle { id, notices, outcome: tokio::spawn(drive(run)) })
+}
+
+/// A run's state as of now.
+fn replay(store: &Store, run: RunId) -> Result<Machine, StartError> {
+    let plan: Plan = store.plan(run)?;
+    if plan.format > FORMAT {
+        return Err(StartError::Refused(format!("run {run} was started by a newer `aa`")));
+    }
+    let machine = Machine::replay(&Arc::new(plan), &store.events(run, 0)?);
+    machine.map_err(|misfit| corrupt(run, misfit.message).into())
+}
+
+/// A run whose folder is still there.
+fn with_folder(store: &Store, run: RunId) -> Result<RunSummary, StartError> {
+    let summary = store.run(run)?;
+    if summary.folder.is_dir() {
+        Ok(summary)
+    } else {
+        Err(StartError::FolderGone { run, folder: summary.folder })
+    }
+}
+
+fn first_event(admitted: &Admitted, request: &RunRequest, new: &NewRun) -> Event {
+    let body = Body::SkillStarted {
+        skill: new.skill.clone(),
+        plan: admitted.plan.hash(),
+        nonce: nonce(),
+        inputs: admitted.inputs.clone(),
+        config: admitted.config.clone(),
+        env: admitted.env.clone(),
+        folder: new.folder.display().to_string(),
+        dry_run: request.dry_run,
+    };
+    Event { run_id: RunId(0), seq: 0, at: new.at, source: new.origin, body }
+}
+
+/// Text that no other run has: the keys of the system's random source, hashed twice.
+fn nonce() -> String {
+    let random = RandomState::new();
+    format!("{:016x}{:016x}", random.hash_one(std::process::id()), random.hash_one(now()))
+}
+
+fn now() -> Time {
+    Utc::now().trunc_subsecs(3)
+}
+
+fn corrupt(run: RunId, message: String) -> StoreError {
+    StoreError::Corrupt { run, message }
+}
+
+fn over(error: StoreError) -> StartError {
+    match error {
+        StoreError::Over { run, status } => StartError::Over { run, status },
+        other => other.into(),
+    }
+}
+
+/// How a run went that is over, by its events.
+pub(super) fn outcome(events: &[Event]) -> Option<Outcome> {
+    events.iter().rev().find_map(|event| match &event.body {
+        Body::SkillCompleted { outputs, .. } => Some(Outcome::Completed(outputs.clone())),
+        Body::SkillFailed { error, step, .. } => {
+            Some(Outcome::Failed { error: error.clone(), step: step.clone() })
+        }
+        Body::SkillCancelled { .. } => Some(Outcome::Cancelled),
+        _ => None,
+    })
+}

@@ -1,0 +1,90 @@
+//! Tools called outside a run.
+
+use std::sync::Arc;
+
+use aa_spec::input;
+use aa_spec::name;
+use aa_spec::template::seal;
+use aa_spec::tool::ErrorKind;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::Engine;
+use crate::driver::Veil;
+use crate::event::{Origin, StepError};
+use crate::tool::{CallContext, Progress};
+use crate::toolbox::Toolbox;
+
+/// Checks the arguments, opens secrets in them, and calls.
+pub(super) async fn call(
+    engine: &Engine,
+    name: &str,
+    mut args: Map<String, Value>,
+    progress: Progress,
+) -> Result<Value, StepError> {
+    let toolbox = engine.parts.toolbox().map_err(|error| invalid(error.to_string()))?;
+    let tool = toolbox.tool(name).ok_or_else(|| unknown(&toolbox, name))?;
+    if holds_seal(&args) {
+        return Err(invalid("the arguments hold the reserved character U+FDD0 or U+FDD1".to_owned()));
+    }
+    input::fits(&tool.spec().input, &Value::Object(args.clone())).map_err(invalid)?;
+    if engine.origin == Origin::Cli {
+        args.values_mut().for_each(seal_reference);
+    }
+    let veil = Arc::new(Veil::new(engine.parts.secrets.clone()));
+    let args = veil.open(args).await?;
+    let shown = Arc::clone(&veil);
+    let settings = engine.settings();
+    let context = CallContext {
+        progress: Arc::new(move |line| progress(&shown.hide(line))),
+        deadline: settings.step_timeout.and_then(|limit| Instant::now().checked_add(limit)),
+        ..CallContext::detached(&settings.folder)
+    };
+    match tool.call(&context, args).await {
+        Ok(mut value) => {
+            veil.hide_value(&mut value);
+            Ok(value)
+        }
+        Err(error) => {
+            let mut error = error.into();
+            veil.hide_error(&mut error);
+            Err(error)
+        }
+    }
+}
+
+fn unknown(toolbox: &Toolbox, wanted: &str) -> StepError {
+    let names = toolbox.names();
+    let near = name::suggest(wanted, names.iter().map(String::as_str));
+    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    StepError::new(ErrorKind::NotFound, format!("there is no tool `{wanted}`{hint}"))
+}
+
+fn invalid(message: String) -> StepError {
+    StepError::new(ErrorKind::Invalid, message)
+}
+
+fn holds_seal(args: &Map<String, Value>) -> bool {
+    let text = |value: &Value| matches!(value, Value::String(text) if seal::contains(text));
+    args.iter().any(|(name, value)| seal::contains(name) || any(value, &text))
+}
+
+fn any(value: &Value, is: &impl Fn(&Value) -> bool) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| any(item, is)),
+        Value::Object(entries) => {
+            entries.iter().any(|(name, item)| is(&Value::String(name.clone())) || any(item, is))
+        }
+        other => is(other),
+    }
+}
+
+/// `{{ secrets.NAME }}` and nothing else becomes a reference to that secret.
+fn seal_reference(value: &mut Value) {
+    let Value::String(text) = value else { return };
+    let inner = text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    let name = inner.and_then(|inner| inner.trim().strip_prefix("secrets."));
+    if let Some(name) = name.filter(|name| name::is_valid(name)) {
+        *text = seal::seal(name);
+    }
+}

@@ -110,6 +110,9 @@ impl From<StartError> for Failure {
             StartError::PlanChanged { .. } => {
                 Self::failed(message).hint("`aa skill plan` shows what would happen now, and its hash")
             }
+            StartError::FolderGone { run, .. } => {
+                Self::failed(message).hint(format!("make it again, or give up with `aa run cancel {run}`"))
+            }
             StartError::Over { run, .. } => {
                 Self::failed(message).hint(format!("`aa run show {run}` shows how it went"))
             }

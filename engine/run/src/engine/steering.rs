@@ -28,7 +28,7 @@ pub(super) async fn start(engine: &Engine, request: RunRequest) -> Result<RunHan
     let store = tokio::task::spawn_blocking(move || parts.store());
     let admitted = admission::admit(&engine.parts, &request)?;
     let store = store.await.map_err(|_| StoreError::Stopped)??;
-    let begun = Arc::new(Mutex::new(None));
+    let fresh = Arc::new(Mutex::new(None));
     let new = NewRun {
         skill: admitted.plan.skill.name.clone(),
         plan: Arc::clone(&admitted.plan),
@@ -39,7 +39,7 @@ pub(super) async fn start(engine: &Engine, request: RunRequest) -> Result<RunHan
     };
     let first = first_event(&admitted, &request, &new);
     let plan = Arc::clone(&admitted.plan);
-    let slot = Arc::clone(&begun);
+    let slot = Arc::clone(&fresh);
     let begin = move |run: RunId| {
         let first = Event { run_id: run, ..first.clone() };
         let (machine, events) = driver::begin(&plan, first, &WallClock)
@@ -51,8 +51,8 @@ pub(super) async fn start(engine: &Engine, request: RunRequest) -> Result<RunHan
         Created::New(lease) => lease,
         Created::Existing(run) => return join(engine, &store, run, request.park).await,
     };
-    let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (machine, events) = begun.ok_or(StoreError::Stopped)?;
+    let fresh = fresh.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let (machine, events) = fresh.ok_or(StoreError::Stopped)?;
     let (watchers, notices) = mpsc::unbounded_channel();
     for event in events {
         if let Some(hook) = &engine.after_commit {
@@ -63,15 +63,19 @@ pub(super) async fn start(engine: &Engine, request: RunRequest) -> Result<RunHan
     }
     let folder = engine.settings().folder.clone();
     let of = Driven { lease, origin: request.origin, folder: &folder, park: request.park };
-    go(engine, store, (machine, Entry::Fresh), of, (watchers, notices))
+    go(engine, store, (machine, Entry::Fresh), &of, (watchers, notices))
 }
 
 /// Goes on with a run that no living process drives.
 pub(super) async fn resume(engine: &Engine, run: RunId, park: Park) -> Result<RunHandle, StartError> {
     let store = engine.parts.store()?;
     let summary = with_folder(&store, run)?;
-    let lease = store.acquire(run).await.map_err(over)?;
-    take_up(engine, store, (lease, Entry::Resume), &summary, park).await
+    go_on(engine, store, &summary, park).await
+}
+
+async fn go_on(engine: &Engine, store: Store, run: &RunSummary, park: Park) -> Result<RunHandle, StartError> {
+    let lease = store.acquire(run.id).await.map_err(over)?;
+    take_up(engine, store, (lease, Entry::Resume), run, park).await
 }
 
 /// Takes back a run that is over.
@@ -95,15 +99,15 @@ pub(super) async fn cancel(engine: &Engine, run: RunId, by: &str, reason: &str) 
         if is_taken(&store, run, by, &ask)? {
             return Ok(());
         }
-        match resume(engine, run, Park::Release).await {
+        // Not even the loss of its folder keeps a run from being given up.
+        match go_on(engine, store.clone(), &store.run(run)?, Park::Release).await {
             Ok(handle) => {
                 handle.outcome.await.map_err(|_| StoreError::Stopped)??;
                 return Ok(());
             }
-            Err(StartError::Over { .. }) => return Ok(()),
             Err(StartError::Store(StoreError::Busy(_))) if Instant::now() < deadline => sleep(TICK).await,
             // It is written down, and whoever drives the run will see it.
-            Err(StartError::Store(StoreError::Busy(_))) => return Ok(()),
+            Err(StartError::Over { .. } | StartError::Store(StoreError::Busy(_))) => return Ok(()),
             Err(error) => return Err(error),
         }
     }
@@ -124,10 +128,9 @@ pub(super) async fn ask(engine: &Engine, run: RunId, by: &str, ask: Ask) -> Resu
                 store.release(lease).await?;
                 return result;
             }
-            Err(StoreError::Over { .. }) => return Ok(()),
             Err(StoreError::Busy(_)) if Instant::now() < deadline => sleep(TICK).await,
             Err(StoreError::Busy(_)) => return Ok(()),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(over(error)),
         }
     }
 }
@@ -191,7 +194,7 @@ async fn take_up(
 ) -> Result<RunHandle, StartError> {
     let of = Driven { lease, origin: summary.origin, folder: &summary.folder, park };
     let driven = replay(&store, lease.run)
-        .and_then(|machine| go(engine, store.clone(), (machine, entry), of, mpsc::unbounded_channel()));
+        .and_then(|machine| go(engine, store.clone(), (machine, entry), &of, mpsc::unbounded_channel()));
     if driven.is_err() {
         store.release(lease).await?;
     }
@@ -210,7 +213,7 @@ fn go(
     engine: &Engine,
     store: Store,
     (machine, entry): (Machine, Entry),
-    of: Driven<'_>,
+    of: &Driven<'_>,
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
 ) -> Result<RunHandle, StartError> {
     let run = Drive {

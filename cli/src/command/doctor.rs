@@ -189,24 +189,28 @@ fn skills(engine: &Engine) -> Finding {
 
 /// Tool modules with errors, and those whose commands are not there.
 fn modules(engine: &Engine, environment: &Environment, findings: &mut Vec<Finding>) {
-    let diagnostics = engine.module_diagnostics();
+    let (modules, diagnostics) = match (engine.modules(), engine.module_diagnostics()) {
+        (Ok(modules), Ok(diagnostics)) => (modules, diagnostics),
+        (Err(error), _) | (_, Err(error)) => {
+            return findings.push(Finding::broken("modules", error.to_string(), ""));
+        }
+    };
     if has_errors(&diagnostics) {
         let message = diagnostic::summary(&diagnostics);
         findings.push(Finding::broken("modules", message, "`aa tool list` says more"));
     }
-    let mut missing = 0;
-    let modules = engine.modules();
+    let mut ready = 0;
     for module in &modules {
         let absent: Vec<&String> =
             module.requires.iter().filter(|command| !on_path(command, environment)).collect();
-        if !absent.is_empty() {
-            missing += 1;
-            let message = format!("`{}` needs {}, which is not there", module.name, words::list(&absent));
-            findings.push(Finding::doubtful("modules", message, "install it, or leave its tools alone"));
+        if absent.is_empty() {
+            ready += 1;
+            continue;
         }
+        let message = format!("`{}` needs {}, which is not there", module.name, words::list(&absent));
+        findings.push(Finding::doubtful("modules", message, "install it, or leave its tools alone"));
     }
-    let ready = words::count(modules.len() - missing, "module");
-    findings.push(Finding::fine("modules", format!("{ready} ready")));
+    findings.push(Finding::fine("modules", format!("{} ready", words::count(ready, "module"))));
 }
 
 fn git(environment: &Environment) -> Finding {

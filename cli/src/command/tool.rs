@@ -24,11 +24,11 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
 
 /// The tool of that name.
 fn named(engine: &Engine, name: &str) -> Result<Arc<ToolSpec>, Failure> {
-    engine.tool(name).ok_or_else(|| {
-        let tools = engine.tools();
-        let near = aa_spec::name::suggest(name, tools.iter().map(|tool| tool.name.as_str()));
-        Failure::not_found(format!("there is no tool `{name}`"))
-            .suggest(near)
-            .hint("`aa tool list` shows every tool")
-    })
+    if let Some(tool) = engine.tool(name)? {
+        return Ok(tool);
+    }
+    let tools = engine.tools()?;
+    let near = aa_spec::name::suggest(name, tools.iter().map(|tool| tool.name.as_str()));
+    let failure = Failure::not_found(format!("there is no tool `{name}`"));
+    Err(failure.suggest(near).hint("`aa tool list` shows every tool"))
 }

@@ -1,6 +1,10 @@
 //! The façade that every front end uses: plain data in, plain data out.
 
-use std::path::PathBuf;
+mod library;
+mod parts;
+mod start;
+mod watch;
+
 use std::sync::Arc;
 
 use aa_spec::check::Strictness;
@@ -9,19 +13,23 @@ use aa_spec::input::InputError;
 use aa_spec::plan::Plan;
 pub use aa_spec::plan::resolve::{ResolvedPlan, ResolvedStep};
 use aa_spec::source::Source;
-use aa_spec::tool::ToolSpec;
+use aa_spec::tool::{ErrorKind, ToolSpec};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
+use crate::home::{FileError, Kind};
 use crate::settings::Settings;
-use crate::store::{RunFilter, RunStatus, RunSummary, StoreError};
+use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
+use crate::tool::{CallContext, Progress};
+use crate::toolbox::ModuleEntry;
+use parts::Parts;
 
 /// Everything a front end needs. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    settings: Arc<Settings>,
+    parts: Arc<Parts>,
     after_commit: Option<AfterCommit>,
 }
 
@@ -140,14 +148,6 @@ pub enum StartError {
         /// A name that is close.
         suggestion: Option<String>,
     },
-    /// The file cannot be read.
-    #[error("cannot read `{}`: {message}", .path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        message: String,
-    },
     /// The skill has errors.
     #[error("the skill has errors")]
     Invalid(Vec<Diagnostic>),
@@ -173,15 +173,18 @@ pub enum StartError {
     /// The request does not fit the run, e.g. no such open question.
     #[error("{0}")]
     Refused(String),
+    /// A file or folder cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Engine {
-    /// Puts an engine together. Opens nothing yet: the store is opened by its first use.
+    /// Puts an engine together. Opens and reads nothing yet: that is done by the first use.
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), after_commit: None }
+        Self { parts: Arc::new(Parts::new(settings)), after_commit: None }
     }
 
     /// Calls this with every event after its commit; tests of crashes hang themselves in here.
@@ -192,46 +195,50 @@ impl Engine {
 
     /// The settings it was made with.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.parts.settings
     }
 
     /// Every skill, by name; nearer layers shadow farther ones.
-    pub fn skills(&self) -> Vec<SkillEntry> {
-        Vec::new()
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn skills(&self) -> Result<Vec<SkillEntry>, FileError> {
+        let home = &self.parts.home;
+        let described = |entry: crate::home::Entry| {
+            let description = home.read(&entry).map(|source| library::description(&source)).unwrap_or_default();
+            SkillEntry { name: entry.name, description, layer: entry.layer, path: entry.shown }
+        };
+        Ok(home.list(Kind::Skill)?.into_iter().map(described).collect())
     }
 
     /// Reads and checks a skill, by name or path.
     pub fn check(&self, skill: &str, strictness: Strictness) -> Result<CheckedSkill, StartError> {
-        let _ = strictness;
-        Err(StartError::UnknownSkill { name: skill.to_owned(), suggestion: None })
+        library::check(&self.parts, skill, strictness)
     }
 
     /// Resolves what can be resolved of a run before it starts.
     pub fn plan(&self, request: &RunRequest) -> Result<ResolvedPlan, StartError> {
-        Err(StartError::UnknownSkill { name: request.skill.clone(), suggestion: None })
+        start::resolve(&self.parts, request)
     }
 
     /// Starts a run.
     pub async fn start(&self, request: RunRequest) -> Result<RunHandle, StartError> {
-        Err(StartError::UnknownSkill { name: request.skill, suggestion: None })
+        start::start(self, request).await
     }
 
     /// Goes on with a run that no living process drives.
     pub async fn resume(&self, run: RunId, park: Park) -> Result<RunHandle, StartError> {
-        let _ = (park, &self.after_commit);
-        Err(StoreError::NoRun(run).into())
+        start::resume(self, run, park).await
     }
 
     /// Takes back the completed steps of a run that is over.
     pub async fn undo(&self, run: RunId, by: &str) -> Result<RunHandle, StartError> {
-        let _ = by;
-        Err(StoreError::NoRun(run).into())
+        start::undo(self, run, by).await
     }
 
     /// Asks for a run's end, whoever drives it.
     pub async fn cancel(&self, run: RunId, by: &str, reason: &str) -> Result<(), StartError> {
-        let _ = (by, reason);
-        Err(StoreError::NoRun(run).into())
+        self.post(run, by, Ask::Cancel { reason: reason.to_owned() }).await
     }
 
     /// Answers an open question of a run, whoever drives it.
@@ -242,8 +249,7 @@ impl Engine {
         answer: &str,
         by: &str,
     ) -> Result<(), StartError> {
-        let _ = (step, answer, by);
-        Err(StoreError::NoRun(run).into())
+        self.post(run, by, Ask::Answer { step: step.clone(), answer: answer.to_owned() }).await
     }
 
     /// Says how a step with unknown outcome ended.
@@ -254,47 +260,70 @@ impl Engine {
         resolution: Resolution,
         by: &str,
     ) -> Result<(), StartError> {
-        let _ = (step, resolution, by);
-        Err(StoreError::NoRun(run).into())
+        self.post(run, by, Ask::Resolve { step: step.clone(), resolution }).await
     }
 
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
-        let _ = filter;
-        Ok(Vec::new())
+        self.parts.store()?.runs(filter)
     }
 
     /// One run.
     pub fn run(&self, run: RunId) -> Result<RunSummary, StoreError> {
-        Err(StoreError::NoRun(run))
+        self.parts.store()?.run(run)
     }
 
     /// Events of a run from a `seq` on.
     pub fn events(&self, run: RunId, from: u64) -> Result<Vec<Event>, StoreError> {
-        let _ = from;
-        Err(StoreError::NoRun(run))
+        self.parts.store()?.events(run, from)
     }
 
     /// The plan that a run is pinned to.
     pub fn run_plan(&self, run: RunId) -> Result<Plan, StoreError> {
-        Err(StoreError::NoRun(run))
+        self.parts.store()?.plan(run)
     }
 
-    /// Events of a run as they come, from a `seq` on, whoever drives it; ends with the run.
+    /// Events of a run as they come, from a `seq` on, whoever drives it; ends with the run, or
+    /// when nobody drives it any more.
     pub fn watch(&self, run: RunId, from: u64) -> Result<mpsc::UnboundedReceiver<Event>, StoreError> {
-        let _ = from;
-        Err(StoreError::NoRun(run))
+        watch::watch(self.parts.store()?, run, from)
     }
 
-    /// Every tool, by module and name.
-    pub fn tools(&self) -> Vec<Arc<ToolSpec>> {
-        Vec::new()
+    /// Every tool, by name.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn tools(&self) -> Result<Vec<Arc<ToolSpec>>, FileError> {
+        Ok(self.parts.toolbox()?.specs())
     }
 
     /// One tool.
-    pub fn tool(&self, name: &str) -> Option<Arc<ToolSpec>> {
-        let _ = name;
-        None
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn tool(&self, name: &str) -> Result<Option<Arc<ToolSpec>>, FileError> {
+        Ok(self.parts.toolbox()?.tool(name).map(|tool| Arc::clone(tool.spec())))
+    }
+
+    /// Every tool module that can be used, by name.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn modules(&self) -> Result<Vec<ModuleEntry>, FileError> {
+        Ok(self.parts.toolbox()?.modules())
+    }
+
+    /// Everything that is wrong or doubtful in tool modules.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn module_diagnostics(&self) -> Result<Vec<Diagnostic>, FileError> {
+        Ok(self.parts.toolbox()?.diagnostics())
+    }
+
+    /// What is wrong with where secrets come from, as far as it can be seen without opening them.
+    pub fn secret_doubts(&self) -> Vec<String> {
+        self.parts.secrets.doubts()
     }
 
     /// Calls one tool outside a run.
@@ -302,15 +331,25 @@ impl Engine {
         &self,
         name: &str,
         args: Map<String, Value>,
-        progress: crate::tool::Progress,
+        progress: Progress,
     ) -> Result<Value, StepError> {
-        let _ = (args, progress);
-        Err(StepError::new(aa_spec::tool::ErrorKind::NotFound, format!("there is no tool `{name}`")))
+        let toolbox = self.parts.toolbox().map_err(|error| StepError::new(ErrorKind::Invalid, error.to_string()))?;
+        let tool = toolbox.tool(name);
+        let tool = tool.ok_or_else(|| StepError::new(ErrorKind::NotFound, format!("there is no tool `{name}`")))?;
+        let context = CallContext { progress, ..CallContext::detached(&self.parts.settings.folder) };
+        tool.call(&context, args).await.map_err(StepError::from)
+    }
+
+    async fn post(&self, run: RunId, by: &str, ask: Ask) -> Result<(), StartError> {
+        start::refuse_misfit(&self.parts, run, by, &ask)?;
+        self.parts.store()?.post(run, Origin::Cli, by, ask).await?;
+        self.parts.nudge.send_replace(());
+        Ok(())
     }
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Engine").field("settings", &self.parts.settings).finish_non_exhaustive()
     }
 }

@@ -53,7 +53,7 @@ fn human(found: &[Diagnostic], skills: usize, context: &Context<'_>) {
 /// Names and paths to check: folders become the files in them, nothing becomes everything.
 fn wanted(args: &CheckArgs, engine: &Engine) -> Result<Vec<String>, Failure> {
     if args.skills.is_empty() {
-        return Ok(engine.skills().into_iter().map(|skill| skill.name).collect());
+        return Ok(engine.skills()?.into_iter().map(|skill| skill.name).collect());
     }
     let mut wanted = Vec::new();
     for name in &args.skills {

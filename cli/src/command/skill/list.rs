@@ -10,7 +10,7 @@ use crate::table::Table;
 
 /// Lists the skills that can be run.
 pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let skills = context.engine()?.skills();
+    let skills = context.engine()?.skills()?;
     if args.format.format == Format::Json {
         let all: Vec<_> = skills
             .iter()

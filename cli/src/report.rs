@@ -200,7 +200,10 @@ impl<'a> Reporter<'a> {
         for question in self.tree.questions() {
             let mark = printer.err.mark(Mark::Question);
             let message = words::harmless(&question.message);
-            printer.tell(format_args!("{mark} run {run} waits: {message} ({})", words::choice(&question.options)));
+            printer.tell(format_args!(
+                "{mark} run {run} waits: {message} ({})",
+                words::choice(&question.options)
+            ));
             printer.hint(format_args!("`aa run answer {run} {} ANSWER` goes on with it", question.step));
         }
         for node in self.tree.nodes.iter().filter(|node| node.state == State::Unknown) {

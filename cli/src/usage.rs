@@ -12,9 +12,7 @@ use crate::words;
 /// Prints help or version that was asked for, or says what is wrong with the command line.
 pub(crate) fn answer(error: &Error, printer: &Printer) -> Exit {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            help_asked_for(&error.render(), printer)
-        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => help_asked_for(&error.render(), printer),
         ErrorKind::InvalidSubcommand if text(error, ContextKind::InvalidSubcommand) == "help" => {
             let (_, mut wanted) = command();
             help_asked_for(&wanted.render_help(), printer)

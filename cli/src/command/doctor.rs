@@ -61,7 +61,9 @@ pub(super) fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Exit, Fail
         printer.data(format_args!("{:#}", Value::from(all)));
     } else {
         let mut page = Page::new(printer);
-        findings.iter().for_each(|finding| finding.show(&mut page));
+        for finding in &findings {
+            finding.show(&mut page);
+        }
         page.print(printer);
     }
     let broken = findings.iter().any(|finding| finding.health == Health::Broken);
@@ -140,19 +142,20 @@ fn store(settings: &Settings, findings: &mut Vec<Finding>) -> bool {
             .and_then(|()| std::fs::remove_file(&probe))
             .map_err(|error| format!("cannot write to `{}`: {error}", folder.display()))
     });
-    findings.push(match &opened {
-        Err(message) => {
-            Finding::broken("store", message, "make it writable, or use another one with `--store DIR`")
-        }
-        Ok(()) => {
-            let survives = match settings.store.durability {
-                Durability::Full => "a power cut",
-                Durability::Normal => "a killed process, not a power cut",
-            };
-            Finding::fine("store", format!("{}, survives {survives}", folder.display()))
-        }
-    });
-    opened.is_ok()
+    if let Err(message) = opened {
+        findings.push(Finding::broken(
+            "store",
+            message,
+            "make it writable, or use another one with `--store DIR`",
+        ));
+        return false;
+    }
+    let survives = match settings.store.durability {
+        Durability::Full => "a power cut",
+        Durability::Normal => "a killed process, not a power cut",
+    };
+    findings.push(Finding::fine("store", format!("{}, survives {survives}", folder.display())));
+    true
 }
 
 /// Room on the disk of the store, or of the nearest folder above it that exists.

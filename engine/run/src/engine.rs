@@ -205,7 +205,8 @@ impl Engine {
     pub fn skills(&self) -> Result<Vec<SkillEntry>, FileError> {
         let home = &self.parts.home;
         let described = |entry: crate::home::Entry| {
-            let description = home.read(&entry).map(|source| library::description(&source)).unwrap_or_default();
+            let description =
+                home.read(&entry).map(|source| library::description(&source)).unwrap_or_default();
             SkillEntry { name: entry.name, description, layer: entry.layer, path: entry.shown }
         };
         Ok(home.list(Kind::Skill)?.into_iter().map(described).collect())
@@ -333,9 +334,11 @@ impl Engine {
         args: Map<String, Value>,
         progress: Progress,
     ) -> Result<Value, StepError> {
-        let toolbox = self.parts.toolbox().map_err(|error| StepError::new(ErrorKind::Invalid, error.to_string()))?;
+        let toolbox =
+            self.parts.toolbox().map_err(|error| StepError::new(ErrorKind::Invalid, error.to_string()))?;
         let tool = toolbox.tool(name);
-        let tool = tool.ok_or_else(|| StepError::new(ErrorKind::NotFound, format!("there is no tool `{name}`")))?;
+        let tool =
+            tool.ok_or_else(|| StepError::new(ErrorKind::NotFound, format!("there is no tool `{name}`")))?;
         let context = CallContext { progress, ..CallContext::detached(&self.parts.settings.folder) };
         tool.call(&context, args).await.map_err(StepError::from)
     }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::parts::Parts;
 use super::{CheckedSkill, StartError};
 use crate::home::{Entry, Kind};
+use crate::toolbox::Toolbox;
 
 /// Reads and checks a skill, by name or path.
 pub(super) fn check(parts: &Parts, skill: &str, strictness: Strictness) -> Result<CheckedSkill, StartError> {
@@ -50,7 +51,7 @@ impl Catalog for Parts {
     }
 
     fn tool_names(&self) -> Vec<String> {
-        self.toolbox().map(|toolbox| toolbox.names()).unwrap_or_default()
+        self.toolbox().map(Toolbox::names).unwrap_or_default()
     }
 
     fn skill(&self, name: &str) -> Option<Source> {

@@ -57,7 +57,8 @@ impl Parts {
         let read = |entry: crate::home::Entry| {
             Ok(ModuleText { source: self.home.read(&entry)?, layer: entry.layer })
         };
-        let modules: Result<Vec<_>, FileError> = self.home.list(Kind::Module)?.into_iter().map(read).collect();
+        let modules: Result<Vec<_>, FileError> =
+            self.home.list(Kind::Module)?.into_iter().map(read).collect();
         let variables = self.settings.environment.iter().map(|(name, value)| (name.into(), value.into()));
         let surroundings = Surroundings {
             environment: Environment::new(variables),
@@ -86,7 +87,10 @@ impl Parts {
         let Ok(toolbox) = self.toolbox() else { return Vec::new() };
         let Some(tool) = toolbox.tool(tool) else { return Vec::new() };
         let modules = toolbox.modules().into_iter();
-        modules.filter(|module| module.name == tool.spec().module).flat_map(|module| module.requires).collect()
+        modules
+            .filter(|module| module.name == tool.spec().module)
+            .flat_map(|module| module.requires)
+            .collect()
     }
 
     /// What a driver works with.

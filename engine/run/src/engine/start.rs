@@ -77,7 +77,8 @@ pub(super) async fn start(engine: &Engine, request: RunRequest) -> Result<RunHan
     if let Some(hook) = &engine.after_commit {
         hook(&first);
     }
-    let machine = Machine::replay(&ready.plan, std::slice::from_ref(&first)).map_err(|misfit| corrupt(lease.run, &misfit))?;
+    let machine = Machine::replay(&ready.plan, std::slice::from_ref(&first))
+        .map_err(|misfit| corrupt(lease.run, &misfit))?;
     let origin = request.origin;
     let run = Taken { lease, machine, origin, folder: parts.settings.folder.clone() };
     hand_over(engine, store, run, (Entry::Fresh, request.park), Some(first))
@@ -190,7 +191,8 @@ async fn find(engine: &Engine, store: &Store, run: RunId, park: Park) -> Result<
             let _ = watchers.send(Notice::Event(Box::new(event)));
         }
         let plan = Arc::new(store.plan(run)?);
-        let machine = Machine::replay(&plan, &store.events(run, 0)?).map_err(|misfit| corrupt(run, &misfit))?;
+        let machine =
+            Machine::replay(&plan, &store.events(run, 0)?).map_err(|misfit| corrupt(run, &misfit))?;
         Ok(machine.ending().map_or_else(|| Outcome::Waiting(machine.waiting()), outcome))
     });
     Ok(RunHandle { id: run, notices, outcome })
@@ -216,7 +218,8 @@ fn prepare(parts: &Parts, request: &RunRequest) -> Result<Ready, StartError> {
 fn environment(parts: &Parts, plan: &Plan) -> Map<String, Value> {
     let names: BTreeSet<&String> =
         plan.skill.env.iter().chain(plan.skills.values().flat_map(|skill| &skill.env)).collect();
-    let value = |name: &str| parts.settings.environment.get(name).map_or(Value::Null, |text| text.as_str().into());
+    let value =
+        |name: &str| parts.settings.environment.get(name).map_or(Value::Null, |text| text.as_str().into());
     let mut env = Value::Object(names.into_iter().map(|name| (name.clone(), value(name))).collect());
     seal::clean(&mut env);
     match env {

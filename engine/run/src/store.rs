@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::event::{Body, Event, Origin, Resolution, RunId, StepPath, Time};
+use crate::event::{Event, Origin, Resolution, RunId, StepPath, Time};
 use blobs::Blobs;
 use journal::{Birth, Journal, Takeover};
 use reader::Reader;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aa_spec::input::{self, InputError};
 use aa_spec::plan::resolve::{Known, ResolvedPlan};
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::parts::Parts;
 use super::{Engine, Inputs, Notice, Outcome, RunHandle, RunRequest, StartError, library, watch};
-use crate::driver::{Drive, Entry, Park, drive, outcome};
+use crate::driver::{Drive, Entry, Park, WallClock, begin, drive, outcome};
 use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::machine::Machine;
 use crate::store::{Ask, Created, Lease, NewRun, Request, Store, StoreError};
@@ -69,19 +69,27 @@ pub(super) async fn start(engine: &Engine, request: RunRequest) -> Result<RunHan
         folder: parts.settings.folder.display().to_string(),
         dry_run: request.dry_run,
     };
-    let lease = match store.create(new, vec![(ready.at, body.clone())]).await? {
+    let (at, origin, plan) = (ready.at, request.origin, ready.plan);
+    let born: Arc<Mutex<Option<(Machine, Vec<Event>)>>> = Arc::default();
+    let birth = Arc::clone(&born);
+    let begin = move |run| {
+        let first = Event { run_id: run, seq: 0, at, source: origin, body: body.clone() };
+        let (machine, events) = begin(&plan, first, &WallClock).map_err(|misfit| corrupt(run, &misfit))?;
+        *birth.lock().unwrap_or_else(PoisonError::into_inner) = Some((machine, events.clone()));
+        Ok(events)
+    };
+    let lease = match store.create(new, begin).await? {
         Created::New(lease) => lease,
         Created::Existing(run) => return find(engine, &store, run, request.park).await,
     };
-    let first = Event { run_id: lease.run, seq: 0, at: ready.at, source: request.origin, body };
+    let born = born.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // A new run has been begun.
+    let (machine, events) = born.ok_or(StoreError::NoRun(lease.run))?;
     if let Some(hook) = &engine.after_commit {
-        hook(&first);
+        events.iter().for_each(|event| hook(event));
     }
-    let machine = Machine::replay(&ready.plan, std::slice::from_ref(&first))
-        .map_err(|misfit| corrupt(lease.run, &misfit))?;
-    let origin = request.origin;
     let run = Taken { lease, machine, origin, folder: parts.settings.folder.clone() };
-    hand_over(engine, store, run, (Entry::Fresh, request.park), Some(first))
+    hand_over(engine, store, run, (Entry::Fresh, request.park), events)
 }
 
 /// Goes on with a run that no living process drives.
@@ -89,7 +97,7 @@ pub(super) async fn resume(engine: &Engine, run: RunId, park: Park) -> Result<Ru
     let store = engine.parts.store()?;
     let lease = store.acquire(run).await.map_err(over)?;
     let taken = take(&store, lease).await?;
-    hand_over(engine, store, taken, (Entry::Resume, park), None)
+    hand_over(engine, store, taken, (Entry::Resume, park), Vec::new())
 }
 
 /// Takes back the completed steps of a run that is over.
@@ -106,7 +114,7 @@ pub(super) async fn undo(engine: &Engine, run: RunId, by: &str) -> Result<RunHan
         Some(_) => Entry::Undo { by: by.to_owned() },
         None => Entry::Resume,
     };
-    hand_over(engine, store, taken, (entry, Park::Release), None)
+    hand_over(engine, store, taken, (entry, Park::Release), Vec::new())
 }
 
 /// Refuses a request that does not fit the run as it stands.
@@ -153,12 +161,12 @@ fn hand_over(
     store: Store,
     run: Taken,
     (entry, park): (Entry, Park),
-    first: Option<Event>,
+    begun: Vec<Event>,
 ) -> Result<RunHandle, StartError> {
     let (watchers, notices) = mpsc::unbounded_channel();
-    if let Some(first) = first {
+    for event in begun {
         // The receiver is right here.
-        let _ = watchers.send(Notice::Event(Box::new(first)));
+        let _ = watchers.send(Notice::Event(Box::new(event)));
     }
     let id = run.lease.run;
     let means = engine.parts.means(engine.after_commit.clone())?;

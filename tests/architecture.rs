@@ -202,9 +202,7 @@ fn no_marks_are_left_in_the_code() {
     let mut problems = Vec::new();
     for path in sources() {
         for (index, line) in read(&path).lines().enumerate() {
-            if marks.iter().any(|mark| line.contains(mark))
-                || line.trim_start().starts_with("#[ignore")
-            {
+            if marks.iter().any(|mark| line.contains(mark)) || line.trim_start().starts_with("#[ignore") {
                 problems.push(format!("{}:{}: {}", path.display(), index + 1, line.trim()));
             }
         }

@@ -67,6 +67,13 @@ fn alone_it_shows_the_short_help_and_is_no_success() {
 }
 
 #[test]
+fn the_word_help_helps_too() {
+    let aa = Aa::new();
+    let asked = aa.args(["help", "skill", "run"]).run().code(0).stderr("");
+    asked.stdout_contains("Usage: aa skill run").stdout_contains("--dry-run");
+}
+
+#[test]
 fn the_version_is_plain() {
     Aa::new().args(["--version"]).run().code(0).stdout(concat!("aa ", env!("CARGO_PKG_VERSION"), "\n"));
 }

@@ -1,5 +1,7 @@
 //! A project of its own for each test, and the `aa` binary in it.
 
+pub(crate) mod terminal;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -54,6 +56,18 @@ impl Aa {
         Self { root }
     }
 
+    /// A project with the tools of `tests/fixtures/tools/trace.yaml`.
+    pub(crate) fn traced() -> Self {
+        Self::new().tools("trace", include_str!("fixtures/tools/trace.yaml"))
+    }
+
+    /// A project with everything in `tests/fixtures/world`.
+    pub(crate) fn world() -> Self {
+        let aa = Self::new();
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/world"), &aa.path(".aa"));
+        aa
+    }
+
     /// Adds a skill to the project.
     pub(crate) fn skill(self, name: &str, yaml: &str) -> Self {
         self.file(&format!(".aa/skills/{name}.yaml"), yaml)
@@ -95,7 +109,18 @@ impl Aa {
     /// A call of `aa` in the project.
     pub(crate) fn args<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Call {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aa"));
-        command.args(args).current_dir(self.path("")).env_clear();
+        command.args(args);
+        self.call(command)
+    }
+
+    /// A shell script in the project, for what a process must be born with.
+    pub(crate) fn script(&self, script: &str) -> Call {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        self.call(command)
+    }
+
+    fn call(&self, mut command: Command) -> Call {
         let home = self.home();
         let fixed = [
             ("HOME", home.clone()),
@@ -107,8 +132,20 @@ impl Aa {
             ("USER", "tester".into()),
             ("GIT_CONFIG_NOSYSTEM", "1".into()),
         ];
-        command.envs(fixed).envs(toolchain());
+        command.current_dir(self.path("")).env_clear().envs(fixed).envs(toolchain());
         Call { command, stdin: Vec::new(), root: self.root.path().to_owned() }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
     }
 }
 
@@ -149,6 +186,11 @@ impl Call {
     pub(crate) fn stdin(mut self, text: &str) -> Self {
         text.as_bytes().clone_into(&mut self.stdin);
         self
+    }
+
+    /// The bare command, for a test that wants the streams for itself.
+    pub(crate) fn command(self) -> Command {
+        self.command
     }
 
     /// Runs it to its end.
@@ -216,6 +258,17 @@ impl Ran {
     pub(crate) fn killed(self) -> Self {
         assert_eq!(self.code, None, "it was not killed\n{self}");
         self
+    }
+
+    /// The exit code; none when a signal ended it.
+    pub(crate) fn exit_or_killed(&self) -> Option<i32> {
+        self.code
+    }
+
+    /// The exit code of a call that was not killed.
+    #[track_caller]
+    pub(crate) fn exit(&self) -> i32 {
+        self.code.unwrap_or_else(|| panic!("it was killed\n{self}"))
     }
 
     /// stdout is this text.

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use aa_run::driver::Park;
 use aa_run::engine::Engine;
-use aa_run::settings::{Settings, Surroundings};
+use aa_run::settings::{Settings, SettingsError, Surroundings};
 use aa_run::store::RunFilter;
 use aa_spec::check::Strictness;
 use tokio::runtime::Builder;
@@ -67,22 +67,26 @@ impl Context<'_> {
         }
     }
 
-    /// The settings of this command; what is doubtful in them is pointed out.
-    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+    /// The settings of this command, or what is wrong with the configuration.
+    pub(crate) fn resolve(&self) -> Result<Result<Settings, SettingsError>, Failure> {
         let here = std::env::current_dir()
-            .map_err(|error| Failure::failed(format!("cannot find the working folder: {error}")))?;
-        let folder = self.global.folder.as_ref().map_or(here.clone(), |folder| here.join(folder));
+            .map_err(|error| Failure::not_found(format!("the current folder cannot be used: {error}")))?;
+        let folder = self.global.folder.as_ref().map_or_else(|| here.clone(), |folder| here.join(folder));
         if !folder.is_dir() {
             return Err(Failure::not_found(format!("there is no folder `{}`", folder.display())));
         }
-        let settings = Settings::resolve(&Surroundings {
-            store: self.global.store.as_ref().map(|store| here.join(store)),
-            environment: self.environment.variables().clone(),
+        let surroundings = Surroundings {
             folder,
-        })?;
-        if !self.printer.quiet {
-            diagnostic::draw_all(&settings.warnings, self.printer);
-        }
+            environment: self.environment.variables().clone(),
+            store: self.global.store.as_ref().map(|store| here.join(store)),
+        };
+        Ok(Settings::resolve(&surroundings))
+    }
+
+    /// The settings of this command; what is doubtful in them is said.
+    fn settings(&self) -> Result<Settings, Failure> {
+        let settings = self.resolve()??;
+        diagnostic::draw_all(&settings.warnings, self.printer);
         Ok(settings)
     }
 }

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use aa_spec::diagnostic::{Diagnostic, Severity};
+use aa_spec::diagnostic::{Diagnostic, Severity, has_errors};
 use aa_spec::source::Span;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, ThemeCharacters, ThemeStyles};
+
+use serde_json::{Value, json};
 
 use crate::printer::Printer;
 use crate::style::{Palette, Tone};
@@ -21,6 +23,33 @@ pub(crate) fn draw_all(diagnostics: &[Diagnostic], printer: &Printer) {
         }
         printer.tell(draw(diagnostic, printer.err));
     }
+}
+
+/// Says how many there are.
+pub(crate) fn sum_up(diagnostics: &[Diagnostic], printer: &Printer) {
+    if has_errors(diagnostics) {
+        printer.error(summary(diagnostics));
+    } else {
+        printer.warning(summary(diagnostics));
+    }
+}
+
+/// One diagnostic for programs.
+pub(crate) fn object(diagnostic: &Diagnostic) -> Value {
+    let place = diagnostic.place();
+    let end = diagnostic.source.place(diagnostic.span.end);
+    json!({
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+        "path": &*diagnostic.source.path,
+        "line": place.line,
+        "column": place.column,
+        "end_line": end.line,
+        "end_column": end.column,
+        "label": diagnostic.label,
+        "hint": diagnostic.hint,
+    })
 }
 
 /// `2 errors, 1 warning in skills/deploy.yaml`.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use aa_run::engine::StartError;
+use aa_run::home::FileError;
 use aa_run::settings::SettingsError;
 use aa_run::store::StoreError;
 use aa_spec::diagnostic::Diagnostic;
@@ -104,7 +105,6 @@ impl From<StartError> for Failure {
             StartError::UnknownSkill { suggestion, .. } => Self::not_found(message)
                 .suggest(suggestion.as_deref())
                 .hint("`aa skill list` shows every skill"),
-            StartError::Unreadable { .. } => Self::not_found(message),
             StartError::Invalid(diagnostics) => Self::invalid(diagnostics),
             StartError::Inputs(errors) => inputs(&errors),
             StartError::PlanChanged { .. } => {
@@ -117,8 +117,15 @@ impl From<StartError> for Failure {
                 Self::failed(message).hint(format!("`aa run show {run}` shows how it went"))
             }
             StartError::Refused(_) => Self::failed(message),
+            StartError::Unreadable { .. } => Self::not_found(message),
             StartError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Self::not_found(error.to_string())
     }
 }
 

@@ -21,7 +21,7 @@ use crate::printer::Printer;
 use crate::style::{Mark, Tone};
 use crate::words;
 use human::Human;
-use tree::{Change, Ending, Question, State, Tree};
+use tree::{Change, Ending, State, Tree};
 
 /// Lines of a failed step's stderr that are shown with the error.
 const STDERR_LINES: usize = 12;
@@ -196,26 +196,23 @@ impl<'a> Reporter<'a> {
 
     /// The run has not ended: only a person can move it on.
     fn waiting(&self) -> Exit {
-        let run = self.tree.run;
+        let (run, printer) = (self.tree.run, self.printer);
         for question in self.tree.questions() {
-            self.printer.error(format_args!("run {run} waits for an answer at step `{}`", question.step));
-            self.printer.tell(format_args!("  {}", words::harmless(&question.message)));
-            self.printer.hint(format_args!("`aa run answer {run} {} {}`", question.step, options(question)));
+            let mark = printer.err.mark(Mark::Question);
+            let message = words::harmless(&question.message);
+            printer.tell(format_args!(
+                "{mark} run {run} waits: {message} ({})",
+                words::choice(&question.options)
+            ));
+            printer.hint(format_args!("`aa run answer {run} {} ANSWER` goes on with it", question.step));
         }
         for node in self.tree.nodes.iter().filter(|node| node.state == State::Unknown) {
-            let step = &node.path;
-            self.printer.error(format_args!("nobody knows how step `{step}` of run {run} ended"));
-            self.printer.hint(format_args!(
-                "find out, then `aa run resolve {run} {step} --done JSON`, `--retry` or `--fail`"
+            let (mark, step) = (printer.err.mark(Mark::Unknown), &node.path);
+            printer.tell(format_args!("{mark} run {run} waits: nobody knows how step `{step}` ended"));
+            printer.hint(format_args!(
+                "find out, then `aa run resolve {run} {step}` with `--done JSON`, `--retry` or `--fail`"
             ));
         }
         Exit::Waiting
     }
-}
-
-/// `approve|reject`, quoted for a shell where needed.
-fn options(question: &Question) -> String {
-    let plain = |text: &String| text.chars().all(|char| char.is_alphanumeric() || "-_.".contains(char));
-    let quoted = |text: &String| if plain(text) { text.clone() } else { format!("'{text}'") };
-    question.options.iter().map(quoted).collect::<Vec<_>>().join("|")
 }

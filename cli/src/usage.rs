@@ -1,7 +1,8 @@
 //! What clap has to say, in our voice.
 
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Error};
+use clap::{Command, CommandFactory, Error};
 
 use crate::args::Args;
 use crate::failure::Exit;
@@ -11,11 +12,10 @@ use crate::words;
 /// Prints help or version that was asked for, or says what is wrong with the command line.
 pub(crate) fn answer(error: &Error, printer: &Printer) -> Exit {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let text = error.render();
-            let text = if printer.out.color { text.ansi().to_string() } else { text.to_string() };
-            printer.write(text.as_bytes());
-            printer.close(Exit::Ok)
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => help_asked_for(&error.render(), printer),
+        ErrorKind::InvalidSubcommand if text(error, ContextKind::InvalidSubcommand) == "help" => {
+            let (_, mut wanted) = command();
+            help_asked_for(&wanted.render_help(), printer)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             help(&error.render(), printer);
@@ -26,7 +26,7 @@ pub(crate) fn answer(error: &Error, printer: &Printer) -> Exit {
             if let Some(near) = suggestion(error) {
                 printer.hint(format_args!("did you mean `{near}`?"));
             }
-            printer.hint(format_args!("`{} --help` shows how it is used", command()));
+            printer.hint(format_args!("`{} --help` shows how it is used", command().0));
             Exit::Usage
         }
     }
@@ -38,7 +38,13 @@ pub(crate) fn nothing_to_do(printer: &Printer) -> Exit {
     Exit::Usage
 }
 
-fn help(text: &clap::builder::StyledStr, printer: &Printer) {
+fn help_asked_for(text: &StyledStr, printer: &Printer) -> Exit {
+    let text = if printer.out.color { text.ansi().to_string() } else { text.to_string() };
+    printer.write(text.as_bytes());
+    printer.close(Exit::Ok)
+}
+
+fn help(text: &StyledStr, printer: &Printer) {
     let text = if printer.err.color { text.ansi().to_string() } else { text.to_string() };
     printer.tell(text.trim_end());
 }
@@ -84,16 +90,17 @@ fn suggestion(error: &Error) -> Option<String> {
 }
 
 /// The command that was meant: the words that lead down the tree of commands.
-fn command() -> String {
+fn command() -> (String, Command) {
     let mut path = "aa".to_owned();
     let mut here = Args::command();
+    here.build();
     for word in std::env::args().skip(1) {
         if let Some(next) = here.find_subcommand(&word) {
             path = format!("{path} {word}");
             here = next.clone();
         }
     }
-    path
+    (path, here)
 }
 
 /// What must be given; of a group, any one of its arguments.

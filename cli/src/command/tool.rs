@@ -29,7 +29,6 @@ fn named(engine: &Engine, name: &str) -> Result<Arc<ToolSpec>, Failure> {
     }
     let tools = engine.tools()?;
     let near = aa_spec::name::suggest(name, tools.iter().map(|tool| tool.name.as_str()));
-    Err(Failure::not_found(format!("there is no tool `{name}`"))
-        .suggest(near)
-        .hint("`aa tool list` shows every tool"))
+    let failure = Failure::not_found(format!("there is no tool `{name}`"));
+    Err(failure.suggest(near).hint("`aa tool list` shows every tool"))
 }

@@ -53,7 +53,8 @@ impl Human {
                     self.settled.extend(self.layout().subtree(tree, *index, 0));
                 }
             }
-            Change::Retrying(_) => {}
+            // Both are seen while they last.
+            Change::Retrying(_) | Change::Asked(_) => {}
             other => self.settled.extend(plain::news(tree, other, self.palette)),
         }
     }

@@ -118,17 +118,17 @@ impl Layout {
     }
 
     /// A sign, a name, a time, and what there is to say.
-    fn compose(self, (sign, time, note): (&str, &str, &str), node: &Node, depth: usize) -> String {
+    fn compose(self, (sign, time, remark): (&str, &str, &str), node: &Node, depth: usize) -> String {
         let label = if self.name == 0 { node.path.0.as_str() } else { node.label() };
         // `build#undo` is the taking back of `build`.
         let label =
             label.rsplit_once('#').map_or_else(|| label.to_owned(), |(step, what)| format!("{what} {step}"));
         if self.name == 0 {
-            let parts = [&format!("{sign} {label}"), time, note];
+            let parts = [&format!("{sign} {label}"), time, remark];
             return parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
         }
         let width = self.name.saturating_sub(2 * depth);
-        format!("{}{sign} {label:<width$}  {time:>6}  {note}", indent(depth)).trim_end().to_owned()
+        format!("{}{sign} {label:<width$}  {time:>6}  {remark}", indent(depth)).trim_end().to_owned()
     }
 }
 

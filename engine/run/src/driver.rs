@@ -383,7 +383,8 @@ impl Driver {
     }
 }
 
-fn outcome(ending: &Body) -> Outcome {
+/// What a run's last event amounts to.
+pub(crate) fn outcome(ending: &Body) -> Outcome {
     match ending {
         Body::SkillCompleted { outputs, .. } => Outcome::Completed(outputs.clone()),
         Body::SkillFailed { error, step, .. } => Outcome::Failed { error: error.clone(), step: step.clone() },

@@ -21,6 +21,7 @@ use crate::home::FileError;
 use crate::settings::Settings;
 use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
 use crate::tool::Progress;
+use crate::toolbox::ModuleEntry;
 use parts::Parts;
 
 mod admission;
@@ -356,6 +357,14 @@ impl Engine {
     /// A folder of tool modules, or one of them, cannot be read.
     pub fn tool(&self, name: &str) -> Result<Option<Arc<ToolSpec>>, StartError> {
         Ok(self.parts.toolbox()?.tool(name).map(|tool| tool.spec().clone()))
+    }
+
+    /// Every tool module that can be used, by name.
+    ///
+    /// # Errors
+    /// A folder or file of modules cannot be read.
+    pub fn modules(&self) -> Result<Vec<ModuleEntry>, StartError> {
+        Ok(self.parts.toolbox()?.modules())
     }
 
     /// What is wrong with the tool modules.

@@ -1,12 +1,32 @@
 //! `aa config check`
 
+use aa_run::settings::SettingsError;
+use aa_spec::diagnostic::has_errors;
+use serde_json::Value;
+
+use crate::args::Format;
 use crate::args::config::CheckArgs;
 use crate::context::Context;
+use crate::diagnostic;
 use crate::failure::{Exit, Failure};
+use crate::style::Mark;
 
 /// Finds every mistake in the configuration.
 pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let _ = args;
-    context.engine()?;
-    Ok(Exit::Ok)
+    let found = match context.resolve()? {
+        Ok(settings) => settings.warnings,
+        Err(SettingsError::Invalid(diagnostics)) => diagnostics,
+        Err(error) => return Err(error.into()),
+    };
+    let printer = context.printer;
+    if args.format.format == Format::Json {
+        let all: Vec<Value> = found.iter().map(diagnostic::object).collect();
+        printer.data(format_args!("{:#}", Value::from(all)));
+    } else if found.is_empty() {
+        printer.say(format_args!("{} the configuration has no problems", printer.err.mark(Mark::Done)));
+    } else {
+        diagnostic::draw_all(&found, printer);
+        diagnostic::sum_up(&found, printer);
+    }
+    Ok(if has_errors(&found) { Exit::Invalid } else { Exit::Ok })
 }

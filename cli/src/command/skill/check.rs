@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use aa_run::engine::Engine;
 use aa_spec::check::Strictness;
 use aa_spec::diagnostic::{Diagnostic, has_errors};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::args::skill::{CheckArgs, CheckFormat};
 use crate::context::Context;
@@ -31,7 +31,7 @@ pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Exit, Failu
     match args.format {
         CheckFormat::Human => human(&found, names.len(), context),
         CheckFormat::Json => {
-            let all: Vec<Value> = found.iter().map(object).collect();
+            let all: Vec<Value> = found.iter().map(diagnostic::object).collect();
             printer.data(format_args!("{:#}", Value::from(all)));
         }
         CheckFormat::Sarif => printer.data(format_args!("{:#}", sarif::log(&found))),
@@ -45,10 +45,8 @@ fn human(found: &[Diagnostic], skills: usize, context: &Context<'_>) {
     let skills = words::count(skills, "skill");
     if found.is_empty() {
         printer.say(format_args!("{} {skills} checked, no problems", printer.err.mark(Mark::Done)));
-    } else if has_errors(found) {
-        printer.error(diagnostic::summary(found));
     } else {
-        printer.warning(diagnostic::summary(found));
+        diagnostic::sum_up(found, printer);
     }
 }
 
@@ -92,21 +90,4 @@ fn yaml_files(folder: &Path) -> Result<BTreeSet<PathBuf>, Failure> {
         }
     }
     Ok(files)
-}
-
-fn object(diagnostic: &Diagnostic) -> Value {
-    let place = diagnostic.place();
-    let end = diagnostic.source.place(diagnostic.span.end);
-    json!({
-        "code": diagnostic.code,
-        "severity": diagnostic.severity,
-        "message": diagnostic.message,
-        "path": &*diagnostic.source.path,
-        "line": place.line,
-        "column": place.column,
-        "end_line": end.line,
-        "end_column": end.column,
-        "label": diagnostic.label,
-        "hint": diagnostic.hint,
-    })
 }

@@ -9,7 +9,8 @@ use crate::words;
 
 /// Lists the tools that skills can call.
 pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let all = context.engine()?.tools()?;
+    let engine = context.engine()?;
+    let all = engine.tools()?;
     let wanted = |module: &str| args.module.as_deref().is_none_or(|wanted| wanted == module);
     let tools: Vec<_> = all.iter().filter(|tool| wanted(&tool.module)).collect();
     if let (Some(module), true) = (&args.module, tools.is_empty()) {

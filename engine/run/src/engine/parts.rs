@@ -10,7 +10,7 @@ use crate::settings::{SecretStore, Settings};
 use crate::store::{Store, StoreError};
 use crate::tool::ephemeral;
 use crate::tool::process::Environment;
-use crate::toolbox::{ModuleText, Surroundings, Toolbox};
+use crate::toolbox::{ModuleText, Toolbox, ToolboxOptions};
 
 /// What all clones of an engine share.
 pub(super) struct Parts {
@@ -57,7 +57,7 @@ impl Parts {
         for entry in self.home.all(Kind::Module)? {
             modules.push(ModuleText { source: self.home.read(&entry)?, layer: entry.layer });
         }
-        Ok(toolbox.insert(Toolbox::new(modules, &self.surroundings())).clone())
+        Ok(toolbox.insert(Toolbox::new(modules, &self.options())).clone())
     }
 
     /// What a driver needs beside its run.
@@ -79,11 +79,11 @@ impl Parts {
         self.nudge.send_replace(());
     }
 
-    fn surroundings(&self) -> Surroundings {
+    fn options(&self) -> ToolboxOptions {
         let variables = self.settings.environment.iter();
         let own = &self.settings.ephemeral;
         let usual = ephemeral::Defaults::default();
-        Surroundings {
+        ToolboxOptions {
             environment: Environment::new(variables.map(|(name, value)| (name.into(), value.into()))),
             output_bytes: self.settings.output_bytes,
             proxy: None,

@@ -21,13 +21,14 @@ struct Modules;
 #[allow_missing = true]
 struct Personas;
 
-/// File names of a kind.
+/// File names of a kind; folders beside them hold what the files need, and none of the kind.
 pub(super) fn names(kind: Kind) -> Vec<Cow<'static, str>> {
-    match kind {
+    let all: Vec<_> = match kind {
         Kind::Skill => Skills::iter().collect(),
         Kind::Module => Modules::iter().collect(),
         Kind::Persona => Personas::iter().collect(),
-    }
+    };
+    all.into_iter().filter(|name| !name.contains('/')).collect()
 }
 
 /// The content of a file.

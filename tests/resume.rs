@@ -1,0 +1,262 @@
+//! Killed after every single event, resumed each time: the same end, nothing done twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::{Aa, Ran, eventually};
+
+/// What a run ends with: its last event, its outputs, what it wrote.
+#[derive(Debug, PartialEq)]
+struct End {
+    event: String,
+    outputs: Value,
+    trace: Vec<String>,
+}
+
+fn project() -> Aa {
+    Aa::traced()
+        .skill("reference", include_str!("fixtures/skills/run/reference.yaml"))
+        .skill("early", include_str!("fixtures/skills/run/early.yaml"))
+        .skill("takeback", include_str!("fixtures/skills/run/takeback.yaml"))
+}
+
+/// One run in a project of its own, killed once.
+struct Story {
+    aa: Aa,
+    /// Kill the process that commits the event of this number, counted from 1.
+    kill_at: Option<u64>,
+    killed: bool,
+}
+
+impl Story {
+    fn new(kill_at: Option<u64>) -> Self {
+        Self { aa: project(), kill_at, killed: false }
+    }
+
+    /// Calls `aa`, and kills it if the fatal event is among those that it commits.
+    fn call(&mut self, args: &[&str]) -> Ran {
+        let known = if args[0] == "skill" { 0 } else { self.events().len() as u64 };
+        let call = self.aa.args(args.iter().chain(&["--format", "json"]));
+        let ran = match self.kill_at {
+            Some(fatal) if !self.killed && fatal > known => {
+                call.env("AA_TEST_KILL_AFTER", (fatal - known).to_string()).run()
+            }
+            _ => call.run(),
+        };
+        self.killed |= ran.exit_or_killed().is_none();
+        ran
+    }
+
+    fn events(&self) -> Vec<Value> {
+        self.aa.args(["run", "show", "1", "--format", "json"]).run().code(0).json_lines()
+    }
+
+    /// Moves the run on as a careful person would, until it is over.
+    fn bring_to_end(&mut self, hurt: impl Fn(&Aa)) -> End {
+        let mut hurt = Some(hurt);
+        for _ in 0..30 {
+            if self.killed
+                && let Some(hurt) = hurt.take()
+            {
+                hurt(&self.aa);
+            }
+            eventually("what the dead process left behind ends", || orphans(&self.aa.path("")) == 0);
+            let events = self.events();
+            match open(&events) {
+                Open::Over => return end(&self.aa, &events),
+                Open::Unknown { step, line } => self.resolve(&step, &line),
+                Open::Question { step, option } => {
+                    self.call(&["run", "answer", "1", &step, &option]);
+                }
+                Open::Nothing => {
+                    self.call(&["run", "resume", "1"]);
+                }
+            }
+        }
+        panic!("it never ends: {:#?}", self.events());
+    }
+
+    /// Says of a step with unknown outcome what the trace says.
+    fn resolve(&mut self, step: &str, line: &str) {
+        let done = json!(format!("wrote {line}")).to_string();
+        if self.aa.text("trace").lines().any(|written| written == line) {
+            self.call(&["run", "resolve", "1", step, "--done", &done]);
+        } else {
+            self.call(&["run", "resolve", "1", step, "--retry"]);
+        }
+    }
+}
+
+/// What a run waits for, by its journal.
+enum Open {
+    Over,
+    Unknown { step: String, line: String },
+    Question { step: String, option: String },
+    Nothing,
+}
+
+fn open(events: &[Value]) -> Open {
+    let mut lines: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut questions: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut unknown: Vec<&str> = Vec::new();
+    for event in events {
+        let step = event["step"].as_str().unwrap_or("");
+        match event["event"].as_str().unwrap() {
+            "skill_completed" | "skill_failed" | "skill_cancelled" => return Open::Over,
+            "step_started" => {
+                lines.insert(step, event["args"]["line"].as_str().unwrap_or(""));
+                unknown.retain(|known| *known != step);
+            }
+            "confirm_requested" => {
+                questions.insert(step, event["options"][0].as_str().unwrap());
+            }
+            "confirm_answered" => {
+                questions.remove(step);
+            }
+            "step_completed" | "step_failed" | "step_retrying" | "step_resolved" => {
+                unknown.retain(|known| *known != step);
+            }
+            "run_resumed" => {
+                unknown.extend(event["unknown"].as_array().unwrap().iter().filter_map(Value::as_str))
+            }
+            _ => {}
+        }
+    }
+    if let Some(step) = unknown.first() {
+        return Open::Unknown { step: (*step).to_owned(), line: lines[step].to_owned() };
+    }
+    match questions.pop_first() {
+        Some((step, option)) => Open::Question { step: step.to_owned(), option: option.to_owned() },
+        None => Open::Nothing,
+    }
+}
+
+/// Processes that work in the folder although nobody waits for them.
+fn orphans(folder: &Path) -> usize {
+    let folder = folder.canonicalize().unwrap();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter(|process| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
+        .count()
+}
+
+/// Everything that must hold of a run that was brought to its end, however often it died.
+fn end(aa: &Aa, events: &[Value]) -> End {
+    let mut over = BTreeSet::new();
+    for (seq, event) in events.iter().enumerate() {
+        assert_eq!(event["seq"], json!(seq), "a gap: {events:#?}");
+        let step = event["step"].as_str().unwrap_or("");
+        match event["event"].as_str().unwrap() {
+            "step_started" => assert!(!over.contains(step), "`{step}` starts again: {events:#?}"),
+            "step_completed" | "step_failed" | "step_skipped" => {
+                assert!(over.insert(step), "`{step}` ends twice: {events:#?}");
+            }
+            _ => {}
+        }
+    }
+    let last = events.last().unwrap();
+    let mut trace: Vec<String> = aa.text("trace").lines().map(ToOwned::to_owned).collect();
+    trace.sort();
+    End { event: last["event"].as_str().unwrap().to_owned(), outputs: last["outputs"].clone(), trace }
+}
+
+/// The end of a run that nobody kills, and the number of its events.
+fn undisturbed(skill: &str) -> (End, u64) {
+    let mut story = Story::new(None);
+    story.call(&["skill", "run", skill]);
+    (story.bring_to_end(|_| {}), story.events().len() as u64)
+}
+
+/// Kills a run after each of its events in turn, and brings it to its end each time.
+fn kill_everywhere(skill: &str, hurt: impl Fn(&Aa)) {
+    let (expected, events) = undisturbed(skill);
+    for fatal in 1..=events {
+        let mut story = Story::new(Some(fatal));
+        story.call(&["skill", "run", skill]);
+        let end = story.bring_to_end(&hurt);
+        assert!(story.killed, "nothing died at event {fatal}");
+        assert_eq!(end, expected, "killed at event {fatal}: {:#?}", story.events());
+    }
+}
+
+#[test]
+fn the_reference_skill_does_what_it_says() {
+    let (end, _) = undisturbed("reference");
+    assert_eq!(end.event, "skill_completed");
+    insta::assert_snapshot!(format!("{:#}", end.outputs), @"");
+    insta::assert_snapshot!(end.trace.join("\n"), @"");
+}
+
+#[test]
+fn killed_after_every_event_a_run_ends_the_same() {
+    kill_everywhere("reference", |_| {});
+}
+
+#[test]
+fn killed_while_taking_back_a_run_ends_the_same() {
+    let (end, _) = undisturbed("takeback");
+    assert_eq!(end.trace, ["-one", "-x", "-y", "one", "x", "y"]);
+    kill_everywhere("takeback", |_| {});
+}
+
+#[test]
+fn with_the_last_record_torn_a_run_ends_the_same() {
+    kill_everywhere("reference", |aa| tear(&aa.home().join("state/aa-workflow/aa.db-wal")));
+}
+
+/// Spoils the last frame of the log, as a power cut in the middle of a write does.
+fn tear(log: &Path) {
+    let Ok(mut bytes) = std::fs::read(log) else { return };
+    if bytes.len() < 32 {
+        return;
+    }
+    let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let frame = 24 + word(8) as usize;
+    let salts = bytes[16..24].to_vec();
+    let belongs = |start: usize| bytes.get(start + 8..start + 16) == Some(&salts[..]);
+    let count = (0..).take_while(|number| belongs(32 + number * frame)).count();
+    if count > 0 {
+        let end = 32 + count * frame;
+        bytes[end - frame / 2..end].fill(0);
+        std::fs::write(log, bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_step_that_must_not_be_repeated_waits_for_a_person() {
+    let skill =
+        "name: one\ndescription: Writes\nsteps: [{name: write, tool: trace_write, args: {line: x}}]\n";
+    let aa = Aa::traced().skill("one", skill);
+    // Events 0 and 1 are the start of the run and of its step.
+    aa.args(["skill", "run", "one"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
+    let hint = aa.args(["run", "list"]).run().code(0);
+    insta::assert_snapshot!(hint.err(), @"");
+    let parked = aa.args(["run", "resume"]).run().code(6).stdout("");
+    insta::assert_snapshot!(parked.err(), @"");
+    assert_eq!(aa.text("trace"), "");
+    let wrong = aa.args(["run", "resolve", "1", "wirte", "--retry"]).run().code(4);
+    insta::assert_snapshot!(wrong.err(), @"");
+    let resolved = aa.args(["run", "resolve", "1", "write", "--retry"]).run().code(0);
+    insta::assert_snapshot!(resolved.err(), @"");
+    assert_eq!(aa.text("trace"), "x\n");
+}
+
+#[test]
+fn nothing_to_resume_is_no_failure() {
+    Aa::new().args(["run", "resume"]).run().code(0).stdout("").stderr("no run is interrupted\n");
+    Aa::new().args(["run", "resume", "3"]).run().code(4).stderr_contains("there is no run 3");
+}
+
+#[test]
+fn all_interrupted_runs_are_resumed_in_order() {
+    let skill = "name: one\ndescription: Looks\nsteps: [{name: look, tool: trace_look}]\n";
+    let aa = Aa::traced().skill("one", skill);
+    for _ in 0..2 {
+        aa.args(["skill", "run", "one"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
+    }
+    insta::assert_snapshot!(aa.args(["run", "resume"]).run().code(2).err(), @"");
+    insta::assert_snapshot!(aa.args(["run", "resume", "--all"]).run().code(0).err(), @"");
+    aa.args(["run", "resume", "--all"]).run().code(0).stderr("no run is interrupted\n");
+}

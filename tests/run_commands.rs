@@ -1,0 +1,98 @@
+//! `aa run …`: looking at runs, comparing them, taking them back.
+
+use crate::support::{Aa, Ran};
+
+const WORK: &str = r#"
+name: work
+description: Writes, tolerates a failure, and reports
+inputs:
+  - {name: word, type: string, default: one}
+steps:
+  - {name: write, tool: trace_write, args: {line: "{{ inputs.word }}"}, undo: {tool: trace_unwrite, args: {line: "{{ inputs.word }}"}}}
+  - {name: flaky, tool: trace_flaky, args: {line: flaky}, retry: {attempts: 2, delay: 1ms}}
+  - {name: odd, tool: trace_fail, on_error: continue}
+  - {name: maybe, tool: trace_look, condition: inputs.word == "two"}
+outputs:
+  - {name: said, value: "{{ write }}"}
+"#;
+
+fn work() -> Aa {
+    let aa = Aa::traced().skill("work", WORK);
+    aa.args(["skill", "run", "work", "-q"]).run().code(0);
+    aa
+}
+
+fn aa_run(aa: &Aa, words: &str) -> Ran {
+    aa.args(["run"].into_iter().chain(words.split(' '))).run()
+}
+
+#[test]
+fn without_runs_there_is_nothing_to_list_or_show() {
+    let aa = Aa::new();
+    aa_run(&aa, "list").code(0).stdout("").stderr("no runs\n");
+    aa_run(&aa, "list --format json").code(0).stdout("[]\n");
+    insta::assert_snapshot!(aa_run(&aa, "show").code(4).err(), @"");
+    insta::assert_snapshot!(aa_run(&aa, "show 7").code(4).err(), @"");
+}
+
+#[test]
+fn runs_are_listed_newest_first() {
+    let aa = work();
+    aa.args(["skill", "run", "work", "-q", "-i", "word=two"]).run().code(0);
+    insta::assert_snapshot!(aa_run(&aa, "list").code(0).out(), @"");
+    aa_run(&aa, "list --status failed").code(0).stderr("no runs\n");
+    aa_run(&aa, "list --skill other").code(0).stderr("no runs\n");
+    assert_eq!(aa_run(&aa, "list --limit 1 --format json").json().as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_run_is_shown_step_by_step() {
+    insta::assert_snapshot!(aa_run(&work(), "show 1").code(0).out(), @"");
+}
+
+#[test]
+fn a_step_is_shown_with_all_that_is_known() {
+    let aa = work();
+    insta::assert_snapshot!(aa_run(&aa, "show --step flaky").code(0).out(), @"");
+    insta::assert_snapshot!(aa_run(&aa, "show 1 --step odd").code(0).out(), @"");
+    insta::assert_snapshot!(aa_run(&aa, "show 1 --step falky").code(4).err(), @"");
+    let events = aa_run(&aa, "show 1 --step write --format json").code(0).json_lines();
+    let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["step_started", "step_completed"]);
+}
+
+#[test]
+fn a_run_that_is_over_can_be_watched_again() {
+    let aa = work();
+    let watched = aa_run(&aa, "watch 1").code(0).stdout("said: wrote one\n");
+    insta::assert_snapshot!(watched.err(), @"");
+}
+
+#[test]
+fn two_runs_are_compared() {
+    let aa = work();
+    aa.args(["skill", "run", "work", "-q", "-i", "word=two"]).run().code(0);
+    insta::assert_snapshot!(aa_run(&aa, "diff 1 2").code(0).out(), @"");
+    let same = aa_run(&aa, "diff 1 1 --format json").code(0).json();
+    assert_eq!((&same["inputs"], &same["outputs"]), (&serde_json::json!([]), &serde_json::json!([])));
+}
+
+#[test]
+fn a_run_is_taken_back() {
+    let aa = work();
+    let undone = aa_run(&aa, "undo 1").code(0);
+    insta::assert_snapshot!(undone.err(), @"");
+    assert_eq!(aa.text("trace"), "one\nflaky\n-one\n");
+}
+
+#[test]
+fn a_run_that_is_over_is_not_resumed() {
+    insta::assert_snapshot!(aa_run(&work(), "resume 1").code(1).err(), @"");
+}
+
+#[test]
+fn a_step_that_asks_nothing_gets_no_answer() {
+    let aa = work();
+    insta::assert_snapshot!(aa_run(&aa, "answer 1 write yes").code(1).err(), @"");
+    insta::assert_snapshot!(aa_run(&aa, "resolve 1 write --retry").code(1).err(), @"");
+}

@@ -1,0 +1,80 @@
+//! `aa skill check`: every mistake there can be, drawn.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::support::Aa;
+
+fn fixtures(kind: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(kind);
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    files.sort();
+    files
+}
+
+/// The codes that the first line of a fixture promises.
+fn promised(text: &str) -> BTreeSet<&str> {
+    let first = text.lines().next().unwrap();
+    first
+        .strip_prefix("# expect: ")
+        .unwrap_or_else(|| panic!("`{first}` promises nothing"))
+        .split(", ")
+        .collect()
+}
+
+#[test]
+fn bad_skills_have_the_problems_they_promise_and_are_drawn() {
+    for path in fixtures("skills/bad") {
+        let bytes = std::fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let aa = Aa::world().file(name, &bytes);
+        let strict = text.contains("# read: strict").then_some("--strict");
+        let check = || ["skill", "check", name].into_iter().chain(strict);
+        let found = aa.args(check().chain(["--format", "json"])).run().json();
+        let found = found.as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
+        assert_eq!(promised(&text), found, "{name}");
+        insta::assert_snapshot!(name.trim_end_matches(".yaml"), aa.args(check()).run().stdout("").err());
+    }
+}
+
+#[test]
+fn good_skills_have_no_problems() {
+    for path in fixtures("skills/good") {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let aa = Aa::world().file(name, std::fs::read(&path).unwrap());
+        aa.args(["skill", "check", name]).run().code(0).stderr("✓ 1 skill checked, no problems\n");
+    }
+}
+
+#[test]
+fn folders_and_names_are_checked_together() {
+    let good = "name: good\ndescription: Looks\nsteps: [{name: it, tool: trace_look}]\n";
+    let bad = "name: bad\ndescription: Looks\nsteps: [{name: it, tool: trace_loook}]\n";
+    let aa = Aa::traced().skill("good", good).file("more/bad.yaml", bad).file("more/.hidden.yaml", "?");
+    aa.args(["skill", "check", "good"]).run().code(0);
+    let ran = aa.args(["skill", "check", "good", "more"]).run().code(3).stdout("");
+    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(aa.args(["skill", "check", "goood"]).run().code(4).err(), @"");
+    insta::assert_snapshot!(aa.args(["skill", "check", ".aa/tools/../../more/none"]).run().code(4).err(), @"");
+}
+
+#[test]
+fn scanners_get_sarif() {
+    let bad = "name: bad\ndescription: Looks\nsteps: [{name: it, tool: trace_loook}]\n";
+    let aa = Aa::traced().file("a b/bad.yaml", bad);
+    let log = aa.args(["skill", "check", "a b", "--format", "sarif"]).run().code(3).stderr("").json();
+    assert_eq!(log["version"], "2.1.0");
+    let result = &log["runs"][0]["results"][0];
+    assert_eq!(result["ruleId"], "unknown-tool");
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "a%20b/bad.yaml");
+    assert_eq!(place["region"]["startLine"], 3);
+}
+
+#[test]
+fn everything_there_is_is_checked_without_names() {
+    Aa::new().args(["skill", "check"]).run().code(0).stdout("").stderr_contains("no problems");
+}

@@ -1,0 +1,181 @@
+//! `aa skill run`: what it prints, what it returns, how it ends.
+
+use serde_json::json;
+
+use crate::support::{Aa, Ran};
+
+/// Two steps, and a text for people.
+const HELLO: &str = r#"
+name: hello
+description: Says hello
+inputs:
+  - {name: who, type: string, required: true}
+  - {name: times, type: integer, default: 1}
+steps:
+  - {name: look, tool: trace_look}
+  - {name: write, tool: trace_write, args: {line: "hello {{ inputs.who }}"}}
+outputs:
+  - {name: report, value: "Said hello to {{ inputs.who }}, {{ inputs.times }} times"}
+"#;
+
+/// One step that fails, and one after it.
+const BROKEN: &str = r"
+name: broken
+description: Fails
+steps:
+  - {name: fail, tool: trace_fail}
+  - {name: after, tool: trace_write, args: {line: never}}
+";
+
+fn hello() -> Aa {
+    Aa::traced().skill("hello", HELLO).skill("broken", BROKEN)
+}
+
+fn run(aa: &Aa, args: &str) -> Ran {
+    aa.args(["skill", "run"].into_iter().chain(args.split(' '))).run()
+}
+
+#[test]
+fn a_report_is_printed_as_it_is_and_progress_goes_to_stderr() {
+    let aa = hello();
+    let ran =
+        run(&aa, "hello --input who=you --input times=3").code(0).stdout("Said hello to you, 3 times\n");
+    insta::assert_snapshot!(ran.err(), @"");
+    assert_eq!(aa.text("trace"), "hello you\n");
+}
+
+#[test]
+fn other_outputs_are_printed_as_yaml() {
+    let skill = r#"
+name: facts
+description: Gives facts
+steps:
+  - {name: look, tool: trace_look}
+outputs:
+  - {name: text, value: "{{ look }}"}
+  - {name: number, value: "{{ 3 }}"}
+  - {name: list, value: [1, {a: b}]}
+  - {name: nothing, value: null}
+"#;
+    let aa = Aa::traced().skill("facts", skill);
+    insta::assert_snapshot!(run(&aa, "facts").code(0).out(), @"");
+}
+
+#[test]
+fn quiet_leaves_only_the_outputs() {
+    let aa = hello();
+    for flags in ["--quiet", "--format quiet"] {
+        run(&aa, &format!("hello --input who=you {flags}"))
+            .code(0)
+            .stderr("")
+            .stdout("Said hello to you, 1 times\n");
+    }
+}
+
+#[test]
+fn a_failure_says_which_step_and_what_it_printed() {
+    let aa = hello();
+    let ran = run(&aa, "broken").code(1).stdout("");
+    insta::assert_snapshot!(ran.err(), @"");
+    assert_eq!(aa.text("trace"), "");
+}
+
+#[test]
+fn a_quiet_failure_still_says_what_failed() {
+    let ran = run(&hello(), "broken -q").code(1).stdout("");
+    insta::assert_snapshot!(ran.err(), @"");
+}
+
+#[test]
+fn json_is_the_events_themselves() {
+    let ran = run(&hello(), "hello --input who=you --format json").code(0).stderr("");
+    let events = ran.json_lines();
+    let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names.first(), Some(&"skill_started"));
+    assert_eq!(names.last(), Some(&"skill_completed"));
+    for (seq, event) in events.iter().enumerate() {
+        assert_eq!(event["seq"], json!(seq));
+        assert_eq!(event["run_id"], json!(1));
+        serde_json::from_value::<aa_run::event::Event>(event.clone()).unwrap();
+    }
+}
+
+#[test]
+fn inputs_come_from_a_file_and_flags_win() {
+    let aa =
+        hello().file("in.json", r#"{"who": "file", "times": 2}"#).file("in.yaml", "who: yaml\ntimes: 5\n");
+    run(&aa, "hello --inputs-file in.json").code(0).stdout("Said hello to file, 2 times\n");
+    run(&aa, "hello --inputs-file in.yaml --input who=flag").code(0).stdout("Said hello to flag, 5 times\n");
+}
+
+#[test]
+fn a_path_is_as_good_as_a_name() {
+    let aa = Aa::traced().file("work/hello.yaml", HELLO);
+    run(&aa, "work/hello.yaml -i who=you").code(0).stdout("Said hello to you, 1 times\n");
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let aa = hello();
+    run(&aa, "hello -i who=you --dry-run").code(0);
+    assert_eq!(aa.text("trace"), "");
+}
+
+#[test]
+fn a_plan_that_changed_is_not_run() {
+    let aa = hello();
+    let plan = aa.args(["skill", "plan", "hello", "-i", "who=you", "--format", "json"]).run().code(0).json();
+    let hash = plan["hash"].as_str().unwrap();
+    let wrong = run(&aa, &format!("hello -i who=me --plan {hash}")).code(1);
+    insta::assert_snapshot!(wrong.err(), @"");
+    assert_eq!(aa.text("trace"), "");
+    run(&aa, &format!("hello -i who=you --plan {hash}")).code(0);
+    assert_eq!(aa.text("trace"), "hello you\n");
+}
+
+#[test]
+fn a_repeated_key_finds_the_first_run() {
+    let aa = hello();
+    run(&aa, "hello -i who=you --key deploy-7").code(0).stdout("Said hello to you, 1 times\n");
+    run(&aa, "hello -i who=you --key deploy-7").code(0).stdout("Said hello to you, 1 times\n");
+    assert_eq!(aa.text("trace"), "hello you\n");
+}
+
+#[test]
+fn steps_of_a_sub_skill_and_failed_items_are_told_apart() {
+    let skill = r#"
+name: outer
+description: Runs another skill, and some items
+steps:
+  - {name: greet, skill: hello, args: {who: outer}}
+  - name: fan
+    tool: trace_fail
+    foreach: [a, b, c]
+    args: {message: "{{ item }} is odd"}
+    on_error: continue
+  - {name: skipped, tool: trace_look, condition: "false"}
+"#;
+    let aa = hello().skill("outer", skill);
+    insta::assert_snapshot!(run(&aa, "outer").code(0).err(), @"");
+}
+
+#[test]
+fn without_a_terminal_a_question_parks_the_run() {
+    let skill = r#"
+name: ask
+description: Asks first
+steps:
+  - {name: go, confirm: {message: "really, {{ run.skill }}?", options: [do it, no]}}
+  - {name: write, tool: trace_write, args: {line: "{{ go }}"}}
+outputs:
+  - {name: report, value: "{{ go }}"}
+"#;
+    let aa = Aa::traced().skill("ask", skill);
+    let parked = run(&aa, "ask").code(6).stdout("");
+    insta::assert_snapshot!(parked.err(), @"");
+    let wrong = aa.args(["run", "answer", "1", "go", "maybe"]).run();
+    insta::assert_snapshot!(wrong.code(1).err(), @"");
+    let answered = aa.args(["run", "answer", "1", "go", "do it"]).run().code(0).stdout("do it\n");
+    insta::assert_snapshot!(answered.err(), @"");
+    assert_eq!(aa.text("trace"), "do it\n");
+}

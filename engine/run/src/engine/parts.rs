@@ -10,7 +10,7 @@ use crate::settings::{SecretStore, Settings};
 use crate::store::{Store, StoreError};
 use crate::tool::ephemeral;
 use crate::tool::process::Environment;
-use crate::toolbox::{ModuleText, Surroundings, Toolbox};
+use crate::toolbox::{ModuleText, Toolbox, ToolboxOptions};
 
 /// The parts that all runs of an engine share.
 pub(super) struct Parts {
@@ -60,14 +60,14 @@ impl Parts {
         let modules: Result<Vec<_>, FileError> =
             self.home.list(Kind::Module)?.into_iter().map(read).collect();
         let variables = self.settings.environment.iter().map(|(name, value)| (name.into(), value.into()));
-        let surroundings = Surroundings {
+        let options = ToolboxOptions {
             environment: Environment::new(variables),
             output_bytes: self.settings.output_bytes,
             proxy: self.settings.environment.get("HTTPS_PROXY").filter(|proxy| !proxy.is_empty()).cloned(),
             state_folder: self.settings.state_folder.clone(),
             ephemeral: self.ephemeral(),
         };
-        Ok(Toolbox::new(modules?, &surroundings))
+        Ok(Toolbox::new(modules?, &options))
     }
 
     fn ephemeral(&self) -> ephemeral::Defaults {

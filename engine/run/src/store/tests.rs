@@ -5,7 +5,7 @@ use aa_spec::skill::OnFailure;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::event::{StepError, StepPath};
+use crate::event::{Body, StepError, StepPath};
 
 mod death;
 mod faults;

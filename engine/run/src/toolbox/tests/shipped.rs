@@ -9,8 +9,14 @@ use serde_json::Value;
 use super::*;
 use crate::tool::{CallContext, ToolError};
 
+mod archive;
+mod audit;
+mod bisect;
+mod disk;
 mod git;
+mod log;
 mod system;
+mod tls;
 
 fn modules() -> Vec<ModuleText> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools");

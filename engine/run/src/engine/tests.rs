@@ -1,6 +1,5 @@
 //! Whole runs over real files, a real store and small tools.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 

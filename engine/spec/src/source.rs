@@ -1,5 +1,6 @@
 //! Where in which text something stands.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -52,21 +53,14 @@ impl Source {
         }
     }
 
-    /// Where an offset in the value of a scalar stands in this text; the whole `span` of the
-    /// scalar when escapes or folding make that unclear.
-    pub fn locate(&self, span: Span, value: &str, offset: usize) -> Span {
-        self.find(span, value, offset).unwrap_or(span)
-    }
-
-    fn find(&self, span: Span, value: &str, offset: usize) -> Option<Span> {
-        let before = value.get(..offset)?;
-        let line_number = before.matches('\n').count();
-        let column = before.rsplit('\n').next()?.len();
-        let line = value.split('\n').nth(line_number)?;
-        let written = self.slice(span).split('\n').nth(line_number)?;
-        let start = written.as_ptr().addr() - self.text.as_ptr().addr() + written.find(line)? + column;
-        let width = line[column..].chars().next().map_or(0, char::len_utf8);
-        Some(Span { start: u32::try_from(start).ok()?, end: u32::try_from(start + width).ok()? })
+    /// The span of a part of a string: exact where the string is written as it reads
+    /// (plain, quoted without escapes, block scalar line by line), otherwise the `span`
+    /// of the whole scalar.
+    pub fn part(&self, span: Span, value: &str, part: &Range<usize>) -> Span {
+        exact(self.slice(span), value, part).map_or(span, |range| {
+            let offset = |at: usize| span.start + u32::try_from(at).unwrap_or(0);
+            Span { start: offset(range.start), end: offset(range.end) }
+        })
     }
 
     /// The text of a span, empty when the span lies outside.
@@ -85,5 +79,70 @@ impl Span {
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
+
+/// Where a part of a value stands in the scalar as it is written.
+fn exact(written: &str, value: &str, part: &Range<usize>) -> Option<Range<usize>> {
+    let wanted = value.get(part.clone())?;
+    let start = match written.find(value) {
+        Some(at) => at + part.start,
+        None => in_lines(written, value, part.start)?,
+    };
+    let end = start + wanted.len();
+    (written.get(start..end) == Some(wanted)).then_some(start..end)
+}
+
+/// The offset in a block scalar as written of an offset in its value: the lines of the
+/// value appear in their order, each with white space before it.
+fn in_lines(written: &str, value: &str, offset: usize) -> Option<usize> {
+    let before = value.get(..offset)?;
+    let column = offset - before.rfind('\n').map_or(0, |newline| newline + 1);
+    let last = before.matches('\n').count();
+    let mut from = 0;
+    for (number, line) in value.lines().enumerate() {
+        let at = if line.trim().is_empty() { from } else { from + written.get(from..)?.find(line)? };
+        if number == last {
+            return Some(at + column);
+        }
+        from = at + line.len();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found<'a>(text: &'a str, value: &str, wanted: &str) -> &'a str {
+        let source = Source::new("x", text);
+        let span = Span { start: 0, end: u32::try_from(text.len()).unwrap() };
+        let at = value.find(wanted).unwrap();
+        let part = source.part(span, value, &(at..at + wanted.len()));
+        &text[part.start as usize..part.end as usize]
+    }
+
+    #[test]
+    fn parts_of_scalars_are_found() {
+        assert_eq!(found("a {{ x.y }} b", "a {{ x.y }} b", "x.y"), "x.y");
+        assert_eq!(found("\"a {{ x }}\"", "a {{ x }}", "x"), "x");
+        assert_eq!(found("|\n    one\n\n    {{ two }} é\n", "one\n\n{{ two }} é\n", "two"), "two");
+        let folded = "\"a\\n{{ x }}\"";
+        assert_eq!(found(folded, "a\n{{ x }}", "x"), "x");
+        let escaped = "\"\\u0041 {{ x }}\"";
+        assert_eq!(found(escaped, "A {{ x }}", "x"), escaped);
+    }
+
+    #[test]
+    fn places_count_characters_from_one() {
+        let source = Source::new("x", "a\né: x\n");
+        let place = |offset| {
+            let Place { line, column } = source.place(offset);
+            (line, column)
+        };
+        assert_eq!(
+            [0, 1, 2, 3, 4, 7, 99].map(place),
+            [(1, 1), (1, 2), (2, 1), (2, 1), (2, 2), (2, 5), (3, 1)]
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use super::Checker;
 use super::reference::{Reads, Site};
-use super::{Checker, place};
 use crate::source::Span;
 use crate::template::{Expression, SyntaxError, Template};
 use crate::yaml::{Kind, Node, Spanned};
@@ -18,7 +18,7 @@ impl Checker<'_, '_> {
         template.root().each_reference(&mut Vec::new(), &mut |at, reference| {
             let leaf = node.at(at.iter().map(String::as_str));
             let text = leaf.as_str().unwrap_or_default();
-            let span = place::part(self.source, leaf.span, text, &reference.span);
+            let span = self.source.part(leaf.span, text, &reference.span);
             self.reference(&reference, span, site, reads);
         });
         Some(template)
@@ -49,7 +49,7 @@ impl Checker<'_, '_> {
         match Expression::parse(&source) {
             Ok(expression) => {
                 for reference in expression.mentions() {
-                    let span = place::part(self.source, node.span, &source, &reference.span);
+                    let span = self.source.part(node.span, &source, &reference.span);
                     self.reference(&reference, span, site, reads);
                 }
                 Some(expression)
@@ -108,7 +108,7 @@ impl Checker<'_, '_> {
         let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         let width = if word.is_empty() { rest.chars().next().map_or(0, char::len_utf8) } else { word.len() };
         let part = error.offset..error.offset + width;
-        let span = if width == 0 { span } else { place::part(self.source, span, text, &part) };
+        let span = if width == 0 { span } else { self.source.part(span, text, &part) };
         let problem = self.error(code, span, &error.message);
         self.report(if error.hint.is_empty() { problem } else { problem.hint(&error.hint) });
     }

@@ -290,8 +290,12 @@ impl Compiler<'_> {
     }
 
     fn syntax(&mut self, code: &'static str, error: &SyntaxError, text: &str, span: Span) {
-        let at = self.source.locate(span, text, error.offset);
-        self.error(code, at, error.message.clone());
+        let rest = text.get(error.offset..).unwrap_or_default();
+        let width = rest.chars().next().map_or(0, char::len_utf8);
+        let at = self.source.part(span, text, &(error.offset..error.offset + width));
+        let at = if width == 0 { span } else { at };
+        self.diagnostics
+            .push(Diagnostic::error(code, self.source, at, error.message.clone()).hint(&error.hint));
     }
 
     /// Templates of a tool read its arguments, [`CONTEXT`] and `more`, nothing else.

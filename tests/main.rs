@@ -14,8 +14,6 @@ mod cancel;
 mod config;
 /// Every help page, and what is said when arguments make no sense.
 mod help;
-/// Every shipped skill, on real data.
-mod skills;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
 mod output;
 /// Killed after every event, resumed each time.
@@ -26,6 +24,8 @@ mod run_commands;
 mod skill_check;
 /// What `aa skill run` prints, returns, and how it ends.
 mod skill_run;
+/// Every shipped skill, on real data.
+mod skills;
 /// What a person at a terminal sees, and is asked.
 mod terminal;
 /// Looking at tools, and calling them.

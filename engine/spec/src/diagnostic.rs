@@ -52,6 +52,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("reserved-name", "a result under a name that means something else in templates"),
     ("secret-outside-arguments", "a secret used anywhere but in a tool's arguments"),
     ("self-reference", "a step that waits for itself"),
+    ("spliced-shell", "a template in a script, whose value could change what the script does"),
     ("step-kind", "a step that does nothing, or several things at once"),
     ("stray-key", "a key that does nothing in a step of this kind"),
     ("template-in-constant", "a template where only constants are read"),

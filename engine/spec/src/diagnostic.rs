@@ -53,6 +53,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("secret-outside-arguments", "a secret used anywhere but in a tool's arguments"),
     ("secret-worked-on", "a secret that is more than passed on"),
     ("self-reference", "a step that waits for itself"),
+    ("spliced-shell", "a template in a script, whose value could change what the script does"),
     ("step-kind", "a step that does nothing, or several things at once"),
     ("stray-key", "a key that does nothing in a step of this kind"),
     ("template-in-constant", "a template where only constants are read"),

@@ -25,6 +25,7 @@ pub(super) struct Shell(pub(super) Arc<Launcher>);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["script"]}, {"required": ["command"]}]))]
 pub(super) struct ShellArgs {
     /// The script. It stops at the first command that fails and at unknown variables. No templates
     /// in here: give values in `vars` and use them as `$name`.

@@ -22,6 +22,8 @@ pub(super) struct Signature<'a> {
     /// `argument` or `input`.
     word: &'static str,
     parameters: Vec<Parameter<'a>>,
+    /// Of these sets of names one must be given.
+    alternatives: Vec<Vec<&'a str>>,
     /// Whether there may be others.
     open: bool,
     /// Where it is named.
@@ -50,6 +52,7 @@ impl<'a> Signature<'a> {
             noun: format!("tool `{}`", spec.name),
             word: "argument",
             parameters: parameters.collect(),
+            alternatives: alternatives(&spec.input),
             open: spec.input.get("additionalProperties") != Some(&Value::Bool(false)),
             span,
         }
@@ -65,6 +68,7 @@ impl<'a> Signature<'a> {
             noun: format!("skill `{}`", plan.name),
             word: "input",
             parameters: parameters.collect(),
+            alternatives: Vec::new(),
             open: false,
             span,
         }
@@ -78,6 +82,13 @@ impl<'a> Signature<'a> {
     fn code(&self, tool: &'static str, skill: &'static str) -> &'static str {
         if self.word == "argument" { tool } else { skill }
     }
+}
+
+/// The `oneOf` of a schema, as far as it only says which names must be given.
+fn alternatives(schema: &Value) -> Vec<Vec<&str>> {
+    let sets = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    let names = sets.filter_map(|set| set.get("required")?.as_array());
+    names.filter_map(|names| names.iter().map(Value::as_str).collect()).collect()
 }
 
 impl Checker<'_, '_> {
@@ -101,7 +112,8 @@ impl Checker<'_, '_> {
             if let (Some(signature), None) = (signature, parameter) {
                 self.unknown_argument(name, signature);
             }
-            let Some(template) = self.template(node, site, reads) else {
+            let spliced = parameter.is_some_and(|parameter| self.spliced(parameter, node));
+            let Some(template) = self.template(node, site, reads).filter(|_| !spliced) else {
                 // It is there, even if it is wrong: do not also call it missing.
                 templates.insert(parameter.map_or(&*name.value, |known| known.name).to_owned(), null());
                 continue;
@@ -115,6 +127,19 @@ impl Checker<'_, '_> {
             self.missing_arguments(signature, &templates);
         }
         templates
+    }
+
+    /// Whether a value would become part of text that is taken literally, such as a script.
+    fn spliced(&mut self, parameter: &Parameter<'_>, node: &Node) -> bool {
+        let literal = parameter.schema.get("x-aa-literal") == Some(&Value::Bool(true));
+        let has_template = |text: &str| ["{{", "{%"].iter().any(|mark| text.contains(mark));
+        let spliced = literal && node.as_str().is_some_and(has_template);
+        if spliced {
+            let message = format!("a value in `{}` could change what it does", parameter.name);
+            let problem = self.error("spliced-shell", node.span, message);
+            self.report(problem.hint("give the value in `vars: {name: …}` and write `$name` here"));
+        }
+        spliced
     }
 
     fn unknown_argument(&mut self, name: &Spanned<String>, signature: &Signature<'_>) {
@@ -132,6 +157,14 @@ impl Checker<'_, '_> {
     }
 
     fn missing_arguments(&mut self, signature: &Signature<'_>, given: &BTreeMap<String, Template>) {
+        let met = |names: &Vec<&str>| names.iter().all(|name| given.contains_key(*name));
+        if let Some(first) = signature.alternatives.first()
+            && !signature.alternatives.iter().any(met)
+        {
+            let message = format!("{} needs the argument `{}`", signature.noun, first.join("`, `"));
+            let problem = self.error("missing-argument", signature.span, message);
+            self.report(problem);
+        }
         for parameter in signature.parameters.iter().filter(|parameter| parameter.required) {
             if given.contains_key(parameter.name) {
                 continue;

@@ -81,7 +81,9 @@ impl Node {
     }
 
     fn parse_text(text: &str) -> Result<Self, SyntaxError> {
-        if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
+        // Shell text has `${#name}`; without its end that is no comment.
+        let comment = text.find("{#").is_some_and(|start| text[start..].contains("#}"));
+        if !comment && !["{{", "{%"].iter().any(|mark| text.contains(mark)) {
             return Ok(Self::Constant(Value::String(text.to_owned())));
         }
         if let Some((inner, start)) = unwrapped(text) {

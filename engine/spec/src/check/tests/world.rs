@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::source::Source;
 use crate::tool::{Effect, ToolSpec};
 
-/// Four tools, some skills, a secret and a little configuration.
+/// Five tools, some skills, a secret and a little configuration.
 #[derive(Default)]
 pub(super) struct World;
 
@@ -45,6 +45,12 @@ impl Catalog for World {
             "shell" => {
                 (Effect::Unknown, json!({"run": {"type": "array", "items": {"type": "string"}}}), json!(true))
             }
+            "script" => (
+                Effect::Unknown,
+                json!({"script": {"type": "string", "x-aa-literal": true}, "command": {"type": "string", "x-aa-literal": true},
+                    "vars": {"type": "object"}}),
+                json!(true),
+            ),
             _ => return None,
         };
         let required: Vec<Value> = match name {
@@ -52,11 +58,15 @@ impl Catalog for World {
             "write" => vec![json!("path"), json!("text")],
             _ => Vec::new(),
         };
+        let mut input = json!({"type": "object", "properties": input, "required": required, "additionalProperties": false});
+        if name == "script" {
+            input["oneOf"] = json!([{"required": ["script"]}, {"required": ["command"]}]);
+        }
         Some(Arc::new(ToolSpec {
             name: name.to_owned(),
             module: "test".to_owned(),
             description: String::new(),
-            input: json!({"type": "object", "properties": input, "required": required, "additionalProperties": false}),
+            input,
             output,
             effect,
             idempotent: effect == Effect::Read,
@@ -66,7 +76,7 @@ impl Catalog for World {
     }
 
     fn tool_names(&self) -> Vec<String> {
-        ["read", "write", "remove", "shell"].map(str::to_owned).to_vec()
+        ["read", "write", "remove", "shell", "script"].map(str::to_owned).to_vec()
     }
 
     fn skill(&self, name: &str) -> Option<Source> {

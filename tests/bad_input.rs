@@ -181,11 +181,11 @@ fn a_store_that_cannot_be_written_stops_the_run_before_it_starts() {
 
 #[test]
 fn a_full_disk_stops_the_run_and_says_so() {
-    let skill = r#"
+    let skill = r"
 name: fill
 description: Writes more than there is room for
 steps: [{name: it, tool: trace_flood, args: {bytes: 900000}}, {name: look, tool: trace_look}]
-"#;
+";
     let aa = Aa::traced().skill("fill", skill);
     // A limit on the size of files stands for a disk without room; 1024 bytes each.
     let script = format!("trap '' XFSZ; ulimit -f 512; exec {} skill run fill", env!("CARGO_BIN_EXE_aa"));

@@ -1,5 +1,6 @@
 //! Acceptance tests: the `aa` binary as its users meet it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![expect(clippy::format_push_string, clippy::maybe_infinite_iter, reason = "a test may be plain")]
 
 mod support;
 

@@ -119,7 +119,7 @@ fn open(events: &[Value]) -> Open {
                 unknown.retain(|known| *known != step);
             }
             "run_resumed" => {
-                unknown.extend(event["unknown"].as_array().unwrap().iter().filter_map(Value::as_str))
+                unknown.extend(event["unknown"].as_array().unwrap().iter().filter_map(Value::as_str));
             }
             _ => {}
         }

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 /// How long anything in a test may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A project folder with a home of its own; removed at the end of the test.
 #[derive(Debug)]
@@ -176,18 +176,6 @@ impl Call {
         self
     }
 
-    /// Works in another folder.
-    pub(crate) fn folder(mut self, folder: &Path) -> Self {
-        self.command.current_dir(folder);
-        self
-    }
-
-    /// Gives it something to read.
-    pub(crate) fn stdin(mut self, text: &str) -> Self {
-        text.as_bytes().clone_into(&mut self.stdin);
-        self
-    }
-
     /// The bare command, for a test that wants the streams for itself.
     pub(crate) fn command(self) -> Command {
         self.command
@@ -263,12 +251,6 @@ impl Ran {
     /// The exit code; none when a signal ended it.
     pub(crate) fn exit_or_killed(&self) -> Option<i32> {
         self.code
-    }
-
-    /// The exit code of a call that was not killed.
-    #[track_caller]
-    pub(crate) fn exit(&self) -> i32 {
-        self.code.unwrap_or_else(|| panic!("it was killed\n{self}"))
     }
 
     /// stdout is this text.

@@ -131,10 +131,10 @@ fn random_plan(dice: &mut Dice, calm: bool) -> Arc<Plan> {
 }
 
 /// What a tool answers to attempts in general, or to a step whatever the attempt.
-fn answer(call: &Call, calm: bool) -> Result<Value, crate::event::StepError> {
+fn answer(call: &Call, peaceful: bool) -> Result<Value, crate::event::StepError> {
     match call.tool.as_str() {
         "fail_always" => Err(fault(ErrorKind::Permanent, "no")),
-        "fail_1" | "fail_2" if calm => Err(fault(ErrorKind::Transient, "never")),
+        "fail_1" | "fail_2" if peaceful => Err(fault(ErrorKind::Transient, "never")),
         "fail_1" if call.attempt <= 1 => Err(fault(ErrorKind::Transient, "once")),
         "fail_2" if call.attempt <= 2 => Err(fault(ErrorKind::Transient, "twice")),
         _ => Ok(call.args.get("give").cloned().unwrap_or(json!({"n": call.step.0.len()}))),

@@ -16,12 +16,11 @@ pub(super) struct Fan {
     pub(super) items: Vec<Value>,
     /// The first item that has not started.
     pub(super) next: usize,
-    /// Items whose next attempt may start as soon as there is a slot.
+    /// Items whose next attempt may start.
     pub(super) ready: BTreeSet<usize>,
-    /// Items that run.
+    /// Items that have started and are not over. Those that wait count, too: an author who
+    /// wants one item at a time does not want all their questions at once.
     pub(super) active: BTreeMap<usize, Box<Unit>>,
-    /// Slots in use.
-    pub(super) busy: usize,
     /// One for each item; null until it has one.
     pub(super) outputs: Vec<Value>,
     /// The first item that failed and was not to be continued after.
@@ -35,7 +34,6 @@ impl Fan {
             next: 0,
             ready: BTreeSet::new(),
             active: BTreeMap::new(),
-            busy: 0,
             outputs: vec![Value::Null; items.len()],
             failed: None,
             since,
@@ -49,9 +47,9 @@ impl Fan {
     }
 
     /// The item to start next: one that has had its delay, or a new one.
-    fn candidate(&self) -> Option<usize> {
-        let fresh = (self.next < self.items.len()).then_some(self.next);
-        self.ready.first().copied().or(fresh)
+    fn candidate(&self, slots: usize) -> Option<usize> {
+        let fresh = self.active.len() < slots && self.next < self.items.len();
+        self.ready.first().copied().or_else(|| fresh.then_some(self.next))
     }
 }
 
@@ -60,21 +58,22 @@ impl Machine {
     pub(super) fn decide_fan(&self, place: Place, now: Time) -> Option<Body> {
         let fan = self.fan(place)?;
         let halted = fan.failed.is_some() || self.is_halted(place);
-        if !halted
-            && fan.busy < self.fan_slots(place)
-            && let Some(item) = fan.candidate()
-        {
+        if !halted && let Some(item) = fan.candidate(self.fan_slots(place)) {
             return Some(self.start(Place { item: Some(item), ..place }, now));
         }
         if !fan.active.is_empty() {
             return None;
         }
-        if let Some((item, error)) = &fan.failed {
+        let dropped = self.is_halted(place);
+        if let Some((item, error)) =
+            fan.failed.as_ref().filter(|(_, error)| !dropped || error.kind != ErrorKind::Cancelled)
+        {
             let mut error = error.clone();
             error.message = format!("item {item} failed: {}", error.message);
             return Some(self.failed(place, error, now));
         }
         if !fan.is_complete() {
+            // Its frame has stopped.
             return Some(self.dropped(place, now));
         }
         Some(Body::StepCompleted {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::layout::Layout;
 use super::place::{Job, Place, Spot};
 use super::undo::TakingBack;
-use super::unit::{State, StepState};
+use super::unit::StepState;
 use super::{Machine, ROOT, Signal};
 use crate::event::{Body, StepError, StepPath, Time};
 
@@ -143,13 +143,11 @@ impl Machine {
     pub(super) fn review_frame(&mut self, id: usize) {
         self.agenda.insert(Job::Frame(id));
         for place in self.active_places(id) {
-            self.agenda.insert(if self.fan(place).is_some() { Job::Fan(place) } else { Job::Unit(place) });
-            if let Some(State::Nested { frame }) = self.unit(place).map(|unit| &unit.state) {
-                let inner = *frame;
-                // One that has only its end to record may still have it.
-                if self.frame(inner).is_some_and(|inner| inner.open > 0) {
-                    self.stop_frame(inner, Stop::Outer);
+            match self.fan(place) {
+                Some(_) if place.item.is_none() => {
+                    self.agenda.insert(Job::Fan(place));
                 }
+                _ => self.review_unit(place),
             }
         }
     }

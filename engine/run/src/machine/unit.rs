@@ -100,7 +100,8 @@ pub(super) enum StepState {
 }
 
 impl Unit {
-    /// Whether it counts against concurrency: people and clocks are waited for in any number.
+    /// Whether it counts against the skill's concurrency: people and clocks are waited for
+    /// in any number.
     fn holds_slot(&self) -> bool {
         matches!(self.state, State::Calling | State::Answered | State::Nested { .. } | State::Returning)
     }
@@ -160,7 +161,6 @@ impl Machine {
             Some(item) => {
                 let fan = self.fan_mut(place).ok_or_else(lost)?;
                 fan.active.insert(item, unit);
-                fan.busy += usize::from(slot);
             }
         }
         self.timers.extend(timer.map(|time| (time, place)));
@@ -190,7 +190,6 @@ impl Machine {
                 let fan = self.fan_mut(place)?;
                 let unit = fan.active.remove(&item)?;
                 fan.ready.remove(&item);
-                fan.busy = fan.busy.saturating_sub(usize::from(unit.holds_slot()));
                 self.agenda.insert(Job::Fan(place.fan()));
                 unit
             }

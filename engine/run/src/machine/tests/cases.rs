@@ -236,10 +236,8 @@ fn a_failed_item_stops_new_items_or_gives_null() {
     fan[0] started: tool pick {"n":0}
     fan[1] started: tool pick {"n":1}
     fan[0] retrying after 1: gone
-    fan[2] started: tool pick {"n":2}
     fan[1] failed: Permanent one is bad
     fan[0] failed: Network gone
-    fan[2] completed: 2
     fan failed: Permanent item 1 failed: one is bad
     run failed at fan: item 1 failed: one is bad
     "#);
@@ -248,17 +246,39 @@ fn a_failed_item_stops_new_items_or_gives_null() {
     fan[0] started: tool pick {"n":0}
     fan[1] started: tool pick {"n":1}
     fan[0] retrying after 1: gone
-    fan[2] started: tool pick {"n":2}
     fan[1] failed, continued: Permanent one is bad
-    fan[3] started: tool pick {"n":3}
+    fan[2] started: tool pick {"n":2}
     fan[2] completed: 2
-    fan[4] started: tool pick {"n":4}
+    fan[3] started: tool pick {"n":3}
     fan[3] completed: 3
+    fan[4] started: tool pick {"n":4}
     fan[4] completed: 4
     fan[0] started: tool pick {"n":0} attempt 2
     fan[0] completed: 0
     fan completed: [0,null,2,3,4]
     run completed: {}
+    "#);
+}
+
+#[test]
+fn items_that_wait_are_dropped_when_the_run_fails() {
+    let confirm = json!({"confirm": {"message": "?", "options": ["a"], "default": null, "timeout_ms": null}});
+    let mut world = World::new(steps(&json!([
+        {"name": "ask", "action": confirm, "foreach": {"items": "{{ [1, 2, 3] }}", "concurrency": 2}},
+        {"name": "bad", "tool": "fail_always"},
+    ])));
+    assert_snapshot!(world.run().story(), @r#"
+    ask started: foreach {"items":[1,2,3]} items 3
+    ask[0] started: confirm
+    ask[0] asks: ? ["a"]
+    ask[1] started: confirm
+    ask[1] asks: ? ["a"]
+    bad started: tool fail_always
+    bad failed: Permanent no
+    ask[0] failed: Cancelled stopped because step `bad` failed
+    ask[1] failed: Cancelled stopped because step `bad` failed
+    ask failed: Cancelled stopped because step `bad` failed
+    run failed at bad: no
     "#);
 }
 
@@ -277,6 +297,7 @@ fn foreach_needs_a_list() {
 fn sub_skills_run_in_the_same_journal() {
     let release = json!({
         "defaults": {"env": "stage"},
+        "inputs": [{"name": "ref", "required": true, "schema": {"type": "string"}}],
         "steps": [
             {"name": "build", "tool": "make", "args": {"ref": "{{ inputs.ref }}"}},
             {"name": "ship", "tool": "ship", "args": {"what": "{{ build.ref }}", "env": "{{ defaults.env }}"}, "needs": [0]},

@@ -156,7 +156,7 @@ fn body() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever a journal says, the machine takes it or refuses it, and can be asked anything.
     #[test]

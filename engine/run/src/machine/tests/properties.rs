@@ -1,6 +1,6 @@
 //! Random skills, random outcomes, random order: what holds for every run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aa_spec::plan::Plan;
@@ -201,9 +201,37 @@ fn check(world: &World) -> Result<(), TestCaseError> {
             _ => {}
         }
     }
+    let most = most_items_at_once(world);
+    prop_assert!(most <= 3, "{} items run at once:\n{}", most, story);
     let left: Vec<_> = started.iter().filter(|step| !step.0.contains('#')).collect();
     prop_assert!(left.is_empty(), "{:?} never end:\n{}", left, story);
     Ok(())
+}
+
+/// The most items of one foreach step that had started and were not over.
+fn most_items_at_once(world: &World) -> usize {
+    let fan =
+        |step: &StepPath| step.0.strip_suffix(']').and_then(|path| Some(path.rsplit_once('[')?.0.to_owned()));
+    let mut open: BTreeMap<String, BTreeSet<&StepPath>> = BTreeMap::new();
+    let mut most = 0;
+    for event in &world.events {
+        match &event.body {
+            Body::StepStarted { step, .. } => {
+                if let Some(fan) = fan(step) {
+                    let items = open.entry(fan).or_default();
+                    items.insert(step);
+                    most = most.max(items.len());
+                }
+            }
+            Body::StepCompleted { step, .. } | Body::StepFailed { step, .. } => {
+                if let Some(items) = fan(step).and_then(|fan| open.get_mut(&fan)) {
+                    items.remove(step);
+                }
+            }
+            _ => {}
+        }
+    }
+    most
 }
 
 fn bytes() -> impl Strategy<Value = Dice> {
@@ -211,7 +239,7 @@ fn bytes() -> impl Strategy<Value = Dice> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_run_ends_once(mut dice in bytes()) {

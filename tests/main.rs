@@ -14,3 +14,5 @@ mod cancel;
 mod config;
 /// Every help page, and what is said when arguments make no sense.
 mod help;
+/// Every shipped skill, run on real data.
+mod skills;

@@ -46,10 +46,7 @@ fn open_and_closed_ports_are_told_apart() {
     assert_eq!(checked["results"][0], json!({"port": open, "open": true, "reason": ""}));
     assert_eq!(checked["closed"], json!([closed]));
     let report = text(&checked, "report");
-    assert_eq!(
-        report,
-        format!("open    {open}\nclosed  {closed}  (connection refused)\n1 of 2 open"),
-    );
+    assert_eq!(report, format!("open    {open}\nclosed  {closed}  (connection refused)\n1 of 2 open"),);
     let message = failure(&aa, "port-check", &[("ports", &ports)]);
     assert_eq!(message, format!("1 of 2 ports are closed: {closed}"));
 }
@@ -59,13 +56,15 @@ fn pages_are_held_to_status_and_words() {
     let aa = Aa::new();
     let address = format!("http://127.0.0.1:{}", server());
     let nobody = format!("http://127.0.0.1:{}/", closed_port());
-    let good = json!([format!("{address}/a"), {"url": format!("{address}/404/x"), "status": 404, "contains": "x"}]);
+    let good =
+        json!([format!("{address}/a"), {"url": format!("{address}/404/x"), "status": 404, "contains": "x"}]);
     let checked = outputs(&aa, "http-check", &[("urls", &good.to_string())]);
     assert!(text(&checked, "report").ends_with("2 of 2 as they should be"), "{checked}");
 
     let bad = json!([format!("{address}/404"), {"url": format!("{address}/b"), "contains": "c"}, nobody]);
     let checked = outputs(&aa, "http-check", &[("urls", &bad.to_string()), ("strict", "false")]);
-    let problems: Vec<_> = checked["results"].as_array().unwrap().iter().map(|result| &result["problem"]).collect();
+    let problems: Vec<_> =
+        checked["results"].as_array().unwrap().iter().map(|result| &result["problem"]).collect();
     assert_eq!(problems, ["answered 404 instead of 200", "does not hold \"c\"", "no answer"]);
     let message = failure(&aa, "http-check", &[("urls", &bad.to_string())]);
     assert!(message.starts_with("3 of 3 answers are wrong:"), "{message}");

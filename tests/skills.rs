@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Aa, Call, Ran};
+use crate::support::{Aa, Call, Ran, eventually};
 
 /// Deployments to ephemeral namespaces.
 mod ephemeral;
@@ -45,6 +45,19 @@ fn failure(aa: &Aa, name: &str, inputs: &[(&str, &str)]) -> String {
     let ending = events.iter().find(|event| event["event"] == "skill_failed");
     let error = &ending.unwrap_or_else(|| panic!("it did not fail\n{ran}"))["error"];
     error["message"].as_str().unwrap().to_owned()
+}
+
+/// Runs a skill, and answers its question from another process as soon as it asks.
+#[track_caller]
+fn answered(
+    aa: &Aa,
+    run: &str,
+    (name, inputs): (&str, &[(&str, &str)]),
+    (step, answer): (&str, &str),
+) -> Value {
+    let asking = skill(aa, name, inputs).start();
+    eventually("the question was asked", || aa.args(["run", "answer", run, step, answer]).run().is_ok());
+    outputs_of(asking.wait())
 }
 
 /// The text of an output.

@@ -234,6 +234,11 @@ impl Running {
 }
 
 impl Ran {
+    /// Whether it ended with exit code 0.
+    pub(crate) fn is_ok(&self) -> bool {
+        self.code == Some(0)
+    }
+
     /// It ended with this exit code.
     #[track_caller]
     pub(crate) fn code(self, code: i32) -> Self {

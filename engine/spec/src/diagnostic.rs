@@ -51,6 +51,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("recursive-skill", "a skill that would run itself"),
     ("reserved-name", "a result under a name that means something else in templates"),
     ("secret-outside-arguments", "a secret used anywhere but in a tool's arguments"),
+    ("secret-worked-on", "a secret that is more than passed on"),
     ("self-reference", "a step that waits for itself"),
     ("step-kind", "a step that does nothing, or several things at once"),
     ("stray-key", "a key that does nothing in a step of this kind"),

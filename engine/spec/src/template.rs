@@ -89,6 +89,8 @@ pub(crate) struct Reference {
     pub(crate) span: Range<usize>,
     /// Whether what surrounds it copes with a missing value, as `default` does.
     pub(crate) guarded: bool,
+    /// Whether more is done with it than to pass it on or to put it into a text.
+    pub(crate) worked_on: bool,
 }
 
 /// One part of a path.

@@ -201,7 +201,7 @@ impl Checker<'_, '_> {
                 self.report(problem.hint("add `timeout: 15m`, or leave `default` out"));
             }
         }
-        let timeout_ms = confirm.timeout.as_ref().and_then(|timeout| self.duration(timeout));
+        let timeout_ms = confirm.timeout.as_ref().and_then(|timeout| self.timeout(timeout));
         let default = confirm.default.as_ref().map(|default| default.value.clone());
         Action::Confirm { message, options, default, timeout_ms }
     }

@@ -83,7 +83,7 @@ impl Checker<'_, '_> {
                 let dead = fit::in_value(&self.names.defaults, path);
                 self.dead_end(reference, dead, span, "");
             }
-            "secrets" => self.secret_reference(path, span, site),
+            "secrets" => self.secret_reference(reference, path, span, site),
             "run" => self.closed(reference, "run", path, &RUN, span),
             "env" => self.env_reference(path, span),
             "steps" => self.steps_reference(reference, path, span, site, reads),
@@ -143,13 +143,20 @@ impl Checker<'_, '_> {
         self.dead_end(reference, dead, span, "");
     }
 
-    fn secret_reference(&mut self, path: &[Segment], span: Span, site: &Site) {
+    fn secret_reference(&mut self, reference: &Reference, path: &[Segment], span: Span, site: &Site) {
         if !site.secrets {
             let message = "secrets may only be used in the arguments of a tool";
             return self.report(self.error("secret-outside-arguments", span, message));
         }
         let problem = match path.first() {
-            Some(Segment::Key(name)) if self.library.secrets.contains(name) => return,
+            Some(Segment::Key(name)) if self.library.secrets.contains(name) => {
+                if !reference.worked_on && path.len() == 1 {
+                    return;
+                }
+                // A template sees a secret's name, not its value.
+                self.error("secret-worked-on", span, "a secret can only be passed on as it is")
+                    .hint("put it into a text, e.g. `Bearer {{ secrets.NAME }}`")
+            }
             Some(Segment::Key(name)) => {
                 let problem = self.error("unknown-secret", span, format!("there is no secret `{name}`"));
                 let known = self.library.secrets.iter().map(String::as_str);

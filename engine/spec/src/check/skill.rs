@@ -38,7 +38,7 @@ impl Checker<'_, '_> {
             defaults,
             env: self.names.env.clone(),
             lenient: self.library.strictness.lenient,
-            timeout_ms: skill.timeout.as_ref().and_then(|timeout| self.duration(timeout)),
+            timeout_ms: skill.timeout.as_ref().and_then(|timeout| self.timeout(timeout)),
             on_failure: skill.on_failure.as_ref().map_or(OnFailure::Stop, |choice| choice.value),
             concurrency: skill.concurrency.as_ref().map_or(CONCURRENCY, |limit| limit.value.max(1)),
             steps,

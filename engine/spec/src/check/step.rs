@@ -16,6 +16,10 @@ use crate::yaml::Spanned;
 
 /// Attempts at most; more than that is a loop.
 const MOST_ATTEMPTS: u32 = 100;
+/// Delay before the second attempt, in milliseconds, if nothing is said.
+const DELAY_MS: u64 = 1_000;
+/// Longest delay between attempts, in milliseconds, if nothing is said.
+const MAX_DELAY_MS: u64 = 60_000;
 
 /// A step that has been looked at.
 pub(super) struct Checked {
@@ -63,7 +67,7 @@ impl Checker<'_, '_> {
             condition_per_item,
             foreach,
             retry: step.retry.as_ref().map(|retry| self.retry(retry)),
-            timeout_ms: step.timeout.as_ref().and_then(|timeout| self.duration(timeout)),
+            timeout_ms: step.timeout.as_ref().and_then(|timeout| self.timeout(timeout)),
             on_error: step.on_error.as_ref().map(|choice| choice.value).unwrap_or_default(),
             undo,
             validate,
@@ -181,16 +185,27 @@ impl Checker<'_, '_> {
                 self.error("bad-retry", retry.attempts.span, "with an empty `on` it never tries again");
             self.report(problem.hint("leave `on` out for the usual kinds, or name some"));
         }
+        self.delays(retry);
         let usual = [ErrorKind::Transient, ErrorKind::Timeout, ErrorKind::Network];
         let on = retry.on.as_ref().map(|kinds| kinds.iter().map(|kind| kind.value).collect());
-        let delay_ms = retry.delay.as_ref().map_or(Some(1_000), |delay| self.duration(delay));
-        let max_delay_ms = retry.max_delay.as_ref().map_or(Some(60_000), |delay| self.duration(delay));
+        let delay_ms = retry.delay.as_ref().map_or(Some(DELAY_MS), |delay| self.duration(delay));
+        let max_delay_ms = retry.max_delay.as_ref().map_or(Some(MAX_DELAY_MS), |delay| self.duration(delay));
         RetryPlan {
             attempts,
             backoff: retry.backoff.as_ref().map_or(Backoff::Exponential, |backoff| backoff.value),
             delay_ms: delay_ms.unwrap_or_default(),
-            max_delay_ms: max_delay_ms.unwrap_or_default(),
+            // A first delay longer than the usual limit means what it says.
+            max_delay_ms: max_delay_ms.max(delay_ms).unwrap_or_default(),
             on: on.unwrap_or_else(|| usual.to_vec()),
+        }
+    }
+
+    fn delays(&mut self, retry: &Retry) {
+        let (Some(delay), Some(longest)) = (&retry.delay, &retry.max_delay) else { return };
+        let told = |text: &Spanned<String>| crate::duration::parse_ms(&text.value).ok();
+        if told(delay) > told(longest) && told(longest).is_some() {
+            let message = format!("`delay` is longer than `max_delay`, which is `{}`", longest.value);
+            self.report(self.error("bad-retry", delay.span, message));
         }
     }
 

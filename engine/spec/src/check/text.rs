@@ -72,6 +72,15 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// Milliseconds of a time limit, which must leave some time.
+    pub(super) fn timeout(&mut self, text: &Spanned<String>) -> Option<u64> {
+        let milliseconds = self.duration(text)?;
+        if milliseconds == 0 {
+            self.report(self.error("bad-duration", text.span, "a time limit must be longer than nothing"));
+        }
+        Some(milliseconds)
+    }
+
     /// Reports every string that is no template, not only the first.
     fn bad_strings(&mut self, node: &Node) {
         match &node.kind {

@@ -28,6 +28,8 @@ struct Walk<'a> {
     bound: Vec<Vec<&'a str>>,
     /// How many surrounding operations cope with a missing value.
     guards: usize,
+    /// How many surrounding operations look into a value or make another of it.
+    works: usize,
 }
 
 /// Analyses one expression.
@@ -81,7 +83,7 @@ fn constant_get<'e, 'a>(call: &'e Call<'a>) -> Option<(&'e Expr<'a>, String)> {
 
 impl<'a> Walk<'a> {
     fn new() -> Self {
-        Self { found: Analysis::default(), bound: vec![Vec::new()], guards: 0 }
+        Self { found: Analysis::default(), bound: vec![Vec::new()], guards: 0, works: 0 }
     }
 
     fn statements(&mut self, statements: &[Stmt<'a>]) {
@@ -153,6 +155,13 @@ impl<'a> Walk<'a> {
     }
 
     fn expression(&mut self, expression: &Expr<'a>) {
+        let works = usize::from(!passes_on(expression));
+        self.works += works;
+        self.expression_inside(expression);
+        self.works -= works;
+    }
+
+    fn expression_inside(&mut self, expression: &Expr<'a>) {
         if let Some(path) = path_of(expression) {
             return self.path(path, expression);
         }
@@ -277,7 +286,7 @@ impl<'a> Walk<'a> {
             // The default of `.get("key", default)` may read something, too.
             self.arguments(&call.args[1..]);
         }
-        self.found.references.push(Reference { path, span, guarded });
+        self.found.references.push(Reference { path, span, guarded, worked_on: self.works > 0 });
     }
 
     fn is_bound(&self, name: &str) -> bool {
@@ -321,6 +330,18 @@ impl<'a> Walk<'a> {
     fn refuse(&mut self, message: String, hint: String, at: &Expr<'a>) {
         let offset = at.span().start_offset as usize;
         self.found.unknown.get_or_insert(SyntaxError { message, offset, path: Vec::new(), hint });
+    }
+}
+
+/// Whether an expression gives on the values in it as they are, alone or inside others.
+fn passes_on(expression: &Expr<'_>) -> bool {
+    match expression {
+        Expr::BinOp(operation) => {
+            matches!(operation.op, BinOpKind::Concat | BinOpKind::Add | BinOpKind::ScOr | BinOpKind::ScAnd)
+        }
+        Expr::Filter(filter) => matches!(filter.name, "default" | "d" | "string" | "tojson"),
+        Expr::IfExpr(_) | Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => true,
+        other => path_of(other).is_some(),
     }
 }
 

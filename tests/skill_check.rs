@@ -56,9 +56,23 @@ fn folders_and_names_are_checked_together() {
     let aa = Aa::traced().skill("good", good).file("more/bad.yaml", bad).file("more/.hidden.yaml", "?");
     aa.args(["skill", "check", "good"]).run().code(0);
     let ran = aa.args(["skill", "check", "good", "more"]).run().code(3).stdout("");
-    insta::assert_snapshot!(ran.err(), @"");
-    insta::assert_snapshot!(aa.args(["skill", "check", "goood"]).run().code(4).err(), @"");
-    insta::assert_snapshot!(aa.args(["skill", "check", ".aa/tools/../../more/none"]).run().code(4).err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    error[unknown-tool]: there is no tool `trace_loook`
+       ╭─[more/bad.yaml:3:26]
+     2 │ description: Looks
+     3 │ steps: [{name: it, tool: trace_loook}]
+       ·                          ───────────
+       ╰────
+    hint: did you mean `trace_look`?
+
+    error: 1 error in more/bad.yaml
+    ");
+    insta::assert_snapshot!(aa.args(["skill", "check", "goood"]).run().code(4).err(), @"
+    error: there is no skill `goood`
+    hint: did you mean `good`?
+    hint: `aa skill list` shows every skill
+    ");
+    insta::assert_snapshot!(aa.args(["skill", "check", ".aa/tools/../../more/none"]).run().code(4).err(), @"error: cannot read `[project]/.aa/tools/../../more/none`: there is no such file");
 }
 
 #[test]

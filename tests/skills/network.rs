@@ -118,10 +118,11 @@ fn certificates_are_good_for_a_while_or_not() {
     let server = TlsServer::new(&aa, "10");
     let servers = json!([format!("localhost:{}", server.port)]).to_string();
     let checked = outputs(&aa, "cert-check", &[("servers", &servers), ("days", "5")]);
-    assert_eq!(checked["results"][0]["days"], 9);
-    assert!(text(&checked, "report").contains("good for 9 days, until "), "{checked}");
+    // Ten days less the moment since; within the second of its making it has all ten.
+    assert!([json!(9), json!(10)].contains(&checked["results"][0]["days"]), "{checked}");
+    assert!(text(&checked, "report").contains(" days, until "), "{checked}");
     let message = failure(&aa, "cert-check", &[("servers", &servers)]);
-    assert_eq!(message, format!("localhost:{} ends in 9 days", server.port));
+    assert!(message.starts_with(&format!("localhost:{} ends in ", server.port)), "{message}");
     let silent = json!([format!("localhost:{}", closed_port())]).to_string();
     let message = failure(&aa, "cert-check", &[("servers", &silent)]);
     assert!(message.ends_with(" shows no certificate"), "{message}");

@@ -264,7 +264,7 @@ impl Driver {
 
     /// Ends here, or fails, when nothing but a person can move the run on.
     async fn park(&mut self) -> Result<Option<Outcome>, StoreError> {
-        if !self.calls.is_empty() || self.run.machine.wake_at().is_some() {
+        if !self.calls.is_empty() || self.run.machine.moves_by_itself() {
             return Ok(None);
         }
         let waiting = self.run.machine.waiting();

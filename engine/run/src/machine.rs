@@ -209,6 +209,16 @@ impl Machine {
         self.timers.first().map(|(time, _)| *time)
     }
 
+    /// Whether time alone moves the run on: a retry, a wait, or the default answer to a question.
+    /// That a question without a default runs out of time does not count.
+    pub fn moves_by_itself(&self) -> bool {
+        let only_expires = |place: &Place| {
+            let state = self.unit(*place).map(|unit| &unit.state);
+            matches!(state, Some(unit::State::Asking(Some(question))) if question.default.is_none())
+        };
+        self.timers.iter().any(|(_, place)| !only_expires(place))
+    }
+
     /// Number of the next event.
     pub fn next_seq(&self) -> u64 {
         self.seq

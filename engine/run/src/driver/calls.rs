@@ -197,7 +197,7 @@ async fn limited(
     match timeout(GRACE, call).await {
         Ok(Err(error)) if late && error.kind == ErrorKind::Cancelled => Err(StepError {
             kind,
-            message: "the call took longer than it may".to_owned(),
+            message: "it did not end in time and was stopped".to_owned(),
             details: error.details,
         }),
         Ok(result) => result.map_err(StepError::from),

@@ -112,24 +112,24 @@ fn everything_wrong_is_told_at_once() {
         "forse": true, "colour": 1,
     }))
     .expect_err("nearly all is wrong");
-    insta::assert_snapshot!(problems.join("\n"), @r"
+    insta::assert_snapshot!(problems.join("\n"), @"
     input `forse`: `deploy` has no such input [did you mean `force`?]
     input `colour`: `deploy` has no such input [the inputs are `merge_request`, `target`, `label`, `ratio`, `force`, `paths`, `extra`]
-    input `merge_request`: must be at least 1 []
-    input `target`: must be one of `stage`, `production`, not `prodution` [did you mean `production`?]
-    input `ratio`: must be a number, not text []
+    input `merge_request` must be at least 1 []
+    input `target` must be one of `stage`, `production`, not `prodution` [did you mean `production`?]
+    input `ratio` must be a number, not text []
     input `paths`: `[1]` must be text, not a number []
-    input `extra`: holds the reserved character U+FDD0 or U+FDD1 [remove it; it marks secrets]
+    input `extra` holds the reserved character U+FDD0 or U+FDD1 [remove it; it marks secrets]
     ");
     let problems =
         bound(&json!({"target": "production", "extra": {"\u{fdd0}": [1]}})).expect_err("one is missing");
-    insta::assert_snapshot!(problems.join("\n"), @r"
-    input `merge_request`: is required [the merge_request]
-    input `extra`: holds the reserved character U+FDD0 or U+FDD1 [remove it; it marks secrets]
+    insta::assert_snapshot!(problems.join("\n"), @"
+    input `merge_request` is required [the merge_request]
+    input `extra` holds the reserved character U+FDD0 or U+FDD1 [remove it; it marks secrets]
     ");
     let problems = bound(&json!({"merge_request": 1_000_000, "merge-request": 1})).expect_err("given twice");
-    insta::assert_snapshot!(problems.join("\n"), @r"
-    input `merge_request`: is given twice []
-    input `label`: its default must have at most 12 characters []
+    insta::assert_snapshot!(problems.join("\n"), @"
+    input `merge_request` is given twice []
+    input `label` its default must have at most 12 characters []
     ");
 }

@@ -37,7 +37,7 @@ async fn a_call_whose_time_is_over_is_stopped() {
         let error = failure(running.outcome().await.unwrap());
         assert_eq!(
             (error.kind, error.message.as_str()),
-            (ErrorKind::Timeout, "the call took longer than it may")
+            (ErrorKind::Timeout, "it did not end in time and was stopped")
         );
     }
 }

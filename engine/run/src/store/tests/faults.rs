@@ -31,7 +31,7 @@ fn what_is_not_a_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    insta::assert_snapshot!(refusal(&file.join("store")), @"cannot use the store `…`: Not a directory (os error 20)");
+    insta::assert_snapshot!(refusal(&file.join("store")), @"cannot use the store `…`: not a directory");
 
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("aa.db")).unwrap();

@@ -35,29 +35,54 @@ fn one(tool: &str, rest: &str) -> Aa {
 
 #[test]
 fn an_unknown_skill_gets_a_suggestion() {
-    insta::assert_snapshot!(run(&typed(), "tpyed").code(4).err(), @"");
-    insta::assert_snapshot!(run(&typed(), "./typed.yaml").code(4).err(), @"");
+    insta::assert_snapshot!(run(&typed(), "tpyed").code(4).err(), @"
+    error: there is no skill `tpyed`
+    hint: did you mean `typed`?
+    hint: `aa skill list` shows every skill
+    ");
+    insta::assert_snapshot!(run(&typed(), "./typed.yaml").code(4).err(), @"error: cannot read `[project]/./typed.yaml`: there is no such file");
 }
 
 #[test]
 fn inputs_that_do_not_fit_are_all_named() {
-    insta::assert_snapshot!(run(&typed(), "typed").code(2).err(), @"");
+    insta::assert_snapshot!(run(&typed(), "typed").code(2).err(), @"error: input `mr`: is required");
     insta::assert_snapshot!(
         run(&typed(), "typed -i mr=twelve -i environment=prod -i dry=perhaps -i tags=a,b -i enviroment=x").code(2).err(),
-        @""
+        @r#"
+    error: input `mr`: `twelve` is not a whole number
+    error: input `dry`: `perhaps` is not a boolean
+    error: input `tags`: `a,b` is not a list
+    error: input `enviroment`: `typed` has no such input
+    error: input `environment`: must be one of `stage`, `production`, not `prod`
+    hint: write `true` or `false`
+    hint: write JSON, e.g. `["a", "b"]`
+    hint: did you mean `environment`?
+    hint: did you mean `production`?
+    "#
     );
-    insta::assert_snapshot!(run(&typed(), "typed -i mr=0").code(2).err(), @"");
-    insta::assert_snapshot!(run(&typed(), "typed -i mr=1 -i mr=2").code(2).err(), @"");
+    insta::assert_snapshot!(run(&typed(), "typed -i mr=0").code(2).err(), @"error: input `mr`: must be at least 1");
+    insta::assert_snapshot!(run(&typed(), "typed -i mr=1 -i mr=2").code(2).err(), @"error: input `mr` is given twice");
 }
 
 #[test]
 fn a_file_of_inputs_that_is_none_is_refused() {
     let aa =
         typed().file("list.json", "[1]").file("broken.json", "{\"mr\": ").file("broken.yaml", "mr: [1\n");
-    insta::assert_snapshot!(run(&aa, "typed --inputs-file gone.json").code(4).err(), @"");
-    insta::assert_snapshot!(run(&aa, "typed --inputs-file list.json").code(2).err(), @"");
-    insta::assert_snapshot!(run(&aa, "typed --inputs-file broken.json").code(2).err(), @"");
-    insta::assert_snapshot!(run(&aa, "typed --inputs-file broken.yaml").code(2).err(), @"");
+    insta::assert_snapshot!(run(&aa, "typed --inputs-file gone.json").code(4).err(), @"error: cannot read `gone.json`: no such file or directory");
+    insta::assert_snapshot!(run(&aa, "typed --inputs-file list.json").code(2).err(), @"
+    error: `list.json` does not hold inputs
+    hint: write a mapping of names to values
+    ");
+    insta::assert_snapshot!(run(&aa, "typed --inputs-file broken.json").code(2).err(), @"error: `broken.json` is not JSON: EOF while parsing a value at line 1 column 7");
+    insta::assert_snapshot!(run(&aa, "typed --inputs-file broken.yaml").code(2).err(), @"
+    error[yaml-syntax]: the bracket is never closed
+       ╭─[broken.yaml:1:5]
+     1 │ mr: [1
+       ·     ─
+       ╰────
+
+    error: `broken.yaml` is not YAML
+    ");
 }
 
 #[test]
@@ -65,7 +90,17 @@ fn a_skill_with_errors_does_not_start() {
     let skill =
         "name: bad\ndescription: Has a mistake\nsteps:\n  - {name: it, tool: trace_wirte, args: {line: x}}\n";
     let aa = Aa::traced().skill("bad", skill);
-    insta::assert_snapshot!(run(&aa, "bad").code(3).err(), @"");
+    insta::assert_snapshot!(run(&aa, "bad").code(3).err(), @"
+    error[unknown-tool]: there is no tool `trace_wirte`
+       ╭─[.aa/skills/bad.yaml:4:22]
+     3 │ steps:
+     4 │   - {name: it, tool: trace_wirte, args: {line: x}}
+       ·                      ───────────
+       ╰────
+    hint: did you mean `trace_write`?
+
+    error: 1 error in .aa/skills/bad.yaml
+    ");
     aa.args(["run", "list"]).run().code(0).stderr("no runs\n");
 }
 
@@ -74,19 +109,29 @@ fn a_huge_file_is_not_read() {
     let aa = Aa::new();
     let huge = File::create(aa.path("huge.yaml")).unwrap();
     huge.set_len(100 << 20).unwrap();
-    insta::assert_snapshot!(run(&aa, "huge.yaml").err(), @"");
+    insta::assert_snapshot!(run(&aa, "huge.yaml").err(), @"error: cannot read `[project]/huge.yaml`: it is larger than 1 MiB");
 }
 
 #[test]
 fn a_yaml_bomb_does_not_go_off() {
     let aa = Aa::new().skill("yaml-budget", include_str!("fixtures/skills/bad/yaml-budget.yaml"));
-    insta::assert_snapshot!(run(&aa, "yaml-budget").code(3).err(), @"");
+    insta::assert_snapshot!(run(&aa, "yaml-budget").code(3).err(), @"
+    error[yaml-budget]: the aliases unfold to too much
+        ╭─[.aa/skills/yaml-budget.yaml:12:22]
+     11 │   a6: &a6 [*a5, *a5, *a5, *a5]
+     12 │   a7: &a7 [*a6, *a6, *a6, *a6]
+        ·                      ───
+     13 │   a8: &a8 [*a7, *a7, *a7, *a7]
+        ╰────
+
+    error: 1 error in .aa/skills/yaml-budget.yaml
+    ");
 }
 
 #[test]
 fn what_is_not_text_is_no_skill() {
     let aa = Aa::new().file(".aa/skills/odd.yaml", b"name: odd\ndescription: \xff\xfe\nsteps: []\n");
-    insta::assert_snapshot!(run(&aa, "odd").err(), @"");
+    insta::assert_snapshot!(run(&aa, "odd").err(), @"error: cannot read `[project]/.aa/skills/odd.yaml`: it is not UTF-8 in line 2");
 }
 
 #[test]
@@ -94,8 +139,8 @@ fn a_folder_that_cannot_be_read_is_named() {
     let aa = Aa::new();
     fs::remove_dir(aa.path(".aa/skills")).unwrap();
     symlink("skills", aa.path(".aa/skills")).unwrap();
-    insta::assert_snapshot!(aa.args(["skill", "list"]).run().err(), @"");
-    insta::assert_snapshot!(run(&aa, "any").err(), @"");
+    insta::assert_snapshot!(aa.args(["skill", "list"]).run().err(), @"error: cannot read `[project]/.aa/skills`: Too many levels of symbolic links (os error 40)");
+    insta::assert_snapshot!(run(&aa, "any").err(), @"error: cannot read `[project]/.aa/skills`: Too many levels of symbolic links (os error 40)");
 }
 
 #[test]
@@ -103,15 +148,18 @@ fn a_folder_that_is_gone_is_named() {
     let aa = typed();
     let script = format!("mkdir gone; cd gone; rmdir ../gone; exec {} skill list", env!("CARGO_BIN_EXE_aa"));
     let gone = aa.script(&script).run().stdout("").code(4);
-    insta::assert_snapshot!(gone.err(), @"");
+    insta::assert_snapshot!(gone.err(), @"error: the current folder cannot be used: no such file or directory");
     let nowhere = aa.args(["skill", "list", "-C", "nowhere"]).run().stdout("").code(4);
-    insta::assert_snapshot!(nowhere.err(), @"");
+    insta::assert_snapshot!(nowhere.err(), @"error: there is no folder `[project]/nowhere`");
 }
 
 #[test]
 fn a_store_that_cannot_be_written_stops_the_run_before_it_starts() {
     let ran = run(&typed(), "typed -i mr=1 --store /proc/aa").code(1);
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    error: cannot use the store `/proc/aa`: No such file or directory (os error 2)
+    hint: `aa doctor` says more; `--store DIR` uses another folder
+    ");
 }
 
 #[test]
@@ -125,20 +173,37 @@ steps: [{name: it, tool: trace_flood, args: {bytes: 900000}}, {name: look, tool:
     // A limit on the size of files stands for a disk without room; 1024 bytes each.
     let script = format!("trap '' XFSZ; ulimit -f 512; exec {} skill run fill", env!("CARGO_BIN_EXE_aa"));
     let ran = aa.script(&script).run().stdout("").code(1);
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    ▸ fill · run 1
+    ✓ look [time]
+    error: cannot write to the store `[home]/state/aa-workflow/aa.db`: File too large (os error 27)
+    hint: `aa doctor` says how much room there is
+    ");
 }
 
 #[test]
 fn a_tool_that_prints_a_gigabyte_is_stopped() {
     let ran = run(&one("trace_flood", ""), "one").code(1);
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    ▸ one · run 1
+    ✗ it [time]  `sh` printed more than 1 MiB
+    ✗ one failed in [time] · run 1
+    error: step `it` failed (permanent): `sh` printed more than 1 MiB
+    hint: `aa run show 1 --step it` shows all that is known
+    ");
 }
 
 #[test]
 fn a_tool_that_does_not_end_is_killed_at_its_deadline() {
     let aa = one("trace_deaf", ", timeout: 1s");
     let ran = run(&aa, "one").code(1);
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    ▸ one · run 1
+    ✗ it [time]  the call took longer than it may
+    ✗ one failed in [time] · run 1
+    error: step `it` failed (timeout): the call took longer than it may
+    hint: `aa run show 1 --step it` shows all that is known
+    ");
     let pid = aa.text("deaf.pid").trim().parse().ok().and_then(Pid::from_raw).unwrap();
     eventually("it ends", || test_kill_process(pid).is_err());
 }
@@ -147,7 +212,11 @@ fn a_tool_that_does_not_end_is_killed_at_its_deadline() {
 fn what_a_tool_leaves_behind_ends_with_it() {
     let aa = one("trace_daemon", "");
     let ran = aa.args(["skill", "run", "one"]).run();
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    ▸ one · run 1
+    ✓ it [time]
+    ✓ one completed in [time] · run 1
+    ");
     let pid = aa.text("daemon.pid").trim().parse().ok().and_then(Pid::from_raw).unwrap();
     eventually("it ends", || test_kill_process(pid).is_err());
 }
@@ -162,7 +231,13 @@ tools:
 ";
     let skill = "name: one\ndescription: Calls it\nsteps: [{name: it, tool: absent_call}]\n";
     let aa = Aa::new().tools("absent", module).skill("one", skill);
-    insta::assert_snapshot!(run(&aa, "one").code(1).err(), @"");
+    insta::assert_snapshot!(run(&aa, "one").code(1).err(), @"
+    ▸ one · run 1
+    ✗ it [time]  there is no command `no-such-command-anywhere`
+    ✗ one failed in [time] · run 1
+    error: step `it` failed (not_found): there is no command `no-such-command-anywhere`
+    hint: `aa run show 1 --step it` shows all that is known
+    ");
 }
 
 #[test]
@@ -170,5 +245,14 @@ fn a_module_with_errors_is_named_by_the_skills_that_need_it() {
     let aa = Aa::new()
         .tools("bad", "module: bad\ndescription: Has a mistake\ntools:\n  - {name: bad_call, run: [true]}\n")
         .skill("one", "name: one\ndescription: Calls it\nsteps: [{name: it, tool: bad_call}]\n");
-    insta::assert_snapshot!(run(&aa, "one").code(3).err(), @"");
+    insta::assert_snapshot!(run(&aa, "one").code(3).err(), @"
+    error[unknown-tool]: there is no tool `bad_call`
+       ╭─[.aa/skills/one.yaml:3:26]
+     2 │ description: Calls it
+     3 │ steps: [{name: it, tool: bad_call}]
+       ·                          ────────
+       ╰────
+
+    error: 1 error in .aa/skills/one.yaml
+    ");
 }

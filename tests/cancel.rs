@@ -27,7 +27,12 @@ fn ctrl_c_ends_the_whole_process_group() {
     assert!(is_alive(&aa, "m.pid") && is_alive(&aa, "m.child"));
     running.signal(Signal::INT);
     let ran = running.wait().code(5).stdout("");
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    ▸ wait · run 1
+    ■ cancelling, asked by tester
+    ✗ it [time]  `sh` was stopped
+    ■ wait cancelled in [time] · run 1
+    ");
     eventually("both processes end", || !is_alive(&aa, "m.pid") && !is_alive(&aa, "m.child"));
     let show = aa.args(["run", "list", "--format", "json"]).run().code(0).json();
     assert_eq!(show[0]["status"], "cancelled");
@@ -58,7 +63,12 @@ fn a_second_ctrl_c_does_not_wait() {
     });
     running.signal(Signal::INT);
     let ran = running.wait().code(5);
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    ▸ wait · run 1
+    ■ cancelling, asked by tester
+    error: run 1 was left in the middle
+    hint: `aa run resume 1` goes on with it
+    ");
     eventually("it ends", || !is_alive(&aa, "m.pid"));
 }
 
@@ -66,7 +76,7 @@ fn a_second_ctrl_c_does_not_wait() {
 fn another_process_can_cancel() {
     let (aa, running) = started("trace_hang");
     let asked = aa.args(["run", "cancel", "1", "--reason", "lunch"]).run().code(0);
-    insta::assert_snapshot!(asked.err(), @"");
+    insta::assert_snapshot!(asked.err(), @"■ run 1 is asked to cancel; `aa run watch 1` follows it");
     running.wait().code(5).stderr_contains("cancelling, asked by tester");
     eventually("both processes end", || !is_alive(&aa, "m.pid") && !is_alive(&aa, "m.child"));
     aa.args(["run", "show", "1", "--format", "json"]).run().code(0).stdout_contains("lunch");
@@ -77,5 +87,8 @@ fn a_run_that_is_over_cannot_be_cancelled() {
     let aa =
         Aa::traced().skill("look", "name: look\ndescription: Looks\nsteps: [{name: it, tool: trace_look}]\n");
     aa.args(["skill", "run", "look"]).run().code(0);
-    insta::assert_snapshot!(aa.args(["run", "cancel", "1"]).run().code(1).err(), @"");
+    insta::assert_snapshot!(aa.args(["run", "cancel", "1"]).run().code(1).err(), @"
+    error: run 1 is over: it is completed
+    hint: `aa run show 1` shows how it went
+    ");
 }

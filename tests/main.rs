@@ -14,3 +14,17 @@ mod cancel;
 mod config;
 /// Every help page, and what is said when arguments make no sense.
 mod help;
+/// stdout is data, stderr is talk, and neither breaks when nobody reads.
+mod output;
+/// Killed after every event, resumed each time.
+mod resume;
+/// Looking at runs, comparing them, taking them back.
+mod run_commands;
+/// Every mistake there can be in a skill, drawn.
+mod skill_check;
+/// What `aa skill run` prints, returns, and how it ends.
+mod skill_run;
+/// What a person at a terminal sees, and is asked.
+mod terminal;
+/// Looking at tools, and calling them.
+mod tool_commands;

@@ -31,15 +31,25 @@ fn without_runs_there_is_nothing_to_list_or_show() {
     let aa = Aa::new();
     aa_run(&aa, "list").code(0).stdout("").stderr("no runs\n");
     aa_run(&aa, "list --format json").code(0).stdout("[]\n");
-    insta::assert_snapshot!(aa_run(&aa, "show").code(4).err(), @"");
-    insta::assert_snapshot!(aa_run(&aa, "show 7").code(4).err(), @"");
+    insta::assert_snapshot!(aa_run(&aa, "show").code(4).err(), @"
+    error: there are no runs yet
+    hint: `aa skill run SKILL` starts one
+    ");
+    insta::assert_snapshot!(aa_run(&aa, "show 7").code(4).err(), @"
+    error: there is no run 7
+    hint: `aa run list` shows the runs
+    ");
 }
 
 #[test]
 fn runs_are_listed_newest_first() {
     let aa = work();
     aa.args(["skill", "run", "work", "-q", "-i", "word=two"]).run().code(0);
-    insta::assert_snapshot!(aa_run(&aa, "list").code(0).out(), @"");
+    insta::assert_snapshot!(aa_run(&aa, "list").code(0).out(), @"
+    RUN  SKILL  STATUS     STARTED   TOOK   BY   ERROR
+    2    work   completed  [ago] [time]  cli
+    1    work   completed  [ago] [time]  cli
+    ");
     aa_run(&aa, "list --status failed").code(0).stderr("no runs\n");
     aa_run(&aa, "list --skill other").code(0).stderr("no runs\n");
     assert_eq!(aa_run(&aa, "list --limit 1 --format json").json().as_array().unwrap().len(), 1);
@@ -47,15 +57,71 @@ fn runs_are_listed_newest_first() {
 
 #[test]
 fn a_run_is_shown_step_by_step() {
-    insta::assert_snapshot!(aa_run(&work(), "show 1").code(0).out(), @"");
+    insta::assert_snapshot!(aa_run(&work(), "show 1").code(0).out(), @"
+    ✓ work completed in [time] · run 1
+      started [date] ([ago]) by cli in [project]
+      plan [hash], 11 events
+
+    inputs
+      word: one
+
+    steps
+     [time]  ✓ write [time]
+     [time]  ✓ flaky [time]  2 attempts
+     [time]  ✗ odd [time]  `sh` ended with exit code 3: it broke (the run goes on)
+     [time]  ○ maybe             condition is false
+
+    outputs
+      said: wrote one
+    ");
 }
 
 #[test]
 fn a_step_is_shown_with_all_that_is_known() {
     let aa = work();
-    insta::assert_snapshot!(aa_run(&aa, "show --step flaky").code(0).out(), @"");
-    insta::assert_snapshot!(aa_run(&aa, "show 1 --step odd").code(0).out(), @"");
-    insta::assert_snapshot!(aa_run(&aa, "show 1 --step falky").code(4).err(), @"");
+    insta::assert_snapshot!(aa_run(&aa, "show --step flaky").code(0).out(), @r#"
+    09:22:24.840 ▸ attempt 1: tool trace_flaky
+        args
+          line: flaky
+    09:22:24.885 ↻ attempt 1 failed; next one at 09:22:24
+        transient: `sh` ended with exit code 75: not yet
+        details
+          exit_code: 75
+          stderr: |
+            not yet
+          command:
+          - sh
+          - "-c"
+          - "if [ -e \"flaky-$1\" ]; then echo \"$1\" >> trace; else touch \"flaky-$1\"; echo \"not yet\" >&2; exit 75; fi"
+          - sh
+          - flaky
+    09:22:24.885 ▸ attempt 2: tool trace_flaky
+        args
+          line: flaky
+    09:22:24.918 ✓ completed in [time]
+        output
+          ""
+    "#);
+    insta::assert_snapshot!(aa_run(&aa, "show 1 --step odd").code(0).out(), @r#"
+    09:22:24.918 ▸ attempt 1: tool trace_fail
+    09:22:25.363 ✗ failed after [time], and the run went on
+        permanent: `sh` ended with exit code 3: it broke
+        details
+          exit_code: 3
+          stderr: |
+            first line
+            it broke
+          command:
+          - sh
+          - "-c"
+          - "echo \"first line\" >&2; echo \"$1\" >&2; exit 3"
+          - sh
+          - it broke
+    "#);
+    insta::assert_snapshot!(aa_run(&aa, "show 1 --step falky").code(4).err(), @"
+    error: run 1 has no step `falky` so far
+    hint: did you mean `flaky`?
+    ");
     let events = aa_run(&aa, "show 1 --step write --format json").code(0).json_lines();
     let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(names, ["step_started", "step_completed"]);
@@ -65,14 +131,40 @@ fn a_step_is_shown_with_all_that_is_known() {
 fn a_run_that_is_over_can_be_watched_again() {
     let aa = work();
     let watched = aa_run(&aa, "watch 1").code(0).stdout("said: wrote one\n");
-    insta::assert_snapshot!(watched.err(), @"");
+    insta::assert_snapshot!(watched.err(), @"
+    ▸ work · run 1
+    ✓ write [time]
+    ↻ flaky  attempt 1 failed: `sh` ended with exit code 75: not yet
+    ✓ flaky [time]  2 attempts
+    ○ maybe  condition is false
+    ✗ odd [time]  `sh` ended with exit code 3: it broke (the run goes on)
+    ✓ work completed in [time] · run 1
+    ");
 }
 
 #[test]
 fn two_runs_are_compared() {
     let aa = work();
     aa.args(["skill", "run", "work", "-q", "-i", "word=two"]).run().code(0);
-    insta::assert_snapshot!(aa_run(&aa, "diff 1 2").code(0).out(), @"");
+    insta::assert_snapshot!(aa_run(&aa, "diff 1 2").code(0).out(), @"
+    run 1 → run 2
+      skill   work
+      status  completed
+      took [time] → [time]
+      plan    the same
+
+    inputs
+      word: one → two
+
+    steps
+      write  ✓ [time] → ✓ [time]
+      flaky  ✓ [time] → ✓ [time]
+      odd    ✗ [time] → ✗ [time]
+      maybe  ○ skipped → ✓ [time]
+
+    outputs
+      said: wrote one → wrote two
+    ");
     let same = aa_run(&aa, "diff 1 1 --format json").code(0).json();
     assert_eq!((&same["inputs"], &same["outputs"]), (&serde_json::json!([]), &serde_json::json!([])));
 }
@@ -81,18 +173,31 @@ fn two_runs_are_compared() {
 fn a_run_is_taken_back() {
     let aa = work();
     let undone = aa_run(&aa, "undo 1").code(0);
-    insta::assert_snapshot!(undone.err(), @"");
+    insta::assert_snapshot!(undone.err(), @"
+    ↻ taking back what was done, asked by tester
+    ✓ undo write [time]
+    ✓ work completed in [time] · run 1
+    ");
     assert_eq!(aa.text("trace"), "one\nflaky\n-one\n");
 }
 
 #[test]
 fn a_run_that_is_over_is_not_resumed() {
-    insta::assert_snapshot!(aa_run(&work(), "resume 1").code(1).err(), @"");
+    insta::assert_snapshot!(aa_run(&work(), "resume 1").code(1).err(), @"
+    error: run 1 is over (completed)
+    hint: `aa run show 1` shows how it went
+    ");
 }
 
 #[test]
 fn a_step_that_asks_nothing_gets_no_answer() {
     let aa = work();
-    insta::assert_snapshot!(aa_run(&aa, "answer 1 write yes").code(1).err(), @"");
-    insta::assert_snapshot!(aa_run(&aa, "resolve 1 write --retry").code(1).err(), @"");
+    insta::assert_snapshot!(aa_run(&aa, "answer 1 write yes").code(1).err(), @"
+    error: run 1 is over (completed)
+    hint: `aa run show 1` shows how it went
+    ");
+    insta::assert_snapshot!(aa_run(&aa, "resolve 1 write --retry").code(1).err(), @"
+    error: run 1 is over (completed)
+    hint: `aa run show 1` shows how it went
+    ");
 }

@@ -40,7 +40,12 @@ fn a_report_is_printed_as_it_is_and_progress_goes_to_stderr() {
     let aa = hello();
     let ran =
         run(&aa, "hello --input who=you --input times=3").code(0).stdout("Said hello to you, 3 times\n");
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    ▸ hello · run 1
+    ✓ look [time]
+    ✓ write [time]
+    ✓ hello completed in [time] · run 1
+    ");
     assert_eq!(aa.text("trace"), "hello you\n");
 }
 
@@ -58,7 +63,14 @@ outputs:
   - {name: nothing, value: null}
 "#;
     let aa = Aa::traced().skill("facts", skill);
-    insta::assert_snapshot!(run(&aa, "facts").code(0).out(), @"");
+    insta::assert_snapshot!(run(&aa, "facts").code(0).out(), @"
+    text: done
+    number: 3
+    list:
+    - 1
+    - a: b
+    nothing: null
+    ");
 }
 
 #[test]
@@ -76,14 +88,26 @@ fn quiet_leaves_only_the_outputs() {
 fn a_failure_says_which_step_and_what_it_printed() {
     let aa = hello();
     let ran = run(&aa, "broken").code(1).stdout("");
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    ▸ broken · run 1
+    ✗ fail [time]  `sh` ended with exit code 3: it broke
+    ✗ broken failed in [time] · run 1
+    error: step `fail` failed (permanent): `sh` ended with exit code 3: it broke
+      │ first line
+      │ it broke
+    hint: `aa run show 1 --step fail` shows all that is known
+    ");
     assert_eq!(aa.text("trace"), "");
 }
 
 #[test]
 fn a_quiet_failure_still_says_what_failed() {
     let ran = run(&hello(), "broken -q").code(1).stdout("");
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    error: step `fail` failed (permanent): `sh` ended with exit code 3: it broke
+      │ first line
+      │ it broke
+    ");
 }
 
 #[test]
@@ -127,7 +151,10 @@ fn a_plan_that_changed_is_not_run() {
     let plan = aa.args(["skill", "plan", "hello", "-i", "who=you", "--format", "json"]).run().code(0).json();
     let hash = plan["hash"].as_str().unwrap();
     let wrong = run(&aa, &format!("hello -i who=me --plan {hash}")).code(1);
-    insta::assert_snapshot!(wrong.err(), @"");
+    insta::assert_snapshot!(wrong.err(), @"
+    error: the plan is `[hash]`, not `[hash]`
+    hint: `aa skill plan` shows what would happen now, and its hash
+    ");
     assert_eq!(aa.text("trace"), "");
     run(&aa, &format!("hello -i who=you --plan {hash}")).code(0);
     assert_eq!(aa.text("trace"), "hello you\n");
@@ -156,7 +183,18 @@ steps:
   - {name: skipped, tool: trace_look, condition: "false"}
 "#;
     let aa = hello().skill("outer", skill);
-    insta::assert_snapshot!(run(&aa, "outer").code(0).err(), @"");
+    insta::assert_snapshot!(run(&aa, "outer").code(0).err(), @"
+    ▸ outer · run 1
+    ✓ greet/look [time]
+    ✓ greet/write [time]
+    ✓ greet [time]
+    ○ skipped  condition is false
+    ✗ fan[0] [time]  `sh` ended with exit code 3: a is odd (the run goes on)
+    ✗ fan[1] [time]  `sh` ended with exit code 3: b is odd (the run goes on)
+    ✗ fan[2] [time]  `sh` ended with exit code 3: c is odd (the run goes on)
+    ✓ fan [time]  3 items, 3 failed
+    ✓ outer completed in [time] · run 1
+    ");
 }
 
 #[test]
@@ -172,10 +210,21 @@ outputs:
 "#;
     let aa = Aa::traced().skill("ask", skill);
     let parked = run(&aa, "ask").code(6).stdout("");
-    insta::assert_snapshot!(parked.err(), @"");
+    insta::assert_snapshot!(parked.err(), @"
+    ▸ ask · run 1
+    ? go  really, ask? (do it, no)
+    ? run 1 waits: really, ask? (`do it` or `no`)
+    hint: `aa run answer 1 go ANSWER` goes on with it
+    ");
     let wrong = aa.args(["run", "answer", "1", "go", "maybe"]).run();
-    insta::assert_snapshot!(wrong.code(1).err(), @"");
+    insta::assert_snapshot!(wrong.code(1).err(), @"error: `maybe` is not an answer to `go`; it is one of `do it`, `no`");
     let answered = aa.args(["run", "answer", "1", "go", "do it"]).run().code(0).stdout("do it\n");
-    insta::assert_snapshot!(answered.err(), @"");
+    insta::assert_snapshot!(answered.err(), @"
+    ✓ go  do it
+    ↻ resumed
+    ✓ go [time]  do it (by tester)
+    ✓ write [time]
+    ✓ ask completed in [time] · run 1
+    ");
     assert_eq!(aa.text("trace"), "do it\n");
 }

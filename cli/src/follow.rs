@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::report::Reporter;
 use crate::report::tree::{Question, State};
+use crate::words;
 
 /// Time between two frames of the live display.
 const FRAME: Duration = Duration::from_millis(80);
@@ -202,7 +203,8 @@ struct Stop {
 impl Stop {
     fn new() -> Result<Self, Failure> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))
+            signal(kind)
+                .map_err(|error| Failure::failed(format!("cannot listen for signals: {}", words::io(&error))))
         };
         let kinds = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
         Ok(Self { signals: [listen(kinds.0)?, listen(kinds.1)?, listen(kinds.2)?], count: 0 })

@@ -11,6 +11,7 @@ use crate::args;
 use crate::env::{self, Environment};
 use crate::failure::Exit;
 use crate::style::{Palette, Tone};
+use crate::words;
 
 /// Writes to stdout and stderr, knowing what each of them can show.
 #[derive(Debug)]
@@ -136,7 +137,7 @@ impl Printer {
     /// The exit that is left when everything has been written.
     pub(crate) fn close(&self, exit: Exit) -> Exit {
         let Some(error) = self.broken.take() else { return exit };
-        self.error(format_args!("cannot write to standard output: {error}"));
+        self.error(format_args!("cannot write to standard output: {}", words::io(&error)));
         if exit == Exit::Ok { Exit::Failed } else { exit }
     }
 }

@@ -140,7 +140,7 @@ fn store(settings: &Settings, findings: &mut Vec<Finding>) -> bool {
         let probe = folder.join(format!(".doctor-{}", std::process::id()));
         std::fs::write(&probe, b"ok")
             .and_then(|()| std::fs::remove_file(&probe))
-            .map_err(|error| format!("cannot write to `{}`: {error}", folder.display()))
+            .map_err(|error| format!("cannot write to `{}`: {}", folder.display(), words::io(&error)))
     });
     if let Err(message) = opened {
         findings.push(Finding::broken(

@@ -1,6 +1,7 @@
 //! One step, one line.
 
 use aa_run::event::Time;
+use aa_spec::tool::ErrorKind;
 
 use super::tree::{Node, State, Tree};
 use crate::style::{Mark, Palette, Tone};
@@ -101,7 +102,8 @@ impl Layout {
             State::Failed { error, continued } => {
                 let end = if *continued { " (the run goes on)" } else { "" };
                 let tone = if *continued { Tone::Warn } else { Tone::Bad };
-                (Mark::Failed, self.note(tone, format!("{}{end}", one_line(&error.message))))
+                let mark = if error.kind == ErrorKind::Cancelled { Mark::Stopped } else { Mark::Failed };
+                (mark, self.note(tone, format!("{}{end}", one_line(&error.message))))
             }
             State::Skipped(reason) => (Mark::Skipped, self.note(Tone::Dim, one_line(reason))),
             State::Unknown => (Mark::Unknown, self.note(Tone::Warn, "outcome unknown".to_owned())),

@@ -1,6 +1,6 @@
 //! `aa run answer`
 
-use super::resume::go_on;
+use super::resume::go_on_if_idle;
 use super::{known_step, tree};
 use crate::args::run::AnswerArgs;
 use crate::context::{Context, wait};
@@ -17,8 +17,5 @@ pub(super) fn run(args: &AnswerArgs, context: &Context<'_>) -> Result<Exit, Fail
     })?;
     let printer = context.printer;
     printer.say(format_args!("{} {}  {}", printer.err.mark(Mark::Done), args.step, args.answer));
-    if engine.run(args.run)?.interrupted {
-        return go_on(&engine, args.run, args.format, context);
-    }
-    Ok(Exit::Ok)
+    go_on_if_idle(&engine, args.run, args.format, context)
 }

@@ -2,7 +2,7 @@
 
 use aa_run::event::Resolution;
 
-use super::resume::go_on;
+use super::resume::go_on_if_idle;
 use super::{known_step, tree};
 use crate::args::run::ResolveArgs;
 use crate::context::{Context, wait};
@@ -20,10 +20,7 @@ pub(super) fn run(args: &ResolveArgs, context: &Context<'_>) -> Result<Exit, Fai
     })?;
     let printer = context.printer;
     printer.say(format_args!("{} {}  resolved", printer.err.mark(Mark::Done), args.step));
-    if engine.run(args.run)?.interrupted {
-        return go_on(&engine, args.run, args.format, context);
-    }
-    Ok(Exit::Ok)
+    go_on_if_idle(&engine, args.run, args.format, context)
 }
 
 fn resolution(args: &ResolveArgs) -> Result<Resolution, Failure> {

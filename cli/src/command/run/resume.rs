@@ -33,6 +33,20 @@ pub(super) fn run(args: &ResumeArgs, context: &Context<'_>) -> Result<Exit, Fail
     Ok(worst)
 }
 
+/// Goes on with a run that something was said to, unless somebody else does already.
+pub(super) fn go_on_if_idle(
+    engine: &Engine,
+    run: RunId,
+    format: RunFormat,
+    context: &Context<'_>,
+) -> Result<Exit, Failure> {
+    let summary = engine.run(run)?;
+    if summary.ended_at.is_some() || summary.driven {
+        return Ok(Exit::Ok);
+    }
+    go_on(engine, run, format, context)
+}
+
 /// Goes on with a run and follows it to its end.
 pub(super) fn go_on(
     engine: &Engine,

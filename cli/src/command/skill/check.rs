@@ -74,7 +74,7 @@ fn wanted(args: &CheckArgs, engine: &Engine) -> Result<Vec<String>, Failure> {
 /// Every YAML file below a folder, sorted; hidden ones are somebody else's.
 fn yaml_files(folder: &Path) -> Result<BTreeSet<PathBuf>, Failure> {
     let unreadable = |error: std::io::Error| {
-        Failure::not_found(format!("cannot read the folder `{}`: {error}", folder.display()))
+        Failure::not_found(format!("cannot read the folder `{}`: {}", folder.display(), words::io(&error)))
     };
     let mut files = BTreeSet::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {

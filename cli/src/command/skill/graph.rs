@@ -6,6 +6,7 @@ use super::show::checked;
 use crate::args::skill::{GraphArgs, GraphFormat};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::words;
 
 /// Draws a skill.
 pub(super) fn run(args: &GraphArgs, context: &Context<'_>) -> Result<Exit, Failure> {
@@ -18,8 +19,9 @@ pub(super) fn run(args: &GraphArgs, context: &Context<'_>) -> Result<Exit, Failu
     };
     match &args.output {
         None => printer.write(drawing.as_bytes()),
-        Some(path) => std::fs::write(path, drawing)
-            .map_err(|error| Failure::failed(format!("cannot write `{}`: {error}", path.display())))?,
+        Some(path) => std::fs::write(path, drawing).map_err(|error| {
+            Failure::failed(format!("cannot write `{}`: {}", path.display(), words::io(&error)))
+        })?,
     }
     Ok(Exit::Ok)
 }

@@ -40,27 +40,27 @@ fn an_unknown_skill_gets_a_suggestion() {
     hint: did you mean `typed`?
     hint: `aa skill list` shows every skill
     ");
-    insta::assert_snapshot!(run(&typed(), "./typed.yaml").code(4).err(), @"error: cannot read `[project]/./typed.yaml`: there is no such file");
+    insta::assert_snapshot!(run(&typed(), "./typed.yaml").code(4).err(), @"error: cannot read `[project]/typed.yaml`: there is no such file");
 }
 
 #[test]
 fn inputs_that_do_not_fit_are_all_named() {
-    insta::assert_snapshot!(run(&typed(), "typed").code(2).err(), @"error: input `mr`: is required");
+    insta::assert_snapshot!(run(&typed(), "typed").code(2).err(), @"error: input `mr` is required");
     insta::assert_snapshot!(
         run(&typed(), "typed -i mr=twelve -i environment=prod -i dry=perhaps -i tags=a,b -i enviroment=x").code(2).err(),
         @r#"
     error: input `mr`: `twelve` is not a whole number
     error: input `dry`: `perhaps` is not a boolean
-    error: input `tags`: `a,b` is not a list
-    error: input `enviroment`: `typed` has no such input
-    error: input `environment`: must be one of `stage`, `production`, not `prod`
     hint: write `true` or `false`
+    error: input `tags`: `a,b` is not a list
     hint: write JSON, e.g. `["a", "b"]`
+    error: input `enviroment`: `typed` has no such input
     hint: did you mean `environment`?
+    error: input `environment` must be one of `stage`, `production`, not `prod`
     hint: did you mean `production`?
     "#
     );
-    insta::assert_snapshot!(run(&typed(), "typed -i mr=0").code(2).err(), @"error: input `mr`: must be at least 1");
+    insta::assert_snapshot!(run(&typed(), "typed -i mr=0").code(2).err(), @"error: input `mr` must be at least 1");
     insta::assert_snapshot!(run(&typed(), "typed -i mr=1 -i mr=2").code(2).err(), @"error: input `mr` is given twice");
 }
 
@@ -109,7 +109,13 @@ fn a_huge_file_is_not_read() {
     let aa = Aa::new();
     let huge = File::create(aa.path("huge.yaml")).unwrap();
     huge.set_len(100 << 20).unwrap();
-    insta::assert_snapshot!(run(&aa, "huge.yaml").err(), @"error: cannot read `[project]/huge.yaml`: it is larger than 1 MiB");
+    insta::assert_snapshot!(run(&aa, "huge.yaml").err(), @"
+    error[file-too-large]: the file has 104857600 bytes; at most 1048576 are read
+      --> huge.yaml:1:1
+    hint: split it, or move large data to a file that a tool reads
+
+    error: 1 error in huge.yaml
+    ");
 }
 
 #[test]
@@ -131,7 +137,18 @@ fn a_yaml_bomb_does_not_go_off() {
 #[test]
 fn what_is_not_text_is_no_skill() {
     let aa = Aa::new().file(".aa/skills/odd.yaml", b"name: odd\ndescription: \xff\xfe\nsteps: []\n");
-    insta::assert_snapshot!(run(&aa, "odd").err(), @"error: cannot read `[project]/.aa/skills/odd.yaml`: it is not UTF-8 in line 2");
+    insta::assert_snapshot!(run(&aa, "odd").err(), @"
+    error[not-utf8]: the byte 0xff is not UTF-8 text
+       ╭─[.aa/skills/odd.yaml:2:14]
+     1 │ name: odd
+     2 │ description: ��
+       ·              ─
+     3 │ steps: []
+       ╰────
+    hint: save the file as UTF-8
+
+    error: 1 error in .aa/skills/odd.yaml
+    ");
 }
 
 #[test]
@@ -139,8 +156,8 @@ fn a_folder_that_cannot_be_read_is_named() {
     let aa = Aa::new();
     fs::remove_dir(aa.path(".aa/skills")).unwrap();
     symlink("skills", aa.path(".aa/skills")).unwrap();
-    insta::assert_snapshot!(aa.args(["skill", "list"]).run().err(), @"error: cannot read `[project]/.aa/skills`: Too many levels of symbolic links (os error 40)");
-    insta::assert_snapshot!(run(&aa, "any").err(), @"error: cannot read `[project]/.aa/skills`: Too many levels of symbolic links (os error 40)");
+    insta::assert_snapshot!(aa.args(["skill", "list"]).run().err(), @"error: cannot read `[project]/.aa/skills`: too many levels of symbolic links");
+    insta::assert_snapshot!(run(&aa, "any").err(), @"error: cannot read `[project]/.aa/skills`: too many levels of symbolic links");
 }
 
 #[test]
@@ -157,7 +174,7 @@ fn a_folder_that_is_gone_is_named() {
 fn a_store_that_cannot_be_written_stops_the_run_before_it_starts() {
     let ran = run(&typed(), "typed -i mr=1 --store /proc/aa").code(1);
     insta::assert_snapshot!(ran.err(), @"
-    error: cannot use the store `/proc/aa`: No such file or directory (os error 2)
+    error: cannot use the store `/proc/aa`: no such file or directory
     hint: `aa doctor` says more; `--store DIR` uses another folder
     ");
 }
@@ -176,8 +193,9 @@ steps: [{name: it, tool: trace_flood, args: {bytes: 900000}}, {name: look, tool:
     insta::assert_snapshot!(ran.err(), @"
     ▸ fill · run 1
     ✓ look [time]
-    error: cannot write to the store `[home]/state/aa-workflow/aa.db`: File too large (os error 27)
+    error: cannot write to the store `[home]/state/aa-workflow/aa.db`: file too large
     hint: `aa doctor` says how much room there is
+    hint: `aa run resume 1` goes on with the run once that is better
     ");
 }
 
@@ -199,9 +217,9 @@ fn a_tool_that_does_not_end_is_killed_at_its_deadline() {
     let ran = run(&aa, "one").code(1);
     insta::assert_snapshot!(ran.err(), @"
     ▸ one · run 1
-    ✗ it [time]  the call took longer than it may
+    ✗ it [time]  `sh` did not end in time and was stopped
     ✗ one failed in [time] · run 1
-    error: step `it` failed (timeout): the call took longer than it may
+    error: step `it` failed (timeout): `sh` did not end in time and was stopped
     hint: `aa run show 1 --step it` shows all that is known
     ");
     let pid = aa.text("deaf.pid").trim().parse().ok().and_then(Pid::from_raw).unwrap();
@@ -245,7 +263,7 @@ fn a_module_with_errors_is_named_by_the_skills_that_need_it() {
     let aa = Aa::new()
         .tools("bad", "module: bad\ndescription: Has a mistake\ntools:\n  - {name: bad_call, run: [true]}\n")
         .skill("one", "name: one\ndescription: Calls it\nsteps: [{name: it, tool: bad_call}]\n");
-    insta::assert_snapshot!(run(&aa, "one").code(3).err(), @"
+    insta::assert_snapshot!(run(&aa, "one").code(3).err(), @r#"
     error[unknown-tool]: there is no tool `bad_call`
        ╭─[.aa/skills/one.yaml:3:26]
      2 │ description: Calls it
@@ -253,6 +271,28 @@ fn a_module_with_errors_is_named_by_the_skills_that_need_it() {
        ·                          ────────
        ╰────
 
-    error: 1 error in .aa/skills/one.yaml
-    ");
+    error[missing-key]: a tool needs the key `description`
+       ╭─[.aa/tools/bad.yaml:4:6]
+     3 │ tools:
+     4 │   - {name: bad_call, run: [true]}
+       ·      ────
+       ╰────
+
+    error[missing-key]: a tool needs the key `effect`
+       ╭─[.aa/tools/bad.yaml:4:6]
+     3 │ tools:
+     4 │   - {name: bad_call, run: [true]}
+       ·      ────
+       ╰────
+
+    error[wrong-type]: item 1 of `run` must be a number or text or a mapping, not a boolean
+       ╭─[.aa/tools/bad.yaml:4:28]
+     3 │ tools:
+     4 │   - {name: bad_call, run: [true]}
+       ·                            ────
+       ╰────
+    hint: put it in quotes: `"true"`
+
+    error: 4 errors in 2 files
+    "#);
 }

@@ -30,7 +30,7 @@ fn ctrl_c_ends_the_whole_process_group() {
     insta::assert_snapshot!(ran.err(), @"
     ▸ wait · run 1
     ■ cancelling, asked by tester
-    ✗ it [time]  `sh` was stopped
+    ■ it [time]  `sh` was stopped
     ■ wait cancelled in [time] · run 1
     ");
     eventually("both processes end", || !is_alive(&aa, "m.pid") && !is_alive(&aa, "m.child"));
@@ -76,7 +76,8 @@ fn a_second_ctrl_c_does_not_wait() {
 fn another_process_can_cancel() {
     let (aa, running) = started("trace_hang");
     let asked = aa.args(["run", "cancel", "1", "--reason", "lunch"]).run().code(0);
-    insta::assert_snapshot!(asked.err(), @"■ run 1 is asked to cancel; `aa run watch 1` follows it");
+    // It may have ended before it is said.
+    asked.stderr_contains("■ run 1 is ");
     running.wait().code(5).stderr_contains("cancelling, asked by tester");
     eventually("both processes end", || !is_alive(&aa, "m.pid") && !is_alive(&aa, "m.child"));
     aa.args(["run", "show", "1", "--format", "json"]).run().code(0).stdout_contains("lunch");
@@ -88,7 +89,7 @@ fn a_run_that_is_over_cannot_be_cancelled() {
         Aa::traced().skill("look", "name: look\ndescription: Looks\nsteps: [{name: it, tool: trace_look}]\n");
     aa.args(["skill", "run", "look"]).run().code(0);
     insta::assert_snapshot!(aa.args(["run", "cancel", "1"]).run().code(1).err(), @"
-    error: run 1 is over: it is completed
+    error: run 1 is over (completed)
     hint: `aa run show 1` shows how it went
     ");
 }

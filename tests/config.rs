@@ -11,7 +11,25 @@ fn a_good_configuration_has_no_problems() {
 #[test]
 fn every_mistake_in_the_configuration_is_shown() {
     let aa = Aa::new().config("limitz: {calls: 4}\nstore: {durability: sometimes}\n");
-    insta::assert_snapshot!(aa.args(["config", "check"]).run().code(3).stdout("").err(), @"");
+    insta::assert_snapshot!(aa.args(["config", "check"]).run().code(3).stdout("").err(), @"
+    error[unknown-key]: unknown key `limitz` in a config
+       ╭─[.aa/config.yaml:1:1]
+     1 │ limitz: {calls: 4}
+       · ──────
+     2 │ store: {durability: sometimes}
+       ╰────
+    hint: did you mean `limits`?
+
+    error[bad-value]: `durability` cannot be `sometimes`
+       ╭─[.aa/config.yaml:2:21]
+     1 │ limitz: {calls: 4}
+     2 │ store: {durability: sometimes}
+       ·                     ─────────
+       ╰────
+    hint: it is one of `full`, `normal`
+
+    error: 2 errors in .aa/config.yaml
+    ");
     let found = aa.args(["config", "check", "--format", "json"]).run().code(3).stderr("").json();
     assert_eq!(found.as_array().unwrap().len(), 2);
     aa.args(["skill", "list"]).run().code(3).stdout("").stderr_contains("unknown-key");
@@ -21,7 +39,14 @@ fn every_mistake_in_the_configuration_is_shown() {
 fn settings_are_shown_with_who_said_so() {
     let aa = Aa::new().config("limits:\n  calls: 4\nvalues: {team: blue}\n");
     let shown = aa.args(["config", "show", "--origin"]).env("AA_STORE_DURABILITY", "normal").run().code(0);
-    insta::assert_snapshot!(shown.stderr("").out(), @"");
+    insta::assert_snapshot!(shown.stderr("").out(), @"
+    limits.calls: 4  # .aa/config.yaml:2
+    limits.output_bytes: 1048576  # default
+    store.durability: normal  # AA_STORE_DURABILITY
+    store.folder: [home]/state/aa-workflow  # default
+    store.inline_limit: 65536  # default
+    values.team: blue  # .aa/config.yaml:3
+    ");
     let json = aa.args(["config", "show", "--format", "json"]).run().code(0).json();
     assert_eq!(json["limits.calls"], 4);
 }
@@ -29,7 +54,16 @@ fn settings_are_shown_with_who_said_so() {
 #[test]
 fn an_unknown_variable_of_ours_is_an_error() {
     let ran = Aa::new().args(["skill", "list"]).env("AA_STORE_DURABLITY", "normal").run();
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    error[unknown-key]: there is no setting `AA_STORE_DURABLITY`
+       ╭─[environment variable AA_STORE_DURABLITY:1:1]
+     1 │ normal
+       · ──────
+       ╰────
+    hint: did you mean `AA_STORE_DURABILITY`?
+
+    error: 1 error in environment variable AA_STORE_DURABLITY
+    ");
 }
 
 #[test]
@@ -44,14 +78,33 @@ fn secrets_are_never_shown() {
 fn the_doctor_finds_nothing_wrong_with_a_healthy_project() {
     let aa = Aa::traced();
     let ran = aa.args(["doctor"]).run().code(0).stderr("");
-    insta::assert_snapshot!(steady(&ran.out()), @"");
+    insta::assert_snapshot!(steady(&ran.out()), @"
+    ✓ configuration  user [home]/config/aa-workflow, project [project]/.aa
+    ✓ store          [home]/state/aa-workflow, survives a power cut
+    ✓ disk           [size] free for the store
+    ✓ runs           none was interrupted
+    ✓ skills         [count] skills found
+    ✓ modules        [count] modules ready
+    ✓ git            version [version]
+    ");
 }
 
 #[test]
 fn the_doctor_says_what_is_broken() {
     let aa = Aa::new().tools("bad", "module: bad\ndescription: Bad\ntools: []\nodd: 1\n");
     let ran = aa.args(["doctor", "--store", "/proc/aa"]).run().code(1).stderr("");
-    insta::assert_snapshot!(steady(&ran.out()), @"");
+    insta::assert_snapshot!(steady(&ran.out()), @"
+    ✓ configuration  user [home]/config/aa-workflow, project [project]/.aa
+    ✗ store          cannot use the store `/proc/aa`: no such file or directory
+                     hint: make it writable, or use another one with `--store DIR`
+    ? disk           0 B free for the store
+                     hint: a run stops when its events cannot be written
+    ✓ skills         [count] skills found
+    ✗ modules        1 error in .aa/tools/bad.yaml
+                     hint: `aa tool list` says more
+    ✓ modules        [count] modules ready
+    ✓ git            version [version]
+    ");
 }
 
 /// Without what differs between machines.

@@ -185,8 +185,9 @@ fn kill_everywhere(skill: &str, hurt: impl Fn(&Aa)) {
 fn the_reference_skill_does_what_it_says() {
     let (end, _) = undisturbed("reference");
     assert_eq!(end.event, "skill_completed");
-    insta::assert_snapshot!(format!("{:#}", end.outputs), @"");
-    insta::assert_snapshot!(end.trace.join("\n"), @"");
+    assert_eq!(end.outputs, json!({"items": 3, "inner": "go", "tolerated": "failed", "attempts": 2}));
+    let written = ["early go", "first", "flaky", "item a 0", "item b 1", "item c 2", "last go"];
+    assert_eq!(end.trace, written);
 }
 
 #[test]
@@ -232,14 +233,26 @@ fn a_step_that_must_not_be_repeated_waits_for_a_person() {
     // Events 0 and 1 are the start of the run and of its step.
     aa.args(["skill", "run", "one"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
     let hint = aa.args(["run", "list"]).run().code(0);
-    insta::assert_snapshot!(hint.err(), @"");
+    insta::assert_snapshot!(hint.err(), @"hint: run 1 (one) was interrupted; `aa run resume 1` goes on with it");
     let parked = aa.args(["run", "resume"]).run().code(6).stdout("");
-    insta::assert_snapshot!(parked.err(), @"");
+    insta::assert_snapshot!(parked.err(), @"
+    ↻ resumed; unknown: `write`
+    ‽ run 1 waits: nobody knows how step `write` ended
+    hint: find out, then `aa run resolve 1 write` with `--done JSON`, `--retry` or `--fail`
+    ");
     assert_eq!(aa.text("trace"), "");
     let wrong = aa.args(["run", "resolve", "1", "wirte", "--retry"]).run().code(4);
-    insta::assert_snapshot!(wrong.err(), @"");
+    insta::assert_snapshot!(wrong.err(), @"
+    error: run 1 has no step `wirte` so far
+    hint: did you mean `write`?
+    ");
     let resolved = aa.args(["run", "resolve", "1", "write", "--retry"]).run().code(0);
-    insta::assert_snapshot!(resolved.err(), @"");
+    insta::assert_snapshot!(resolved.err(), @"
+    ✓ write  resolved
+    ↻ resumed
+    ✓ write [time]  2 attempts
+    ✓ one completed in [time] · run 1
+    ");
     assert_eq!(aa.text("trace"), "x\n");
 }
 
@@ -256,7 +269,17 @@ fn all_interrupted_runs_are_resumed_in_order() {
     for _ in 0..2 {
         aa.args(["skill", "run", "one"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
     }
-    insta::assert_snapshot!(aa.args(["run", "resume"]).run().code(2).err(), @"");
-    insta::assert_snapshot!(aa.args(["run", "resume", "--all"]).run().code(0).err(), @"");
+    insta::assert_snapshot!(aa.args(["run", "resume"]).run().code(2).err(), @"
+    error: several runs are interrupted: `1` and `2`
+    hint: name one, or use `--all`
+    ");
+    insta::assert_snapshot!(aa.args(["run", "resume", "--all"]).run().code(0).err(), @"
+    ↻ resumed; unknown: `look`
+    ✓ look [time]  2 attempts
+    ✓ one completed in [time] · run 1
+    ↻ resumed; unknown: `look`
+    ✓ look [time]  2 attempts
+    ✓ one completed in [time] · run 2
+    ");
     aa.args(["run", "resume", "--all"]).run().code(0).stderr("no run is interrupted\n");
 }

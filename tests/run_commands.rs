@@ -80,10 +80,10 @@ fn a_run_is_shown_step_by_step() {
 fn a_step_is_shown_with_all_that_is_known() {
     let aa = work();
     insta::assert_snapshot!(aa_run(&aa, "show --step flaky").code(0).out(), @r#"
-    09:22:24.840 ▸ attempt 1: tool trace_flaky
+    [time] ▸ attempt 1: tool trace_flaky
         args
           line: flaky
-    09:22:24.885 ↻ attempt 1 failed; next one at 09:22:24
+    [time] ↻ attempt 1 failed; next one [time]
         transient: `sh` ended with exit code 75: not yet
         details
           exit_code: 75
@@ -95,16 +95,16 @@ fn a_step_is_shown_with_all_that_is_known() {
           - "if [ -e \"flaky-$1\" ]; then echo \"$1\" >> trace; else touch \"flaky-$1\"; echo \"not yet\" >&2; exit 75; fi"
           - sh
           - flaky
-    09:22:24.885 ▸ attempt 2: tool trace_flaky
+    [time] ▸ attempt 2: tool trace_flaky
         args
           line: flaky
-    09:22:24.918 ✓ completed in [time]
+    [time] ✓ completed in [time]
         output
           ""
     "#);
     insta::assert_snapshot!(aa_run(&aa, "show 1 --step odd").code(0).out(), @r#"
-    09:22:24.918 ▸ attempt 1: tool trace_fail
-    09:22:25.363 ✗ failed after [time], and the run went on
+    [time] ▸ attempt 1: tool trace_fail
+    [time] ✗ failed after [time], and the run went on
         permanent: `sh` ended with exit code 3: it broke
         details
           exit_code: 3
@@ -176,7 +176,7 @@ fn a_run_is_taken_back() {
     insta::assert_snapshot!(undone.err(), @"
     ↻ taking back what was done, asked by tester
     ✓ undo write [time]
-    ✓ work completed in [time] · run 1
+    ✓ run 1 is taken back
     ");
     assert_eq!(aa.text("trace"), "one\nflaky\n-one\n");
 }

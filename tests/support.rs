@@ -333,9 +333,10 @@ impl Ran {
 }
 
 /// What differs from run to run, and what stands for it.
-const FILTERS: [(&str, &str); 5] = [
+const FILTERS: [(&str, &str); 6] = [
     (r"\b[0-9a-f]{64}\b", "[hash]"),
     (r"(plan|hash) [0-9a-f]{12}\b", "$1 [hash]"),
+    (r"\b\d\d:\d\d:\d\d\.\d{3}\b|at \d\d:\d\d:\d\d\b", "[time]"),
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?", "[date]"),
     (r"just now|\b\d+[smhd] ago", "[ago]"),
     (r" *\b(\d+ms|\d+\.\ds|\d+m\d\ds)\b", " [time]"),

@@ -5,15 +5,40 @@ use crate::support::Aa;
 #[test]
 fn tools_of_a_module_are_listed() {
     let aa = Aa::traced();
-    insta::assert_snapshot!(aa.args(["tool", "list", "--module", "trace"]).run().code(0).stderr("").out(), @"");
-    insta::assert_snapshot!(aa.args(["tool", "list", "--module", "trcae"]).run().code(4).stdout("").err(), @"");
+    insta::assert_snapshot!(aa.args(["tool", "list", "--module", "trace"]).run().code(0).stderr("").out(), @"
+    TOOL           MODULE  EFFECT  DESCRIPTION
+    trace_daemon   trace   write   Leaves a process behind in a session of its own
+    trace_deaf     trace   read    Does not end when asked to
+    trace_fail     trace   read    Fails
+    trace_flaky    trace   write   Fails the first time, then works
+    trace_flood    trace   read    Prints very much
+    trace_hang     trace   read    Starts a process in the background and waits for ever
+    trace_look     trace   read    Counts the lines of the file `trace`
+    trace_unwrite  trace   write   Adds a line with a minus to the file `trace`; may be repeated
+    trace_write    trace   write   Adds a line to the file `trace`; must not be repeated
+    ");
+    insta::assert_snapshot!(aa.args(["tool", "list", "--module", "trcae"]).run().code(4).stdout("").err(), @"
+    error: there is no module `trcae`
+    hint: did you mean `trace`?
+    ");
 }
 
 #[test]
 fn a_tool_is_shown() {
     let aa = Aa::traced();
-    insta::assert_snapshot!(aa.args(["tool", "show", "trace-flood"]).run().code(0).stderr("").out(), @"");
-    insta::assert_snapshot!(aa.args(["tool", "show", "trace_wirte"]).run().code(4).stdout("").err(), @"");
+    insta::assert_snapshot!(aa.args(["tool", "show", "trace-flood"]).run().code(0).stderr("").out(), @"
+    trace_flood  .aa/tools/trace.yaml:66
+    Prints very much
+    effect read, may be repeated
+
+    arguments
+      bytes  integer, default 1000000000
+    ");
+    insta::assert_snapshot!(aa.args(["tool", "show", "trace_wirte"]).run().code(4).stdout("").err(), @"
+    error: there is no tool `trace_wirte`
+    hint: did you mean `trace_write`?
+    hint: `aa tool list` shows every tool
+    ");
 }
 
 #[test]
@@ -29,16 +54,33 @@ fn a_call_that_cannot_be_made_says_why() {
     let aa = Aa::traced();
     let call =
         |words: &str| aa.args(["tool", "call"].into_iter().chain(words.split(' '))).run().stdout("").err();
-    insta::assert_snapshot!(call("trace_write"), @"");
-    insta::assert_snapshot!(call("trace_write -a line=x -a lien=y"), @"");
-    insta::assert_snapshot!(call("trace_flood -a bytes=many"), @"");
-    insta::assert_snapshot!(call("trace_write --args [1]"), @"");
-    insta::assert_snapshot!(call("trace_fail"), @"");
+    insta::assert_snapshot!(call("trace_write"), @"
+    error: `trace_write` failed (invalid): needs the key `line`
+    hint: `aa tool show trace_write` shows its arguments
+    ");
+    insta::assert_snapshot!(call("trace_write -a line=x -a lien=y"), @"
+    error: `trace_write` failed (invalid): has the unknown key `lien`
+    hint: `aa tool show trace_write` shows its arguments
+    ");
+    insta::assert_snapshot!(call("trace_flood -a bytes=many"), @"error: argument `bytes` is not an integer: `many`");
+    insta::assert_snapshot!(call("trace_write --args [1]"), @"error: `--args` is not a JSON object");
+    insta::assert_snapshot!(call("trace_fail"), @r#"
+    first line
+    it broke
+    error: `trace_fail` failed (permanent): `sh` ended with exit code 3: it broke
+      exit_code: 3
+      command:
+      - sh
+      - "-c"
+      - "echo \"first line\" >&2; echo \"$1\" >&2; exit 3"
+      - sh
+      - it broke
+    "#);
 }
 
 #[test]
 fn a_module_with_errors_is_shown_and_the_others_are_listed() {
     let aa = Aa::traced().tools("bad", "module: bad\ndescription: Bad\ntools: []\nodd: 1\n");
     let ran = aa.args(["tool", "list"]).run().code(3).stdout_contains("trace_write");
-    insta::assert_snapshot!(ran.err(), @"");
+    ran.stderr_contains("error[unknown-key]: ").stderr_contains("error: 1 error in .aa/tools/bad.yaml");
 }

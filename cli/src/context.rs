@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use aa_run::cause::cause;
 use aa_run::driver::Park;
 use aa_run::engine::Engine;
 use aa_run::settings::{Settings, SettingsError, Surroundings};
@@ -70,7 +71,7 @@ impl Context<'_> {
     /// The settings of this command, or what is wrong with the configuration.
     pub(crate) fn resolve(&self) -> Result<Result<Settings, SettingsError>, Failure> {
         let here = std::env::current_dir().map_err(|error| {
-            Failure::not_found(format!("the current folder cannot be used: {}", words::io(&error)))
+            Failure::not_found(format!("the current folder cannot be used: {}", cause(&error)))
         })?;
         let folder = self.global.folder.as_ref().map_or_else(|| here.clone(), |folder| here.join(folder));
         if !folder.is_dir() {
@@ -104,7 +105,7 @@ pub(crate) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::failed(format!("cannot start the runtime: {}", words::io(&error))))?;
+        .map_err(|error| Failure::failed(format!("cannot start the runtime: {}", cause(&error))))?;
     let result = runtime.block_on(work);
     // Someone may still be expected to type at the terminal.
     runtime.shutdown_background();

@@ -10,6 +10,7 @@ use aa_spec::diagnostic::Diagnostic;
 
 use crate::diagnostic;
 use crate::printer::Printer;
+use crate::words;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,15 +37,15 @@ pub(crate) enum Exit {
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
-    message: String,
-    hints: Vec<String>,
+    /// Each with what to do about it.
+    errors: Vec<(String, Vec<String>)>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Failure {
     /// A failure with an exit code and a message.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hints: Vec::new(), diagnostics: Vec::new() }
+        Self { exit, errors: vec![(message.into(), Vec::new())], diagnostics: Vec::new() }
     }
 
     /// The command line makes no sense.
@@ -72,8 +73,10 @@ impl Failure {
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         let hint = hint.into();
-        if !hint.is_empty() {
-            self.hints.push(hint);
+        if let Some((_, hints)) = self.errors.last_mut()
+            && !hint.is_empty()
+        {
+            hints.push(hint);
         }
         self
     }
@@ -90,9 +93,9 @@ impl Failure {
     /// Says it all on stderr.
     pub(crate) fn report(&self, printer: &Printer) -> Exit {
         diagnostic::draw_all(&self.diagnostics, printer);
-        printer.error(&self.message);
-        for hint in &self.hints {
-            printer.hint(hint);
+        for (message, hints) in &self.errors {
+            printer.error(words::harmless(message));
+            hints.iter().for_each(|hint| printer.hint(words::harmless(hint)));
         }
         self.exit
     }
@@ -163,14 +166,11 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// One error for all inputs that do not fit: the first in the message, each with its hint.
+/// Everything that does not fit, each with its hint.
 fn inputs(errors: &[aa_spec::input::InputError]) -> Failure {
-    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let mut failure = Failure::usage(lines.join("\nerror: "));
-    for error in errors {
-        failure = failure.hint(error.hint.clone());
-    }
-    failure
+    let hints = |hint: &String| Some(hint.clone()).filter(|hint| !hint.is_empty()).into_iter().collect();
+    let errors = errors.iter().map(|error| (error.to_string(), hints(&error.hint))).collect();
+    Failure { exit: Exit::Usage, errors, diagnostics: Vec::new() }
 }
 
 impl From<Exit> for ExitCode {

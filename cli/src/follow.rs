@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use aa_run::cause::cause;
 use aa_run::driver::Park;
 use aa_run::engine::{Engine, Notice, Outcome, RunHandle};
 use aa_run::event::{Resolution, RunId, StepPath};
@@ -17,7 +18,6 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::report::Reporter;
 use crate::report::tree::{Question, State};
-use crate::words;
 
 /// Time between two frames of the live display.
 const FRAME: Duration = Duration::from_millis(80);
@@ -95,7 +95,12 @@ async fn drive(
             _ = frames.tick(), if reporter.is_live() => reporter.tick(),
         }
     }
-    Ok(Some(ended(handle.outcome.await)?))
+    let outcome = ended(handle.outcome.await);
+    let hint = format!("`aa run resume {}` goes on with the run once that is better", handle.id);
+    outcome.map(Some).map_err(|failure| {
+        reporter.close();
+        failure.hint(hint)
+    })
 }
 
 /// Asks how steps with unknown outcome ended; false when that is left for later.
@@ -204,7 +209,7 @@ impl Stop {
     fn new() -> Result<Self, Failure> {
         let listen = |kind| {
             signal(kind)
-                .map_err(|error| Failure::failed(format!("cannot listen for signals: {}", words::io(&error))))
+                .map_err(|error| Failure::failed(format!("cannot listen for signals: {}", cause(&error))))
         };
         let kinds = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
         Ok(Self { signals: [listen(kinds.0)?, listen(kinds.1)?, listen(kinds.2)?], count: 0 })

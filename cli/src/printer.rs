@@ -3,6 +3,7 @@
 //! stdout is for data, stderr for everything said about it. A reader that goes away
 //! (`aa run list | head`) is no failure: from then on nothing is written.
 
+use aa_run::cause::cause;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -11,7 +12,6 @@ use crate::args;
 use crate::env::{self, Environment};
 use crate::failure::Exit;
 use crate::style::{Palette, Tone};
-use crate::words;
 
 /// Writes to stdout and stderr, knowing what each of them can show.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl Printer {
     /// The exit that is left when everything has been written.
     pub(crate) fn close(&self, exit: Exit) -> Exit {
         let Some(error) = self.broken.take() else { return exit };
-        self.error(format_args!("cannot write to standard output: {}", words::io(&error)));
+        self.error(format_args!("cannot write to standard output: {}", cause(&error)));
         if exit == Exit::Ok { Exit::Failed } else { exit }
     }
 }

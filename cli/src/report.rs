@@ -132,6 +132,9 @@ impl<'a> Reporter<'a> {
     /// The last words on a run: its outputs on stdout, or why there are none.
     pub(crate) fn conclude(&mut self) -> Exit {
         self.close();
+        if let Some(failed) = &self.tree.taken_back {
+            return self.taken_back(failed);
+        }
         match &self.tree.ending {
             Some(Ending::Completed { outputs, duration_ms }) => {
                 self.sum_up(Mark::Done, "completed", *duration_ms);
@@ -151,6 +154,21 @@ impl<'a> Reporter<'a> {
             }
             None => self.waiting(),
         }
+    }
+
+    /// A run was taken back after its end.
+    fn taken_back(&self, failed: &[StepPath]) -> Exit {
+        let (run, printer) = (self.tree.run, self.printer);
+        if failed.is_empty() {
+            if self.is_for_people() {
+                printer.say(format_args!("{} run {run} is taken back", printer.err.mark(Mark::Done)));
+            }
+            return Exit::Ok;
+        }
+        let names: Vec<&str> = failed.iter().map(|step| step.0.as_str()).collect();
+        printer.error(format_args!("run {run} could not be taken back: {} failed", words::list(&names)));
+        printer.hint(format_args!("`aa run show {run} --step '{}#undo'` shows why", names[0]));
+        Exit::Failed
     }
 
     fn sum_up(&self, mark: Mark, word: &str, duration_ms: u64) {

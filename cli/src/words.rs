@@ -99,14 +99,6 @@ fn joined<T: AsRef<str>>(names: &[T], last: &str) -> String {
     }
 }
 
-/// Why the system could not do something, without its number for it.
-pub(crate) fn io(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
-}
-
 /// The word that a value has in JSON, e.g. `not_found`.
 pub(crate) fn wire(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {

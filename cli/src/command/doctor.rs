@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aa_run::cause::cause;
 use aa_run::engine::Engine;
 use aa_run::settings::{Settings, SettingsError};
 use aa_run::store::{Durability, RunFilter, Store};
@@ -140,7 +141,7 @@ fn store(settings: &Settings, findings: &mut Vec<Finding>) -> bool {
         let probe = folder.join(format!(".doctor-{}", std::process::id()));
         std::fs::write(&probe, b"ok")
             .and_then(|()| std::fs::remove_file(&probe))
-            .map_err(|error| format!("cannot write to `{}`: {}", folder.display(), words::io(&error)))
+            .map_err(|error| format!("cannot write to `{}`: {}", folder.display(), cause(&error)))
     });
     if let Err(message) = opened {
         findings.push(Finding::broken(
@@ -214,6 +215,9 @@ fn modules(engine: &Engine, environment: &Environment, findings: &mut Vec<Findin
         findings.push(Finding::doubtful("modules", message, "install it, or leave its tools alone"));
     }
     findings.push(Finding::fine("modules", format!("{} ready", words::count(ready, "module"))));
+    for doubt in engine.secret_problems() {
+        findings.push(Finding::doubtful("secrets", doubt, ""));
+    }
 }
 
 fn git(environment: &Environment) -> Finding {

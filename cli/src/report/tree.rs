@@ -25,6 +25,8 @@ pub(crate) struct Tree {
     pub(crate) top: Vec<usize>,
     /// How it ended, once it has.
     pub(crate) ending: Option<Ending>,
+    /// Once it has been taken back after its end: the steps for which that failed.
+    pub(crate) taken_back: Option<Vec<StepPath>>,
     by_path: HashMap<StepPath, usize>,
 }
 
@@ -243,6 +245,10 @@ impl Tree {
                 duration_ms: *duration_ms,
             }),
             Body::SkillCancelled { duration_ms } => self.end(Ending::Cancelled { duration_ms: *duration_ms }),
+            Body::UndoFinished { step: None, failed } if self.ending.is_some() => {
+                self.taken_back = Some(failed.clone());
+                Change::None
+            }
             Body::HealStarted { .. }
             | Body::HealFinished { .. }
             | Body::UndoFinished { .. }

@@ -190,7 +190,7 @@ pub enum StartError {
         folder: PathBuf,
     },
     /// The run is over.
-    #[error("run {run} is over: it is {status}")]
+    #[error("run {run} is over ({status})")]
     Over {
         /// Which run.
         run: RunId,

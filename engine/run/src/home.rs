@@ -123,7 +123,8 @@ impl Home {
 
     /// A file that was named by its path, relative to the working folder.
     pub fn at(&self, path: &Path) -> Entry {
-        let path = self.folder.join(path);
+        // Without the dots that people type: `./x.yaml` is `x.yaml`.
+        let path: PathBuf = self.folder.join(path).components().collect();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let lenient = self.skills.iter().any(|(folder, lenient)| *lenient && path.parent() == Some(folder));
         let layer = path.parent().unwrap_or(&path).display().to_string();
@@ -142,7 +143,7 @@ impl Home {
             Place::Shipped(kind, name) => {
                 let path = Path::new(&entry.shown);
                 let bytes = shipped::get(*kind, name).ok_or_else(|| FileError::new(path, "it is gone"))?;
-                file::decode(path, &entry.shown, &bytes)
+                file::decode(path, &entry.shown, bytes.into_owned())
             }
         }
     }

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::cause::cause;
 use crate::event::{Event, Origin, Resolution, RunId, StepPath, Time};
 use blobs::Blobs;
 use journal::{Birth, Journal, Takeover};
@@ -120,7 +121,9 @@ pub struct RunSummary {
     pub plan: String,
     /// Where it stands.
     pub status: RunStatus,
-    /// True when it is not over and no living process drives it.
+    /// Whether a living process drives it.
+    pub driven: bool,
+    /// True when it is not over, does not wait for a person, and no living process drives it.
     pub interrupted: bool,
     /// Who started it.
     pub origin: Origin,
@@ -217,7 +220,7 @@ pub enum StoreError {
     #[error("run {0} is driven by another process")]
     Busy(RunId),
     /// It has ended.
-    #[error("run {run} is over: it is {status}")]
+    #[error("run {run} is over ({status})")]
     Over {
         /// Which run.
         run: RunId,
@@ -377,7 +380,7 @@ impl Store {
         for Event { seq, at, source, body, .. } in events {
             let failed = |error: &dyn std::fmt::Display| StoreError::Write {
                 path: self.parts.path.clone(),
-                message: error.to_string(),
+                message: cause(error),
             };
             let json = serde_json::to_string(&body).map_err(|e| failed(&e))?;
             let (json, blob) = if json.len() <= self.parts.inline_limit {

@@ -12,7 +12,7 @@ const RESERVED: [char; 2] = ['\u{fdd0}', '\u{fdd1}'];
 
 /// What is wrong with one input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("input `{name}`: {message}")]
+#[error("input `{name}`{} {message}", if message.starts_with('`') { ":" } else { "" })]
 pub struct InputError {
     /// Which input.
     pub name: String,

@@ -1,8 +1,6 @@
 //! `aa run cancel`
 
-use super::resume::go_on;
 use crate::args::run::CancelArgs;
-use crate::args::skill::RunFormat;
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::style::Mark;
@@ -14,12 +12,12 @@ pub(super) fn run(args: &CancelArgs, context: &Context<'_>) -> Result<Exit, Fail
         engine.cancel(args.run, context.environment.user(), &args.reason).await?;
         Ok(())
     })?;
-    let summary = engine.run(args.run)?;
-    if summary.ended_at.is_none() && !summary.driven {
-        return go_on(&engine, args.run, RunFormat::Human, context);
-    }
     let printer = context.printer;
     let mark = printer.err.mark(Mark::Stopped);
+    if engine.run(args.run)?.ended_at.is_some() {
+        printer.say(format_args!("{mark} run {} is cancelled", args.run));
+        return Ok(Exit::Ok);
+    }
     printer.say(format_args!(
         "{mark} run {} is asked to cancel; `aa run watch {}` follows it",
         args.run, args.run

@@ -5,6 +5,7 @@ mod sarif;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use aa_run::cause::cause;
 use aa_run::engine::Engine;
 use aa_spec::check::Strictness;
 use aa_spec::diagnostic::{Diagnostic, has_errors};
@@ -74,7 +75,7 @@ fn wanted(args: &CheckArgs, engine: &Engine) -> Result<Vec<String>, Failure> {
 /// Every YAML file below a folder, sorted; hidden ones are somebody else's.
 fn yaml_files(folder: &Path) -> Result<BTreeSet<PathBuf>, Failure> {
     let unreadable = |error: std::io::Error| {
-        Failure::not_found(format!("cannot read the folder `{}`: {}", folder.display(), words::io(&error)))
+        Failure::not_found(format!("cannot read the folder `{}`: {}", folder.display(), cause(&error)))
     };
     let mut files = BTreeSet::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {

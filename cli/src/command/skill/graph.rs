@@ -1,12 +1,12 @@
 //! `aa skill graph`
 
+use aa_run::cause::cause;
 use aa_spec::graph;
 
 use super::show::checked;
 use crate::args::skill::{GraphArgs, GraphFormat};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::words;
 
 /// Draws a skill.
 pub(super) fn run(args: &GraphArgs, context: &Context<'_>) -> Result<Exit, Failure> {
@@ -20,7 +20,7 @@ pub(super) fn run(args: &GraphArgs, context: &Context<'_>) -> Result<Exit, Failu
     match &args.output {
         None => printer.write(drawing.as_bytes()),
         Some(path) => std::fs::write(path, drawing).map_err(|error| {
-            Failure::failed(format!("cannot write `{}`: {}", path.display(), words::io(&error)))
+            Failure::failed(format!("cannot write `{}`: {}", path.display(), cause(&error)))
         })?,
     }
     Ok(Exit::Ok)

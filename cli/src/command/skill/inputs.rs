@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aa_run::cause::cause;
 use aa_run::engine::Inputs;
 use aa_spec::source::Source;
 use serde_json::{Map, Value};
@@ -10,7 +11,6 @@ use crate::args::skill::InputArgs;
 use crate::diagnostic;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::words;
 
 /// Everything given for a run's inputs.
 pub(super) fn gather(args: InputArgs, printer: &Printer) -> Result<Inputs, Failure> {
@@ -33,7 +33,7 @@ fn twice(pairs: &[(String, String)]) -> Option<&str> {
 /// Reads a file of inputs; JSON is YAML too, so one reader does for both.
 fn read(path: &Path, printer: &Printer) -> Result<Map<String, Value>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        let message = format!("cannot read `{}`: {}", path.display(), words::io(&error));
+        let message = format!("cannot read `{}`: {}", path.display(), cause(&error));
         match error.kind() {
             std::io::ErrorKind::NotFound => Failure::not_found(message),
             _ => Failure::usage(message),

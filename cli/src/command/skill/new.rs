@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use aa_run::cause::cause;
 use aa_run::settings::Settings;
 use aa_spec::schema;
 
@@ -11,7 +12,6 @@ use crate::args::skill::NewArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::style::Mark;
-use crate::words;
 
 /// The skill that a new one starts as.
 const TEMPLATE: &str = include_str!("new/template.yaml");
@@ -54,7 +54,7 @@ fn home(settings: &Settings, user: bool) -> PathBuf {
 /// Writes a file that must not be there yet.
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
-        let message = format!("cannot write `{}`: {}", path.display(), words::io(&error));
+        let message = format!("cannot write `{}`: {}", path.display(), cause(&error));
         match error.kind() {
             ErrorKind::AlreadyExists => Failure::usage(format!("`{}` exists already", path.display())),
             _ => Failure::failed(message),

@@ -30,9 +30,7 @@ pub(super) fn admit(parts: &Parts, request: &RunRequest) -> Result<Admitted, Sta
     let config = catalog::config(parts);
     let env = environment(parts, &plan);
     let scope = scope(&plan.skill, &config, &env, Utc::now());
-    let inputs = given(&plan.skill, &request.inputs)
-        .and_then(|given| input::bind(&plan.skill, &given, &scope))
-        .map_err(StartError::Inputs)?;
+    let inputs = bind(&plan.skill, &request.inputs, &scope).map_err(StartError::Inputs)?;
     let admitted = Admitted { plan, inputs, config, env };
     if let Some(wanted) = &request.plan_hash {
         let found = admitted.resolve(parts)?.hash;
@@ -58,8 +56,25 @@ impl Admitted {
     }
 }
 
-/// Given inputs as JSON, texts read by the declared types.
-fn given(skill: &SkillPlan, inputs: &Inputs) -> Result<Map<String, Value>, Vec<InputError>> {
+/// The inputs of a run, or everything that is wrong with what was given.
+fn bind(skill: &SkillPlan, inputs: &Inputs, scope: &Scope) -> Result<Map<String, Value>, Vec<InputError>> {
+    let (given, mut errors) = given(skill, inputs);
+    match input::bind(skill, &given, scope) {
+        Ok(bound) if errors.is_empty() => Ok(bound),
+        Ok(_) => Err(errors),
+        Err(more) => {
+            // What could not be read is not missing as well.
+            let is_new =
+                |error: &InputError| errors.iter().all(|known| fold(&known.name) != fold(&error.name));
+            let more: Vec<InputError> = more.into_iter().filter(is_new).collect();
+            errors.extend(more);
+            Err(errors)
+        }
+    }
+}
+
+/// Given inputs as JSON, texts read by the declared types, and those that cannot be read.
+fn given(skill: &SkillPlan, inputs: &Inputs) -> (Map<String, Value>, Vec<InputError>) {
     let (mut given, texts) = match inputs {
         Inputs::Json(json) => (json.clone(), &[][..]),
         Inputs::Text(text) => (Map::new(), &text[..]),
@@ -79,7 +94,7 @@ fn given(skill: &SkillPlan, inputs: &Inputs) -> Result<Map<String, Value>, Vec<I
             Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() { Ok(given) } else { Err(errors) }
+    (given, errors)
 }
 
 /// The variables that the skill and its sub-skills declare, as far as they are set.

@@ -31,7 +31,17 @@ pub(super) fn skills(parts: &Parts) -> Result<Vec<SkillEntry>, StartError> {
 /// Reads and checks a skill, by name or path.
 pub(super) fn check(parts: &Parts, skill: &str, strictness: Strictness) -> Result<CheckedSkill, StartError> {
     let entry = find(parts, skill)?;
-    let source = parts.home.read(&entry)?;
+    let source = match parts.home.read(&entry) {
+        Ok(source) => source,
+        Err(FileError { problem: Some(problem), .. }) => {
+            return Ok(CheckedSkill {
+                source: problem.source.clone(),
+                plan: None,
+                diagnostics: vec![*problem],
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
     let shelves = Shelves::new(parts)?;
     let lenient = strictness.lenient || entry.lenient;
     let (plan, mut diagnostics) = check::check(&source, &shelves, Strictness { lenient, ..strictness });

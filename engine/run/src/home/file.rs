@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use aa_spec::diagnostic::Diagnostic;
 use aa_spec::source::Source;
+use aa_spec::yaml;
 
-/// The largest file that is read: far beyond any that a person writes, in bytes.
-const LARGEST: u64 = 1 << 20;
+use crate::cause::cause;
 
 /// Why a file or folder cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,11 +18,17 @@ pub struct FileError {
     pub path: PathBuf,
     /// Why.
     pub message: String,
+    /// What is wrong with its text, when it could be opened.
+    pub problem: Option<Box<Diagnostic>>,
 }
 
 impl FileError {
     pub(crate) fn new(path: &Path, message: impl std::fmt::Display) -> Self {
-        Self { path: path.to_owned(), message: message.to_string() }
+        Self { path: path.to_owned(), message: cause(&message), problem: None }
+    }
+
+    fn in_text(path: &Path, problem: Box<Diagnostic>) -> Self {
+        Self { path: path.to_owned(), message: problem.message.clone(), problem: Some(problem) }
     }
 }
 
@@ -42,22 +49,17 @@ pub(crate) fn read(path: &Path, shown: &str) -> Result<Option<Source>, FileError
         return Err(FileError::new(path, "it is not a file"));
     }
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if metadata.len() > LARGEST || bytes.len() as u64 > LARGEST {
-        return Err(FileError::new(path, "it is larger than 1 MiB"));
+    file.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let length = metadata.len().max(bytes.len() as u64);
+    if length > yaml::MAX_BYTES as u64 {
+        return Err(FileError::in_text(path, Box::new(yaml::too_large(shown, length))));
     }
-    decode(path, shown, &bytes).map(Some)
+    decode(path, shown, bytes).map(Some)
 }
 
 /// Text of bytes that were read.
-pub(super) fn decode(path: &Path, shown: &str, bytes: &[u8]) -> Result<Source, FileError> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(shown, text)),
-        Err(error) => {
-            let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
-            Err(FileError::new(path, format!("it is not UTF-8 in line {line}")))
-        }
-    }
+pub(super) fn decode(path: &Path, shown: &str, bytes: Vec<u8>) -> Result<Source, FileError> {
+    yaml::decode(shown, bytes).map_err(|problem| FileError::in_text(path, problem))
 }
 
 #[cfg(test)]
@@ -75,8 +77,9 @@ mod tests {
             read(&path, name).map_err(|error| error.message)
         };
         assert_eq!(put("good", "grün".as_bytes()).unwrap().unwrap().text.as_ref(), "grün");
-        assert_eq!(put("latin", b"a: b\nc: gr\xfcn\n").unwrap_err(), "it is not UTF-8 in line 2");
-        assert_eq!(put("large", &vec![b'x'; (1 << 20) + 1]).unwrap_err(), "it is larger than 1 MiB");
+        assert_eq!(put("latin", b"a: b\nc: gr\xfcn\n").unwrap_err(), "the byte 0xfc is not UTF-8 text");
+        let large = put("large", &vec![b'x'; (1 << 20) + 1]).unwrap_err();
+        assert_eq!(large, "the file has 1048577 bytes; at most 1048576 are read");
         assert!(put("most", &vec![b'x'; 1 << 20]).is_ok());
         assert_eq!(read(folder.path(), "").unwrap_err().message, "it is a folder");
         assert_eq!(read(&folder.path().join("none"), ""), Ok(None));

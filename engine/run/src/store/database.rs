@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{Durability, StoreError};
+use crate::cause::cause;
 
 /// Every format ever written, oldest first; the format number is the position, from 1.
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_runs_and_events.sql")];
@@ -89,7 +90,7 @@ fn extend_log(db: &Connection, path: &Path) -> io::Result<()> {
 }
 
 pub(super) fn unusable(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Unusable { path: path.to_owned(), message: error.to_string() }
+    StoreError::Unusable { path: path.to_owned(), message: cause(error) }
 }
 
 /// Makes names created in a folder survive a power cut.

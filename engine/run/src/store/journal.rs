@@ -75,7 +75,7 @@ impl Journal {
     }
 
     pub(super) fn write_error(&self, error: &dyn std::fmt::Display) -> StoreError {
-        StoreError::Write { path: self.path.clone(), message: error.to_string() }
+        StoreError::Write { path: self.path.clone(), message: crate::cause::cause(error) }
     }
 
     pub(super) fn create(&mut self, birth: &Birth, begin: Begin<'_>) -> Result<Created, Fault> {

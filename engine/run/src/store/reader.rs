@@ -225,6 +225,7 @@ fn summary(found: &Row<'_>, living: &mut Living<'_>) -> Result<RunSummary, Store
         skill,
         plan,
         status,
+        driven: times.1.is_none() && driven,
         interrupted: times.1.is_none() && !driven && !parked,
         origin: row::origin(&names.1).map_err(corrupt)?,
         started_at: row::time(times.0).map_err(corrupt)?,

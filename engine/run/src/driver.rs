@@ -69,7 +69,8 @@ pub enum Entry {
     },
 }
 
-/// What to do when only a person can move a run on and no timer is pending.
+/// What to do when only a person can move a run on: nothing runs, and no timer is pending
+/// but that of a question without a default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Park {
     /// Keep the lease and wait for the answer.
@@ -264,7 +265,7 @@ impl Driver {
 
     /// Ends here, or fails, when nothing but a person can move the run on.
     async fn park(&mut self) -> Result<Option<Outcome>, StoreError> {
-        if !self.calls.is_empty() || self.run.machine.wake_at().is_some() {
+        if !self.calls.is_empty() || self.run.machine.moves_by_itself() {
             return Ok(None);
         }
         let waiting = self.run.machine.waiting();

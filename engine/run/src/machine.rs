@@ -209,6 +209,15 @@ impl Machine {
         self.timers.first().map(|(time, _)| *time)
     }
 
+    /// Whether time alone moves the run on. A question without a default only lapses.
+    pub fn moves_by_itself(&self) -> bool {
+        let lapses = |place: &Place| match self.unit(*place).map(|unit| &unit.state) {
+            Some(unit::State::Asking(Some(question))) => question.default.is_none(),
+            _ => false,
+        };
+        self.timers.iter().any(|(_, place)| !lapses(place))
+    }
+
     /// Number of the next event.
     pub fn next_seq(&self) -> u64 {
         self.seq

@@ -25,8 +25,6 @@ mod run_commands;
 mod skill_check;
 /// What `aa skill run` prints, returns, and how it ends.
 mod skill_run;
-/// Every shipped skill, on real data.
-mod skills;
 /// What a person at a terminal sees, and is asked.
 mod terminal;
 /// Looking at tools, and calling them.

@@ -228,3 +228,12 @@ outputs:
     ");
     assert_eq!(aa.text("trace"), "do it\n");
 }
+
+#[test]
+fn a_new_skill_checks_clean_and_runs() {
+    let aa = Aa::new();
+    aa.args(["skill", "new", "first"]).run().code(0).stdout(".aa/skills/first.yaml\n");
+    aa.args(["skill", "check", "first"]).run().code(0).stderr("✓ 1 skill checked, no problems\n");
+    run(&aa, "first -i name=you").code(0).stdout_contains("Hello, you! This is ");
+    aa.args(["skill", "new", "first"]).run().code(2).stderr_contains("exists already");
+}

@@ -95,9 +95,7 @@ impl Failure {
         diagnostic::draw_all(&self.diagnostics, printer);
         for (message, hints) in &self.errors {
             printer.error(words::harmless(message));
-            for hint in hints {
-                printer.hint(words::harmless(hint));
-            }
+            hints.iter().for_each(|hint| printer.hint(words::harmless(hint)));
         }
         self.exit
     }

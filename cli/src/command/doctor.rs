@@ -215,6 +215,9 @@ fn modules(engine: &Engine, environment: &Environment, findings: &mut Vec<Findin
         findings.push(Finding::doubtful("modules", message, "install it, or leave its tools alone"));
     }
     findings.push(Finding::fine("modules", format!("{} ready", words::count(ready, "module"))));
+    for doubt in engine.secret_problems() {
+        findings.push(Finding::doubtful("secrets", doubt, ""));
+    }
 }
 
 fn git(environment: &Environment) -> Finding {

@@ -69,7 +69,8 @@ pub enum Entry {
     },
 }
 
-/// What to do when only a person can move a run on and no timer is pending.
+/// What to do when only a person can move a run on: nothing runs, and no timer is pending
+/// but that of a question without a default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Park {
     /// Keep the lease and wait for the answer.

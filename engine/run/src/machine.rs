@@ -209,14 +209,13 @@ impl Machine {
         self.timers.first().map(|(time, _)| *time)
     }
 
-    /// Whether time alone moves the run on: a retry, a wait, or the default answer to a question.
-    /// That a question without a default runs out of time does not count.
+    /// Whether time alone moves the run on. A question without a default only lapses.
     pub fn moves_by_itself(&self) -> bool {
-        let only_expires = |place: &Place| {
-            let state = self.unit(*place).map(|unit| &unit.state);
-            matches!(state, Some(unit::State::Asking(Some(question))) if question.default.is_none())
+        let lapses = |place: &Place| match self.unit(*place).map(|unit| &unit.state) {
+            Some(unit::State::Asking(Some(question))) => question.default.is_none(),
+            _ => false,
         };
-        self.timers.iter().any(|(_, place)| !only_expires(place))
+        self.timers.iter().any(|(_, place)| !lapses(place))
     }
 
     /// Number of the next event.

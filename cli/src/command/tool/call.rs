@@ -11,6 +11,7 @@ use crate::args::tool::CallArgs;
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
+use crate::report::value;
 use crate::words;
 
 /// Calls a tool once.
@@ -58,8 +59,11 @@ fn print(value: &Value, printer: &Printer) {
 fn explain(tool: &str, error: &StepError, printer: &Printer) -> Exit {
     let message = words::harmless(&error.message);
     printer.error(format_args!("`{tool}` failed ({}): {message}", words::wire(&error.kind)));
-    if !error.details.is_null() {
-        printer.tell(words::harmless(&crate::report::value::block(&error.details, 1)).trim_end());
+    if let Value::Object(details) = &error.details {
+        // What it wrote to stderr has been seen while it ran.
+        let unseen = details.iter().filter(|(name, _)| *name != "stderr");
+        let unseen: Map<String, Value> = unseen.map(|(name, value)| (name.clone(), value.clone())).collect();
+        printer.tell(words::harmless(&value::block(&Value::Object(unseen), 1)).trim_end());
     }
     match error.kind {
         ErrorKind::Invalid => {

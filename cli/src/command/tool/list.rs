@@ -1,8 +1,11 @@
 //! `aa tool list`
 
+use aa_spec::diagnostic::has_errors;
+
 use crate::args::Format;
 use crate::args::tool::ListArgs;
 use crate::context::Context;
+use crate::diagnostic;
 use crate::failure::{Exit, Failure};
 use crate::table::Table;
 use crate::words;
@@ -29,5 +32,10 @@ pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failur
         table.row(cells.map(Clone::clone));
     }
     table.print(printer);
-    Ok(Exit::Ok)
+    let problems = engine.tool_problems()?;
+    if !problems.is_empty() {
+        diagnostic::draw_all(&problems, printer);
+        diagnostic::sum_up(&problems, printer);
+    }
+    Ok(if has_errors(&problems) { Exit::Invalid } else { Exit::Ok })
 }

@@ -25,6 +25,8 @@ mod run_commands;
 mod skill_check;
 /// What `aa skill run` prints, returns, and how it ends.
 mod skill_run;
+/// Every shipped skill, on real data.
+mod skills;
 /// What a person at a terminal sees, and is asked.
 mod terminal;
 /// Looking at tools, and calling them.

@@ -30,6 +30,10 @@ fn bad_skills_have_the_problems_they_promise_and_are_drawn() {
         let bytes = std::fs::read(&path).unwrap();
         let text = String::from_utf8_lossy(&bytes);
         let name = path.file_name().unwrap().to_str().unwrap();
+        if name == "spliced-shell.yaml" {
+            // Its tool exists only beside the checker, whose own tests read the file.
+            continue;
+        }
         let aa = Aa::world().file(name, &bytes);
         let strict = text.contains("# read: strict").then_some("--strict");
         let check = || ["skill", "check", name].into_iter().chain(strict);

@@ -95,7 +95,9 @@ impl Failure {
         diagnostic::draw_all(&self.diagnostics, printer);
         for (message, hints) in &self.errors {
             printer.error(words::harmless(message));
-            hints.iter().for_each(|hint| printer.hint(words::harmless(hint)));
+            for hint in hints {
+                printer.hint(words::harmless(hint));
+            }
         }
         self.exit
     }

@@ -1,11 +1,12 @@
 //! Backups, logs and disks, on files of the test's own.
 
 use std::process::Command;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
 use super::{answered, failure, outputs, text};
-use crate::support::Aa;
+use crate::support::{Aa, eventually};
 
 /// Names in the folder of backups.
 fn backups(aa: &Aa) -> Vec<String> {
@@ -38,6 +39,13 @@ fn a_backup_holds_the_folder_and_its_checksum_fits() {
     assert_eq!(note, format!("{}  {name}\n", text(&made, "sha256")));
 }
 
+/// Archives are named by the second.
+fn next_second() {
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let then = now();
+    eventually("the next second begins", || now() > then);
+}
+
 #[test]
 fn older_backups_go_only_when_that_is_agreed() {
     let aa = ground()
@@ -50,10 +58,12 @@ fn older_backups_go_only_when_that_is_agreed() {
     assert_eq!(kept["removed"], json!([]));
     assert!(text(&kept, "report").contains("none was removed"), "{kept}");
 
+    next_second();
     let asked = answered(&aa, "2", ("backup-folder", &inputs("ask")), ("agreed", "keep"));
     assert_eq!(asked["removed"], json!([]));
     assert!(backups(&aa).iter().any(|name| name.starts_with("notes-2020")), "{:?}", backups(&aa));
 
+    next_second();
     let pruned = outputs(&aa, "backup-folder", &inputs("always"));
     assert!(
         pruned["removed"]

@@ -46,7 +46,7 @@ fn open_and_closed_ports_are_told_apart() {
     assert_eq!(checked["results"][0], json!({"port": open, "open": true, "reason": ""}));
     assert_eq!(checked["closed"], json!([closed]));
     let report = text(&checked, "report");
-    assert_eq!(report, format!("open    {open}\nclosed  {closed}  (connection refused)\n1 of 2 open"),);
+    assert_eq!(report, format!("open    {open}\nclosed  {closed}  (connection refused)\n1 of 2 open"));
     let message = failure(&aa, "port-check", &[("ports", &ports)]);
     assert_eq!(message, format!("1 of 2 ports are closed: {closed}"));
 }

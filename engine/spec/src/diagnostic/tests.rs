@@ -87,6 +87,8 @@ fn good_files_have_no_problem() {
         let text = std::fs::read(&path).expect("a fixture");
         let codes =
             found(&path.to_string_lossy(), text, |source| check(source, &Nothing, Strictness::default()).1);
+        // There is nothing here that a skill could refer to; the acceptance tests have all of it.
+        let codes: Vec<_> = codes.into_iter().filter(|code| !code.starts_with("unknown-")).collect();
         assert_eq!(codes, Vec::<String>::new(), "{}", path.display());
     }
     for path in fixtures("tools/good") {

@@ -61,7 +61,7 @@ async fn arguments_are_rendered() {
 async fn arguments_that_do_not_fit_are_refused() {
     for (args, part) in [
         (json!({"b": 1}), "has the unknown key `b`"),
-        (json!({"n": "1"}), "\"1\" is not of type \"integer\""),
+        (json!({"n": "1"}), "`n` must be a whole number, not text"),
         (json!({"l": [["x"]]}), "gives a list or mapping where an argument must be one text"),
         (json!({"l": [null]}), "is a list with nothing in one place"),
     ] {

@@ -56,7 +56,9 @@ async fn a_certificate_says_how_long_it_is_good_for() {
     let server = Server::start(bench.folder.path());
     let args = json!({"host": "127.0.0.1", "port": server.port});
     let found = bench.ok("tls_certificate", args.clone()).await;
-    assert_eq!((&found["days"], &found["names"]), (&json!(9), &json!(["aa.example", "127.0.0.1"])));
+    // Ten days less the moment since; within the second of its making it has all ten.
+    assert!([json!(9), json!(10)].contains(&found["days"]), "{found}");
+    assert_eq!(found["names"], json!(["aa.example", "127.0.0.1"]));
     assert!(found["issuer"].as_str().unwrap().contains("aa.example"), "{found}");
     drop(server);
     assert_eq!(bench.error("tls_certificate", args).await.kind, ErrorKind::Network);

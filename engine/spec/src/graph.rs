@@ -84,6 +84,7 @@ fn action_words(step: &StepPlan) -> String {
     match &step.action {
         Action::Tool { tool, .. } => format!("tool {tool}"),
         Action::Skill { skill, .. } => format!("skill {skill}"),
+        Action::Compute { .. } => "compute".to_owned(),
         Action::Confirm { options, .. } => format!("ask: {}", options.join(" / ")),
         Action::WaitFor { duration } => match duration.source().as_u64() {
             Some(ms) => format!("wait {}", humantime::format_duration(std::time::Duration::from_millis(ms))),

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::compute::Block;
 use crate::skill::{Backoff, OnError, OnFailure};
 use crate::template::{Expression, Template};
 use crate::tool::{Effect, ErrorKind, Reconcile};
@@ -137,6 +138,11 @@ pub enum Action {
         /// How to find out after a crash whether it took place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reconcile: Option<Reconcile>,
+    },
+    /// Runs Python.
+    Compute {
+        /// What it runs.
+        block: Block,
     },
     /// Runs another skill of the same plan.
     Skill {

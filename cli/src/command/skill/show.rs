@@ -84,6 +84,7 @@ fn row(skill: &SkillPlan, step: &StepPlan) -> [String; 5] {
     let (action, effect) = match &step.action {
         Action::Tool { tool, .. } => (format!("tool {tool}"), words::wire(&step.effect)),
         Action::Skill { skill, .. } => (format!("skill {skill}"), words::wire(&step.effect)),
+        Action::Compute { .. } => ("compute".to_owned(), words::wire(&step.effect)),
         Action::Confirm { .. } => ("confirm".to_owned(), String::new()),
         Action::WaitFor { .. } | Action::WaitUntil { .. } => ("wait".to_owned(), String::new()),
         Action::Return { .. } => ("then".to_owned(), String::new()),

@@ -181,6 +181,7 @@ impl Machine {
                 let deadline = earliest(started.until, deadline);
                 State::Nested { frame: self.open_nested(place, skill, &unit.args, (started.at, deadline))? }
             }
+            Action::Compute { .. } => return misfit("this build cannot run `compute` steps"),
             Action::Confirm { .. } => State::Asking(None),
             Action::WaitFor { .. } | Action::WaitUntil { .. } => match started.until {
                 Some(until) => State::Sleeping { until },

@@ -155,6 +155,7 @@ fn sources(step: &StepPlan) -> Vec<Source<'_>> {
         Action::Tool { args, .. } | Action::Skill { args, .. } => {
             args.values().map(Source::Template).collect()
         }
+        Action::Compute { .. } => Vec::new(),
         Action::Confirm { message, .. } => vec![Source::Template(message)],
         Action::WaitFor { duration: template }
         | Action::WaitUntil { until: template }

@@ -113,6 +113,9 @@ impl Machine {
                 let args = Some(Value::Object(inputs));
                 Ok(Details { kind: "skill", target: Some(skill.clone()), args, until, items: None })
             }
+            Action::Compute { .. } => {
+                Err(StepError::new(ErrorKind::Invalid, "this build cannot run `compute` steps"))
+            }
             Action::Confirm { .. } => Ok(Details { kind: "confirm", until, ..Details::default() }),
             Action::WaitFor { duration } => {
                 let until =

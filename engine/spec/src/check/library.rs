@@ -131,7 +131,7 @@ impl<'c> Library<'c> {
         match action {
             Action::Confirm { .. } | Action::WaitFor { .. } | Action::WaitUntil { .. } => true,
             Action::Skill { skill, .. } => self.pausing.contains(skill),
-            Action::Tool { .. } | Action::Return { .. } => false,
+            Action::Tool { .. } | Action::Compute { .. } | Action::Return { .. } => false,
         }
     }
 

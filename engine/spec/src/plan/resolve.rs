@@ -212,6 +212,7 @@ fn arguments(action: &Action, frame: &Frame<'_>) -> Value {
         Action::Tool { args, .. } | Action::Skill { args, .. } => {
             Value::Object(args.iter().map(|(name, template)| (name.clone(), frame.value(template))).collect())
         }
+        Action::Compute { block } => json!({ "source": block.source, "reads": block.reads }),
         Action::Confirm { message, options, default, .. } => {
             json!({ "message": frame.value(message), "options": options, "default": default })
         }
@@ -225,6 +226,7 @@ fn action_name(action: &Action) -> String {
     match action {
         Action::Tool { tool, .. } => format!("tool {tool}"),
         Action::Skill { skill, .. } => format!("skill {skill}"),
+        Action::Compute { .. } => "compute".to_owned(),
         Action::Confirm { .. } => "confirm".to_owned(),
         Action::WaitFor { .. } | Action::WaitUntil { .. } => "wait".to_owned(),
         Action::Return { .. } => "return".to_owned(),

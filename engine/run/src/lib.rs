@@ -2,11 +2,12 @@
 //!
 //! Reading order: [`event`] (the only things that can happen to a run), [`machine`]
 //! (what they add up to and what follows; pure), [`driver`] (the loop that gives a
-//! machine hands), [`store`] (events on disk), [`tool`] (what steps call),
+//! machine hands), [`store`] (events on disk), [`compute`] (Python in worker processes), [`tool`] (what steps call),
 //! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
 //! (the façade that every front end uses). [`cause`] words the errors of the system.
 
 pub mod cause;
+pub mod compute;
 pub mod driver;
 pub mod engine;
 pub mod event;

@@ -5,6 +5,9 @@
 //! through tools and skills that its text names, so a plan knows them all beforehand.
 //! Given the same values and the same answers of its calls it does the same, always.
 
+#[cfg(feature = "compute")]
+pub mod python;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aa_spec::compute::Interpreter;
 use tokio::sync::{Semaphore, watch};
 
 use crate::driver::{AfterCommit, Means, WallClock};
@@ -22,6 +23,7 @@ pub(super) struct Parts {
     nudge: watch::Sender<()>,
     store: Mutex<Option<Store>>,
     toolbox: Mutex<Option<Toolbox>>,
+    interpreter: Option<Arc<dyn Interpreter>>,
 }
 
 impl Parts {
@@ -33,6 +35,7 @@ impl Parts {
             nudge: watch::Sender::new(()),
             store: Mutex::default(),
             toolbox: Mutex::default(),
+            interpreter: None,
             settings,
         }
     }
@@ -60,6 +63,11 @@ impl Parts {
         Ok(toolbox.insert(Toolbox::new(modules, &self.options())).clone())
     }
 
+    /// Evaluates expressions in Python.
+    pub(super) fn interpreter(&self) -> Option<Arc<dyn Interpreter>> {
+        self.interpreter.clone()
+    }
+
     /// What a driver needs beside its run.
     pub(super) fn means(&self, after_commit: Option<AfterCommit>) -> Result<Means, FileError> {
         let toolbox = self.toolbox()?;
@@ -70,6 +78,7 @@ impl Parts {
             clock: Arc::new(WallClock),
             nudge: self.nudge.subscribe(),
             call_timeout: self.settings.step_timeout,
+            interpreter: self.interpreter(),
             after_commit,
         })
     }

@@ -92,10 +92,10 @@ impl Machine {
         }
         let until = self.attempt_deadline(place, step, now);
         match &step.action {
-            Action::Tool { tool, args, .. } => {
+            Action::Tool { tool, args, nullable, .. } => {
                 let args = match unit {
                     Some(unit) => unit.args.clone(),
-                    None => evaluate::arguments(args, &self.scope(place))?,
+                    None => evaluate::arguments(args, Some(nullable), &self.scope(place))?,
                 };
                 Ok(Details {
                     kind: "tool",
@@ -144,7 +144,7 @@ impl Machine {
         let Some(layout) = self.layouts.get(skill) else {
             return Err(invalid(format!("the plan has no skill `{skill}`")));
         };
-        let given = evaluate::arguments(args, &self.scope(place))?;
+        let given = evaluate::arguments(args, None, &self.scope(place))?;
         let mut scope = self.outer_scope();
         scope.set("defaults", &layout.skill().defaults);
         input::bind(layout.skill(), &given, &scope).map_err(|errors| {

@@ -152,8 +152,10 @@ impl Checker<'_, '_> {
                     self.arguments(args, None, &site, reads);
                     return nothing();
                 };
-                let args = self.arguments(args, Some(&Signature::of_tool(spec, span)), &site, reads);
-                Action::Tool { tool: spec.name.clone(), args, reconcile: spec.reconcile.clone() }
+                let signature = Signature::of_tool(spec, span);
+                let args = self.arguments(args, Some(&signature), &site, reads);
+                let nullable = signature.nullable(&args);
+                Action::Tool { tool: spec.name.clone(), args, nullable, reconcile: spec.reconcile.clone() }
             }
             Some(Kind::Skill) => {
                 let span = step.skill.as_ref().map_or(step.name.span, |skill| skill.span);

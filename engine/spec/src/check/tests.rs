@@ -2,6 +2,7 @@
 
 mod fixtures;
 mod order;
+mod python;
 mod world;
 
 use std::collections::BTreeSet;

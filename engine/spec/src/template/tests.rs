@@ -170,6 +170,7 @@ fn references_are_exact() {
         ("{{ xs | selectattr('k', 'eq', v) | list }}", "v xs"),
         ("a if b else c", "a b c"),
         ("x[1:n]", "n x"),
+        ("'x' in dir() and 'y' not in dir()", "x y"),
     ];
     for (text, paths) in cases {
         let found: Vec<String> = Expression::parse(text).unwrap().references().into_iter().collect();
@@ -180,6 +181,26 @@ fn references_are_exact() {
     let found: Vec<String> =
         Template::parse(&json!({"k": [text]})).unwrap().references().into_iter().collect();
     assert_eq!(found.join(" "), "p pods q y");
+}
+
+#[test]
+fn links_follow_the_configuration() {
+    let config = json!({"jira": {"url": "https://j/"}, "gitlab": {"url": "https://g", "project": "a/b"}});
+    let cases = [
+        (&config, false, "'AA-1' | jira_link", "[AA-1](https://j/browse/AA-1)"),
+        (&config, true, "'AA-1' | jira_link", "<https://j/browse/AA-1|AA-1>"),
+        (&config, false, "12 | mr_link", "[!12](https://g/a/b/-/merge_requests/12)"),
+        (&config, true, "'!12' | mr_link('c/d')", "<https://g/c/d/-/merge_requests/12|!12>"),
+        (&Value::Null, true, "'!12' | mr_link", "!12"),
+        (&config, false, "skipped | jira_link", ""),
+    ];
+    for (config, slack, text, link) in cases {
+        let mut scope = scope();
+        scope.set("config", config);
+        scope.set("inputs", &json!({ "slack_format": slack }));
+        let found = Template::parse(&json!(format!("{{{{ {text} }}}}!"))).unwrap().render(&scope, Missing::Null);
+        assert_eq!(found, Ok(Some(json!(format!("{link}!")))), "{text}");
+    }
 }
 
 #[test]

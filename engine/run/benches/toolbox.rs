@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use aa_run::tool::ephemeral::Defaults;
 use aa_run::tool::process::Environment;
+use aa_run::store::LazyStore;
 use aa_run::toolbox::{ModuleText, Toolbox, ToolboxOptions};
 use aa_spec::source::Source;
 
@@ -30,6 +31,7 @@ fn main() {
             output_bytes: 1024,
             proxy: None,
             state_folder: "/".into(),
+            store: LazyStore::default(),
             ephemeral: Defaults::default(),
         };
         Toolbox::new(modules.clone(), &options)

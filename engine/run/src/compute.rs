@@ -4,6 +4,9 @@
 //! that dies with its worker, or with this process, is simply run again, and the calls it
 //! had made are answered from the journal.
 
+#[cfg(feature = "compute")]
+mod definitions;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

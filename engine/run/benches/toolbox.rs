@@ -8,9 +8,9 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use aa_run::store::LazyStore;
 use aa_run::tool::ephemeral::Defaults;
 use aa_run::tool::process::Environment;
-use aa_run::store::LazyStore;
 use aa_run::toolbox::{ModuleText, Toolbox, ToolboxOptions};
 use aa_spec::source::Source;
 

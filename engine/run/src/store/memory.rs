@@ -48,7 +48,8 @@ impl Store {
         reader.with(|db| {
             let sql = "select key, length(cast(json as blob)), updated_at from memory order by key";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
-            let rows = select.query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get(2)?)));
+            let rows = select
+                .query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get(2)?)));
             let mut entries = Vec::new();
             for row in rows.map_err(|e| reader.failed(&e))? {
                 let (key, bytes, at) = row.map_err(|e| reader.failed(&e))?;

@@ -93,7 +93,7 @@ impl Memory {
         &self,
         context: &CallContext,
         call: (&str, &(impl Serialize + Sync)),
-        key: Key,
+        key: &Key,
         mut work: impl FnMut(&mut Map<String, Value>, Time) -> Result<Outcome<T>, ToolError> + Send + 'static,
     ) -> Result<T, ToolError> {
         let change = Change { key: key.as_str().to_owned(), at: Utc::now(), id: change_id(context, call)? };
@@ -119,7 +119,9 @@ fn stamped(mut value: Map<String, Value>, at: Time) -> Result<Map<String, Value>
     value.insert("last_updated".to_owned(), stamp(at).into());
     let bytes = serde_json::to_vec(&value).map_err(|error| no_json(&error))?.len();
     if bytes > MAX_BYTES {
-        return Err(invalid(format!("it would be {bytes} bytes under one key; at most {MAX_BYTES} are kept")));
+        return Err(invalid(format!(
+            "it would be {bytes} bytes under one key; at most {MAX_BYTES} are kept"
+        )));
     }
     Ok(value)
 }

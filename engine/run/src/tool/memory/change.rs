@@ -139,7 +139,7 @@ impl Native for MemoryWrite {
         let named = key.clone();
         let call = (Self::FACE.name, &args);
         self.0
-            .change(context, call, key, move |mapping, at| {
+            .change(context, call, &key, move |mapping, at| {
                 mapping.clone_from(&content);
                 Ok(Outcome::Changed(written(&named, at)))
             })
@@ -166,7 +166,7 @@ impl Native for MemoryUpdate {
         let (named, path) = (key.clone(), args.path.clone());
         let call = (Self::FACE.name, &args);
         self.0
-            .change(context, call, key, move |mapping, at| {
+            .change(context, call, &key, move |mapping, at| {
                 *reach(mapping, &path)? = value.clone();
                 Ok(Outcome::Changed(written(&named, at)))
             })
@@ -193,7 +193,7 @@ impl Native for MemoryAppend {
         let (named, path, field) = (key.clone(), args.list_path.clone(), args.match_key.clone());
         let call = (Self::FACE.name, &args);
         self.0
-            .change(context, call, key, move |mapping, at| {
+            .change(context, call, &key, move |mapping, at| {
                 let list = list(mapping, &path)?;
                 let replaced = put(list, item.clone(), field.as_deref());
                 let Written { key, last_updated } = written(&named, at);
@@ -221,7 +221,7 @@ impl Native for MemoryRemove {
         let (path, field, value) = (args.list_path.clone(), args.match_key.clone(), args.match_value.clone());
         let call = (Self::FACE.name, &args);
         self.0
-            .change(context, call, key, move |mapping, _| {
+            .change(context, call, &key, move |mapping, _| {
                 let Some(Value::Array(items)) = find(mapping, &path)? else { return Ok(Outcome::Same(0)) };
                 let before = items.len();
                 items.retain(|item| !field_of(item, &field).is_some_and(|found| alike(found, &value)));
@@ -251,7 +251,7 @@ impl Native for MemorySessionLog {
         let (named, entry) = (key.clone(), args.clone());
         let call = (Self::FACE.name, &args);
         self.0
-            .change(context, call, key, move |mapping, at| {
+            .change(context, call, &key, move |mapping, at| {
                 mapping.insert("date".to_owned(), day.as_str().into());
                 list(mapping, "entries")?.push(logged(&entry, at));
                 Ok(Outcome::Changed(written(&named, at)))

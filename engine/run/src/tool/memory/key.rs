@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn keys_are_words_between_slashes() {
-        for good in ["state/current_work", "sessions/2026-11-26", "notes", "knowledge/personas/dev/a.b", "_x"] {
+        for good in ["state/current_work", "sessions/2026-11-26", "notes", "knowledge/personas/dev/a.b", "_x"]
+        {
             assert_eq!(Key::new(good).unwrap().as_str(), good);
         }
         assert_eq!(Key::new("learned/patterns.yaml").unwrap(), Key::new("learned/patterns").unwrap());

@@ -149,7 +149,7 @@ impl Native for LearnToolFix {
         let fix = args.clone();
         let call = (Self::FACE.name, &args);
         self.0
-            .change(context, call, Key::known("learned/tool_fixes"), move |mapping, at| {
+            .change(context, call, &Key::known("learned/tool_fixes"), move |mapping, at| {
                 let fixes = list(mapping, "tool_fixes")?;
                 let known = fixes.iter().position(|other| is_fix(other, &fix));
                 let occurrences = match known.and_then(|index| fixes[index].as_object_mut()) {
@@ -184,7 +184,7 @@ impl Native for RecordToolFailure {
         let failure = args.clone();
         let call = (Self::FACE.name, &args);
         self.0
-            .change(context, call, Key::known("learned/tool_failures"), move |mapping, at| {
+            .change(context, call, &Key::known("learned/tool_failures"), move |mapping, at| {
                 let failures = list(mapping, "failures")?;
                 failures.push(json!({
                     "tool": failure.tool_name,

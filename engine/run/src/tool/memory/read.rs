@@ -156,8 +156,9 @@ impl From<MemoryEntry> for Size {
 
 fn size_warnings(entries: &[MemoryEntry], bytes: u64) -> Vec<String> {
     let big = entries.iter().filter(|entry| entry.bytes > BIG);
-    let mut warnings: Vec<_> =
-        big.map(|entry| format!("`{}` has {} bytes; every use reads all of it", entry.key, entry.bytes)).collect();
+    let mut warnings: Vec<_> = big
+        .map(|entry| format!("`{}` has {} bytes; every use reads all of it", entry.key, entry.bytes))
+        .collect();
     if bytes > BIG_ALTOGETHER {
         warnings.push(format!("the memory has {bytes} bytes"));
     }

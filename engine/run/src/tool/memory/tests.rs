@@ -61,15 +61,29 @@ async fn what_was_never_written_is_empty() {
     let bench = Bench::new();
     assert_eq!(bench.read("state/current_work").await, json!({}));
     assert_eq!(bench.ok("memory_read", json!({})).await, json!([]));
-    assert_eq!(bench.ok("check_known_issues", json!({})).await, json!({"matches": [], "has_known_issues": false}));
-    assert_eq!(bench.ok("memory_remove", json!({"key": "a", "list_path": "b", "match_key": "c", "match_value": 1})).await, json!(0));
-    assert_eq!(bench.ok("memory_read", json!({"key": ""})).await, json!([]), "removing nothing writes nothing");
+    assert_eq!(
+        bench.ok("check_known_issues", json!({})).await,
+        json!({"matches": [], "has_known_issues": false})
+    );
+    assert_eq!(
+        bench
+            .ok("memory_remove", json!({"key": "a", "list_path": "b", "match_key": "c", "match_value": 1}))
+            .await,
+        json!(0)
+    );
+    assert_eq!(
+        bench.ok("memory_read", json!({"key": ""})).await,
+        json!([]),
+        "removing nothing writes nothing"
+    );
 }
 
 #[tokio::test]
 async fn a_key_is_written_as_a_whole() {
     let bench = Bench::new();
-    let written = bench.ok("memory_write", json!({"key": "a/b.yaml", "content": {"x": 1, "last_updated": "old"}})).await;
+    let written = bench
+        .ok("memory_write", json!({"key": "a/b.yaml", "content": {"x": 1, "last_updated": "old"}}))
+        .await;
     assert_eq!(written["key"], "a/b");
     assert_eq!(bench.read("a/b").await, json!({"x": 1}));
     bench.ok("memory_write", json!({"key": "a/b", "content": "y:\n  - 1\n  - k: v\n"})).await;
@@ -77,11 +91,15 @@ async fn a_key_is_written_as_a_whole() {
     bench.ok("memory_write", json!({"key": "c", "content": {}})).await;
     assert_eq!(bench.ok("memory_read", json!({})).await, json!(["a/b", "c"]));
     for content in [json!("words"), json!([1]), json!("- 1"), json!(null), json!(1)] {
-        assert_eq!(bench.refusal("memory_write", json!({"key": "c", "content": content})).await, "the `content` of a key is a mapping");
+        assert_eq!(
+            bench.refusal("memory_write", json!({"key": "c", "content": content})).await,
+            "the `content` of a key is a mapping"
+        );
     }
     let refusal = bench.refusal("memory_write", json!({"key": "../c", "content": {}})).await;
     assert!(refusal.starts_with("`../c` is not a key of the memory"), "{refusal}");
-    let refusal = bench.refusal("memory_write", json!({"key": "c", "content": {"x": "x".repeat(MAX_BYTES)}})).await;
+    let refusal =
+        bench.refusal("memory_write", json!({"key": "c", "content": {"x": "x".repeat(MAX_BYTES)}})).await;
     assert!(refusal.contains("at most 4194304 are kept"), "{refusal}");
     assert_eq!(bench.read("c").await, json!({}));
 }
@@ -102,7 +120,9 @@ async fn a_field_is_set() {
         "notes": {"a": null},
     });
     assert_eq!(bench.read("e").await, expected);
-    let refusal = bench.refusal("memory_update", json!({"key": "e", "path": "environments.stage.status.x", "value": 1})).await;
+    let refusal = bench
+        .refusal("memory_update", json!({"key": "e", "path": "environments.stage.status.x", "value": 1}))
+        .await;
     assert_eq!(refusal, "`environments.stage.status.x` leads nowhere: there is no `x` in it");
     bench.refusal("memory_update", json!({"key": "e", "path": "", "value": 1})).await;
     assert_eq!(bench.read("e").await, expected, "a refused change changes nothing");
@@ -111,9 +131,7 @@ async fn a_field_is_set() {
 #[tokio::test]
 async fn items_are_added_replaced_and_removed() {
     let bench = Bench::new();
-    let append = |item: Value, field: &str| {
-        json!({"key": "state/current_work", "list_path": "active_issues", "item": item, "match_key": field})
-    };
+    let append = |item: Value, field: &str| json!({"key": "state/current_work", "list_path": "active_issues", "item": item, "match_key": field});
     let first = bench.ok("memory_append", append(json!("key: A-1\nsummary: one\n"), "key")).await;
     assert_eq!((&first["count"], &first["replaced"]), (&json!(1), &json!(false)));
     bench.ok("memory_append", append(json!({"key": 2, "summary": "two"}), "key")).await;
@@ -125,9 +143,7 @@ async fn items_are_added_replaced_and_removed() {
     let list = json!([{"key": "A-1", "summary": "one"}, {"key": "2", "summary": "again"}, {"key": "A-1"}, {"other": "A-1"}, "words"]);
     assert_eq!(bench.read("state/current_work").await, json!({"active_issues": list}));
 
-    let remove = |field: &str, value: Value| {
-        json!({"key": "state/current_work", "list_path": "active_issues", "match_key": field, "match_value": value})
-    };
+    let remove = |field: &str, value: Value| json!({"key": "state/current_work", "list_path": "active_issues", "match_key": field, "match_value": value});
     for (field, value, removed) in
         [("key", json!("A-1"), 2), ("key", json!("A-1"), 0), ("key", json!(2), 1), ("", json!("words"), 1)]
     {
@@ -138,7 +154,8 @@ async fn items_are_added_replaced_and_removed() {
     bench.ok("memory_update", json!({"key": "k", "path": "a", "value": "text"})).await;
     let refusal = bench.refusal("memory_append", json!({"key": "k", "list_path": "a", "item": 1})).await;
     assert_eq!(refusal, "`a` is there, and it is no list");
-    let refusal = bench.refusal("memory_append", json!({"key": "k", "list_path": "b", "item": "a: [1"})).await;
+    let refusal =
+        bench.refusal("memory_append", json!({"key": "k", "list_path": "b", "item": "a: [1"})).await;
     assert!(refusal.starts_with("`item` begins like YAML and is none"), "{refusal}");
 }
 
@@ -171,7 +188,8 @@ async fn known_issues_are_found_by_part_of_the_error_or_by_the_tool() {
     });
     bench.ok("memory_write", json!({"key": "learned/patterns", "content": patterns})).await;
     for (tool, pattern) in [("git_push", "non-fast-forward"), ("bonfire_deploy", "manifest unknown")] {
-        let args = json!({"tool_name": tool, "error_pattern": pattern, "root_cause": "c", "fix_description": "f"});
+        let args =
+            json!({"tool_name": tool, "error_pattern": pattern, "root_cause": "c", "fix_description": "f"});
         bench.ok("learn_tool_fix", args).await;
     }
     let cases = [
@@ -204,9 +222,7 @@ async fn known_issues_are_found_by_part_of_the_error_or_by_the_tool() {
 #[tokio::test]
 async fn a_fix_is_learned_once_and_the_oldest_are_forgotten() {
     let bench = Bench::new();
-    let fix = |pattern: &str, fix: &str| {
-        json!({"tool_name": "t", "error_pattern": pattern, "root_cause": "c", "fix_description": fix})
-    };
+    let fix = |pattern: &str, fix: &str| json!({"tool_name": "t", "error_pattern": pattern, "root_cause": "c", "fix_description": fix});
     assert_eq!(bench.ok("learn_tool_fix", fix("e", "old")).await, json!({"occurrences": 1, "count": 1}));
     assert_eq!(bench.ok("learn_tool_fix", fix("e", "new")).await, json!({"occurrences": 2, "count": 1}));
     let known = bench.read("learned/tool_fixes").await;
@@ -228,7 +244,12 @@ async fn statistics_say_what_to_look_at() {
     let bench = Bench::new();
     bench.ok("memory_write", json!({"key": "big", "content": {"x": "x".repeat(60_000)}})).await;
     bench.ok("memory_session_log", json!({"action": "a"})).await;
-    bench.ok("memory_write", json!({"key": "learned/patterns", "content": {"x_patterns": [{"pattern": "p"}, {}]}})).await;
+    bench
+        .ok(
+            "memory_write",
+            json!({"key": "learned/patterns", "content": {"x_patterns": [{"pattern": "p"}, {}]}}),
+        )
+        .await;
     for number in 1..=2 {
         let failed = json!({"tool_name": "t", "error_text": "ä".repeat(300), "context": {"skill": "s"}});
         assert_eq!(bench.ok("record_tool_failure", failed).await, json!({"total_failures": number}));
@@ -243,7 +264,8 @@ async fn statistics_say_what_to_look_at() {
     {
         assert_eq!(stats[field], json!(expected), "{field}");
     }
-    let sizes: u64 = stats["entries"].as_array().unwrap().iter().map(|entry| entry["bytes"].as_u64().unwrap()).sum();
+    let sizes: u64 =
+        stats["entries"].as_array().unwrap().iter().map(|entry| entry["bytes"].as_u64().unwrap()).sum();
     assert_eq!(stats["bytes"], json!(sizes));
     let warnings = stats["warnings"].as_array().unwrap();
     assert!(warnings[0].as_str().unwrap().starts_with("`big` has 6"), "{warnings:?}");
@@ -271,7 +293,9 @@ async fn a_call_repeated_by_its_run_is_made_once() {
 #[tokio::test]
 async fn a_store_that_cannot_be_opened_fails_the_call() {
     let memory = Memory::new(LazyStore::default());
-    for (tool, args) in [("memory_read", json!({"key": "a"})), ("memory_write", json!({"key": "a", "content": {}}))] {
+    for (tool, args) in
+        [("memory_read", json!({"key": "a"})), ("memory_write", json!({"key": "a", "content": {}}))]
+    {
         let error = call(&memory, &CallContext::detached("/"), tool, args).await.unwrap_err();
         assert!(error.message.starts_with("cannot use the store"), "{error}");
     }
@@ -304,7 +328,8 @@ async fn processes_that_append_at_once_lose_nothing() {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
-    let found = call(&memory_in(folder.path()), &CallContext::detached("/"), "memory_read", json!({"key": "k"}));
+    let found =
+        call(&memory_in(folder.path()), &CallContext::detached("/"), "memory_read", json!({"key": "k"}));
     let items = found.await.unwrap()["l"].as_array().unwrap().clone();
     assert_eq!(items.len() as u64, 3 * APPENDS);
     let mut numbers: Vec<_> = items.iter().map(|item| item["n"].as_u64().unwrap()).collect();
@@ -327,7 +352,8 @@ async fn what_was_acknowledged_survives_the_death_of_its_process() {
         let folder = tempfile::tempdir().unwrap();
         let mut killed = child("as_child_append_forever", folder.path());
         let mut lines = BufReader::new(killed.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let count = |line: &String| line.strip_prefix("appended ").and_then(|count| count.parse::<u64>().ok());
+        let count =
+            |line: &String| line.strip_prefix("appended ").and_then(|count| count.parse::<u64>().ok());
         let first = lines.by_ref().find_map(|line| count(&line)).expect("it appends");
         std::thread::sleep(std::time::Duration::from_millis(delay));
         killed.kill().unwrap();

@@ -18,14 +18,17 @@ pub(super) fn meant(value: Value, argument: &str) -> Result<Value, ToolError> {
         return Ok(value);
     }
     let node = yaml::parse(&Source::new(argument, text.as_str())).map_err(|problem| {
-        invalid(format!("`{argument}` begins like YAML and is none: {}; `yaml: false` keeps it as text", problem.message))
+        invalid(format!(
+            "`{argument}` begins like YAML and is none: {}; `yaml: false` keeps it as text",
+            problem.message
+        ))
     })?;
     Ok(if matches!(node.kind, Kind::Scalar(_)) { value } else { node.to_json() })
 }
 
 fn begins_like_a_collection(text: &str) -> bool {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let Some(first) = lines.into_iter().find(|line| *line != "---") else { return false };
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let Some(first) = lines.find(|line| *line != "---") else { return false };
     first.starts_with(['{', '[']) || first == "-" || first.starts_with("- ") || is_entry(first)
 }
 

@@ -2,13 +2,15 @@
 //! it needs; `memory` makes the calls that it should.
 
 use monty::{MontyRun, RunProgress};
-use monty_types::{CompileOptions, MontyDateTime, MontyObject, NameLookupResult, PrintWriter, ResourceTracker};
+use monty_types::{
+    CompileOptions, MontyDateTime, MontyObject, NameLookupResult, PrintWriter, ResourceTracker,
+};
 use serde_json::{Value, json};
 
 use super::*;
 
 /// What `tests/oracle/parsers.py` has written.
-const ORACLE: &str = include_str!("../../../../../tests/oracle/parsers.json");
+const ORACLE: &str = include_str!("../../../../../../tests/oracle/parsers.json");
 
 /// A `call_tool` of Python that answers `memory_read` from `known` and keeps all calls.
 const CALL_TOOL: &str = "
@@ -85,9 +87,14 @@ fn links_go_where_the_configuration_says() {
     let code = format!("{code}\nconfig = {}", literal(&config));
     assert_eq!(run(&code, "linkify_jira_keys('A-1')"), json!("[A-1](https://j/browse/A-1)"));
     assert_eq!(run(&code, "linkify_mr_ids('!1', 'p')"), json!("[!1](https://g/p/-/merge_requests/1)"));
-    for (author, mine) in
-        [("ada", true), ("countess", true), ("al", true), ("ada_o'love", true), ("ada olove", true), ("bob", false)]
-    {
+    for (author, mine) in [
+        ("ada", true),
+        ("countess", true),
+        ("al", true),
+        ("ada_o'love", true),
+        ("ada olove", true),
+        ("bob", false),
+    ] {
         let separated = run(&code, &format!("separate_mrs_by_author([{{'author': {author:?}}}], 'zed')"));
         assert_eq!(separated["my_mrs"].as_array().unwrap().len(), usize::from(mine), "{author}");
     }
@@ -114,7 +121,10 @@ fn parsers_is_an_object_of_functions() {
     assert_eq!(run(&one, "parsers.slugify_text('A b')"), json!("a-b"));
     assert!(!one.contains("parse_mr_list"));
     let all = text(["parsers"]);
-    assert_eq!(run(&all, "[parsers.slugify_text('A b'), parsers.is_bot_comment('konflux')]"), json!(["a-b", true]));
+    assert_eq!(
+        run(&all, "[parsers.slugify_text('A b'), parsers.is_bot_comment('konflux')]"),
+        json!(["a-b", true])
+    );
 }
 
 /// What an expression with `memory` gives, and the calls that it makes.
@@ -143,13 +153,21 @@ fn memory_is_made_of_tool_calls() {
         "expires_at": "2026-11-26T14:00:00"});
     let cases = [
         ("memory.get_timestamp()", json!(noon), json!([])),
-        ("memory.write_memory('k', {'a': 1})", json!(true), json!([["memory_write", {"key": "k", "content": {"a": 1}}]])),
+        (
+            "memory.write_memory('k', {'a': 1})",
+            json!(true),
+            json!([["memory_write", {"key": "k", "content": {"a": 1}}]]),
+        ),
         (
             "memory.update_field('k', 'a.b', 'x: y')",
             json!(true),
             json!([["memory_update", {"key": "k", "path": "a.b", "value": "x: y", "yaml": false}]]),
         ),
-        ("memory.add_active_issue('A-1', 's', branch='b')", json!(true), append("active_issues", issue, "key")),
+        (
+            "memory.add_active_issue('A-1', 's', branch='b')",
+            json!(true),
+            append("active_issues", issue, "key"),
+        ),
         ("memory.add_open_mr(7, 'p', 't')", json!(true), append("open_mrs", mr, "id")),
         (
             "memory.add_follow_up('f', priority='high', mr_id=7)",
@@ -180,7 +198,11 @@ fn memory_is_made_of_tool_calls() {
             json!(true),
             json!([["record_tool_failure", {"tool_name": "t", "error_text": "e", "context": {}}]]),
         ),
-        ("emit_event('x', {'a': 1}, b=2)", json!(null), json!([["emit_event", {"event": "x", "data": {"a": 1, "b": 2}}]])),
+        (
+            "emit_event('x', {'a': 1}, b=2)",
+            json!(null),
+            json!([["emit_event", {"event": "x", "data": {"a": 1, "b": 2}}]]),
+        ),
         ("emit_event('x')", json!(null), json!([["emit_event", {"event": "x", "data": {}}]])),
     ];
     for (expression, value, calls) in cases {
@@ -190,7 +212,8 @@ fn memory_is_made_of_tool_calls() {
 
 #[test]
 fn memory_reads_what_is_there() {
-    let shared = |expires: &str| json!({"current_investigation": {"context": {"a": 1}, "expires_at": expires}});
+    let shared =
+        |expires: &str| json!({"current_investigation": {"context": {"a": 1}, "expires_at": expires}});
     let work = json!({"active_issues": [{"key": "A-1"}], "open_mrs": "broken"});
     let cases = [
         (json!({"k": {"a": 1}}), "memory.read_memory('k')", json!({"a": 1})),
@@ -199,9 +222,21 @@ fn memory_reads_what_is_there() {
         (json!({"state/current_work": work}), "memory.get_active_issues()", json!([{"key": "A-1"}])),
         (json!({"state/current_work": work}), "memory.get_open_mrs()", json!([])),
         (json!({}), "memory.get_follow_ups()", json!([])),
-        (json!({"state/shared_context": shared("2026-11-26T12:00:01Z")}), "memory.load_shared_context()", json!({"a": 1})),
-        (json!({"state/shared_context": shared("2026-11-26T12:00:00")}), "memory.load_shared_context()", json!({"a": 1})),
-        (json!({"state/shared_context": shared("2026-11-26T11:59:59")}), "memory.load_shared_context()", json!(null)),
+        (
+            json!({"state/shared_context": shared("2026-11-26T12:00:01Z")}),
+            "memory.load_shared_context()",
+            json!({"a": 1}),
+        ),
+        (
+            json!({"state/shared_context": shared("2026-11-26T12:00:00")}),
+            "memory.load_shared_context()",
+            json!({"a": 1}),
+        ),
+        (
+            json!({"state/shared_context": shared("2026-11-26T11:59:59")}),
+            "memory.load_shared_context()",
+            json!(null),
+        ),
         (json!({"state/shared_context": shared("some day")}), "memory.load_shared_context()", json!(null)),
         (json!({}), "memory.load_shared_context()", json!(null)),
     ];

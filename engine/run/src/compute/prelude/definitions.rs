@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 
 /// The files, in the order in which their definitions are put in front of a block.
-const FILES: [&str; 2] = [include_str!("prelude/memory.py"), include_str!("prelude/parsers.py")];
+const FILES: [&str; 2] = [include_str!("memory.py"), include_str!("parsers.py")];
 
 /// The object that has every parser as an attribute.
 const PARSERS: &str = "parsers";
@@ -31,7 +31,8 @@ static ALL: LazyLock<Vec<Definition>> = LazyLock::new(|| {
         all.extend(split_file(text).into_iter().map(split));
         for index in first..all.len() {
             let words: BTreeSet<&str> = words(all[index].text).collect();
-            let needs = (first..all.len()).filter(|other| *other != index && words.contains(all[*other].name));
+            let needs =
+                (first..all.len()).filter(|other| *other != index && words.contains(all[*other].name));
             all[index].needs = needs.collect();
         }
     }

@@ -328,9 +328,9 @@ async fn processes_that_append_at_once_lose_nothing() {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
-    let found =
-        call(&memory_in(folder.path()), &CallContext::detached("/"), "memory_read", json!({"key": "k"}));
-    let items = found.await.unwrap()["l"].as_array().unwrap().clone();
+    let (memory, context) = (memory_in(folder.path()), CallContext::detached("/"));
+    let found = call(&memory, &context, "memory_read", json!({"key": "k"})).await.unwrap();
+    let items = found["l"].as_array().unwrap();
     assert_eq!(items.len() as u64, 3 * APPENDS);
     let mut numbers: Vec<_> = items.iter().map(|item| item["n"].as_u64().unwrap()).collect();
     numbers.sort_unstable();

@@ -34,6 +34,10 @@ fn bad_skills_have_the_problems_they_promise_and_are_drawn() {
             // Its tool exists only beside the checker, whose own tests read the file.
             continue;
         }
+        if name == "compute-unavailable.yaml" {
+            // Only a build without the feature has this problem.
+            continue;
+        }
         let aa = Aa::world().file(name, &bytes);
         let strict = text.contains("# read: strict").then_some("--strict");
         let check = || ["skill", "check", name].into_iter().chain(strict);

@@ -47,16 +47,57 @@ pub const WORDS: &[Word] = &[
 
 /// Text parsers: functions of the prelude by their own name and as `parsers.NAME`.
 pub const PARSERS: &[&str] = &[
+    "BOT_PATTERNS",
     "analyze_mr_status",
+    "analyze_review_status",
+    "extract_all_jira_keys",
+    "extract_author_from_mr",
+    "extract_billing_event_number",
+    "extract_branch_from_mr",
+    "extract_conflict_files",
+    "extract_current_branch",
+    "extract_ephemeral_namespace",
+    "extract_git_sha",
     "extract_jira_key",
+    "extract_json_from_output",
     "extract_mr_id_from_text",
+    "extract_mr_id_from_url",
+    "extract_mr_url",
+    "extract_version_suffix",
+    "extract_web_url",
+    "filter_human_comments",
+    "find_full_conflict_marker",
     "find_transition_name",
+    "get_next_version",
+    "is_bot_comment",
     "linkify_jira_keys",
     "linkify_mr_ids",
+    "parse_alertmanager_output",
+    "parse_conflict_markers",
+    "parse_deploy_clowder_ref",
+    "parse_error_logs",
     "parse_git_branches",
+    "parse_git_conflicts",
+    "parse_git_log",
+    "parse_jira_issues",
+    "parse_jira_status",
+    "parse_kubectl_pods",
+    "parse_mr_comments",
     "parse_mr_list",
+    "parse_namespaces",
+    "parse_pipeline_status",
+    "parse_prometheus_alert",
+    "parse_quay_manifest",
+    "parse_stale_branches",
+    "separate_mrs_by_author",
     "slugify_text",
+    "split_mr_comments",
+    "update_deploy_clowder_ref",
+    "validate_jira_key",
 ];
+
+/// Those of [`PARSERS`] that look into the configuration.
+pub const CONFIGURED_PARSERS: &[&str] = &["linkify_jira_keys", "linkify_mr_ids", "separate_mrs_by_author"];
 
 /// Methods of `memory` and the tools that each may call.
 pub const MEMORY: &[(&str, &[&str])] = &[
@@ -64,19 +105,19 @@ pub const MEMORY: &[(&str, &[&str])] = &[
     ("add_follow_up", &["memory_append"]),
     ("add_open_mr", &["memory_append"]),
     ("append_to_list", &["memory_append"]),
-    ("check_known_issues", &["memory_read"]),
+    ("check_known_issues", &["check_known_issues"]),
     ("get_active_issues", &["memory_read"]),
     ("get_follow_ups", &["memory_read"]),
     ("get_open_mrs", &["memory_read"]),
     ("get_timestamp", &[]),
-    ("learn_tool_fix", &["memory_append"]),
+    ("learn_tool_fix", &["learn_tool_fix"]),
     ("load_shared_context", &["memory_read"]),
     ("read_memory", &["memory_read"]),
-    ("record_tool_failure", &["memory_append", "memory_read", "memory_update"]),
+    ("record_tool_failure", &["record_tool_failure"]),
     ("remove_active_issue", &["memory_remove"]),
     ("remove_from_list", &["memory_remove"]),
     ("remove_open_mr", &["memory_remove"]),
-    ("save_shared_context", &["memory_write"]),
+    ("save_shared_context", &["memory_update"]),
     ("update_field", &["memory_update"]),
     ("write_memory", &["memory_write"]),
 ];
@@ -194,7 +235,9 @@ pub(crate) const METHODS: &[(&str, &str)] = &[
 /// The word of that name, if there is one; text parsers are words like others.
 pub(crate) fn word(name: &str) -> Option<&'static Word> {
     const PARSER: &Word = &function("a text parser", &[]);
-    let parser = || PARSERS.contains(&name).then_some(PARSER);
+    const CONFIGURED: &Word = &Word { name: "a text parser", tools: &[], reads: &["config"], module: false };
+    let reads_config = |name| CONFIGURED_PARSERS.contains(&name);
+    let parser = || PARSERS.contains(&name).then_some(if reads_config(name) { CONFIGURED } else { PARSER });
     WORDS.iter().find(|word| word.name == name).or_else(parser)
 }
 

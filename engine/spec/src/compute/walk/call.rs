@@ -158,6 +158,9 @@ impl<'a> Walk<'a> {
             let by = format!("parsers.{function}");
             self.unknown_word(&by, function, span(function.range), vocabulary::PARSERS.iter().copied());
         }
+        for read in vocabulary::word(function).into_iter().flat_map(|word| word.reads) {
+            self.reads_for(read, span(function.range));
+        }
     }
 
     fn unknown_word(

@@ -1,6 +1,7 @@
 //! The parsers give in the interpreter what they give in CPython, each with nothing but what
 //! it needs; `memory` makes the calls that it should.
 
+use aa_spec::compute::vocabulary;
 use monty::{MontyRun, RunProgress};
 use monty_types::{
     CompileOptions, MontyDateTime, MontyObject, NameLookupResult, PrintWriter, ResourceTracker,
@@ -77,6 +78,26 @@ fn parsers_give_what_they_give_in_cpython() {
     let mut tested: BTreeSet<_> = cases.iter().map(|case| case["call"].as_str().unwrap()).collect();
     tested.insert("BOT_PATTERNS");
     assert_eq!(public, tested, "the oracle does not know every parser");
+}
+
+#[test]
+fn the_checker_knows_what_is_here_and_what_it_calls() {
+    let parsers: BTreeSet<_> = public_parsers().map(|index| ALL[index].name).collect();
+    assert_eq!(parsers, vocabulary::PARSERS.iter().copied().collect());
+    let reading = parsers.into_iter().filter(|name| text([name]).contains("config["));
+    assert_eq!(reading.collect::<Vec<_>>(), vocabulary::CONFIGURED_PARSERS);
+    let memory = text(["memory"]);
+    let methods = memory.lines().filter_map(|line| line.strip_prefix("    def ")?.split('(').next());
+    let public: BTreeSet<_> = methods.filter(|name| !name.starts_with('_')).collect();
+    assert_eq!(public, vocabulary::MEMORY.iter().map(|(name, _)| *name).collect());
+}
+
+/// Whether every call is one that the checker expects of the method that an expression begins with.
+fn are_expected(expression: &str, calls: &Value) -> bool {
+    let word = expression.split('(').next().unwrap();
+    let method = vocabulary::MEMORY.iter().find(|(name, _)| word.strip_prefix("memory.") == Some(*name));
+    let tools = method.map_or(&[word] as &[&str], |(_, tools)| *tools);
+    calls.as_array().unwrap().iter().all(|call| tools.contains(&call[0].as_str().unwrap()))
 }
 
 #[test]
@@ -206,7 +227,8 @@ fn memory_is_made_of_tool_calls() {
         ("emit_event('x')", json!(null), json!([["emit_event", {"event": "x", "data": {}}]])),
     ];
     for (expression, value, calls) in cases {
-        assert_eq!(remember(&json!({}), expression), (value, calls), "{expression}");
+        assert_eq!(remember(&json!({}), expression), (value, calls.clone()), "{expression}");
+        assert!(are_expected(expression, &calls), "{expression}: {calls}");
     }
 }
 
@@ -241,7 +263,9 @@ fn memory_reads_what_is_there() {
         (json!({}), "memory.load_shared_context()", json!(null)),
     ];
     for (known, expression, expected) in cases {
-        assert_eq!(remember(&known, expression).0, expected, "{expression} of {known}");
+        let (found, calls) = remember(&known, expression);
+        assert_eq!(found, expected, "{expression} of {known}");
+        assert!(are_expected(expression, &calls), "{expression}: {calls}");
     }
 }
 

@@ -137,6 +137,16 @@ fn only_what_is_needed_is_taken() {
 }
 
 #[test]
+fn a_prelude_is_put_together_of_both_kinds() {
+    let code = super::super::assemble(["slugify_text", "re", "memory"]).unwrap();
+    assert!(code.starts_with("import re\n") && code.ends_with('\n'), "{code}");
+    assert_eq!(run(&code, "[slugify_text('A b'), re.escape('a.')]"), json!(["a-b", "a\\."]));
+    assert_eq!(super::super::assemble(["memory", "no_such"]), Err("no_such".to_owned()));
+    let used: Vec<_> = super::super::mentioned("slugify_text(x) + json.dumps(y)").collect();
+    assert_eq!(used, ["slugify_text", "json"]);
+}
+
+#[test]
 fn parsers_is_an_object_of_functions() {
     let one = text(["parsers.slugify_text"]);
     assert_eq!(run(&one, "parsers.slugify_text('A b')"), json!("a-b"));

@@ -14,7 +14,7 @@ mod pool;
 #[cfg(feature = "compute")]
 mod prelude;
 #[cfg(all(test, feature = "compute"))]
-mod tests;
+pub(crate) mod tests;
 #[cfg(feature = "compute")]
 mod worker;
 

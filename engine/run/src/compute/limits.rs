@@ -35,7 +35,7 @@ impl Default for Limits {
             printed: 64 << 10,
             calls: 200,
             depth: 200,
-            workers: std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8),
+            workers: 4,
             idle: Duration::from_secs(60),
         }
     }

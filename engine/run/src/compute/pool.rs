@@ -119,7 +119,8 @@ impl Shared {
         let mut idle = self.lock();
         let (old, rest) = idle.workers.drain(..).partition(|(_, since)| since.elapsed() >= self.limits.idle);
         idle.workers = rest;
-        let left = !idle.workers.is_empty();
+        idle.sweeping = !idle.workers.is_empty();
+        let left = idle.sweeping;
         drop(idle);
         drop::<Vec<_>>(old);
         left

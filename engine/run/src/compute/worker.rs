@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::{io, thread};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::adapter::{self, Bounds, Ended, Program, World};
@@ -154,11 +155,9 @@ impl World for View<'_> {
         if self.calls > self.task.calls {
             return Err(Ended::Limit(Limit::Calls));
         }
-        let args = Value::Object(args);
         if too_long(&args, self.task.output) {
             return Err(Ended::Limit(Limit::Output));
         }
-        let Value::Object(args) = args else { unreachable!("it was made an object above") };
         self.ask(&Reply::Call { number: self.calls, target, args }).map_err(|error| {
             let message = format!("the answer of a call cannot be read: {error}");
             Ended::Raised(Raised { kind: "RuntimeError".to_owned(), message, frames: Vec::new() })
@@ -189,7 +188,7 @@ impl From<Ended> for Reply {
 }
 
 /// Whether a value takes more bytes than this as text.
-fn too_long(value: &Value, most: usize) -> bool {
+fn too_long(value: &impl Serialize, most: usize) -> bool {
     struct Room(usize);
     impl io::Write for Room {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -5,6 +5,7 @@ mod behave;
 mod bound;
 mod death;
 mod express;
+mod remember;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

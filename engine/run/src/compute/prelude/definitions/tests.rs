@@ -61,7 +61,7 @@ fn literal(value: &Value) -> String {
 fn the_checker_knows_what_is_here_and_what_it_calls() {
     let parsers: BTreeSet<_> = public_parsers().map(|index| ALL[index].name).collect();
     assert_eq!(parsers, vocabulary::PARSERS.iter().copied().collect());
-    let reading = parsers.into_iter().filter(|name| text([name]).contains("config["));
+    let reading = parsers.into_iter().filter(|name| text([*name]).contains("config["));
     assert_eq!(reading.collect::<Vec<_>>(), vocabulary::CONFIGURED_PARSERS);
     let memory = text(["memory"]);
     let methods = memory.lines().filter_map(|line| line.strip_prefix("    def ")?.split('(').next());
@@ -73,7 +73,8 @@ fn the_checker_knows_what_is_here_and_what_it_calls() {
 fn are_expected(expression: &str, calls: &Value) -> bool {
     let word = expression.split('(').next().unwrap();
     let method = vocabulary::MEMORY.iter().find(|(name, _)| word.strip_prefix("memory.") == Some(*name));
-    let tools = method.map_or(&[word] as &[&str], |(_, tools)| *tools);
+    let own = [word];
+    let tools = method.map_or(&own[..], |(_, tools)| *tools);
     calls.as_array().unwrap().iter().all(|call| tools.contains(&call[0].as_str().unwrap()))
 }
 

@@ -6,6 +6,8 @@
 
 mod action;
 mod argument;
+#[cfg(feature = "compute")]
+mod compute;
 mod declaration;
 mod fit;
 mod library;

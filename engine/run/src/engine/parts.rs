@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::driver::{AfterCommit, Means, WallClock};
 use crate::home::{FileError, Home, Kind};
 use crate::settings::{SecretStore, Settings};
-use crate::store::{Store, StoreError};
+use crate::store::{LazyStore, Store, StoreError};
 use crate::tool::ephemeral;
 use crate::tool::process::Environment;
 use crate::toolbox::{ModuleText, Toolbox, ToolboxOptions};
@@ -20,7 +20,7 @@ pub(super) struct Parts {
     permits: Arc<Semaphore>,
     /// Changes when this process has put something into an inbox.
     nudge: watch::Sender<()>,
-    store: Mutex<Option<Store>>,
+    store: LazyStore,
     toolbox: Mutex<Option<Toolbox>>,
 }
 
@@ -31,7 +31,7 @@ impl Parts {
             secrets: Arc::new(SecretStore::new(&settings)),
             permits: Arc::new(Semaphore::new(settings.calls.min(Semaphore::MAX_PERMITS))),
             nudge: watch::Sender::new(()),
-            store: Mutex::default(),
+            store: LazyStore::new(&settings.state_folder, settings.store),
             toolbox: Mutex::default(),
             settings,
         }
@@ -39,12 +39,7 @@ impl Parts {
 
     /// The store; opened, and created if need be, by the first who asks.
     pub(super) fn store(&self) -> Result<Store, StoreError> {
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = &*store {
-            return Ok(store.clone());
-        }
-        let opened = Store::open(&self.settings.state_folder, self.settings.store)?;
-        Ok(store.insert(opened).clone())
+        self.store.get()
     }
 
     /// The tools; the texts of all modules are read by the first who asks.
@@ -88,6 +83,7 @@ impl Parts {
             output_bytes: self.settings.output_bytes,
             proxy: None,
             state_folder: self.settings.state_folder.clone(),
+            store: self.store.clone(),
             ephemeral: ephemeral::Defaults {
                 repository: own.repository.clone().unwrap_or(usual.repository),
                 ttl: own.ttl.clone().unwrap_or(usual.ttl),

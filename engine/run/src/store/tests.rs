@@ -9,6 +9,7 @@ use crate::event::{Body, StepError, StepPath};
 
 mod death;
 mod faults;
+mod memory;
 mod order;
 
 const OPTIONS: StoreOptions = StoreOptions { durability: Durability::Full, inline_limit: 64 * 1024 };

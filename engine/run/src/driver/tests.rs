@@ -1,5 +1,6 @@
 //! The driver with tools, journal and clock that tests hold in their hands.
 
+mod blocks;
 mod journal;
 mod kit;
 mod limits;

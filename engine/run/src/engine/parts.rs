@@ -65,6 +65,7 @@ impl Parts {
         let toolbox = self.toolbox()?;
         Ok(Means {
             tools: Arc::new(move |name| toolbox.tool(name)),
+            computer: None,
             permits: Arc::clone(&self.permits),
             secrets: self.secrets.clone(),
             clock: Arc::new(WallClock),

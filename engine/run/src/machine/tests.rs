@@ -1,6 +1,8 @@
 //! The machine by tables: a skill, what its tools answer, and the events that follow.
 
+mod blocks;
 mod cases;
+mod computing;
 mod kit;
 mod misfits;
 mod properties;

@@ -113,7 +113,7 @@ fn deep() -> Vec<(&'static str, String)> {
         ("ifs", format!("{ifs}{}1 / 0", " ".repeat(300))),
         ("calls", format!("f{}{}", "(f".repeat(20_000), ")".repeat(20_000))),
         ("f-strings", format!("{}1 / 0{}", "f'{".repeat(150), "}'".repeat(150))),
-        ("long source", "x = 1\n".repeat(10 << 20)),
+        ("long source", "x = 1\n".repeat((10 << 20) / 6)),
     ]
 }
 

@@ -5,4 +5,6 @@ mod journal;
 mod kit;
 mod limits;
 mod loops;
+#[cfg(feature = "compute")]
+mod python;
 mod requests;

@@ -385,7 +385,10 @@ impl Machine {
         }
         let error = end.error.map(|error| error.message.clone());
         if let Some(script) = &mut frame.script {
-            script.answer(place.step, end.error.map_or_else(|| Ok(end.output.clone()), |error| Err(error.clone())));
+            script.answer(
+                place.step,
+                end.error.map_or_else(|| Ok(end.output.clone()), |error| Err(error.clone())),
+            );
         } else {
             let duration_ms = end.duration_ms;
             frame.show(place.step, &Ended { status: end.status, error, attempts, duration_ms });

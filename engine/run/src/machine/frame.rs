@@ -197,8 +197,7 @@ impl Machine {
         while let Some((time, id)) = self.deadlines.first().copied().filter(|(time, _)| *time <= at) {
             self.deadlines.remove(&(time, id));
             let Some(frame) = self.frame(id).filter(|frame| frame.open > 0) else { continue };
-            let error =
-                StepError::new(ErrorKind::Timeout, format!("the time of {} is over", frame.shown()));
+            let error = StepError::new(ErrorKind::Timeout, format!("the time of {} is over", frame.shown()));
             self.stop_frame(id, Stop::Failed { error, step: None });
         }
     }

@@ -38,9 +38,8 @@ enum Text {
 impl Layout {
     /// Prepares every skill of a plan; the one that runs comes first.
     pub(super) fn prepare(plan: &Arc<Plan>) -> (Arc<Self>, BTreeMap<String, Arc<Self>>) {
-        let nested = |name: &String| {
-            (name.clone(), Arc::new(Self::new(Text::Sub(Arc::clone(plan), name.clone()))))
-        };
+        let nested =
+            |name: &String| (name.clone(), Arc::new(Self::new(Text::Sub(Arc::clone(plan), name.clone()))));
         (Arc::new(Self::new(Text::Main(Arc::clone(plan)))), plan.skills.keys().map(nested).collect())
     }
 

@@ -5,6 +5,7 @@
 //! back like all other steps. A block that has lost its process is run again from its
 //! beginning, and the calls that it had made are answered from here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aa_spec::compute::{Block, CalleeKind};
@@ -130,16 +131,17 @@ impl Machine {
         let State::Computing { frame, running: true } = unit.state else { return None };
         let script = self.frame(frame)?.script.as_ref()?;
         let block = self.block(place)?;
-        // A sealed secret would be a text like any other to a block.
-        let reads = block.reads.iter().filter(|name| *name != "secrets");
+        let reads = block.reads.iter().filter(|name| is_for_blocks(name));
         let names = reads.filter_map(|name| Some((name.clone(), script.scope.json(name)?))).collect();
+        let mut known = if block.lists_names { script.scope.known() } else { Vec::new() };
+        known.retain(|name| is_for_blocks(name));
         Some(ComputeCall {
             step: self.path(place),
             attempt: unit.attempt,
             skill: self.frame(place.frame)?.layout.skill().name.clone(),
             block: Arc::new(block.clone()),
             names,
-            known: if block.lists_names { script.scope.known() } else { Vec::new() },
+            known,
             now: script.at,
             deadline: unit.deadline,
             done: script.done(),
@@ -217,7 +219,7 @@ impl Machine {
         let block = self.block(place)?;
         let callee = block.calls.get(target)?;
         let name = format!("{number}_{target}");
-        let args = std::collections::BTreeMap::new();
+        let args = BTreeMap::new();
         let target = target.to_owned();
         Some(StepPlan {
             output: name.clone(),
@@ -272,10 +274,8 @@ impl Machine {
         let frame = self.frame(script).filter(|frame| frame.script.is_some() && frame.active.is_empty());
         let Some(place) = frame.and_then(|frame| frame.parent) else { return Ok(()) };
         self.agenda.insert(Job::Unit(place));
-        let waits = matches!(
-            self.unit(place).map(|unit| &unit.state),
-            Some(State::Computing { running: false, .. })
-        );
+        let waits =
+            matches!(self.unit(place).map(|unit| &unit.state), Some(State::Computing { running: false, .. }));
         if !waits || self.is_halted(place) {
             return Ok(());
         }
@@ -307,4 +307,10 @@ impl Machine {
         }
         Ok(body)
     }
+}
+
+/// Whether a block may have a name of the skill: not what is a function there, and not
+/// sealed secrets, which would be texts like any other to it.
+fn is_for_blocks(name: &str) -> bool {
+    !matches!(name, "secrets" | "now")
 }

@@ -112,10 +112,11 @@ async fn a_call_is_made_and_answered_only_after_its_commit() {
     assert!(notes.all().is_empty());
 
     let made = notes.clone();
-    let stage = Stage::new(&json!([block(&json!([["slow", {}], ["echo", {}]]))])).tool("slow", move |_, _| {
-        made.put("made");
-        async { Ok(Value::Null) }
-    });
+    let stage =
+        Stage::new(&json!([block(&json!([["slow", {}], ["echo", {}]]))])).tool("slow", move |_, _| {
+            made.put("made");
+            async { Ok(Value::Null) }
+        });
     let stage = stage.computer(Scripted(move |job: &Job| {
         heard.put("computing");
         listed(job)
@@ -208,7 +209,10 @@ async fn a_block_that_strays_when_it_is_run_again_fails() {
         });
         let outcome = stage.drive(Entry::Resume).outcome().await.unwrap();
         let Outcome::Failed { error, .. } = outcome else { panic!("{outcome:?}") };
-        assert!(error.message.starts_with("the block does not do the same when it is run again"), "{error:?}");
+        assert!(
+            error.message.starts_with("the block does not do the same when it is run again"),
+            "{error:?}"
+        );
         assert!(error.message.contains(expected), "{error:?}");
     }
 }

@@ -83,7 +83,7 @@ fn a_block_sees_what_there_was_when_it_started() {
     world.poll();
     let first = world.blocks[0].call.clone();
     assert_eq!(Value::Object(first.names.clone()), json!({"inputs": {"who": null}}));
-    assert_eq!(first.known, ["config", "env", "inputs", "run", "secrets"]);
+    assert_eq!(first.known, ["config", "env", "inputs", "run", "today"]);
     assert_eq!(first.now, world.events[2].at);
     assert_eq!(first.skill, "main");
     world.end(0);
@@ -215,7 +215,7 @@ fn a_skill_that_a_block_runs_is_a_frame_and_can_be_taken_back() {
     world.answer("calc/2_inner/ask", "yes");
     assert_snapshot!(world.run().story(), @r#"
     calc started: compute
-    calc/1_inner failed, continued: Invalid input `who` must be a string
+    calc/1_inner failed, continued: Invalid input `who` must be text, not a number
     calc/2_inner started: skill inner {"who":"ann","more":7}
     calc/2_inner/claim started: tool echo {"give":"ann"}
     calc/2_inner/claim completed: "ann"
@@ -225,7 +225,7 @@ fn a_skill_that_a_block_runs_is_a_frame_and_can_be_taken_back() {
     calc/2_inner/ask answered: yes by ann
     calc/2_inner/ask completed: "yes"
     calc/2_inner completed: {"said":"yes"}
-    calc completed: ["caught input `who` must be a string",{"said":"yes"}]
+    calc completed: ["caught input `who` must be text, not a number",{"said":"yes"}]
     bad started: tool fail_always
     bad failed: Permanent no
     undo started by on_failure: no
@@ -385,7 +385,8 @@ fn events_that_do_not_fit_a_block_are_refused() {
         };
         machine.apply(&event).err().map(|misfit| misfit.message)
     };
-    let started = |step: &str| json!({"event": "step_started", "step": step, "attempt": 1, "kind": "tool", "args": {}});
+    let started =
+        |step: &str| json!({"event": "step_started", "step": step, "attempt": 1, "kind": "tool", "args": {}});
     for step in ["calc/2_put", "calc/01_put", "calc/1_nobody", "calc/put", "calc/1_put/x", "calc[0]/1_put"] {
         assert!(refused(&world, started(step)).is_some(), "{step}");
     }
@@ -396,9 +397,13 @@ fn events_that_do_not_fit_a_block_are_refused() {
     assert!(refused(&world, started("calc/2_send")).is_some());
     assert!(refused(&world, completed).is_some());
 
-    let call = |number: u32, target: &str| HostCall { number, target: target.to_owned(), args: Default::default() };
+    let call =
+        |number: u32, target: &str| HostCall { number, target: target.to_owned(), args: Default::default() };
     let ask = |world: &World, number: u32, target: &str| {
-        world.machine.host_call(&path("calc"), &call(number, target), at(world.now)).map_err(|error| error.message)
+        world
+            .machine
+            .host_call(&path("calc"), &call(number, target), at(world.now))
+            .map_err(|error| error.message)
     };
     assert_snapshot!(ask(&world, 2, "send").unwrap_err(), @"call 2 of the block comes out of turn");
     let done = Ok(Computed { value: json!(1), reads: Vec::new(), printed: Vec::new() });

@@ -7,8 +7,8 @@ use aa_spec::plan::Plan;
 use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value, json};
 
-use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use super::blocks::Running;
+use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Call, Command, Machine};
 
 /// Completes a sparse step to the JSON of a step plan.

@@ -74,7 +74,7 @@ async fn a_block_whose_process_dies_at_any_event_comes_to_the_same_end() {
     let outcome = whole.drive(Entry::Fresh).outcome().await.unwrap();
     assert!(matches!(outcome, Outcome::Completed(_)), "{outcome:?}");
     let (output, reads) = end(&whole, "calc").unwrap();
-    assert_eq!(output, json!({"a": 40, "b": 40.1, "said": "not now", "seen": 2}));
+    assert_eq!(output, json!({"a": 40, "b": 40.1, "said": "transient: not now", "seen": 2}));
     assert_eq!(reads, ["look", "items"]);
     assert_eq!(sent.load(Ordering::SeqCst), 1);
 

@@ -413,20 +413,3 @@ fn events_that_do_not_fit_a_block_are_refused() {
     assert_snapshot!(ask(&world, 2, "other").unwrap_err(), @"`other` is none of the calls that the plan knows");
     assert_snapshot!(ask(&world, 1, "put").unwrap_err(), @"call 1 of the block comes out of turn");
 }
-
-pub(super) fn zz_write(world: &World, name: &str) {
-    let mut lines = vec![serde_json::to_string(&*world.plan).unwrap()];
-    lines.extend(world.events.iter().map(|event| serde_json::to_string(event).unwrap()));
-    let path = format!("{}/src/machine/tests/journals/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
-    std::fs::write(path, lines.join("\n") + "\n").unwrap();
-}
-
-#[test]
-fn zz_write_compute() {
-    let mut world = caller();
-    world.run();
-    let mut world = world.crash(world.events.len());
-    world.answer("calc/2_inner/ask", "yes");
-    world.run();
-    zz_write(&world, "compute");
-}

@@ -19,7 +19,8 @@ fn replays(text: &str) {
     let (plan, lines) = journal(text);
     let events: Vec<Event> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (event, line) in events.iter().zip(&lines) {
-        let (now, then) = (serde_json::to_value(event).unwrap(), serde_json::from_str::<Value>(line).unwrap());
+        let (now, then) =
+            (serde_json::to_value(event).unwrap(), serde_json::from_str::<Value>(line).unwrap());
         assert_eq!(now, then, "an event is written as it was");
     }
     let machine = Machine::replay(&plan, &events).unwrap();

@@ -192,8 +192,3 @@ fn a_replayed_run_wants_the_same_as_the_live_one() {
         }
     }
 }
-
-#[test]
-fn zz_write() {
-    super::computing::zz_write(&go_on(world(false), false), "before_compute");
-}

@@ -41,7 +41,8 @@ pub(crate) struct Node {
     pub(crate) parent: Option<usize>,
     /// Its own parts.
     pub(crate) children: Vec<usize>,
-    /// `tool`, `skill`, `confirm`, `wait`, `then`, `foreach`; empty when it never started.
+    /// `tool`, `skill`, `compute`, `confirm`, `wait`, `then`, `foreach`; empty when it never
+    /// started.
     pub(crate) kind: String,
     /// The tool or skill.
     pub(crate) target: Option<String>,
@@ -406,6 +407,7 @@ mod tests {
             ("fan[3]", Some("fan")),
             ("fan[3]/x", Some("fan[3]")),
             ("release/build", Some("release")),
+            ("health/1_git_log", Some("health")),
             ("release/fan[0]", Some("release/fan")),
             ("build#undo", None),
             ("fan[3]#undo", None),

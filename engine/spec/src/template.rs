@@ -102,6 +102,11 @@ pub(crate) enum Segment {
     Index(i64),
 }
 
+/// The expression in a text that may have `{{ }}` around it.
+pub(crate) fn bare(source: &str) -> &str {
+    unwrapped(source).unwrap_or_else(|| trimmed(source)).0
+}
+
 impl Expression {
     /// Compiles an expression, with or without `{{ }}` around it.
     ///

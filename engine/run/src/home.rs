@@ -144,7 +144,8 @@ impl Home {
     /// A file of a name in the folder of another file; none beside shipped ones.
     pub fn beside(&self, entry: &Entry, name: &str) -> Option<Entry> {
         let folder = entry.path()?.parent()?;
-        let mut files = fs::read_dir(folder).ok()?.filter_map(|item| item.ok()?.file_name().into_string().ok());
+        let mut files =
+            fs::read_dir(folder).ok()?.filter_map(|item| item.ok()?.file_name().into_string().ok());
         let file = files.find(|file| stem(file).is_some_and(|stem| stem == fold(name)))?;
         Some(self.at(&folder.join(file)))
     }

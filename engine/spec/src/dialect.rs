@@ -107,8 +107,7 @@ impl Dialect<'_> {
         for (key, instead) in IDLE {
             let Some((key, value)) = tree::take(root, key) else { continue };
             let fix = edit::comment_out(self.source, key.span.to(value.span));
-            let problem =
-                self.warn("foreign-key", key.span, format!("`{}` has no effect here", key.value));
+            let problem = self.warn("foreign-key", key.span, format!("`{}` has no effect here", key.value));
             instead.clone_into(&mut problem.hint);
             problem.fix = fix;
         }

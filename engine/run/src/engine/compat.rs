@@ -98,7 +98,8 @@ pub(super) fn compare(parts: &Parts, files: &[String]) -> Result<Compat, StartEr
 
 fn one(parts: &Parts, file: &str) -> Result<CompatFile, StartError> {
     let strict = catalog::check(parts, file, Strictness::default())?;
-    let own: Vec<&Diagnostic> = strict.diagnostics.iter().filter(|found| found.source == strict.source).collect();
+    let own: Vec<&Diagnostic> =
+        strict.diagnostics.iter().filter(|found| found.source == strict.source).collect();
     let (errors, warnings) = mend::counted(&strict.diagnostics);
     let mut missing = Tally::default();
     let mut other = BTreeMap::new();

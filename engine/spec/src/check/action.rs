@@ -111,8 +111,9 @@ impl Checker<'_, '_> {
         if spec.is_none() {
             let known = self.library.catalog.tool_names();
             // Read leniently, the step fails when its turn comes.
-            let problem =
-                self.unknown("unknown-tool", name.span, format!("there is no tool `{}`", name.value)).about(&name.value);
+            let problem = self
+                .unknown("unknown-tool", name.span, format!("there is no tool `{}`", name.value))
+                .about(&name.value);
             self.report(problem.suggest(&name.value, known.iter().map(String::as_str)));
         }
         spec

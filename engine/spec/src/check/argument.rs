@@ -125,7 +125,8 @@ impl Checker<'_, '_> {
                 continue;
             }
             let spliced = parameter.is_some_and(|parameter| self.spliced(parameter, node));
-            let meant = parameter.map_or(Cow::Borrowed(node), |known| self.as_meant(&name.value, node, known.schema));
+            let meant =
+                parameter.map_or(Cow::Borrowed(node), |known| self.as_meant(&name.value, node, known.schema));
             let node = &*meant;
             let Some(template) = self.template(node, site, reads).filter(|_| !spliced) else {
                 // It is there, even if it is wrong: do not also call it missing.
@@ -162,7 +163,8 @@ impl Checker<'_, '_> {
         }
         let message = format!("{} has no {} `{}`", signature.noun, signature.word, name.value);
         let code = signature.code("unknown-argument", "unknown-input");
-        let problem = self.unknown(code, name.span, message).about(format!("{}.{}", signature.name, name.value));
+        let problem =
+            self.unknown(code, name.span, message).about(format!("{}.{}", signature.name, name.value));
         let known = signature.parameters.iter().map(|parameter| parameter.name);
         self.report(match known.clone().next() {
             None => problem.hint(format!("it takes no {}s", signature.word)),

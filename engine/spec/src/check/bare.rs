@@ -5,9 +5,9 @@
 
 use serde_json::Value;
 
+use super::Checker;
 use super::names::CONTEXT;
 use super::reference::{Reads, Site};
-use super::Checker;
 use crate::fix::Edit;
 use crate::source::Span;
 use crate::template::{Reference, Segment, Template};
@@ -32,7 +32,8 @@ impl Checker<'_, '_> {
             return false;
         }
         let edit = self.source.slice(span).starts_with(name).then(|| Edit::insert(span.start, PREFIX));
-        let problem = self.warning("bare-input", span, format!("the input `{name}` is read without `inputs.`"));
+        let problem =
+            self.warning("bare-input", span, format!("the input `{name}` is read without `inputs.`"));
         self.report(problem.hint(format!("write `inputs.{name}`")).fix(edit.into_iter().collect()));
         let mut path = vec![Segment::Key("inputs".to_owned())];
         path.extend(reference.path.iter().cloned());

@@ -65,7 +65,9 @@ fn meant(written: &Value, wanted: &str, source: &str) -> Option<Value> {
             }
         }
         // As it is written: `1.10` is not `1.1`.
-        (Value::Number(_) | Value::Bool(_), "string") if !source.is_empty() && !source.contains(['*', '&', '!']) => {
+        (Value::Number(_) | Value::Bool(_), "string")
+            if !source.is_empty() && !source.contains(['*', '&', '!']) =>
+        {
             Some(source.into())
         }
         _ => None,
@@ -87,9 +89,14 @@ mod tests {
         assert_eq!(read(json!("True"), "boolean"), Some(json!(true)));
         assert_eq!(read(json!("off"), "boolean"), Some(json!(false)));
         assert_eq!(read(json!(1.1), "string"), Some(json!("1.10")));
-        for (unclear, wanted) in
-            [("05", "integer"), ("5.0", "integer"), ("1e3", "number"), ("007", "number"), ("2", "boolean"), ("many", "integer")]
-        {
+        for (unclear, wanted) in [
+            ("05", "integer"),
+            ("5.0", "integer"),
+            ("1e3", "number"),
+            ("007", "number"),
+            ("2", "boolean"),
+            ("many", "integer"),
+        ] {
             assert_eq!(read(json!(unclear), wanted), None, "{unclear}");
         }
         assert_eq!(read(json!(null), "string"), None);

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Checker, bare};
 use super::reference::{Reads, Site};
+use super::{Checker, bare};
 use crate::source::Span;
 use crate::template::{Expression, SyntaxError, Template};
 use crate::yaml::{Kind, Node, Spanned};
@@ -25,7 +25,11 @@ impl Checker<'_, '_> {
             }
             self.reference(&reference, span, site, reads);
         });
-        Some(if bare.is_empty() { template } else { bare::with_inputs(node.to_json(), bare).unwrap_or(template) })
+        Some(if bare.is_empty() {
+            template
+        } else {
+            bare::with_inputs(node.to_json(), bare).unwrap_or(template)
+        })
     }
 
     /// Compiles a text that may hold holes.
@@ -61,7 +65,8 @@ impl Checker<'_, '_> {
                         self.reference(&reference, span, site, reads);
                     }
                 }
-                let meant = (!bare.is_empty()).then(|| Expression::parse(&bare::qualified(source, bare)).ok());
+                let meant =
+                    (!bare.is_empty()).then(|| Expression::parse(&bare::qualified(source, bare)).ok());
                 Some(meant.flatten().unwrap_or(expression))
             }
             Err(error) => {

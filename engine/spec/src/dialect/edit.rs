@@ -24,7 +24,8 @@ pub(super) fn scalar(span: Span, text: &str) -> Vec<Edit> {
 /// A text as it can be written anywhere in YAML.
 pub(super) fn written(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.= <>()+*/-'".contains(c);
-    let is_word = matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off");
+    let is_word =
+        matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off");
     let safe = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(plain)
         && text.trim() == text
@@ -38,7 +39,9 @@ pub(super) fn comment_out(source: &Source, span: Span) -> Vec<Edit> {
     if !starts_its_line(source, span.start) {
         return Vec::new();
     }
-    starts(source, whole).map(|at| Edit::insert(at, "# ")).collect()
+    // Not deeper than the key, so that the comment is aligned with what it stands among.
+    let column = offset(column(source, span.start));
+    starts(source, whole).map(|at| Edit::insert(at + column.min(indent(source, at)), "# ")).collect()
 }
 
 /// The list item that a node is, with the comments above it, when it is written in lines.
@@ -119,6 +122,11 @@ fn starts(source: &Source, span: Span) -> impl Iterator<Item = u32> {
         at += offset(line.len());
         (!line.trim().is_empty()).then_some(start)
     })
+}
+
+fn indent(source: &Source, at: u32) -> u32 {
+    let rest = &source.text[at as usize..];
+    offset(rest.len() - rest.trim_start_matches(' ').len())
 }
 
 fn line_above(source: &Source, start: u32) -> Option<Span> {

@@ -50,7 +50,8 @@ impl Dialect<'_> {
     /// `"true"` where a boolean belongs.
     fn boolean(&mut self, node: &mut Node, key: &str) {
         let Some(value) = node.as_str().and_then(crate::check::spelling::boolean) else { return };
-        let problem = self.warn("spelled-value", node.span, format!("`{key}` is a boolean, and this is text"));
+        let problem =
+            self.warn("spelled-value", node.span, format!("`{key}` is a boolean, and this is text"));
         problem.hint = format!("write `{value}`");
         problem.fix = vec![crate::fix::Edit::replace(node.span, value.to_string())];
         node.kind = Kind::Scalar(Value::Bool(value));

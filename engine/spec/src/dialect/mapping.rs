@@ -39,8 +39,8 @@ impl Dialect<'_> {
         let mut items = Vec::with_capacity(entries.len());
         for entry in entries {
             let describes = |(key, _): &Entry| matches!(key.value.as_str(), "value" | "description" | "type");
-            let described = entry.1.is_null()
-                || !entry.1.entries().is_empty() && entry.1.entries().iter().all(describes);
+            let described =
+                entry.1.is_null() || !entry.1.entries().is_empty() && entry.1.entries().iter().all(describes);
             let edit = if described { self.as_named_item(&entry, None) } else { self.as_valued_item(&entry) };
             add(&mut edits, edit);
             items.push(if described { named(entry, None) } else { valued(entry) });

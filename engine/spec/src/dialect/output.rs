@@ -33,8 +33,7 @@ impl Dialect<'_> {
             }
             let name = step.get("name").and_then(Node::as_str).unwrap_or("without a name");
             let place = step.entries().first().map_or(step.span, |(key, value)| key.span.to(value.span));
-            let problem =
-                self.warn("misplaced-step", place, format!("step `{name}` is among the outputs"));
+            let problem = self.warn("misplaced-step", place, format!("step `{name}` is among the outputs"));
             "it runs after the other steps; move it to the end of `steps`".clone_into(&mut problem.hint);
             problem.fix = fix;
         }

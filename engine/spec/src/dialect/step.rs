@@ -178,7 +178,8 @@ impl Words {
             match (&*key.value, &value.kind) {
                 ("steps" | "outputs", Kind::List(items)) => {
                     let read = items.iter().flat_map(Node::entries);
-                    let read = read.filter(|(key, _)| !matches!(&*key.value, "name" | "outputs" | "description"));
+                    let read =
+                        read.filter(|(key, _)| !matches!(&*key.value, "name" | "outputs" | "description"));
                     read.for_each(|(_, value)| add(value));
                 }
                 _ => {}

@@ -105,7 +105,8 @@ fn marked(text: &str) -> Option<(String, Vec<String>)> {
             rest = &rest[close + 2..];
             continue;
         }
-        let width = if in_text && first == '\\' { 1 + rest.chars().nth(1)?.len_utf8() } else { first.len_utf8() };
+        let width =
+            if in_text && first == '\\' { 1 + rest.chars().nth(1)?.len_utf8() } else { first.len_utf8() };
         in_text ^= first == '"';
         marked.push_str(&rest[..width]);
         rest = &rest[width..];
@@ -153,7 +154,8 @@ fn flow(node: &Node) -> String {
         Kind::Scalar(value) => value.to_string(),
         Kind::List(items) => format!("[{}]", joined(items.iter().map(flow).collect())),
         Kind::Map(entries) => {
-            let entry = |(key, value): &tree::Entry| format!("{}: {}", edit::written(&key.value), flow(value));
+            let entry =
+                |(key, value): &tree::Entry| format!("{}: {}", edit::written(&key.value), flow(value));
             format!("{{{}}}", joined(entries.iter().map(entry).collect()))
         }
     }
@@ -172,7 +174,9 @@ mod tests {
             "list": "{{ found }}", "dry": "{{ true if inputs.dry else false }}", "n": 3
         });
         assert_eq!(json(text), Some(expected));
-        for unclear in ["{{ inputs.all }}", "[1]", "{\"a\": {% if x %}1{% endif %}}", "{\"a\": ", "{\"a\": {{ x"] {
+        for unclear in
+            ["{{ inputs.all }}", "[1]", "{\"a\": {% if x %}1{% endif %}}", "{\"a\": ", "{\"a\": {{ x"]
+        {
             assert_eq!(json(unclear), None, "{unclear}");
         }
     }

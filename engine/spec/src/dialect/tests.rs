@@ -52,7 +52,7 @@ fn every_foreign_shape_is_reported_with_its_meaning() {
 #[test]
 fn a_fix_keeps_the_meaning_and_the_comments() {
     let (text, after) = fixed(FOREIGN);
-    similar_asserts(&meaning(&Source::new("x.yaml", FOREIGN)), &after);
+    assert_same(&meaning(&Source::new("x.yaml", FOREIGN)), &after);
     for line in FOREIGN.lines().filter(|line| line.contains("# ")) {
         let comment = &line[line.find("# ").unwrap_or_default()..];
         assert!(text.contains(comment), "`{comment}` is lost in\n{text}");
@@ -60,7 +60,7 @@ fn a_fix_keeps_the_meaning_and_the_comments() {
     insta::assert_snapshot!(text);
 }
 
-fn similar_asserts(before: &str, after: &str) {
+fn assert_same(before: &str, after: &str) {
     for (number, (before, after)) in before.lines().zip(after.lines()).enumerate() {
         assert_eq!(before, after, "line {number} of the skill as it is understood");
     }
@@ -88,6 +88,6 @@ steps:
 
 #[test]
 fn our_own_shapes_are_left_alone() {
-    let text = "name: own\ndescription: d\nversion: \"1.0\"\ninputs: []\nsteps:\n  - name: a\n    tool: read\n    condition: \"{{ inputs.x == 6 }}\"\n    validate: [{condition: a, message: no}]\n  - {name: b, then: [{return: 1}]}\noutputs: [{name: a, value: 1}]\n";
+    let text = "name: own\ndescription: d\nversion: \"1.0\"\ninputs: []\nsteps:\n  - name: a\n    tool: read\n    condition: \"{{ inputs.x == 6 }}\"\n    validate: [{condition: a, message: none}]\n  - {name: b, then: [{return: 1}]}\noutputs: [{name: a, value: 1}]\n";
     assert_eq!(report(text), "");
 }

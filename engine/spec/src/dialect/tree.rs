@@ -37,7 +37,9 @@ pub(super) fn take(node: &mut Node, key: &str) -> Option<Entry> {
 
 /// Gives a key another name.
 pub(super) fn rename(node: &mut Node, from: &str, to: &str) {
-    if let Some((key, _)) = entries_mut(node).and_then(|all| all.iter_mut().find(|(key, _)| key.value == from)) {
+    if let Some((key, _)) =
+        entries_mut(node).and_then(|all| all.iter_mut().find(|(key, _)| key.value == from))
+    {
         to.clone_into(&mut key.value);
     }
 }

@@ -11,6 +11,10 @@ use crate::yaml::{Kind, Node};
 impl Dialect<'_> {
     pub(super) fn validations(&mut self, step: &mut Node) {
         let Some((key, mut value)) = tree::take(step, "validate") else { return };
+        let place = key.span.to(value.span);
+        if self.is_idle(place, &value) {
+            return;
+        }
         self.as_list(key.span, &mut value);
         let mut checks = Vec::new();
         for mut check in std::mem::take(tree::items_mut(&mut value).unwrap_or(&mut Vec::new())) {
@@ -18,7 +22,11 @@ impl Dialect<'_> {
             self.condition(&mut check);
             if check.get("command").is_some() {
                 self.command(step, &check);
-            } else if self.says_something(key.span.to(value.span), &mut check) {
+            } else if let Some((expected, _)) = success(&check).cloned() {
+                self.no_effect(expected.span, Vec::new());
+                tree::take(&mut check, "expect_success");
+                checks.extend(check.get("condition").is_some().then_some(check));
+            } else {
                 checks.push(check);
             }
         }
@@ -26,7 +34,9 @@ impl Dialect<'_> {
             *items = checks;
         }
         if !matches!(&value.kind, Kind::List(items) if items.is_empty()) {
-            tree::entries_mut(step).into_iter().for_each(|entries| entries.push((key.clone(), value.clone())));
+            tree::entries_mut(step)
+                .into_iter()
+                .for_each(|entries| entries.push((key.clone(), value.clone())));
         }
     }
 
@@ -64,20 +74,26 @@ impl Dialect<'_> {
         tree::rename(check, "error_message", "message");
     }
 
-    /// Takes `expect_success` out; false when there is nothing else to check.
-    fn says_something(&mut self, whole: Span, check: &mut Node) -> bool {
-        let expected = check.entry("expect_success").cloned();
-        let Some((key, _)) = expected.filter(|(_, value)| value.kind == Kind::Scalar(Value::Bool(true))) else {
-            return true;
+    /// Whether a single check only says that the step must succeed, which goes without saying.
+    fn is_idle(&mut self, place: Span, value: &Node) -> bool {
+        let single = match value.items() {
+            [only] => only,
+            _ => value,
         };
-        tree::take(check, "expect_success");
-        let checks = check.get("condition").is_some();
-        let fix = if checks { Vec::new() } else { edit::comment_out(self.source, whole) };
+        let Some((key, _)) = success(single) else { return false };
+        let idle = single.get("condition").is_none() && single.get("command").is_none();
+        if idle {
+            let fix = edit::comment_out(self.source, place);
+            self.no_effect(key.span, fix);
+        }
+        idle
+    }
+
+    fn no_effect(&mut self, expected: Span, fix: Vec<Edit>) {
         let message = "`expect_success` has no effect: a step that fails has failed";
-        let problem = self.warn("validate-form", key.span, message);
+        let problem = self.warn("validate-form", expected, message);
         "leave it out".clone_into(&mut problem.hint);
         problem.fix = fix;
-        checks
     }
 
     /// A command that must succeed is a step of its own, if there is no other in the step.
@@ -107,7 +123,8 @@ impl Dialect<'_> {
     pub(super) fn check_only(&mut self, step: &mut Node, name: &str, span: Span) {
         let fix = self.wait_before_validate(step);
         let problem = self.warn("check-only-step", span, format!("step `{name}` only validates"));
-        "add `wait: 0s`, or move the checks to the step whose result they check".clone_into(&mut problem.hint);
+        "add `wait: 0s`, or move the checks to the step whose result they check"
+            .clone_into(&mut problem.hint);
         problem.fix = fix;
         tree::set(step, "wait", tree::text("0s", span));
     }
@@ -120,4 +137,9 @@ impl Dialect<'_> {
         let indent = " ".repeat(edit::column(self.source, key.span.start));
         vec![Edit::insert(key.span.start, format!("wait: 0s\n{indent}"))]
     }
+}
+
+/// The entry that says that a step must succeed.
+fn success(check: &Node) -> Option<&tree::Entry> {
+    check.entry("expect_success").filter(|(_, value)| value.kind == Kind::Scalar(Value::Bool(true)))
 }

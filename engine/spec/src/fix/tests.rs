@@ -1,9 +1,8 @@
 use super::*;
 
 fn problem(source: &Source, edits: &[(u32, u32, &str)]) -> Diagnostic {
-    let edit = |(start, end, text): &(u32, u32, &str)| {
-        Edit::replace(Span { start: *start, end: *end }, *text)
-    };
+    let edit =
+        |(start, end, text): &(u32, u32, &str)| Edit::replace(Span { start: *start, end: *end }, *text);
     Diagnostic::error("odd", source, Span::default(), "odd").fix(edits.iter().map(edit).collect())
 }
 

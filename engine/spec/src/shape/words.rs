@@ -57,8 +57,22 @@ pub(super) fn meant<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
 /// Whether a key from elsewhere takes the very same value as ours.
 pub(super) fn is_same(key: &str, ours: &str) -> bool {
     const SAME: [&str; 16] = [
-        "if", "when", "id", "depends_on", "dependsOn", "with", "params", "parameters", "arguments",
-        "register", "save_as", "min", "max", "choices", "regex", "with_items",
+        "if",
+        "when",
+        "id",
+        "depends_on",
+        "dependsOn",
+        "with",
+        "params",
+        "parameters",
+        "arguments",
+        "register",
+        "save_as",
+        "min",
+        "max",
+        "choices",
+        "regex",
+        "with_items",
     ];
     SAME.contains(&key) && ELSEWHERE.contains(&(key, ours))
 }

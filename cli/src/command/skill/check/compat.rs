@@ -44,7 +44,13 @@ fn human(compat: &Compat, printer: &Printer) {
     let mut files = Table::new(&["FILE", "RUNS", "ERRORS", "WARNINGS", "MISSING"]);
     for file in &compat.files {
         let verdict = word(file.verdict).to_owned();
-        files.row([file.path.clone(), verdict, file.errors.to_string(), file.warnings.to_string(), lacks(file)]);
+        files.row([
+            file.path.clone(),
+            verdict,
+            file.errors.to_string(),
+            file.warnings.to_string(),
+            lacks(file),
+        ]);
     }
     files.print(printer);
     if !compat.missing.is_empty() {

@@ -69,17 +69,17 @@ fn fixing_keeps_comments_and_settles_at_once() {
 fn a_fix_is_shown_before_it_is_made() {
     let aa = project();
     let shown = aa.args(["skill", "fix", "theirs/late_steps.yaml", "--dry-run"]).run().code(0);
-    insta::assert_snapshot!(shown.out(), @"");
-    insta::assert_snapshot!(shown.err(), @"");
+    insta::assert_snapshot!("fix-shown", shown.out());
+    insta::assert_snapshot!("fix-shown-aside", shown.err());
     let made = aa.args(["skill", "fix", "theirs/late_steps.yaml"]).run().code(0).stdout("");
-    insta::assert_snapshot!(made.err(), @"");
+    insta::assert_snapshot!("fix-made", made.err());
     aa.args(["skill", "check", "theirs/late_steps.yaml"]).run().code(0).stderr_contains("no problems");
 }
 
 #[test]
 fn shipped_skills_are_not_rewritten() {
     let ran = Aa::new().args(["skill", "fix", "deploy-ephemeral"]).run().code(2).stdout("");
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!("fix-shipped", ran.err());
 }
 
 /// The files without Python, so that the sums do not hang on it.
@@ -93,8 +93,8 @@ fn plain() -> Aa {
 fn a_folder_of_foreign_skills_is_summed_up() {
     let aa = plain();
     let ran = aa.args(["skill", "check", "--compat", "theirs"]).run().code(0);
-    insta::assert_snapshot!(ran.out(), @"");
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!("compat-table", ran.out());
+    insta::assert_snapshot!("compat-sum", ran.err());
     let sums = aa.args(["skill", "check", "--compat", "theirs", "--format", "json"]).run().code(0).json();
     let files = sums["files"].as_array().unwrap().len();
     let totals: u64 = sums["totals"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();

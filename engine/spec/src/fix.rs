@@ -25,9 +25,10 @@ impl Edit {
         Self::replace(Span { start: at, end: at }, text)
     }
 
-    /// Whether both cannot be made at once.
+    /// Whether both cannot be made at once. Two that are the same are one, as where an
+    /// alias stands for the same text twice.
     fn collides(&self, other: &Self) -> bool {
-        self.span.start < other.span.end && other.span.start < self.span.end
+        self == other || self.span.start < other.span.end && other.span.start < self.span.end
     }
 }
 
@@ -54,6 +55,15 @@ pub fn apply<'d>(source: &Source, diagnostics: &'d [Diagnostic]) -> (String, Vec
         text.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.text);
     }
     (text, fixed)
+}
+
+/// Whether a scalar is written as a block of lines, after `|` or `>`.
+pub(crate) fn is_block(source: &Source, span: Span) -> bool {
+    let before = source.text.get(..span.start as usize).unwrap_or_default();
+    let header = before.trim_end();
+    let mark = header.rsplit([' ', '\n']).next().unwrap_or_default();
+    before[header.len()..].contains('\n') && mark.starts_with(['|', '>'])
+        || source.slice(span).starts_with(['|', '>'])
 }
 
 /// The part of a marked text that is exactly one word, replaced by another word.

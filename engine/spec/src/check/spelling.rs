@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{Checker, fit};
-use crate::fix::Edit;
+use crate::fix::{self, Edit};
 use crate::yaml::{Kind, Node};
 
 /// The boolean that a word stands for.
@@ -36,7 +36,8 @@ impl Checker<'_, '_> {
         );
         let problem = self.warning("spelled-value", node.span, message);
         // An alias stands for what is written elsewhere.
-        let edit = (!text.starts_with('*')).then(|| Edit::replace(node.span, meant.to_string()));
+        let edit = (!text.starts_with('*') && !fix::is_block(self.source, node.span))
+            .then(|| Edit::replace(node.span, meant.to_string()));
         self.report(problem.hint(format!("write `{meant}`")).fix(edit.into_iter().collect()));
         Cow::Owned(Node { kind: Kind::Scalar(meant), span: node.span })
     }

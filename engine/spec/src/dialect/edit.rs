@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::fix::Edit;
+use crate::fix::{self, Edit};
 use crate::source::{Source, Span};
 use crate::yaml::Node;
 
@@ -16,9 +16,10 @@ pub(super) fn after_key(source: &Source, key: Span, text: &str) -> Vec<Edit> {
     colon(source, key).map(|at| Edit::insert(at, text)).into_iter().collect()
 }
 
-/// A scalar replaced by text, in quotes if it needs them.
-pub(super) fn scalar(span: Span, text: &str) -> Vec<Edit> {
-    vec![Edit::replace(span, written(text))]
+/// A scalar replaced by text, in quotes if it needs them. The lines of a block have none.
+pub(super) fn scalar(source: &Source, span: Span, text: &str) -> Vec<Edit> {
+    let text = if fix::is_block(source, span) { text.to_owned() } else { written(text) };
+    vec![Edit::replace(span, text)]
 }
 
 /// A text as it can be written anywhere in YAML.

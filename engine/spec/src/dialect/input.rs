@@ -41,9 +41,10 @@ impl Dialect<'_> {
             return;
         };
         let message = format!("`{text}` is called `{ours}` here");
+        let fix = edit::scalar(self.source, node.span, ours);
         let problem = self.warn("foreign-word", node.span, message);
         problem.hint = format!("write `{key}: {ours}`");
-        problem.fix = edit::scalar(node.span, ours);
+        problem.fix = fix;
         node.kind = Kind::Scalar(Value::from(*ours));
     }
 

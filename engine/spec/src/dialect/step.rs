@@ -168,19 +168,21 @@ pub(super) struct Words(String);
 impl Words {
     fn of(root: &Node) -> Self {
         let mut all = String::new();
-        let mut add = |node: &Node| {
+        let mut add = |key: &str, node: &Node| {
             tree::each_text(node, &mut |text| {
-                all.push_str(text);
-                all.push('\n');
+                // A description is prose, unless it is a template.
+                if key != "description" || text.contains("{{") {
+                    all.push_str(text);
+                    all.push('\n');
+                }
             });
         };
         for (key, value) in root.entries() {
             match (&*key.value, &value.kind) {
                 ("steps" | "outputs", Kind::List(items)) => {
                     let read = items.iter().flat_map(Node::entries);
-                    let read =
-                        read.filter(|(key, _)| !matches!(&*key.value, "name" | "outputs" | "description"));
-                    read.for_each(|(_, value)| add(value));
+                    let read = read.filter(|(key, _)| !matches!(&*key.value, "name" | "outputs"));
+                    read.for_each(|(key, value)| add(&key.value, value));
                 }
                 _ => {}
             }

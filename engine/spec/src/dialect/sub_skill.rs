@@ -100,7 +100,7 @@ fn marked(text: &str) -> Option<(String, Vec<String>)> {
                 marked.push_str(&mark);
             } else {
                 holes.push(format!("{{{{ {} }}}}", value_of(inner)));
-                marked.push_str(&format!("\"{mark}\""));
+                marked.extend(["\"", &*mark, "\""]);
             }
             rest = &rest[close + 2..];
             continue;

@@ -9,9 +9,10 @@ impl Dialect<'_> {
         let Some(node) = tree::get_mut(holder, "condition") else { return };
         let Some(meant) = node.as_str().and_then(expression) else { return };
         let message = "a condition is one expression, not templates and other text";
+        let fix = edit::scalar(self.source, node.span, &meant);
         let problem = self.warn("templated-condition", node.span, message);
         problem.hint = format!("write `{meant}`");
-        problem.fix = edit::scalar(node.span, &meant);
+        problem.fix = fix;
         node.kind = Kind::Scalar(meant.into());
     }
 }

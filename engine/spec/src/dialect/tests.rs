@@ -91,3 +91,23 @@ fn our_own_shapes_are_left_alone() {
     let text = "name: own\ndescription: d\nversion: \"1.0\"\ninputs: []\nsteps:\n  - name: a\n    tool: read\n    condition: \"{{ inputs.x == 6 }}\"\n    validate: [{condition: a, message: none}]\n  - {name: b, then: [{return: 1}]}\noutputs: [{name: a, value: 1}]\n";
     assert_eq!(report(text), "");
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_damaged_text_can_be_fixed_or_is_left(cut in 0..FOREIGN.len(), length in 0..400_usize, paste: bool) {
+        let mut end = (cut + length).min(FOREIGN.len());
+        let mut start = cut;
+        while !FOREIGN.is_char_boundary(start) {
+            start -= 1;
+        }
+        while !FOREIGN.is_char_boundary(end) {
+            end += 1;
+        }
+        let middle = if paste { FOREIGN[start..end].repeat(2) } else { String::new() };
+        let mut source = Source::new("x.yaml", [&FOREIGN[..start], &middle, &FOREIGN[end..]].concat());
+        for _ in 0..3 {
+            let found = read(&source).1;
+            source = Source::new("x.yaml", fix::apply(&source, &found).0);
+        }
+    }
+}

@@ -14,6 +14,7 @@ fn edits_are_made_from_the_back_and_whole_fixes_left_that_collide() {
         problem(&source, &[(4, 7, "2"), (9, 10, "never")]),
         problem(&source, &[(4, 4, "and ")]),
         problem(&source, &[(4, 4, "or ")]),
+        problem(&source, &[(4, 4, "or ")]),
     ];
     let (text, fixed) = apply(&source, &problems);
     assert_eq!(text, "1 and or two 3");

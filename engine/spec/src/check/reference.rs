@@ -260,7 +260,7 @@ impl Checker<'_, '_> {
             } else {
                 let roots = self.names.roots();
                 match crate::name::suggest(root, roots.iter().copied()) {
-                    Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
+                    Some(_) => problem.suggest(root, roots.iter().copied()),
                     None if roots.len() > CONTEXT.len() => {
                         problem.hint("name an earlier step's output, or `inputs.…`")
                     }

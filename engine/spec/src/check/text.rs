@@ -13,7 +13,7 @@ impl Checker<'_, '_> {
     pub(super) fn template(&mut self, node: &Node, site: &Site, reads: &mut Reads) -> Option<Template> {
         let Ok(template) = Template::parse(&node.to_json()) else {
             self.bad_strings(node);
-            return self.library.strictness.lenient.then(Template::default);
+            return self.library.strictness.lenient.then(nothing).flatten();
         };
         let mut bare = Vec::new();
         template.root().each_reference(&mut Vec::new(), &mut |at, reference| {
@@ -128,4 +128,9 @@ impl Checker<'_, '_> {
         let problem = self.unknown(code, span, &error.message);
         self.report(if error.hint.is_empty() { problem } else { problem.hint(&error.hint) });
     }
+}
+
+/// Stands for a template that is read leniently: as an argument it is left out.
+fn nothing() -> Option<Template> {
+    Template::parse(&Value::from("{{ none }}")).ok()
 }

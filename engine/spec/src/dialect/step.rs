@@ -4,8 +4,7 @@ use serde_json::json;
 
 use super::output::ACTIONS;
 use super::{Dialect, edit, tree};
-use crate::fix::{self, Edit};
-use crate::source::Span;
+use crate::fix::Edit;
 use crate::yaml::{Kind, Node};
 
 /// What a failure does, by other names.
@@ -166,8 +165,13 @@ fn both(outer: &Node, inner: Option<&Node>) -> Node {
 pub(super) struct Words(String);
 
 impl Words {
+    /// Empty when no step asks for them.
     fn of(root: &Node) -> Self {
         let mut all = String::new();
+        let steps = root.get("steps").map(Node::items).unwrap_or_default();
+        if steps.iter().all(|step| step.get("outputs").is_none()) {
+            return Self(all);
+        }
         let mut add = |key: &str, node: &Node| {
             tree::each_text(node, &mut |text| {
                 // A description is prose, unless it is a template.
@@ -192,10 +196,7 @@ impl Words {
 
     /// Whether a name is mentioned as a word of its own.
     fn has(&self, name: &str) -> bool {
-        let span = |text: &str| Span { start: 0, end: u32::try_from(text.len()).unwrap_or(u32::MAX) };
-        self.0.lines().any(|line| {
-            let line = crate::source::Source::new("", line);
-            fix::word(&line, span(&line.text), name, "").is_some()
-        })
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        self.0.split(|c| !is_word(c)).any(|word| word == name)
     }
 }

@@ -60,7 +60,9 @@ impl Call {
     fn of(args: &Node) -> Option<Self> {
         let known = |(key, value): &tree::Entry| match &*key.value {
             "skill_name" | "inputs" => true,
-            "execute" => value.kind == Kind::Scalar(Value::Bool(true)),
+            "execute" => {
+                matches!(&value.kind, Kind::Scalar(Value::Bool(true))) || value.as_str() == Some("true")
+            }
             "debug" => true,
             _ => false,
         };

@@ -51,7 +51,7 @@ pub(super) fn qualified(mut text: String, mut at: Vec<usize>) -> String {
 }
 
 /// A template with `inputs.` at some offsets in strings of it.
-pub(super) fn with_inputs(mut json: Value, bare: Vec<(Vec<String>, usize)>) -> Option<Template> {
+pub(super) fn with_inputs(mut json: Value, bare: &[(Vec<String>, usize)]) -> Option<Template> {
     let mut strings: Vec<Vec<String>> = bare.iter().map(|(path, _)| path.clone()).collect();
     strings.sort_unstable();
     strings.dedup();

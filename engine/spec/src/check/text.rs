@@ -28,7 +28,7 @@ impl Checker<'_, '_> {
         Some(if bare.is_empty() {
             template
         } else {
-            bare::with_inputs(node.to_json(), bare).unwrap_or(template)
+            bare::with_inputs(node.to_json(), &bare).unwrap_or(template)
         })
     }
 

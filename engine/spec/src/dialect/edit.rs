@@ -112,7 +112,8 @@ pub(super) fn column(source: &Source, at: u32) -> usize {
 /// The lines that a span touches, with the last line's end.
 pub(super) fn lines(source: &Source, span: Span) -> Span {
     let end = source.text[span.end as usize..].find('\n').map(|at| span.end + offset(at) + 1);
-    Span { start: line_start(source, span.start), end: end.unwrap_or(offset(source.text.len())) }
+    let end = end.unwrap_or_else(|| offset(source.text.len()));
+    Span { start: line_start(source, span.start), end }
 }
 
 /// Where the lines of a span begin that are not empty.

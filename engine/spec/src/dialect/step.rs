@@ -5,7 +5,7 @@ use serde_json::json;
 use super::output::ACTIONS;
 use super::{Dialect, edit, tree};
 use crate::fix::Edit;
-use crate::yaml::{Kind, Node};
+use crate::yaml::Node;
 
 /// What a failure does, by other names.
 const ON_ERROR: [(&str, &str); 10] = [
@@ -182,13 +182,10 @@ impl Words {
             });
         };
         for (key, value) in root.entries() {
-            match (&*key.value, &value.kind) {
-                ("steps" | "outputs", Kind::List(items)) => {
-                    let read = items.iter().flat_map(Node::entries);
-                    let read = read.filter(|(key, _)| !matches!(&*key.value, "name" | "outputs"));
-                    read.for_each(|(key, value)| add(&key.value, value));
-                }
-                _ => {}
+            if matches!(&*key.value, "steps" | "outputs") {
+                let read = value.items().iter().flat_map(Node::entries);
+                let read = read.filter(|(key, _)| !matches!(&*key.value, "name" | "outputs"));
+                read.for_each(|(key, value)| add(&key.value, value));
             }
         }
         Self(all)

@@ -59,11 +59,10 @@ impl Call {
     /// None when something in it is not clear.
     fn of(args: &Node) -> Option<Self> {
         let known = |(key, value): &tree::Entry| match &*key.value {
-            "skill_name" | "inputs" => true,
+            "skill_name" | "inputs" | "debug" => true,
             "execute" => {
                 matches!(&value.kind, Kind::Scalar(Value::Bool(true))) || value.as_str() == Some("true")
             }
-            "debug" => true,
             _ => false,
         };
         let skill = args.get("skill_name")?.as_str().filter(|name| crate::name::is_valid(name))?;

@@ -33,10 +33,9 @@ impl Dialect<'_> {
         if let Kind::List(items) = &mut value.kind {
             *items = checks;
         }
-        if !matches!(&value.kind, Kind::List(items) if items.is_empty()) {
-            tree::entries_mut(step)
-                .into_iter()
-                .for_each(|entries| entries.push((key.clone(), value.clone())));
+        let checks_nothing = matches!(&value.kind, Kind::List(items) if items.is_empty());
+        if let Some(entries) = tree::entries_mut(step).filter(|_| !checks_nothing) {
+            entries.push((key, value));
         }
     }
 

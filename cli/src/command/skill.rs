@@ -1,6 +1,7 @@
 //! `aa skill …`
 
 mod check;
+mod fix;
 mod graph;
 mod inputs;
 mod list;
@@ -24,6 +25,7 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::Check(args) => check::run(&args, context),
+        Command::Fix(args) => fix::run(&args, context),
         Command::Plan(args) => plan::run(args, context),
         Command::Graph(args) => graph::run(&args, context),
         Command::New(args) => new::run(&args, context),

@@ -106,6 +106,7 @@ impl Machine {
         let own = skill.timeout_ms.map(|timeout| super::later(at, timeout));
         let deadline = super::earliest(deadline, own);
         let mut scope = self.base.child();
+        scope.set_lenient(skill.lenient);
         scope.set("inputs", &Value::Object(inputs.clone()));
         scope.set("defaults", &skill.defaults);
 

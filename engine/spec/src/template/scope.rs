@@ -20,6 +20,7 @@ use super::value::{Budget, from_json, is_missing, to_json};
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     frame: Arc<Frame>,
+    lenient: bool,
 }
 
 /// One level of names; also the engine's view of the whole scope.
@@ -71,7 +72,17 @@ impl Scope {
     /// A scope that sees all of this one, and more names of its own.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { frame: Arc::new(Frame { parent: Some(Arc::clone(&self.frame)), slots: BTreeMap::new() }) }
+        let frame = Frame { parent: Some(Arc::clone(&self.frame)), slots: BTreeMap::new() };
+        Self { frame: Arc::new(frame), lenient: self.lenient }
+    }
+
+    /// Whether a missing value is null even where it would fail, as in a skill that is read leniently.
+    pub fn set_lenient(&mut self, lenient: bool) {
+        self.lenient = lenient;
+    }
+
+    pub(super) fn is_lenient(&self) -> bool {
+        self.lenient
     }
 
     /// The value of a top-level name as JSON, if it has one that JSON can hold.

@@ -39,7 +39,8 @@ impl WorkerCommand {
     pub fn own() -> Self {
         // Unlike its path, this still works when the file has been replaced.
         let linux = PathBuf::from("/proc/self/exe");
-        let program = if linux.exists() { linux } else { std::env::current_exe().unwrap_or_else(|_| "aa".into()) };
+        let program =
+            if linux.exists() { linux } else { std::env::current_exe().unwrap_or_else(|_| "aa".into()) };
         Self { program, args: vec![super::worker::WORKER.into()] }
     }
 }

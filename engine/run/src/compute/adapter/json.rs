@@ -95,7 +95,8 @@ fn leave_at(value: MontyObject, depth: usize) -> Result<Value, Unfit> {
 }
 
 fn leave_items(items: Vec<MontyObject>, depth: usize) -> Result<Value, Unfit> {
-    let item = |(index, item)| leave_at(item, depth + 1).map_err(|unfit: Unfit| within(unfit, format!("[{index}]")));
+    let item =
+        |(index, item)| leave_at(item, depth + 1).map_err(|unfit: Unfit| within(unfit, format!("[{index}]")));
     items.into_iter().enumerate().map(item).collect::<Result<Vec<_>, _>>().map(Value::Array)
 }
 
@@ -139,7 +140,14 @@ fn describe(value: &MontyObject) -> String {
 
 fn refuse(what: impl Into<String>) -> Unfit {
     let what = what.into();
-    Unfit { place: Place::default(), what: if what.starts_with("has") || what.starts_with("is") || what.starts_with("contains") { format!("it {what}") } else { what } }
+    Unfit {
+        place: Place::default(),
+        what: if what.starts_with("has") || what.starts_with("is") || what.starts_with("contains") {
+            format!("it {what}")
+        } else {
+            what
+        },
+    }
 }
 
 fn within(mut unfit: Unfit, part: String) -> Unfit {

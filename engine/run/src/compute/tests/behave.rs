@@ -157,7 +157,16 @@ async fn a_function_may_say_what_to_replace_with() {
 async fn percent_formats_as_python_does() {
     let code = "[_percent('%s|%5d|%-5s|%05.1f|%x|%%|%r', ('a', 42, 'b', 3.14159, 255, 'q')), _percent('%(a)s-%(b)03d', {'a': 1, 'b': 2}), _percent('%s', [1]), _percent('%+d % d', (3, 4)), _percent('%.3s', 'abcdef'), _percent('%e', 12345.678), _percent(7, 4), _percent('%5.2f%%', 99.5), _percent('%-6.2f|', -1.5), _percent('%06d', -42), _percent('%s', {'a': 1})]";
     let expected = json!([
-        "a|   42|b    |003.1|ff|%|'q'", "1-002", "[1]", "+3  4", "abc", "1.234568e+04", 3, "99.50%", "-1.50 |", "-00042",
+        "a|   42|b    |003.1|ff|%|'q'",
+        "1-002",
+        "[1]",
+        "+3  4",
+        "abc",
+        "1.234568e+04",
+        3,
+        "99.50%",
+        "-1.50 |",
+        "-00042",
         "{'a': 1}",
     ]);
     assert_eq!(value(code, json!({})).await, expected);

@@ -61,7 +61,9 @@ fn add_filters(environment: &mut Environment<'static>) {
         to_text(&value, &mut Budget::new())
     });
     environment.add_filter("tojson", |value: &Value, options: Kwargs| to_json_text(value, &options));
-    environment.add_filter("join", join);
+    environment.add_filter("join", |items: &Value, between: Option<&str>, options: Kwargs| {
+        join(items, between, &options)
+    });
     environment.add_filter("basename", |path: &str| {
         path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
     });
@@ -181,7 +183,7 @@ fn indented(json: &serde_json::Value, indent: usize) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-fn join(items: &Value, between: Option<&str>, options: Kwargs) -> Result<String, Error> {
+fn join(items: &Value, between: Option<&str>, options: &Kwargs) -> Result<String, Error> {
     let between = between.or(options.get("d")?).unwrap_or_default();
     let attribute = options.get::<Option<&str>>("attribute")?;
     options.assert_all_used()?;

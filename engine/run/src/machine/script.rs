@@ -226,7 +226,12 @@ impl Machine {
             name,
             description: String::new(),
             action: match callee.kind {
-                CalleeKind::Tool => Action::Tool { tool: target, args, nullable: BTreeSet::new(), reconcile: callee.reconcile.clone() },
+                CalleeKind::Tool => Action::Tool {
+                    tool: target,
+                    args,
+                    nullable: BTreeSet::new(),
+                    reconcile: callee.reconcile.clone(),
+                },
                 CalleeKind::Skill => Action::Skill { skill: target, args },
             },
             needs: Vec::new(),

@@ -171,7 +171,12 @@ impl Checker<'_, '_> {
                 let Target::Tool(spec) = target else {
                     let args = self.arguments(args, None, &site, reads);
                     let Some(tool) = step.tool.as_ref() else { return nothing() };
-                    return Action::Tool { tool: fold(&tool.value), args, nullable: BTreeSet::new(), reconcile: None };
+                    return Action::Tool {
+                        tool: fold(&tool.value),
+                        args,
+                        nullable: BTreeSet::new(),
+                        reconcile: None,
+                    };
                 };
                 let signature = Signature::of_tool(spec, span);
                 let args = self.arguments(args, Some(&signature), &site, reads);

@@ -198,7 +198,8 @@ fn links_follow_the_configuration() {
         let mut scope = scope();
         scope.set("config", config);
         scope.set("inputs", &json!({ "slack_format": slack }));
-        let found = Template::parse(&json!(format!("{{{{ {text} }}}}!"))).unwrap().render(&scope, Missing::Null);
+        let found =
+            Template::parse(&json!(format!("{{{{ {text} }}}}!"))).unwrap().render(&scope, Missing::Null);
         assert_eq!(found, Ok(Some(json!(format!("{link}!")))), "{text}");
     }
 }

@@ -113,7 +113,18 @@ impl<'a> Walk<'a> {
             other => self.visit_expr(other),
         }
         self.on_path = false;
+        self.iterated(call);
         self.visit_arguments(&call.arguments);
+    }
+
+    /// `next(xs)` becomes `next(iter(xs))`: to the interpreter, a generator is a list.
+    fn iterated(&mut self, call: &'a ExprCall) {
+        let (Expr::Name(function), Some(first)) = (&*call.func, call.arguments.args.first()) else { return };
+        if function.id == "next" && !self.is_bound("next") {
+            let Range { start, end } = place(first.range());
+            self.edits.push(Edit { start, end: start, text: "iter(".to_owned() });
+            self.edits.push(Edit { start: end, end, text: ")".to_owned() });
+        }
     }
 
     fn function(&mut self, function: &'a ExprName) {

@@ -199,7 +199,9 @@ impl JsonSchema for Bytes {
 /// Reads a configuration file.
 pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut diagnostics) = crate::shape::read::<Config>(source);
-    let durations = config.iter().flat_map(|config| [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout]);
+    let durations = config
+        .iter()
+        .flat_map(|config| [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout]);
     for text in durations.flatten() {
         if let Err(message) = crate::duration::parse_ms(&text.value) {
             diagnostics.push(Diagnostic::error("bad-duration", source, text.span, message));

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use monty::{FunctionCall, MontyRun, NameLookup, OsCall, RunProgress};
 use monty_types::{
-    AssertMessageAnnotations, BASELINE_MEMORY, CompileOptions, ExcType, ExtFunctionResult, LIVE_MEMORY, MontyException, MontyObject,
-    NameLookupResult, OOM_EXIT_CODE,
-    OsFunctionCall, PrintWriter, PrintWriterCallback, ResourceLimits, ResourceTracker,
+    AssertMessageAnnotations, BASELINE_MEMORY, CompileOptions, ExcType, ExtFunctionResult, LIVE_MEMORY,
+    MontyException, MontyObject, NameLookupResult, OOM_EXIT_CODE, OsFunctionCall, PrintWriter,
+    PrintWriterCallback, ResourceLimits, ResourceTracker,
 };
 use serde_json::{Map, Value};
 
@@ -84,7 +84,9 @@ impl Program {
     /// Compiles a text.
     pub(super) fn compile(code: &str) -> Result<Self, Ended> {
         let options = CompileOptions { assert_message_annotations: AssertMessageAnnotations::Off };
-        MontyRun::new(code.to_owned(), "block", Vec::new(), options).map(Self).map_err(|error| explain(&error))
+        MontyRun::new(code.to_owned(), "block", Vec::new(), options)
+            .map(Self)
+            .map_err(|error| explain(&error))
     }
 
     /// Runs it to its end; what it printed goes to `printed`, whatever the end is.
@@ -100,7 +102,12 @@ impl Program {
     }
 }
 
-fn drive(run: MontyRun, bounds: &Bounds, world: &mut dyn World, paper: &mut Paper<'_>) -> Result<Value, Ended> {
+fn drive(
+    run: MontyRun,
+    bounds: &Bounds,
+    world: &mut dyn World,
+    paper: &mut Paper<'_>,
+) -> Result<Value, Ended> {
     let limits = ResourceLimits::default()
         .max_duration(bounds.time)
         .max_memory(bounds.memory)
@@ -108,11 +115,13 @@ fn drive(run: MontyRun, bounds: &Bounds, world: &mut dyn World, paper: &mut Pape
     let mut next = run.start(Vec::new(), ResourceTracker::new(limits), PrintWriter::Callback(paper));
     loop {
         next = match next.map_err(|error| explain(&error))? {
-            RunProgress::Complete(value) => return json::leave(value).map_err(unfit),
+            RunProgress::Complete(value) => return json::leave(value).map_err(|error| unfit(&error)),
             RunProgress::NameLookup(lookup) => look_up(lookup, world, paper),
             RunProgress::FunctionCall(call) => answer(call, world, paper)?,
             RunProgress::OsCall(call) => system(call, world.now_ms(), paper),
-            RunProgress::ResolveFutures(_) => return Err(plain("RuntimeError", "a block cannot wait for anything")),
+            RunProgress::ResolveFutures(_) => {
+                return Err(plain("RuntimeError", "a block cannot wait for anything"));
+            }
         };
     }
 }
@@ -133,7 +142,9 @@ fn look_up(lookup: NameLookup, world: &mut dyn World, paper: &mut Paper<'_>) -> 
 /// A call of a name that the program does not define.
 fn answer(call: FunctionCall, world: &mut dyn World, paper: &mut Paper<'_>) -> Result<Next, Ended> {
     let result: ExtFunctionResult = match (call.object_id, call.function_name.as_str()) {
-        (None, DIR) => MontyObject::List(world.known().iter().cloned().map(MontyObject::String).collect()).into(),
+        (None, DIR) => {
+            MontyObject::List(world.known().iter().cloned().map(MontyObject::String).collect()).into()
+        }
         (None, name @ (CALL_TOOL | RUN_SKILL)) => match request(name, &call) {
             Ok((target, args)) => match world.call(target, args)? {
                 Ok(value) => json::enter(&value).into(),
@@ -216,10 +227,11 @@ fn explain(error: &MontyException) -> Ended {
 }
 
 fn frame(frame: &monty_types::StackFrame) -> Frame {
-    Frame { line: frame.start.line, column: frame.start.column, function: frame.frame_name.clone() }
+    let function = frame.frame_name.clone().filter(|name| name != "<module>");
+    Frame { line: frame.start.line, column: frame.start.column, function }
 }
 
-fn unfit(unfit: json::Unfit) -> Ended {
+fn unfit(unfit: &json::Unfit) -> Ended {
     plain("TypeError", &format!("the result is no JSON value: {unfit}"))
 }
 

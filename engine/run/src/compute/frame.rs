@@ -118,7 +118,8 @@ pub(super) const HEAD: usize = 4;
 pub(super) fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; HEAD];
     serde_json::to_writer(&mut bytes, message)?;
-    let length = u32::try_from(bytes.len() - HEAD).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let length =
+        u32::try_from(bytes.len() - HEAD).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     bytes[..HEAD].copy_from_slice(&length.to_le_bytes());
     Ok(bytes)
 }

@@ -39,7 +39,8 @@ impl WorkerCommand {
     pub fn own() -> Self {
         // Unlike its path, this still works when the file has been replaced.
         let linux = PathBuf::from("/proc/self/exe");
-        let program = if linux.exists() { linux } else { std::env::current_exe().unwrap_or_else(|_| "aa".into()) };
+        let program =
+            if linux.exists() { linux } else { std::env::current_exe().unwrap_or_else(|_| "aa".into()) };
         Self { program, args: vec![super::worker::WORKER.into()] }
     }
 }
@@ -151,6 +152,6 @@ async fn sweep(sweeper: Sweeper, every: std::time::Duration) {
 #[async_trait]
 impl Computer for Workers {
     async fn run(&self, job: Job, host: &mut dyn Host) -> Result<Computed, StepError> {
-        run::Run::new(&self.0, &job)?.to_end(host).await
+        run::Run::new(&self.0, &job)?.finish(host).await
     }
 }

@@ -110,7 +110,9 @@ impl Worker {
         }
         let program = Rc::new(Program::compile(code)?);
         self.programs.push_back((code.to_owned(), Rc::clone(&program)));
-        while self.programs.len() > KEPT || self.programs.iter().map(|(text, _)| text.len()).sum::<usize>() > KEPT_BYTES {
+        while self.programs.len() > KEPT
+            || self.programs.iter().map(|(text, _)| text.len()).sum::<usize>() > KEPT_BYTES
+        {
             self.programs.pop_front();
         }
         Ok(program)

@@ -47,7 +47,9 @@ impl Interpreter for Workers {
             calls: 0,
         };
         let order = frame::encode(&Order::Run(task)).map_err(|error| error.to_string())?;
-        (0..TRIES).find_map(|_| attempt(&self.0, &order)).unwrap_or_else(|| Err("its worker was killed".to_owned()))
+        (0..TRIES)
+            .find_map(|_| attempt(&self.0, &order))
+            .unwrap_or_else(|| Err("its worker was killed".to_owned()))
     }
 }
 

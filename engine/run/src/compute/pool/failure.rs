@@ -40,7 +40,8 @@ impl Place<'_> {
 pub(super) fn raised(raised: &Raised, place: Place<'_>, failed: Option<(&str, &StepError)>) -> StepError {
     let of_call = failed.filter(|(text, _)| raised.kind == "RuntimeError" && raised.message == *text);
     let kind = if of_call.is_some() { "ToolError" } else { &raised.kind };
-    let text = if raised.message.is_empty() { kind.to_owned() } else { format!("{kind}: {}", raised.message) };
+    let text =
+        if raised.message.is_empty() { kind.to_owned() } else { format!("{kind}: {}", raised.message) };
     let own = raised.frames.iter().rev().find_map(|frame| Some((place.line(frame)?, frame.column)));
     let message = match own {
         Some((line, _)) => format!("{text} ({}:{line})", place.file),
@@ -67,7 +68,9 @@ pub(super) fn limit(limit: Limit, limits: &Limits, place: Place<'_>) -> StepErro
         Limit::Memory => ("took more memory than", "compute.memory", size(limits.memory)),
         Limit::Depth => ("called functions deeper than", "compute.depth", limits.depth.to_string()),
         Limit::Source => ("is longer than", "compute.source", size(limits.source)),
-        Limit::Output => ("gave a result, or arguments of a call, larger than", "compute.output", size(limits.output)),
+        Limit::Output => {
+            ("gave a result, or arguments of a call, larger than", "compute.output", size(limits.output))
+        }
         Limit::Printed => ("printed more than", "compute.printed", size(limits.printed)),
         Limit::Calls => ("made more calls than", "compute.calls", limits.calls.to_string()),
     };

@@ -81,7 +81,10 @@ fn verdict(status: ExitStatus) -> Death {
         return Death::Limit(Limit::Time);
     }
     if by(Signal::ABORT) || by(Signal::SEGV) || by(Signal::BUS) {
-        return Death::Crashed("the interpreter crashed, for want of stack most likely: the code is nested too deeply".to_owned());
+        return Death::Crashed(
+            "the interpreter crashed, for want of stack most likely: the code is nested too deeply"
+                .to_owned(),
+        );
     }
     match status.code() {
         // It left because its connection was closed, or never became a worker.

@@ -60,7 +60,8 @@ impl<'a> Run<'a> {
             return Err(failure::limit(Limit::Source, &shared.limits, place));
         }
         let mut code = prelude::assemble(job.block.imports.iter().map(String::as_str)).map_err(|name| {
-            let what = format!("the block needs `{name}`, which this version does not have; check the skill again");
+            let what =
+                format!("the block needs `{name}`, which this version does not have; check the skill again");
             failure::refused(ErrorKind::Invalid, &what, place)
         })?;
         place.prelude = u32::try_from(code.matches('\n').count()).unwrap_or(u32::MAX);
@@ -69,7 +70,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs it, again if its worker is killed.
-    pub(super) async fn to_end(mut self, host: &mut dyn Host) -> Result<Computed, StepError> {
+    pub(super) async fn finish(mut self, host: &mut dyn Host) -> Result<Computed, StepError> {
         let mut last = String::new();
         for _ in 0..TRIES {
             match self.once(host).await {
@@ -79,10 +80,16 @@ impl<'a> Run<'a> {
                     return Err(failure::limit(limit, &self.shared.limits, self.place));
                 }
                 Err(Halt::Died(Death::Crashed(why))) => {
-                    return Err(self.refused(ErrorKind::Permanent, &format!("the block cannot be run: {why}")));
+                    return Err(
+                        self.refused(ErrorKind::Permanent, &format!("the block cannot be run: {why}"))
+                    );
                 }
                 Err(Halt::Died(Death::Killed(how))) => {
-                    tracing::warn!(how, file = self.place.file, "a worker was killed; its block is run again");
+                    tracing::warn!(
+                        how,
+                        file = self.place.file,
+                        "a worker was killed; its block is run again"
+                    );
                     last = how;
                 }
             }
@@ -151,7 +158,11 @@ impl<'a> Run<'a> {
     }
 
     /// The answer of a call: the one it had before, or the host's.
-    async fn answer(&mut self, call: HostCall, host: &mut dyn Host) -> Result<Result<Value, StepError>, StepError> {
+    async fn answer(
+        &mut self,
+        call: HostCall,
+        host: &mut dyn Host,
+    ) -> Result<Result<Value, StepError>, StepError> {
         if !self.job.block.calls.contains_key(&call.target) {
             let what = format!("the block calls `{}`, which its text does not name", call.target);
             return Err(self.refused(ErrorKind::Permanent, &what));
@@ -222,7 +233,9 @@ impl<'a> Run<'a> {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                 Halt::Died(worker.autopsy())
             }
-            _ => Halt::Over(self.refused(ErrorKind::Permanent, &format!("the worker cannot be understood: {error}"))),
+            _ => Halt::Over(
+                self.refused(ErrorKind::Permanent, &format!("the worker cannot be understood: {error}")),
+            ),
         }
     }
 

@@ -56,7 +56,8 @@ async fn output() {
 
 #[tokio::test]
 async fn printed() {
-    let code = "try:\n    for _ in range(10000):\n        print('x' * 100)\nexcept BaseException:\n    pass\n1";
+    let code =
+        "try:\n    for _ in range(10000):\n        print('x' * 100)\nexcept BaseException:\n    pass\n1";
     assert_eq!(limited(Limits::default(), code).await.details["limit"], "compute.printed");
 }
 

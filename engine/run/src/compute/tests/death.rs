@@ -134,7 +134,9 @@ async fn a_worker_dies_with_its_parent_even_when_busy() {
 async fn a_program_that_is_no_worker_is_an_error() {
     let run = |program: &str| {
         let command = WorkerCommand { program: program.into(), args: Vec::new() };
-        async { Workers::new(command, Limits::default()).run(job("1", json!({})), &mut Echo::default()).await }
+        async {
+            Workers::new(command, Limits::default()).run(job("1", json!({})), &mut Echo::default()).await
+        }
     };
     let error = run("/bin/true").await.unwrap_err();
     assert!(error.message.contains("exit code 0"), "{}", error.message);

@@ -29,7 +29,10 @@ fn an_expression_is_short_and_alone() {
     let told = |text: &str| Err(text.to_owned());
     assert_eq!(evaluate("sum(range(10 ** 12))", json!({})), told("it took longer than 1s"));
     assert_eq!(evaluate("'x' * 10 ** 12", json!({})), told("it took too much memory"));
-    assert_eq!(evaluate("call_tool('git_log')", json!({})), told("an expression cannot call a tool or skill"));
+    assert_eq!(
+        evaluate("call_tool('git_log')", json!({})),
+        told("an expression cannot call a tool or skill")
+    );
     assert_eq!(evaluate("1 + 1", json!({})), Ok(json!(2)));
 }
 

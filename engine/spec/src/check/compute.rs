@@ -139,10 +139,7 @@ impl Checker<'_, '_> {
             return;
         }
         let given = call.arguments.iter().map(|argument| {
-            let name = Spanned {
-                value: argument.name.clone(),
-                span: self.python_span(text, &argument.span),
-            };
+            let name = Spanned { value: argument.name.clone(), span: self.python_span(text, &argument.span) };
             let node = argument.value.as_ref().map(|value| Node {
                 kind: Kind::Scalar(value.clone()),
                 span: self.python_span(text, &argument.at),

@@ -124,9 +124,7 @@ impl<'c> Library<'c> {
         let size_of = |skill: &str| self.sizes.get(skill).copied().unwrap_or_default();
         let size = |step: &StepPlan| match &step.action {
             Action::Skill { skill, .. } => size_of(skill).saturating_add(1),
-            Action::Compute { block } => {
-                skills_of(block).map(size_of).fold(1, usize::saturating_add)
-            }
+            Action::Compute { block } => skills_of(block).map(size_of).fold(1, usize::saturating_add),
             _ => 1,
         };
         steps.iter().map(size).fold(0, usize::saturating_add)

@@ -106,8 +106,10 @@ impl<'a> Walk<'a> {
         }
         let message = "the block gives no result";
         let hint = format!("end it with `result = …` or `{} = …`", self.setting.output);
-        let first_line = 0..self.source.trim_end().lines().next().unwrap_or_default().len();
-        self.report(Problem::warning("compute-no-result", first_line, message).hint(hint));
+        let start = self.source.len() - self.source.trim_start().len();
+        let line = self.source.trim().lines().next().unwrap_or_default();
+        let problem = Problem::warning("compute-no-result", start..start + line.len(), message);
+        self.report(problem.hint(hint));
     }
 
     fn report(&mut self, problem: Problem) {
@@ -133,9 +135,7 @@ impl<'a> Walk<'a> {
             Expr::Name(name) if self.is_free(&name.id) => {
                 vocabulary::word(&name.id).is_some_and(|word| word.module)
             }
-            Expr::Name(name) => {
-                self.scopes.is_module(&name.id) || matches!(name.id.as_str(), "self" | "cls")
-            }
+            Expr::Name(name) => self.scopes.is_module(&name.id) || matches!(name.id.as_str(), "self" | "cls"),
             Expr::Attribute(attribute) => self.is_module(&attribute.value),
             _ => false,
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use ruff_python_ast::visitor::Visitor;
-use ruff_python_ast::{Arguments, Expr, ExprCall, Keyword, Number};
+use ruff_python_ast::{Arguments, Expr, ExprAttribute, ExprCall, Identifier, Keyword, Number};
 use ruff_text_size::Ranged;
 use serde_json::Value;
 
@@ -18,7 +18,11 @@ impl<'a> Walk<'a> {
             Expr::Name(name) if self.is_free(&name.id) => match name.id.as_str() {
                 "call_tool" | "run_skill" => {
                     self.import(&name.id);
-                    if name.id == "call_tool" { self.tool(call) } else { self.skill(call) }
+                    if name.id == "call_tool" {
+                        self.tool(call)
+                    } else {
+                        self.skill(call)
+                    }
                     return self.arguments(&call.arguments);
                 }
                 "dir" if call.arguments.is_empty() => return self.all_names(call),
@@ -104,7 +108,9 @@ impl<'a> Walk<'a> {
         let at = first.map_or_else(|| span(call.func.range()), |first| span(first.range()));
         let message = format!("the name of the {noun} must be written out");
         let problem = Problem::error("compute-callee", at, message);
-        self.report(problem.hint(format!("write `{word}(\"name\", …)`, with an `if` where there are several")));
+        self.report(
+            problem.hint(format!("write `{word}(\"name\", …)`, with an `if` where there are several")),
+        );
         None
     }
 
@@ -120,7 +126,7 @@ impl<'a> Walk<'a> {
         });
     }
 
-    fn method(&mut self, call: &'a ExprCall, method: &'a ruff_python_ast::ExprAttribute, in_path: bool) {
+    fn method(&mut self, call: &'a ExprCall, method: &'a ExprAttribute, in_path: bool) {
         self.not_there(method);
         if self.is_builtin(&method.value, "memory") {
             self.memory(&method.attr, span(method.range()));
@@ -128,6 +134,10 @@ impl<'a> Walk<'a> {
         }
         if self.is_builtin(&method.value, "parsers") {
             self.parser(&method.attr);
+            return self.arguments(&call.arguments);
+        }
+        if self.moment(method) {
+            return self.arguments(&call.arguments);
         }
         if self.substitution(call, method) || self.format_map(call, method) {
             return;
@@ -153,7 +163,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn parser(&mut self, function: &ruff_python_ast::Identifier) {
+    /// A function of `parsers`: only that one has to be brought in.
+    fn parser(&mut self, function: &Identifier) {
+        self.import(&format!("parsers.{function}"));
         if !vocabulary::PARSERS.contains(&function.as_str()) {
             let by = format!("parsers.{function}");
             self.unknown_word(&by, function, span(function.range), vocabulary::PARSERS.iter().copied());
@@ -186,7 +198,11 @@ impl<'a> Walk<'a> {
     pub(super) fn listing(&mut self, at: Range<usize>, own: &[String]) {
         let thunks: Vec<String> = own.iter().map(|name| format!("{name}=lambda: {name}")).collect();
         self.import("_dir");
-        self.edits.replace(at, format!("_dir({})", thunks.join(", ")));
+        if thunks.is_empty() {
+            return self.edits.replace(at, "_dir()");
+        }
+        self.import("_bound");
+        self.edits.replace(at, format!("(_dir() + _bound({}))", thunks.join(", ")));
     }
 
     /// `next(… for …)`: what is a list here has to become an iterator.

@@ -20,7 +20,7 @@ impl<'a> Walk<'a> {
     pub(super) fn operation(&mut self, operation: &'a ExprBinOp) {
         let (left, right) = (&*operation.left, &*operation.right);
         match operation.op {
-            Operator::Mod if left.is_string_literal_expr() || left.is_f_string_expr() => {
+            Operator::Mod if !left.is_number_literal_expr() && !right.is_number_literal_expr() => {
                 self.import("_percent");
                 self.edits.insert(start(operation), "_percent(");
                 self.visit_expr(left);
@@ -177,15 +177,23 @@ impl<'a> Walk<'a> {
             let named = call.arguments.keywords.first().map_or(end(call), start);
             self.edits.replace(end(&*method.value)..first.min(named), ", ");
         }
-        for keyword in &call.arguments.keywords {
-            let other = match keyword.arg.as_ref().map(|name| name.as_str()) {
-                Some("repl") => "replacement",
-                Some("string") => "text",
-                _ => continue,
-            };
-            self.edits.replace(start(keyword)..start(keyword) + keyword.arg.as_ref().map_or(0, |n| n.len()), other);
-        }
         self.arguments(&call.arguments);
+        true
+    }
+
+    /// `datetime.utcnow()` and `datetime.fromtimestamp(…)`, which the prelude has. True
+    /// when it has been dealt with.
+    pub(super) fn moment(&mut self, method: &ExprAttribute) -> bool {
+        let own = match method.attr.as_str() {
+            "utcnow" => "_utcnow",
+            "fromtimestamp" | "utcfromtimestamp" => "_fromtimestamp",
+            _ => return false,
+        };
+        if !self.is_module(&method.value) {
+            return false;
+        }
+        self.import(own);
+        self.edits.replace(span(method.range), own);
         true
     }
 

@@ -139,7 +139,15 @@ impl<'a> Walk<'a> {
         if matches!(root.id.as_str(), "call_tool" | "memory" | "run_skill") {
             // Under another name, nobody would see what it calls.
             let message = format!("`{}` must be called where it is named", root.id);
-            self.report(Problem::error("compute-callee", span(root.range), message));
+            let hint = format!(
+                "write the call where it is needed, e.g. `{}`",
+                match root.id.as_str() {
+                    "call_tool" => "call_tool(\"git_log\", limit=3)",
+                    "memory" => "memory.read_memory(\"state/current_work\")",
+                    _ => "run_skill(\"build\", {\"mr\": 1})",
+                }
+            );
+            self.report(Problem::error("compute-callee", span(root.range), message).hint(hint));
         }
         for tool in word.tools {
             self.calls_for(tool, &root.id, span(root.range));

@@ -41,7 +41,6 @@ impl Walk<'_> {
         }
         match module {
             "__future__" => self.replace_statement(import.range, &[]),
-            "zoneinfo" => self.stand_ins(import, "zoneinfo"),
             _ if is_foreign(module) => self.stand_ins(import, module),
             _ => {
                 let before = self.found.problems.len();

@@ -70,13 +70,13 @@ impl<'a> Walk<'a> {
     }
 
     fn function(&mut self, function: &'a StmtFunctionDef) {
-        if self.scopes.in_class()
-            && let Some(first) = function.decorator_list.first()
-        {
-            let message = "methods with a decorator (`@property`, `@staticmethod` …) are not there";
-            self.unsupported(first, message, "write a plain method, or a function");
+        match function.decorator_list.first().filter(|_| self.scopes.in_class()) {
+            Some(first) => {
+                let message = "methods with a decorator (`@property`, `@staticmethod` …) are not there";
+                self.unsupported(first, message, "write a plain method, or a function");
+            }
+            None => function.decorator_list.iter().for_each(|decorator| self.visit_decorator(decorator)),
         }
-        function.decorator_list.iter().for_each(|decorator| self.visit_decorator(decorator));
         self.defaults(&function.parameters);
         let bound = Bound::of_function(&function.parameters, &function.body);
         self.later(bound, |walk| walk.visit_body(&function.body));
@@ -100,7 +100,11 @@ impl<'a> Walk<'a> {
     fn class(&mut self, class: &'a StmtClassDef) {
         if class.arguments.as_ref().is_some_and(|bases| !bases.is_empty()) {
             let message = format!("class `{}` inherits from another, which is not there", class.name);
-            self.unsupported(&class.name, message, "raise `ValueError` or `RuntimeError`, or write one class");
+            self.unsupported(
+                &class.name,
+                message,
+                "raise `ValueError` or `RuntimeError`, or write one class",
+            );
         }
         class.decorator_list.iter().for_each(|decorator| self.visit_decorator(decorator));
         self.scopes.enter(Body::Class, Bound::of(&class.body));

@@ -39,3 +39,6 @@ mod skills;
 mod terminal;
 /// Looking at tools, and calling them.
 mod tool_commands;
+/// The process that runs Python.
+#[cfg(feature = "compute")]
+mod worker;

@@ -7,6 +7,8 @@
 mod action;
 mod argument;
 mod bare;
+#[cfg(feature = "compute")]
+mod compute;
 mod declaration;
 mod fit;
 mod library;

@@ -144,6 +144,33 @@ impl Checker<'_, '_> {
         templates
     }
 
+    /// Holds arguments that code gives against a signature: their names, and the values
+    /// that are written out.
+    #[cfg(feature = "compute")]
+    pub(super) fn named_arguments(
+        &mut self,
+        given: &[(Spanned<String>, Option<Node>)],
+        complete: bool,
+        signature: &Signature<'_>,
+    ) {
+        let mut names = BTreeMap::new();
+        for (name, node) in given {
+            let parameter = signature.parameter(&name.value);
+            match (parameter, node) {
+                (None, _) => self.unknown_argument(name, signature),
+                (Some(parameter), Some(node)) => {
+                    let part = Part::Constant(node.to_json());
+                    self.fits("bad-argument", &name.value, node, &part, parameter.schema);
+                }
+                (Some(_), None) => {}
+            }
+            names.insert(parameter.map_or(&*name.value, |known| known.name).to_owned(), null());
+        }
+        if complete {
+            self.missing_arguments(signature, &names);
+        }
+    }
+
     /// Whether a value would become part of text that is taken literally, such as a script.
     fn spliced(&mut self, parameter: &Parameter<'_>, node: &Node) -> bool {
         let literal = parameter.schema.get("x-aa-literal") == Some(&Value::Bool(true));

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::moment::{Clock, day, moment_at};
 use super::seal::seal;
-use super::value::from_json;
+use super::value::{Budget, from_json, is_missing, to_json};
 
 /// The values that an expression sees. Cheap to clone; children share their parent.
 ///
@@ -85,6 +85,24 @@ impl Scope {
         self.lenient
     }
 
+    /// The value of a top-level name as JSON, if it has one that JSON can hold.
+    pub fn json(&self, name: &str) -> Option<Json> {
+        to_json(&self.frame.get(name)?, &mut Budget::new()).ok()
+    }
+
+    /// Every top-level name whose value is not null, in alphabetical order.
+    pub fn known(&self) -> Vec<String> {
+        let mut names = BTreeMap::new();
+        let mut frame = Some(&self.frame);
+        while let Some(level) = frame {
+            for (name, slot) in &level.slots {
+                names.entry(name).or_insert_with(|| !slot.is_null());
+            }
+            frame = level.parent.as_ref();
+        }
+        names.into_iter().filter(|(_, has_value)| *has_value).map(|(name, _)| name.to_string()).collect()
+    }
+
     /// Whether a top-level name is set.
     pub fn has(&self, name: &str) -> bool {
         self.frame.get(name).is_some()
@@ -107,6 +125,12 @@ impl Scope {
 
     fn put(&mut self, name: &str, value: Value) {
         Arc::make_mut(&mut self.frame).slots.insert(name.into(), Slot::Value(value));
+    }
+}
+
+impl Slot {
+    fn is_null(&self) -> bool {
+        matches!(self, Self::Value(value) if is_missing(value))
     }
 }
 

@@ -70,11 +70,6 @@ impl<'a> Walk<'a> {
         self.edits.insert(self.source.len(), format!("{line}{result}\n"));
     }
 
-    /// Walks over a text that is one expression.
-    pub(super) fn only(&mut self, expression: &'a Expr) {
-        self.visit_expr(expression);
-    }
-
     pub(super) fn finish(mut self) -> Reading {
         self.found.code = self.edits.apply(self.source);
         self.found

@@ -11,18 +11,26 @@ mod architecture;
 mod bad_input;
 /// Cancelling ends whole process groups.
 mod cancel;
+/// Skills of another system: checked, fixed, summed up and run.
+mod compat;
 /// Settings and where they come from; the doctor.
 mod config;
-/// Every help page, and what is said when arguments make no sense.
+/// Every help page, completions, and what is said when arguments make no sense.
 mod help;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
 mod output;
+/// The README does what it says.
+mod readme;
 /// Killed after every event, resumed each time.
 mod resume;
 /// Looking at runs, comparing them, taking them back.
 mod run_commands;
+/// Files, events and their JSON Schemas.
+mod schemas;
 /// Every mistake there can be in a skill, drawn.
 mod skill_check;
+/// Every shipped skill planned and drawn.
+mod skill_plan;
 /// What `aa skill run` prints, returns, and how it ends.
 mod skill_run;
 /// Every shipped skill, on real data.
@@ -31,3 +39,6 @@ mod skills;
 mod terminal;
 /// Looking at tools, and calling them.
 mod tool_commands;
+/// The process that runs Python.
+#[cfg(feature = "compute")]
+mod worker;

@@ -13,6 +13,7 @@ pub(super) fn run(args: &SchemaArgs, context: &Context<'_>) -> Exit {
         SchemaKind::Skill => named("skill.json"),
         SchemaKind::Tool => named("tool.json"),
         SchemaKind::Config => named("config.json"),
+        SchemaKind::Persona => named("persona.json"),
     };
     context.printer.data(format_args!("{schema:#}"));
     Exit::Ok

@@ -62,9 +62,10 @@ fn main() -> ExitCode {
     show("warm block, `1 + 1`", median(tiny), floor);
     show("warm expression", median(sync), floor);
     let real = median(real);
-    match python.is_empty() {
-        true => println!("no `python3` to compare with"),
-        false => show("1000 blocks, one python3", median(python.clone()), median(python.clone())),
+    if python.is_empty() {
+        println!("no `python3` to compare with");
+    } else {
+        show("1000 blocks, one python3", median(python.clone()), median(python.clone()));
     }
     show("1000 blocks, aa", real, if python.is_empty() { real } else { median(python) });
     show("first block of all", median(cold), floor);

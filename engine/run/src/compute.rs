@@ -13,7 +13,8 @@ mod limits;
 mod pool;
 #[cfg(feature = "compute")]
 mod prelude;
-#[cfg(all(test, feature = "compute"))]
+#[cfg(test)]
+#[cfg(feature = "compute")]
 pub(crate) mod tests;
 #[cfg(feature = "compute")]
 mod worker;

@@ -22,11 +22,15 @@ use crate::settings::Settings;
 use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
 use crate::tool::Progress;
 use crate::toolbox::ModuleEntry;
+pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
+pub use mend::MendedSkill;
 use parts::Parts;
 
 mod admission;
 mod catalog;
+mod compat;
 mod history;
+mod mend;
 mod parts;
 mod steering;
 mod tools;
@@ -167,6 +171,17 @@ pub enum StartError {
         /// Why.
         message: String,
     },
+    /// The file cannot be written.
+    #[error("cannot write `{}`: {message}", .path.display())]
+    Unwritable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// The skill is part of the binary, and was to be changed.
+    #[error("the skill `{0}` is shipped with `aa` and cannot be changed")]
+    Shipped(String),
     /// The skill has errors.
     #[error("the skill has errors")]
     Invalid(Vec<Diagnostic>),
@@ -242,6 +257,30 @@ impl Engine {
     /// There is none, or it or something that it refers to cannot be read.
     pub fn check(&self, skill: &str, strictness: Strictness) -> Result<CheckedSkill, StartError> {
         catalog::check(&self.parts, skill, strictness)
+    }
+
+    /// Fixes the problems of a skill's text where it is clear what was meant; nothing is written.
+    ///
+    /// # Errors
+    /// There is none, it is shipped, or it cannot be read.
+    pub fn mend(&self, skill: &str, strictness: Strictness) -> Result<MendedSkill, StartError> {
+        mend::mend(&self.parts, skill, strictness)
+    }
+
+    /// Writes a mended skill to its file.
+    ///
+    /// # Errors
+    /// The file has changed since it was read, or cannot be written.
+    pub fn write_mended(&self, mended: &MendedSkill) -> Result<(), StartError> {
+        mend::write(&self.parts, mended)
+    }
+
+    /// Whether the skills in some files run here, and what they lack.
+    ///
+    /// # Errors
+    /// A file is not there, or something that it refers to cannot be read.
+    pub fn compat(&self, files: &[String]) -> Result<Compat, StartError> {
+        compat::compare(&self.parts, files)
     }
 
     /// Resolves what can be resolved of a run before it starts.

@@ -44,6 +44,16 @@ pub struct Entry {
     place: Place,
 }
 
+impl Entry {
+    /// The file; none when it is part of the binary.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(path) => Some(path),
+            Place::Shipped(..) => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     File(PathBuf),
@@ -129,6 +139,15 @@ impl Home {
         let lenient = self.skills.iter().any(|(folder, lenient)| *lenient && path.parent() == Some(folder));
         let layer = path.parent().unwrap_or(&path).display().to_string();
         Entry { name: fold(&stem), layer, shown: self.shown(&path), lenient, place: Place::File(path) }
+    }
+
+    /// A file of a name in the folder of another file; none beside shipped ones.
+    pub fn beside(&self, entry: &Entry, name: &str) -> Option<Entry> {
+        let folder = entry.path()?.parent()?;
+        let mut files =
+            fs::read_dir(folder).ok()?.filter_map(|item| item.ok()?.file_name().into_string().ok());
+        let file = files.find(|file| stem(file).is_some_and(|stem| stem == fold(name)))?;
+        Some(self.at(&folder.join(file)))
     }
 
     /// Reads a file.

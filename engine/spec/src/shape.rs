@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use self::repair::Repair;
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::source::{Source, Span};
-use crate::yaml::{self, Node};
+use crate::yaml::{self, Node, Spanned};
 
 /// Cutting one thing out can bring another to light; this often at most.
 const ROUNDS: usize = 8;
@@ -26,8 +26,20 @@ const ROUNDS: usize = 8;
 /// Unknown keys, wrong types and missing keys are all reported; what can be read in
 /// spite of them is returned so that later checks still run.
 pub fn read<T: DeserializeOwned + JsonSchema>(source: &Source) -> (Option<T>, Vec<Diagnostic>) {
+    read_meant(source, |_, _, _| {})
+}
+
+/// Reads a document as `T`, after `translate` has turned what is written into what is meant.
+pub(crate) fn read_meant<T: DeserializeOwned + JsonSchema>(
+    source: &Source,
+    translate: impl FnOnce(&Source, &mut Node, &mut Vec<Diagnostic>),
+) -> (Option<T>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let value = match yaml::parse_with(source, &mut diagnostics) {
+    let parsed = yaml::parse_with(source, &mut diagnostics).map(|mut node| {
+        translate(source, &mut node, &mut diagnostics);
+        node
+    });
+    let value = match parsed {
         Ok(node) => node.read().ok().or_else(|| read_rest(source, node, &mut diagnostics)),
         Err(problem) => {
             diagnostics.push(*problem);
@@ -95,6 +107,11 @@ fn read_rest<T: DeserializeOwned + JsonSchema>(
 /// Every place where a tree does not fit a schema.
 pub(crate) fn misfits(source: &Source, node: &Node, schema: &serde_json::Value) -> Vec<Diagnostic> {
     misfit::all(source, node, schema).into_iter().map(|problem| problem.diagnostic).collect()
+}
+
+/// Whether a name only stands in for one that could not be read, which was reported.
+pub(crate) fn is_stand_in(name: &Spanned<String>) -> bool {
+    name.value == repair::STAND_IN && name.span.start == name.span.end
 }
 
 /// A regular expression that does not compile, with the reason in one line.

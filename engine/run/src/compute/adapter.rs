@@ -115,7 +115,7 @@ fn drive(
     let mut next = run.start(Vec::new(), ResourceTracker::new(limits), PrintWriter::Callback(paper));
     loop {
         next = match next.map_err(|error| explain(&error))? {
-            RunProgress::Complete(value) => return json::leave(value).map_err(unfit),
+            RunProgress::Complete(value) => return json::leave(value).map_err(|error| unfit(&error)),
             RunProgress::NameLookup(lookup) => look_up(lookup, world, paper),
             RunProgress::FunctionCall(call) => answer(call, world, paper)?,
             RunProgress::OsCall(call) => system(call, world.now_ms(), paper),
@@ -227,10 +227,11 @@ fn explain(error: &MontyException) -> Ended {
 }
 
 fn frame(frame: &monty_types::StackFrame) -> Frame {
-    Frame { line: frame.start.line, column: frame.start.column, function: frame.frame_name.clone() }
+    let function = frame.frame_name.clone().filter(|name| name != "<module>");
+    Frame { line: frame.start.line, column: frame.start.column, function }
 }
 
-fn unfit(unfit: json::Unfit) -> Ended {
+fn unfit(unfit: &json::Unfit) -> Ended {
     plain("TypeError", &format!("the result is no JSON value: {unfit}"))
 }
 

@@ -36,7 +36,7 @@ impl Default for Limits {
             calls: 200,
             depth: 200,
             workers: 4,
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
         }
     }
 }

@@ -152,6 +152,6 @@ async fn sweep(sweeper: Sweeper, every: std::time::Duration) {
 #[async_trait]
 impl Computer for Workers {
     async fn run(&self, job: Job, host: &mut dyn Host) -> Result<Computed, StepError> {
-        run::Run::new(&self.0, &job)?.to_end(host).await
+        run::Run::new(&self.0, &job)?.finish(host).await
     }
 }

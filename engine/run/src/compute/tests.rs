@@ -5,6 +5,7 @@ mod behave;
 mod bound;
 mod death;
 mod express;
+mod remember;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -48,13 +49,17 @@ fn command() -> WorkerCommand {
 
 /// A block whose source begins on line 7 of its file.
 fn block(code: &str) -> Block {
+    let imports = match code.len() {
+        0..=100_000 => super::prelude::mentioned(code).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
     let callee = |kind| Callee { kind, effect: Effect::Read, idempotent: true, reconcile: None };
     Block {
         source: code.to_owned(),
         code: code.to_owned(),
         line: 7,
         reads: Vec::new(),
-        imports: super::prelude::mentioned(code).map(str::to_owned).collect(),
+        imports,
         lists_names: false,
         calls: BTreeMap::from([
             ("git_log".to_owned(), callee(CalleeKind::Tool)),

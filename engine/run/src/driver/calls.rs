@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aa_spec::tool::ErrorKind;
+use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::lines::LineSender;
 use super::veil::Veil;
 use super::{Drive, Means};
+use crate::compute::Computer;
 use crate::event::{RunId, StepError, StepPath, Time};
 use crate::machine::Call;
 use crate::tool::{CallContext, Tool};
@@ -21,6 +23,10 @@ use crate::tool::{CallContext, Tool};
 /// How long a call that was asked to stop may take for it. Longer than any tool of ours
 /// needs to end its processes.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// How long after its deadline a call is stopped that does not keep it by itself. Tools
+/// know best what was late, so theirs is the first word.
+pub(super) const LEEWAY: TimeDelta = TimeDelta::milliseconds(200);
 
 /// The calls that a run makes at the moment.
 pub(super) struct Calls {
@@ -30,8 +36,8 @@ pub(super) struct Calls {
     running: BTreeMap<StepPath, Running>,
 }
 
-/// What every call of a run needs.
-struct Shared {
+/// What every call and block of a run needs.
+pub(super) struct Shared {
     means: Means,
     run: RunId,
     folder: PathBuf,
@@ -65,6 +71,11 @@ impl Calls {
             step_of: HashMap::new(),
             running: BTreeMap::new(),
         }
+    }
+
+    /// What blocks need as well.
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -188,9 +199,10 @@ async fn limited(
 ) -> Result<Value, StepError> {
     let mut call = tool.call(context, args);
     let late = tokio::select! {
+        biased;
         result = &mut call => return result.map_err(StepError::from),
         () = context.cancel.cancelled() => false,
-        () = shared.reached(deadline) => true,
+        () = shared.reached(deadline.map(|time| time.checked_add_signed(LEEWAY).unwrap_or(time))) => true,
     };
     context.cancel.cancel();
     let kind = if late { ErrorKind::Timeout } else { ErrorKind::Cancelled };
@@ -209,12 +221,27 @@ impl Shared {
     /// When a call must be over: by its own deadline, or by what the settings allow.
     fn deadline(&self, call: &Call) -> Option<Time> {
         call.deadline.or_else(|| {
-            let longest = chrono::TimeDelta::from_std(self.means.call_timeout?).ok()?;
+            let longest = TimeDelta::from_std(self.means.call_timeout?).ok()?;
             self.means.clock.now().checked_add_signed(longest)
         })
     }
 
-    async fn reached(&self, deadline: Option<Time>) {
+    /// Runs blocks, if this build can.
+    pub(super) fn computer(&self) -> Option<Arc<dyn Computer>> {
+        self.means.computer.clone()
+    }
+
+    pub(super) fn veil(&self) -> &Veil {
+        &self.veil
+    }
+
+    /// A time of the run's clock as one of the process.
+    pub(super) fn instant(&self, deadline: Option<Time>) -> Option<Instant> {
+        let left = (deadline? - self.means.clock.now()).to_std().unwrap_or_default();
+        Instant::now().checked_add(left)
+    }
+
+    pub(super) async fn reached(&self, deadline: Option<Time>) {
         match deadline {
             Some(time) => self.means.clock.sleep_until(time).await,
             None => std::future::pending().await,
@@ -227,13 +254,12 @@ impl Shared {
         deadline: Option<Time>,
         cancel: CancellationToken,
     ) -> CallContext {
-        let left = deadline.map(|time| (time - self.means.clock.now()).to_std().unwrap_or_default());
         let (shared, step) = (Arc::clone(self), call.step.clone());
         CallContext {
             run: Some(self.run),
             step: call.step.clone(),
             idempotency_key: call.idempotency_key.clone(),
-            deadline: left.and_then(|left| Instant::now().checked_add(left)),
+            deadline: self.instant(deadline),
             cancel,
             progress: Arc::new(move |line| shared.lines.send(&step, shared.veil.hide(line))),
             folder: self.folder.clone(),

@@ -4,6 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
+use crate::compute::Computer;
+#[cfg(feature = "compute")]
+use crate::compute::{WorkerCommand, Workers};
 use crate::driver::{AfterCommit, Means, WallClock};
 use crate::home::{FileError, Home, Kind};
 use crate::settings::{SecretStore, Settings};
@@ -22,6 +25,8 @@ pub(super) struct Parts {
     nudge: watch::Sender<()>,
     store: LazyStore,
     toolbox: Mutex<Option<Toolbox>>,
+    #[cfg(feature = "compute")]
+    workers: Workers,
 }
 
 impl Parts {
@@ -33,6 +38,8 @@ impl Parts {
             nudge: watch::Sender::new(()),
             store: LazyStore::new(&settings.state_folder, settings.store),
             toolbox: Mutex::default(),
+            #[cfg(feature = "compute")]
+            workers: Workers::new(WorkerCommand::own(), settings.compute.clone()),
             settings,
         }
     }
@@ -55,11 +62,24 @@ impl Parts {
         Ok(toolbox.insert(Toolbox::new(modules, &self.options())).clone())
     }
 
+    /// Runs blocks, if this build can; no worker is started before the first block.
+    #[cfg(feature = "compute")]
+    fn computer(&self) -> Option<Arc<dyn Computer>> {
+        Some(Arc::new(self.workers.clone()))
+    }
+
+    #[cfg(not(feature = "compute"))]
+    #[expect(clippy::unused_self, reason = "the same as where there are workers")]
+    fn computer(&self) -> Option<Arc<dyn Computer>> {
+        None
+    }
+
     /// What a driver needs beside its run.
     pub(super) fn means(&self, after_commit: Option<AfterCommit>) -> Result<Means, FileError> {
         let toolbox = self.toolbox()?;
         Ok(Means {
             tools: Arc::new(move |name| toolbox.tool(name)),
+            computer: self.computer(),
             permits: Arc::clone(&self.permits),
             secrets: self.secrets.clone(),
             clock: Arc::new(WallClock),

@@ -38,8 +38,9 @@ pub(super) fn limits(layers: &mut Layers<'_>) -> Limits {
 fn timeout(layers: &mut Layers<'_>, usual: Duration) -> Duration {
     const KEY: &str = "compute.timeout";
     let parse = |text: &str| aa_spec::duration::parse_ms(text).map(|_| text.to_owned());
-    let (text, origin) =
-        layers.scalar(KEY, |c| &c.compute.timeout, parse).unwrap_or(("5s".to_owned(), Origin::Default));
+    let (text, origin) = layers
+        .scalar(KEY, |c| &c.compute.timeout, parse)
+        .unwrap_or_else(|| ("5s".to_owned(), Origin::Default));
     layers.note(KEY, json!(text), origin);
     aa_spec::duration::parse_ms(&text).map_or(usual, Duration::from_millis)
 }

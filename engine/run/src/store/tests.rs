@@ -67,7 +67,7 @@ fn begun(run: RunId) -> Result<Vec<Event>, StoreError> {
 }
 
 fn completed(output: Value) -> Body {
-    Body::StepCompleted { step: StepPath("a".to_owned()), output, duration_ms: 1 }
+    Body::StepCompleted { step: StepPath("a".to_owned()), output, duration_ms: 1, reads: Vec::new() }
 }
 
 fn over() -> Body {

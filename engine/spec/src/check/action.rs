@@ -10,6 +10,7 @@ use super::library::Lookup;
 use super::reference::{Reads, Site};
 use crate::name::{fold, list};
 use crate::plan::{Action, SkillPlan};
+use crate::shape::is_stand_in;
 use crate::skill::{Confirm, Step};
 use crate::source::Span;
 use crate::template::{Expression, Template};
@@ -119,15 +120,21 @@ impl Checker<'_, '_> {
 
     pub(super) fn tool(&mut self, name: &Spanned<String>) -> Option<Arc<ToolSpec>> {
         let spec = self.library.catalog.tool(&name.value);
-        if spec.is_none() {
+        if spec.is_none() && !is_stand_in(name) {
             let known = self.library.catalog.tool_names();
-            let problem = self.error("unknown-tool", name.span, format!("there is no tool `{}`", name.value));
+            // Read leniently, the step fails when its turn comes.
+            let problem = self
+                .unknown("unknown-tool", name.span, format!("there is no tool `{}`", name.value))
+                .about(&name.value);
             self.report(problem.suggest(&name.value, known.iter().map(String::as_str)));
         }
         spec
     }
 
     pub(super) fn sub_skill(&mut self, name: &Spanned<String>) -> Option<Arc<SkillPlan>> {
+        if is_stand_in(name) {
+            return None;
+        }
         let problem = match self.library.skill(&fold(&name.value)) {
             Lookup::Found(plan) => return Some(plan),
             Lookup::Faulty => {
@@ -138,6 +145,7 @@ impl Checker<'_, '_> {
                 let known = self.library.catalog.skill_names();
                 let message = format!("there is no skill `{}`", name.value);
                 self.error("unknown-skill", name.span, message)
+                    .about(&name.value)
                     .suggest(&name.value, known.iter().map(String::as_str))
             }
             Lookup::Recursive(through) => {
@@ -160,8 +168,9 @@ impl Checker<'_, '_> {
                 let span = step.tool.as_ref().map_or(step.name.span, |tool| tool.span);
                 let site = site.with_secrets();
                 let Target::Tool(spec) = target else {
-                    self.arguments(args, None, &site, reads);
-                    return nothing();
+                    let args = self.arguments(args, None, &site, reads);
+                    let Some(tool) = step.tool.as_ref() else { return nothing() };
+                    return Action::Tool { tool: fold(&tool.value), args, reconcile: None };
                 };
                 let args = self.arguments(args, Some(&Signature::of_tool(spec, span)), &site, reads);
                 Action::Tool { tool: spec.name.clone(), args, reconcile: spec.reconcile.clone() }

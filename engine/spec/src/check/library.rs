@@ -10,7 +10,6 @@ use crate::compute::{Block, CalleeKind};
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::name::fold;
 use crate::plan::{Action, SkillPlan, StepPlan};
-use crate::skill::Skill;
 use crate::source::Source;
 
 /// Skills in skills, counted from the outside.
@@ -67,7 +66,8 @@ impl<'c> Library<'c> {
 
     /// Reads one text.
     pub(super) fn read(&mut self, source: &Source) -> (Option<SkillPlan>, Vec<Diagnostic>) {
-        let (skill, mut diagnostics) = crate::shape::read::<Skill>(source);
+        let (skill, mut diagnostics) = crate::dialect::read(source);
+        self.strictness.lower(&mut diagnostics);
         let plan = skill.map(|skill| {
             self.open.push(fold(&skill.name.value));
             let mut checker = Checker::new(source, self);
@@ -90,7 +90,10 @@ impl<'c> Library<'c> {
                 return Lookup::TooDeep;
             }
             let Some(source) = self.catalog.skill(name) else { return Lookup::Unknown };
+            let outer = self.strictness;
+            self.strictness.lenient |= self.catalog.is_lenient(name);
             let plan = self.read_named(name, &source);
+            self.strictness = outer;
             self.done.insert(name.to_owned(), plan);
         }
         match self.done.get(name) {

@@ -14,7 +14,7 @@ const DEEPEST: usize = 100;
 
 /// Why a value cannot leave.
 #[derive(Debug, thiserror::Error)]
-#[error("{place}{what}")]
+#[error("{place}it {what}")]
 pub(super) struct Unfit {
     place: Place,
     what: String,
@@ -134,20 +134,13 @@ fn describe(value: &MontyObject) -> String {
         }
         MontyObject::Type(_) => "is a class".to_owned(),
         MontyObject::Function { .. } | MontyObject::BuiltinFunction(_) => "is a function".to_owned(),
+        MontyObject::Repr(_) => "is a function, an iterator or the like".to_owned(),
         other => format!("is a value of the type `{}`", other.type_name()),
     }
 }
 
 fn refuse(what: impl Into<String>) -> Unfit {
-    let what = what.into();
-    Unfit {
-        place: Place::default(),
-        what: if what.starts_with("has") || what.starts_with("is") || what.starts_with("contains") {
-            format!("it {what}")
-        } else {
-            what
-        },
-    }
+    Unfit { place: Place::default(), what: what.into() }
 }
 
 fn within(mut unfit: Unfit, part: String) -> Unfit {

@@ -70,7 +70,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs it, again if its worker is killed.
-    pub(super) async fn to_end(mut self, host: &mut dyn Host) -> Result<Computed, StepError> {
+    pub(super) async fn finish(mut self, host: &mut dyn Host) -> Result<Computed, StepError> {
         let mut last = String::new();
         for _ in 0..TRIES {
             match self.once(host).await {

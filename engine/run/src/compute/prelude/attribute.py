@@ -12,7 +12,7 @@ def _has(value, name):
 def _attr(value, name):
     if isinstance(value, dict) and name in value:
         return value[name]
-    if value.__class__ is RuntimeError and name == "kind":
+    if name == "kind" and isinstance(value, RuntimeError):
         return str(value).split(":")[0]
     return getattr(value, name)
 def _attr_or_none(value, name):

@@ -1,5 +1,4 @@
-//! The parsers give in the interpreter what they give in CPython, each with nothing but what
-//! it needs; `memory` makes the calls that it should.
+//! Each definition comes with nothing but what it needs; `memory` makes the calls that it should.
 
 use aa_spec::compute::vocabulary;
 use monty::{MontyRun, RunProgress};
@@ -9,9 +8,6 @@ use monty_types::{
 use serde_json::{Value, json};
 
 use super::*;
-
-/// What `tests/oracle/parsers.py` has written.
-const ORACLE: &str = include_str!("../../../../../../tests/oracle/parsers.json");
 
 /// A `call_tool` of Python that answers `memory_read` from `known` and keeps all calls.
 const CALL_TOOL: &str = "
@@ -62,29 +58,10 @@ fn literal(value: &Value) -> String {
 }
 
 #[test]
-fn parsers_give_what_they_give_in_cpython() {
-    let cases: Vec<Value> = serde_json::from_str(ORACLE).unwrap();
-    assert!(cases.len() > 200);
-    let mut wrong = Vec::new();
-    for case in &cases {
-        let name = case["call"].as_str().unwrap();
-        let found = run(&text([name]), &format!("{name}(*{})", literal(&case["args"])));
-        if found != case["result"] {
-            wrong.push(format!("{name}{}\n  gives {found}\n  not   {}", case["args"], case["result"]));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let public: BTreeSet<_> = public_parsers().map(|index| ALL[index].name).collect();
-    let mut tested: BTreeSet<_> = cases.iter().map(|case| case["call"].as_str().unwrap()).collect();
-    tested.insert("BOT_PATTERNS");
-    assert_eq!(public, tested, "the oracle does not know every parser");
-}
-
-#[test]
 fn the_checker_knows_what_is_here_and_what_it_calls() {
     let parsers: BTreeSet<_> = public_parsers().map(|index| ALL[index].name).collect();
     assert_eq!(parsers, vocabulary::PARSERS.iter().copied().collect());
-    let reading = parsers.into_iter().filter(|name| text([name]).contains("config["));
+    let reading = parsers.into_iter().filter(|name| text([*name]).contains("config["));
     assert_eq!(reading.collect::<Vec<_>>(), vocabulary::CONFIGURED_PARSERS);
     let memory = text(["memory"]);
     let methods = memory.lines().filter_map(|line| line.strip_prefix("    def ")?.split('(').next());
@@ -96,7 +73,8 @@ fn the_checker_knows_what_is_here_and_what_it_calls() {
 fn are_expected(expression: &str, calls: &Value) -> bool {
     let word = expression.split('(').next().unwrap();
     let method = vocabulary::MEMORY.iter().find(|(name, _)| word.strip_prefix("memory.") == Some(*name));
-    let tools = method.map_or(&[word] as &[&str], |(_, tools)| *tools);
+    let own = [word];
+    let tools = method.map_or(&own[..], |(_, tools)| *tools);
     calls.as_array().unwrap().iter().all(|call| tools.contains(&call[0].as_str().unwrap()))
 }
 
@@ -134,6 +112,16 @@ fn only_what_is_needed_is_taken() {
     for name in ["", "parsers.", "parsers.memoryx", "slugify", "datetime"] {
         assert!(!has(name), "{name}");
     }
+}
+
+#[test]
+fn a_prelude_is_put_together_of_both_kinds() {
+    let code = super::super::assemble(["slugify_text", "re", "memory"]).unwrap();
+    assert!(code.starts_with("import re\n") && code.ends_with('\n'), "{code}");
+    assert_eq!(run(&code, "[slugify_text('A b'), re.escape('a.')]"), json!(["a-b", "a\\."]));
+    assert_eq!(super::super::assemble(["memory", "no_such"]), Err("no_such".to_owned()));
+    let used: Vec<_> = super::super::mentioned("slugify_text(x) + json.dumps(y)").collect();
+    assert_eq!(used, ["slugify_text", "json"]);
 }
 
 #[test]

@@ -268,6 +268,7 @@ eval("1")
 x = 1j
 dir(x)
 type Y = int
+z = f"{x=} {x.y=}"
 globals()["x"]
 "#;
 

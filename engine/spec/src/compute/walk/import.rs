@@ -31,7 +31,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn imports_from(&mut self, import: &StmtImportFrom) {
-        let module = import.module.as_ref().map(|module| module.as_str()).unwrap_or_default();
+        let module = import.module.as_deref().unwrap_or_default();
         for alias in &import.names {
             self.set(alias.asname.as_ref().unwrap_or(&alias.name));
         }

@@ -18,7 +18,7 @@ use super::scope::{Owner, Scopes};
 use super::vocabulary;
 
 /// Nested that deeply, code is a mistake; the interpreter gives up not much later.
-const DEEPEST: usize = 100;
+const DEEPEST: usize = 180;
 
 pub(super) struct Walk<'a> {
     source: &'a str,

@@ -132,6 +132,10 @@ fn imports_from_elsewhere_become_words_of_the_prelude() {
         ),
         ("from scripts.common.config_loader import load_config", "pass"),
         ("from scripts.common import parsers, memory as m", "m = memory"),
+        (
+            "try:\n    from server.x import y\nexcept ImportError:\n    y = None",
+            "try:\n    from server.x import y\nexcept ImportError:\n    y = None",
+        ),
         ("import scripts.common.memory as memory", "pass"),
         (
             "from scripts.common.memory import read_memory",
@@ -264,6 +268,7 @@ eval("1")
 x = 1j
 dir(x)
 type Y = int
+z = f"{x=} {x.y=}"
 globals()["x"]
 "#;
 

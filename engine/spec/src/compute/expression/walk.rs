@@ -206,7 +206,9 @@ impl<'a> Walk<'a> {
             self.bind(&generator.target);
             generator.ifs.iter().for_each(|test| self.visit_expr(test));
         }
-        parts.iter().for_each(|part| self.visit_expr(part));
+        for part in parts {
+            self.visit_expr(part);
+        }
         self.bound.pop();
     }
 
@@ -258,8 +260,9 @@ impl<'a> Walk<'a> {
     }
 
     fn refuse(&mut self, message: &str, hint: &str, at: TextRange) {
-        let error = SyntaxError::at(at.start().to_usize(), message);
-        self.refused.get_or_insert(SyntaxError { hint: hint.to_owned(), ..error });
+        let at = at.start().to_usize();
+        self.refused
+            .get_or_insert_with(|| SyntaxError { hint: hint.to_owned(), ..SyntaxError::at(at, message) });
     }
 }
 
@@ -284,7 +287,9 @@ impl<'a> Visitor<'a> for Walk<'a> {
             Expr::Compare(compare) => self.compare(compare),
             Expr::BoolOp(operation) => {
                 if let Some((last, others)) = operation.values.split_last() {
-                    others.iter().for_each(|value| self.guarded(value));
+                    for value in others {
+                        self.guarded(value);
+                    }
                     self.visit_expr(last);
                 }
             }

@@ -58,7 +58,7 @@ fn expressions_and_texts_are_as_in_jinja() {
         let found = evaluated(case, &scope(&corpus, case));
         let agrees = found.as_ref() == case.get("value");
         if found.as_ref() != wanted(case) || agrees != case.get("differs").is_none() {
-            let shown = |value: Option<&Value>| value.map_or("an error".to_owned(), Value::to_string);
+            let shown = |value: Option<&Value>| value.map_or_else(|| "an error".to_owned(), Value::to_string);
             let (text, oracle) = (&case["text"], shown(case.get("value")));
             wrong.push(format!("{text}: {}, and not {oracle}", shown(found.as_ref())));
         }

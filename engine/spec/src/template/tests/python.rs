@@ -9,10 +9,13 @@ use super::scope;
 use crate::compute::Interpreter;
 use crate::template::{Expression, Missing, Scope, Template};
 
+/// The code, the names and the time.
+type Asked = (String, Map<String, Value>, i64);
+
 /// Says what it was asked, and answers with what it was told to.
 struct Witness {
     answer: Result<Value, String>,
-    asked: Mutex<Vec<(String, Map<String, Value>, i64)>>,
+    asked: Mutex<Vec<Asked>>,
 }
 
 impl Interpreter for Witness {

@@ -19,6 +19,9 @@ pub use file::FileError;
 
 use crate::settings::Settings;
 
+/// The largest file of data that is read beside a text, in bytes.
+const LARGEST: u64 = 64 << 20;
+
 /// What can be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -28,6 +31,8 @@ pub enum Kind {
     Module,
     /// A persona.
     Persona,
+    /// Tests of a skill: a file `NAME.test.yaml` among the skills.
+    Test,
 }
 
 /// A file that was found and not yet read.
@@ -89,7 +94,7 @@ impl Home {
     pub fn find(&self, kind: Kind, name: &str) -> Result<Option<Entry>, FileError> {
         let name = fold(name);
         for layer in self.layers(kind) {
-            if let Some(entry) = self.entries(&layer)?.remove(&name) {
+            if let Some(entry) = self.entries(kind, &layer)?.remove(&name) {
                 return Ok(Some(entry));
             }
         }
@@ -115,7 +120,7 @@ impl Home {
     pub fn all(&self, kind: Kind) -> Result<Vec<Entry>, FileError> {
         let mut all = Vec::new();
         for layer in self.layers(kind) {
-            all.extend(self.entries(&layer)?.into_values());
+            all.extend(self.entries(kind, &layer)?.into_values());
         }
         all.extend(shipped_entries(kind).into_values());
         Ok(all)
@@ -148,6 +153,25 @@ impl Home {
         }
     }
 
+    /// The bytes of a file that another one names by a relative path, and the path shown.
+    ///
+    /// # Errors
+    /// It is not there, too large, or cannot be read.
+    pub fn beside(&self, entry: &Entry, path: &str) -> Result<(Vec<u8>, String), FileError> {
+        match &entry.place {
+            Place::File(of) => {
+                let path = of.parent().unwrap_or(of).join(path);
+                file::bytes(&path, LARGEST).map(|bytes| (bytes, self.shown(&path)))
+            }
+            Place::Shipped(kind, _) => {
+                let shown = format!("shipped {}/{path}", kind.folder());
+                let bytes = shipped::get(*kind, path);
+                let bytes = bytes.ok_or_else(|| FileError::new(Path::new(&shown), "there is no such file"))?;
+                Ok((bytes.into_owned(), shown))
+            }
+        }
+    }
+
     /// A path as people see it.
     pub fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
@@ -170,7 +194,7 @@ impl Home {
         let project = self.project.iter().map(|folder| own("project", folder));
         let mut layers: Vec<Layer> = project.chain([own("user", &self.user)]).collect();
         match kind {
-            Kind::Skill => {
+            Kind::Skill | Kind::Test => {
                 layers.extend(self.skills.iter().map(|(folder, lenient)| configured(folder, *lenient)));
             }
             Kind::Module => layers.extend(self.modules.iter().map(|folder| configured(folder, false))),
@@ -180,7 +204,7 @@ impl Home {
     }
 
     /// The YAML files of a folder, by canonical name; none when there is no such folder.
-    fn entries(&self, layer: &Layer) -> Result<BTreeMap<String, Entry>, FileError> {
+    fn entries(&self, kind: Kind, layer: &Layer) -> Result<BTreeMap<String, Entry>, FileError> {
         let failed = |error: io::Error| FileError::new(&layer.folder, error);
         let listing = match fs::read_dir(&layer.folder) {
             Ok(listing) => listing,
@@ -192,7 +216,7 @@ impl Home {
         let mut entries = BTreeMap::<String, Entry>::new();
         for item in listing {
             let file_name = item.map_err(failed)?.file_name();
-            let Some(name) = file_name.to_str().and_then(stem) else { continue };
+            let Some(name) = file_name.to_str().and_then(|file| stem(kind, file)) else { continue };
             let path = layer.folder.join(&file_name);
             let entry = Entry {
                 name: name.clone(),
@@ -216,7 +240,7 @@ impl Kind {
     /// The folder that holds files of this kind.
     fn folder(self) -> &'static str {
         match self {
-            Self::Skill => "skills",
+            Self::Skill | Self::Test => "skills",
             Self::Module => "tools",
             Self::Persona => "personas",
         }
@@ -225,7 +249,7 @@ impl Kind {
 
 fn shipped_entries(kind: Kind) -> BTreeMap<String, Entry> {
     let entry = |file: &str| {
-        let name = stem(file)?;
+        let name = stem(kind, file)?;
         let entry = Entry {
             name: name.clone(),
             layer: "shipped".to_owned(),
@@ -238,9 +262,15 @@ fn shipped_entries(kind: Kind) -> BTreeMap<String, Entry> {
     shipped::names(kind).iter().filter_map(|file| entry(file)).collect()
 }
 
-/// The canonical name that a file's name gives; none for hidden and other files.
-fn stem(file: &str) -> Option<String> {
+/// The canonical name that a file's name gives; none for hidden and other files. Tests of a
+/// skill lie beside it under its name and are no skill.
+fn stem(kind: Kind, file: &str) -> Option<String> {
     let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml"))?;
+    let stem = match (kind, stem.strip_suffix(".test")) {
+        (Kind::Test, name) => name?,
+        (Kind::Skill, Some(_)) => return None,
+        _ => stem,
+    };
     (!stem.is_empty() && !stem.starts_with('.')).then(|| fold(stem))
 }
 

@@ -50,7 +50,7 @@ pub(super) fn check(parts: &Parts, skill: &str, strictness: Strictness) -> Resul
     Ok(CheckedSkill { source, plan, diagnostics })
 }
 
-fn find(parts: &Parts, skill: &str) -> Result<Entry, StartError> {
+pub(super) fn find(parts: &Parts, skill: &str) -> Result<Entry, StartError> {
     if is_path(skill) {
         return Ok(parts.home.at(Path::new(skill)));
     }
@@ -63,7 +63,7 @@ fn find(parts: &Parts, skill: &str) -> Result<Entry, StartError> {
 }
 
 /// A name has no slash and no ending.
-fn is_path(skill: &str) -> bool {
+pub(super) fn is_path(skill: &str) -> bool {
     let path = Path::new(skill);
     skill.contains('/') || path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
 }

@@ -17,6 +17,8 @@ mod config;
 mod help;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
 mod output;
+/// Skills without their services.
+mod rehearsal;
 /// Killed after every event, resumed each time.
 mod resume;
 /// Looking at runs, comparing them, taking them back.

@@ -179,7 +179,7 @@ async fn create(store: &Store) -> Lease {
         env: Map::new(),
         folder: String::new(),
         dry_run: false,
-            stubs: None,
+        stubs: None,
     };
     let new = NewRun {
         skill: "s".to_owned(),

@@ -166,7 +166,8 @@ impl Home {
             Place::Shipped(kind, _) => {
                 let shown = format!("shipped {}/{path}", kind.folder());
                 let bytes = shipped::get(*kind, path);
-                let bytes = bytes.ok_or_else(|| FileError::new(Path::new(&shown), "there is no such file"))?;
+                let bytes =
+                    bytes.ok_or_else(|| FileError::new(Path::new(&shown), "there is no such file"))?;
                 Ok((bytes.into_owned(), shown))
             }
         }

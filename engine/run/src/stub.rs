@@ -26,7 +26,8 @@ use self::secrets::StageSecrets;
 use self::tool::StubTool;
 use crate::driver::{Clock, Journal, Means};
 use crate::event::{Body, Event, StepPath, Time};
-use crate::tool::Tool;
+use crate::tool::{Tool, touches_nothing};
+use crate::toolbox::Toolbox;
 
 /// The stage of one stubbed run.
 pub struct Stage {
@@ -129,8 +130,8 @@ impl Stage {
         let spec = real.spec();
         let prompter = self.prompter();
         let takes_place = match prompter.script().others {
-            Others::Fail => false,
-            Others::Reads => spec.effect == Effect::Read,
+            Others::Fail => touches_nothing(spec),
+            Others::Reads => touches_nothing(spec) || spec.effect == Effect::Read,
             Others::Real => true,
         };
         if takes_place && !prompter.knows(&spec.name) {
@@ -141,7 +142,12 @@ impl Stage {
     }
 
     /// The answer of a call.
-    fn answer(&self, tool: &str, step: &StepPath, args: &Map<String, Value>) -> Result<Option<Reply>, EvalError> {
+    fn answer(
+        &self,
+        tool: &str,
+        step: &StepPath,
+        args: &Map<String, Value>,
+    ) -> Result<Option<Reply>, EvalError> {
         self.prompter().answer(&Question { tool, step: &step.0, args })
     }
 
@@ -192,6 +198,11 @@ pub(crate) fn unused_answer(spot: &Spot, source: &Source, span: Span) -> Diagnos
 /// Whether a step of that kind calls a tool.
 pub(crate) fn is_call(kind: &str) -> bool {
     matches!(kind, "tool" | "undo" | "reconcile")
+}
+
+/// Whether a tool of that name is one that somebody may want to stand in for.
+pub(crate) fn has_services(toolbox: &Toolbox, tool: &str) -> bool {
+    toolbox.tool(tool).is_none_or(|tool| !touches_nothing(tool.spec()))
 }
 
 impl std::fmt::Debug for Stage {

@@ -22,8 +22,10 @@ pub(super) fn run(args: &ToTestArgs, context: &Context<'_>) -> Result<Exit, Fail
     }
     let Some(output) = &args.output else {
         if !recording.files.is_empty() {
-            return Err(Failure::usage(format!("run {run} has big values, which go to files beside the test"))
-                .hint("name the file of the test with `--output`"));
+            return Err(Failure::usage(format!(
+                "run {run} has big values, which go to files beside the test"
+            ))
+            .hint("name the file of the test with `--output`"));
         }
         printer.write(recording.text.as_bytes());
         return Ok(Exit::Ok);

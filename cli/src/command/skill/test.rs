@@ -44,8 +44,9 @@ pub(super) fn run(args: &TestArgs, context: &Context<'_>) -> Result<Exit, Failur
     }
     if verdicts.is_empty() {
         // A run of no tests must not look like one of tests that pass.
-        return Err(Failure::not_found("there are no tests to run")
-            .hint("the tests of `NAME.yaml` are in `NAME.test.yaml` beside it; `aa run to-test` makes one of a run"));
+        return Err(Failure::not_found("there are no tests to run").hint(
+            "the tests of `NAME.yaml` are in `NAME.test.yaml` beside it; `aa run to-test` makes one of a run",
+        ));
     }
     let failed = verdicts.iter().any(|verdict| !verdict.faults.is_empty());
     Ok(if failed { Exit::Failed } else { Exit::Ok })
@@ -115,9 +116,7 @@ fn sum_up(verdicts: &[Verdict], took: Duration, printer: &Printer) {
 }
 
 fn object(verdict: &Verdict) -> Value {
-    let fault = |fault: &Fault| {
-        json!({"what": fault.what, "message": fault.message, "path": verdict.path, "line": fault.line, "diff": fault.diff})
-    };
+    let fault = |fault: &Fault| json!({"what": fault.what, "message": fault.message, "path": verdict.path, "line": fault.line, "diff": fault.diff});
     json!({
         "skill": verdict.skill,
         "test": verdict.test,

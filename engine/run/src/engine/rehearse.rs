@@ -19,8 +19,8 @@ use std::time::Instant;
 use self::case::Case;
 pub use self::files::{StubFile, TestFile};
 pub(super) use self::files::{stubs, tests};
-pub(super) use self::record::record;
 pub use self::record::Recording;
+pub(super) use self::record::record;
 pub use self::verdict::{DiffLine, Fault, Verdict};
 
 /// Runs the wanted tests, as many at once as there are processors.

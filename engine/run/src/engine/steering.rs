@@ -246,9 +246,8 @@ impl Stubs {
         else {
             return Err(corrupt(run.id, "its canned answers are gone".to_owned()).into());
         };
-        let script = serde_json::from_str(&store.kept(run.id, hash)?).map_err(|error| {
-            corrupt(run.id, format!("its canned answers cannot be read: {error}"))
-        })?;
+        let script = serde_json::from_str(&store.kept(run.id, hash)?)
+            .map_err(|error| corrupt(run.id, format!("its canned answers cannot be read: {error}")))?;
         Ok(Some(Self { script, events }))
     }
 }

@@ -68,7 +68,11 @@ impl VirtualClock {
         let mut state = self.state();
         let key = (until, state.next);
         state.next += 1;
-        if nap { state.naps.insert(key) } else { state.watchers.insert(key) };
+        if nap {
+            state.naps.insert(key)
+        } else {
+            state.watchers.insert(key)
+        };
         drop(state);
         self.changes.send_modify(|number| *number += 1);
         Bed { clock: self, key }

@@ -54,7 +54,11 @@ impl StubTool {
     /// The failure of a call without an answer, with the YAML that would give it one.
     fn missing(&self, context: &CallContext, args: &Map<String, Value>) -> ToolError {
         let name = &self.spec.name;
-        let what = if self.stage.prompter().knows(name) { "no canned answer left that fits" } else { "no canned answer" };
+        let what = if self.stage.prompter().knows(name) {
+            "no canned answer left that fits"
+        } else {
+            "no canned answer"
+        };
         let shown = short(&Value::Object(args.clone()).to_string());
         let message = format!(
             "tool `{name}` has {what}; add one under `tools:`, e.g. `{name}: [{{args: {shown}, result: …}}]`"

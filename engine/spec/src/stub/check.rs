@@ -56,12 +56,7 @@ pub fn read(source: &Source, world: World<'_>) -> (Option<Checked>, Vec<Diagnost
 }
 
 /// Checks canned answers; `node` is what `stubs` was read from.
-pub fn check(
-    source: &Source,
-    node: &Node,
-    stubs: &Stubs,
-    world: World<'_>,
-) -> (Checked, Vec<Diagnostic>) {
+pub fn check(source: &Source, node: &Node, stubs: &Stubs, world: World<'_>) -> (Checked, Vec<Diagnostic>) {
     let checked = Checked { script: Script::default(), places: BTreeMap::new() };
     let mut checker = Checker { source, world, checked, diagnostics: Vec::new() };
     checker.checked.script.others = stubs.others.map(|others| others.value).unwrap_or_default();
@@ -144,7 +139,9 @@ impl Checker<'_> {
             (None, None, None) => {
                 let problem =
                     Diagnostic::error("bad-answer", self.source, span, "an answer that gives nothing");
-                self.report(problem.hint("add `result: …` (null is one too) or `error: {kind: …, message: …}`"));
+                self.report(
+                    problem.hint("add `result: …` (null is one too) or `error: {kind: …, message: …}`"),
+                );
                 None
             }
             _ => {
@@ -158,7 +155,13 @@ impl Checker<'_> {
     fn result(&mut self, node: &Node, spec: Option<&ToolSpec>) -> Option<Template> {
         let template = self.template(node)?;
         if template.is_constant() {
-            self.fits(spec, &template.render(&crate::template::Scope::default(), crate::template::Missing::Null).ok()??, node);
+            self.fits(
+                spec,
+                &template
+                    .render(&crate::template::Scope::default(), crate::template::Missing::Null)
+                    .ok()??,
+                node,
+            );
         }
         Some(template)
     }
@@ -221,7 +224,11 @@ impl Checker<'_> {
             Kind::Scalar(Value::String(text)) => text.clone(),
             Kind::Scalar(Value::Bool(constant)) => constant.to_string(),
             _ => {
-                self.error("bad-expression", node.span, "`when` must be an expression, e.g. `args.limit > 3`");
+                self.error(
+                    "bad-expression",
+                    node.span,
+                    "`when` must be an expression, e.g. `args.limit > 3`",
+                );
                 return None;
             }
         };

@@ -90,9 +90,8 @@ impl Prompter {
     /// The answers that nothing has asked for.
     pub fn unused(&self) -> Vec<Spot> {
         let tools = self.script.tools.iter();
-        let tools = tools.flat_map(|(tool, answers)| {
-            (0..answers.len()).map(|index| Spot::Tool(tool.clone(), index))
-        });
+        let tools =
+            tools.flat_map(|(tool, answers)| (0..answers.len()).map(|index| Spot::Tool(tool.clone(), index)));
         let questions = self.script.answers.keys().cloned().map(Spot::Question);
         tools.chain(questions).filter(|spot| !self.given.contains_key(spot)).collect()
     }
@@ -115,9 +114,12 @@ impl Prompter {
 
 impl Canned {
     fn fits(&self, question: &Question<'_>, scope: &Scope) -> Result<bool, EvalError> {
-        let step = self.step.as_ref().is_none_or(|step| step == question.step || step == plain(question.step));
+        let step =
+            self.step.as_ref().is_none_or(|step| step == question.step || step == plain(question.step));
         let args = self.args.as_ref().is_none_or(|wanted| {
-            wanted.iter().all(|(name, value)| argument(question.args, name).is_some_and(|arg| includes(arg, value)))
+            wanted
+                .iter()
+                .all(|(name, value)| argument(question.args, name).is_some_and(|arg| includes(arg, value)))
         });
         if !(step && args) {
             return Ok(false);
@@ -127,7 +129,8 @@ impl Canned {
 }
 
 fn argument<'a>(args: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    args.get(name).or_else(|| args.iter().find(|(known, _)| fold(known) == fold(name)).map(|(_, value)| value))
+    args.get(name)
+        .or_else(|| args.iter().find(|(known, _)| fold(known) == fold(name)).map(|(_, value)| value))
 }
 
 /// The path of a step without the item: `fan` of `fan[3]`.
@@ -142,7 +145,8 @@ pub fn includes(value: &Value, wanted: &Value) -> bool {
             wanted.iter().all(|(key, wanted)| value.get(key).is_some_and(|value| includes(value, wanted)))
         }
         (Value::Array(value), Value::Array(wanted)) => {
-            value.len() == wanted.len() && value.iter().zip(wanted).all(|(value, wanted)| includes(value, wanted))
+            value.len() == wanted.len()
+                && value.iter().zip(wanted).all(|(value, wanted)| includes(value, wanted))
         }
         (Value::Number(value), Value::Number(wanted)) => {
             value == wanted || (value.as_f64() == wanted.as_f64() && !(value.is_i64() && wanted.is_i64()))

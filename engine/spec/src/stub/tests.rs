@@ -30,7 +30,13 @@ fn world() -> World<'static> {
     World {
         tool: &tool,
         tool_names: &|| vec!["git_log".to_owned(), "git_tag".to_owned()],
-        file: &|path| if path == "big.json" { Ok(json!(["big"])) } else { Err(format!("cannot read `{path}`: it is not there")) },
+        file: &|path| {
+            if path == "big.json" {
+                Ok(json!(["big"]))
+            } else {
+                Err(format!("cannot read `{path}`: it is not there"))
+            }
+        },
         plan: None,
     }
 }

@@ -68,7 +68,10 @@ fn holds(matcher: &str, wanted: &Node, found: Option<&Value>) -> bool {
         "equals" => same(&wanted.to_json(), found),
         "matches" => {
             let text = as_text(found);
-            wanted.as_str().and_then(|pattern| Regex::new(pattern).ok()).is_some_and(|regex| regex.is_match(&text))
+            wanted
+                .as_str()
+                .and_then(|pattern| Regex::new(pattern).ok())
+                .is_some_and(|regex| regex.is_match(&text))
         }
         _ => match (found, wanted.as_str()) {
             (Value::String(text), Some(part)) => text.contains(part),
@@ -89,9 +92,7 @@ fn same(a: &Value, b: &Value) -> bool {
         (Value::Number(a), Value::Number(b)) => {
             a == b || (!(a.is_i64() && b.is_i64()) && a.as_f64() == b.as_f64())
         }
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Value::Object(a), Value::Object(b)) => {
             a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
         }

@@ -131,7 +131,9 @@ fn as_literal(text: &str) -> bool {
     !body.is_empty()
         && !body.ends_with('\n')
         && !body.starts_with([' ', '\t', '\n'])
-        && body.chars().all(|c| c == '\n' || (!c.is_control() && !matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}')))
+        && body.chars().all(|c| {
+            c == '\n' || (!c.is_control() && !matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}'))
+        })
 }
 
 /// Text in one line, in quotes unless every reader takes it for the same text.

@@ -11,7 +11,7 @@ use aa_spec::plan::Plan;
 use aa_spec::source::{Source, Span};
 use aa_spec::stub::{self, Checked, Others, Script, World};
 use aa_spec::test::{self, Test, Tests};
-use aa_spec::yaml::{self, Node};
+use aa_spec::yaml::{self, Node, Spanned};
 use serde_json::Value;
 
 use super::case::{Case, begins};
@@ -63,7 +63,8 @@ pub(in crate::engine) fn stubs(
     };
     let plan = catalog::check(parts, skill, strictness)?.plan;
     let beside = |path: &str| parts.home.beside(&entry, path).map_err(|error| error.to_string());
-    let (checked, diagnostics) = in_world(parts, plan.as_deref(), &beside, |world| stub::read(&source, world))?;
+    let (checked, diagnostics) =
+        in_world(parts, plan.as_deref(), &beside, |world| stub::read(&source, world))?;
     let checked = checked.filter(|_| !has_errors(&diagnostics));
     Ok(StubFile { source, checked, diagnostics })
 }
@@ -82,7 +83,8 @@ pub(in crate::engine) fn tests(parts: &Parts, of: &[String]) -> Result<Vec<TestF
         let skill = catalog::find(parts, name)?.name;
         let found = layered(parts, |entry| entry == skill)?;
         if found.is_empty() {
-            let message = format!("skill `{name}` has no tests; they would be in `{name}.test.yaml` beside it");
+            let message =
+                format!("skill `{name}` has no tests; they would be in `{name}.test.yaml` beside it");
             return Err(StartError::Refused(message));
         }
         files.extend(found);
@@ -235,17 +237,11 @@ impl Maker<'_> {
             script = checked.script;
         }
         if let Some(cassette) = &test.cassette {
-            match self.cassette(&cassette.value, &plan)? {
-                Ok((recorded, mut problems)) => {
-                    diagnostics.append(&mut problems);
-                    script = script.followed_by(recorded.map(|checked| checked.script).unwrap_or_default());
-                }
-                Err(message) => {
-                    diagnostics.push(Diagnostic::error("missing-file", self.source, cassette.span, message));
-                }
-            }
+            script = script.followed_by(self.cassette(cassette, &plan, diagnostics)?);
         }
-        let inputs = Inputs::Json(test.inputs.as_ref().and_then(|node| node.to_json().as_object().cloned()).unwrap_or_default());
+        let inputs = Inputs::Json(
+            test.inputs.as_ref().and_then(|node| node.to_json().as_object().cloned()).unwrap_or_default(),
+        );
         match admission::admit_plan(&parts, plan, &inputs, begins(&test)) {
             Ok(admitted) => Ok(Some(Case { test, parts, admitted, script, places })),
             Err(errors) => {
@@ -260,21 +256,31 @@ impl Maker<'_> {
     }
 
     /// The canned answers of another file.
-    #[expect(clippy::type_complexity, reason = "what a check gives, if there is something to check")]
     fn cassette(
         &self,
-        path: &str,
+        path: &Spanned<String>,
         plan: &Plan,
-    ) -> Result<Result<(Option<Checked>, Vec<Diagnostic>), String>, StartError> {
-        let (bytes, shown) = match (self.beside)(path) {
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Result<Script, StartError> {
+        let (bytes, shown) = match (self.beside)(&path.value) {
             Ok(found) => found,
-            Err(message) => return Ok(Err(message)),
+            Err(message) => {
+                diagnostics.push(Diagnostic::error("missing-file", self.source, path.span, message));
+                return Ok(Script::default());
+            }
         };
         let source = match yaml::decode(&shown, bytes) {
             Ok(source) => source,
-            Err(problem) => return Ok(Ok((None, vec![*problem]))),
+            Err(problem) => {
+                diagnostics.push(*problem);
+                return Ok(Script::default());
+            }
         };
-        Ok(Ok(in_world(self.parts, Some(plan), self.beside, |world| stub::read(&source, world))?))
+        let (checked, problems) =
+            in_world(self.parts, Some(plan), self.beside, |world| stub::read(&source, world))?;
+        let new: Vec<_> = problems.into_iter().filter(|found| !diagnostics.contains(found)).collect();
+        diagnostics.extend(new);
+        Ok(checked.map(|checked| checked.script).unwrap_or_default())
     }
 }
 
@@ -308,7 +314,8 @@ fn in_world<T>(
 pub(super) fn settings(parts: &Parts, test: &Test) -> Settings {
     let real = parts.settings.clone();
     let secret = |name: &str| (name.to_owned(), Secret::Env(name.to_owned()));
-    let calls_tools = test.stubs.as_ref().and_then(|stubs| stubs.others).is_some_and(|others| others.value != Others::Fail);
+    let calls_tools =
+        test.stubs.as_ref().and_then(|stubs| stubs.others).is_some_and(|others| others.value != Others::Fail);
     let own = test.env.iter().map(|(name, value)| (name.clone(), value.value.clone()));
     // Commands need `PATH`, and whatever else they live on; the skill sees only what it declares.
     let environment: BTreeMap<String, String> =

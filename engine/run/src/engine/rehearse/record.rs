@@ -27,9 +27,10 @@ use super::files::{Maker, settings};
 use super::verdict::{calls, ended, judge};
 use super::{Fault, TestFile};
 use crate::driver::Veil;
-use crate::engine::parts::Parts;
 use crate::engine::StartError;
+use crate::engine::parts::Parts;
 use crate::event::{Body, Event, RunId};
+use crate::toolbox::Toolbox;
 
 /// How often a test is loosened before it is given up.
 const ROUNDS: usize = 5;
@@ -55,12 +56,15 @@ pub(in crate::engine) async fn record(parts: &Parts, run: RunId) -> Result<Recor
     let plan = Arc::new(store.plan(run)?);
     let refuse = |message: &str| Err(StartError::Refused(format!("run {run} {message}")));
     match (events.first().map(|event| &event.body), events.last().map(|event| &event.body)) {
-        (Some(Body::SkillStarted { dry_run: true, .. }), _) => return refuse("was a dry run, which shows nothing"),
+        (Some(Body::SkillStarted { dry_run: true, .. }), _) => {
+            return refuse("was a dry run, which shows nothing");
+        }
         (_, Some(Body::SkillCompleted { .. } | Body::SkillFailed { .. })) => {}
         (_, Some(Body::SkillCancelled { .. })) => return refuse("was cancelled, which a test cannot repeat"),
         _ => return refuse("is not over, so nothing can be expected of it yet"),
     }
-    let mut draft = Draft::new(&summary.skill, &plan, &events);
+    let toolbox = parts.toolbox()?;
+    let mut draft = Draft::new(&summary.skill, &plan, &events, &toolbox);
     draft.hide_secrets(parts).await;
     draft.settle(parts, &plan)
 }
@@ -90,16 +94,21 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(skill: &str, plan: &Plan, events: &[Event]) -> Self {
+    fn new(skill: &str, plan: &Plan, events: &[Event], toolbox: &Toolbox) -> Self {
         let secrets = named(plan, "secrets").unwrap_or_default();
-        let mut draft =
-            Self { skill: skill.to_owned(), test: Map::new(), files: BTreeMap::new(), secrets, loosened: Vec::new() };
+        let mut draft = Self {
+            skill: skill.to_owned(),
+            test: Map::new(),
+            files: BTreeMap::new(),
+            secrets,
+            loosened: Vec::new(),
+        };
         draft.begin(plan, events);
-        let cassette = Cassette::of(skill, events);
+        let cassette = Cassette::of(skill, events, toolbox);
         draft.put("stubs", cassette.stubs);
         draft.files = cassette.files;
         draft.loosened = cassette.loosened;
-        let expect = draft.expect(events);
+        let expect = draft.expect(events, toolbox);
         draft.put("expect", expect);
         draft
     }
@@ -134,7 +143,7 @@ impl Draft {
         }
     }
 
-    fn expect(&mut self, events: &[Event]) -> Value {
+    fn expect(&mut self, events: &[Event], toolbox: &Toolbox) -> Value {
         let mut expect = Map::new();
         match events.last().map(|event| &event.body) {
             Some(Body::SkillCompleted { outputs, .. }) => {
@@ -153,8 +162,9 @@ impl Draft {
             _ => {}
         }
         let steps = ended(events).into_iter().filter(|(step, _)| !step.contains(['/', '[', '#']));
-        let steps: Map<String, Value> = steps.map(|(step, (status, _))| (step.to_owned(), json!(status))).collect();
-        expect.insert("calls".to_owned(), self.calls(events));
+        let steps: Map<String, Value> =
+            steps.map(|(step, (status, _))| (step.to_owned(), json!(status))).collect();
+        expect.insert("calls".to_owned(), self.calls(events, toolbox));
         expect.insert("steps".to_owned(), Value::Object(steps));
         Value::Object(expect)
     }
@@ -167,13 +177,13 @@ impl Draft {
         literal(value)
     }
 
-    fn calls(&mut self, events: &[Event]) -> Value {
+    fn calls(&self, events: &[Event], toolbox: &Toolbox) -> Value {
         let call = |call: super::verdict::Made| {
             let args = call.args.as_object().into_iter().flatten().filter(|(_, value)| !is_big(value));
             let args: Map<String, Value> = args.map(|(name, value)| (name.clone(), literal(value))).collect();
             json!({"tool": call.tool, "step": call.step, "args": args})
         };
-        let calls: Vec<Value> = calls(events).into_iter().map(call).collect();
+        let calls: Vec<Value> = calls(events, Some(toolbox)).into_iter().map(call).collect();
         if calls.is_empty() { json!("none") } else { Value::from(calls) }
     }
 
@@ -253,7 +263,8 @@ fn literal(value: &Value) -> Value {
         Value::Object(entries) => {
             let inner: Map<String, Value> =
                 entries.iter().map(|(key, value)| (key.clone(), literal(value))).collect();
-            let like_matcher = entries.len() == 1 && entries.keys().all(|key| MATCHERS.contains(&key.as_str()));
+            let like_matcher =
+                entries.len() == 1 && entries.keys().all(|key| MATCHERS.contains(&key.as_str()));
             if like_matcher { json!({"equals": value}) } else { Value::Object(inner) }
         }
         Value::Array(items) => items.iter().map(literal).collect(),

@@ -11,12 +11,13 @@ use aa_spec::yaml::{Kind, Node};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::TestFile;
 use super::case::{Case, Played};
 use super::diff::diff;
-use super::TestFile;
 use crate::engine::Outcome;
 use crate::event::{Body, Event};
-use crate::stub::{is_call, unused_answer};
+use crate::stub::{has_services, is_call, unused_answer};
+use crate::toolbox::Toolbox;
 
 /// What came of a test.
 #[derive(Clone, Debug)]
@@ -72,7 +73,8 @@ pub(super) struct Made {
 /// Judges what was played.
 pub(super) fn judge(file: &TestFile, case: &Case, played: &Played, took: Duration) -> Verdict {
     let test = &case.test;
-    let judge = Judge { source: &file.source, name: test.name.span };
+    let toolbox = case.parts.toolbox().ok();
+    let judge = Judge { source: &file.source, name: test.name.span, toolbox };
     let mut faults = judge.faults(&test.expect, played);
     faults.dedup();
     Verdict {
@@ -96,6 +98,7 @@ struct Judge<'a> {
     source: &'a Source,
     /// The name of the test, for what has no place of its own.
     name: Span,
+    toolbox: Option<Toolbox>,
 }
 
 impl Judge<'_> {
@@ -111,7 +114,7 @@ impl Judge<'_> {
             }
         }
         self.steps(expect, &played.events, &mut faults);
-        faults.extend(self.calls(expect, &calls(&played.events)));
+        faults.extend(self.calls(expect, &calls(&played.events, self.toolbox.as_ref())));
         faults
     }
 
@@ -197,7 +200,12 @@ impl Judge<'_> {
                 (wanted, made)
             }
         };
-        let diff = diff(&wanted, &made, |wanted, made| fits(wanted, made), (|call: &Call| shown(call), |made: &&Made| made.shown()));
+        let diff = diff(
+            &wanted,
+            &made,
+            |wanted, made| fits(wanted, made),
+            (|call: &Call| shown(call), |made: &&Made| made.shown()),
+        );
         if diff.iter().all(|line| matches!(line, DiffLine::Both(_))) {
             return None;
         }
@@ -237,7 +245,10 @@ fn described(outcome: &Outcome) -> (Status, String) {
         Outcome::Cancelled => (Status::Cancelled, String::new()),
         Outcome::Waiting(steps) => {
             let names: Vec<&str> = steps.iter().map(|step| step.0.as_str()).collect();
-            (Status::Waiting, format!(" (for an answer to {}; give one under `answers:`)", aa_spec::name::list(&names)))
+            (
+                Status::Waiting,
+                format!(" (for an answer to {}; give one under `answers:`)", aa_spec::name::list(&names)),
+            )
         }
     }
 }
@@ -263,10 +274,13 @@ pub(super) fn ended(events: &[Event]) -> BTreeMap<&str, (StepStatus, String)> {
     ended
 }
 
-/// The calls of a run, in the order of their starts, without secrets.
-pub(super) fn calls(events: &[Event]) -> Vec<Made> {
+/// The calls of a run, in the order of their starts, without secrets. Those of tools that only
+/// work on values are no calls that anybody would miss.
+pub(super) fn calls(events: &[Event], toolbox: Option<&Toolbox>) -> Vec<Made> {
     let call = |event: &Event| match &event.body {
-        Body::StepStarted { step, kind, target: Some(tool), args, .. } if is_call(kind) => {
+        Body::StepStarted { step, kind, target: Some(tool), args, .. }
+            if is_call(kind) && toolbox.is_none_or(|toolbox| has_services(toolbox, tool)) =>
+        {
             let mut args = args.clone().unwrap_or_default();
             seal::show(&mut args);
             Some(Made { tool: tool.clone(), step: step.0.clone(), args })

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::file_stem;
 use crate::event::{Body, Event, StepError};
-use crate::stub::is_call;
+use crate::stub::{has_services, is_call};
+use crate::toolbox::Toolbox;
 
 /// Values whose JSON is longer go to files of their own, in bytes.
 const BIG: usize = 16 << 10;
@@ -43,10 +44,10 @@ fn depth(value: &Value) -> usize {
 }
 
 impl Cassette {
-    pub(super) fn of(skill: &str, events: &[Event]) -> Self {
+    pub(super) fn of(skill: &str, events: &[Event], toolbox: &Toolbox) -> Self {
         let mut cassette = Self { stubs: Value::Null, files: BTreeMap::new(), loosened: Vec::new() };
         let mut by_tool: BTreeMap<String, Vec<Call>> = BTreeMap::new();
-        for call in calls(events) {
+        for call in calls(events).into_iter().filter(|call| has_services(toolbox, &call.tool)) {
             by_tool.entry(call.tool.clone()).or_default().push(call);
         }
         let mut tools = Map::new();
@@ -111,10 +112,15 @@ impl Cassette {
         if with_step {
             answer.insert("step".to_owned(), json!(call.step));
         }
-        let args: Map<String, Value> =
-            call.args.iter().filter(|(_, value)| !is_big(value)).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let args: Map<String, Value> = call
+            .args
+            .iter()
+            .filter(|(_, value)| !is_big(value))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
         if args.len() < call.args.len() {
-            self.loosened.push(format!("big arguments of `{}` in step `{}` can be anything", call.tool, call.step));
+            self.loosened
+                .push(format!("big arguments of `{}` in step `{}` can be anything", call.tool, call.step));
         }
         if !args.is_empty() {
             answer.insert("args".to_owned(), Value::Object(args));

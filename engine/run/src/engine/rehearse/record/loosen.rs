@@ -15,7 +15,8 @@ pub(super) fn loosen(draft: &mut Draft, faults: &[Fault], round: usize) {
         } else if let Some(path) = what.strip_prefix("error") {
             anything(draft, &["expect", "error"], path, what);
         } else if let Some(step) = what.strip_prefix("steps.")
-            && let Some(steps) = draft.test.get_mut("expect").and_then(|expect| expect.get_mut("steps")?.as_object_mut())
+            && let Some(steps) =
+                draft.test.get_mut("expect").and_then(|expect| expect.get_mut("steps")?.as_object_mut())
             && steps.shift_remove(step).is_some()
         {
             draft.loosened.push(format!("step `{step}` may end in any way"));
@@ -45,7 +46,9 @@ fn calls(draft: &mut Draft, round: usize) {
 fn answers(draft: &mut Draft) {
     let tools = draft.test.get_mut("stubs").and_then(|stubs| stubs.get_mut("tools")?.as_object_mut());
     let mut loosened = false;
-    for answer in tools.into_iter().flat_map(|tools| tools.values_mut()).filter_map(Value::as_array_mut).flatten() {
+    for answer in
+        tools.into_iter().flat_map(|tools| tools.values_mut()).filter_map(Value::as_array_mut).flatten()
+    {
         let Some(answer) = answer.as_object_mut() else { continue };
         loosened |= answer.shift_remove("args").is_some();
     }

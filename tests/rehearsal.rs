@@ -82,7 +82,15 @@ fn tools_people_and_time_are_stood_in_for() {
 fn a_tool_without_an_answer_fails_and_says_what_to_add() {
     let aa = aa();
     let ran = stubbed(&aa, "tools: {trace_look: [{result: seen}]}").code(1);
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @r#"
+    ▸ release · run 1
+    ✓ look [time]
+    ✓ rest  1d00h
+    ✗ write [time]  tool `trace_write` has no canned answer; add one under `tools:`, e.g. `trace_write: [{args: {"line":"hi seen"}, result: …}]`
+    ✗ release failed in 1d00h · run 1
+    error: step `write` failed (permanent): tool `trace_write` has no canned answer; add one under `tools:`, e.g. `trace_write: [{args: {"line":"hi seen"}, result: …}]`
+    hint: `aa run show 1 --step write` shows all that is known
+    "#);
     assert_eq!(aa.text("trace"), "");
 }
 
@@ -127,9 +135,10 @@ fn a_stubbed_run_that_was_killed_goes_on_with_the_next_answers() {
             let resumed = run(&aa, "run resume --all");
             let resumed = if resumed.exit_or_killed() == Some(6) {
                 // Its process died in the middle of a write, as far as anybody knows.
-                let open = run(&aa, "run show").out();
-                let step = if open.contains("tell/out") { "tell/out" } else { "write" };
-                run(&aa, &format!("run resolve {} {step} --retry", commits))
+                let events = run(&aa, "run show --format json").json_lines();
+                let resumed = events.iter().rfind(|event| event["event"] == "run_resumed").unwrap();
+                let step = resumed["unknown"][0].as_str().unwrap().to_owned();
+                run(&aa, &format!("run resolve {commits} {step} --retry"))
             } else {
                 resumed
             };
@@ -147,7 +156,42 @@ fn bad_stubs_are_told_like_a_compiler_does() {
         "others: none\ntools:\n  trace_wirte: [{result: 1}]\nanswers: {sure: maybe, look: yes!}\n",
     )
     .code(3);
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @"
+    error[bad-value]: `others` cannot be `none`
+       ╭─[canned.yaml:1:9]
+     1 │ others: none
+       ·         ────
+     2 │ tools:
+       ╰────
+    hint: it is one of `fail`, `reads`, `real`
+
+    error[unknown-tool]: there is no tool `trace_wirte`
+       ╭─[canned.yaml:3:3]
+     2 │ tools:
+     3 │   trace_wirte: [{result: 1}]
+       ·   ───────────
+     4 │ answers: {sure: maybe, look: yes!}
+       ╰────
+    hint: did you mean `trace_write`?
+
+    error[bad-option]: `maybe` is no answer to `sure`
+       ╭─[canned.yaml:4:11]
+     3 │   trace_wirte: [{result: 1}]
+     4 │ answers: {sure: maybe, look: yes!}
+       ·           ────
+       ╰────
+    hint: known: `tell`, `keep`
+
+    error[unknown-step]: no step `look` asks anything
+       ╭─[canned.yaml:4:24]
+     3 │   trace_wirte: [{result: 1}]
+     4 │ answers: {sure: maybe, look: yes!}
+       ·                        ────
+       ╰────
+    hint: known: `sure`
+
+    error: 4 errors in canned.yaml
+    ");
     let ran = stubbed(&aa, include_str!("fixtures/stubs/bad/unknown-step.yaml")).code(3);
     assert!(ran.err().contains("error[unknown-step]"), "{ran}");
     run(&aa, "skill run release --input word=hi --stub-tools none.yaml")
@@ -161,7 +205,24 @@ fn answers_that_nothing_asks_for_are_pointed_out() {
     let aa = aa();
     let canned = CANNED.replace("sure: tell", "sure: keep");
     let ran = stubbed(&aa, &canned).code(0);
-    insta::assert_snapshot!(ran.err().split("\n\n").filter(|part| part.contains("unused")).collect::<String>(), @"");
+    insta::assert_snapshot!(ran.err().split("\n\n").filter(|part| part.contains("unused")).collect::<String>(), @r#"
+    ▸ release · run 1
+    ✓ look [time]
+    ✓ rest  1d00h
+    ↻ write  attempt 1 failed: not now, hi seen
+    ✓ write  1h05m  2 attempts
+    ? sure  tell? (tell, keep)
+    ✓ sure [time]  keep (by stubs)
+    ○ tell  condition is false
+    ✓ release completed in 1d01h · run 1
+    warning[unused-answer]: no call of `trace_write` has had this answer
+       ╭─[canned.yaml:7:7]
+     6 │     - {step: write, args: {line: hi seen}, result: "wrote {{ args.line }}", delay: 5m}
+     7 │     - {step: tell/out, result: told it}
+       ·       ─────────────────────────────────
+     8 │ answers: {sure: keep}
+       ╰────
+    "#);
     let aa = Aa::traced().skill("release", "{name: release, description: r, inputs: [{name: word, type: string}], steps: [{name: a, tool: trace_write, args: {line: '{{ inputs.word }}'}}]}");
     let ran = stubbed(&aa, include_str!("fixtures/stubs/bad/unused-answer.yaml")).code(0);
     assert!(
@@ -255,7 +316,45 @@ tests:
     let ran = run(&aa, "skill test release --color never").code(1);
     let mut blocks: Vec<String> = ran.err().split("✗ ").map(str::to_owned).collect();
     blocks.sort();
-    insta::assert_snapshot!(blocks.join("✗ "), @"");
+    insta::assert_snapshot!(blocks.join("✗ "), @r#"
+    ✗ release: differs in a line [time]
+        outputs.said .aa/skills/release.test.yaml:23
+            wrote
+          - ho seen
+          + hi seen
+            end
+        outputs.more .aa/skills/release.test.yaml:23
+          - 1
+          + nothing
+    ✗ release: is wrong in every way [time]
+        status .aa/skills/release.test.yaml:11
+          - failed
+          + completed
+        outputs.said .aa/skills/release.test.yaml:13
+          - x
+          + wrote
+          + hi seen
+          + end
+        error: the run did not fail .aa/skills/release.test.yaml:12
+        steps.none .aa/skills/release.test.yaml:15
+          - failed
+          + it did not start
+        steps.tell .aa/skills/release.test.yaml:15
+          - skipped
+          + completed
+        calls .aa/skills/release.test.yaml:14
+          + look: trace_look {"note":"hi"}
+            write: trace_write {"line":"hi seen"}
+          - trace_unwrite
+          + tell/out: trace_write {"line":"wrote\nhi seen\nend"}
+    ✗ release: lacks an answer [time]
+        stubs: step `write`: tool `trace_write` has no canned answer; add one under `tools:`, e.g. `trace_write: [{args: {"line":"hi seen"}, result: …}]` .aa/skills/release.test.yaml:24
+        status .aa/skills/release.test.yaml:24
+          - completed
+          + failed (step `write`: tool `trace_write` has no canned answer; add one under `tools:`, e.g. `trace_write: [{args: {"line":"hi seen"}, result: …}]`)
+
+    3 of 3 tests failed in [time] (- expected, + found)
+    "#);
     let json = run(&aa, "skill test release --format json").code(1).json();
     assert_eq!(json[1]["failures"][0]["what"], "outputs.said");
     assert_eq!(json[1]["failures"][0]["diff"][1], serde_json::json!({"wanted": "ho seen"}));
@@ -271,7 +370,51 @@ tests:
     stubs: {tools: {trace_lok: [{result: seen}]}}
     expect: {status: fine}
 "#;
-    insta::assert_snapshot!(run(&tested(tests), "skill test release").code(3).err(), @"");
+    insta::assert_snapshot!(run(&tested(tests), "skill test release").code(3).err(), @"
+    error[bad-value]: `status` cannot be `fine`
+       ╭─[.aa/skills/release.test.yaml:7:22]
+     6 │     stubs: {tools: {trace_lok: [{result: seen}]}}
+     7 │     expect: {status: fine}
+       ·                      ────
+       ╰────
+    hint: it is one of `completed`, `failed`, `cancelled`, `waiting`
+
+    error[unknown-tool]: there is no tool `trace_lok`
+       ╭─[.aa/skills/release.test.yaml:6:21]
+     5 │     cassette: none.yaml
+     6 │     stubs: {tools: {trace_lok: [{result: seen}]}}
+       ·                     ─────────
+     7 │     expect: {status: fine}
+       ╰────
+    hint: did you mean `trace_look`?
+
+    error[missing-file]: cannot read `[project]/.aa/skills/none.yaml`: no such file or directory
+       ╭─[.aa/skills/release.test.yaml:5:15]
+     4 │     inputs: {wrod: hi}
+     5 │     cassette: none.yaml
+       ·               ─────────
+     6 │     stubs: {tools: {trace_lok: [{result: seen}]}}
+       ╰────
+
+    error[bad-argument]: input `wrod`: `release` has no such input
+       ╭─[.aa/skills/release.test.yaml:4:14]
+     3 │   - name: a
+     4 │     inputs: {wrod: hi}
+       ·              ────
+     5 │     cassette: none.yaml
+       ╰────
+    hint: did you mean `word`?
+
+    error[bad-argument]: input `word` is required
+       ╭─[.aa/skills/release.test.yaml:3:11]
+     2 │ tests:
+     3 │   - name: a
+       ·           ─
+     4 │     inputs: {wrod: hi}
+       ╰────
+
+    error: 5 errors in .aa/skills/release.test.yaml
+    ");
     let aa = aa().file(".aa/skills/lost.test.yaml", "tests: [{name: a}]");
     run(&aa, "skill test").code(3).stderr_contains("there is no skill `lost`");
 }
@@ -325,12 +468,12 @@ tools:
     description: Prints much, with braces
     effect: read
     input: {}
-    run: [sh, -c, 'for i in $(seq 4000); do echo "line {{ x }} $i"; done']
+    run: [cat, big.txt]
   - name: odd_braces
     description: Prints braces
     effect: read
     input: {}
-    run: [sh, -c, 'echo "{% if {{ a }}"; echo " b"; echo']
+    run: [cat, braces.txt]
 "#;
     let skill = r#"
 name: odd
@@ -349,10 +492,12 @@ outputs:
 "#;
     let config =
         "secrets: {TOKEN: {env: SECRET_TOKEN}, OTHER: {env: OTHER}}\nvalues: {team: blue, unread: private}\n";
-    let tools = tools
-        .replace("{{ x }}", "$(printf '{\\173') x }}")
-        .replace("\"{% if {{ a }}\"", "\"$(printf '{%% if {\\173') a }}\"");
-    let aa = Aa::new().tools("odd", &tools).skill("odd", skill).config(config);
+    let aa = Aa::new()
+        .tools("odd", tools)
+        .skill("odd", skill)
+        .config(config)
+        .file("big.txt", "a line {{ x }}\n".repeat(4000))
+        .file("braces.txt", "{% if {{ a }}\n b\n\n");
     let call = |words: &str| {
         aa.args(words.split(' ')).env("SECRET_TOKEN", "hunter22-and-more").env("WHO", "me").run()
     };

@@ -173,6 +173,7 @@ fn file(parts: &Parts, entry: &Entry, skill: &str) -> Result<TestFile, StartErro
     if has_errors(&diagnostics) {
         cases.clear();
     }
+    diagnostics.sort_by_key(|found| (found.source.path != source.path, found.span.start));
     Ok(TestFile { source, skill, diagnostics, cases })
 }
 

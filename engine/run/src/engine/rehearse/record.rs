@@ -250,7 +250,10 @@ impl Draft {
             Some(case) if !has_errors(&diagnostics) => {
                 let skill = self.skill.clone();
                 let file = TestFile { source, skill, diagnostics: Vec::new(), cases: Vec::new() };
-                Ok(judge(&file, &case, &case.play(), Duration::ZERO).faults)
+                // It has a runtime of its own, and this thread may be at work for another one.
+                let played = std::thread::scope(|scope| scope.spawn(|| case.play()).join());
+                let broken = |_| StartError::Refused("the test could not be run".to_owned());
+                Ok(judge(&file, &case, &played.map_err(broken)?, Duration::ZERO).faults)
             }
             _ => Err(StartError::Invalid(diagnostics)),
         }

@@ -17,7 +17,7 @@ use crate::driver::{self, Drive, Entry, Park, drive};
 use crate::engine::admission::Admitted;
 use crate::engine::parts::Parts;
 use crate::engine::{Inputs, Outcome, RunRequest, steering};
-use crate::event::{Event, Origin, RunId, Time};
+use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::store::Lease;
 use crate::stub::Stage;
 
@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// When a test begins that does not say.
 const START: i64 = 1_767_225_600_000;
+
+/// What a real run draws at random.
+const NONCE: &str = "rehearsal";
 
 /// The folder that a run of a test sees.
 const FOLDER: &str = "/project";
@@ -121,7 +124,11 @@ impl Case {
         };
         let folder = self.test.folder.as_ref().map_or(FOLDER, |folder| &folder.value);
         let run = RunId(self.test.run.as_ref().map_or(1, |run| i64::from(run.value)));
-        let body = steering::first_body(&self.admitted, &request, folder, None);
+        let mut body = steering::first_body(&self.admitted, &request, folder, None);
+        if let Body::SkillStarted { nonce, .. } = &mut body {
+            // The delays between attempts are drawn from it, and a test must not be one of luck.
+            NONCE.clone_into(nonce);
+        }
         Event { run_id: run, seq: 0, at, source: Origin::Cli, body }
     }
 }

@@ -1,7 +1,7 @@
 //! Everything that people, files, disks and tools get wrong, and what is said about it.
 
-use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use rustix::process::{Pid, test_kill_process};
 
@@ -160,6 +160,94 @@ fn a_folder_that_cannot_be_read_is_named() {
     insta::assert_snapshot!(run(&aa, "any").err(), @"error: cannot read `[project]/.aa/skills`: too many levels of symbolic links");
 }
 
+/// A call for which permissions count, even when the tests run as root.
+fn restricted(aa: &Aa, words: &str) -> Ran {
+    let aa_binary = env!("CARGO_BIN_EXE_aa");
+    let script = format!(
+        "mortal='setpriv --inh-caps=-dac_override,-dac_read_search --bounding-set=-dac_override,-dac_read_search'
+         [ $(id -u) = 0 ] || mortal=
+         exec $mortal {aa_binary} {words}"
+    );
+    aa.script(&script).run()
+}
+
+fn permit(aa: &Aa, path: &str, mode: u32) {
+    fs::set_permissions(aa.path(path), Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn what_may_not_be_read_is_named() {
+    let aa = typed();
+    permit(&aa, ".aa/skills/typed.yaml", 0o000);
+    let file = restricted(&aa, "skill run typed -i mr=1").code(4).stdout("");
+    insta::assert_snapshot!(file.err(), @"error: cannot read `[project]/.aa/skills/typed.yaml`: permission denied");
+    permit(&aa, ".aa/skills", 0o000);
+    let folder = restricted(&aa, "skill list").code(4).stdout("");
+    permit(&aa, ".aa/skills", 0o700);
+    insta::assert_snapshot!(folder.err(), @"error: cannot read `[project]/.aa/skills`: permission denied");
+}
+
+#[test]
+fn a_store_that_may_only_be_read_starts_nothing_and_still_shows_what_is_in_it() {
+    let aa = typed();
+    run(&aa, "typed -i mr=1 --store runs").code(0);
+    for (path, mode) in [("runs/aa.db", 0o444), ("runs/aa.db-wal", 0o444), ("runs", 0o555)] {
+        if aa.path(path).exists() {
+            permit(&aa, path, mode);
+        }
+    }
+    let refused = restricted(&aa, "skill run typed -i mr=2 --store runs").code(1).stdout("");
+    insta::assert_snapshot!(refused.err(), @"
+    error: cannot write to the store `[project]/runs/aa.db`: attempt to write a readonly database
+    hint: `aa doctor` looks at the store and its disk
+    ");
+    let listed = restricted(&aa, "run list --store runs --format json").code(0).json();
+    permit(&aa, "runs", 0o755);
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(aa.text("looks").lines().count(), 1, "nothing ran");
+}
+
+#[test]
+fn a_run_that_loses_its_folder_fails_and_cannot_go_on() {
+    let skill = r#"
+name: homeless
+description: Removes the folder that it works in
+inputs: [{name: ask, type: boolean, default: false}]
+steps:
+  - {name: go, condition: inputs.ask, confirm: {message: "Go on?"}}
+  - {name: away, tool: shell, args: {script: 'cd /; rm -r "$1"', args: ["{{ run.folder }}"]}}
+  - {name: look, tool: trace_look}
+"#;
+    let aa = Aa::traced().skill("homeless", skill);
+    let start = |folder: &str, inputs: &[&str]| {
+        fs::create_dir(aa.path(folder)).unwrap();
+        let at_once = ["skill", "run", "homeless", "-C", folder];
+        aa.args(at_once.iter().chain(inputs)).run().stdout("")
+    };
+    insta::assert_snapshot!(start("one", &[]).code(1).err(), @"
+    ▸ homeless · run 1
+    ○ go  condition is false
+    ✓ away [time]
+    ✗ look [time]  there is no folder `[project]/one`
+    ✗ homeless failed in [time] · run 1
+    error: step `look` failed (not_found): there is no folder `[project]/one`
+    hint: `aa run show 1 --step look` shows all that is known
+    ");
+    start("two", &["-i", "ask=true"]).code(6);
+    fs::remove_dir(aa.path("two")).unwrap();
+    let answered = aa.args(["run", "answer", "2", "go", "approve"]).run().stdout("");
+    insta::assert_snapshot!(answered.err(), @"
+    ✓ go  approve
+    error: run 2 was started in `[project]/two`, and there is no such folder any more
+    hint: make it again, or give up with `aa run cancel 2`
+    ");
+    insta::assert_snapshot!(aa.args(["run", "resume", "2"]).run().code(1).err(), @"
+    error: run 2 was started in `[project]/two`, and there is no such folder any more
+    hint: make it again, or give up with `aa run cancel 2`
+    ");
+    aa.args(["run", "cancel", "2"]).run().code(0);
+}
+
 #[test]
 fn a_folder_that_is_gone_is_named() {
     let aa = typed();
@@ -194,7 +282,7 @@ steps: [{name: it, tool: trace_flood, args: {bytes: 900000}}, {name: look, tool:
     ▸ fill · run 1
     ✓ look [time]
     error: cannot write to the store `[home]/state/aa-workflow/aa.db`: file too large
-    hint: `aa doctor` says how much room there is
+    hint: `aa doctor` looks at the store and its disk
     hint: `aa run resume 1` goes on with the run once that is better
     ");
 }
@@ -215,9 +303,13 @@ fn a_tool_that_prints_a_gigabyte_is_stopped() {
 fn a_tool_that_does_not_end_is_killed_at_its_deadline() {
     let aa = one("trace_deaf", ", timeout: 1s");
     let ran = run(&aa, "one").code(1);
-    // The command's own limit and the driver's are the same moment; either may be first.
-    let said = ran.err().replace("`sh` did not", "it did not");
-    assert!(said.contains("step `it` failed (timeout): it did not end in time and was stopped"), "{said}");
+    insta::assert_snapshot!(ran.err(), @"
+    ▸ one · run 1
+    ✗ it [time]  `sh` did not end in time and was stopped
+    ✗ one failed in [time] · run 1
+    error: step `it` failed (timeout): `sh` did not end in time and was stopped
+    hint: `aa run show 1 --step it` shows all that is known
+    ");
     let pid = aa.text("deaf.pid").trim().parse().ok().and_then(Pid::from_raw).unwrap();
     eventually("it ends", || test_kill_process(pid).is_err());
 }

@@ -1,4 +1,4 @@
-//! Every help page, and what is said when arguments make no sense.
+//! Every help page, completions, and what is said when arguments make no sense.
 
 use crate::support::Aa;
 
@@ -60,6 +60,43 @@ fn the_pages_name_every_command() {
 }
 
 #[test]
+fn every_shell_gets_completions_of_every_command() {
+    let aa = Aa::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = aa.args(["completions", shell]).run().code(0).stderr("").out();
+        for word in COMMANDS.iter().flat_map(|command| command.split(' ')).chain(["--format", "--dry-run"]) {
+            // A shell of its own writes `-l format` for `--format`.
+            let word = word.trim_start_matches('-');
+            assert!(script.contains(word), "the script for {shell} lacks `{word}`");
+        }
+    }
+    let wrong = aa.args(["completions", "tcsh"]).run().code(2).stdout("");
+    insta::assert_snapshot!(wrong.err(), @"
+    error: `SHELL` cannot be `tcsh`; it is one of `bash`, `elvish`, `fish`, `powershell` and `zsh`
+    hint: did you mean `zsh`?
+    hint: `aa completions --help` shows how it is used
+    ");
+}
+
+#[test]
+fn bash_completes_with_the_script() {
+    let aa = Aa::new();
+    let script = aa.args(["completions", "bash"]).run().code(0).out();
+    let aa = aa.file("aa.bash", script);
+    let complete = |line: &str| {
+        let ask = format!(
+            "bash -c 'source ./aa.bash; COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+             _aa aa \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"
+             printf \"%s \" \"${{COMPREPLY[@]}}\"'"
+        );
+        aa.script(&ask).run().code(0).out()
+    };
+    assert_eq!(complete("aa sk"), "skill ");
+    assert_eq!(complete("aa skill p"), "plan ");
+    assert_eq!(complete("aa skill run x --dry"), "--dry-run ");
+}
+
+#[test]
 fn alone_it_shows_the_short_help_and_is_no_success() {
     let ran = Aa::new().args([""; 0]).run().code(2).stdout("").stderr_contains("Usage: aa");
     assert!(ran.err().contains("Commands:"));
@@ -85,7 +122,12 @@ fn wrong_arguments_get_our_words() {
     insta::assert_snapshot!(say("skil run x"), @"
     error: there is no command `skil`
     hint: did you mean `skill`?
-    hint: `aa run --help` shows how it is used
+    hint: `aa --help` shows how it is used
+    ");
+    insta::assert_snapshot!(say("skill rnu skill"), @"
+    error: there is no command `rnu`
+    hint: did you mean `run`?
+    hint: `aa skill --help` shows how it is used
     ");
     insta::assert_snapshot!(say("skill run x --dryrun"), @"
     error: unexpected argument `--dryrun`

@@ -13,18 +13,24 @@ mod bad_input;
 mod cancel;
 /// Settings and where they come from; the doctor.
 mod config;
-/// Every help page, and what is said when arguments make no sense.
+/// Every help page, completions, and what is said when arguments make no sense.
 mod help;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
 mod output;
+/// The README does what it says.
+mod readme;
 /// Skills without their services.
 mod rehearsal;
 /// Killed after every event, resumed each time.
 mod resume;
 /// Looking at runs, comparing them, taking them back.
 mod run_commands;
+/// Files, events and their JSON Schemas.
+mod schemas;
 /// Every mistake there can be in a skill, drawn.
 mod skill_check;
+/// Every shipped skill planned and drawn.
+mod skill_plan;
 /// What `aa skill run` prints, returns, and how it ends.
 mod skill_run;
 /// Every shipped skill, on real data.

@@ -1,14 +1,14 @@
 //! Killed after every single event, resumed each time: the same end, nothing done twice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::support::{Aa, Ran, eventually};
 
 /// What a run ends with: its last event, its outputs, what it wrote.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct End {
     event: String,
     outputs: Value,
@@ -175,13 +175,12 @@ fn undisturbed(skill: &str) -> (End, u64) {
 }
 
 /// Kills a run after each of its events in turn, the first of which is `from`, and brings it to its end each time.
-fn kill_everywhere(skill: &str, from: u64, hurt: impl Fn(&Aa)) {
+fn kill_everywhere(skill: &str, from: u64, hurt: impl Fn(&Aa, u64)) {
     let (expected, events) = undisturbed(skill);
-    // After the last one there is nothing left to go on with.
-    for fatal in from..events {
+    for fatal in from..=events {
         let mut story = Story::new(Some(fatal));
         story.call(&["skill", "run", skill]);
-        let end = story.bring_to_end(&hurt);
+        let end = story.bring_to_end(|aa| hurt(aa, fatal));
         // How many lines of progress there are depends on the time that steps take.
         assert!(story.killed || fatal > story.events().len() as u64, "nothing died at event {fatal}");
         assert_eq!(end, expected, "killed at event {fatal}: {:#?}", story.events());
@@ -199,38 +198,94 @@ fn the_reference_skill_does_what_it_says() {
 
 #[test]
 fn killed_after_every_event_a_run_ends_the_same() {
-    kill_everywhere("reference", 1, |_| {});
+    kill_everywhere("reference", 1, |_, _| {});
 }
 
 #[test]
 fn killed_while_taking_back_a_run_ends_the_same() {
     let (end, _) = undisturbed("takeback");
     assert_eq!(end.trace, ["-one", "-x", "-y", "one", "x", "y"]);
-    kill_everywhere("takeback", 1, |_| {});
+    kill_everywhere("takeback", 1, |_, _| {});
 }
 
 #[test]
 fn with_the_last_record_torn_a_run_ends_the_same() {
     // A run and the start of its first step are one record: with that torn, there was no run.
-    kill_everywhere("reference", 3, |aa| tear(&aa.home().join("state/aa-workflow/aa.db-wal")));
+    kill_everywhere("reference", 3, |aa, fatal| {
+        let harm = HARMS[usize::try_from(fatal).unwrap() % HARMS.len()];
+        // Not every event still has a log to tear.
+        let _ = tear(&log(aa), harm);
+    });
 }
 
-/// Spoils the last frame of the log, as a power cut in the middle of a write does.
-fn tear(log: &Path) {
-    let Ok(mut bytes) = std::fs::read(log) else { return };
+/// A run whose process died right after the last event.
+fn dead_at_the_end(skill: &str) -> Story {
+    let story = Story { killed: true, ..Story::new(None) };
+    story.aa.args(["skill", "run", skill]).env("AA_TEST_KILL_AFTER", "last").run().killed();
+    story
+}
+
+#[test]
+fn with_the_very_last_record_torn_a_run_ends_the_same() {
+    let (expected, _) = undisturbed("takeback");
+    for harm in HARMS {
+        let mut story = dead_at_the_end("takeback");
+        let mut end = story.bring_to_end(|aa| assert!(tear(&log(aa), harm), "nothing to tear"));
+        // The end of the last taking back is in that record, and it may be repeated.
+        end.trace.dedup();
+        let resumed = story.events().iter().filter(|event| event["event"] == "run_resumed").count();
+        assert_eq!((&end, resumed), (&expected, 1), "{harm:?}: {:#?}", story.events());
+    }
+}
+
+#[test]
+fn killed_after_its_last_event_a_run_is_over() {
+    let story = dead_at_the_end("takeback");
+    let runs = story.aa.args(["run", "list", "--format", "json"]).run().code(0).stderr("").json();
+    assert_eq!((&runs[0]["status"], &runs[0]["interrupted"]), (&json!("failed"), &json!(false)), "{runs:#}");
+    story.aa.args(["run", "resume"]).run().code(0).stderr("no run is interrupted\n");
+    assert_eq!(story.events().last().unwrap()["event"], "skill_failed");
+}
+
+fn log(aa: &Aa) -> PathBuf {
+    aa.home().join("state/aa-workflow/aa.db-wal")
+}
+
+/// What the last record looks like after a power cut in the middle of its write.
+#[derive(Clone, Copy, Debug)]
+enum Harm {
+    /// Its second half was never written.
+    Empty,
+    /// The file ends within it.
+    Short,
+    /// Something else is in it.
+    Garbled,
+}
+
+const HARMS: [Harm; 3] = [Harm::Empty, Harm::Short, Harm::Garbled];
+
+/// Spoils the last frame of the log; whether there was one.
+fn tear(log: &Path, harm: Harm) -> bool {
+    let Ok(mut bytes) = std::fs::read(log) else { return false };
     if bytes.len() < 32 {
-        return;
+        return false;
     }
     let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
     let frame = 24 + word(8) as usize;
     let salts = bytes[16..24].to_vec();
     let belongs = |start: usize| bytes.get(start + 8..start + 16) == Some(&salts[..]);
     let count = (0..).take_while(|number| belongs(32 + number * frame)).count();
-    if count > 0 {
-        let end = 32 + count * frame;
-        bytes[end - frame / 2..end].fill(0);
-        std::fs::write(log, bytes).unwrap();
+    if count == 0 {
+        return false;
     }
+    let end = 32 + count * frame;
+    match harm {
+        Harm::Empty => bytes[end - frame / 2..end].fill(0),
+        Harm::Short => bytes.truncate(end - frame / 2),
+        Harm::Garbled => bytes[end - frame / 2..end].iter_mut().for_each(|byte| *byte ^= 0x5a),
+    }
+    std::fs::write(log, bytes).unwrap();
+    true
 }
 
 #[test]

@@ -24,29 +24,32 @@ fn promised(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
+/// The codes of problems that are drawn.
+fn codes(drawn: &str) -> BTreeSet<&str> {
+    let heads = drawn.lines().filter_map(|line| line.split_once("]: ")?.0.split_once('['));
+    heads.filter(|(word, _)| ["error", "warning"].contains(word)).map(|(_, code)| code).collect()
+}
+
 #[test]
 fn bad_skills_have_the_problems_they_promise_and_are_drawn() {
-    for path in fixtures("skills/bad") {
-        let bytes = std::fs::read(&path).unwrap();
-        let text = String::from_utf8_lossy(&bytes);
-        let name = path.file_name().unwrap().to_str().unwrap();
-        if name == "spliced-shell.yaml" {
-            // Its tool exists only beside the checker, whose own tests read the file.
-            continue;
-        }
-        let aa = Aa::world().file(name, &bytes);
-        let strict = text.contains("# read: strict").then_some("--strict");
-        let check = || ["skill", "check", name].into_iter().chain(strict);
-        let found = aa.args(check().chain(["--format", "json"])).run().json();
-        let codes = found.as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap());
-        let found: BTreeSet<&str> = codes.collect();
-        // What is badly shaped may mean something wrong as well.
-        assert!(promised(&text).is_subset(&found), "{name}: {found:?}");
-        let drawn = aa.args(check()).run().stdout("").err();
-        for code in found {
-            assert!(drawn.contains(&format!("[{code}]: ")), "{code} is not drawn:\n{drawn}");
-        }
-    }
+    insta::with_settings!({snapshot_path => "snapshots/bad", prepend_module_to_snapshot => false}, {
+        insta::glob!("fixtures/skills/bad/*.yaml", |path| {
+            let bytes = std::fs::read(path).unwrap();
+            let text = String::from_utf8_lossy(&bytes);
+            let name = path.file_name().unwrap().to_str().unwrap();
+            // The checker's own tests have a shell by this name.
+            let aa = if name == "spliced-shell.yaml" {
+                Aa::new().file(name, text.replace("tool: script", "tool: shell"))
+            } else {
+                Aa::world().file(name, &bytes)
+            };
+            let strict = text.contains("# read: strict").then_some("--strict");
+            let drawn = aa.args(["skill", "check", name].into_iter().chain(strict)).run().stdout("").err();
+            // What is badly shaped may mean something wrong as well.
+            assert!(promised(&text).is_subset(&codes(&drawn)), "{name}:\n{drawn}");
+            insta::assert_snapshot!("check", drawn);
+        });
+    });
 }
 
 #[test]
@@ -82,6 +85,40 @@ fn folders_and_names_are_checked_together() {
     hint: `aa skill list` shows every skill
     ");
     insta::assert_snapshot!(aa.args(["skill", "check", ".aa/tools/../../more/none"]).run().code(4).err(), @"error: cannot read `[project]/.aa/tools/../../more/none`: there is no such file");
+}
+
+#[test]
+fn programs_get_the_same_problems_as_json() {
+    let aa = Aa::world().file("cycle.yaml", include_str!("fixtures/skills/bad/cycle.yaml"));
+    let ran = aa.args(["skill", "check", "cycle.yaml", "--format", "json"]).run().code(3).stderr("");
+    insta::assert_snapshot!(ran.out(), @r#"
+    [
+      {
+        "code": "cycle",
+        "severity": "error",
+        "message": "the steps wait for each other: `a` → `c` → `a`",
+        "path": "cycle.yaml",
+        "line": 7,
+        "column": 22,
+        "end_line": 7,
+        "end_column": 28,
+        "label": "",
+        "hint": ""
+      },
+      {
+        "code": "cycle",
+        "severity": "error",
+        "message": "the steps wait for each other: `d` → `e` → `d`",
+        "path": "cycle.yaml",
+        "line": 18,
+        "column": 13,
+        "end_line": 18,
+        "end_column": 14,
+        "label": "",
+        "hint": ""
+      }
+    ]
+    "#);
 }
 
 #[test]

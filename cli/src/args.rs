@@ -139,7 +139,7 @@ Examples:
 An editor that knows YAML schemas uses it through a first line like
   # yaml-language-server: $schema=skill.json")]
 pub(crate) struct SchemaArgs {
-    /// skill, stubs, test, tool, config or event
+    /// skill, stubs, test, tool, config, persona or event
     #[arg(value_name = "KIND", hide_possible_values = true)]
     pub(crate) kind: SchemaKind,
 }
@@ -157,6 +157,8 @@ pub(crate) enum SchemaKind {
     Tool,
     /// The configuration.
     Config,
+    /// A persona.
+    Persona,
     /// An event, as `--format json` prints it.
     Event,
 }

@@ -37,13 +37,18 @@ fn report(environment: &Environment, message: &str) -> Exit {
     Exit::Bug
 }
 
-/// Kills this process the hard way after so many events: what a power cut or the
-/// kernel does at the worst moment, for tests.
+/// Kills this process the hard way after so many events, or after the `last` of a run:
+/// what a power cut or the kernel does at the worst moment, for tests.
 #[cfg(debug_assertions)]
-pub(crate) fn kill_after(events: u64) -> aa_run::driver::AfterCommit {
+pub(crate) fn kill_after(events: &str) -> aa_run::driver::AfterCommit {
+    use aa_run::event::Body::{SkillCancelled, SkillCompleted, SkillFailed};
+    let fatal: Option<u64> = events.parse().ok();
     let seen = std::sync::atomic::AtomicU64::new(0);
-    Arc::new(move |_| {
-        if seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == events {
+    Arc::new(move |event| {
+        let seen = seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+        let is_last =
+            matches!(event.body, SkillCompleted { .. } | SkillFailed { .. } | SkillCancelled { .. });
+        if fatal.map_or(is_last, |fatal| fatal == seen) {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
     })

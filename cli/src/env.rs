@@ -15,7 +15,7 @@ pub(crate) const TERM: &str = "TERM";
 pub(crate) const LOCALE: [&str; 3] = ["LC_ALL", "LC_CTYPE", "LANG"];
 /// Who answers and cancels, as written into the journal.
 pub(crate) const USER: [&str; 2] = ["USER", "LOGNAME"];
-/// Only in builds for tests: the process kills itself after this many commits.
+/// Only in builds for tests: the process kills itself after this many events, or after the `last` of a run.
 #[cfg(debug_assertions)]
 pub(crate) const AA_TEST_KILL_AFTER: &str = "AA_TEST_KILL_AFTER";
 
@@ -61,9 +61,9 @@ impl Environment {
         USER.iter().find_map(|name| self.get(name)).unwrap_or("cli")
     }
 
-    /// After how many commits the process kills itself.
+    /// After which event the process kills itself.
     #[cfg(debug_assertions)]
-    pub(crate) fn kill_after(&self) -> Option<u64> {
-        self.get(AA_TEST_KILL_AFTER)?.parse().ok()
+    pub(crate) fn kill_after(&self) -> Option<&str> {
+        self.get(AA_TEST_KILL_AFTER)
     }
 }

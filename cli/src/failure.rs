@@ -159,7 +159,9 @@ impl From<StoreError> for Failure {
             StoreError::Unusable { .. } => {
                 Self::failed(message).hint("`aa doctor` says more; `--store DIR` uses another folder")
             }
-            StoreError::Write { .. } => Self::failed(message).hint("`aa doctor` says how much room there is"),
+            StoreError::Write { .. } => {
+                Self::failed(message).hint("`aa doctor` looks at the store and its disk")
+            }
             StoreError::Over { run, .. } => {
                 Self::failed(message).hint(format!("`aa run show {run}` shows how it went"))
             }

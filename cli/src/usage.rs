@@ -14,7 +14,7 @@ pub(crate) fn answer(error: &Error, printer: &Printer) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => help_asked_for(&error.render(), printer),
         ErrorKind::InvalidSubcommand if text(error, ContextKind::InvalidSubcommand) == "help" => {
-            let (_, mut wanted) = command();
+            let (_, mut wanted) = command("");
             help_asked_for(&wanted.render_help(), printer)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -26,7 +26,8 @@ pub(crate) fn answer(error: &Error, printer: &Printer) -> Exit {
             if let Some(near) = suggestion(error) {
                 printer.hint(format_args!("did you mean `{near}`?"));
             }
-            printer.hint(format_args!("`{} --help` shows how it is used", command().0));
+            let unknown = text(error, ContextKind::InvalidSubcommand);
+            printer.hint(format_args!("`{} --help` shows how it is used", command(&unknown).0));
             Exit::Usage
         }
     }
@@ -89,12 +90,13 @@ fn suggestion(error: &Error) -> Option<String> {
     kinds.into_iter().find_map(|kind| values(error, kind).into_iter().next())
 }
 
-/// The command that was meant: the words that lead down the tree of commands.
-fn command() -> (String, Command) {
+/// The command that was meant: the words that lead down the tree of commands, as far as
+/// one that is `unknown`.
+fn command(unknown: &str) -> (String, Command) {
     let mut path = "aa".to_owned();
     let mut here = Args::command();
     here.build();
-    for word in std::env::args().skip(1) {
+    for word in std::env::args().skip(1).take_while(|word| unknown.is_empty() || word != unknown) {
         if let Some(next) = here.find_subcommand(&word) {
             path = format!("{path} {word}");
             here = next.clone();

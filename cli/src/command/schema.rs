@@ -15,6 +15,7 @@ pub(super) fn run(args: &SchemaArgs, context: &Context<'_>) -> Exit {
         SchemaKind::Test => named("test.json"),
         SchemaKind::Tool => named("tool.json"),
         SchemaKind::Config => named("config.json"),
+        SchemaKind::Persona => named("persona.json"),
     };
     context.printer.data(format_args!("{schema:#}"));
     Exit::Ok

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use self::repair::Repair;
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::source::{Source, Span};
-use crate::yaml::{self, Node};
+use crate::yaml::{self, Node, Spanned};
 
 /// Cutting one thing out can bring another to light; this often at most.
 const ROUNDS: usize = 8;
@@ -95,6 +95,11 @@ fn read_rest<T: DeserializeOwned + JsonSchema>(
 /// Every place where a tree does not fit a schema.
 pub(crate) fn misfits(source: &Source, node: &Node, schema: &serde_json::Value) -> Vec<Diagnostic> {
     misfit::all(source, node, schema).into_iter().map(|problem| problem.diagnostic).collect()
+}
+
+/// Whether a name only stands in for one that could not be read, which was reported.
+pub(crate) fn is_stand_in(name: &Spanned<String>) -> bool {
+    name.value == repair::STAND_IN && name.span.start == name.span.end
 }
 
 /// A regular expression that does not compile, with the reason in one line.

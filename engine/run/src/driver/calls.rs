@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aa_spec::tool::ErrorKind;
+use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
@@ -21,6 +22,10 @@ use crate::tool::{CallContext, Tool};
 /// How long a call that was asked to stop may take for it. Longer than any tool of ours
 /// needs to end its processes.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// How long after its deadline a call is stopped that does not keep it by itself. Tools
+/// know best what was late, so theirs is the first word.
+pub(super) const LEEWAY: TimeDelta = TimeDelta::milliseconds(200);
 
 /// The calls that a run makes at the moment.
 pub(super) struct Calls {
@@ -193,9 +198,10 @@ async fn limited(
 ) -> Result<Value, StepError> {
     let mut call = tool.call(context, args);
     let late = tokio::select! {
+        biased;
         result = &mut call => return result.map_err(StepError::from),
         () = context.cancel.cancelled() => false,
-        () = shared.reached(deadline) => true,
+        () = shared.reached(deadline.map(|time| time.checked_add_signed(LEEWAY).unwrap_or(time))) => true,
     };
     context.cancel.cancel();
     let kind = if late { ErrorKind::Timeout } else { ErrorKind::Cancelled };
@@ -214,7 +220,7 @@ impl Shared {
     /// When a call must be over: by its own deadline, or by what the settings allow.
     fn deadline(&self, call: &Call) -> Option<Time> {
         call.deadline.or_else(|| {
-            let longest = chrono::TimeDelta::from_std(self.means.call_timeout?).ok()?;
+            let longest = TimeDelta::from_std(self.means.call_timeout?).ok()?;
             self.means.clock.now().checked_add_signed(longest)
         })
     }

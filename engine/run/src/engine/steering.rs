@@ -141,7 +141,7 @@ pub(super) async fn ask(engine: &Engine, run: RunId, by: &str, ask: Ask) -> Resu
         }
         match store.acquire(run).await {
             Ok(lease) => {
-                let result = take_in(&store, lease).await;
+                let result = take_in(engine, &store, lease).await;
                 store.release(lease).await?;
                 return result;
             }
@@ -171,7 +171,7 @@ fn is_taken(store: &Store, run: RunId, by: &str, ask: &Ask) -> Result<bool, Stor
 }
 
 /// Turns the requests in an inbox into events.
-async fn take_in(store: &Store, lease: Lease) -> Result<(), StartError> {
+async fn take_in(engine: &Engine, store: &Store, lease: Lease) -> Result<(), StartError> {
     let run = lease.run;
     let mut machine = replay(store, run)?;
     let mut events = Vec::new();
@@ -188,7 +188,12 @@ async fn take_in(store: &Store, lease: Lease) -> Result<(), StartError> {
             Err(misfit) => tracing::warn!(%run, by = request.by, "ignored a request: {misfit}"),
         }
     }
-    Ok(store.append(lease, events, taken).await?)
+    let copies = engine.after_commit.as_ref().map(|hook| (hook, events.clone()));
+    store.append(lease, events, taken).await?;
+    if let Some((hook, events)) = copies {
+        events.iter().for_each(|event| hook(event));
+    }
+    Ok(())
 }
 
 /// The run that an earlier request of the same key has started.

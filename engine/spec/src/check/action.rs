@@ -10,6 +10,7 @@ use super::library::Lookup;
 use super::reference::{Reads, Site};
 use crate::name::{fold, list};
 use crate::plan::{Action, SkillPlan};
+use crate::shape::is_stand_in;
 use crate::skill::{Confirm, Step};
 use crate::source::Span;
 use crate::template::{Expression, Template};
@@ -108,7 +109,7 @@ impl Checker<'_, '_> {
 
     pub(super) fn tool(&mut self, name: &Spanned<String>) -> Option<Arc<ToolSpec>> {
         let spec = self.library.catalog.tool(&name.value);
-        if spec.is_none() {
+        if spec.is_none() && !is_stand_in(name) {
             let known = self.library.catalog.tool_names();
             let problem = self.error("unknown-tool", name.span, format!("there is no tool `{}`", name.value));
             self.report(problem.suggest(&name.value, known.iter().map(String::as_str)));
@@ -117,6 +118,9 @@ impl Checker<'_, '_> {
     }
 
     fn sub_skill(&mut self, name: &Spanned<String>) -> Option<Arc<SkillPlan>> {
+        if is_stand_in(name) {
+            return None;
+        }
         let problem = match self.library.skill(&fold(&name.value)) {
             Lookup::Found(plan) => return Some(plan),
             Lookup::Faulty => {

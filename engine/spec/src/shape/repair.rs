@@ -7,6 +7,10 @@ use serde_json::Value;
 use crate::source::Span;
 use crate::yaml::{Kind, Node, Spanned};
 
+/// Stands for the name of a tool or skill that could not be read. Its span is empty as
+/// well, which no name has that somebody wrote.
+pub(crate) const STAND_IN: &str = "";
+
 /// Keys and indices from the root.
 pub(super) type Path = Vec<String>;
 
@@ -80,7 +84,8 @@ fn rename(root: &mut Node, container: &[String], from: &str, to: &str) {
     }
 }
 
-/// Puts a harmless value in for a missing key, where there is one.
+/// Puts a harmless value in for a missing key, where there is one, so that what stands
+/// beside it is still read.
 fn fill(root: &mut Node, container: &[String], key: &str) -> bool {
     let Some(Node { kind: Kind::Map(entries), span }) = find(root, container) else { return false };
     let kind = match key {
@@ -92,6 +97,11 @@ fn fill(root: &mut Node, container: &[String], key: &str) -> bool {
             Kind::Scalar("string".into())
         }
         "steps" | "tools" => Kind::List(Vec::new()),
+        "attempts" => Kind::Scalar(1.into()),
+        "condition" => Kind::Scalar(true.into()),
+        "effect" => Kind::Scalar("unknown".into()),
+        "message" => Kind::Scalar("".into()),
+        "tool" => Kind::Scalar(STAND_IN.into()),
         _ => return false,
     };
     let span = Span { start: span.start, end: span.start };
@@ -99,13 +109,38 @@ fn fill(root: &mut Node, container: &[String], key: &str) -> bool {
     true
 }
 
+/// What a step does, as far as that can be told without the value that does not fit. With
+/// nothing in its place the step would be one that does nothing.
+fn stand_in(path: &[String], span: Span) -> Option<Node> {
+    let [steps, _, key] = path else { return None };
+    match key.as_str() {
+        _ if steps != "steps" => None,
+        "tool" | "skill" => {
+            Some(Node { kind: Kind::Scalar(STAND_IN.into()), span: Span { end: span.start, ..span } })
+        }
+        // What it lacks is part of the same problem, so it has the same place.
+        "confirm" => Some(Node { kind: Kind::Map(Vec::new()), span }),
+        _ => None,
+    }
+}
+
 fn remove(root: &mut Node, path: &[String]) {
+    if let Some(node) = find(root, path)
+        && let Some(stand_in) = stand_in(path, node.span)
+    {
+        *node = stand_in;
+        return;
+    }
     let Some((last, container)) = path.split_last() else { return };
     match find(root, container) {
         Some(Node { kind: Kind::Map(entries), .. }) => entries.retain(|(key, _)| key.value != *last),
         Some(Node { kind: Kind::List(items), .. }) => {
             if let Some(index) = last.parse().ok().filter(|index| *index < items.len()) {
                 items.remove(index);
+                // Nobody wrote an empty list.
+                if items.is_empty() {
+                    remove(root, container);
+                }
             }
         }
         _ => {}

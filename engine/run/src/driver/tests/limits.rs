@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::kit::{Notes, Stage, eventually};
 use crate::driver::Entry;
+use crate::driver::calls::LEEWAY;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, StepError};
 use crate::tool::ToolError;
@@ -33,13 +34,32 @@ async fn a_call_whose_time_is_over_is_stopped() {
         let stage = if own { stage } else { stage.call_timeout(2000) };
         let running = stage.drive(Entry::Fresh);
         stage.until("step_started a").await;
-        stage.clock.advance(2000);
+        stage.clock.advance(2000 + LEEWAY.num_milliseconds());
         let error = failure(running.outcome().await.unwrap());
         assert_eq!(
             (error.kind, error.message.as_str()),
             (ErrorKind::Timeout, "it did not end in time and was stopped")
         );
     }
+}
+
+#[tokio::test]
+async fn a_tool_that_keeps_its_time_has_the_first_word() {
+    let step = json!([{"name": "a", "tool": "slow", "timeout_ms": 2000}]);
+    let stage = Stage::new(&step).tool("slow", |context, _| async move {
+        tokio::select! {
+            biased;
+            () = context.cancel.cancelled() => Err(ToolError::new(ErrorKind::Cancelled, "stopped")),
+            () = tokio::time::sleep(std::time::Duration::from_millis(300)) => {
+                Err(ToolError::new(ErrorKind::Timeout, "the page was late"))
+            }
+        }
+    });
+    let running = stage.drive(Entry::Fresh);
+    stage.until("step_started a").await;
+    stage.clock.advance(2000);
+    let error = failure(running.outcome().await.unwrap());
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Timeout, "the page was late"));
 }
 
 #[tokio::test]

@@ -1,0 +1,87 @@
+//! Every shipped skill planned and drawn: what people read before they let one run.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::support::Aa;
+
+/// Inputs that the skills cannot do without, and some that change what they would do.
+const INPUTS: [(&str, &[&str]); 8] = [
+    ("backup-folder", &["folder=photos", "target=backups"]),
+    ("cert-check", &[r#"servers=["example.org"]"#]),
+    ("deploy-ephemeral", &["mr=123"]),
+    ("find-regression", &[r#"command=["make", "test"]"#, "good=v1.0"]),
+    ("git-sync", &[r#"repos=["work/api"]"#]),
+    ("http-check", &[r#"urls=["https://example.org"]"#]),
+    ("log-triage", &["path=app.log"]),
+    ("port-check", &[r#"ports=["localhost:5432"]"#]),
+];
+
+/// Every shipped skill, by the name of its file.
+fn skills() -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../skills");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let skills = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    let names = skills.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
+    names.filter(|name| !name.ends_with(".test")).collect()
+}
+
+#[test]
+fn every_shipped_skill_has_the_plan_and_the_graph_it_had() {
+    let aa = Aa::new();
+    let skills = skills();
+    assert!(skills.len() >= 16);
+    for skill in skills {
+        let inputs = INPUTS.iter().find(|(name, _)| *name == skill).map_or(&[][..], |(_, inputs)| inputs);
+        let mut args = vec!["skill", "plan", &skill];
+        args.extend(inputs.iter().flat_map(|input| ["-i", input]));
+        let planned = aa.args(args).run().code(0);
+        let said = planned.err();
+        assert!(said.starts_with("run exactly this with `--plan [hash]`"), "{said}");
+        insta::with_settings!({snapshot_path => "snapshots/plan", prepend_module_to_snapshot => false}, {
+            let drawn = aa.args(["skill", "graph", &skill]).run().code(0).stderr("").out();
+            insta::assert_snapshot!(skill.clone(), format!("{}\n{drawn}", planned.out()));
+        });
+    }
+}
+
+#[test]
+fn a_plan_that_has_changed_is_not_run() {
+    let skill = "name: look\ndescription: Looks\nsteps: [{name: it, tool: trace_look}]\n";
+    let aa = Aa::traced().skill("look", skill);
+    let plan = aa.args(["skill", "plan", "look", "--format", "json"]).run().code(0).json();
+    let hash = plan["hash"].as_str().unwrap();
+    aa.args(["skill", "run", "look", "--plan", hash]).run().code(0);
+    let aa = aa.skill("look", &skill.replace("it,", "other,"));
+    let refused = aa.args(["skill", "run", "look", "--plan", hash]).run().code(1).stdout("");
+    insta::assert_snapshot!(refused.err(), @"
+    error: the plan is `[hash]`, not `[hash]`
+    hint: `aa skill plan` shows what would happen now, and its hash
+    ");
+    assert_eq!(aa.text("looks").lines().count(), 1, "it ran once");
+}
+
+#[test]
+fn graphs_come_in_three_forms() {
+    let aa = Aa::traced()
+        .skill("reference", include_str!("fixtures/skills/run/reference.yaml"))
+        .skill("early", include_str!("fixtures/skills/run/early.yaml"));
+    let draw = |form: &str| {
+        aa.args(["skill", "graph", "reference", "--format", form]).run().code(0).stderr("").out()
+    };
+    let terminal = aa.args(["skill", "graph", "reference"]).run().code(0).stderr("").out();
+    assert_eq!(terminal, draw("terminal"), "it is what people get who say nothing");
+    insta::with_settings!({snapshot_path => "snapshots/graph", prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("terminal", terminal);
+        insta::assert_snapshot!("mermaid", draw("mermaid"));
+        insta::assert_snapshot!("svg", draw("svg"));
+    });
+    aa.args(["skill", "graph", "early", "--format", "svg", "-o", "it.svg"])
+        .run()
+        .code(0)
+        .stdout("")
+        .stderr("");
+    aa.args(["skill", "graph", "early", "--format", "svg"]).run().code(0).stdout(&aa.text("it.svg"));
+    let nowhere = aa.args(["skill", "graph", "reference", "-o", "no/where.svg"]).run().code(1).stdout("");
+    insta::assert_snapshot!(nowhere.err(), @"error: cannot write `no/where.svg`: no such file or directory");
+}

@@ -354,14 +354,14 @@ tests:
 
 #[test]
 fn bad_tests_are_told_like_a_compiler_does() {
-    let tests = r#"
+    let tests = r"
 tests:
   - name: a
     inputs: {wrod: hi}
     cassette: none.yaml
     stubs: {tools: {trace_lok: [{result: seen}]}}
     expect: {status: fine}
-"#;
+";
     insta::assert_snapshot!(run(&tested(tests), "skill test release").code(3).err(), @"
     error[bad-argument]: input `word` is required
        ╭─[.aa/skills/release.test.yaml:3:11]

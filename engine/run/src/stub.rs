@@ -108,7 +108,7 @@ impl Stage {
         // A canned call that takes its time holds nothing that others wait for.
         let permits = if closed { Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)) } else { means.permits };
         Means {
-            tools: Arc::new(move |name| stage.tool(real(name)?)),
+            tools: Arc::new(move |name| real(name).map(|tool| stage.tool(tool))),
             permits,
             secrets: self.secrets.clone(),
             clock: self.clock.clone(),
@@ -126,7 +126,7 @@ impl Stage {
     }
 
     /// What stands for a tool; the tool itself when it is to be called.
-    fn tool(self: &Arc<Self>, real: Arc<dyn Tool>) -> Option<Arc<dyn Tool>> {
+    fn tool(self: &Arc<Self>, real: Arc<dyn Tool>) -> Arc<dyn Tool> {
         let spec = real.spec();
         let prompter = self.prompter();
         let takes_place = match prompter.script().others {
@@ -136,9 +136,9 @@ impl Stage {
         };
         if takes_place && !prompter.knows(&spec.name) {
             drop(prompter);
-            return Some(real);
+            return real;
         }
-        Some(Arc::new(StubTool { spec: Arc::clone(spec), stage: Arc::clone(self) }))
+        Arc::new(StubTool { spec: Arc::clone(spec), stage: Arc::clone(self) })
     }
 
     /// The answer of a call.

@@ -40,7 +40,9 @@ impl StagedJournal {
 #[async_trait]
 impl Journal for StagedJournal {
     async fn append(&self, lease: Lease, events: Vec<Event>, taken: Vec<i64>) -> Result<(), StoreError> {
-        events.iter().for_each(|event| self.stage.hear(&event.body));
+        for event in &events {
+            self.stage.hear(&event.body);
+        }
         let taken = taken.into_iter().filter(|number| *number >= 0).collect();
         self.inner.append(lease, events, taken).await?;
         if !self.stage.replies().is_empty() {

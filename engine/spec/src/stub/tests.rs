@@ -65,7 +65,7 @@ fn prompter(text: &str) -> Prompter {
     Prompter::new(pinned)
 }
 
-fn ask(prompter: &mut Prompter, step: &str, args: Value) -> Option<Value> {
+fn ask(prompter: &mut Prompter, step: &str, args: &Value) -> Option<Value> {
     let args: Map<String, Value> = args.as_object().unwrap().clone();
     let reply = prompter.answer(&Question { tool: "git-log", step, args: &args }).unwrap();
     reply.map(|reply| match reply.result {
@@ -77,7 +77,7 @@ fn ask(prompter: &mut Prompter, step: &str, args: Value) -> Option<Value> {
 #[test]
 fn plain_answers_are_given_in_turn_and_the_last_again() {
     let mut prompter = prompter("tools: {git_log: [{result: [a]}, {result: [b]}]}");
-    let all: Vec<_> = (0..4).map(|_| ask(&mut prompter, "s", json!({})).unwrap()).collect();
+    let all: Vec<_> = (0..4).map(|_| ask(&mut prompter, "s", &json!({})).unwrap()).collect();
     assert_eq!(all, [json!(["a"]), json!(["b"]), json!(["b"]), json!(["b"])]);
 }
 
@@ -86,14 +86,14 @@ fn picky_answers_are_given_to_what_they_fit_as_often_as_they_may_be() {
     let mut prompter = prompter(
         "tools:\n  git_log:\n    - {args: {repo: x}, result: [x], times: 1}\n    - {when: args.limit > 3, error: {kind: transient, message: 'no {{ args.limit }}', details: {n: 1}}}\n    - {step: fan, result: ['{{ args.repo }}']}\n    - {file: big.json, times: 1}\n",
     );
-    assert_eq!(ask(&mut prompter, "s", json!({"repo": "x", "limit": 1})).unwrap(), json!(["x"]));
-    assert_eq!(ask(&mut prompter, "fan[2]", json!({"repo": "x"})).unwrap(), json!(["x"]));
+    assert_eq!(ask(&mut prompter, "s", &json!({"repo": "x", "limit": 1})).unwrap(), json!(["x"]));
+    assert_eq!(ask(&mut prompter, "fan[2]", &json!({"repo": "x"})).unwrap(), json!(["x"]));
     assert_eq!(
-        ask(&mut prompter, "s", json!({"limit": 4})).unwrap(),
+        ask(&mut prompter, "s", &json!({"limit": 4})).unwrap(),
         json!({"kind": "transient", "message": "no 4", "details": {"n": 1}})
     );
-    assert_eq!(ask(&mut prompter, "s", json!({})).unwrap(), json!(["big"]));
-    assert_eq!(ask(&mut prompter, "s", json!({})), None);
+    assert_eq!(ask(&mut prompter, "s", &json!({})).unwrap(), json!(["big"]));
+    assert_eq!(ask(&mut prompter, "s", &json!({})), None);
     assert_eq!(prompter.unused(), []);
 }
 

@@ -8,11 +8,11 @@ use super::*;
 use crate::source::Source;
 
 /// Where a value is not as a text expects, one line each.
-fn mismatches(expected: &str, found: Value) -> String {
+fn mismatches(expected: &str, found: &Value) -> String {
     let node = crate::yaml::parse(&Source::new("x.yaml", expected)).unwrap();
-    let all = fit(&node, Some(&found));
+    let all = fit(&node, Some(found));
     let line = |one: &Mismatch| {
-        let found = one.found.as_ref().map_or("nothing".to_owned(), Value::to_string);
+        let found = one.found.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
         format!("{}: {} but {found}\n", one.path, one.expected)
     };
     all.iter().map(line).collect()
@@ -20,24 +20,24 @@ fn mismatches(expected: &str, found: Value) -> String {
 
 #[test]
 fn mappings_may_have_more_and_lists_may_not() {
-    assert_eq!(mismatches("{a: 1, b: {c: x}}", json!({"a": 1.0, "b": {"c": "x", "d": 1}, "e": 2})), "");
+    assert_eq!(mismatches("{a: 1, b: {c: x}}", &json!({"a": 1.0, "b": {"c": "x", "d": 1}, "e": 2})), "");
     assert_eq!(
-        mismatches("{a: 1, b: [{c: x}, 2], f: 1}", json!({"a": 2, "b": [{"c": "y"}, 2]})),
+        mismatches("{a: 1, b: [{c: x}, 2], f: 1}", &json!({"a": 2, "b": [{"c": "y"}, 2]})),
         ".a: 1 but 2\n.b[0].c: \"x\" but \"y\"\n.f: 1 but nothing\n"
     );
-    assert_eq!(mismatches("[1]", json!([1, 2])), ": [1] but [1,2]\n");
-    assert_eq!(mismatches("'1'", json!(1)), ": \"1\" but 1\n");
+    assert_eq!(mismatches("[1]", &json!([1, 2])), ": [1] but [1,2]\n");
+    assert_eq!(mismatches("'1'", &json!(1)), ": \"1\" but 1\n");
 }
 
 #[test]
 fn matchers_say_what_a_value_is_like() {
-    assert_eq!(mismatches("{matches: '^a.c$'}", json!("abc")), "");
-    assert_eq!(mismatches("{contains: b}", json!("abc")), "");
-    assert_eq!(mismatches("{contains: {a: 1}}", json!([{"a": 1, "b": 2}])), "");
-    assert_eq!(mismatches("{any: true}", json!(null)), "");
-    assert_eq!(mismatches("{equals: {any: true}}", json!({"any": true})), "");
+    assert_eq!(mismatches("{matches: '^a.c$'}", &json!("abc")), "");
+    assert_eq!(mismatches("{contains: b}", &json!("abc")), "");
+    assert_eq!(mismatches("{contains: {a: 1}}", &json!([{"a": 1, "b": 2}])), "");
+    assert_eq!(mismatches("{any: true}", &json!(null)), "");
+    assert_eq!(mismatches("{equals: {any: true}}", &json!({"any": true})), "");
     assert_eq!(
-        mismatches("[{matches: x}, {contains: x}, {equals: {a: 1}}]", json!(["a", ["y"], {"a": 1, "b": 1}])),
+        mismatches("[{matches: x}, {contains: x}, {equals: {a: 1}}]", &json!(["a", ["y"], {"a": 1, "b": 1}])),
         "[0]: something that matches \"x\" but \"a\"\n[1]: something that contains \"x\" but [\"y\"]\n[2]: {\"a\":1} but {\"a\":1,\"b\":1}\n"
     );
     let node = crate::yaml::parse(&Source::new("x.yaml", "{any: true}")).unwrap();

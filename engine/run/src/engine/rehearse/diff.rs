@@ -10,7 +10,7 @@ pub(super) fn diff<A, B>(
     wanted: &[A],
     found: &[B],
     same: impl Fn(&A, &B) -> bool,
-    show: (impl Fn(&A) -> String, impl Fn(&B) -> String),
+    (show_wanted, show_found): (impl Fn(&A) -> String, impl Fn(&B) -> String),
 ) -> Vec<DiffLine> {
     let pairs = if wanted.len().saturating_mul(found.len()) > MOST * MOST {
         Vec::new()
@@ -20,10 +20,10 @@ pub(super) fn diff<A, B>(
     let (mut a, mut b) = (0, 0);
     let mut lines = Vec::new();
     for (next_a, next_b) in pairs.into_iter().chain([(wanted.len(), found.len())]) {
-        lines.extend(wanted[a..next_a].iter().map(|item| DiffLine::Wanted(show.0(item))));
-        lines.extend(found[b..next_b].iter().map(|item| DiffLine::Found(show.1(item))));
+        lines.extend(wanted[a..next_a].iter().map(|item| DiffLine::Wanted(show_wanted(item))));
+        lines.extend(found[b..next_b].iter().map(|item| DiffLine::Found(show_found(item))));
         if let Some(item) = found.get(next_b).filter(|_| next_a < wanted.len()) {
-            lines.push(DiffLine::Both(show.1(item)));
+            lines.push(DiffLine::Both(show_found(item)));
         }
         (a, b) = (next_a + 1, next_b + 1);
     }

@@ -164,7 +164,7 @@ impl Draft {
         let steps = ended(events).into_iter().filter(|(step, _)| !step.contains(['/', '[', '#']));
         let steps: Map<String, Value> =
             steps.map(|(step, (status, _))| (step.to_owned(), json!(status))).collect();
-        expect.insert("calls".to_owned(), self.calls(events, toolbox));
+        expect.insert("calls".to_owned(), made(events, toolbox));
         expect.insert("steps".to_owned(), Value::Object(steps));
         Value::Object(expect)
     }
@@ -175,16 +175,6 @@ impl Draft {
             return json!({"any": true});
         }
         literal(value)
-    }
-
-    fn calls(&self, events: &[Event], toolbox: &Toolbox) -> Value {
-        let call = |call: super::verdict::Made| {
-            let args = call.args.as_object().into_iter().flatten().filter(|(_, value)| !is_big(value));
-            let args: Map<String, Value> = args.map(|(name, value)| (name.clone(), literal(value))).collect();
-            json!({"tool": call.tool, "step": call.step, "args": args})
-        };
-        let calls: Vec<Value> = calls(events, Some(toolbox)).into_iter().map(call).collect();
-        if calls.is_empty() { json!("none") } else { Value::from(calls) }
     }
 
     /// Puts placeholders in the place of secrets. Results are without them already; what
@@ -258,6 +248,17 @@ impl Draft {
             _ => Err(StartError::Invalid(diagnostics)),
         }
     }
+}
+
+/// The calls of the run, as they are expected.
+fn made(events: &[Event], toolbox: &Toolbox) -> Value {
+    let call = |call: super::verdict::Made| {
+        let args = call.args.as_object().into_iter().flatten().filter(|(_, value)| !is_big(value));
+        let args: Map<String, Value> = args.map(|(name, value)| (name.clone(), literal(value))).collect();
+        json!({"tool": call.tool, "step": call.step, "args": args})
+    };
+    let calls: Vec<Value> = calls(events, Some(toolbox)).into_iter().map(call).collect();
+    if calls.is_empty() { json!("none") } else { Value::from(calls) }
 }
 
 /// A value as an expectation of exactly this: what looks like a matcher is said to be none.

@@ -152,15 +152,13 @@ impl Judge<'_> {
 
     fn error(&self, expect: &Expect, outcome: &Outcome, faults: &mut Vec<Fault>) {
         let Some(wanted) = &expect.error else { return };
-        let found = match outcome {
-            Outcome::Failed { error, step } => json!({
-                "kind": error.kind, "message": error.message, "details": error.details, "step": step,
-            }),
-            _ => {
-                faults.push(self.fault("error", wanted.span, "the run did not fail", Vec::new()));
-                return;
-            }
+        let Outcome::Failed { error, step } = outcome else {
+            faults.push(self.fault("error", wanted.span, "the run did not fail", Vec::new()));
+            return;
         };
+        let found = json!({
+            "kind": error.kind, "message": error.message, "details": error.details, "step": step,
+        });
         if let Some(part) = wanted.as_str() {
             let message = found["message"].as_str().unwrap_or_default();
             if !message.contains(part) {

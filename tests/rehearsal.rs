@@ -465,7 +465,53 @@ fn a_run_becomes_a_test_that_passes_until_the_skill_changes() {
     let aa =
         aa.skill("release", &skill.replace("{{ inputs.word }} {{ look }}", "{{ inputs.word }}, {{ look }}"));
     let ran = run(&aa, "skill test release --color never").code(1);
-    insta::assert_snapshot!(ran.err(), @"");
+    insta::assert_snapshot!(ran.err(), @r#"
+    ✗ release: does what run 2 did [time]
+        stubs: step `write`: tool `trace_write` has no canned answer left that fits; add one under `tools:`, e.g. `trace_write: [{args: {"line":"hi, done"}, result: …}]` .aa/skills/release.test.yaml:4
+        status .aa/skills/release.test.yaml:18
+          - completed
+          + failed (step `write`: tool `trace_write` has no canned answer left that fits; add one under `tools:`, e.g. `trace_write: [{args: {"line":"hi, done"}, result: …}]`)
+        steps.sure .aa/skills/release.test.yaml:24
+          - completed
+          + it did not start
+        steps.tell .aa/skills/release.test.yaml:24
+          - completed
+          + it did not start
+        steps.write .aa/skills/release.test.yaml:24
+          - completed
+          + failed (tool `trace_write` has no canned answer left that fits; add one under `tools:`, e.g. `trace_write: [{args: {"line":"hi, done"}, result: …}]`)
+        calls .aa/skills/release.test.yaml:21
+            look: trace_look {"note":"hi"}
+          - write: trace_write {"line":"hi done"}
+          - tell/out: trace_write {"line":"wrote hi done"}
+          + write: trace_write {"line":"hi, done"}
+    warning[unused-answer]: no call of `trace_write` has had this answer
+        ╭─[.aa/skills/release.test.yaml:14:13]
+     13 │         trace_write:
+     14 │           - {args: {line: wrote hi done}, result: wrote wrote hi done}
+        ·             ──────────────────────────────────────────────────────────
+     15 │           - {args: {line: hi done}, result: wrote hi done}
+        ╰────
+
+    warning[unused-answer]: no call of `trace_write` has had this answer
+        ╭─[.aa/skills/release.test.yaml:15:13]
+     14 │           - {args: {line: wrote hi done}, result: wrote wrote hi done}
+     15 │           - {args: {line: hi done}, result: wrote hi done}
+        ·             ──────────────────────────────────────────────
+     16 │       answers: {sure: tell}
+        ╰────
+
+    warning[unused-answer]: step `sure` has not asked
+        ╭─[.aa/skills/release.test.yaml:16:17]
+     15 │           - {args: {line: hi done}, result: wrote hi done}
+     16 │       answers: {sure: tell}
+        ·                 ────
+     17 │     expect:
+        ╰────
+
+
+    1 of 1 test failed in [time] (- expected, + found)
+    "#);
 }
 
 #[test]

@@ -167,7 +167,23 @@ mod tests {
             "skill": "x", "tests": [{"name": "as it was", "now": "2026-01-31T08:00:00Z", "inputs": {"n": 1, "yes": "no"},
             "stubs": {"tools": {"a": [{"args": {"x": [1, 2.5]}, "result": "one\n two\n"}]}}, "none": {}, "empty": ""}],
         });
-        insta::assert_snapshot!(write(&value), @"");
+        insta::assert_snapshot!(write(&value), @r#"
+        skill: x
+        tests:
+          - name: as it was
+            now: "2026-01-31T08:00:00Z"
+            inputs: {"n": 1, "yes": "no"}
+            stubs:
+              tools:
+                a:
+                  - args:
+                      x: [1, 2.5]
+                    result: |
+                      one
+                       two
+            none: {}
+            empty: ""
+        "#);
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

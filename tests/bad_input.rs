@@ -347,6 +347,19 @@ tools:
 }
 
 #[test]
+fn a_secret_that_cannot_be_had_says_why() {
+    let aa = one("trace_look", r#", args: {note: "{{ secrets.TOKEN }}"}"#)
+        .config("secrets: {TOKEN: {env: NO_SUCH_VARIABLE}}\n");
+    insta::assert_snapshot!(run(&aa, "one").code(1).err(), @"
+    ▸ one · run 1
+    ✗ it [time]  secret `TOKEN` cannot be used: the environment variable `NO_SUCH_VARIABLE` is not set
+    ✗ one failed in [time] · run 1
+    error: step `it` failed (invalid): secret `TOKEN` cannot be used: the environment variable `NO_SUCH_VARIABLE` is not set
+    hint: `aa run show 1 --step it` shows all that is known
+    ");
+}
+
+#[test]
 fn a_module_with_errors_is_named_by_the_skills_that_need_it() {
     let aa = Aa::new()
         .tools("bad", "module: bad\ndescription: Has a mistake\ntools:\n  - {name: bad_call, run: [true]}\n")

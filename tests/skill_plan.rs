@@ -46,22 +46,6 @@ fn every_shipped_skill_has_the_plan_and_the_graph_it_had() {
 }
 
 #[test]
-fn a_plan_that_has_changed_is_not_run() {
-    let skill = "name: look\ndescription: Looks\nsteps: [{name: it, tool: trace_look}]\n";
-    let aa = Aa::traced().skill("look", skill);
-    let plan = aa.args(["skill", "plan", "look", "--format", "json"]).run().code(0).json();
-    let hash = plan["hash"].as_str().unwrap();
-    aa.args(["skill", "run", "look", "--plan", hash]).run().code(0);
-    let aa = aa.skill("look", &skill.replace("it,", "other,"));
-    let refused = aa.args(["skill", "run", "look", "--plan", hash]).run().code(1).stdout("");
-    insta::assert_snapshot!(refused.err(), @"
-    error: the plan is `[hash]`, not `[hash]`
-    hint: `aa skill plan` shows what would happen now, and its hash
-    ");
-    assert_eq!(aa.text("looks").lines().count(), 1, "it ran once");
-}
-
-#[test]
 fn graphs_come_in_three_forms() {
     let aa = Aa::traced()
         .skill("reference", include_str!("fixtures/skills/run/reference.yaml"))

@@ -141,8 +141,41 @@ fn a_path_is_as_good_as_a_name() {
 #[test]
 fn a_dry_run_writes_nothing() {
     let aa = hello();
-    run(&aa, "hello -i who=you --dry-run").code(0);
+    let ran = run(&aa, "hello -i who=you --dry-run").code(0);
     assert_eq!(aa.text("trace"), "");
+    for line in [ran.err().lines().next().unwrap(), ran.err().lines().last().unwrap()] {
+        assert!(line.ends_with("· run 1 · dry run, nothing is changed"), "{ran}");
+    }
+    aa.args(["run", "show", "1"]).run().code(0).stdout_contains("· run 1 · dry run\n");
+}
+
+#[test]
+fn what_reads_as_null_is_said_when_that_is_asked_for() {
+    let skill = r#"
+name: foreign
+description: Mentions what does not exist
+steps:
+  - {name: look, tool: trace_look, condition: not nothing}
+outputs: [{name: said, value: "{{ look }}"}]
+"#;
+    let aa = Aa::traced().skill("foreign", skill);
+    run(&aa, "foreign").code(3).stdout("");
+    let ran = run(&aa, "foreign --lenient").code(0).stdout("said: done\n");
+    insta::assert_snapshot!(ran.err(), @r#"
+    warning[unknown-reference]: nothing is called `nothing`
+       ╭─[.aa/skills/foreign.yaml:5:51]
+     4 │ steps:
+     5 │   - {name: look, tool: trace_look, condition: not nothing}
+       ·                                                   ───────
+     6 │ outputs: [{name: said, value: "{{ look }}"}]
+       ╰────
+    hint: name an earlier step's output, or `inputs.…`
+
+    ▸ foreign · run 1
+    ✓ look [time]
+    ✓ foreign completed in [time] · run 1
+    "#);
+    aa.args(["skill", "plan", "foreign", "--lenient"]).run().code(0).stderr_contains("warning[");
 }
 
 #[test]

@@ -38,6 +38,10 @@ use crate::printer::Printer;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "compute")]
+    if std::env::args_os().nth(1).is_some_and(|role| role == aa_run::compute::WORKER) {
+        return aa_run::compute::worker_main();
+    }
     let environment = Environment::read();
     crash::guard(&environment, || start(&environment)).into()
 }

@@ -176,7 +176,7 @@ impl<'a> Reporter<'a> {
             let palette = self.printer.err;
             let name = palette.paint(Tone::Strong, &self.tree.skill);
             let time = words::duration(duration_ms);
-            let run = palette.paint(Tone::Dim, format!("{} run {}", palette.dot(), self.tree.run));
+            let run = palette.paint(Tone::Dim, self.tree.title(palette.dot()));
             self.printer.say(format_args!("{} {name} {word} in {time} {run}", palette.mark(mark)));
         }
     }

@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Find every mistake in skills, without running them
     Check(CheckArgs),
+    /// Rewrite skills where it is clear what was meant
+    Fix(FixArgs),
     /// Run the tests of skills, without their services
     Test(TestArgs),
     /// Show what a run would do, without doing it
@@ -108,7 +110,11 @@ pub(crate) struct ShowArgs {
 Examples:
   aa skill check                          every skill there is
   aa skill check deploy-ephemeral skills/ --strict
-  aa skill check --format sarif > skills.sarif")]
+  aa skill check --format sarif > skills.sarif
+  aa skill check --compat their-skills/   what skills of another system lack here
+
+The exit code is 3 when there are errors. With `--compat` it is 0 whatever is missing, and 3 only
+when a file cannot be read as a skill.")]
 pub(crate) struct CheckArgs {
     /// Names of skills, paths to files or folders; without any, every skill
     #[arg(value_name = "SKILL")]
@@ -119,6 +125,9 @@ pub(crate) struct CheckArgs {
     /// Read unknown names as null, with a warning
     #[arg(long)]
     pub(crate) lenient: bool,
+    /// Say of each file whether it runs, and what tools, modules and arguments are missing
+    #[arg(long, requires = "skills", conflicts_with_all = ["strict", "lenient"])]
+    pub(crate) compat: bool,
     /// How to print: `human`, `json` or `sarif`
     #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
     pub(crate) format: CheckFormat,
@@ -152,6 +161,26 @@ pub(crate) struct TestArgs {
     /// Only tests with this text in their names
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Flags of `aa skill fix`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa skill fix deploy --dry-run
+  aa skill fix their-skills/*.yaml
+
+Only what has a single meaning is changed; comments and layout stay. What is left is shown, and the
+exit code is 3 when errors are among it.")]
+pub(crate) struct FixArgs {
+    /// Names of skills, paths to files or folders
+    #[arg(value_name = "SKILL", required = true)]
+    pub(crate) skills: Vec<String>,
+    /// Show the changes and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }

@@ -20,7 +20,7 @@ pub(crate) fn news(tree: &Tree, change: &Change, palette: Palette) -> Option<Str
     Some(match change {
         Change::None | Change::Finished(_) | Change::Ended => return None,
         Change::Started => {
-            format!("{} {} {} run {}", palette.mark(Mark::Running), tree.skill, palette.dot(), tree.run)
+            format!("{} {} {}", palette.mark(Mark::Running), tree.skill, tree.title(palette.dot()))
         }
         Change::Resumed(unknown) if unknown.is_empty() => {
             format!("{} resumed", palette.mark(Mark::Again))

@@ -28,8 +28,12 @@ fn story() -> Vec<(i64, Body)> {
         until: None,
         items,
     };
-    let completed =
-        |step: &str, duration_ms| Body::StepCompleted { step: path(step), output: Value::Null, duration_ms };
+    let completed = |step: &str, duration_ms| Body::StepCompleted {
+        step: path(step),
+        output: Value::Null,
+        duration_ms,
+        reads: Vec::new(),
+    };
     let error = |kind, message: &str| StepError::new(kind, message);
     vec![
         (

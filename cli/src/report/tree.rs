@@ -19,6 +19,8 @@ pub(crate) struct Tree {
     pub(crate) skill: String,
     /// When it started.
     pub(crate) started_at: Option<Time>,
+    /// Whether it only reads, and what it would write is answered from the plan.
+    pub(crate) dry_run: bool,
     /// Steps in the order in which they were first heard of.
     pub(crate) nodes: Vec<Node>,
     /// Nodes without a parent.
@@ -39,7 +41,8 @@ pub(crate) struct Node {
     pub(crate) parent: Option<usize>,
     /// Its own parts.
     pub(crate) children: Vec<usize>,
-    /// `tool`, `skill`, `confirm`, `wait`, `then`, `foreach`; empty when it never started.
+    /// `tool`, `skill`, `compute`, `confirm`, `wait`, `then`, `foreach`; empty when it never
+    /// started.
     pub(crate) kind: String,
     /// The tool or skill.
     pub(crate) target: Option<String>,
@@ -172,8 +175,9 @@ impl Tree {
     pub(crate) fn apply(&mut self, event: &Event) -> Change {
         let at = event.at;
         match &event.body {
-            Body::SkillStarted { skill, .. } => {
+            Body::SkillStarted { skill, dry_run, .. } => {
                 let RunId(run) = event.run_id;
+                self.dry_run = *dry_run;
                 (self.run, self.skill, self.started_at) = (run, skill.clone(), Some(at));
                 Change::Started
             }
@@ -254,6 +258,12 @@ impl Tree {
             | Body::UndoFinished { .. }
             | Body::WorkspaceUpdated { .. } => Change::None,
         }
+    }
+
+    /// What the run is called beside its skill.
+    pub(crate) fn title(&self, dot: &str) -> String {
+        let dry = if self.dry_run { format!(" {dot} dry run, nothing is changed") } else { String::new() };
+        format!("{dot} run {}{dry}", self.run)
     }
 
     /// Notes the last line that a step printed.
@@ -397,6 +407,7 @@ mod tests {
             ("fan[3]", Some("fan")),
             ("fan[3]/x", Some("fan[3]")),
             ("release/build", Some("release")),
+            ("health/1_git_log", Some("health")),
             ("release/fan[0]", Some("release/fan")),
             ("build#undo", None),
             ("fan[3]#undo", None),

@@ -153,7 +153,12 @@ fn started() -> Body {
 }
 
 fn completed() -> Body {
-    Body::StepCompleted { step: StepPath("build".to_owned()), output: json!("x".repeat(250)), duration_ms: 1 }
+    Body::StepCompleted {
+        step: StepPath("build".to_owned()),
+        output: json!("x".repeat(250)),
+        duration_ms: 1,
+        reads: Vec::new(),
+    }
 }
 
 fn now() -> Time {

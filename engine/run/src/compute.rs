@@ -4,6 +4,21 @@
 //! that dies with its worker, or with this process, is simply run again, and the calls it
 //! had made are answered from the journal.
 
+#[cfg(feature = "compute")]
+mod adapter;
+#[cfg(feature = "compute")]
+mod frame;
+mod limits;
+#[cfg(feature = "compute")]
+mod pool;
+#[cfg(feature = "compute")]
+mod prelude;
+#[cfg(test)]
+#[cfg(feature = "compute")]
+pub(crate) mod tests;
+#[cfg(feature = "compute")]
+mod worker;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +28,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{StepError, Time};
 use aa_spec::compute::Block;
+
+pub use limits::Limits;
+#[cfg(feature = "compute")]
+pub use pool::{WorkerCommand, Workers};
+#[cfg(feature = "compute")]
+pub use worker::{WORKER, worker_main};
 
 /// One run of a block.
 #[derive(Clone, Debug)]

@@ -1,13 +1,15 @@
 //! The loop that gives a machine hands.
 //!
-//! One loop per run owns the machine, the lease and the journal. Calls ([`calls`]) run
-//! as tasks that hand back a value and touch nothing, so there is nothing to lock.
+//! One loop per run owns the machine, the lease and the journal. Calls ([`calls`]) and
+//! blocks ([`blocks`]) run as tasks that hand back a value and touch nothing, so there is
+//! nothing to lock.
 //!
 //! Each turn of the loop takes everything that has happened meanwhile, folds it in, lets
 //! the machine say all that follows, and makes the lot durable in one commit. Only then
 //! calls start and watchers are told. So the end of one step and the start of the next
 //! share a commit, and batches grow with the load.
 
+mod blocks;
 mod calls;
 mod clock;
 mod inbox;
@@ -22,15 +24,17 @@ use aa_spec::plan::Plan;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use self::blocks::{Ask, Blocks, News, Over};
 use self::calls::{Calls, Ended};
 pub(crate) use self::clock::milliseconds;
 pub use self::clock::{Clock, WallClock};
 use self::inbox::Inbox;
 use self::lines::{Line, Lines};
 pub(crate) use self::veil::Veil;
+use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, Time};
-use crate::machine::{Call, Command, Machine, Misfit};
+use crate::machine::{Command, Machine, Misfit};
 use crate::store::{Lease, Request, Store, StoreError};
 use crate::tool::Tool;
 
@@ -85,6 +89,8 @@ pub enum Park {
 pub struct Means {
     /// Finds a tool by its canonical name.
     pub tools: Toolbox,
+    /// Runs the blocks of `compute` steps; without one they fail.
+    pub computer: Option<Arc<dyn Computer>>,
     /// Calls of this process that may run at once.
     pub permits: Arc<Semaphore>,
     /// Opens secrets right before a call.
@@ -138,6 +144,7 @@ pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
     let result = driver.run().await;
     // Whatever still runs has lost its run; it must not outlive it.
     driver.calls.kill_all().await;
+    driver.blocks.kill_all().await;
     result
 }
 
@@ -166,14 +173,15 @@ pub fn begin(plan: &Arc<Plan>, first: Event, clock: &dyn Clock) -> Result<(Machi
 struct Driver {
     run: Drive,
     calls: Calls,
+    blocks: Blocks,
     inbox: Inbox,
     lines: Lines,
     /// Events that are folded in and not yet durable.
     batch: Vec<Event>,
     /// Requests that these events answer.
     taken: Vec<i64>,
-    /// Calls to start once their starts are durable.
-    starts: Vec<Call>,
+    /// What to start and stop once the reason is durable.
+    orders: Vec<Command>,
     /// The run was over before: its end has given the lease back then, and not now.
     was_over: bool,
 }
@@ -181,6 +189,7 @@ struct Driver {
 /// Why the loop goes on.
 enum Wake {
     Ended(Vec<Ended>),
+    Block(News),
     Line(Line),
     Inbox,
     Timer,
@@ -190,9 +199,11 @@ impl Driver {
     fn new(run: Drive) -> Self {
         let (lines, sender) = Lines::new();
         let calls = Calls::new(&run, sender);
+        let blocks = Blocks::new(calls.shared());
         let inbox = Inbox::new(&run);
         let was_over = run.machine.is_over();
-        Self { run, calls, inbox, lines, batch: Vec::new(), taken: Vec::new(), starts: Vec::new(), was_over }
+        let (batch, taken, orders) = (Vec::new(), Vec::new(), Vec::new());
+        Self { run, calls, blocks, inbox, lines, batch, taken, orders, was_over }
     }
 
     async fn run(&mut self) -> Result<Outcome, StoreError> {
@@ -234,9 +245,7 @@ impl Driver {
         while let Some(command) = self.run.machine.poll(self.now()) {
             match command {
                 Command::Record(body) => self.record(body, None)?,
-                Command::Call(call) => self.starts.push(call),
-                Command::Stop(step) => self.calls.stop(&step),
-                Command::Kill(step) => self.calls.kill(&step),
+                order => self.orders.push(order),
             }
         }
         Ok(())
@@ -246,6 +255,7 @@ impl Driver {
     async fn commit(&mut self) -> Result<(), StoreError> {
         if !self.batch.is_empty() || !self.taken.is_empty() {
             let events = std::mem::take(&mut self.batch);
+            let ends = self.blocks.ends(&events);
             let taken = std::mem::take(&mut self.taken);
             let hook = self.run.means.after_commit.clone();
             let told = !self.run.watchers.is_closed() || hook.is_some();
@@ -257,16 +267,36 @@ impl Driver {
                 }
                 self.tell(Notice::Event(Box::new(event)));
             }
+            self.blocks.answer(ends);
         }
-        for call in self.starts.drain(..) {
-            self.calls.start(call);
+        for order in std::mem::take(&mut self.orders) {
+            self.obey(order);
         }
         Ok(())
     }
 
+    fn obey(&mut self, order: Command) {
+        match order {
+            Command::Call(call) => self.calls.start(call),
+            Command::Compute(call) => self.blocks.start(call),
+            Command::Stop(step) => {
+                self.calls.stop(&step);
+                self.blocks.stop(&step);
+            }
+            Command::Kill(step) => {
+                self.calls.kill(&step);
+                self.blocks.kill(&step);
+            }
+            // Recorded when it was said.
+            Command::Record(_) => {}
+        }
+    }
+
     /// Ends here, or fails, when nothing but a person can move the run on.
     async fn park(&mut self) -> Result<Option<Outcome>, StoreError> {
-        if !self.calls.is_empty() || self.run.machine.moves_by_itself() {
+        // A block that waits for a call is run again by the next process.
+        let busy = !self.calls.is_empty() || self.blocks.are_busy();
+        if busy || self.run.machine.moves_by_itself() {
             return Ok(None);
         }
         let waiting = self.run.machine.waiting();
@@ -297,6 +327,7 @@ impl Driver {
         tokio::select! {
             Some(line) = self.lines.next() => Wake::Line(line),
             Some(ended) = self.calls.next() => Wake::Ended(ended),
+            news = self.blocks.next() => Wake::Block(news),
             () = self.inbox.changed() => Wake::Inbox,
             () = timer => Wake::Timer,
         }
@@ -312,6 +343,8 @@ impl Driver {
                 }
                 ended.into_iter().try_for_each(|ended| self.settle(ended))
             }
+            Wake::Block(News::Over(over)) => over.into_iter().try_for_each(|over| self.settle_block(over)),
+            Wake::Block(News::Ask(ask)) => self.host_call(ask),
             Wake::Inbox => self.read_inbox(),
             Wake::Timer => Ok(()),
         }
@@ -321,6 +354,34 @@ impl Driver {
         self.lines.forget(&ended.step);
         let body = self.run.machine.settle(&ended.step, ended.result, self.now());
         let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
+        self.record(body, None)
+    }
+
+    fn settle_block(&mut self, over: Over) -> Result<(), StoreError> {
+        let Over { step, mut result } = over;
+        for line in result.iter_mut().flat_map(|computed| std::mem::take(&mut computed.printed)) {
+            self.tell(Notice::Line { step: step.clone(), line });
+        }
+        let body = self.run.machine.settle_block(&step, result, self.now());
+        let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
+        self.record(body, None)
+    }
+
+    /// Starts the call that a block asks for, or ends the block.
+    fn host_call(&mut self, ask: Ask) -> Result<(), StoreError> {
+        if !self.blocks.is_current(&ask) {
+            return Ok(());
+        }
+        let body = match self.run.machine.host_call(&ask.step, &ask.call, self.now()) {
+            Ok(body) => body,
+            Err(error) => {
+                ask.refuse(error);
+                return Ok(());
+            }
+        };
+        if let Some(call) = body.step() {
+            self.blocks.await_end(call.clone(), ask);
+        }
         self.record(body, None)
     }
 

@@ -24,12 +24,16 @@ use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
 use crate::stub::Stage;
 use crate::tool::Progress;
 use crate::toolbox::ModuleEntry;
+pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
+pub use mend::MendedSkill;
 use parts::Parts;
-pub use rehearse::{DiffLine, Fault, Recording, StubFile, TestFile, Verdict};
+pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
 
 mod admission;
 mod catalog;
+mod compat;
 mod history;
+mod mend;
 mod parts;
 mod rehearse;
 mod steering;
@@ -173,6 +177,17 @@ pub enum StartError {
         /// Why.
         message: String,
     },
+    /// The file cannot be written.
+    #[error("cannot write `{}`: {message}", .path.display())]
+    Unwritable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// The skill is part of the binary, and was to be changed.
+    #[error("the skill `{0}` is shipped with `aa` and cannot be changed")]
+    Shipped(String),
     /// The skill has errors.
     #[error("the skill has errors")]
     Invalid(Vec<Diagnostic>),
@@ -250,6 +265,30 @@ impl Engine {
         catalog::check(&self.parts, skill, strictness)
     }
 
+    /// Fixes the problems of a skill's text where it is clear what was meant; nothing is written.
+    ///
+    /// # Errors
+    /// There is none, it is shipped, or it cannot be read.
+    pub fn mend(&self, skill: &str, strictness: Strictness) -> Result<MendedSkill, StartError> {
+        mend::mend(&self.parts, skill, strictness)
+    }
+
+    /// Writes a mended skill to its file.
+    ///
+    /// # Errors
+    /// The file has changed since it was read, or cannot be written.
+    pub fn write_mended(&self, mended: &MendedSkill) -> Result<(), StartError> {
+        mend::write(&self.parts, mended)
+    }
+
+    /// Whether the skills in some files run here, and what they lack.
+    ///
+    /// # Errors
+    /// A file is not there, or something that it refers to cannot be read.
+    pub fn compat(&self, files: &[String]) -> Result<Compat, StartError> {
+        compat::compare(&self.parts, files)
+    }
+
     /// Resolves what can be resolved of a run before it starts.
     ///
     /// # Errors
@@ -307,8 +346,8 @@ impl Engine {
         &self,
         files: &[TestFile],
         wanted: &dyn Fn(&str) -> bool,
-        done: &mut dyn FnMut(&Verdict),
-    ) -> Vec<Verdict> {
+        done: &mut dyn FnMut(&Judgement),
+    ) -> Vec<Judgement> {
         rehearse::all(files, wanted, done)
     }
 

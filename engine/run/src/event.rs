@@ -21,7 +21,8 @@ pub struct RunId(pub i64);
 pub type Time = DateTime<Utc>;
 
 /// Which step of a run, e.g. `build`, `fan[3]` (an item of a foreach step),
-/// `release/build` (a step of a sub-skill), `build#undo` (its taking back).
+/// `release/build` (a step of a sub-skill), `health/1_git_log` (the first call of a
+/// block), `build#undo` (a step's taking back).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct StepPath(pub String);
@@ -94,8 +95,8 @@ pub enum Body {
         step: StepPath,
         /// From 1.
         attempt: u32,
-        /// What kind of step: `tool`, `skill`, `confirm`, `wait`, `then`, `foreach`; of
-        /// a path with `#`: `undo` or `reconcile`.
+        /// What kind of step: `tool`, `skill`, `compute`, `confirm`, `wait`, `then`,
+        /// `foreach`; of a path with `#`: `undo` or `reconcile`.
         kind: String,
         /// The tool or skill.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,6 +178,9 @@ pub enum Body {
         output: Value,
         /// From the first attempt's start, in milliseconds.
         duration_ms: u64,
+        /// The names that a block has really read.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reads: Vec<String>,
     },
     /// A step has failed for good.
     StepFailed {

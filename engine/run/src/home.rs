@@ -49,6 +49,16 @@ pub struct Entry {
     place: Place,
 }
 
+impl Entry {
+    /// The file; none when it is part of the binary.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(path) => Some(path),
+            Place::Shipped(..) => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     File(PathBuf),
@@ -131,9 +141,19 @@ impl Home {
         // Without the dots that people type: `./x.yaml` is `x.yaml`.
         let path: PathBuf = self.folder.join(path).components().collect();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let lenient = self.skills.iter().any(|(folder, lenient)| *lenient && path.parent() == Some(folder));
+        let parent = path.parent().unwrap_or(&path);
+        let lenient = self.skills.iter().any(|(folder, lenient)| *lenient && is_same(folder, parent));
         let layer = path.parent().unwrap_or(&path).display().to_string();
         Entry { name: fold(&stem), layer, shown: self.shown(&path), lenient, place: Place::File(path) }
+    }
+
+    /// A file of a name in the folder of another file; none beside shipped ones.
+    pub fn beside(&self, entry: &Entry, name: &str) -> Option<Entry> {
+        let folder = entry.path()?.parent()?;
+        let mut files =
+            fs::read_dir(folder).ok()?.filter_map(|item| item.ok()?.file_name().into_string().ok());
+        let file = files.find(|file| stem(Kind::Skill, file).is_some_and(|stem| stem == fold(name)))?;
+        Some(self.at(&folder.join(file)))
     }
 
     /// Reads a file.
@@ -157,7 +177,7 @@ impl Home {
     ///
     /// # Errors
     /// It is not there, too large, or cannot be read.
-    pub fn beside(&self, entry: &Entry, path: &str) -> Result<(Vec<u8>, String), FileError> {
+    pub fn data_beside(&self, entry: &Entry, path: &str) -> Result<(Vec<u8>, String), FileError> {
         match &entry.place {
             Place::File(of) => {
                 let path = of.parent().unwrap_or(of).join(path);
@@ -261,6 +281,11 @@ fn shipped_entries(kind: Kind) -> BTreeMap<String, Entry> {
         Some((name, entry))
     };
     shipped::names(kind).iter().filter_map(|file| entry(file)).collect()
+}
+
+/// Whether two paths lead to one folder, however they are written.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// The canonical name that a file's name gives; none for hidden and other files. Tests of a

@@ -4,7 +4,7 @@
 //! and events give the same state and the same next commands, in any process.
 //!
 //! A run is a tree of frames ([`frame`]): one for the skill, one for each running
-//! sub-skill. A frame's steps are units ([`unit`]), or fans of units ([`foreach`]).
+//! sub-skill, one for the calls of each running block ([`script`]). A frame's steps are units ([`unit`]), or fans of units ([`foreach`]).
 //! Events change the state ([`fold`]) and put whatever they may have moved on the
 //! agenda; [`Machine::poll`] takes the agenda's entries in order and asks each for its
 //! next event ([`start`], [`settle`], [`undo`], [`recover`]). So the cost of an event
@@ -19,6 +19,7 @@ mod layout;
 mod place;
 mod recover;
 mod retry;
+mod script;
 mod settle;
 mod start;
 mod undo;
@@ -35,6 +36,7 @@ use serde_json::{Map, Value};
 use self::frame::Frame;
 use self::layout::Layout;
 use self::place::{Job, Place, Spot};
+pub use self::script::{ComputeCall, Made};
 use self::undo::Completed;
 use crate::event::{Body, Event, RunId, StepPath, Time};
 
@@ -83,9 +85,11 @@ pub enum Command {
     Record(Body),
     /// Call a tool. Its start has been recorded.
     Call(Call),
-    /// Ask the call at this step to stop.
+    /// Run a block. Its start has been recorded.
+    Compute(ComputeCall),
+    /// Ask the call or block at this step to stop.
     Stop(StepPath),
-    /// End the call at this step at once.
+    /// End the call or block at this step at once.
     Kill(StepPath),
 }
 
@@ -118,6 +122,7 @@ pub struct Misfit {
 #[derive(Clone, Copy, Debug)]
 enum Signal {
     Call(Spot),
+    Compute(Place),
     Stop(Spot),
     Kill(Spot),
 }
@@ -253,6 +258,7 @@ impl Machine {
     fn tell(&self, signal: Signal) -> Option<Command> {
         match signal {
             Signal::Call(spot) => self.call(spot).map(Command::Call),
+            Signal::Compute(place) => self.compute(place).map(Command::Compute),
             Signal::Stop(spot) => self.spot_path(spot).map(Command::Stop),
             Signal::Kill(spot) => self.spot_path(spot).map(Command::Kill),
         }

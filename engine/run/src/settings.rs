@@ -3,6 +3,7 @@
 //! Layers, farthest first: defaults, the user's file, the project's file, environment
 //! variables, flags. Nothing here reads the process's environment; it is handed in.
 
+mod compute;
 mod layer;
 mod places;
 mod secret;
@@ -15,6 +16,7 @@ use aa_spec::config::{self, Bytes, Secret};
 use aa_spec::diagnostic::{Diagnostic, has_errors};
 use serde_json::{Map, Value, json};
 
+use crate::compute::Limits;
 use crate::home::FileError;
 use crate::store::{Durability, StoreOptions};
 
@@ -44,6 +46,8 @@ pub struct Settings {
     pub output_bytes: usize,
     /// Time one attempt at a step may take when it names no time-out of its own.
     pub step_timeout: Option<Duration>,
+    /// What Python blocks may use.
+    pub compute: Limits,
     /// What skills see as `config`.
     pub values: Map<String, Value>,
     /// Where secrets come from, by name; paths are absolute.
@@ -131,6 +135,7 @@ impl Settings {
                 // A file's durations were checked when it was read, a variable's just now.
                 .and_then(|text| aa_spec::duration::parse_ms(&text).ok())
                 .map(Duration::from_millis),
+            compute: compute::limits(&mut layers),
             ephemeral: Ephemeral {
                 repository: repository(&mut layers),
                 ttl: duration(&mut layers, "ephemeral.ttl", |c| &c.ephemeral.ttl),
@@ -195,14 +200,17 @@ fn durability(layers: &mut Layers<'_>) -> Durability {
 }
 
 fn calls(layers: &mut Layers<'_>) -> usize {
+    count(layers, "limits.calls", |c| &c.limits.calls, 16) as usize
+}
+
+fn count(layers: &mut Layers<'_>, key: &'static str, field: layer::Field<u32>, default: u32) -> u32 {
     let parse = |text: &str| match text.parse::<u32>() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err(format!("`{text}` is not a number from 1 on")),
     };
-    let key = "limits.calls";
-    let (calls, origin) = layers.scalar(key, |c| &c.limits.calls, parse).unwrap_or((16, Origin::Default));
-    layers.note(key, json!(calls), origin);
-    calls as usize
+    let (count, origin) = layers.scalar(key, field, parse).unwrap_or((default, Origin::Default));
+    layers.note(key, json!(count), origin);
+    count
 }
 
 fn bytes(layers: &mut Layers<'_>, key: &'static str, field: layer::Field<Bytes>, default: u64) -> usize {

@@ -6,6 +6,7 @@ mod diagnosis;
 pub mod ephemeral;
 mod file;
 mod http;
+mod memory;
 mod native;
 mod net;
 mod plain;

@@ -17,6 +17,7 @@ use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::Module;
 use aa_spec::tool::recipe;
 
+use crate::store::LazyStore;
 use crate::tool::process::{Environment, Launcher};
 use crate::tool::{BuiltIn, Tool, command, ephemeral};
 
@@ -46,6 +47,8 @@ pub struct ToolboxOptions {
     pub proxy: Option<String>,
     /// Where tools keep what outlives a run, e.g. ephemeral namespaces.
     pub state_folder: PathBuf,
+    /// Where memory is kept; opened by the first tool that needs it.
+    pub store: LazyStore,
     /// What a call of an ephemeral tool means that does not say.
     pub ephemeral: ephemeral::Defaults,
 }

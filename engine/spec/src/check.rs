@@ -6,6 +6,9 @@
 
 mod action;
 mod argument;
+mod bare;
+#[cfg(feature = "compute")]
+mod compute;
 mod declaration;
 mod fit;
 mod library;
@@ -14,6 +17,7 @@ mod order;
 mod place;
 mod reference;
 mod skill;
+pub(crate) mod spelling;
 mod step;
 mod text;
 
@@ -36,6 +40,10 @@ pub trait Catalog {
     fn tool_names(&self) -> Vec<String>;
     /// The text of the skill of that name.
     fn skill(&self, name: &str) -> Option<Source>;
+    /// Whether a skill is from a folder that is read leniently.
+    fn is_lenient(&self, _name: &str) -> bool {
+        false
+    }
     /// Every skill name, for suggestions. Only called on errors.
     fn skill_names(&self) -> Vec<String>;
     /// Names of the configured secrets.
@@ -51,6 +59,17 @@ pub struct Strictness {
     pub lenient: bool,
     /// Also ask for what is merely good practice, e.g. `undo` on writes.
     pub strict: bool,
+}
+
+/// What a lenient reading only warns of: it is left out, or reads as null.
+const LOWERED: [&str; 4] = ["skill-as-tool", "step-outputs", "unknown-key", "validate-command"];
+
+impl Strictness {
+    /// Makes warnings of the problems that a lenient reading can live with.
+    fn lower(self, diagnostics: &mut [Diagnostic]) {
+        let lowered = diagnostics.iter_mut().filter(|found| self.lenient && LOWERED.contains(&found.code));
+        lowered.for_each(|found| found.severity = Severity::Warning);
+    }
 }
 
 /// Reads and checks one skill, and the skills it runs.

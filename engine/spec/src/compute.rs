@@ -6,7 +6,17 @@
 //! Given the same values and the same answers of its calls it does the same, always.
 
 #[cfg(feature = "compute")]
+mod edit;
+#[cfg(feature = "compute")]
 pub mod python;
+#[cfg(feature = "compute")]
+pub(crate) mod reading;
+#[cfg(feature = "compute")]
+mod scope;
+#[cfg(feature = "compute")]
+pub mod vocabulary;
+#[cfg(feature = "compute")]
+mod walk;
 
 use std::collections::BTreeMap;
 

@@ -22,6 +22,8 @@ pub struct Config {
     pub store: Store,
     /// Bounds of one process.
     pub limits: Limits,
+    /// What Python blocks may use.
+    pub compute: Compute,
     /// What skills see as `config`.
     pub values: BTreeMap<String, Node>,
     /// Where secrets come from, by the name that skills use: `secrets.NAME`.
@@ -70,6 +72,36 @@ pub struct Limits {
     #[serde(deserialize_with = "crate::duration::written")]
     #[schemars(with = "Option<crate::duration::Written>")]
     pub step_timeout: Option<Spanned<String>>,
+}
+
+/// What Python blocks may use.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compute {
+    /// Time that a block may take; calls of tools and skills do not count (default `5s`).
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub timeout: Option<Spanned<String>>,
+    /// Memory that a block may take (default `64MiB`).
+    pub memory: Option<Spanned<Bytes>>,
+    /// Length of a block's source (default `64KiB`, which is also the most).
+    pub source: Option<Spanned<Bytes>>,
+    /// Size of a block's result as JSON, and of the arguments of a call (default `1MiB`).
+    pub output: Option<Spanned<Bytes>>,
+    /// What a block may print (default `64KiB`).
+    pub printed: Option<Spanned<Bytes>>,
+    /// Calls of tools and skills that a block may make (default 200).
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub calls: Option<Spanned<u32>>,
+    /// How deeply its functions may call one another (default 200, 1000 at most).
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub depth: Option<Spanned<u32>>,
+    /// Blocks that compute at once (default 4).
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub workers: Option<Spanned<u32>>,
 }
 
 /// Where one secret comes from.
@@ -167,7 +199,9 @@ impl JsonSchema for Bytes {
 /// Reads a configuration file.
 pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut diagnostics) = crate::shape::read::<Config>(source);
-    let durations = config.iter().flat_map(|config| [&config.limits.step_timeout, &config.ephemeral.ttl]);
+    let durations = config
+        .iter()
+        .flat_map(|config| [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout]);
     for text in durations.flatten() {
         if let Err(message) = crate::duration::parse_ms(&text.value) {
             diagnostics.push(Diagnostic::error("bad-duration", source, text.span, message));

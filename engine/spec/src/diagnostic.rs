@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use crate::fix::{self, Edit};
 use crate::source::{Place, Source, Span};
 
 /// Every code with its meaning, in the order of the codes.
@@ -30,7 +31,15 @@ pub const CODES: &[(&str, &str)] = &[
     ("bad-then", "a `then` that does not return"),
     ("bad-value", "a value that is not among the possible ones"),
     ("bad-wait", "a `wait` that is neither a duration nor a time"),
-    ("compute-unavailable", "a `compute` step, which cannot run yet"),
+    ("bare-input", "an input read without `inputs.` before its name"),
+    ("check-only-step", "a step that only has `validate`"),
+    ("compute-callee", "a call in Python of something that is not named on the spot"),
+    ("compute-import", "Python that wants a module or function which is not there"),
+    ("compute-no-result", "a `compute` step that gives nothing"),
+    ("compute-slow-pattern", "a pattern in Python that is compiled again each time round a loop"),
+    ("compute-syntax", "a `compute` step that is not Python"),
+    ("compute-unavailable", "a `compute` step, in a build that has no `compute`"),
+    ("compute-unsupported", "Python that the interpreter does not have"),
     ("cycle", "steps that wait for each other"),
     ("deep-skills", "skills that run skills too deep down, or too often"),
     ("duplicate-key", "a key written twice in one mapping"),
@@ -40,9 +49,14 @@ pub const CODES: &[(&str, &str)] = &[
     ("duplicate-tool", "two tools of one name in a module"),
     ("faulty-skill", "a step that runs a skill with errors"),
     ("file-too-large", "a file longer than what is read"),
+    ("foreign-key", "a key of another system, which has a different name or no effect here"),
+    ("foreign-word", "a word of another system for something that is called differently here"),
     ("forward-reference", "a template that reads what comes later"),
     ("idle-keyword", "a keyword of a schema that says nothing about values of its type"),
     ("item-outside-foreach", "`item` or `index` where nothing is repeated"),
+    ("list-form", "a mapping, or nothing, where a list belongs"),
+    ("manual-step", "a step that only describes what a person has to do"),
+    ("misplaced-step", "a step among the outputs"),
     ("missing-argument", "an argument that the tool needs and is not given"),
     ("missing-file", "a file that another one names and that cannot be read"),
     ("missing-input", "an input that the skill needs and is not given"),
@@ -55,10 +69,15 @@ pub const CODES: &[(&str, &str)] = &[
     ("secret-outside-arguments", "a secret used anywhere but in a tool's arguments"),
     ("secret-worked-on", "a secret that is more than passed on"),
     ("self-reference", "a step that waits for itself"),
+    ("skill-as-tool", "a skill run by way of a tool, with its inputs as JSON in a text"),
+    ("spelled-value", "a value written as another type than it has"),
     ("spliced-shell", "a template in a script, whose value could change what the script does"),
     ("step-kind", "a step that does nothing, or several things at once"),
+    ("step-outputs", "a list of outputs in a step"),
     ("stray-key", "a key that does nothing in a step of this kind"),
     ("template-in-constant", "a template where only constants are read"),
+    ("templated-condition", "a condition with templates and other text around them"),
+    ("then-steps", "steps inside a `then`"),
     ("too-many-edges", "steps that wait for each other too often"),
     ("undo-on-read", "an `undo` for a step that changes nothing"),
     ("unfit-result", "a canned result that the tool would not give"),
@@ -77,6 +96,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("unused-answer", "a canned answer that nothing has asked for"),
     ("unused-default", "a default that is never used"),
     ("unused-input", "an input that nothing reads"),
+    ("validate-command", "a command in `validate`"),
+    ("validate-form", "a `validate` in the form of another system"),
     ("wrong-type", "a value of another type than the key has"),
     ("yaml-alias", "an alias that cannot be followed"),
     ("yaml-budget", "a file that unfolds to too much"),
@@ -114,6 +135,11 @@ pub struct Diagnostic {
     pub label: String,
     /// What to do, as a sentence fragment; empty when there is nothing to add.
     pub hint: String,
+    /// What it is about, for those who count: the name of a missing tool, an argument as
+    /// `tool.argument`; often empty.
+    pub subject: String,
+    /// Changes to the text that do away with it, where it is clear what was meant.
+    pub fix: Vec<Edit>,
 }
 
 impl Diagnostic {
@@ -127,6 +153,8 @@ impl Diagnostic {
             span,
             label: String::new(),
             hint: String::new(),
+            subject: String::new(),
+            fix: Vec::new(),
         }
     }
 
@@ -149,12 +177,30 @@ impl Diagnostic {
         self
     }
 
+    /// Says what it is about.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject = subject.into();
+        self
+    }
+
+    /// Adds the changes that do away with it.
+    #[must_use]
+    pub fn fix(mut self, edits: Vec<Edit>) -> Self {
+        self.fix = edits;
+        self
+    }
+
     /// Adds the known name that was most likely meant, or else all of them when they are few.
     #[must_use]
     pub fn suggest<'a>(self, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
         match crate::name::suggest(wrong, known.iter().copied()) {
-            Some(meant) => self.hint(format!("did you mean `{meant}`?")),
+            Some(meant) => {
+                let typo = crate::name::slip(wrong, known.iter().copied());
+                let edit = typo.and_then(|meant| fix::word(&self.source, self.span, wrong, meant));
+                self.hint(format!("did you mean `{meant}`?")).fix(edit.into_iter().collect())
+            }
             None if (1..=16).contains(&known.len()) => {
                 self.hint(format!("known: {}", crate::name::list(&known)))
             }

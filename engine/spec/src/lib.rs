@@ -2,18 +2,21 @@
 //!
 //! Pure: no I/O, no async, no clock. Text comes in, values and diagnostics go out.
 //! Reading order: [`source`] and [`diagnostic`] (where and what), [`yaml`] (text to a
-//! tree with spans), [`shape`] (tree to authored types), [`skill`], [`tool`],
+//! tree with spans), [`shape`] (tree to authored types), [`dialect`] (what authors write
+//! elsewhere, as what they mean), [`skill`], [`tool`],
 //! [`persona`] and [`config`] (the authored types), [`template`] (the expression language),
 //! [`compute`] (Python in skills), [`check`]
 //! (authored to canonical), [`plan`] (the canonical form that runs), [`input`]
 //! (values for a run), [`stub`] and [`test`] (canned answers, and what must come of a run
-//! with them), [`graph`] (the plan drawn), [`schema`] (JSON Schema of it all).
+//! with them), [`fix`] (texts mended), [`graph`] (the plan drawn), [`schema`] (JSON Schema of it all).
 
 pub mod check;
 pub mod compute;
 pub mod config;
 pub mod diagnostic;
+pub mod dialect;
 pub mod duration;
+pub mod fix;
 pub mod graph;
 pub mod input;
 pub mod name;

@@ -28,7 +28,43 @@ pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
+/// The only known name that is the given one but for a slip of the hand: a letter too
+/// many, one too few, or two of them swapped.
+///
+/// Another letter in the place of one is no slip: `get_x` is not `set_x`.
+pub fn slip<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut near = known.into_iter().filter(|name| is_slip(&fold(wrong), &fold(name)));
+    let only = near.next()?;
+    near.next().is_none().then_some(only)
+}
+
+fn is_slip(wrong: &str, name: &str) -> bool {
+    let letters = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let one_change = wrong.len() >= 3 && strsim::osa_distance(wrong, name) <= 1;
+    one_change && (wrong.chars().count() != name.chars().count() || letters(wrong) == letters(name))
+}
+
 /// Names for people to read: `` `a`, `b`, `c` ``.
 pub fn list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_slips_of_the_hand_are_certain() {
+        let known = ["git_log", "git_get", "jira_set", "limit"];
+        assert_eq!(slip("git_lgo", known), Some("git_log"));
+        assert_eq!(slip("git-logg", known), Some("git_log"));
+        assert_eq!(slip("imit", known), Some("limit"));
+        assert_eq!(slip("jira_get", known), None);
+        assert_eq!(slip("deployment", ["deployment_name"]), None);
+        assert_eq!(slip("tag", ["tags", "stag"]), None, "two are as near");
+    }
 }

@@ -26,8 +26,20 @@ const ROUNDS: usize = 8;
 /// Unknown keys, wrong types and missing keys are all reported; what can be read in
 /// spite of them is returned so that later checks still run.
 pub fn read<T: DeserializeOwned + JsonSchema>(source: &Source) -> (Option<T>, Vec<Diagnostic>) {
+    read_meant(source, |_, _, _| {})
+}
+
+/// Reads a document as `T`, after `translate` has turned what is written into what is meant.
+pub(crate) fn read_meant<T: DeserializeOwned + JsonSchema>(
+    source: &Source,
+    translate: impl FnOnce(&Source, &mut Node, &mut Vec<Diagnostic>),
+) -> (Option<T>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let value = match yaml::parse_with(source, &mut diagnostics) {
+    let parsed = yaml::parse_with(source, &mut diagnostics).map(|mut node| {
+        translate(source, &mut node, &mut diagnostics);
+        node
+    });
+    let value = match parsed {
         Ok(node) => node.read().ok().or_else(|| read_rest(source, node, &mut diagnostics)),
         Err(problem) => {
             diagnostics.push(*problem);

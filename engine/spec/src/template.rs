@@ -102,6 +102,11 @@ pub(crate) enum Segment {
     Index(i64),
 }
 
+/// The expression in a text that may have `{{ }}` around it.
+pub(crate) fn bare(source: &str) -> &str {
+    unwrapped(source).unwrap_or_else(|| trimmed(source)).0
+}
+
 impl Expression {
     /// Compiles an expression, with or without `{{ }}` around it.
     ///
@@ -194,7 +199,8 @@ impl Template {
     /// missing (only with [`Missing::Fail`]). Further inside, an entry of a mapping that
     /// is missing is left out in the same way.
     pub fn render(&self, scope: &Scope, missing: Missing) -> Result<Option<Value>, EvalError> {
-        let value = self.root.render(scope, missing, &mut Budget::new())?;
+        let reading = if scope.is_lenient() { Missing::Null } else { missing };
+        let value = self.root.render(scope, reading, &mut Budget::new())?;
         // What a skipped step leaves is null, and means that there is no such argument.
         let left_out = missing == Missing::Fail && matches!(self.root, Node::Hole(_));
         Ok(value.filter(|value| !(left_out && value.is_null())))

@@ -78,7 +78,8 @@ fn head(run: &RunSummary, tree: &Tree, page: &mut Page) {
     let took = took.map(|took| format!(" in {}", words::duration(took))).unwrap_or_default();
     let name = palette.paint(Tone::Strong, skill(run));
     let dot = palette.paint(Tone::Dim, palette.dot());
-    page.line(format_args!("{} {name} {}{took} {dot} run {}", palette.mark(mark), status(run), run.id));
+    let dry = if tree.dry_run { format!(" {dot} dry run") } else { String::new() };
+    page.line(format_args!("{} {name} {}{took} {dot} run {}{dry}", palette.mark(mark), status(run), run.id));
     let started = format!(
         "started {} ({}) by {} in {}",
         run.started_at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S"),

@@ -1,10 +1,16 @@
 //! `aa run undo`
 
+use aa_run::engine::Engine;
+use aa_run::event::StepPath;
+use aa_spec::tool::Effect;
+
 use crate::args::run::UndoArgs;
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::follow;
 use crate::report::Reporter;
+use crate::report::tree::{State, Tree};
+use crate::words;
 
 /// Takes back the completed steps of a run that is over.
 pub(super) fn run(args: &UndoArgs, context: &Context<'_>) -> Result<Exit, Failure> {
@@ -13,8 +19,30 @@ pub(super) fn run(args: &UndoArgs, context: &Context<'_>) -> Result<Exit, Failur
     for event in engine.events(args.run, 0)? {
         reporter.catch_up(&event);
     }
-    wait(async {
+    let exit = wait(async {
         let handle = engine.undo(args.run, context.environment.user()).await?;
         follow::follow(&engine, handle, context, &mut reporter).await
-    })
+    })?;
+    if reporter.is_for_people() {
+        point_out_rest(&engine, &reporter.tree, context)?;
+    }
+    Ok(exit)
+}
+
+/// Says what stays as it is, because its steps do not say how to take it back.
+fn point_out_rest(engine: &Engine, tree: &Tree, context: &Context<'_>) -> Result<(), Failure> {
+    let mut rest = Vec::new();
+    for node in &tree.nodes {
+        let Some(tool) = node.target.as_deref().filter(|_| node.kind == "tool") else { continue };
+        let undo = StepPath(format!("{}#undo", node.path));
+        let done = matches!(node.state, State::Done(_)) && tree.node(&undo).is_none();
+        if done && engine.tool(tool)?.is_some_and(|spec| spec.effect != Effect::Read) {
+            rest.push(node.path.0.as_str());
+        }
+    }
+    if !rest.is_empty() {
+        let stay = if rest.len() == 1 { "stays: it has" } else { "stay: they have" };
+        context.printer.hint(format_args!("what {} did {stay} no `undo`", words::list(&rest)));
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! `aa skill check`
 
+mod compat;
 mod sarif;
 
 use std::collections::BTreeSet;
@@ -22,7 +23,10 @@ use crate::words;
 pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let strictness = Strictness { lenient: args.lenient, strict: args.strict };
-    let names = wanted(args, &engine)?;
+    let names = wanted(&args.skills, &engine)?;
+    if args.compat {
+        return compat::run(&engine, &names, args.format, context);
+    }
     let mut found = Vec::new();
     for name in &names {
         let of_one = engine.check(name, strictness)?.diagnostics;
@@ -52,12 +56,12 @@ fn human(found: &[Diagnostic], skills: usize, context: &Context<'_>) {
 }
 
 /// Names and paths to check: folders become the files in them, nothing becomes everything.
-fn wanted(args: &CheckArgs, engine: &Engine) -> Result<Vec<String>, Failure> {
-    if args.skills.is_empty() {
+pub(super) fn wanted(skills: &[String], engine: &Engine) -> Result<Vec<String>, Failure> {
+    if skills.is_empty() {
         return Ok(engine.skills()?.into_iter().map(|skill| skill.name).collect());
     }
     let mut wanted = Vec::new();
-    for name in &args.skills {
+    for name in skills {
         let path = engine.settings().folder.join(name);
         if !path.is_dir() {
             wanted.push(name.clone());

@@ -27,7 +27,9 @@ pub(super) fn run(args: PlanArgs, context: &Context<'_>) -> Result<Exit, Failure
         strictness: strictness(args.lenient),
         park: context.park(RunFormat::Human),
     };
-    let plan = context.engine()?.plan(&request)?;
+    let engine = context.engine()?;
+    super::warn(&engine, &request.skill, args.lenient, context)?;
+    let plan = engine.plan(&request)?;
     if args.format.format == Format::Json {
         let json = serde_json::to_value(&plan).unwrap_or_default();
         printer.data(format_args!("{json:#}"));

@@ -32,6 +32,7 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
         strictness: strictness(args.lenient),
         park: context.park(args.format),
     };
+    super::warn(&engine, &request.skill, args.lenient, context)?;
     let mut reporter = Reporter::new(args.format, context.printer);
     let mut stage = None;
     let exit = wait(async {

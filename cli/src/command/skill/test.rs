@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use aa_run::engine::{DiffLine, Fault, TestFile, Verdict};
+use aa_run::engine::{DiffLine, Fault, Judgement, TestFile};
 use aa_spec::diagnostic::{Diagnostic, has_errors};
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ fn problems(files: &[TestFile]) -> Vec<Diagnostic> {
 }
 
 /// One line for a test that passes; all that is wrong with one that does not.
-fn show(verdict: &Verdict, printer: &Printer) {
+fn show(verdict: &Judgement, printer: &Printer) {
     let palette = printer.err;
     let passes = verdict.faults.is_empty();
     let mark = palette.mark(if passes { Mark::Done } else { Mark::Failed });
@@ -79,7 +79,7 @@ fn show(verdict: &Verdict, printer: &Printer) {
     diagnostic::draw_all(&verdict.doubts, printer);
 }
 
-fn explain(fault: &Fault, verdict: &Verdict, printer: &Printer) {
+fn explain(fault: &Fault, verdict: &Judgement, printer: &Printer) {
     let palette = printer.err;
     let place = palette.paint(Tone::Dim, format!("{}:{}", verdict.path, fault.line));
     let message = if fault.message.is_empty() { String::new() } else { format!(": {}", fault.message) };
@@ -101,7 +101,7 @@ fn explain(fault: &Fault, verdict: &Verdict, printer: &Printer) {
     }
 }
 
-fn sum_up(verdicts: &[Verdict], took: Duration, printer: &Printer) {
+fn sum_up(verdicts: &[Judgement], took: Duration, printer: &Printer) {
     if verdicts.is_empty() {
         return;
     }
@@ -115,7 +115,7 @@ fn sum_up(verdicts: &[Verdict], took: Duration, printer: &Printer) {
     }
 }
 
-fn object(verdict: &Verdict) -> Value {
+fn object(verdict: &Judgement) -> Value {
     let fault = |fault: &Fault| json!({"what": fault.what, "message": fault.message, "path": verdict.path, "line": fault.line, "diff": fault.diff});
     json!({
         "skill": verdict.skill,

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::lines::LineSender;
 use super::veil::Veil;
 use super::{Drive, Means};
+use crate::compute::Computer;
 use crate::event::{RunId, StepError, StepPath, Time};
 use crate::machine::Call;
 use crate::tool::{CallContext, Tool};
@@ -35,8 +36,8 @@ pub(super) struct Calls {
     running: BTreeMap<StepPath, Running>,
 }
 
-/// What every call of a run needs.
-struct Shared {
+/// What every call and block of a run needs.
+pub(super) struct Shared {
     means: Means,
     run: RunId,
     folder: PathBuf,
@@ -70,6 +71,11 @@ impl Calls {
             step_of: HashMap::new(),
             running: BTreeMap::new(),
         }
+    }
+
+    /// What blocks need as well.
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -225,7 +231,22 @@ impl Shared {
         })
     }
 
-    async fn reached(&self, deadline: Option<Time>) {
+    /// Runs blocks, if this build can.
+    pub(super) fn computer(&self) -> Option<Arc<dyn Computer>> {
+        self.means.computer.clone()
+    }
+
+    pub(super) fn veil(&self) -> &Veil {
+        &self.veil
+    }
+
+    /// A time of the run's clock as one of the process.
+    pub(super) fn instant(&self, deadline: Option<Time>) -> Option<Instant> {
+        let left = (deadline? - self.means.clock.now()).to_std().unwrap_or_default();
+        Instant::now().checked_add(left)
+    }
+
+    pub(super) async fn reached(&self, deadline: Option<Time>) {
         match deadline {
             Some(time) => self.means.clock.sleep_until(time).await,
             None => std::future::pending().await,
@@ -238,13 +259,12 @@ impl Shared {
         deadline: Option<Time>,
         cancel: CancellationToken,
     ) -> CallContext {
-        let left = deadline.map(|time| (time - self.means.clock.now()).to_std().unwrap_or_default());
         let (shared, step) = (Arc::clone(self), call.step.clone());
         CallContext {
             run: Some(self.run),
             step: call.step.clone(),
             idempotency_key: call.idempotency_key.clone(),
-            deadline: left.and_then(|left| Instant::now().checked_add(left)),
+            deadline: self.instant(deadline),
             cancel,
             progress: Arc::new(move |line| shared.lines.send(&step, shared.veil.hide(line))),
             folder: self.folder.clone(),

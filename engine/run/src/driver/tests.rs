@@ -1,7 +1,10 @@
 //! The driver with tools, journal and clock that tests hold in their hands.
 
+mod blocks;
 mod journal;
 mod kit;
 mod limits;
 mod loops;
+#[cfg(feature = "compute")]
+mod python;
 mod requests;

@@ -42,14 +42,25 @@ pub(super) fn check(parts: &Parts, skill: &str, strictness: Strictness) -> Resul
         }
         Err(error) => return Err(error.into()),
     };
-    let shelves = Shelves::new(parts)?;
-    let lenient = strictness.lenient || entry.lenient;
-    let (plan, mut diagnostics) = check::check(&source, &shelves, Strictness { lenient, ..strictness });
-    shelves.explain(&mut diagnostics)?;
-    let plan = plan.filter(|_| !has_errors(&diagnostics)).map(Arc::new);
-    Ok(CheckedSkill { source, plan, diagnostics })
+    check_text(parts, &entry, &source, strictness)
 }
 
+/// Checks a text as if it stood in a file.
+pub(super) fn check_text(
+    parts: &Parts,
+    entry: &Entry,
+    source: &Source,
+    strictness: Strictness,
+) -> Result<CheckedSkill, StartError> {
+    let shelves = Shelves::new(parts, entry)?;
+    let lenient = strictness.lenient || entry.lenient;
+    let (plan, mut diagnostics) = check::check(source, &shelves, Strictness { lenient, ..strictness });
+    shelves.explain(&mut diagnostics)?;
+    let plan = plan.filter(|_| !has_errors(&diagnostics)).map(Arc::new);
+    Ok(CheckedSkill { source: source.clone(), plan, diagnostics })
+}
+
+/// Finds a skill by name or path.
 pub(super) fn find(parts: &Parts, skill: &str) -> Result<Entry, StartError> {
     if is_path(skill) {
         return Ok(parts.home.at(Path::new(skill)));
@@ -82,15 +93,17 @@ fn description(source: &Source) -> String {
 /// What a check may look up, and what went wrong while it did.
 struct Shelves<'a> {
     parts: &'a Parts,
+    /// What is checked: the skills in its folder are there for it, too.
+    entry: &'a Entry,
     toolbox: Toolbox,
     unreadable: RefCell<Option<FileError>>,
     missing_tools: RefCell<Vec<String>>,
 }
 
 impl<'a> Shelves<'a> {
-    fn new(parts: &'a Parts) -> Result<Self, FileError> {
+    fn new(parts: &'a Parts, entry: &'a Entry) -> Result<Self, FileError> {
         let toolbox = parts.toolbox()?;
-        Ok(Self { parts, toolbox, unreadable: RefCell::default(), missing_tools: RefCell::default() })
+        Ok(Self { parts, entry, toolbox, unreadable: RefCell::default(), missing_tools: RefCell::default() })
     }
 
     /// Says why something could not be looked up, where that is not the skill's fault.
@@ -106,6 +119,12 @@ impl<'a> Shelves<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The skill of a name: one that can be run by it, or else one beside the one that is checked.
+    fn entry(&self, name: &str) -> Option<Entry> {
+        let known = self.note(self.parts.home.find(Kind::Skill, name))?;
+        known.or_else(|| self.parts.home.beside(self.entry, name))
     }
 
     fn note<T>(&self, result: Result<T, FileError>) -> Option<T> {
@@ -127,8 +146,11 @@ impl Catalog for Shelves<'_> {
     }
 
     fn skill(&self, name: &str) -> Option<Source> {
-        let entry = self.note(self.parts.home.find(Kind::Skill, name))??;
-        self.note(self.parts.home.read(&entry))
+        self.note(self.parts.home.read(&self.entry(name)?))
+    }
+
+    fn is_lenient(&self, name: &str) -> bool {
+        self.entry(name).is_some_and(|entry| entry.lenient)
     }
 
     fn skill_names(&self) -> Vec<String> {

@@ -4,10 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
+use crate::compute::Computer;
+#[cfg(feature = "compute")]
+use crate::compute::{WorkerCommand, Workers};
 use crate::driver::{AfterCommit, Means, WallClock};
 use crate::home::{FileError, Home, Kind};
 use crate::settings::{SecretStore, Settings};
-use crate::store::{Store, StoreError};
+use crate::store::{LazyStore, Store, StoreError};
 use crate::tool::ephemeral;
 use crate::tool::process::Environment;
 use crate::toolbox::{ModuleText, Toolbox, ToolboxOptions};
@@ -20,8 +23,10 @@ pub(super) struct Parts {
     permits: Arc<Semaphore>,
     /// Changes when this process has put something into an inbox.
     nudge: watch::Sender<()>,
-    store: Mutex<Option<Store>>,
+    store: LazyStore,
     toolbox: Mutex<Option<Toolbox>>,
+    #[cfg(feature = "compute")]
+    workers: Workers,
 }
 
 impl Parts {
@@ -31,8 +36,10 @@ impl Parts {
             secrets: Arc::new(SecretStore::new(&settings)),
             permits: Arc::new(Semaphore::new(settings.calls.min(Semaphore::MAX_PERMITS))),
             nudge: watch::Sender::new(()),
-            store: Mutex::default(),
+            store: LazyStore::new(&settings.state_folder, settings.store),
             toolbox: Mutex::default(),
+            #[cfg(feature = "compute")]
+            workers: Workers::new(WorkerCommand::own(), settings.compute.clone()),
             settings,
         }
     }
@@ -46,12 +53,7 @@ impl Parts {
 
     /// The store; opened, and created if need be, by the first who asks.
     pub(super) fn store(&self) -> Result<Store, StoreError> {
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = &*store {
-            return Ok(store.clone());
-        }
-        let opened = Store::open(&self.settings.state_folder, self.settings.store)?;
-        Ok(store.insert(opened).clone())
+        self.store.get()
     }
 
     /// The tools; the texts of all modules are read by the first who asks.
@@ -67,11 +69,24 @@ impl Parts {
         Ok(toolbox.insert(Toolbox::new(modules, &self.options())).clone())
     }
 
+    /// Runs blocks, if this build can; no worker is started before the first block.
+    #[cfg(feature = "compute")]
+    fn computer(&self) -> Option<Arc<dyn Computer>> {
+        Some(Arc::new(self.workers.clone()))
+    }
+
+    #[cfg(not(feature = "compute"))]
+    #[expect(clippy::unused_self, reason = "the same as where there are workers")]
+    fn computer(&self) -> Option<Arc<dyn Computer>> {
+        None
+    }
+
     /// What a driver needs beside its run.
     pub(super) fn means(&self, after_commit: Option<AfterCommit>) -> Result<Means, FileError> {
         let toolbox = self.toolbox()?;
         Ok(Means {
             tools: Arc::new(move |name| toolbox.tool(name)),
+            computer: self.computer(),
             permits: Arc::clone(&self.permits),
             secrets: self.secrets.clone(),
             clock: Arc::new(WallClock),
@@ -95,6 +110,7 @@ impl Parts {
             output_bytes: self.settings.output_bytes,
             proxy: None,
             state_folder: self.settings.state_folder.clone(),
+            store: self.store.clone(),
             ephemeral: ephemeral::Defaults {
                 repository: own.repository.clone().unwrap_or(usual.repository),
                 ttl: own.ttl.clone().unwrap_or(usual.ttl),

@@ -21,14 +21,14 @@ pub use self::files::{StubFile, TestFile};
 pub(super) use self::files::{stubs, tests};
 pub use self::record::Recording;
 pub(super) use self::record::record;
-pub use self::verdict::{DiffLine, Fault, Verdict};
+pub use self::verdict::{DiffLine, Fault, Judgement};
 
 /// Runs the wanted tests, as many at once as there are processors.
 pub(super) fn all(
     files: &[TestFile],
     wanted: &dyn Fn(&str) -> bool,
-    done: &mut dyn FnMut(&Verdict),
-) -> Vec<Verdict> {
+    done: &mut dyn FnMut(&Judgement),
+) -> Vec<Judgement> {
     let cases: Vec<(&TestFile, &Case)> = files
         .iter()
         .flat_map(|file| file.cases.iter().map(move |case| (file, case)))
@@ -61,7 +61,7 @@ pub(super) fn all(
 }
 
 /// Runs one test and judges it.
-fn try_one(file: &TestFile, case: &Case) -> Verdict {
+fn try_one(file: &TestFile, case: &Case) -> Judgement {
     let begun = Instant::now();
     let played = case.play();
     verdict::judge(file, case, &played, begun.elapsed())

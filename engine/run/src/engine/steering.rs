@@ -191,7 +191,9 @@ async fn take_in(engine: &Engine, store: &Store, lease: Lease) -> Result<(), Sta
     let copies = engine.after_commit.as_ref().map(|hook| (hook, events.clone()));
     store.append(lease, events, taken).await?;
     if let Some((hook, events)) = copies {
-        events.iter().for_each(|event| hook(event));
+        for event in &events {
+            hook(event);
+        }
     }
     Ok(())
 }

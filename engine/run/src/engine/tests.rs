@@ -13,6 +13,7 @@ use crate::settings::Surroundings;
 
 mod asking;
 mod crashing;
+mod remembering;
 
 /// Longer than anything in here takes.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -63,6 +63,7 @@ impl Machine {
             Body::StepStarted { step, attempt, args, until, items, .. } => {
                 let started =
                     Started { attempt: *attempt, args: args.as_ref(), until: *until, items: *items, at };
+                self.admit_call(step, args.as_ref());
                 match self.locate(step)? {
                     Spot::Unit(place) => self.fold_started(place, &started),
                     Spot::Reconcile(place) => self.fold_inquiry(place, &started),
@@ -90,25 +91,28 @@ impl Machine {
                     _ => None,
                 })
             }
-            Body::StepCompleted { step, output, duration_ms } => match self.locate(step)? {
+            Body::StepCompleted { step, output, duration_ms, .. } => match self.locate(step)? {
                 Spot::Unit(place) => self.fold_completed(place, output, *duration_ms),
                 Spot::Undo(frame) => self.fold_undone(frame, true),
                 Spot::Reconcile(_) => misfit(format!("`{step}` cannot complete")),
             },
-            Body::StepFailed { step, error, continued, duration_ms } => match self.locate(step)? {
-                Spot::Unit(place) => {
-                    let end = End {
-                        status: Status::Failed,
-                        output: &Value::Null,
-                        error: Some(error),
-                        fatal: !*continued,
-                        duration_ms: *duration_ms,
-                    };
-                    self.fold_not_completed(place, &end)
+            Body::StepFailed { step, error, continued, duration_ms } => {
+                self.admit_call(step, None);
+                match self.locate(step)? {
+                    Spot::Unit(place) => {
+                        let end = End {
+                            status: Status::Failed,
+                            output: &Value::Null,
+                            error: Some(error),
+                            fatal: !*continued,
+                            duration_ms: *duration_ms,
+                        };
+                        self.fold_not_completed(place, &end)
+                    }
+                    Spot::Undo(frame) => self.fold_undone(frame, false),
+                    Spot::Reconcile(place) => self.fold_inquiry_failed(place),
                 }
-                Spot::Undo(frame) => self.fold_undone(frame, false),
-                Spot::Reconcile(place) => self.fold_inquiry_failed(place),
-            },
+            }
             Body::StepSkipped { step, .. } => {
                 let place = self.place(step)?;
                 if self.unit(place).is_some() || self.fan(place).is_some() && place.item.is_none() {
@@ -181,7 +185,10 @@ impl Machine {
                 let deadline = earliest(started.until, deadline);
                 State::Nested { frame: self.open_nested(place, skill, &unit.args, (started.at, deadline))? }
             }
-            Action::Compute { .. } => return misfit("this build cannot run `compute` steps"),
+            Action::Compute { .. } => {
+                let deadline = earliest(started.until, deadline);
+                State::Computing { frame: self.open_script(place, (started.at, deadline)), running: true }
+            }
             Action::Confirm { .. } => State::Asking(None),
             Action::WaitFor { .. } | Action::WaitUntil { .. } => match started.until {
                 Some(until) => State::Sleeping { until },
@@ -340,6 +347,7 @@ impl Machine {
         }
         self.unit(place).is_some_and(|unit| match &unit.state {
             State::Nested { frame } => self.is_settled(*frame),
+            State::Computing { frame, .. } => self.is_quiet(*frame),
             State::Calling
             | State::Answered
             | State::Answer(_)
@@ -376,17 +384,27 @@ impl Machine {
             *state = StepState::Ended;
         }
         let error = end.error.map(|error| error.message.clone());
-        frame.show(place.step, &Ended { status: end.status, error, attempts, duration_ms: end.duration_ms });
-        frame.set_output(place.step, end.output, end.status);
+        if let Some(script) = &mut frame.script {
+            script.answer(
+                place.step,
+                end.error.map_or_else(|| Ok(end.output.clone()), |error| Err(error.clone())),
+            );
+        } else {
+            let duration_ms = end.duration_ms;
+            frame.show(place.step, &Ended { status: end.status, error, attempts, duration_ms });
+            frame.set_output(place.step, end.output, end.status);
+        }
         self.release_dependents(place.frame, place.step);
         if let Some(error) = end.error.filter(|_| end.fatal) {
             self.stop_frame(place.frame, Stop::Failed { error: error.clone(), step: Some(path) });
         }
-        Ok(())
+        self.go_on_computing(place.frame)
     }
 
     fn close_nested(&mut self, place: Place) {
-        if let Some(State::Nested { frame }) = self.unit(place).map(|unit| &unit.state) {
+        if let Some(State::Nested { frame } | State::Computing { frame, .. }) =
+            self.unit(place).map(|unit| &unit.state)
+        {
             let inner = *frame;
             self.close_frame(inner);
         }
@@ -436,7 +454,7 @@ impl Machine {
     }
 
     /// The step or item of a path, which must be no call about it.
-    fn place(&self, path: &StepPath) -> Result<Place, Misfit> {
+    pub(super) fn place(&self, path: &StepPath) -> Result<Place, Misfit> {
         match self.locate(path)? {
             Spot::Unit(place) => Ok(place),
             Spot::Reconcile(_) | Spot::Undo(_) => misfit(format!("`{path}` is not a step")),

@@ -80,6 +80,7 @@ impl Machine {
             step: self.path(place),
             output: Value::Array(fan.outputs.clone()),
             duration_ms: super::elapsed(fan.since, now),
+            reads: Vec::new(),
         })
     }
 

@@ -1,8 +1,10 @@
-//! A frame: one running skill, the run's own or a sub-skill of a step or item.
+//! A frame: one running skill, the run's own or a sub-skill of a step or item; or the
+//! calls of one running block.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use aa_spec::plan::StepPlan;
 use aa_spec::skill::OnFailure;
 use aa_spec::template::Scope;
 use aa_spec::tool::ErrorKind;
@@ -10,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::layout::Layout;
 use super::place::{Job, Place, Spot};
+use super::script::Script;
 use super::undo::TakingBack;
 use super::unit::StepState;
 use super::{Machine, ROOT, Signal};
@@ -28,6 +31,8 @@ pub(super) struct Frame {
     pub(super) prefix: String,
     depth: usize,
     pub(super) scope: Scope,
+    /// Of a frame that holds the calls of a block.
+    pub(super) script: Option<Box<Script>>,
     pub(super) steps: Vec<StepState>,
     /// For each step, the needs that are not over.
     unmet: Vec<usize>,
@@ -72,6 +77,26 @@ pub(super) struct Opening<'a> {
     pub(super) deadline: Option<Time>,
 }
 
+impl Frame {
+    /// One more call of a block, about to start.
+    pub(super) fn grow(&mut self, step: StepPlan) {
+        // Nothing but this frame keeps a block's layout, so nothing is copied.
+        Arc::make_mut(&mut self.layout).grow(step);
+        self.ready.insert(self.steps.len());
+        self.steps.push(StepState::Pending);
+        self.unmet.push(0);
+        self.open += 1;
+    }
+
+    /// What has a deadline, for messages.
+    fn shown(&self) -> String {
+        match &self.script {
+            Some(_) => format!("step `{}`", self.prefix.trim_end_matches('/')),
+            None => format!("skill `{}`", self.layout.skill().name),
+        }
+    }
+}
+
 impl Machine {
     /// Starts a skill in a frame of its own.
     pub(super) fn open_frame(&mut self, opening: Opening<'_>) -> usize {
@@ -81,6 +106,7 @@ impl Machine {
         let own = skill.timeout_ms.map(|timeout| super::later(at, timeout));
         let deadline = super::earliest(deadline, own);
         let mut scope = self.base.child();
+        scope.set_lenient(skill.lenient);
         scope.set("inputs", &Value::Object(inputs.clone()));
         scope.set("defaults", &skill.defaults);
 
@@ -91,6 +117,7 @@ impl Machine {
             parent,
             depth: outer,
             scope,
+            script: None,
             steps: std::iter::repeat_with(|| StepState::Pending).take(count).collect(),
             unmet: layout.needs.clone(),
             ready: (0..count).filter(|step| layout.needs[*step] == 0).collect(),
@@ -171,9 +198,7 @@ impl Machine {
         while let Some((time, id)) = self.deadlines.first().copied().filter(|(time, _)| *time <= at) {
             self.deadlines.remove(&(time, id));
             let Some(frame) = self.frame(id).filter(|frame| frame.open > 0) else { continue };
-            let skill = frame.layout.skill();
-            let error =
-                StepError::new(ErrorKind::Timeout, format!("the time of skill `{}` is over", skill.name));
+            let error = StepError::new(ErrorKind::Timeout, format!("the time of {} is over", frame.shown()));
             self.stop_frame(id, Stop::Failed { error, step: None });
         }
     }
@@ -198,6 +223,12 @@ impl Machine {
         let frame = self.frame(id)?;
         if frame.over || self.undoing.contains(&id) {
             return None;
+        }
+        if frame.script.is_some() {
+            // A block says itself what it calls and when it ends; only calls that a dead
+            // process had begun are taken up from here.
+            let step = frame.ready.first().copied().filter(|_| frame.stop.is_none())?;
+            return Some(self.start(Place { frame: id, step, item: None }, now));
         }
         if frame.stop.is_none() {
             if frame.returned.is_some() {

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aa_spec::plan::{Action, Plan, SkillPlan, StepPlan};
+use aa_spec::skill::OnFailure;
 use aa_spec::template::{Expression, Template};
 use serde_json::Value;
 
 /// A skill of the plan, prepared once and shared by all frames that run it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layout {
-    plan: Arc<Plan>,
-    /// `None` for the skill that runs itself.
-    name: Option<String>,
+    text: Text,
     /// Step indices in the order of their names.
     by_name: Vec<usize>,
     /// For each step, the steps that wait for it.
@@ -25,17 +24,54 @@ pub(super) struct Layout {
     shared: BTreeSet<String>,
 }
 
+/// Where a layout's steps are.
+#[derive(Clone, Debug)]
+enum Text {
+    /// The skill that the plan is about.
+    Main(Arc<Plan>),
+    /// A sub-skill of it.
+    Sub(Arc<Plan>, String),
+    /// The calls of one block, as far as it has made them.
+    Script(Box<SkillPlan>),
+}
+
 impl Layout {
     /// Prepares every skill of a plan; the one that runs comes first.
     pub(super) fn prepare(plan: &Arc<Plan>) -> (Arc<Self>, BTreeMap<String, Arc<Self>>) {
-        let nested = |name: &String| (name.clone(), Arc::new(Self::new(plan, Some(name.clone()))));
-        (Arc::new(Self::new(plan, None)), plan.skills.keys().map(nested).collect())
+        let nested =
+            |name: &String| (name.clone(), Arc::new(Self::new(Text::Sub(Arc::clone(plan), name.clone()))));
+        (Arc::new(Self::new(Text::Main(Arc::clone(plan)))), plan.skills.keys().map(nested).collect())
     }
 
-    fn new(plan: &Arc<Plan>, name: Option<String>) -> Self {
+    /// No steps yet, of a block in this skill.
+    pub(super) fn script(skill: &str) -> Self {
+        Self::new(Text::Script(Box::new(SkillPlan {
+            name: skill.to_owned(),
+            description: String::new(),
+            inputs: Vec::new(),
+            defaults: Value::Null,
+            env: Vec::new(),
+            lenient: false,
+            timeout_ms: None,
+            on_failure: OnFailure::Stop,
+            concurrency: 1,
+            steps: Vec::new(),
+            outputs: Vec::new(),
+        })))
+    }
+
+    /// One more call of a block.
+    pub(super) fn grow(&mut self, step: StepPlan) {
+        if let Text::Script(calls) = &mut self.text {
+            calls.steps.push(step);
+            self.dependents.push(Vec::new());
+            self.needs.push(0);
+        }
+    }
+
+    fn new(text: Text) -> Self {
         let mut layout = Self {
-            plan: Arc::clone(plan),
-            name,
+            text,
             by_name: Vec::new(),
             dependents: Vec::new(),
             needs: Vec::new(),
@@ -67,7 +103,11 @@ impl Layout {
 
     /// The checked skill.
     pub(super) fn skill(&self) -> &SkillPlan {
-        self.name.as_ref().and_then(|name| self.plan.skills.get(name)).unwrap_or(&self.plan.skill)
+        match &self.text {
+            Text::Main(plan) => &plan.skill,
+            Text::Sub(plan, name) => plan.skills.get(name).unwrap_or(&plan.skill),
+            Text::Script(calls) => calls,
+        }
     }
 
     /// One of its steps.
@@ -78,6 +118,11 @@ impl Layout {
     /// The step of that name, spelled as in the plan.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         let steps = &self.skill().steps;
+        if let Text::Script(calls) = &self.text {
+            let number: usize = name.split_once('_')?.0.parse().ok()?;
+            let at = number.checked_sub(1)?;
+            return calls.steps.get(at).is_some_and(|step| step.name == name).then_some(at);
+        }
         let at = self.by_name.binary_search_by(|index| steps[*index].name.as_str().cmp(name)).ok()?;
         Some(self.by_name[at])
     }
@@ -95,6 +140,9 @@ impl Layout {
     fn all_asked(&self) -> Option<BTreeSet<usize>> {
         let skill = self.skill();
         let outputs = skill.outputs.iter().map(|output| Source::Template(&output.value));
+        if skill.steps.iter().any(reads_steps) {
+            return None;
+        }
         let mut asked = BTreeSet::new();
         for source in skill.steps.iter().flat_map(sources).chain(outputs) {
             for path in source.references("steps") {
@@ -108,6 +156,11 @@ impl Layout {
         }
         Some(asked)
     }
+}
+
+/// Whether a step's block may look at how any step went.
+fn reads_steps(step: &StepPlan) -> bool {
+    matches!(&step.action, Action::Compute { block } if block.reads.iter().any(|name| name == "steps"))
 }
 
 /// Names of the secrets that a plan's templates mention.

@@ -96,7 +96,9 @@ impl Machine {
                 return Ok(place);
             }
             match self.unit(place).map(|unit| &unit.state) {
-                Some(State::Nested { frame: inner }) => frame = *inner,
+                Some(State::Nested { frame: inner } | State::Computing { frame: inner, .. }) => {
+                    frame = *inner;
+                }
                 _ => return misfit(format!("`{path}` is a step of a skill that is not running")),
             }
         }

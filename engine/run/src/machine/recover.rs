@@ -84,10 +84,10 @@ impl Machine {
         if doubtful { Ok(()) } else { misfit(format!("the outcome of step `{step}` is not in doubt")) }
     }
 
-    /// Calls that are being made, as far as the events tell.
+    /// Calls that are being made and blocks that run, as far as the events tell.
     pub(super) fn calls(&self) -> Vec<Spot> {
         let calls = self.every_place().into_iter().filter_map(|place| match &self.unit(place)?.state {
-            State::Calling => Some(Spot::Unit(place)),
+            State::Calling | State::Computing { running: true, .. } => Some(Spot::Unit(place)),
             State::Unknown(Inquiry::Asking { .. }) => Some(Spot::Reconcile(place)),
             _ => None,
         });
@@ -163,9 +163,18 @@ impl Machine {
             return misfit("the run was resumed from another state");
         }
         self.signals.clear();
+        let mut computing = Vec::new();
         for place in self.every_place() {
             let Some(unit) = self.unit(place) else { continue };
             let next = match &unit.state {
+                // What a dead process had begun comes first.
+                State::Computing { frame, .. } => {
+                    let running = self.is_quiet(*frame) && !self.is_halted(place);
+                    if running {
+                        computing.push(Signal::Compute(place));
+                    }
+                    State::Computing { frame: *frame, running }
+                }
                 State::Calling if self.is_repeatable(place) => State::Again,
                 State::Calling | State::Unknown(_) if self.reconcile(place).is_none() => {
                     State::Unknown(Inquiry::Person)
@@ -183,6 +192,7 @@ impl Machine {
                 self.make_ready(place);
             }
         }
+        self.signals.extend(computing);
         for frame in self.undoing.clone() {
             if self.is_undo(frame, UndoState::Calling) {
                 let state = if self.may_repeat_undo(frame) { UndoState::Again } else { UndoState::Unknown };

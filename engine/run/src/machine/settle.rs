@@ -38,7 +38,8 @@ impl Machine {
     pub(super) fn conclude(&self, place: Place, result: Result<Value, StepError>, now: Time) -> Body {
         match result.and_then(|output| self.validated(place, output)) {
             Ok(output) => {
-                Body::StepCompleted { step: self.path(place), output, duration_ms: self.duration(place, now) }
+                let (step, duration_ms) = (self.path(place), self.duration(place, now));
+                Body::StepCompleted { step, output, duration_ms, reads: Vec::new() }
             }
             Err(error) => self.retrying(place, &error, now).unwrap_or_else(|| self.failed(place, error, now)),
         }
@@ -77,10 +78,14 @@ impl Machine {
             || (place.item.is_some() && self.fan(place).is_some_and(|fan| fan.failed.is_some()))
     }
 
-    /// Puts a unit on the agenda again, and stops the skill that it runs.
+    /// Puts a unit on the agenda again, and stops the skill or the calls that it runs.
     pub(super) fn review_unit(&mut self, place: Place) {
         self.agenda.insert(Job::Unit(place));
-        if let Some(State::Nested { frame }) = self.unit(place).map(|unit| &unit.state) {
+        if let Some(State::Computing { frame, .. }) = self.unit(place).map(|unit| &unit.state) {
+            // The block itself may come to its end, as a call may.
+            let calls = *frame;
+            self.stop_frame(calls, Stop::Outer);
+        } else if let Some(State::Nested { frame }) = self.unit(place).map(|unit| &unit.state) {
             let inner = *frame;
             // One that has only its end to record may still have it.
             if self.frame(inner).is_some_and(|inner| inner.open > 0) {
@@ -89,7 +94,7 @@ impl Machine {
         }
     }
 
-    fn reason(&self, place: Place) -> String {
+    pub(super) fn reason(&self, place: Place) -> String {
         if self.cancels > 0 {
             return "the run was cancelled".to_owned();
         }

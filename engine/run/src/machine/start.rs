@@ -113,9 +113,7 @@ impl Machine {
                 let args = Some(Value::Object(inputs));
                 Ok(Details { kind: "skill", target: Some(skill.clone()), args, until, items: None })
             }
-            Action::Compute { .. } => {
-                Err(StepError::new(ErrorKind::Invalid, "this build cannot run `compute` steps"))
-            }
+            Action::Compute { .. } => Ok(Details { kind: "compute", until, ..Details::default() }),
             Action::Confirm { .. } => Ok(Details { kind: "confirm", until, ..Details::default() }),
             Action::WaitFor { duration } => {
                 let until =
@@ -137,17 +135,27 @@ impl Machine {
         skill: &str,
         args: &BTreeMap<String, Template>,
     ) -> Result<Map<String, Value>, StepError> {
+        let given = evaluate::arguments(args, &self.scope(place))?;
+        self.bound(place.frame, skill, &given)
+    }
+
+    /// The inputs of a sub-skill of a frame, checked and with their defaults.
+    pub(super) fn bound(
+        &self,
+        frame: usize,
+        skill: &str,
+        given: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, StepError> {
         let invalid = |message: String| StepError::new(ErrorKind::Invalid, message);
-        if !self.may_nest(place.frame) {
+        if !self.may_nest(frame) {
             return Err(invalid(format!("skill `{skill}` is nested too deeply")));
         }
         let Some(layout) = self.layouts.get(skill) else {
             return Err(invalid(format!("the plan has no skill `{skill}`")));
         };
-        let given = evaluate::arguments(args, &self.scope(place))?;
         let mut scope = self.outer_scope();
         scope.set("defaults", &layout.skill().defaults);
-        input::bind(layout.skill(), &given, &scope).map_err(|errors| {
+        input::bind(layout.skill(), given, &scope).map_err(|errors| {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
             invalid(all.join("; "))
         })
@@ -170,7 +178,10 @@ impl Machine {
             State::Retrying { .. } | State::Asking(_) | State::Sleeping { .. } if halted => {
                 Some(self.dropped(place, now))
             }
-            State::Calling | State::Nested { .. } | State::Retrying { .. } => None,
+            State::Computing { frame, running: false } if halted && self.is_quiet(*frame) => {
+                Some(self.dropped(place, now))
+            }
+            State::Calling | State::Nested { .. } | State::Computing { .. } | State::Retrying { .. } => None,
             State::Sleeping { until } => self.decide_sleeping(place, *until, now),
             State::Asking(_) => self.decide_asking(place, now),
             State::Unknown(_) | State::Resolved(_) | State::Again => self.decide_unknown(place, now),

@@ -1,6 +1,9 @@
 //! The machine by tables: a skill, what its tools answer, and the events that follow.
 
+mod blocks;
 mod cases;
+mod computing;
+mod journals;
 mod kit;
 mod misfits;
 mod properties;

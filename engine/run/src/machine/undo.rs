@@ -189,7 +189,7 @@ impl Machine {
         };
         let duration_ms = super::elapsed(call.since, now);
         Ok(match result {
-            Ok(output) => Body::StepCompleted { step, output, duration_ms },
+            Ok(output) => Body::StepCompleted { step, output, duration_ms, reads: Vec::new() },
             Err(error) => Body::StepFailed { step, error, continued: true, duration_ms },
         })
     }

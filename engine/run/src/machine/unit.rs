@@ -38,6 +38,9 @@ pub(super) enum State {
     Sleeping { until: Time },
     /// A sub-skill runs in this frame.
     Nested { frame: usize },
+    /// A block runs, whose calls are in this frame. `running` while a process is told to
+    /// run it; not while it waits for calls that a dead process had begun.
+    Computing { frame: usize, running: bool },
     /// The value with which the skill ends is to be made.
     Returning,
     /// An attempt failed, and the next one has its time.
@@ -103,7 +106,14 @@ impl Unit {
     /// Whether it counts against the skill's concurrency: people and clocks are waited for
     /// in any number.
     fn holds_slot(&self) -> bool {
-        matches!(self.state, State::Calling | State::Answered | State::Nested { .. } | State::Returning)
+        matches!(
+            self.state,
+            State::Calling
+                | State::Answered
+                | State::Nested { .. }
+                | State::Computing { .. }
+                | State::Returning
+        )
     }
 
     /// When it wants to be looked at although nothing happened.

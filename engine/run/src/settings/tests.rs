@@ -87,6 +87,14 @@ ephemeral: {repository: sample.bundle, ttl: 4h}
 fn nearer_layers_win_and_every_value_knows_its_origin() {
     let machine = Machine::new(USER, PROJECT).variable("AA_LIMITS_OUTPUT_BYTES", "64KiB");
     insta::assert_snapshot!(machine.shown(), @r#"
+    compute.calls = 200  (default)
+    compute.depth = 200  (default)
+    compute.memory = 67108864  (default)
+    compute.output = 1048576  (default)
+    compute.printed = 65536  (default)
+    compute.source = 65536  (default)
+    compute.timeout = "5s"  (default)
+    compute.workers = 4  (default)
     ephemeral.repository = "…/work/.aa/sample.bundle"  (…/work/.aa/config.yaml:9)
     ephemeral.ttl = "4h"  (…/work/.aa/config.yaml:9)
     limits.calls = 8  (…/work/.aa/config.yaml:1)
@@ -117,6 +125,14 @@ fn nearer_layers_win_and_every_value_knows_its_origin() {
 fn without_files_everything_has_a_default() {
     let machine = Machine::new("", "# nothing yet\n");
     insta::assert_snapshot!(machine.shown(), @r#"
+    compute.calls = 200  (default)
+    compute.depth = 200  (default)
+    compute.memory = 67108864  (default)
+    compute.output = 1048576  (default)
+    compute.printed = 65536  (default)
+    compute.source = 65536  (default)
+    compute.timeout = "5s"  (default)
+    compute.workers = 4  (default)
     limits.calls = 16  (default)
     limits.output_bytes = 1048576  (default)
     store.durability = "full"  (default)

@@ -12,7 +12,10 @@ use super::{Durability, StoreError};
 use crate::cause::cause;
 
 /// Every format ever written, oldest first; the format number is the position, from 1.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_runs_and_events.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/0001_runs_and_events.sql"),
+    include_str!("../../migrations/0002_memory.sql"),
+];
 
 /// The newest format known here.
 const KNOWN: i64 = MIGRATIONS.len().cast_signed() as i64;

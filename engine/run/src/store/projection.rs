@@ -63,9 +63,18 @@ impl Projection {
     pub(super) fn status(&self) -> RunStatus {
         match self.end {
             Some((status, _)) if !self.undoing => status,
-            _ if self.busy.is_empty() && !self.open.is_empty() => RunStatus::Waiting,
+            _ if !self.open.is_empty() && self.busy.iter().all(|step| self.is_held_up(step)) => {
+                RunStatus::Waiting
+            }
             _ => RunStatus::Running,
         }
+    }
+
+    /// Whether a step goes on only after a part of it that needs a person: a block after
+    /// its call.
+    fn is_held_up(&self, step: &StepPath) -> bool {
+        let part = |open: &StepPath| open.0.strip_prefix(&step.0).is_some_and(|rest| rest.starts_with('/'));
+        self.open.iter().any(part)
     }
 
     /// When it ended; none while it goes on.
@@ -111,7 +120,7 @@ mod tests {
     }
 
     fn completed(name: &str) -> Body {
-        Body::StepCompleted { step: step(name), output: Value::Null, duration_ms: 1 }
+        Body::StepCompleted { step: step(name), output: Value::Null, duration_ms: 1, reads: Vec::new() }
     }
 
     fn asked(name: &str) -> Body {
@@ -147,6 +156,16 @@ mod tests {
         assert_eq!(after(&bodies).status(), RunStatus::Waiting);
         let by = "ann".to_owned();
         bodies.push(Body::ConfirmAnswered { step: step("ask"), answer: "yes".to_owned(), by });
+        assert_eq!(after(&bodies).status(), RunStatus::Running);
+    }
+
+    #[test]
+    fn a_block_is_not_at_work_while_its_call_needs_a_person() {
+        let mut bodies = vec![started("calc", "compute"), started("calc/1_put", "tool")];
+        assert_eq!(after(&bodies).status(), RunStatus::Running);
+        bodies.push(Body::RunResumed { unknown: vec![step("calc/1_put")] });
+        assert_eq!(after(&bodies).status(), RunStatus::Waiting);
+        bodies.push(started("calcium", "compute"));
         assert_eq!(after(&bodies).status(), RunStatus::Running);
     }
 

@@ -9,6 +9,7 @@ use crate::event::{Body, StepError, StepPath};
 
 mod death;
 mod faults;
+mod memory;
 mod order;
 
 const OPTIONS: StoreOptions = StoreOptions { durability: Durability::Full, inline_limit: 64 * 1024 };
@@ -67,7 +68,7 @@ fn begun(run: RunId) -> Result<Vec<Event>, StoreError> {
 }
 
 fn completed(output: Value) -> Body {
-    Body::StepCompleted { step: StepPath("a".to_owned()), output, duration_ms: 1 }
+    Body::StepCompleted { step: StepPath("a".to_owned()), output, duration_ms: 1, reads: Vec::new() }
 }
 
 fn over() -> Body {

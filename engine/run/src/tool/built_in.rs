@@ -9,9 +9,10 @@ use super::file::{
     FileSearch, FileWrite, FolderCreate,
 };
 use super::http::{HttpGet, HttpRequest, HttpWait, Web};
+use super::memory::{self, Memory};
 use super::native::{Native, tool};
 use super::net::{PortCheck, WaitPort};
-use super::plain::{Echo, TextLines};
+use super::plain::{Echo, EmitEvent, TextLines};
 use super::process::Launcher;
 use super::shell::Shell;
 use crate::toolbox::ToolboxOptions;
@@ -21,6 +22,7 @@ pub(crate) struct BuiltIn {
     launcher: Arc<Launcher>,
     web: Arc<Web>,
     local: ephemeral::Local,
+    memory: Memory,
 }
 
 type Make = fn(&BuiltIn) -> Arc<dyn Tool>;
@@ -28,6 +30,7 @@ type Make = fn(&BuiltIn) -> Arc<dyn Tool>;
 /// Every built-in tool: adding one is a line here.
 const TOOLS: &[(&str, Make)] = &[
     (Echo::FACE.name, |_| tool(Echo)),
+    (EmitEvent::FACE.name, |_| tool(EmitEvent)),
     (FileAppend::FACE.name, |_| tool(FileAppend)),
     (FileCopy::FACE.name, |_| tool(FileCopy)),
     (FileExists::FACE.name, |_| tool(FileExists)),
@@ -54,6 +57,7 @@ const MODULES: &[(&str, &str)] = &[
     ("ephemeral", "Somewhere to run one commit of a service for a while"),
     ("file", "Files and folders"),
     ("http", "HTTP requests"),
+    ("memory", "What skills remember from one run to the next"),
     ("net", "TCP ports"),
     ("plain", "Values, without any effect"),
     ("shell", "Shell scripts"),
@@ -64,6 +68,7 @@ impl BuiltIn {
         Self {
             web: Arc::new(Web::new(options.proxy.clone(), options.output_bytes)),
             local: ephemeral::Local::new(&options.state_folder, launcher.clone(), options.ephemeral.clone()),
+            memory: Memory::new(options.store.clone()),
             launcher,
         }
     }
@@ -73,13 +78,18 @@ impl BuiltIn {
         if let Some((_, make)) = TOOLS.iter().find(|(known, _)| *known == name) {
             return Some(make(self));
         }
+        if let Some((_, make)) = memory::TOOLS.iter().find(|(known, _)| *known == name) {
+            return Some(make(self.memory.clone()));
+        }
         let (_, make) = ephemeral::TOOLS.iter().find(|(known, _)| *known == name)?;
         Some(make(self.local.clone()))
     }
 
     /// Every name.
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-        TOOLS.iter().map(|(name, _)| *name).chain(ephemeral::TOOLS.iter().map(|(name, _)| *name))
+        let own = TOOLS.iter().map(|(name, _)| *name);
+        let local = ephemeral::TOOLS.iter().map(|(name, _)| *name);
+        own.chain(local).chain(memory::TOOLS.iter().map(|(name, _)| *name))
     }
 
     /// Every module with what it is for.
@@ -96,6 +106,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::LazyStore;
     use crate::tool::process::Environment;
 
     #[test]
@@ -106,6 +117,7 @@ mod tests {
             output_bytes: 1,
             proxy: None,
             state_folder: PathBuf::new(),
+            store: LazyStore::default(),
             ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
         };
         let built_in = BuiltIn::new(launcher, &options);

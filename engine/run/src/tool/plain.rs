@@ -18,8 +18,23 @@ pub(crate) fn touches_nothing(spec: &ToolSpec) -> bool {
 /// `echo`.
 pub(super) struct Echo;
 
+/// `emit_event`: being called is all it does, since calls are journaled with their arguments.
+pub(super) struct EmitEvent;
+
 /// `text_lines`.
 pub(super) struct TextLines;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventArgs {
+    /// What happened, in a word, such as `review_approved`.
+    #[expect(dead_code, reason = "for the journal")]
+    event: String,
+    /// What else is known of it.
+    #[serde(default)]
+    #[expect(dead_code, reason = "for the journal")]
+    data: Map<String, Value>,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +69,24 @@ impl Native for Echo {
 
     async fn call(&self, _context: &CallContext, args: Self::Args) -> Result<Self::Output, ToolError> {
         Ok(args)
+    }
+}
+
+#[async_trait]
+impl Native for EmitEvent {
+    type Args = EventArgs;
+    type Output = ();
+
+    const FACE: Face = Face {
+        name: "emit_event",
+        module: "plain",
+        description: "Puts a word and what belongs to it into the run's journal",
+        effect: Effect::Read,
+        idempotent: true,
+    };
+
+    async fn call(&self, _context: &CallContext, _args: EventArgs) -> Result<(), ToolError> {
+        Ok(())
     }
 }
 
@@ -108,6 +141,15 @@ mod tests {
     async fn an_echo_is_what_was_said() {
         let args = json!({"b": [1, null], "a": {"x": "y"}});
         assert_eq!(call(Echo, args.clone()).await, Ok(args));
+    }
+
+    #[tokio::test]
+    async fn an_event_has_a_name_and_data() {
+        let args = json!({"event": "approved", "data": {"mr": 1}});
+        assert_eq!(call(EmitEvent, args).await, Ok(Value::Null));
+        assert_eq!(call(EmitEvent, json!({"event": "approved"})).await, Ok(Value::Null));
+        assert!(call(EmitEvent, json!({"data": {}})).await.is_err());
+        assert!(call(EmitEvent, json!({"event": "approved", "data": [1]})).await.is_err());
     }
 
     #[tokio::test]

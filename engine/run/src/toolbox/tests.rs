@@ -12,6 +12,7 @@ fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
         output_bytes: 1000,
         proxy: None,
         state_folder: PathBuf::new(),
+        store: LazyStore::default(),
         ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
     };
     Toolbox::new(modules.iter().map(text).collect(), &options)

@@ -32,6 +32,9 @@ pub(super) enum Kind {
 pub(super) enum Target {
     Tool(Arc<ToolSpec>),
     Skill(Arc<SkillPlan>),
+    /// Whatever its Python calls.
+    #[cfg(feature = "compute")]
+    Compute(Box<super::compute::Python>),
     /// Nothing, or something that is not known.
     Unknown,
 }
@@ -67,6 +70,8 @@ impl Target {
         match self {
             Self::Tool(spec) => spec.effect,
             Self::Skill(plan) => plan.effect(),
+            #[cfg(feature = "compute")]
+            Self::Compute(python) => python.effect(),
             Self::Unknown => Effect::Read,
         }
     }
@@ -76,6 +81,8 @@ impl Target {
         match self {
             Self::Tool(spec) => spec.idempotent || spec.effect == Effect::Read,
             Self::Skill(plan) => plan.steps.iter().all(|step| step.idempotent),
+            #[cfg(feature = "compute")]
+            Self::Compute(python) => python.is_idempotent(),
             Self::Unknown => true,
         }
     }
@@ -95,29 +102,36 @@ impl Checker<'_, '_> {
             let hint = "a step has exactly one of `tool`, `compute`, `skill`, `confirm`, `wait`, `then`";
             self.report(problem.hint(hint));
         }
-        if let Some(compute) = &step.compute {
-            let message = "`compute` steps cannot run yet; they come with the next release";
-            let problem = self.error("compute-unavailable", first_line(self.source, compute.span), message);
-            self.report(problem.hint("use filters in templates, or a tool"));
+        match (&step.tool, &step.skill, &step.compute) {
+            (Some(tool), _, _) => self.tool(tool).map_or(Target::Unknown, Target::Tool),
+            (None, _, Some(text)) => self.python(step, text),
+            (None, Some(skill), None) => self.sub_skill(skill).map_or(Target::Unknown, Target::Skill),
+            (None, None, None) => Target::Unknown,
         }
-        match (&step.tool, &step.skill) {
-            (Some(tool), _) => self.tool(tool).map_or(Target::Unknown, Target::Tool),
-            (None, Some(skill)) => self.sub_skill(skill).map_or(Target::Unknown, Target::Skill),
-            (None, None) => Target::Unknown,
-        }
+    }
+
+    #[cfg(not(feature = "compute"))]
+    fn python(&mut self, _: &Step, text: &Spanned<String>) -> Target {
+        let message = "this build of `aa` has no `compute`";
+        let problem = self.error("compute-unavailable", first_line(self.source, text.span), message);
+        self.report(problem.hint("use filters in templates, a tool, or a build with the feature `compute`"));
+        Target::Unknown
     }
 
     pub(super) fn tool(&mut self, name: &Spanned<String>) -> Option<Arc<ToolSpec>> {
         let spec = self.library.catalog.tool(&name.value);
         if spec.is_none() && !is_stand_in(name) {
             let known = self.library.catalog.tool_names();
-            let problem = self.error("unknown-tool", name.span, format!("there is no tool `{}`", name.value));
+            // Read leniently, the step fails when its turn comes.
+            let problem = self
+                .unknown("unknown-tool", name.span, format!("there is no tool `{}`", name.value))
+                .about(&name.value);
             self.report(problem.suggest(&name.value, known.iter().map(String::as_str)));
         }
         spec
     }
 
-    fn sub_skill(&mut self, name: &Spanned<String>) -> Option<Arc<SkillPlan>> {
+    pub(super) fn sub_skill(&mut self, name: &Spanned<String>) -> Option<Arc<SkillPlan>> {
         if is_stand_in(name) {
             return None;
         }
@@ -131,6 +145,7 @@ impl Checker<'_, '_> {
                 let known = self.library.catalog.skill_names();
                 let message = format!("there is no skill `{}`", name.value);
                 self.error("unknown-skill", name.span, message)
+                    .about(&name.value)
                     .suggest(&name.value, known.iter().map(String::as_str))
             }
             Lookup::Recursive(through) => {
@@ -153,8 +168,9 @@ impl Checker<'_, '_> {
                 let span = step.tool.as_ref().map_or(step.name.span, |tool| tool.span);
                 let site = site.with_secrets();
                 let Target::Tool(spec) = target else {
-                    self.arguments(args, None, &site, reads);
-                    return nothing();
+                    let args = self.arguments(args, None, &site, reads);
+                    let Some(tool) = step.tool.as_ref() else { return nothing() };
+                    return Action::Tool { tool: fold(&tool.value), args, reconcile: None };
                 };
                 let args = self.arguments(args, Some(&Signature::of_tool(spec, span)), &site, reads);
                 Action::Tool { tool: spec.name.clone(), args, reconcile: spec.reconcile.clone() }
@@ -173,7 +189,14 @@ impl Checker<'_, '_> {
             }
             Some(Kind::Wait) => step.wait.as_ref().map_or_else(nothing, |wait| self.wait(wait, site, reads)),
             Some(Kind::Then) => step.then.as_ref().map_or_else(nothing, |then| self.then(then, site, reads)),
-            Some(Kind::Compute) | None => nothing(),
+            #[cfg(feature = "compute")]
+            Some(Kind::Compute) => match target {
+                Target::Compute(python) => self.block(step, python, site, reads),
+                _ => nothing(),
+            },
+            #[cfg(not(feature = "compute"))]
+            Some(Kind::Compute) => nothing(),
+            None => nothing(),
         }
     }
 
@@ -288,7 +311,7 @@ fn is_time(value: &Value) -> bool {
 }
 
 /// The first line of a span: enough to mark a block of text.
-fn first_line(source: &crate::source::Source, span: Span) -> Span {
+pub(super) fn first_line(source: &crate::source::Source, span: Span) -> Span {
     let line = source.slice(span).lines().next().unwrap_or_default().trim_end();
     Span { end: span.start + u32::try_from(line.len()).unwrap_or_default(), ..span }
 }

@@ -1,5 +1,6 @@
 //! Arguments against what a tool or skill takes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -17,6 +18,7 @@ use crate::yaml::{Kind, Node, Spanned};
 
 /// What takes arguments.
 pub(super) struct Signature<'a> {
+    name: &'a str,
     /// What it is called in messages: the word and the name.
     noun: String,
     /// `argument` or `input`.
@@ -49,6 +51,7 @@ impl<'a> Signature<'a> {
             required: required(name),
         });
         Self {
+            name: &spec.name,
             noun: format!("tool `{}`", spec.name),
             word: "argument",
             parameters: parameters.collect(),
@@ -65,6 +68,7 @@ impl<'a> Signature<'a> {
             required: input.required,
         });
         Self {
+            name: &plan.name,
             noun: format!("skill `{}`", plan.name),
             word: "input",
             parameters: parameters.collect(),
@@ -112,7 +116,18 @@ impl Checker<'_, '_> {
             if let (Some(signature), None) = (signature, parameter) {
                 self.unknown_argument(name, signature);
             }
+            if signature.is_some_and(|signature| !signature.open)
+                && parameter.is_none()
+                && self.library.strictness.lenient
+            {
+                // Left out, but what it reads is looked at like the rest.
+                self.template(node, site, reads);
+                continue;
+            }
             let spliced = parameter.is_some_and(|parameter| self.spliced(parameter, node));
+            let meant =
+                parameter.map_or(Cow::Borrowed(node), |known| self.as_meant(&name.value, node, known.schema));
+            let node = &*meant;
             let Some(template) = self.template(node, site, reads).filter(|_| !spliced) else {
                 // It is there, even if it is wrong: do not also call it missing.
                 templates.insert(parameter.map_or(&*name.value, |known| known.name).to_owned(), null());
@@ -127,6 +142,33 @@ impl Checker<'_, '_> {
             self.missing_arguments(signature, &templates);
         }
         templates
+    }
+
+    /// Holds arguments that code gives against a signature: their names, and the values
+    /// that are written out.
+    #[cfg(feature = "compute")]
+    pub(super) fn named_arguments(
+        &mut self,
+        given: &[(Spanned<String>, Option<Node>)],
+        complete: bool,
+        signature: &Signature<'_>,
+    ) {
+        let mut names = BTreeMap::new();
+        for (name, node) in given {
+            let parameter = signature.parameter(&name.value);
+            match (parameter, node) {
+                (None, _) => self.unknown_argument(name, signature),
+                (Some(parameter), Some(node)) => {
+                    let part = Part::Constant(node.to_json());
+                    self.fits("bad-argument", &name.value, node, &part, parameter.schema);
+                }
+                (Some(_), None) => {}
+            }
+            names.insert(parameter.map_or(&*name.value, |known| known.name).to_owned(), null());
+        }
+        if complete {
+            self.missing_arguments(signature, &names);
+        }
     }
 
     /// Whether a value would become part of text that is taken literally, such as a script.
@@ -148,7 +190,8 @@ impl Checker<'_, '_> {
         }
         let message = format!("{} has no {} `{}`", signature.noun, signature.word, name.value);
         let code = signature.code("unknown-argument", "unknown-input");
-        let problem = self.error(code, name.span, message);
+        let problem =
+            self.unknown(code, name.span, message).about(format!("{}.{}", signature.name, name.value));
         let known = signature.parameters.iter().map(|parameter| parameter.name);
         self.report(match known.clone().next() {
             None => problem.hint(format!("it takes no {}s", signature.word)),
@@ -162,7 +205,8 @@ impl Checker<'_, '_> {
             && !signature.alternatives.iter().any(met)
         {
             let message = format!("{} needs the argument `{}`", signature.noun, first.join("`, `"));
-            let problem = self.error("missing-argument", signature.span, message);
+            let subject = format!("{}.{}", signature.name, first.join(","));
+            let problem = self.unknown("missing-argument", signature.span, message).about(subject);
             self.report(problem);
         }
         for parameter in signature.parameters.iter().filter(|parameter| parameter.required) {
@@ -170,8 +214,12 @@ impl Checker<'_, '_> {
                 continue;
             }
             let message = format!("{} needs the {} `{}`", signature.noun, signature.word, parameter.name);
-            let problem =
-                self.error(signature.code("missing-argument", "missing-input"), signature.span, message);
+            let problem = match signature.code("missing-argument", "missing-input") {
+                // The call fails when its turn comes.
+                code @ "missing-argument" => self.unknown(code, signature.span, message),
+                code => self.error(code, signature.span, message),
+            };
+            let problem = problem.about(format!("{}.{}", signature.name, parameter.name));
             // A misspelt one is already reported, with the right name.
             let misspelt = given.keys().any(|name| suggest(name, [parameter.name]).is_some());
             if !misspelt || signature.open {

@@ -78,6 +78,8 @@ fn result_schema(step: &Step, target: &Target) -> Value {
     let one = match target {
         Target::Tool(spec) => spec.output.clone(),
         Target::Skill(plan) => skill_schema(plan),
+        #[cfg(feature = "compute")]
+        Target::Compute(_) => Value::Bool(true),
         Target::Unknown => Value::Bool(true),
     };
     let one = match &step.confirm {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Catalog, Checker, Strictness};
+use crate::compute::{Block, CalleeKind};
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::name::fold;
 use crate::plan::{Action, SkillPlan, StepPlan};
-use crate::skill::Skill;
 use crate::source::Source;
 
 /// Skills in skills, counted from the outside.
@@ -66,7 +66,8 @@ impl<'c> Library<'c> {
 
     /// Reads one text.
     pub(super) fn read(&mut self, source: &Source) -> (Option<SkillPlan>, Vec<Diagnostic>) {
-        let (skill, mut diagnostics) = crate::shape::read::<Skill>(source);
+        let (skill, mut diagnostics) = crate::dialect::read(source);
+        self.strictness.lower(&mut diagnostics);
         let plan = skill.map(|skill| {
             self.open.push(fold(&skill.name.value));
             let mut checker = Checker::new(source, self);
@@ -89,7 +90,10 @@ impl<'c> Library<'c> {
                 return Lookup::TooDeep;
             }
             let Some(source) = self.catalog.skill(name) else { return Lookup::Unknown };
+            let outer = self.strictness;
+            self.strictness.lenient |= self.catalog.is_lenient(name);
             let plan = self.read_named(name, &source);
+            self.strictness = outer;
             self.done.insert(name.to_owned(), plan);
         }
         match self.done.get(name) {
@@ -117,10 +121,10 @@ impl<'c> Library<'c> {
     }
 
     fn size(&self, steps: &[StepPlan]) -> usize {
+        let size_of = |skill: &str| self.sizes.get(skill).copied().unwrap_or_default();
         let size = |step: &StepPlan| match &step.action {
-            Action::Skill { skill, .. } => {
-                self.sizes.get(skill).copied().unwrap_or_default().saturating_add(1)
-            }
+            Action::Skill { skill, .. } => size_of(skill).saturating_add(1),
+            Action::Compute { block } => skills_of(block).map(size_of).fold(1, usize::saturating_add),
             _ => 1,
         };
         steps.iter().map(size).fold(0, usize::saturating_add)
@@ -131,7 +135,8 @@ impl<'c> Library<'c> {
         match action {
             Action::Confirm { .. } | Action::WaitFor { .. } | Action::WaitUntil { .. } => true,
             Action::Skill { skill, .. } => self.pausing.contains(skill),
-            Action::Tool { .. } | Action::Compute { .. } | Action::Return { .. } => false,
+            Action::Compute { block } => skills_of(block).any(|skill| self.pausing.contains(skill)),
+            Action::Tool { .. } | Action::Return { .. } => false,
         }
     }
 
@@ -140,4 +145,10 @@ impl<'c> Library<'c> {
         let plans = self.done.into_iter().filter_map(|(name, plan)| Some((name, plan?)));
         plans.map(|(name, plan)| (name, Arc::unwrap_or_clone(plan))).collect()
     }
+}
+
+/// The skills that a block may run.
+fn skills_of(block: &Block) -> impl Iterator<Item = &str> {
+    let skills = block.calls.iter().filter(|(_, callee)| callee.kind == CalleeKind::Skill);
+    skills.map(|(name, _)| name.as_str())
 }

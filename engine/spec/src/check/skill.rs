@@ -9,6 +9,7 @@ use super::order::{self, Draft};
 use super::reference::{Reader, Reads, Site};
 use super::step::Checked;
 use super::{Checker, fit};
+use crate::fix::Edit;
 use crate::name::{fold, is_valid};
 use crate::plan::{Action, InputPlan, OutputPlan, SkillPlan, StepPlan};
 use crate::skill::{Input, OnFailure, Output, Skill};
@@ -55,7 +56,9 @@ impl Checker<'_, '_> {
         if fold(stem) != fold(&name.value) {
             let message = format!("the skill is called `{}`, but its file `{file}`", name.value);
             let problem = self.warning("name-mismatch", name.span, message);
-            self.report(problem.hint("it is found by the name of its file; give both the same name"));
+            let problem = problem.hint("it is found by the name of its file; give both the same name");
+            let edit = is_valid(stem).then(|| Edit::replace(name.span, stem));
+            self.report(problem.fix(edit.into_iter().collect()));
         }
     }
 
@@ -112,6 +115,8 @@ impl Checker<'_, '_> {
             self.report(self.warning("unused-default", node.span, message));
         }
         let site = Site { reader: Reader::Default(index), item: false, secrets: false };
+        let meant = self.as_meant("default", node, &input.schema);
+        let node = &*meant;
         let template = self.template(node, &site, &mut Reads::default())?;
         // A null default is the same as none.
         if node.is_null() {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Checker;
 use super::reference::{Reads, Site};
+use super::{Checker, bare};
 use crate::source::Span;
 use crate::template::{Expression, SyntaxError, Template};
 use crate::yaml::{Kind, Node, Spanned};
@@ -13,15 +13,23 @@ impl Checker<'_, '_> {
     pub(super) fn template(&mut self, node: &Node, site: &Site, reads: &mut Reads) -> Option<Template> {
         let Ok(template) = Template::parse(&node.to_json()) else {
             self.bad_strings(node);
-            return None;
+            return self.library.strictness.lenient.then(nothing).flatten();
         };
+        let mut bare = Vec::new();
         template.root().each_reference(&mut Vec::new(), &mut |at, reference| {
             let leaf = node.at(at.iter().map(String::as_str));
             let text = leaf.as_str().unwrap_or_default();
             let span = self.source.part(leaf.span, text, &reference.span);
+            if self.bare_input(&reference, span, site, reads) {
+                return bare.push((at.to_vec(), reference.span.start));
+            }
             self.reference(&reference, span, site, reads);
         });
-        Some(template)
+        Some(if bare.is_empty() {
+            template
+        } else {
+            bare::with_inputs(node.to_json(), &bare).unwrap_or(template)
+        })
     }
 
     /// Compiles a text that may hold holes.
@@ -48,15 +56,23 @@ impl Checker<'_, '_> {
         };
         match Expression::parse(&source) {
             Ok(expression) => {
+                let mut bare = Vec::new();
                 for reference in expression.mentions() {
                     let span = self.source.part(node.span, &source, &reference.span);
-                    self.reference(&reference, span, site, reads);
+                    if self.bare_input(&reference, span, site, reads) {
+                        bare.push(reference.span.start);
+                    } else {
+                        self.reference(&reference, span, site, reads);
+                    }
                 }
-                Some(expression)
+                let meant =
+                    (!bare.is_empty()).then(|| Expression::parse(&bare::qualified(source, bare)).ok());
+                Some(meant.flatten().unwrap_or(expression))
             }
             Err(error) => {
                 self.bad_source("bad-expression", node.span, &source, &error);
-                None
+                // Read leniently, a condition that cannot be told is not met.
+                Expression::parse("none").ok().filter(|_| self.library.strictness.lenient)
             }
         }
     }
@@ -94,7 +110,7 @@ impl Checker<'_, '_> {
             Kind::Map(entries) => {
                 for (key, item) in entries {
                     if key.value.contains("{{") {
-                        self.report(self.error("bad-template", key.span, "a key cannot be a template"));
+                        self.report(self.unknown("bad-template", key.span, "a key cannot be a template"));
                     }
                     self.bad_strings(item);
                 }
@@ -109,7 +125,12 @@ impl Checker<'_, '_> {
         let width = if word.is_empty() { rest.chars().next().map_or(0, char::len_utf8) } else { word.len() };
         let part = error.offset..error.offset + width;
         let span = if width == 0 { span } else { self.source.part(span, text, &part) };
-        let problem = self.error(code, span, &error.message);
+        let problem = self.unknown(code, span, &error.message);
         self.report(if error.hint.is_empty() { problem } else { problem.hint(&error.hint) });
     }
+}
+
+/// Stands for a template that is read leniently: as an argument it is left out.
+fn nothing() -> Option<Template> {
+    Template::parse(&Value::from("{{ none }}")).ok()
 }

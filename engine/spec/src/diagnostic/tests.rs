@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::*;
 use crate::check::{Catalog, Strictness, check};
-use crate::skill::Skill;
 use crate::tool::ToolSpec;
 
 /// Made by tests, since a file that shows it would be too large to keep.
@@ -104,7 +103,7 @@ fn badly_shaped_skills_have_the_problems_they_promise() {
     let mut shaped = 0;
     for path in fixtures("skills/bad") {
         let bytes = std::fs::read(&path).expect("a fixture");
-        let codes = found("x.yaml", bytes.clone(), |source| crate::shape::read::<Skill>(source).1);
+        let codes = found("x.yaml", bytes.clone(), |source| crate::dialect::read(source).1);
         // The others are well shaped, and wrong in what they mean.
         if !codes.is_empty() {
             shaped += 1;

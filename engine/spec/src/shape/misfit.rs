@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::repair::{Path, Repair};
 use super::words;
 use crate::diagnostic::Diagnostic;
+use crate::fix;
 use crate::name;
 use crate::schema::{self, choices, expected_types, segment};
 use crate::source::{Source, Span};
@@ -80,7 +81,12 @@ impl<'a> Finder<'a> {
         let meant =
             words::meant(key, known).or_else(|| name::suggest(key, known.iter().copied().filter(free)));
         let problem = match meant {
-            Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
+            Some(meant) => {
+                let clear = words::is_same(key, meant)
+                    || name::slip(key, known.iter().copied().filter(free)) == Some(meant);
+                let edit = clear.then(|| fix::word(self.source, span, key, meant)).flatten();
+                problem.hint(format!("did you mean `{meant}`?")).fix(edit.into_iter().collect())
+            }
             None if known.is_empty() => problem,
             None => problem.hint(format!("known keys: {}", name::list(known))),
         };

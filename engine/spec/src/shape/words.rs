@@ -54,6 +54,29 @@ pub(super) fn meant<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     here.find_map(|here| known.iter().copied().find(|name| *name == here))
 }
 
+/// Whether a key from elsewhere takes the very same value as ours.
+pub(super) fn is_same(key: &str, ours: &str) -> bool {
+    const SAME: [&str; 16] = [
+        "if",
+        "when",
+        "id",
+        "depends_on",
+        "dependsOn",
+        "with",
+        "params",
+        "parameters",
+        "arguments",
+        "register",
+        "save_as",
+        "min",
+        "max",
+        "choices",
+        "regex",
+        "with_items",
+    ];
+    SAME.contains(&key) && ELSEWHERE.contains(&(key, ours))
+}
+
 /// What a node is, in plain words.
 pub(super) fn found(node: &Node) -> &'static str {
     match &node.kind {

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::moment::{Clock, day, moment_at};
 use super::seal::seal;
-use super::value::from_json;
+use super::value::{Budget, from_json, is_missing, to_json};
 
 /// The values that an expression sees. Cheap to clone; children share their parent.
 ///
@@ -20,6 +20,7 @@ use super::value::from_json;
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     frame: Arc<Frame>,
+    lenient: bool,
 }
 
 /// One level of names; also the engine's view of the whole scope.
@@ -71,7 +72,35 @@ impl Scope {
     /// A scope that sees all of this one, and more names of its own.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { frame: Arc::new(Frame { parent: Some(Arc::clone(&self.frame)), slots: BTreeMap::new() }) }
+        let frame = Frame { parent: Some(Arc::clone(&self.frame)), slots: BTreeMap::new() };
+        Self { frame: Arc::new(frame), lenient: self.lenient }
+    }
+
+    /// Whether a missing value is null even where it would fail, as in a skill that is read leniently.
+    pub fn set_lenient(&mut self, lenient: bool) {
+        self.lenient = lenient;
+    }
+
+    pub(super) fn is_lenient(&self) -> bool {
+        self.lenient
+    }
+
+    /// The value of a top-level name as JSON, if it has one that JSON can hold.
+    pub fn json(&self, name: &str) -> Option<Json> {
+        to_json(&self.frame.get(name)?, &mut Budget::new()).ok()
+    }
+
+    /// Every top-level name whose value is not null, in alphabetical order.
+    pub fn known(&self) -> Vec<String> {
+        let mut names = BTreeMap::new();
+        let mut frame = Some(&self.frame);
+        while let Some(level) = frame {
+            for (name, slot) in &level.slots {
+                names.entry(name).or_insert_with(|| !slot.is_null());
+            }
+            frame = level.parent.as_ref();
+        }
+        names.into_iter().filter(|(_, has_value)| *has_value).map(|(name, _)| name.to_string()).collect()
     }
 
     /// Whether a top-level name is set.
@@ -96,6 +125,12 @@ impl Scope {
 
     fn put(&mut self, name: &str, value: Value) {
         Arc::make_mut(&mut self.frame).slots.insert(name.into(), Slot::Value(value));
+    }
+}
+
+impl Slot {
+    fn is_null(&self) -> bool {
+        matches!(self, Self::Value(value) if is_missing(value))
     }
 }
 

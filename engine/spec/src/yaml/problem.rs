@@ -5,6 +5,7 @@ use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, Location};
 
 use crate::diagnostic::Diagnostic;
+use crate::fix::Edit;
 use crate::source::{Source, Span};
 
 /// Bytes that are not UTF-8, with the place of the first that is not.
@@ -167,8 +168,17 @@ fn unquoted_template(source: &Source, at: Span) -> Option<Diagnostic> {
     let message = "a template must be in quotes";
     Some(
         Diagnostic::error("unquoted-template", source, span, message)
-            .hint(format!("write `\"{}\"`", source.slice(span))),
+            .hint(format!("write `\"{}\"`", source.slice(span)))
+            .fix(quotes(source, span)),
     )
+}
+
+/// Quotes around a text, of the kind that is not in it.
+fn quotes(source: &Source, span: Span) -> Vec<Edit> {
+    let text = source.slice(span);
+    // A comment after it is none of it.
+    let mark = ['"', '\''].into_iter().find(|mark| !text.contains([*mark, '\\', '#']));
+    mark.map(|mark| [span.start, span.end].map(|at| Edit::insert(at, mark)).to_vec()).unwrap_or_default()
 }
 
 /// Reports scalars that other readers of YAML take differently.

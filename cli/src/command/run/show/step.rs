@@ -58,7 +58,12 @@ fn headline(body: &Body) -> Option<(Mark, String)> {
 fn details(body: &Body, page: &mut Page) {
     match body {
         Body::StepStarted { args: Some(args), .. } => labelled("args", args, page),
-        Body::StepCompleted { output, .. } => labelled("output", output, page),
+        Body::StepCompleted { output, reads, .. } => {
+            labelled("output", output, page);
+            if !reads.is_empty() {
+                labelled("read", &Value::from(reads.join(", ")), page);
+            }
+        }
         Body::StepRetrying { error, .. } | Body::StepFailed { error, .. } => {
             let message = format!("{}: {}", words::wire(&error.kind), words::harmless(&error.message));
             page.line(format_args!("    {}", page.palette.paint(Tone::Bad, message)));

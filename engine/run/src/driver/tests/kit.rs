@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::journal::Memory;
+use crate::compute::Computer;
 use crate::driver::{AfterCommit, Clock, Drive, Entry, Means, Park, Secrets, drive};
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
@@ -82,6 +83,7 @@ pub(super) struct Stage {
     permits: usize,
     call_timeout: Option<Duration>,
     after_commit: Option<AfterCommit>,
+    computer: Option<Arc<dyn Computer>>,
     plan: Arc<Plan>,
     pub(super) park: Park,
 }
@@ -105,6 +107,7 @@ impl Stage {
             permits: 16,
             call_timeout: None,
             after_commit: None,
+            computer: None,
             plan: plan(steps),
             park: Park::Stay,
         };
@@ -156,6 +159,10 @@ impl Stage {
         Self { after_commit: Some(Arc::new(hook)), ..self }
     }
 
+    pub(super) fn computer(self, computer: impl Computer + 'static) -> Self {
+        Self { computer: Some(Arc::new(computer)), ..self }
+    }
+
     pub(super) fn park(self, park: Park) -> Self {
         Self { park, ..self }
     }
@@ -181,6 +188,7 @@ impl Stage {
             journal: self.journal.clone(),
             means: Means {
                 tools: Arc::new(move |name| tools.get(name).cloned()),
+                computer: self.computer.clone(),
                 permits: Arc::new(Semaphore::new(self.permits)),
                 secrets: Arc::new(NoSecrets(self.secrets.clone())),
                 clock: Arc::new(self.clock.clone()),

@@ -62,7 +62,7 @@ pub(in crate::engine) fn stubs(
         }
     };
     let plan = catalog::check(parts, skill, strictness)?.plan;
-    let beside = |path: &str| parts.home.beside(&entry, path).map_err(|error| error.to_string());
+    let beside = |path: &str| parts.home.data_beside(&entry, path).map_err(|error| error.to_string());
     let (checked, diagnostics) =
         in_world(parts, plan.as_deref(), &beside, |world| stub::read(&source, world))?;
     let checked = checked.filter(|_| !has_errors(&diagnostics));
@@ -166,7 +166,7 @@ fn file(parts: &Parts, entry: &Entry, skill: &str) -> Result<TestFile, StartErro
         if let Some(named) = &tests.skill {
             skill.clone_from(&named.value);
         }
-        let beside = |path: &str| parts.home.beside(entry, path).map_err(|error| error.to_string());
+        let beside = |path: &str| parts.home.data_beside(entry, path).map_err(|error| error.to_string());
         let maker = Maker { parts, source: &source, beside: &beside };
         cases = maker.cases(tests, &node, &skill, &mut diagnostics)?;
     }

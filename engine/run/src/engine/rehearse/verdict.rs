@@ -21,7 +21,7 @@ use crate::toolbox::Toolbox;
 
 /// What came of a test.
 #[derive(Clone, Debug)]
-pub struct Verdict {
+pub struct Judgement {
     /// The skill, as it is named.
     pub skill: String,
     /// The test.
@@ -71,13 +71,13 @@ pub(super) struct Made {
 }
 
 /// Judges what was played.
-pub(super) fn judge(file: &TestFile, case: &Case, played: &Played, took: Duration) -> Verdict {
+pub(super) fn judge(file: &TestFile, case: &Case, played: &Played, took: Duration) -> Judgement {
     let test = &case.test;
     let toolbox = case.parts.toolbox().ok();
     let judge = Judge { source: &file.source, name: test.name.span, toolbox };
     let mut faults = judge.faults(&test.expect, played);
     faults.dedup();
-    Verdict {
+    Judgement {
         skill: file.skill.clone(),
         test: test.name.value.clone(),
         path: file.source.path.to_string(),

@@ -7,6 +7,7 @@ use aa_spec::plan::Plan;
 use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value, json};
 
+use super::blocks::Running;
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Call, Command, Machine};
 
@@ -38,6 +39,9 @@ fn step(sparse: &Value, index: usize) -> Value {
         let args = full.as_object_mut().and_then(|full| full.remove("args")).unwrap_or(json!({}));
         let reconcile = full.as_object_mut().and_then(|full| full.remove("reconcile"));
         full["action"] = json!({"tool": {"tool": tool, "args": args, "reconcile": reconcile}});
+    }
+    if let Some(block) = full.as_object_mut().and_then(|full| full.remove("block")) {
+        full["action"] = json!({"compute": {"block": super::blocks::block(&block)}});
     }
     full
 }
@@ -107,6 +111,8 @@ pub(super) struct World {
     pub(super) tools: Tools,
     /// Calls that have started and not ended.
     pub(super) open: Vec<Call>,
+    /// Blocks that have started and not ended.
+    pub(super) blocks: Vec<Running>,
     /// Every call that was made.
     pub(super) made: Vec<Call>,
     /// Steps whose calls took effect, each with the number of the event that says so.
@@ -149,6 +155,7 @@ impl World {
             now,
             tools: tools(),
             open: Vec::new(),
+            blocks: Vec::new(),
             made: Vec::new(),
             effects: Vec::new(),
             stopped: BTreeSet::new(),
@@ -184,6 +191,7 @@ impl World {
         if let Err(misfit) = self.machine.apply(&event) {
             panic!("{misfit}: {event:?}\n{}", self.story());
         }
+        self.hear(&event.body);
         self.events.push(event);
     }
 
@@ -196,6 +204,7 @@ impl World {
                     self.open.push(call.clone());
                     self.made.push(call);
                 }
+                Command::Compute(call) => self.blocks.push(Running::new(call)),
                 Command::Stop(step) => {
                     self.stopped.insert(step);
                 }
@@ -228,9 +237,13 @@ impl World {
     /// One turn of what a driver does; false when only a person can move the run on.
     pub(super) fn turn(&mut self) -> bool {
         self.poll();
-        if !self.open.is_empty() {
-            let index = (self.choose)(self.open.len());
-            self.end(index);
+        let blocks = self.free_blocks();
+        if !self.open.is_empty() || !blocks.is_empty() {
+            let index = (self.choose)(self.open.len() + blocks.len());
+            match index.checked_sub(self.open.len()) {
+                None => self.end(index),
+                Some(block) => self.step_block(blocks[block]),
+            }
             return true;
         }
         match self.machine.wake_at() {

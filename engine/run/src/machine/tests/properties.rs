@@ -66,7 +66,7 @@ fn step(dice: &mut Dice, (index, depth): (usize, usize), calm: bool) -> Value {
         "idempotent": dice.one_in(2),
     });
     // Few skills return early; those that must be calm never do.
-    match if calm { dice.throw(10) } else { dice.throw(11) } {
+    match if calm { dice.throw(12) } else { dice.throw(13) } {
         0..=4 => {
             step["tool"] = json!(dice.pick(&[
                 "echo",
@@ -94,10 +94,11 @@ fn step(dice: &mut Dice, (index, depth): (usize, usize), calm: bool) -> Value {
             step["action"] = json!({"confirm": {"message": "?", "options": ["a", "b"], "default": default,
                 "timeout_ms": if calm { None } else { timeout }}});
         }
-        9 => step["action"] = json!({"wait_for": {"duration": 10 * dice.throw(8)}}),
+        9..=10 => step["block"] = block(dice, depth, calm),
+        11 => step["action"] = json!({"wait_for": {"duration": 10 * dice.throw(8)}}),
         _ => step["action"] = json!({"return": {"value": {"early": index}}}),
     }
-    if dice.one_in(3) && step["action"].get("return").is_none() {
+    if dice.one_in(3) && step.get("action").is_none_or(|action| action.get("return").is_none()) {
         step["foreach"] =
             json!({"items": format!("{{{{ range({}) }}}}", dice.throw(4)), "concurrency": 1 + dice.throw(3)});
     }
@@ -122,6 +123,32 @@ fn step(dice: &mut Dice, (index, depth): (usize, usize), calm: bool) -> Value {
         step["timeout_ms"] = json!(1 + 20 * dice.throw(3));
     }
     step
+}
+
+/// A block that makes a few calls, some of them with what it reads.
+fn block(dice: &mut Dice, depth: usize, calm: bool) -> Value {
+    let inner = format!("sub{depth}");
+    let mut callees = vec!["echo", "peek", "fail_1", "fail_always"];
+    if depth < 2 {
+        callees.push(&inner);
+    }
+    let calls: Vec<Value> = (0..dice.throw(4))
+        .map(|_| match dice.pick(&callees) {
+            skill if skill == inner => json!([skill, {}]),
+            tool => json!([tool, {"give": dice.pick(&["$s0", "x", "$item"])}]),
+        })
+        .collect();
+    json!({
+        "reads": if calm { json!(["s0", "item"]) } else { json!(["s0", "s1", "s3", "item"]) },
+        "script": {"calls": calls, "catches": !dice.one_in(3)},
+        "skills": if depth < 2 { json!([inner]) } else { json!([]) },
+        "tools": {
+            "echo": {"effect": "write", "idempotent": dice.one_in(2)},
+            "peek": {"effect": "read", "idempotent": true},
+            "fail_1": {"effect": "write", "idempotent": dice.one_in(2)},
+            "fail_always": {"effect": "destructive", "idempotent": false},
+        },
+    })
 }
 
 fn random_plan(dice: &mut Dice, calm: bool) -> Arc<Plan> {
@@ -171,7 +198,7 @@ fn check(world: &World) -> Result<(), TestCaseError> {
     let story = world.story();
     prop_assert!(world.machine.ending().is_some(), "{}", story);
     prop_assert_eq!(world.endings(), 1, "{}", story);
-    prop_assert!(world.open.is_empty(), "{}", story);
+    prop_assert!(world.open.is_empty() && world.blocks.is_empty(), "{}", story);
     let mut finished: BTreeSet<&StepPath> = BTreeSet::new();
     let mut started: BTreeSet<&StepPath> = BTreeSet::new();
     for (index, event) in world.events.iter().enumerate() {
@@ -180,8 +207,8 @@ fn check(world: &World) -> Result<(), TestCaseError> {
             Body::StepStarted { step, attempt, kind, .. } => {
                 prop_assert!(!finished.contains(step), "finished step {} runs again:\n{}", step, story);
                 started.insert(step);
-                if kind == "skill" && *attempt > 1 {
-                    // The next attempt at a sub-skill begins with its first step.
+                if (kind == "skill" || kind == "compute") && *attempt > 1 {
+                    // The next attempt at a sub-skill or block begins with its first step.
                     let inside = format!("{step}/");
                     finished.retain(|path| !path.0.starts_with(&inside));
                     started.retain(|path| !path.0.starts_with(&inside));

@@ -39,6 +39,7 @@ static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
         output_bytes: 8 * 1024 * 1024,
         proxy: None,
         state_folder: "/nonexistent".into(),
+        store: LazyStore::default(),
         ephemeral: ephemeral::Defaults::default(),
     };
     Toolbox::new(modules(), &options)

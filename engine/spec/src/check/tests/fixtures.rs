@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::world::{World, drawn};
 use crate::check::{Strictness, check};
-use crate::skill::Skill;
 use crate::source::Source;
 
 fn fixtures() -> Vec<Source> {
@@ -17,7 +16,7 @@ fn fixtures() -> Vec<Source> {
     let sources = files.iter().filter_map(|path| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let source = Source::new(format!("skills/{name}"), std::fs::read_to_string(path).ok()?);
-        crate::shape::read::<Skill>(&source).1.is_empty().then_some(source)
+        crate::dialect::read(&source).1.is_empty().then_some(source)
     });
     sources.collect()
 }
@@ -36,6 +35,9 @@ fn every_fixture_has_exactly_its_problems() {
     assert!(fixtures.len() > 40, "only {} fixtures are well shaped", fixtures.len());
     for source in fixtures {
         let file = source.path.trim_start_matches("skills/").trim_end_matches(".yaml");
+        if file.starts_with("compute-") && (file == "compute-unavailable") == cfg!(feature = "compute") {
+            continue;
+        }
         let (expected, strictness) = expected(&source.text);
         let (_, diagnostics) = check(&source, &World, strictness);
         let found: BTreeSet<&str> = diagnostics.iter().map(|problem| problem.code).collect();

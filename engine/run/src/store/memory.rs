@@ -1,0 +1,141 @@
+//! What skills remember from one run to the next: one JSON mapping for each key.
+//!
+//! A change is read, made and written within one transaction of the one writer, so two
+//! processes that change the same key do so one after the other.
+
+use rusqlite::{OptionalExtension, params};
+use serde_json::{Map, Value};
+
+use super::journal::{Fault, Journal};
+use super::{Store, StoreError, database, row};
+use crate::event::Time;
+
+/// A key of the memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryEntry {
+    /// Such as `state/current_work`.
+    pub key: String,
+    /// Length of its JSON.
+    pub bytes: u64,
+    /// When it was changed last.
+    pub updated_at: Time,
+}
+
+/// A change to be made.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Of which key.
+    pub key: String,
+    /// When.
+    pub at: Time,
+    /// Changes of the same id are made once; the others get the answer of the first.
+    pub id: Option<String>,
+}
+
+/// What a change came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changed {
+    /// The new mapping; `None` leaves the key as it was.
+    pub value: Option<Map<String, Value>>,
+    /// What its caller gets.
+    pub answer: Value,
+}
+
+impl Store {
+    /// Every key of the memory, sorted.
+    pub fn memory_entries(&self) -> Result<Vec<MemoryEntry>, StoreError> {
+        let reader = &self.parts.reader;
+        reader.with(|db| {
+            let sql = "select key, length(cast(json as blob)), updated_at from memory order by key";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let rows = select
+                .query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get(2)?)));
+            let mut entries = Vec::new();
+            for row in rows.map_err(|e| reader.failed(&e))? {
+                let (key, bytes, at) = row.map_err(|e| reader.failed(&e))?;
+                let updated_at = row::time(at).map_err(|message| self.damaged(&key, &message))?;
+                entries.push(MemoryEntry { key, bytes: bytes.cast_unsigned(), updated_at });
+            }
+            Ok(entries)
+        })
+    }
+
+    /// What is remembered under a key.
+    pub fn memory(&self, key: &str) -> Result<Option<Map<String, Value>>, StoreError> {
+        let reader = &self.parts.reader;
+        let json = reader.with(|db| {
+            let sql = "select json from memory where key = ?";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let found = select.query_row([key], |row| row.get::<_, String>(0)).optional();
+            found.map_err(|e| reader.failed(&e))
+        })?;
+        let read = |json: String| serde_json::from_str(&json).map_err(|error| self.damaged(key, &error));
+        json.map(read).transpose()
+    }
+
+    /// Changes what is remembered under a key. On return it is durable.
+    ///
+    /// `work` gets what is there and is called on the writing thread, again should the
+    /// commit have to be repeated. Its error leaves everything as it was.
+    pub async fn change_memory<E: Send + 'static>(
+        &self,
+        change: Change,
+        mut work: impl FnMut(Option<Map<String, Value>>) -> Result<Changed, E> + Send + 'static,
+    ) -> Result<Result<Value, E>, StoreError> {
+        self.parts.writer.submit(move |journal| journal.change_memory(&change, &mut work)).await
+    }
+
+    fn damaged(&self, key: &str, error: &dyn std::fmt::Display) -> StoreError {
+        database::unusable(&self.parts.path, &format!("the memory `{key}` cannot be read: {error}"))
+    }
+}
+
+impl Journal {
+    fn change_memory<E>(
+        &mut self,
+        change: &Change,
+        work: &mut dyn FnMut(Option<Map<String, Value>>) -> Result<Changed, E>,
+    ) -> Result<Result<Value, E>, Fault> {
+        if let Some(answer) = self.answered(change)? {
+            return Ok(Ok(answer));
+        }
+        let before = self.remembered(&change.key)?;
+        let Changed { value, answer } = match work(before) {
+            Ok(changed) => changed,
+            Err(error) => return Ok(Err(error)),
+        };
+        let at = change.at.timestamp_millis();
+        if let Some(value) = value {
+            let sql = "insert into memory (key, json, updated_at) values (?, ?, ?)
+                       on conflict (key) do update set json = excluded.json, updated_at = excluded.updated_at";
+            let json = Value::Object(value).to_string();
+            self.db.prepare_cached(sql)?.execute(params![change.key, json, at])?;
+        }
+        if let Some(id) = &change.id {
+            let sql = "insert into memory_changes (id, key, at, answer) values (?, ?, ?, ?)";
+            self.db.prepare_cached(sql)?.execute(params![id, change.key, at, answer.to_string()])?;
+        }
+        Ok(Ok(answer))
+    }
+
+    /// What this change answered when it was made before.
+    fn answered(&self, change: &Change) -> Result<Option<Value>, Fault> {
+        let Some(id) = &change.id else { return Ok(None) };
+        let mut select = self.db.prepare_cached("select answer from memory_changes where id = ?")?;
+        let answer: Option<String> = select.query_row([id], |row| row.get(0)).optional()?;
+        answer.map(|json| self.json(&change.key, &json)).transpose()
+    }
+
+    fn remembered(&self, key: &str) -> Result<Option<Map<String, Value>>, Fault> {
+        let mut select = self.db.prepare_cached("select json from memory where key = ?")?;
+        let json: Option<String> = select.query_row([key], |row| row.get(0)).optional()?;
+        json.map(|json| self.json(key, &json)).transpose()
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&self, key: &str, json: &str) -> Result<T, Fault> {
+        serde_json::from_str(json).map_err(|error| {
+            let message = format!("the memory `{key}` cannot be read: {error}");
+            Fault::Refused(database::unusable(&self.path, &message))
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! Memory: what skills remember from one run to the next.
+//!
+//! A key such as `state/current_work` names a mapping; a key that was never written reads
+//! as the empty mapping. Every change is one transaction of the store, durable before it
+//! is answered, and stamps `last_updated`. A change that a run repeats after a crash is
+//! made once, so all of these tools are idempotent. Reading order: [`key`], [`place`]
+//! (dotted paths), [`text`] (YAML in arguments), then one file per group of tools.
+
+use std::sync::Arc;
+
+use aa_spec::plan::digest;
+use aa_spec::tool::ErrorKind;
+use chrono::{SecondsFormat, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use self::change::{MemoryAppend, MemoryRemove, MemorySessionLog, MemoryUpdate, MemoryWrite};
+use self::key::Key;
+use self::learn::{CheckKnownIssues, LearnToolFix, RecordToolFailure};
+use self::read::{MemoryRead, MemoryStats};
+use super::native::{Native as _, blocking, invalid, tool};
+use super::{CallContext, Tool, ToolError};
+use crate::event::Time;
+use crate::store::{Change, Changed, LazyStore, Store, StoreError};
+
+mod change;
+mod key;
+mod learn;
+mod place;
+mod read;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+/// Most bytes of JSON under one key: it is read and written as a whole.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Makes one of the tools.
+pub(super) type Make = fn(Memory) -> Arc<dyn Tool>;
+
+/// Every tool of the module by name.
+pub(super) const TOOLS: &[(&str, Make)] = &[
+    (CheckKnownIssues::FACE.name, |memory| tool(CheckKnownIssues(memory))),
+    (LearnToolFix::FACE.name, |memory| tool(LearnToolFix(memory))),
+    (MemoryAppend::FACE.name, |memory| tool(MemoryAppend(memory))),
+    (MemoryRead::FACE.name, |memory| tool(MemoryRead(memory))),
+    (MemoryRemove::FACE.name, |memory| tool(MemoryRemove(memory))),
+    (MemorySessionLog::FACE.name, |memory| tool(MemorySessionLog(memory))),
+    (MemoryStats::FACE.name, |memory| tool(MemoryStats(memory))),
+    (MemoryUpdate::FACE.name, |memory| tool(MemoryUpdate(memory))),
+    (MemoryWrite::FACE.name, |memory| tool(MemoryWrite(memory))),
+    (RecordToolFailure::FACE.name, |memory| tool(RecordToolFailure(memory))),
+];
+
+/// The memory in the store of this process. Cheap to clone; opens the store when first used.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    store: LazyStore,
+}
+
+/// What a change makes of a mapping: the answer, and whether it is another mapping now.
+enum Outcome<T> {
+    Changed(T),
+    Same(T),
+}
+
+impl Memory {
+    pub(super) const fn new(store: LazyStore) -> Self {
+        Self { store }
+    }
+
+    /// Looks into the store, where looking may block.
+    async fn look<T: Send + 'static>(
+        &self,
+        context: &CallContext,
+        look: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ToolError> {
+        let store = self.store.clone();
+        blocking(context, move |_| store.get().and_then(|store| look(&store)).map_err(|e| unusable(&e))).await
+    }
+
+    /// What is under a key.
+    async fn read(&self, context: &CallContext, key: Key) -> Result<Map<String, Value>, ToolError> {
+        let found = self.look(context, move |store| store.memory(key.as_str())).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Changes what is under a key. `call` is the tool with its arguments: within one step
+    /// of a run, the same call is made once.
+    async fn change<T: Serialize + DeserializeOwned>(
+        &self,
+        context: &CallContext,
+        call: (&str, &(impl Serialize + Sync)),
+        key: &Key,
+        mut work: impl FnMut(&mut Map<String, Value>, Time) -> Result<Outcome<T>, ToolError> + Send + 'static,
+    ) -> Result<T, ToolError> {
+        let change = Change { key: key.as_str().to_owned(), at: Utc::now(), id: change_id(context, call)? };
+        let at = change.at;
+        let store = self.look(context, |store| Ok(store.clone())).await?;
+        let work = move |before: Option<Map<String, Value>>| -> Result<Changed, ToolError> {
+            let mut value = before.unwrap_or_default();
+            let (answer, changed) = match work(&mut value, at)? {
+                Outcome::Changed(answer) => (answer, true),
+                Outcome::Same(answer) => (answer, false),
+            };
+            let answer = serde_json::to_value(answer).map_err(|error| no_json(&error))?;
+            let value = if changed { Some(stamped(value, at)?) } else { None };
+            Ok(Changed { value, answer })
+        };
+        let answer = store.change_memory(change, work).await.map_err(|error| unusable(&error))??;
+        serde_json::from_value(answer).map_err(|error| no_json(&error))
+    }
+}
+
+/// The mapping as it is stored.
+fn stamped(mut value: Map<String, Value>, at: Time) -> Result<Map<String, Value>, ToolError> {
+    value.insert("last_updated".to_owned(), stamp(at).into());
+    let bytes = serde_json::to_vec(&value).map_err(|error| no_json(&error))?.len();
+    if bytes > MAX_BYTES {
+        return Err(invalid(format!(
+            "it would be {bytes} bytes under one key; at most {MAX_BYTES} are kept"
+        )));
+    }
+    Ok(value)
+}
+
+/// A moment as it is written into memory.
+fn stamp(at: Time) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// What makes a call the same call again; nothing outside of runs.
+fn change_id(context: &CallContext, call: (&str, &impl Serialize)) -> Result<Option<String>, ToolError> {
+    if context.idempotency_key.is_empty() {
+        return Ok(None);
+    }
+    let call = serde_json::to_string(&call).map_err(|error| no_json(&error))?;
+    Ok(Some(digest(format!("{}\n{call}", context.idempotency_key))))
+}
+
+fn no_json(error: &serde_json::Error) -> ToolError {
+    ToolError::new(ErrorKind::Permanent, format!("it cannot be kept as JSON: {error}"))
+}
+
+fn unusable(error: &StoreError) -> ToolError {
+    let kind = match error {
+        // Whether it was written is not known.
+        StoreError::Stopped => ErrorKind::Transient,
+        _ => ErrorKind::Permanent,
+    };
+    ToolError::new(kind, error.to_string())
+}

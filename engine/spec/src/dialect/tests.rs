@@ -1,0 +1,113 @@
+use std::fmt::Write as _;
+
+use super::*;
+use crate::fix;
+
+/// What is found in a text, one line each.
+fn report(text: &str) -> String {
+    let source = Source::new("x.yaml", text);
+    let mut lines = String::new();
+    for found in read(&source).1 {
+        let place = found.place();
+        let marked = source.slice(found.span).lines().next().unwrap_or_default();
+        let fix = if found.fix.is_empty() { "" } else { " (fix)" };
+        let _ = writeln!(
+            lines,
+            "{}:{} {:?} {} «{marked}» {} [{}]{fix}",
+            place.line, place.column, found.severity, found.code, found.message, found.hint
+        );
+    }
+    lines
+}
+
+/// A text after every fix there is, and how the skill in it reads.
+fn fixed(text: &str) -> (String, String) {
+    let mut source = Source::new("x.yaml", text);
+    for _ in 0..8 {
+        let found = read(&source).1;
+        let (text, done) = fix::apply(&source, &found);
+        if done.is_empty() {
+            break;
+        }
+        source = Source::new("x.yaml", text);
+    }
+    (source.text.to_string(), meaning(&source))
+}
+
+/// A skill as it is understood, without the places in its text.
+fn meaning(source: &Source) -> String {
+    let (skill, found) = read(source);
+    assert!(!crate::diagnostic::has_errors(&found), "{found:?}");
+    let spans = regex::Regex::new(r"Span \{[^}]*\}").expect("a pattern");
+    spans.replace_all(&format!("{:#?}", skill.expect("a skill")), "").into_owned()
+}
+
+const FOREIGN: &str = include_str!("../../../../tests/fixtures/compat/everything.yaml");
+
+#[test]
+fn every_foreign_shape_is_reported_with_its_meaning() {
+    insta::assert_snapshot!(report(FOREIGN));
+}
+
+#[test]
+fn a_fix_keeps_the_meaning_and_the_comments() {
+    let (text, after) = fixed(FOREIGN);
+    assert_same(&meaning(&Source::new("x.yaml", FOREIGN)), &after);
+    for line in FOREIGN.lines().filter(|line| line.contains("# ")) {
+        let comment = &line[line.find("# ").unwrap_or_default()..];
+        assert!(text.contains(comment), "`{comment}` is lost in\n{text}");
+    }
+    insta::assert_snapshot!(text);
+}
+
+fn assert_same(before: &str, after: &str) {
+    for (number, (before, after)) in before.lines().zip(after.lines()).enumerate() {
+        assert_eq!(before, after, "line {number} of the skill as it is understood");
+    }
+    assert_eq!(before.lines().count(), after.lines().count());
+}
+
+#[test]
+fn what_could_mean_several_things_is_an_error() {
+    let text = r"
+name: unclear
+description: d
+steps:
+  - name: several
+    tool: read
+    outputs: [a, b]
+  - name: checked
+    tool: read
+    validate: [{command: make test}]
+  - name: run
+    tool: skill_run
+    args: {skill_name: other, inputs: '{{ everything }}'}
+";
+    insta::assert_snapshot!(report(text));
+}
+
+#[test]
+fn our_own_shapes_are_left_alone() {
+    let text = "name: own\ndescription: d\nversion: \"1.0\"\ninputs: []\nsteps:\n  - name: a\n    tool: read\n    condition: \"{{ inputs.x == 6 }}\"\n    validate: [{condition: a, message: none}]\n  - {name: b, then: [{return: 1}]}\noutputs: [{name: a, value: 1}]\n";
+    assert_eq!(report(text), "");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_damaged_text_can_be_fixed_or_is_left(cut in 0..FOREIGN.len(), length in 0..400_usize, paste: bool) {
+        let mut end = (cut + length).min(FOREIGN.len());
+        let mut start = cut;
+        while !FOREIGN.is_char_boundary(start) {
+            start -= 1;
+        }
+        while !FOREIGN.is_char_boundary(end) {
+            end += 1;
+        }
+        let middle = if paste { FOREIGN[start..end].repeat(2) } else { String::new() };
+        let mut source = Source::new("x.yaml", [&FOREIGN[..start], &middle, &FOREIGN[end..]].concat());
+        for _ in 0..3 {
+            let found = read(&source).1;
+            source = Source::new("x.yaml", fix::apply(&source, &found).0);
+        }
+    }
+}

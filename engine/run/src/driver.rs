@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aa_spec::compute::Interpreter;
 use aa_spec::plan::Plan;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -101,6 +102,8 @@ pub struct Means {
     pub nudge: watch::Receiver<()>,
     /// Longest time for a call that has no deadline of its own.
     pub call_timeout: Option<Duration>,
+    /// Evaluates expressions that only Python grammar accepts.
+    pub interpreter: Option<Arc<dyn Interpreter>>,
     /// Called with every event after its commit; tests of crashes hang themselves in here.
     pub after_commit: Option<AfterCommit>,
 }
@@ -151,12 +154,19 @@ pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
 /// A fresh run: its machine and its first events, up to where something has to be called.
 ///
 /// Everything that can be known is decided before the run is written down, so that the
-/// run and the start of its first steps share a commit. `first` is the first event.
+/// run and the start of its first steps share a commit. `first` is the first event,
+/// `interpreter` evaluates expressions in Python.
 ///
 /// # Errors
 /// The plan and the event do not fit.
-pub fn begin(plan: &Arc<Plan>, first: Event, clock: &dyn Clock) -> Result<(Machine, Vec<Event>), Misfit> {
+pub fn begin(
+    plan: &Arc<Plan>,
+    first: Event,
+    clock: &dyn Clock,
+    interpreter: Option<&Arc<dyn Interpreter>>,
+) -> Result<(Machine, Vec<Event>), Misfit> {
     let mut machine = Machine::new(plan);
+    interpreter.into_iter().for_each(|interpreter| machine.set_interpreter(interpreter));
     machine.apply(&first)?;
     let (run_id, source) = (first.run_id, first.source);
     let mut events = vec![first];
@@ -196,7 +206,10 @@ enum Wake {
 }
 
 impl Driver {
-    fn new(run: Drive) -> Self {
+    fn new(mut run: Drive) -> Self {
+        if let Some(interpreter) = &run.means.interpreter {
+            run.machine.set_interpreter(interpreter);
+        }
         let (lines, sender) = Lines::new();
         let calls = Calls::new(&run, sender);
         let blocks = Blocks::new(calls.shared());

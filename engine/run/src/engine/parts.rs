@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aa_spec::compute::Interpreter;
 use tokio::sync::{Semaphore, watch};
 
 use crate::compute::Computer;
@@ -69,6 +70,18 @@ impl Parts {
         Ok(toolbox.insert(Toolbox::new(modules, &self.options())).clone())
     }
 
+    /// Evaluates expressions in Python, if this build can.
+    #[cfg(feature = "compute")]
+    pub(super) fn interpreter(&self) -> Option<Arc<dyn Interpreter>> {
+        Some(Arc::new(self.workers.clone()))
+    }
+
+    #[cfg(not(feature = "compute"))]
+    #[expect(clippy::unused_self, reason = "the same as where there are workers")]
+    pub(super) fn interpreter(&self) -> Option<Arc<dyn Interpreter>> {
+        None
+    }
+
     /// Runs blocks, if this build can; no worker is started before the first block.
     #[cfg(feature = "compute")]
     fn computer(&self) -> Option<Arc<dyn Computer>> {
@@ -92,6 +105,7 @@ impl Parts {
             clock: Arc::new(WallClock),
             nudge: self.nudge.subscribe(),
             call_timeout: self.settings.step_timeout,
+            interpreter: self.interpreter(),
             after_commit,
         })
     }

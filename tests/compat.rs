@@ -107,6 +107,15 @@ fn a_folder_of_foreign_skills_is_summed_up() {
 }
 
 #[test]
+fn modules_that_blocks_want_are_counted() {
+    let aa = project();
+    let sums =
+        aa.args(["skill", "check", "--compat", "theirs/old_modules.yaml", "--format", "json"]).run().json();
+    let expected = serde_json::json!([{"kind": "module", "name": "subprocess", "uses": 2, "files": 1}]);
+    assert_eq!(sums["missing"], expected);
+}
+
+#[test]
 fn only_a_file_that_is_no_skill_fails_a_summary() {
     let torn = "name: torn\ndescription: \"never closed\nsteps: []\n";
     let aa = Aa::traced().file("theirs/torn.yaml", torn);

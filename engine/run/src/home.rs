@@ -136,7 +136,8 @@ impl Home {
         // Without the dots that people type: `./x.yaml` is `x.yaml`.
         let path: PathBuf = self.folder.join(path).components().collect();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let lenient = self.skills.iter().any(|(folder, lenient)| *lenient && path.parent() == Some(folder));
+        let parent = path.parent().unwrap_or(&path);
+        let lenient = self.skills.iter().any(|(folder, lenient)| *lenient && is_same(folder, parent));
         let layer = path.parent().unwrap_or(&path).display().to_string();
         Entry { name: fold(&stem), layer, shown: self.shown(&path), lenient, place: Place::File(path) }
     }
@@ -255,6 +256,11 @@ fn shipped_entries(kind: Kind) -> BTreeMap<String, Entry> {
         Some((name, entry))
     };
     shipped::names(kind).iter().filter_map(|file| entry(file)).collect()
+}
+
+/// Whether two paths lead to one folder, however they are written.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// The canonical name that a file's name gives; none for hidden and other files.

@@ -131,7 +131,7 @@ fn lacks(found: &Diagnostic) -> Option<(MissingKind, String)> {
         "unknown-tool" => MissingKind::Tool,
         "unknown-skill" => MissingKind::Skill,
         "unknown-argument" | "missing-argument" => MissingKind::Argument,
-        code if code.contains("import") => MissingKind::Module,
+        "compute-import" => MissingKind::Module,
         _ => return None,
     };
     let name = if found.subject.is_empty() { found.source.slice(found.span) } else { &found.subject };

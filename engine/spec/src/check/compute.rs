@@ -61,7 +61,9 @@ impl Checker<'_, '_> {
 
     fn python_problem(&mut self, text: &Spanned<String>, problem: Problem) {
         let span = self.python_span(text, &problem.span);
-        let found = self.error(problem.code, span, problem.message).hint(problem.hint);
+        // The first name in the message is what there is a problem with.
+        let subject = problem.message.split('`').nth(1).unwrap_or_default().to_owned();
+        let found = self.error(problem.code, span, problem.message).hint(problem.hint).about(subject);
         self.report(Diagnostic { severity: problem.severity, ..found });
     }
 
@@ -118,7 +120,7 @@ impl Checker<'_, '_> {
             None => format!("there is no tool `{}`", call.name),
         };
         let known = if call.by.is_some() { Vec::new() } else { self.library.catalog.tool_names() };
-        let problem = self.error("unknown-tool", span, message);
+        let problem = self.error("unknown-tool", span, message).about(&call.name);
         self.report(problem.suggest(&call.name, known.iter().map(String::as_str)));
     }
 

@@ -184,7 +184,7 @@ impl Words {
         for (key, value) in root.entries() {
             if matches!(&*key.value, "steps" | "outputs") {
                 let read = value.items().iter().flat_map(Node::entries);
-                let read = read.filter(|(key, _)| !matches!(&*key.value, "name" | "outputs"));
+                let read = read.filter(|(key, _)| !matches!(&*key.value, "id" | "name" | "outputs"));
                 read.for_each(|(key, value)| add(&key.value, value));
             }
         }

@@ -13,6 +13,7 @@ pub mod python;
 pub(crate) mod reading;
 #[cfg(feature = "compute")]
 mod scope;
+#[cfg(feature = "compute")]
 pub mod vocabulary;
 #[cfg(feature = "compute")]
 mod walk;

@@ -65,5 +65,6 @@ pub(super) fn mentioned(code: &str) -> impl Iterator<Item = &str> {
     let word = |c: char| !(c.is_alphanumeric() || c == '_');
     let is_known =
         |name: &&str| definitions::has(name) || PARTS.iter().any(|part| part.defines.contains(name));
-    code.split(word).filter(is_known)
+    // No name is that short, and a long text has many such words.
+    code.split(word).filter(|name| name.len() > 1).filter(is_known)
 }

@@ -74,7 +74,7 @@ pub(super) fn in_value(value: &Value, path: &[Segment]) -> Option<Dead> {
     for (depth, segment) in path.iter().enumerate() {
         let next = match segment {
             Segment::Key(key) => value.get(key.as_str()),
-            Segment::Index(index) => usize::try_from(*index).ok().and_then(|index| value.get(index)),
+            Segment::Index(index) => value.get(from_the_end(value, *index)),
         };
         let Some(next) = next else {
             return Some(Dead {
@@ -87,6 +87,13 @@ pub(super) fn in_value(value: &Value, path: &[Segment]) -> Option<Dead> {
         value = next;
     }
     None
+}
+
+/// A position in a list, where those below zero count from its end.
+fn from_the_end(value: &Value, index: i64) -> usize {
+    let length = value.as_array().map_or(0, Vec::len);
+    let back = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
+    if index < 0 { length.checked_sub(back).unwrap_or(usize::MAX) } else { back }
 }
 
 /// Every type of JSON Schema that a value can be declared to have.

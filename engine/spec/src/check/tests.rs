@@ -1,5 +1,7 @@
 //! Tests of the checker.
 
+#[cfg(feature = "compute")]
+mod compute;
 mod fixtures;
 mod order;
 mod world;

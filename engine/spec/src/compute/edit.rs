@@ -18,6 +18,10 @@ impl Edits {
         self.0.push((range, text.into()));
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The text with all changes.
     pub(super) fn apply(mut self, text: &str) -> String {
         self.0.sort_by_key(|(range, _)| range.start);

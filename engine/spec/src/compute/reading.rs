@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::CalleeKind;
-use super::python::{PythonError, with_expression, with_module};
+use super::python::{PythonError, with_module};
 use super::walk::Walk;
 use crate::diagnostic::Severity;
 use crate::template::Segment;
@@ -111,18 +111,6 @@ pub(crate) fn read(source: &str, setting: Setting<'_>) -> Result<Reading, Python
         let body = module.suite();
         let mut walk = Walk::new(source, setting, body);
         walk.block(body);
-        walk.finish()
-    })
-}
-
-/// Reads a text that is one expression. Its code is an expression, too.
-///
-/// # Errors
-/// The text is not an expression of Python.
-pub(crate) fn read_expression(source: &str, setting: Setting<'_>) -> Result<Reading, PythonError> {
-    with_expression(source, |expression| {
-        let mut walk = Walk::new(source, setting, &[]);
-        walk.only(expression.expr());
         walk.finish()
     })
 }

@@ -40,7 +40,9 @@ impl Bound {
     /// The variables of a comprehension.
     pub(super) fn of_comprehension(generators: &[Comprehension]) -> Self {
         let mut bound = Self::default();
-        generators.iter().for_each(|generator| bound.visit_expr(&generator.target));
+        for generator in generators {
+            bound.visit_expr(&generator.target);
+        }
         bound
     }
 
@@ -55,7 +57,9 @@ impl Bound {
 
     /// Inside a comprehension only `:=` binds, and that outside of it.
     fn comprehension(&mut self, parts: &[&Expr], generators: &[Comprehension]) {
-        parts.iter().for_each(|part| self.visit_expr(part));
+        for part in parts {
+            self.visit_expr(part);
+        }
         for generator in generators {
             self.visit_expr(&generator.iter);
             generator.ifs.iter().for_each(|condition| self.visit_expr(condition));
@@ -102,7 +106,9 @@ impl<'a> Visitor<'a> for Bound {
             Pattern::MatchMapping(capture) => capture.rest.as_ref(),
             _ => None,
         };
-        name.into_iter().for_each(|name| self.add(name));
+        if let Some(name) = name {
+            self.add(name);
+        }
         visitor::walk_pattern(self, pattern);
     }
 

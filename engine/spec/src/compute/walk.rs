@@ -18,7 +18,7 @@ use super::scope::{Owner, Scopes};
 use super::vocabulary;
 
 /// Nested that deeply, code is a mistake; the interpreter gives up not much later.
-const DEEPEST: usize = 100;
+const DEEPEST: usize = 180;
 
 pub(super) struct Walk<'a> {
     source: &'a str,
@@ -68,11 +68,6 @@ impl<'a> Walk<'a> {
         let result = self.result();
         let line = if self.source.ends_with('\n') || self.source.is_empty() { "" } else { "\n" };
         self.edits.insert(self.source.len(), format!("{line}{result}\n"));
-    }
-
-    /// Walks over a text that is one expression.
-    pub(super) fn only(&mut self, expression: &'a Expr) {
-        self.visit_expr(expression);
     }
 
     pub(super) fn finish(mut self) -> Reading {

@@ -19,9 +19,9 @@ impl<'a> Walk<'a> {
                 "call_tool" | "run_skill" => {
                     self.import(&name.id);
                     if name.id == "call_tool" {
-                        self.tool(call)
+                        self.tool(call);
                     } else {
-                        self.skill(call)
+                        self.skill(call);
                     }
                     return self.arguments(&call.arguments);
                 }
@@ -101,7 +101,7 @@ impl<'a> Walk<'a> {
     /// The name of what is called; it has to be written out, so that a plan knows it.
     fn literal_callee(&mut self, call: &ExprCall, word: &str, noun: &str) -> Option<(String, Range<usize>)> {
         let keyword = call.arguments.keywords.iter().find(|keyword| is_name(keyword));
-        let first = call.arguments.args.first().or(keyword.map(|keyword| &keyword.value));
+        let first = call.arguments.args.first().or_else(|| keyword.map(|keyword| &keyword.value));
         if let Some(Expr::StringLiteral(name)) = first {
             return Some((name.value.to_str().to_owned(), span(name.range)));
         }

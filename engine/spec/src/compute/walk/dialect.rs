@@ -99,7 +99,7 @@ impl<'a> Walk<'a> {
         let lacking = vocabulary::LACKING.iter().find(|(known, lost, _)| *known == root && *lost == name);
         let lacking = lacking.filter(|_| self.is_module(&attribute.value) || self.is_type(&attribute.value));
         let method = vocabulary::METHODS.iter().find(|(lost, _)| *lost == name);
-        let advice = lacking.map(|(_, _, advice)| *advice).or(method.map(|(_, advice)| *advice));
+        let advice = lacking.map(|(_, _, advice)| *advice).or_else(|| method.map(|(_, advice)| *advice));
         if let Some(advice) = advice {
             self.unsupported(&attribute.attr, format!("`{name}` is not there"), advice);
         }
@@ -173,8 +173,8 @@ impl<'a> Walk<'a> {
         } else {
             self.edits.insert(start(method), "_re_sub(");
             self.visit_expr(&method.value);
-            let first = call.arguments.args.first().map_or(end(call), start);
-            let named = call.arguments.keywords.first().map_or(end(call), start);
+            let first = call.arguments.args.first().map_or_else(|| end(call), start);
+            let named = call.arguments.keywords.first().map_or_else(|| end(call), start);
             self.edits.replace(end(&*method.value)..first.min(named), ", ");
         }
         self.arguments(&call.arguments);

@@ -31,7 +31,9 @@ impl<'a> Walk<'a> {
             Expr::Call(call) => self.call(call, in_path || path_of(expression).is_some()),
             Expr::Lambda(lambda) => {
                 let parameters = lambda.parameters.as_deref();
-                parameters.into_iter().for_each(|parameters| self.defaults(parameters));
+                if let Some(parameters) = parameters {
+                    self.defaults(parameters);
+                }
                 self.later(Bound::of_lambda(parameters), |walk| walk.visit_expr(&lambda.body));
             }
             Expr::ListComp(list) => self.comprehension(&[&*list.elt], &list.generators),
@@ -71,7 +73,9 @@ impl<'a> Walk<'a> {
             self.visit_expr(&generator.target);
             generator.ifs.iter().for_each(|condition| self.visit_expr(condition));
         }
-        parts.iter().for_each(|part| self.visit_expr(part));
+        for part in parts {
+            self.visit_expr(part);
+        }
         self.loops -= 1;
         self.scopes.leave();
     }
@@ -115,9 +119,8 @@ impl<'a> Walk<'a> {
         let name = root.id.as_str();
         let is_value = (self.setting.is_value)(name);
         match self.scopes.owner(name) {
-            Owner::Perhaps if is_value => {}
+            Owner::Perhaps | Owner::Outside if is_value => {}
             Owner::Inner | Owner::Block | Owner::Perhaps => return,
-            Owner::Outside if is_value => {}
             Owner::Outside if vocabulary::word(name).is_some() => return self.word(root),
             Owner::Outside if vocabulary::BUILTINS.contains(&name) => return,
             Owner::Outside => {

@@ -31,7 +31,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn imports_from(&mut self, import: &StmtImportFrom) {
-        let module = import.module.as_ref().map(|module| module.as_str()).unwrap_or_default();
+        let module = import.module.as_deref().unwrap_or_default();
         for alias in &import.names {
             self.set(alias.asname.as_ref().unwrap_or(&alias.name));
         }
@@ -83,6 +83,11 @@ impl Walk<'_> {
     fn stand_ins(&mut self, import: &StmtImportFrom, module: &str) {
         let from_memory = module.rsplit('.').next() == Some("memory");
         let mut aliases = Vec::new();
+        let known = |name: &str| from_memory || vocabulary::word(name).is_some();
+        if self.import_nets > 0 && !import.names.iter().all(|alias| known(&alias.name)) {
+            // It fails, and the block says itself what then.
+            return self.module(import, module);
+        }
         for alias in &import.names {
             let name = alias.name.as_str();
             if from_memory {

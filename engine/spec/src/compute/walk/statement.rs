@@ -5,7 +5,8 @@ use std::mem;
 use std::ops::Range;
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Comprehension, ExceptHandler, Expr, Operator, Parameters, Stmt, StmtAugAssign};
+use ruff_python_ast::{Comprehension, ExceptHandler, Expr, InterpolatedStringElement, Operator, Parameters};
+use ruff_python_ast::{Stmt, StmtAugAssign};
 use ruff_python_ast::{StmtClassDef, StmtDelete, StmtFunctionDef, StmtIf, StmtTry};
 
 use super::{Walk, end, start};
@@ -22,6 +23,16 @@ impl<'a> Visitor<'a> for Walk<'a> {
 
     // What a type hint says is never looked at.
     fn visit_annotation(&mut self, _: &'a Expr) {}
+
+    fn visit_interpolated_string_element(&mut self, element: &'a InterpolatedStringElement) {
+        let before = self.edits.len();
+        visitor::walk_interpolated_string_element(self, element);
+        let says_itself = element.as_interpolation().is_some_and(|inner| inner.debug_text.is_some());
+        if says_itself && self.edits.len() > before {
+            let message = "`{…=}` would show what the code is made into";
+            self.unsupported(element, message, "write the words yourself, as in `f\"size={file.size!r}\"`");
+        }
+    }
 
     // Comprehensions are walked as a whole.
     fn visit_comprehension(&mut self, _: &'a Comprehension) {}

@@ -27,6 +27,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::blocks::{Ask, Blocks, News, Over};
 use self::calls::{Calls, Ended};
+pub(crate) use self::clock::milliseconds;
 pub use self::clock::{Clock, WallClock};
 use self::inbox::Inbox;
 use self::lines::{Line, Lines};
@@ -335,12 +336,7 @@ impl Driver {
     async fn wait(&mut self) -> Wake {
         let wake_at = self.run.machine.wake_at();
         let clock = Arc::clone(&self.run.means.clock);
-        let timer = async {
-            match wake_at {
-                Some(time) => clock.sleep_until(time).await,
-                None => std::future::pending().await,
-            }
-        };
+        let timer = clock.idle(wake_at, self.calls.len());
         tokio::select! {
             Some(line) = self.lines.next() => Wake::Line(line),
             Some(ended) = self.calls.next() => Wake::Ended(ended),

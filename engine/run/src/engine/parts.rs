@@ -45,6 +45,13 @@ impl Parts {
         }
     }
 
+    /// The parts of an engine of other settings over the same tools.
+    pub(super) fn sharing_tools(settings: Settings, toolbox: Toolbox) -> Self {
+        let parts = Self::new(settings);
+        *parts.toolbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(toolbox);
+        parts
+    }
+
     /// The store; opened, and created if need be, by the first who asks.
     pub(super) fn store(&self) -> Result<Store, StoreError> {
         self.store.get()

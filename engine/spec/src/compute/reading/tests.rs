@@ -268,7 +268,7 @@ eval("1")
 x = 1j
 dir(x)
 type Y = int
-z = f"{x=} {x.y=}"
+z = f"{i=} {i.y=}"
 globals()["x"]
 "#;
 

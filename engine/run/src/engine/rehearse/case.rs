@@ -87,8 +87,9 @@ impl Case {
         let means = stage.means(means);
         let first = self.first(at);
         let run = first.run_id;
-        let (machine, events) =
-            driver::begin(self.plan(), first, stage.clock()).map_err(|misfit| misfit.message)?;
+        let interpreter = self.parts.interpreter();
+        let (machine, events) = driver::begin(self.plan(), first, stage.clock(), interpreter.as_ref())
+            .map_err(|misfit| misfit.message)?;
         stage.catch_up(&events);
         let memory = Memory::new(events);
         let parts = Arc::clone(&self.parts);

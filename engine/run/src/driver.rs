@@ -166,7 +166,9 @@ pub fn begin(
     interpreter: Option<&Arc<dyn Interpreter>>,
 ) -> Result<(Machine, Vec<Event>), Misfit> {
     let mut machine = Machine::new(plan);
-    interpreter.into_iter().for_each(|interpreter| machine.set_interpreter(interpreter));
+    if let Some(interpreter) = interpreter {
+        machine.set_interpreter(interpreter);
+    }
     machine.apply(&first)?;
     let (run_id, source) = (first.run_id, first.source);
     let mut events = vec![first];

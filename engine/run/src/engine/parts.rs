@@ -72,6 +72,7 @@ impl Parts {
 
     /// Evaluates expressions in Python, if this build can.
     #[cfg(feature = "compute")]
+    #[expect(clippy::unnecessary_wraps, reason = "the same as where there are no workers")]
     pub(super) fn interpreter(&self) -> Option<Arc<dyn Interpreter>> {
         Some(Arc::new(self.workers.clone()))
     }

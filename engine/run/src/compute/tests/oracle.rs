@@ -1,4 +1,4 @@
-//! What CPython makes of the expressions and blocks in `tests/oracle`, and what we make
+//! What Python makes of the expressions and blocks in `tests/oracle`, and what we make
 //! of them.
 
 use std::path::Path;
@@ -41,8 +41,8 @@ fn objection(case: &Value, found: &Result<Value, String>) -> Option<String> {
     if found.as_ref().ok() == wanted(case) && agrees == case.get("differs").is_none() {
         return None;
     }
-    let name = case.get("text").or(case.get("name"))?;
-    let oracle = case.get("value").or(case.get("error"))?;
+    let name = case.get("text").or_else(|| case.get("name"))?;
+    let oracle = case.get("value").or_else(|| case.get("error"))?;
     Some(match found {
         Ok(value) => format!("{name}: {value}, and not {oracle}"),
         Err(why) => format!("{name}: {why}, and not {oracle}"),

@@ -21,6 +21,8 @@ mod help;
 mod output;
 /// The README does what it says.
 mod readme;
+/// Skills without their services.
+mod rehearsal;
 /// Killed after every event, resumed each time.
 mod resume;
 /// Looking at runs, comparing them, taking them back.

@@ -22,7 +22,8 @@ fn skills() -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../skills");
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let skills = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    skills.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    let names = skills.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
+    names.filter(|name| !name.contains('.')).collect()
 }
 
 #[test]

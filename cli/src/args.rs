@@ -139,7 +139,7 @@ Examples:
 An editor that knows YAML schemas uses it through a first line like
   # yaml-language-server: $schema=skill.json")]
 pub(crate) struct SchemaArgs {
-    /// skill, tool, config, persona or event
+    /// skill, stubs, test, tool, config, persona or event
     #[arg(value_name = "KIND", hide_possible_values = true)]
     pub(crate) kind: SchemaKind,
 }
@@ -149,6 +149,10 @@ pub(crate) struct SchemaArgs {
 pub(crate) enum SchemaKind {
     /// A skill.
     Skill,
+    /// Canned answers for `aa skill run --stub-tools`.
+    Stubs,
+    /// Tests of a skill.
+    Test,
     /// A tool module.
     Tool,
     /// The configuration.

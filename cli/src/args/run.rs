@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Undo(UndoArgs),
     /// Compare two runs
     Diff(DiffArgs),
+    /// Make a test of a run: what its calls gave, and what came of it
+    ToTest(ToTestArgs),
 }
 
 /// Flags of `aa run list`.
@@ -199,6 +201,23 @@ pub(crate) struct DiffArgs {
     pub(crate) b: RunId,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
+}
+
+/// Flags of `aa run to-test`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa run to-test 12 --output .aa/skills/deploy-ephemeral.test.yaml
+  aa skill test deploy-ephemeral
+
+The test passes as it is. Secrets are not in it; tools of a test see `‹secret:NAME›` in their place.")]
+pub(crate) struct ToTestArgs {
+    /// Number of the run; without it, the newest one
+    #[arg(value_name = "RUN", value_parser = run_id)]
+    pub(crate) run: Option<RunId>,
+    /// Write to this file instead of stdout; big values go to a folder beside it
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<std::path::PathBuf>,
 }
 
 impl From<Status> for RunStatus {

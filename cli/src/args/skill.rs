@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Rewrite skills where it is clear what was meant
     Fix(FixArgs),
+    /// Run the tests of skills, without their services
+    Test(TestArgs),
     /// Show what a run would do, without doing it
     Plan(PlanArgs),
     /// Draw a skill's steps and what they wait for
@@ -45,6 +47,7 @@ Examples:
   aa skill run deploy-ephemeral --input mr=123
   aa skill run ./my-skill.yaml --inputs-file inputs.json --format json
   aa skill run deploy-ephemeral --input mr=123 --dry-run
+  aa skill run deploy-ephemeral --input mr=123 --stub-tools canned.yaml
 
 Ctrl-C cancels the run and waits for its processes to end; a second Ctrl-C does not wait.")]
 pub(crate) struct RunArgs {
@@ -59,6 +62,9 @@ pub(crate) struct RunArgs {
     /// Run what only reads; answer everything else from the plan
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Call no tool; take answers and the passing of time from this file (`aa schema stubs`)
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(crate) stub_tools: Option<PathBuf>,
     /// Refuse to run unless `aa skill plan` gives this hash
     #[arg(long, value_name = "HASH")]
     pub(crate) plan: Option<String>,
@@ -136,6 +142,27 @@ pub(crate) enum CheckFormat {
     Json,
     /// For code scanners.
     Sarif,
+}
+
+/// Flags of `aa skill test`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa skill test                           every test there is
+  aa skill test deploy-ephemeral --filter fails
+  aa run to-test 12 --output .aa/skills/deploy-ephemeral.test.yaml
+
+The tests of `NAME.yaml` are in `NAME.test.yaml` beside it (`aa schema test`). They call no tools, take no
+time, and leave no runs behind. Exits with 1 when a test fails, with 3 when a file of tests has errors.")]
+pub(crate) struct TestArgs {
+    /// Names of skills, or paths to skills or files of tests; without any, every test
+    #[arg(value_name = "SKILL")]
+    pub(crate) skills: Vec<String>,
+    /// Only tests with this text in their names
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 /// Flags of `aa skill fix`.

@@ -7,6 +7,7 @@ mod list;
 mod resolve;
 mod resume;
 mod show;
+mod to_test;
 mod undo;
 mod watch;
 
@@ -31,6 +32,7 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Resolve(args) => resolve::run(&args, context),
         Command::Undo(args) => undo::run(&args, context),
         Command::Diff(args) => diff::run(&args, context),
+        Command::ToTest(args) => to_test::run(&args, context),
     }
 }
 

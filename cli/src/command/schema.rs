@@ -11,6 +11,8 @@ pub(super) fn run(args: &SchemaArgs, context: &Context<'_>) -> Exit {
     let schema = match args.kind {
         SchemaKind::Event => schema::of::<aa_run::event::Event>(),
         SchemaKind::Skill => named("skill.json"),
+        SchemaKind::Stubs => named("stubs.json"),
+        SchemaKind::Test => named("test.json"),
         SchemaKind::Tool => named("tool.json"),
         SchemaKind::Config => named("config.json"),
         SchemaKind::Persona => named("persona.json"),

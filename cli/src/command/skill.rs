@@ -9,6 +9,7 @@ mod new;
 mod plan;
 mod run;
 mod show;
+mod test;
 
 use aa_run::engine::Engine;
 use aa_spec::diagnostic::has_errors;
@@ -21,10 +22,11 @@ use crate::failure::{Exit, Failure};
 /// Runs a command about skills.
 pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failure> {
     match command {
-        Command::Run(args) => run::run(args, context),
+        Command::Run(args) => run::run(&args, context),
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::Check(args) => check::run(&args, context),
+        Command::Test(args) => test::run(&args, context),
         Command::Fix(args) => fix::run(&args, context),
         Command::Plan(args) => plan::run(args, context),
         Command::Graph(args) => graph::run(&args, context),

@@ -47,6 +47,7 @@ fn story() -> Vec<(i64, Body)> {
                 env: Map::new(),
                 folder: String::new(),
                 dry_run: false,
+                stubs: None,
             },
         ),
         (1, started("fetch", 1, "tool", None)),

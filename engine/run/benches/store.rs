@@ -184,6 +184,7 @@ async fn create(store: &Store) -> Lease {
         env: Map::new(),
         folder: String::new(),
         dry_run: false,
+        stubs: None,
     };
     let new = NewRun {
         skill: "s".to_owned(),

@@ -20,12 +20,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aa_spec::compute::Interpreter;
 use aa_spec::plan::Plan;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::blocks::{Ask, Blocks, News, Over};
 use self::calls::{Calls, Ended};
+pub(crate) use self::clock::milliseconds;
 pub use self::clock::{Clock, WallClock};
 use self::inbox::Inbox;
 use self::lines::{Line, Lines};
@@ -100,6 +102,8 @@ pub struct Means {
     pub nudge: watch::Receiver<()>,
     /// Longest time for a call that has no deadline of its own.
     pub call_timeout: Option<Duration>,
+    /// Evaluates expressions that only Python grammar accepts.
+    pub interpreter: Option<Arc<dyn Interpreter>>,
     /// Called with every event after its commit; tests of crashes hang themselves in here.
     pub after_commit: Option<AfterCommit>,
 }
@@ -150,12 +154,19 @@ pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
 /// A fresh run: its machine and its first events, up to where something has to be called.
 ///
 /// Everything that can be known is decided before the run is written down, so that the
-/// run and the start of its first steps share a commit. `first` is the first event.
+/// run and the start of its first steps share a commit. `first` is the first event,
+/// `interpreter` evaluates expressions in Python.
 ///
 /// # Errors
 /// The plan and the event do not fit.
-pub fn begin(plan: &Arc<Plan>, first: Event, clock: &dyn Clock) -> Result<(Machine, Vec<Event>), Misfit> {
+pub fn begin(
+    plan: &Arc<Plan>,
+    first: Event,
+    clock: &dyn Clock,
+    interpreter: Option<&Arc<dyn Interpreter>>,
+) -> Result<(Machine, Vec<Event>), Misfit> {
     let mut machine = Machine::new(plan);
+    interpreter.into_iter().for_each(|interpreter| machine.set_interpreter(interpreter));
     machine.apply(&first)?;
     let (run_id, source) = (first.run_id, first.source);
     let mut events = vec![first];
@@ -195,7 +206,10 @@ enum Wake {
 }
 
 impl Driver {
-    fn new(run: Drive) -> Self {
+    fn new(mut run: Drive) -> Self {
+        if let Some(interpreter) = &run.means.interpreter {
+            run.machine.set_interpreter(interpreter);
+        }
         let (lines, sender) = Lines::new();
         let calls = Calls::new(&run, sender);
         let blocks = Blocks::new(calls.shared());
@@ -322,12 +336,7 @@ impl Driver {
     async fn wait(&mut self) -> Wake {
         let wake_at = self.run.machine.wake_at();
         let clock = Arc::clone(&self.run.means.clock);
-        let timer = async {
-            match wake_at {
-                Some(time) => clock.sleep_until(time).await,
-                None => std::future::pending().await,
-            }
-        };
+        let timer = clock.idle(wake_at, self.calls.len());
         tokio::select! {
             Some(line) = self.lines.next() => Wake::Line(line),
             Some(ended) = self.calls.next() => Wake::Ended(ended),

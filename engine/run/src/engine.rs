@@ -9,6 +9,7 @@ use aa_spec::input::InputError;
 use aa_spec::plan::Plan;
 pub use aa_spec::plan::resolve::{ResolvedPlan, ResolvedStep};
 use aa_spec::source::Source;
+use aa_spec::stub::Script;
 #[cfg(doc)]
 use aa_spec::tool::ErrorKind;
 use aa_spec::tool::ToolSpec;
@@ -20,11 +21,13 @@ use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
 use crate::home::FileError;
 use crate::settings::Settings;
 use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
+use crate::stub::Stage;
 use crate::tool::Progress;
 use crate::toolbox::ModuleEntry;
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
 pub use mend::MendedSkill;
 use parts::Parts;
+pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
 
 mod admission;
 mod catalog;
@@ -32,6 +35,7 @@ mod compat;
 mod history;
 mod mend;
 mod parts;
+mod rehearse;
 mod steering;
 mod tools;
 mod watching;
@@ -118,6 +122,8 @@ pub struct RunHandle {
     pub notices: mpsc::UnboundedReceiver<Notice>,
     /// Gives how it went, when the driver is done with it.
     pub outcome: tokio::task::JoinHandle<Result<Outcome, StoreError>>,
+    /// What stands in for tools and people, when it is a stubbed run.
+    pub stage: Option<Arc<Stage>>,
 }
 
 /// Something to show of a run.
@@ -299,7 +305,58 @@ impl Engine {
     /// The skill, its inputs or the plan's hash are wrong: then there is no run. Or the
     /// store cannot be written.
     pub async fn start(&self, request: RunRequest) -> Result<RunHandle, StartError> {
-        steering::start(self, request).await
+        steering::start(self, request, None).await
+    }
+
+    /// Reads canned answers for a skill.
+    ///
+    /// # Errors
+    /// The file cannot be read, or there is no such skill. What is wrong in the file is among
+    /// its diagnostics.
+    pub fn stubs(
+        &self,
+        file: &std::path::Path,
+        skill: &str,
+        strictness: Strictness,
+    ) -> Result<StubFile, StartError> {
+        rehearse::stubs(&self.parts, file, skill, strictness)
+    }
+
+    /// Starts a run whose tools and people are stood for by canned answers. They are pinned
+    /// with the run, so that it goes on with them wherever it is resumed.
+    ///
+    /// # Errors
+    /// Those of [`Self::start`].
+    pub async fn start_stubbed(&self, request: RunRequest, script: Script) -> Result<RunHandle, StartError> {
+        steering::start(self, request, Some(script)).await
+    }
+
+    /// The tests of skills, by name of a skill, path of a skill or path of a file of tests;
+    /// without any, all there are.
+    ///
+    /// # Errors
+    /// There is no such skill, or a file or folder cannot be read.
+    pub fn tests(&self, of: &[String]) -> Result<Vec<TestFile>, StartError> {
+        rehearse::tests(&self.parts, of)
+    }
+
+    /// Runs those of the tests that are wanted, several at once, and gives the verdicts in the
+    /// order of the tests; `done` sees each as it comes. Leaves nothing in the store.
+    pub fn rehearse(
+        &self,
+        files: &[TestFile],
+        wanted: &dyn Fn(&str) -> bool,
+        done: &mut dyn FnMut(&Judgement),
+    ) -> Vec<Judgement> {
+        rehearse::all(files, wanted, done)
+    }
+
+    /// A run as a test: what it called becomes canned answers, what came of it is expected.
+    ///
+    /// # Errors
+    /// The run cannot be read, is not over, or does not give a test that passes.
+    pub async fn record(&self, run: RunId) -> Result<Recording, StartError> {
+        rehearse::record(&self.parts, run).await
     }
 
     /// Goes on with a run that no living process drives.

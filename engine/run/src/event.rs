@@ -85,6 +85,9 @@ pub enum Body {
         /// Dry run: reads run, writes are answered from the plan.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         dry_run: bool,
+        /// Hash of the canned answers that stand for tools and people; absent when none do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stubs: Option<String>,
     },
     /// A step, an item of it, or one more attempt at it is about to start.
     StepStarted {

@@ -19,6 +19,9 @@ pub use file::FileError;
 
 use crate::settings::Settings;
 
+/// The largest file of data that is read beside a text, in bytes.
+const LARGEST: u64 = 64 << 20;
+
 /// What can be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -28,6 +31,8 @@ pub enum Kind {
     Module,
     /// A persona.
     Persona,
+    /// Tests of a skill: a file `NAME.test.yaml` among the skills.
+    Test,
 }
 
 /// A file that was found and not yet read.
@@ -99,7 +104,7 @@ impl Home {
     pub fn find(&self, kind: Kind, name: &str) -> Result<Option<Entry>, FileError> {
         let name = fold(name);
         for layer in self.layers(kind) {
-            if let Some(entry) = self.entries(&layer)?.remove(&name) {
+            if let Some(entry) = self.entries(kind, &layer)?.remove(&name) {
                 return Ok(Some(entry));
             }
         }
@@ -125,7 +130,7 @@ impl Home {
     pub fn all(&self, kind: Kind) -> Result<Vec<Entry>, FileError> {
         let mut all = Vec::new();
         for layer in self.layers(kind) {
-            all.extend(self.entries(&layer)?.into_values());
+            all.extend(self.entries(kind, &layer)?.into_values());
         }
         all.extend(shipped_entries(kind).into_values());
         Ok(all)
@@ -147,7 +152,7 @@ impl Home {
         let folder = entry.path()?.parent()?;
         let mut files =
             fs::read_dir(folder).ok()?.filter_map(|item| item.ok()?.file_name().into_string().ok());
-        let file = files.find(|file| stem(file).is_some_and(|stem| stem == fold(name)))?;
+        let file = files.find(|file| stem(Kind::Skill, file).is_some_and(|stem| stem == fold(name)))?;
         Some(self.at(&folder.join(file)))
     }
 
@@ -164,6 +169,26 @@ impl Home {
                 let path = Path::new(&entry.shown);
                 let bytes = shipped::get(*kind, name).ok_or_else(|| FileError::new(path, "it is gone"))?;
                 file::decode(path, &entry.shown, bytes.into_owned())
+            }
+        }
+    }
+
+    /// The bytes of a file that another one names by a relative path, and the path shown.
+    ///
+    /// # Errors
+    /// It is not there, too large, or cannot be read.
+    pub fn data_beside(&self, entry: &Entry, path: &str) -> Result<(Vec<u8>, String), FileError> {
+        match &entry.place {
+            Place::File(of) => {
+                let path = of.parent().unwrap_or(of).join(path);
+                file::bytes(&path, LARGEST).map(|bytes| (bytes, self.shown(&path)))
+            }
+            Place::Shipped(kind, _) => {
+                let shown = format!("shipped {}/{path}", kind.folder());
+                let bytes = shipped::get(*kind, path);
+                let bytes =
+                    bytes.ok_or_else(|| FileError::new(Path::new(&shown), "there is no such file"))?;
+                Ok((bytes.into_owned(), shown))
             }
         }
     }
@@ -190,7 +215,7 @@ impl Home {
         let project = self.project.iter().map(|folder| own("project", folder));
         let mut layers: Vec<Layer> = project.chain([own("user", &self.user)]).collect();
         match kind {
-            Kind::Skill => {
+            Kind::Skill | Kind::Test => {
                 layers.extend(self.skills.iter().map(|(folder, lenient)| configured(folder, *lenient)));
             }
             Kind::Module => layers.extend(self.modules.iter().map(|folder| configured(folder, false))),
@@ -200,7 +225,7 @@ impl Home {
     }
 
     /// The YAML files of a folder, by canonical name; none when there is no such folder.
-    fn entries(&self, layer: &Layer) -> Result<BTreeMap<String, Entry>, FileError> {
+    fn entries(&self, kind: Kind, layer: &Layer) -> Result<BTreeMap<String, Entry>, FileError> {
         let failed = |error: io::Error| FileError::new(&layer.folder, error);
         let listing = match fs::read_dir(&layer.folder) {
             Ok(listing) => listing,
@@ -212,7 +237,7 @@ impl Home {
         let mut entries = BTreeMap::<String, Entry>::new();
         for item in listing {
             let file_name = item.map_err(failed)?.file_name();
-            let Some(name) = file_name.to_str().and_then(stem) else { continue };
+            let Some(name) = file_name.to_str().and_then(|file| stem(kind, file)) else { continue };
             let path = layer.folder.join(&file_name);
             let entry = Entry {
                 name: name.clone(),
@@ -236,7 +261,7 @@ impl Kind {
     /// The folder that holds files of this kind.
     fn folder(self) -> &'static str {
         match self {
-            Self::Skill => "skills",
+            Self::Skill | Self::Test => "skills",
             Self::Module => "tools",
             Self::Persona => "personas",
         }
@@ -245,7 +270,7 @@ impl Kind {
 
 fn shipped_entries(kind: Kind) -> BTreeMap<String, Entry> {
     let entry = |file: &str| {
-        let name = stem(file)?;
+        let name = stem(kind, file)?;
         let entry = Entry {
             name: name.clone(),
             layer: "shipped".to_owned(),
@@ -263,9 +288,15 @@ fn is_same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// The canonical name that a file's name gives; none for hidden and other files.
-fn stem(file: &str) -> Option<String> {
+/// The canonical name that a file's name gives; none for hidden and other files. Tests of a
+/// skill lie beside it under its name and are no skill.
+fn stem(kind: Kind, file: &str) -> Option<String> {
     let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml"))?;
+    let stem = match (kind, stem.strip_suffix(".test")) {
+        (Kind::Test, name) => name?,
+        (Kind::Skill, Some(_)) => return None,
+        _ => stem,
+    };
     (!stem.is_empty() && !stem.starts_with('.')).then(|| fold(stem))
 }
 

@@ -4,7 +4,8 @@
 //! (what they add up to and what follows; pure), [`driver`] (the loop that gives a
 //! machine hands), [`store`] (events on disk), [`compute`] (Python in worker processes), [`tool`] (what steps call),
 //! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
-//! (the façade that every front end uses). [`cause`] words the errors of the system.
+//! (the façade that every front end uses), [`stub`] (what stands in for tools and people).
+//! [`cause`] words the errors of the system.
 
 pub mod cause;
 pub mod compute;
@@ -15,5 +16,6 @@ pub mod home;
 pub mod machine;
 pub mod settings;
 pub mod store;
+pub mod stub;
 pub mod tool;
 pub mod toolbox;

@@ -141,6 +141,9 @@ pub struct RunSummary {
     pub events: u64,
     /// One line on how it ended; empty when all is well.
     pub error: String,
+    /// Whether canned answers stand for its tools.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stubbed: bool,
 }
 
 /// Which runs to list, newest first.
@@ -354,6 +357,22 @@ impl Store {
     /// Median duration of each step in the last completed runs of a skill, in milliseconds.
     pub fn usual_durations(&self, skill: &str, runs: u32) -> Result<BTreeMap<String, u64>, StoreError> {
         self.parts.reader.usual_durations(skill, runs)
+    }
+
+    /// Keeps a text for as long as the store lives, and gives its hash. On return it is durable.
+    pub async fn keep(&self, text: String) -> Result<String, StoreError> {
+        let blobs = self.parts.blobs.clone();
+        let failed = |error: &dyn std::fmt::Display| StoreError::Write {
+            path: self.parts.path.clone(),
+            message: cause(error),
+        };
+        let put = tokio::task::spawn_blocking(move || blobs.put(&text)).await;
+        put.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+
+    /// A text that a run has had kept.
+    pub fn kept(&self, run: RunId, hash: &str) -> Result<String, StoreError> {
+        self.parts.blobs.get(hash).map_err(|message| StoreError::Corrupt { run, message })
     }
 
     /// Puts a request into a run's inbox.

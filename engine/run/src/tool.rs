@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::built_in::BuiltIn;
+pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};
 
 /// Something with an effect on the world. All of them go through here.

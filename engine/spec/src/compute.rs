@@ -8,6 +8,8 @@
 #[cfg(feature = "compute")]
 mod edit;
 #[cfg(feature = "compute")]
+pub(crate) mod expression;
+#[cfg(feature = "compute")]
 pub mod python;
 #[cfg(feature = "compute")]
 pub(crate) mod reading;
@@ -80,8 +82,9 @@ pub enum CalleeKind {
 /// Whoever runs plans hands one to the [`crate::template::Scope`]; a pure function as far
 /// as anyone can tell, however it is done.
 pub trait Interpreter: Send + Sync {
-    /// The value of `code` where these names have these values. `now_ms` is what its
-    /// clock shows, in milliseconds since 1970.
+    /// The value of `code` where these names have these values. The code is a module,
+    /// imports and functions of its own included, that ends with an expression, whose
+    /// value it is. `now_ms` is what its clock shows, in milliseconds since 1970.
     ///
     /// # Errors
     /// Why there is none, in one line without any of the values.

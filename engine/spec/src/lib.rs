@@ -7,7 +7,8 @@
 //! [`persona`] and [`config`] (the authored types), [`template`] (the expression language),
 //! [`compute`] (Python in skills), [`check`]
 //! (authored to canonical), [`plan`] (the canonical form that runs), [`input`]
-//! (values for a run), [`fix`] (texts mended), [`graph`] (the plan drawn), [`schema`] (JSON Schema of it all).
+//! (values for a run), [`stub`] and [`test`] (canned answers, and what must come of a run
+//! with them), [`fix`] (texts mended), [`graph`] (the plan drawn), [`schema`] (JSON Schema of it all).
 
 pub mod check;
 pub mod compute;
@@ -25,6 +26,8 @@ pub mod schema;
 pub mod shape;
 pub mod skill;
 pub mod source;
+pub mod stub;
 pub mod template;
+pub mod test;
 pub mod tool;
 pub mod yaml;

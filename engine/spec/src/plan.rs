@@ -5,7 +5,7 @@
 
 pub mod resolve;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -135,6 +135,9 @@ pub enum Action {
         tool: String,
         /// Arguments by name.
         args: BTreeMap<String, Template>,
+        /// Those that may be null, and so are given as null when they are missing.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        nullable: BTreeSet<String>,
         /// How to find out after a crash whether it took place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reconcile: Option<Reconcile>,
@@ -201,6 +204,9 @@ pub struct RetryPlan {
     pub max_delay_ms: u64,
     /// Error kinds worth another attempt.
     pub on: Vec<ErrorKind>,
+    /// Must be true for another attempt, over `error`, `attempt` and what the step sees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Expression>,
 }
 
 /// How to take a step back.
@@ -213,6 +219,9 @@ pub struct UndoPlan {
     pub idempotent: bool,
     /// Arguments by name.
     pub args: BTreeMap<String, Template>,
+    /// Those that may be null, and so are given as null when they are missing.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub nullable: BTreeSet<String>,
 }
 
 /// An assertion on a result.

@@ -27,6 +27,8 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("config.json", of::<crate::config::Config>()),
         ("persona.json", of::<crate::persona::Persona>()),
         ("skill.json", of::<crate::skill::Skill>()),
+        ("stubs.json", of::<crate::stub::Stubs>()),
+        ("test.json", of::<crate::test::Tests>()),
         ("tool.json", of::<crate::tool::module::Module>()),
     ]
 }

@@ -182,9 +182,13 @@ pub struct Retry {
     #[serde(default, deserialize_with = "crate::duration::written")]
     #[schemars(with = "Option<crate::duration::Written>")]
     pub max_delay: Option<Spanned<String>>,
-    /// Error kinds that are worth another attempt (default `[transient, timeout, network]`).
+    /// Error kinds that are worth another attempt (default `[transient, timeout, network]`,
+    /// and with `when` all of them).
     #[serde(default)]
     pub on: Option<Vec<Spanned<crate::tool::ErrorKind>>>,
+    /// Tries again only when this expression is true; `error` and `attempt` are in scope.
+    #[serde(default)]
+    pub when: Option<Node>,
 }
 
 /// How the delay between attempts grows.

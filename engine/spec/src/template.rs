@@ -116,8 +116,9 @@ impl Expression {
         let (inner, start) = unwrapped(source).unwrap_or_else(|| trimmed(source));
         let hole = match Hole::parse(inner, start) {
             Ok(hole) => hole,
-            // The text as a whole may still be one expression, e.g. a mapping.
-            Err(error) => match Hole::parse(trimmed(source).0, trimmed(source).1) {
+            // The text as a whole may still be one expression, e.g. a mapping. (Not in
+            // Python, to which `{{ a }}` is a set of sets.)
+            Err(error) => match Hole::parse_template(trimmed(source).0, trimmed(source).1) {
                 Ok(hole) => hole,
                 Err(_) => return Err(error),
             },
@@ -138,6 +139,12 @@ impl Expression {
     /// Whether it calls `now()`. (`today` is a name like others, and among the references.)
     pub fn reads_clock(&self) -> bool {
         self.hole.program.reads_clock()
+    }
+
+    /// Whether only Python grammar accepts it, so that a [`crate::compute::Interpreter`]
+    /// has to evaluate it.
+    pub fn is_python(&self) -> bool {
+        self.hole.program.is_python()
     }
 
     /// The value.
@@ -190,6 +197,11 @@ impl Template {
         self.root.reads_clock()
     }
 
+    /// Whether an expression in it needs a [`crate::compute::Interpreter`].
+    pub fn has_python(&self) -> bool {
+        self.root.has_python()
+    }
+
     /// Whether it reads nothing, so that its value is known before a run.
     pub fn is_constant(&self) -> bool {
         matches!(self.root, Node::Constant(_))
@@ -232,7 +244,7 @@ impl fmt::Display for Segment {
 }
 
 impl SyntaxError {
-    fn at(offset: usize, message: impl Into<String>) -> Self {
+    pub(crate) fn at(offset: usize, message: impl Into<String>) -> Self {
         Self { message: message.into(), offset, path: Vec::new(), hint: String::new() }
     }
 

@@ -8,6 +8,7 @@
 mod form;
 mod problem;
 mod reader;
+mod write;
 
 use serde::Deserialize;
 use serde::de::Deserializer;
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use self::form::{AnyValue, Form};
 pub use self::reader::Misfit;
+pub use self::write::write;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
 

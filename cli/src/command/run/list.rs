@@ -36,7 +36,7 @@ pub(super) fn run(args: ListArgs, context: &Context<'_>) -> Result<Exit, Failure
         let took = run.ended_at.map(|ended| words::duration(words::between(run.started_at, ended)));
         table.row([
             run.id.to_string(),
-            run.skill.clone(),
+            skill(run),
             status(run),
             words::ago(run.started_at, now),
             took.unwrap_or_default(),
@@ -47,6 +47,11 @@ pub(super) fn run(args: ListArgs, context: &Context<'_>) -> Result<Exit, Failure
     table.print(printer);
     context.point_out_interrupted(&engine);
     Ok(Exit::Ok)
+}
+
+/// What ran, and whether it did so with canned answers.
+pub(super) fn skill(run: &RunSummary) -> String {
+    if run.stubbed { format!("{} (stubbed)", run.skill) } else { run.skill.clone() }
 }
 
 /// Where a run stands, in a word.

@@ -7,7 +7,7 @@ use aa_run::store::RunSummary;
 use chrono::{Local, Utc};
 use serde_json::{Map, Value};
 
-use super::list::status;
+use super::list::{skill, status};
 use super::{known_step, named_or_newest};
 use crate::args::Format;
 use crate::args::run::ShowArgs;
@@ -76,7 +76,7 @@ fn head(run: &RunSummary, tree: &Tree, page: &mut Page) {
         None => (Mark::Running, None),
     };
     let took = took.map(|took| format!(" in {}", words::duration(took))).unwrap_or_default();
-    let name = palette.paint(Tone::Strong, &run.skill);
+    let name = palette.paint(Tone::Strong, skill(run));
     let dot = palette.paint(Tone::Dim, palette.dot());
     let dry = if tree.dry_run { format!(" {dot} dry run") } else { String::new() };
     page.line(format_args!("{} {name} {}{took} {dot} run {}{dry}", palette.mark(mark), status(run), run.id));

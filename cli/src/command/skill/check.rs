@@ -90,9 +90,15 @@ fn yaml_files(folder: &Path) -> Result<BTreeSet<PathBuf>, Failure> {
         }
         if entry.file_type().map_err(unreadable)?.is_dir() {
             files.extend(yaml_files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+        } else if is_skill(&path) {
             files.insert(path);
         }
     }
     Ok(files)
+}
+
+/// A YAML file, but no tests of one.
+fn is_skill(path: &Path) -> bool {
+    let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    is_yaml && path.file_stem().is_some_and(|stem| !stem.to_string_lossy().ends_with(".test"))
 }

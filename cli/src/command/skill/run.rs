@@ -1,32 +1,46 @@
 //! `aa skill run`
 
-use aa_run::engine::RunRequest;
+use std::path::Path;
+
+use aa_run::engine::{Engine, RunRequest};
 use aa_run::event::Origin;
+use aa_spec::source::Source;
+use aa_spec::stub::Checked;
 
 use super::inputs;
 use crate::args::skill::{RunArgs, RunFormat};
 use crate::context::{Context, strictness, wait};
+use crate::diagnostic;
 use crate::failure::{Exit, Failure};
 use crate::follow;
 use crate::report::Reporter;
 
 /// Runs a skill and follows it to its end.
-pub(super) fn run(args: RunArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
+    let stubs = match &args.stub_tools {
+        Some(file) => Some(stubs(&engine, file, args, context)?),
+        None => None,
+    };
     let request = RunRequest {
-        skill: args.skill,
-        inputs: inputs::gather(args.inputs, context.printer)?,
+        skill: args.skill.clone(),
+        inputs: inputs::gather(args.inputs.clone(), context.printer)?,
         origin: Origin::Cli,
         dry_run: args.dry_run,
-        plan_hash: args.plan,
-        request_key: args.key,
+        plan_hash: args.plan.clone(),
+        request_key: args.key.clone(),
         strictness: strictness(args.lenient),
         park: context.park(args.format),
     };
     super::warn(&engine, &request.skill, args.lenient, context)?;
     let mut reporter = Reporter::new(args.format, context.printer);
+    let mut stage = None;
     let exit = wait(async {
-        let handle = engine.start(request).await?;
+        let handle = match &stubs {
+            Some((_, checked)) => engine.start_stubbed(request, checked.script.clone()).await?,
+            None => engine.start(request).await?,
+        };
+        stage.clone_from(&handle.stage);
         if reporter.is_live()
             && let Ok(plan) = engine.run_plan(handle.id)
         {
@@ -34,8 +48,24 @@ pub(super) fn run(args: RunArgs, context: &Context<'_>) -> Result<Exit, Failure>
         }
         follow::follow(&engine, handle, context, &mut reporter).await
     })?;
+    if let (Some((source, checked)), Some(stage)) = (&stubs, &stage) {
+        diagnostic::draw_all(&stage.unused_of(source, checked), context.printer);
+    }
     if args.format == RunFormat::Human {
         context.point_out_interrupted(&engine);
     }
     Ok(exit)
+}
+
+/// The canned answers of a file; what is doubtful in it is said.
+fn stubs(
+    engine: &Engine,
+    file: &Path,
+    args: &RunArgs,
+    context: &Context<'_>,
+) -> Result<(Source, Checked), Failure> {
+    let found = engine.stubs(file, &args.skill, strictness(args.lenient))?;
+    let Some(checked) = found.checked else { return Err(Failure::invalid(found.diagnostics)) };
+    diagnostic::draw_all(&found.diagnostics, context.printer);
+    Ok((found.source, checked))
 }

@@ -5,6 +5,7 @@ mod behave;
 mod bound;
 mod death;
 mod express;
+mod oracle;
 mod remember;
 
 use std::collections::BTreeMap;

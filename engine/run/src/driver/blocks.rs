@@ -294,6 +294,8 @@ struct Replay {
     asks: mpsc::UnboundedSender<Ask>,
     /// Fires when the block should stop.
     cancel: CancellationToken,
+    /// It was told so in the place of an answer.
+    given_up: bool,
     /// Why the block must not go on.
     refused: Option<StepError>,
     /// Fires once there is such a reason.
@@ -311,6 +313,7 @@ impl Replay {
             open: None,
             asks,
             cancel,
+            given_up: false,
             refused: None,
             stop: CancellationToken::new(),
         }
@@ -362,6 +365,9 @@ impl Replay {
         if let Some(error) = self.refused {
             return Err(error);
         }
+        if result.is_ok() && self.given_up {
+            return Err(cancelled());
+        }
         if result.is_ok() && self.answered < self.before {
             return Err(strayed(&format!("it made {} calls, and {} now", self.before, self.answered)));
         }
@@ -378,7 +384,10 @@ impl Host for Replay {
         let answer = tokio::select! {
             answer = self.answer(call) => answer,
             // The call goes on, and so does the step until it is over; the block is not needed for that.
-            () = cancel.cancelled() => return Err(StepError::new(ErrorKind::Cancelled, "the block was cancelled")),
+            () = cancel.cancelled() => {
+                self.given_up = true;
+                return Err(cancelled());
+            }
         };
         match answer {
             Ok(answer) => answer,
@@ -390,6 +399,10 @@ impl Host for Replay {
             }
         }
     }
+}
+
+fn cancelled() -> StepError {
+    StepError::new(ErrorKind::Cancelled, "the block was cancelled")
 }
 
 fn strayed(how: &str) -> StepError {

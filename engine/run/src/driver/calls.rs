@@ -82,6 +82,11 @@ impl Calls {
         self.tasks.is_empty()
     }
 
+    /// Calls that have started and not been settled.
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
     pub(super) fn is_running(&self, step: &StepPath) -> bool {
         self.running.contains_key(step)
     }

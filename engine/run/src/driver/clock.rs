@@ -17,6 +17,15 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Time;
     /// Returns when `now` has reached this time.
     async fn sleep_until(&self, time: Time);
+    /// What the driver does when it has nothing to do: returns when its next timer is due,
+    /// if it has one. `running` calls have started and not been settled.
+    async fn idle(&self, timer: Option<Time>, running: usize) {
+        let _ = running;
+        match timer {
+            Some(time) => self.sleep_until(time).await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// The clock on the wall.
@@ -40,6 +49,6 @@ impl Clock for WallClock {
 }
 
 /// A time as events have it.
-pub(super) fn milliseconds(time: Time) -> Time {
+pub(crate) fn milliseconds(time: Time) -> Time {
     Time::from_timestamp_millis(time.timestamp_millis()).unwrap_or(time)
 }

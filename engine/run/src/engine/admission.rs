@@ -27,11 +27,7 @@ pub(super) struct Admitted {
 pub(super) fn admit(parts: &Parts, request: &RunRequest) -> Result<Admitted, StartError> {
     let checked = catalog::check(parts, &request.skill, request.strictness)?;
     let Some(plan) = checked.plan else { return Err(StartError::Invalid(checked.diagnostics)) };
-    let config = catalog::config(parts);
-    let env = environment(parts, &plan);
-    let scope = scope(&plan.skill, &config, &env, Utc::now());
-    let inputs = bind(&plan.skill, &request.inputs, &scope).map_err(StartError::Inputs)?;
-    let admitted = Admitted { plan, inputs, config, env };
+    let admitted = admit_plan(parts, plan, &request.inputs, Utc::now()).map_err(StartError::Inputs)?;
     if let Some(wanted) = &request.plan_hash {
         let found = admitted.resolve(parts)?.hash;
         if found != *wanted {
@@ -39,6 +35,20 @@ pub(super) fn admit(parts: &Parts, request: &RunRequest) -> Result<Admitted, Sta
         }
     }
     Ok(admitted)
+}
+
+/// A run of a checked skill, with its inputs bound at a time.
+pub(super) fn admit_plan(
+    parts: &Parts,
+    plan: Arc<Plan>,
+    inputs: &Inputs,
+    now: DateTime<Utc>,
+) -> Result<Admitted, Vec<InputError>> {
+    let config = catalog::config(parts);
+    let env = environment(parts, &plan);
+    let scope = scope(&plan.skill, &config, &env, now);
+    let inputs = bind(&plan.skill, inputs, &scope)?;
+    Ok(Admitted { plan, inputs, config, env })
 }
 
 impl Admitted {

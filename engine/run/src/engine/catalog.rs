@@ -74,7 +74,7 @@ pub(super) fn find(parts: &Parts, skill: &str) -> Result<Entry, StartError> {
 }
 
 /// A name has no slash and no ending.
-fn is_path(skill: &str) -> bool {
+pub(super) fn is_path(skill: &str) -> bool {
     let path = Path::new(skill);
     skill.contains('/') || path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aa_spec::compute::Interpreter;
 use tokio::sync::{Semaphore, watch};
 
 use crate::compute::Computer;
@@ -44,6 +45,13 @@ impl Parts {
         }
     }
 
+    /// The parts of an engine of other settings over the same tools.
+    pub(super) fn sharing_tools(settings: Settings, toolbox: Toolbox) -> Self {
+        let parts = Self::new(settings);
+        *parts.toolbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(toolbox);
+        parts
+    }
+
     /// The store; opened, and created if need be, by the first who asks.
     pub(super) fn store(&self) -> Result<Store, StoreError> {
         self.store.get()
@@ -60,6 +68,18 @@ impl Parts {
             modules.push(ModuleText { source: self.home.read(&entry)?, layer: entry.layer });
         }
         Ok(toolbox.insert(Toolbox::new(modules, &self.options())).clone())
+    }
+
+    /// Evaluates expressions in Python, if this build can.
+    #[cfg(feature = "compute")]
+    pub(super) fn interpreter(&self) -> Option<Arc<dyn Interpreter>> {
+        Some(Arc::new(self.workers.clone()))
+    }
+
+    #[cfg(not(feature = "compute"))]
+    #[expect(clippy::unused_self, reason = "the same as where there are workers")]
+    pub(super) fn interpreter(&self) -> Option<Arc<dyn Interpreter>> {
+        None
     }
 
     /// Runs blocks, if this build can; no worker is started before the first block.
@@ -85,6 +105,7 @@ impl Parts {
             clock: Arc::new(WallClock),
             nudge: self.nudge.subscribe(),
             call_timeout: self.settings.step_timeout,
+            interpreter: self.interpreter(),
             after_commit,
         })
     }

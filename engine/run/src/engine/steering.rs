@@ -6,23 +6,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aa_spec::plan::{FORMAT, Plan};
+use aa_spec::stub::Script;
 use chrono::{SubsecRound, Utc};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::admission::{self, Admitted};
 use super::{Engine, Notice, Outcome, RunHandle, RunRequest, StartError, watching};
-use crate::driver::{self, Drive, Entry, Park, WallClock, drive};
+use crate::driver::{self, Drive, Entry, Journal, Park, WallClock, drive};
 use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::machine::Machine;
 use crate::store::{Ask, Created, Lease, NewRun, Request, RunSummary, Store, StoreError};
+use crate::stub::Stage;
 
 /// How long a process that drives a run may take to read its inbox before whoever asked goes away.
 const PATIENCE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(20);
 
 /// Admits and creates a run, and drives it.
-pub(super) async fn start(engine: &Engine, request: RunRequest) -> Result<RunHandle, StartError> {
+pub(super) async fn start(
+    engine: &Engine,
+    request: RunRequest,
+    script: Option<Script>,
+) -> Result<RunHandle, StartError> {
     // The store is opened while the skill is read.
     let parts = Arc::clone(&engine.parts);
     let store = tokio::task::spawn_blocking(move || parts.store());
@@ -37,12 +43,23 @@ pub(super) async fn start(engine: &Engine, request: RunRequest) -> Result<RunHan
         folder: engine.settings().folder.clone(),
         request_key: request.request_key.clone(),
     };
-    let first = first_event(&admitted, &request, &new);
+    let stubs = match &script {
+        Some(script) => Some(store.keep(serde_json::to_string(script).unwrap_or_default()).await?),
+        None => None,
+    };
+    let first = Event {
+        run_id: RunId(0),
+        seq: 0,
+        at: new.at,
+        source: new.origin,
+        body: first_body(&admitted, &request, &new.folder.display().to_string(), stubs),
+    };
     let plan = Arc::clone(&admitted.plan);
     let slot = Arc::clone(&fresh);
+    let interpreter = engine.parts.interpreter();
     let begin = move |run: RunId| {
         let first = Event { run_id: run, ..first.clone() };
-        let (machine, events) = driver::begin(&plan, first, &WallClock)
+        let (machine, events) = driver::begin(&plan, first, &WallClock, interpreter.as_ref())
             .map_err(|misfit| StoreError::Corrupt { run, message: misfit.message })?;
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((machine, events.clone()));
         Ok(events)
@@ -54,6 +71,7 @@ pub(super) async fn start(engine: &Engine, request: RunRequest) -> Result<RunHan
     let fresh = fresh.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (machine, events) = fresh.ok_or(StoreError::Stopped)?;
     let (watchers, notices) = mpsc::unbounded_channel();
+    let stubs = script.map(|script| Stubs { script, events: events.clone() });
     for event in events {
         if let Some(hook) = &engine.after_commit {
             hook(&event);
@@ -63,7 +81,7 @@ pub(super) async fn start(engine: &Engine, request: RunRequest) -> Result<RunHan
     }
     let folder = engine.settings().folder.clone();
     let of = Driven { lease, origin: request.origin, folder: &folder, park: request.park };
-    go(engine, store, (machine, Entry::Fresh), &of, (watchers, notices))
+    go(engine, store, (machine, Entry::Fresh), (&of, stubs), (watchers, notices))
 }
 
 /// Goes on with a run that no living process drives.
@@ -200,8 +218,10 @@ async fn take_up(
     park: Park,
 ) -> Result<RunHandle, StartError> {
     let of = Driven { lease, origin: summary.origin, folder: &summary.folder, park };
-    let driven = replay(&store, lease.run)
-        .and_then(|machine| go(engine, store.clone(), (machine, entry), &of, mpsc::unbounded_channel()));
+    let driven = replay(&store, lease.run).and_then(|machine| {
+        let stubs = Stubs::of(&store, summary)?;
+        go(engine, store.clone(), (machine, entry), (&of, stubs), mpsc::unbounded_channel())
+    });
     if driven.is_err() {
         store.release(lease).await?;
     }
@@ -216,26 +236,62 @@ struct Driven<'a> {
     park: Park,
 }
 
+/// The canned answers of a run, and what has happened in it so far.
+struct Stubs {
+    script: Script,
+    events: Vec<Event>,
+}
+
+impl Stubs {
+    /// Those that a run is pinned to. A stubbed run without them must not go on: it would call
+    /// real tools.
+    fn of(store: &Store, run: &RunSummary) -> Result<Option<Self>, StartError> {
+        if !run.stubbed {
+            return Ok(None);
+        }
+        let events = store.events(run.id, 0)?;
+        let Some(Body::SkillStarted { stubs: Some(hash), .. }) = events.first().map(|event| &event.body)
+        else {
+            return Err(corrupt(run.id, "its canned answers are gone".to_owned()).into());
+        };
+        let script = serde_json::from_str(&store.kept(run.id, hash)?)
+            .map_err(|error| corrupt(run.id, format!("its canned answers cannot be read: {error}")))?;
+        Ok(Some(Self { script, events }))
+    }
+}
+
 fn go(
     engine: &Engine,
     store: Store,
     (machine, entry): (Machine, Entry),
-    of: &Driven<'_>,
+    (of, stubs): (&Driven<'_>, Option<Stubs>),
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
 ) -> Result<RunHandle, StartError> {
+    let mut means = engine.parts.means(engine.after_commit.clone())?;
+    let mut journal: Arc<dyn Journal> = Arc::new(store);
+    let stage = stubs.map(|Stubs { script, events }| {
+        let stage = Stage::new(script, machine.last_at().max(now()), &means);
+        stage.catch_up(&events);
+        stage
+    });
+    if let Some(stage) = &stage {
+        let parts = Arc::clone(&engine.parts);
+        means = stage.means(means);
+        journal = stage.journal(journal, move || parts.nudge());
+    }
     let run = Drive {
         machine,
         entry,
         lease: of.lease,
         origin: of.origin,
         folder: of.folder.to_owned(),
-        journal: Arc::new(store),
-        means: engine.parts.means(engine.after_commit.clone())?,
+        journal,
+        means,
         watchers,
         park: of.park,
     };
     let id = run.lease.run;
-    Ok(RunHandle { id, notices, outcome: tokio::spawn(drive(run)) })
+    Ok(RunHandle { id, notices, outcome: tokio::spawn(drive(run)), stage })
 }
 
 /// A run's state as of now.
@@ -258,18 +314,24 @@ fn with_folder(store: &Store, run: RunId) -> Result<RunSummary, StartError> {
     }
 }
 
-fn first_event(admitted: &Admitted, request: &RunRequest, new: &NewRun) -> Event {
-    let body = Body::SkillStarted {
-        skill: new.skill.clone(),
+/// The first event of a run.
+pub(super) fn first_body(
+    admitted: &Admitted,
+    request: &RunRequest,
+    folder: &str,
+    stubs: Option<String>,
+) -> Body {
+    Body::SkillStarted {
+        skill: admitted.plan.skill.name.clone(),
         plan: admitted.plan.hash(),
         nonce: nonce(),
         inputs: admitted.inputs.clone(),
         config: admitted.config.clone(),
         env: admitted.env.clone(),
-        folder: new.folder.display().to_string(),
+        folder: folder.to_owned(),
         dry_run: request.dry_run,
-    };
-    Event { run_id: RunId(0), seq: 0, at: new.at, source: new.origin, body }
+        stubs,
+    }
 }
 
 /// Text that no other run has: the keys of the system's random source, hashed twice.

@@ -42,7 +42,7 @@ pub(super) fn follow(store: Store, run: RunId) -> Result<RunHandle, StoreError> 
         pass_on(&store, run, 0, tell, || false).await?;
         Ok(steering::outcome(&store.events(run, 0)?).unwrap_or(Outcome::Waiting(Vec::new())))
     });
-    Ok(RunHandle { id: run, notices, outcome })
+    Ok(RunHandle { id: run, notices, outcome, stage: None })
 }
 
 /// Gives every event to `tell` until the run is over or nobody wants more.

@@ -57,6 +57,21 @@ pub(crate) fn read(path: &Path, shown: &str) -> Result<Option<Source>, FileError
     decode(path, shown, bytes).map(Some)
 }
 
+/// Reads a file of data of at most so many bytes.
+pub(crate) fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
+    let failed = |error: io::Error| FileError::new(path, error);
+    let file = File::open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(FileError::new(path, "it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > most {
+        return Err(FileError::new(path, format!("it has more than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
 /// Text of bytes that were read.
 pub(super) fn decode(path: &Path, shown: &str, bytes: Vec<u8>) -> Result<Source, FileError> {
     yaml::decode(shown, bytes).map_err(|problem| FileError::in_text(path, problem))

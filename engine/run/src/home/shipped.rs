@@ -24,7 +24,7 @@ struct Personas;
 /// File names of a kind; folders beside them hold what the files need, and none of the kind.
 pub(super) fn names(kind: Kind) -> Vec<Cow<'static, str>> {
     let all: Vec<_> = match kind {
-        Kind::Skill => Skills::iter().collect(),
+        Kind::Skill | Kind::Test => Skills::iter().collect(),
         Kind::Module => Modules::iter().collect(),
         Kind::Persona => Personas::iter().collect(),
     };
@@ -34,7 +34,7 @@ pub(super) fn names(kind: Kind) -> Vec<Cow<'static, str>> {
 /// The content of a file.
 pub(super) fn get(kind: Kind, name: &str) -> Option<Cow<'static, [u8]>> {
     let file: Option<EmbeddedFile> = match kind {
-        Kind::Skill => Skills::get(name),
+        Kind::Skill | Kind::Test => Skills::get(name),
         Kind::Module => Modules::get(name),
         Kind::Persona => Personas::get(name),
     };

@@ -1,8 +1,10 @@
 //! Templates and expressions of a skill over what is known so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use aa_spec::compute::Interpreter;
 use aa_spec::template::{EvalError, Expression, Missing, Scope, Template};
 use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value, json};
@@ -14,6 +16,14 @@ use super::unit::{Ended, Status};
 use crate::event::StepError;
 
 impl Machine {
+    /// Who evaluates expressions that only Python grammar accepts. Without one they fail.
+    pub fn set_interpreter(&mut self, interpreter: &Arc<dyn Interpreter>) {
+        self.base.set_interpreter(Arc::clone(interpreter));
+        for frame in self.frames.iter_mut().flatten() {
+            frame.scope.set_interpreter(Arc::clone(interpreter));
+        }
+    }
+
     /// What the templates of a step or item see.
     pub(super) fn scope(&self, place: Place) -> Scope {
         let Some(frame) = self.frame(place.frame) else { return Scope::default() };
@@ -98,15 +108,19 @@ pub(super) fn text(template: &Template, scope: &Scope, what: &str) -> Result<Str
     })
 }
 
-/// Arguments; those that are one whole missing value are left out.
+/// Arguments; those that are one whole missing value are left out, or null where that
+/// means something to who is called.
 pub(super) fn arguments(
     args: &BTreeMap<String, Template>,
+    nullable: Option<&BTreeSet<String>>,
     scope: &Scope,
 ) -> Result<Map<String, Value>, StepError> {
     let mut rendered = Map::new();
     for (name, template) in args {
         let value = template.render(scope, Missing::Fail);
-        if let Some(value) = value.map_err(|error| invalid(&format!("argument `{name}`"), &error))? {
+        let value = value.map_err(|error| invalid(&format!("argument `{name}`"), &error))?;
+        let null = || nullable.is_some_and(|names| names.contains(name)).then_some(Value::Null);
+        if let Some(value) = value.or_else(null) {
             rendered.insert(name.clone(), value);
         }
     }

@@ -216,6 +216,8 @@ fn sources(step: &StepPlan) -> Vec<Source<'_>> {
     };
     all.extend(step.condition.as_ref().map(Source::Expression));
     all.extend(step.foreach.as_ref().map(|foreach| Source::Template(&foreach.items)));
+    let retry = step.retry.as_ref().and_then(|retry| retry.when.as_ref());
+    all.extend(retry.map(Source::Expression));
     all.extend(step.undo.iter().flat_map(|undo| undo.args.values()).map(Source::Template));
     for validation in &step.validate {
         all.push(Source::Expression(&validation.condition));

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     fn plan(backoff: Backoff) -> RetryPlan {
-        RetryPlan { attempts: 9, backoff, delay_ms: 1000, max_delay_ms: 5000, on: Vec::new() }
+        RetryPlan { attempts: 9, backoff, delay_ms: 1000, max_delay_ms: 5000, on: Vec::new(), when: None }
     }
 
     #[test]

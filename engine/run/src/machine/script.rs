@@ -5,7 +5,7 @@
 //! back like all other steps. A block that has lost its process is run again from its
 //! beginning, and the calls that it had made are answered from here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aa_spec::compute::{Block, CalleeKind};
@@ -226,7 +226,12 @@ impl Machine {
             name,
             description: String::new(),
             action: match callee.kind {
-                CalleeKind::Tool => Action::Tool { tool: target, args, reconcile: callee.reconcile.clone() },
+                CalleeKind::Tool => Action::Tool {
+                    tool: target,
+                    args,
+                    nullable: BTreeSet::new(),
+                    reconcile: callee.reconcile.clone(),
+                },
                 CalleeKind::Skill => Action::Skill { skill: target, args },
             },
             needs: Vec::new(),

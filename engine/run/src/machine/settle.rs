@@ -2,11 +2,11 @@
 
 use aa_spec::skill::OnError;
 use aa_spec::tool::ErrorKind;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::frame::Stop;
 use super::place::{Job, Place, Spot};
-use super::unit::State;
+use super::unit::{State, Unit};
 use super::{Machine, Misfit, elapsed, evaluate, later, misfit, retry};
 use crate::event::{Body, StepError, StepPath, Time};
 
@@ -41,7 +41,19 @@ impl Machine {
                 let (step, duration_ms) = (self.path(place), self.duration(place, now));
                 Body::StepCompleted { step, output, duration_ms, reads: Vec::new() }
             }
-            Err(error) => self.retrying(place, &error, now).unwrap_or_else(|| self.failed(place, error, now)),
+            Err(error) => self.unsuccessful(place, error, now),
+        }
+    }
+
+    /// Another attempt, or a failure for good.
+    fn unsuccessful(&self, place: Place, error: StepError, now: Time) -> Body {
+        match self.retrying(place, &error, now) {
+            Ok(Some(body)) => body,
+            Ok(None) => self.failed(place, error, now),
+            Err(unclear) => {
+                let message = format!("{}; {}", error.message, unclear.message);
+                self.failed(place, StepError { message, ..error }, now)
+            }
         }
     }
 
@@ -139,7 +151,22 @@ impl Machine {
     }
 
     /// The event that announces another attempt, if there is to be one.
-    fn retrying(&self, place: Place, error: &StepError, now: Time) -> Option<Body> {
+    ///
+    /// # Errors
+    /// The condition for it cannot be evaluated.
+    fn retrying(&self, place: Place, error: &StepError, now: Time) -> Result<Option<Body>, StepError> {
+        let announced = self.next_attempt(place, error, now);
+        let when = self.step(place).and_then(|step| step.retry.as_ref()?.when.as_ref());
+        let (Some(_), Some(when)) = (&announced, when) else { return Ok(announced) };
+        let mut scope = self.scope(place);
+        scope.set("error", &json!(error));
+        scope.set("attempt", &json!(self.unit(place).map(Unit::tries)));
+        let again = evaluate::holds(when, &scope, "retry.when")?;
+        Ok(announced.filter(|_| again))
+    }
+
+    /// The event that announces another attempt, as far as kinds and times allow one.
+    fn next_attempt(&self, place: Place, error: &StepError, now: Time) -> Option<Body> {
         let unit = self.unit(place)?;
         let plan = self.step(place)?.retry.as_ref()?;
         if self.is_halted(place) || !plan.on.contains(&error.kind) || unit.tries() >= plan.attempts {

@@ -92,10 +92,10 @@ impl Machine {
         }
         let until = self.attempt_deadline(place, step, now);
         match &step.action {
-            Action::Tool { tool, args, .. } => {
+            Action::Tool { tool, args, nullable, .. } => {
                 let args = match unit {
                     Some(unit) => unit.args.clone(),
-                    None => evaluate::arguments(args, &self.scope(place))?,
+                    None => evaluate::arguments(args, Some(nullable), &self.scope(place))?,
                 };
                 Ok(Details {
                     kind: "tool",
@@ -135,7 +135,7 @@ impl Machine {
         skill: &str,
         args: &BTreeMap<String, Template>,
     ) -> Result<Map<String, Value>, StepError> {
-        let given = evaluate::arguments(args, &self.scope(place))?;
+        let given = evaluate::arguments(args, None, &self.scope(place))?;
         self.bound(place.frame, skill, &given)
     }
 

@@ -173,7 +173,7 @@ impl Machine {
             scope.set("index", &Value::from(index));
         }
         scope.set(&step.output, &entry.output);
-        evaluate::arguments(&undo.args, &scope)
+        evaluate::arguments(&undo.args, Some(&undo.nullable), &scope)
     }
 
     /// The event that the end of an undo's call amounts to.

@@ -9,13 +9,15 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, typ
 
 use super::blobs::Blobs;
 use super::{Request, RunFilter, RunStatus, RunSummary, StoreError, database, owner, row};
-use crate::event::{Event, RunId};
+use crate::event::{Body, Event, RunId};
 
 /// Connections kept open between reads.
 const IDLE: usize = 4;
 
 const SUMMARY: &str = "select id, skill, plan, status, origin, started_at, ended_at, folder, error, owner,
-  (select coalesce(max(seq) + 1, 0) from events where run = runs.id) from runs";
+  (select coalesce(max(seq) + 1, 0) from events where run = runs.id),
+  (select body ->> 'stubs' is not null from events where run = runs.id and seq = 0),
+  (select blob from events where run = runs.id and seq = 0) from runs";
 
 /// The read side of the store. Connections are opened when first needed.
 #[derive(Debug)]
@@ -133,13 +135,25 @@ impl Reader {
             while found.len() < limit
                 && let Some(row) = rows.next().map_err(|e| self.failed(&e))?
             {
-                let run = summary(row, &mut living)?;
+                let mut run = summary(row, &mut living)?;
+                run.stubbed = self.is_stubbed(row);
                 if keep(&run) {
                     found.push(run);
                 }
             }
             Ok(found)
         })
+    }
+
+    /// Whether the first event, in the row or in a file, names canned answers.
+    fn is_stubbed(&self, row: &Row<'_>) -> bool {
+        match row.get::<_, Option<String>>(12) {
+            Ok(Some(blob)) => {
+                let body = self.blobs.get(&blob).ok().and_then(|body| serde_json::from_str(&body).ok());
+                matches!(body, Some(Body::SkillStarted { stubs: Some(_), .. }))
+            }
+            _ => row.get::<_, Option<bool>>(11).ok().flatten().unwrap_or(false),
+        }
     }
 
     fn exists(&self, db: &Connection, run: RunId) -> Result<bool, StoreError> {
@@ -236,5 +250,6 @@ fn summary(found: &Row<'_>, living: &mut Living<'_>) -> Result<RunSummary, Store
         folder: folder.into(),
         events,
         error,
+        stubbed: false,
     })
 }

@@ -62,6 +62,7 @@ fn begun(run: RunId) -> Result<Vec<Event>, StoreError> {
         env: Map::new(),
         folder: "/somewhere".to_owned(),
         dry_run: false,
+        stubs: None,
     };
     Ok(vec![event(run, 0, body)])
 }

@@ -1,6 +1,6 @@
 //! Tools that touch nothing: values in, values out.
 
-use aa_spec::tool::Effect;
+use aa_spec::tool::{Effect, ToolSpec};
 use async_trait::async_trait;
 use regex::Regex;
 use schemars::JsonSchema;
@@ -9,6 +9,11 @@ use serde_json::{Map, Value};
 
 use super::native::{Face, Native, invalid};
 use super::{CallContext, ToolError};
+
+/// Whether a tool only works on its arguments, so that there is no reason to stand in for it.
+pub(crate) fn touches_nothing(spec: &ToolSpec) -> bool {
+    spec.module == Echo::FACE.module && spec.source == "built in"
+}
 
 /// `echo`.
 pub(super) struct Echo;

@@ -1,5 +1,6 @@
 //! What kind of step it is, and what the kind needs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -170,10 +171,17 @@ impl Checker<'_, '_> {
                 let Target::Tool(spec) = target else {
                     let args = self.arguments(args, None, &site, reads);
                     let Some(tool) = step.tool.as_ref() else { return nothing() };
-                    return Action::Tool { tool: fold(&tool.value), args, reconcile: None };
+                    return Action::Tool {
+                        tool: fold(&tool.value),
+                        args,
+                        nullable: BTreeSet::new(),
+                        reconcile: None,
+                    };
                 };
-                let args = self.arguments(args, Some(&Signature::of_tool(spec, span)), &site, reads);
-                Action::Tool { tool: spec.name.clone(), args, reconcile: spec.reconcile.clone() }
+                let signature = Signature::of_tool(spec, span);
+                let args = self.arguments(args, Some(&signature), &site, reads);
+                let nullable = signature.nullable(&args);
+                Action::Tool { tool: spec.name.clone(), args, nullable, reconcile: spec.reconcile.clone() }
             }
             Some(Kind::Skill) => {
                 let span = step.skill.as_ref().map_or(step.name.span, |skill| skill.span);

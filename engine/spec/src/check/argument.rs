@@ -1,7 +1,7 @@
 //! Arguments against what a tool or skill takes.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -76,6 +76,18 @@ impl<'a> Signature<'a> {
             open: false,
             span,
         }
+    }
+
+    /// Those of the arguments whose schema says that they may be null.
+    pub(super) fn nullable(&self, args: &BTreeMap<String, Template>) -> BTreeSet<String> {
+        let takes_null = |parameter: &&Parameter<'_>| {
+            fit::types(parameter.schema).is_some_and(|types| types.contains(&"null"))
+        };
+        let names = self.parameters.iter().filter(takes_null).map(|parameter| parameter.name);
+        names
+            .filter(|name| args.get(*name).is_some_and(|arg| !arg.is_constant()))
+            .map(str::to_owned)
+            .collect()
     }
 
     fn parameter(&self, name: &str) -> Option<&Parameter<'a>> {

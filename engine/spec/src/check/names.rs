@@ -35,6 +35,9 @@ pub(super) const RUN: [&str; 4] = ["folder", "id", "skill", "started_at"];
 /// What `steps.NAME` holds.
 pub(super) const STEP: [&str; 4] = ["attempts", "duration", "error", "status"];
 
+/// What `error` holds in `retry.when`.
+pub(super) const ERROR: [&str; 3] = ["details", "kind", "message"];
+
 /// Everything declared in one skill, by canonical name.
 #[derive(Default)]
 pub(super) struct Names {

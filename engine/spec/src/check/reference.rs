@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Checker;
 use super::fit::{self, Dead, Found};
-use super::names::{CONTEXT, RUN, STEP};
+use super::names::{CONTEXT, ERROR, RUN, STEP};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::Span;
 use crate::template::{Reference, Segment};
@@ -19,6 +19,8 @@ pub(super) struct Site {
     pub(super) item: bool,
     /// Whether it is an argument of a tool, the only place for `secrets`.
     pub(super) secrets: bool,
+    /// Whether `error` and `attempt` are there.
+    pub(super) attempt: bool,
 }
 
 /// Whose template it is.
@@ -49,7 +51,7 @@ pub(super) struct Reads {
 
 impl Site {
     pub(super) fn step(index: usize) -> Self {
-        Self { reader: Reader::Step(index), item: false, secrets: false }
+        Self { reader: Reader::Step(index), item: false, secrets: false, attempt: false }
     }
 
     pub(super) fn with_item(self, item: bool) -> Self {
@@ -58,6 +60,10 @@ impl Site {
 
     pub(super) fn with_secrets(self) -> Self {
         Self { secrets: true, ..self }
+    }
+
+    pub(super) fn with_attempt(self) -> Self {
+        Self { attempt: true, ..self }
     }
 
     /// The same step, after it has run.
@@ -93,6 +99,8 @@ impl Checker<'_, '_> {
                 self.report(self.error("item-outside-foreach", span, message));
             }
             "today" => {}
+            "attempt" if site.attempt => {}
+            "error" if site.attempt => self.closed(reference, "error", path, &ERROR, span),
             _ if self.names.outputs(root).is_empty() || !site_reads_steps(site) => {
                 self.unknown_root(root, span, site);
             }

@@ -114,10 +114,14 @@ impl Checker<'_, '_> {
             let message = format!("input `{}` is required, so its default is never used", input.name.value);
             self.report(self.warning("unused-default", node.span, message));
         }
-        let site = Site { reader: Reader::Default(index), item: false, secrets: false };
+        let site = Site { reader: Reader::Default(index), item: false, secrets: false, attempt: false };
         let meant = self.as_meant("default", node, &input.schema);
         let node = &*meant;
         let template = self.template(node, &site, &mut Reads::default())?;
+        if template.has_python() {
+            let problem = self.error("bad-template", node.span, "the default of an input cannot be Python");
+            self.report(problem.hint("use filters, or compute it in a first step"));
+        }
         // A null default is the same as none.
         if node.is_null() {
             return None;
@@ -217,7 +221,7 @@ impl Checker<'_, '_> {
                 span: output.name.span,
             };
             let node = output.value.clone().unwrap_or_else(variable);
-            let site = Site { reader: Reader::Output, item: false, secrets: false };
+            let site = Site { reader: Reader::Output, item: false, secrets: false, attempt: false };
             let Some(value) = self.template(&node, &site, &mut Reads::default()) else { continue };
             if let Some(kind) = &output.kind {
                 self.output_kind(kind, &node, &value);

@@ -21,6 +21,19 @@ const DELAY_MS: u64 = 1_000;
 /// Longest delay between attempts, in milliseconds, if nothing is said.
 const MAX_DELAY_MS: u64 = 60_000;
 
+/// Kinds of errors that are tried again, if nothing is said.
+const RETRIED: [ErrorKind; 3] = [ErrorKind::Transient, ErrorKind::Timeout, ErrorKind::Network];
+/// The same where a condition decides.
+const RETRIED_WHEN: [ErrorKind; 7] = [
+    ErrorKind::Transient,
+    ErrorKind::Permanent,
+    ErrorKind::Auth,
+    ErrorKind::Network,
+    ErrorKind::Timeout,
+    ErrorKind::NotFound,
+    ErrorKind::Invalid,
+];
+
 /// A step that has been looked at.
 pub(super) struct Checked {
     /// Its plan, still without what it waits for.
@@ -45,6 +58,7 @@ impl Checker<'_, '_> {
         let action = self.action(step, target, &site, &mut reads);
         let undo = step.undo.as_ref().and_then(|undo| self.undo(undo, step, target, &site, &mut reads));
         let validate = self.validations(step, &site.result(), &mut reads);
+        let retry = step.retry.as_ref().map(|retry| self.retry(retry, &site, &mut reads));
         let needs = step.needs.as_ref().map(|needs| self.needs(index, needs, &mut reads));
         if self.library.strictness.strict {
             self.good_practice(step, target);
@@ -66,7 +80,7 @@ impl Checker<'_, '_> {
             condition,
             condition_per_item,
             foreach,
-            retry: step.retry.as_ref().map(|retry| self.retry(retry)),
+            retry,
             timeout_ms: step.timeout.as_ref().and_then(|timeout| self.timeout(timeout)),
             on_error: step.on_error.as_ref().map(|choice| choice.value).unwrap_or_default(),
             undo,
@@ -136,7 +150,8 @@ impl Checker<'_, '_> {
         let signature = Signature::of_tool(&spec, undo.tool.span);
         let args = self.arguments(undo.args.as_ref(), Some(&signature), &site, reads);
         let idempotent = spec.idempotent || spec.effect == Effect::Read;
-        Some(UndoPlan { tool: spec.name.clone(), idempotent, args })
+        let nullable = signature.nullable(&args);
+        Some(UndoPlan { tool: spec.name.clone(), idempotent, args, nullable })
     }
 
     fn validations(&mut self, step: &Step, site: &Site, reads: &mut Reads) -> Vec<ValidationPlan> {
@@ -174,7 +189,7 @@ impl Checker<'_, '_> {
         steps
     }
 
-    fn retry(&mut self, retry: &Retry) -> RetryPlan {
+    fn retry(&mut self, retry: &Retry, site: &Site, reads: &mut Reads) -> RetryPlan {
         let attempts = retry.attempts.value;
         if !(1..=MOST_ATTEMPTS).contains(&attempts) {
             let message = format!("`attempts` must be from 1 to {MOST_ATTEMPTS}");
@@ -186,7 +201,9 @@ impl Checker<'_, '_> {
             self.report(problem.hint("leave `on` out for the usual kinds, or name some"));
         }
         self.delays(retry);
-        let usual = [ErrorKind::Transient, ErrorKind::Timeout, ErrorKind::Network];
+        let site = site.with_attempt();
+        let when = retry.when.as_ref().and_then(|node| self.condition(node, &site, reads));
+        let usual = if retry.when.is_some() { &RETRIED_WHEN[..] } else { &RETRIED };
         let on = retry.on.as_ref().map(|kinds| kinds.iter().map(|kind| kind.value).collect());
         let delay_ms = retry.delay.as_ref().map_or(Some(DELAY_MS), |delay| self.duration(delay));
         let max_delay_ms = retry.max_delay.as_ref().map_or(Some(MAX_DELAY_MS), |delay| self.duration(delay));
@@ -197,6 +214,7 @@ impl Checker<'_, '_> {
             // A first delay longer than the usual limit means what it says.
             max_delay_ms: max_delay_ms.max(delay_ms).unwrap_or_default(),
             on: on.unwrap_or_else(|| usual.to_vec()),
+            when,
         }
     }
 

@@ -4,6 +4,7 @@
 mod compute;
 mod fixtures;
 mod order;
+mod python;
 mod world;
 
 use std::collections::BTreeSet;

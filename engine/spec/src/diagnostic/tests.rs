@@ -50,7 +50,7 @@ fn codes_are_in_order_and_told_apart() {
 fn every_code_has_a_fixture_and_every_fixture_a_code() {
     let known: BTreeSet<String> = CODES.iter().map(|(code, _)| (*code).to_owned()).collect();
     let mut shown: BTreeSet<String> = GENERATED.map(str::to_owned).into();
-    for path in fixtures("skills/bad").into_iter().chain(fixtures("tools/bad")) {
+    for path in ["skills/bad", "tools/bad", "stubs/bad"].into_iter().flat_map(fixtures) {
         shown.extend(expected(&std::fs::read(&path).expect("a fixture")));
     }
     assert_eq!(shown, known);
@@ -62,6 +62,39 @@ fn bad_modules_have_the_problems_they_promise() {
         let bytes = std::fs::read(&path).expect("a fixture");
         let codes = found("x.yaml", bytes.clone(), |source| crate::tool::recipe::check(source).1);
         assert_eq!(codes, expected(&bytes), "{}", path.display());
+    }
+}
+
+#[test]
+fn bad_stubs_have_the_problems_they_promise() {
+    // Whether a step asks and an answer is wanted shows only with a skill: see the acceptance tests.
+    let later = ["unknown-step", "unused-answer"];
+    for path in fixtures("stubs/bad") {
+        let bytes = std::fs::read(&path).expect("a fixture");
+        let codes = found("x.yaml", bytes.clone(), |source| crate::stub::read(source, stub_world()).1);
+        let expected: Vec<_> =
+            expected(&bytes).into_iter().filter(|code| !later.contains(&code.as_str())).collect();
+        if !expected.is_empty() {
+            assert_eq!(codes, expected, "{}", path.display());
+        }
+    }
+}
+
+/// One tool that lists, and no files.
+fn stub_world() -> crate::stub::World<'static> {
+    fn list(name: &str) -> Option<Arc<ToolSpec>> {
+        let spec = serde_json::json!({
+            "name": "list", "module": "example", "description": "Lists",
+            "input": {"type": "object", "properties": {"folder": {"type": "string"}}},
+            "output": {"type": "array"}, "effect": "read", "idempotent": true, "source": "built in",
+        });
+        (name == "list").then(|| Arc::new(serde_json::from_value(spec).expect("a tool")))
+    }
+    crate::stub::World {
+        tool: &list,
+        tool_names: &Vec::new,
+        file: &|_| Err("it is not there".to_owned()),
+        plan: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use minijinja::machinery::ast::{BinOpKind, Call, CallArg, CallType, Expr, Stmt};
 
-use super::vocabulary::{FILTERS, FUNCTIONS, METHODS, TESTS};
+use super::vocabulary::{FILTERS, FUNCTIONS, METHODS, PYTHON, TESTS};
 use super::{Reference, Segment, SyntaxError};
 use crate::name::suggest;
 
@@ -20,6 +20,8 @@ pub(super) struct Analysis {
     pub(super) clock: bool,
     /// The first unknown word.
     pub(super) unknown: Option<SyntaxError>,
+    /// Whether Python may know it.
+    pub(super) python: bool,
 }
 
 struct Walk<'a> {
@@ -177,6 +179,7 @@ impl<'a> Walk<'a> {
                 self.expression(&slice.expr);
                 if slice.step.as_ref().is_some_and(|step| !is_positive(step)) {
                     // The engine cannot be trusted with the others.
+                    self.found.python |= self.found.unknown.is_none();
                     let hint = "to go backwards, use `| reverse`".to_owned();
                     self.refuse(
                         "the step of a slice must be a positive number".to_owned(),
@@ -199,6 +202,7 @@ impl<'a> Walk<'a> {
                     self.guarded(|walk| walk.expression(&operation.left));
                     self.expression(&operation.right);
                 }
+                BinOpKind::In if self.lookup(&operation.left, &operation.right) => {}
                 _ => {
                     self.expression(&operation.left);
                     self.expression(&operation.right);
@@ -236,11 +240,30 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// `'name' in dir()` asks whether a name has a value, so it reads it.
+    fn lookup(&mut self, name: &Expr<'a>, list: &Expr<'a>) -> bool {
+        let (Expr::Const(constant), Expr::Call(call)) = (name, list) else { return false };
+        let Some(root) = constant.value.as_str() else { return false };
+        if !matches!(call.identify_call(), CallType::Function("dir")) || !call.args.is_empty() {
+            return false;
+        }
+        let span = name.span();
+        let span = span.start_offset as usize..span.end_offset as usize;
+        let path = vec![Segment::Key(root.to_owned())];
+        self.found.references.push(Reference { path, span, guarded: true, worked_on: true });
+        true
+    }
+
     fn call(&mut self, call: &Call<'a>) {
         match call.identify_call() {
+            CallType::Function("dir") if !self.is_bound("dir") => {
+                let hint = "write `'name' in dir()`".to_owned();
+                self.refuse("`dir()` only tells whether a name is there".to_owned(), hint, &call.expr);
+            }
             CallType::Function(name) => {
                 self.found.clock |= name == "now";
                 if self.is_bound(name) || !FUNCTIONS.contains(&name) {
+                    self.found.python |= self.found.unknown.is_none() && PYTHON.contains(&name);
                     self.unknown("function", name, FUNCTIONS, &call.expr);
                 }
             }

@@ -27,6 +27,7 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
 fn add_functions(environment: &mut Environment<'static>) {
     environment.add_function("len", length);
     environment.add_function("isinstance", is_instance);
+    environment.add_function("dir", names);
     environment.add_function("now", || -> Result<Value, Error> { Err(fail("the time is not known here")) });
     environment.add_function("any", |items: Value| Ok::<_, Error>(list(&items)?.iter().any(Value::is_true)));
     environment.add_function("all", |items: Value| Ok::<_, Error>(list(&items)?.iter().all(Value::is_true)));
@@ -60,11 +61,22 @@ fn add_filters(environment: &mut Environment<'static>) {
         to_text(&value, &mut Budget::new())
     });
     environment.add_filter("tojson", |value: &Value, options: Kwargs| to_json_text(value, &options));
-    environment.add_filter("join", join);
+    environment.add_filter("join", |items: &Value, between: Option<&str>, options: Kwargs| {
+        join(items, between, &options)
+    });
     environment.add_filter("basename", |path: &str| {
         path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
     });
     environment.add_filter("slug", slug);
+    environment.add_filter("jira_link", |state: &State, key: &Value| {
+        let address = setting(state, "jira", "url").map(|url| format!("{url}/browse/"));
+        link(state, key, "", address)
+    });
+    environment.add_filter("mr_link", |state: &State, number: &Value, project: Option<String>| {
+        let project = project.or_else(|| setting(state, "gitlab", "project"));
+        let address = setting(state, "gitlab", "url").zip(project);
+        link(state, number, "!", address.map(|(url, project)| format!("{url}/{project}/-/merge_requests/")))
+    });
     environment.add_filter("regex_replace", |text: &str, pattern: &str, with: &str| {
         let pattern = regex::Regex::new(pattern).map_err(|_| fail("that is not a regular expression"))?;
         Ok::<_, Error>(pattern.replace_all(text, with).into_owned())
@@ -77,7 +89,12 @@ fn add_text_filters(environment: &mut Environment<'static>) {
         ("capitalize", Value::from_function(filters::capitalize)),
         ("indent", Value::from_function(filters::indent)),
         ("lower", Value::from_function(filters::lower)),
-        ("replace", Value::from_function(filters::replace)),
+        (
+            "replace",
+            Value::from_function(|text: &Value, from: &str, to: &str, count: Option<i64>| {
+                replace(text, from, to, count)
+            }),
+        ),
         ("title", Value::from_function(filters::title)),
         ("trim", Value::from_function(filters::trim)),
         ("upper", Value::from_function(filters::upper)),
@@ -93,6 +110,37 @@ fn add_text_filters(environment: &mut Environment<'static>) {
             }
         });
     }
+}
+
+/// The names that have a value; what a skipped step leaves is not there.
+fn names(state: &State) -> Value {
+    let names = state.known_variables().into_iter();
+    let there = names.filter(|name| state.lookup(name).is_some_and(|value| !is_missing(&value)));
+    there.map(|name| Value::from(name.to_string())).collect()
+}
+
+/// A text under `config:`, without a slash at its end.
+fn setting(state: &State, group: &str, name: &str) -> Option<String> {
+    let value = state.lookup("config")?.get_attr(group).ok()?.get_attr(name).ok()?;
+    value.as_str().map(|text| text.trim_end_matches('/').to_owned())
+}
+
+/// A link to something with a name, in the markup that the skill's input `slack_format`
+/// asks for; the name alone when nobody has said where such things are.
+fn link(state: &State, name: &Value, mark: &str, address: Option<String>) -> Result<Value, Error> {
+    if is_missing(name) {
+        return if is_strict(state) { Err(missing()) } else { Ok(Value::UNDEFINED) };
+    }
+    let text = to_text(name, &mut Budget::new())?;
+    let name = text.trim_start_matches(mark);
+    let Some(address) = address.filter(|_| !name.is_empty()) else { return Ok(Value::from(text)) };
+    let inputs = state.lookup("inputs").unwrap_or_default();
+    let slack = inputs.get_attr("slack_format").is_ok_and(|wanted| wanted.is_true());
+    Ok(Value::from(if slack {
+        format!("<{address}{name}|{mark}{name}>")
+    } else {
+        format!("[{mark}{name}]({address}{name})")
+    }))
 }
 
 fn length(value: &Value) -> Result<usize, Error> {
@@ -135,17 +183,41 @@ fn indented(json: &serde_json::Value, indent: usize) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-fn join(items: &Value, between: Option<&str>) -> Result<String, Error> {
+fn join(items: &Value, between: Option<&str>, options: &Kwargs) -> Result<String, Error> {
+    let between = between.or(options.get("d")?).unwrap_or_default();
+    let attribute = options.get::<Option<&str>>("attribute")?;
+    options.assert_all_used()?;
     let mut budget = Budget::new();
     let mut text = String::new();
     for (index, item) in list(items)?.iter().enumerate() {
         if index > 0 {
-            text.push_str(between.unwrap_or_default());
-            budget.spend(between.map_or(0, str::len))?;
+            text.push_str(between);
+            budget.spend(between.len())?;
         }
-        text.push_str(&to_text(item, &mut budget)?);
+        let item = attribute.map_or_else(|| Ok(item.clone()), |path| at(item, path))?;
+        text.push_str(&to_text(&item, &mut budget)?);
     }
     Ok(text)
+}
+
+/// What a path of keys leads to.
+fn at(value: &Value, path: &str) -> Result<Value, Error> {
+    path.split('.').try_fold(value.clone(), |value, key| match key.parse::<usize>() {
+        Ok(index) => value.get_item_by_index(index),
+        Err(_) => value.get_attr(key),
+    })
+}
+
+/// The first `count` of them, or all.
+fn replace(text: &Value, from: &str, to: &str, count: Option<i64>) -> Result<String, Error> {
+    let mut budget = Budget::new();
+    let text = to_text(text, &mut budget)?;
+    // So large may the result be at most.
+    budget.spend((text.len() + 1).saturating_mul(to.len()))?;
+    Ok(match count.map(usize::try_from) {
+        Some(Ok(count)) => text.replacen(from, to, count),
+        _ => text.replace(from, to),
+    })
 }
 
 /// Lower case letters, digits and single hyphens: fit for a DNS label or a file name.

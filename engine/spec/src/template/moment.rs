@@ -33,7 +33,9 @@ pub(super) fn day(moment: DateTime<Utc>) -> String {
 
 impl Moment {
     fn iso(&self) -> String {
-        self.0.format("%Y-%m-%dT%H:%M:%S%.f+00:00").to_string()
+        // Like Python: all digits of a fraction, or none.
+        let pattern = if self.0.timestamp_subsec_micros() == 0 { "" } else { "%.6f" };
+        self.0.format(&format!("%Y-%m-%dT%H:%M:%S{pattern}+00:00")).to_string()
     }
 
     /// A format from a template may hold directives that chrono refuses.

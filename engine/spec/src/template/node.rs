@@ -1,7 +1,7 @@
 //! A template taken apart: constants, whole expressions, texts with holes, and the
 //! lists and mappings around them.
 
-use minijinja::machinery::ast::Stmt;
+use minijinja::machinery::ast::{Expr, Stmt};
 use minijinja::machinery::{parse, parse_expr};
 use serde_json::{Map, Value};
 
@@ -168,6 +168,16 @@ impl Node {
         }
     }
 
+    /// Whether an expression in it needs an interpreter. (Only a whole one can.)
+    pub(super) fn has_python(&self) -> bool {
+        match self {
+            Self::Hole(hole) => hole.program.is_python(),
+            Self::Constant(_) | Self::Text(_) | Self::Program(_) => false,
+            Self::List(nodes) => nodes.iter().any(Self::has_python),
+            Self::Map(nodes) => nodes.iter().any(|(_, node)| node.has_python()),
+        }
+    }
+
     /// Every mention of an outside name, with the path of its string and its span there.
     pub(crate) fn each_reference(&self, at: &mut Vec<String>, each: &mut dyn FnMut(&[String], Reference)) {
         match self {
@@ -202,13 +212,62 @@ impl Node {
 }
 
 impl Hole {
+    /// Compiles one expression, of the template language or of Python.
     pub(super) fn parse(source: &str, start: usize) -> Result<Self, SyntaxError> {
         program::guard(source, true).map_err(|error| error.shifted(start))?;
+        let (refused, grammatical) = match parse_expr(source) {
+            Ok(tree) => {
+                let analysis = analysis::of_expression(&tree);
+                let python = analysis.python;
+                match Self::of_template(source, start, &tree, analysis) {
+                    Err(refused) if python => (refused, true),
+                    result => return result,
+                }
+            }
+            Err(error) => (explain(&error, source).shifted(start), false),
+        };
+        Self::of_python(source, start).map_err(|python| python.filter(|_| !grammatical).unwrap_or(refused))
+    }
+
+    /// Compiles one expression of the template language.
+    pub(super) fn parse_template(source: &str, start: usize) -> Result<Self, SyntaxError> {
+        program::guard(source, true).map_err(|error| error.shifted(start))?;
         let tree = parse_expr(source).map_err(|error| explain(&error, source).shifted(start))?;
-        let path = analysis::path_of(&tree);
-        let analysis = checked(analysis::of_expression(&tree)).map_err(|error| error.shifted(start))?;
-        let program = Program::expression(source, analysis);
-        Ok(Self { program, path, start })
+        Self::of_template(source, start, &tree, analysis::of_expression(&tree))
+    }
+
+    fn of_template(
+        source: &str,
+        start: usize,
+        tree: &Expr<'_>,
+        analysis: Analysis,
+    ) -> Result<Self, SyntaxError> {
+        let path = analysis::path_of(tree);
+        let analysis = checked(analysis).map_err(|error| error.shifted(start))?;
+        Ok(Self { program: Program::expression(source, analysis), path, start })
+    }
+
+    /// Compiles one expression of Python; without an error of its own where it was hardly
+    /// meant to be one.
+    #[cfg(feature = "compute")]
+    fn of_python(source: &str, start: usize) -> Result<Self, Option<SyntaxError>> {
+        use crate::compute::expression::{Refusal, rewrite};
+        let rewritten = rewrite(source).map_err(|refusal| match refusal {
+            Refusal::Meaning(refused) => Some(refused.shifted(start)),
+            Refusal::Grammar(python) if looks_like_python(source) => {
+                let template = parse_expr(source).err();
+                let template = template.as_ref().map_or("unknown words", detail);
+                let message = format!("this is neither an expression ({template}) nor Python ({python})");
+                Some(SyntaxError::at(python.offset.min(source.len()), message).shifted(start))
+            }
+            Refusal::Grammar(_) => None,
+        })?;
+        Ok(Self { program: Program::python(source, rewritten), path: None, start })
+    }
+
+    #[cfg(not(feature = "compute"))]
+    fn of_python(_: &str, _: usize) -> Result<Self, Option<SyntaxError>> {
+        Err(None)
     }
 
     pub(super) fn references(&self) -> impl Iterator<Item = Reference> {
@@ -292,11 +351,11 @@ fn checked(mut analysis: Analysis) -> Result<Analysis, SyntaxError> {
 
 /// The engine's syntax error in our words, for an expression.
 fn explain(error: &minijinja::Error, source: &str) -> SyntaxError {
-    if looks_like_comprehension(source) {
+    if cfg!(not(feature = "compute")) && looks_like_python(source) {
         return reword(
             error,
             source,
-            "generators and comprehensions (`… for … in …`) come with `compute`",
+            "this would be Python, and this `aa` was built without `compute`",
             "use filters, e.g. `list | selectattr(\"key\", \"equalto\", value) | list`",
         );
     }
@@ -338,6 +397,8 @@ fn detail(error: &minijinja::Error) -> &str {
     error.detail().unwrap_or("this cannot be read")
 }
 
-fn looks_like_comprehension(source: &str) -> bool {
+/// Whether its author was likely to think of Python.
+fn looks_like_python(source: &str) -> bool {
     source.split_once(" for ").is_some_and(|(_, after)| after.contains(" in "))
+        || ["lambda", "f'", "f\"", "**", ":="].iter().any(|mark| source.contains(mark))
 }

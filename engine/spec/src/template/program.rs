@@ -1,5 +1,6 @@
 //! One compiled piece of source: an expression, or a text with statements.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,8 +14,8 @@ use super::analysis::Analysis;
 use super::environment::{engine, syntax};
 use super::failure::reason;
 use super::functions::TEXT_FILTER;
-use super::value::is_missing;
-use super::{EvalError, Missing, Reference, Scope, SyntaxError, dotted};
+use super::value::{from_json, is_missing};
+use super::{EvalError, Missing, Reference, Scope, SyntaxError, dotted, seal};
 
 /// Source that has been checked; compiled when it is first evaluated. Cheap to clone.
 #[derive(Clone)]
@@ -29,8 +30,20 @@ struct Parts {
 }
 
 enum Form {
-    Expression { null: OnceLock<Compiled>, fail: OnceLock<Compiled> },
-    Text { null: OnceLock<CompiledText>, fail: OnceLock<CompiledText> },
+    Expression {
+        null: OnceLock<Compiled>,
+        fail: OnceLock<Compiled>,
+    },
+    Text {
+        null: OnceLock<CompiledText>,
+        fail: OnceLock<CompiledText>,
+    },
+    /// What only Python grammar accepts: the code, and the names that it is given.
+    #[cfg_attr(not(feature = "compute"), expect(dead_code, reason = "there is no parser for it"))]
+    Python {
+        code: String,
+        names: BTreeSet<String>,
+    },
 }
 
 type Compiled = Result<Box<minijinja::Expression<'static, 'static>>, EvalError>;
@@ -46,6 +59,13 @@ impl Program {
         Self::new(source, analysis, Form::Text { null: OnceLock::new(), fail: OnceLock::new() })
     }
 
+    #[cfg(feature = "compute")]
+    pub(super) fn python(source: &str, rewritten: crate::compute::expression::Rewritten) -> Self {
+        let crate::compute::expression::Rewritten { code, references, names, clock } = rewritten;
+        let analysis = Analysis { references, clock, ..Analysis::default() };
+        Self::new(source, analysis, Form::Python { code, names })
+    }
+
     fn new(source: &str, analysis: Analysis, form: Form) -> Self {
         Self { parts: Arc::new(Parts { source: source.to_owned(), analysis, form }) }
     }
@@ -53,6 +73,11 @@ impl Program {
     /// Whether it asks what time it is.
     pub(super) fn reads_clock(&self) -> bool {
         self.parts.analysis.clock
+    }
+
+    /// Whether an interpreter has to evaluate it.
+    pub(super) fn is_python(&self) -> bool {
+        matches!(self.parts.form, Form::Python { .. })
     }
 
     pub(super) fn references(&self) -> &[Reference] {
@@ -83,8 +108,35 @@ impl Program {
                 let environment = compiled.as_ref().map_err(Clone::clone)?;
                 environment.get_template("text").and_then(|text| text.render(scope.root())).map(Value::from)
             }
+            Form::Python { code, names } => return self.interpret(code, names, scope, missing),
         };
         result.map_err(|error| self.explain(&error, Some(scope)))
+    }
+
+    fn interpret(
+        &self,
+        code: &str,
+        names: &BTreeSet<String>,
+        scope: &Scope,
+        missing: Missing,
+    ) -> Result<Value, EvalError> {
+        let lacks = |reference: &Reference| !reference.guarded && !is_there(reference, scope);
+        if missing == Missing::Fail && self.parts.analysis.references.iter().any(lacks) {
+            return Err(self.missing(scope));
+        }
+        let failed =
+            |reason: &str| EvalError { message: format!("cannot evaluate `{}`: {reason}", self.shown()) };
+        let interpreter = scope.interpreter().ok_or_else(|| failed("Python does not run here"))?;
+        let now = match scope.now_ms() {
+            None if self.parts.analysis.clock => return Err(failed("the time is not known here")),
+            now => now.unwrap_or_default(),
+        };
+        let values = scope.values(names).map_err(|error| failed(&reason(&error)))?;
+        if !values.values().all(seal::is_clean) {
+            return Err(failed("a secret cannot be read in Python"));
+        }
+        let value = interpreter.evaluate(code, values, now).map_err(|error| failed(&error))?;
+        Ok(from_json(&value))
     }
 
     fn compiled_expression(&self, missing: Missing) -> Compiled {
@@ -120,10 +172,8 @@ impl Program {
     fn missing_names(&self, scope: &Scope) -> Vec<String> {
         let mut names = Vec::new();
         for reference in &self.parts.analysis.references {
-            let keys = dotted(&reference.path);
-            let there = scope.at(keys.iter().copied()).is_some_and(|value| !is_missing(&value));
-            let name = format!("`{}`", keys.join("."));
-            if !there && !names.contains(&name) {
+            let name = format!("`{}`", dotted(&reference.path).join("."));
+            if !is_there(reference, scope) && !names.contains(&name) {
                 names.push(name);
             }
         }
@@ -167,6 +217,11 @@ impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Program").field(&self.parts.source).finish()
     }
+}
+
+/// Whether what a reference names has a value.
+fn is_there(reference: &Reference, scope: &Scope) -> bool {
+    scope.at(dotted(&reference.path)).is_some_and(|value| !is_missing(&value))
 }
 
 /// What stands between the `~` of one chain of them, without white space around it.

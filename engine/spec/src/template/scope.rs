@@ -1,16 +1,17 @@
 //! What an expression sees: names and their values, converted once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
-use serde_json::Value as Json;
+use minijinja::{Error, Value};
+use serde_json::{Map, Value as Json};
 
 use super::moment::{Clock, day, moment_at};
 use super::seal::seal;
 use super::value::{Budget, from_json, is_missing, to_json};
+use crate::compute::Interpreter;
 
 /// The values that an expression sees. Cheap to clone; children share their parent.
 ///
@@ -20,8 +21,13 @@ use super::value::{Budget, from_json, is_missing, to_json};
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     frame: Arc<Frame>,
+    python: Option<Python>,
     lenient: bool,
 }
+
+/// Evaluates what is Python.
+#[derive(Clone)]
+struct Python(Arc<dyn Interpreter>);
 
 /// One level of names; also the engine's view of the whole scope.
 #[derive(Clone, Default)]
@@ -73,7 +79,12 @@ impl Scope {
     #[must_use]
     pub fn child(&self) -> Self {
         let frame = Frame { parent: Some(Arc::clone(&self.frame)), slots: BTreeMap::new() };
-        Self { frame: Arc::new(frame), lenient: self.lenient }
+        Self { frame: Arc::new(frame), python: self.python.clone(), lenient: self.lenient }
+    }
+
+    /// Who evaluates expressions that only Python grammar accepts. Without one they fail.
+    pub fn set_interpreter(&mut self, interpreter: Arc<dyn Interpreter>) {
+        self.python = Some(Python(interpreter));
     }
 
     /// Whether a missing value is null even where it would fail, as in a skill that is read leniently.
@@ -106,6 +117,26 @@ impl Scope {
     /// Whether a top-level name is set.
     pub fn has(&self, name: &str) -> bool {
         self.frame.get(name).is_some()
+    }
+
+    pub(super) fn interpreter(&self) -> Option<&dyn Interpreter> {
+        Some(&*self.python.as_ref()?.0)
+    }
+
+    /// The time that `now()` gives, if that is known.
+    pub(super) fn now_ms(&self) -> Option<i64> {
+        let now = self.frame.get("now")?;
+        Some(now.downcast_object_ref::<Clock>()?.0.timestamp_millis())
+    }
+
+    /// The values of names; null where there is none.
+    pub(super) fn values(&self, names: &BTreeSet<String>) -> Result<Map<String, Json>, Error> {
+        let mut budget = Budget::new();
+        let value = |name: &String| {
+            let value = self.frame.get(name).unwrap_or_default();
+            Ok((name.clone(), to_json(&value, &mut budget)?))
+        };
+        names.iter().map(value).collect()
     }
 
     /// The value at a path of keys, if everything on the way is there.
@@ -154,11 +185,19 @@ impl Object for Frame {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.slots.keys().map(|name| Value::from(&**name)).collect())
+        let mut names = BTreeSet::new();
+        let mut level = Some(self);
+        while let Some(frame) = level {
+            names.extend(frame.slots.keys().map(|name| &**name));
+            level = frame.parent.as_ref();
+        }
+        Enumerator::Values(names.into_iter().map(Value::from).collect())
     }
+}
 
-    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
-        Some(self.slots.len())
+impl fmt::Debug for Python {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Python")
     }
 }
 

@@ -33,6 +33,13 @@ pub fn contains(text: &str) -> bool {
     text.contains([OPEN, CLOSE])
 }
 
+/// Whether a value holds no reference, nor remains of one.
+pub fn is_clean(value: &Value) -> bool {
+    let mut clean = true;
+    visit(value, &mut |text| clean &= !contains(text));
+    clean
+}
+
 /// Names of the secrets that a value refers to.
 pub fn names_in(value: &Value) -> BTreeSet<String> {
     let mut names = BTreeSet::new();

@@ -1,6 +1,8 @@
 //! Tests of the template language.
 
 mod any;
+mod oracle;
+mod python;
 
 use serde_json::{Value, json};
 
@@ -78,9 +80,9 @@ fn text_is_json_like() {
         ("{{ 'a1b22' | regex_replace('[0-9]+', '_') }}", "a_b_"),
         ("{{ inputs.tags | tojson }}", "[\"a\",\"b\"]"),
         ("{{ {'a': 1} | tojson(indent=2) }}", "{\n  \"a\": 1\n}"),
-        ("{{ now().isoformat() }}", "2026-01-01T00:00:00.123+00:00"),
+        ("{{ now().isoformat() }}", "2026-01-01T00:00:00.123000+00:00"),
         ("{{ now().strftime('%d.%m.%Y') }} {{ today }}", "01.01.2026 2026-01-01"),
-        ("{{ now() }} {{ now().year }}", "2026-01-01T00:00:00.123+00:00 2026"),
+        ("{{ now() }} {{ now().year }}", "2026-01-01T00:00:00.123000+00:00 2026"),
         (
             "{{ skipped | default('q') }}{{ nothing | d('r') }}{{ 0 | default(1) }}{{ 0 | default(1, true) }}",
             "qr01",
@@ -168,6 +170,7 @@ fn references_are_exact() {
         ("{{ xs | selectattr('k', 'eq', v) | list }}", "v xs"),
         ("a if b else c", "a b c"),
         ("x[1:n]", "n x"),
+        ("'x' in dir() and 'y' not in dir()", "x y"),
     ];
     for (text, paths) in cases {
         let found: Vec<String> = Expression::parse(text).unwrap().references().into_iter().collect();
@@ -178,6 +181,27 @@ fn references_are_exact() {
     let found: Vec<String> =
         Template::parse(&json!({"k": [text]})).unwrap().references().into_iter().collect();
     assert_eq!(found.join(" "), "p pods q y");
+}
+
+#[test]
+fn links_follow_the_configuration() {
+    let config = json!({"jira": {"url": "https://j/"}, "gitlab": {"url": "https://g", "project": "a/b"}});
+    let cases = [
+        (&config, false, "'AA-1' | jira_link", "[AA-1](https://j/browse/AA-1)"),
+        (&config, true, "'AA-1' | jira_link", "<https://j/browse/AA-1|AA-1>"),
+        (&config, false, "12 | mr_link", "[!12](https://g/a/b/-/merge_requests/12)"),
+        (&config, true, "'!12' | mr_link('c/d')", "<https://g/c/d/-/merge_requests/12|!12>"),
+        (&Value::Null, true, "'!12' | mr_link", "!12"),
+        (&config, false, "skipped | jira_link", ""),
+    ];
+    for (config, slack, text, link) in cases {
+        let mut scope = scope();
+        scope.set("config", config);
+        scope.set("inputs", &json!({ "slack_format": slack }));
+        let found =
+            Template::parse(&json!(format!("{{{{ {text} }}}}!"))).unwrap().render(&scope, Missing::Null);
+        assert_eq!(found, Ok(Some(json!(format!("{link}!")))), "{text}");
+    }
 }
 
 #[test]
@@ -201,8 +225,8 @@ fn unknown_words_are_refused_when_parsed() {
         "xs | map('uper')",
         "xs | selectattr('a', 'eqal', 1)",
         "debug()",
-        "any(e.get('k') == v for e in list)",
-        "[x for x in xs]",
+        "any(e | length for e in xs)",
+        "[x for x in xs",
         "a +",
         "{{ a }} == {{ b }}",
         "",
@@ -225,8 +249,8 @@ fn unknown_words_are_refused_when_parsed() {
     xs | map('uper'): 5: there is no filter `uper` [did you mean `upper`?]
     xs | selectattr('a', 'eqal', 1): 5: there is no test `eqal` [did you mean `equalto`?]
     debug(): 0: there is no function `debug` []
-    any(e.get('k') == v for e in list): 20: generators and comprehensions (`… for … in …`) come with `compute` [use filters, e.g. `list | selectattr("key", "equalto", value) | list`]
-    [x for x in xs]: 3: generators and comprehensions (`… for … in …`) come with `compute` [use filters, e.g. `list | selectattr("key", "equalto", value) | list`]
+    any(e | length for e in xs): 8: the filter `| length` cannot stand in a Python expression [use functions and methods, e.g. `len(x)`, `x.upper()`]
+    [x for x in xs: 14: this is neither an expression (unexpected identifier, expected `,`) nor Python (unexpected EOF while parsing) []
     a +: 2: unexpected end of input, expected expression []
     {{ a }} == {{ b }}: 5: this is text with holes, not one expression [write the whole expression without `{{ }}`]
     : 0: unexpected end of input, expected expression []

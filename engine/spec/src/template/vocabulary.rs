@@ -10,6 +10,7 @@ pub(crate) const FUNCTIONS: &[&str] = &[
     "any",
     "bool",
     "dict",
+    "dir",
     "float",
     "int",
     "isinstance",
@@ -23,6 +24,26 @@ pub(crate) const FUNCTIONS: &[&str] = &[
     "sorted",
     "str",
     "sum",
+];
+
+/// Functions that only Python has; an expression that calls one is read as Python.
+pub(crate) const PYTHON: &[&str] = &[
+    "chr",
+    "divmod",
+    "enumerate",
+    "filter",
+    "frozenset",
+    "iter",
+    "map",
+    "next",
+    "ord",
+    "pow",
+    "repr",
+    "reversed",
+    "set",
+    "tuple",
+    "type",
+    "zip",
 ];
 
 /// What may stand after `|`.
@@ -47,6 +68,7 @@ pub(crate) const FILTERS: &[&str] = &[
     "indent",
     "int",
     "items",
+    "jira_link",
     "join",
     "last",
     "length",
@@ -56,6 +78,7 @@ pub(crate) const FILTERS: &[&str] = &[
     "map",
     "max",
     "min",
+    "mr_link",
     "regex_replace",
     "reject",
     "rejectattr",

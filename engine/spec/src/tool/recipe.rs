@@ -21,6 +21,8 @@ pub const CONTEXT: [&str; 1] = ["idempotency_key"];
 /// What `value` may read besides: what `result` gave, and how the command ended.
 pub const ENDING: [&str; 4] = ["result", "exit_code", "stdout", "stderr"];
 
+const PYTHON: &str = "this is Python, which does not run in tools";
+
 /// How a tool is carried out.
 #[derive(Clone, Debug)]
 pub struct Recipe {
@@ -265,6 +267,10 @@ impl Compiler<'_> {
 
     fn parse(&mut self, json: &Value, span: Span, more: &[&str]) -> Option<Template> {
         match Template::parse(json) {
+            Ok(template) if template.has_python() => {
+                self.error("bad-template", span, PYTHON);
+                None
+            }
             Ok(template) => {
                 self.check_references(&template.references(), span, more);
                 Some(template)
@@ -278,6 +284,10 @@ impl Compiler<'_> {
 
     fn expression(&mut self, text: &Spanned<String>) -> Option<Expression> {
         match Expression::parse(&text.value) {
+            Ok(expression) if expression.is_python() => {
+                self.error("bad-expression", text.span, PYTHON);
+                None
+            }
             Ok(expression) => {
                 self.check_references(&expression.references(), text.span, &[]);
                 Some(expression)

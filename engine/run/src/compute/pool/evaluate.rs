@@ -33,7 +33,7 @@ impl Interpreter for Workers {
         if code.len() > limits.source {
             return Err(format!("the expression is longer than {} bytes", limits.source));
         }
-        let mut text = prelude::assemble(prelude::mentioned(code))?;
+        let mut text = prelude::assemble(prelude::mentioned(code).filter(|name| !names.contains_key(*name)))?;
         text.push_str(code);
         let task = Task {
             code: text.into(),

@@ -47,7 +47,7 @@ def _group(match):
 
 
 # The first group of the first match, or nothing.
-def _first(pattern, text, flags=0):
+def _first_match(pattern, text, flags=0):
     import re
 
     match = re.search(pattern, str(text), flags) if text else None
@@ -250,7 +250,7 @@ def parse_pipeline_status(output):
         if any([sign in lower for sign in signs]):
             result["status"] = status
             break
-    result["url"] = _first(r"(https?://[^\s]+/pipelines/\d+)", text)
+    result["url"] = _first_match(r"(https?://[^\s]+/pipelines/\d+)", text)
     failed = re.compile(r"(\w[\w-]+):\s*failed", re.IGNORECASE)
     jobs = [failed.match(line.strip()) for line in text.split("\n")]
     result["failed_jobs"] = [job.group(1) for job in jobs if job]
@@ -283,7 +283,7 @@ def parse_mr_comments(output):
 
 # The first issue's key in a text.
 def extract_jira_key(text):
-    return _first(r"\b([A-Z]{2,10}-\d+)\b", text)
+    return _first_match(r"\b([A-Z]{2,10}-\d+)\b", text)
 
 
 # Where a merge request stands: approval, conflicts, pipeline, comments, and what to do.
@@ -365,7 +365,7 @@ def validate_jira_key(key):
 
 # The first address in a text, or the first that has a pattern in it.
 def extract_web_url(text, pattern=None):
-    url = _first(rf"(https://\S*{pattern}\S*)" if pattern else r"(https://\S+)", text)
+    url = _first_match(rf"(https://\S*{pattern}\S*)" if pattern else r"(https://\S+)", text)
     return url.rstrip(".,;:'\")") if url else None
 
 
@@ -399,7 +399,7 @@ def extract_branch_from_mr(mr_details):
     import re
 
     for pattern in (r"source[_ ]?branch[:\s]+(\S+)", r"source_branch.*?[:\s]+(\S+)", r"branch:\s*(\S+)"):
-        branch = _first(pattern, mr_details, re.IGNORECASE)
+        branch = _first_match(pattern, mr_details, re.IGNORECASE)
         if branch:
             return branch
     return None
@@ -409,14 +409,14 @@ def extract_branch_from_mr(mr_details):
 def extract_author_from_mr(mr_details):
     import re
 
-    return _first(r"author[:\s]+@?(\w+)", mr_details, re.IGNORECASE)
+    return _first_match(r"author[:\s]+@?(\w+)", mr_details, re.IGNORECASE)
 
 
 # The first word of an issue's status.
 def parse_jira_status(issue_details):
     import re
 
-    return _first(r"status[:\s]+(\S+)", issue_details, re.IGNORECASE)
+    return _first_match(r"status[:\s]+(\S+)", issue_details, re.IGNORECASE)
 
 
 # Both sides of every conflict that is marked in a file.
@@ -442,7 +442,7 @@ def extract_conflict_files(output):
 
 # The branch that `git status` is on.
 def extract_current_branch(git_status_output):
-    return _first(r"On branch (\S+)", git_status_output)
+    return _first_match(r"On branch (\S+)", git_status_output)
 
 
 # Text of a page without its entities.
@@ -477,16 +477,16 @@ def parse_prometheus_alert(message):
     if not message:
         return result
     text = _unescape(str(message))
-    name = _first(r"Alert:\s*([^\[]+)", text, re.IGNORECASE)
+    name = _first_match(r"Alert:\s*([^\[]+)", text, re.IGNORECASE)
     if name:
         result["alert_name"] = name.strip()
-    count = _first(r"\[FIRING:(\d+)\]", text)
+    count = _first_match(r"\[FIRING:(\d+)\]", text)
     if count:
         result["firing_count"] = int(count)
-    description = _first(r"\[FIRING:\d+\]\s*(.+?)(?:<|$)", text, re.DOTALL)
+    description = _first_match(r"\[FIRING:\d+\]\s*(.+?)(?:<|$)", text, re.DOTALL)
     if description:
         result["description"] = description.strip()[:500]
-    result["namespace"] = _first(r"namespace[=:]([a-z0-9-]+)", text, re.IGNORECASE)
+    result["namespace"] = _first_match(r"namespace[=:]([a-z0-9-]+)", text, re.IGNORECASE)
     billing = ("billing", "subscription", "vcpu", "host_count", "infra_usage", "metering", "swatch", "rhsm")
     lower = text.lower()
     result["is_billing"] = any([word in lower for word in billing])
@@ -499,7 +499,7 @@ def parse_prometheus_alert(message):
         "silence": r'href="(https://alertmanager[^"]+silences[^"]+)"',
     }
     for kind, pattern in links.items():
-        link = _first(pattern, text)
+        link = _first_match(pattern, text)
         if link:
             result["links"][kind] = link
     return result
@@ -517,13 +517,13 @@ def extract_billing_event_number(jira_output):
 def parse_quay_manifest(output):
     if not output or "not found" in output.lower():
         return None
-    digest = _first(r"sha256:([a-f0-9]{64})", output)
+    digest = _first_match(r"sha256:([a-f0-9]{64})", output)
     return {"digest": digest, "full_digest": f"sha256:{digest}"} if digest else None
 
 
 # The first ephemeral namespace in a text.
 def extract_ephemeral_namespace(output):
-    return _first(r"(ephemeral-[a-z0-9]+)", str(output).lower() if output else None)
+    return _first_match(r"(ephemeral-[a-z0-9]+)", str(output).lower() if output else None)
 
 
 # A commit: behind `SHA:`, else a full hash, else a short one.
@@ -531,9 +531,9 @@ def extract_git_sha(text):
     import re
 
     return (
-        _first(r"SHA[:\s]+`?([a-f0-9]{7,40})`?", text, re.IGNORECASE)
-        or _first(r"\b([a-f0-9]{40})\b", text)
-        or _first(r"\b([a-f0-9]{7,12})\b", text)
+        _first_match(r"SHA[:\s]+`?([a-f0-9]{7,40})`?", text, re.IGNORECASE)
+        or _first_match(r"\b([a-f0-9]{40})\b", text)
+        or _first_match(r"\b([a-f0-9]{7,12})\b", text)
     )
 
 
@@ -557,7 +557,7 @@ def parse_error_logs(logs, max_errors=5):
 
 # The number behind `-v` at the end of a name.
 def extract_version_suffix(text):
-    number = _first(r"-v(\d+)$", text)
+    number = _first_match(r"-v(\d+)$", text)
     return int(number) if number else None
 
 
@@ -569,7 +569,7 @@ def get_next_version(branches, base_name):
 
 # The commit that a namespace is deployed from.
 def parse_deploy_clowder_ref(content, namespace_pattern="tower-analytics-prod"):
-    return _first(rf"\$ref:.*{namespace_pattern}\.yml\s*\n\s*ref:\s*([a-f0-9]+)", content)
+    return _first_match(rf"\$ref:.*{namespace_pattern}\.yml\s*\n\s*ref:\s*([a-f0-9]+)", content)
 
 
 # The same file with another commit there, and whether there was one.
@@ -662,7 +662,7 @@ def find_full_conflict_marker(content, ours, theirs):
     import re
 
     sides = re.escape(ours) + r"=======\n" + re.escape(theirs)
-    return _first(r"(<<<<<<<[^\n]*\n" + sides + r">>>>>>>[^\n]*\n?)", content)
+    return _first_match(r"(<<<<<<<[^\n]*\n" + sides + r">>>>>>>[^\n]*\n?)", content)
 
 
 # Comments as (author, time, text): `name commented 2026-01-31 12:00:00` at the start of any
@@ -695,7 +695,7 @@ def find_transition_name(transitions_text, target_variations=None):
         return None
     words = ["Done", "Close", "Resolve", "Complete"] if target_variations is None else target_variations
     for word in words:
-        name = _first(rf"({re.escape(word)}[^,\n]*)", transitions_text, re.IGNORECASE)
+        name = _first_match(rf"({re.escape(word)}[^,\n]*)", transitions_text, re.IGNORECASE)
         if name:
             return name.strip()
     return None

@@ -194,6 +194,7 @@ impl Stage {
                 clock: Arc::new(self.clock.clone()),
                 nudge: self.nudge.subscribe(),
                 call_timeout: self.call_timeout,
+                interpreter: None,
                 after_commit: self.after_commit.clone(),
             },
             watchers,

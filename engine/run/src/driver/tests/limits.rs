@@ -158,12 +158,14 @@ async fn a_flood_of_lines_holds_nothing_up() {
     });
     let mut running = stage.drive(Entry::Fresh);
     stage.until("step_completed b").await;
+    // However fast the loop is, the flood is faster at some time.
+    let mut said = false;
+    while !said {
+        let notice = running.notices.recv().await.expect("the flood goes on");
+        said = matches!(notice, Notice::Line { line, .. } if line.contains("lines not shown]"));
+    }
     stage.journal.ask(crate::store::Ask::Cancel { reason: String::new() });
     stage.until("skill_cancelled").await;
-    let said = running.told().into_iter().any(
-        |notice| matches!(notice, Notice::Line { line, .. } if line.ends_with("lines not shown] line 0") || line.contains("lines not shown]")),
-    );
-    assert!(said);
     assert_eq!(running.outcome().await.unwrap(), Outcome::Cancelled);
 }
 

@@ -139,6 +139,27 @@ fn retries_wait_and_keep_their_arguments() {
 }
 
 #[test]
+fn retries_ask_their_condition() {
+    let mut world = World::new(steps(&json!([
+        {"name": "twice", "tool": "fail_5", "on_error": "continue", "retry": {
+            "attempts": 9, "when": "error.kind == 'transient' and 'again' in error.message and attempt < 2"}},
+        {"name": "never", "tool": "fail_2", "on_error": "continue", "retry": {"attempts": 9, "when": "error.details"}},
+        {"name": "other", "tool": "fail_always", "on_error": "continue", "retry": {"attempts": 9, "when": "true"}},
+        {"name": "unclear", "tool": "fail_2", "retry": {"attempts": 9, "when": "error.message + 1"}},
+    ])));
+    assert_snapshot!(world.run().story());
+}
+
+#[test]
+fn missing_arguments_are_null_where_that_means_something() {
+    let mut world = World::new(steps(&json!([
+        {"name": "off", "tool": "echo", "condition": "false"},
+        {"name": "told", "tool": "echo", "nullable": ["a"], "args": {"a": "{{ off }}", "b": "{{ off }}", "c": 1}},
+    ])));
+    assert_snapshot!(world.run().story());
+}
+
+#[test]
 fn retries_end_with_their_attempts_and_only_cover_their_kinds() {
     let mut world = World::new(steps(&json!([
         {"name": "short", "tool": "fail_5", "retry": {"attempts": 2}, "on_error": "continue"},

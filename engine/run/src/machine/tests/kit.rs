@@ -38,7 +38,9 @@ fn step(sparse: &Value, index: usize) -> Value {
     if let Some(tool) = full.as_object_mut().and_then(|full| full.remove("tool")) {
         let args = full.as_object_mut().and_then(|full| full.remove("args")).unwrap_or(json!({}));
         let reconcile = full.as_object_mut().and_then(|full| full.remove("reconcile"));
-        full["action"] = json!({"tool": {"tool": tool, "args": args, "reconcile": reconcile}});
+        let nullable = full.as_object_mut().and_then(|full| full.remove("nullable")).unwrap_or(json!([]));
+        full["action"] =
+            json!({"tool": {"tool": tool, "args": args, "nullable": nullable, "reconcile": reconcile}});
     }
     if let Some(block) = full.as_object_mut().and_then(|full| full.remove("block")) {
         full["action"] = json!({"compute": {"block": super::blocks::block(&block)}});

@@ -188,6 +188,7 @@ const NAMES: [&str; 4] = ["commit", "namespace", "port", "url"];
 fn template_problem(text: &str) -> Option<String> {
     match Template::parse(&Value::from(text)) {
         Err(error) => Some(format!("this is not a template: {}", error.message)),
+        Ok(template) if template.has_python() => Some("this is Python, which does not run here".to_owned()),
         Ok(template) => {
             let unknown = template.references().into_iter().find(|name| !NAMES.contains(&name.as_str()))?;
             Some(format!("there is no `{unknown}` here; there are `{}`", NAMES.join("`, `")))

@@ -95,6 +95,7 @@ fn what_is_not_there_is_written_differently() {
         ("x = re.sub(p, f, string=t, flags=re.I)", "x = _re_sub(p, f, string=t, flags=re.I)"),
         ("x = re.sub(p, 'a', t)", "x = re.sub(p, 'a', t)"),
         ("x = p.sub(lambda m: '', t.u)", "x = _re_sub(p, lambda m: '', _attr(t, \"u\"))"),
+        ("x = (p).sub((lambda m: ''), t)", "x = _re_sub((p), (lambda m: ''), t)"),
         ("x = p.sub('', t)", "x = p.sub('', t)"),
         ("x = '%s' % a.b", "x = _percent('%s' , _attr(a, \"b\"))"),
         ("x = ('%s'\n '%d') % (a, b)", "x = _percent(('%s'\n '%d') , (a, b))"),
@@ -103,13 +104,16 @@ fn what_is_not_there_is_written_differently() {
         ("x = datetime.utcnow().year", "x = _attr(_utcnow(), \"year\")"),
         ("import datetime\nx = datetime.datetime.fromtimestamp(1)", "import datetime\nx = _fromtimestamp(1)"),
         ("x = {'a': 1} | b", "x = {**{'a': 1} , ** b}"),
-        ("x |= {'a': 1}", "x.update({'a': 1})"),
+        ("x |= {'a': 1}", "x.update( {'a': 1})"),
+        ("x[0] |= ({'a': y.z})", "x[0].update( ({'a': _attr(y, \"z\")}))"),
         ("x = a | b", "x = a | b"),
         ("del x", "x = None"),
         ("del x['a'], y", "x.pop('a'); y = None"),
         ("x = map(str.lower, a)", "x = map((lambda _x, *_a, **_k: _x.lower(*_a, **_k)), a)"),
         ("x = max(n, key=n.get)", "x = max(n, key=(lambda *_a: n.get(*_a)))"),
         ("x = t.format_map(v)", "x = t.format(**v)"),
+        ("x = t.u.format_map((v))", "x = _attr(t, \"u\").format(**(v))"),
+        ("del (x), (y[0])", "x = None; y.pop(0)"),
         ("x = 'a' in dir()", "x = 'a' in _dir()"),
         ("a = 1\nx = 'a' in dir()", "a = 1\nx = 'a' in (_dir() + _bound(a=lambda: a))"),
         ("x = 'ctx' not in locals()", "x = 'ctx' not in _dir()"),
@@ -312,5 +316,5 @@ proptest! {
 }
 
 const PIECES: &str = "(x|ctx|\\.y|\\.get\\('k'\\)|\\[0\\]|\\(|\\)| = | in dir\\(\\)|'x'|\"%s\" % | \\| \\{\\}|f'\\{x\\.y\\}'|\
-next\\(i for i in x\\)|re\\.sub\\(a, b, c\\)|del |, |\n|\n    |if x:|else:|for x in ctx:|def f\\(a\\):|return |lambda: |\
+next\\(i for i in x\\)| \\|= \\(\\{\\}\\)|\\.format_map\\(\\(x\\)\\)|\\(x\\)\\.sub\\(\\(lambda: 1\\), x\\)|re\\.sub\\(a, b, c\\)|del |, |\n|\n    |if x:|else:|for x in ctx:|def f\\(a\\):|return |lambda: |\
 import re|from scripts import parsers as p|not | and | := |1|str\\.lower|#|\\\\|é|\\*\\*|\\{|\\}|:|class A:|try:|except E:|global x){0,24}";

@@ -173,9 +173,9 @@ impl<'a> Walk<'a> {
         } else {
             self.edits.insert(start(method), "_re_sub(");
             self.visit_expr(&method.value);
-            let first = call.arguments.args.first().map_or_else(|| end(call), start);
-            let named = call.arguments.keywords.first().map_or_else(|| end(call), start);
-            self.edits.replace(end(&*method.value)..first.min(named), ", ");
+            let open = start(&call.arguments);
+            let dot = self.mark(end(&*method.value)..open, '.');
+            self.edits.replace(dot..open + 1, ", ");
         }
         self.arguments(&call.arguments);
         true
@@ -202,7 +202,7 @@ impl<'a> Walk<'a> {
         let ("format_map", [values]) = (method.attr.as_str(), &*call.arguments.args) else { return false };
         self.visit_expr(&method.value);
         self.edits.replace(span(method.attr.range), "format");
-        self.edits.insert(start(values), "**");
+        self.edits.insert(start(&call.arguments) + 1, "**");
         self.visit_expr(values);
         true
     }

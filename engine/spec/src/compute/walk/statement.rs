@@ -194,7 +194,8 @@ impl<'a> Walk<'a> {
         if merges && matches!(*change.target, Expr::Name(_) | Expr::Subscript(_)) {
             // Mappings cannot be merged with `|` here.
             self.visit_expr(&change.target);
-            self.edits.replace(end(&*change.target)..start(&*change.value), ".update(");
+            let operator = self.mark(end(&*change.target)..start(&*change.value), '=');
+            self.edits.replace(end(&*change.target)..operator + 1, ".update(");
             self.visit_expr(&change.value);
             self.edits.insert(end(change), ")");
             return;

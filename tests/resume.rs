@@ -20,6 +20,7 @@ fn project() -> Aa {
         .skill("reference", include_str!("fixtures/skills/run/reference.yaml"))
         .skill("early", include_str!("fixtures/skills/run/early.yaml"))
         .skill("takeback", include_str!("fixtures/skills/run/takeback.yaml"))
+        .skill("block", include_str!("fixtures/skills/run/block.yaml"))
 }
 
 /// One run in a project of its own, killed once.
@@ -199,6 +200,17 @@ fn the_reference_skill_does_what_it_says() {
 #[test]
 fn killed_after_every_event_a_run_ends_the_same() {
     kill_everywhere("reference", 1, |_, _| {});
+}
+
+#[test]
+fn killed_in_the_middle_of_a_block_a_run_ends_the_same() {
+    let (end, events) = undisturbed("block");
+    assert_eq!(end.event, "skill_completed");
+    assert_eq!(end.outputs, json!({"wrote": "wrote two", "attempts": null}));
+    assert_eq!(end.trace, ["-one", "last 9", "two"]);
+    // Start and end of the run, of its three steps, and of the block's two calls.
+    assert_eq!(events, 12);
+    kill_everywhere("block", 1, |_, _| {});
 }
 
 #[test]

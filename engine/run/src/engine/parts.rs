@@ -85,6 +85,7 @@ impl Parts {
 
     /// Runs blocks, if this build can; no worker is started before the first block.
     #[cfg(feature = "compute")]
+    #[expect(clippy::unnecessary_wraps, reason = "a build without workers has none")]
     fn computer(&self) -> Option<Arc<dyn Computer>> {
         Some(Arc::new(self.workers.clone()))
     }

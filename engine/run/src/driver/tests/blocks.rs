@@ -148,7 +148,7 @@ async fn died(calls: &Value, computer: impl Computer + 'static, made: &Arc<Atomi
         let first = count.fetch_add(1, Ordering::SeqCst) == 0;
         async move {
             if first {
-                tokio::time::sleep(Duration::from_secs(600)).await;
+                tokio::time::sleep(Duration::from_mins(10)).await;
             }
             Ok(json!("slow"))
         }
@@ -184,10 +184,13 @@ async fn a_block_is_run_again_and_its_calls_are_not() {
     assert_eq!(runs.load(Ordering::SeqCst), 2);
 }
 
+/// What a block does otherwise when it is run again.
+type Change = fn(&mut Vec<HostCall>);
+
 #[tokio::test]
 async fn a_block_that_strays_when_it_is_run_again_fails() {
     let calls = json!([["echo", {"n": 1}], ["slow", {}]]);
-    let cases: [(fn(&mut Vec<HostCall>), &str); 3] = [
+    let cases: [(Change, &str); 3] = [
         (|calls| calls[0].args["n"] = json!(2), "its call 1 was `echo`, and is `echo` with other arguments"),
         (|calls| calls[0].target = "fail".to_owned(), "its call 1 was `echo`, and is `fail` with other"),
         (Vec::clear, "it made 2 calls, and 0 now"),

@@ -53,7 +53,9 @@ fn stage(events: &[Event], sent: &Arc<AtomicUsize>) -> Stage {
     });
     if !events.is_empty() {
         stage.journal = Arc::new(Memory::new());
-        events.iter().for_each(|event| stage.journal.start(event.clone()));
+        for event in events {
+            stage.journal.start(event.clone());
+        }
     }
     stage
 }

@@ -2,7 +2,7 @@
 
 use aa_spec::tool::ErrorKind;
 use insta::assert_snapshot;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::kit::{World, at, fault, plan, plan_with, steps};
 use crate::compute::{Computed, HostCall};
@@ -397,8 +397,7 @@ fn events_that_do_not_fit_a_block_are_refused() {
     assert!(refused(&world, started("calc/2_send")).is_some());
     assert!(refused(&world, completed).is_some());
 
-    let call =
-        |number: u32, target: &str| HostCall { number, target: target.to_owned(), args: Default::default() };
+    let call = |number: u32, target: &str| HostCall { number, target: target.to_owned(), args: Map::new() };
     let ask = |world: &World, number: u32, target: &str| {
         world
             .machine

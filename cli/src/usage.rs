@@ -85,7 +85,13 @@ fn first_line(text: &str) -> String {
     line.strip_prefix("error: ").unwrap_or(line).replace('\'', "`")
 }
 
+/// What was meant: a slip of the hand is plain, and for the rest clap has its own idea.
 fn suggestion(error: &Error) -> Option<String> {
+    let unknown = text(error, ContextKind::InvalidSubcommand);
+    let (_, here) = command(&unknown);
+    if let Some(meant) = aa_spec::name::slip(&unknown, here.get_subcommands().map(Command::get_name)) {
+        return Some(meant.to_owned());
+    }
     let kinds = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
     kinds.into_iter().find_map(|kind| values(error, kind).into_iter().next())
 }

@@ -262,19 +262,21 @@ impl Checker<'_, '_> {
         }
         let problem = self.unknown("unknown-reference", span, format!("nothing is called `{root}`"));
         let hyphenated = |name: &&str| name.split('-').next() == Some(root) && name.contains('-');
-        let problem =
-            if let Some(name) = self.names.steps.iter().map(|step| step.name.as_str()).find(hyphenated) {
-                problem.hint(format!("write `{}`: in a template `-` is a minus", crate::name::fold(name)))
-            } else {
-                let roots = self.names.roots();
-                match crate::name::suggest(root, roots.iter().copied()) {
-                    Some(_) => problem.suggest(root, roots.iter().copied()),
-                    None if roots.len() > CONTEXT.len() => {
-                        problem.hint("name an earlier step's output, or `inputs.…`")
-                    }
-                    None => problem,
+        let problem = if root == "memory" {
+            // Two looks at it could differ, and nothing would tell afterwards what was seen.
+            problem.hint("read it in a step with `tool: memory_read`, whose result is in the journal")
+        } else if let Some(name) = self.names.steps.iter().map(|step| step.name.as_str()).find(hyphenated) {
+            problem.hint(format!("write `{}`: in a template `-` is a minus", crate::name::fold(name)))
+        } else {
+            let roots = self.names.roots();
+            match crate::name::suggest(root, roots.iter().copied()) {
+                Some(_) => problem.suggest(root, roots.iter().copied()),
+                None if roots.len() > CONTEXT.len() => {
+                    problem.hint("name an earlier step's output, or `inputs.…`")
                 }
-            };
+                None => problem,
+            }
+        };
         self.report(problem);
     }
 

@@ -107,9 +107,9 @@ impl Blocks {
         }
     }
 
-    /// Whether a block gets on, rather than waiting for a call of it.
-    pub(super) fn are_busy(&self) -> bool {
-        !self.over.is_empty() || self.running.values().any(|running| !running.waits)
+    /// How many blocks get on, rather than waiting for a call of theirs.
+    pub(super) fn busy(&self) -> usize {
+        self.over.len() + self.running.values().filter(|running| !running.waits).count()
     }
 
     /// Starts a block.

@@ -104,3 +104,24 @@ async fn a_block_whose_process_dies_at_any_event_comes_to_the_same_end() {
         assert_eq!(sent.load(Ordering::SeqCst), again, "cut after {kept}: {:?}", resumed.story());
     }
 }
+
+#[tokio::test]
+async fn a_run_begins_without_python_and_goes_on_with_it() {
+    let steps = json!([
+        {"name": "look", "tool": "echo", "condition": "env is defined"},
+        {"name": "calc", "tool": "echo", "condition": "any(x > 1 for x in [1, 2])"},
+        {"name": "last", "tool": "echo", "needs": [1]},
+    ]);
+    let stage = Stage::new(&steps).interpreter(workers(Limits::default()));
+    let begun = stage.begun();
+    let story: Vec<String> = begun.iter().map(|event| super::kit::short(&event.body)).collect();
+    assert_eq!(story, ["skill_started", "step_started look"]);
+    for event in begun.into_iter().skip(1) {
+        stage.journal.start(event);
+    }
+    let outcome = stage.drive(Entry::Fresh).outcome().await.unwrap();
+    assert!(matches!(outcome, Outcome::Completed(_)), "{outcome:?}");
+    for step in ["look", "calc", "last"] {
+        assert!(stage.story().contains(&format!("step_completed {step}")), "{:?}", stage.story());
+    }
+}

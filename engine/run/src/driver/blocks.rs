@@ -229,13 +229,14 @@ async fn compute(
     let Some(computer) = shared.computer() else {
         return Err(StepError::new(ErrorKind::Invalid, "this build of `aa` cannot run `compute` steps"));
     };
+    let names = call.names.clone()?;
     let mut host = Replay::new(&call, asks, cancel.clone());
     let stop = host.stop.clone();
     let deadline = call.deadline;
     let job = Job {
         block: call.block,
         file: call.skill,
-        names: call.names,
+        names,
         known: call.known,
         now: call.now,
         deadline: shared.instant(deadline),

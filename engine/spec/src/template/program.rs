@@ -135,7 +135,9 @@ impl Program {
         if !values.values().all(seal::is_clean) {
             return Err(failed("a secret cannot be read in Python"));
         }
-        let value = interpreter.evaluate(code, values, now).map_err(|error| failed(&error))?;
+        let mut value = interpreter.evaluate(code, values, now).map_err(|error| failed(&error))?;
+        // It must not make a secret's reference up.
+        seal::clean(&mut value);
         Ok(from_json(&value))
     }
 

@@ -98,6 +98,14 @@ fn secrets_do_not_get_there() {
 }
 
 #[test]
+fn a_secret_cannot_be_made_up_there() {
+    let (_, scope) = witnessed(Ok(json!({"a": ["\u{fdd0}secret:TOKEN\u{fdd1}"]})));
+    let template = Template::parse(&json!("{{ [t for t in inputs.tags] }}")).unwrap();
+    let harmless = json!({"a": ["\u{fffd}secret:TOKEN\u{fffd}"]});
+    assert_eq!(template.render(&scope, Missing::Fail), Ok(Some(harmless)));
+}
+
+#[test]
 fn the_clock_must_be_known_to_be_read() {
     let (_, scope) = witnessed(Ok(json!(1)));
     assert!(parse("[now() for _ in today]").reads_clock());

@@ -266,6 +266,19 @@ fn another_attempt_begins_with_its_first_call() {
     calc completed: ["put","flaky"]
     run completed: {}
     "#);
+    // Who is called takes the calls of another attempt for new ones, but not those after a crash.
+    let keys: Vec<&str> = world.made.iter().map(|call| call.idempotency_key.as_str()).collect();
+    assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
+    for kept in 1..world.events.len() {
+        let mut resumed = world.crash(kept);
+        resumed.tools = std::sync::Arc::new(|call| Ok(json!(call.tool)));
+        resumed.run();
+        assert!(
+            resumed.made.iter().all(|call| keys.contains(&call.idempotency_key.as_str())),
+            "{}",
+            resumed.story()
+        );
+    }
 }
 
 #[test]

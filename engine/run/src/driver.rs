@@ -21,8 +21,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aa_spec::compute::Interpreter;
+use aa_spec::compute::{Failure, Interpreter};
 use aa_spec::plan::Plan;
+use aa_spec::tool::ErrorKind;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -196,9 +197,9 @@ impl Later {
 }
 
 impl Interpreter for Later {
-    fn evaluate(&self, _: &str, _: Map<String, Value>, _: i64) -> Result<Value, String> {
+    fn evaluate(&self, _: &str, _: Map<String, Value>, _: i64) -> Result<Value, Failure> {
         self.0.store(true, Ordering::Relaxed);
-        Err("Python does not run here".to_owned())
+        Err(Failure { kind: ErrorKind::Invalid, message: "Python does not run here".to_owned() })
     }
 }
 

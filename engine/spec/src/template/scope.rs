@@ -104,7 +104,7 @@ impl Scope {
     /// JSON cannot hold it, or not within the limits of an evaluation.
     pub fn json(&self, name: &str) -> Option<Result<Json, EvalError>> {
         let value = to_json(&self.frame.get(name)?, &mut Budget::new());
-        Some(value.map_err(|error| EvalError { message: reason(&error) }))
+        Some(value.map_err(|error| EvalError::invalid(reason(&error))))
     }
 
     /// Every top-level name whose value is not null, in alphabetical order.

@@ -19,7 +19,7 @@ mod veil;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aa_spec::compute::{Failure, Interpreter};
 use aa_spec::plan::Plan;
@@ -41,6 +41,9 @@ use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::machine::{Command, Machine, Misfit};
 use crate::store::{Lease, Request, Store, StoreError};
 use crate::tool::Tool;
+
+/// How long the machine may decide things before they are made durable.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// One run about to be driven.
 pub struct Drive {
@@ -246,7 +249,7 @@ impl Driver {
     async fn run(&mut self) -> Result<Outcome, StoreError> {
         self.enter()?;
         loop {
-            self.advance()?;
+            let more = self.advance()?;
             self.commit().await?;
             if let Some(ending) = self.run.machine.ending() {
                 let outcome = outcome(ending);
@@ -254,6 +257,12 @@ impl Driver {
                     self.give_back().await?;
                 }
                 return Ok(outcome);
+            }
+            if more {
+                // Others share this thread, and someone may want the run to end.
+                tokio::task::yield_now().await;
+                self.read_inbox()?;
+                continue;
             }
             if let Some(outcome) = self.park().await? {
                 return Ok(outcome);
@@ -277,15 +286,20 @@ impl Driver {
         self.read_inbox()
     }
 
-    /// Lets the machine say everything that follows from what has happened.
-    fn advance(&mut self) -> Result<(), StoreError> {
+    /// Lets the machine say everything that follows from what has happened, or as much as
+    /// it can in a while: what it evaluates may take long. True when there may be more.
+    fn advance(&mut self) -> Result<bool, StoreError> {
+        let began = Instant::now();
         while let Some(command) = self.run.machine.poll(self.now()) {
             match command {
                 Command::Record(body) => self.record(body, None)?,
                 order => self.orders.push(order),
             }
+            if began.elapsed() >= SLICE {
+                return Ok(true);
+            }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Makes what has happened durable; only then it has consequences.

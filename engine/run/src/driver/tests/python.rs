@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use aa_spec::compute::{Failure, Interpreter};
 use serde_json::{Map, Value, json};
 
 use super::journal::Memory;
@@ -124,4 +126,27 @@ async fn a_run_begins_without_python_and_goes_on_with_it() {
     for step in ["look", "calc", "last"] {
         assert!(stage.story().contains(&format!("step_completed {step}")), "{:?}", stage.story());
     }
+}
+
+/// Takes its time for every expression, and says no.
+struct Tardy(Arc<AtomicUsize>);
+
+impl Interpreter for Tardy {
+    fn evaluate(&self, _: &str, _: Map<String, Value>, _: i64) -> Result<Value, Failure> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(20));
+        Ok(Value::Bool(false))
+    }
+}
+
+#[tokio::test]
+async fn a_run_can_be_cancelled_between_many_expressions() {
+    let step = |number: u32| json!({"name": format!("s{number}"), "tool": "echo", "condition": "any(x for x in [1])"});
+    let evaluated = Arc::new(AtomicUsize::new(0));
+    let stage = Stage::new(&(0..100).map(step).collect()).interpreter(Tardy(Arc::clone(&evaluated)));
+    let running = stage.drive(Entry::Fresh);
+    stage.until("step_skipped s0").await;
+    stage.journal.ask(Ask::Cancel { reason: String::new() });
+    assert_eq!(running.outcome().await.unwrap(), Outcome::Cancelled);
+    assert!(evaluated.load(Ordering::SeqCst) < 100);
 }

@@ -394,7 +394,12 @@ impl Driver {
                 }
                 ended.into_iter().try_for_each(|ended| self.settle(ended))
             }
-            Wake::Block(News::Over(over)) => over.into_iter().try_for_each(|over| self.settle_block(over)),
+            Wake::Block(News::Over(over)) => {
+                for line in self.lines.waiting() {
+                    self.show(line)?;
+                }
+                over.into_iter().try_for_each(|over| self.settle_block(over))
+            }
             Wake::Block(News::Ask(ask)) => self.host_call(ask),
             Wake::Inbox => self.read_inbox(),
             Wake::Timer => Ok(()),

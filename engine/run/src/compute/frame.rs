@@ -62,10 +62,10 @@ pub(super) enum Reply {
         /// What it printed.
         printed: String,
     },
-    /// It raised an exception.
-    Raised(Raised),
-    /// It used more than it may.
-    Limit(Limit),
+    /// It raised an exception, after it had printed this.
+    Raised(Raised, String),
+    /// It used more than it may, after it had printed this.
+    Limit(Limit, String),
     /// The worker cannot do what it was told.
     Fault(String),
 }

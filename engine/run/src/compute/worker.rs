@@ -99,14 +99,14 @@ impl Worker {
         let bounds = Bounds { time, memory: self.memory, depth: task.depth, printed: task.printed };
         let program = match self.program(&task.code) {
             Ok(program) => program,
-            Err(ended) => return ended.into(),
+            Err(ended) => return failed(ended, String::new()),
         };
         let mut printed = String::new();
         let mut view = View { task, socket: &mut self.socket, reads: Vec::new(), calls: 0 };
         match program.run(&bounds, &mut view, &mut printed) {
-            Ok(value) if frame::is_longer(&value, task.output) => Reply::Limit(Limit::Output),
+            Ok(value) if frame::is_longer(&value, task.output) => Reply::Limit(Limit::Output, printed),
             Ok(value) => Reply::Done { value, reads: view.reads, printed },
-            Err(ended) => ended.into(),
+            Err(ended) => failed(ended, printed),
         }
     }
 
@@ -190,11 +190,10 @@ impl View<'_> {
     }
 }
 
-impl From<Ended> for Reply {
-    fn from(ended: Ended) -> Self {
-        match ended {
-            Ended::Raised(raised) => Self::Raised(raised),
-            Ended::Limit(limit) => Self::Limit(limit),
-        }
+/// A block that comes to nothing.
+fn failed(ended: Ended, printed: String) -> Reply {
+    match ended {
+        Ended::Raised(raised) => Reply::Raised(raised, printed),
+        Ended::Limit(limit) => Reply::Limit(limit, printed),
     }
 }

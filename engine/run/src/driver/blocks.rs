@@ -230,7 +230,7 @@ async fn compute(
         return Err(StepError::new(ErrorKind::Invalid, "this build of `aa` cannot run `compute` steps"));
     };
     let names = call.names.clone()?;
-    let mut host = Replay::new(&call, asks, cancel.clone());
+    let mut host = Replay::new(&shared, &call, asks, cancel.clone());
     let stop = host.stop.clone();
     let deadline = call.deadline;
     let job = Job {
@@ -282,6 +282,7 @@ async fn limited(
 
 /// Answers a block's calls: those that it has made before from what is known of them.
 struct Replay {
+    shared: Arc<Shared>,
     step: StepPath,
     attempt: u32,
     /// Calls that have ended, in order.
@@ -304,8 +305,14 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(call: &ComputeCall, asks: mpsc::UnboundedSender<Ask>, cancel: CancellationToken) -> Self {
+    fn new(
+        shared: &Arc<Shared>,
+        call: &ComputeCall,
+        asks: mpsc::UnboundedSender<Ask>,
+        cancel: CancellationToken,
+    ) -> Self {
         Self {
+            shared: Arc::clone(shared),
             step: call.step.clone(),
             attempt: call.attempt,
             made: call.done.clone(),
@@ -378,6 +385,10 @@ impl Replay {
 
 #[async_trait]
 impl Host for Replay {
+    fn printed(&mut self, text: &str) {
+        text.lines().for_each(|line| self.shared.show(&self.step, line));
+    }
+
     async fn call(&mut self, mut call: HostCall) -> Result<Value, StepError> {
         // A block must not make a secret's reference up.
         call.args.values_mut().for_each(seal::clean);

@@ -94,8 +94,8 @@ fn exchange(worker: &mut Worker, order: &[u8], longest: usize) -> io::Result<Rep
 fn end(reply: Reply) -> Result<Value, Failure> {
     match reply {
         Reply::Done { value, .. } => Ok(value),
-        Reply::Raised(raised) => Err(invalid(explain(&raised))),
-        Reply::Limit(limit) => Err(over(limit)),
+        Reply::Raised(raised, _) => Err(invalid(explain(&raised))),
+        Reply::Limit(limit, _) => Err(over(limit)),
         Reply::Fault(what) => Err(invalid(what)),
         Reply::Call { .. } => Err(over(Limit::Calls)),
     }

@@ -124,6 +124,9 @@ impl<'a> Run<'a> {
                     order = encode(&answer?).map_err(|error| self.no_worker(&error))?;
                 }
                 reply => {
+                    if let Reply::Raised(_, printed) | Reply::Limit(_, printed) = &reply {
+                        host.printed(printed);
+                    }
                     self.keep(worker, socket);
                     return self.end(reply);
                 }
@@ -192,13 +195,13 @@ impl<'a> Run<'a> {
             Reply::Done { value, reads, printed } => {
                 return Ok(Computed { value, reads, printed: printed.lines().map(str::to_owned).collect() });
             }
-            Reply::Raised(raised) => {
+            Reply::Raised(raised, _) => {
                 let failed = self.answered.iter().rev().find_map(|answered| answered.answer.as_ref().err());
                 let failed = failed.map(|error| (failure::exception(error), error));
                 let failed = failed.as_ref().map(|(text, error)| (text.as_str(), *error));
                 failure::raised(&raised, self.place, failed)
             }
-            Reply::Limit(limit) => failure::limit(limit, &self.shared.limits, self.place),
+            Reply::Limit(limit, _) => failure::limit(limit, &self.shared.limits, self.place),
             Reply::Fault(what) => self.refused(ErrorKind::Permanent, &what),
             Reply::Call { .. } => self.refused(ErrorKind::Permanent, "a call where an end was due"),
         }))

@@ -12,7 +12,7 @@ use super::kit::Stage;
 use crate::compute::Limits;
 use crate::compute::tests::workers;
 use crate::driver::{Entry, Park};
-use crate::engine::Outcome;
+use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Resolution, StepPath};
 use crate::store::Ask;
 
@@ -149,4 +149,21 @@ async fn a_run_can_be_cancelled_between_many_expressions() {
     stage.journal.ask(Ask::Cancel { reason: String::new() });
     assert_eq!(running.outcome().await.unwrap(), Outcome::Cancelled);
     assert!(evaluated.load(Ordering::SeqCst) < 100);
+}
+
+#[tokio::test]
+async fn what_a_failed_block_has_printed_is_shown() {
+    let code = "print('before')\nprint('it')\n1 / 0";
+    let block = json!({"source": code, "code": code, "line": 1});
+    let steps = json!([{"name": "calc", "action": {"compute": {"block": block}}}]);
+    let stage = Stage::new(&steps).computer(workers(Limits::default()));
+    let mut running = stage.drive(Entry::Fresh);
+    stage.until("skill_failed").await;
+    let story = running.told().into_iter().filter_map(|notice| match notice {
+        Notice::Line { line, .. } => Some(line),
+        Notice::Event(event) if event.body.step().is_some() => Some(super::kit::short(&event.body)),
+        Notice::Event(_) => None,
+    });
+    let story: Vec<String> = story.collect();
+    assert_eq!(story, ["step_started calc", "before", "it", "step_failed calc"]);
 }

@@ -87,6 +87,36 @@ steps:
 }
 
 #[test]
+fn what_decides_about_a_step_is_never_lost() {
+    let meant = |steps: &str| {
+        meaning(&Source::new("x.yaml", format!("name: x\ndescription: d\nsteps:\n{steps}")))
+    };
+    let then = "  - name: a\n    condition: outer\n    then:\n      - {id: b, tool: t, condition: INNER}\n      - return: 1\n";
+    for (inner, both) in [
+        ("false", "(outer) and (false)"),
+        ("'{{ x }} == 1'", "(outer) and (x == 1)"),
+        ("0", "Number(0)"),
+        ("~", "\"outer\""),
+    ] {
+        let meant = meant(&then.replace("INNER", inner));
+        assert!(meant.contains(both), "{inner}: {meant}");
+    }
+    let meant = meant(
+        "  - {name: a, tool: t, retry: {attempts: 2, when: \"error.code == 'x-{{ y }}'\"}}\n",
+    );
+    assert!(meant.contains("error.code == ('x-' ~ y)"), "{meant}");
+}
+
+#[test]
+fn checks_beside_success_are_kept() {
+    for checks in ["{expect_success: true, pattern: ok}", "[{expect_success: true, pattern: ok, message: no}]"] {
+        let text = format!("name: x\ndescription: d\nsteps: [{{name: a, tool: t, validate: {checks}}}]\n");
+        let found = report(&text);
+        assert!(found.contains("validate-form") && found.contains("unknown-key «pattern»"), "{found}");
+    }
+}
+
+#[test]
 fn our_own_shapes_are_left_alone() {
     let text = "name: own\ndescription: d\nversion: \"1.0\"\ninputs: []\nsteps:\n  - name: a\n    tool: read\n    condition: \"{{ inputs.x == 6 }}\"\n    validate: [{condition: a, message: none}]\n  - {name: b, then: [{return: 1}]}\noutputs: [{name: a, value: 1}]\n";
     assert_eq!(report(text), "");

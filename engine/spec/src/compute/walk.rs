@@ -138,7 +138,8 @@ impl<'a> Walk<'a> {
 
     /// Whether an expression is a built-in function or word of that name.
     fn is_builtin(&self, expression: &Expr, name: &str) -> bool {
-        matches!(expression, Expr::Name(found) if found.id == name) && self.is_free(name)
+        let Expr::Name(found) = expression else { return false };
+        self.scopes.word(&found.id) == Some(name) || found.id == name && self.is_free(name)
     }
 
     /// One level down, unless that is too deep.

@@ -111,6 +111,10 @@ fn what_is_not_there_is_written_differently() {
         ("del x['a'], y", "x.pop('a'); y = None"),
         ("x = map(str.lower, a)", "x = map((lambda _x, *_a, **_k: _x.lower(*_a, **_k)), a)"),
         ("x = max(n, key=n.get)", "x = max(n, key=(lambda *_a: n.get(*_a)))"),
+        ("x = str(n.count)", "x = str(_attr(n, \"count\"))"),
+        ("x = max(n.count, 1)", "x = max(_attr(n, \"count\"), 1)"),
+        ("x = list(map(n.get, a))", "x = list(map((lambda *_a: n.get(*_a)), a))"),
+        ("a.sort(key=n.index)", "a.sort(key=(lambda *_a: n.index(*_a)))"),
         ("x = t.format_map(v)", "x = t.format(**v)"),
         ("x = t.u.format_map((v))", "x = _attr(t, \"u\").format(**(v))"),
         ("del (x), (y[0])", "x = None; y.pop(0)"),
@@ -152,6 +156,30 @@ fn imports_from_elsewhere_become_words_of_the_prelude() {
     for (before, after) in changed {
         assert_eq!(code(before), after, "{before}");
     }
+}
+
+#[test]
+fn imported_words_are_known_by_every_name() {
+    for (source, name) in [
+        ("from scripts.common import memory\nx = memory.read_memory('a')", "memory"),
+        ("import scripts.common.memory as mem\nx = mem.read_memory('a')", "mem"),
+        ("from scripts.common import memory as m\ndef f():\n    return m.read_memory('a')", "m"),
+        ("def f():\n    from scripts.common import memory\n    return memory.read_memory('a')", "memory"),
+        (
+            "try:\n    from scripts.common import memory\nexcept ImportError:\n    memory = None\nx = memory.read_memory('a')",
+            "memory",
+        ),
+    ] {
+        let found = reading(source);
+        let calls: Vec<&str> = found.calls.iter().map(|call| call.name.as_str()).collect();
+        assert_eq!(calls, ["memory_read"], "{source}");
+        let handed_on = told(&format!("{source}\ny = {name}"));
+        assert!(handed_on.contains("compute-callee"), "{source}: {handed_on}");
+    }
+    let parsers = reading("from server import parsers as p\nx = p.slugify_text('a b')");
+    assert!(parsers.imports.contains("parsers.slugify_text"), "{:?}", parsers.imports);
+    let dotted = "import scripts.common.memory\nx = scripts.common.memory.read_memory('a')";
+    assert!(told(dotted).contains("as memory"), "{}", told(dotted));
 }
 
 #[test]

@@ -117,11 +117,14 @@ impl<'a> Walk<'a> {
     /// Notes that a name is read.
     pub(super) fn read(&mut self, root: &ExprName, path: Vec<Segment>, at: Range<usize>, guarded: bool) {
         let name = root.id.as_str();
+        if let Some(word) = self.scopes.word(name) {
+            return self.word(word, span(root.range));
+        }
         let is_value = (self.setting.is_value)(name);
         match self.scopes.owner(name) {
             Owner::Perhaps | Owner::Outside if is_value => {}
             Owner::Inner | Owner::Block | Owner::Perhaps => return,
-            Owner::Outside if vocabulary::word(name).is_some() => return self.word(root),
+            Owner::Outside if vocabulary::word(name).is_some() => return self.word(name, span(root.range)),
             Owner::Outside if vocabulary::BUILTINS.contains(&name) => return,
             Owner::Outside => {
                 if let Some(advice) = vocabulary::instead(name) {
@@ -136,27 +139,27 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes a word of the prelude, and what it may call.
-    fn word(&mut self, root: &ExprName) {
-        let Some(word) = vocabulary::word(&root.id) else { return };
-        self.import(&root.id);
-        if matches!(root.id.as_str(), "call_tool" | "memory" | "run_skill") {
+    fn word(&mut self, name: &str, at: Range<usize>) {
+        let Some(word) = vocabulary::word(name) else { return };
+        self.import(name);
+        if matches!(name, "call_tool" | "memory" | "run_skill") {
             // Under another name, nobody would see what it calls.
-            let message = format!("`{}` must be called where it is named", root.id);
+            let message = format!("`{name}` must be called where it is named");
             let hint = format!(
                 "write the call where it is needed, e.g. `{}`",
-                match root.id.as_str() {
+                match name {
                     "call_tool" => "call_tool(\"git_log\", limit=3)",
                     "memory" => "memory.read_memory(\"state/current_work\")",
                     _ => "run_skill(\"build\", {\"mr\": 1})",
                 }
             );
-            self.report(Problem::error("compute-callee", span(root.range), message).hint(hint));
+            self.report(Problem::error("compute-callee", at.clone(), message).hint(hint));
         }
         for tool in word.tools {
-            self.calls_for(tool, &root.id, span(root.range));
+            self.calls_for(tool, name, at.clone());
         }
-        for name in word.reads {
-            self.reads_for(name, span(root.range));
+        for read in word.reads {
+            self.reads_for(read, at.clone());
         }
     }
 

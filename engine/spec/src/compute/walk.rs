@@ -1,6 +1,7 @@
 //! The one walk over a block: names, calls, changes and problems.
 
 mod call;
+mod change;
 mod dialect;
 mod expression;
 mod import;
@@ -38,6 +39,8 @@ pub(super) struct Walk<'a> {
     in_path: bool,
     /// Whether it ends with a `return` of its own somewhere.
     returns: bool,
+    /// What of the skill's values it changes in place.
+    changed: Vec<change::Change>,
     /// A pattern that is compiled over and over has been reported.
     slow: bool,
 }
@@ -58,6 +61,7 @@ impl<'a> Walk<'a> {
             import_nets: 0,
             in_path: false,
             returns: false,
+            changed: Vec::new(),
             slow: false,
         }
     }
@@ -66,6 +70,7 @@ impl<'a> Walk<'a> {
     pub(super) fn block(&mut self, body: &'a [Stmt]) {
         self.visit_body(body);
         let result = self.result();
+        self.lost_changes(&result);
         let line = if self.source.ends_with('\n') || self.source.is_empty() { "" } else { "\n" };
         self.edits.insert(self.source.len(), format!("{line}{result}\n"));
     }
@@ -82,6 +87,8 @@ impl<'a> Walk<'a> {
         names.dedup();
         names.retain(|name| self.scopes.block.names.contains(*name));
         match names.as_slice() {
+            // What an earlier step has left there, perhaps changed.
+            [] if !self.returns && self.only_reads(self.setting.output) => self.setting.output.to_owned(),
             [] => {
                 self.gives_nothing();
                 "None".to_owned()

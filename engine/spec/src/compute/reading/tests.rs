@@ -117,6 +117,7 @@ fn what_is_not_there_is_written_differently() {
         ("a.sort(key=n.index)", "a.sort(key=(lambda *_a: n.index(*_a)))"),
         ("x = t.format_map(v)", "x = t.format(**v)"),
         ("x = t.u.format_map((v))", "x = _attr(t, \"u\").format(**(v))"),
+        ("del g[1, 2], g[(1, 2)]", "g.pop((1, 2)); g.pop((1, 2))"),
         ("del (x), (y[0])", "x = None; y.pop(0)"),
         ("x = 'a' in dir()", "x = 'a' in _dir()"),
         ("a = 1\nx = 'a' in dir()", "a = 1\nx = 'a' in (_dir() + _bound(a=lambda: a))"),
@@ -199,6 +200,24 @@ fn the_result_is_the_output_or_result() {
     assert_eq!(result("def f():\n    result = 1"), "None");
     assert_eq!(reading("result = 1").code, "result = 1\nresult\n");
     assert_eq!(reading("result = 1\n").code, "result = 1\nresult\n");
+}
+
+#[test]
+fn changes_of_the_skills_values_are_the_result_or_lost() {
+    let is_value = |name: &str| ["out", "ctx"].contains(&name);
+    let found = |source: &str| read(source, Setting { output: "out", is_value: &is_value }).unwrap();
+    let result = |source: &str| found(source).code.lines().last().unwrap().to_owned();
+    for changed in ["out['more'] = 6", "out.append(1)", "del out['x']", "out.a.b += 1"] {
+        assert_eq!(result(changed), "out", "{changed}");
+        assert_eq!(found(changed).problems, [], "{changed}");
+        let lost = changed.replace("out", "ctx") + "\nresult = 1";
+        let problems = found(&lost).problems;
+        assert!(matches!(&problems[..], [Problem { code: "compute-lost-change", .. }]), "{lost}: {problems:?}");
+        assert_eq!(found(&(lost + "\nresult = ctx")).problems, []);
+    }
+    assert_eq!(result("return out"), "None");
+    let own = "ctx = ctx or {}\nctx['a'] = 1\nx = other.pop()\nout = 1";
+    assert!(found(own).problems.iter().all(|problem| problem.code != "compute-lost-change"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Comprehension, Expr, ExprAttribute, ExprCall, ExprContext, ExprName, Number, UnaryOp};
+use ruff_python_ast::{Comprehension, Expr, ExprAttribute, ExprCall, ExprContext, ExprName, ExprSubscript, Number, UnaryOp};
 use ruff_text_size::Ranged;
 
 use super::{Walk, end, span, start};
@@ -17,6 +17,11 @@ impl<'a> Walk<'a> {
         let in_path = std::mem::take(&mut self.in_path);
         if !in_path {
             self.path(expression);
+        }
+        if let Expr::Subscript(ExprSubscript { ctx, .. }) | Expr::Attribute(ExprAttribute { ctx, .. }) = expression
+            && *ctx != ExprContext::Load
+        {
+            self.changes(expression);
         }
         match expression {
             Expr::Name(name) if name.ctx == ExprContext::Store => self.set(&name.id),

@@ -72,6 +72,10 @@ impl<'a> Walk<'a> {
                 visitor::walk_stmt(self, statement);
             }
             Stmt::Delete(delete) => self.delete(delete),
+            Stmt::Expr(alone) => {
+                self.changes_by_call(&alone.value);
+                self.visit_expr(&alone.value);
+            }
             Stmt::Match(_) => {
                 self.unsupported(statement, "`match` is not there", "write it with `if` and `elif`");
             }
@@ -213,12 +217,15 @@ impl<'a> Walk<'a> {
             from = end(target);
             match target {
                 Expr::Subscript(item) if !item.slice.is_slice_expr() => {
+                    self.changes(target);
                     self.visit_expr(&item.value);
                     let open = self.mark(end(&*item.value)..start(&*item.slice), '[');
-                    self.edits.replace(open..open + 1, ".pop(");
+                    let is_bare = matches!(&*item.slice, Expr::Tuple(key) if !key.parenthesized);
+                    let (before, after) = if is_bare { (".pop((", "))") } else { (".pop(", ")") };
+                    self.edits.replace(open..open + 1, before);
                     self.visit_expr(&item.slice);
                     let close = self.mark(end(&*item.slice)..from, ']');
-                    self.edits.replace(close..close + 1, ")");
+                    self.edits.replace(close..close + 1, after);
                 }
                 Expr::Name(name) => {
                     self.edits.insert(from, " = None");

@@ -221,7 +221,7 @@ impl Scopes {
         if !self.block.names.contains(name) && !self.is_global(name) {
             return Owner::Outside;
         }
-        if self.certain.contains(name) || !self.runs_here() { Owner::Block } else { Owner::Perhaps }
+        if self.certain.contains(name) { Owner::Block } else { Owner::Perhaps }
     }
 
     /// Whether it names a module or a class of the block.

@@ -41,6 +41,8 @@ pub(super) struct Walk<'a> {
     returns: bool,
     /// What of the skill's values it changes in place.
     changed: Vec<change::Change>,
+    /// Names that it deletes, which leaves them empty.
+    deleted: Vec<(String, Range<usize>)>,
     /// A pattern that is compiled over and over has been reported.
     slow: bool,
 }
@@ -62,6 +64,7 @@ impl<'a> Walk<'a> {
             in_path: false,
             returns: false,
             changed: Vec::new(),
+            deleted: Vec::new(),
             slow: false,
         }
     }
@@ -71,6 +74,7 @@ impl<'a> Walk<'a> {
         self.visit_body(body);
         let result = self.result();
         self.lost_changes(&result);
+        self.half_deleted();
         let line = if self.source.ends_with('\n') || self.source.is_empty() { "" } else { "\n" };
         self.edits.insert(self.source.len(), format!("{line}{result}\n"));
     }
@@ -98,6 +102,17 @@ impl<'a> Walk<'a> {
                 let thunks: Vec<String> = names.iter().map(|name| format!("lambda: {name}")).collect();
                 self.import("_first");
                 format!("_first({})", thunks.join(", "))
+            }
+        }
+    }
+
+    /// Reports names that `dir()` would still show.
+    fn half_deleted(&mut self) {
+        for (name, at) in std::mem::take(&mut self.deleted) {
+            if self.found.asks_all || self.found.asked.iter().any(|(asked, _)| *asked == name) {
+                let message = format!("`del {name}` only empties it here, and `dir()` still has it");
+                let problem = Problem::error("compute-unsupported", at, message);
+                self.report(problem.hint(format!("ask `{name} is not None`")));
             }
         }
     }

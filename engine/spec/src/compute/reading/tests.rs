@@ -103,10 +103,23 @@ fn what_is_not_there_is_written_differently() {
         ("x = text % n", "x = _percent(text , n)"),
         ("x = datetime.utcnow().year", "x = _attr(_utcnow(), \"year\")"),
         ("import datetime\nx = datetime.datetime.fromtimestamp(1)", "import datetime\nx = _fromtimestamp(1)"),
-        ("x = {'a': 1} | b", "x = {**{'a': 1} , ** b}"),
-        ("x |= {'a': 1}", "x.update( {'a': 1})"),
+        ("x = n % 2", "x = n % 2"),
+        ("x = '%d%%' % 50", "x = _percent('%d%%' , 50)"),
+        ("x %= 'a'", "x = _percent(x, 'a')"),
+        ("x %= 'a', 1", "x = _percent(x,( 'a', 1))"),
+        ("x %= 2", "x %= 2"),
+        ("x = {'a': 1} | b", "x = _merge({'a': 1} , b)"),
+        ("x = {} | a | b.c", "x = _merge(_merge({} , a) , _attr(b, \"c\"))"),
+        ("x = f\"{x | {'a': 1}}\"", "x = f\"{_merge(x , {'a': 1})}\""),
+        ("x = {1} | a", "x = {1} | a"),
+        ("x |= {'a': 1}", "x = _merge_into(x, {'a': 1})"),
+        ("x |= e", "x = _merge_into(x, e)"),
+        ("x |= 1", "x |= 1"),
         ("x[0] |= ({'a': y.z})", "x[0].update( ({'a': _attr(y, \"z\")}))"),
-        ("x = a | b", "x = a | b"),
+        ("x = a | b", "x = _merge(a , b)"),
+        ("x = date.fromtimestamp(0)", "x = (lambda *_a: _fromtimestamp(*_a).date())(0)"),
+        ("x = p.sub(up, s)", "x = _re_sub(p, up, s)"),
+        ("x = p.sub('a', s)", "x = p.sub('a', s)"),
         ("del x", "x = None"),
         ("del x['a'], y", "x.pop('a'); y = None"),
         ("x = map(str.lower, a)", "x = map((lambda _x, *_a, **_k: _x.lower(*_a, **_k)), a)"),
@@ -322,6 +335,20 @@ type Y = int
 z = f"{i=} {i.y=}"
 globals()["x"]
 "#;
+
+#[test]
+fn what_is_deleted_must_not_be_asked_for() {
+    assert!(told("x = 1\ndel x\nresult = 'x' in dir()").contains("compute-unsupported at \"x\""));
+    assert!(told("x = 1\ndel x\nresult = dir()").contains("compute-unsupported at \"x\""));
+    assert!(!told("x = 1\ndel x\nresult = 'y' in dir()").contains("compute-unsupported"));
+}
+
+#[test]
+fn functions_may_run_before_the_block_sets_a_name() {
+    let read = told("def f():\n    return ctx.a\nresult = f()\nctx = 1");
+    assert!(read.contains("reads ctx.a doubtful"), "{read}");
+    assert!(!told("ctx = 1\ndef f():\n    return ctx.a\nresult = f()").contains("reads ctx"));
+}
 
 #[test]
 fn a_block_that_gives_nothing_is_doubtful() {

@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
             self.parser(&method.attr);
             return self.arguments(&call.arguments);
         }
-        if self.moment(method) {
+        if self.moment(call, method) {
             return self.arguments(&call.arguments);
         }
         if self.substitution(call, method) || self.format_map(call, method) {

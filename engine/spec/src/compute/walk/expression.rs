@@ -126,7 +126,8 @@ impl<'a> Walk<'a> {
             return self.word(word, span(root.range));
         }
         let is_value = (self.setting.is_value)(name);
-        match self.scopes.owner(name) {
+        let owner = self.scopes.owner(name);
+        match owner {
             Owner::Perhaps | Owner::Outside if is_value => {}
             Owner::Inner | Owner::Block | Owner::Perhaps => return,
             Owner::Outside if vocabulary::word(name).is_some() => return self.word(name, span(root.range)),
@@ -140,7 +141,9 @@ impl<'a> Walk<'a> {
             }
         }
         let path = [vec![Segment::Key(name.to_owned())], path].concat();
-        self.found.mentions.push(Mention { path, span: at, guarded, doubtful: self.nets > 0 });
+        // A function most likely runs when the block has set it.
+        let doubtful = self.nets > 0 || owner == Owner::Perhaps && !self.scopes.runs_here();
+        self.found.mentions.push(Mention { path, span: at, guarded, doubtful });
     }
 
     /// Notes a word of the prelude, and what it may call.

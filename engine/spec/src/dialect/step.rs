@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::output::ACTIONS;
+use super::words::Words;
 use super::{Dialect, edit, tree};
 use crate::fix::Edit;
 use crate::yaml::{Kind, Node};
@@ -87,6 +88,11 @@ impl Dialect<'_> {
                 problem.hint = format!("write `output: {name}`");
                 problem.fix = if in_line { fix.to_vec() } else { Vec::new() };
                 tree::set(step, "output", tree::text(name, value.span));
+            }
+            [name] if name != own && words.has(name) && step.get("output").is_none() => {
+                let message = format!("the result of this step is read as `{name}` and as `{own}`");
+                let problem = self.error("step-outputs", key.span, message);
+                problem.hint = format!("write `output: {name}`, and `{name}` wherever it says `{own}`");
             }
             [] | [_] => {
                 let fix = edit::comment_out(self.source, place);
@@ -173,42 +179,5 @@ fn as_expression(condition: &Node) -> Option<String> {
         Kind::Scalar(Value::String(text)) => Some(crate::template::bare(text).to_owned()),
         Kind::Scalar(Value::Bool(constant)) => Some(constant.to_string()),
         _ => None,
-    }
-}
-
-/// The text of a skill in which names may be mentioned.
-pub(super) struct Words(String);
-
-impl Words {
-    /// Empty when no step asks for them.
-    fn of(root: &Node) -> Self {
-        let mut all = String::new();
-        let steps = root.get("steps").map(Node::items).unwrap_or_default();
-        if steps.iter().all(|step| step.get("outputs").is_none()) {
-            return Self(all);
-        }
-        let mut add = |key: &str, node: &Node| {
-            tree::each_text(node, &mut |text| {
-                // A description is prose, unless it is a template.
-                if key != "description" || text.contains("{{") {
-                    all.push_str(text);
-                    all.push('\n');
-                }
-            });
-        };
-        for (key, value) in root.entries() {
-            if matches!(&*key.value, "steps" | "outputs") {
-                let read = value.items().iter().flat_map(Node::entries);
-                let read = read.filter(|(key, _)| !matches!(&*key.value, "id" | "name" | "outputs"));
-                read.for_each(|(key, value)| add(&key.value, value));
-            }
-        }
-        Self(all)
-    }
-
-    /// Whether a name is mentioned as a word of its own.
-    fn has(&self, name: &str) -> bool {
-        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-        self.0.split(|c| !is_word(c)).any(|word| word == name)
     }
 }

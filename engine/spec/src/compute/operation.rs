@@ -8,7 +8,8 @@ pub(super) fn helper(operator: Operator, left: &Expr, right: &Expr) -> Option<(&
     match operator {
         // `n % 2` is for numbers, unless it is seen to begin with a text.
         Operator::Mod => {
-            let of_numbers = left.is_number_literal_expr() || right.is_number_literal_expr() && !is_text(left);
+            let of_numbers =
+                left.is_number_literal_expr() || right.is_number_literal_expr() && !is_text(left);
             (!of_numbers).then_some(("_percent", '%'))
         }
         Operator::BitOr => (!is_plain(left) && !is_plain(right)).then_some(("_merge", '|')),
@@ -38,6 +39,10 @@ fn is_text(expression: &Expr) -> bool {
 fn is_plain(expression: &Expr) -> bool {
     matches!(
         expression,
-        Expr::NumberLiteral(_) | Expr::BooleanLiteral(_) | Expr::NoneLiteral(_) | Expr::Set(_) | Expr::SetComp(_)
+        Expr::NumberLiteral(_)
+            | Expr::BooleanLiteral(_)
+            | Expr::NoneLiteral(_)
+            | Expr::Set(_)
+            | Expr::SetComp(_)
     )
 }

@@ -154,6 +154,21 @@ pub(super) fn foreign_word(path: &str) -> Option<&'static str> {
     word.filter(|_| is_foreign)
 }
 
+/// Names that functions set for the block, however deep inside.
+#[derive(Default)]
+struct Globals(BTreeSet<String>);
+
+impl<'a> Visitor<'a> for Globals {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        if let Stmt::Global(global) = statement {
+            self.0.extend(global.names.iter().map(ToString::to_string));
+        }
+        visitor::walk_stmt(self, statement);
+    }
+
+    fn visit_expr(&mut self, _: &'a Expr) {}
+}
+
 /// What kind of body it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
@@ -190,7 +205,10 @@ pub(super) struct Scopes {
 
 impl Scopes {
     pub(super) fn new(body: &[Stmt]) -> Self {
-        Self { block: Bound::of(body), inner: Vec::new(), certain: BTreeSet::new() }
+        let (mut block, mut globals) = (Bound::of(body), Globals::default());
+        globals.visit_body(body);
+        block.names.extend(globals.0);
+        Self { block, inner: Vec::new(), certain: BTreeSet::new() }
     }
 
     pub(super) fn enter(&mut self, body: Body, bound: Bound) {

@@ -67,8 +67,14 @@ fn a_fix_says_what_was_meant_and_no_more() {
     for (before, after) in [
         // Something comes after it in its line.
         ("steps:\n  - {name: a,\n     outputs: [z], tool: t}\n", None),
-        ("steps:\n  - name: a\n    outputs: [z]  # said\n    tool: t\n", Some("    # outputs: [z]  # said\n")),
-        ("inputs:\n  project: null\nsteps: [{name: a, tool: t}]\n", Some("  - name: project\n    type: string\n")),
+        (
+            "steps:\n  - name: a\n    outputs: [z]  # said\n    tool: t\n",
+            Some("    # outputs: [z]  # said\n"),
+        ),
+        (
+            "inputs:\n  project: null\nsteps: [{name: a, tool: t}]\n",
+            Some("  - name: project\n    type: string\n"),
+        ),
         ("inputs:\n  project: ~  # said\nsteps: [{name: a, tool: t}]\n", Some("  - name: project  # said\n")),
         ("steps: [{name: a, tool: t}]\ninputs:\n  project:", Some("  - name: project\n    type: string\n")),
         ("inputs:\n  project: &p\n    type: string\nsteps: [{name: a, tool: t}]\n", None),
@@ -76,8 +82,8 @@ fn a_fix_says_what_was_meant_and_no_more() {
         ("inputs: []\nsteps: [{name: a, tool: t}]\noutputs: ~\n", Some("outputs: []\n")),
         ("steps: [{name: a, tool: t}]\noutputs:\n", Some("outputs: []\n")),
         (
-            "steps:\n  - name: a\n    condition: |\n      {{ b }} == 1 and\n      {{ c }} == 2\n    tool: t\n",
-            Some("    condition: |\n      b == 1 and\n      c == 2\n    tool: t\n"),
+            "steps:\n  - name: a\n    condition: |-\n      {{ b }} == 1 and\n      {{ c }} == 2\n    tool: t\n",
+            Some("    condition: |-\n      b == 1 and\n      c == 2\n    tool: t\n"),
         ),
         (
             "steps:\n  - name: a\n    condition: >-\n      {{ b }} == 1 and\n      {{ c }} == 2\n    tool: t\n",
@@ -120,9 +126,8 @@ steps:
 
 #[test]
 fn what_decides_about_a_step_is_never_lost() {
-    let meant = |steps: &str| {
-        meaning(&Source::new("x.yaml", format!("name: x\ndescription: d\nsteps:\n{steps}")))
-    };
+    let meant =
+        |steps: &str| meaning(&Source::new("x.yaml", format!("name: x\ndescription: d\nsteps:\n{steps}")));
     let then = "  - name: a\n    condition: outer\n    then:\n      - {id: b, tool: t, condition: INNER}\n      - return: 1\n";
     for (inner, both) in [
         ("false", "(outer) and (false)"),
@@ -133,9 +138,7 @@ fn what_decides_about_a_step_is_never_lost() {
         let meant = meant(&then.replace("INNER", inner));
         assert!(meant.contains(both), "{inner}: {meant}");
     }
-    let meant = meant(
-        "  - {name: a, tool: t, retry: {attempts: 2, when: \"error.code == 'x-{{ y }}'\"}}\n",
-    );
+    let meant = meant("  - {name: a, tool: t, retry: {attempts: 2, when: \"error.code == 'x-{{ y }}'\"}}\n");
     assert!(meant.contains("error.code == ('x-' ~ y)"), "{meant}");
 }
 
@@ -148,12 +151,17 @@ fn a_listed_output_is_what_is_read() {
     };
     assert!(told("build the {{ image }}").contains("Warning step-outputs «outputs» a step has one `output`"));
     assert!(told("{{ build }} image").contains("`outputs` has no effect"));
-    assert!(told("{{ build }} {{ image }}").contains("Error step-outputs «outputs» the result of this step is read as"));
+    assert!(
+        told("{{ build }} {{ image }}")
+            .contains("Error step-outputs «outputs» the result of this step is read as")
+    );
 }
 
 #[test]
 fn checks_beside_success_are_kept() {
-    for checks in ["{expect_success: true, pattern: ok}", "[{expect_success: true, pattern: ok, message: no}]"] {
+    for checks in
+        ["{expect_success: true, pattern: ok}", "[{expect_success: true, pattern: ok, message: no}]"]
+    {
         let text = format!("name: x\ndescription: d\nsteps: [{{name: a, tool: t, validate: {checks}}}]\n");
         let found = report(&text);
         assert!(found.contains("validate-form") && found.contains("unknown-key «pattern»"), "{found}");

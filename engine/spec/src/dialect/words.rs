@@ -61,7 +61,10 @@ impl Words {
                         self.0.insert(inner.to_owned());
                     }
                     if matches!(before, 'f' | 'F') {
-                        inner.split('{').skip(1).for_each(|hole| self.code(hole.split('}').next().unwrap_or_default()));
+                        inner
+                            .split('{')
+                            .skip(1)
+                            .for_each(|hole| self.code(hole.split('}').next().unwrap_or_default()));
                     }
                     (inner.len() + 2).min(rest.len())
                 }

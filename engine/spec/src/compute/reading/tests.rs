@@ -10,7 +10,7 @@ use crate::compute::python::LONGEST;
 /// The skill around a block: three values and an output called `out`.
 fn reading(source: &str) -> Reading {
     let is_value = |name: &str| ["inputs", "config", "ctx", "other"].contains(&name);
-    read(source, Setting { output: "out", is_value: &is_value }).unwrap()
+    read(source, Setting { output: "out", is_value: &is_value, lenient: false }).unwrap()
 }
 
 /// The code without the line of the result.
@@ -218,14 +218,18 @@ fn the_result_is_the_output_or_result() {
 #[test]
 fn changes_of_the_skills_values_are_the_result_or_lost() {
     let is_value = |name: &str| ["out", "ctx"].contains(&name);
-    let found = |source: &str| read(source, Setting { output: "out", is_value: &is_value }).unwrap();
+    let found =
+        |source: &str| read(source, Setting { output: "out", is_value: &is_value, lenient: false }).unwrap();
     let result = |source: &str| found(source).code.lines().last().unwrap().to_owned();
     for changed in ["out['more'] = 6", "out.append(1)", "del out['x']", "out.a.b += 1"] {
         assert_eq!(result(changed), "out", "{changed}");
         assert_eq!(found(changed).problems, [], "{changed}");
         let lost = changed.replace("out", "ctx") + "\nresult = 1";
         let problems = found(&lost).problems;
-        assert!(matches!(&problems[..], [Problem { code: "compute-lost-change", .. }]), "{lost}: {problems:?}");
+        assert!(
+            matches!(&problems[..], [Problem { code: "compute-lost-change", .. }]),
+            "{lost}: {problems:?}"
+        );
         assert_eq!(found(&(lost + "\nresult = ctx")).problems, []);
     }
     assert_eq!(result("return out"), "None");
@@ -337,6 +341,35 @@ globals()["x"]
 "#;
 
 #[test]
+fn unknown_names_are_nothing_where_that_is_wanted() {
+    let is_value = |name: &str| name == "ctx";
+    let code = |source: &str| {
+        read(source, Setting { output: "out", is_value: &is_value, lenient: true }).unwrap().code
+    };
+    assert_eq!(code("out = ghost or ctx"), "out = None or ctx\nout\n");
+    assert_eq!(code("out = len(ghost.a)"), "out = len(_attr(None, \"a\"))\nout\n");
+    let copes = "try:\n    out = ghost\nexcept NameError:\n    out = 1\n";
+    assert_eq!(code(copes), format!("{copes}out\n"));
+}
+
+#[test]
+fn what_is_fine_is_no_problem() {
+    for fine in [
+        "def f():\n    def g():\n        global total\n        total = 1\n    g()\nf()\nresult = total",
+        "class A:\n    def __init__(self):\n        self.translate = 3\nresult = 1",
+        "try:\n    result = ctx.a\nexcept (IOError, ConnectionError, UnicodeError):\n    result = 1",
+    ] {
+        let found = reading(fine);
+        assert_eq!(found.problems, [], "{fine}");
+        assert!(
+            found.mentions.iter().all(|mention| mention.path[0] == Segment::Key("ctx".to_owned())),
+            "{fine}"
+        );
+    }
+    assert!(code("try:\n    pass\nexcept IOError:\n    pass").contains("except OSError:"));
+}
+
+#[test]
 fn what_is_deleted_must_not_be_asked_for() {
     assert!(told("x = 1\ndel x\nresult = 'x' in dir()").contains("compute-unsupported at \"x\""));
     assert!(told("x = 1\ndel x\nresult = dir()").contains("compute-unsupported at \"x\""));
@@ -364,7 +397,7 @@ fn nesting_ends_somewhere() {
     {
         let times = (LONGEST - 10) / (open.len() + close.len());
         let source = format!("result = {}{middle}{}", open.repeat(times), close.repeat(times));
-        let told = read(&source, Setting { output: "x", is_value: &|_| false });
+        let told = read(&source, Setting { output: "x", is_value: &|_| false, lenient: false });
         let nested =
             |found: &Reading| found.problems.iter().any(|problem| problem.message.starts_with("nested"));
         assert!(open == "(" || told.is_err() || told.is_ok_and(|found| nested(&found)), "{open}{close}");
@@ -375,12 +408,12 @@ proptest! {
     #[test]
     fn any_text_is_read_and_stays_on_its_lines(source in PIECES) {
         let is_value = |name: &str| name == "ctx";
-        if let Ok(found) = read(&source, Setting { output: "out", is_value: &is_value }) {
+        if let Ok(found) = read(&source, Setting { output: "out", is_value: &is_value, lenient: false }) {
             for problem in &found.problems {
                 prop_assert!(source.get(problem.span.clone()).is_some(), "{problem:?}");
             }
             if found.problems.iter().all(|problem| problem.severity == Severity::Warning) {
-                let again = read(&found.code, Setting { output: "out", is_value: &is_value });
+                let again = read(&found.code, Setting { output: "out", is_value: &is_value, lenient: false });
                 prop_assert!(again.is_ok(), "{source:?} became {:?}: {again:?}", found.code);
                 let lines = |text: &str| text.trim_end().lines().count();
                 prop_assert!(lines(&found.code) <= lines(&source) + source.len() - source.trim_end().len() + 1);

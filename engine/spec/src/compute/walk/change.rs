@@ -11,8 +11,19 @@ use crate::compute::scope::Owner;
 
 /// Methods that change what they are called on.
 const CHANGING: &[&str] = &[
-    "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse",
-    "setdefault", "sort", "update",
+    "add",
+    "append",
+    "clear",
+    "discard",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "remove",
+    "reverse",
+    "setdefault",
+    "sort",
+    "update",
 ];
 
 /// A value of the skill that a block changes in place.

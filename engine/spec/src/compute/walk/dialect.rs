@@ -1,7 +1,7 @@
 //! What is written differently here than in Python, and what is not there at all.
 
 use ruff_python_ast::visitor::Visitor;
-use ruff_python_ast::{CmpOp, Expr, ExprAttribute, ExprBinOp, ExprCall, ExprCompare};
+use ruff_python_ast::{CmpOp, Expr, ExprAttribute, ExprBinOp, ExprCall, ExprCompare, ExprContext};
 use ruff_text_size::Ranged;
 
 use super::{Walk, end, span, start};
@@ -89,7 +89,8 @@ impl<'a> Walk<'a> {
         };
         let lacking = vocabulary::LACKING.iter().find(|(known, lost, _)| *known == root && *lost == name);
         let lacking = lacking.filter(|_| self.is_module(&attribute.value) || self.is_type(&attribute.value));
-        let method = vocabulary::METHODS.iter().find(|(lost, _)| *lost == name);
+        let is_own = attribute.ctx != ExprContext::Load || matches!(root, "self" | "cls");
+        let method = vocabulary::METHODS.iter().find(|(lost, _)| *lost == name && !is_own);
         let advice = lacking.map(|(_, _, advice)| *advice).or_else(|| method.map(|(_, advice)| *advice));
         if let Some(advice) = advice {
             self.unsupported(&attribute.attr, format!("`{name}` is not there"), advice);
@@ -152,7 +153,10 @@ impl<'a> Walk<'a> {
         // A pattern as well as a module takes two arguments; what else has a `sub` may not.
         let is_text = replacement.is_string_literal_expr() || replacement.is_f_string_expr();
         let given = call.arguments.args.len() + call.arguments.keywords.len();
-        if is_text || given < position + 2 || method.value.as_name_expr().is_some_and(|owner| owner.id == "self") {
+        if is_text
+            || given < position + 2
+            || method.value.as_name_expr().is_some_and(|owner| owner.id == "self")
+        {
             return false;
         }
         self.import("_re_sub");
@@ -187,7 +191,8 @@ impl<'a> Walk<'a> {
             _ => false,
         };
         if is_date {
-            self.edits.replace(start(method)..start(&call.arguments), format!("(lambda *_a: {own}(*_a).date())"));
+            self.edits
+                .replace(start(method)..start(&call.arguments), format!("(lambda *_a: {own}(*_a).date())"));
         } else {
             self.edits.replace(span(method.range), own);
         }

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Comprehension, Expr, ExprAttribute, ExprCall, ExprContext, ExprName, ExprSubscript, Number, UnaryOp};
+use ruff_python_ast::{
+    Comprehension, Expr, ExprAttribute, ExprCall, ExprContext, ExprName, ExprSubscript, Number, UnaryOp,
+};
 use ruff_text_size::Ranged;
 
 use super::{Walk, end, span, start};
@@ -18,7 +20,8 @@ impl<'a> Walk<'a> {
         if !in_path {
             self.path(expression);
         }
-        if let Expr::Subscript(ExprSubscript { ctx, .. }) | Expr::Attribute(ExprAttribute { ctx, .. }) = expression
+        if let Expr::Subscript(ExprSubscript { ctx, .. }) | Expr::Attribute(ExprAttribute { ctx, .. }) =
+            expression
             && *ctx != ExprContext::Load
         {
             self.changes(expression);
@@ -131,12 +134,16 @@ impl<'a> Walk<'a> {
             Owner::Perhaps | Owner::Outside if is_value => {}
             Owner::Inner | Owner::Block | Owner::Perhaps => return,
             Owner::Outside if vocabulary::word(name).is_some() => return self.word(name, span(root.range)),
-            Owner::Outside if vocabulary::BUILTINS.contains(&name) => return,
+            Owner::Outside if vocabulary::BUILTINS.contains(&name) || exception(name).is_some() => return,
             Owner::Outside => {
                 if let Some(advice) = vocabulary::instead(name) {
                     let message = format!("`{name}` is not there");
                     let problem = Problem::error("compute-import", span(root.range), message);
                     return self.report(problem.hint(advice));
+                }
+                // Read leniently, what nobody knows is nothing, unless the block copes itself.
+                if self.setting.lenient && self.nets == 0 {
+                    self.edits.replace(span(root.range), "None");
                 }
             }
         }
@@ -183,8 +190,15 @@ impl<'a> Walk<'a> {
             let own = format!("_{}", name.id);
             self.import(&own);
             self.edits.replace(span(name.range), own);
+        } else if let Some(ours) = exception(&name.id).filter(|_| self.is_free(&name.id)) {
+            self.edits.replace(span(name.range), ours);
         }
     }
+}
+
+/// What an exception is called here.
+fn exception(name: &str) -> Option<&'static str> {
+    vocabulary::EXCEPTIONS.iter().find(|(lost, _)| *lost == name).map(|(_, ours)| *ours)
 }
 
 /// The root and the keys of an expression that is a path, and whether it copes with a

@@ -276,6 +276,15 @@ fn a_skill_passes_its_tests() {
 }
 
 #[test]
+fn tests_find_the_skill_beside_them_in_any_folder() {
+    let skill = "name: lone\ndescription: Alone\nsteps:\n  - {name: a, compute: result = 6 * 7}\noutputs:\n  - {name: report, value: \"{{ a }}\"}\n";
+    let tests = "tests:\n  - {name: multiplies, expect: {status: completed, outputs: {report: 42}}}\n";
+    let aa = Aa::new().file("lone.yaml", skill).file("lone.test.yaml", tests);
+    run(&aa, "skill test lone.test.yaml").code(0).stderr_contains("1 test passed");
+    run(&aa, "skill test lone.yaml").code(0).stderr_contains("1 test passed");
+}
+
+#[test]
 fn a_test_that_fails_shows_what_differs() {
     let tests = r#"
 tests:

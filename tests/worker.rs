@@ -14,9 +14,34 @@ fn workers() -> Workers {
 #[test]
 fn the_binary_itself_runs_python() {
     let names = Map::from_iter([("xs".to_owned(), json!([1, 2, 3]))]);
-    let evaluate = |code: &str| workers().evaluate(code, names.clone(), 0);
+    let evaluate = |code: &str| workers().evaluate(code, names.clone(), 0).map_err(|failure| failure.message);
     assert_eq!(evaluate("sum(x * x for x in xs)"), Ok(Value::from(14)));
     assert_eq!(evaluate("'x' * 10 ** 12"), Err("it took too much memory".to_owned()));
+}
+
+#[test]
+fn files_that_it_inherits_do_not_keep_it_from_running() {
+    let script = "exec \"$0\" \"$@\" 3</ 4</ 5</ 6</ 7</ 8</ 9</";
+    let args = ["-c", script, env!("CARGO_BIN_EXE_aa"), WORKER].map(Into::into).to_vec();
+    let workers = Workers::new(WorkerCommand { program: "/bin/sh".into(), args }, Limits::default());
+    assert_eq!(workers.evaluate("1 + 1", Map::new(), 0), Ok(Value::from(2)));
+}
+
+#[test]
+fn a_worker_opens_nothing_any_more() {
+    let workers = workers();
+    assert_eq!(workers.evaluate("1", Map::new(), 0), Ok(Value::from(1)));
+    let worker = workers.waiting()[0];
+    let limits = std::fs::read_to_string(format!("/proc/{worker}/limits")).unwrap();
+    let limit = |name: &str| {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..].split_whitespace().next().unwrap().to_owned()
+    };
+    let most: usize = limit("Max open files").parse().unwrap();
+    let open = std::fs::read_dir(format!("/proc/{worker}/fd")).unwrap().flatten();
+    let numbers = open.filter_map(|file| file.file_name().to_str()?.parse::<usize>().ok());
+    assert_eq!(numbers.filter(|number| *number < most).count(), most, "{limits}");
+    assert_eq!(limit("Max processes"), "0");
 }
 
 #[test]

@@ -81,6 +81,9 @@ pub struct HostCall {
 pub trait Host: Send {
     /// Makes a call and gives its result. An error becomes an exception that the block may catch.
     async fn call(&mut self, call: HostCall) -> Result<Value, StepError>;
+
+    /// Takes what a block printed that has no result.
+    fn printed(&mut self, _text: &str) {}
 }
 
 /// Runs blocks.

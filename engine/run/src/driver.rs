@@ -18,11 +18,14 @@ mod veil;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use aa_spec::compute::Interpreter;
+use aa_spec::compute::{Failure, Interpreter};
 use aa_spec::plan::Plan;
+use aa_spec::tool::ErrorKind;
 use async_trait::async_trait;
+use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::blocks::{Ask, Blocks, News, Over};
@@ -38,6 +41,9 @@ use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::machine::{Command, Machine, Misfit};
 use crate::store::{Lease, Request, Store, StoreError};
 use crate::tool::Tool;
+
+/// How long the machine may decide things before they are made durable.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// One run about to be driven.
 pub struct Drive {
@@ -151,34 +157,53 @@ pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
     result
 }
 
-/// A fresh run: its machine and its first events, up to where something has to be called.
+/// A fresh run: its machine and its first events, up to where something has to be called
+/// or evaluated in Python.
 ///
-/// Everything that can be known is decided before the run is written down, so that the
-/// run and the start of its first steps share a commit. `first` is the first event,
-/// `interpreter` evaluates expressions in Python.
+/// Everything that can be known at once is decided before the run is written down, so that
+/// the run and the start of its first steps share a commit. Python may take its time, and
+/// whoever writes runs down must not wait for it, so that is left to [`drive`]. `first` is
+/// the first event.
 ///
 /// # Errors
 /// The plan and the event do not fit.
-pub fn begin(
-    plan: &Arc<Plan>,
-    first: Event,
-    clock: &dyn Clock,
-    interpreter: Option<&Arc<dyn Interpreter>>,
-) -> Result<(Machine, Vec<Event>), Misfit> {
+pub fn begin(plan: &Arc<Plan>, first: Event, clock: &dyn Clock) -> Result<(Machine, Vec<Event>), Misfit> {
+    let later = Arc::new(Later::default());
     let mut machine = Machine::new(plan);
-    if let Some(interpreter) = interpreter {
-        machine.set_interpreter(interpreter);
-    }
+    machine.set_interpreter(&(Arc::clone(&later) as Arc<dyn Interpreter>));
     machine.apply(&first)?;
     let (run_id, source) = (first.run_id, first.source);
     let mut events = vec![first];
-    while let Some(body) = machine.next_record(clock::milliseconds(clock.now())) {
+    loop {
+        let body = machine.next_record(clock::milliseconds(clock.now()));
+        if later.is_needed() {
+            // What it has decided without a value is not so.
+            return Ok((Machine::replay(plan, &events)?, events));
+        }
+        let Some(body) = body else { break };
         let at = clock::milliseconds(clock.now()).max(machine.last_at());
         let event = Event { run_id, seq: machine.next_seq(), at, source, body };
         machine.apply(&event)?;
         events.push(event);
     }
     Ok((machine, events))
+}
+
+/// Stands where an interpreter will be, and takes note that one is needed.
+#[derive(Default)]
+struct Later(AtomicBool);
+
+impl Later {
+    fn is_needed(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Interpreter for Later {
+    fn evaluate(&self, _: &str, _: Map<String, Value>, _: i64) -> Result<Value, Failure> {
+        self.0.store(true, Ordering::Relaxed);
+        Err(Failure { kind: ErrorKind::Invalid, message: "Python does not run here".to_owned() })
+    }
 }
 
 /// A run on its way.
@@ -224,7 +249,7 @@ impl Driver {
     async fn run(&mut self) -> Result<Outcome, StoreError> {
         self.enter()?;
         loop {
-            self.advance()?;
+            let more = self.advance()?;
             self.commit().await?;
             if let Some(ending) = self.run.machine.ending() {
                 let outcome = outcome(ending);
@@ -232,6 +257,12 @@ impl Driver {
                     self.give_back().await?;
                 }
                 return Ok(outcome);
+            }
+            if more {
+                // Others share this thread, and someone may want the run to end.
+                tokio::task::yield_now().await;
+                self.read_inbox()?;
+                continue;
             }
             if let Some(outcome) = self.park().await? {
                 return Ok(outcome);
@@ -255,15 +286,20 @@ impl Driver {
         self.read_inbox()
     }
 
-    /// Lets the machine say everything that follows from what has happened.
-    fn advance(&mut self) -> Result<(), StoreError> {
+    /// Lets the machine say everything that follows from what has happened, or as much as
+    /// it can in a while: what it evaluates may take long. True when there may be more.
+    fn advance(&mut self) -> Result<bool, StoreError> {
+        let began = Instant::now();
         while let Some(command) = self.run.machine.poll(self.now()) {
             match command {
                 Command::Record(body) => self.record(body, None)?,
                 order => self.orders.push(order),
             }
+            if began.elapsed() >= SLICE {
+                return Ok(true);
+            }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Makes what has happened durable; only then it has consequences.
@@ -310,7 +346,7 @@ impl Driver {
     /// Ends here, or fails, when nothing but a person can move the run on.
     async fn park(&mut self) -> Result<Option<Outcome>, StoreError> {
         // A block that waits for a call is run again by the next process.
-        let busy = !self.calls.is_empty() || self.blocks.are_busy();
+        let busy = !self.calls.is_empty() || self.blocks.busy() > 0;
         if busy || self.run.machine.moves_by_itself() {
             return Ok(None);
         }
@@ -338,7 +374,7 @@ impl Driver {
     async fn wait(&mut self) -> Wake {
         let wake_at = self.run.machine.wake_at();
         let clock = Arc::clone(&self.run.means.clock);
-        let timer = clock.idle(wake_at, self.calls.len());
+        let timer = clock.idle(wake_at, self.calls.len() + self.blocks.busy());
         tokio::select! {
             Some(line) = self.lines.next() => Wake::Line(line),
             Some(ended) = self.calls.next() => Wake::Ended(ended),
@@ -358,7 +394,12 @@ impl Driver {
                 }
                 ended.into_iter().try_for_each(|ended| self.settle(ended))
             }
-            Wake::Block(News::Over(over)) => over.into_iter().try_for_each(|over| self.settle_block(over)),
+            Wake::Block(News::Over(over)) => {
+                for line in self.lines.waiting() {
+                    self.show(line)?;
+                }
+                over.into_iter().try_for_each(|over| self.settle_block(over))
+            }
             Wake::Block(News::Ask(ask)) => self.host_call(ask),
             Wake::Inbox => self.read_inbox(),
             Wake::Timer => Ok(()),

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::tool::{Effect, Reconcile};
+use crate::tool::{Effect, ErrorKind, Reconcile};
 
 /// A checked block, as a plan pins it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +79,15 @@ pub enum CalleeKind {
     Skill,
 }
 
+/// Why an interpreter has no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What is at fault: the expression, the time it took, or the world around it.
+    pub kind: ErrorKind,
+    /// In one line, without any of the values.
+    pub message: String,
+}
+
 /// Evaluates expressions that only Python grammar accepts.
 ///
 /// Whoever runs plans hands one to the [`crate::template::Scope`]; a pure function as far
@@ -89,6 +98,6 @@ pub trait Interpreter: Send + Sync {
     /// value it is. `now_ms` is what its clock shows, in milliseconds since 1970.
     ///
     /// # Errors
-    /// Why there is none, in one line without any of the values.
-    fn evaluate(&self, code: &str, names: Map<String, Value>, now_ms: i64) -> Result<Value, String>;
+    /// Why there is none.
+    fn evaluate(&self, code: &str, names: Map<String, Value>, now_ms: i64) -> Result<Value, Failure>;
 }

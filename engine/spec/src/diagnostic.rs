@@ -37,6 +37,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("compute-import", "Python that wants a module or function which is not there"),
     ("compute-lost-change", "a value of the skill that a block changes for nothing"),
     ("compute-no-result", "a `compute` step that gives nothing"),
+    ("compute-retry", "a `retry` that makes calls again which must not be repeated"),
     ("compute-slow-pattern", "a pattern in Python that is compiled again each time round a loop"),
     ("compute-syntax", "a `compute` step that is not Python"),
     ("compute-unavailable", "a `compute` step, in a build that has no `compute`"),

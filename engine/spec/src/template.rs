@@ -32,6 +32,8 @@ pub(crate) mod vocabulary;
 pub(crate) use quoted::{IN_QUOTES, literal_template};
 pub use scope::Scope;
 
+use crate::tool::ErrorKind;
+
 use node::{Hole, Node, trimmed, unwrapped};
 use value::{Budget, to_json};
 
@@ -68,8 +70,17 @@ pub struct SyntaxError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct EvalError {
+    /// What is at fault: nearly always what was to be evaluated.
+    pub kind: ErrorKind,
     /// What is wrong, without any value of the scope in it.
     pub message: String,
+}
+
+impl EvalError {
+    /// The expression or template is at fault.
+    pub(crate) fn invalid(message: String) -> Self {
+        Self { kind: ErrorKind::Invalid, message }
+    }
 }
 
 /// How a missing value reads: one that is not there, or that is null as after a

@@ -62,10 +62,10 @@ pub(super) enum Reply {
         /// What it printed.
         printed: String,
     },
-    /// It raised an exception.
-    Raised(Raised),
-    /// It used more than it may.
-    Limit(Limit),
+    /// It raised an exception, after it had printed this.
+    Raised(Raised, String),
+    /// It used more than it may, after it had printed this.
+    Limit(Limit, String),
     /// The worker cannot do what it was told.
     Fault(String),
 }
@@ -147,4 +147,19 @@ pub(super) fn length(head: [u8; HEAD], longest: usize) -> io::Result<usize> {
 /// Reads a message.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     Ok(serde_json::from_slice(bytes)?)
+}
+
+/// Whether a value takes more bytes than this as text.
+pub(super) fn is_longer(value: &impl Serialize, most: usize) -> bool {
+    struct Room(usize);
+    impl io::Write for Room {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    serde_json::to_writer(Room(most), value).is_err()
 }

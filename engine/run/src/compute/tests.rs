@@ -9,6 +9,8 @@ mod oracle;
 mod remember;
 
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, LazyLock};
 
 use aa_spec::compute::{Block, Callee, CalleeKind};
@@ -17,7 +19,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Computed, Computer, Host, HostCall, Job, Limits, WorkerCommand, Workers, worker_main};
+use super::{Computed, Computer, Host, HostCall, Job, Limits, WorkerCommand, Workers, frame, worker_main};
 use crate::event::{StepError, Time};
 
 /// What `aa` does as a whole, so that memory can be limited here too.
@@ -33,6 +35,31 @@ fn compute_worker_entry() {
         let code = worker_main();
         std::process::exit(if code == std::process::ExitCode::SUCCESS { 0 } else { 70 });
     }
+}
+
+/// Not a test either when it is started with something to say: to any order, it says that,
+/// with `LONG` as a long text.
+#[test]
+fn lying_worker_entry() {
+    let Ok(lie) = std::env::var("LIE") else { return };
+    let lie: Value = serde_json::from_str(&lie.replace("LONG", &"x".repeat(2_000_000))).unwrap();
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
+    let (mut socket, mut order) = (socket.unwrap(), Vec::new());
+    while frame::receive(&mut socket, &mut order, 1 << 30).is_ok() {
+        frame::send(&mut socket, &lie).unwrap();
+    }
+}
+
+/// Workers that say this to any order.
+fn lying(lie: &Value) -> Workers {
+    let tests = std::env::current_exe().unwrap();
+    let entry = "compute::tests::lying_worker_entry";
+    let args = [format!("LIE={lie}"), tests.display().to_string(), entry.to_owned()];
+    let args = args.into_iter().chain(["--exact".to_owned(), "--nocapture".to_owned()]);
+    Workers::new(
+        WorkerCommand { program: "/usr/bin/env".into(), args: args.map(Into::into).collect() },
+        Limits::default(),
+    )
 }
 
 /// Workers for every test of a process.

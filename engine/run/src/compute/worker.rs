@@ -11,7 +11,6 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::{io, thread};
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::adapter::{self, Bounds, Ended, Program, World};
@@ -22,6 +21,11 @@ pub const WORKER: &str = "__compute-worker";
 
 /// The interpreter, its parser above all, recurses; only what is touched of it is ever real memory.
 pub(super) const STACK: usize = 512 << 20;
+
+/// Exit codes of a worker that could not become one, or could not go on.
+pub(super) const MISUSED: u8 = 64;
+pub(super) const FAILED: u8 = 70;
+pub(super) const UNCAGED: u8 = 71;
 
 /// Longest order that a parent gives.
 const LONGEST: usize = 1 << 30;
@@ -35,20 +39,26 @@ const KEPT_BYTES: usize = 256 << 10;
 /// `monty_alloc::LimitedAllocator`, or it does nothing.
 pub fn worker_main() -> ExitCode {
     let Some(memory) = std::env::args().next_back().and_then(|text| text.parse::<usize>().ok()) else {
-        return ExitCode::from(64);
+        return ExitCode::from(MISUSED);
     };
-    let caged = cage::shut(memory).and_then(|()| io::stdin().as_fd().try_clone_to_owned());
-    let Ok(socket) = caged.map(UnixStream::from) else { return ExitCode::from(71) };
+    // The last file that is opened; what else was inherited may take any number.
+    let socket = io::stdin().as_fd().try_clone_to_owned();
+    let caged = socket.and_then(|socket| cage::shut(memory, socket.as_fd()).map(|()| socket));
+    let Ok(socket) = caged.map(UnixStream::from) else { return ExitCode::from(UNCAGED) };
     if !adapter::limit_memory(memory) {
-        return ExitCode::from(70);
+        return ExitCode::from(FAILED);
     }
     cage::die_with_parent();
     // Words about a panic would go nowhere.
     panic::set_hook(Box::new(|_| {}));
-    let thread = thread::Builder::new().stack_size(STACK).spawn(move || Worker::new(socket, memory).serve());
+    let serve = move || {
+        cage::close();
+        Worker::new(socket, memory).serve()
+    };
+    let thread = thread::Builder::new().stack_size(STACK).spawn(serve);
     match thread.map(thread::JoinHandle::join) {
         Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
-        _ => ExitCode::from(70),
+        _ => ExitCode::from(FAILED),
     }
 }
 
@@ -89,14 +99,14 @@ impl Worker {
         let bounds = Bounds { time, memory: self.memory, depth: task.depth, printed: task.printed };
         let program = match self.program(&task.code) {
             Ok(program) => program,
-            Err(ended) => return ended.into(),
+            Err(ended) => return failed(ended, String::new()),
         };
         let mut printed = String::new();
         let mut view = View { task, socket: &mut self.socket, reads: Vec::new(), calls: 0 };
         match program.run(&bounds, &mut view, &mut printed) {
-            Ok(value) if too_long(&value, task.output) => Reply::Limit(Limit::Output),
+            Ok(value) if frame::is_longer(&value, task.output) => Reply::Limit(Limit::Output, printed),
             Ok(value) => Reply::Done { value, reads: view.reads, printed },
-            Err(ended) => ended.into(),
+            Err(ended) => failed(ended, printed),
         }
     }
 
@@ -157,7 +167,7 @@ impl World for View<'_> {
         if self.calls > self.task.calls {
             return Err(Ended::Limit(Limit::Calls));
         }
-        if too_long(&args, self.task.output) {
+        if frame::is_longer(&args, self.task.output) {
             return Err(Ended::Limit(Limit::Output));
         }
         self.ask(&Reply::Call { number: self.calls, target, args }).map_err(|error| {
@@ -180,26 +190,10 @@ impl View<'_> {
     }
 }
 
-impl From<Ended> for Reply {
-    fn from(ended: Ended) -> Self {
-        match ended {
-            Ended::Raised(raised) => Self::Raised(raised),
-            Ended::Limit(limit) => Self::Limit(limit),
-        }
+/// A block that comes to nothing.
+fn failed(ended: Ended, printed: String) -> Reply {
+    match ended {
+        Ended::Raised(raised) => Reply::Raised(raised, printed),
+        Ended::Limit(limit) => Reply::Limit(limit, printed),
     }
-}
-
-/// Whether a value takes more bytes than this as text.
-fn too_long(value: &impl Serialize, most: usize) -> bool {
-    struct Room(usize);
-    impl io::Write for Room {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    serde_json::to_writer(Room(most), value).is_err()
 }

@@ -107,9 +107,9 @@ impl Blocks {
         }
     }
 
-    /// Whether a block gets on, rather than waiting for a call of it.
-    pub(super) fn are_busy(&self) -> bool {
-        !self.over.is_empty() || self.running.values().any(|running| !running.waits)
+    /// How many blocks get on, rather than waiting for a call of theirs.
+    pub(super) fn busy(&self) -> usize {
+        self.over.len() + self.running.values().filter(|running| !running.waits).count()
     }
 
     /// Starts a block.
@@ -229,13 +229,14 @@ async fn compute(
     let Some(computer) = shared.computer() else {
         return Err(StepError::new(ErrorKind::Invalid, "this build of `aa` cannot run `compute` steps"));
     };
-    let mut host = Replay::new(&call, asks, cancel.clone());
+    let names = call.names.clone()?;
+    let mut host = Replay::new(&shared, &call, asks, cancel.clone());
     let stop = host.stop.clone();
     let deadline = call.deadline;
     let job = Job {
         block: call.block,
         file: call.skill,
-        names: call.names,
+        names,
         known: call.known,
         now: call.now,
         deadline: shared.instant(deadline),
@@ -281,6 +282,7 @@ async fn limited(
 
 /// Answers a block's calls: those that it has made before from what is known of them.
 struct Replay {
+    shared: Arc<Shared>,
     step: StepPath,
     attempt: u32,
     /// Calls that have ended, in order.
@@ -303,8 +305,14 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(call: &ComputeCall, asks: mpsc::UnboundedSender<Ask>, cancel: CancellationToken) -> Self {
+    fn new(
+        shared: &Arc<Shared>,
+        call: &ComputeCall,
+        asks: mpsc::UnboundedSender<Ask>,
+        cancel: CancellationToken,
+    ) -> Self {
         Self {
+            shared: Arc::clone(shared),
             step: call.step.clone(),
             attempt: call.attempt,
             made: call.done.clone(),
@@ -377,6 +385,10 @@ impl Replay {
 
 #[async_trait]
 impl Host for Replay {
+    fn printed(&mut self, text: &str) {
+        text.lines().for_each(|line| self.shared.show(&self.step, line));
+    }
+
     async fn call(&mut self, mut call: HostCall) -> Result<Value, StepError> {
         // A block must not make a secret's reference up.
         call.args.values_mut().for_each(seal::clean);

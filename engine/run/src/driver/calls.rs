@@ -240,6 +240,11 @@ impl Shared {
         &self.veil
     }
 
+    /// Shows a line that a block has printed.
+    pub(super) fn show(&self, step: &StepPath, line: &str) {
+        self.lines.send(step, self.veil.hide(line));
+    }
+
     /// A time of the run's clock as one of the process.
     pub(super) fn instant(&self, deadline: Option<Time>) -> Option<Instant> {
         let left = (deadline? - self.means.clock.now()).to_std().unwrap_or_default();

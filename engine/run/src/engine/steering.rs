@@ -56,10 +56,9 @@ pub(super) async fn start(
     };
     let plan = Arc::clone(&admitted.plan);
     let slot = Arc::clone(&fresh);
-    let interpreter = engine.parts.interpreter();
     let begin = move |run: RunId| {
         let first = Event { run_id: run, ..first.clone() };
-        let (machine, events) = driver::begin(&plan, first, &WallClock, interpreter.as_ref())
+        let (machine, events) = driver::begin(&plan, first, &WallClock)
             .map_err(|misfit| StoreError::Corrupt { run, message: misfit.message })?;
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((machine, events.clone()));
         Ok(events)

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use aa_spec::compute::Interpreter;
 use aa_spec::template::{EvalError, Expression, Missing, Scope, Template};
-use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value, json};
 
 use super::Machine;
@@ -45,13 +44,13 @@ impl Machine {
     }
 
     /// The declared outputs of a frame's skill.
-    pub(super) fn outputs(&self, frame: usize) -> Result<Map<String, Value>, String> {
+    pub(super) fn outputs(&self, frame: usize) -> Result<Map<String, Value>, StepError> {
         let Some(frame) = self.frame(frame) else { return Ok(Map::new()) };
         let mut scope = frame.scope.child();
         scope.set_now(self.now.timestamp_millis());
         let outputs = frame.layout.skill().outputs.iter().map(|output| {
             let value = output.value.render(&scope, Missing::Null);
-            let value = value.map_err(|error| format!("output `{}`: {error}", output.name))?;
+            let value = value.map_err(|error| failed(&format!("output `{}`", output.name), &error))?;
             Ok((output.name.clone(), value.unwrap_or(Value::Null)))
         });
         outputs.collect()
@@ -90,12 +89,12 @@ impl Frame {
 
 /// Whether a condition holds; `what` names it when it cannot be evaluated.
 pub(super) fn holds(condition: &Expression, scope: &Scope, what: &str) -> Result<bool, StepError> {
-    condition.is_true(scope).map_err(|error| invalid(what, &error))
+    condition.is_true(scope).map_err(|error| failed(what, &error))
 }
 
 /// The value of a template in which a missing value is null.
 pub(super) fn value(template: &Template, scope: &Scope, what: &str) -> Result<Value, StepError> {
-    let value = template.render(scope, Missing::Null).map_err(|error| invalid(what, &error))?;
+    let value = template.render(scope, Missing::Null).map_err(|error| failed(what, &error))?;
     Ok(value.unwrap_or(Value::Null))
 }
 
@@ -118,7 +117,7 @@ pub(super) fn arguments(
     let mut rendered = Map::new();
     for (name, template) in args {
         let value = template.render(scope, Missing::Fail);
-        let value = value.map_err(|error| invalid(&format!("argument `{name}`"), &error))?;
+        let value = value.map_err(|error| failed(&format!("argument `{name}`"), &error))?;
         let null = || nullable.is_some_and(|names| names.contains(name)).then_some(Value::Null);
         if let Some(value) = value.or_else(null) {
             rendered.insert(name.clone(), value);
@@ -127,6 +126,6 @@ pub(super) fn arguments(
     Ok(rendered)
 }
 
-fn invalid(what: &str, error: &EvalError) -> StepError {
-    StepError::new(ErrorKind::Invalid, format!("{what}: {error}"))
+fn failed(what: &str, error: &EvalError) -> StepError {
+    StepError::new(error.kind, format!("{what}: {error}"))
 }

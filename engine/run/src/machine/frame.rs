@@ -317,17 +317,16 @@ impl Machine {
 
     /// What a skill comes to, all its steps being over.
     fn result_of(&self, id: usize) -> Result<Map<String, Value>, Box<Stop>> {
-        let invalid = |message: String| {
-            Box::new(Stop::Failed { error: StepError::new(ErrorKind::Invalid, message), step: None })
-        };
-        let frame = self.frame(id).ok_or_else(|| invalid("the skill is gone".to_owned()))?;
+        let failed = |error| Box::new(Stop::Failed { error, step: None });
+        let gone = || failed(StepError::new(ErrorKind::Invalid, "the skill is gone"));
+        let frame = self.frame(id).ok_or_else(gone)?;
         if let Some(stop) = &frame.stop {
             return Err(Box::new(stop.clone()));
         }
         match &frame.returned {
             Some(Value::Object(outputs)) => Ok(outputs.clone()),
             Some(value) => Ok(Map::from_iter([("return".to_owned(), value.clone())])),
-            None => self.outputs(id).map_err(invalid),
+            None => self.outputs(id).map_err(failed),
         }
     }
 

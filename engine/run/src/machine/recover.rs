@@ -116,7 +116,7 @@ impl Machine {
             }
         };
         let step = self.spot_path(spot)?;
-        let idempotency_key = self.idempotency_key(&step);
+        let idempotency_key = self.idempotency_key(&self.keyed(spot, &step));
         Some(Call { step, attempt, tool, args, idempotency_key, deadline })
     }
 

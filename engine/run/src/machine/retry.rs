@@ -4,6 +4,7 @@ use aa_spec::plan::{RetryPlan, digest};
 use aa_spec::skill::Backoff;
 
 use super::Machine;
+use super::place::Spot;
 use crate::event::StepPath;
 
 impl Machine {
@@ -12,6 +13,17 @@ impl Machine {
         let mut key = digest(format!("{}\0{path}", self.nonce));
         key.truncate(32);
         key
+    }
+
+    /// What a call's key is made of: its path, and which attempt at a block it belongs to.
+    /// Another attempt makes its calls anew, perhaps with other arguments under the same path.
+    pub(super) fn keyed(&self, spot: Spot, path: &StepPath) -> StepPath {
+        let Spot::Unit(place) = spot else { return path.clone() };
+        let frames = std::iter::once(place.frame).chain(self.ancestors(place.frame));
+        let blocks = frames.filter_map(|frame| self.frame(frame)).filter(|frame| frame.script.is_some());
+        let attempts = blocks.filter_map(|frame| Some(self.unit(frame.parent?)?.attempt));
+        let later = attempts.filter(|attempt| *attempt > 1);
+        StepPath(later.fold(path.0.clone(), |path, attempt| format!("{path}\0{attempt}")))
     }
 }
 

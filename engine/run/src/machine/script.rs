@@ -12,7 +12,7 @@ use aa_spec::compute::{Block, CalleeKind};
 use aa_spec::name;
 use aa_spec::plan::{Action, StepPlan};
 use aa_spec::skill::OnError;
-use aa_spec::template::Scope;
+use aa_spec::template::{Scope, seal};
 use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value};
 
@@ -56,8 +56,8 @@ pub struct ComputeCall {
     pub skill: String,
     /// What to run.
     pub block: Arc<Block>,
-    /// The values of what it reads.
-    pub names: Map<String, Value>,
+    /// The values of what it reads, or why it cannot have them.
+    pub names: Result<Map<String, Value>, StepError>,
     /// Every name that has a value, if the block asks for them.
     pub known: Vec<String>,
     /// What its clock shows.
@@ -131,8 +131,6 @@ impl Machine {
         let State::Computing { frame, running: true } = unit.state else { return None };
         let script = self.frame(frame)?.script.as_ref()?;
         let block = self.block(place)?;
-        let reads = block.reads.iter().filter(|name| is_for_blocks(name));
-        let names = reads.filter_map(|name| Some((name.clone(), script.scope.json(name)?))).collect();
         let mut known = if block.lists_names { script.scope.known() } else { Vec::new() };
         known.retain(|name| is_for_blocks(name));
         Some(ComputeCall {
@@ -140,7 +138,7 @@ impl Machine {
             attempt: unit.attempt,
             skill: self.frame(place.frame)?.layout.skill().name.clone(),
             block: Arc::new(block.clone()),
-            names,
+            names: readable(block, &script.scope),
             known,
             now: script.at,
             deadline: unit.deadline,
@@ -302,16 +300,37 @@ impl Machine {
         if self.running_script(place).is_none_or(|(_, frame)| !frame.active.is_empty()) {
             return misfit(format!("no block can end at `{step}`"));
         }
+        let now = now.max(self.now);
+        if self.has_returned(place) && matches!(&result, Err(error) if error.kind == ErrorKind::Cancelled) {
+            return Ok(self.dropped(place, now));
+        }
         let (value, read) = match result {
             Ok(computed) => (Ok(computed.value), computed.reads),
             Err(error) => (Err(error), Vec::new()),
         };
-        let mut body = self.conclude(place, value, now.max(self.now));
+        let mut body = self.conclude(place, value, now);
         if let Body::StepCompleted { reads, .. } = &mut body {
             *reads = read;
         }
         Ok(body)
     }
+}
+
+/// The values of what a block reads, those that have one.
+fn readable(block: &Block, scope: &Scope) -> Result<Map<String, Value>, StepError> {
+    let invalid = |message: String| StepError::new(ErrorKind::Invalid, message);
+    let mut names = Map::new();
+    for name in block.reads.iter().filter(|name| is_for_blocks(name)) {
+        let Some(value) = scope.json(name) else { continue };
+        let value = value.map_err(|error| invalid(format!("the block cannot have `{name}`: {error}")))?;
+        // Worked on, it would no longer be what a tool can open.
+        if !seal::is_clean(&value) {
+            let why = "a secret cannot be read in Python";
+            return Err(invalid(format!("the block cannot have `{name}`: {why}, only given to a tool")));
+        }
+        names.insert(name.clone(), value);
+    }
+    Ok(names)
 }
 
 /// Whether a block may have a name of the skill: not what is a function there, and not

@@ -74,9 +74,12 @@ impl Machine {
             _ => StepError::new(ErrorKind::Cancelled, self.reason(place)),
         };
         // Where the skill has returned, what was still waiting does not spoil it.
-        let returned =
-            self.frame(place.frame).is_some_and(|frame| frame.stop.is_none() && frame.returned.is_some());
-        self.failure(place, error, returned, now)
+        self.failure(place, error, self.has_returned(place), now)
+    }
+
+    /// Whether what still runs at a place is stopped, although nothing has gone wrong.
+    pub(super) fn has_returned(&self, place: Place) -> bool {
+        self.frame(place.frame).is_some_and(|frame| frame.stop.is_none() && frame.returned.is_some())
     }
 
     fn failure(&self, place: Place, error: StepError, continued: bool, now: Time) -> Body {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -46,9 +46,14 @@ pub(super) fn open_writer(path: &Path, durability: Durability) -> Result<Connect
     if !path.exists() {
         create(path).map_err(|e| unusable(path, &e))?;
     }
+    let has_log = log_path(path).exists();
     let mut db = connect(path).map_err(|e| unusable(path, &e))?;
     if recognise(&db, path)? < KNOWN {
         migrate(&mut db, path)?;
+    }
+    // The first look has created the log; its name must last like what will be in it.
+    if !has_log && let Some(folder) = path.parent() {
+        sync_folder(folder).map_err(|e| unusable(path, &e))?;
     }
     tune_writer(&mut db, durability).map_err(|e| unusable(path, &e))?;
     Ok(db)
@@ -80,7 +85,7 @@ pub(super) fn tidy_log(db: &Connection, path: &Path) {
 
 /// Writes zeros after the log's last page, where a reader stops as at any torn page.
 fn extend_log(db: &Connection, path: &Path) -> io::Result<()> {
-    let log = path.with_extension("db-wal");
+    let log = log_path(path);
     if fs::metadata(&log)?.len() >= LOG_BYTES as u64 {
         return Ok(());
     }
@@ -90,6 +95,10 @@ fn extend_log(db: &Connection, path: &Path) -> io::Result<()> {
     let missing = LOG_BYTES.saturating_sub(usize::try_from(file.metadata()?.len()).unwrap_or(LOG_BYTES));
     file.write_all(&vec![0; missing])?;
     file.sync_data()
+}
+
+fn log_path(path: &Path) -> PathBuf {
+    path.with_extension("db-wal")
 }
 
 pub(super) fn unusable(path: &Path, error: &dyn std::fmt::Display) -> StoreError {

@@ -1,7 +1,7 @@
 //! Time that passes at once when nothing goes on.
 //!
-//! The driver says when it is idle and how many calls are on their way. When every one of
-//! them sleeps here as well, nothing can happen before the next of all the timers is due, so
+//! The driver says when it is idle and how many calls and blocks are on their way. When every
+//! one of them sleeps here as well, nothing can happen before the next of all the timers is due, so
 //! the clock jumps to it. Where real calls take part, time also passes by itself.
 
 use std::collections::BTreeSet;

@@ -77,6 +77,15 @@ impl Target {
         }
     }
 
+    /// What a block of Python calls that must not be called once more.
+    pub(super) fn unrepeatable(&self) -> Option<&str> {
+        match self {
+            #[cfg(feature = "compute")]
+            Self::Compute(python) => python.unrepeatable(),
+            _ => None,
+        }
+    }
+
     /// Whether it may be called again after a crash.
     pub(super) fn is_idempotent(&self) -> bool {
         match self {

@@ -35,6 +35,11 @@ impl Python {
     pub(super) fn is_idempotent(&self) -> bool {
         self.calls.values().all(|callee| callee.idempotent)
     }
+
+    /// The first of what it calls that must not be called once more.
+    pub(super) fn unrepeatable(&self) -> Option<&str> {
+        self.calls.iter().find(|(_, callee)| !callee.idempotent).map(|(name, _)| name.as_str())
+    }
 }
 
 impl Checker<'_, '_> {

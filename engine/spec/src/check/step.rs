@@ -59,6 +59,7 @@ impl Checker<'_, '_> {
         let undo = step.undo.as_ref().and_then(|undo| self.undo(undo, step, target, &site, &mut reads));
         let validate = self.validations(step, &site.result(), &mut reads);
         let retry = step.retry.as_ref().map(|retry| self.retry(retry, &site, &mut reads));
+        self.repeated_calls(step, target);
         let needs = step.needs.as_ref().map(|needs| self.needs(index, needs, &mut reads));
         if self.library.strictness.strict {
             self.good_practice(step, target);
@@ -216,6 +217,15 @@ impl Checker<'_, '_> {
             on: on.unwrap_or_else(|| usual.to_vec()),
             when,
         }
+    }
+
+    /// Another attempt at a block begins with its first call, whatever has succeeded.
+    fn repeated_calls(&mut self, step: &Step, target: &Target) {
+        let Some(retry) = step.retry.as_ref().filter(|retry| retry.attempts.value > 1) else { return };
+        let Some(callee) = target.unrepeatable() else { return };
+        let message = format!("every attempt at step `{}` calls `{callee}` again", step.name.value);
+        let problem = self.warning("compute-retry", retry.attempts.span, message);
+        self.report(problem.hint("give that call a step of its own, or deal with failures inside the block"));
     }
 
     fn delays(&mut self, retry: &Retry) {

@@ -91,7 +91,7 @@ impl Program {
         let evaluated = catch_unwind(AssertUnwindSafe(|| self.run(scope, missing)));
         evaluated.unwrap_or_else(|_| {
             let message = format!("cannot evaluate `{}`: the template engine has failed", self.shown());
-            Err(EvalError { message })
+            Err(EvalError::invalid(message))
         })
     }
 
@@ -124,8 +124,8 @@ impl Program {
         if missing == Missing::Fail && self.parts.analysis.references.iter().any(lacks) {
             return Err(self.missing(scope));
         }
-        let failed =
-            |reason: &str| EvalError { message: format!("cannot evaluate `{}`: {reason}", self.shown()) };
+        let told = |reason: &str| format!("cannot evaluate `{}`: {reason}", self.shown());
+        let failed = |reason: &str| EvalError::invalid(told(reason));
         let interpreter = scope.interpreter().ok_or_else(|| failed("Python does not run here"))?;
         let now = match scope.now_ms() {
             None if self.parts.analysis.clock => return Err(failed("the time is not known here")),
@@ -135,7 +135,11 @@ impl Program {
         if !values.values().all(seal::is_clean) {
             return Err(failed("a secret cannot be read in Python"));
         }
-        let value = interpreter.evaluate(code, values, now).map_err(|error| failed(&error))?;
+        let value = interpreter.evaluate(code, values, now);
+        let mut value =
+            value.map_err(|failure| EvalError { kind: failure.kind, message: told(&failure.message) })?;
+        // It must not make a secret's reference up.
+        seal::clean(&mut value);
         Ok(from_json(&value))
     }
 
@@ -158,14 +162,14 @@ impl Program {
             [name] => format!("{name} has no value; its step was skipped, or gave none"),
             several => format!("{} have no value", several.join(", ")),
         };
-        EvalError { message }
+        EvalError::invalid(message)
     }
 
     pub(super) fn explain(&self, error: &minijinja::Error, scope: Option<&Scope>) -> EvalError {
         if let (minijinja::ErrorKind::UndefinedError, Some(scope)) = (error.kind(), scope) {
             return self.missing(scope);
         }
-        EvalError { message: format!("cannot evaluate `{}`: {}", self.shown(), reason(error)) }
+        EvalError::invalid(format!("cannot evaluate `{}`: {}", self.shown(), reason(error)))
     }
 
     /// Paths that this reads and that lead nowhere, in back-ticks.

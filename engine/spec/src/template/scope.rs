@@ -8,6 +8,8 @@ use minijinja::value::{Enumerator, Object};
 use minijinja::{Error, Value};
 use serde_json::{Map, Value as Json};
 
+use super::EvalError;
+use super::failure::reason;
 use super::moment::{Clock, day, moment_at};
 use super::seal::seal;
 use super::value::{Budget, from_json, is_missing, to_json};
@@ -96,9 +98,13 @@ impl Scope {
         self.lenient
     }
 
-    /// The value of a top-level name as JSON, if it has one that JSON can hold.
-    pub fn json(&self, name: &str) -> Option<Json> {
-        to_json(&self.frame.get(name)?, &mut Budget::new()).ok()
+    /// The value of a top-level name as JSON, if it has one.
+    ///
+    /// # Errors
+    /// JSON cannot hold it, or not within the limits of an evaluation.
+    pub fn json(&self, name: &str) -> Option<Result<Json, EvalError>> {
+        let value = to_json(&self.frame.get(name)?, &mut Budget::new());
+        Some(value.map_err(|error| EvalError::invalid(reason(&error))))
     }
 
     /// Every top-level name whose value is not null, in alphabetical order.

@@ -5,10 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aa_spec::compute::Interpreter;
+use aa_spec::compute::{Failure, Interpreter};
+use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value};
 
-use super::process::{Death, Worker};
+use super::process::{Death, Worker, means_death};
 use super::{Shared, TRIES, Workers};
 use crate::compute::frame::{self, Limit, Order, Raised, Reply, Task};
 use crate::compute::prelude;
@@ -28,12 +29,13 @@ const PLAIN: [&str; 7] = [
 ];
 
 impl Interpreter for Workers {
-    fn evaluate(&self, code: &str, names: Map<String, Value>, now_ms: i64) -> Result<Value, String> {
+    fn evaluate(&self, code: &str, names: Map<String, Value>, now_ms: i64) -> Result<Value, Failure> {
         let limits = &self.0.limits;
         if code.len() > limits.source {
-            return Err(format!("the expression is longer than {} bytes", limits.source));
+            return Err(invalid(format!("the expression is longer than {} bytes", limits.source)));
         }
-        let mut text = prelude::assemble(prelude::mentioned(code).filter(|name| !names.contains_key(*name)))?;
+        let mut text = prelude::assemble(prelude::mentioned(code).filter(|name| !names.contains_key(*name)))
+            .map_err(invalid)?;
         text.push_str(code);
         let task = Task {
             code: text.into(),
@@ -46,20 +48,20 @@ impl Interpreter for Workers {
             printed: limits.printed,
             calls: 0,
         };
-        let order = frame::encode(&Order::Run(task)).map_err(|error| error.to_string())?;
+        let order = frame::encode(&Order::Run(task)).map_err(|error| invalid(error.to_string()))?;
         (0..TRIES)
             .find_map(|_| attempt(&self.0, &order))
-            .unwrap_or_else(|| Err("its worker was killed".to_owned()))
+            .unwrap_or_else(|| Err(transient(format!("its worker was killed {TRIES} times"))))
     }
 }
 
 /// None when a worker was killed, and another one may do better.
 ///
 /// A turn is not waited for: whoever holds one may be waiting for the caller.
-fn attempt(shared: &Arc<Shared>, order: &[u8]) -> Option<Result<Value, String>> {
+fn attempt(shared: &Arc<Shared>, order: &[u8]) -> Option<Result<Value, Failure>> {
     let mut worker = match shared.take() {
         Ok(worker) => worker,
-        Err(error) => return Some(Err(format!("no worker can be started: {error}"))),
+        Err(error) => return Some(Err(transient(format!("no worker can be started: {error}")))),
     };
     match exchange(&mut worker, order, shared.limits.output + (4 << 20)) {
         Ok(reply) => {
@@ -69,11 +71,12 @@ fn attempt(shared: &Arc<Shared>, order: &[u8]) -> Option<Result<Value, String>> 
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
             Some(Err(over(Limit::Time)))
         }
-        Err(_) => match worker.autopsy() {
+        Err(error) if means_death(&error) => match worker.autopsy_now() {
             Death::Killed(_) => None,
             Death::Limit(limit) => Some(Err(over(limit))),
-            Death::Crashed(why) => Some(Err(why)),
+            Death::Crashed(why) => Some(Err(invalid(why))),
         },
+        Err(error) => Some(Err(transient(format!("its worker cannot be understood: {error}")))),
     }
 }
 
@@ -88,13 +91,13 @@ fn exchange(worker: &mut Worker, order: &[u8], longest: usize) -> io::Result<Rep
     frame::decode(&buffer)
 }
 
-fn end(reply: Reply) -> Result<Value, String> {
+fn end(reply: Reply) -> Result<Value, Failure> {
     match reply {
         Reply::Done { value, .. } => Ok(value),
-        Reply::Raised(raised) => Err(explain(&raised)),
-        Reply::Limit(limit) => Err(over(limit)),
-        Reply::Fault(what) => Err(what),
-        Reply::Call { .. } => Err("an expression cannot call a tool or skill".to_owned()),
+        Reply::Raised(raised, _) => Err(invalid(explain(&raised))),
+        Reply::Limit(limit, _) => Err(over(limit)),
+        Reply::Fault(what) => Err(invalid(what)),
+        Reply::Call { .. } => Err(over(Limit::Calls)),
     }
 }
 
@@ -105,13 +108,25 @@ fn explain(raised: &Raised) -> String {
     raised.kind.clone()
 }
 
-fn over(limit: Limit) -> String {
-    match limit {
+/// The expression itself is at fault.
+fn invalid(message: String) -> Failure {
+    Failure { kind: ErrorKind::Invalid, message }
+}
+
+/// Another time it may work.
+fn transient(message: String) -> Failure {
+    Failure { kind: ErrorKind::Transient, message }
+}
+
+fn over(limit: Limit) -> Failure {
+    let kind = if limit == Limit::Time { ErrorKind::Timeout } else { ErrorKind::Invalid };
+    let message = match limit {
         Limit::Time => format!("it took longer than {TIME:?}"),
         Limit::Memory => "it took too much memory".to_owned(),
         Limit::Depth => "it called functions too deeply".to_owned(),
         Limit::Source | Limit::Output => "it is too large".to_owned(),
         Limit::Printed => "it printed too much".to_owned(),
         Limit::Calls => "an expression cannot call a tool or skill".to_owned(),
-    }
+    };
+    Failure { kind, message }
 }

@@ -12,6 +12,13 @@ use rustix::process::Signal;
 use super::WorkerCommand;
 use crate::compute::adapter::OUT_OF_MEMORY;
 use crate::compute::frame::Limit;
+use crate::compute::worker;
+
+/// How often it is looked whether a worker has ended, a millisecond apart.
+const LOOKS: usize = 200;
+
+/// What is known of one that has not.
+const SILENT: &str = "it closed its connection";
 
 /// A process that runs blocks; it ends with this value.
 #[derive(Debug)]
@@ -59,17 +66,37 @@ impl Worker {
         self.socket.is_some() && matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Why it no longer answers.
-    pub(super) fn autopsy(mut self) -> Death {
-        // Its socket closes a moment before it can be waited for.
-        for _ in 0..200 {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return verdict(status);
+    /// Why it no longer answers. Its socket closes a moment before it can be waited for.
+    pub(super) async fn autopsy(mut self) -> Death {
+        for _ in 0..LOOKS {
+            if let Some(death) = self.death() {
+                return death;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Death::Crashed(SILENT.to_owned())
+    }
+
+    /// The same, for whoever cannot wait for a future.
+    pub(super) fn autopsy_now(mut self) -> Death {
+        for _ in 0..LOOKS {
+            if let Some(death) = self.death() {
+                return death;
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        Death::Crashed("it closed its connection".to_owned())
+        Death::Crashed(SILENT.to_owned())
     }
+
+    fn death(&mut self) -> Option<Death> {
+        self.child.try_wait().ok().flatten().map(verdict)
+    }
+}
+
+/// Whether an error of its connection means that it has died.
+pub(super) fn means_death(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
 }
 
 fn verdict(status: ExitStatus) -> Death {
@@ -86,11 +113,16 @@ fn verdict(status: ExitStatus) -> Death {
                 .to_owned(),
         );
     }
-    match status.code() {
+    let Some(code) = status.code() else { return Death::Killed(status.to_string()) };
+    Death::Crashed(match u8::try_from(code) {
+        Ok(worker::MISUSED) => "its worker was not told how much memory it may use".to_owned(),
+        Ok(worker::UNCAGED) => "its worker could not lock itself in: the system refuses a limit".to_owned(),
+        Ok(worker::FAILED) => {
+            "its worker has failed: it cannot limit its memory, or lost its connection".to_owned()
+        }
         // It left because its connection was closed, or never became a worker.
-        Some(code) => Death::Crashed(format!("its worker ended with exit code {code}")),
-        None => Death::Killed(status.to_string()),
-    }
+        _ => format!("its worker ended with exit code {code}"),
+    })
 }
 
 impl Drop for Worker {

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::failure::{self, Place};
-use super::process::{Death, Worker};
+use super::process::{Death, Worker, means_death};
 use super::{Shared, TRIES};
 use crate::compute::frame::{self, HEAD, Limit, Order, Reply, Task};
 use crate::compute::{Computed, Host, HostCall, Job, prelude};
@@ -109,9 +109,12 @@ impl<'a> Run<'a> {
             let left = (self.shared.limits.timeout + GRACE).saturating_sub(spent);
             let reply = match self.watched(left, exchange(&mut socket, &order, self.longest())).await? {
                 Ok(reply) => reply,
-                Err(error) => return Err(self.broken(worker, &error)),
+                Err(error) => return Err(self.broken(worker, &error).await),
             };
             spent += began.elapsed();
+            if let Some(limit) = self.exceeded(&reply) {
+                return Err(Halt::Died(Death::Limit(limit)));
+            }
             match reply {
                 Reply::Call { number, target, args } => {
                     // Others may compute while this one waits, its own sub-skills above all.
@@ -121,6 +124,9 @@ impl<'a> Run<'a> {
                     order = encode(&answer?).map_err(|error| self.no_worker(&error))?;
                 }
                 reply => {
+                    if let Reply::Raised(_, printed) | Reply::Limit(_, printed) = &reply {
+                        host.printed(printed);
+                    }
                     self.keep(worker, socket);
                     return self.end(reply);
                 }
@@ -189,13 +195,13 @@ impl<'a> Run<'a> {
             Reply::Done { value, reads, printed } => {
                 return Ok(Computed { value, reads, printed: printed.lines().map(str::to_owned).collect() });
             }
-            Reply::Raised(raised) => {
+            Reply::Raised(raised, _) => {
                 let failed = self.answered.iter().rev().find_map(|answered| answered.answer.as_ref().err());
                 let failed = failed.map(|error| (failure::exception(error), error));
                 let failed = failed.as_ref().map(|(text, error)| (text.as_str(), *error));
                 failure::raised(&raised, self.place, failed)
             }
-            Reply::Limit(limit) => failure::limit(limit, &self.shared.limits, self.place),
+            Reply::Limit(limit, _) => failure::limit(limit, &self.shared.limits, self.place),
             Reply::Fault(what) => self.refused(ErrorKind::Permanent, &what),
             Reply::Call { .. } => self.refused(ErrorKind::Permanent, "a call where an end was due"),
         }))
@@ -228,14 +234,22 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn broken(&self, worker: Worker, error: &io::Error) -> Halt {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                Halt::Died(worker.autopsy())
-            }
-            _ => Halt::Over(
-                self.refused(ErrorKind::Permanent, &format!("the worker cannot be understood: {error}")),
-            ),
+    async fn broken(&self, worker: Worker, error: &io::Error) -> Halt {
+        if means_death(error) {
+            return Halt::Died(worker.autopsy().await);
+        }
+        Halt::Over(self.refused(ErrorKind::Permanent, &format!("the worker cannot be understood: {error}")))
+    }
+
+    /// What a worker must keep by itself, in case it is no longer one.
+    fn exceeded(&self, reply: &Reply) -> Option<Limit> {
+        let limits = &self.shared.limits;
+        match reply {
+            Reply::Call { number, .. } if *number > limits.calls => Some(Limit::Calls),
+            Reply::Call { args, .. } if frame::is_longer(args, limits.output) => Some(Limit::Output),
+            Reply::Done { value, .. } if frame::is_longer(value, limits.output) => Some(Limit::Output),
+            Reply::Done { printed, .. } if printed.len() > limits.printed => Some(Limit::Printed),
+            _ => None,
         }
     }
 

@@ -140,3 +140,22 @@ async fn workers_start_when_needed_and_leave_when_idle() {
     tokio::time::sleep(Duration::from_millis(900)).await;
     assert!(workers.waiting().is_empty());
 }
+
+#[tokio::test]
+async fn a_worker_that_keeps_no_limit_is_ended() {
+    let call = |number: u32, text: &str| json!({"Call": {"number": number, "target": "git_log", "args": {"a": text}}});
+    let done =
+        |value: &str, printed: &str| json!({"Done": {"value": value, "reads": [], "printed": printed}});
+    for (lie, limit) in [
+        (call(201, ""), "compute.calls"),
+        (call(1, "LONG"), "compute.output"),
+        (done("LONG", ""), "compute.output"),
+        (done("", "LONG"), "compute.printed"),
+    ] {
+        let workers = lying(&lie);
+        let mut host = Echo::default();
+        let error = workers.run(job("1", json!({})), &mut host).await.unwrap_err();
+        assert_eq!(error.details["limit"], limit);
+        assert!(host.calls.is_empty() && workers.waiting().is_empty());
+    }
+}

@@ -5,7 +5,7 @@ use aa_spec::compute::Interpreter;
 use super::*;
 
 fn evaluate(code: &str, names: Value) -> Result<Value, String> {
-    WORKERS.evaluate(code, args(names), 0)
+    WORKERS.evaluate(code, args(names), 0).map_err(|failure| failure.message)
 }
 
 #[test]
@@ -44,4 +44,27 @@ async fn blocks_and_expressions_share_workers() {
     assert_eq!(workers.evaluate("2", Map::new(), 0), Ok(json!(2)));
     assert_eq!(workers.run(job("3", json!({})), &mut Echo::default()).await.unwrap().value, json!(3));
     assert_eq!(workers.waiting(), first);
+}
+
+#[test]
+fn who_is_at_fault_is_told() {
+    let kind = |workers: &Workers, code: &str| {
+        workers.evaluate(code, Map::new(), 0).map_err(|failure| (failure.kind, failure.message))
+    };
+    assert_eq!(kind(&WORKERS, "[][0]").unwrap_err().0, ErrorKind::Invalid);
+    assert_eq!(kind(&WORKERS, "'x' * 10 ** 12").unwrap_err().0, ErrorKind::Invalid);
+    assert_eq!(kind(&WORKERS, "sum(range(10 ** 12))").unwrap_err().0, ErrorKind::Timeout);
+    let nobody = WorkerCommand { program: "/no/such/program".into(), args: Vec::new() };
+    let (kind, message) = kind(&Workers::new(nobody, Limits::default()), "1").unwrap_err();
+    assert_eq!(kind, ErrorKind::Transient, "{message}");
+}
+
+#[test]
+fn a_worker_that_talks_nonsense_is_not_waited_for() {
+    let nonsense = lying(&json!("nonsense"));
+    let began = std::time::Instant::now();
+    let failure = nonsense.evaluate("1", Map::new(), 0).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Transient);
+    assert!(failure.message.starts_with("its worker cannot be understood"), "{failure:?}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(5));
 }

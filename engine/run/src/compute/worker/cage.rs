@@ -1,10 +1,12 @@
 //! What a worker gives up before it runs anything.
 //!
-//! The interpreter has no way out that is known; should one be found, the process it
-//! leads into can open, write and gain nothing.
+//! The interpreter has no way out that is known. Should one be found, the process it leads
+//! into can open no file or socket, write to no file, gain no privilege, and, unless it is
+//! root's, start no process. It keeps what it inherited: its user's rights over other
+//! processes, and files that whoever started `aa` had left open for all its children.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,13 +22,15 @@ const OWN: usize = STACK + (512 << 20);
 /// Since when the process has been running.
 static STARTED: OnceLock<Instant> = OnceLock::new();
 
-/// Gives up files, growth and privileges.
-pub(super) fn shut(memory: usize) -> io::Result<()> {
+/// Gives up files, growth and privileges. `last` is the last file that was opened, so all
+/// numbers below it are taken.
+pub(super) fn shut(memory: usize, last: BorrowedFd<'_>) -> io::Result<()> {
     STARTED.get_or_init(Instant::now);
+    let files = u64::try_from(last.as_raw_fd()).map_or(0, |number| number + 1);
     for (resource, most) in [
         (Resource::Core, 0),
         (Resource::Fsize, 0),
-        (Resource::Nofile, 8),
+        (Resource::Nofile, files),
         (Resource::As, (OWN + memory.saturating_mul(2)) as u64),
     ] {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
@@ -34,6 +38,13 @@ pub(super) fn shut(memory: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::thread::set_no_new_privs(true)?;
     Ok(())
+}
+
+/// Gives up other processes, once every thread of this one runs. The system counts those of
+/// the same user, and lets root have any number.
+pub(super) fn close() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _where_it_binds = setrlimit(Resource::Nproc, none);
 }
 
 /// Processor time for one more block, should the parent be in no state to stop it. A

@@ -10,10 +10,11 @@ use serde_json::{Map, Value, json};
 
 use super::kit::{Notes, Stage, eventually, step};
 use crate::compute::{Computed, Computer, Host, HostCall, Job};
-use crate::driver::{Entry, Park};
+use crate::driver::{Clock, Entry, Park};
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Resolution, StepError};
 use crate::store::Ask;
+use crate::stub::VirtualClock;
 
 /// Computes blocks whose source is a list of calls, each a name and arguments. What it
 /// does with every job is up to the test.
@@ -337,4 +338,32 @@ async fn a_panic_is_the_end_of_the_step_and_of_nothing_else() {
     let Outcome::Failed { error, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(error.message, "what runs the block panicked");
     assert_eq!(stage.story()[3..5], ["step_completed calc/1_slow", "step_failed calc"]);
+}
+
+/// Takes a while of real time, and none of the run's.
+struct Slow;
+
+#[async_trait]
+impl Computer for Slow {
+    async fn run(&self, job: Job, _: &mut dyn Host) -> Result<Computed, StepError> {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+            () = job.cancel.cancelled() => return Err(StepError::new(ErrorKind::Cancelled, "stopped")),
+        }
+        Ok(Computed { value: json!("in time"), reads: Vec::new(), printed: Vec::new() })
+    }
+}
+
+#[tokio::test]
+async fn virtual_time_does_not_jump_over_a_block_that_runs() {
+    let mut calc = block(&json!([]));
+    calc["timeout_ms"] = json!(5_000);
+    let wait = json!({"name": "wait", "action": {"wait_for": {"duration": 3_600_000}}});
+    let stage = Stage::new(&json!([calc, wait])).computer(Slow);
+    let clock = VirtualClock::new(stage.clock.now(), false);
+    let stage = stage.on_clock(clock);
+    let outcome = stage.drive(Entry::Fresh).outcome().await.unwrap();
+    assert!(matches!(outcome, Outcome::Completed(_)), "{outcome:?}");
+    assert_eq!(output(&stage), Some(json!("in time")));
+    assert_eq!(stage.story()[3..], ["step_completed calc", "step_completed wait", "skill_completed"]);
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aa_spec::compute::Interpreter;
 use aa_spec::plan::Plan;
 use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::journal::Memory;
 use crate::compute::Computer;
-use crate::driver::{AfterCommit, Clock, Drive, Entry, Means, Park, Secrets, drive};
+use crate::driver::{AfterCommit, Clock, Drive, Entry, Means, Park, Secrets, begin, drive};
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
 use crate::machine::Machine;
@@ -84,6 +85,9 @@ pub(super) struct Stage {
     call_timeout: Option<Duration>,
     after_commit: Option<AfterCommit>,
     computer: Option<Arc<dyn Computer>>,
+    interpreter: Option<Arc<dyn Interpreter>>,
+    /// Tells the time instead of the one that stands still.
+    other_clock: Option<Arc<dyn Clock>>,
     plan: Arc<Plan>,
     pub(super) park: Park,
 }
@@ -108,6 +112,8 @@ impl Stage {
             call_timeout: None,
             after_commit: None,
             computer: None,
+            interpreter: None,
+            other_clock: None,
             plan: plan(steps),
             park: Park::Stay,
         };
@@ -163,6 +169,14 @@ impl Stage {
         Self { computer: Some(Arc::new(computer)), ..self }
     }
 
+    pub(super) fn interpreter(self, interpreter: impl Interpreter + 'static) -> Self {
+        Self { interpreter: Some(Arc::new(interpreter)), ..self }
+    }
+
+    pub(super) fn on_clock(self, clock: impl Clock + 'static) -> Self {
+        Self { other_clock: Some(Arc::new(clock)), ..self }
+    }
+
     pub(super) fn park(self, park: Park) -> Self {
         Self { park, ..self }
     }
@@ -175,10 +189,17 @@ impl Stage {
         self
     }
 
+    /// The run's first events, as they are written down together with it.
+    pub(super) fn begun(&self) -> Vec<Event> {
+        let first = self.journal.events().remove(0);
+        begin(&self.plan, first, &self.clock).unwrap().1
+    }
+
     /// Drives the run from where its journal ends.
     pub(super) fn drive(&self, entry: Entry) -> Running {
         let (watchers, notices) = mpsc::unbounded_channel();
         let tools = self.tools.clone();
+        let standing: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let run = Drive {
             machine: Machine::replay(&self.plan, &self.journal.events()).unwrap(),
             entry,
@@ -191,10 +212,10 @@ impl Stage {
                 computer: self.computer.clone(),
                 permits: Arc::new(Semaphore::new(self.permits)),
                 secrets: Arc::new(NoSecrets(self.secrets.clone())),
-                clock: Arc::new(self.clock.clone()),
+                clock: self.other_clock.clone().unwrap_or(standing),
                 nudge: self.nudge.subscribe(),
                 call_timeout: self.call_timeout,
-                interpreter: None,
+                interpreter: self.interpreter.clone(),
                 after_commit: self.after_commit.clone(),
             },
             watchers,

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use aa_spec::compute::{Failure, Interpreter};
 use serde_json::{Map, Value, json};
 
 use super::journal::Memory;
@@ -10,7 +12,7 @@ use super::kit::Stage;
 use crate::compute::Limits;
 use crate::compute::tests::workers;
 use crate::driver::{Entry, Park};
-use crate::engine::Outcome;
+use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Resolution, StepPath};
 use crate::store::Ask;
 
@@ -103,4 +105,65 @@ async fn a_block_whose_process_dies_at_any_event_comes_to_the_same_end() {
         let again = usize::from(!had("step_started"));
         assert_eq!(sent.load(Ordering::SeqCst), again, "cut after {kept}: {:?}", resumed.story());
     }
+}
+
+#[tokio::test]
+async fn a_run_begins_without_python_and_goes_on_with_it() {
+    let steps = json!([
+        {"name": "look", "tool": "echo", "condition": "env is defined"},
+        {"name": "calc", "tool": "echo", "condition": "any(x > 1 for x in [1, 2])"},
+        {"name": "last", "tool": "echo", "needs": [1]},
+    ]);
+    let stage = Stage::new(&steps).interpreter(workers(Limits::default()));
+    let begun = stage.begun();
+    let story: Vec<String> = begun.iter().map(|event| super::kit::short(&event.body)).collect();
+    assert_eq!(story, ["skill_started", "step_started look"]);
+    for event in begun.into_iter().skip(1) {
+        stage.journal.start(event);
+    }
+    let outcome = stage.drive(Entry::Fresh).outcome().await.unwrap();
+    assert!(matches!(outcome, Outcome::Completed(_)), "{outcome:?}");
+    for step in ["look", "calc", "last"] {
+        assert!(stage.story().contains(&format!("step_completed {step}")), "{:?}", stage.story());
+    }
+}
+
+/// Takes its time for every expression, and says no.
+struct Tardy(Arc<AtomicUsize>);
+
+impl Interpreter for Tardy {
+    fn evaluate(&self, _: &str, _: Map<String, Value>, _: i64) -> Result<Value, Failure> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(20));
+        Ok(Value::Bool(false))
+    }
+}
+
+#[tokio::test]
+async fn a_run_can_be_cancelled_between_many_expressions() {
+    let step = |number: u32| json!({"name": format!("s{number}"), "tool": "echo", "condition": "any(x for x in [1])"});
+    let evaluated = Arc::new(AtomicUsize::new(0));
+    let stage = Stage::new(&(0..100).map(step).collect()).interpreter(Tardy(Arc::clone(&evaluated)));
+    let running = stage.drive(Entry::Fresh);
+    stage.until("step_skipped s0").await;
+    stage.journal.ask(Ask::Cancel { reason: String::new() });
+    assert_eq!(running.outcome().await.unwrap(), Outcome::Cancelled);
+    assert!(evaluated.load(Ordering::SeqCst) < 100);
+}
+
+#[tokio::test]
+async fn what_a_failed_block_has_printed_is_shown() {
+    let code = "print('before')\nprint('it')\n1 / 0";
+    let block = json!({"source": code, "code": code, "line": 1});
+    let steps = json!([{"name": "calc", "action": {"compute": {"block": block}}}]);
+    let stage = Stage::new(&steps).computer(workers(Limits::default()));
+    let mut running = stage.drive(Entry::Fresh);
+    stage.until("skill_failed").await;
+    let story = running.told().into_iter().filter_map(|notice| match notice {
+        Notice::Line { line, .. } => Some(line),
+        Notice::Event(event) if event.body.step().is_some() => Some(super::kit::short(&event.body)),
+        Notice::Event(_) => None,
+    });
+    let story: Vec<String> = story.collect();
+    assert_eq!(story, ["step_started calc", "before", "it", "step_failed calc"]);
 }

@@ -87,9 +87,8 @@ impl Case {
         let means = stage.means(means);
         let first = self.first(at);
         let run = first.run_id;
-        let interpreter = self.parts.interpreter();
-        let (machine, events) = driver::begin(self.plan(), first, stage.clock(), interpreter.as_ref())
-            .map_err(|misfit| misfit.message)?;
+        let (machine, events) =
+            driver::begin(self.plan(), first, stage.clock()).map_err(|misfit| misfit.message)?;
         stage.catch_up(&events);
         let memory = Memory::new(events);
         let parts = Arc::clone(&self.parts);

@@ -168,7 +168,10 @@ fn file(parts: &Parts, entry: &Entry, skill: &str) -> Result<TestFile, StartErro
         }
         let beside = |path: &str| parts.home.data_beside(entry, path).map_err(|error| error.to_string());
         let maker = Maker { parts, source: &source, beside: &beside };
-        cases = maker.cases(tests, &node, &skill, &mut diagnostics)?;
+        // The skill beside the tests is the one they mean, wherever the folder is.
+        let neighbour = parts.home.beside(entry, &skill);
+        let place = neighbour.as_ref().and_then(Entry::path).and_then(Path::to_str);
+        cases = maker.cases(tests, &node, place.unwrap_or(&skill), &mut diagnostics)?;
     }
     if has_errors(&diagnostics) {
         cases.clear();

@@ -51,8 +51,9 @@ impl Running {
 
     fn next_call(&self) -> Option<HostCall> {
         let call = self.script["calls"].get(self.answers.len())?;
+        let names = self.call.names.as_ref().ok()?;
         let read = |value: &Value| match value.as_str().and_then(|text| text.strip_prefix('$')) {
-            Some(name) => self.call.names.get(name).cloned().unwrap_or_default(),
+            Some(name) => names.get(name).cloned().unwrap_or_default(),
             None => value.clone(),
         };
         let args = call[1].as_object().unwrap();
@@ -65,6 +66,10 @@ impl Running {
 
     /// What it comes to, if it has come to it.
     fn result(&self) -> Option<Result<Computed, StepError>> {
+        let names = match &self.call.names {
+            Ok(names) => names,
+            Err(error) => return Some(Err(error.clone())),
+        };
         let catches = self.script["catches"].as_bool().unwrap_or(false);
         if let Some(Err(error)) = self.answers.last().filter(|_| !catches) {
             return Some(Err(error.clone()));
@@ -76,7 +81,7 @@ impl Running {
             Ok(value) => value.clone(),
             Err(error) => json!(format!("caught {}", error.message)),
         });
-        let reads = self.call.names.keys().cloned().collect();
+        let reads = names.keys().cloned().collect();
         Some(Ok(Computed { value: answers.collect(), reads, printed: Vec::new() }))
     }
 }

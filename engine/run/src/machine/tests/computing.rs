@@ -82,7 +82,7 @@ fn a_block_sees_what_there_was_when_it_started() {
     );
     world.poll();
     let first = world.blocks[0].call.clone();
-    assert_eq!(Value::Object(first.names.clone()), json!({"inputs": {"who": null}}));
+    assert_eq!(Value::Object(first.names.clone().unwrap()), json!({"inputs": {"who": null}}));
     assert_eq!(first.known, ["config", "env", "inputs", "run", "today"]);
     assert_eq!(first.now, world.events[2].at);
     assert_eq!(first.skill, "main");
@@ -266,6 +266,19 @@ fn another_attempt_begins_with_its_first_call() {
     calc completed: ["put","flaky"]
     run completed: {}
     "#);
+    // Who is called takes the calls of another attempt for new ones, but not those after a crash.
+    let keys: Vec<&str> = world.made.iter().map(|call| call.idempotency_key.as_str()).collect();
+    assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
+    for kept in 1..world.events.len() {
+        let mut resumed = world.crash(kept);
+        resumed.tools = std::sync::Arc::new(|call| Ok(json!(call.tool)));
+        resumed.run();
+        assert!(
+            resumed.made.iter().all(|call| keys.contains(&call.idempotency_key.as_str())),
+            "{}",
+            resumed.story()
+        );
+    }
 }
 
 #[test]
@@ -340,6 +353,50 @@ fn a_block_of_a_failed_skill_is_not_run_again() {
     calc failed: Cancelled stopped because step `bad` failed
     run failed at bad: no
     "#);
+}
+
+#[test]
+fn a_block_that_is_stopped_because_the_skill_has_returned_spoils_nothing() {
+    let mut world = World::new(steps(&json!([
+        {"name": "calc", "block": writer()},
+        {"name": "early", "tool": "echo"},
+        {"name": "out", "action": {"return": {"value": "done"}}, "needs": [1]},
+    ])));
+    world.poll();
+    world.step_block(0);
+    world.poll();
+    // `early` ends, then the call that the block has made.
+    world.end(0);
+    world.poll();
+    world.end(0);
+    assert_snapshot!(tail(world.run(), 3), @r#"
+    early completed: {}
+    out started: then
+    out completed: "done"
+    calc/1_put completed: {"n":1}
+    calc failed, continued: Cancelled the skill has returned
+    run completed: {"return":"done"}
+    "#);
+}
+
+#[test]
+fn a_block_fails_that_reads_what_it_cannot_have() {
+    let reading = |name: &str| json!({"script": {"calls": []}, "reads": [name]});
+    let deep = (0..130).fold(json!(1), |inner, _| json!([inner]));
+    let plan = plan(&json!({
+        "inputs": [{"name": "token", "required": false, "schema": {}}],
+        "steps": [{"name": "calc", "block": reading("inputs")}],
+    }));
+    let sealed = aa_spec::template::seal::seal("TOKEN");
+    let mut world = World::with(plan, &json!({"inputs": {"token": [sealed]}}));
+    assert_snapshot!(world.run().results()["calc"], @"failed the block cannot have `inputs`: a secret cannot be read in Python, only given to a tool");
+
+    let mut world = World::new(steps(&json!([
+        {"name": "look", "tool": "deep"},
+        {"name": "calc", "block": reading("look"), "needs": [0]},
+    ])));
+    world = world.tools(move |_| Ok(deep.clone()));
+    assert_snapshot!(world.run().results()["calc"], @"failed the block cannot have `look`: a value is nested too deeply");
 }
 
 #[test]

@@ -6,26 +6,27 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Map, Value, json};
 
 use super::scope;
-use crate::compute::Interpreter;
+use crate::compute::{Failure, Interpreter};
 use crate::template::{Expression, Missing, Scope, Template};
+use crate::tool::ErrorKind;
 
 /// The code, the names and the time.
 type Asked = (String, Map<String, Value>, i64);
 
 /// Says what it was asked, and answers with what it was told to.
 struct Witness {
-    answer: Result<Value, String>,
+    answer: Result<Value, Failure>,
     asked: Mutex<Vec<Asked>>,
 }
 
 impl Interpreter for Witness {
-    fn evaluate(&self, code: &str, names: Map<String, Value>, now_ms: i64) -> Result<Value, String> {
+    fn evaluate(&self, code: &str, names: Map<String, Value>, now_ms: i64) -> Result<Value, Failure> {
         self.asked.lock().unwrap().push((code.to_owned(), names, now_ms));
         self.answer.clone()
     }
 }
 
-fn witnessed(answer: Result<Value, String>) -> (Arc<Witness>, Scope) {
+fn witnessed(answer: Result<Value, Failure>) -> (Arc<Witness>, Scope) {
     let witness = Arc::new(Witness { answer, asked: Mutex::default() });
     let mut scope = scope();
     scope.set_interpreter(witness.clone());
@@ -78,10 +79,13 @@ fn arguments_are_left_out_when_null_and_refused_when_something_is_missing() {
 fn without_an_interpreter_it_fails() {
     let error = parse("[t for t in inputs.tags]").eval(&scope()).unwrap_err();
     assert_eq!(error.message, "cannot evaluate `[t for t in inputs.tags]`: Python does not run here");
-    let (_, mut scope) = witnessed(Err("TypeError at line 1".to_owned()));
+    assert_eq!(error.kind, ErrorKind::Invalid);
+    let failure = Failure { kind: ErrorKind::Transient, message: "TypeError at line 1".to_owned() };
+    let (_, mut scope) = witnessed(Err(failure));
     scope.set("inputs", &Value::Null);
     let error = parse("[t for t in inputs.tags]").eval(&scope).unwrap_err();
     assert_eq!(error.message, "cannot evaluate `[t for t in inputs.tags]`: TypeError at line 1");
+    assert_eq!(error.kind, ErrorKind::Transient);
 }
 
 #[test]
@@ -95,6 +99,14 @@ fn secrets_do_not_get_there() {
         assert!(error.message.ends_with("a secret cannot be read in Python"), "{error}");
     }
     assert!(witness.asked.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_secret_cannot_be_made_up_there() {
+    let (_, scope) = witnessed(Ok(json!({"a": ["\u{fdd0}secret:TOKEN\u{fdd1}"]})));
+    let template = Template::parse(&json!("{{ [t for t in inputs.tags] }}")).unwrap();
+    let harmless = json!({"a": ["\u{fffd}secret:TOKEN\u{fffd}"]});
+    assert_eq!(template.render(&scope, Missing::Fail), Ok(Some(harmless)));
 }
 
 #[test]

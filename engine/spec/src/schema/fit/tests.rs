@@ -1,0 +1,98 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{compare, fits_plainly};
+
+#[test]
+fn plain_schemas_are_seen_through() {
+    let person = json!({
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "age": {"type": ["integer", "null"]}},
+        "required": ["name"],
+        "additionalProperties": false,
+    });
+    let tags = json!({"type": "array", "items": {"enum": ["a", "b"]}, "description": "Tags"});
+    let fitting = [
+        (&person, json!({"name": "Ann"})),
+        (&person, json!({"name": "Ann", "age": null})),
+        (&tags, json!([])),
+        (&tags, json!(["b", "a"])),
+    ];
+    for (schema, value) in fitting {
+        assert!(fits_plainly(schema, &value), "{value}");
+        assert!(compare(schema, &value).is_empty(), "{value}");
+    }
+    let others = [
+        (&person, json!({"age": 3})),
+        (&person, json!({"name": 3})),
+        (&person, json!({"name": "Ann", "nick": "A"})),
+        (&person, json!([])),
+        (&tags, json!(["c"])),
+    ];
+    for (schema, value) in others {
+        assert!(!fits_plainly(schema, &value), "{value}");
+        assert!(!compare(schema, &value).is_empty(), "{value}");
+    }
+    let unknown = json!({"type": "string", "minLength": 1});
+    assert!(!fits_plainly(&unknown, &json!("long enough")), "words that are not known here decide nothing");
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-2..3_i64).prop_map(Value::from),
+        Just(json!(1.0)),
+        Just(json!(0.5)),
+        "[ab]{0,1}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map("[ab]", inner, 0..3)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn schema() -> impl Strategy<Value = Value> {
+    let kind =
+        prop::sample::select(vec!["string", "integer", "number", "boolean", "array", "object", "null"]);
+    let leaf = prop_oneof![
+        kind.clone().prop_map(|kind| json!({"type": kind})),
+        prop::collection::btree_set(kind, 1..3).prop_map(|kinds| json!({"type": kinds})),
+        prop::collection::btree_set(0..3_i64, 1..3).prop_map(|choices| json!({"enum": choices})),
+        any::<bool>().prop_map(Value::from),
+        Just(json!({})),
+        Just(json!({"minimum": 1})),
+        Just(json!({"patternProperties": {"^a": true}, "additionalProperties": false})),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|items| json!({"items": items})),
+            (prop::collection::btree_map("[ab]", inner, 0..3), any::<[bool; 2]>()).prop_map(
+                |(properties, [closed, typed])| {
+                    let required: Vec<&String> = properties.keys().take(1).collect();
+                    let mut schema = json!({"required": required, "properties": properties});
+                    if closed {
+                        schema["additionalProperties"] = json!(false);
+                    }
+                    if typed {
+                        schema["type"] = json!("object");
+                    }
+                    schema
+                }
+            ),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_fits_plainly_fits(schema in schema(), value in value()) {
+        if fits_plainly(&schema, &value) {
+            let unfit = compare(&schema, &value);
+            prop_assert!(unfit.is_empty(), "{schema} {value}: {unfit:?}");
+        }
+    }
+}

@@ -18,7 +18,6 @@ pub(crate) fn literal_template(source: &str) -> Option<Range<usize>> {
     while let Some((at, letter)) = letters.next() {
         match quote {
             None if matches!(letter, '\'' | '"') => quote = Some((letter, matches!(before, 'f' | 'F'))),
-            None => {}
             Some(_) if letter == '\\' => drop(letters.next()),
             Some((mark, _)) if letter == mark => quote = None,
             Some((_, false)) if inner[at..].starts_with("{{") => {
@@ -26,7 +25,7 @@ pub(crate) fn literal_template(source: &str) -> Option<Range<usize>> {
                     return Some(start + at..start + at + length + 2);
                 }
             }
-            Some(_) => {}
+            _ => {}
         }
         before = letter;
     }

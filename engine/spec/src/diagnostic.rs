@@ -35,6 +35,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("check-only-step", "a step that only has `validate`"),
     ("compute-callee", "a call in Python of something that is not named on the spot"),
     ("compute-import", "Python that wants a module or function which is not there"),
+    ("compute-lost-change", "a value of the skill that a block changes for nothing"),
     ("compute-no-result", "a `compute` step that gives nothing"),
     ("compute-retry", "a `retry` that makes calls again which must not be repeated"),
     ("compute-slow-pattern", "a pattern in Python that is compiled again each time round a loop"),

@@ -47,10 +47,12 @@ mod sub_skill;
 mod templated;
 mod tree;
 mod validation;
+mod words;
 
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
+use crate::fix::Edit;
 use crate::skill::Skill;
 use crate::source::{Source, Span};
 use crate::yaml::{Kind, Node};
@@ -133,7 +135,11 @@ impl Dialect<'_> {
                 continue;
             };
             value.kind = Kind::List(Vec::new());
-            let fix = edit::after_key(self.source, span, " []");
+            let fix = if edit::is_written_null(self.source, value.span) {
+                vec![Edit::replace(value.span, "[]")]
+            } else {
+                edit::after_key(self.source, span, " []")
+            };
             let problem = self.warn("list-form", span, format!("`{key}` is empty"));
             problem.hint = format!("write `{key}: []`, or leave it out");
             problem.fix = fix;

@@ -23,11 +23,13 @@ mod functions;
 mod moment;
 pub(crate) mod node;
 mod program;
+mod quoted;
 mod scope;
 pub mod seal;
 mod value;
 pub(crate) mod vocabulary;
 
+pub(crate) use quoted::{IN_QUOTES, literal_template};
 pub use scope::Scope;
 
 use crate::tool::ErrorKind;

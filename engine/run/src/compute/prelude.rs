@@ -35,6 +35,7 @@ const PARTS: &[Part] = &[
         text: include_str!("prelude/attribute.py"),
     },
     Part { defines: &["_bound", "_first"], needs: &[], text: include_str!("prelude/names.py") },
+    Part { defines: &["_merge", "_merge_into"], needs: &[], text: include_str!("prelude/merge.py") },
     Part { defines: &["_re_sub"], needs: &[], text: include_str!("prelude/re_sub.py") },
     Part { defines: &["_percent"], needs: &[], text: include_str!("prelude/percent.py") },
     Part { defines: &["_utcnow", "_fromtimestamp"], needs: &[], text: include_str!("prelude/clock.py") },

@@ -45,17 +45,22 @@ pub(super) fn mend(parts: &Parts, skill: &str, strictness: Strictness) -> Result
     let before = checked.source;
     let (mut text, mut left, mut fixed) = (before.clone(), checked.diagnostics, Vec::new());
     for _ in 0..ROUNDS {
-        let (next, done) = fix::apply(&text, &left);
-        // A text that is read must stay one.
-        let next = Source::new(text.path.clone(), next);
-        if done.is_empty() || yaml::parse(&next).is_err() && yaml::parse(&text).is_ok() {
-            break;
-        }
+        let one_by_one = || left.iter().find_map(|problem| better(&text, std::slice::from_ref(problem)));
+        let Some((next, done)) = better(&text, &left).or_else(one_by_one) else { break };
         fixed.extend(done.into_iter().cloned());
         left = catalog::check_text(parts, &entry, &next, strictness)?.diagnostics;
         text = next;
     }
     Ok(MendedSkill { before, after: text, fixed, left, skill: skill.to_owned() })
+}
+
+/// The text with these problems fixed, if that changes anything. A text that is read must
+/// stay one.
+fn better<'d>(text: &Source, problems: &'d [Diagnostic]) -> Option<(Source, Vec<&'d Diagnostic>)> {
+    let (next, done) = fix::apply(text, problems);
+    let next = Source::new(text.path.clone(), next);
+    let is_worse = yaml::parse(&next).is_err() && yaml::parse(text).is_ok();
+    (!done.is_empty() && !is_worse).then_some((next, done))
 }
 
 /// Writes a mended text in the place of the old one, whole or not at all.

@@ -48,7 +48,8 @@ impl Checker<'_, '_> {
         let output = fold(&step.output.as_ref().unwrap_or(&step.name).value);
         let (names, repeated) = (&self.names, step.foreach.is_some());
         let is_value = |name: &str| is_context(name, repeated) || !names.outputs(name).is_empty();
-        match read(&text.value, Setting { output: &output, is_value: &is_value }) {
+        let lenient = self.library.strictness.lenient;
+        match read(&text.value, Setting { output: &output, is_value: &is_value, lenient }) {
             Ok(mut reading) => {
                 for problem in std::mem::take(&mut reading.problems) {
                     self.python_problem(text, problem);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::reference::{Reads, Site};
 use super::{Checker, bare};
 use crate::source::Span;
-use crate::template::{Expression, SyntaxError, Template};
+use crate::template::{Expression, IN_QUOTES, SyntaxError, Template, literal_template};
 use crate::yaml::{Kind, Node, Spanned};
 
 impl Checker<'_, '_> {
@@ -54,6 +54,12 @@ impl Checker<'_, '_> {
                 return None;
             }
         };
+        if let Some(part) = literal_template(&source) {
+            let span = self.source.part(node.span, &source, &part);
+            let problem = self.unknown("templated-condition", span, IN_QUOTES);
+            self.report(problem.hint("put the parts together, as in `'x-' ~ inputs.name`"));
+            return self.never();
+        }
         match Expression::parse(&source) {
             Ok(expression) => {
                 let mut bare = Vec::new();
@@ -71,10 +77,14 @@ impl Checker<'_, '_> {
             }
             Err(error) => {
                 self.bad_source("bad-expression", node.span, &source, &error);
-                // Read leniently, a condition that cannot be told is not met.
-                Expression::parse("none").ok().filter(|_| self.library.strictness.lenient)
+                self.never()
             }
         }
+    }
+
+    /// Read leniently, a condition that cannot be told is not met.
+    fn never(&self) -> Option<Expression> {
+        Expression::parse("none").ok().filter(|_| self.library.strictness.lenient)
     }
 
     /// Milliseconds of a duration.

@@ -52,14 +52,6 @@ pub(crate) enum Refusal {
     Meaning(SyntaxError),
 }
 
-/// Replaces a range of the source.
-#[derive(Debug)]
-struct Edit {
-    start: usize,
-    end: usize,
-    text: String,
-}
-
 /// Reads an expression in Python and makes code of it.
 pub(crate) fn rewrite(source: &str) -> Result<Rewritten, Refusal> {
     match with_expression(source, |tree| rewritten(source, &tree.syntax().body)) {
@@ -79,7 +71,7 @@ fn rewritten(source: &str, body: &ruff_python_ast::Expr) -> Result<Rewritten, Re
     if let Some(refused) = found.refused {
         return Err(Refusal::Meaning(refused));
     }
-    let expression = edited(source, found.edits);
+    let expression = found.edits.apply(source);
     // Edits go by the places of words; odd comments between them could mislead that.
     if parse_expression(&expression).is_err() {
         return Err(Refusal::Meaning(SyntaxError::at(0, "this is too intricate; take the comments out")));
@@ -93,20 +85,6 @@ fn rewritten(source: &str, body: &ruff_python_ast::Expr) -> Result<Rewritten, Re
         references: found.references,
         clock: found.clock,
     })
-}
-
-fn edited(source: &str, mut edits: Vec<Edit>) -> String {
-    // Insertions go before what replaces the same place; both keep their order.
-    edits.sort_by_key(|edit| (edit.start, edit.end));
-    let mut text = String::with_capacity(source.len() + edits.len() * 16);
-    let mut from = 0;
-    for edit in &edits {
-        text.push_str(source.get(from..edit.start).unwrap_or_default());
-        text.push_str(&edit.text);
-        from = edit.end.max(from);
-    }
-    text.push_str(source.get(from..).unwrap_or_default());
-    text
 }
 
 #[cfg(test)]

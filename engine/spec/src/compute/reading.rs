@@ -19,6 +19,8 @@ pub(crate) struct Setting<'a> {
     /// Whether the skill has a value of that name there, which goes before a word of the
     /// prelude.
     pub(crate) is_value: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Whether names that nobody knows are nothing.
+    pub(crate) lenient: bool,
 }
 
 /// What a text says of itself. Places are byte ranges of it.

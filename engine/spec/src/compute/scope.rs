@@ -1,9 +1,9 @@
 //! Which names belong to which part of a block.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Comprehension, ExceptHandler, Expr, ExprContext, Parameters, Pattern, Stmt};
+use ruff_python_ast::{Alias, Comprehension, ExceptHandler, Expr, ExprContext, Parameters, Pattern, Stmt};
 
 /// Names that a body gives a value, without the bodies inside it.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Bound {
     pub(super) modules: BTreeSet<String>,
     /// Those that are functions.
     pub(super) functions: BTreeSet<String>,
+    /// What an import brings in of the prelude: the word by its name here.
+    pub(super) words: BTreeMap<String, &'static str>,
     /// Names that belong to the outermost body all the same.
     pub(super) globals: BTreeSet<String>,
 }
@@ -55,6 +57,15 @@ impl Bound {
         self.modules.insert(name.to_owned());
     }
 
+    /// Notes that an import brings in a word of the prelude; true if its name stays free.
+    fn word(&mut self, path: &str, alias: &Alias) -> bool {
+        let Some(word) = foreign_word(path) else { return false };
+        let local = alias.asname.as_ref().map_or(word, |name| name.as_str());
+        self.words.insert(local.to_owned(), word);
+        self.modules.insert(local.to_owned());
+        local == word
+    }
+
     /// Inside a comprehension only `:=` binds, and that outside of it.
     fn comprehension(&mut self, parts: &[&Expr], generators: &[Comprehension]) {
         for part in parts {
@@ -78,12 +89,17 @@ impl<'a> Visitor<'a> for Bound {
             Stmt::Import(import) => {
                 for alias in &import.names {
                     let root = || alias.name.split('.').next().unwrap_or_default();
-                    self.add_module(alias.asname.as_ref().map_or_else(root, |name| name.as_str()));
+                    if !self.word(&alias.name, alias) {
+                        self.add_module(alias.asname.as_ref().map_or_else(root, |name| name.as_str()));
+                    }
                 }
             }
             Stmt::ImportFrom(import) => {
+                let module = import.module.as_deref().unwrap_or_default();
                 for alias in &import.names {
-                    self.add_module(alias.asname.as_ref().unwrap_or(&alias.name));
+                    if !self.word(&format!("{module}.{}", alias.name), alias) {
+                        self.add_module(alias.asname.as_ref().unwrap_or(&alias.name));
+                    }
                 }
             }
             Stmt::Global(global) => self.globals.extend(global.names.iter().map(ToString::to_string)),
@@ -131,6 +147,28 @@ impl<'a> Visitor<'a> for Bound {
     fn visit_annotation(&mut self, _: &'a Expr) {}
 }
 
+/// `memory` or `parsers`, if that is what a path of the other system names.
+pub(super) fn foreign_word(path: &str) -> Option<&'static str> {
+    let is_foreign = matches!(path.split('.').next(), Some("scripts" | "server"));
+    let word = ["memory", "parsers"].into_iter().find(|word| path.rsplit('.').next() == Some(word));
+    word.filter(|_| is_foreign)
+}
+
+/// Names that functions set for the block, however deep inside.
+#[derive(Default)]
+struct Globals(BTreeSet<String>);
+
+impl<'a> Visitor<'a> for Globals {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        if let Stmt::Global(global) = statement {
+            self.0.extend(global.names.iter().map(ToString::to_string));
+        }
+        visitor::walk_stmt(self, statement);
+    }
+
+    fn visit_expr(&mut self, _: &'a Expr) {}
+}
+
 /// What kind of body it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
@@ -167,7 +205,10 @@ pub(super) struct Scopes {
 
 impl Scopes {
     pub(super) fn new(body: &[Stmt]) -> Self {
-        Self { block: Bound::of(body), inner: Vec::new(), certain: BTreeSet::new() }
+        let (mut block, mut globals) = (Bound::of(body), Globals::default());
+        globals.visit_body(body);
+        block.names.extend(globals.0);
+        Self { block, inner: Vec::new(), certain: BTreeSet::new() }
     }
 
     pub(super) fn enter(&mut self, body: Body, bound: Bound) {
@@ -198,12 +239,20 @@ impl Scopes {
         if !self.block.names.contains(name) && !self.is_global(name) {
             return Owner::Outside;
         }
-        if self.certain.contains(name) || !self.runs_here() { Owner::Block } else { Owner::Perhaps }
+        if self.certain.contains(name) { Owner::Block } else { Owner::Perhaps }
     }
 
     /// Whether it names a module or a class of the block.
     pub(super) fn is_module(&self, name: &str) -> bool {
         self.bound_inside(name).unwrap_or(&self.block).modules.contains(name)
+    }
+
+    /// The word of the prelude that an import has given this name.
+    pub(super) fn word(&self, name: &str) -> Option<&'static str> {
+        let inner = self.inner.iter().rev().map(|(_, bound)| bound);
+        let mut bodies = inner.chain([&self.block]);
+        let bound = bodies.find(|bound| bound.words.contains_key(name) || bound.names.contains(name))?;
+        bound.words.get(name).copied()
     }
 
     fn bound_inside(&self, name: &str) -> Option<&Bound> {

@@ -271,6 +271,14 @@ pub(crate) const BUILTINS: &[&str] = &[
     "zip",
 ];
 
+/// Exceptions that the interpreter lacks, by the nearest that it has.
+pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
+    ("ConnectionError", "OSError"),
+    ("EnvironmentError", "OSError"),
+    ("IOError", "OSError"),
+    ("UnicodeError", "UnicodeDecodeError"),
+];
+
 /// Attributes of modules and types that the interpreter lacks.
 pub(crate) const LACKING: &[(&str, &str, &str)] = &[
     ("Path", "cwd", "a block has no files; `run.folder` is the folder of the run"),

@@ -1,6 +1,7 @@
 //! The one walk over a block: names, calls, changes and problems.
 
 mod call;
+mod change;
 mod dialect;
 mod expression;
 mod import;
@@ -38,6 +39,10 @@ pub(super) struct Walk<'a> {
     in_path: bool,
     /// Whether it ends with a `return` of its own somewhere.
     returns: bool,
+    /// What of the skill's values it changes in place.
+    changed: Vec<change::Change>,
+    /// Names that it deletes, which leaves them empty.
+    deleted: Vec<(String, Range<usize>)>,
     /// A pattern that is compiled over and over has been reported.
     slow: bool,
 }
@@ -58,6 +63,8 @@ impl<'a> Walk<'a> {
             import_nets: 0,
             in_path: false,
             returns: false,
+            changed: Vec::new(),
+            deleted: Vec::new(),
             slow: false,
         }
     }
@@ -66,6 +73,8 @@ impl<'a> Walk<'a> {
     pub(super) fn block(&mut self, body: &'a [Stmt]) {
         self.visit_body(body);
         let result = self.result();
+        self.lost_changes(&result);
+        self.half_deleted();
         let line = if self.source.ends_with('\n') || self.source.is_empty() { "" } else { "\n" };
         self.edits.insert(self.source.len(), format!("{line}{result}\n"));
     }
@@ -82,6 +91,8 @@ impl<'a> Walk<'a> {
         names.dedup();
         names.retain(|name| self.scopes.block.names.contains(*name));
         match names.as_slice() {
+            // What an earlier step has left there, perhaps changed.
+            [] if !self.returns && self.only_reads(self.setting.output) => self.setting.output.to_owned(),
             [] => {
                 self.gives_nothing();
                 "None".to_owned()
@@ -91,6 +102,17 @@ impl<'a> Walk<'a> {
                 let thunks: Vec<String> = names.iter().map(|name| format!("lambda: {name}")).collect();
                 self.import("_first");
                 format!("_first({})", thunks.join(", "))
+            }
+        }
+    }
+
+    /// Reports names that `dir()` would still show.
+    fn half_deleted(&mut self) {
+        for (name, at) in std::mem::take(&mut self.deleted) {
+            if self.found.asks_all || self.found.asked.iter().any(|(asked, _)| *asked == name) {
+                let message = format!("`del {name}` only empties it here, and `dir()` still has it");
+                let problem = Problem::error("compute-unsupported", at, message);
+                self.report(problem.hint(format!("ask `{name} is not None`")));
             }
         }
     }
@@ -138,7 +160,8 @@ impl<'a> Walk<'a> {
 
     /// Whether an expression is a built-in function or word of that name.
     fn is_builtin(&self, expression: &Expr, name: &str) -> bool {
-        matches!(expression, Expr::Name(found) if found.id == name) && self.is_free(name)
+        let Expr::Name(found) = expression else { return false };
+        self.scopes.word(&found.id) == Some(name) || found.id == name && self.is_free(name)
     }
 
     /// One level down, unless that is too deep.

@@ -18,8 +18,15 @@ pub(super) fn after_key(source: &Source, key: Span, text: &str) -> Vec<Edit> {
 
 /// A scalar replaced by text, in quotes if it needs them. The lines of a block have none.
 pub(super) fn scalar(source: &Source, span: Span, text: &str) -> Vec<Edit> {
-    let text = if fix::is_block(source, span) { text.to_owned() } else { written(text) };
-    vec![Edit::replace(span, text)]
+    if !fix::is_block(source, span) {
+        return vec![Edit::replace(span, written(text))];
+    }
+    if source.slice(span).starts_with(['|', '>']) {
+        return Vec::new();
+    }
+    let indent = " ".repeat(column(source, span.start));
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    vec![Edit::replace(span, lines.join(&format!("\n{indent}")))]
 }
 
 /// A text as it can be written anywhere in YAML.
@@ -37,7 +44,7 @@ pub(super) fn written(text: &str) -> String {
 /// Lines as comments, which keeps what they say. Nothing when there is more in them.
 pub(super) fn comment_out(source: &Source, span: Span) -> Vec<Edit> {
     let whole = lines(source, span);
-    if !starts_its_line(source, span.start) {
+    if !starts_its_line(source, span.start) || !ends_its_line(source, span.end) {
         return Vec::new();
     }
     // Not deeper than the key, so that the comment is aligned with what it stands among.
@@ -102,6 +109,23 @@ pub(super) fn colon(source: &Source, key: Span) -> Option<u32> {
 /// Whether nothing but spaces is before an offset in its line.
 pub(super) fn starts_its_line(source: &Source, at: u32) -> bool {
     source.slice(Span { start: line_start(source, at), end: at }).trim().is_empty()
+}
+
+/// Whether nothing but a comment comes after an offset in its line.
+fn ends_its_line(source: &Source, at: u32) -> bool {
+    let rest = source.text[at as usize..].lines().next().unwrap_or_default().trim_start();
+    rest.is_empty() || rest.starts_with('#')
+}
+
+/// Whether an anchor, an alias or a tag comes after an offset, so that it stands for more
+/// than it says.
+pub(super) fn is_marked(source: &Source, at: u32) -> bool {
+    source.text[at as usize..].trim_start_matches(' ').starts_with(['&', '*', '!'])
+}
+
+/// Whether nothing is there in so many words.
+pub(super) fn is_written_null(source: &Source, value: Span) -> bool {
+    matches!(source.slice(value), "~" | "null" | "Null" | "NULL")
 }
 
 /// In which column an offset is, in bytes from 0.

@@ -16,7 +16,7 @@ impl Dialect<'_> {
         if inputs.entries().is_empty() || !inputs.entries().iter().all(described) {
             return;
         }
-        let mut edits = Some(Vec::new());
+        let mut edits = self.in_lines(inputs);
         let entries = std::mem::take(tree::entries_mut(inputs).unwrap_or(&mut Vec::new()));
         let mut items = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -34,7 +34,7 @@ impl Dialect<'_> {
         if outputs.entries().is_empty() {
             return;
         }
-        let mut edits = Some(Vec::new());
+        let mut edits = self.in_lines(outputs);
         let entries = std::mem::take(tree::entries_mut(outputs).unwrap_or(&mut Vec::new()));
         let mut items = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -49,6 +49,11 @@ impl Dialect<'_> {
         self.list_form(span, "outputs", edits);
     }
 
+    /// The changes to begin with; none can be made inside of braces.
+    fn in_lines(&self, mapping: &Node) -> Option<Vec<Edit>> {
+        (!self.source.slice(mapping.span).starts_with('{')).then(Vec::new)
+    }
+
     fn list_form(&mut self, span: Span, key: &str, edits: Option<Vec<Edit>>) {
         let problem = self.warn("list-form", span, format!("`{key}` is a list, and this is a mapping"));
         "start each entry with `- name: …`".clone_into(&mut problem.hint);
@@ -60,7 +65,7 @@ impl Dialect<'_> {
         let colon = edit::colon(self.source, key.span)?;
         let head = Span { start: key.span.start, end: colon };
         let column = edit::column(self.source, key.span.start);
-        if !edit::starts_its_line(self.source, key.span.start) {
+        if !edit::starts_its_line(self.source, key.span.start) || edit::is_marked(self.source, colon) {
             return None;
         }
         if self.source.slice(value.span).starts_with('{') {
@@ -71,10 +76,13 @@ impl Dialect<'_> {
         // So that `name` stands right above the other keys.
         let inner = if value.is_null() { column + 2 } else { edit::column(self.source, value.span.start) };
         let dash = format!("-{}name: {}", " ".repeat(inner.checked_sub(column + 1)?), key.value);
-        let mut edits = vec![Edit::replace(head, dash)];
+        let end = if edit::is_written_null(self.source, value.span) { value.span.end } else { head.end };
+        let mut edits = vec![Edit::replace(Span { end, ..head }, dash)];
         if let Some(kind) = kind {
             let line = edit::lines(self.source, head);
-            edits.push(Edit::insert(line.end, format!("{}type: {kind}\n", " ".repeat(inner))));
+            let text = format!("{}type: {kind}\n", " ".repeat(inner));
+            let is_last = !self.source.slice(line).ends_with('\n');
+            edits.push(Edit::insert(line.end, if is_last { format!("\n{text}") } else { text }));
         }
         Some(edits)
     }
@@ -83,7 +91,7 @@ impl Dialect<'_> {
     fn as_valued_item(&self, (key, value): &Entry) -> Option<Vec<Edit>> {
         let colon = edit::colon(self.source, key.span)?;
         let column = edit::column(self.source, key.span.start);
-        if !edit::starts_its_line(self.source, key.span.start) {
+        if !edit::starts_its_line(self.source, key.span.start) || edit::is_marked(self.source, colon) {
             return None;
         }
         let text = format!("- name: {}\n{}value:", key.value, " ".repeat(column + 2));

@@ -1,11 +1,12 @@
 //! Steps as other systems write them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::output::ACTIONS;
+use super::words::Words;
 use super::{Dialect, edit, tree};
 use crate::fix::Edit;
-use crate::yaml::Node;
+use crate::yaml::{Kind, Node};
 
 /// What a failure does, by other names.
 const ON_ERROR: [(&str, &str); 10] = [
@@ -43,11 +44,14 @@ impl Dialect<'_> {
             self.word(choice, "on_error", &ON_ERROR);
         }
         self.condition(&mut step);
+        if let Some(retry) = tree::get_mut(&mut step, "retry") {
+            self.expression(retry, "when");
+        }
         self.step_outputs(&mut step, words);
         self.skill_as_tool(&mut step);
         self.validations(&mut step);
         if step.get("then").is_some() {
-            self.then_steps(&mut step, meant);
+            self.then_steps(&mut step, words, meant);
         }
         if ACTIONS.iter().all(|action| step.get(action).is_none()) {
             self.without_action(step, meant);
@@ -85,6 +89,11 @@ impl Dialect<'_> {
                 problem.fix = if in_line { fix.to_vec() } else { Vec::new() };
                 tree::set(step, "output", tree::text(name, value.span));
             }
+            [name] if name != own && words.has(name) && step.get("output").is_none() => {
+                let message = format!("the result of this step is read as `{name}` and as `{own}`");
+                let problem = self.error("step-outputs", key.span, message);
+                problem.hint = format!("write `output: {name}`, and `{name}` wherever it says `{own}`");
+            }
             [] | [_] => {
                 let fix = edit::comment_out(self.source, place);
                 let problem = self.warn("step-outputs", key.span, "`outputs` has no effect in a step");
@@ -99,7 +108,7 @@ impl Dialect<'_> {
     }
 
     /// `then: [{tool: …}, {return: …}]`: the steps come before the end.
-    fn then_steps(&mut self, step: &mut Node, meant: &mut Vec<Node>) {
+    fn then_steps(&mut self, step: &mut Node, words: &Words, meant: &mut Vec<Node>) {
         let Some(then) = tree::get_mut(step, "then") else { return };
         let is_step = |item: &Node| ACTIONS.iter().any(|action| item.get(action).is_some());
         let Some(items) = tree::items_mut(then).filter(|items| items.iter().any(is_step)) else { return };
@@ -112,15 +121,19 @@ impl Dialect<'_> {
             let problem = self.warn("then-steps", place, format!("step `{name}` has a step in its `then`"));
             "it runs before the return, under the same condition; write it as a step before this one"
                 .clone_into(&mut problem.hint);
+            self.name(&mut inner);
             if inner.get("name").is_none() {
                 let named = tree::text(format!("{name}_{}", index + 1), inner.span);
                 tree::set(&mut inner, "name", named);
             }
+            let first = meant.len();
+            self.step(inner, words, meant);
             if let Some(outer) = step.get("condition") {
-                let both = both(outer, inner.get("condition"));
-                tree::set(&mut inner, "condition", both);
+                for inner in &mut meant[first..] {
+                    let both = both(outer, inner.get("condition"));
+                    tree::set(inner, "condition", both);
+                }
             }
-            meant.push(inner);
         }
         if !ends {
             // Nothing is returned: the steps are all there is.
@@ -150,50 +163,21 @@ impl Dialect<'_> {
     }
 }
 
-/// A condition within a condition.
+/// A condition within a condition. What is no condition stays, so that it is reported.
 fn both(outer: &Node, inner: Option<&Node>) -> Node {
-    match (outer.as_str(), inner.and_then(Node::as_str)) {
-        (Some(outer_text), Some(inner)) => {
-            let bare = |text: &str| crate::template::bare(text).to_owned();
-            tree::text(format!("({}) and ({})", bare(outer_text), bare(inner)), outer.span)
-        }
-        _ => outer.clone(),
+    let Some(inner) = inner.filter(|inner| !inner.is_null()) else { return outer.clone() };
+    match (as_expression(outer), as_expression(inner)) {
+        (Some(first), Some(second)) => tree::text(format!("({first}) and ({second})"), outer.span),
+        (Some(_), None) => inner.clone(),
+        (None, _) => outer.clone(),
     }
 }
 
-/// The text of a skill in which names may be mentioned.
-pub(super) struct Words(String);
-
-impl Words {
-    /// Empty when no step asks for them.
-    fn of(root: &Node) -> Self {
-        let mut all = String::new();
-        let steps = root.get("steps").map(Node::items).unwrap_or_default();
-        if steps.iter().all(|step| step.get("outputs").is_none()) {
-            return Self(all);
-        }
-        let mut add = |key: &str, node: &Node| {
-            tree::each_text(node, &mut |text| {
-                // A description is prose, unless it is a template.
-                if key != "description" || text.contains("{{") {
-                    all.push_str(text);
-                    all.push('\n');
-                }
-            });
-        };
-        for (key, value) in root.entries() {
-            if matches!(&*key.value, "steps" | "outputs") {
-                let read = value.items().iter().flat_map(Node::entries);
-                let read = read.filter(|(key, _)| !matches!(&*key.value, "id" | "name" | "outputs"));
-                read.for_each(|(key, value)| add(&key.value, value));
-            }
-        }
-        Self(all)
-    }
-
-    /// Whether a name is mentioned as a word of its own.
-    fn has(&self, name: &str) -> bool {
-        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-        self.0.split(|c| !is_word(c)).any(|word| word == name)
+/// What a condition says, without braces around it.
+fn as_expression(condition: &Node) -> Option<String> {
+    match &condition.kind {
+        Kind::Scalar(Value::String(text)) => Some(crate::template::bare(text).to_owned()),
+        Kind::Scalar(Value::Bool(constant)) => Some(constant.to_string()),
+        _ => None,
     }
 }

@@ -1,12 +1,17 @@
 //! Conditions with templates in them: `{{ x }} == 6`, meant as `x == 6`.
 
 use super::{Dialect, edit, tree};
-use crate::template::Expression;
+use crate::template::{Expression, literal_template};
 use crate::yaml::{Kind, Node};
 
 impl Dialect<'_> {
     pub(super) fn condition(&mut self, holder: &mut Node) {
-        let Some(node) = tree::get_mut(holder, "condition") else { return };
+        self.expression(holder, "condition");
+    }
+
+    /// What stands under a key of a mapping that is an expression.
+    pub(super) fn expression(&mut self, holder: &mut Node, key: &str) {
+        let Some(node) = tree::get_mut(holder, key) else { return };
         let Some(meant) = node.as_str().and_then(expression) else { return };
         let message = "a condition is one expression, not templates and other text";
         let fix = edit::scalar(self.source, node.span, &meant);
@@ -21,37 +26,82 @@ impl Dialect<'_> {
 fn expression(text: &str) -> Option<String> {
     let text = text.trim();
     let (mut rest, mut meant, mut holes) = (text, String::new(), 0);
-    while let Some(open) = rest.find("{{") {
-        let close = open + rest[open..].find("}}")?;
-        if holes == 0 && open == 0 && close + 2 == rest.len() {
-            return None;
-        }
-        holes += 1;
-        let inner = grouped(rest[open + 2..close].trim_matches(['-', '+']).trim());
-        let (before, after) = (&rest[..open], &rest[close + 2..]);
-        if let Some(mark) = open_quote(before) {
-            // A template that fills the quotes is text; one in the middle of text is not clear.
-            meant.push_str(before.strip_suffix(mark)?);
-            meant.push_str(&inner);
-            meant.push_str(" | string");
-            rest = after.strip_prefix(mark)?;
+    while let Some(at) = start_of_part(rest) {
+        let (before, part) = rest.split_at(at);
+        meant.push_str(before);
+        if let Some((inner, after)) = hole(part) {
+            if holes == 0 && meant.is_empty() && after.is_empty() {
+                return None;
+            }
+            holes += 1;
+            meant.push_str(&grouped(inner));
+            rest = after;
         } else {
-            meant.push_str(before);
-            meant.push_str(&inner);
+            let (literal, after) = part.split_at(literal(part)?);
+            let filled = filled(literal);
+            holes += usize::from(filled.is_some());
+            meant.push_str(filled.as_deref().unwrap_or(literal));
             rest = after;
         }
     }
     meant.push_str(rest);
-    (holes > 0 && Expression::parse(&meant).is_ok()).then_some(meant)
+    (holes > 0 && literal_template(&meant).is_none() && Expression::parse(&meant).is_ok()).then_some(meant)
 }
 
-/// The quote that is still open at the end of a text.
-fn open_quote(text: &str) -> Option<char> {
-    text.chars().fold(None, |open, c| match open {
-        Some(mark) if c == mark => None,
-        None if matches!(c, '\'' | '"') => Some(c),
-        open => open,
-    })
+/// Where the next template or quoted text begins.
+fn start_of_part(text: &str) -> Option<usize> {
+    let quote = text.find(['\'', '"']);
+    let hole = text.find("{{").filter(|at| text[*at..].contains("}}"));
+    quote.into_iter().chain(hole).min()
+}
+
+/// What is in the template that a text begins with, and what comes after it.
+fn hole(text: &str) -> Option<(&str, &str)> {
+    let (inner, after) = text.strip_prefix("{{")?.split_once("}}")?;
+    Some((inner.trim_matches(['-', '+']).trim(), after))
+}
+
+/// How long the quoted text is that a text begins with. Quotes in its templates do not end it.
+fn literal(text: &str) -> Option<usize> {
+    let mark = text.chars().next()?;
+    let mut rest = &text[1..];
+    loop {
+        if let Some((_, after)) = hole(rest) {
+            rest = after;
+            continue;
+        }
+        let mut letters = rest.chars();
+        match letters.next()? {
+            '\\' => drop(letters.next()),
+            letter if letter == mark => return Some(text.len() - letters.as_str().len()),
+            _ => {}
+        }
+        rest = letters.as_str();
+    }
+}
+
+/// A quoted text with templates in it, as its parts put together.
+fn filled(literal: &str) -> Option<String> {
+    let mark = &literal[..1];
+    let mut rest = &literal[1..literal.len() - 1];
+    let mut parts = Vec::new();
+    while let Some(open) = rest.find("{{") {
+        let (inner, after) = hole(&rest[open..])?;
+        if open > 0 {
+            parts.push(format!("{mark}{}{mark}", &rest[..open]));
+        }
+        parts.push(grouped(inner));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        parts.push(format!("{mark}{rest}{mark}"));
+    }
+    match parts.as_slice() {
+        // A template that fills the quotes is text.
+        [only] if only.len() != literal.len() || !only.starts_with(mark) => Some(format!("{only} | string")),
+        [] | [_] => None,
+        parts => Some(format!("({})", parts.join(" ~ "))),
+    }
 }
 
 /// An expression as a part of another.
@@ -74,7 +124,13 @@ mod tests {
         for clear in ["{{ count }}", "{{ count == 6 }}", "count == 6", "{{ open"] {
             assert_eq!(meant(clear), None, "{clear}");
         }
-        assert_eq!(meant("'x-{{ y }}' == 1"), None, "it would read what is in the quotes as it is");
+        assert_eq!(meant("'x-{{ y }}' == 1").as_deref(), Some("('x-' ~ y) == 1"));
+        assert_eq!(
+            meant("'{{ a['b'] }}-{{ c or d }}' in \"x\" and '' == 'it\\'s'").as_deref(),
+            Some("(a['b'] ~ '-' ~ (c or d)) in \"x\" and '' == 'it\\'s'")
+        );
+        assert_eq!(meant("any(x == 'a{{ y }}' for x in z)"), None, "only an error can tell");
+        assert_eq!(meant("'{{' in text or \"}}\" in text"), None);
         assert_eq!(meant("{{ a }} {{ b }}"), None);
     }
 }

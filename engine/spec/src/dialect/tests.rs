@@ -60,6 +60,44 @@ fn a_fix_keeps_the_meaning_and_the_comments() {
     insta::assert_snapshot!(text);
 }
 
+#[test]
+fn a_fix_says_what_was_meant_and_no_more() {
+    let head = "name: x\ndescription: d\n";
+    let step = "steps: [{name: a, tool: t}]\n";
+    for (before, after) in [
+        // Something comes after it in its line.
+        ("steps:\n  - {name: a,\n     outputs: [z], tool: t}\n", None),
+        (
+            "steps:\n  - name: a\n    outputs: [z]  # said\n    tool: t\n",
+            Some("    # outputs: [z]  # said\n"),
+        ),
+        (
+            "inputs:\n  project: null\nsteps: [{name: a, tool: t}]\n",
+            Some("  - name: project\n    type: string\n"),
+        ),
+        ("inputs:\n  project: ~  # said\nsteps: [{name: a, tool: t}]\n", Some("  - name: project  # said\n")),
+        ("steps: [{name: a, tool: t}]\ninputs:\n  project:", Some("  - name: project\n    type: string\n")),
+        ("inputs:\n  project: &p\n    type: string\nsteps: [{name: a, tool: t}]\n", None),
+        ("inputs: {\n  project: {type: string}}\nsteps: [{name: a, tool: t}]\n", None),
+        ("inputs: []\nsteps: [{name: a, tool: t}]\noutputs: ~\n", Some("outputs: []\n")),
+        ("steps: [{name: a, tool: t}]\noutputs:\n", Some("outputs: []\n")),
+        (
+            "steps:\n  - name: a\n    condition: |-\n      {{ b }} == 1 and\n      {{ c }} == 2\n    tool: t\n",
+            Some("    condition: |-\n      b == 1 and\n      c == 2\n    tool: t\n"),
+        ),
+        (
+            "steps:\n  - name: a\n    condition: >-\n      {{ b }} == 1 and\n      {{ c }} == 2\n    tool: t\n",
+            Some("    condition: >-\n      b == 1 and c == 2\n    tool: t\n"),
+        ),
+    ] {
+        let before = format!("{head}{before}");
+        let (text, meant) = fixed(&before);
+        assert_same(&meaning(&Source::new("x.yaml", &*before)), &meant);
+        assert!(after.map_or(text == before, |after| text.contains(after)), "{before}\nbecame\n{text}");
+    }
+    assert_eq!(fixed(&format!("{head}{step}")).0, format!("{head}{step}"));
+}
+
 fn assert_same(before: &str, after: &str) {
     for (number, (before, after)) in before.lines().zip(after.lines()).enumerate() {
         assert_eq!(before, after, "line {number} of the skill as it is understood");
@@ -84,6 +122,50 @@ steps:
     args: {skill_name: other, inputs: '{{ everything }}'}
 ";
     insta::assert_snapshot!(report(text));
+}
+
+#[test]
+fn what_decides_about_a_step_is_never_lost() {
+    let meant =
+        |steps: &str| meaning(&Source::new("x.yaml", format!("name: x\ndescription: d\nsteps:\n{steps}")));
+    let then = "  - name: a\n    condition: outer\n    then:\n      - {id: b, tool: t, condition: INNER}\n      - return: 1\n";
+    for (inner, both) in [
+        ("false", "(outer) and (false)"),
+        ("'{{ x }} == 1'", "(outer) and (x == 1)"),
+        ("0", "Number(0)"),
+        ("~", "\"outer\""),
+    ] {
+        let meant = meant(&then.replace("INNER", inner));
+        assert!(meant.contains(both), "{inner}: {meant}");
+    }
+    let meant = meant("  - {name: a, tool: t, retry: {attempts: 2, when: \"error.code == 'x-{{ y }}'\"}}\n");
+    assert!(meant.contains("error.code == ('x-' ~ y)"), "{meant}");
+}
+
+#[test]
+fn a_listed_output_is_what_is_read() {
+    let told = |reads: &str| {
+        report(&format!(
+            "name: x\ndescription: d\nsteps:\n  - {{name: build, tool: t, outputs: [image]}}\n  - {{name: b, tool: t, args: {{a: '{reads}'}}}}\n"
+        ))
+    };
+    assert!(told("build the {{ image }}").contains("Warning step-outputs «outputs» a step has one `output`"));
+    assert!(told("{{ build }} image").contains("`outputs` has no effect"));
+    assert!(
+        told("{{ build }} {{ image }}")
+            .contains("Error step-outputs «outputs» the result of this step is read as")
+    );
+}
+
+#[test]
+fn checks_beside_success_are_kept() {
+    for checks in
+        ["{expect_success: true, pattern: ok}", "[{expect_success: true, pattern: ok, message: no}]"]
+    {
+        let text = format!("name: x\ndescription: d\nsteps: [{{name: a, tool: t, validate: {checks}}}]\n");
+        let found = report(&text);
+        assert!(found.contains("validate-form") && found.contains("unknown-key «pattern»"), "{found}");
+    }
 }
 
 #[test]

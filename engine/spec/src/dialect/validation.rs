@@ -25,7 +25,7 @@ impl Dialect<'_> {
             } else if let Some((expected, _)) = success(&check).cloned() {
                 self.no_effect(expected.span, Vec::new());
                 tree::take(&mut check, "expect_success");
-                checks.extend(check.get("condition").is_some().then_some(check));
+                checks.extend((!says_nothing(&check)).then_some(check));
             } else {
                 checks.push(check);
             }
@@ -80,7 +80,7 @@ impl Dialect<'_> {
             _ => value,
         };
         let Some((key, _)) = success(single) else { return false };
-        let idle = single.get("condition").is_none() && single.get("command").is_none();
+        let idle = says_nothing(single);
         if idle {
             let fix = edit::comment_out(self.source, place);
             self.no_effect(key.span, fix);
@@ -136,6 +136,12 @@ impl Dialect<'_> {
         let indent = " ".repeat(edit::column(self.source, key.span.start));
         vec![Edit::insert(key.span.start, format!("wait: 0s\n{indent}"))]
     }
+}
+
+/// Whether a check asks for nothing but success.
+fn says_nothing(check: &Node) -> bool {
+    let idle = |key: &str| matches!(key, "expect_success" | "message" | "error_message");
+    check.entries().iter().all(|(key, _)| idle(&key.value))
 }
 
 /// The entry that says that a step must succeed.

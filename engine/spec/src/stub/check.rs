@@ -14,7 +14,7 @@ use crate::plan::{Action, Plan, SkillPlan};
 use crate::schema::{OneOrMore, unfit};
 use crate::shape;
 use crate::source::{Source, Span};
-use crate::template::{Expression, SyntaxError, Template};
+use crate::template::{Expression, IN_QUOTES, SyntaxError, Template, literal_template};
 use crate::tool::ToolSpec;
 use crate::yaml::{self, Kind, Node, Spanned};
 
@@ -232,6 +232,10 @@ impl Checker<'_> {
                 return None;
             }
         };
+        if literal_template(&source).is_some() {
+            self.error("templated-condition", node.span, IN_QUOTES);
+            return None;
+        }
         match Expression::parse(&source) {
             Ok(expression) => {
                 self.only_args(expression.references(), node.span);

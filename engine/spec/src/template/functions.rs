@@ -212,12 +212,11 @@ fn at(value: &Value, path: &str) -> Result<Value, Error> {
 fn replace(text: &Value, from: &str, to: &str, count: Option<i64>) -> Result<String, Error> {
     let mut budget = Budget::new();
     let text = to_text(text, &mut budget)?;
+    let count = count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
+    let hits = text.matches(from).take(count).count();
     // So large may the result be at most.
-    budget.spend((text.len() + 1).saturating_mul(to.len()))?;
-    Ok(match count.map(usize::try_from) {
-        Some(Ok(count)) => text.replacen(from, to, count),
-        _ => text.replace(from, to),
-    })
+    budget.spend(text.len().saturating_add(hits.saturating_mul(to.len())))?;
+    Ok(text.replacen(from, to, hits))
 }
 
 /// Lower case letters, digits and single hyphens: fit for a DNS label or a file name.

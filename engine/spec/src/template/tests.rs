@@ -427,3 +427,13 @@ fn source_survives_serialisation() {
     let expression: Expression = serde_json::from_value(json!("{{ x }}")).unwrap();
     assert_eq!(serde_json::to_value(&expression).unwrap(), json!("{{ x }}"));
 }
+
+#[test]
+fn a_long_text_may_be_changed_in_few_places() {
+    let mut scope = Scope::default();
+    scope.set("log", &json!(format!("{}x", "a".repeat(1 << 20))));
+    scope.set("word", &json!("b".repeat(1 << 10)));
+    let changed = Expression::parse("log | replace('x', word) | length").unwrap();
+    assert_eq!(changed.eval(&scope).unwrap(), json!((1 << 20) + (1 << 10)));
+    assert!(Expression::parse("log | replace('a', word)").unwrap().eval(&scope).is_err());
+}

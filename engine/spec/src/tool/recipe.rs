@@ -10,7 +10,7 @@ use super::module::{self, Argument, FieldType, KeyPlace, Lines, Module, ModuleTo
 use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::{Source, Span};
-use crate::template::{Expression, SyntaxError, Template};
+use crate::template::{Expression, IN_QUOTES, SyntaxError, Template, literal_template};
 use crate::yaml::{Node, Spanned};
 
 /// What templates of a tool may read besides its arguments.
@@ -283,6 +283,10 @@ impl Compiler<'_> {
     }
 
     fn expression(&mut self, text: &Spanned<String>) -> Option<Expression> {
+        if literal_template(&text.value).is_some() {
+            self.error("templated-condition", text.span, IN_QUOTES);
+            return None;
+        }
         match Expression::parse(&text.value) {
             Ok(expression) if expression.is_python() => {
                 self.error("bad-expression", text.span, PYTHON);

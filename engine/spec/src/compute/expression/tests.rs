@@ -46,6 +46,8 @@ fn names_are_found_and_attributes_rewritten() {
         "[(lambda *a, **k: a)(x)[-1] for x in xs]",
         "list(map(str, xs[1:n])) + [*ys] + [1 for _ in zs]",
         "{x.y for x in xs}",
+        "['%d%%' % x.n for x in xs] + [x % 2 for x in xs]",
+        "[x | {'a': 1} | x.b for x in xs]",
     ]));
 }
 

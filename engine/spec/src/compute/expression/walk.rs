@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_interpolated_string_element};
 use ruff_python_ast::{
-    CmpOp, Comprehension, Expr, ExprAttribute, ExprCall, ExprCompare, ExprLambda, ExprName,
+    CmpOp, Comprehension, Expr, ExprAttribute, ExprBinOp, ExprCall, ExprCompare, ExprLambda, ExprName,
     InterpolatedStringElement, Number, Operator, UnaryOp,
 };
 use ruff_text_size::{Ranged, TextRange};
 
-use super::Edit;
 use super::words::{FUNCTIONS, METHODS};
+use crate::compute::edit::{Edits, mark};
+use crate::compute::operation;
 use crate::name::suggest;
 use crate::template::vocabulary::{FILTERS, TESTS};
 use crate::template::{Reference, Segment, SyntaxError};
@@ -20,7 +21,7 @@ use crate::template::{Reference, Segment, SyntaxError};
 pub(super) struct Walk<'a> {
     source: &'a str,
     pub(super) references: Vec<Reference>,
-    pub(super) edits: Vec<Edit>,
+    pub(super) edits: Edits,
     /// Whether it takes attributes of values.
     pub(super) attributes: bool,
     pub(super) clock: bool,
@@ -96,10 +97,8 @@ impl<'a> Walk<'a> {
         let between = self.source.get(from..attribute.attr.start().to_usize()).unwrap_or_default();
         let Some(dot) = between.rfind('.') else { return };
         self.attributes = true;
-        let start = attribute.start().to_usize();
-        self.edits.push(Edit { start, end: start, text: "_attr_or_none(".to_owned() });
-        let end = attribute.end().to_usize();
-        self.edits.push(Edit { start: from + dot, end, text: format!(", \"{name}\")") });
+        self.edits.insert(attribute.start().to_usize(), "_attr_or_none(");
+        self.edits.replace(from + dot..attribute.end().to_usize(), format!(", \"{name}\")"));
     }
 
     fn call(&mut self, call: &'a ExprCall, on_path: bool) {
@@ -122,8 +121,8 @@ impl<'a> Walk<'a> {
         let (Expr::Name(function), Some(first)) = (&*call.func, call.arguments.args.first()) else { return };
         if function.id == "next" && !self.is_bound("next") {
             let Range { start, end } = place(first.range());
-            self.edits.push(Edit { start, end: start, text: "iter(".to_owned() });
-            self.edits.push(Edit { start: end, end, text: ")".to_owned() });
+            self.edits.insert(start, "iter(");
+            self.edits.insert(end, ")");
         }
     }
 
@@ -182,6 +181,25 @@ impl<'a> Walk<'a> {
         self.visit_expr(&compare.left);
         compare.comparators.iter().for_each(|right| self.visit_expr(right));
         self.guards -= guards;
+    }
+
+    /// An operation that a helper of the prelude does.
+    fn operation(&mut self, operation: &'a ExprBinOp) {
+        let (left, right) = (&*operation.left, &*operation.right);
+        let helper = operation::helper(operation.op, left, right);
+        if let Some((helper, _)) = helper {
+            self.edits.insert(operation.start().to_usize(), format!("{helper}("));
+        }
+        self.visit_expr(left);
+        if let Some((_, operator)) = helper {
+            let between = left.end().to_usize()..right.start().to_usize();
+            let at = mark(self.source, between.clone(), operator).unwrap_or(between.end);
+            self.edits.replace(at..at + 1, ",");
+        }
+        self.visit_expr(right);
+        if helper.is_some() {
+            self.edits.insert(operation.end().to_usize(), ")");
+        }
     }
 
     fn filter(&mut self, right: &'a Expr) {
@@ -255,8 +273,7 @@ impl<'a> Walk<'a> {
     }
 
     fn replace(&mut self, range: TextRange, text: &str) {
-        let Range { start, end } = place(range);
-        self.edits.push(Edit { start, end, text: text.to_owned() });
+        self.edits.replace(place(range), text);
     }
 
     fn refuse(&mut self, message: &str, hint: &str, at: TextRange) {
@@ -302,7 +319,7 @@ impl<'a> Visitor<'a> for Walk<'a> {
                 if operation.op == Operator::BitOr {
                     self.filter(&operation.right);
                 }
-                walk_expr(self, expression);
+                self.operation(operation);
             }
             Expr::Named(named) => {
                 self.visit_expr(&named.value);

@@ -34,20 +34,36 @@ impl<'a> Walk<'a> {
             _ => {}
         }
         self.visit_expr(&call.func);
-        self.arguments(&call.arguments);
+        self.arguments_of(call);
     }
 
     pub(super) fn arguments(&mut self, arguments: &'a Arguments) {
-        arguments.args.iter().for_each(|argument| self.argument(argument));
+        arguments.args.iter().for_each(|argument| self.visit_expr(argument));
         for keyword in &arguments.keywords {
-            self.argument(&keyword.value);
+            self.visit_expr(&keyword.value);
         }
     }
 
-    fn argument(&mut self, argument: &'a Expr) {
-        if !self.is_method_of_name(argument) {
-            self.visit_expr(argument);
+    /// Arguments of what may call one of them.
+    fn arguments_of(&mut self, call: &'a ExprCall) {
+        let callback = self.callback(call);
+        let keywords = call.arguments.keywords.iter().map(|keyword| &keyword.value);
+        for argument in call.arguments.args.iter().chain(keywords) {
+            let is_called = callback.is_some_and(|callback| std::ptr::eq(callback, argument));
+            if !is_called || !self.is_method_of_name(argument) {
+                self.visit_expr(argument);
+            }
         }
+    }
+
+    /// The argument that is certainly called: `key=…`, and what `map` and `filter` begin with.
+    fn callback(&self, call: &'a ExprCall) -> Option<&'a Expr> {
+        let is = |names: &[&str]| names.iter().any(|name| self.is_builtin(&call.func, name));
+        let sorts = matches!(&*call.func, Expr::Attribute(method) if method.attr.as_str() == "sort");
+        if sorts || is(&["sorted", "min", "max"]) {
+            return call.arguments.find_keyword("key").map(|keyword| &keyword.value);
+        }
+        call.arguments.args.first().filter(|_| is(&["map", "filter"]))
     }
 
     /// `call_tool("name", key=value)`.
@@ -136,7 +152,7 @@ impl<'a> Walk<'a> {
             self.parser(&method.attr);
             return self.arguments(&call.arguments);
         }
-        if self.moment(method) {
+        if self.moment(call, method) {
             return self.arguments(&call.arguments);
         }
         if self.substitution(call, method) || self.format_map(call, method) {
@@ -150,7 +166,7 @@ impl<'a> Walk<'a> {
         self.visit_expr(&method.value);
         self.in_path = false;
         // The key of `x.get("key")` is part of the path.
-        self.arguments(&call.arguments);
+        self.arguments_of(call);
     }
 
     /// A method of `memory`: it calls tools.

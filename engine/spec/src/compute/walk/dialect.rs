@@ -1,11 +1,11 @@
 //! What is written differently here than in Python, and what is not there at all.
 
 use ruff_python_ast::visitor::Visitor;
-use ruff_python_ast::{CmpOp, Expr, ExprAttribute, ExprBinOp, ExprCall, ExprCompare, Operator};
+use ruff_python_ast::{CmpOp, Expr, ExprAttribute, ExprBinOp, ExprCall, ExprCompare, ExprContext};
 use ruff_text_size::Ranged;
 
-use super::statement::is_mapping;
 use super::{Walk, end, span, start};
+use crate::compute::operation::helper;
 use crate::compute::reading::Problem;
 use crate::compute::scope::Owner;
 use crate::compute::vocabulary;
@@ -19,29 +19,20 @@ const TYPES: &[&str] = &["bytes", "dict", "float", "frozenset", "int", "list", "
 impl<'a> Walk<'a> {
     pub(super) fn operation(&mut self, operation: &'a ExprBinOp) {
         let (left, right) = (&*operation.left, &*operation.right);
-        match operation.op {
-            Operator::Mod if !left.is_number_literal_expr() && !right.is_number_literal_expr() => {
-                self.import("_percent");
-                self.edits.insert(start(operation), "_percent(");
-                self.visit_expr(left);
-                let percent = self.mark(end(left)..start(right), '%');
-                self.edits.replace(percent..percent + 1, ",");
-                self.visit_expr(right);
-                self.edits.insert(end(operation), ")");
-            }
-            Operator::BitOr if is_mapping(left) || is_mapping(right) => {
-                self.edits.insert(start(operation), "{**");
-                self.visit_expr(left);
-                let bar = self.mark(end(left)..start(right), '|');
-                self.edits.replace(bar..bar + 1, ", **");
-                self.visit_expr(right);
-                self.edits.insert(end(operation), "}");
-            }
-            _ => {
-                self.visit_expr(left);
-                self.visit_expr(right);
-            }
-        }
+        let of_module = |side: &Expr| matches!(side, Expr::Attribute(flag) if self.is_module(&flag.value));
+        let Some((helper, mark)) =
+            helper(operation.op, left, right).filter(|_| !of_module(left) && !of_module(right))
+        else {
+            self.visit_expr(left);
+            return self.visit_expr(right);
+        };
+        self.import(helper);
+        self.edits.insert(start(operation), format!("{helper}("));
+        self.visit_expr(left);
+        let operator = self.mark(end(left)..start(right), mark);
+        self.edits.replace(operator..operator + 1, ",");
+        self.visit_expr(right);
+        self.edits.insert(end(operation), ")");
     }
 
     /// `'x' in dir()` asks for one name, so that is all that has to be known.
@@ -98,7 +89,8 @@ impl<'a> Walk<'a> {
         };
         let lacking = vocabulary::LACKING.iter().find(|(known, lost, _)| *known == root && *lost == name);
         let lacking = lacking.filter(|_| self.is_module(&attribute.value) || self.is_type(&attribute.value));
-        let method = vocabulary::METHODS.iter().find(|(lost, _)| *lost == name);
+        let is_own = attribute.ctx != ExprContext::Load || matches!(root, "self" | "cls");
+        let method = vocabulary::METHODS.iter().find(|(lost, _)| *lost == name && !is_own);
         let advice = lacking.map(|(_, _, advice)| *advice).or_else(|| method.map(|(_, advice)| *advice));
         if let Some(advice) = advice {
             self.unsupported(&attribute.attr, format!("`{name}` is not there"), advice);
@@ -158,13 +150,13 @@ impl<'a> Walk<'a> {
         let position = usize::from(of_module);
         let by_name = call.arguments.find_keyword("repl").map(|keyword| &keyword.value);
         let Some(replacement) = call.arguments.args.get(position).or(by_name) else { return false };
+        // A pattern as well as a module takes two arguments; what else has a `sub` may not.
         let is_text = replacement.is_string_literal_expr() || replacement.is_f_string_expr();
-        let is_function = match replacement {
-            Expr::Name(name) => of_module || self.scopes.block.functions.contains(name.id.as_str()),
-            Expr::Lambda(_) => true,
-            _ => of_module && !is_text,
-        };
-        if !is_function {
+        let given = call.arguments.args.len() + call.arguments.keywords.len();
+        if is_text
+            || given < position + 2
+            || method.value.as_name_expr().is_some_and(|owner| owner.id == "self")
+        {
             return false;
         }
         self.import("_re_sub");
@@ -183,7 +175,7 @@ impl<'a> Walk<'a> {
 
     /// `datetime.utcnow()` and `datetime.fromtimestamp(…)`, which the prelude has. True
     /// when it has been dealt with.
-    pub(super) fn moment(&mut self, method: &ExprAttribute) -> bool {
+    pub(super) fn moment(&mut self, call: &ExprCall, method: &ExprAttribute) -> bool {
         let own = match method.attr.as_str() {
             "utcnow" => "_utcnow",
             "fromtimestamp" | "utcfromtimestamp" => "_fromtimestamp",
@@ -193,7 +185,17 @@ impl<'a> Walk<'a> {
             return false;
         }
         self.import(own);
-        self.edits.replace(span(method.range), own);
+        let is_date = match &*method.value {
+            Expr::Name(name) => name.id == "date",
+            Expr::Attribute(inner) => inner.attr.as_str() == "date",
+            _ => false,
+        };
+        if is_date {
+            self.edits
+                .replace(start(method)..start(&call.arguments), format!("(lambda *_a: {own}(*_a).date())"));
+        } else {
+            self.edits.replace(span(method.range), own);
+        }
         true
     }
 

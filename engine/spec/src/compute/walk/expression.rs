@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Comprehension, Expr, ExprAttribute, ExprCall, ExprContext, ExprName, Number, UnaryOp};
+use ruff_python_ast::{
+    Comprehension, Expr, ExprAttribute, ExprCall, ExprContext, ExprName, ExprSubscript, Number, UnaryOp,
+};
 use ruff_text_size::Ranged;
 
 use super::{Walk, end, span, start};
@@ -17,6 +19,12 @@ impl<'a> Walk<'a> {
         let in_path = std::mem::take(&mut self.in_path);
         if !in_path {
             self.path(expression);
+        }
+        if let Expr::Subscript(ExprSubscript { ctx, .. }) | Expr::Attribute(ExprAttribute { ctx, .. }) =
+            expression
+            && *ctx != ExprContext::Load
+        {
+            self.changes(expression);
         }
         match expression {
             Expr::Name(name) if name.ctx == ExprContext::Store => self.set(&name.id),
@@ -117,46 +125,56 @@ impl<'a> Walk<'a> {
     /// Notes that a name is read.
     pub(super) fn read(&mut self, root: &ExprName, path: Vec<Segment>, at: Range<usize>, guarded: bool) {
         let name = root.id.as_str();
+        if let Some(word) = self.scopes.word(name) {
+            return self.word(word, span(root.range));
+        }
         let is_value = (self.setting.is_value)(name);
-        match self.scopes.owner(name) {
+        let owner = self.scopes.owner(name);
+        match owner {
             Owner::Perhaps | Owner::Outside if is_value => {}
             Owner::Inner | Owner::Block | Owner::Perhaps => return,
-            Owner::Outside if vocabulary::word(name).is_some() => return self.word(root),
-            Owner::Outside if vocabulary::BUILTINS.contains(&name) => return,
+            Owner::Outside if vocabulary::word(name).is_some() => return self.word(name, span(root.range)),
+            Owner::Outside if vocabulary::BUILTINS.contains(&name) || exception(name).is_some() => return,
             Owner::Outside => {
                 if let Some(advice) = vocabulary::instead(name) {
                     let message = format!("`{name}` is not there");
                     let problem = Problem::error("compute-import", span(root.range), message);
                     return self.report(problem.hint(advice));
                 }
+                // Read leniently, what nobody knows is nothing, unless the block copes itself.
+                if self.setting.lenient && self.nets == 0 {
+                    self.edits.replace(span(root.range), "None");
+                }
             }
         }
         let path = [vec![Segment::Key(name.to_owned())], path].concat();
-        self.found.mentions.push(Mention { path, span: at, guarded, doubtful: self.nets > 0 });
+        // A function most likely runs when the block has set it.
+        let doubtful = self.nets > 0 || owner == Owner::Perhaps && !self.scopes.runs_here();
+        self.found.mentions.push(Mention { path, span: at, guarded, doubtful });
     }
 
     /// Notes a word of the prelude, and what it may call.
-    fn word(&mut self, root: &ExprName) {
-        let Some(word) = vocabulary::word(&root.id) else { return };
-        self.import(&root.id);
-        if matches!(root.id.as_str(), "call_tool" | "memory" | "run_skill") {
+    fn word(&mut self, name: &str, at: Range<usize>) {
+        let Some(word) = vocabulary::word(name) else { return };
+        self.import(name);
+        if matches!(name, "call_tool" | "memory" | "run_skill") {
             // Under another name, nobody would see what it calls.
-            let message = format!("`{}` must be called where it is named", root.id);
+            let message = format!("`{name}` must be called where it is named");
             let hint = format!(
                 "write the call where it is needed, e.g. `{}`",
-                match root.id.as_str() {
+                match name {
                     "call_tool" => "call_tool(\"git_log\", limit=3)",
                     "memory" => "memory.read_memory(\"state/current_work\")",
                     _ => "run_skill(\"build\", {\"mr\": 1})",
                 }
             );
-            self.report(Problem::error("compute-callee", span(root.range), message).hint(hint));
+            self.report(Problem::error("compute-callee", at.clone(), message).hint(hint));
         }
         for tool in word.tools {
-            self.calls_for(tool, &root.id, span(root.range));
+            self.calls_for(tool, name, at.clone());
         }
-        for name in word.reads {
-            self.reads_for(name, span(root.range));
+        for read in word.reads {
+            self.reads_for(read, at.clone());
         }
     }
 
@@ -172,8 +190,15 @@ impl<'a> Walk<'a> {
             let own = format!("_{}", name.id);
             self.import(&own);
             self.edits.replace(span(name.range), own);
+        } else if let Some(ours) = exception(&name.id).filter(|_| self.is_free(&name.id)) {
+            self.edits.replace(span(name.range), ours);
         }
     }
+}
+
+/// What an exception is called here.
+fn exception(name: &str) -> Option<&'static str> {
+    vocabulary::EXCEPTIONS.iter().find(|(lost, _)| *lost == name).map(|(_, ours)| *ours)
 }
 
 /// The root and the keys of an expression that is a path, and whether it copes with a

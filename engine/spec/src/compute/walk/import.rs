@@ -5,6 +5,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::{Walk, span};
 use crate::compute::reading::Problem;
+use crate::compute::scope::foreign_word;
 use crate::compute::vocabulary;
 
 /// Names that a module has elsewhere, and lacks here.
@@ -18,8 +19,16 @@ impl Walk<'_> {
             let name = alias.name.as_str();
             let last = name.rsplit('.').next().unwrap_or_default();
             self.set(alias.asname.as_ref().map_or_else(|| root(name), |known| known.as_str()));
-            if is_foreign(name) && matches!(last, "parsers" | "memory") {
+            if foreign_word(name).is_some() {
                 foreign = true;
+                if alias.asname.is_none() {
+                    let problem = Problem::error(
+                        "compute-import",
+                        span(alias.range),
+                        format!("`{name}` has no name of its own here"),
+                    );
+                    self.report(problem.hint(format!("write `import {name} as {last}`")));
+                }
                 aliases.extend(self.stand_in(alias, last, last));
             } else {
                 self.module(alias, name);

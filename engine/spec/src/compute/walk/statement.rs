@@ -10,6 +10,7 @@ use ruff_python_ast::{Stmt, StmtAugAssign};
 use ruff_python_ast::{StmtClassDef, StmtDelete, StmtFunctionDef, StmtIf, StmtTry};
 
 use super::{Walk, end, start};
+use crate::compute::operation::helper_in_place;
 use crate::compute::scope::{Body, Bound};
 
 impl<'a> Visitor<'a> for Walk<'a> {
@@ -72,6 +73,10 @@ impl<'a> Walk<'a> {
                 visitor::walk_stmt(self, statement);
             }
             Stmt::Delete(delete) => self.delete(delete),
+            Stmt::Expr(alone) => {
+                self.changes_by_call(&alone.value);
+                self.visit_expr(&alone.value);
+            }
             Stmt::Match(_) => {
                 self.unsupported(statement, "`match` is not there", "write it with `if` and `elif`");
             }
@@ -191,17 +196,30 @@ impl<'a> Walk<'a> {
             self.read(name, Vec::new(), start(name)..end(name), false);
         }
         let merges = change.op == Operator::BitOr && is_mapping(&change.value);
-        if merges && matches!(*change.target, Expr::Name(_) | Expr::Subscript(_)) {
+        let helper = helper_in_place(change.op, &change.value);
+        match (&*change.target, helper) {
+            (Expr::Name(name), Some(helper)) => {
+                self.import(helper);
+                self.change_by(change, &format!(" = {helper}({},", name.id));
+            }
             // Mappings cannot be merged with `|` here.
-            self.visit_expr(&change.target);
-            let operator = self.mark(end(&*change.target)..start(&*change.value), '=');
-            self.edits.replace(end(&*change.target)..operator + 1, ".update(");
-            self.visit_expr(&change.value);
-            self.edits.insert(end(change), ")");
-            return;
+            (Expr::Subscript(_), _) if merges => self.change_by(change, ".update("),
+            _ => {
+                self.visit_expr(&change.value);
+                self.visit_expr(&change.target);
+            }
         }
-        self.visit_expr(&change.value);
+    }
+
+    /// Puts a call in the place of the operator of `x += y`.
+    fn change_by(&mut self, change: &'a StmtAugAssign, call: &str) {
+        let is_bare = matches!(&*change.value, Expr::Tuple(values) if !values.parenthesized);
+        let (open, close) = if is_bare { ("(", "))") } else { ("", ")") };
         self.visit_expr(&change.target);
+        let operator = self.mark(end(&*change.target)..start(&*change.value), '=');
+        self.edits.replace(end(&*change.target)..operator + 1, format!("{call}{open}"));
+        self.visit_expr(&change.value);
+        self.edits.insert(end(change), close);
     }
 
     /// `del` is not there: an item is popped, a name forgotten.
@@ -213,16 +231,20 @@ impl<'a> Walk<'a> {
             from = end(target);
             match target {
                 Expr::Subscript(item) if !item.slice.is_slice_expr() => {
+                    self.changes(target);
                     self.visit_expr(&item.value);
                     let open = self.mark(end(&*item.value)..start(&*item.slice), '[');
-                    self.edits.replace(open..open + 1, ".pop(");
+                    let is_bare = matches!(&*item.slice, Expr::Tuple(key) if !key.parenthesized);
+                    let (before, after) = if is_bare { (".pop((", "))") } else { (".pop(", ")") };
+                    self.edits.replace(open..open + 1, before);
                     self.visit_expr(&item.slice);
                     let close = self.mark(end(&*item.slice)..from, ']');
-                    self.edits.replace(close..close + 1, ")");
+                    self.edits.replace(close..close + 1, after);
                 }
                 Expr::Name(name) => {
                     self.edits.insert(from, " = None");
                     self.scopes.certain.remove(name.id.as_str());
+                    self.deleted.push((name.id.to_string(), start(name)..from));
                 }
                 _ => {
                     let hint = "set what is left, e.g. `items = items[:2]`";
@@ -241,7 +263,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether an expression can only be a mapping.
-pub(super) fn is_mapping(expression: &Expr) -> bool {
+fn is_mapping(expression: &Expr) -> bool {
     matches!(expression, Expr::Dict(_) | Expr::DictComp(_))
 }
 

@@ -158,12 +158,12 @@ async fn what_a_failed_block_has_printed_is_shown() {
     let steps = json!([{"name": "calc", "action": {"compute": {"block": block}}}]);
     let stage = Stage::new(&steps).computer(workers(Limits::default()));
     let mut running = stage.drive(Entry::Fresh);
-    stage.until("skill_failed").await;
+    stage.until("skill_failed calc").await;
     let story = running.told().into_iter().filter_map(|notice| match notice {
         Notice::Line { line, .. } => Some(line),
         Notice::Event(event) if event.body.step().is_some() => Some(super::kit::short(&event.body)),
         Notice::Event(_) => None,
     });
     let story: Vec<String> = story.collect();
-    assert_eq!(story, ["step_started calc", "before", "it", "step_failed calc"]);
+    assert_eq!(story[..4], ["step_started calc", "before", "it", "step_failed calc"]);
 }

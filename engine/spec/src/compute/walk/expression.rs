@@ -141,10 +141,6 @@ impl<'a> Walk<'a> {
                     let problem = Problem::error("compute-import", span(root.range), message);
                     return self.report(problem.hint(advice));
                 }
-                // Read leniently, what nobody knows is nothing, unless the block copes itself.
-                if self.setting.lenient && self.nets == 0 {
-                    self.edits.replace(span(root.range), "None");
-                }
             }
         }
         let path = [vec![Segment::Key(name.to_owned())], path].concat();
@@ -192,7 +188,17 @@ impl<'a> Walk<'a> {
             self.edits.replace(span(name.range), own);
         } else if let Some(ours) = exception(&name.id).filter(|_| self.is_free(&name.id)) {
             self.edits.replace(span(name.range), ours);
+        } else if self.setting.lenient && self.nets == 0 && self.is_unknown(name) {
+            // Read leniently, what nobody knows is nothing, unless the block copes itself.
+            self.edits.replace(span(name.range), "None");
         }
+    }
+
+    fn is_unknown(&self, name: &ExprName) -> bool {
+        let known = vocabulary::word(&name.id).is_some()
+            || vocabulary::BUILTINS.contains(&name.id.as_str())
+            || vocabulary::instead(&name.id).is_some();
+        name.ctx == ExprContext::Load && !known && self.is_free(&name.id)
     }
 }
 

@@ -10,6 +10,8 @@ mod edit;
 #[cfg(feature = "compute")]
 pub(crate) mod expression;
 #[cfg(feature = "compute")]
+pub mod modules;
+#[cfg(feature = "compute")]
 mod operation;
 #[cfg(feature = "compute")]
 pub mod python;

@@ -121,23 +121,6 @@ pub const MEMORY: &[(&str, &[&str])] = &[
     ("write_memory", &["memory_write"]),
 ];
 
-/// Modules that the interpreter has of its own.
-pub(crate) const MODULES: &[&str] = &[
-    "base64",
-    "binascii",
-    "collections",
-    "dataclasses",
-    "datetime",
-    "functools",
-    "itertools",
-    "json",
-    "math",
-    "pathlib",
-    "re",
-    "typing",
-    "unicodedata",
-];
-
 /// Modules and built-in functions that reach out of a block, or that it does not have,
 /// with what to write instead.
 pub(crate) const INSTEAD: &[(&str, &str)] = &[

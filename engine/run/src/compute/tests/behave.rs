@@ -13,6 +13,15 @@ async fn a_block_reads_names_and_gives_a_value() {
 }
 
 #[tokio::test]
+async fn what_a_check_lets_a_block_import_is_there() {
+    for (module, names) in aa_spec::compute::modules::MODULES {
+        let imports = names.iter().map(|name| format!("from {module} import {name} as one\n"));
+        let code: String = imports.chain(["True".to_owned()]).collect();
+        assert_eq!(value(&code, json!({})).await, json!(true), "{module}");
+    }
+}
+
+#[tokio::test]
 async fn json_goes_in_and_comes_out_unchanged() {
     let all = json!({
         "z": null, "a": [true, false], "n": [0, -1, i64::MIN, i64::MAX, u64::MAX, 1.5, -0.0, 1e300],

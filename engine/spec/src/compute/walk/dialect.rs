@@ -8,7 +8,7 @@ use super::{Walk, end, span, start};
 use crate::compute::operation::helper;
 use crate::compute::reading::Problem;
 use crate::compute::scope::Owner;
-use crate::compute::vocabulary;
+use crate::compute::{modules, vocabulary};
 
 /// Functions of `re` that compile a pattern.
 const PATTERN: &[&str] = &["compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub"];
@@ -94,6 +94,11 @@ impl<'a> Walk<'a> {
         let advice = lacking.map(|(_, _, advice)| *advice).or_else(|| method.map(|(_, advice)| *advice));
         if let Some(advice) = advice {
             self.unsupported(&attribute.attr, format!("`{name}` is not there"), advice);
+        }
+        // `datetime` is the class, unless the module has been imported over it.
+        let known = modules::names(root).filter(|_| root != "datetime" && self.is_module(&attribute.value));
+        if advice.is_none() && known.is_some_and(|names| !names.contains(&name)) {
+            self.unsupported(&attribute.attr, format!("`{root}` has no `{name}` here"), "do without it");
         }
         if root == "re" && PATTERN.contains(&name) && self.is_module(&attribute.value) {
             self.pattern(attribute);

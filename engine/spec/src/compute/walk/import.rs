@@ -6,10 +6,7 @@ use ruff_text_size::{Ranged, TextRange};
 use super::{Walk, span};
 use crate::compute::reading::Problem;
 use crate::compute::scope::foreign_word;
-use crate::compute::vocabulary;
-
-/// Names that a module has elsewhere, and lacks here.
-const LACKING: &[(&str, &str)] = &[("dataclasses", "field"), ("datetime", "UTC"), ("functools", "lru_cache")];
+use crate::compute::{modules, vocabulary};
 
 impl Walk<'_> {
     pub(super) fn imports(&mut self, import: &StmtImport) {
@@ -63,7 +60,7 @@ impl Walk<'_> {
 
     /// A module that is imported as it is.
     fn module(&mut self, at: impl Ranged, name: &str) {
-        if vocabulary::MODULES.contains(&name) || name == "sys" && self.import_nets > 0 {
+        if modules::names(name).is_some() || name == "sys" && self.import_nets > 0 {
             return;
         }
         let at = span(at.range());
@@ -79,12 +76,20 @@ impl Walk<'_> {
     }
 
     fn names_of(&mut self, module: &str, names: &[Alias]) {
-        for alias in names {
-            let name = alias.name.as_str();
-            if LACKING.contains(&(module, name)) {
-                let message = format!("`{module}` has no `{name}` here");
-                self.unsupported(alias, message, "do without it");
-            }
+        let Some(known) = modules::names(module) else { return };
+        for alias in names.iter().filter(|alias| !known.contains(&alias.name.as_str())) {
+            let at = span(alias.range);
+            let message = format!("`{module}` has no `{}` here", alias.name);
+            let problem = if self.import_nets > 0 {
+                Problem::warning("compute-import", at, message)
+            } else {
+                Problem::error("compute-import", at, message)
+            };
+            let hint = match crate::name::suggest(&alias.name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "do without it".to_owned(),
+            };
+            self.report(problem.hint(hint));
         }
     }
 

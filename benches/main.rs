@@ -35,6 +35,7 @@ fn main() {
     fan_out_processes(&bench);
     fan_out_steps(&bench);
     check(&bench);
+    compute(&bench);
 }
 
 /// (a) One step, from process start to exit.
@@ -101,6 +102,20 @@ fn check(bench: &Bench) {
     println!("{what:<44} {:>7.1} ms {:>10} {:>7} {:>5.1} MiB", cost.ms, "", "", cost.peak_mib);
 }
 
+/// (f) A thousand Python steps in one run, beside the same source in one `python3`.
+fn compute(bench: &Bench) {
+    const BLOCK: &str = "rows = [n * n for n in range(20) if n % 3 != 0]\nresult = {'sum': sum(rows), 'text': ', '.join(str(row) for row in rows)}";
+    let block = BLOCK.replace('\n', "\n      ");
+    let step = |index: usize| format!("  - name: s{index}\n    compute: |\n      {block}\n");
+    let skill = bench.skill("blocks", &(0..1000).map(step).collect::<String>());
+    let script =
+        format!("block = {BLOCK:?}\nfor _ in range(1000):\n    names = {{}}\n    exec(block, names)\n");
+    let path = bench.path("blocks.py");
+    fs::write(&path, script).unwrap();
+    let python = ["python3", &path].map(str::to_owned);
+    bench.beside("1000 compute steps, durable; one `python3`", &skill, &python);
+}
+
 impl Bench {
     fn new(filter: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -130,13 +145,18 @@ impl Bench {
     }
 
     fn compare(&self, what: &str, skill: &str, floor: &[&str]) {
+        let floor = [self.floor.to_str().unwrap()].into_iter().chain(floor.iter().copied());
+        self.beside(what, skill, &floor.map(str::to_owned).collect::<Vec<_>>());
+    }
+
+    /// Runs a skill and another command in turn.
+    fn beside(&self, what: &str, skill: &str, floor: &[String]) {
         if !self.wanted(what) {
             return;
         }
         let run = ["skill", "run", skill, "--quiet"];
         let aa = [env!("CARGO_BIN_EXE_aa")].into_iter().chain(run).collect::<Vec<_>>();
-        let floor =
-            [self.floor.to_str().unwrap()].into_iter().chain(floor.iter().copied()).collect::<Vec<_>>();
+        let floor: Vec<&str> = floor.iter().map(String::as_str).collect();
         self.measure(&aa, 1);
         let (mut ours, mut floors) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {

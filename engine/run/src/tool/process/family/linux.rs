@@ -4,7 +4,8 @@
 //! that started no other process costs one read of `/proc/loadavg`, which holds the
 //! number of the youngest process or thread.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::ops::RangeInclusive;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -45,7 +46,7 @@ fn members_in_all(leader: Pid, mark: &str) -> Vec<Member> {
 
 /// The process of that number, if it is alive and belongs to the family.
 fn find(pid: Pid, leader: Pid, mark: &str) -> Option<Member> {
-    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+    let stat = content(&format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
     let stat = String::from_utf8_lossy(&stat);
     let (before, after) = stat.rsplit_once(')')?;
     let name = before.split_once('(')?.1.to_owned();
@@ -58,13 +59,22 @@ fn find(pid: Pid, leader: Pid, mark: &str) -> Option<Member> {
 
 fn is_marked(pid: Pid, mark: &str) -> bool {
     let mark = mark.as_bytes();
-    fs::read(format!("/proc/{}/environ", pid.as_raw_pid()))
+    content(&format!("/proc/{}/environ", pid.as_raw_pid()))
         .is_ok_and(|environ| environ.windows(mark.len()).any(|part| part == mark))
 }
 
 /// The number of the process or thread that was started last.
 fn youngest() -> Option<u32> {
-    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().last()?.parse().ok()
+    let text = String::from_utf8(content("/proc/loadavg").ok()?).ok()?;
+    text.split_whitespace().last()?.parse().ok()
+}
+
+/// What is in a file of `/proc`. Such files tell no size, and the standard library then
+/// begins with small reads, each of which makes the kernel put the text together anew.
+fn content(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(8 * 1024);
+    File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn pid(id: u32) -> Option<Pid> {

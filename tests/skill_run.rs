@@ -150,6 +150,14 @@ fn a_dry_run_writes_nothing() {
 }
 
 #[test]
+fn a_block_that_is_read_leniently_finds_null_in_later_steps() {
+    let skill = "name: early\ndescription: Reads what comes later\nsteps:\n  - {name: a, compute: result = later is None}\n  - {name: later, compute: result = 1}\noutputs: [{name: said, value: \"{{ a }}\"}]\n";
+    let aa = Aa::new().skill("early", skill);
+    run(&aa, "early").code(3).stderr_contains("forward-reference");
+    run(&aa, "early --lenient").code(0).stdout("said: true\n");
+}
+
+#[test]
 fn what_reads_as_null_is_said_when_that_is_asked_for() {
     let skill = r#"
 name: foreign

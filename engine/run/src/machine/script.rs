@@ -133,12 +133,13 @@ impl Machine {
         let block = self.block(place)?;
         let mut known = if block.lists_names { script.scope.known() } else { Vec::new() };
         known.retain(|name| is_for_blocks(name));
+        let skill = self.frame(place.frame)?.layout.skill();
         Some(ComputeCall {
             step: self.path(place),
             attempt: unit.attempt,
-            skill: self.frame(place.frame)?.layout.skill().name.clone(),
+            skill: skill.name.clone(),
             block: Arc::new(block.clone()),
-            names: readable(block, &script.scope),
+            names: readable(block, &script.scope, skill.lenient),
             known,
             now: script.at,
             deadline: unit.deadline,
@@ -316,12 +317,17 @@ impl Machine {
     }
 }
 
-/// The values of what a block reads, those that have one.
-fn readable(block: &Block, scope: &Scope) -> Result<Map<String, Value>, StepError> {
+/// The values of what a block reads, those that have one; read leniently, the others are null.
+fn readable(block: &Block, scope: &Scope, lenient: bool) -> Result<Map<String, Value>, StepError> {
     let invalid = |message: String| StepError::new(ErrorKind::Invalid, message);
     let mut names = Map::new();
     for name in block.reads.iter().filter(|name| is_for_blocks(name)) {
-        let Some(value) = scope.json(name) else { continue };
+        let Some(value) = scope.json(name) else {
+            if lenient {
+                names.insert(name.clone(), Value::Null);
+            }
+            continue;
+        };
         let value = value.map_err(|error| invalid(format!("the block cannot have `{name}`: {error}")))?;
         // Worked on, it would no longer be what a tool can open.
         if !seal::is_clean(&value) {

@@ -1,0 +1,1 @@
+-- Format 3: knowledge of projects, what is searched, and mistakes that repeat.

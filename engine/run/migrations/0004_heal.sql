@@ -1,0 +1,1 @@
+-- Format 4: what heal rules did.

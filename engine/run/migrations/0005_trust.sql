@@ -1,0 +1,1 @@
+-- Format 5: definitions of foreign tools as they were first seen.

@@ -1,0 +1,1 @@
+-- Format 6: what listeners have heard.

@@ -34,7 +34,7 @@ pub(crate) use self::clock::milliseconds;
 pub use self::clock::{Clock, WallClock};
 use self::inbox::Inbox;
 use self::lines::{Line, Lines};
-pub(crate) use self::veil::Veil;
+pub(crate) use self::veil::{Veil, in_url};
 use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, Time};

@@ -15,9 +15,12 @@ use aa_spec::name::fold;
 use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::Module;
-use aa_spec::tool::recipe;
+use aa_spec::tool::recipe::{self, Recipe, Way};
 
 use crate::store::LazyStore;
+use crate::tool::api::{Api, Services};
+use crate::tool::configuration::Configuration;
+use crate::tool::declared::Declared;
 use crate::tool::process::{Environment, Launcher};
 use crate::tool::{BuiltIn, Tool, command, ephemeral};
 
@@ -45,6 +48,10 @@ pub struct ToolboxOptions {
     pub output_bytes: usize,
     /// Proxy for HTTP requests; without it they go straight.
     pub proxy: Option<String>,
+    /// File of certificates (PEM) that HTTP requests trust besides the usual ones.
+    pub ca: Option<PathBuf>,
+    /// What modules are configured with.
+    pub configuration: Configuration,
     /// Where tools keep what outlives a run, e.g. ephemeral namespaces.
     pub state_folder: PathBuf,
     /// Where memory is kept; opened by the first tool that needs it.
@@ -71,6 +78,8 @@ struct Shelf {
     /// Nearest first.
     modules: Vec<Entry>,
     launcher: Arc<Launcher>,
+    services: Arc<Services>,
+    configuration: Arc<Configuration>,
     found: Mutex<BTreeMap<String, Option<Arc<dyn Tool>>>>,
 }
 
@@ -92,8 +101,11 @@ impl Toolbox {
     pub fn new(modules: Vec<ModuleText>, options: &ToolboxOptions) -> Self {
         let entry = |text| Entry { text, folded: OnceLock::new(), parsed: OnceLock::new() };
         let launcher = Arc::new(Launcher::new(options.environment.clone(), options.output_bytes));
+        let built_in = BuiltIn::new(launcher.clone(), options);
         let shelf = Shelf {
-            built_in: BuiltIn::new(launcher.clone(), options),
+            services: Arc::new(Services::new(built_in.web(), options.output_bytes)),
+            configuration: Arc::new(options.configuration.clone()),
+            built_in,
             modules: modules.into_iter().map(entry).collect(),
             launcher,
             found: Mutex::default(),
@@ -165,7 +177,7 @@ impl Shelf {
             let parsed = entry.parsed();
             match &parsed.module {
                 Some(module) => {
-                    if let Some(tool) = self.command(module, name, &entry.text.source) {
+                    if let Some(tool) = self.declared(module, name, &entry.text.source) {
                         return Some(tool);
                     }
                 }
@@ -177,11 +189,17 @@ impl Shelf {
         self.built_in.tool(name)
     }
 
-    fn command(&self, module: &Module, name: &str, source: &Source) -> Option<Arc<dyn Tool>> {
+    fn declared(&self, module: &Module, name: &str, source: &Source) -> Option<Arc<dyn Tool>> {
         let tool = module.tool(name)?;
-        let recipe = recipe::compile(module, tool, source).ok()?;
+        let Recipe { way, common } = recipe::compile(module, tool, source).ok()?;
         let spec = Arc::new(tool.spec(module, source));
-        Some(Arc::new(command::Command { spec, recipe, launcher: self.launcher.clone() }))
+        let declared = Declared { spec, common, configuration: self.configuration.clone() };
+        Some(match way {
+            Way::Run(run) => {
+                Arc::new(command::Command { declared, run: *run, launcher: self.launcher.clone() })
+            }
+            Way::Http(http) => Arc::new(Api { declared, http: *http, services: self.services.clone() }),
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::driver::{AfterCommit, Means, WallClock};
 use crate::home::{FileError, Home, Kind};
 use crate::settings::{SecretStore, Settings};
 use crate::store::{LazyStore, Store, StoreError};
+use crate::tool::configuration::Configuration;
 use crate::tool::ephemeral;
 use crate::tool::process::Environment;
 use crate::toolbox::{ModuleText, Toolbox, ToolboxOptions};
@@ -124,7 +125,14 @@ impl Parts {
         ToolboxOptions {
             environment: Environment::new(variables.map(|(name, value)| (name.into(), value.into()))),
             output_bytes: self.settings.output_bytes,
-            proxy: None,
+            proxy: self.settings.proxy.clone(),
+            ca: self.settings.ca.clone(),
+            configuration: Configuration {
+                modules: self.settings.modules.clone(),
+                environment: self.settings.environment.clone(),
+                secret_names: self.secrets.names(),
+                secrets: Some(self.secrets.clone()),
+            },
             state_folder: self.settings.state_folder.clone(),
             store: self.store.clone(),
             ephemeral: ephemeral::Defaults {

@@ -244,6 +244,11 @@ impl Engine {
         Self { origin, ..self.clone() }
     }
 
+    /// Says that a run is about to start: what it needs is opened while its skill is read.
+    pub fn expect_run(&self) {
+        self.parts.open_store_early();
+    }
+
     /// The settings it was made with.
     pub fn settings(&self) -> &Settings {
         &self.parts.settings

@@ -57,6 +57,16 @@ impl Parts {
         self.store.get()
     }
 
+    /// Begins to open the store, for a run that will need it.
+    pub(super) fn open_store_early(&self) {
+        self.store.open_early();
+    }
+
+    /// The store, without keeping a thread waiting.
+    pub(super) async fn store_soon(&self) -> Result<Store, StoreError> {
+        self.store.soon().await
+    }
+
     /// The tools; the texts of all modules are read by the first who asks.
     pub(super) fn toolbox(&self) -> Result<Toolbox, FileError> {
         let mut toolbox = self.toolbox.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,6 +11,7 @@ use crate::source::{Place, Source, Span};
 
 /// Every code with its meaning, in the order of the codes.
 pub const CODES: &[(&str, &str)] = &[
+    ("aliased-argument", "an argument under a name that the tool only puts up with"),
     (
         "ambiguous-boolean",
         "an unquoted `yes`, `no`, `on` or `off`, which some readers of YAML take for a boolean",
@@ -44,6 +45,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("compute-unsupported", "Python that the interpreter does not have"),
     ("cycle", "steps that wait for each other"),
     ("deep-skills", "skills that run skills too deep down, or too often"),
+    ("duplicate-argument", "one argument under two names, or two under one"),
     ("duplicate-key", "a key written twice in one mapping"),
     ("duplicate-name", "two steps, inputs or outputs of one name"),
     ("duplicate-option", "the same answer twice among the options"),

@@ -70,6 +70,7 @@ impl Catalog for World {
             output,
             effect,
             idempotent: effect == Effect::Read,
+            tier: crate::tool::Tier::Basic,
             reconcile: None,
             source: "built in".to_owned(),
         }))

@@ -52,8 +52,7 @@ mod tests {
 
     #[test]
     fn other_names_become_the_right_ones() {
-        let input =
-            json!({"properties": {"project": {"x-aa-aliases": ["repo", "project-id"]}, "limit": {}}});
+        let input = json!({"properties": {"project": {"x-aa-aliases": ["repo", "project-id"]}, "limit": {}}});
         let aliases = all(&input);
         let given = |value: Value| match value {
             Value::Object(map) => map,

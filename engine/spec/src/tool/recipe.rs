@@ -1,5 +1,6 @@
 //! A module's tool, compiled: what its runner carries out.
 
+mod doubt;
 mod example;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 use serde_json::Value;
 
+pub use self::doubt::doubts;
 use super::ErrorKind;
 use super::module::{self, Argument, FieldType, KeyPlace, Lines, Module, ModuleTool, Pick, ResultForm};
 use crate::diagnostic::Diagnostic;

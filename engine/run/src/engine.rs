@@ -26,18 +26,22 @@ use crate::tool::Progress;
 use crate::toolbox::ModuleEntry;
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
 pub use mend::MendedSkill;
+pub use modules::CheckedModule;
 use parts::Parts;
 pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
+pub use trials::Trial;
 
 mod admission;
 mod catalog;
 mod compat;
 mod history;
 mod mend;
+mod modules;
 mod parts;
 mod rehearse;
 mod steering;
 mod tools;
+mod trials;
 mod watching;
 
 #[cfg(test)]

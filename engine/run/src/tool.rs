@@ -11,6 +11,7 @@ mod native;
 mod net;
 mod plain;
 pub mod process;
+pub mod replay;
 mod shell;
 
 use std::path::{Path, PathBuf};

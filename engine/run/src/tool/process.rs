@@ -26,6 +26,7 @@ pub use self::environment::Environment;
 
 use self::capture::{Kept, Lines, Tail};
 use self::family::{Family, Leaders};
+use super::replay::CommandReplay;
 use super::{CallContext, Progress, ToolError};
 
 /// How long pipes may stay open, and members of the group alive, once a command has ended.
@@ -43,6 +44,8 @@ pub struct Launcher {
     environment: Environment,
     output_bytes: usize,
     leaders: Leaders,
+    /// What was recorded, in the place of real commands.
+    replay: Option<CommandReplay>,
 }
 
 /// One command to start.
@@ -97,7 +100,12 @@ impl Finished {
 impl Launcher {
     /// A launcher whose commands see `environment` and may print `output_bytes` bytes.
     pub fn new(environment: Environment, output_bytes: usize) -> Self {
-        Self { environment, output_bytes, leaders: Leaders::default() }
+        Self { environment, output_bytes, leaders: Leaders::default(), replay: None }
+    }
+
+    /// A launcher that starts nothing and gives what was recorded.
+    pub fn replaying(&self, replay: CommandReplay) -> Self {
+        Self { replay: Some(replay), ..self.clone() }
     }
 
     /// The variables that its commands can inherit.
@@ -119,6 +127,9 @@ impl Launcher {
         context: &CallContext,
         invocation: &Invocation,
     ) -> Result<Finished, ToolError> {
+        if let Some(replay) = &self.replay {
+            return replay.answer(invocation);
+        }
         let mark = self.environment.new_mark();
         let child = self.start(context, invocation, &mark)?;
         let family = Family::new(child.id(), mark, &self.leaders);

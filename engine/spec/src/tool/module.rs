@@ -17,6 +17,7 @@
 //! every other argument is required. Nothing here is compiled: [`Module::specs`] is cheap,
 //! and [`super::recipe`] compiles one tool when it is needed.
 
+pub mod example;
 mod parameter;
 mod result;
 
@@ -26,9 +27,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::example::{Example, Recorded};
 pub use self::parameter::{Parameter, Parameters};
 pub use self::result::{FieldType, Lines, Pick, ResultForm};
-use super::{Effect, ErrorKind, Reconcile, ToolSpec};
+use super::{Effect, ErrorKind, Reconcile, Tier, ToolSpec};
 use crate::diagnostic::Diagnostic;
 use crate::source::Source;
 use crate::yaml::{Node, Spanned};
@@ -134,20 +136,9 @@ pub struct ModuleTool {
     /// How to find out, after a crash, whether a call took place.
     #[serde(default)]
     pub reconcile: Option<Spanned<Reconcile>>,
-    /// Calls to show to people.
+    /// Calls to show to people, and to try the tool by.
     #[serde(default)]
     pub examples: Vec<Example>,
-}
-
-/// How prominently a tool is offered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Tier {
-    /// Offered first.
-    #[default]
-    Basic,
-    /// Offered on request.
-    Extra,
 }
 
 /// One argument of a command, or several under a condition.
@@ -217,17 +208,6 @@ pub enum KeyPlace {
     Env(Spanned<String>),
 }
 
-/// A call to show to people.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Example {
-    /// What it shows.
-    #[serde(default)]
-    pub description: Option<String>,
-    /// The arguments.
-    pub args: Node,
-}
-
 impl Default for Exit {
     fn default() -> Self {
         Self { ok: vec![0], kinds: BTreeMap::new() }
@@ -265,6 +245,7 @@ impl ModuleTool {
             output: self.output.as_ref().map_or_else(|| Value::Bool(true), |output| output.schema.clone()),
             effect: self.effect.value,
             idempotent: self.idempotent.unwrap_or(self.effect.value == Effect::Read),
+            tier: self.tier,
             reconcile: self.reconcile.as_ref().map(|reconcile| reconcile.value.clone()),
             source: format!("{}:{}", source.path, source.place(self.name.span.start).line),
         }

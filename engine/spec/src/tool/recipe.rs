@@ -1,10 +1,14 @@
 //! A module's tool, compiled: what its runner carries out.
 
+mod doubt;
+mod example;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 use serde_json::Value;
 
+pub use self::doubt::doubts;
 use super::ErrorKind;
 use super::module::{self, Argument, FieldType, KeyPlace, Lines, Module, ModuleTool, Pick, ResultForm};
 use crate::diagnostic::Diagnostic;
@@ -126,6 +130,7 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
             if let Err(problems) = compile(module, tool, source) {
                 diagnostics.extend(problems);
             }
+            example::check(tool, source, &mut diagnostics);
         }
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
@@ -193,13 +198,8 @@ impl Compiler<'_> {
                 format!("`run` of `{}` names no command", tool.name.value),
             );
         }
-        for (parameter, _) in &tool.input.0 {
-            if !name::is_valid(&parameter.value) {
-                self.diagnostics.push(bad_name(self.source, parameter));
-            }
-        }
+        self.check_parameters();
         self.check_key_place();
-        self.check_examples();
         Recipe {
             run: tool.run.iter().map(|argument| self.part(argument)).collect(),
             stdin: tool.stdin.as_ref().and_then(|node| self.template(node)),
@@ -326,6 +326,24 @@ impl Compiler<'_> {
         }
     }
 
+    /// Names and other names of arguments can be names, and none means two arguments.
+    fn check_parameters(&mut self) {
+        let own = self.tool.input.0.iter().map(|(name, _)| name);
+        let others = self.tool.input.0.iter().flat_map(|(_, parameter)| &parameter.aliases);
+        let mut seen = BTreeSet::new();
+        for name in own.chain(others) {
+            if !name::is_valid(&name.value) {
+                self.diagnostics.push(bad_name(self.source, name));
+            } else if !seen.insert(name::fold(&name.value)) {
+                let message = format!("`{}` has two arguments `{}`", self.tool.name.value, name.value);
+                self.diagnostics.push(
+                    Diagnostic::error("duplicate-argument", self.source, name.span, message)
+                        .hint("a name and an alias stand for one argument each"),
+                );
+            }
+        }
+    }
+
     fn check_key_place(&mut self) {
         if let Some(KeyPlace::Arg(name)) = &self.tool.idempotency_key
             && self.tool.input.get(&name.value).is_none()
@@ -333,15 +351,6 @@ impl Compiler<'_> {
             let message = format!("`{}` is no argument of `{}`", name.value, self.tool.name.value);
             let problem = Diagnostic::error("unknown-argument", self.source, name.span, message);
             self.diagnostics.push(problem.suggest(&name.value, self.tool.input.names()));
-        }
-    }
-
-    fn check_examples(&mut self) {
-        let schema = self.tool.input.schema();
-        for example in &self.tool.examples {
-            if let Err(message) = crate::input::fits(&schema, &example.args.to_json()) {
-                self.error("bad-example", example.args.span, message);
-            }
         }
     }
 

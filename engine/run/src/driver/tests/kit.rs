@@ -140,6 +140,7 @@ impl Stage {
             output: json!(true),
             effect: Effect::Write,
             idempotent: false,
+            tier: aa_spec::tool::Tier::Basic,
             reconcile: None,
             source: "test".to_owned(),
         };

@@ -33,6 +33,7 @@ mod admission;
 mod catalog;
 mod compat;
 mod history;
+mod listening;
 mod mend;
 mod parts;
 mod rehearse;

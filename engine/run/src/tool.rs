@@ -11,6 +11,7 @@ mod native;
 mod net;
 mod plain;
 pub mod process;
+pub(crate) mod queue;
 mod shell;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! What is known of a tool before it is called, and a tool module as its author wrote it.
 
+pub mod listener;
 pub mod module;
 pub mod recipe;
 

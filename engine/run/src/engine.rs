@@ -35,6 +35,7 @@ mod admission;
 mod catalog;
 mod compat;
 mod history;
+mod listening;
 mod mend;
 mod modules;
 mod parts;

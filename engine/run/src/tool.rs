@@ -11,6 +11,7 @@ mod native;
 mod net;
 mod plain;
 pub mod process;
+pub(crate) mod queue;
 pub mod replay;
 mod shell;
 

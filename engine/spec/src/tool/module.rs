@@ -56,6 +56,9 @@ pub struct Module {
     /// Tells errors of every tool apart, after the tool's own rules.
     #[serde(default)]
     pub errors: Vec<ErrorRule>,
+    /// How it hears of what is new, for `aa listen`.
+    #[serde(default)]
+    pub listener: Option<super::listener::Authored>,
     /// The tools.
     pub tools: Vec<ModuleTool>,
     /// Other names of its tools: alias to tool name.
@@ -121,7 +124,8 @@ pub struct ModuleTool {
     #[serde(default)]
     pub result: ResultForm,
     /// Makes the value of the tool, when it is not `result:` as it is: a value with templates over
-    /// the arguments, `result`, `exit_code`, `stdout` and `stderr`.
+    /// the arguments, `result`, `exit_code`, `stdout` and `stderr`. A mapping
+    /// `{each: EXPRESSION, as: NAME, if: EXPRESSION, value: …}` makes a list of a list.
     #[serde(default)]
     pub value: Option<Node>,
     /// Which exit codes are a success, and what the others mean.

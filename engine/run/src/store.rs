@@ -17,6 +17,7 @@ use crate::cause::cause;
 use crate::event::{Event, Origin, Resolution, RunId, StepPath, Time};
 use blobs::Blobs;
 use journal::{Birth, Journal, Takeover};
+pub use heal::{Entrance, HealRecord};
 pub use lazy::LazyStore;
 pub use memory::{Change, Changed, MemoryEntry};
 use reader::Reader;
@@ -25,6 +26,7 @@ use writer::Writer;
 
 mod blobs;
 mod database;
+mod heal;
 mod journal;
 mod lazy;
 mod memory;

@@ -6,6 +6,7 @@ mod diagnosis;
 pub mod ephemeral;
 mod file;
 mod http;
+mod login;
 mod memory;
 mod native;
 mod net;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::built_in::BuiltIn;
+pub use self::login::Logins;
 pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};
 

@@ -17,9 +17,12 @@ use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::Module;
 use aa_spec::tool::recipe;
 
+pub use self::heal::HealEntry;
 use crate::store::LazyStore;
 use crate::tool::process::{Environment, Launcher};
-use crate::tool::{BuiltIn, Tool, command, ephemeral};
+use crate::tool::{BuiltIn, Logins, Tool, command, ephemeral};
+
+mod heal;
 
 /// All tools of a process. Cheap to clone; clones share what has been parsed.
 #[derive(Clone)]
@@ -51,6 +54,8 @@ pub struct ToolboxOptions {
     pub store: LazyStore,
     /// What a call of an ephemeral tool means that does not say.
     pub ephemeral: ephemeral::Defaults,
+    /// How to log in to clusters and to connect to the network.
+    pub logins: Logins,
 }
 
 /// A module in `aa tool list`.

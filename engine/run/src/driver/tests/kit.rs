@@ -19,6 +19,7 @@ use crate::driver::{AfterCommit, Clock, Drive, Entry, Means, Park, Secrets, begi
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
 use crate::machine::Machine;
+use crate::heal::Freely;
 use crate::store::{Lease, StoreError};
 use crate::tool::{CallContext, Tool, ToolError};
 
@@ -213,6 +214,7 @@ impl Stage {
                 permits: Arc::new(Semaphore::new(self.permits)),
                 secrets: Arc::new(NoSecrets(self.secrets.clone())),
                 clock: self.other_clock.clone().unwrap_or(standing),
+                healer: Some(Arc::new(Freely)),
                 nudge: self.nudge.subscribe(),
                 call_timeout: self.call_timeout,
                 interpreter: self.interpreter.clone(),

@@ -39,7 +39,7 @@ use self::lines::{Line, Lines};
 pub(crate) use self::veil::Veil;
 use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
-use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
+use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
 use crate::store::{Lease, Request, Store, StoreError};
 use crate::tool::Tool;
@@ -152,6 +152,8 @@ pub trait Secrets: Send + Sync {
 pub trait Healer: Send + Sync {
     /// Waits until it is known.
     async fn admit(&self, run: RunId, call: &HealCall) -> Admission;
+    /// Adds to the error of a call what is known about it.
+    async fn advise(&self, tool: &str, error: &mut StepError);
     /// Takes in how a run's healings went, by its journal.
     async fn settle(&self, run: RunId);
 }

@@ -1,5 +1,6 @@
 //! Who says whether a heal rule may act: the bounds of all runs are kept in the store.
 
+mod advice;
 pub(crate) mod learned;
 
 use std::time::Duration;
@@ -7,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::Utc;
 
+pub use self::advice::hints;
 use crate::driver::{Healer, milliseconds};
-use crate::event::RunId;
+use crate::event::{RunId, StepError};
 use crate::machine::{Admission, HealCall};
 use crate::store::{Entrance, LazyStore, StoreError};
 
@@ -46,6 +48,16 @@ impl Healer for Gate {
         self.ask(run, call).await.unwrap_or_else(failed)
     }
 
+    async fn advise(&self, tool: &str, error: &mut StepError) {
+        let advised = match self.store.get() {
+            Ok(store) => advice::advise(&store, tool, error).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = advised {
+            tracing::warn!(tool, "cannot look for known issues: {error}");
+        }
+    }
+
     async fn settle(&self, run: RunId) {
         let settled = match self.store.get() {
             Ok(store) => store.settle_heals(run).await,
@@ -67,6 +79,8 @@ impl Healer for Freely {
     async fn admit(&self, _: RunId, _: &HealCall) -> Admission {
         Admission::Granted
     }
+
+    async fn advise(&self, _: &str, _: &mut StepError) {}
 
     async fn settle(&self, _: RunId) {}
 }

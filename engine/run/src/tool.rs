@@ -25,8 +25,14 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::built_in::BuiltIn;
 pub use self::login::Logins;
+pub(crate) use self::memory::known_issues;
 pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};
+
+/// What kind of error a command has had, by what it said.
+pub fn kind_of(said: &str) -> ErrorKind {
+    diagnosis::sign(said).unwrap_or(ErrorKind::Permanent)
+}
 
 /// Something with an effect on the world. All of them go through here.
 #[async_trait]

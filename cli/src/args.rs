@@ -1,6 +1,7 @@
 //! What can be typed: clap types and nothing else.
 
 pub(crate) mod config;
+pub(crate) mod heal;
 pub(crate) mod run;
 pub(crate) mod skill;
 pub(crate) mod tool;
@@ -70,6 +71,9 @@ pub(crate) enum Command {
     Tool(tool::Command),
     /// Listen for what is new, e.g. messages
     Listen(ListenArgs),
+    /// Look at the rules that mend failed steps, and at what they did
+    #[command(subcommand)]
+    Heal(heal::Command),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::Command),

@@ -16,6 +16,7 @@ use aa_spec::tool::ToolSpec;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+pub use self::heal::{FailedCall, HealStats, Layer, Proposal, Remedy};
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
 use crate::home::FileError;
@@ -34,6 +35,7 @@ pub use trials::Trial;
 mod admission;
 mod catalog;
 mod compat;
+mod heal;
 mod history;
 mod listening;
 mod mend;

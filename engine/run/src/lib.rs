@@ -12,6 +12,7 @@ pub mod compute;
 pub mod driver;
 pub mod engine;
 pub mod event;
+pub mod heal;
 pub mod home;
 pub mod listen;
 pub mod machine;

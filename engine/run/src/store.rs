@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::cause::cause;
 use crate::event::{Event, Origin, Resolution, RunId, StepPath, Time};
 use blobs::Blobs;
+pub use heal::{Entrance, HealRecord};
 use journal::{Birth, Takeover};
 pub use lazy::LazyStore;
 pub use listeners::{Heard, Marked, Pending};
@@ -27,6 +28,7 @@ use writer::Writer;
 
 mod blobs;
 mod database;
+mod heal;
 mod journal;
 mod lazy;
 mod listeners;

@@ -6,6 +6,7 @@
 //! quietly taken from a farther layer.
 
 mod examples;
+mod heal;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,9 +22,10 @@ use aa_spec::tool::{listener, recipe};
 
 use crate::store::LazyStore;
 use crate::tool::process::{Environment, Launcher};
-use crate::tool::{BuiltIn, Tool, command, ephemeral, queue};
+use crate::tool::{BuiltIn, Logins, Tool, command, ephemeral, queue};
 
 pub use self::examples::Specimen;
+pub use self::heal::HealEntry;
 
 /// All tools of a process. Cheap to clone; clones share what has been parsed.
 #[derive(Clone)]
@@ -55,6 +57,8 @@ pub struct ToolboxOptions {
     pub store: LazyStore,
     /// What a call of an ephemeral tool means that does not say.
     pub ephemeral: ephemeral::Defaults,
+    /// How to log in to clusters and to connect to the network.
+    pub logins: Logins,
 }
 
 /// A module in `aa tool list`.

@@ -10,6 +10,7 @@ use crate::compute::Computer;
 #[cfg(feature = "compute")]
 use crate::compute::{WorkerCommand, Workers};
 use crate::driver::{AfterCommit, Means, WallClock};
+use crate::heal::Gate;
 use crate::home::{FileError, Home};
 use crate::settings::{SecretStore, Settings};
 use crate::store::{LazyStore, Store, StoreError};
@@ -126,6 +127,7 @@ impl Parts {
             computer: self.computer(),
             permits: Arc::clone(&self.permits),
             secrets: self.secrets.clone(),
+            healer: Some(Arc::new(Gate::new(self.store.clone()))),
             clock: Arc::new(WallClock),
             nudge: self.nudge.subscribe(),
             call_timeout: self.settings.step_timeout,
@@ -149,6 +151,7 @@ impl Parts {
             proxy: None,
             state_folder: self.settings.state_folder.clone(),
             store: self.store.clone(),
+            logins: self.settings.logins.clone(),
             ephemeral: ephemeral::Defaults {
                 repository: own.repository.clone().unwrap_or(usual.repository),
                 ttl: own.ttl.clone().unwrap_or(usual.ttl),

@@ -32,6 +32,7 @@ pub use self::parameter::{Parameter, Parameters};
 pub use self::result::{FieldType, Lines, Pick, ResultForm};
 use super::{Effect, ErrorKind, Reconcile, Tier, ToolSpec};
 use crate::diagnostic::Diagnostic;
+use crate::heal::HealRule;
 use crate::source::Source;
 use crate::yaml::{Node, Spanned};
 
@@ -60,10 +61,14 @@ pub struct Module {
     #[serde(default)]
     pub listener: Option<super::listener::Authored>,
     /// The tools.
+    #[serde(default)]
     pub tools: Vec<ModuleTool>,
     /// Other names of its tools: alias to tool name.
     #[serde(default)]
     pub aliases: BTreeMap<String, Spanned<String>>,
+    /// Which failures are mended by which call, for steps with `on_error: auto_heal`.
+    #[serde(default)]
+    pub heal: Vec<HealRule>,
 }
 
 /// What must be there for a module to work.

@@ -34,6 +34,7 @@ fn main() {
             configuration: Default::default(),
             state_folder: "/".into(),
             store: LazyStore::default(),
+            logins: aa_run::tool::Logins::default(),
             ephemeral: Defaults::default(),
         };
         Toolbox::new(modules.clone(), &options)

@@ -29,7 +29,7 @@
 //!       path: "/api/v4/projects/{project}/merge_requests"
 //!       query: {state: "{{ state }}", per_page: 100}
 //!       paginate: {link: true}
-//!     each: {value: {id: "{{ item.iid }}", title: "{{ item.title }}"}}
+//!     value: {each: result, as: mr, value: {id: "{{ mr.iid }}", title: "{{ mr.title }}"}}
 //! ```
 //!
 //! An argument of a tool is optional when it has a `default` or says `optional: true`;
@@ -37,6 +37,7 @@
 //! and [`super::recipe`] compiles one tool when it is needed.
 
 mod config;
+pub mod example;
 mod http;
 mod parameter;
 mod result;
@@ -48,14 +49,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub use self::config::Setting;
+pub use self::example::{Example, Recorded};
 pub use self::http::{
     Auth, AuthForm, Basic, Breaker, Cursor, Failure, Fields, Limits, Method, Named, Offset, Page, Paginate,
     Request, Service,
 };
 pub use self::parameter::{Parameter, Parameters};
 pub use self::result::{FieldType, Lines, Pick, ResultForm};
-use super::{Effect, ErrorKind, Reconcile, ToolSpec};
+use super::{Effect, ErrorKind, Reconcile, Tier, ToolSpec};
 use crate::diagnostic::Diagnostic;
+use crate::heal::HealRule;
 use crate::source::Source;
 use crate::yaml::{Node, Spanned};
 
@@ -86,11 +89,18 @@ pub struct Module {
     /// Tells errors of every tool apart, after the tool's own rules.
     #[serde(default)]
     pub errors: Vec<ErrorRule>,
+    /// How it hears of what is new, for `aa listen`.
+    #[serde(default)]
+    pub listener: Option<super::listener::Authored>,
     /// The tools.
+    #[serde(default)]
     pub tools: Vec<ModuleTool>,
     /// Other names of its tools: alias to tool name.
     #[serde(default)]
     pub aliases: BTreeMap<String, Spanned<String>>,
+    /// Which failures are mended by which call, for steps with `on_error: auto_heal`.
+    #[serde(default)]
+    pub heal: Vec<HealRule>,
 }
 
 /// What must be there for a module to work.
@@ -155,12 +165,10 @@ pub struct ModuleTool {
     /// it is JSON, else text, and with `paginate` the list of all items.
     #[serde(default)]
     pub result: Option<ResultForm>,
-    /// Makes something else of every item of a list; `result` is the list of what it makes.
-    #[serde(default)]
-    pub each: Option<Each>,
     /// Makes the value of the tool, when it is not `result` as it is: a value with templates over
     /// the arguments, `result` and, of a command, `exit_code`, `stdout` and `stderr`, of a request,
-    /// `body`, `status` and `headers`.
+    /// `body`, `status` and `headers`. A mapping `{each: EXPRESSION, as: NAME, if: EXPRESSION, value: …}`
+    /// makes a list of a list.
     #[serde(default)]
     pub value: Option<Node>,
     /// Which exit codes are a success, and what the others mean.
@@ -175,20 +183,9 @@ pub struct ModuleTool {
     /// How to find out, after a crash, whether a call took place.
     #[serde(default)]
     pub reconcile: Option<Spanned<Reconcile>>,
-    /// Calls to show to people.
+    /// Calls to show to people, and to try the tool by.
     #[serde(default)]
     pub examples: Vec<Example>,
-}
-
-/// How prominently a tool is offered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Tier {
-    /// Offered first.
-    #[default]
-    Basic,
-    /// Offered on request.
-    Extra,
 }
 
 /// One argument of a command, or several under a condition.
@@ -260,31 +257,6 @@ pub enum KeyPlace {
     Header(Spanned<String>),
 }
 
-/// Makes something else of every item of a list.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Each {
-    /// Expression that gives the list (default `result`).
-    #[serde(default)]
-    pub of: Option<Spanned<String>>,
-    /// Keeps only items for which this is true: an expression over `item` and what `value` may read.
-    #[serde(default)]
-    pub when: Option<Spanned<String>>,
-    /// What each becomes: a value with templates over `item` and what the tool's `value` may read.
-    pub value: Node,
-}
-
-/// A call to show to people.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Example {
-    /// What it shows.
-    #[serde(default)]
-    pub description: Option<String>,
-    /// The arguments.
-    pub args: Node,
-}
-
 impl Default for Exit {
     fn default() -> Self {
         Self { ok: vec![0], kinds: BTreeMap::new() }
@@ -322,6 +294,7 @@ impl ModuleTool {
             output: self.output.as_ref().map_or_else(|| Value::Bool(true), |output| output.schema.clone()),
             effect: self.effect.value,
             idempotent: self.idempotent.unwrap_or(self.effect.value == Effect::Read),
+            tier: self.tier,
             reconcile: self.reconcile.as_ref().map(|reconcile| reconcile.value.clone()),
             source: format!("{}:{}", source.path, source.place(self.name.span.start).line),
         }

@@ -1,5 +1,7 @@
 //! A module's tool, compiled: what its runner carries out.
 
+mod doubt;
+mod example;
 mod http;
 mod reading;
 mod run;
@@ -10,6 +12,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::ErrorKind;
+pub use self::doubt::doubts;
 pub use self::http::{Auth, Body, Breaker, Failure, Http, Limits, Next, Pages, PathPart, Piece, Service, Target};
 pub use self::reading::Reading;
 pub use self::run::{Part, Run};
@@ -34,7 +37,7 @@ pub const ANSWER: [&str; 4] = ["result", "body", "status", "headers"];
 /// The name under which templates read the module's configuration.
 const CONFIG: &str = "config";
 
-const PYTHON: &str = "this is Python, which does not run in tools";
+pub(super) const PYTHON: &str = "this is Python, which does not run in tools";
 
 /// A tool, ready to be called.
 #[derive(Clone, Debug)]
@@ -63,25 +66,12 @@ pub struct Common {
     pub timeout_ms: Option<u64>,
     /// How its output becomes a value, when the tool says so.
     pub result: Option<Reading>,
-    /// Makes something else of every item of a list.
-    pub each: Option<Each>,
     /// Makes the tool's value of it, over the arguments, [`CONTEXT`] and how it ended.
     pub value: Option<Template>,
     /// Tells errors apart by what the other side said; the first match decides.
     pub errors: Vec<Rule>,
     /// Where it takes the idempotency key.
     pub idempotency_key: Option<KeyPlace>,
-}
-
-/// Makes something else of every item of a list.
-#[derive(Clone, Debug)]
-pub struct Each {
-    /// Gives the list; `None` for the result.
-    pub of: Option<Expression>,
-    /// Keeps an item when it is true.
-    pub when: Option<Expression>,
-    /// What an item becomes, over `item` and what the value may read.
-    pub value: Template,
 }
 
 /// Tells one error apart.
@@ -100,6 +90,8 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
     let (module, mut diagnostics) = module::read(source);
     if let Some(module) = &module {
         check_names(module, source, &mut diagnostics);
+        check_content(module, source, &mut diagnostics);
+        diagnostics.extend(crate::heal::check(&module.heal, source));
         for tool in &module.tools {
             for parameter in tool.input.0.iter().map(|(_, parameter)| parameter).chain(&tool.output) {
                 crate::schema::idle::report(source, &parameter.node, &mut diagnostics);
@@ -107,7 +99,9 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
             if let Err(problems) = compile(module, tool, source) {
                 diagnostics.extend(problems);
             }
+            example::check(tool, source, &mut diagnostics);
         }
+        diagnostics.extend(super::listener::compile(module, source).err().unwrap_or_default());
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     // What is said once of the module is compiled with every tool.
@@ -153,6 +147,14 @@ fn check_names(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnosti
     }
 }
 
+/// A module without anything in it is a mistake, most likely a misspelled key.
+fn check_content(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    if module.tools.is_empty() && module.heal.is_empty() {
+        let message = format!("the module `{}` has neither `tools` nor `heal` rules", module.module.value);
+        diagnostics.push(Diagnostic::error("missing-key", source, module.module.span, message));
+    }
+}
+
 fn bad_name(source: &Source, name: &Spanned<String>) -> Diagnostic {
     Diagnostic::error("bad-name", source, name.span, format!("`{}` cannot be a name", name.value))
         .hint("use a letter or `_`, then letters, digits, `_` and `-`")
@@ -189,9 +191,8 @@ impl<'a> Known<'a> {
 
 impl Compiler<'_> {
     fn recipe(&mut self) -> Recipe {
-        self.check_arguments();
+        self.check_parameters();
         self.check_key_place();
-        self.check_examples();
         let way = match &self.tool.http {
             Some(request) => Way::Http(Box::new(self.http(request))),
             None => Way::Run(Box::new(self.run())),
@@ -208,22 +209,12 @@ impl Compiler<'_> {
         let timeout = tool.timeout.as_ref().or_else(|| service.and_then(|http| http.timeout.as_ref()));
         let timeout_ms = timeout.and_then(|text| self.duration(text));
         let result = tool.result.as_ref().map(|form| self.reading(form));
-        let each = tool.each.as_ref().and_then(|each| self.each(each, &ending));
-        let value = tool.value.as_ref().and_then(|node| self.template(node, Known::and(&ending)));
+        let value = tool.value.as_ref().and_then(|node| self.ending(node, Known::and(&ending)));
         // Last, because what is compiled before says what is read.
         let used = |(name, _): &(&String, &Setting)| self.config.contains(*name);
         let config = module.config.iter().filter(used).map(|(name, setting)| (name.clone(), setting.clone()));
         let config = config.collect();
-        Common { config, timeout_ms, result, each, value, errors, idempotency_key: tool.idempotency_key.clone() }
-    }
-
-    fn each(&mut self, each: &module::Each, ending: &[&str]) -> Option<Each> {
-        let with_item: Vec<&str> = ending.iter().copied().chain(["item"]).collect();
-        Some(Each {
-            of: each.of.as_ref().and_then(|of| self.expression(of, Known::and(ending))),
-            when: each.when.as_ref().and_then(|when| self.expression(when, Known::and(&with_item))),
-            value: self.template(&each.value, Known::and(&with_item))?,
-        })
+        Common { config, timeout_ms, result, value, errors, idempotency_key: tool.idempotency_key.clone() }
     }
 
     fn text(&mut self, text: &Spanned<String>, known: Known<'_>) -> Option<Template> {
@@ -234,8 +225,24 @@ impl Compiler<'_> {
         self.parse(&node.to_json(), node.span, known)
     }
 
+    /// A template that reads how it ended, and may make lists of lists.
+    fn ending(&mut self, node: &Node, known: Known<'_>) -> Option<Template> {
+        let json = node.to_json();
+        self.parsed(Template::parse_lists(&json), &json, node.span, known)
+    }
+
     fn parse(&mut self, json: &Value, span: Span, known: Known<'_>) -> Option<Template> {
-        match Template::parse(json) {
+        self.parsed(Template::parse(json), json, span, known)
+    }
+
+    fn parsed(
+        &mut self,
+        template: Result<Template, SyntaxError>,
+        json: &Value,
+        span: Span,
+        known: Known<'_>,
+    ) -> Option<Template> {
+        match template {
             Ok(template) if template.has_python() => {
                 self.error("bad-template", span, PYTHON);
                 None
@@ -318,15 +325,30 @@ impl Compiler<'_> {
         self.diagnostics.push(problem.suggest(name, self.module.config.keys().map(String::as_str)));
     }
 
-    fn check_arguments(&mut self) {
-        for (parameter, _) in &self.tool.input.0 {
-            if !name::is_valid(&parameter.value) {
-                self.diagnostics.push(bad_name(self.source, parameter));
+    /// Names and other names of arguments can be names, and none means two arguments.
+    fn check_parameters(&mut self) {
+        let own = self.tool.input.0.iter().map(|(name, _)| name);
+        let others = self.tool.input.0.iter().flat_map(|(_, parameter)| &parameter.aliases);
+        let mut seen = BTreeSet::new();
+        for name in own.chain(others) {
+            if !name::is_valid(&name.value) {
+                self.diagnostics.push(bad_name(self.source, name));
+            } else if !seen.insert(name::fold(&name.value)) {
+                let message = format!("`{}` has two arguments `{}`", self.tool.name.value, name.value);
+                self.diagnostics.push(
+                    Diagnostic::error("duplicate-argument", self.source, name.span, message)
+                        .hint("a name and an alias stand for one argument each"),
+                );
             }
-            if parameter.value == CONFIG && !self.module.config.is_empty() {
-                let message = "`config` is what templates of this module call its configuration";
-                self.error("reserved-name", parameter.span, message);
-            }
+        }
+        self.check_config_is_free();
+    }
+
+    fn check_config_is_free(&mut self) {
+        let taken = self.tool.input.0.iter().find(|(name, _)| name.value == CONFIG);
+        if let Some((name, _)) = taken.filter(|_| !self.module.config.is_empty()) {
+            let message = "`config` is what templates of this module call its configuration";
+            self.error("reserved-name", name.span, message);
         }
     }
 
@@ -337,15 +359,6 @@ impl Compiler<'_> {
             let message = format!("`{}` is no argument of `{}`", name.value, self.tool.name.value);
             let problem = Diagnostic::error("unknown-argument", self.source, name.span, message);
             self.diagnostics.push(problem.suggest(&name.value, self.tool.input.names()));
-        }
-    }
-
-    fn check_examples(&mut self) {
-        let schema = self.tool.input.schema();
-        for example in &self.tool.examples {
-            if let Err(message) = crate::input::fits(&schema, &example.args.to_json()) {
-                self.error("bad-example", example.args.span, message);
-            }
         }
     }
 

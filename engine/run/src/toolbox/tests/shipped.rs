@@ -42,6 +42,7 @@ static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
         configuration: Default::default(),
         state_folder: "/nonexistent".into(),
         store: LazyStore::default(),
+        logins: crate::tool::Logins::default(),
         ephemeral: ephemeral::Defaults::default(),
     };
     Toolbox::new(modules(), &options)

@@ -35,6 +35,7 @@ pub use trials::Trial;
 mod admission;
 mod catalog;
 mod compat;
+mod configured;
 mod heal;
 mod history;
 mod listening;

@@ -1,6 +1,8 @@
 //! `aa tool …`
 
 mod call;
+mod debug;
+mod fix;
 mod list;
 mod show;
 
@@ -19,6 +21,8 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::Call(args) => call::run(args, context),
+        Command::Debug(args) => debug::run(&args, context),
+        Command::Fix(args) => fix::run(&args, context),
     }
 }
 

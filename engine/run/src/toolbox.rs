@@ -18,11 +18,13 @@ use aa_spec::tool::module::Module;
 use aa_spec::tool::recipe;
 
 pub use self::heal::HealEntry;
+pub(crate) use self::workflow::Remote;
 use crate::store::LazyStore;
 use crate::tool::process::{Environment, Launcher};
 use crate::tool::{BuiltIn, Logins, Tool, command, ephemeral};
 
 mod heal;
+mod workflow;
 
 /// All tools of a process. Cheap to clone; clones share what has been parsed.
 #[derive(Clone)]
@@ -76,6 +78,7 @@ struct Shelf {
     /// Nearest first.
     modules: Vec<Entry>,
     launcher: Arc<Launcher>,
+    store: LazyStore,
     found: Mutex<BTreeMap<String, Option<Arc<dyn Tool>>>>,
 }
 
@@ -101,6 +104,7 @@ impl Toolbox {
             built_in: BuiltIn::new(launcher.clone(), options),
             modules: modules.into_iter().map(entry).collect(),
             launcher,
+            store: options.store.clone(),
             found: Mutex::default(),
         };
         Self { shelf: Arc::new(shelf) }
@@ -113,7 +117,7 @@ impl Toolbox {
         if let Some(known) = self.found().get(&name) {
             return known.clone();
         }
-        let tool = self.shelf.look_up(&name);
+        let tool = self.shelf.look_up(&name).or_else(|| self.own(&name));
         self.found().insert(name, tool.clone());
         tool
     }
@@ -137,7 +141,7 @@ impl Toolbox {
 
     /// Every tool, by name. Parses all modules.
     pub fn specs(&self) -> Vec<Arc<ToolSpec>> {
-        let names = BuiltIn::names().map(str::to_owned);
+        let names = BuiltIn::names().chain(workflow::NAMES).map(str::to_owned);
         let own = self.shelf.modules.iter().filter_map(|entry| entry.parsed().module.as_ref());
         let mut all: Vec<_> = names.chain(own.flat_map(tool_names)).collect();
         all.sort_unstable();
@@ -148,7 +152,7 @@ impl Toolbox {
     /// Every module that can be used, by name. Parses all modules.
     pub fn modules(&self) -> Vec<ModuleEntry> {
         let mut entries: Vec<_> = self.shelf.modules.iter().filter_map(Entry::summary).collect();
-        entries.extend(BuiltIn::modules().map(|(name, description)| ModuleEntry {
+        entries.extend(BuiltIn::modules().chain([workflow::MODULE]).map(|(name, description)| ModuleEntry {
             name: name.to_owned(),
             description: description.to_owned(),
             layer: "built in".to_owned(),

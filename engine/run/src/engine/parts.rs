@@ -58,6 +58,11 @@ impl Parts {
         self.store.get()
     }
 
+    /// The store, for whoever may not need it.
+    pub(super) fn lazy_store(&self) -> &LazyStore {
+        &self.store
+    }
+
     /// The tools; the texts of all modules are read by the first who asks.
     pub(super) fn toolbox(&self) -> Result<Toolbox, FileError> {
         let mut toolbox = self.toolbox.lock().unwrap_or_else(PoisonError::into_inner);

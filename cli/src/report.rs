@@ -198,7 +198,11 @@ impl<'a> Reporter<'a> {
         let run = self.tree.run;
         match step {
             Some(step) => {
-                let tool = self.tree.node(step).filter(|node| node.kind == "tool").and_then(|node| node.target.as_ref());
+                let tool = self
+                    .tree
+                    .node(step)
+                    .filter(|node| node.kind == "tool")
+                    .and_then(|node| node.target.as_ref());
                 if let Some(tool) = tool {
                     self.printer.hint(format_args!("`aa tool debug {tool}` says more about the tool"));
                 }

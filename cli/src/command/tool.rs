@@ -1,10 +1,13 @@
 //! `aa tool …`
 
 mod call;
+mod check;
 mod debug;
 mod fix;
 mod list;
+mod new;
 mod show;
+mod test;
 
 use std::sync::Arc;
 
@@ -23,6 +26,9 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Call(args) => call::run(args, context),
         Command::Debug(args) => debug::run(&args, context),
         Command::Fix(args) => fix::run(&args, context),
+        Command::Check(args) => check::run(&args, context),
+        Command::Test(args) => test::run(&args, context),
+        Command::New(args) => new::run(&args, context),
     }
 }
 

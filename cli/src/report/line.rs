@@ -125,7 +125,8 @@ impl Layout {
         // `build#undo` is the taking back of `build`.
         let label = label
             .rsplit_once('#')
-            .filter(|(_, what)| !what.contains('/')).map_or_else(|| label.to_owned(), |(step, what)| format!("{what} {step}"));
+            .filter(|(_, what)| !what.contains('/'))
+            .map_or_else(|| label.to_owned(), |(step, what)| format!("{what} {step}"));
         if self.name == 0 {
             let parts = [&format!("{sign} {label}"), time, remark];
             return parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");

@@ -16,6 +16,8 @@ use aa_spec::tool::ToolSpec;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+pub use self::debugging::{Committed, ToolFix};
+pub use self::heal::{FailedCall, HealStats, Layer, Proposal, Remedy};
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
 use crate::home::FileError;
@@ -24,12 +26,12 @@ use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
 use crate::stub::Stage;
 use crate::tool::Progress;
 use crate::toolbox::ModuleEntry;
-pub use self::debugging::{Committed, ToolFix};
-pub use self::heal::{FailedCall, HealStats, Layer, Proposal, Remedy};
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
 pub use mend::MendedSkill;
+pub use modules::CheckedModule;
 use parts::Parts;
 pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
+pub use trials::Trial;
 
 mod admission;
 mod catalog;
@@ -37,11 +39,14 @@ mod compat;
 mod debugging;
 mod heal;
 mod history;
+mod listening;
 mod mend;
+mod modules;
 mod parts;
 mod rehearse;
 mod steering;
 mod tools;
+mod trials;
 mod watching;
 
 #[cfg(test)]
@@ -246,6 +251,11 @@ impl Engine {
     #[must_use]
     pub fn through(&self, origin: Origin) -> Self {
         Self { origin, ..self.clone() }
+    }
+
+    /// Says that a run is about to start: what it needs is opened while its skill is read.
+    pub fn expect_run(&self) {
+        self.parts.open_store_early();
     }
 
     /// The settings it was made with.

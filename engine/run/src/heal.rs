@@ -44,7 +44,8 @@ impl Gate {
 #[async_trait]
 impl Healer for Gate {
     async fn admit(&self, run: RunId, call: &HealCall) -> Admission {
-        let failed = |error: StoreError| Admission::Refused(format!("it cannot be known whether it may act: {error}"));
+        let failed =
+            |error: StoreError| Admission::Refused(format!("it cannot be known whether it may act: {error}"));
         self.ask(run, call).await.unwrap_or_else(failed)
     }
 

@@ -12,6 +12,8 @@ pub(crate) mod native;
 mod net;
 mod plain;
 pub mod process;
+pub(crate) mod queue;
+pub mod replay;
 mod shell;
 
 use std::path::{Path, PathBuf};

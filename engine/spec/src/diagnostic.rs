@@ -11,6 +11,7 @@ use crate::source::{Place, Source, Span};
 
 /// Every code with its meaning, in the order of the codes.
 pub const CODES: &[(&str, &str)] = &[
+    ("aliased-argument", "an argument under a name that the tool only puts up with"),
     (
         "ambiguous-boolean",
         "an unquoted `yes`, `no`, `on` or `off`, which some readers of YAML take for a boolean",
@@ -44,6 +45,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("compute-unsupported", "Python that the interpreter does not have"),
     ("cycle", "steps that wait for each other"),
     ("deep-skills", "skills that run skills too deep down, or too often"),
+    ("duplicate-argument", "one argument under two names, or two under one"),
     ("duplicate-key", "a key written twice in one mapping"),
     ("duplicate-name", "two steps, inputs or outputs of one name"),
     ("duplicate-option", "the same answer twice among the options"),
@@ -64,11 +66,14 @@ pub const CODES: &[(&str, &str)] = &[
     ("manual-step", "a step that only describes what a person has to do"),
     ("misplaced-step", "a step among the outputs"),
     ("missing-argument", "an argument that the tool needs and is not given"),
+    ("missing-description", "something of a tool that nobody is told about"),
+    ("missing-example", "a tool without an example"),
     ("missing-file", "a file that another one names and that cannot be read"),
     ("missing-input", "an input that the skill needs and is not given"),
     ("missing-key", "a key that must be there and is not"),
+    ("missing-output", "a tool that does not say what it gives"),
     ("missing-undo", "a step that changes something and cannot be taken back"),
-    ("name-mismatch", "a skill that is not called like its file"),
+    ("name-mismatch", "a skill or tool module that is not called like its file"),
     ("not-utf8", "a file that is not text"),
     ("recursive-skill", "a skill that would run itself"),
     ("reserved-name", "a result under a name that means something else in templates"),
@@ -85,6 +90,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("templated-condition", "a condition with templates and other text around them"),
     ("then-steps", "steps inside a `then`"),
     ("too-many-edges", "steps that wait for each other too often"),
+    ("undeclared-command", "a command that a module runs and does not say it requires"),
     ("undo-on-read", "an `undo` for a step that changes nothing"),
     ("unfit-result", "a canned result that the tool would not give"),
     ("unknown-argument", "an argument that the tool does not have"),

@@ -154,7 +154,8 @@ impl<T: Clone> Several<T> {
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Several<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let node = Node::deserialize(deserializer)?;
-        let items = if matches!(node.kind, Kind::List(_)) { node.items() } else { std::slice::from_ref(&node) };
+        let items =
+            if matches!(node.kind, Kind::List(_)) { node.items() } else { std::slice::from_ref(&node) };
         let read = |item: &Node| {
             let value = item.read().map_err(serde::de::Error::custom)?;
             Ok(Spanned { value, span: item.span })

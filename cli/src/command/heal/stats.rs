@@ -36,7 +36,8 @@ pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failur
     let now = Utc::now();
     let mut table = Table::new(&["WHEN", "RUN", "STEP", "RULE", "CALLED", "HELPED", "ERROR"]);
     for record in records.iter().take(SHOWN) {
-        let called = if record.reused { format!("{} (reused)", record.action) } else { record.action.clone() };
+        let called =
+            if record.reused { format!("{} (reused)", record.action) } else { record.action.clone() };
         let helped = record.helped.map_or("", |helped| if helped { "yes" } else { "no" });
         table.row([
             words::ago(record.started_at, now),

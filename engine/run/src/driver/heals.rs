@@ -52,7 +52,9 @@ impl Heals {
     pub(super) async fn next(&mut self) -> Option<(StepPath, Admission)> {
         let (id, admission) = match self.tasks.join_next_with_id().await? {
             Ok(ended) => ended,
-            Err(error) => (error.id(), Admission::Refused("it cannot be known whether it may act".to_owned())),
+            Err(error) => {
+                (error.id(), Admission::Refused("it cannot be known whether it may act".to_owned()))
+            }
         };
         // Every task is put down when it is started.
         let step = self.step_of.remove(&id).unwrap_or_else(|| StepPath(String::new()));
@@ -68,7 +70,9 @@ impl Heals {
                     self.healed.insert(step.clone());
                 }
                 Body::HealFinished { .. } => concerns = true,
-                Body::StepCompleted { step, .. } | Body::StepFailed { step, .. } if !self.healed.is_empty() => {
+                Body::StepCompleted { step, .. } | Body::StepFailed { step, .. }
+                    if !self.healed.is_empty() =>
+                {
                     concerns |= self.healed.remove(step);
                 }
                 _ => {}

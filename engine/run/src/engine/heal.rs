@@ -91,8 +91,14 @@ impl Engine {
             if let Action::Skill { skill, .. } = &rule.plan.action
                 && self.parts.home.find(Kind::Skill, skill)?.is_none()
             {
-                let message = format!("the rule `{}` runs the skill `{skill}`, which is not there", rule.plan.name);
-                rule.problems.push(Diagnostic::error("unknown-skill", &rule.source, Span::default(), message));
+                let message =
+                    format!("the rule `{}` runs the skill `{skill}`, which is not there", rule.plan.name);
+                rule.problems.push(Diagnostic::error(
+                    "unknown-skill",
+                    &rule.source,
+                    Span::default(),
+                    message,
+                ));
             }
         }
         Ok((rules, toolbox.heal_problems()))

@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn patterns_are_counted_where_they_match() {
-        let mut patterns = json!({"auth_patterns": [{"pattern": "Token Expired"}, {"pattern": "other"}], "note": 1});
+        let mut patterns =
+            json!({"auth_patterns": [{"pattern": "Token Expired"}, {"pattern": "other"}], "note": 1});
         let patterns = patterns.as_object_mut().unwrap();
         assert!(count_matched(patterns, "oc_get", "the token expired", Time::UNIX_EPOCH));
         assert!(count_matched(patterns, "oc_get", "token expired", Time::UNIX_EPOCH));

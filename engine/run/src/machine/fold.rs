@@ -224,7 +224,16 @@ impl Machine {
         }
         self.begin(place);
         let (since, heals) = (started.at, Vec::new());
-        let unit = Unit { attempt: 1, lost: 0, since, started: since, heals, args, deadline: None, state: State::Again };
+        let unit = Unit {
+            attempt: 1,
+            lost: 0,
+            since,
+            started: since,
+            heals,
+            args,
+            deadline: None,
+            state: State::Again,
+        };
         Ok(unit)
     }
 

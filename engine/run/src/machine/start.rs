@@ -183,9 +183,7 @@ impl Machine {
             State::Computing { frame, running: false } if halted && self.is_quiet(*frame) => {
                 Some(self.dropped(place, now))
             }
-            State::Healing(healing) if halted && healing.frame().is_none() => {
-                Some(self.dropped(place, now))
-            }
+            State::Healing(healing) if halted && healing.frame().is_none() => Some(self.dropped(place, now)),
             State::Unhealed(error) => Some(self.heal_or_fail(place, error.clone(), now)),
             State::Healing(_) => None,
             State::Calling | State::Nested { .. } | State::Computing { .. } | State::Retrying { .. } => None,

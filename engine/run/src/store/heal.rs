@@ -23,7 +23,8 @@ const HOUR_MS: i64 = 3_600_000;
 /// Characters of an error that are kept.
 const SNIPPET: usize = 200;
 
-const COLUMNS: &str = "id, rule, shown, run, step, number, seq, tool, kind, snippet, reused, started_at, ended_at,
+const COLUMNS: &str =
+    "id, rule, shown, run, step, number, seq, tool, kind, snippet, reused, started_at, ended_at,
   worked, helped, until_at";
 
 /// Whether a rule may act now.
@@ -102,7 +103,9 @@ impl Store {
         let at = now.timestamp_millis();
         self.parts
             .writer
-            .submit(move |journal| Ok(journal.db.prepare_cached(sql)?.execute(params![rule, at]).map(drop)?))
+            .submit(move |journal| {
+                Ok(journal.db.prepare_cached(sql)?.execute(params![rule, at]).map(drop)?)
+            })
             .await
     }
 
@@ -118,7 +121,12 @@ impl Store {
     }
 
     /// Why a rule may not act for the time being, if it has stopped by itself.
-    pub async fn stopped_heal(&self, rule: String, bounds: Bounds, now: Time) -> Result<Option<String>, StoreError> {
+    pub async fn stopped_heal(
+        &self,
+        rule: String,
+        bounds: Bounds,
+        now: Time,
+    ) -> Result<Option<String>, StoreError> {
         self.parts.writer.submit(move |journal| journal.stopped(&rule, &bounds, now)).await
     }
 }
@@ -126,10 +134,8 @@ impl Store {
 impl Journal {
     fn admit_heal(&mut self, run: RunId, call: &HealCall, now: Time) -> Result<Entrance, Fault> {
         self.settle(&Whose::Everybody)?;
-        let own = self.records(
-            "where run = ? and step = ? and number = ?",
-            params![run.0, call.step.0, call.number],
-        )?;
+        let own = self
+            .records("where run = ? and step = ? and number = ?", params![run.0, call.step.0, call.number])?;
         if let Some(own) = own.first() {
             // A dead process had asked; it counts once.
             return Ok(if own.reused { Entrance::Reused(String::new()) } else { Entrance::Granted });
@@ -144,10 +150,8 @@ impl Journal {
     }
 
     fn entrance(&self, run: RunId, call: &HealCall, now: Time) -> Result<Entrance, Fault> {
-        let last = self.records(
-            "where action = ? and reused = 0 order by id desc limit 1",
-            params![call.key],
-        )?;
+        let last =
+            self.records("where action = ? and reused = 0 order by id desc limit 1", params![call.key])?;
         let last = last.first();
         if let Some(last) = last
             && last.ended_at.is_none()
@@ -158,13 +162,20 @@ impl Journal {
         }
         if let Some((last, at)) = last.and_then(|last| Some((last, last.ended_at?))) {
             if last.worked == Some(true) && at >= call.since {
-                return Ok(Entrance::Reused(format!("{} worked for run {} just before", last.action, last.run)));
+                return Ok(Entrance::Reused(format!(
+                    "{} worked for run {} just before",
+                    last.action, last.run
+                )));
             }
             let age = (now - at).num_milliseconds().max(0);
             if u64::try_from(age).unwrap_or(0) < call.bounds.cool_down_ms {
                 let how = if last.worked == Some(true) { "worked" } else { "did not work" };
                 let action = &last.action;
-                let message = format!("{action} {how} {} s ago in run {}: it is left alone for a while", age / 1000, last.run);
+                let message = format!(
+                    "{action} {how} {} s ago in run {}: it is left alone for a while",
+                    age / 1000,
+                    last.run
+                );
                 return Ok(Entrance::Refused(message));
             }
         }
@@ -173,12 +184,15 @@ impl Journal {
         }
         let in_run = "select count(*) from heals where rule = ? and reused = 0 and run = ?";
         if self.count(in_run, params![call.rule, run.0])? >= call.bounds.per_run {
-            let message = format!("it has acted {} times in this run, which is the most", call.bounds.per_run);
+            let message =
+                format!("it has acted {} times in this run, which is the most", call.bounds.per_run);
             return Ok(Entrance::Refused(message));
         }
         let in_hour = "select count(*) from heals where rule = ? and reused = 0 and started_at > ?";
-        if self.count(in_hour, params![call.rule, now.timestamp_millis() - HOUR_MS])? >= call.bounds.per_hour {
-            let message = format!("it has acted {} times within an hour, which is the most", call.bounds.per_hour);
+        if self.count(in_hour, params![call.rule, now.timestamp_millis() - HOUR_MS])? >= call.bounds.per_hour
+        {
+            let message =
+                format!("it has acted {} times within an hour, which is the most", call.bounds.per_hour);
             return Ok(Entrance::Refused(message));
         }
         Ok(Entrance::Granted)
@@ -200,11 +214,14 @@ impl Journal {
         if u64::try_from(rested).unwrap_or(0) >= bounds.rest_ms {
             return Ok(None);
         }
-        Ok(Some(format!("it has not helped {in_vain} times in a row and has stopped; `aa heal reset {rule}` starts it again")))
+        Ok(Some(format!(
+            "it has not helped {in_vain} times in a row and has stopped; `aa heal reset {rule}` starts it again"
+        )))
     }
 
     fn enter(&self, run: RunId, call: &HealCall, now: Time, reused: bool) -> Result<(), Fault> {
-        let sql = "insert into heals (rule, action, shown, run, step, number, seq, tool, kind, snippet, reused,
+        let sql =
+            "insert into heals (rule, action, shown, run, step, number, seq, tool, kind, snippet, reused,
                      started_at, until_at)
                    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let at = now.timestamp_millis();
@@ -235,7 +252,8 @@ impl Journal {
             Whose::Run(run) => self.records("where helped is null and run = ?", params![run.0])?,
         };
         for record in open {
-            let events = row::events(&self.db, &self.blobs, record.run, record.seq).map_err(Fault::Refused)?;
+            let events =
+                row::events(&self.db, &self.blobs, record.run, record.seq).map_err(Fault::Refused)?;
             let told = told(record, &events);
             let sql = "update heals set ended_at = ?, worked = ?, helped = ? where id = ?";
             let ended = told.ended_at.map(|at| at.timestamp_millis());

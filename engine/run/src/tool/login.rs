@@ -24,7 +24,8 @@ const LOOK: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a person's session has and a command in a run does not get.
-const DISPLAY: [&str; 5] = ["DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XAUTHORITY", "BROWSER"];
+const DISPLAY: [&str; 5] =
+    ["DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XAUTHORITY", "BROWSER"];
 
 /// Short names of clusters.
 const CLUSTERS: [(&str, &str); 5] =
@@ -147,8 +148,11 @@ impl Native for VpnConnect {
         }
         let finished = self.0.carry_out(context, &logins.vpn_connect).await?;
         if !logins.vpn_check.is_empty() && self.0.holds(context, &logins.vpn_check).await?.is_none() {
-            let message =
-                format!("`{}` ended well, and still `{}` fails", logins.vpn_connect[0], logins.vpn_check.join(" "));
+            let message = format!(
+                "`{}` ended well, and still `{}` fails",
+                logins.vpn_connect[0],
+                logins.vpn_check.join(" ")
+            );
             return Err(ToolError::new(ErrorKind::Network, message));
         }
         Ok(Connected { changed: true, said: last_line(&finished) })

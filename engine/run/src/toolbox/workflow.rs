@@ -29,7 +29,8 @@ impl Toolbox {
     pub(super) fn own(&self, name: &str) -> Option<Arc<dyn Tool>> {
         let remote = Remote(Arc::downgrade(&self.shelf));
         let store = self.shelf.store.clone();
-        (name == DebugTool::FACE.name).then(|| tool(DebugTool { toolbox: remote, store }))
+        let all = self.shelf.only.is_none();
+        (all && name == DebugTool::FACE.name).then(|| tool(DebugTool { toolbox: remote, store }))
     }
 
     /// The text in which a tool is defined, if it is one of a YAML module.

@@ -60,10 +60,16 @@ impl Compiler<'_> {
     fn rule(&mut self, rule: &HealRule) -> HealPlan {
         if !name::is_valid(&rule.name.value) {
             let message = format!("`{}` cannot be the name of a rule", rule.name.value);
-            self.error("bad-name", rule.name.span, message, "use a letter, then letters, digits, `_` and `-`");
+            self.error(
+                "bad-name",
+                rule.name.span,
+                message,
+                "use a letter, then letters, digits, `_` and `-`",
+            );
         }
         let wanted = &rule.r#match;
-        let conditions = [wanted.kind.0.len(), wanted.pattern.0.len(), wanted.exit_code.0.len(), wanted.status.0.len()];
+        let conditions =
+            [wanted.kind.0.len(), wanted.pattern.0.len(), wanted.exit_code.0.len(), wanted.status.0.len()];
         if conditions.iter().sum::<usize>() == 0 {
             let message = format!("the rule `{}` is for every failure", rule.name.value);
             let hint = "say in `match` which `kind`, `pattern`, `exit_code` or `status` it is for";
@@ -147,9 +153,14 @@ impl Compiler<'_> {
         if CONTEXT.contains(&root) && guessed {
             return;
         }
-        let known = if guessed { CONTEXT.map(str::to_owned).to_vec() } else { rule.guess.keys().cloned().collect() };
-        let problem =
-            Diagnostic::error("unknown-reference", self.source, span, format!("a heal rule knows no `{path}`"));
+        let known =
+            if guessed { CONTEXT.map(str::to_owned).to_vec() } else { rule.guess.keys().cloned().collect() };
+        let problem = Diagnostic::error(
+            "unknown-reference",
+            self.source,
+            span,
+            format!("a heal rule knows no `{path}`"),
+        );
         let wrong = if guessed { root } else { field.unwrap_or_default() };
         self.diagnostics.push(problem.suggest(wrong, known.iter().map(String::as_str)));
     }

@@ -137,8 +137,7 @@ impl HealPlan {
     /// What the templates of its arguments see.
     pub fn scope(&self, failure: &Failure<'_>) -> Scope {
         let mut scope = Scope::default();
-        let error =
-            json!({"kind": failure.kind, "message": failure.message, "details": failure.details});
+        let error = json!({"kind": failure.kind, "message": failure.message, "details": failure.details});
         scope.set("tool", &Value::from(failure.tool));
         scope.set("args", &Value::Object(failure.args.clone()));
         scope.set("error", &error);

@@ -76,14 +76,8 @@ fn the_first_guess_that_fits_decides() {
 #[test]
 fn bounds_are_filled_in() {
     let rules = rules("  - {name: a-b, match: {kind: auth}, do: {tool: t-u}, cool_down: 5s, per_run: 2}\n");
-    let usual = Bounds {
-        per_step: 1,
-        per_run: 2,
-        per_hour: 6,
-        cool_down_ms: 5000,
-        failures: 3,
-        rest_ms: 3_600_000,
-    };
+    let usual =
+        Bounds { per_step: 1, per_run: 2, per_hour: 6, cool_down_ms: 5000, failures: 3, rest_ms: 3_600_000 };
     assert_eq!((rules[0].name.as_str(), rules[0].target(), rules[0].bounds), ("a_b", "t_u", usual));
 }
 

@@ -18,8 +18,8 @@ use crate::compute::Computer;
 use crate::driver::{AfterCommit, Clock, Drive, Entry, Means, Park, Secrets, begin, drive};
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
-use crate::machine::Machine;
 use crate::heal::Freely;
+use crate::machine::Machine;
 use crate::store::{Lease, StoreError};
 use crate::tool::{CallContext, Tool, ToolError};
 
@@ -141,6 +141,7 @@ impl Stage {
             output: json!(true),
             effect: Effect::Write,
             idempotent: false,
+            tier: aa_spec::tool::Tier::Basic,
             reconcile: None,
             source: "test".to_owned(),
         };

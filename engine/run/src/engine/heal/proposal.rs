@@ -56,7 +56,9 @@ pub(super) fn all(
 
 fn proposal(from: String, item: &Map<String, Value>, known: &dyn Fn(&str) -> bool) -> Option<Proposal> {
     let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
-    let either = |one: &str, other: &str| Some(text(one)).filter(|text| !text.is_empty()).unwrap_or_else(|| text(other));
+    let either = |one: &str, other: &str| {
+        Some(text(one)).filter(|text| !text.is_empty()).unwrap_or_else(|| text(other))
+    };
     let pattern = either("pattern", "error_pattern");
     let commands = item.get("commands").and_then(Value::as_array).into_iter().flatten();
     let applied = either("fix", "fix_applied");
@@ -83,7 +85,10 @@ fn proposal(from: String, item: &Map<String, Value>, known: &dyn Fn(&str) -> boo
         condition,
         json!({"tool": tool, "args": args}),
     );
-    let calls = format!("{tool}({})", args.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", "));
+    let calls = format!(
+        "{tool}({})",
+        args.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
+    );
     Some(Proposal { name, from, pattern, tool: failing, calls, meaning, seen, fixed, yaml })
 }
 
@@ -119,7 +124,10 @@ mod tests {
         let read = |text| read_call(text).map(|(tool, args)| (tool, Value::Object(args)));
         assert_eq!(read("vpn_connect()"), Some(("vpn_connect".to_owned(), json!({}))));
         let login = json!({"cluster": "stage", "n": 3, "force": true});
-        assert_eq!(read("`kube_login(cluster='stage', n=3, force=true)`"), Some(("kube_login".to_owned(), login)));
+        assert_eq!(
+            read("`kube_login(cluster='stage', n=3, force=true)`"),
+            Some(("kube_login".to_owned(), login))
+        );
         assert_eq!(read("log in again"), None);
         assert_eq!(read("kube_login('stage')"), None, "which argument is not said");
     }

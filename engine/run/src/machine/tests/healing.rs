@@ -20,7 +20,8 @@ fn rule(name: &str, more: &Value) -> Value {
 
 /// A run whose `get` fails for want of a login `refusals` times, and then works.
 fn world(step: &Value, rules: &[Value], refusals: u32) -> World {
-    let mut get = json!({"name": "get", "tool": "get", "args": {"cluster": "stage"}, "on_error": "auto_heal"});
+    let mut get =
+        json!({"name": "get", "tool": "get", "args": {"cluster": "stage"}, "on_error": "auto_heal"});
     get.as_object_mut().unwrap().extend(step.as_object().unwrap().clone());
     let heals = json!({"steps": [{"name": "call", "tool": "login", "args": {}}], "outputs": []});
     let main = json!({"steps": [get], "outputs": [{"name": "out", "value": "{{ get }}"}], "heal": rules});
@@ -48,8 +49,11 @@ fn a_failed_step_is_mended_and_tried_again() {
 
 #[test]
 fn a_rule_that_does_not_help_is_tried_so_often_and_the_step_fails() {
-    let twice = rule("login", &json!({"bounds": {"per_step": 2, "per_run": 3, "per_hour": 6, "cool_down_ms": 0,
-        "failures": 3, "rest_ms": 0}}));
+    let twice = rule(
+        "login",
+        &json!({"bounds": {"per_step": 2, "per_run": 3, "per_hour": 6, "cool_down_ms": 0,
+        "failures": 3, "rest_ms": 0}}),
+    );
     let mut stuck = world(&json!({}), std::slice::from_ref(&twice), 9);
     let story = stuck.run().story();
     assert_eq!(story.matches("get#heal/").count(), 4, "{story}");
@@ -66,7 +70,11 @@ fn a_rule_that_does_not_help_is_tried_so_often_and_the_step_fails() {
 fn retries_come_first_and_the_next_rule_after_the_first() {
     let retry = json!({"retry": {"attempts": 2, "on": ["auth"]}});
     let bad = json!({"action": {"tool": {"tool": "fail", "args": {}}}});
-    let mut world = world(&retry, &[rule("first", &bad), rule("other", &json!({"kinds": ["network"]})), rule("second", &json!({}))], 2);
+    let mut world = world(
+        &retry,
+        &[rule("first", &bad), rule("other", &json!({"kinds": ["network"]})), rule("second", &json!({}))],
+        2,
+    );
     assert_snapshot!(world.run().story(), @r#"
     get started: tool get {"cluster":"stage"}
     get retrying after 1: who are you?

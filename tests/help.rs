@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 39] = [
     "",
     "skill",
     "skill run",
@@ -28,6 +28,15 @@ const COMMANDS: [&str; 30] = [
     "tool list",
     "tool show",
     "tool call",
+    "memory",
+    "memory get",
+    "memory set",
+    "memory list",
+    "memory search",
+    "memory import",
+    "memory export",
+    "memory stats",
+    "memory patterns",
     "config",
     "config check",
     "config show",

@@ -1,6 +1,7 @@
 //! What can be typed: clap types and nothing else.
 
 pub(crate) mod config;
+pub(crate) mod memory;
 pub(crate) mod run;
 pub(crate) mod skill;
 pub(crate) mod tool;
@@ -68,6 +69,9 @@ pub(crate) enum Command {
     /// Look at tools and call them
     #[command(subcommand)]
     Tool(tool::Command),
+    /// Look at what skills remember, and change it
+    #[command(subcommand)]
+    Memory(memory::Command),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::Command),

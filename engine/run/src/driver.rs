@@ -38,7 +38,8 @@ pub(crate) use self::veil::Veil;
 use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, Time};
-use crate::machine::{Command, Machine, Misfit};
+use crate::machine::{Call, Command, Machine, Misfit};
+use crate::mistake::Watch;
 use crate::store::{Lease, Request, Store, StoreError};
 use crate::tool::Tool;
 
@@ -65,6 +66,8 @@ pub struct Drive {
     pub watchers: mpsc::UnboundedSender<Notice>,
     /// What to do when only a person can move the run on.
     pub park: Park,
+    /// Warns of mistakes that repeat, and learns from failures; absent where nothing is real.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// Why a run is driven.
@@ -154,6 +157,9 @@ pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
     // Whatever still runs has lost its run; it must not outlive it.
     driver.calls.kill_all().await;
     driver.blocks.kill_all().await;
+    if let Some(watch) = &mut driver.run.watch {
+        watch.finish().await;
+    }
     result
 }
 
@@ -293,13 +299,29 @@ impl Driver {
         while let Some(command) = self.run.machine.poll(self.now()) {
             match command {
                 Command::Record(body) => self.record(body, None)?,
-                order => self.orders.push(order),
+                order => {
+                    if let Command::Call(call) = &order {
+                        self.warn(call)?;
+                    }
+                    self.orders.push(order);
+                }
             }
             if began.elapsed() >= SLICE {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Puts down what a call is warned of that is about to start.
+    fn warn(&mut self, call: &Call) -> Result<(), StoreError> {
+        let now = self.now();
+        let Some(watch) = &mut self.run.watch else { return Ok(()) };
+        for (mistake, message) in watch.before(call, now) {
+            let (step, message) = (call.step.clone(), lines::shortened(&message));
+            self.record(Body::StepProgress { step, message, mistake: Some(mistake) }, None)?;
+        }
+        Ok(())
     }
 
     /// Makes what has happened durable; only then it has consequences.
@@ -408,8 +430,15 @@ impl Driver {
 
     fn settle(&mut self, ended: Ended) -> Result<(), StoreError> {
         self.lines.forget(&ended.step);
-        let body = self.run.machine.settle(&ended.step, ended.result, self.now());
+        let now = self.now();
+        // A success is watched as well, but what it gave does not matter.
+        let error = self.run.watch.as_ref().and(ended.result.as_ref().err().cloned());
+        let body = self.run.machine.settle(&ended.step, ended.result, now);
         let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
+        if let (Some(watch), Some(call)) = (&mut self.run.watch, &ended.call) {
+            let retried = matches!(body, Body::StepRetrying { .. });
+            watch.after(call, (error.as_ref(), retried), now, &self.run.means.tools);
+        }
         self.record(body, None)
     }
 
@@ -444,7 +473,7 @@ impl Driver {
     fn show(&mut self, line: Line) -> Result<(), StoreError> {
         if self.calls.is_running(&line.step) && self.lines.is_due(&line.step, self.now()) {
             let message = lines::shortened(&line.text);
-            self.record(Body::StepProgress { step: line.step.clone(), message }, None)?;
+            self.record(Body::StepProgress { step: line.step.clone(), message, mistake: None }, None)?;
         }
         self.tell(Notice::Line { step: line.step, line: line.text });
         Ok(())

@@ -5,7 +5,7 @@
 //! machine hands), [`store`] (events on disk), [`compute`] (Python in worker processes), [`tool`] (what steps call),
 //! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
 //! (the façade that every front end uses), [`stub`] (what stands in for tools and people).
-//! [`cause`] words the errors of the system.
+//! [`mistake`] warns of mistakes in calls that repeat. [`cause`] words the errors of the system.
 
 pub mod cause;
 pub mod compute;
@@ -14,6 +14,7 @@ pub mod engine;
 pub mod event;
 pub mod home;
 pub mod machine;
+pub mod mistake;
 pub mod settings;
 pub mod store;
 pub mod stub;

@@ -18,7 +18,9 @@ use crate::event::{Event, Origin, Resolution, RunId, StepPath, Time};
 use blobs::Blobs;
 use journal::{Birth, Journal, Takeover};
 pub use lazy::LazyStore;
-pub use memory::{Change, Changed, MemoryEntry};
+pub use memory::{Change, Changed, Imported, MemoryEntry};
+pub(crate) use passages::terms;
+pub use passages::{Hit, Wanted};
 use reader::Reader;
 use row::Entry;
 use writer::Writer;
@@ -28,7 +30,9 @@ mod database;
 mod journal;
 mod lazy;
 mod memory;
+mod mistakes;
 mod owner;
+mod passages;
 mod projection;
 mod reader;
 mod row;
@@ -50,6 +54,8 @@ struct Parts {
     blobs: Arc<Blobs>,
     reader: Reader,
     writer: Writer,
+    /// Mistakes as they were known when this process last created or took over a run.
+    mistakes: mistakes::Known,
 }
 
 /// How to open a store.
@@ -280,9 +286,10 @@ impl Store {
         let blobs = Arc::new(Blobs::new(folder.join("blobs")));
         let db = database::open_writer(&path, options.durability)?;
         let journal = Journal::new(db, path.clone(), blobs.clone(), owners.clone());
+        let mistakes = journal.mistakes.clone();
         let writer = Writer::start(journal).map_err(|e| database::unusable(folder, &e))?;
         let reader = Reader::new(path.clone(), owners, blobs.clone());
-        let parts = Parts { path, inline_limit: options.inline_limit, blobs, reader, writer };
+        let parts = Parts { path, inline_limit: options.inline_limit, blobs, reader, writer, mistakes };
         Ok(Self { parts: Arc::new(parts) })
     }
 

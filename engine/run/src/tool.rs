@@ -1,16 +1,19 @@
 //! What a step calls.
 
 mod built_in;
+mod code;
 pub(crate) mod command;
 mod diagnosis;
 pub mod ephemeral;
 mod file;
 mod http;
+mod knowledge;
 mod memory;
 mod native;
 mod net;
 mod plain;
 pub mod process;
+mod project;
 mod shell;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::built_in::BuiltIn;
+pub(crate) use self::memory::{Key, shape};
 pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};
 

@@ -13,6 +13,7 @@ use crate::settings::Surroundings;
 
 mod asking;
 mod crashing;
+mod mistaking;
 mod remembering;
 
 /// Longer than anything in here takes.

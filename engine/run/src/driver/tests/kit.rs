@@ -220,6 +220,7 @@ impl Stage {
             },
             watchers,
             park: self.park,
+            watch: None,
         };
         Running { notices, outcome: tokio::spawn(drive(run)) }
     }

@@ -10,14 +10,15 @@ create table memory_stale (
 
 insert into memory_stale select key from memory;
 
+-- An upsert decides what happens to conflicts in its triggers, so there must be none.
 create trigger memory_inserted after insert on memory begin
-  insert or ignore into memory_stale values (new.key);
+  insert into memory_stale select new.key where new.key not in (select key from memory_stale);
 end;
 create trigger memory_updated after update on memory begin
-  insert or ignore into memory_stale values (new.key);
+  insert into memory_stale select new.key where new.key not in (select key from memory_stale);
 end;
 create trigger memory_deleted after delete on memory begin
-  insert or ignore into memory_stale values (old.key);
+  insert into memory_stale select old.key where old.key not in (select key from memory_stale);
 end;
 
 -- Mistakes in calls, once each. `id` hashes the tool, the category and the mark; the mark

@@ -173,7 +173,7 @@ impl Index {
         let lines: Vec<&str> = text.lines().skip(hit.first - 1).take(hit.last + 1 - hit.first).collect();
         let score = |line: &str| {
             let line = line.to_lowercase();
-            question.words.iter().filter(|word| line.contains(word.as_str())).count()
+            question.words.iter().map(|word| weight(&line, word)).sum::<usize>()
         };
         // Of equals the first.
         let best = (0..lines.len()).rev().max_by_key(|index| score(lines[*index]))?;
@@ -189,6 +189,14 @@ impl Index {
             score: (-hit.rank * 1000.0).round() / 1000.0,
         })
     }
+}
+
+/// How much a line has of a word: all of it, its beginning (the index knows a word by its
+/// stem), or nothing.
+fn weight(line: &str, word: &str) -> usize {
+    let length = word.chars().count();
+    let stem: String = word.chars().take(length.saturating_sub(3).max(4)).collect();
+    if line.contains(word) { 2 } else { usize::from(line.contains(&stem)) }
 }
 
 fn cut(line: &str) -> String {

@@ -165,7 +165,7 @@ async fn what_makes_no_sense_is_refused() {
     let bench = Bench::new(FILES);
     for (tool, args, kind) in [
         ("code_search", json!({"query": " - "}), ErrorKind::Invalid),
-        ("code_search", json!({"query": "a", "file_filter": "[*"}), ErrorKind::Invalid),
+        ("code_search", json!({"query": "a", "file_filter": "[]"}), ErrorKind::Invalid),
         ("code_search", json!({"query": "a", "project": "nowhere"}), ErrorKind::NotFound),
         ("code_index", json!({"project": "./nowhere"}), ErrorKind::NotFound),
         ("code_watch", json!({"action": "dance"}), ErrorKind::Invalid),

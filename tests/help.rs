@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 39] = [
+const COMMANDS: [&str; 40] = [
     "",
     "skill",
     "skill run",
@@ -37,6 +37,7 @@ const COMMANDS: [&str; 39] = [
     "memory export",
     "memory stats",
     "memory patterns",
+    "listen",
     "config",
     "config check",
     "config show",

@@ -43,6 +43,8 @@ mod skills;
 mod terminal;
 /// Looking at tools, and calling them.
 mod tool_commands;
+/// Writing tool modules.
+mod tool_modules;
 /// The process that runs Python.
 #[cfg(feature = "compute")]
 mod worker;

@@ -1,8 +1,11 @@
 //! `aa tool …`
 
 mod call;
+mod check;
 mod list;
+mod new;
 mod show;
+mod test;
 
 use std::sync::Arc;
 
@@ -19,6 +22,9 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::Call(args) => call::run(args, context),
+        Command::Check(args) => check::run(&args, context),
+        Command::Test(args) => test::run(&args, context),
+        Command::New(args) => new::run(&args, context),
     }
 }
 

@@ -12,8 +12,10 @@
 mod blocks;
 mod calls;
 mod clock;
+mod heals;
 mod inbox;
 mod lines;
+mod mistakes;
 mod veil;
 
 use std::path::PathBuf;
@@ -32,13 +34,14 @@ use self::blocks::{Ask, Blocks, News, Over};
 use self::calls::{Calls, Ended};
 pub(crate) use self::clock::milliseconds;
 pub use self::clock::{Clock, WallClock};
+use self::heals::Heals;
 use self::inbox::Inbox;
 use self::lines::{Line, Lines};
 pub(crate) use self::veil::Veil;
 use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
-use crate::event::{Body, Event, Origin, RunId, Time};
-use crate::machine::{Call, Command, Machine, Misfit};
+use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
+use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
 use crate::mistake::Watch;
 use crate::store::{Lease, Request, Store, StoreError};
 use crate::tool::Tool;
@@ -105,6 +108,8 @@ pub struct Means {
     pub permits: Arc<Semaphore>,
     /// Opens secrets right before a call.
     pub secrets: Arc<dyn Secrets>,
+    /// Says whether heal rules may act; without it they may not.
+    pub healer: Option<Arc<dyn Healer>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Changes when this process has put something into an inbox.
@@ -146,6 +151,17 @@ pub trait Secrets: Send + Sync {
     async fn reveal(&self, name: &str) -> Result<String, String>;
 }
 
+/// Says whether a heal rule may act, by what it did in other runs.
+#[async_trait]
+pub trait Healer: Send + Sync {
+    /// Waits until it is known.
+    async fn admit(&self, run: RunId, call: &HealCall) -> Admission;
+    /// Adds to the error of a call what is known about it.
+    async fn advise(&self, tool: &str, error: &mut StepError);
+    /// Takes in how a run's healings went, by its journal.
+    async fn settle(&self, run: RunId);
+}
+
 /// Drives a run until it is over, or parked, or cannot be written any more.
 ///
 /// # Errors
@@ -157,9 +173,8 @@ pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
     // Whatever still runs has lost its run; it must not outlive it.
     driver.calls.kill_all().await;
     driver.blocks.kill_all().await;
-    if let Some(watch) = &mut driver.run.watch {
-        watch.finish().await;
-    }
+    driver.heals.drop_all().await;
+    driver.finish_watch().await;
     result
 }
 
@@ -217,6 +232,7 @@ struct Driver {
     run: Drive,
     calls: Calls,
     blocks: Blocks,
+    heals: Heals,
     inbox: Inbox,
     lines: Lines,
     /// Events that are folded in and not yet durable.
@@ -233,6 +249,7 @@ struct Driver {
 enum Wake {
     Ended(Vec<Ended>),
     Block(News),
+    Heal(StepPath, Admission),
     Line(Line),
     Inbox,
     Timer,
@@ -246,10 +263,11 @@ impl Driver {
         let (lines, sender) = Lines::new();
         let calls = Calls::new(&run, sender);
         let blocks = Blocks::new(calls.shared());
+        let heals = Heals::new(&run);
         let inbox = Inbox::new(&run);
         let was_over = run.machine.is_over();
         let (batch, taken, orders) = (Vec::new(), Vec::new(), Vec::new());
-        Self { run, calls, blocks, inbox, lines, batch, taken, orders, was_over }
+        Self { run, calls, blocks, heals, inbox, lines, batch, taken, orders, was_over }
     }
 
     async fn run(&mut self) -> Result<Outcome, StoreError> {
@@ -313,22 +331,12 @@ impl Driver {
         Ok(false)
     }
 
-    /// Puts down what a call is warned of that is about to start.
-    fn warn(&mut self, call: &Call) -> Result<(), StoreError> {
-        let now = self.now();
-        let Some(watch) = &mut self.run.watch else { return Ok(()) };
-        for (mistake, message) in watch.before(call, now) {
-            let (step, message) = (call.step.clone(), lines::shortened(&message));
-            self.record(Body::StepProgress { step, message, mistake: Some(mistake) }, None)?;
-        }
-        Ok(())
-    }
-
     /// Makes what has happened durable; only then it has consequences.
     async fn commit(&mut self) -> Result<(), StoreError> {
         if !self.batch.is_empty() || !self.taken.is_empty() {
             let events = std::mem::take(&mut self.batch);
             let ends = self.blocks.ends(&events);
+            let healed = self.heals.concerns(&events);
             let taken = std::mem::take(&mut self.taken);
             let hook = self.run.means.after_commit.clone();
             let told = !self.run.watchers.is_closed() || hook.is_some();
@@ -341,6 +349,9 @@ impl Driver {
                 self.tell(Notice::Event(Box::new(event)));
             }
             self.blocks.answer(ends);
+            if healed {
+                self.heals.settle().await;
+            }
         }
         for order in std::mem::take(&mut self.orders) {
             self.obey(order);
@@ -352,6 +363,7 @@ impl Driver {
         match order {
             Command::Call(call) => self.calls.start(call),
             Command::Compute(call) => self.blocks.start(call),
+            Command::Heal(call) => self.heals.start(call),
             Command::Stop(step) => {
                 self.calls.stop(&step);
                 self.blocks.stop(&step);
@@ -368,7 +380,7 @@ impl Driver {
     /// Ends here, or fails, when nothing but a person can move the run on.
     async fn park(&mut self) -> Result<Option<Outcome>, StoreError> {
         // A block that waits for a call is run again by the next process.
-        let busy = !self.calls.is_empty() || self.blocks.busy() > 0;
+        let busy = !self.calls.is_empty() || self.blocks.busy() > 0 || self.heals.len() > 0;
         if busy || self.run.machine.moves_by_itself() {
             return Ok(None);
         }
@@ -396,11 +408,12 @@ impl Driver {
     async fn wait(&mut self) -> Wake {
         let wake_at = self.run.machine.wake_at();
         let clock = Arc::clone(&self.run.means.clock);
-        let timer = clock.idle(wake_at, self.calls.len() + self.blocks.busy());
+        let timer = clock.idle(wake_at, self.calls.len() + self.blocks.busy() + self.heals.len());
         tokio::select! {
             Some(line) = self.lines.next() => Wake::Line(line),
             Some(ended) = self.calls.next() => Wake::Ended(ended),
             news = self.blocks.next() => Wake::Block(news),
+            Some((step, admission)) = self.heals.next() => Wake::Heal(step, admission),
             () = self.inbox.changed() => Wake::Inbox,
             () = timer => Wake::Timer,
         }
@@ -423,6 +436,7 @@ impl Driver {
                 over.into_iter().try_for_each(|over| self.settle_block(over))
             }
             Wake::Block(News::Ask(ask)) => self.host_call(ask),
+            Wake::Heal(step, admission) => self.admit(&step, admission),
             Wake::Inbox => self.read_inbox(),
             Wake::Timer => Ok(()),
         }
@@ -431,15 +445,19 @@ impl Driver {
     fn settle(&mut self, ended: Ended) -> Result<(), StoreError> {
         self.lines.forget(&ended.step);
         let now = self.now();
-        // A success is watched as well, but what it gave does not matter.
-        let error = self.run.watch.as_ref().and(ended.result.as_ref().err().cloned());
+        let error = self.lesson(&ended);
         let body = self.run.machine.settle(&ended.step, ended.result, now);
         let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
-        if let (Some(watch), Some(call)) = (&mut self.run.watch, &ended.call) {
-            let retried = matches!(body, Body::StepRetrying { .. });
-            watch.after(call, (error.as_ref(), retried), now, &self.run.means.tools);
-        }
+        self.learn(ended.call.as_deref(), error.as_ref(), &body);
         self.record(body, None)
+    }
+
+    /// Lets a rule act, or not. A step that meanwhile waits for none needs no answer.
+    fn admit(&mut self, step: &StepPath, admission: Admission) -> Result<(), StoreError> {
+        match self.run.machine.admit(step, admission, self.now()) {
+            Ok(body) => self.record(body, None),
+            Err(_) => Ok(()),
+        }
     }
 
     fn settle_block(&mut self, over: Over) -> Result<(), StoreError> {

@@ -8,12 +8,15 @@ pub mod ephemeral;
 mod file;
 mod http;
 mod knowledge;
+mod login;
 mod memory;
 mod native;
 mod net;
 mod plain;
 pub mod process;
 mod project;
+pub(crate) mod queue;
+pub mod replay;
 mod shell;
 
 use std::path::{Path, PathBuf};
@@ -26,9 +29,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::built_in::BuiltIn;
+pub use self::login::Logins;
+pub(crate) use self::memory::known_issues;
 pub(crate) use self::memory::{Key, shape};
 pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};
+
+/// What kind of error a command has had, by what it said.
+pub fn kind_of(said: &str) -> ErrorKind {
+    diagnosis::sign(said).unwrap_or(ErrorKind::Permanent)
+}
 
 /// Something with an effect on the world. All of them go through here.
 #[async_trait]

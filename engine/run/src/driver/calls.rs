@@ -175,7 +175,12 @@ async fn make_hidden(
     let mut result = make(&shared, &call, cancel).await;
     match &mut result {
         Ok(value) => shared.veil.hide_value(value),
-        Err(error) => shared.veil.hide_error(error),
+        Err(error) => {
+            shared.veil.hide_error(error);
+            if let Some(healer) = &shared.means.healer {
+                healer.advise(&call.tool, error).await;
+            }
+        }
     }
     result
 }

@@ -14,6 +14,7 @@ use crate::settings::Surroundings;
 mod asking;
 mod crashing;
 mod mistaking;
+mod reloading;
 mod remembering;
 
 /// Longer than anything in here takes.

@@ -348,6 +348,7 @@ fn some_tool() -> Arc<dyn crate::tool::Tool> {
         output: json!(true),
         effect: aa_spec::tool::Effect::Read,
         idempotent: true,
+        tier: aa_spec::tool::Tier::default(),
         reconcile: None,
         source: String::new(),
     })))

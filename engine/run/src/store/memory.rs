@@ -130,7 +130,7 @@ impl Store {
 }
 
 impl Journal {
-    fn change_memory<E>(
+    pub(super) fn change_memory<E>(
         &mut self,
         change: &Change,
         work: &mut dyn FnMut(Option<Map<String, Value>>) -> Result<Changed, E>,
@@ -145,7 +145,7 @@ impl Journal {
         };
         let at = change.at.timestamp_millis();
         if let Some(value) = value {
-            self.remember(&change.key, value, at)?;
+            self.put_document(&change.key, value, at)?;
         }
         if let Some(id) = &change.id {
             let sql = "insert into memory_changes (id, key, at, answer) values (?, ?, ?, ?)";
@@ -172,12 +172,12 @@ impl Journal {
             done.written.clear();
         }
         for (key, document) in documents.iter().filter(|(key, _)| done.written.contains(key)) {
-            self.remember(key, document.clone(), at.timestamp_millis())?;
+            self.put_document(key, document.clone(), at.timestamp_millis())?;
         }
         Ok(done)
     }
 
-    fn remember(&self, key: &str, value: Map<String, Value>, at: i64) -> Result<(), Fault> {
+    fn put_document(&self, key: &str, value: Map<String, Value>, at: i64) -> Result<(), Fault> {
         let sql = "insert into memory (key, json, updated_at) values (?, ?, ?)
                    on conflict (key) do update set json = excluded.json, updated_at = excluded.updated_at";
         let json = Value::Object(value).to_string();

@@ -90,7 +90,8 @@ impl Configuration {
         let place = format!("`modules.{module}.{name}` of the configuration");
         let template = Template::parse(written).map_err(|error| invalid(format!("{place}: {error}")))?;
         if setting.secret && template.is_constant() {
-            let message = format!("{place} is secret and must not be written there; write `{{{{ secrets.NAME }}}}`");
+            let message =
+                format!("{place} is secret and must not be written there; write `{{{{ secrets.NAME }}}}`");
             return Err(invalid(message));
         }
         let mut scope = Scope::default();

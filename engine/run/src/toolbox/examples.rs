@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use aa_spec::source::Source;
+use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::example::Recorded;
 use aa_spec::tool::module::{Example, Module, ModuleTool};
-use aa_spec::tool::ToolSpec;
 use aa_spec::tool::recipe::{self, Recipe, Way};
 
 use super::{Entry, Shelf, Toolbox};

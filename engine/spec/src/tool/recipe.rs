@@ -11,11 +11,13 @@ use std::collections::BTreeSet;
 use regex::Regex;
 use serde_json::Value;
 
-use super::ErrorKind;
 pub use self::doubt::doubts;
-pub use self::http::{Auth, Body, Breaker, Failure, Http, Limits, Next, Pages, PathPart, Piece, Service, Target};
+pub use self::http::{
+    Auth, Body, Breaker, Failure, Http, Limits, Next, Pages, PathPart, Piece, Service, Target,
+};
 pub use self::reading::Reading;
 pub use self::run::{Part, Run};
+use super::ErrorKind;
 use super::module::{self, KeyPlace, Module, ModuleTool, Setting};
 use crate::diagnostic::Diagnostic;
 use crate::name;

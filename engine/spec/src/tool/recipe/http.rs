@@ -296,9 +296,8 @@ impl Compiler<'_> {
     }
 
     fn fields(&mut self, fields: &Fields, known: Known<'_>) -> Vec<(String, Template)> {
-        let compiled = |(name, node): &(Spanned<String>, Node)| {
-            Some((name.value.clone(), self.template(node, known)?))
-        };
+        let compiled =
+            |(name, node): &(Spanned<String>, Node)| Some((name.value.clone(), self.template(node, known)?));
         fields.0.iter().filter_map(compiled).collect()
     }
 
@@ -356,7 +355,8 @@ impl Compiler<'_> {
         let given = [request.json.is_some(), request.form.is_some(), request.multipart.is_some()];
         let given = given.iter().filter(|there| **there).count() + usize::from(request.body.is_some());
         if given > 1 {
-            let message = format!("`{}` can send one of `json`, `form`, `multipart`, `body`", self.tool.name.value);
+            let message =
+                format!("`{}` can send one of `json`, `form`, `multipart`, `body`", self.tool.name.value);
             self.error("stray-key", self.tool.name.span, message);
         }
         if let Some(json) = &request.json {
@@ -381,7 +381,9 @@ impl Compiler<'_> {
         let Some(path) = node.get("file") else {
             return self.template(node, Known::TOOL).map(Piece::Value);
         };
-        for (key, _) in node.entries().iter().filter(|(key, _)| !["file", "name", "type"].contains(&&*key.value)) {
+        for (key, _) in
+            node.entries().iter().filter(|(key, _)| !["file", "name", "type"].contains(&&*key.value))
+        {
             let message = format!("a file has no `{}`, only `file`, `name` and `type`", key.value);
             self.error("unknown-key", key.span, message);
         }
@@ -394,7 +396,9 @@ impl Compiler<'_> {
 
     fn pages(&mut self, paginate: &Paginate, request: &Request) -> Option<Pages> {
         let next = self.next(paginate)?;
-        if matches!(next, Next::Json(..)) && !matches!(&request.json, Some(json) if !json.entries().is_empty()) {
+        if matches!(next, Next::Json(..))
+            && !matches!(&request.json, Some(json) if !json.entries().is_empty())
+        {
             let message = format!("`{}` has no JSON mapping for the cursor to go into", self.tool.name.value);
             self.error("missing-key", self.tool.name.span, message);
         }

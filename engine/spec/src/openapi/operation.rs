@@ -208,12 +208,14 @@ impl Making<'_> {
         if self.input.contains_key(&argument) || argument == "config" {
             argument = format!("{argument}_{place}");
         }
+        let default = self.of.document.resolved(schema).get("default").filter(|default| !default.is_null());
         let mut schema = self.schemas.convert(schema);
         if let Some(entries) = schema.as_object_mut() {
             // The service knows its default; to say it would be to fix it.
-            if let Some(default) = entries.remove("default") {
+            if let Some(default) = default {
                 let text = entries.get("description").and_then(Value::as_str).unwrap_or_default();
-                entries.insert("description".to_owned(), format!("{text} (default {default})").trim().into());
+                let text = format!("{text} (default {default})").trim().to_owned();
+                entries.insert("description".to_owned(), text.into());
             }
             if !required {
                 entries.insert("optional".to_owned(), true.into());

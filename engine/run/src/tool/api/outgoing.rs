@@ -280,7 +280,13 @@ fn scalar(name: &str, value: Value) -> Result<Option<String>, ToolError> {
 fn payload(body: &Body, context: &CallContext, scope: &Scope) -> Result<Payload, ToolError> {
     Ok(match body {
         Body::None => Payload::None,
-        Body::Json(template) => render(template, scope, Missing::Fail)?.map_or(Payload::None, Payload::Json),
+        Body::Json(template) => match render(template, scope, Missing::Fail)? {
+            Some(mut value) => {
+                leave_out(template.source(), &mut value);
+                Payload::Json(value)
+            }
+            None => Payload::None,
+        },
         Body::Form(fields) => {
             // A form is encoded like a query, and the library has that one.
             let mut carrier = parsed("http://localhost/")?;
@@ -300,6 +306,27 @@ fn payload(body: &Body, context: &CallContext, scope: &Scope) -> Result<Payload,
             content: text.into_bytes(),
         }),
     })
+}
+
+/// Leaves members out that are null and were written as one whole `{{ expression }}`.
+fn leave_out(written: &Value, value: &mut Value) {
+    let is_hole = |text: &str| text.trim().starts_with("{{") && text.trim().ends_with("}}");
+    match (written, value) {
+        (Value::Object(written), Value::Object(members)) => {
+            members.retain(|name, member| {
+                !member.is_null() || !written.get(name).and_then(Value::as_str).is_some_and(is_hole)
+            });
+            for (name, member) in members {
+                if let Some(written) = written.get(name) {
+                    leave_out(written, member);
+                }
+            }
+        }
+        (Value::Array(written), Value::Array(items)) => {
+            written.iter().zip(items).for_each(|(written, item)| leave_out(written, item));
+        }
+        _ => {}
+    }
 }
 
 fn content(

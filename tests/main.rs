@@ -41,6 +41,8 @@ mod skills;
 mod terminal;
 /// Looking at tools, and calling them.
 mod tool_commands;
+/// The pages of `docs/tools`, made of the tools; what every shipped tool must have.
+mod tool_docs;
 /// Writing tool modules.
 mod tool_modules;
 /// The process that runs Python.

@@ -32,6 +32,7 @@ fn main() {
             proxy: None,
             state_folder: "/".into(),
             store: LazyStore::default(),
+            logins: aa_run::tool::Logins::default(),
             ephemeral: Defaults::default(),
         };
         Toolbox::new(modules.clone(), &options)

@@ -16,6 +16,7 @@ use aa_spec::tool::ToolSpec;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+pub use self::heal::{FailedCall, HealStats, Layer, Proposal, Remedy};
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
 use crate::home::FileError;
@@ -34,7 +35,9 @@ pub use trials::Trial;
 mod admission;
 mod catalog;
 mod compat;
+mod heal;
 mod history;
+mod listening;
 mod mend;
 mod modules;
 mod parts;
@@ -246,6 +249,11 @@ impl Engine {
     #[must_use]
     pub fn through(&self, origin: Origin) -> Self {
         Self { origin, ..self.clone() }
+    }
+
+    /// Says that a run is about to start: what it needs is opened while its skill is read.
+    pub fn expect_run(&self) {
+        self.parts.open_store_early();
     }
 
     /// The settings it was made with.

@@ -6,11 +6,13 @@ mod diagnosis;
 pub mod ephemeral;
 mod file;
 mod http;
+mod login;
 mod memory;
 mod native;
 mod net;
 mod plain;
 pub mod process;
+pub(crate) mod queue;
 pub mod replay;
 mod shell;
 
@@ -24,8 +26,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::built_in::BuiltIn;
+pub use self::login::Logins;
+pub(crate) use self::memory::known_issues;
 pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};
+
+/// What kind of error a command has had, by what it said.
+pub fn kind_of(said: &str) -> ErrorKind {
+    diagnosis::sign(said).unwrap_or(ErrorKind::Permanent)
+}
 
 /// Something with an effect on the world. All of them go through here.
 #[async_trait]

@@ -6,6 +6,7 @@
 //! quietly taken from a farther layer.
 
 mod examples;
+mod heal;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,13 +18,14 @@ use aa_spec::name::fold;
 use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::Module;
-use aa_spec::tool::recipe;
+use aa_spec::tool::{listener, recipe};
 
 use crate::store::LazyStore;
 use crate::tool::process::{Environment, Launcher};
-use crate::tool::{BuiltIn, Tool, command, ephemeral};
+use crate::tool::{BuiltIn, Logins, Tool, command, ephemeral, queue};
 
 pub use self::examples::Specimen;
+pub use self::heal::HealEntry;
 
 /// All tools of a process. Cheap to clone; clones share what has been parsed.
 #[derive(Clone)]
@@ -55,6 +57,8 @@ pub struct ToolboxOptions {
     pub store: LazyStore,
     /// What a call of an ephemeral tool means that does not say.
     pub ephemeral: ephemeral::Defaults,
+    /// How to log in to clusters and to connect to the network.
+    pub logins: Logins,
 }
 
 /// A module in `aa tool list`.
@@ -77,6 +81,7 @@ struct Shelf {
     launcher: Arc<Launcher>,
     /// Tools of other modules are not there.
     only: Option<String>,
+    store: LazyStore,
     found: Mutex<BTreeMap<String, Option<Arc<dyn Tool>>>>,
 }
 
@@ -99,7 +104,8 @@ impl Toolbox {
         let launcher = Arc::new(Launcher::new(options.environment.clone(), options.output_bytes));
         let built_in = Arc::new(BuiltIn::new(launcher.clone(), options));
         let modules = modules.into_iter().map(Entry::new).collect();
-        Self::of(Shelf { built_in, modules, launcher, only: None, found: Mutex::default() })
+        let store = options.store.clone();
+        Self::of(Shelf { built_in, modules, launcher, store, only: None, found: Mutex::default() })
     }
 
     fn of(shelf: Shelf) -> Self {
@@ -197,6 +203,24 @@ impl Toolbox {
         modules.filter_map(|entry| Some((&entry.text, entry.parsed().module.as_ref()?)))
     }
 
+    /// How a module listens, and its name as it is written; `None` when it does not.
+    pub fn listener(&self, module: &str) -> Option<(String, listener::Listener)> {
+        let named = |entry: &&Arc<Entry>| entry.listens().is_some_and(|name| fold(name) == fold(module));
+        let entry = self.shelf.modules.iter().find(named)?;
+        let module = entry.parsed().module.as_ref()?;
+        let recipe = listener::compile(module, &entry.text.source).ok()??;
+        Some((fold(&module.module.value), recipe))
+    }
+
+    /// Every module that listens, by name.
+    pub fn listening(&self) -> Vec<String> {
+        let mut names: Vec<_> =
+            self.shelf.modules.iter().filter_map(|entry| entry.listens()).map(fold).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     fn found(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Option<Arc<dyn Tool>>>> {
         // What is in it is whole at any time, whoever panicked.
         self.shelf.found.lock().unwrap_or_else(PoisonError::into_inner)
@@ -210,6 +234,7 @@ impl Shelf {
             built_in: Arc::clone(&self.built_in),
             modules: self.modules.clone(),
             launcher: Arc::clone(&self.launcher),
+            store: self.store.clone(),
             only: self.only.clone(),
             found: Mutex::default(),
         }
@@ -235,7 +260,14 @@ impl Shelf {
                 None => {}
             }
         }
-        self.built_in.tool(name)
+        self.queue(name).or_else(|| self.built_in.tool(name))
+    }
+
+    /// A tool over what a module's listener has heard.
+    fn queue(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        let asked = |entry: &&Arc<Entry>| entry.mentions("listener");
+        let listening = self.modules.iter().filter(asked).filter_map(|entry| entry.listens());
+        listening.into_iter().find_map(|module| queue::find(&fold(module), name, &self.store))
     }
 
     fn command(&self, module: &Module, name: &str, source: &Source) -> Option<Arc<dyn Tool>> {
@@ -263,6 +295,12 @@ impl Entry {
             .any(|(at, _)| !text[..at].ends_with(is_part) && !text[at + folded.len()..].starts_with(is_part))
     }
 
+    /// The name of the module, if it listens.
+    fn listens(&self) -> Option<&str> {
+        let module = self.parsed().module.as_ref()?;
+        module.listener.as_ref().map(|_| module.module.value.as_str())
+    }
+
     fn parsed(&self) -> &Parsed {
         self.parsed.get_or_init(|| {
             let (module, diagnostics) = recipe::check(&self.text.source);
@@ -282,8 +320,14 @@ impl Entry {
     }
 }
 
+/// The names of its tools, and of those over what its listener has heard.
 fn tool_names(module: &Module) -> impl Iterator<Item = String> {
-    module.tools.iter().map(|tool| fold(&tool.name.value))
+    let own = module.tools.iter().map(|tool| fold(&tool.name.value));
+    let queue = module.listener.iter().flat_map(|_| {
+        let name = fold(&module.module.value);
+        [listener::pending_tool(&name), listener::mark_tool(&name)]
+    });
+    own.chain(queue)
 }
 
 impl fmt::Debug for Toolbox {

@@ -1,6 +1,7 @@
 //! What is known of a tool before it is called, and a tool module as its author wrote it.
 
 pub mod alias;
+pub mod listener;
 pub mod module;
 pub mod recipe;
 

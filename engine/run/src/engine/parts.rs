@@ -10,6 +10,7 @@ use crate::compute::Computer;
 #[cfg(feature = "compute")]
 use crate::compute::{WorkerCommand, Workers};
 use crate::driver::{AfterCommit, Means, WallClock};
+use crate::heal::Gate;
 use crate::home::{FileError, Home};
 use crate::settings::{SecretStore, Settings};
 use crate::store::{LazyStore, Store, StoreError};
@@ -58,6 +59,16 @@ impl Parts {
     /// The store; opened, and created if need be, by the first who asks.
     pub(super) fn store(&self) -> Result<Store, StoreError> {
         self.store.get()
+    }
+
+    /// Begins to open the store, for a run that will need it.
+    pub(super) fn open_store_early(&self) {
+        self.store.open_early();
+    }
+
+    /// The store, without keeping a thread waiting.
+    pub(super) async fn store_soon(&self) -> Result<Store, StoreError> {
+        self.store.soon().await
     }
 
     /// The tools; the texts of all modules are read by the first who asks, and again when a file
@@ -116,6 +127,7 @@ impl Parts {
             computer: self.computer(),
             permits: Arc::clone(&self.permits),
             secrets: self.secrets.clone(),
+            healer: Some(Arc::new(Gate::new(self.store.clone()))),
             clock: Arc::new(WallClock),
             nudge: self.nudge.subscribe(),
             call_timeout: self.settings.step_timeout,
@@ -139,6 +151,7 @@ impl Parts {
             proxy: None,
             state_folder: self.settings.state_folder.clone(),
             store: self.store.clone(),
+            logins: self.settings.logins.clone(),
             ephemeral: ephemeral::Defaults {
                 repository: own.repository.clone().unwrap_or(usual.repository),
                 ttl: own.ttl.clone().unwrap_or(usual.ttl),

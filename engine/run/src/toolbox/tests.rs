@@ -14,6 +14,7 @@ fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
         state_folder: PathBuf::new(),
         store: LazyStore::default(),
         ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
+        logins: crate::tool::Logins::default(),
     };
     Toolbox::new(modules.iter().map(text).collect(), &options)
 }

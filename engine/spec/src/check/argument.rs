@@ -284,6 +284,8 @@ impl Checker<'_, '_> {
                 }
             }
             Part::Text(_) | Part::Program(_) => self.type_fits(code, name, node.span, &["string"], schema),
+            // Only tools make lists like this, not the arguments of a step.
+            Part::Each(_) => self.type_fits(code, name, node.span, &["array"], schema),
             Part::List(parts) => {
                 self.type_fits(code, name, node.span, &["array"], schema);
                 if let Some(items) = schema.get("items") {

@@ -32,6 +32,7 @@ pub use self::parameter::{Parameter, Parameters};
 pub use self::result::{FieldType, Lines, Pick, ResultForm};
 use super::{Effect, ErrorKind, Reconcile, Tier, ToolSpec};
 use crate::diagnostic::Diagnostic;
+use crate::heal::HealRule;
 use crate::source::Source;
 use crate::yaml::{Node, Spanned};
 
@@ -56,11 +57,18 @@ pub struct Module {
     /// Tells errors of every tool apart, after the tool's own rules.
     #[serde(default)]
     pub errors: Vec<ErrorRule>,
+    /// How it hears of what is new, for `aa listen`.
+    #[serde(default)]
+    pub listener: Option<super::listener::Authored>,
     /// The tools.
+    #[serde(default)]
     pub tools: Vec<ModuleTool>,
     /// Other names of its tools: alias to tool name.
     #[serde(default)]
     pub aliases: BTreeMap<String, Spanned<String>>,
+    /// Which failures are mended by which call, for steps with `on_error: auto_heal`.
+    #[serde(default)]
+    pub heal: Vec<HealRule>,
 }
 
 /// What must be there for a module to work.
@@ -121,7 +129,8 @@ pub struct ModuleTool {
     #[serde(default)]
     pub result: ResultForm,
     /// Makes the value of the tool, when it is not `result:` as it is: a value with templates over
-    /// the arguments, `result`, `exit_code`, `stdout` and `stderr`.
+    /// the arguments, `result`, `exit_code`, `stdout` and `stderr`. A mapping
+    /// `{each: EXPRESSION, as: NAME, if: EXPRESSION, value: …}` makes a list of a list.
     #[serde(default)]
     pub value: Option<Node>,
     /// Which exit codes are a success, and what the others mean.

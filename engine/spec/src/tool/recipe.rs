@@ -25,7 +25,7 @@ pub const CONTEXT: [&str; 1] = ["idempotency_key"];
 /// What `value` may read besides: what `result` gave, and how the command ended.
 pub const ENDING: [&str; 4] = ["result", "exit_code", "stdout", "stderr"];
 
-const PYTHON: &str = "this is Python, which does not run in tools";
+pub(super) const PYTHON: &str = "this is Python, which does not run in tools";
 
 /// How a tool is carried out.
 #[derive(Clone, Debug)]
@@ -123,6 +123,8 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
     let (module, mut diagnostics) = module::read(source);
     if let Some(module) = &module {
         check_names(module, source, &mut diagnostics);
+        check_content(module, source, &mut diagnostics);
+        diagnostics.extend(crate::heal::check(&module.heal, source));
         for tool in &module.tools {
             for parameter in tool.input.0.iter().map(|(_, parameter)| parameter).chain(&tool.output) {
                 crate::schema::idle::report(source, &parameter.node, &mut diagnostics);
@@ -132,6 +134,7 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
             }
             example::check(tool, source, &mut diagnostics);
         }
+        diagnostics.extend(super::listener::compile(module, source).err().unwrap_or_default());
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     (module, diagnostics)
@@ -172,6 +175,14 @@ fn check_names(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnosti
             let message = format!("`{alias}` is the name of a tool already");
             diagnostics.push(Diagnostic::error("duplicate-tool", source, target.span, message));
         }
+    }
+}
+
+/// A module without anything in it is a mistake, most likely a misspelled key.
+fn check_content(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    if module.tools.is_empty() && module.heal.is_empty() {
+        let message = format!("the module `{}` has neither `tools` nor `heal` rules", module.module.value);
+        diagnostics.push(Diagnostic::error("missing-key", source, module.module.span, message));
     }
 }
 
@@ -251,9 +262,10 @@ impl Compiler<'_> {
         self.parse(&node.to_json(), node.span, &[])
     }
 
-    /// A template that reads how the command ended.
+    /// A template that reads how the command ended, and may make lists of lists.
     fn ending(&mut self, node: &Node) -> Option<Template> {
-        self.parse(&node.to_json(), node.span, &ENDING)
+        let json = node.to_json();
+        self.parsed(Template::parse_lists(&json), &json, node.span, &ENDING)
     }
 
     /// A template of the whole module, which knows no arguments.
@@ -266,7 +278,17 @@ impl Compiler<'_> {
     }
 
     fn parse(&mut self, json: &Value, span: Span, more: &[&str]) -> Option<Template> {
-        match Template::parse(json) {
+        self.parsed(Template::parse(json), json, span, more)
+    }
+
+    fn parsed(
+        &mut self,
+        template: Result<Template, SyntaxError>,
+        json: &Value,
+        span: Span,
+        more: &[&str],
+    ) -> Option<Template> {
+        match template {
             Ok(template) if template.has_python() => {
                 self.error("bad-template", span, PYTHON);
                 None

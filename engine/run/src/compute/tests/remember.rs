@@ -49,6 +49,7 @@ fn tools(folder: &std::path::Path) -> Tools {
         proxy: None,
         state_folder: folder.to_owned(),
         store: LazyStore::new(folder, StoreOptions { durability: Durability::Full, inline_limit: 1000 }),
+        logins: crate::tool::Logins::default(),
         ephemeral: ephemeral::Defaults::default(),
     };
     Tools(Toolbox::new(Vec::new(), &options))

@@ -40,6 +40,7 @@ static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
         proxy: None,
         state_folder: "/nonexistent".into(),
         store: LazyStore::default(),
+        logins: crate::tool::Logins::default(),
         ephemeral: ephemeral::Defaults::default(),
     };
     Toolbox::new(modules(), &options)

@@ -48,7 +48,10 @@ fn a_new_module_works_at_once() {
     error: there is a tool module `git` already (shipped)
     hint: a module of the same name would hide it, tool by tool
     ");
-    insta::assert_snapshot!(aa.args(["tool", "new", "1st"]).run().code(2).stdout("").err(), @"");
+    insta::assert_snapshot!(aa.args(["tool", "new", "1st"]).run().code(2).stdout("").err(), @"
+    error: `1st` cannot be the name of a tool module
+    hint: a letter, then letters, digits, `-` and `_`
+    ");
     aa.args(["tool", "new", "theirs", "--user"]).run().code(0);
     assert!(aa.home().join("config/aa-workflow/tools/theirs.yaml").is_file());
 }

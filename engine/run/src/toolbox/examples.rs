@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use aa_spec::source::Source;
+use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::example::Recorded;
 use aa_spec::tool::module::{Example, Module, ModuleTool};
-use aa_spec::tool::{ToolSpec, recipe};
+use aa_spec::tool::recipe::{self, Common, Recipe, Way};
 
 use super::{Entry, Shelf, Toolbox};
+use crate::tool::configuration::Configuration;
+use crate::tool::declared::Declared;
 use crate::tool::replay::{CommandReplay, Witness};
 use crate::tool::{Tool, command};
 
@@ -50,12 +53,12 @@ impl Toolbox {
     pub(crate) fn replay(
         &self,
         of: &Specimen,
-        recorded: &Recorded,
+        example: &Example,
         witness: &Witness,
     ) -> Option<Arc<dyn Tool>> {
         let entry = self.shelf.modules.iter().find(|entry| entry.text.source == of.source)?;
         let module = entry.parsed().module.as_ref()?;
-        self.shelf.replay(module, module.tool(&of.spec.name)?, of, recorded, witness)
+        self.shelf.replay(module, module.tool(&of.spec.name)?, of, example, witness)
     }
 }
 
@@ -65,18 +68,31 @@ impl Shelf {
         module: &Module,
         tool: &ModuleTool,
         of: &Specimen,
-        recorded: &Recorded,
+        example: &Example,
         witness: &Witness,
     ) -> Option<Arc<dyn Tool>> {
-        let recipe = recipe::compile(module, tool, &of.source).ok()?;
-        match recorded {
-            Recorded::Command(recorded) => {
+        let Recipe { way, mut common } = recipe::compile(module, tool, &of.source).ok()?;
+        configure(&mut common, example);
+        let declared =
+            Declared { spec: of.spec.clone(), common, configuration: Arc::new(Configuration::default()) };
+        match (way, example.recorded.as_ref()?) {
+            (Way::Run(run), Recorded::Command(recorded)) => {
                 let replay = CommandReplay { recorded: recorded.clone(), witness: witness.clone() };
                 let launcher = Arc::new(self.launcher.replaying(replay));
-                Some(Arc::new(command::Command { spec: of.spec.clone(), recipe, launcher }))
+                Some(Arc::new(command::Command { declared, run: *run, launcher }))
             }
-            // The check refuses it for tools that run a command.
-            Recorded::Http(_) => None,
+            // The check refuses what was recorded of another kind of tool.
+            _ => None,
+        }
+    }
+}
+
+/// An example sees the configuration that it gives, else the defaults: it is the same everywhere.
+fn configure(common: &mut Common, example: &Example) {
+    for (name, setting) in &mut common.config {
+        setting.env = None;
+        if let Some(value) = example.config.get(name) {
+            setting.default = Some(value.clone());
         }
     }
 }

@@ -5,18 +5,19 @@ use serde_json::Value;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
 use crate::test::{MATCHERS, check_matchers};
-use crate::tool::module::{Example, ModuleTool, Recorded};
+use crate::tool::module::{Example, Module, ModuleTool, Recorded};
 use crate::yaml::{Kind, Node, Spanned};
 
 /// Arguments fit, and what is expected could be what the tool gives.
-pub(super) fn check(tool: &ModuleTool, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn check(module: &Module, tool: &ModuleTool, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
     let input = tool.input.schema();
     for example in &tool.examples {
         let mut checker = Checker { source, diagnostics };
         if let Err(message) = crate::input::fits(&input, &example.args.to_json()) {
             checker.error(example.args.span, message, "");
         }
-        checker.recorded(example);
+        checker.config(module, example);
+        checker.recorded(tool, example);
         if let Some(expect) = &example.expect {
             checker.expect(tool, example, expect);
         }
@@ -34,7 +35,16 @@ impl Checker<'_> {
         self.diagnostics.push(if hint.is_empty() { problem } else { problem.hint(hint) });
     }
 
-    fn recorded(&mut self, example: &Example) {
+    fn config(&mut self, module: &Module, example: &Example) {
+        for (name, value) in &example.config {
+            if !module.config.contains_key(name) {
+                let message = format!("the module has nothing called `{name}` in its `config`");
+                self.error(value.span, message, "");
+            }
+        }
+    }
+
+    fn recorded(&mut self, tool: &ModuleTool, example: &Example) {
         let at = example.args.span;
         match &example.recorded {
             None => {}
@@ -44,10 +54,13 @@ impl Checker<'_> {
             Some(Recorded::Command(command)) if command.run.is_empty() => {
                 self.error(at, "`run` of a recorded example names no command", "");
             }
-            Some(Recorded::Http(_)) => {
+            Some(Recorded::Command(_)) if tool.http.is_some() => {
+                self.error(at, "`run` is of tools that run a command", "record `exchanges`");
+            }
+            Some(Recorded::Http(_)) if tool.http.is_none() => {
                 self.error(at, "`exchanges` are of tools that ask a service over HTTP", "this one has `run`");
             }
-            Some(Recorded::Command(_)) => {}
+            Some(_) => {}
         }
     }
 

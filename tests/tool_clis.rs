@@ -76,7 +76,7 @@ fn deployment() -> Value {
         "kind": "Deployment", "apiVersion": "apps/v1",
         "metadata": {"name": "api", "namespace": "billing", "creationTimestamp": "2026-01-15T08:00:00Z"},
         "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "api", "image": "api:1.4"}]}}},
-        "status": {"readyReplicas": 1, "updatedReplicas": 2, "availableReplicas": 1},
+        "status": {"readyReplicas": 1, "updatedReplicas": 2, "availableReplicas": 1, "unavailableReplicas": 1},
     })
 }
 

@@ -1,6 +1,6 @@
 //! A small HTTP server that keeps what it is asked.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -91,7 +91,7 @@ fn read(reader: &mut impl BufRead) -> Option<Asked> {
     let headers = headers.to_lowercase();
     let length = headers.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
-    reader.read_exact(&mut body).ok()?;
+    std::io::Read::read_exact(reader, &mut body).ok()?;
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     Some(Asked {
         method,

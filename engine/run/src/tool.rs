@@ -11,7 +11,7 @@ mod file;
 mod http;
 mod login;
 mod memory;
-mod native;
+pub(crate) mod native;
 mod net;
 mod plain;
 pub mod process;

@@ -62,6 +62,11 @@ impl Parts {
         self.store.get()
     }
 
+    /// The store, for whoever may not need it.
+    pub(super) fn lazy_store(&self) -> &LazyStore {
+        &self.store
+    }
+
     /// Begins to open the store, for a run that will need it.
     pub(super) fn open_store_early(&self) {
         self.store.open_early();
@@ -156,6 +161,7 @@ impl Parts {
                 environment: self.settings.environment.clone(),
                 secret_names: self.secrets.names(),
                 secrets: Some(self.secrets.clone()),
+                standing_in: false,
             },
             state_folder: self.settings.state_folder.clone(),
             store: self.store.clone(),

@@ -9,9 +9,10 @@ use aa_spec::tool::module::{Example, Module, ModuleTool};
 use aa_spec::tool::recipe::{self, Common, Recipe, Way};
 
 use super::{Entry, Shelf, Toolbox};
+use crate::tool::api::Api;
 use crate::tool::configuration::Configuration;
 use crate::tool::declared::Declared;
-use crate::tool::replay::{CommandReplay, Witness};
+use crate::tool::replay::{CommandReplay, HttpReplay, Witness};
 use crate::tool::{Tool, command};
 
 /// A tool of a module with its examples.
@@ -74,12 +75,17 @@ impl Shelf {
         let Recipe { way, mut common } = recipe::compile(module, tool, &of.source).ok()?;
         configure(&mut common, example);
         let declared =
-            Declared { spec: of.spec.clone(), common, configuration: Arc::new(Configuration::default()) };
+            Declared { spec: of.spec.clone(), common, configuration: Arc::new(Configuration::recorded()) };
         match (way, example.recorded.as_ref()?) {
             (Way::Run(run), Recorded::Command(recorded)) => {
                 let replay = CommandReplay { recorded: recorded.clone(), witness: witness.clone() };
                 let launcher = Arc::new(self.launcher.replaying(replay));
                 Some(Arc::new(command::Command { declared, run: *run, launcher }))
+            }
+            (Way::Http(http), Recorded::Http(recorded)) => {
+                let replay = HttpReplay { recorded: recorded.clone(), witness: witness.clone() };
+                let services = Arc::new(self.services.replaying(replay));
+                Some(Arc::new(Api { declared, http: *http, services }))
             }
             // The check refuses what was recorded of another kind of tool.
             _ => None,
@@ -90,7 +96,6 @@ impl Shelf {
 /// An example sees the configuration that it gives, else the defaults: it is the same everywhere.
 fn configure(common: &mut Common, example: &Example) {
     for (name, setting) in &mut common.config {
-        setting.env = None;
         if let Some(value) = example.config.get(name) {
             setting.default = Some(value.clone());
         }

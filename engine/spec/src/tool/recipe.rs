@@ -68,25 +68,12 @@ pub struct Common {
     pub timeout_ms: Option<u64>,
     /// How its output becomes a value, when the tool says so.
     pub result: Option<Reading>,
-    /// Makes something else of every item of a list.
-    pub each: Option<Each>,
     /// Makes the tool's value of it, over the arguments, [`CONTEXT`] and how it ended.
     pub value: Option<Template>,
     /// Tells errors apart by what the other side said; the first match decides.
     pub errors: Vec<Rule>,
     /// Where it takes the idempotency key.
     pub idempotency_key: Option<KeyPlace>,
-}
-
-/// Makes something else of every item of a list.
-#[derive(Clone, Debug)]
-pub struct Each {
-    /// Gives the list; `None` for the result.
-    pub of: Option<Expression>,
-    /// Keeps an item when it is true.
-    pub when: Option<Expression>,
-    /// What an item becomes, over `item` and what the value may read.
-    pub value: Template,
 }
 
 /// Tells one error apart.
@@ -224,30 +211,12 @@ impl Compiler<'_> {
         let timeout = tool.timeout.as_ref().or_else(|| service.and_then(|http| http.timeout.as_ref()));
         let timeout_ms = timeout.and_then(|text| self.duration(text));
         let result = tool.result.as_ref().map(|form| self.reading(form));
-        let each = tool.each.as_ref().and_then(|each| self.each(each, &ending));
-        let value = tool.value.as_ref().and_then(|node| self.ending(node, &ending));
+        let value = tool.value.as_ref().and_then(|node| self.ending(node, Known::and(&ending)));
         // Last, because what is compiled before says what is read.
         let used = |(name, _): &(&String, &Setting)| self.config.contains(*name);
         let config = module.config.iter().filter(used).map(|(name, setting)| (name.clone(), setting.clone()));
         let config = config.collect();
-        Common {
-            config,
-            timeout_ms,
-            result,
-            each,
-            value,
-            errors,
-            idempotency_key: tool.idempotency_key.clone(),
-        }
-    }
-
-    fn each(&mut self, each: &module::Each, ending: &[&str]) -> Option<Each> {
-        let with_item: Vec<&str> = ending.iter().copied().chain(["item"]).collect();
-        Some(Each {
-            of: each.of.as_ref().and_then(|of| self.expression(of, Known::and(ending))),
-            when: each.when.as_ref().and_then(|when| self.expression(when, Known::and(&with_item))),
-            value: self.template(&each.value, Known::and(&with_item))?,
-        })
+        Common { config, timeout_ms, result, value, errors, idempotency_key: tool.idempotency_key.clone() }
     }
 
     fn text(&mut self, text: &Spanned<String>, known: Known<'_>) -> Option<Template> {
@@ -258,10 +227,10 @@ impl Compiler<'_> {
         self.parse(&node.to_json(), node.span, known)
     }
 
-    /// A template that reads how the call ended, and may make lists of lists.
-    fn ending(&mut self, node: &Node, ending: &[&str]) -> Option<Template> {
+    /// A template that reads how it ended, and may make lists of lists.
+    fn ending(&mut self, node: &Node, known: Known<'_>) -> Option<Template> {
         let json = node.to_json();
-        self.parsed(Template::parse_lists(&json), &json, node.span, Known::and(ending))
+        self.parsed(Template::parse_lists(&json), &json, node.span, known)
     }
 
     fn parse(&mut self, json: &Value, span: Span, known: Known<'_>) -> Option<Template> {
@@ -376,6 +345,15 @@ impl Compiler<'_> {
                         .hint("a name and an alias stand for one argument each"),
                 );
             }
+        }
+        self.check_config_is_free();
+    }
+
+    fn check_config_is_free(&mut self) {
+        let taken = self.tool.input.0.iter().find(|(name, _)| name.value == CONFIG);
+        if let Some((name, _)) = taken.filter(|_| !self.module.config.is_empty()) {
+            let message = "`config` is what templates of this module call its configuration";
+            self.error("reserved-name", name.span, message);
         }
     }
 

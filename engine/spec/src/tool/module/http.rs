@@ -44,6 +44,7 @@ pub struct Service {
 /// One request and what its answer means.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "HttpRequest")]
 pub struct Request {
     /// What to do (default `GET`).
     pub method: Method,

@@ -54,11 +54,14 @@ impl Checker<'_> {
             Some(Recorded::Command(command)) if command.run.is_empty() => {
                 self.error(at, "`run` of a recorded example names no command", "");
             }
-            Some(Recorded::Command(_)) if tool.http.is_some() => {
-                self.error(at, "`run` is of tools that run a command", "record `exchanges`");
-            }
             Some(Recorded::Http(_)) if tool.http.is_none() => {
                 self.error(at, "`exchanges` are of tools that ask a service over HTTP", "this one has `run`");
+            }
+            Some(Recorded::Command(_)) if tool.http.is_some() => {
+                self.error(at, "`run` is recorded of tools that run a command", "this one has `http`: record `exchanges`");
+            }
+            Some(Recorded::Http(http)) if http.exchanges.is_empty() => {
+                self.error(at, "`exchanges` of a recorded example holds none", "");
             }
             Some(_) => {}
         }

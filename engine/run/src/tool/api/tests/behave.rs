@@ -111,12 +111,11 @@ async fn the_answer_becomes_a_value() {
         ("", serde_json::from_str(body).unwrap()),
         ("result: text", json!(body)),
         (
-            "each: {of: body.users, value: {id: '{{ item.id }}', first: '{{ item.name.first }}'}}",
+            "value: {each: body.users, value: {id: '{{ item.id }}', first: '{{ item.name.first }}'}}",
             json!([{"id": 1, "first": "A"}, {"id": 2, "first": null}]),
         ),
         (
-            "each: {of: body.users, when: item.name, value: '{{ item.id }}'}
-value: {total: '{{ body.total }}', ids: '{{ result }}', page: '{{ headers[\"x-page\"] }}', status: '{{ status }}', a: '{{ a }}'}",
+            "value: {total: '{{ result.total }}', ids: {each: result.users, if: item.name, value: '{{ item.id }}'}, page: '{{ headers[\"x-page\"] }}', status: '{{ status }}', a: '{{ a }}'}",
             json!({"total": 2, "ids": [1], "page": "7", "status": 200, "a": "x"}),
         ),
     ];
@@ -124,9 +123,6 @@ value: {total: '{{ body.total }}', ids: '{{ result }}', page: '{{ headers[\"x-pa
         let keys = format!("input: {{a: {{default: x}}}}\nhttp: {{path: /}}\n{keys}");
         assert_eq!(Module::tool(&server.base, "", &keys).call(json!({})).await, Ok(expected), "{keys}");
     }
-    let no_list = "http: {path: /}\neach: {value: 1}";
-    let error = Module::tool(&server.base, "", no_list).call(json!({})).await.unwrap_err();
-    assert_eq!(error.message, "`each` makes something of the items of a list, and `result` is none");
     let unfit = "http: {path: /}\noutput: {type: object, properties: {total: {type: string}}}";
     let error = Module::tool(&server.base, "", unfit).call(json!({})).await.unwrap_err();
     assert!(error.message.starts_with("the result of `t` is not what it declares"), "{}", error.message);

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::store::LazyStore;
 use crate::tool::configuration::Configuration;
 use crate::tool::process::Environment;
-use crate::tool::{CallContext, ToolError, ephemeral};
+use crate::tool::{CallContext, Logins, ToolError, ephemeral};
 use crate::toolbox::{ModuleText, Toolbox, ToolboxOptions};
 
 /// What was asked.
@@ -179,6 +179,7 @@ impl Module {
             state_folder: std::path::PathBuf::new(),
             store: LazyStore::default(),
             ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
+            logins: Logins::default(),
         };
         change(&mut options);
         let source = Source::new("m.yaml", text);

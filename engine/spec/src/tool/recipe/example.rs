@@ -58,7 +58,11 @@ impl Checker<'_> {
                 self.error(at, "`exchanges` are of tools that ask a service over HTTP", "this one has `run`");
             }
             Some(Recorded::Command(_)) if tool.http.is_some() => {
-                self.error(at, "`run` is recorded of tools that run a command", "this one has `http`: record `exchanges`");
+                self.error(
+                    at,
+                    "`run` is recorded of tools that run a command",
+                    "this one has `http`: record `exchanges`",
+                );
             }
             Some(Recorded::Http(http)) if http.exchanges.is_empty() => {
                 self.error(at, "`exchanges` of a recorded example holds none", "");

@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 40] = [
+const COMMANDS: [&str; 49] = [
     "",
     "skill",
     "skill run",
@@ -28,6 +28,15 @@ const COMMANDS: [&str; 40] = [
     "tool list",
     "tool show",
     "tool call",
+    "tool debug",
+    "tool fix",
+    "heal",
+    "heal list",
+    "heal show",
+    "heal test",
+    "heal accept",
+    "heal stats",
+    "heal reset",
     "memory",
     "memory get",
     "memory set",

@@ -15,6 +15,10 @@ mod cancel;
 mod compat;
 /// Settings and where they come from; the doctor.
 mod config;
+/// Why a tool fails, and its definition mended.
+mod debug_tool;
+/// Steps that are healed: logins made once, bounds that hold, runs that die in between.
+mod heal;
 /// Every help page, completions, and what is said when arguments make no sense.
 mod help;
 /// What is remembered, from the terminal.

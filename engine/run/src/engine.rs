@@ -16,6 +16,7 @@ use aa_spec::tool::ToolSpec;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+pub use self::debugging::{Committed, ToolFix};
 pub use self::heal::{FailedCall, HealStats, Layer, Proposal, Remedy};
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
@@ -37,6 +38,7 @@ mod admission;
 mod archive;
 mod catalog;
 mod compat;
+mod debugging;
 mod heal;
 mod history;
 mod listening;

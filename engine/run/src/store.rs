@@ -30,6 +30,7 @@ use writer::Writer;
 
 mod blobs;
 mod database;
+mod failure;
 mod heal;
 mod journal;
 mod lazy;

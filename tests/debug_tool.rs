@@ -30,7 +30,7 @@ const SKILL: &str = "
 name: lists
 description: Lists
 steps:
-  - {name: list, tool: demo_list, args: {token: \"{{ secrets.TOKEN }}\"}}
+  - {name: it, tool: demo_list, args: {token: \"{{ secrets.TOKEN }}\"}}
 ";
 
 fn project() -> Aa {
@@ -55,7 +55,7 @@ fn a_failing_step_names_the_command_that_says_more() {
     for part in [
         ".aa/tools/demo.yaml:5",
         "  - name: demo_list",
-        "run 1, step list",
+        "run 1, step it",
         "exit_code: 2",
         "unknown flag: --outptu",
         "unknown_flag: the command has no option `--outptu`; it says `--output` instead",
@@ -90,9 +90,11 @@ fn the_tool_debug_tool_says_the_same() {
 fn a_fix_is_made_when_a_person_says_so_and_alone_in_its_commit() {
     let aa = project();
     let git = "export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@b; ";
-    aa.script(&format!("{git} git init -q && git add .aa && git commit -qm one && echo x > other && git add other"))
-        .run()
-        .code(0);
+    aa.script(&format!(
+        "{git} git init -q && git add .aa && git commit -qm one && echo x > other && git add other"
+    ))
+    .run()
+    .code(0);
     fail(&aa);
     let asked = aa.args(["tool", "fix", "demo_list"]).run().code(2);
     assert!(asked.out().contains("+    run: [./demo, list, --output=json]"), "{}", asked.out());
@@ -105,10 +107,22 @@ fn a_fix_is_made_when_a_person_says_so_and_alone_in_its_commit() {
     call.run().code(0).stderr_contains("committed");
     assert_eq!(aa.text(".aa/tools/demo.yaml"), DEMO.replace("--outptu", "--output"));
     let shown = aa.script("git show --stat --format=%s; git status --short other").run().code(0).out();
-    assert!(shown.starts_with("Mend demo_list: calls the option `--outptu` by its name `--output`"), "{shown}");
+    assert!(
+        shown.starts_with("Mend demo_list: calls the option `--outptu` by its name `--output`"),
+        "{shown}"
+    );
     assert!(shown.contains("1 file changed") && shown.contains("A  other"), "{shown}");
     aa.args(["skill", "run", "lists"]).env("MY_TOKEN", "hunter2-hunter2").run().code(0);
     aa.args(["tool", "fix", "echo"]).run().code(1).stderr_contains("no rule knows how to mend `echo`");
+}
+
+#[test]
+fn a_fix_that_breaks_an_example_is_not_committed() {
+    let examples = "    examples:\n      - args: {}\n        recorded: {run: [./demo, list, --outptu=json], stdout: listed}\n        expect: listed\n";
+    let aa = project().tools("demo", &format!("{DEMO}{examples}"));
+    fail(&aa);
+    let ran = aa.args(["tool", "fix", "demo_list", "--yes"]).run().code(1);
+    assert!(ran.err().contains("not as its examples say: 1 example; nothing is committed"), "{}", ran.err());
 }
 
 #[test]

@@ -67,19 +67,27 @@ fn a_step_that_wants_a_login_gets_it_and_is_tried_again() {
     let aa = project("auto_heal").config(LOGIN);
     let ran = aa.args(["skill", "run", "fetch"]).run().code(0).stdout_contains("value");
     let said = ran.err();
-    assert!(said.contains("`kube_login` is tried") && said.contains("it is tried again after `kube_login`"), "{said}");
+    assert!(
+        said.contains("`kube_login` is tried") && said.contains("it is tried again after `kube_login`"),
+        "{said}"
+    );
     assert_eq!(aa.text("logins"), "login stage\n");
     let events = aa.args(["run", "show", "1", "--format", "json"]).run().json_lines();
     let started = of(&events, "heal_started")[0];
-    assert_eq!((&started["rule"], &started["target"], &started["args"]), (&json!("kube_login"), &json!("kube_login"), &json!({"cluster": "stage"})));
+    assert_eq!(
+        (&started["rule"], &started["target"], &started["args"]),
+        (&json!("kube_login"), &json!("kube_login"), &json!({"cluster": "stage"}))
+    );
     assert_eq!(of(&events, "heal_finished")[0]["healed"], true);
     let calls: Vec<_> = of(&events, "step_started").iter().map(|event| event["step"].clone()).collect();
     assert_eq!(calls, [json!("get"), json!("get#heal/1_kube_login"), json!("get")]);
 
     let stats = aa.args(["heal", "stats", "--format", "json"]).run().code(0).json();
-    let rule = stats["rules"].as_array().unwrap().iter().find(|rule| rule["rule"] == "kube_login").unwrap().clone();
+    let rule =
+        stats["rules"].as_array().unwrap().iter().find(|rule| rule["rule"] == "kube_login").unwrap().clone();
     assert_eq!((&rule["acted"], &rule["helped"], &rule["in_vain"]), (&json!(1), &json!(1), &json!(0)));
-    let learned = aa.args(["tool", "call", "memory_read", "--arg", "key=learned/tool_failures"]).run().code(0).out();
+    let learned =
+        aa.args(["tool", "call", "memory_read", "--arg", "key=learned/tool_failures"]).run().code(0).out();
     for word in ["kube_login(cluster=stage)", "\"auto_fixed\": 1", "\"success\": true", "service_get"] {
         assert!(learned.contains(word), "{word}: {learned}");
     }
@@ -115,7 +123,9 @@ fn without_a_command_to_log_in_with_it_is_said_what_to_configure() {
 
 #[test]
 fn a_rule_that_never_helps_stops_by_itself_until_a_person_says_so() {
-    let aa = ruled("  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, per_step: 2, cool_down: 0s, breaker: {failures: 2}}\n");
+    let aa = ruled(
+        "  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, per_step: 2, cool_down: 0s, breaker: {failures: 2}}\n",
+    );
     fetch(&aa).code(1);
     assert_eq!(lines(&aa, "mends"), 2, "as often as a step may have it");
     let events = fetch(&aa).code(1).json_lines();
@@ -131,7 +141,9 @@ fn a_rule_that_never_helps_stops_by_itself_until_a_person_says_so() {
 
 #[test]
 fn bounds_of_an_hour_and_of_a_run_hold_over_processes() {
-    let aa = ruled("  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, per_hour: 3, cool_down: 0s, breaker: {failures: 99}}\n");
+    let aa = ruled(
+        "  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, per_hour: 3, cool_down: 0s, breaker: {failures: 99}}\n",
+    );
     for _ in 0..5 {
         fetch(&aa).code(1);
     }
@@ -142,7 +154,9 @@ fn bounds_of_an_hour_and_of_a_run_hold_over_processes() {
     fetch(&aa).code(0);
     assert_eq!(lines(&aa, "mends"), 2);
 
-    let aa = ruled("  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, cool_down: 1h, breaker: {failures: 99}}\n");
+    let aa = ruled(
+        "  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, cool_down: 1h, breaker: {failures: 99}}\n",
+    );
     fetch(&aa).code(1);
     let events = fetch(&aa).code(1).json_lines();
     assert_eq!(lines(&aa, "mends"), 1, "the same call is left alone for a while");
@@ -192,7 +206,8 @@ fn killed_after_every_event_around_a_healing_a_run_ends_the_same() {
                 if ran.exit_or_killed() == Some(6) {
                     // Only a person can tell whether what must not be repeated took place.
                     let path = "get#heal/1_service_once";
-                    let said = if aa.text("mends").is_empty() { vec!["--retry"] } else { vec!["--done", "\"\""] };
+                    let said =
+                        if aa.text("mends").is_empty() { vec!["--retry"] } else { vec!["--done", "\"\""] };
                     aa.args(["run", "resolve", "1", path].iter().chain(&said)).run().code(0);
                 }
             }
@@ -217,20 +232,29 @@ fn rules_are_listed_shown_and_tried_on_paper() {
     for rule in ["kube_login", "kube_login_by_text", "vpn_connect", "vpn_connect_by_text"] {
         assert!(listed.contains(rule), "{listed}");
     }
-    aa.args(["heal", "show", "kube-login"]).run().code(0).stdout_contains("per hour").stdout_contains("kind auth");
+    aa.args(["heal", "show", "kube-login"])
+        .run()
+        .code(0)
+        .stdout_contains("per hour")
+        .stdout_contains("kind auth");
     aa.args(["heal", "show", "kube_logni"]).run().code(4).stderr_contains("did you mean `kube_login`?");
     let test = |tool: &str, said: &str| aa.args(["heal", "test", tool, said, "--format", "json"]).run();
-    let auth = test("bonfire_release", "error: You must be logged in to the server (Unauthorized)").code(0).json();
+    let auth =
+        test("bonfire_release", "error: You must be logged in to the server (Unauthorized)").code(0).json();
     assert_eq!(auth["remedies"][0]["args"], json!({"cluster": "ephemeral"}));
     assert_eq!(test("jira_get", "no route to host").code(0).json()["remedies"][0]["calls"], "vpn_connect");
     // Numbers and words that only look like it.
-    for said in ["merge request !1403 is broken", "the product has 401 items", "wrote to eof-marker", "4030"] {
+    for said in ["merge request !1403 is broken", "the product has 401 items", "wrote to eof-marker", "4030"]
+    {
         assert_eq!(test("gitlab_mr_view", said).code(1).json()["remedies"], json!([]), "{said}");
     }
     fetch(&project("fail").config(LOGIN)).code(1);
     let aa = project("fail");
     fetch(&aa).code(1);
-    aa.args(["heal", "test", "--run", "1", "--step", "get"]).run().code(0).stdout_contains("kube_login would call kube_login");
+    aa.args(["heal", "test", "--run", "1", "--step", "get"])
+        .run()
+        .code(0)
+        .stdout_contains("kube_login would call kube_login");
     assert_eq!(aa.text("logins"), "", "nothing is called");
 }
 
@@ -241,7 +265,11 @@ fn what_was_learned_is_proposed_and_acts_once_accepted() {
         "fix": "log in again", "commands": ["service_once()"]}]});
     let write = json!({"key": "learned/patterns", "content": pattern.to_string()});
     aa.args(["tool", "call", "memory_write", "--args", &write.to_string()]).run().code(0);
-    assert_eq!(aa.args(["heal", "list", "--format", "json"]).run().json()["proposals"], json!([]), "never seen");
+    assert_eq!(
+        aa.args(["heal", "list", "--format", "json"]).run().json()["proposals"],
+        json!([]),
+        "never seen"
+    );
     for _ in 0..3 {
         let ran = aa.args(["skill", "run", "fetch"]).run().code(1);
         assert!(ran.err().contains("hint: known issue: the login is over; log in again"), "{}", ran.err());
@@ -266,10 +294,16 @@ fn bad_rules_are_diagnostics() {
         - {name: b, match: {kind: auth}, do: {tool: kube_login, args: {clutser: x}}}\n";
     let aa = project("auto_heal").tools("heal", rules);
     let said = aa.args(["heal", "list"]).run().code(3).err();
-    for part in ["error[unknown-tool]", "did you mean `kube_login`?", "error[unknown-argument]", "error[missing-argument]"] {
+    for part in [
+        "error[unknown-tool]",
+        "did you mean `kube_login`?",
+        "error[unknown-argument]",
+        "error[missing-argument]",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    let aa = project("auto_heal").tools("heal", "module: heal\ndescription: Rules\nheal: [{name: a, match: {}, do: {tool: echo}}]\n");
+    let aa = project("auto_heal")
+        .tools("heal", "module: heal\ndescription: Rules\nheal: [{name: a, match: {}, do: {tool: echo}}]\n");
     aa.args(["skill", "check", "fetch"]).run().code(3).stderr_contains("error[heal-match]");
     aa.args(["skill", "run", "fetch"]).run().code(3);
 }

@@ -76,7 +76,9 @@ fn last_failure(failure: &LastFailure, page: &mut Page) {
     page.block(&format!("  {}: {}", words::wire(&failure.kind), failure.message));
     let mut facts = serde_json::to_value(failure).unwrap_or_default();
     if let Value::Object(facts) = &mut facts {
-        facts.retain(|name, _| matches!(name.as_str(), "args" | "command" | "exit_code" | "stderr" | "stdout"));
+        facts.retain(|name, _| {
+            matches!(name.as_str(), "args" | "command" | "exit_code" | "stderr" | "stdout")
+        });
     }
     page.block(&value::block(&facts, 1));
 }

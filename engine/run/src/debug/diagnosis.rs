@@ -10,14 +10,15 @@ use crate::event::StepError;
 /// An option that a command does not know, in the words of many commands.
 const UNKNOWN_FLAG: &str = r#"(?:unknown|unrecogni[sz]ed|invalid|unexpected|illegal|no such)(?: long| short| shorthand| command[ -]line)? (?:flag|option|argument|switch|parameter)s?(?: found)?s?[: ]*(?:--? )?['"`‘’]?(--?[A-Za-z][\w-]*)"#;
 /// The same where the dashes are left out: `unrecognized option 'foo'`.
-const UNKNOWN_WORD: &str = r#"(?:unknown|unrecogni[sz]ed|invalid|illegal) option[: ]*(?:-- )?['"`‘’]([A-Za-z][\w-]*)"#;
+const UNKNOWN_WORD: &str =
+    r#"(?:unknown|unrecogni[sz]ed|invalid|illegal) option[: ]*(?:-- )?['"`‘’]([A-Za-z][\w-]*)"#;
 /// An option that a command would like instead.
 const RATHER: &str = r#"(?:did you mean|similar (?:argument|option)s?(?: exists)?(?: is)?|maybe you meant|perhaps you meant|use|replaced (?:by|with)|renamed to)[: ]*(?:to )?['"`‘’]?(--?[A-Za-z][\w-]*)"#;
 /// An option that a command wants when nobody can answer it.
-const INSTEAD_OF_ASKING: &str =
-    r#"(?:use|pass|with|try|add|specify|set|provide)(?: the)?(?: flag| option)?[: ]*['"`‘’]?(--[a-z][\w-]*|-y)\b"#;
+const INSTEAD_OF_ASKING: &str = r#"(?:use|pass|with|try|add|specify|set|provide)(?: the)?(?: flag| option)?[: ]*['"`‘’]?(--[a-z][\w-]*|-y)\b"#;
 /// A command that wants to ask.
-const ASKS: &str = r"not a (?:tty|terminal)|is not a tty|no tty|stdin is not|interactive|are you sure|\[y/n\]|confirm";
+const ASKS: &str =
+    r"not a (?:tty|terminal)|is not a tty|no tty|stdin is not|interactive|are you sure|\[y/n\]|confirm";
 
 /// Everything that the error says.
 pub(super) fn text(error: &StepError) -> String {
@@ -42,7 +43,9 @@ pub(super) fn all(error: &StepError) -> Vec<Finding> {
     let mut found: Vec<Finding> = rules.iter().filter_map(|rule| rule(error, &text)).collect();
     if found.is_empty() {
         let message = match error.kind {
-            ErrorKind::NotFound => (Cause::NotFound, "what it was asked for is not there: look at the arguments"),
+            ErrorKind::NotFound => {
+                (Cause::NotFound, "what it was asked for is not there: look at the arguments")
+            }
             _ => (Cause::Unclear, "no rule knows this error: read what the command printed"),
         };
         found.push(Finding { cause: message.0, message: message.1.to_owned() });
@@ -122,9 +125,11 @@ fn timeout(error: &StepError, _: &str) -> Option<Finding> {
 
 /// An exit code other than 0 of a command that printed a result and no complaint.
 pub(super) fn doubtful_code(error: &StepError) -> Option<i64> {
-    let said = |name: &str| error.details.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+    let said =
+        |name: &str| error.details.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
     let code = error.details.get("exit_code").and_then(Value::as_i64)?;
-    ((1..=2).contains(&code) && said("stderr").is_empty() && error.message.contains("ended with exit code")).then_some(code)
+    ((1..=2).contains(&code) && said("stderr").is_empty() && error.message.contains("ended with exit code"))
+        .then_some(code)
 }
 
 fn exit_code(error: &StepError, _: &str) -> Option<Finding> {

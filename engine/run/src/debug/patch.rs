@@ -67,8 +67,15 @@ fn unasked(definition: &Definition, text: &str) -> Option<Change> {
     if !in_list {
         return None;
     }
-    let shift = if quoted { 0 } else { u32::try_from(rest.len() - rest.trim_start_matches(['"', '\'']).len()).ok()? };
-    Some((format!("passes `{flag}`, so that the command asks nobody"), vec![Edit::insert(span.end + shift, format!(", \"{flag}\""))]))
+    let shift = if quoted {
+        0
+    } else {
+        u32::try_from(rest.len() - rest.trim_start_matches(['"', '\'']).len()).ok()?
+    };
+    Some((
+        format!("passes `{flag}`, so that the command asks nobody"),
+        vec![Edit::insert(span.end + shift, format!(", \"{flag}\""))],
+    ))
 }
 
 /// `result: json` of a command that prints no JSON.
@@ -95,10 +102,8 @@ fn accepted_code(definition: &Definition, error: &StepError) -> Option<Change> {
     let (start, own) = lines_of(definition)?;
     if let Some(at) = own.find("ok: [") {
         let close = own[at..].find(']')?;
-        let span = Span {
-            start: u32::try_from(start + at).ok()?,
-            end: u32::try_from(start + at + close + 1).ok()?,
-        };
+        let span =
+            Span { start: u32::try_from(start + at).ok()?, end: u32::try_from(start + at + close + 1).ok()? };
         return Some((what, vec![Edit::replace(span, format!("ok: [{list}]"))]));
     }
     if own.contains("exit:") {

@@ -47,9 +47,9 @@ impl Native for DebugTool {
         let store = self.store.clone();
         let work = move |_: &crate::tool::native::Brake| {
             let name = &args.tool_name;
-            let tool = toolbox.tool(name).ok_or_else(|| {
-                ToolError::new(ErrorKind::NotFound, format!("there is no tool `{name}`"))
-            })?;
+            let tool = toolbox
+                .tool(name)
+                .ok_or_else(|| ToolError::new(ErrorKind::NotFound, format!("there is no tool `{name}`")))?;
             let definition = toolbox.definition(name);
             let subject = Subject { spec: tool.spec(), definition, said: &args.error_message };
             report(subject, &store).map_err(|error| ToolError::new(ErrorKind::Permanent, error.to_string()))

@@ -106,7 +106,14 @@ struct Shelves<'a> {
 impl<'a> Shelves<'a> {
     fn new(parts: &'a Parts, entry: &'a Entry) -> Result<Self, FileError> {
         let toolbox = parts.toolbox()?;
-        Ok(Self { parts, entry, toolbox, unreadable: RefCell::default(), missing_tools: RefCell::default(), heals: Cell::default() })
+        Ok(Self {
+            parts,
+            entry,
+            toolbox,
+            unreadable: RefCell::default(),
+            missing_tools: RefCell::default(),
+            heals: Cell::default(),
+        })
     }
 
     /// Says why something could not be looked up, where that is not the skill's fault.

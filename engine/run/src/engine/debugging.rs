@@ -76,7 +76,8 @@ impl Engine {
             self.layer_folder(Layer::Project).join(format!("tools/{}.yaml", report.module))
         });
         if copied && target.exists() {
-            let message = format!("`{}` is there already, and is not where `{name}` is defined", target.display());
+            let message =
+                format!("`{}` is there already, and is not where `{name}` is defined", target.display());
             return Err(StartError::Refused(message));
         }
         Ok(Some(ToolFix { tool: report.tool, patch, target, copied, before }))
@@ -88,7 +89,8 @@ impl Engine {
     /// The module has changed since, would have errors, or cannot be written.
     pub fn apply_fix(&self, fix: &ToolFix) -> Result<(), StartError> {
         let unwritable = |message: String| StartError::Unwritable { path: fix.target.clone(), message };
-        let (_, problems) = recipe::check(&Source::new(self.parts.home.shown(&fix.target), fix.patch.after.clone()));
+        let (_, problems) =
+            recipe::check(&Source::new(self.parts.home.shown(&fix.target), fix.patch.after.clone()));
         if has_errors(&problems) {
             return Err(StartError::Invalid(problems));
         }
@@ -96,7 +98,8 @@ impl Engine {
             let folder = fix.target.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder).map_err(|error| unwritable(cause(&error)))?;
             let made = fs::File::create_new(&fix.target);
-            let written = made.and_then(|mut file| std::io::Write::write_all(&mut file, fix.patch.after.as_bytes()));
+            let written =
+                made.and_then(|mut file| std::io::Write::write_all(&mut file, fix.patch.after.as_bytes()));
             return written.map_err(|error| unwritable(cause(&error)));
         }
         let now = fs::read_to_string(&fix.target).map_err(|error| unwritable(cause(&error)))?;
@@ -132,6 +135,7 @@ impl Engine {
 }
 
 fn last_line(output: &Output) -> String {
-    let said = [&output.stderr, &output.stdout].map(|said| String::from_utf8_lossy(said).into_owned()).concat();
+    let said =
+        [&output.stderr, &output.stdout].map(|said| String::from_utf8_lossy(said).into_owned()).concat();
     said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("git has failed").to_owned()
 }

@@ -21,7 +21,8 @@ impl Store {
             for (run, seq, at, body) in failures {
                 let Some((step, error)) = failed(&body) else { continue };
                 let start = start(db, run, seq, &step).map_err(|error| reader.failed(&error))?;
-                let Some(start) = start.filter(|start| start["target"] == tool && start["kind"] != "skill") else {
+                let Some(start) = start.filter(|start| start["target"] == tool && start["kind"] != "skill")
+                else {
                     continue;
                 };
                 let Ok(at) = row::time(at) else { continue };
@@ -40,7 +41,8 @@ fn failures(db: &Connection) -> rusqlite::Result<Vec<Found>> {
                  and kind in ('step_failed', 'step_retrying', 'heal_started') and body is not null
                order by pos desc limit ?";
     let mut select = db.prepare_cached(sql)?;
-    let rows = select.query_map([EVENTS, FAILURES], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let rows = select
+        .query_map([EVENTS, FAILURES], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     rows.collect()
 }
 
@@ -55,7 +57,8 @@ fn failed(body: &str) -> Option<(StepPath, StepError)> {
 
 /// The last start of a step before an event.
 fn start(db: &Connection, run: i64, seq: i64, step: &StepPath) -> rusqlite::Result<Option<Value>> {
-    let sql = "select body from events where run = ? and seq < ? and kind = 'step_started' and body ->> 'step' = ?
+    let sql =
+        "select body from events where run = ? and seq < ? and kind = 'step_started' and body ->> 'step' = ?
                order by seq desc limit 1";
     let mut select = db.prepare_cached(sql)?;
     let body: Option<String> = select.query_row(params![run, seq, step.0], |row| row.get(0)).optional()?;
@@ -64,7 +67,8 @@ fn start(db: &Connection, run: i64, seq: i64, step: &StepPath) -> rusqlite::Resu
 
 fn told(run: RunId, step: StepPath, at: Time, (start, error): (&Value, StepError)) -> LastFailure {
     let said = |name: &str| error.details.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let command = error.details.get("command").and_then(|command| serde_json::from_value(command.clone()).ok());
+    let command =
+        error.details.get("command").and_then(|command| serde_json::from_value(command.clone()).ok());
     LastFailure {
         run,
         step,

@@ -37,8 +37,8 @@ impl Toolbox {
     pub(crate) fn definition(&self, name: &str) -> Option<Definition> {
         let name = aa_spec::name::fold(name);
         let entries = self.shelf.modules.iter().filter(|entry| entry.mentions(&name));
-        entries.filter(|entry| entry.parsed().module.is_some()).find_map(|entry| {
-            Definition::find(&entry.text.source, &name)
-        })
+        entries
+            .filter(|entry| entry.parsed().module.is_some())
+            .find_map(|entry| Definition::find(&entry.text.source, &name))
     }
 }

@@ -80,7 +80,7 @@ fn unasked(definition: &Definition, text: &str) -> Option<Change> {
 
 /// `result: json` of a command that prints no JSON.
 fn as_text(definition: &Definition, text: &str) -> Option<Change> {
-    let no_json = text.contains("it is no JSON") && matches!(definition.tool.result, ResultForm::Json);
+    let no_json = text.contains("it is no JSON") && matches!(definition.tool.result, Some(ResultForm::Json));
     let own = lines_of(definition)?;
     let line = own.1.lines().find(|line| line.trim_start() == "result: json").filter(|_| no_json)?;
     let at = own.0 + own.1.find(line)?;

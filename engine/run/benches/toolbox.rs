@@ -30,6 +30,8 @@ fn main() {
             environment: Environment::new(std::env::vars_os()),
             output_bytes: 1024,
             proxy: None,
+            ca: None,
+            configuration: Default::default(),
             state_folder: "/".into(),
             store: LazyStore::default(),
             logins: aa_run::tool::Logins::default(),

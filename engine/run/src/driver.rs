@@ -36,7 +36,7 @@ pub use self::clock::{Clock, WallClock};
 use self::heals::Heals;
 use self::inbox::Inbox;
 use self::lines::{Line, Lines};
-pub(crate) use self::veil::Veil;
+pub(crate) use self::veil::{Veil, in_url};
 use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};

@@ -1,7 +1,10 @@
 //! What a step calls.
 
+pub(crate) mod api;
 mod built_in;
 pub(crate) mod command;
+pub mod configuration;
+pub(crate) mod declared;
 mod diagnosis;
 pub mod ephemeral;
 mod file;
@@ -64,6 +67,8 @@ pub struct CallContext {
     pub cancel: CancellationToken,
     /// Takes lines to show while the call runs.
     pub progress: Progress,
+    /// Takes what a tool knows and nobody may see, before it is used.
+    pub conceal: Conceal,
     /// Folder that relative paths of the skill mean.
     pub folder: PathBuf,
 }
@@ -84,6 +89,7 @@ impl CallContext {
             deadline: None,
             cancel: CancellationToken::new(),
             progress: Arc::new(|_| {}),
+            conceal: Arc::new(|_, _| Ok(())),
             folder: folder.into(),
         }
     }
@@ -91,6 +97,10 @@ impl CallContext {
 
 /// Takes the lines that a running call wants to show.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Takes the name and the value of a secret, to hide the value in everything that comes back;
+/// says why when that is not possible.
+pub type Conceal = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -18,9 +18,13 @@ use aa_spec::name::fold;
 use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::Module;
-use aa_spec::tool::{listener, recipe};
+use aa_spec::tool::listener;
+use aa_spec::tool::recipe::{self, Recipe, Way};
 
 use crate::store::LazyStore;
+use crate::tool::api::{Api, Services};
+use crate::tool::configuration::Configuration;
+use crate::tool::declared::Declared;
 use crate::tool::process::{Environment, Launcher};
 use crate::tool::{BuiltIn, Logins, Tool, command, ephemeral, queue};
 
@@ -51,6 +55,10 @@ pub struct ToolboxOptions {
     pub output_bytes: usize,
     /// Proxy for HTTP requests; without it they go straight.
     pub proxy: Option<String>,
+    /// File of certificates (PEM) that HTTP requests trust besides the usual ones.
+    pub ca: Option<PathBuf>,
+    /// What modules are configured with.
+    pub configuration: Configuration,
     /// Where tools keep what outlives a run, e.g. ephemeral namespaces.
     pub state_folder: PathBuf,
     /// Where memory is kept; opened by the first tool that needs it.
@@ -82,6 +90,8 @@ struct Shelf {
     /// Tools of other modules are not there.
     only: Option<String>,
     store: LazyStore,
+    services: Arc<Services>,
+    configuration: Arc<Configuration>,
     found: Mutex<BTreeMap<String, Option<Arc<dyn Tool>>>>,
 }
 
@@ -103,9 +113,17 @@ impl Toolbox {
     pub fn new(modules: Vec<ModuleText>, options: &ToolboxOptions) -> Self {
         let launcher = Arc::new(Launcher::new(options.environment.clone(), options.output_bytes));
         let built_in = Arc::new(BuiltIn::new(launcher.clone(), options));
-        let modules = modules.into_iter().map(Entry::new).collect();
-        let store = options.store.clone();
-        Self::of(Shelf { built_in, modules, launcher, store, only: None, found: Mutex::default() })
+        let shelf = Shelf {
+            services: Arc::new(Services::new(built_in.web(), options.output_bytes)),
+            configuration: Arc::new(options.configuration.clone()),
+            built_in,
+            modules: modules.into_iter().map(Entry::new).collect(),
+            launcher,
+            only: None,
+            store: options.store.clone(),
+            found: Mutex::default(),
+        };
+        Self::of(shelf)
     }
 
     fn of(shelf: Shelf) -> Self {
@@ -234,6 +252,8 @@ impl Shelf {
             built_in: Arc::clone(&self.built_in),
             modules: self.modules.clone(),
             launcher: Arc::clone(&self.launcher),
+            services: Arc::clone(&self.services),
+            configuration: Arc::clone(&self.configuration),
             store: self.store.clone(),
             only: self.only.clone(),
             found: Mutex::default(),
@@ -251,7 +271,7 @@ impl Shelf {
             let parsed = entry.parsed();
             match &parsed.module {
                 Some(module) => {
-                    if let Some(tool) = self.command(module, name, &entry.text.source) {
+                    if let Some(tool) = self.declared(module, name, &entry.text.source) {
                         return Some(tool);
                     }
                 }
@@ -270,11 +290,17 @@ impl Shelf {
         listening.into_iter().find_map(|module| queue::find(&fold(module), name, &self.store))
     }
 
-    fn command(&self, module: &Module, name: &str, source: &Source) -> Option<Arc<dyn Tool>> {
+    fn declared(&self, module: &Module, name: &str, source: &Source) -> Option<Arc<dyn Tool>> {
         let tool = module.tool(name)?;
-        let recipe = recipe::compile(module, tool, source).ok()?;
+        let Recipe { way, common } = recipe::compile(module, tool, source).ok()?;
         let spec = Arc::new(tool.spec(module, source));
-        Some(Arc::new(command::Command { spec, recipe, launcher: self.launcher.clone() }))
+        let declared = Declared { spec, common, configuration: self.configuration.clone() };
+        Some(match way {
+            Way::Run(run) => {
+                Arc::new(command::Command { declared, run: *run, launcher: self.launcher.clone() })
+            }
+            Way::Http(http) => Arc::new(Api { declared, http: *http, services: self.services.clone() }),
+        })
     }
 }
 

@@ -271,6 +271,7 @@ impl Shared {
         cancel: CancellationToken,
     ) -> CallContext {
         let (shared, step) = (Arc::clone(self), call.step.clone());
+        let hiding = Arc::clone(self);
         CallContext {
             run: Some(self.run),
             step: call.step.clone(),
@@ -278,6 +279,7 @@ impl Shared {
             deadline: self.instant(deadline),
             cancel,
             progress: Arc::new(move |line| shared.lines.send(&step, shared.veil.hide(line))),
+            conceal: Arc::new(move |name, value| hiding.veil.conceal(name, value)),
             folder: self.folder.clone(),
         }
     }

@@ -14,6 +14,7 @@ use crate::heal::Gate;
 use crate::home::{FileError, Home};
 use crate::settings::{SecretStore, Settings};
 use crate::store::{LazyStore, Store, StoreError};
+use crate::tool::configuration::Configuration;
 use crate::tool::ephemeral;
 use crate::tool::process::Environment;
 use crate::toolbox::{Toolbox, ToolboxOptions};
@@ -148,7 +149,14 @@ impl Parts {
         ToolboxOptions {
             environment: Environment::new(variables.map(|(name, value)| (name.into(), value.into()))),
             output_bytes: self.settings.output_bytes,
-            proxy: None,
+            proxy: self.settings.proxy.clone(),
+            ca: self.settings.ca.clone(),
+            configuration: Configuration {
+                modules: self.settings.modules.clone(),
+                environment: self.settings.environment.clone(),
+                secret_names: self.secrets.names(),
+                secrets: Some(self.secrets.clone()),
+            },
             state_folder: self.settings.state_folder.clone(),
             store: self.store.clone(),
             logins: self.settings.logins.clone(),

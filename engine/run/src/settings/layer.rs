@@ -156,6 +156,25 @@ impl<'a> Layers<'a> {
         secrets
     }
 
+    /// What modules are configured with; a nearer value of a name replaces a farther one.
+    pub(super) fn modules(&mut self) -> BTreeMap<String, Map<String, Value>> {
+        let mut modules = BTreeMap::<String, Map<String, Value>>::new();
+        let mut settings = BTreeMap::new();
+        for file in self.files.iter().rev() {
+            for (module, values) in &file.config.modules {
+                let merged = modules.entry(module.clone()).or_default();
+                for (name, node) in values {
+                    let key = format!("modules.{module}.{name}");
+                    let setting = Setting { key, value: node.to_json(), origin: file.origin(node.span) };
+                    settings.insert((module.clone(), name.clone()), setting);
+                    merged.insert(name.clone(), node.to_json());
+                }
+            }
+        }
+        self.settings.extend(settings.into_values());
+        modules
+    }
+
     /// Configured folders of skills, nearest first.
     pub(super) fn skills(&mut self) -> Vec<SkillFolder> {
         let mut folders = Vec::new();
@@ -222,7 +241,7 @@ impl<'a> Layers<'a> {
 
     /// A variable that looks like a setting and is none would be ignored in silence.
     fn refuse_unknown_variables(&mut self) {
-        const SECTIONS: [&str; 3] = ["AA_STORE_", "AA_LIMITS_", "AA_EPHEMERAL_"];
+        const SECTIONS: [&str; 4] = ["AA_STORE_", "AA_LIMITS_", "AA_EPHEMERAL_", "AA_HTTP_"];
         for (name, text) in self.environment {
             let ours = SECTIONS.iter().any(|section| name.starts_with(section));
             if !ours || self.known.contains(name) {

@@ -71,12 +71,17 @@ const MODULES: &[(&str, &str)] = &[
 impl BuiltIn {
     pub(crate) fn new(launcher: Arc<Launcher>, options: &ToolboxOptions) -> Self {
         Self {
-            web: Arc::new(Web::new(options.proxy.clone(), options.output_bytes)),
+            web: Arc::new(Web::new(options.proxy.clone(), options.ca.clone(), options.output_bytes)),
             local: ephemeral::Local::new(&options.state_folder, launcher.clone(), options.ephemeral.clone()),
             memory: Memory::new(options.store.clone()),
             login: Arc::new(Login { launcher: launcher.clone(), logins: options.logins.clone() }),
             launcher,
         }
+    }
+
+    /// The way out that all HTTP tools share.
+    pub(crate) fn web(&self) -> Arc<Web> {
+        self.web.clone()
     }
 
     /// The tool of a canonical name.
@@ -122,6 +127,8 @@ mod tests {
             environment: Environment::default(),
             output_bytes: 1,
             proxy: None,
+            ca: None,
+            configuration: Default::default(),
             state_folder: PathBuf::new(),
             store: LazyStore::default(),
             ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },

@@ -11,6 +11,8 @@ fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
         environment: Environment::default(),
         output_bytes: 1000,
         proxy: None,
+        ca: None,
+        configuration: Default::default(),
         state_folder: PathBuf::new(),
         store: LazyStore::default(),
         ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },

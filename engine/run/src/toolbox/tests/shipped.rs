@@ -38,6 +38,8 @@ static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
         environment: Environment::new(path.chain(own)),
         output_bytes: 8 * 1024 * 1024,
         proxy: None,
+        ca: None,
+        configuration: Default::default(),
         state_folder: "/nonexistent".into(),
         store: LazyStore::default(),
         logins: crate::tool::Logins::default(),

@@ -33,6 +33,8 @@ mod schemas;
 mod skill_check;
 /// Every shipped skill planned and drawn.
 mod skill_plan;
+/// Shipped tools against servers that speak the services' routes and errors.
+mod services;
 /// What `aa skill run` prints, returns, and how it ends.
 mod skill_run;
 /// Every shipped skill, on real data.

@@ -1,5 +1,6 @@
 //! A project of its own for each test, and the `aa` binary in it.
 
+pub(crate) mod services;
 pub(crate) mod terminal;
 
 use std::ffi::{OsStr, OsString};

@@ -13,6 +13,7 @@ use super::native::invalid;
 use super::{CallContext, ToolError};
 
 /// A tool of a module: its face, what was compiled of it, and what its module is configured with.
+#[derive(Clone)]
 pub(crate) struct Declared {
     pub(crate) spec: Arc<ToolSpec>,
     pub(crate) common: Common,

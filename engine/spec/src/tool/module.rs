@@ -51,7 +51,7 @@ use serde_json::Value;
 pub use self::config::Setting;
 pub use self::example::{Example, Recorded};
 pub use self::http::{
-    Auth, AuthForm, Basic, Breaker, Cursor, Failure, Fields, Limits, Method, Named, Offset, Page, Paginate,
+    Auth, AuthForm, Basic, Breaker, Cursor, Failure, Fields, First, Limits, Method, Named, Offset, Page, Paginate,
     Request, Service,
 };
 pub use self::parameter::{Parameter, Parameters};

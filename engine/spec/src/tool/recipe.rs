@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub use self::doubt::doubts;
 use super::ErrorKind;
-pub use self::http::{Auth, Body, Breaker, Failure, Http, Limits, Next, Pages, PathPart, Piece, Service, Target};
+pub use self::http::{Auth, Body, Breaker, Failure, First, Http, Limits, Next, Pages, PathPart, Piece, Service, Target};
 pub use self::reading::Reading;
 pub use self::run::{Part, Run};
 use super::module::{self, KeyPlace, Module, ModuleTool, Setting};
@@ -127,7 +127,14 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn compile(module: &Module, tool: &ModuleTool, source: &Source) -> Result<Recipe, Vec<Diagnostic>> {
-    let mut compiler = Compiler { module, tool, source, config: BTreeSet::new(), diagnostics: Vec::new() };
+    let mut compiler = Compiler {
+        module,
+        tool,
+        source,
+        config: BTreeSet::new(),
+        found: Vec::new(),
+        diagnostics: Vec::new(),
+    };
     let recipe = compiler.recipe();
     if compiler.diagnostics.is_empty() { Ok(recipe) } else { Err(compiler.diagnostics) }
 }
@@ -180,6 +187,8 @@ struct Compiler<'a> {
     source: &'a Source,
     /// Values of the configuration that were read so far.
     config: BTreeSet<String>,
+    /// What has been found out before the request, by name.
+    found: Vec<&'a str>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -300,7 +309,8 @@ impl Compiler<'_> {
         for path in paths {
             let name = path.split(['.', '[']).next().unwrap_or(path);
             let is_argument = known.args && self.tool.input.get(name).is_some();
-            if is_argument || CONTEXT.contains(&name) || known.more.contains(&name) {
+            let is_found = known.args && self.found.contains(&name);
+            if is_argument || is_found || CONTEXT.contains(&name) || known.more.contains(&name) {
                 continue;
             }
             if name == CONFIG && !self.module.config.is_empty() {
@@ -309,6 +319,7 @@ impl Compiler<'_> {
                 let message = format!("`{name}` is no argument of `{}`", self.tool.name.value);
                 let problem = Diagnostic::error("unknown-reference", self.source, span, message);
                 let names = self.tool.input.names().chain(CONTEXT).chain(known.more.iter().copied());
+                let names = names.chain(self.found.iter().copied());
                 self.diagnostics.push(problem.suggest(name, names));
             } else {
                 let message = format!("`{path}` is not known to the whole module");

@@ -29,12 +29,12 @@ mod resume;
 mod run_commands;
 /// Files, events and their JSON Schemas.
 mod schemas;
+/// Shipped tools against servers that speak the services' routes and errors.
+mod services;
 /// Every mistake there can be in a skill, drawn.
 mod skill_check;
 /// Every shipped skill planned and drawn.
 mod skill_plan;
-/// Shipped tools against servers that speak the services' routes and errors.
-mod services;
 /// What `aa skill run` prints, returns, and how it ends.
 mod skill_run;
 /// Every shipped skill, on real data.

@@ -64,8 +64,17 @@ fn nowhere(folder: &std::path::Path, text: &str) {
 #[test]
 fn every_recorded_example_of_a_service_is_as_it_was() {
     let aa = Aa::new();
-    let modules =
-        ["gitlab", "jira", "quay", "prometheus", "alertmanager", "kibana", "slack", "google_calendar", "github"];
+    let modules = [
+        "gitlab",
+        "jira",
+        "quay",
+        "prometheus",
+        "alertmanager",
+        "kibana",
+        "slack",
+        "google_calendar",
+        "github",
+    ];
     aa.args(["tool", "test"].iter().chain(&modules)).run().code(0);
 }
 

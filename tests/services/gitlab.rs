@@ -31,14 +31,33 @@ fn merge_requests_are_opened_listed_changed_and_merged() {
     let two = gitlab.call("gitlab_mr_list", &json!({"project": "demo/api", "limit": 2, "author": "ute"}));
     assert_eq!((two.as_array().unwrap().len(), server.asked().len()), (2, 1));
 
-    gitlab.fails("gitlab_mr_merge", &json!({"project": "demo/api", "mr_id": 1}), "permanent", "405 Method Not Allowed");
-    let ready = gitlab.call("gitlab_mr_update", &json!({"project": "demo/api", "mr_id": 1, "draft": false, "add_label": "a,b"}));
-    assert_eq!((&ready["title"], &ready["draft"], &ready["labels"]), (&json!("One"), &json!(false), &json!(["a", "b"])));
-    gitlab.fails("gitlab_mr_merge", &json!({"project": "demo/api", "mr_id": 1, "sha": "old"}), "permanent", "SHA does not match");
+    gitlab.fails(
+        "gitlab_mr_merge",
+        &json!({"project": "demo/api", "mr_id": 1}),
+        "permanent",
+        "405 Method Not Allowed",
+    );
+    let ready = gitlab.call(
+        "gitlab_mr_update",
+        &json!({"project": "demo/api", "mr_id": 1, "draft": false, "add_label": "a,b"}),
+    );
+    assert_eq!(
+        (&ready["title"], &ready["draft"], &ready["labels"]),
+        (&json!("One"), &json!(false), &json!(["a", "b"]))
+    );
+    gitlab.fails(
+        "gitlab_mr_merge",
+        &json!({"project": "demo/api", "mr_id": 1, "sha": "old"}),
+        "permanent",
+        "SHA does not match",
+    );
     let merged = gitlab.call("gitlab_mr_merge", &json!({"project": "demo/api", "mr_id": 1, "sha": "abc"}));
     assert_eq!(merged["state"], "merged");
 
-    gitlab.call("gitlab_mr_comment", &json!({"project": "demo/api", "mr_id": 2, "message": "Fine, \"really\" & ümlaut"}));
+    gitlab.call(
+        "gitlab_mr_comment",
+        &json!({"project": "demo/api", "mr_id": 2, "message": "Fine, \"really\" & ümlaut"}),
+    );
     let comments = gitlab.call("gitlab_mr_comments", &json!({"project": "demo/api", "mr_id": 2}));
     assert_eq!(comments[0]["body"], "Fine, \"really\" & ümlaut");
     let status = gitlab.call("gitlab_ci_status", &json!({"project": "demo/api", "branch": "main"}));
@@ -69,9 +88,14 @@ fn what_gitlab_refuses_is_told_apart() {
     assert_eq!(server.state().merge_requests.len(), 1, "nothing was made");
     server.state().busy = 1;
     gitlab.call("gitlab_mr_list", &place);
-    let alias = gitlab.args(&["tool", "call", "gitlab_list_mrs", "--arg", "project=demo/api"]).run().code(0).json();
+    let alias =
+        gitlab.args(&["tool", "call", "gitlab_list_mrs", "--arg", "project=demo/api"]).run().code(0).json();
     assert_eq!(alias[0]["source_branch"], "b");
-    let closed = access(&aa, &Server { url: "http://127.0.0.1:9".to_owned(), ..Server::start(GitLab::default()) }, TOKEN);
+    let closed = access(
+        &aa,
+        &Server { url: "http://127.0.0.1:9".to_owned(), ..Server::start(GitLab::default()) },
+        TOKEN,
+    );
     let said = closed.refused("gitlab_mr_list", &place);
     assert!(said.contains("(network)") && !said.contains(TOKEN), "{said}");
 }

@@ -6,7 +6,11 @@ use crate::support::services::Server;
 use crate::support::services::jira::{Jira, TOKEN};
 
 fn access<'a>(aa: &'a Aa, server: &Server<Jira>, token: &str) -> Access<'a> {
-    let env = [("JIRA_URL", server.url.clone()), ("JIRA_TOKEN", token.to_owned()), ("JIRA_PROJECT", "ABC".to_owned())];
+    let env = [
+        ("JIRA_URL", server.url.clone()),
+        ("JIRA_TOKEN", token.to_owned()),
+        ("JIRA_PROJECT", "ABC".to_owned()),
+    ];
     Access { aa, env: env.into() }
 }
 
@@ -26,7 +30,12 @@ fn an_issue_goes_its_way() {
 
     let place = json!({"issue_key": "ABC-1"});
     let refused = json!({"issue_key": "ABC-1", "status": "Done"});
-    jira.fails("jira_set_status", &refused, "not_found", "`ABC-1` is `New` and cannot go to `Done`, only to: In Progress");
+    jira.fails(
+        "jira_set_status",
+        &refused,
+        "not_found",
+        "`ABC-1` is `New` and cannot go to `Done`, only to: In Progress",
+    );
     let moved = jira.call("jira_set_status", &json!({"issue_key": "ABC-1", "status": "In Progress"}));
     assert_eq!(moved, json!({"key": "ABC-1", "status": "In Progress", "changed": true}));
     let again = jira.call("jira_transition", &json!({"issue_key": "ABC-1", "status": "In Progress"}));
@@ -43,7 +52,10 @@ fn an_issue_goes_its_way() {
 
     jira.call("jira_add_link", &json!({"from_issue": "ABC-1", "to_issue": "ABC-2", "link_type": "blocks"}));
     let link = server.state().links[0].clone();
-    assert_eq!((&link["inwardIssue"]["key"], &link["outwardIssue"]["key"]), (&json!("ABC-1"), &json!("ABC-2")));
+    assert_eq!(
+        (&link["inwardIssue"]["key"], &link["outwardIssue"]["key"]),
+        (&json!("ABC-1"), &json!("ABC-2"))
+    );
 }
 
 #[test]
@@ -56,9 +68,16 @@ fn a_search_comes_in_pages() {
     }
     server.asked();
     let found = jira.call("jira_list_issues", &json!({}));
-    let keys: Vec<&str> = found.as_array().unwrap().iter().map(|issue| issue["key"].as_str().unwrap()).collect();
+    let keys: Vec<&str> =
+        found.as_array().unwrap().iter().map(|issue| issue["key"].as_str().unwrap()).collect();
     assert_eq!((keys, server.asked().len()), (vec!["ABC-1", "ABC-2", "ABC-3"], 2));
-    assert_eq!(jira.call("jira_search", &json!({"jql": "project = ABC", "max_results": 1})).as_array().unwrap().len(), 1);
+    assert_eq!(
+        jira.call("jira_search", &json!({"jql": "project = ABC", "max_results": 1}))
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -74,7 +93,12 @@ fn what_jira_refuses_is_told_apart() {
     let nobody = json!({"issue_type": "Bug", "summary": "x", "project": "NO"});
     jira.fails("jira_create_issue", &nobody, "invalid", "valid project is required");
     jira.call("jira_create_issue", &json!({"issue_type": "Bug", "summary": "x"}));
-    jira.fails("jira_assign", &json!({"issue_key": "ABC-1", "assignee": "nobody"}), "invalid", "'nobody' does not exist");
+    jira.fails(
+        "jira_assign",
+        &json!({"issue_key": "ABC-1", "assignee": "nobody"}),
+        "invalid",
+        "'nobody' does not exist",
+    );
     let epic = json!({"issue_key": "ABC-1", "epic_key": "ABC-2"});
     jira.fails("jira_set_epic", &epic, "not_found", "Jira has no field `Epic Link`");
 }

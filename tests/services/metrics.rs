@@ -60,7 +60,8 @@ fn the_real_prometheus_is_asked() {
     let call = |tool: &str, args: Value| prometheus.call(tool, &args);
 
     eventually("an alert fires", || call("prometheus_alerts", json!({"state": "firing"}))["count"] == 1);
-    let alert = call("prometheus_alerts", json!({"severity": "critical", "namespace": "demo"}))["alerts"][0].clone();
+    let alert =
+        call("prometheus_alerts", json!({"severity": "critical", "namespace": "demo"}))["alerts"][0].clone();
     assert_eq!((&alert["name"], &alert["summary"]), (&json!("NobodyThere"), &json!("Nobody is there")));
     assert_eq!(call("prometheus_alerts", json!({"namespace": "other"}))["count"], 0);
     assert_eq!(call("prometheus_pre_deploy_check", json!({}))["critical"], json!(["NobodyThere"]));
@@ -104,19 +105,28 @@ fn the_real_alertmanager_is_asked() {
     call("http_request", body);
     let names = |silenced: bool| {
         let found = call("alertmanager_alerts", json!({"silenced": silenced}));
-        let mut names: Vec<String> = found.as_array().unwrap().iter().map(|alert| alert["name"].as_str().unwrap().to_owned()).collect();
+        let mut names: Vec<String> = found
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|alert| alert["name"].as_str().unwrap().to_owned())
+            .collect();
         names.sort();
         names
     };
     eventually("the alerts are there", || names(false) == ["DiskFull", "Slow"]);
     assert_eq!(call("alertmanager_alerts", json!({"filter_name": "Slow"})).as_array().unwrap().len(), 1);
 
-    let silence = call("alertmanager_create_silence", json!({"matchers": "alertname=DiskFull,namespace!~test.*", "duration": "1h", "comment": "Being mended"}));
+    let silence = call(
+        "alertmanager_create_silence",
+        json!({"matchers": "alertname=DiskFull,namespace!~test.*", "duration": "1h", "comment": "Being mended"}),
+    );
     eventually("it is silenced", || names(false) == ["Slow"]);
     assert_eq!(names(true), ["DiskFull", "Slow"]);
     let known = call("alertmanager_list_silences", json!({"state": "active"}));
     assert_eq!((&known[0]["id"], &known[0]["comment"]), (&silence["silence_id"], &json!("Being mended")));
-    let mut matchers: Vec<&str> = known[0]["matchers"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    let mut matchers: Vec<&str> =
+        known[0]["matchers"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
     matchers.sort_unstable();
     assert_eq!(matchers, ["alertname=DiskFull", "namespace!~test.*"]);
     call("alertmanager_delete_silence", json!({"silence_id": silence["silence_id"]}));

@@ -10,7 +10,10 @@ use crate::support::{Aa, Running, eventually};
 
 fn access<'a>(aa: &'a Aa, server: &Server<Slack>) -> Access<'a> {
     let url = format!("{}/api", server.url);
-    Access { aa, env: vec![("SLACK_API_URL", url), ("SLACK_BOT_TOKEN", BOT.into()), ("SLACK_APP_TOKEN", APP.into())] }
+    Access {
+        aa,
+        env: vec![("SLACK_API_URL", url), ("SLACK_BOT_TOKEN", BOT.into()), ("SLACK_APP_TOKEN", APP.into())],
+    }
 }
 
 /// What waits to be dealt with, as texts.
@@ -35,15 +38,21 @@ fn messages_are_sent_and_refused() {
     let aa = Aa::new();
     let server = Server::start(Slack::default());
     let slack = access(&aa, &server);
-    let sent = slack.call("slack_send_message", &json!({"target": "C01", "text": "Hello <&>", "thread_ts": "1.2"}));
+    let sent =
+        slack.call("slack_send_message", &json!({"target": "C01", "text": "Hello <&>", "thread_ts": "1.2"}));
     assert_eq!(sent["channel"], "C01");
     assert_eq!(server.state().sent, [json!({"channel": "C01", "text": "Hello <&>", "thread_ts": "1.2"})]);
-    slack.fails("slack_send_message", &json!({"target": "C404", "text": "x"}), "not_found", "channel_not_found");
+    slack.fails(
+        "slack_send_message",
+        &json!({"target": "C404", "text": "x"}),
+        "not_found",
+        "channel_not_found",
+    );
     slack.fails("slack_get_user", &json!({"user_id": "U9"}), "not_found", "user_not_found");
     let reaction = |emoji: &str| json!({"channel_id": "C01", "timestamp": "1.2", "emoji": emoji});
     assert_eq!(slack.call("slack_add_reaction", &reaction("eyes")), json!({"added": false}));
     slack.fails("slack_add_reaction", &reaction("no-such"), "invalid", "invalid_name");
-    slack.fails("slack_post_team", &json!({"text": "x"}), "not_found", "SLACK_TEAM_CHANNEL");
+    slack.fails("slack_post_team", &json!({"text": "x"}), "invalid", "SLACK_TEAM_CHANNEL");
     let mut wrong = access(&aa, &server);
     wrong.env[1].1 = "xoxb-wrong".into();
     wrong.fails("slack_send_message", &json!({"target": "C01", "text": "x"}), "auth", "invalid_auth");
@@ -54,18 +63,29 @@ fn polls_hear_everything_once_and_marks_last() {
     let aa = Aa::new();
     let server = Server::start(Slack::default());
     let slack = access(&aa, &server);
-    server.state().messages.push(json!({"type": "message", "user": "U01", "text": "long ago", "ts": "1000000000.000001"}));
+    server
+        .state()
+        .messages
+        .push(json!({"type": "message", "user": "U01", "text": "long ago", "ts": "1000000000.000001"}));
     slack.args(&["listen", "slack", "--once"]).run().code(0).stderr_contains("nothing new");
     for text in ["one", "two", "three"] {
         server.state().say(text);
     }
     let bot = json!({"type": "message", "subtype": "bot_message", "bot_id": "B1", "text": "beep", "ts": "3000000000.000001"});
     server.state().messages.push(bot);
-    slack.args(&["listen", "slack", "--once"]).run().code(0).stdout("1  C01  ute: one\n2  C01  ute: two\n3  C01  ute: three\n");
+    slack
+        .args(&["listen", "slack", "--once"])
+        .run()
+        .code(0)
+        .stdout("1  C01  ute: one\n2  C01  ute: two\n3  C01  ute: three\n");
     slack.args(&["listen", "slack", "--once"]).run().code(0).stdout("");
     assert_eq!(waiting(&slack), ["one", "two", "three"]);
     let asked = server.asked();
-    assert_eq!(asked.iter().filter(|asked| asked.ends_with("users.info")).count(), 1, "people are remembered");
+    assert_eq!(
+        asked.iter().filter(|asked| asked.ends_with("users.info")).count(),
+        1,
+        "people are remembered"
+    );
 
     let pending = slack.call("slack_get_pending", &json!({"limit": 1}));
     let first = &pending["pending"][0];
@@ -86,7 +106,8 @@ fn a_socket_hears_everything_once_through_kills_cuts_and_renewals() {
     let connections = |count: u32| eventually("it connects", || server.state().connections >= count);
     let acknowledged = |count: usize| {
         eventually("everything is acknowledged", || {
-            let acknowledged: std::collections::BTreeSet<_> = server.state().acknowledged.iter().cloned().collect();
+            let acknowledged: std::collections::BTreeSet<_> =
+                server.state().acknowledged.iter().cloned().collect();
             acknowledged.len() >= count
         });
     };
@@ -138,9 +159,15 @@ fn without_socket_mode_polls_stand_in() {
     let server = Server::start(Slack::default());
     let mut slack = access(&aa, &server);
     let running = listen(&slack);
-    eventually("it has looked once", || server.asked().iter().any(|asked| asked.ends_with("conversations.history")));
+    eventually("it has looked once", || {
+        server.asked().iter().any(|asked| asked.ends_with("conversations.history"))
+    });
     // While one listens, another cannot.
-    slack.args(&["listen", "slack", "--once"]).run().code(1).stderr_contains("another process listens for `slack` already");
+    slack
+        .args(&["listen", "slack", "--once"])
+        .run()
+        .code(1)
+        .stderr_contains("another process listens for `slack` already");
     server.state().say("while there is no socket");
     eventually("a poll finds it", || !waiting(&slack).is_empty());
     running.signal(Signal::INT);

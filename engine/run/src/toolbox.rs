@@ -17,8 +17,8 @@ use aa_spec::diagnostic::{Diagnostic, has_errors};
 use aa_spec::name::fold;
 use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
-use aa_spec::tool::module::Module;
 use aa_spec::tool::listener;
+use aa_spec::tool::module::Module;
 use aa_spec::tool::recipe::{self, Recipe, Way};
 
 use crate::store::LazyStore;
@@ -87,11 +87,11 @@ struct Shelf {
     /// Nearest first.
     modules: Vec<Arc<Entry>>,
     launcher: Arc<Launcher>,
+    services: Arc<Services>,
+    configuration: Arc<Configuration>,
     /// Tools of other modules are not there.
     only: Option<String>,
     store: LazyStore,
-    services: Arc<Services>,
-    configuration: Arc<Configuration>,
     found: Mutex<BTreeMap<String, Option<Arc<dyn Tool>>>>,
 }
 
@@ -113,17 +113,16 @@ impl Toolbox {
     pub fn new(modules: Vec<ModuleText>, options: &ToolboxOptions) -> Self {
         let launcher = Arc::new(Launcher::new(options.environment.clone(), options.output_bytes));
         let built_in = Arc::new(BuiltIn::new(launcher.clone(), options));
-        let shelf = Shelf {
+        Self::of(Shelf {
             services: Arc::new(Services::new(built_in.web(), options.output_bytes)),
             configuration: Arc::new(options.configuration.clone()),
-            built_in,
             modules: modules.into_iter().map(Entry::new).collect(),
-            launcher,
-            only: None,
             store: options.store.clone(),
+            only: None,
             found: Mutex::default(),
-        };
-        Self::of(shelf)
+            built_in,
+            launcher,
+        })
     }
 
     fn of(shelf: Shelf) -> Self {

@@ -24,7 +24,10 @@ impl Service for GitLab {
         match request.bearer() {
             Some(TOKEN) => {}
             Some("glpat-read") if request.method != "GET" => {
-                return Reply::json(403, &json!({"error": "insufficient_scope", "error_description": "The request requires higher privileges than provided by the access token.", "scope": "api"}));
+                return Reply::json(
+                    403,
+                    &json!({"error": "insufficient_scope", "error_description": "The request requires higher privileges than provided by the access token.", "scope": "api"}),
+                );
             }
             Some("glpat-read") => {}
             _ => return Reply::message(401, "401 Unauthorized"),
@@ -35,7 +38,9 @@ impl Service for GitLab {
             return Reply { status: 429, ..busy }.header("retry-after", "0");
         }
         let (method, path) = request.route();
-        let ["api", "v4", rest @ ..] = &path[..] else { return Reply::json(404, &json!({"error": "404 Not Found"})) };
+        let ["api", "v4", rest @ ..] = &path[..] else {
+            return Reply::json(404, &json!({"error": "404 Not Found"}));
+        };
         match (method, rest) {
             ("GET", ["users"]) => users(request),
             (_, ["projects", PROJECT, rest @ ..]) => self.project(request, method, rest),
@@ -55,16 +60,21 @@ impl GitLab {
             ("PUT", ["merge_requests", iid, "merge"]) => self.merge(request, iid),
             ("GET", ["merge_requests", _, "notes"]) => page(request, &self.notes, &["sort", "order_by"]),
             ("POST", ["merge_requests", iid, "notes"]) => self.note(request, iid),
-            ("GET", ["pipelines", "latest"]) if request.param("ref") == Some("main") => {
-                Reply::ok(&json!({"id": 77, "status": "failed", "ref": "main", "sha": "abc", "source": "push"}))
-            }
+            ("GET", ["pipelines", "latest"]) if request.param("ref") == Some("main") => Reply::ok(
+                &json!({"id": 77, "status": "failed", "ref": "main", "sha": "abc", "source": "push"}),
+            ),
             ("GET", ["pipelines", "latest"]) => Reply::message(404, "404 Not Found"),
             ("GET", ["pipelines", "77", "jobs"]) => {
-                let jobs = [json!({"id": 1, "name": "build", "stage": "build", "status": "success"}), json!({"id": 2, "name": "test", "stage": "test", "status": "failed"})];
+                let jobs = [
+                    json!({"id": 1, "name": "build", "stage": "build", "status": "success"}),
+                    json!({"id": 2, "name": "test", "stage": "test", "status": "failed"}),
+                ];
                 page(request, &jobs, &[])
             }
             ("GET", ["jobs", "2", "trace"]) => Reply::text("$ make\n\u{1b}[31mFAILED\u{1b}[0m\n"),
-            ("GET", ["repository", "files", "src/a.txt", "raw"]) if request.param("ref").is_some() => Reply::text("a\n"),
+            ("GET", ["repository", "files", "src/a.txt", "raw"]) if request.param("ref").is_some() => {
+                Reply::text("a\n")
+            }
             _ => Reply::json(404, &json!({"error": "404 Not Found"})),
         }
     }
@@ -74,7 +84,9 @@ impl GitLab {
         if let Some(name) = request.stranger(&known) {
             return Reply::json(400, &json!({"error": format!("{name} is invalid")}));
         }
-        let is = |mr: &Value, name: &str, value: &Value| request.param(name).is_none_or(|wanted| value == wanted || mr.is_null());
+        let is = |mr: &Value, name: &str, value: &Value| {
+            request.param(name).is_none_or(|wanted| value == wanted || mr.is_null())
+        };
         let wanted = |mr: &&Value| {
             is(mr, "state", &mr["state"])
                 && is(mr, "author_username", &mr["author"]["username"])
@@ -85,21 +97,40 @@ impl GitLab {
     }
 
     fn create(&mut self, request: &Request) -> Reply {
-        let Some(given) = request.json() else { return Reply::json(400, &json!({"error": "source_branch is missing"})) };
-        let known = ["source_branch", "target_branch", "title", "description", "labels", "assignee_ids", "reviewer_ids", "remove_source_branch", "squash"];
+        let Some(given) = request.json() else {
+            return Reply::json(400, &json!({"error": "source_branch is missing"}));
+        };
+        let known = [
+            "source_branch",
+            "target_branch",
+            "title",
+            "description",
+            "labels",
+            "assignee_ids",
+            "reviewer_ids",
+            "remove_source_branch",
+            "squash",
+        ];
         if let Some(name) = given.as_object().unwrap().keys().find(|name| !known.contains(&name.as_str())) {
             return Reply::json(400, &json!({"error": format!("{name} is invalid")}));
         }
-        let (Some(source), Some(target)) = (given["source_branch"].as_str(), given["target_branch"].as_str()) else {
+        let (Some(source), Some(target)) = (given["source_branch"].as_str(), given["target_branch"].as_str())
+        else {
             return Reply::json(400, &json!({"error": "source_branch is missing, target_branch is missing"}));
         };
-        let open = self.merge_requests.iter().find(|mr| mr["source_branch"] == source && mr["state"] == "opened");
+        let open =
+            self.merge_requests.iter().find(|mr| mr["source_branch"] == source && mr["state"] == "opened");
         if let Some(open) = open {
-            let message = format!("Another open merge request already exists for this source branch: !{}", open["iid"]);
+            let message =
+                format!("Another open merge request already exists for this source branch: !{}", open["iid"]);
             return Reply::json(409, &json!({"message": [message]}));
         }
         let names = |ids: &Value| -> Value {
-            ids.as_array().into_iter().flatten().map(|id| json!({"username": if *id == 4 { "jan" } else { "ute" }})).collect()
+            ids.as_array()
+                .into_iter()
+                .flatten()
+                .map(|id| json!({"username": if *id == 4 { "jan" } else { "ute" }}))
+                .collect()
         };
         let title = given["title"].as_str().unwrap();
         let iid = self.merge_requests.len() + 1;
@@ -193,6 +224,11 @@ fn page(request: &Request, items: &[Value], known: &[&str]) -> Reply {
     }
     let host = &request.headers["host"];
     let path = request.path.iter().map(|segment| segment.replace('/', "%2F")).collect::<Vec<_>>().join("/");
-    let query: String = request.query.iter().filter(|(name, _)| name != "page").map(|(name, value)| format!("&{name}={value}")).collect();
+    let query: String = request
+        .query
+        .iter()
+        .filter(|(name, _)| name != "page")
+        .map(|(name, value)| format!("&{name}={value}"))
+        .collect();
     reply.header("link", format!("<http://{host}/{path}?page={}{query}>; rel=\"next\"", page + 1))
 }

@@ -16,16 +16,19 @@ pub(crate) struct Jira {
 impl Service for Jira {
     fn answer(&mut self, request: &Request) -> Reply {
         if request.bearer() != Some(TOKEN) {
-            return Reply::json(401, &json!({"message": "Client must be authenticated to access this resource.", "status-code": 401}));
+            return Reply::json(
+                401,
+                &json!({"message": "Client must be authenticated to access this resource.", "status-code": 401}),
+            );
         }
         let (method, path) = request.route();
         let ["rest", "api", "2", rest @ ..] = &path[..] else { return unknown() };
         match (method, rest) {
             ("GET", ["myself"]) => Reply::ok(&json!({"name": "ute", "displayName": "Ute"})),
             ("GET", ["field"]) => Reply::ok(&json!([{"id": "customfield_10002", "name": "Story Points"}])),
-            ("GET", ["issueLinkType"]) => {
-                Reply::ok(&json!({"issueLinkTypes": [{"id": "1", "name": "Blocks", "inward": "is blocked by", "outward": "blocks"}]}))
-            }
+            ("GET", ["issueLinkType"]) => Reply::ok(
+                &json!({"issueLinkTypes": [{"id": "1", "name": "Blocks", "inward": "is blocked by", "outward": "blocks"}]}),
+            ),
             ("POST", ["issueLink"]) => self.link(request),
             ("GET", ["search"]) => self.search(request),
             ("POST", ["issue"]) => self.create(request),
@@ -34,15 +37,21 @@ impl Service for Jira {
             ("PUT", ["issue", key, "assignee"]) => {
                 let Some(name) = request.json().map(|given| given["name"].clone()) else { return unknown() };
                 if !["ute", "jan"].iter().any(|known| name == *known) && !name.is_null() {
-                    return errors(400, &json!({"assignee": format!("User '{}' does not exist.", name.as_str().unwrap_or_default())}));
+                    return errors(
+                        400,
+                        &json!({"assignee": format!("User '{}' does not exist.", name.as_str().unwrap_or_default())}),
+                    );
                 }
                 self.one(key, |issue| {
-                    issue["fields"]["assignee"] = if name.is_null() { Value::Null } else { json!({"name": name}) };
+                    issue["fields"]["assignee"] =
+                        if name.is_null() { Value::Null } else { json!({"name": name}) };
                     Reply::empty()
                 })
             }
             ("POST", ["issue", key, "comment"]) => self.comment(request, key),
-            ("GET", ["issue", key, "transitions"]) => self.one(key, |issue| Reply::ok(&json!({"transitions": transitions(issue)}))),
+            ("GET", ["issue", key, "transitions"]) => {
+                self.one(key, |issue| Reply::ok(&json!({"transitions": transitions(issue)})))
+            }
             ("POST", ["issue", key, "transitions"]) => self.transition(request, key),
             _ => unknown(),
         }
@@ -66,14 +75,23 @@ impl Jira {
         if !["Bug", "Story"].iter().any(|kind| fields["issuetype"]["name"] == *kind) {
             return errors(400, &json!({"issuetype": "issue type is required"}));
         }
-        let known = ["project", "issuetype", "summary", "description", "labels", "priority", "customfield_10002"];
+        let known =
+            ["project", "issuetype", "summary", "description", "labels", "priority", "customfield_10002"];
         if let Some(name) = fields.as_object().unwrap().keys().find(|name| !known.contains(&name.as_str())) {
-            return errors(400, &json!({name: format!("Field '{name}' cannot be set. It is not on the appropriate screen, or unknown.")}));
+            return errors(
+                400,
+                &json!({name: format!("Field '{name}' cannot be set. It is not on the appropriate screen, or unknown.")}),
+            );
         }
         let mut fields = fields.clone();
         fields["status"] = json!({"name": "New"});
         fields["comment"] = json!({"comments": []});
-        fields["components"] = given["update"]["components"].as_array().into_iter().flatten().map(|one| one["add"].clone()).collect();
+        fields["components"] = given["update"]["components"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|one| one["add"].clone())
+            .collect();
         let key = format!("ABC-{}", self.issues.len() + 1);
         self.issues.push(json!({"id": (1000 + self.issues.len()).to_string(), "key": key, "fields": fields}));
         Reply::json(201, &json!({"id": "1000", "key": key, "self": "x"}))
@@ -118,7 +136,10 @@ impl Jira {
     fn link(&mut self, request: &Request) -> Reply {
         let Some(given) = request.json() else { return unknown() };
         if given["type"]["name"] != "Blocks" {
-            return Reply::json(404, &json!({"errorMessages": ["No issue link type with name found."], "errors": {}}));
+            return Reply::json(
+                404,
+                &json!({"errorMessages": ["No issue link type with name found."], "errors": {}}),
+            );
         }
         self.links.push(given);
         Reply { status: 201, ..Reply::empty() }
@@ -126,7 +147,10 @@ impl Jira {
 
     fn search(&self, request: &Request) -> Reply {
         if let Some(name) = request.stranger(&["jql", "maxResults", "fields", "startAt"]) {
-            return Reply::json(400, &json!({"errorMessages": [format!("unexpected parameter {name}")], "errors": {}}));
+            return Reply::json(
+                400,
+                &json!({"errorMessages": [format!("unexpected parameter {name}")], "errors": {}}),
+            );
         }
         let jql = request.param("jql").unwrap_or_default();
         if !jql.contains("project = ") && !jql.contains("assignee = ") {
@@ -152,5 +176,9 @@ fn errors(status: u16, errors: &Value) -> Reply {
 }
 
 fn unknown() -> Reply {
-    Reply { status: 404, headers: vec![("content-type", "text/html".to_owned())], body: "<html>dead link</html>".to_owned() }
+    Reply {
+        status: 404,
+        headers: vec![("content-type", "text/html".to_owned())],
+        body: "<html>dead link</html>".to_owned(),
+    }
 }

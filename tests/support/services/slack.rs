@@ -45,7 +45,9 @@ impl Service for Slack {
         let wanted = if name == "apps.connections.open" { APP } else { BOT };
         match request.bearer() {
             None => return no("not_authed"),
-            Some(token) if token != wanted && [BOT, APP].contains(&token) => return no("not_allowed_token_type"),
+            Some(token) if token != wanted && [BOT, APP].contains(&token) => {
+                return no("not_allowed_token_type");
+            }
             Some(token) if token != wanted => return no("invalid_auth"),
             _ => {}
         }
@@ -54,12 +56,14 @@ impl Service for Slack {
             ("POST", "chat.postMessage") => self.post(request),
             ("POST", "reactions.add") => react(request),
             ("GET", "users.info") => match request.param("user") {
-                Some("U01") => yes(json!({"user": {"id": "U01", "name": "ute", "real_name": "Ute", "profile": {"display_name": "ute"}}})),
+                Some("U01") => yes(
+                    json!({"user": {"id": "U01", "name": "ute", "real_name": "Ute", "profile": {"display_name": "ute"}}}),
+                ),
                 _ => no("user_not_found"),
             },
-            ("GET", "users.conversations") => {
-                yes(json!({"channels": [{"id": "C01", "name": "ops", "is_private": false}], "response_metadata": {"next_cursor": ""}}))
-            }
+            ("GET", "users.conversations") => yes(
+                json!({"channels": [{"id": "C01", "name": "ops", "is_private": false}], "response_metadata": {"next_cursor": ""}}),
+            ),
             ("GET", "conversations.history") => self.history(request),
             _ => no("unknown_method"),
         }
@@ -88,7 +92,9 @@ impl Service for Slack {
 
 /// Speaks until the connection is over.
 fn talk(state: &Mutex<Slack>, socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
-    socket.send(Message::text(json!({"type": "hello", "num_connections": 1, "connection_info": {"app_id": "A01"}}).to_string()))?;
+    socket.send(Message::text(
+        json!({"type": "hello", "num_connections": 1, "connection_info": {"app_id": "A01"}}).to_string(),
+    ))?;
     state.lock().unwrap().connections += 1;
     loop {
         let (due, refresh, cut) = {
@@ -99,24 +105,29 @@ fn talk(state: &Mutex<Slack>, socket: &mut WebSocket<TcpStream>) -> Result<(), E
             return Ok(());
         }
         if refresh {
-            socket.send(Message::text(json!({"type": "disconnect", "reason": "refresh_requested"}).to_string()))?;
+            socket.send(Message::text(
+                json!({"type": "disconnect", "reason": "refresh_requested"}).to_string(),
+            ))?;
         }
         for (envelope, event) in due {
-            let payload = json!({"type": "event_callback", "event_id": format!("Ev{envelope}"), "event": event});
+            let payload =
+                json!({"type": "event_callback", "event_id": format!("Ev{envelope}"), "event": event});
             let message = json!({"envelope_id": envelope, "type": "events_api", "accepts_response_payload": false, "payload": payload});
             socket.send(Message::text(message.to_string()))?;
         }
         match socket.read() {
             Ok(Message::Text(text)) => {
                 let answer: Value = serde_json::from_str(&text).unwrap();
-                let envelope = answer["envelope_id"].as_str().expect("only envelopes are acknowledged").to_owned();
+                let envelope =
+                    answer["envelope_id"].as_str().expect("only envelopes are acknowledged").to_owned();
                 let mut slack = state.lock().unwrap();
                 slack.waiting.retain(|(known, ..)| *known != envelope);
                 slack.acknowledged.push(envelope);
             }
             Ok(Message::Close(_)) => return Ok(()),
             Ok(_) => {}
-            Err(Error::Io(error)) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(Error::Io(error))
+                if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
             Err(error) => return Err(error),
         }
     }
@@ -151,7 +162,9 @@ impl Slack {
         let Some(socket) = self.socket.clone() else { return no("internal_error") };
         let ticket = format!("t{}", self.tickets.len() + self.connections as usize);
         self.tickets.push(ticket.clone());
-        yes(json!({"url": format!("{}/link/?ticket={ticket}&app_id=A01", socket.replace("http://", "ws://"))}))
+        yes(
+            json!({"url": format!("{}/link/?ticket={ticket}&app_id=A01", socket.replace("http://", "ws://"))}),
+        )
     }
 
     fn post(&mut self, request: &Request) -> Reply {
@@ -176,8 +189,10 @@ impl Slack {
         }
         let oldest = request.param("oldest").unwrap_or_default();
         // Newest first, two a page.
-        let found: Vec<&Value> = self.messages.iter().rev().filter(|message| message["ts"].as_str().unwrap() > oldest).collect();
-        let from: usize = request.param("cursor").map_or(0, |cursor| cursor.strip_prefix("at:").unwrap().parse().unwrap());
+        let found: Vec<&Value> =
+            self.messages.iter().rev().filter(|message| message["ts"].as_str().unwrap() > oldest).collect();
+        let from: usize =
+            request.param("cursor").map_or(0, |cursor| cursor.strip_prefix("at:").unwrap().parse().unwrap());
         let more = found.len() > from + 2;
         let shown: Vec<_> = found.into_iter().skip(from).take(2).collect();
         let next = if more { format!("at:{}", from + 2) } else { String::new() };

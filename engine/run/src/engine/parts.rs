@@ -156,6 +156,7 @@ impl Parts {
                 environment: self.settings.environment.clone(),
                 secret_names: self.secrets.names(),
                 secrets: Some(self.secrets.clone()),
+                standing_in: false,
             },
             state_folder: self.settings.state_folder.clone(),
             store: self.store.clone(),

@@ -14,7 +14,6 @@ use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::KeyPlace;
 use aa_spec::tool::recipe::Http;
 use async_trait::async_trait;
-use reqwest::Url;
 use serde_json::{Map, Value};
 
 use self::answer::Said;
@@ -24,6 +23,7 @@ use self::outgoing::Outgoing;
 use super::declared::Declared;
 use super::http::Web;
 use super::http::client::Answer;
+use super::replay::{HttpReplay, StandIn};
 use super::{CallContext, Tool, ToolError};
 
 /// A tool that sends requests.
@@ -40,13 +40,19 @@ pub(crate) struct Services {
     hosts: Hosts,
     /// Most bytes of one answer.
     limit: usize,
-    /// Where requests go instead of to their hosts.
-    stand_in: Option<Url>,
+    /// What was recorded, in the place of every host.
+    stand_in: Option<StandIn>,
 }
 
 impl Services {
     pub(crate) fn new(web: Arc<Web>, limit: usize) -> Self {
         Self { web, hosts: Hosts::default(), limit, stand_in: None }
+    }
+
+    /// The same with what was recorded in the place of every host.
+    pub(crate) fn replaying(&self, replay: HttpReplay) -> Self {
+        let stand_in = Some(StandIn::new(replay));
+        Self { web: Arc::clone(&self.web), hosts: Hosts::default(), limit: self.limit, stand_in }
     }
 }
 

@@ -24,9 +24,16 @@ pub struct Configuration {
     pub secret_names: Vec<String>,
     /// Opens secrets.
     pub secrets: Option<Arc<dyn Secrets>>,
+    /// Nothing is looked up: every value is its default, or stands for one.
+    pub standing_in: bool,
 }
 
 impl Configuration {
+    /// The configuration of a call that is replayed: the same on every machine.
+    pub(crate) fn recorded() -> Self {
+        Self { standing_in: true, ..Self::default() }
+    }
+
     /// The wanted values of a module. Secret ones are hidden in all that comes back from the call.
     ///
     /// # Errors
@@ -52,6 +59,9 @@ impl Configuration {
         setting: &Setting,
         context: &CallContext,
     ) -> Result<Value, ToolError> {
+        if self.standing_in {
+            return Ok(stand_in(module, name, setting));
+        }
         let written = self.modules.get(module).and_then(|values| values.get(name));
         let variable = setting.env.as_ref().map(|env| env.value.as_str());
         let given = variable.and_then(|variable| self.environment.get(variable));
@@ -80,7 +90,8 @@ impl Configuration {
         let place = format!("`modules.{module}.{name}` of the configuration");
         let template = Template::parse(written).map_err(|error| invalid(format!("{place}: {error}")))?;
         if setting.secret && template.is_constant() {
-            let message = format!("{place} is secret and must not be written there; write `{{{{ secrets.NAME }}}}`");
+            let message =
+                format!("{place} is secret and must not be written there; write `{{{{ secrets.NAME }}}}`");
             return Err(invalid(message));
         }
         let mut scope = Scope::default();
@@ -123,6 +134,18 @@ pub(super) fn hide(context: &CallContext, name: &str, value: &Value) -> Result<(
         return Ok(());
     }
     (context.conceal)(name, &text).map_err(|why| invalid(format!("`{name}` cannot be used: {why}")))
+}
+
+/// What a value is while a call is replayed.
+fn stand_in(module: &str, name: &str, setting: &Setting) -> Value {
+    let is_url = name == "url" || name.ends_with("_url");
+    match &setting.default {
+        Some(default) => default.to_json(),
+        None if setting.secret => format!("recorded-{name}").into(),
+        None if is_url => format!("https://{}.invalid", aa_spec::name::fold(module).replace('_', "-")).into(),
+        None if setting.optional => Value::Null,
+        None => name.into(),
+    }
 }
 
 fn missing(module: &str, name: &str, variable: Option<&str>) -> ToolError {

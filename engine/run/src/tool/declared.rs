@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aa_spec::template::{EvalError, Expression, Missing, Scope, Template};
 use aa_spec::tool::module::KeyPlace;
-use aa_spec::tool::recipe::{Common, Each};
+use aa_spec::tool::recipe::Common;
 use aa_spec::tool::{ErrorKind, ToolSpec};
 use serde_json::{Map, Value, json};
 
@@ -64,15 +64,17 @@ impl Declared {
         Ok(args)
     }
 
-    /// The tool's value: `result` item by item, and then as `value` says.
+    /// The tool's value: the result, or what `each` and `value` make of it.
     pub(super) fn finish(&self, mut scope: Scope, mut result: Value) -> Result<Value, ToolError> {
-        scope.set("result", &result);
         if let Some(each) = &self.common.each {
-            result = made_of_each(each, &scope)?;
             scope.set("result", &result);
+            result = render(each, &scope, Missing::Null)?.unwrap_or_default();
         }
         let value = match &self.common.value {
-            Some(template) => render(template, &scope, Missing::Null)?.unwrap_or_default(),
+            Some(template) => {
+                scope.set("result", &result);
+                render(template, &scope, Missing::Null)?.unwrap_or_default()
+            }
             None => result,
         };
         self.check_output(&value)?;
@@ -88,27 +90,6 @@ impl Declared {
             ToolError::new(ErrorKind::Permanent, message).details(json!({"result": value}))
         })
     }
-}
-
-fn made_of_each(each: &Each, scope: &Scope) -> Result<Value, ToolError> {
-    let list = match &each.of {
-        Some(of) => eval(of, scope)?,
-        None => scope.json("result").transpose().map_err(unfit)?.unwrap_or_default(),
-    };
-    let Value::Array(items) = list else {
-        let of = each.of.as_ref().map_or("result", Expression::source);
-        let message = format!("`each` makes something of the items of a list, and `{of}` is none");
-        return Err(ToolError::new(ErrorKind::Permanent, message));
-    };
-    let mut made = Vec::with_capacity(items.len());
-    for item in items {
-        let mut scope = scope.child();
-        scope.set("item", &item);
-        if each.when.as_ref().map_or(Ok(true), |when| when.is_true(&scope)).map_err(unfit)? {
-            made.push(render(&each.value, &scope, Missing::Null)?.unwrap_or_default());
-        }
-    }
-    Ok(Value::Array(made))
 }
 
 pub(super) fn render(

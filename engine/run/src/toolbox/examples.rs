@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use aa_spec::source::Source;
+use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::example::Recorded;
 use aa_spec::tool::module::{Example, Module, ModuleTool};
-use aa_spec::tool::ToolSpec;
 use aa_spec::tool::recipe::{self, Recipe, Way};
 
 use super::{Entry, Shelf, Toolbox};
+use crate::tool::api::Api;
+use crate::tool::configuration::Configuration;
 use crate::tool::declared::Declared;
-use crate::tool::replay::{CommandReplay, Witness};
+use crate::tool::replay::{CommandReplay, HttpReplay, Witness};
 use crate::tool::{Tool, command};
 
 /// A tool of a module with its examples.
@@ -71,15 +73,20 @@ impl Shelf {
         witness: &Witness,
     ) -> Option<Arc<dyn Tool>> {
         let Recipe { way, common } = recipe::compile(module, tool, &of.source).ok()?;
-        let configuration = self.configuration.clone();
+        let configuration = Arc::new(Configuration::recorded());
         let declared = Declared { spec: of.spec.clone(), common, configuration };
-        match (recorded, way) {
-            (Recorded::Command(recorded), Way::Run(run)) => {
+        match (way, recorded) {
+            (Way::Run(run), Recorded::Command(recorded)) => {
                 let replay = CommandReplay { recorded: recorded.clone(), witness: witness.clone() };
                 let launcher = Arc::new(self.launcher.replaying(replay));
                 Some(Arc::new(command::Command { declared, run: *run, launcher }))
             }
-            // The check refuses it for tools that run a command.
+            (Way::Http(http), Recorded::Http(recorded)) => {
+                let replay = HttpReplay { recorded: recorded.clone(), witness: witness.clone() };
+                let services = Arc::new(self.services.replaying(replay));
+                Some(Arc::new(Api { declared, http: *http, services }))
+            }
+            // The check refuses it.
             _ => None,
         }
     }

@@ -187,7 +187,9 @@ impl Node {
             (Self::List(nodes), Value::Array(items)) => {
                 nodes.iter().zip(items).for_each(|(node, item)| node.prune(item));
             }
-            (Self::Each(each), Value::Array(items)) => items.iter_mut().for_each(|item| each.value().prune(item)),
+            (Self::Each(each), Value::Array(items)) => {
+                items.iter_mut().for_each(|item| each.value().prune(item))
+            }
             _ => {}
         }
     }

@@ -29,7 +29,7 @@
 //!       path: "/api/v4/projects/{project}/merge_requests"
 //!       query: {state: "{{ state }}", per_page: 100}
 //!       paginate: {link: true}
-//!     each: {value: {id: "{{ item.iid }}", title: "{{ item.title }}"}}
+//!     value: {each: result, as: mr, value: {id: "{{ mr.iid }}", title: "{{ mr.title }}"}}
 //! ```
 //!
 //! An argument of a tool is optional when it has a `default` or says `optional: true`;
@@ -51,8 +51,8 @@ use serde_json::Value;
 pub use self::config::Setting;
 pub use self::example::{Example, Recorded};
 pub use self::http::{
-    Auth, AuthForm, Basic, Breaker, Cursor, Failure, Fields, First, Limits, Method, Named, Offset, Page, Paginate,
-    Request, Service,
+    Auth, AuthForm, Basic, Breaker, Cursor, Failure, Fields, First, Limits, Method, Named, Offset, Page,
+    Paginate, Request, Service,
 };
 pub use self::parameter::{Parameter, Parameters};
 pub use self::result::{FieldType, Lines, Pick, ResultForm};
@@ -165,13 +165,13 @@ pub struct ModuleTool {
     /// it is JSON, else text, and with `paginate` the list of all items.
     #[serde(default)]
     pub result: Option<ResultForm>,
-    /// Makes something else of every item of a list; `result` is the list of what it makes.
+    /// Makes a list of the list that came back, item by item; `value` then reads it as `result`.
     #[serde(default)]
     pub each: Option<Each>,
     /// Makes the value of the tool, when it is not `result` as it is: a value with templates over
     /// the arguments, `result` and, of a command, `exit_code`, `stdout` and `stderr`, of a request,
-    /// `body`, `status` and `headers`. A mapping
-    /// `{each: EXPRESSION, as: NAME, if: EXPRESSION, value: …}` makes a list of a list.
+    /// `body`, `status` and `headers`. A mapping `{each: EXPRESSION, as: NAME, if: EXPRESSION, value: …}`
+    /// makes a list of a list.
     #[serde(default)]
     pub value: Option<Node>,
     /// Which exit codes are a success, and what the others mean.
@@ -234,6 +234,21 @@ pub struct Exit {
     pub kinds: BTreeMap<i32, ErrorKind>,
 }
 
+/// Makes something of every item of a list.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "EachItem")]
+pub struct Each {
+    /// Expression that gives the list (default `result`), over what `value` may read.
+    #[serde(default)]
+    pub of: Option<Spanned<String>>,
+    /// Keeps only items for which this is true: an expression over `item` as well.
+    #[serde(default)]
+    pub when: Option<Spanned<String>>,
+    /// What each becomes: a value with templates over `item` as well.
+    pub value: Node,
+}
+
 /// Tells one error apart.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -258,20 +273,6 @@ pub enum KeyPlace {
     Env(Spanned<String>),
     /// In this header of the request.
     Header(Spanned<String>),
-}
-
-/// Makes something else of every item of a list.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Each {
-    /// Expression that gives the list (default `result`).
-    #[serde(default)]
-    pub of: Option<Spanned<String>>,
-    /// Keeps only items for which this is true: an expression over `item` and what `value` may read.
-    #[serde(default)]
-    pub when: Option<Spanned<String>>,
-    /// What each becomes: a value with templates over `item` and what the tool's `value` may read.
-    pub value: Node,
 }
 
 impl Default for Exit {

@@ -12,10 +12,12 @@ use regex::Regex;
 use serde_json::Value;
 
 pub use self::doubt::doubts;
-use super::ErrorKind;
-pub use self::http::{Auth, Body, Breaker, Failure, First, Http, Limits, Next, Pages, PathPart, Piece, Service, Target};
+pub use self::http::{
+    Auth, Body, Breaker, Failure, First, Http, Limits, Next, Pages, PathPart, Piece, Service, Target,
+};
 pub use self::reading::Reading;
 pub use self::run::{Part, Run};
+use super::ErrorKind;
 use super::module::{self, KeyPlace, Module, ModuleTool, Setting};
 use crate::diagnostic::Diagnostic;
 use crate::name;
@@ -66,25 +68,14 @@ pub struct Common {
     pub timeout_ms: Option<u64>,
     /// How its output becomes a value, when the tool says so.
     pub result: Option<Reading>,
-    /// Makes something else of every item of a list.
-    pub each: Option<Each>,
+    /// Makes another list of it, item by item.
+    pub each: Option<Template>,
     /// Makes the tool's value of it, over the arguments, [`CONTEXT`] and how it ended.
     pub value: Option<Template>,
     /// Tells errors apart by what the other side said; the first match decides.
     pub errors: Vec<Rule>,
     /// Where it takes the idempotency key.
     pub idempotency_key: Option<KeyPlace>,
-}
-
-/// Makes something else of every item of a list.
-#[derive(Clone, Debug)]
-pub struct Each {
-    /// Gives the list; `None` for the result.
-    pub of: Option<Expression>,
-    /// Keeps an item when it is true.
-    pub when: Option<Expression>,
-    /// What an item becomes, over `item` and what the value may read.
-    pub value: Template,
 }
 
 /// Tells one error apart.
@@ -213,7 +204,7 @@ impl<'a> Known<'a> {
 
 impl Compiler<'_> {
     fn recipe(&mut self) -> Recipe {
-        self.check_arguments();
+        self.check_parameters();
         self.check_key_place();
         let way = match &self.tool.http {
             Some(request) => Way::Http(Box::new(self.http(request))),
@@ -231,34 +222,48 @@ impl Compiler<'_> {
         let timeout = tool.timeout.as_ref().or_else(|| service.and_then(|http| http.timeout.as_ref()));
         let timeout_ms = timeout.and_then(|text| self.duration(text));
         let result = tool.result.as_ref().map(|form| self.reading(form));
-        let each = tool.each.as_ref().and_then(|each| self.each(each, &ending));
+        let each = tool.each.as_ref().and_then(|each| self.each(each, Known::and(&ending)));
         let value = tool.value.as_ref().and_then(|node| self.template(node, Known::and(&ending)));
         // Last, because what is compiled before says what is read.
         let used = |(name, _): &(&String, &Setting)| self.config.contains(*name);
         let config = module.config.iter().filter(used).map(|(name, setting)| (name.clone(), setting.clone()));
         let config = config.collect();
-        Common { config, timeout_ms, result, each, value, errors, idempotency_key: tool.idempotency_key.clone() }
+        let idempotency_key = tool.idempotency_key.clone();
+        Common { config, timeout_ms, result, each, value, errors, idempotency_key }
     }
 
-    fn each(&mut self, each: &module::Each, ending: &[&str]) -> Option<Each> {
-        let with_item: Vec<&str> = ending.iter().copied().chain(["item"]).collect();
-        Some(Each {
-            of: each.of.as_ref().and_then(|of| self.expression(of, Known::and(ending))),
-            when: each.when.as_ref().and_then(|when| self.expression(when, Known::and(&with_item))),
-            value: self.template(&each.value, Known::and(&with_item))?,
-        })
+    /// The same as a mapping of `each` in a value.
+    fn each(&mut self, each: &module::Each, known: Known<'_>) -> Option<Template> {
+        let of = each.of.as_ref().map_or("result", |of| of.value.as_str());
+        let mut json = serde_json::json!({"each": of, "value": each.value.to_json()});
+        if let Some(when) = &each.when {
+            json["if"] = when.value.as_str().into();
+        }
+        self.parsed(Template::parse_lists(&json), &json, each.value.span, known)
     }
 
     fn text(&mut self, text: &Spanned<String>, known: Known<'_>) -> Option<Template> {
         self.parse(&Value::String(text.value.clone()), text.span, known)
     }
 
+    /// A template that may make lists of lists.
     fn template(&mut self, node: &Node, known: Known<'_>) -> Option<Template> {
-        self.parse(&node.to_json(), node.span, known)
+        let json = node.to_json();
+        self.parsed(Template::parse_lists(&json), &json, node.span, known)
     }
 
     fn parse(&mut self, json: &Value, span: Span, known: Known<'_>) -> Option<Template> {
-        match Template::parse_lists(json) {
+        self.parsed(Template::parse(json), json, span, known)
+    }
+
+    fn parsed(
+        &mut self,
+        template: Result<Template, SyntaxError>,
+        json: &Value,
+        span: Span,
+        known: Known<'_>,
+    ) -> Option<Template> {
+        match template {
             Ok(template) if template.has_python() => {
                 self.error("bad-template", span, PYTHON);
                 None
@@ -343,16 +348,6 @@ impl Compiler<'_> {
         self.diagnostics.push(problem.suggest(name, self.module.config.keys().map(String::as_str)));
     }
 
-    fn check_arguments(&mut self) {
-        self.check_parameters();
-        for (parameter, _) in &self.tool.input.0 {
-            if parameter.value == CONFIG && !self.module.config.is_empty() {
-                let message = "`config` is what templates of this module call its configuration";
-                self.error("reserved-name", parameter.span, message);
-            }
-        }
-    }
-
     /// Names and other names of arguments can be names, and none means two arguments.
     fn check_parameters(&mut self) {
         let own = self.tool.input.0.iter().map(|(name, _)| name);
@@ -368,6 +363,15 @@ impl Compiler<'_> {
                         .hint("a name and an alias stand for one argument each"),
                 );
             }
+        }
+        self.check_config_is_free();
+    }
+
+    fn check_config_is_free(&mut self) {
+        let taken = self.tool.input.0.iter().find(|(name, _)| name.value == CONFIG);
+        if let Some((name, _)) = taken.filter(|_| !self.module.config.is_empty()) {
+            let message = "`config` is what templates of this module call its configuration";
+            self.error("reserved-name", name.span, message);
         }
     }
 

@@ -37,7 +37,8 @@ impl Api {
         }
         match &first.missing {
             Some((message, kind)) if value.is_null() => {
-                let message = text(message, scope)?.unwrap_or_else(|| format!("there is no `{}`", first.name));
+                let message =
+                    text(message, scope)?.unwrap_or_else(|| format!("there is no `{}`", first.name));
                 Err(ToolError::new(*kind, message))
             }
             _ => Ok(value),

@@ -35,6 +35,10 @@ impl Services {
         limits: Limits,
         breaker: Breaker,
     ) -> Result<Answer, ToolError> {
+        if self.stand_in.is_some() {
+            // What was recorded has no budget and is asked once.
+            return bounded(context, self.attempt(outgoing)).await?;
+        }
         let host = self.hosts.of(&origin(&outgoing.url));
         for made in 0.. {
             let ticket = bounded(context, host.enter(limits, context.deadline)).await??;
@@ -46,7 +50,9 @@ impl Services {
             {
                 host.pause(wait);
             }
-            let Some(wait) = wait.filter(|_| made < outgoing.retries && !host.is_open()) else { return result };
+            let Some(wait) = wait.filter(|_| made < outgoing.retries && !host.is_open()) else {
+                return result;
+            };
             if context.deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
                 return result;
             }
@@ -84,9 +90,15 @@ impl Services {
     }
 
     async fn once(&self, outgoing: &Outgoing, hop: &Hop) -> Result<Answer, ToolError> {
-        let client = self.web.client(&outgoing.route, false)?;
         let url = outgoing.full_url(&hop.url);
-        let mut sending = client.request(hop.method.clone(), self.actual(&url));
+        let mut sending = match &self.stand_in {
+            Some(stand_in) => {
+                // Neither proxy nor certificates are asked for.
+                let client = self.web.straight()?;
+                client.request(hop.method.clone(), instead(stand_in.url().await?, &url))
+            }
+            None => self.web.client(&outgoing.route, false)?.request(hop.method.clone(), url.clone()),
+        };
         if outgoing.is_home(&url) {
             sending = sending.headers(outgoing.credentials.clone());
         }
@@ -102,15 +114,14 @@ impl Services {
         answer.url = shown(&url);
         Ok(answer)
     }
+}
 
-    /// Where a request really goes.
-    fn actual(&self, url: &Url) -> Url {
-        let Some(stand_in) = &self.stand_in else { return url.clone() };
-        let mut actual = stand_in.clone();
-        actual.set_path(url.path());
-        actual.set_query(url.query());
-        actual
-    }
+/// The same request to where a recording is replayed.
+fn instead(stand_in: &Url, url: &Url) -> Url {
+    let mut actual = stand_in.clone();
+    actual.set_path(url.path());
+    actual.set_query(url.query());
+    actual
 }
 
 /// Tells what an attempt says about its host.
@@ -141,7 +152,9 @@ fn wait_after(result: &Result<Answer, ToolError>, made: u32) -> Option<Duration>
 
 /// Where an answer sends the request, if it may go there.
 fn next_hop(outgoing: &Outgoing, hop: &Hop, answer: &Answer) -> Result<Option<Hop>, ToolError> {
-    let Some(location) = answer.headers.get("location").filter(|_| outgoing.redirects) else { return Ok(None) };
+    let Some(location) = answer.headers.get("location").filter(|_| outgoing.redirects) else {
+        return Ok(None);
+    };
     let safe = matches!(hop.method, Method::GET | Method::HEAD | Method::OPTIONS);
     let method = match answer.status {
         303 if !safe => Method::GET,

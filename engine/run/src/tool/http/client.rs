@@ -104,17 +104,27 @@ impl Web {
         })
     }
 
+    /// A client that goes straight, whatever is usual.
+    pub(in crate::tool) fn straight(&self) -> Result<Client, ToolError> {
+        self.cached(Route::default(), false)
+    }
+
     /// The client for a route; what the route does not say is as usual.
     pub(in crate::tool) fn client(&self, route: &Route, follow: bool) -> Result<Client, ToolError> {
         let route = Route {
             proxy: route.proxy.clone().or_else(|| self.usual.proxy.clone()),
             ca: route.ca.clone().or_else(|| self.usual.ca.clone()),
         };
+        self.cached(route, follow)
+    }
+
+    fn cached(&self, route: Route, follow: bool) -> Result<Client, ToolError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&(route.clone(), follow)) {
             return Ok(client.clone());
         }
-        let client = build(&route, follow).map_err(|message| ToolError::new(ErrorKind::Permanent, message))?;
+        let client =
+            build(&route, follow).map_err(|message| ToolError::new(ErrorKind::Permanent, message))?;
         clients.insert((route, follow), client.clone());
         Ok(client)
     }

@@ -45,6 +45,7 @@ pub struct Service {
 /// One request and what its answer means.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "HttpRequest")]
 pub struct Request {
     /// What has to be found out first; later parts and the tool's `value` read it by its name.
     pub first: Vec<First>,

@@ -306,7 +306,8 @@ impl<'a> Compiler<'a> {
             self.error("duplicate-name", name.span, message);
         }
         if !asks && first.value.is_none() {
-            let message = format!("`{}` asks nobody (`path`, `url`) and is made of nothing (`value`)", name.value);
+            let message =
+                format!("`{}` asks nobody (`path`, `url`) and is made of nothing (`value`)", name.value);
             self.error("missing-key", name.span, message);
         }
     }
@@ -377,9 +378,8 @@ impl<'a> Compiler<'a> {
     }
 
     fn fields(&mut self, fields: &Fields, known: Known<'_>) -> Vec<(String, Template)> {
-        let compiled = |(name, node): &(Spanned<String>, Node)| {
-            Some((name.value.clone(), self.template(node, known)?))
-        };
+        let compiled =
+            |(name, node): &(Spanned<String>, Node)| Some((name.value.clone(), self.template(node, known)?));
         fields.0.iter().filter_map(compiled).collect()
     }
 
@@ -437,7 +437,8 @@ impl<'a> Compiler<'a> {
         let given = [request.json.is_some(), request.form.is_some(), request.multipart.is_some()];
         let given = given.iter().filter(|there| **there).count() + usize::from(request.body.is_some());
         if given > 1 {
-            let message = format!("`{}` can send one of `json`, `form`, `multipart`, `body`", self.tool.name.value);
+            let message =
+                format!("`{}` can send one of `json`, `form`, `multipart`, `body`", self.tool.name.value);
             self.error("stray-key", self.tool.name.span, message);
         }
         if let Some(json) = &request.json {
@@ -462,7 +463,9 @@ impl<'a> Compiler<'a> {
         let Some(path) = node.get("file") else {
             return self.template(node, Known::TOOL).map(Piece::Value);
         };
-        for (key, _) in node.entries().iter().filter(|(key, _)| !["file", "name", "type"].contains(&&*key.value)) {
+        for (key, _) in
+            node.entries().iter().filter(|(key, _)| !["file", "name", "type"].contains(&&*key.value))
+        {
             let message = format!("a file has no `{}`, only `file`, `name` and `type`", key.value);
             self.error("unknown-key", key.span, message);
         }
@@ -475,7 +478,9 @@ impl<'a> Compiler<'a> {
 
     fn pages(&mut self, paginate: &Paginate, request: &Request) -> Option<Pages> {
         let next = self.next(paginate)?;
-        if matches!(next, Next::Json(..)) && !matches!(&request.json, Some(json) if !json.entries().is_empty()) {
+        if matches!(next, Next::Json(..))
+            && !matches!(&request.json, Some(json) if !json.entries().is_empty())
+        {
             let message = format!("`{}` has no JSON mapping for the cursor to go into", self.tool.name.value);
             self.error("missing-key", self.tool.name.span, message);
         }

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::store::LazyStore;
 use crate::tool::configuration::Configuration;
 use crate::tool::process::Environment;
-use crate::tool::{CallContext, ToolError, ephemeral};
+use crate::tool::{CallContext, Logins, ToolError, ephemeral};
 use crate::toolbox::{ModuleText, Toolbox, ToolboxOptions};
 
 /// What was asked.
@@ -56,7 +56,8 @@ impl Server {
     pub(super) async fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State { replies: replies.into_iter().collect(), ..State::default() }));
+        let state =
+            Arc::new(Mutex::new(State { replies: replies.into_iter().collect(), ..State::default() }));
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             loop {
@@ -178,6 +179,7 @@ impl Module {
             state_folder: std::path::PathBuf::new(),
             store: LazyStore::default(),
             ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
+            logins: Logins::default(),
         };
         change(&mut options);
         let source = Source::new("m.yaml", text);

@@ -23,7 +23,7 @@ async fn the_link_header_is_followed() {
     .await;
     let keys = "input: {q: {default: 'a,b'}}
 http: {path: /i, query: {q: '{{ q }}', per_page: 2}, paginate: {link: true}}
-each: {value: 'n{{ item }}'}";
+value: {each: result, value: 'n{{ item }}'}";
     let module = Module::tool(&server.base, "auth: {bearer: the-token}", keys);
     assert_eq!(module.call(json!({})).await, Ok(json!(["n1", "n2", "n3"])));
     assert_eq!(server.lines(), ["GET /i?q=a%2Cb&per_page=2", "GET /i?q=a,b&page=2", "GET /i?page=3"]);

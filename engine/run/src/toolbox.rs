@@ -7,6 +7,7 @@
 
 mod examples;
 mod heal;
+mod workflow;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +31,7 @@ use crate::tool::{BuiltIn, Logins, Tool, command, ephemeral, queue};
 
 pub use self::examples::Specimen;
 pub use self::heal::HealEntry;
+pub(crate) use self::workflow::Remote;
 
 /// All tools of a process. Cheap to clone; clones share what has been parsed.
 #[derive(Clone)]
@@ -157,7 +159,7 @@ impl Toolbox {
         if let Some(known) = self.found().get(&name) {
             return known.clone();
         }
-        let tool = self.shelf.look_up(&name);
+        let tool = self.shelf.look_up(&name).or_else(|| self.own(&name));
         self.found().insert(name, tool.clone());
         tool
     }
@@ -181,7 +183,7 @@ impl Toolbox {
 
     /// Every tool, by name. Parses all modules.
     pub fn specs(&self) -> Vec<Arc<ToolSpec>> {
-        let names = BuiltIn::names().map(str::to_owned);
+        let names = BuiltIn::names().chain(workflow::NAMES).map(str::to_owned);
         let own = self.shelf.modules.iter().filter_map(|entry| entry.parsed().module.as_ref());
         let mut all: Vec<_> = names.chain(own.flat_map(tool_names)).collect();
         all.sort_unstable();
@@ -192,7 +194,7 @@ impl Toolbox {
     /// Every module that can be used, by name. Parses all modules.
     pub fn modules(&self) -> Vec<ModuleEntry> {
         let mut entries: Vec<_> = self.shelf.modules.iter().filter_map(|entry| entry.summary()).collect();
-        entries.extend(BuiltIn::modules().map(|(name, description)| ModuleEntry {
+        entries.extend(BuiltIn::modules().chain([workflow::MODULE]).map(|(name, description)| ModuleEntry {
             name: name.to_owned(),
             description: description.to_owned(),
             layer: "built in".to_owned(),

@@ -62,6 +62,11 @@ impl Parts {
         self.store.get()
     }
 
+    /// The store, for whoever may not need it.
+    pub(super) fn lazy_store(&self) -> &LazyStore {
+        &self.store
+    }
+
     /// Begins to open the store, for a run that will need it.
     pub(super) fn open_store_early(&self) {
         self.store.open_early();

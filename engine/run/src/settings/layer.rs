@@ -212,13 +212,11 @@ impl<'a> Layers<'a> {
         usual: &[&str],
     ) -> Vec<String> {
         let found = self.files.iter().find_map(|file| Some((file, of(&file.config).as_ref()?)));
-        let (command, origin) = match found {
-            Some((file, command)) => {
-                let origin = command.first().map_or(Origin::Default, |first| file.origin(first.span));
-                (command.iter().map(|part| part.value.clone()).collect(), origin)
-            }
-            None => (usual.iter().map(|part| (*part).to_owned()).collect::<Vec<String>>(), Origin::Default),
+        let Some((file, command)) = found else {
+            return usual.iter().map(|part| (*part).to_owned()).collect();
         };
+        let origin = command.first().map_or(Origin::Default, |first| file.origin(first.span));
+        let command: Vec<String> = command.iter().map(|part| part.value.clone()).collect();
         self.settings.push(Setting { key: key.to_owned(), value: json!(command), origin });
         command
     }

@@ -1,4 +1,4 @@
-//! An OpenAPI document (3.0 or 3.1) as a tool module.
+//! An `OpenAPI` document (3.0 or 3.1) as a tool module.
 //!
 //! The module is a start that people read and change, so it is plain: one tool per
 //! operation, arguments by their own names, and what cannot be said in a module is said
@@ -77,7 +77,7 @@ pub enum ImportError {
 /// Makes a module of a document.
 ///
 /// # Errors
-/// It is no OpenAPI document of a known version, or nothing in it can be a tool.
+/// It is no `OpenAPI` document of a known version, or nothing in it can be a tool.
 pub fn import(source: &Source, wanted: &Wanted) -> Result<Imported, ImportError> {
     let root = read(source)?;
     check_version(&root)?;
@@ -240,7 +240,7 @@ impl Import<'_> {
         operation: &Value,
     ) -> Option<Value> {
         let name = self.name(path, method, operation);
-        let read = Operation { document: self.document, path, method, item, operation };
+        let read = Operation { document: self.document, path, method, item, own: operation };
         let made = read.tool(&name);
         for note in made.notes {
             self.note(format!("{shown}: {note}"));

@@ -199,7 +199,7 @@ fn kind(entries: &Map<String, Value>, made: &mut Map<String, Value>) {
     }
 }
 
-/// In OpenAPI 3.0 an exclusive bound is a flag beside the bound.
+/// In `OpenAPI` 3.0 an exclusive bound is a flag beside the bound.
 fn bounds(entries: &Map<String, Value>, made: &mut Map<String, Value>) {
     for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
         match entries.get(flag) {

@@ -23,6 +23,11 @@ pub(super) struct Said {
 }
 
 impl Said {
+    /// What was not even asked.
+    pub(super) fn nothing() -> Self {
+        Self { status: 0, headers: Value::Null, body: Value::Null }
+    }
+
     /// Gives it to a scope.
     pub(super) fn enter(&self, scope: &mut Scope) {
         scope.set("status", &self.status.into());
@@ -84,7 +89,10 @@ fn error(api: &Api, answer: &Answer, said: &Said, scope: &Scope) -> ToolError {
     } else {
         format!("{} `{}` gave status {}", answer.method, answer.url, answer.status)
     };
-    let message = message.map_or(how.clone(), |message| format!("{how}: {}", shortened(&message)));
+    let message = match message {
+        Some(message) => format!("{how}: {}", shortened(&message)),
+        None => how,
+    };
     ToolError::new(kind, message).details(details(answer, rule))
 }
 

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::Api;
 use crate::cause::cause;
 use crate::tool::configuration::hide;
-use crate::tool::declared::{eval, render, text};
+use crate::tool::declared::{eval, render, text, unfit};
 use crate::tool::http::client::{Route, shown, url as url_of};
 use crate::tool::native::invalid;
 use crate::tool::{CallContext, ToolError};
@@ -216,7 +216,7 @@ fn add(path: &mut String, part: &PathPart, scope: &Scope) -> Result<(), ToolErro
     match part {
         PathPart::Text(text) => path.push_str(text),
         PathPart::Segment(expression) => {
-            path.push_str(&segment(&path_value(expression, scope)?, expression)?)
+            path.push_str(&segment(&path_value(expression, scope)?, expression)?);
         }
         PathPart::Segments(expression) => {
             let value = path_value(expression, scope)?;
@@ -280,13 +280,9 @@ fn scalar(name: &str, value: Value) -> Result<Option<String>, ToolError> {
 fn payload(body: &Body, context: &CallContext, scope: &Scope) -> Result<Payload, ToolError> {
     Ok(match body {
         Body::None => Payload::None,
-        Body::Json(template) => match render(template, scope, Missing::Fail)? {
-            Some(mut value) => {
-                leave_out(template.source(), &mut value);
-                Payload::Json(value)
-            }
-            None => Payload::None,
-        },
+        Body::Json(template) => {
+            template.render_lean(scope).map_err(unfit)?.map_or(Payload::None, Payload::Json)
+        }
         Body::Form(fields) => {
             // A form is encoded like a query, and the library has that one.
             let mut carrier = parsed("http://localhost/")?;
@@ -308,27 +304,6 @@ fn payload(body: &Body, context: &CallContext, scope: &Scope) -> Result<Payload,
     })
 }
 
-/// Leaves members out that are null and were written as one whole `{{ expression }}`.
-fn leave_out(written: &Value, value: &mut Value) {
-    let is_hole = |text: &str| text.trim().starts_with("{{") && text.trim().ends_with("}}");
-    match (written, value) {
-        (Value::Object(written), Value::Object(members)) => {
-            members.retain(|name, member| {
-                !member.is_null() || !written.get(name).and_then(Value::as_str).is_some_and(is_hole)
-            });
-            for (name, member) in members {
-                if let Some(written) = written.get(name) {
-                    leave_out(written, member);
-                }
-            }
-        }
-        (Value::Array(written), Value::Array(items)) => {
-            written.iter().zip(items).for_each(|(written, item)| leave_out(written, item));
-        }
-        _ => {}
-    }
-}
-
 fn content(
     name: &str,
     piece: &Piece,
@@ -340,7 +315,7 @@ fn content(
             let value = render(template, scope, Missing::Fail)?.unwrap_or_default();
             return Ok(scalar(name, value)?.map(Content::Text));
         }
-        Piece::File { path, name, kind } => (path, name, kind),
+        Piece::File(file) => (&file.path, &file.name, &file.kind),
     };
     let Some(path) = text(path, scope)? else { return Ok(None) };
     let path = context.resolve(Path::new(&path));

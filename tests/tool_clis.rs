@@ -85,26 +85,37 @@ fn cluster(asked: &Asked) -> Said {
     if !asked.headers.contains("authorization: bearer t-ann") {
         return status(401, "Unauthorized", "Unauthorized");
     }
-    let list = |kind: &str, item: Value| Said::json(200, &json!({"kind": kind, "apiVersion": "v1", "metadata": {}, "items": [item]}));
+    let list = |kind: &str, item: Value| {
+        Said::json(200, &json!({"kind": kind, "apiVersion": "v1", "metadata": {}, "items": [item]}))
+    };
     match (asked.method.as_str(), asked.path.as_str()) {
         ("GET", "/api") => Said::json(200, &json!({"kind": "APIVersions", "versions": ["v1"]})),
         ("GET", "/apis") => {
             let version = json!({"groupVersion": "apps/v1", "version": "v1"});
-            Said::json(200, &json!({"kind": "APIGroupList", "apiVersion": "v1",
-                "groups": [{"name": "apps", "versions": [version], "preferredVersion": version}]}))
+            Said::json(
+                200,
+                &json!({"kind": "APIGroupList", "apiVersion": "v1",
+                "groups": [{"name": "apps", "versions": [version], "preferredVersion": version}]}),
+            )
         }
         ("GET", "/api/v1") => resources("v1", &[("pods", "Pod"), ("secrets", "Secret")]),
         ("GET", "/apis/apps/v1") => resources("apps/v1", &[("deployments", "Deployment")]),
         ("GET", "/api/v1/namespaces/billing/pods") => list("PodList", pod()),
         ("GET", "/api/v1/namespaces/billing/pods/api-1") => Said::json(200, &pod()),
-        ("GET", "/api/v1/namespaces/billing/pods/api-1/log") => Said(200, "text/plain", b"one\ntwo\n".to_vec()),
-        ("DELETE", "/api/v1/namespaces/billing/pods/api-1") => Said::json(200, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})),
+        ("GET", "/api/v1/namespaces/billing/pods/api-1/log") => {
+            Said(200, "text/plain", b"one\ntwo\n".to_vec())
+        }
+        ("DELETE", "/api/v1/namespaces/billing/pods/api-1") => {
+            Said::json(200, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
+        }
         ("GET", "/api/v1/namespaces/billing/secrets/database") => Said::json(
             200,
             &json!({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "database"}, "data": {"user": "YW5u"}}),
         ),
         ("GET", "/apis/apps/v1/namespaces/billing/deployments") => list("DeploymentList", deployment()),
-        ("GET" | "PATCH", "/apis/apps/v1/namespaces/billing/deployments/api") => Said::json(200, &deployment()),
+        ("GET" | "PATCH", "/apis/apps/v1/namespaces/billing/deployments/api") => {
+            Said::json(200, &deployment())
+        }
         ("GET" | "PATCH" | "PUT", "/apis/apps/v1/namespaces/billing/deployments/api/scale") => Said::json(
             200,
             &json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": {"name": "api", "namespace": "billing"},
@@ -135,14 +146,18 @@ fn kubectl_reads_a_cluster() {
     aa.args(["tool", "call", "kubectl_logs", "--args", &logs.to_string()]).run().code(0).stdout("one\ntwo");
     assert!(server.asked().iter().any(|one| one.path.ends_with("/log") && one.query.contains("tailLines=2")));
     let secret = json!({"secret_name": "database", "key": "user", "namespace": "billing"});
-    aa.args(["tool", "call", "kubectl_get_secret_value", "--args", &secret.to_string()]).run().code(0).stdout("ann");
+    aa.args(["tool", "call", "kubectl_get_secret_value", "--args", &secret.to_string()])
+        .run()
+        .code(0)
+        .stdout("ann");
 }
 
 #[test]
 fn kubectl_changes_a_cluster() {
     let server = Server::new(cluster);
     let aa = clusters(&server, closed_port());
-    let scaled = ok(&aa, "kubectl_scale", &json!({"deployment": "api", "replicas": 3, "namespace": "billing"}));
+    let scaled =
+        ok(&aa, "kubectl_scale", &json!({"deployment": "api", "replicas": 3, "namespace": "billing"}));
     assert_eq!(scaled, json!({"deployment": "api", "replicas": 3}));
     ok(&aa, "kubectl_rollout_restart", &json!({"deployment_name": "api", "namespace": "billing"}));
     ok(&aa, "kubectl_delete_pod", &json!({"pod_name": "api-1", "namespace": "billing", "force": true}));
@@ -174,7 +189,9 @@ fn make_makes_targets() {
     let aa = Aa::new().file("Makefile", "check:\n\t@echo checked\nslow:\n\tsleep 60\nbad:\n\tfalse\n");
     let made = ok(&aa, "make_target", &json!({"repo": ".", "target": "check"}));
     assert_eq!(made, json!({"target": "check", "output": "checked"}));
-    assert!(fails(&aa, "make_target", &json!({"repo": ".", "target": "chekc"})).contains("failed (not_found)"));
+    assert!(
+        fails(&aa, "make_target", &json!({"repo": ".", "target": "chekc"})).contains("failed (not_found)")
+    );
     assert!(fails(&aa, "make_target", &json!({"repo": ".", "target": "bad"})).contains("failed (permanent)"));
     let slow = fails(&aa, "make_target", &json!({"repo": ".", "target": "slow", "timeout": 1}));
     assert!(slow.contains("failed (timeout)"), "{slow}");
@@ -206,14 +223,20 @@ fn docker_speaks_to_a_daemon() {
     assert!(list.query.contains("all=1") && list.query.contains("shop"), "{list:?}");
     let nothing = call("docker_exec", json!({"container": "nothing", "command": ["true"]}));
     nothing.code(1).stderr_contains("failed (not_found)");
-    let gone = aa.args(["tool", "call", "docker_ps"]).env("DOCKER_HOST", format!("tcp://127.0.0.1:{}", closed_port()));
+    let gone = aa
+        .args(["tool", "call", "docker_ps"])
+        .env("DOCKER_HOST", format!("tcp://127.0.0.1:{}", closed_port()));
     gone.run().code(1).stderr_contains("failed (network)");
 }
 
 /// Calls a tool with the linters on the path.
 fn lint(aa: &Aa, tool: &str, args: &Value) -> Value {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python-tools/bin");
-    assert!(folder.join("flake8").is_file(), "there are no linters in {}; tests/run installs them", folder.display());
+    assert!(
+        folder.join("flake8").is_file(),
+        "there are no linters in {}; tests/run installs them",
+        folder.display()
+    );
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     aa.args(["tool", "call", tool, "--args", &args.to_string()]).env("PATH", path).run().code(0).json()
 }
@@ -231,7 +254,10 @@ fn linters_find_what_is_wrong() {
     assert_eq!(mended["unformatted"], json!([]));
     assert!(aa.text("a.py").contains("x = {1}"));
     let yaml = lint(&aa, "lint_yaml", &json!({"repo": ".", "path_filter": "a.yaml"}));
-    assert!(yaml.as_array().unwrap().iter().all(|one| one["file"] == "a.yaml" && one["rule"].is_string()), "{yaml}");
+    assert!(
+        yaml.as_array().unwrap().iter().all(|one| one["file"] == "a.yaml" && one["rule"].is_string()),
+        "{yaml}"
+    );
     let docker = lint(&aa, "lint_dockerfile", &json!({"repo": "."}));
     assert_eq!(docker[0]["code"], "DL3006");
 }
@@ -246,5 +272,8 @@ fn tests_and_scans_of_python_are_summed_up() {
     assert!(ran["summary"].as_str().unwrap().starts_with("1 failed, 1 passed in "), "{ran}");
     assert!(ran["coverage"].as_i64().unwrap() > 0, "{ran}");
     let scan = lint(&aa, "security_scan", &json!({"repo": "."}));
-    assert!(scan.as_array().unwrap().iter().any(|one| one["test"] == "B602" && one["severity"] == "HIGH"), "{scan}");
+    assert!(
+        scan.as_array().unwrap().iter().any(|one| one["test"] == "B602" && one["severity"] == "HIGH"),
+        "{scan}"
+    );
 }

@@ -21,6 +21,8 @@ mod debug_tool;
 mod heal;
 /// Every help page, completions, and what is said when arguments make no sense.
 mod help;
+/// Tool modules over HTTP.
+mod http_modules;
 /// What is remembered, from the terminal.
 mod memory_commands;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.

@@ -118,6 +118,10 @@ fn pages(shipped: &Shipped) -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
     for module in &shipped.modules {
         let tools = shipped.of(&module.name);
+        // A module may have nothing but rules for healing.
+        if tools.is_empty() {
+            continue;
+        }
         let (name, what) = (&module.name, cell(&module.description));
         let _ = writeln!(index, "| [{name}]({name}.md) | {what} | {} |", tools.len());
         pages.insert(format!("{name}.md"), page(module, &tools, shipped));

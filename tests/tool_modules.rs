@@ -73,7 +73,10 @@ fn a_new_module_over_http_works_at_once() {
     });
     let call = |path: &str| {
         let words = ["tool", "call", "shop_get", "-a", path];
-        aa.args(words).env("SHOP_URL", format!("http://127.0.0.1:{}/api", server.port())).env("SHOP_TOKEN", "t-1").run()
+        aa.args(words)
+            .env("SHOP_URL", format!("http://127.0.0.1:{}/api", server.port()))
+            .env("SHOP_TOKEN", "t-1")
+            .run()
     };
     assert_eq!(call("path=users/7").code(0).json(), json!({"id": 7, "bearer": true}));
     call("path=users/8").code(1).stderr_contains("failed (not_found)");

@@ -36,7 +36,11 @@ pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Exit, Failure
     printer.data(&shown);
     printer.say(format_args!("{} written; try it:", printer.err.mark(Mark::Done)));
     printer.say(format_args!("  aa tool test {module}"));
-    let call = if args.http.is_some() { "get --arg path=…".to_owned() } else { format!("count --arg file={shown}") };
+    let call = if args.http.is_some() {
+        "get --arg path=…".to_owned()
+    } else {
+        format!("count --arg file={shown}")
+    };
     printer.say(format_args!("  aa tool call {}_{call}", fold(module)));
     Ok(Exit::Ok)
 }
@@ -48,7 +52,9 @@ fn text(args: &NewArgs) -> Result<String, Failure> {
     let Some(url) = &args.http else { return Ok(named(COMMAND)) };
     let base = url.trim_end_matches('/');
     let Some((_, place)) = base.split_once("://").filter(|(scheme, place)| {
-        ["http", "https"].contains(scheme) && !place.is_empty() && !place.contains(['"', '\\', ' ', '{', '?', '#'])
+        ["http", "https"].contains(scheme)
+            && !place.is_empty()
+            && !place.contains(['"', '\\', ' ', '{', '?', '#'])
     }) else {
         return Err(Failure::usage(format!("`{url}` is no address of an HTTP API"))
             .hint("write it like `https://api.example.org/v2`"));

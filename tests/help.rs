@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 40] = [
+const COMMANDS: [&str; 49] = [
     "",
     "skill",
     "skill run",
@@ -37,6 +37,15 @@ const COMMANDS: [&str; 40] = [
     "heal accept",
     "heal stats",
     "heal reset",
+    "memory",
+    "memory get",
+    "memory set",
+    "memory list",
+    "memory search",
+    "memory import",
+    "memory export",
+    "memory stats",
+    "memory patterns",
     "listen",
     "config",
     "config check",

@@ -15,6 +15,7 @@ mod clock;
 mod heals;
 mod inbox;
 mod lines;
+mod mistakes;
 mod veil;
 
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
+use crate::mistake::Watch;
 use crate::store::{Lease, Request, Store, StoreError};
 use crate::tool::Tool;
 
@@ -67,6 +69,8 @@ pub struct Drive {
     pub watchers: mpsc::UnboundedSender<Notice>,
     /// What to do when only a person can move the run on.
     pub park: Park,
+    /// Warns of mistakes that repeat, and learns from failures; absent where nothing is real.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// Why a run is driven.
@@ -170,6 +174,7 @@ pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
     driver.calls.kill_all().await;
     driver.blocks.kill_all().await;
     driver.heals.drop_all().await;
+    driver.finish_watch().await;
     result
 }
 
@@ -312,7 +317,12 @@ impl Driver {
         while let Some(command) = self.run.machine.poll(self.now()) {
             match command {
                 Command::Record(body) => self.record(body, None)?,
-                order => self.orders.push(order),
+                order => {
+                    if let Command::Call(call) = &order {
+                        self.warn(call)?;
+                    }
+                    self.orders.push(order);
+                }
             }
             if began.elapsed() >= SLICE {
                 return Ok(true);
@@ -434,8 +444,11 @@ impl Driver {
 
     fn settle(&mut self, ended: Ended) -> Result<(), StoreError> {
         self.lines.forget(&ended.step);
-        let body = self.run.machine.settle(&ended.step, ended.result, self.now());
+        let now = self.now();
+        let error = self.lesson(&ended);
+        let body = self.run.machine.settle(&ended.step, ended.result, now);
         let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
+        self.learn(ended.call.as_deref(), error.as_ref(), &body);
         self.record(body, None)
     }
 
@@ -478,7 +491,7 @@ impl Driver {
     fn show(&mut self, line: Line) -> Result<(), StoreError> {
         if self.calls.is_running(&line.step) && self.lines.is_due(&line.step, self.now()) {
             let message = lines::shortened(&line.text);
-            self.record(Body::StepProgress { step: line.step.clone(), message }, None)?;
+            self.record(Body::StepProgress { step: line.step.clone(), message, mistake: None }, None)?;
         }
         self.tell(Notice::Line { step: line.step, line: line.text });
         Ok(())

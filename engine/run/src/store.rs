@@ -20,8 +20,10 @@ pub use heal::{Entrance, HealRecord};
 use journal::{Birth, Takeover};
 pub use lazy::LazyStore;
 pub use listeners::{Heard, Marked, Pending};
-pub use memory::{Change, Changed, MemoryEntry};
+pub use memory::{Change, Changed, Imported, MemoryEntry};
 use opening::Opening;
+pub(crate) use passages::terms;
+pub use passages::{Hit, Wanted};
 use reader::Reader;
 use row::Entry;
 use writer::Writer;
@@ -34,8 +36,10 @@ mod journal;
 mod lazy;
 mod listeners;
 mod memory;
+mod mistakes;
 mod opening;
 mod owner;
+mod passages;
 mod projection;
 mod reader;
 mod row;
@@ -57,6 +61,8 @@ struct Parts {
     blobs: Arc<Blobs>,
     reader: Reader,
     writer: Writer,
+    /// Mistakes as they were known when this process last created or took over a run.
+    mistakes: mistakes::Known,
 }
 
 /// How to open a store.

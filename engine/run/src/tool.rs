@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 mod built_in;
+mod code;
 pub(crate) mod command;
 pub mod configuration;
 pub(crate) mod declared;
@@ -9,12 +10,14 @@ mod diagnosis;
 pub mod ephemeral;
 mod file;
 mod http;
+mod knowledge;
 mod login;
 mod memory;
 pub(crate) mod native;
 mod net;
 mod plain;
 pub mod process;
+mod project;
 pub(crate) mod queue;
 pub mod replay;
 mod shell;
@@ -31,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::built_in::BuiltIn;
 pub use self::login::Logins;
 pub(crate) use self::memory::known_issues;
+pub(crate) use self::memory::{Key, shape};
 pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};
 

@@ -18,8 +18,8 @@ use aa_spec::diagnostic::{Diagnostic, has_errors};
 use aa_spec::name::fold;
 use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
-use aa_spec::tool::module::Module;
 use aa_spec::tool::listener;
+use aa_spec::tool::module::Module;
 use aa_spec::tool::recipe::{self, Recipe, Way};
 
 use crate::store::LazyStore;

@@ -46,6 +46,7 @@ pub(super) struct Shared {
 }
 
 struct Running {
+    call: Arc<Call>,
     cancel: CancellationToken,
     task: AbortHandle,
 }
@@ -53,6 +54,7 @@ struct Running {
 /// The end of a call.
 pub(super) struct Ended {
     pub(super) step: StepPath,
+    pub(super) call: Option<Arc<Call>>,
     pub(super) result: Result<Value, StepError>,
 }
 
@@ -95,9 +97,10 @@ impl Calls {
     pub(super) fn start(&mut self, call: Call) {
         let cancel = CancellationToken::new();
         let step = call.step.clone();
-        let task = self.tasks.spawn(make_hidden(Arc::clone(&self.shared), call, cancel.clone()));
+        let call = Arc::new(call);
+        let task = self.tasks.spawn(make_hidden(Arc::clone(&self.shared), Arc::clone(&call), cancel.clone()));
         self.step_of.insert(task.id(), step.clone());
-        self.running.insert(step, Running { cancel, task });
+        self.running.insert(step, Running { call, cancel, task });
     }
 
     /// Asks a call to stop.
@@ -143,8 +146,8 @@ impl Calls {
         };
         // Every task is put down when it is started.
         let step = self.step_of.remove(&id).unwrap_or_else(|| StepPath(String::new()));
-        self.running.remove(&step);
-        Ended { step, result }
+        let call = self.running.remove(&step).map(|running| running.call);
+        Ended { step, call, result }
     }
 }
 
@@ -164,15 +167,18 @@ fn broken(error: JoinError) -> StepError {
 }
 
 /// One call, with nothing secret in what comes back.
-async fn make_hidden(shared: Arc<Shared>, call: Call, cancel: CancellationToken) -> Result<Value, StepError> {
-    let tool = call.tool.clone();
-    let mut result = make(&shared, call, cancel).await;
+async fn make_hidden(
+    shared: Arc<Shared>,
+    call: Arc<Call>,
+    cancel: CancellationToken,
+) -> Result<Value, StepError> {
+    let mut result = make(&shared, &call, cancel).await;
     match &mut result {
         Ok(value) => shared.veil.hide_value(value),
         Err(error) => {
             shared.veil.hide_error(error);
             if let Some(healer) = &shared.means.healer {
-                healer.advise(&tool, error).await;
+                healer.advise(&call.tool, error).await;
             }
         }
     }
@@ -180,11 +186,11 @@ async fn make_hidden(shared: Arc<Shared>, call: Call, cancel: CancellationToken)
 }
 
 /// One call, from waiting for its turn to its result.
-async fn make(shared: &Arc<Shared>, call: Call, cancel: CancellationToken) -> Result<Value, StepError> {
+async fn make(shared: &Arc<Shared>, call: &Call, cancel: CancellationToken) -> Result<Value, StepError> {
     let Some(tool) = (shared.means.tools)(&call.tool) else {
         return Err(StepError::new(ErrorKind::NotFound, format!("there is no tool `{}`", call.tool)));
     };
-    let deadline = shared.deadline(&call);
+    let deadline = shared.deadline(call);
     let prepared = async {
         // The semaphore is never closed; a call without a permit would only be one too many.
         let permit = Arc::clone(&shared.means.permits).acquire_owned().await.ok();
@@ -197,7 +203,7 @@ async fn make(shared: &Arc<Shared>, call: Call, cancel: CancellationToken) -> Re
             return Err(StepError::new(ErrorKind::Timeout, "the time was over before the call could be made"));
         }
     };
-    let context = shared.context(&call, deadline, cancel);
+    let context = shared.context(call, deadline, cancel);
     limited(shared, tool, &context, (args, deadline)).await
 }
 

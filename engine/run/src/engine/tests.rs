@@ -13,6 +13,7 @@ use crate::settings::Surroundings;
 
 mod asking;
 mod crashing;
+mod mistaking;
 mod reloading;
 mod remembering;
 

@@ -93,7 +93,7 @@ impl Judge<'_> {
     /// Calls the tool with what was recorded in the place of its service.
     async fn replay(&self, toolbox: &Toolbox, recorded: &Recorded) -> Vec<Fault> {
         let witness = Witness::default();
-        let Some(tool) = toolbox.replay(self.of, recorded, &witness) else {
+        let Some(tool) = toolbox.replay(self.of, self.example, &witness) else {
             return vec![self.fault("recorded", self.example.args.span, "this tool cannot be replayed")];
         };
         let context = CallContext { idempotency_key: KEY.to_owned(), ..CallContext::detached("/") };

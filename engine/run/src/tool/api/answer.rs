@@ -23,6 +23,11 @@ pub(super) struct Said {
 }
 
 impl Said {
+    /// What was not even asked.
+    pub(super) fn nothing() -> Self {
+        Self { status: 0, headers: Value::Null, body: Value::Null }
+    }
+
     /// Gives it to a scope.
     pub(super) fn enter(&self, scope: &mut Scope) {
         scope.set("status", &self.status.into());
@@ -34,7 +39,8 @@ impl Said {
 /// What was said, or the error that it means.
 pub(super) fn judge(api: &Api, answer: &Answer, scope: &Scope) -> Result<Said, ToolError> {
     let ok = &api.http.ok;
-    let success = if ok.is_empty() { (200..300).contains(&answer.status) } else { ok.contains(&answer.status) };
+    let success =
+        if ok.is_empty() { (200..300).contains(&answer.status) } else { ok.contains(&answer.status) };
     let body = if success && api.declared.common.result.is_none() { answer.body()? } else { lenient(answer) };
     let headers = answer.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
     let said = Said { status: answer.status, headers: Value::Object(headers.collect()), body };
@@ -112,13 +118,18 @@ fn details(answer: &Answer, rule: Option<&Rule>) -> Value {
 /// Where services put what they have to say about a failure.
 fn usual_message(body: &Value) -> Option<String> {
     const KEYS: [&str; 9] = [
-        "message", "error_message", "error_description", "errorMessages", "detail", "error", "errors", "reason",
+        "message",
+        "error_message",
+        "error_description",
+        "errorMessages",
+        "detail",
+        "error",
+        "errors",
+        "reason",
         "title",
     ];
     match body {
-        Value::Object(entries) => {
-            KEYS.iter().filter_map(|key| entries.get(*key)).find_map(said_in)
-        }
+        Value::Object(entries) => KEYS.iter().filter_map(|key| entries.get(*key)).find_map(said_in),
         Value::String(text) if !text.trim_start().starts_with('<') => {
             text.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
         }

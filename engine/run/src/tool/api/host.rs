@@ -145,7 +145,8 @@ impl Host {
 
     fn left_alone(&self) -> ToolError {
         let state = self.state();
-        let left = state.open_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        let left =
+            state.open_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
         let message = format!(
             "`{}` has failed {} times in a row ({}) and is left alone for {} s",
             self.origin,

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::Api;
 use crate::cause::cause;
 use crate::tool::configuration::hide;
-use crate::tool::declared::{eval, render, text};
+use crate::tool::declared::{eval, render, text, unfit};
 use crate::tool::http::client::{Route, shown, url as url_of};
 use crate::tool::native::invalid;
 use crate::tool::{CallContext, ToolError};
@@ -61,7 +61,8 @@ pub(super) enum Content {
 impl Outgoing {
     pub(super) fn new(api: &Api, context: &CallContext, scope: &Scope) -> Result<Self, ToolError> {
         let http = &api.http;
-        let base = http.service.base.as_ref().map(|base| needed(base, scope, "the service's `base`")).transpose()?;
+        let base =
+            http.service.base.as_ref().map(|base| needed(base, scope, "the service's `base`")).transpose()?;
         let mut url = target(&http.target, base.as_deref(), scope)?;
         append(&mut url, &pairs(&http.query, scope)?);
         let mut outgoing = Self {
@@ -214,7 +215,9 @@ fn target(target: &Target, base: Option<&str>, scope: &Scope) -> Result<Url, Too
 fn add(path: &mut String, part: &PathPart, scope: &Scope) -> Result<(), ToolError> {
     match part {
         PathPart::Text(text) => path.push_str(text),
-        PathPart::Segment(expression) => path.push_str(&segment(&path_value(expression, scope)?, expression)?),
+        PathPart::Segment(expression) => {
+            path.push_str(&segment(&path_value(expression, scope)?, expression)?)
+        }
         PathPart::Segments(expression) => {
             let value = path_value(expression, scope)?;
             let segments: Result<Vec<_>, _> =
@@ -230,7 +233,9 @@ fn path_value(expression: &Expression, scope: &Scope) -> Result<String, ToolErro
         Value::String(text) if !text.is_empty() => Ok(text),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(boolean) => Ok(boolean.to_string()),
-        _ => Err(invalid(format!("`{}` is part of a path and must be text or a number", expression.source()))),
+        _ => {
+            Err(invalid(format!("`{}` is part of a path and must be text or a number", expression.source())))
+        }
     }
 }
 
@@ -275,7 +280,9 @@ fn scalar(name: &str, value: Value) -> Result<Option<String>, ToolError> {
 fn payload(body: &Body, context: &CallContext, scope: &Scope) -> Result<Payload, ToolError> {
     Ok(match body {
         Body::None => Payload::None,
-        Body::Json(template) => render(template, scope, Missing::Fail)?.map_or(Payload::None, Payload::Json),
+        Body::Json(template) => {
+            template.render_lean(scope).map_err(unfit)?.map_or(Payload::None, Payload::Json)
+        }
         Body::Form(fields) => {
             // A form is encoded like a query, and the library has that one.
             let mut carrier = parsed("http://localhost/")?;
@@ -330,9 +337,9 @@ async fn form(parts: &[(String, Content)]) -> Result<Form, ToolError> {
                 })?;
                 let part = part.file_name(name.clone());
                 let part = match kind {
-                    Some(kind) => part
-                        .mime_str(kind)
-                        .map_err(|_| invalid(format!("`{kind}` is no media type")))?,
+                    Some(kind) => {
+                        part.mime_str(kind).map_err(|_| invalid(format!("`{kind}` is no media type")))?
+                    }
                     None => part,
                 };
                 form.part(field.clone(), part)

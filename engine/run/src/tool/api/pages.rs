@@ -8,9 +8,9 @@ use aa_spec::tool::recipe::{Next, Pages};
 use reqwest::Url;
 use serde_json::Value;
 
+use super::Api;
 use super::answer::Said;
 use super::outgoing::{Outgoing, Payload, origin};
-use super::Api;
 use crate::tool::declared::{eval, unfit};
 use crate::tool::http::client::{Answer, shown};
 use crate::tool::native::invalid;
@@ -49,16 +49,8 @@ pub(super) async fn all(
     pages: &Pages,
 ) -> Result<All, ToolError> {
     let wanted = wanted(pages.limit.as_ref(), scope)?;
-    let mut walk = Walk {
-        api,
-        pages,
-        outgoing,
-        scope,
-        number: 1,
-        items: Vec::new(),
-        bytes: 0,
-        asked: BTreeSet::new(),
-    };
+    let mut walk =
+        Walk { api, pages, outgoing, scope, number: 1, items: Vec::new(), bytes: 0, asked: BTreeSet::new() };
     walk.ask_for_first();
     loop {
         let (answer, said) = api.ask(context, &walk.outgoing, scope).await?;
@@ -176,8 +168,11 @@ impl Walk<'_> {
         let failed = |why: String| ToolError::new(ErrorKind::Permanent, why);
         let url: Url = url.map_err(|_| failed("the URL of the next page is none".to_owned()))?;
         if origin(&url) != origin(&self.outgoing.url) {
-            let message =
-                format!("the next page of `{}` is on another host: `{}`", shown(&self.outgoing.url), shown(&url));
+            let message = format!(
+                "the next page of `{}` is on another host: `{}`",
+                shown(&self.outgoing.url),
+                shown(&url)
+            );
             return Err(failed(message));
         }
         self.outgoing.url = url;

@@ -50,7 +50,9 @@ impl Services {
             {
                 host.pause(wait);
             }
-            let Some(wait) = wait.filter(|_| made < outgoing.retries && !host.is_open()) else { return result };
+            let Some(wait) = wait.filter(|_| made < outgoing.retries && !host.is_open()) else {
+                return result;
+            };
             if context.deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
                 return result;
             }
@@ -150,7 +152,9 @@ fn wait_after(result: &Result<Answer, ToolError>, made: u32) -> Option<Duration>
 
 /// Where an answer sends the request, if it may go there.
 fn next_hop(outgoing: &Outgoing, hop: &Hop, answer: &Answer) -> Result<Option<Hop>, ToolError> {
-    let Some(location) = answer.headers.get("location").filter(|_| outgoing.redirects) else { return Ok(None) };
+    let Some(location) = answer.headers.get("location").filter(|_| outgoing.redirects) else {
+        return Ok(None);
+    };
     let safe = matches!(hop.method, Method::GET | Method::HEAD | Method::OPTIONS);
     let method = match answer.status {
         303 if !safe => Method::GET,

@@ -19,8 +19,7 @@ fn tool(keys: &str) -> Command {
     let (module, problems) = recipe::check(&source);
     assert_eq!(problems, [], "{}", source.text);
     let module = module.unwrap();
-    let Recipe { way: Way::Run(run), common } =
-        recipe::compile(&module, &module.tools[0], &source).unwrap()
+    let Recipe { way: Way::Run(run), common } = recipe::compile(&module, &module.tools[0], &source).unwrap()
     else {
         panic!("it is a command")
     };

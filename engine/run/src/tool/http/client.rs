@@ -123,7 +123,8 @@ impl Web {
         if let Some(client) = clients.get(&(route.clone(), follow)) {
             return Ok(client.clone());
         }
-        let client = build(&route, follow).map_err(|message| ToolError::new(ErrorKind::Permanent, message))?;
+        let client =
+            build(&route, follow).map_err(|message| ToolError::new(ErrorKind::Permanent, message))?;
         clients.insert((route, follow), client.clone());
         Ok(client)
     }

@@ -5,17 +5,18 @@ use serde_json::Value;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
 use crate::test::{MATCHERS, check_matchers};
-use crate::tool::module::{Example, ModuleTool, Recorded};
+use crate::tool::module::{Example, Module, ModuleTool, Recorded};
 use crate::yaml::{Kind, Node, Spanned};
 
 /// Arguments fit, and what is expected could be what the tool gives.
-pub(super) fn check(tool: &ModuleTool, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn check(module: &Module, tool: &ModuleTool, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
     let input = tool.input.schema();
     for example in &tool.examples {
         let mut checker = Checker { source, diagnostics };
         if let Err(message) = crate::input::fits(&input, &example.args.to_json()) {
             checker.error(example.args.span, message, "");
         }
+        checker.config(module, example);
         checker.recorded(tool, example);
         if let Some(expect) = &example.expect {
             checker.expect(tool, example, expect);
@@ -34,6 +35,15 @@ impl Checker<'_> {
         self.diagnostics.push(if hint.is_empty() { problem } else { problem.hint(hint) });
     }
 
+    fn config(&mut self, module: &Module, example: &Example) {
+        for (name, value) in &example.config {
+            if !module.config.contains_key(name) {
+                let message = format!("the module has nothing called `{name}` in its `config`");
+                self.error(value.span, message, "");
+            }
+        }
+    }
+
     fn recorded(&mut self, tool: &ModuleTool, example: &Example) {
         let at = example.args.span;
         match &example.recorded {
@@ -48,9 +58,13 @@ impl Checker<'_> {
                 self.error(at, "`exchanges` are of tools that ask a service over HTTP", "this one has `run`");
             }
             Some(Recorded::Command(_)) if tool.http.is_some() => {
-                self.error(at, "`run` is recorded of tools that run a command", "this one has `http`: record `exchanges`");
+                self.error(
+                    at,
+                    "`run` is recorded of tools that run a command",
+                    "this one has `http`: record `exchanges`",
+                );
             }
-            Some(Recorded::Http(http)) if http.exchanges.is_empty() => {
+            Some(Recorded::Http(http)) if http.exchanges.is_empty() && !may_ask_nobody(tool) => {
                 self.error(at, "`exchanges` of a recorded example holds none", "");
             }
             Some(_) => {}
@@ -109,4 +123,9 @@ fn wrong_kind(expected: &Node, schema: &Value, kind: &str) -> Option<(Span, Stri
         one => one == kind,
     };
     if allowed { None } else { unfit(expected, schema) }
+}
+
+/// Whether a call may end without a request.
+fn may_ask_nobody(tool: &ModuleTool) -> bool {
+    tool.http.as_ref().is_some_and(|request| request.r#if.is_some() || !request.first.is_empty())
 }

@@ -45,7 +45,8 @@ impl Compiler<'_> {
     pub(super) fn run(&mut self) -> Run {
         let (module, tool) = (self.module, self.tool);
         if tool.run.is_empty() {
-            let message = format!("`{}` has neither a command (`run`) nor a request (`http`)", tool.name.value);
+            let message =
+                format!("`{}` has neither a command (`run`) nor a request (`http`)", tool.name.value);
             self.error("missing-key", tool.name.span, message);
         }
         if let Some(KeyPlace::Header(name)) = &tool.idempotency_key {
@@ -95,7 +96,8 @@ impl Compiler<'_> {
         for path in template.references() {
             let name = path.strip_prefix("config.").unwrap_or_default();
             if self.module.config.get(name).is_some_and(|setting| setting.secret) {
-                let message = format!("everybody on the machine can read a command line, and `{path}` is secret");
+                let message =
+                    format!("everybody on the machine can read a command line, and `{path}` is secret");
                 self.error("secret-in-command", text.span, message);
             }
         }

@@ -58,7 +58,11 @@ async fn json_forms_and_text_are_sent() {
             "application/json",
             r#"{"a":"x&y=ü","l":[1,2],"in":{"t":"n2"},"x":null}"#,
         ),
-        ("form: {a: '{{ a }}', n: '{{ n }}', l: '{{ l }}'}", "application/x-www-form-urlencoded", "a=x%26y%3D%C3%BC&l=1&l=2"),
+        (
+            "form: {a: '{{ a }}', n: '{{ n }}', l: '{{ l }}'}",
+            "application/x-www-form-urlencoded",
+            "a=x%26y%3D%C3%BC&l=1&l=2",
+        ),
         ("body: 'say {{ a }}'", "text/plain; charset=utf-8", "say x&y=ü"),
         ("body: '<a/>'\n  headers: {Content-Type: text/xml}", "text/xml", "<a/>"),
     ];
@@ -88,7 +92,8 @@ http:
     let asked = &server.asked()[0];
     assert!(asked.headers["content-type"].starts_with("multipart/form-data; boundary="));
     assert!(asked.headers.contains_key("content-length"), "the length is known without reading the files");
-    for part in ["name=\"title\"\r\n\r\na \"b\"\r\n", "filename=\"build.log\"", "text/x-log", "line\nline\n"] {
+    for part in ["name=\"title\"\r\n\r\na \"b\"\r\n", "filename=\"build.log\"", "text/x-log", "line\nline\n"]
+    {
         assert!(asked.body.contains(part), "{part}: {}", &asked.body[..500]);
     }
     assert!(!asked.body.contains("note"), "null leaves a part out");
@@ -100,7 +105,8 @@ http:
 #[tokio::test]
 async fn the_answer_becomes_a_value() {
     let body = r#"{"total": 2, "users": [{"id": 1, "name": {"first": "A"}}, {"id": 2, "name": null}]}"#;
-    let server = Server::new([Reply::Text(answer(200, "Content-Type: application/json\nX-Page: 7", body))]).await;
+    let server =
+        Server::new([Reply::Text(answer(200, "Content-Type: application/json\nX-Page: 7", body))]).await;
     let cases = [
         ("", serde_json::from_str(body).unwrap()),
         ("result: text", json!(body)),
@@ -141,9 +147,24 @@ async fn a_body_that_is_not_what_it_says_is_an_error() {
 async fn a_failure_has_the_kind_of_its_status_and_the_words_of_the_service() {
     let cases = [
         (401, r#"{"message": "401 Unauthorized"}"#, ErrorKind::Auth, ": 401 Unauthorized"),
-        (404, r#"{"errorMessages": ["Issue does not exist"], "errors": {}}"#, ErrorKind::NotFound, ": Issue does not exist"),
-        (400, r#"{"status": "error", "errorType": "bad_data", "error": "parse error"}"#, ErrorKind::Invalid, ": parse error"),
-        (422, r#"{"errors": [{"message": "too long"}, {"message": "too odd"}]}"#, ErrorKind::Invalid, ": too long; too odd"),
+        (
+            404,
+            r#"{"errorMessages": ["Issue does not exist"], "errors": {}}"#,
+            ErrorKind::NotFound,
+            ": Issue does not exist",
+        ),
+        (
+            400,
+            r#"{"status": "error", "errorType": "bad_data", "error": "parse error"}"#,
+            ErrorKind::Invalid,
+            ": parse error",
+        ),
+        (
+            422,
+            r#"{"errors": [{"message": "too long"}, {"message": "too odd"}]}"#,
+            ErrorKind::Invalid,
+            ": too long; too odd",
+        ),
         (500, r#"{"error": {"type": "x", "reason": "no shards"}}"#, ErrorKind::Transient, ": no shards"),
         (409, "plain words\nmore", ErrorKind::Transient, ": plain words"),
         (502, "<html><body>Bad gateway</body></html>", ErrorKind::Transient, ""),
@@ -168,7 +189,8 @@ async fn a_service_may_fail_with_a_good_status() {
     let service = "failure: {when: not body.ok, message: body.error, kinds: {channel_not_found: not_found, ratelimited: transient}}
 errors: []";
     let service = service.replace("\nerrors: []", "");
-    let keys = "http: {path: /}\nerrors: [{match: 'is_(locked|down)', kind: transient, hint: ask again later}]";
+    let keys =
+        "http: {path: /}\nerrors: [{match: 'is_(locked|down)', kind: transient, hint: ask again later}]";
     for (said, kind, hint) in [
         ("channel_not_found", ErrorKind::NotFound, json!(null)),
         ("is_locked", ErrorKind::Transient, json!("ask again later")),
@@ -193,7 +215,10 @@ async fn an_expected_status_is_a_success() {
 #[tokio::test]
 async fn a_url_can_be_anywhere() {
     let server = Server::new([json_reply(&json!([]))]).await;
-    let keys = format!("input: {{q: {{type: string}}}}\nhttp: {{url: '{}/a', query: {{q: '{{{{ q }}}}'}}}}", server.base);
+    let keys = format!(
+        "input: {{q: {{type: string}}}}\nhttp: {{url: '{}/a', query: {{q: '{{{{ q }}}}'}}}}",
+        server.base
+    );
     let module = Module::tool("https://elsewhere.invalid", "auth: {bearer: not-for-others}", &keys);
     module.call(json!({"q": "1"})).await.unwrap();
     let asked = &server.asked()[0];

@@ -56,7 +56,8 @@ impl Server {
     pub(super) async fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State { replies: replies.into_iter().collect(), ..State::default() }));
+        let state =
+            Arc::new(Mutex::new(State { replies: replies.into_iter().collect(), ..State::default() }));
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             loop {

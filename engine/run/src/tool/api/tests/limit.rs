@@ -12,7 +12,10 @@ async fn a_silent_service_is_a_time_out_and_a_cancelled_call_ends() {
     let server = Server::new([Reply::Silence]).await;
     let module = Module::tool(&server.base, "timeout: 60ms", "http: {path: /x}");
     let error = module.call(json!({})).await.unwrap_err();
-    assert_eq!((error.kind, error.message), (ErrorKind::Timeout, format!("GET `{}/x` took too long", server.base)));
+    assert_eq!(
+        (error.kind, error.message),
+        (ErrorKind::Timeout, format!("GET `{}/x` took too long", server.base))
+    );
 
     let module = Module::tool(&server.base, "", "http: {path: /x}");
     let mut context = module.context();
@@ -99,7 +102,8 @@ async fn a_failing_service_is_left_alone_for_a_while() {
     }
     let error = module.call(json!({})).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Transient);
-    let expected = format!("`{}` has failed 2 times in a row (status 500) and is left alone for 1 s", server.base);
+    let expected =
+        format!("`{}` has failed 2 times in a row (status 500) and is left alone for 1 s", server.base);
     assert_eq!(error.message, expected);
     assert_eq!(server.lines().len(), 2, "it was not asked");
     // One attempt after the cool-down; it fails, so it is left alone again.

@@ -60,18 +60,20 @@ async fn values_come_from_the_file_the_environment_or_a_default() {
     let both = ("m.password".to_owned(), "bWU6dG9rZW4tMQ==".to_owned());
     assert!(module.hidden.lock().unwrap().contains(&both), "what is sent is hidden, too");
     // The file wins.
-    let module = Module::with(CONFIGURED, &[("M_URL", "http://127.0.0.1:1"), ("M_TOKEN", "token-1")], |options| {
-        let values = json!({"url": url, "size": 5, "token": "{{ secrets.TOKEN }}"});
-        let values: Map<_, _> = serde_json::from_value(values).unwrap();
-        options.configuration.modules = BTreeMap::from([("m".to_owned(), values)]);
-        options.configuration.secret_names = vec!["TOKEN".to_owned()];
-        options.configuration.secrets = Some(Arc::new(Always("token-2")));
-    });
+    let module =
+        Module::with(CONFIGURED, &[("M_URL", "http://127.0.0.1:1"), ("M_TOKEN", "token-1")], |options| {
+            let values = json!({"url": url, "size": 5, "token": "{{ secrets.TOKEN }}"});
+            let values: Map<_, _> = serde_json::from_value(values).unwrap();
+            options.configuration.modules = BTreeMap::from([("m".to_owned(), values)]);
+            options.configuration.secret_names = vec!["TOKEN".to_owned()];
+            options.configuration.secrets = Some(Arc::new(Always("token-2")));
+        });
     module.call(json!({})).await.unwrap();
     let asked = server.asked();
     let lines: Vec<_> = asked.iter().map(|asked| asked.line.as_str()).collect();
     assert_eq!(lines, ["GET /x?size=20", "GET /x?size=20", "GET /x?size=20", "GET /x?size=5"]);
-    let proofs: Vec<_> = asked.iter().map(|asked| asked.headers.get("authorization").map(String::as_str)).collect();
+    let proofs: Vec<_> =
+        asked.iter().map(|asked| asked.headers.get("authorization").map(String::as_str)).collect();
     let basic = Some("Basic bWU6dG9rZW4tMQ==");
     assert_eq!(proofs, [None, Some("Bearer token-1"), basic, Some("Bearer token-2")]);
 }
@@ -80,7 +82,10 @@ async fn values_come_from_the_file_the_environment_or_a_default() {
 async fn what_is_missing_is_named_with_its_places() {
     let error = Module::new(CONFIGURED, &[]).call(json!({})).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Invalid);
-    assert_eq!(error.message, "`m` does not know its `url`; set `modules.m.url` in the configuration or `M_URL`");
+    assert_eq!(
+        error.message,
+        "`m` does not know its `url`; set `modules.m.url` in the configuration or `M_URL`"
+    );
     let module = Module::new(CONFIGURED, &[("M_URL", "http://127.0.0.1:1")]);
     let error = module.call_in(&module.context(), "other", json!({})).await.unwrap_err();
     assert_eq!(error.message, "`m` does not know its `needed`; set `modules.m.needed` in the configuration");
@@ -105,7 +110,10 @@ async fn a_key_in_the_query_stays_with_its_host_and_is_not_shown() {
     let service = "auth: {query: {name: api_key, value: 'the key'}}";
     let keys = "http: {path: /x, query: {q: 1}}";
     assert_eq!(Module::tool(&server.base, service, keys).call(json!({})).await, Ok(json!("other")));
-    assert_eq!((server.lines(), other.lines()), (vec!["GET /x?q=1&api_key=the+key".to_owned()], vec!["GET /y?a=1".to_owned()]));
+    assert_eq!(
+        (server.lines(), other.lines()),
+        (vec!["GET /x?q=1&api_key=the+key".to_owned()], vec!["GET /y?a=1".to_owned()])
+    );
     let server = Server::new([Reply::Text(answer(403, "Set-Cookie: session=abc", "no"))]).await;
     let error = Module::tool(&server.base, service, keys).call(json!({})).await.unwrap_err();
     let shown = format!("{} {}", error.message, error.details);
@@ -130,9 +138,10 @@ async fn a_proxy_and_certificates_are_used() {
     let module = Module::tool("http://nowhere.invalid", &service, "http: {path: /x}");
     assert_eq!(module.call(json!({})).await, Ok(json!("by proxy")));
     assert_eq!(proxy.lines(), ["GET http://nowhere.invalid/x"]);
-    let usual = Module::with(&super::kit::text("http://nowhere.invalid", "", "http: {path: /y}"), &[], |options| {
-        options.proxy = Some(proxy.base.clone());
-    });
+    let usual =
+        Module::with(&super::kit::text("http://nowhere.invalid", "", "http: {path: /y}"), &[], |options| {
+            options.proxy = Some(proxy.base.clone());
+        });
     assert_eq!(usual.call(json!({})).await, Ok(json!("by proxy")));
     let module = Module::tool("https://nowhere.invalid", "ca: /nowhere/ca.pem", "http: {path: /x}");
     let error = module.call(json!({})).await.unwrap_err();

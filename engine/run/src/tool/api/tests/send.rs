@@ -15,7 +15,8 @@ fn method(method: &str, more: &str) -> String {
 #[tokio::test]
 async fn a_busy_service_is_asked_again_as_it_wishes() {
     let date = (Utc::now() + TimeDelta::seconds(1)).to_rfc2822().replace("+0000", "GMT");
-    let replies = [status(503, &format!("Retry-After: {date}")), status(429, "Retry-After: 1"), json_reply(&json!(1))];
+    let replies =
+        [status(503, &format!("Retry-After: {date}")), status(429, "Retry-After: 1"), json_reply(&json!(1))];
     let server = Server::new(replies).await;
     let module = Module::tool(&server.base, "", &method("GET", ""));
     let start = Instant::now();
@@ -55,10 +56,15 @@ async fn only_what_is_harmless_is_repeated() {
     ] {
         for reply in [status(503, "Retry-After: 0"), Reply::Hangup] {
             let server = Server::new([reply]).await;
-            let error = Module::tool(&server.base, "", &method(verb, more)).call(json!({})).await.unwrap_err();
+            let error =
+                Module::tool(&server.base, "", &method(verb, more)).call(json!({})).await.unwrap_err();
             assert!(matches!(error.kind, ErrorKind::Transient | ErrorKind::Network), "{error:?}");
             assert_eq!(server.lines().len(), attempts, "{verb} {more}");
-            let keys: Vec<_> = server.asked().iter().filter_map(|asked| asked.headers.get("idempotency-key").cloned()).collect();
+            let keys: Vec<_> = server
+                .asked()
+                .iter()
+                .filter_map(|asked| asked.headers.get("idempotency-key").cloned())
+                .collect();
             assert!(more != keyed || keys == ["the-key"; 3], "{keys:?}");
         }
     }
@@ -81,7 +87,8 @@ async fn redirects_are_followed_with_care() {
     // To another host without them.
     let other = Server::new([json_reply(&json!("other"))]).await;
     let server = Server::new([moved(307, &format!("{}/there", other.base))]).await;
-    let module = Module::tool(&server.base, service, "http: {path: /x, headers: {X-Own: o, Accept: text/plain}}");
+    let module =
+        Module::tool(&server.base, service, "http: {path: /x, headers: {X-Own: o, Accept: text/plain}}");
     assert_eq!(module.call(json!({})).await, Ok(json!("other")));
     let asked = &other.asked()[0];
     assert!(["x-token", "x-all", "x-own"].iter().all(|name| !asked.headers.contains_key(*name)), "{asked:?}");
@@ -96,10 +103,9 @@ async fn redirects_are_followed_with_care() {
 #[tokio::test]
 async fn what_is_sent_goes_along_only_where_it_should() {
     let moved = |code: u16, to: &str| Reply::Text(answer(code, &format!("Location: {to}"), ""));
-    for (code, lines, bodies) in [
-        (303, ["POST /x", "GET /y"], ["1", ""]),
-        (308, ["POST /x", "POST /y"], ["1", "1"]),
-    ] {
+    for (code, lines, bodies) in
+        [(303, ["POST /x", "GET /y"], ["1", ""]), (308, ["POST /x", "POST /y"], ["1", "1"])]
+    {
         let server = Server::new([moved(code, "/y"), json_reply(&json!(2))]).await;
         let module = Module::tool(&server.base, "", "http: {method: POST, path: /x, json: 1}");
         assert_eq!(module.call(json!({})).await, Ok(json!(2)));

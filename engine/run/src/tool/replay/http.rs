@@ -152,13 +152,12 @@ fn bodies(request: &Request, asked: &Asked) -> (Value, Value) {
 /// The fields of a form, however it was sent.
 fn sent_form(asked: &Asked) -> Option<Value> {
     let kind = asked.headers.get("content-type")?;
-    let pairs: Vec<(String, String)> = match kind.split_once("boundary=") {
-        Some((_, boundary)) => parts(&asked.body, boundary.trim_matches('"')),
-        None => {
-            let query = std::str::from_utf8(&asked.body).ok()?;
-            let carrier = Url::parse(&format!("http://localhost/?{query}")).ok()?;
-            carrier.query_pairs().into_owned().collect()
-        }
+    let pairs: Vec<(String, String)> = if let Some((_, boundary)) = kind.split_once("boundary=") {
+        parts(&asked.body, boundary.trim_matches('"'))
+    } else {
+        let query = std::str::from_utf8(&asked.body).ok()?;
+        let carrier = Url::parse(&format!("http://localhost/?{query}")).ok()?;
+        carrier.query_pairs().into_owned().collect()
     };
     let mut fields = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in pairs {

@@ -3,6 +3,7 @@
 mod call;
 mod list;
 mod show;
+mod trust;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::Call(args) => call::run(args, context),
+        Command::Trust(args) => trust::run(&args, context),
     }
 }
 

@@ -30,6 +30,7 @@ fn main() {
             environment: Environment::new(std::env::vars_os()),
             output_bytes: 1024,
             proxy: None,
+            folder: PathBuf::new(),
             state_folder: "/".into(),
             store: LazyStore::default(),
             ephemeral: Defaults::default(),

@@ -14,6 +14,7 @@ mod calls;
 mod clock;
 mod inbox;
 mod lines;
+mod questions;
 mod veil;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ pub(crate) use self::clock::milliseconds;
 pub use self::clock::{Clock, WallClock};
 use self::inbox::Inbox;
 use self::lines::{Line, Lines};
+use self::questions::{Asked, Questions};
 pub(crate) use self::veil::Veil;
 use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
@@ -213,6 +215,7 @@ struct Driver {
     blocks: Blocks,
     inbox: Inbox,
     lines: Lines,
+    questions: Questions,
     /// Events that are folded in and not yet durable.
     batch: Vec<Event>,
     /// Requests that these events answer.
@@ -228,6 +231,7 @@ enum Wake {
     Ended(Vec<Ended>),
     Block(News),
     Line(Line),
+    Asked(Asked),
     Inbox,
     Timer,
 }
@@ -238,12 +242,13 @@ impl Driver {
             run.machine.set_interpreter(interpreter);
         }
         let (lines, sender) = Lines::new();
-        let calls = Calls::new(&run, sender);
+        let (questions, asker) = Questions::new();
+        let calls = Calls::new(&run, sender, asker);
         let blocks = Blocks::new(calls.shared());
         let inbox = Inbox::new(&run);
         let was_over = run.machine.is_over();
         let (batch, taken, orders) = (Vec::new(), Vec::new(), Vec::new());
-        Self { run, calls, blocks, inbox, lines, batch, taken, orders, was_over }
+        Self { run, calls, blocks, inbox, lines, questions, batch, taken, orders, was_over }
     }
 
     async fn run(&mut self) -> Result<Outcome, StoreError> {
@@ -338,6 +343,7 @@ impl Driver {
                 self.calls.kill(&step);
                 self.blocks.kill(&step);
             }
+            Command::Answer { step, answer } => self.questions.answer(&step, answer),
             // Recorded when it was said.
             Command::Record(_) => {}
         }
@@ -379,6 +385,7 @@ impl Driver {
             Some(line) = self.lines.next() => Wake::Line(line),
             Some(ended) = self.calls.next() => Wake::Ended(ended),
             news = self.blocks.next() => Wake::Block(news),
+            Some(asked) = self.questions.next() => Wake::Asked(asked),
             () = self.inbox.changed() => Wake::Inbox,
             () = timer => Wake::Timer,
         }
@@ -401,13 +408,30 @@ impl Driver {
                 over.into_iter().try_for_each(|over| self.settle_block(over))
             }
             Wake::Block(News::Ask(ask)) => self.host_call(ask),
+            Wake::Asked(asked) => self.put_question(asked),
             Wake::Inbox => self.read_inbox(),
             Wake::Timer => Ok(()),
         }
     }
 
+    /// Puts the question of a call; it gets the answer once that is durable.
+    fn put_question(&mut self, asked: Asked) -> Result<(), StoreError> {
+        let question = asked.question.clone();
+        match self.run.machine.call_question(&asked.step, question.message, question.options) {
+            Ok(body) => {
+                self.questions.await_answer(asked);
+                self.record(body, None)
+            }
+            Err(misfit) => {
+                asked.refuse(&misfit.message);
+                Ok(())
+            }
+        }
+    }
+
     fn settle(&mut self, ended: Ended) -> Result<(), StoreError> {
         self.lines.forget(&ended.step);
+        self.questions.forget(&ended.step);
         let body = self.run.machine.settle(&ended.step, ended.result, self.now());
         let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
         self.record(body, None)

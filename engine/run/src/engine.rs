@@ -22,10 +22,11 @@ use crate::home::FileError;
 use crate::settings::Settings;
 use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
 use crate::stub::Stage;
-use crate::tool::Progress;
+use crate::tool::{Person, Progress};
 use crate::toolbox::ModuleEntry;
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
 pub use mend::MendedSkill;
+pub use servers::{Change, McpEntry, Review};
 use parts::Parts;
 pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
 
@@ -34,6 +35,7 @@ mod catalog;
 mod compat;
 mod history;
 mod mend;
+mod servers;
 mod parts;
 mod rehearse;
 mod steering;
@@ -477,7 +479,7 @@ impl Engine {
     }
 
     /// Calls one tool outside a run. From a terminal, an argument that is nothing but
-    /// `{{ secrets.NAME }}` is that secret.
+    /// `{{ secrets.NAME }}` is that secret. What the tool asks, it asks `person`.
     ///
     /// # Errors
     /// The tool's, or [`ErrorKind::Invalid`] when the arguments do not fit it.
@@ -486,8 +488,9 @@ impl Engine {
         name: &str,
         args: Map<String, Value>,
         progress: Progress,
+        person: Arc<dyn Person>,
     ) -> Result<Value, StepError> {
-        tools::call(self, name, args, progress).await
+        tools::call(self, name, args, (progress, person)).await
     }
 }
 

@@ -17,6 +17,7 @@ mod foreach;
 mod frame;
 mod layout;
 mod place;
+mod question;
 mod recover;
 mod retry;
 mod script;
@@ -91,6 +92,13 @@ pub enum Command {
     Stop(StepPath),
     /// End the call or block at this step at once.
     Kill(StepPath),
+    /// Tell the call at this step what a person has answered.
+    Answer {
+        /// Which step.
+        step: StepPath,
+        /// One of the options.
+        answer: String,
+    },
 }
 
 /// One attempt at calling a tool.
@@ -125,6 +133,7 @@ enum Signal {
     Compute(Place),
     Stop(Spot),
     Kill(Spot),
+    Answer(Place),
 }
 
 impl Machine {
@@ -261,6 +270,7 @@ impl Machine {
             Signal::Compute(place) => self.compute(place).map(Command::Compute),
             Signal::Stop(spot) => self.spot_path(spot).map(Command::Stop),
             Signal::Kill(spot) => self.spot_path(spot).map(Command::Kill),
+            Signal::Answer(place) => self.answer_of_call(place),
         }
     }
 

@@ -19,6 +19,7 @@ use blobs::Blobs;
 use journal::{Birth, Journal, Takeover};
 pub use lazy::LazyStore;
 pub use memory::{Change, Changed, MemoryEntry};
+pub use trust::Pinned;
 use reader::Reader;
 use row::Entry;
 use writer::Writer;
@@ -32,6 +33,7 @@ mod owner;
 mod projection;
 mod reader;
 mod row;
+mod trust;
 mod writer;
 
 #[cfg(test)]

@@ -6,9 +6,11 @@ mod diagnosis;
 pub mod ephemeral;
 mod file;
 mod http;
+pub(crate) mod mcp;
 mod memory;
 mod native;
 mod net;
+mod person;
 mod plain;
 pub mod process;
 mod shell;
@@ -23,6 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::built_in::BuiltIn;
+pub use self::person::{Nobody, Person, Question};
 pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};
 
@@ -54,6 +57,8 @@ pub struct CallContext {
     pub cancel: CancellationToken,
     /// Takes lines to show while the call runs.
     pub progress: Progress,
+    /// Whoever may be asked while the call runs.
+    pub person: Arc<dyn Person>,
     /// Folder that relative paths of the skill mean.
     pub folder: PathBuf,
 }
@@ -74,6 +79,7 @@ impl CallContext {
             deadline: None,
             cancel: CancellationToken::new(),
             progress: Arc::new(|_| {}),
+            person: Arc::new(Nobody),
             folder: folder.into(),
         }
     }

@@ -125,6 +125,7 @@ impl Parts {
             environment: Environment::new(variables.map(|(name, value)| (name.into(), value.into()))),
             output_bytes: self.settings.output_bytes,
             proxy: None,
+            folder: self.settings.folder.clone(),
             state_folder: self.settings.state_folder.clone(),
             store: self.store.clone(),
             ephemeral: ephemeral::Defaults {

@@ -77,19 +77,11 @@ impl Machine {
             Body::ConfirmRequested { step, options, default, until, .. } => {
                 let question = Question { options: options.clone(), default: default.clone(), until: *until };
                 let place = self.place(step)?;
-                self.change(place, |state| match state {
-                    State::Asking(None) => Some(State::Asking(Some(question))),
-                    _ => None,
-                })
+                self.fold_question(place, question)
             }
             Body::ConfirmAnswered { step, answer, .. } => {
                 let place = self.place(step)?;
-                self.change(place, |state| match state {
-                    State::Asking(Some(question)) if question.options.contains(answer) => {
-                        Some(State::Answer(answer.clone()))
-                    }
-                    _ => None,
-                })
+                self.fold_answer(place, answer)
             }
             Body::StepCompleted { step, output, duration_ms, .. } => match self.locate(step)? {
                 Spot::Unit(place) => self.fold_completed(place, output, *duration_ms),
@@ -211,13 +203,23 @@ impl Machine {
                 return misfit(format!("attempt {} at `{}` cannot start", started.attempt, self.path(place)));
             }
             let Some(unit) = self.take(place) else { return misfit("a step has lost its place") };
-            return Ok(Unit { attempt: started.attempt, args, ..*unit });
+            return Ok(Unit { attempt: started.attempt, args, question: None, answer: None, ..*unit });
         }
         if started.attempt != 1 || !self.may_begin(place) {
             return misfit(format!("attempt {} at `{}` cannot start", started.attempt, self.path(place)));
         }
         self.begin(place);
-        Ok(Unit { attempt: 1, lost: 0, since: started.at, args, deadline: None, state: State::Again })
+        let state = State::Again;
+        Ok(Unit {
+            attempt: 1,
+            lost: 0,
+            since: started.at,
+            args,
+            deadline: None,
+            question: None,
+            answer: None,
+            state,
+        })
     }
 
     /// Whether a step or item that has not started may do so.

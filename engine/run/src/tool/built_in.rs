@@ -116,6 +116,7 @@ mod tests {
             environment: Environment::default(),
             output_bytes: 1,
             proxy: None,
+            folder: PathBuf::new(),
             state_folder: PathBuf::new(),
             store: LazyStore::default(),
             ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },

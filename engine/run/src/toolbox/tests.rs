@@ -11,6 +11,7 @@ fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
         environment: Environment::default(),
         output_bytes: 1000,
         proxy: None,
+        folder: PathBuf::new(),
         state_folder: PathBuf::new(),
         store: LazyStore::default(),
         ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },

@@ -17,6 +17,7 @@
 //! every other argument is required. Nothing here is compiled: [`Module::specs`] is cheap,
 //! and [`super::recipe`] compiles one tool when it is needed.
 
+mod mcp;
 mod parameter;
 mod result;
 
@@ -26,6 +27,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::mcp::{Mcp, McpText, McpTool};
 pub use self::parameter::{Parameter, Parameters};
 pub use self::result::{FieldType, Lines, Pick, ResultForm};
 use super::{Effect, ErrorKind, Reconcile, ToolSpec};
@@ -54,8 +56,12 @@ pub struct Module {
     /// Tells errors of every tool apart, after the tool's own rules.
     #[serde(default)]
     pub errors: Vec<ErrorRule>,
-    /// The tools.
+    /// The tools; a module over an MCP server has none of its own.
+    #[serde(default)]
     pub tools: Vec<ModuleTool>,
+    /// An MCP server whose tools are the module's.
+    #[serde(default)]
+    pub mcp: Option<Spanned<Mcp>>,
     /// Other names of its tools: alias to tool name.
     #[serde(default)]
     pub aliases: BTreeMap<String, Spanned<String>>,

@@ -1,5 +1,7 @@
 //! A module's tool, compiled: what its runner carries out.
 
+pub mod mcp;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
@@ -119,6 +121,7 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
     let (module, mut diagnostics) = module::read(source);
     if let Some(module) = &module {
         check_names(module, source, &mut diagnostics);
+        check_tools(module, source, &mut diagnostics);
         for tool in &module.tools {
             for parameter in tool.input.0.iter().map(|(_, parameter)| parameter).chain(&tool.output) {
                 crate::schema::idle::report(source, &parameter.node, &mut diagnostics);
@@ -140,6 +143,35 @@ pub fn compile(module: &Module, tool: &ModuleTool, source: &Source) -> Result<Re
     let mut compiler = Compiler { module, tool, source, diagnostics: Vec::new() };
     let recipe = compiler.recipe();
     if compiler.diagnostics.is_empty() { Ok(recipe) } else { Err(compiler.diagnostics) }
+}
+
+/// A module has tools of its own, or those of a server.
+fn check_tools(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    match &module.mcp {
+        Some(server) => diagnostics.extend(mcp::compile(module, server, source).err().unwrap_or_default()),
+        None if module.tools.is_empty() => {
+            let message = format!("`{}` has no `tools`", module.module.value);
+            diagnostics.push(Diagnostic::error("missing-key", source, module.module.span, message));
+        }
+        None => {}
+    }
+}
+
+/// A text as a template that anything may be read in.
+fn check_text(
+    source: &Source,
+    text: &Spanned<String>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Template> {
+    let problem = match Template::parse(&Value::String(text.value.clone())) {
+        Ok(template) if !template.has_python() => return Some(template),
+        Ok(_) => Diagnostic::error("bad-template", source, text.span, PYTHON),
+        Err(error) => {
+            Diagnostic::error("bad-template", source, text.span, error.message.clone()).hint(&error.hint)
+        }
+    };
+    diagnostics.push(problem);
+    None
 }
 
 fn check_names(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {

@@ -47,6 +47,7 @@ fn tools(folder: &std::path::Path) -> Tools {
         environment: Environment::default(),
         output_bytes: 1000,
         proxy: None,
+        folder: folder.to_owned(),
         state_folder: folder.to_owned(),
         store: LazyStore::new(folder, StoreOptions { durability: Durability::Full, inline_limit: 1000 }),
         ephemeral: ephemeral::Defaults::default(),

@@ -38,6 +38,7 @@ static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
         environment: Environment::new(path.chain(own)),
         output_bytes: 8 * 1024 * 1024,
         proxy: None,
+        folder: PathBuf::new(),
         state_folder: "/nonexistent".into(),
         store: LazyStore::default(),
         ephemeral: ephemeral::Defaults::default(),

@@ -1,0 +1,34 @@
+//! Modules over MCP servers: what is known of them, and what is trusted.
+
+use super::{Engine, StartError};
+pub use crate::tool::mcp::{Change, McpEntry, Review};
+
+impl Engine {
+    /// Every module over an MCP server, by name. None is started.
+    ///
+    /// # Errors
+    /// A folder or file of modules cannot be read.
+    pub fn servers(&self) -> Result<Vec<McpEntry>, StartError> {
+        Ok(self.parts.toolbox()?.servers())
+    }
+
+    /// What the server of a module says of its tools now, beside what is trusted; `None` when
+    /// there is no such module. Starts the server.
+    ///
+    /// # Errors
+    /// It does not say anything.
+    pub fn review_server(&self, module: &str) -> Result<Option<Review>, StartError> {
+        let Some(server) = self.parts.toolbox()?.server(module) else { return Ok(None) };
+        server.review().map(Some).map_err(|error| StartError::Refused(error.message))
+    }
+
+    /// Trusts what a server was seen to say.
+    ///
+    /// # Errors
+    /// There is no such module, or the store cannot be written.
+    pub fn trust_server(&self, module: &str, review: Review) -> Result<(), StartError> {
+        let server = self.parts.toolbox()?.server(module);
+        let server = server.ok_or_else(|| StartError::Refused(format!("there is no server `{module}`")))?;
+        server.trust(review).map_err(|error| StartError::Refused(error.message))
+    }
+}

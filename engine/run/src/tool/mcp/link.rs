@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Client, Shared};
 use super::definition::{self, harmless};
 use super::host::Stay;
-use super::pipe::{Fault, Pipe};
+use super::pipe::{Era, Fault, Pipe};
 use super::{Surroundings, outcome};
 use crate::tool::native::invalid;
 use crate::tool::process::{Invocation, Service};
@@ -36,6 +36,8 @@ const FRESH: Duration = Duration::from_mins(5);
 /// Between two starts of a server that dies: nothing, this, twice this, and so on up to the most.
 const BACK_OFF: Duration = Duration::from_millis(500);
 const BACK_OFF_MOST: Duration = Duration::from_mins(1);
+/// How long a server may be silent before it is taken for one of the older protocol.
+const PROBE: Duration = Duration::from_secs(10);
 /// How long to wait for the reason why a connection has ended.
 const POST_MORTEM: Duration = Duration::from_secs(5);
 
@@ -234,11 +236,16 @@ fn gone(module: &str, what: &str, fault: &Fault, mut details: Map<String, Value>
     ToolError::new(kind, message).details(Value::Object(details))
 }
 
-/// The versions of the protocol that are spoken, newest first.
-fn mode() -> ClientLifecycleMode {
-    ClientLifecycleMode::Auto {
-        preferred_versions: vec![ProtocolVersion::V_2026_07_28, ProtocolVersion::V_2025_11_25],
-        legacy_version: Some(ProtocolVersion::V_2025_11_25),
+/// How to begin, given what is known of the server: in the newest protocol that it speaks.
+fn mode(era: Option<Era>) -> ClientLifecycleMode {
+    let preferred_versions = vec![ProtocolVersion::V_2026_07_28, ProtocolVersion::V_2025_11_25];
+    match era {
+        Some(Era::Older) => ClientLifecycleMode::Initialize,
+        Some(Era::Newer) => ClientLifecycleMode::Discover { preferred_versions },
+        None => {
+            let legacy_version = Some(ProtocolVersion::V_2025_11_25);
+            ClientLifecycleMode::Auto { preferred_versions, legacy_version }
+        }
     }
 }
 
@@ -250,8 +257,13 @@ async fn start(server: &Server, around: &Surroundings) -> Result<Live, ToolError
         Reach::Command { .. } => {
             let invocation = invocation(&server.reach, around)?;
             let (service, stdin, stdout) = around.launcher.serve(&around.folder, &invocation)?;
-            let pipe = Pipe::new(stdin, stdout, fault.clone());
-            let answer = timeout(limit, Client(Arc::clone(&shared)).serve_with_lifecycle(pipe, mode())).await;
+            let mut pipe = Pipe::new(stdin, stdout, fault.clone());
+            let client = Client(Arc::clone(&shared));
+            let connected = async {
+                let mode = mode(Some(pipe.probe((limit / 2).min(PROBE)).await));
+                client.serve_with_lifecycle(pipe, mode).await
+            };
+            let answer = timeout(limit, connected).await;
             match answer {
                 Ok(Ok(running)) => Ok(live(server, around, (running, Some(service)), (shared, fault))),
                 Ok(Err(error)) => Err(dead_at_start(server, service, &fault, &error).await),
@@ -260,7 +272,7 @@ async fn start(server: &Server, around: &Surroundings) -> Result<Live, ToolError
         }
         Reach::Http { url, headers } => {
             let transport = transport(server, around, url, headers)?;
-            let answer = timeout(limit, Client(Arc::clone(&shared)).serve_with_lifecycle(transport, mode())).await;
+            let answer = timeout(limit, Client(Arc::clone(&shared)).serve_with_lifecycle(transport, mode(None))).await;
             match answer {
                 Ok(Ok(running)) => Ok(live(server, around, (running, None), (shared, fault))),
                 Ok(Err(error)) => Err(outcome::lost(&server.module, &error)),

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::RoleClient;
-use rmcp::model::{ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
+use rmcp::model::{ErrorCode, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::tool::process::bytes;
 
@@ -27,6 +27,18 @@ const NOISE: usize = 64 << 10;
 const PACE: u32 = 1000;
 /// Bytes kept of either end of a line that is too long, to see which call it answers.
 const EDGE: usize = 200;
+
+/// The id of the request that finds out which protocol is spoken. The library has numbers for its own.
+const PROBE: &str = "probe";
+
+/// Which protocol a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Era {
+    /// It begins with an introduction.
+    Older,
+    /// Every request says all that is needed.
+    Newer,
+}
 
 /// Why a server was given up; the first reason counts.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +87,70 @@ impl Pipe {
             noise: 0,
             pace: Pace { since: Instant::now(), count: 0 },
             fault,
+        }
+    }
+
+    /// Finds out which protocol the server speaks. One that has not answered by then is taken
+    /// for an older one: those that are only slow to start know the older protocol as well, and
+    /// their late answer is passed over.
+    pub(super) async fn probe(&mut self, patience: Duration) -> Era {
+        let version = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "aa", "version": env!("CARGO_PKG_VERSION")},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let request =
+            json!({"jsonrpc": "2.0", "id": PROBE, "method": "server/discover", "params": {"_meta": version}});
+        if let Some(pipe) = self.writer.lock().await.as_mut() {
+            // A server that reads nothing says nothing either.
+            let _closed = pipe.write_all(format!("{request}\n").as_bytes()).await;
+        }
+        timeout(patience, self.era()).await.unwrap_or(Era::Older)
+    }
+
+    async fn era(&mut self) -> Era {
+        while let Some(message) = self.next().await {
+            match message {
+                JsonRpcMessage::Response(answer) if is_probe(Some(&answer.id)) => {
+                    let knows = matches!(answer.result, ServerResult::DiscoverResult(_));
+                    return if knows { Era::Newer } else { Era::Older };
+                }
+                JsonRpcMessage::Error(answer) if is_probe(answer.id.as_ref()) => {
+                    // Then it is a matter of which of the newer ones.
+                    let other = answer.error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION;
+                    return if other { Era::Newer } else { Era::Older };
+                }
+                _ => {}
+            }
+        }
+        Era::Older
+    }
+
+    /// The next message, whatever it is about. May be cancelled without losing any.
+    async fn next(&mut self) -> Option<ServerJsonRpcMessage> {
+        loop {
+            if let Some(end) = self.pace.is_spent() {
+                sleep_until(end).await;
+            }
+            let more = self.reader.fill_buf().await.ok().filter(|more| !more.is_empty())?;
+            let (used, whole) = self.line.feed(more);
+            self.reader.consume(used);
+            if !whole {
+                continue;
+            }
+            match self.read() {
+                Ok(Some(message)) => {
+                    if !matches!(message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)) {
+                        self.pace.count();
+                    }
+                    return Some(message);
+                }
+                Ok(None) => {}
+                Err(fault) => {
+                    self.fault.set(fault);
+                    return None;
+                }
+            }
         }
     }
 
@@ -131,16 +207,14 @@ impl Line {
 }
 
 impl Pace {
-    /// Counts a message; until when to wait if there are too many.
-    fn count(&mut self) -> Option<Instant> {
-        let second = Duration::from_secs(1);
-        if self.since.elapsed() >= second {
+    fn count(&mut self) {
+        if self.since.elapsed() >= Duration::from_secs(1) {
             *self = Self { since: Instant::now(), count: 0 };
         }
         self.count += 1;
-        (self.count > PACE).then(|| self.since + second)
     }
 
+    /// Until when to wait when there were too many.
     fn is_spent(&self) -> Option<Instant> {
         let end = self.since + Duration::from_secs(1);
         (self.count > PACE && Instant::now() < end).then_some(end)
@@ -167,27 +241,14 @@ impl Transport<RoleClient> for Pipe {
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
         loop {
-            if let Some(end) = self.pace.is_spent() {
-                sleep_until(end).await;
-            }
-            let more = self.reader.fill_buf().await.ok().filter(|more| !more.is_empty())?;
-            let (used, whole) = self.line.feed(more);
-            self.reader.consume(used);
-            if !whole {
-                continue;
-            }
-            match self.read() {
-                Ok(Some(message)) => {
-                    if !matches!(message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)) {
-                        self.pace.count();
-                    }
-                    return Some(message);
-                }
-                Ok(None) => {}
-                Err(fault) => {
-                    self.fault.set(fault);
-                    return None;
-                }
+            let message = self.next().await?;
+            let late = match &message {
+                JsonRpcMessage::Response(answer) => is_probe(Some(&answer.id)),
+                JsonRpcMessage::Error(answer) => is_probe(answer.id.as_ref()),
+                _ => false,
+            };
+            if !late {
+                return Some(message);
             }
         }
     }
@@ -196,6 +257,10 @@ impl Transport<RoleClient> for Pipe {
         self.writer.lock().await.take();
         Ok(())
     }
+}
+
+fn is_probe(id: Option<&RequestId>) -> bool {
+    matches!(id, Some(RequestId::String(id)) if &**id == PROBE)
 }
 
 /// An answer that stands for one which cannot be used.

@@ -45,7 +45,7 @@ pub struct Mcp {
     /// What the names of its tools begin with (default: the module's name and `_`).
     #[serde(default)]
     pub prefix: Option<Spanned<String>>,
-    /// Starting the server and asking it for its tools may each take this long (default `30s`).
+    /// Starting the server and asking it for its tools may each take this long (default `1m`).
     #[serde(default, deserialize_with = "crate::duration::written")]
     #[schemars(with = "Option<crate::duration::Written>")]
     pub start_timeout: Option<Spanned<String>>,

@@ -15,7 +15,7 @@ use crate::yaml::Spanned;
 const CONTEXT: [&str; 1] = ["config"];
 
 /// Time for starting and for listing, in milliseconds.
-const START_MS: u64 = 30_000;
+const START_MS: u64 = 60_000;
 /// Time for a call, in milliseconds.
 const CALL_MS: u64 = 300_000;
 

@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 31] = [
     "",
     "skill",
     "skill run",
@@ -28,6 +28,7 @@ const COMMANDS: [&str; 30] = [
     "tool list",
     "tool show",
     "tool call",
+    "listen",
     "config",
     "config check",
     "config show",

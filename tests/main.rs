@@ -17,6 +17,8 @@ mod compat;
 mod config;
 /// Every help page, completions, and what is said when arguments make no sense.
 mod help;
+/// MCP servers as tool modules.
+mod mcp;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
 mod output;
 /// The README does what it says.
@@ -41,6 +43,8 @@ mod skills;
 mod terminal;
 /// Looking at tools, and calling them.
 mod tool_commands;
+/// Writing tool modules.
+mod tool_modules;
 /// The process that runs Python.
 #[cfg(feature = "compute")]
 mod worker;

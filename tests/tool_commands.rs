@@ -6,16 +6,16 @@ use crate::support::Aa;
 fn tools_of_a_module_are_listed() {
     let aa = Aa::traced();
     insta::assert_snapshot!(aa.args(["tool", "list", "--module", "trace"]).run().code(0).stderr("").out(), @"
-    TOOL           MODULE  EFFECT  DESCRIPTION
-    trace_daemon   trace   write   Leaves a process behind in a session of its own
-    trace_deaf     trace   read    Does not end when asked to
-    trace_fail     trace   read    Fails
-    trace_flaky    trace   write   Fails the first time, then works
-    trace_flood    trace   read    Prints very much
-    trace_hang     trace   read    Starts a process in the background and waits for ever
-    trace_look     trace   read    Counts the lines of the file `trace`
-    trace_unwrite  trace   write   Adds a line with a minus to the file `trace`; may be repeated
-    trace_write    trace   write   Adds a line to the file `trace`; must not be repeated
+    TOOL           MODULE  EFFECT  TIER   DESCRIPTION
+    trace_daemon   trace   write   basic  Leaves a process behind in a session of its own
+    trace_deaf     trace   read    basic  Does not end when asked to
+    trace_fail     trace   read    basic  Fails
+    trace_flaky    trace   write   basic  Fails the first time, then works
+    trace_flood    trace   read    basic  Prints very much
+    trace_hang     trace   read    basic  Starts a process in the background and waits for ever
+    trace_look     trace   read    basic  Counts the lines of the file `trace`
+    trace_unwrite  trace   write   basic  Adds a line with a minus to the file `trace`; may be repeated
+    trace_write    trace   write   basic  Adds a line to the file `trace`; must not be repeated
     ");
     insta::assert_snapshot!(aa.args(["tool", "list", "--module", "trcae"]).run().code(4).stdout("").err(), @"
     error: there is no module `trcae`

@@ -1,6 +1,7 @@
 //! What can be typed: clap types and nothing else.
 
 pub(crate) mod config;
+pub(crate) mod heal;
 pub(crate) mod run;
 pub(crate) mod skill;
 pub(crate) mod tool;
@@ -68,6 +69,11 @@ pub(crate) enum Command {
     /// Look at tools and call them
     #[command(subcommand)]
     Tool(tool::Command),
+    /// Listen for what is new, e.g. messages
+    Listen(ListenArgs),
+    /// Look at the rules that mend failed steps, and at what they did
+    #[command(subcommand)]
+    Heal(heal::Command),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -106,6 +112,28 @@ pub(crate) struct FormatArgs {
     /// How to print: `human` or `json`
     #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
     pub(crate) format: Format,
+}
+
+/// Flags of `aa listen`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa listen                   which modules can listen
+  aa listen slack             listen until it is stopped
+  aa listen slack --once      see what is new, and end
+
+What is heard waits in the store, each item once, until it is marked:
+  aa tool call slack_get_pending
+  aa tool call slack_respond_mark --arg id=7")]
+pub(crate) struct ListenArgs {
+    /// Name of a tool module that has a `listener`
+    #[arg(value_name = "MODULE")]
+    pub(crate) module: Option<String>,
+    /// Look once and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 /// Flags of `aa doctor`.

@@ -199,14 +199,15 @@ fn ended(outcome: Result<Result<Outcome, StoreError>, tokio::task::JoinError>) -
 
 /// The signals that ask a process to stop.
 #[derive(Debug)]
-struct Stop {
+pub(crate) struct Stop {
     signals: [Signal; 3],
     /// How often it was asked.
     count: u32,
 }
 
 impl Stop {
-    fn new() -> Result<Self, Failure> {
+    /// Listens for them from now on.
+    pub(crate) fn new() -> Result<Self, Failure> {
         let listen = |kind| {
             signal(kind)
                 .map_err(|error| Failure::failed(format!("cannot listen for signals: {}", cause(&error))))
@@ -215,7 +216,8 @@ impl Stop {
         Ok(Self { signals: [listen(kinds.0)?, listen(kinds.1)?, listen(kinds.2)?], count: 0 })
     }
 
-    async fn asked(&mut self) {
+    /// Waits until it is asked.
+    pub(crate) async fn asked(&mut self) {
         let [interrupt, terminate, hangup] = &mut self.signals;
         tokio::select! {
             _ = interrupt.recv() => {}

@@ -11,8 +11,5 @@ pub(crate) fn start(environment: &Environment) {
     let silent = "rmcp=off".parse().ok();
     let filter = EnvFilter::builder().parse_lossy(filter);
     let filter = silent.into_iter().fold(filter, EnvFilter::add_directive);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

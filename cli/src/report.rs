@@ -189,12 +189,23 @@ impl<'a> Reporter<'a> {
             None => self.printer.error(format_args!("{message} ({kind})")),
         }
         self.quote(&error.details);
+        for hint in aa_run::heal::hints(error) {
+            self.printer.hint(words::harmless(&hint));
+        }
         if !self.is_for_people() {
             return;
         }
         let run = self.tree.run;
         match step {
             Some(step) => {
+                let tool = self
+                    .tree
+                    .node(step)
+                    .filter(|node| node.kind == "tool")
+                    .and_then(|node| node.target.as_ref());
+                if let Some(tool) = tool {
+                    self.printer.hint(format_args!("`aa tool debug {tool}` says more about the tool"));
+                }
                 self.printer.hint(format_args!("`aa run show {run} --step {step}` shows all that is known"));
             }
             None => self.printer.hint(format_args!("`aa run show {run}` shows how it went")),

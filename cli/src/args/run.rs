@@ -239,7 +239,7 @@ fn at_least_one(text: &str) -> Result<u32, String> {
     }
 }
 
-fn run_id(text: &str) -> Result<RunId, String> {
+pub(crate) fn run_id(text: &str) -> Result<RunId, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(RunId(number)),
         _ => Err("a run is a number from 1".to_owned()),
@@ -248,6 +248,6 @@ fn run_id(text: &str) -> Result<RunId, String> {
 
 /// Paths are not checked here: an unknown one gets a suggestion from the run itself.
 #[expect(clippy::unnecessary_wraps, reason = "the shape that clap wants")]
-fn step_path(text: &str) -> Result<StepPath, String> {
+pub(crate) fn step_path(text: &str) -> Result<StepPath, String> {
     Ok(StepPath(text.to_owned()))
 }

@@ -1,9 +1,9 @@
 //! `aa tool …`
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 
 use super::FormatArgs;
-use super::skill::name_and_value;
+use super::skill::{CheckFormat, name_and_value};
 
 /// Look at tools and call them.
 #[derive(Debug, Subcommand)]
@@ -16,6 +16,12 @@ pub(crate) enum Command {
     Call(CallArgs),
     /// Look at what an MCP server says of its tools now, and trust it
     Trust(TrustArgs),
+    /// Find every mistake in tool modules, without calling anything
+    Check(CheckArgs),
+    /// Try the examples of tools, without their services
+    Test(TestArgs),
+    /// Start a new tool module from a small one that works
+    New(NewArgs),
 }
 
 /// Flags of `aa tool list`.
@@ -24,6 +30,9 @@ pub(crate) struct ListArgs {
     /// Only tools of this module
     #[arg(long, value_name = "MODULE")]
     pub(crate) module: Option<String>,
+    /// Only `basic` tools, or only `extra` ones
+    #[arg(long, value_name = "TIER", hide_possible_values = true)]
+    pub(crate) tier: Option<Tier>,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }
@@ -71,4 +80,66 @@ pub(crate) struct TrustArgs {
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
+}
+
+/// How prominently a tool is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tier {
+    /// Offered first.
+    Basic,
+    /// Offered on request.
+    Extra,
+}
+
+/// Flags of `aa tool check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa tool check                           every module there is
+  aa tool check jira ./tools/ --format sarif
+
+The exit code is 3 when there are errors.")]
+pub(crate) struct CheckArgs {
+    /// Names of tool modules, paths to files or folders; without any, every module
+    #[arg(value_name = "MODULE")]
+    pub(crate) modules: Vec<String>,
+    /// How to print: `human`, `json` or `sarif`
+    #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
+    pub(crate) format: CheckFormat,
+}
+
+/// Flags of `aa tool test`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa tool test                            every example there is
+  aa tool test git kubectl_get_pods
+  aa tool test git --live                 ask the real services
+
+An example with `recorded` is replayed: the tool must run exactly the command that was recorded, and make
+the result of what that printed. Exits with 1 when an example fails, with 3 when a module has errors.")]
+pub(crate) struct TestArgs {
+    /// Names of tool modules or tools; without any, every tool
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Call tools that only read for real, and nothing else
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Flags of `aa tool new`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa tool new lines                       tools over commands
+  aa tool check lines && aa tool test lines")]
+pub(crate) struct NewArgs {
+    /// Name of the module, and of its file
+    #[arg(value_name = "MODULE")]
+    pub(crate) module: String,
+    /// For every project of this user, not just this one
+    #[arg(long)]
+    pub(crate) user: bool,
 }

@@ -1,15 +1,15 @@
 //! `aa skill …`
 
-mod check;
+pub(super) mod check;
 mod fix;
 mod graph;
 mod inputs;
 mod list;
-mod new;
+pub(super) mod new;
 mod plan;
 mod run;
 mod show;
-mod test;
+pub(super) mod test;
 
 use aa_run::engine::Engine;
 use aa_spec::diagnostic::has_errors;

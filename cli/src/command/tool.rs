@@ -1,8 +1,11 @@
 //! `aa tool …`
 
 mod call;
+mod check;
 mod list;
+mod new;
 mod show;
+mod test;
 mod trust;
 
 use std::sync::Arc;
@@ -12,7 +15,9 @@ use aa_spec::tool::ToolSpec;
 
 use crate::args::tool::Command;
 use crate::context::Context;
+use crate::diagnostic;
 use crate::failure::{Exit, Failure};
+use crate::printer::Printer;
 
 /// Runs a command about tools.
 pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failure> {
@@ -21,16 +26,20 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Show(args) => show::run(&args, context),
         Command::Call(args) => call::run(args, context),
         Command::Trust(args) => trust::run(&args, context),
+        Command::Check(args) => check::run(&args, context),
+        Command::Test(args) => test::run(&args, context),
+        Command::New(args) => new::run(&args, context),
     }
 }
 
 /// The tool of that name.
-fn named(engine: &Engine, name: &str) -> Result<Arc<ToolSpec>, Failure> {
+fn named(engine: &Engine, name: &str, printer: &Printer) -> Result<Arc<ToolSpec>, Failure> {
     if let Some(tool) = engine.tool(name)? {
         return Ok(tool);
     }
-    let tools = engine.tools()?;
-    let near = aa_spec::name::suggest(name, tools.iter().map(|tool| tool.name.as_str()));
+    diagnostic::draw_all(&engine.problems_of_tool(name)?, printer);
+    let names = engine.tool_names()?;
+    let near = aa_spec::name::suggest(name, names.iter().map(String::as_str));
     let failure = Failure::not_found(format!("there is no tool `{name}`"));
     Err(failure.suggest(near).hint("`aa tool list` shows every tool"))
 }

@@ -123,8 +123,10 @@ impl Layout {
     fn compose(self, (sign, time, remark): (&str, &str, &str), node: &Node, depth: usize) -> String {
         let label = if self.name == 0 { node.path.0.as_str() } else { node.label() };
         // `build#undo` is the taking back of `build`.
-        let label =
-            label.rsplit_once('#').map_or_else(|| label.to_owned(), |(step, what)| format!("{what} {step}"));
+        let label = label
+            .rsplit_once('#')
+            .filter(|(_, what)| !what.contains('/'))
+            .map_or_else(|| label.to_owned(), |(step, what)| format!("{what} {step}"));
         if self.name == 0 {
             let parts = [&format!("{sign} {label}"), time, remark];
             return parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");

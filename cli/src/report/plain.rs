@@ -35,6 +35,10 @@ pub(crate) fn news(tree: &Tree, change: &Change, palette: Palette) -> Option<Str
             let what = format!("attempt {} failed: {}", node.attempt, one_line(&error.message));
             format!("{} {}  {}", palette.mark(Mark::Again), node.path, palette.paint(Tone::Warn, what))
         }
+        Change::Healing(index, what) => {
+            let what = palette.paint(Tone::Warn, one_line(what));
+            format!("{} {}  {what}", palette.mark(Mark::Again), tree.nodes[*index].path)
+        }
         Change::Asked(index) => {
             let State::Asking(question) = &tree.nodes[*index].state else { return None };
             let what = format!("{} ({})", one_line(&question.message), question.options.join(", "));

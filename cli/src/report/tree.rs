@@ -158,6 +158,8 @@ pub(crate) enum Change {
     Finished(usize),
     /// A step is tried again.
     Retrying(usize),
+    /// A heal rule is tried for a step, or has been.
+    Healing(usize, String),
     /// A step asks a person.
     Asked(usize),
     /// Someone said how a step with unknown outcome ended.
@@ -253,10 +255,19 @@ impl Tree {
                 self.taken_back = Some(failed.clone());
                 Change::None
             }
-            Body::HealStarted { .. }
-            | Body::HealFinished { .. }
-            | Body::UndoFinished { .. }
-            | Body::WorkspaceUpdated { .. } => Change::None,
+            Body::HealStarted { step, rule, error, .. } => {
+                let why = error.as_ref().map_or("", |error| error.message.as_str());
+                self.touch(step, at).line = format!("healing by {rule}");
+                let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+                Change::Healing(self.by_path[step], format!("failed, and `{rule}` is tried{why}"))
+            }
+            Body::HealFinished { step, rule, healed, note, .. } => {
+                self.touch(step, at).line.clear();
+                let how = if *healed { "it is tried again" } else { "it is not mended" };
+                let note = if note.is_empty() { String::new() } else { format!(": {note}") };
+                Change::Healing(self.by_path[step], format!("{how} after `{rule}`{note}"))
+            }
+            Body::UndoFinished { .. } | Body::WorkspaceUpdated { .. } => Change::None,
         }
     }
 
@@ -384,10 +395,15 @@ impl Parts {
 
 /// The path of what a step is part of: `fan[3]/x` is in `fan[3]`, `fan[3]` in `fan`.
 ///
-/// Taking a step back comes after everything else, and stands alone.
+/// Taking a step back comes after everything else, and stands alone. What a heal rule calls
+/// is a part of the step that it mends.
 fn parent(path: &str) -> Option<&str> {
-    if path.contains('#') {
+    let healing = path.rfind("#heal/").map(|at| (&path[..at], &path[at + "#heal/".len()..]));
+    if healing.map_or(path, |(_, call)| call).contains('#') {
         return None;
+    }
+    if let Some((step, _)) = healing.filter(|(_, call)| !call.contains(['/', '['])) {
+        return Some(step);
     }
     let last = path.rfind('/').map_or(0, |slash| slash + 1);
     match path[last..].find('[') {
@@ -412,6 +428,9 @@ mod tests {
             ("build#undo", None),
             ("fan[3]#undo", None),
             ("release/build#undo", None),
+            ("a/build#heal/1_login", Some("a/build")),
+            ("build#heal/1_login/x", Some("build#heal/1_login")),
+            ("build#heal/1_login#reconcile", None),
         ];
         for (path, expected) in cases {
             assert_eq!(parent(path), expected, "{path}");

@@ -33,6 +33,7 @@ fn main() {
             folder: PathBuf::new(),
             state_folder: "/".into(),
             store: LazyStore::default(),
+            logins: aa_run::tool::Logins::default(),
             ephemeral: Defaults::default(),
         };
         Toolbox::new(modules.clone(), &options)

@@ -12,6 +12,7 @@
 mod blocks;
 mod calls;
 mod clock;
+mod heals;
 mod inbox;
 mod lines;
 mod questions;
@@ -33,14 +34,15 @@ use self::blocks::{Ask, Blocks, News, Over};
 use self::calls::{Calls, Ended};
 pub(crate) use self::clock::milliseconds;
 pub use self::clock::{Clock, WallClock};
+use self::heals::Heals;
 use self::inbox::Inbox;
 use self::lines::{Line, Lines};
 use self::questions::{Asked, Questions};
 pub(crate) use self::veil::Veil;
 use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
-use crate::event::{Body, Event, Origin, RunId, Time};
-use crate::machine::{Command, Machine, Misfit};
+use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
+use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
 use crate::store::{Lease, Request, Store, StoreError};
 use crate::tool::Tool;
 
@@ -104,6 +106,8 @@ pub struct Means {
     pub permits: Arc<Semaphore>,
     /// Opens secrets right before a call.
     pub secrets: Arc<dyn Secrets>,
+    /// Says whether heal rules may act; without it they may not.
+    pub healer: Option<Arc<dyn Healer>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Changes when this process has put something into an inbox.
@@ -145,6 +149,17 @@ pub trait Secrets: Send + Sync {
     async fn reveal(&self, name: &str) -> Result<String, String>;
 }
 
+/// Says whether a heal rule may act, by what it did in other runs.
+#[async_trait]
+pub trait Healer: Send + Sync {
+    /// Waits until it is known.
+    async fn admit(&self, run: RunId, call: &HealCall) -> Admission;
+    /// Adds to the error of a call what is known about it.
+    async fn advise(&self, tool: &str, error: &mut StepError);
+    /// Takes in how a run's healings went, by its journal.
+    async fn settle(&self, run: RunId);
+}
+
 /// Drives a run until it is over, or parked, or cannot be written any more.
 ///
 /// # Errors
@@ -156,6 +171,7 @@ pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
     // Whatever still runs has lost its run; it must not outlive it.
     driver.calls.kill_all().await;
     driver.blocks.kill_all().await;
+    driver.heals.drop_all().await;
     result
 }
 
@@ -213,6 +229,7 @@ struct Driver {
     run: Drive,
     calls: Calls,
     blocks: Blocks,
+    heals: Heals,
     inbox: Inbox,
     lines: Lines,
     questions: Questions,
@@ -230,6 +247,7 @@ struct Driver {
 enum Wake {
     Ended(Vec<Ended>),
     Block(News),
+    Heal(StepPath, Admission),
     Line(Line),
     Asked(Asked),
     Inbox,
@@ -245,10 +263,11 @@ impl Driver {
         let (questions, asker) = Questions::new();
         let calls = Calls::new(&run, sender, asker);
         let blocks = Blocks::new(calls.shared());
+        let heals = Heals::new(&run);
         let inbox = Inbox::new(&run);
         let was_over = run.machine.is_over();
         let (batch, taken, orders) = (Vec::new(), Vec::new(), Vec::new());
-        Self { run, calls, blocks, inbox, lines, questions, batch, taken, orders, was_over }
+        Self { run, calls, blocks, heals, inbox, lines, questions, batch, taken, orders, was_over }
     }
 
     async fn run(&mut self) -> Result<Outcome, StoreError> {
@@ -312,6 +331,7 @@ impl Driver {
         if !self.batch.is_empty() || !self.taken.is_empty() {
             let events = std::mem::take(&mut self.batch);
             let ends = self.blocks.ends(&events);
+            let healed = self.heals.concerns(&events);
             let taken = std::mem::take(&mut self.taken);
             let hook = self.run.means.after_commit.clone();
             let told = !self.run.watchers.is_closed() || hook.is_some();
@@ -324,6 +344,9 @@ impl Driver {
                 self.tell(Notice::Event(Box::new(event)));
             }
             self.blocks.answer(ends);
+            if healed {
+                self.heals.settle().await;
+            }
         }
         for order in std::mem::take(&mut self.orders) {
             self.obey(order);
@@ -335,6 +358,7 @@ impl Driver {
         match order {
             Command::Call(call) => self.calls.start(call),
             Command::Compute(call) => self.blocks.start(call),
+            Command::Heal(call) => self.heals.start(call),
             Command::Stop(step) => {
                 self.calls.stop(&step);
                 self.blocks.stop(&step);
@@ -352,7 +376,7 @@ impl Driver {
     /// Ends here, or fails, when nothing but a person can move the run on.
     async fn park(&mut self) -> Result<Option<Outcome>, StoreError> {
         // A block that waits for a call is run again by the next process.
-        let busy = !self.calls.is_empty() || self.blocks.busy() > 0;
+        let busy = !self.calls.is_empty() || self.blocks.busy() > 0 || self.heals.len() > 0;
         if busy || self.run.machine.moves_by_itself() {
             return Ok(None);
         }
@@ -380,12 +404,13 @@ impl Driver {
     async fn wait(&mut self) -> Wake {
         let wake_at = self.run.machine.wake_at();
         let clock = Arc::clone(&self.run.means.clock);
-        let timer = clock.idle(wake_at, self.calls.len() + self.blocks.busy());
+        let timer = clock.idle(wake_at, self.calls.len() + self.blocks.busy() + self.heals.len());
         tokio::select! {
             Some(line) = self.lines.next() => Wake::Line(line),
             Some(ended) = self.calls.next() => Wake::Ended(ended),
             news = self.blocks.next() => Wake::Block(news),
             Some(asked) = self.questions.next() => Wake::Asked(asked),
+            Some((step, admission)) = self.heals.next() => Wake::Heal(step, admission),
             () = self.inbox.changed() => Wake::Inbox,
             () = timer => Wake::Timer,
         }
@@ -409,6 +434,7 @@ impl Driver {
             }
             Wake::Block(News::Ask(ask)) => self.host_call(ask),
             Wake::Asked(asked) => self.put_question(asked),
+            Wake::Heal(step, admission) => self.admit(&step, admission),
             Wake::Inbox => self.read_inbox(),
             Wake::Timer => Ok(()),
         }
@@ -435,6 +461,14 @@ impl Driver {
         let body = self.run.machine.settle(&ended.step, ended.result, self.now());
         let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
         self.record(body, None)
+    }
+
+    /// Lets a rule act, or not. A step that meanwhile waits for none needs no answer.
+    fn admit(&mut self, step: &StepPath, admission: Admission) -> Result<(), StoreError> {
+        match self.run.machine.admit(step, admission, self.now()) {
+            Ok(body) => self.record(body, None),
+            Err(_) => Ok(()),
+        }
     }
 
     fn settle_block(&mut self, over: Over) -> Result<(), StoreError> {

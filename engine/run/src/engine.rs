@@ -16,6 +16,7 @@ use aa_spec::tool::ToolSpec;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+pub use self::heal::{FailedCall, HealStats, Layer, Proposal, Remedy};
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
 use crate::home::FileError;
@@ -26,20 +27,26 @@ use crate::tool::{Person, Progress};
 use crate::toolbox::ModuleEntry;
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
 pub use mend::MendedSkill;
-pub use servers::{Change, McpEntry, Review};
+pub use modules::CheckedModule;
 use parts::Parts;
 pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
+pub use servers::{Change, McpEntry, Review};
+pub use trials::Trial;
 
 mod admission;
 mod catalog;
 mod compat;
+mod heal;
 mod history;
+mod listening;
 mod mend;
-mod servers;
+mod modules;
 mod parts;
 mod rehearse;
+mod servers;
 mod steering;
 mod tools;
+mod trials;
 mod watching;
 
 #[cfg(test)]
@@ -244,6 +251,11 @@ impl Engine {
     #[must_use]
     pub fn through(&self, origin: Origin) -> Self {
         Self { origin, ..self.clone() }
+    }
+
+    /// Says that a run is about to start: what it needs is opened while its skill is read.
+    pub fn expect_run(&self) {
+        self.parts.open_store_early();
     }
 
     /// The settings it was made with.

@@ -22,7 +22,8 @@ pub type Time = DateTime<Utc>;
 
 /// Which step of a run, e.g. `build`, `fan[3]` (an item of a foreach step),
 /// `release/build` (a step of a sub-skill), `health/1_git_log` (the first call of a
-/// block), `build#undo` (a step's taking back).
+/// block), `build#undo` (a step's taking back), `build#heal/1_kube_login` (the first call
+/// that is to mend what made it fail).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct StepPath(pub String);
@@ -136,6 +137,18 @@ pub enum Body {
         step: StepPath,
         /// Which rule.
         rule: String,
+        /// Which healing of the step, from 1.
+        #[serde(default)]
+        number: u32,
+        /// Why the step failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<StepError>,
+        /// The tool or skill that is to mend it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+        /// What that is given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        args: Option<Value>,
     },
     /// A heal rule is done.
     HealFinished {
@@ -143,8 +156,14 @@ pub enum Body {
         step: StepPath,
         /// Which rule.
         rule: String,
-        /// Whether it says it helped.
+        /// Which healing of the step, from 1.
+        #[serde(default)]
+        number: u32,
+        /// Whether its call worked, so that the step is tried again.
         healed: bool,
+        /// Why the call was not made; empty when it was.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        note: String,
     },
     /// A person is asked.
     ConfirmRequested {

@@ -4,7 +4,7 @@
 //! (what they add up to and what follows; pure), [`driver`] (the loop that gives a
 //! machine hands), [`store`] (events on disk), [`compute`] (Python in worker processes), [`tool`] (what steps call),
 //! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
-//! (the façade that every front end uses), [`stub`] (what stands in for tools and people).
+//! (the façade that every front end uses), [`listen`] (hearing of what is new), [`stub`] (what stands in for tools and people).
 //! [`cause`] words the errors of the system.
 
 pub mod cause;
@@ -12,7 +12,9 @@ pub mod compute;
 pub mod driver;
 pub mod engine;
 pub mod event;
+pub mod heal;
 pub mod home;
+pub mod listen;
 pub mod machine;
 pub mod settings;
 pub mod store;

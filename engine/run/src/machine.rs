@@ -15,6 +15,7 @@ mod evaluate;
 mod fold;
 mod foreach;
 mod frame;
+mod heal;
 mod layout;
 mod place;
 mod question;
@@ -35,6 +36,7 @@ use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
 use self::frame::Frame;
+pub use self::heal::{Admission, HealCall};
 use self::layout::Layout;
 use self::place::{Job, Place, Spot};
 pub use self::script::{ComputeCall, Made};
@@ -88,6 +90,8 @@ pub enum Command {
     Call(Call),
     /// Run a block. Its start has been recorded.
     Compute(ComputeCall),
+    /// Find out whether a heal rule may act, and say so with [`Machine::admit`].
+    Heal(HealCall),
     /// Ask the call or block at this step to stop.
     Stop(StepPath),
     /// End the call or block at this step at once.
@@ -131,6 +135,7 @@ pub struct Misfit {
 enum Signal {
     Call(Spot),
     Compute(Place),
+    Heal(Place),
     Stop(Spot),
     Kill(Spot),
     Answer(Place),
@@ -268,6 +273,7 @@ impl Machine {
         match signal {
             Signal::Call(spot) => self.call(spot).map(Command::Call),
             Signal::Compute(place) => self.compute(place).map(Command::Compute),
+            Signal::Heal(place) => self.heal_call(place).map(Command::Heal),
             Signal::Stop(spot) => self.spot_path(spot).map(Command::Stop),
             Signal::Kill(spot) => self.spot_path(spot).map(Command::Kill),
             Signal::Answer(place) => self.answer_of_call(place),

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::compute::Limits;
 use crate::home::FileError;
 use crate::store::{Durability, StoreOptions};
+use crate::tool::Logins;
 
 use layer::Layers;
 pub use layer::{Origin, Setting};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub tools: Vec<PathBuf>,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
+    /// How to log in to clusters and to connect to the network.
+    pub logins: Logins,
     /// Every setting that can be written, with its value and origin, by key.
     pub origins: Vec<Setting>,
     /// What is doubtful in the files.
@@ -136,6 +139,12 @@ impl Settings {
                 .and_then(|text| aa_spec::duration::parse_ms(&text).ok())
                 .map(Duration::from_millis),
             compute: compute::limits(&mut layers),
+            logins: Logins {
+                kube_login: layers.command("kube_login.command", |c| &c.kube_login.command, &[]),
+                kube_check: layers.command("kube_login.check", |c| &c.kube_login.check, &["oc", "whoami"]),
+                vpn_connect: layers.command("vpn_connect.command", |c| &c.vpn_connect.command, &[]),
+                vpn_check: layers.command("vpn_connect.check", |c| &c.vpn_connect.check, &[]),
+            },
             ephemeral: Ephemeral {
                 repository: repository(&mut layers),
                 ttl: duration(&mut layers, "ephemeral.ttl", |c| &c.ephemeral.ttl),

@@ -16,19 +16,25 @@ use tokio::sync::watch;
 use crate::cause::cause;
 use crate::event::{Event, Origin, Resolution, RunId, StepPath, Time};
 use blobs::Blobs;
-use journal::{Birth, Journal, Takeover};
+pub use heal::{Entrance, HealRecord};
+use journal::{Birth, Takeover};
 pub use lazy::LazyStore;
+pub use listeners::{Heard, Marked, Pending};
 pub use memory::{Change, Changed, MemoryEntry};
-pub use trust::Pinned;
+use opening::Opening;
 use reader::Reader;
 use row::Entry;
+pub use trust::Pinned;
 use writer::Writer;
 
 mod blobs;
 mod database;
+mod heal;
 mod journal;
 mod lazy;
+mod listeners;
 mod memory;
+mod opening;
 mod owner;
 mod projection;
 mod reader;
@@ -275,17 +281,7 @@ impl std::fmt::Display for RunStatus {
 impl Store {
     /// Opens or creates the store in a folder.
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Self, StoreError> {
-        let usable = |result: std::io::Result<()>| result.map_err(|e| database::unusable(folder, &e));
-        usable(std::fs::create_dir_all(folder))?;
-        let path = folder.join("aa.db");
-        let owners = folder.join("owners");
-        let blobs = Arc::new(Blobs::new(folder.join("blobs")));
-        let db = database::open_writer(&path, options.durability)?;
-        let journal = Journal::new(db, path.clone(), blobs.clone(), owners.clone());
-        let writer = Writer::start(journal).map_err(|e| database::unusable(folder, &e))?;
-        let reader = Reader::new(path.clone(), owners, blobs.clone());
-        let parts = Parts { path, inline_limit: options.inline_limit, blobs, reader, writer };
-        Ok(Self { parts: Arc::new(parts) })
+        Opening::start(folder, options)?.finish()
     }
 
     /// Creates a run with its first events, all in one commit.

@@ -26,6 +26,7 @@ use self::secrets::StageSecrets;
 use self::tool::StubTool;
 use crate::driver::{Clock, Journal, Means};
 use crate::event::{Body, Event, StepPath, Time};
+use crate::heal::Freely;
 use crate::tool::{Tool, touches_nothing};
 use crate::toolbox::Toolbox;
 
@@ -112,6 +113,7 @@ impl Stage {
             permits,
             secrets: self.secrets.clone(),
             clock: self.clock.clone(),
+            healer: Some(Arc::new(Freely)),
             ..means
         }
     }

@@ -6,6 +6,7 @@ mod diagnosis;
 pub mod ephemeral;
 mod file;
 mod http;
+mod login;
 pub(crate) mod mcp;
 mod memory;
 mod native;
@@ -13,6 +14,8 @@ mod net;
 mod person;
 mod plain;
 pub mod process;
+pub(crate) mod queue;
+pub mod replay;
 mod shell;
 
 use std::path::{Path, PathBuf};
@@ -25,9 +28,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::built_in::BuiltIn;
+pub use self::login::Logins;
+pub(crate) use self::memory::known_issues;
 pub use self::person::{Nobody, Person, Question};
 pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};
+
+/// What kind of error a command has had, by what it said.
+pub fn kind_of(said: &str) -> ErrorKind {
+    diagnosis::sign(said).unwrap_or(ErrorKind::Permanent)
+}
 
 /// Something with an effect on the world. All of them go through here.
 #[async_trait]

@@ -7,9 +7,12 @@
 
 mod foreign;
 
+mod examples;
+mod heal;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aa_spec::diagnostic::{Diagnostic, has_errors};
@@ -17,12 +20,15 @@ use aa_spec::name::fold;
 use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::Module;
-use aa_spec::tool::recipe;
+use aa_spec::tool::{listener, recipe};
 
 use crate::store::LazyStore;
 use crate::tool::mcp::{McpModule, Surroundings};
 use crate::tool::process::{Environment, Launcher};
-use crate::tool::{BuiltIn, Tool, command, ephemeral};
+use crate::tool::{BuiltIn, Logins, Tool, command, ephemeral, queue};
+
+pub use self::examples::Specimen;
+pub use self::heal::HealEntry;
 
 /// All tools of a process. Cheap to clone; clones share what has been parsed.
 #[derive(Clone)]
@@ -31,7 +37,7 @@ pub struct Toolbox {
 }
 
 /// The text of a module, and how near it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModuleText {
     /// `project`, `user`, `shipped` or a configured folder.
     pub layer: String,
@@ -56,6 +62,8 @@ pub struct ToolboxOptions {
     pub store: LazyStore,
     /// What a call of an ephemeral tool means that does not say.
     pub ephemeral: ephemeral::Defaults,
+    /// How to log in to clusters and to connect to the network.
+    pub logins: Logins,
 }
 
 /// A module in `aa tool list`.
@@ -72,11 +80,14 @@ pub struct ModuleEntry {
 }
 
 struct Shelf {
-    built_in: BuiltIn,
+    built_in: Arc<BuiltIn>,
     /// Nearest first.
-    modules: Vec<Entry>,
+    modules: Vec<Arc<Entry>>,
     launcher: Arc<Launcher>,
     around: Surroundings,
+    /// Tools of other modules are not there.
+    only: Option<String>,
+    store: LazyStore,
     found: Mutex<BTreeMap<String, Option<Arc<dyn Tool>>>>,
 }
 
@@ -97,16 +108,37 @@ struct Parsed {
 impl Toolbox {
     /// A toolbox of these modules, nearest first, and the built-in tools. Parses nothing yet.
     pub fn new(modules: Vec<ModuleText>, options: &ToolboxOptions) -> Self {
-        let entry = |text| Entry { text, folded: OnceLock::new(), parsed: OnceLock::new() };
         let launcher = Arc::new(Launcher::new(options.environment.clone(), options.output_bytes));
-        let shelf = Shelf {
-            built_in: BuiltIn::new(launcher.clone(), options),
-            modules: modules.into_iter().map(entry).collect(),
-            around: foreign::surroundings(launcher.clone(), options),
-            launcher,
-            found: Mutex::default(),
-        };
+        let built_in = Arc::new(BuiltIn::new(launcher.clone(), options));
+        let modules = modules.into_iter().map(Entry::new).collect();
+        let store = options.store.clone();
+        let around = foreign::surroundings(launcher.clone(), options);
+        Self::of(Shelf { built_in, modules, launcher, around, store, only: None, found: Mutex::default() })
+    }
+
+    fn of(shelf: Shelf) -> Self {
         Self { shelf: Arc::new(shelf) }
+    }
+
+    /// A toolbox of these modules instead. Those that have not changed stay as they are, with
+    /// everything that belongs to them.
+    #[must_use]
+    pub fn with_modules(&self, modules: Vec<ModuleText>) -> Self {
+        let kept = |text: ModuleText| {
+            let old = self.shelf.modules.iter().find(|entry| entry.text == text);
+            old.cloned().unwrap_or_else(|| Entry::new(text))
+        };
+        Self::of(Shelf {
+            modules: modules.into_iter().map(kept).collect(),
+            found: Mutex::default(),
+            ..self.shelf.parts()
+        })
+    }
+
+    /// The tools of one module and no others.
+    #[must_use]
+    pub fn only(&self, module: &str) -> Self {
+        Self::of(Shelf { only: Some(fold(module)), found: Mutex::default(), ..self.shelf.parts() })
     }
 
     /// The tool of a name (`-` and `_` are the same letter). `None` as well when the module that
@@ -159,15 +191,51 @@ impl Toolbox {
 
     /// Every module that can be used, by name. Parses all modules.
     pub fn modules(&self) -> Vec<ModuleEntry> {
-        let mut entries: Vec<_> = self.shelf.modules.iter().filter_map(Entry::summary).collect();
+        let mut entries: Vec<_> = self.shelf.modules.iter().filter_map(|entry| entry.summary()).collect();
         entries.extend(BuiltIn::modules().map(|(name, description)| ModuleEntry {
             name: name.to_owned(),
             description: description.to_owned(),
             layer: "built in".to_owned(),
             requires: Vec::new(),
         }));
+        entries.retain(|entry| self.shelf.only.as_ref().is_none_or(|only| fold(&entry.name) == *only));
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         entries
+    }
+
+    /// Whether a command is on this machine.
+    pub fn has_command(&self, command: &str, folder: &Path) -> bool {
+        self.shelf.launcher.environment().find(command, folder).is_some()
+    }
+
+    /// Where the module of a text comes from, if it is one of these.
+    pub fn layer_of(&self, source: &Source) -> Option<&str> {
+        let entry = self.shelf.modules.iter().find(|entry| entry.text.source.path == source.path)?;
+        Some(&entry.text.layer)
+    }
+
+    /// Every module that can be used, with its text. Parses all of them.
+    pub fn readable(&self) -> impl Iterator<Item = (&ModuleText, &Module)> {
+        let modules = self.shelf.modules.iter();
+        modules.filter_map(|entry| Some((&entry.text, entry.parsed().module.as_ref()?)))
+    }
+
+    /// How a module listens, and its name as it is written; `None` when it does not.
+    pub fn listener(&self, module: &str) -> Option<(String, listener::Listener)> {
+        let named = |entry: &&Arc<Entry>| entry.listens().is_some_and(|name| fold(name) == fold(module));
+        let entry = self.shelf.modules.iter().find(named)?;
+        let module = entry.parsed().module.as_ref()?;
+        let recipe = listener::compile(module, &entry.text.source).ok()??;
+        Some((fold(&module.module.value), recipe))
+    }
+
+    /// Every module that listens, by name.
+    pub fn listening(&self) -> Vec<String> {
+        let mut names: Vec<_> =
+            self.shelf.modules.iter().filter_map(|entry| entry.listens()).map(fold).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     fn found(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Option<Arc<dyn Tool>>>> {
@@ -177,7 +245,26 @@ impl Toolbox {
 }
 
 impl Shelf {
+    /// What a shelf with other modules shares with this one.
+    fn parts(&self) -> Self {
+        Self {
+            built_in: Arc::clone(&self.built_in),
+            modules: self.modules.clone(),
+            launcher: Arc::clone(&self.launcher),
+            around: self.around.clone(),
+            store: self.store.clone(),
+            only: self.only.clone(),
+            found: Mutex::default(),
+        }
+    }
+
     fn look_up(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        let tool = self.nearest(name)?;
+        let wanted = |only: &String| fold(&tool.spec().module) == *only;
+        self.only.as_ref().is_none_or(wanted).then_some(tool)
+    }
+
+    fn nearest(&self, name: &str) -> Option<Arc<dyn Tool>> {
         for entry in self.modules.iter().filter(|entry| entry.mentions(name)) {
             let parsed = entry.parsed();
             match &parsed.module {
@@ -191,7 +278,14 @@ impl Shelf {
                 None => {}
             }
         }
-        self.built_in.tool(name)
+        self.queue(name).or_else(|| self.built_in.tool(name))
+    }
+
+    /// A tool over what a module's listener has heard.
+    fn queue(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        let asked = |entry: &&Arc<Entry>| entry.mentions("listener");
+        let listening = self.modules.iter().filter(asked).filter_map(|entry| entry.listens());
+        listening.into_iter().find_map(|module| queue::find(&fold(module), name, &self.store))
     }
 
     fn command(&self, module: &Module, name: &str, source: &Source) -> Option<Arc<dyn Tool>> {
@@ -203,6 +297,10 @@ impl Shelf {
 }
 
 impl Entry {
+    fn new(text: ModuleText) -> Arc<Self> {
+        Arc::new(Self { text, folded: OnceLock::new(), parsed: OnceLock::new() })
+    }
+
     fn mentions(&self, folded: &str) -> bool {
         self.folded.get_or_init(|| fold(&self.text.source.text)).contains(folded)
     }
@@ -213,6 +311,12 @@ impl Entry {
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
         text.match_indices(folded)
             .any(|(at, _)| !text[..at].ends_with(is_part) && !text[at + folded.len()..].starts_with(is_part))
+    }
+
+    /// The name of the module, if it listens.
+    fn listens(&self) -> Option<&str> {
+        let module = self.parsed().module.as_ref()?;
+        module.listener.as_ref().map(|_| module.module.value.as_str())
     }
 
     fn parsed(&self) -> &Parsed {
@@ -234,8 +338,14 @@ impl Entry {
     }
 }
 
+/// The names of its tools, and of those over what its listener has heard.
 fn tool_names(module: &Module) -> impl Iterator<Item = String> {
-    module.tools.iter().map(|tool| fold(&tool.name.value))
+    let own = module.tools.iter().map(|tool| fold(&tool.name.value));
+    let queue = module.listener.iter().flat_map(|_| {
+        let name = fold(&module.module.value);
+        [listener::pending_tool(&name), listener::mark_tool(&name)]
+    });
+    own.chain(queue)
 }
 
 impl fmt::Debug for Toolbox {

@@ -11,6 +11,7 @@ mod bare;
 mod compute;
 mod declaration;
 mod fit;
+mod heal;
 mod library;
 mod names;
 mod order;
@@ -28,6 +29,7 @@ use self::library::Library;
 use self::names::Names;
 use self::place::Lines;
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
+use crate::heal::HealPlan;
 use crate::plan::{FORMAT, Plan};
 use crate::source::{Source, Span};
 use crate::tool::ToolSpec;
@@ -46,6 +48,10 @@ pub trait Catalog {
     }
     /// Every skill name, for suggestions. Only called on errors.
     fn skill_names(&self) -> Vec<String>;
+    /// The heal rules, the nearest first. Only asked for when a step may need them.
+    fn heal_rules(&self) -> Vec<HealPlan> {
+        Vec::new()
+    }
     /// Names of the configured secrets.
     fn secret_names(&self) -> Vec<String>;
     /// The `values:` of the configuration, which skills see as `config`.
@@ -84,12 +90,9 @@ pub fn check(
     let mut library = Library::new(catalog, strictness);
     let (skill, mut diagnostics) = library.read(source);
     diagnostics.append(&mut library.problems);
-    let plan = skill.filter(|_| !has_errors(&diagnostics)).map(|skill| Plan {
-        format: FORMAT,
-        skill,
-        skills: library.into_skills(),
-    });
-    (plan, diagnostics)
+    let Some(skill) = skill.filter(|_| !has_errors(&diagnostics)) else { return (None, diagnostics) };
+    let heal = library.heal_rules(&skill);
+    (Some(Plan { format: FORMAT, skill, skills: library.into_skills(), heal }), diagnostics)
 }
 
 /// The check of one skill.

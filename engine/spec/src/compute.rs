@@ -69,6 +69,9 @@ pub struct Callee {
     /// How to find out after a crash whether a call took place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconcile: Option<Reconcile>,
+    /// Other names of its arguments, to the right ones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, String>,
 }
 
 /// What a block calls.

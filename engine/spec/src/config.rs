@@ -34,6 +34,10 @@ pub struct Config {
     pub tools: Vec<Spanned<String>>,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
+    /// How the tool `kube_login` logs in to a cluster; `{cluster}` stands for its name.
+    pub kube_login: Login,
+    /// How the tool `vpn_connect` connects to the private network.
+    pub vpn_connect: Login,
 }
 
 /// Where and how runs are kept.
@@ -137,6 +141,16 @@ pub struct Ephemeral {
     #[serde(deserialize_with = "crate::duration::written")]
     #[schemars(with = "Option<crate::duration::Written>")]
     pub ttl: Option<Spanned<String>>,
+}
+
+/// How to log in or to connect, and how to see that it is done.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Login {
+    /// A command and its arguments. It must need no person: it has no terminal, and in a run no display.
+    pub command: Option<Vec<Spanned<String>>>,
+    /// A command that succeeds while it is done (default for `kube_login`: `[oc, whoami]`).
+    pub check: Option<Vec<Spanned<String>>>,
 }
 
 /// A number of bytes, written as a number or as text such as `64KiB` or `10MB`.

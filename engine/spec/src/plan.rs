@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::compute::Block;
+use crate::heal::HealPlan;
 use crate::skill::{Backoff, OnError, OnFailure};
 use crate::template::{Expression, Template};
 use crate::tool::{Effect, ErrorKind, Reconcile};
@@ -28,6 +29,9 @@ pub struct Plan {
     /// Sub-skills by canonical name, transitively.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub skills: BTreeMap<String, SkillPlan>,
+    /// Heal rules that steps of these skills may need, the first that fits first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heal: Vec<HealPlan>,
 }
 
 /// One checked skill.

@@ -141,8 +141,22 @@ pub enum OnError {
     Fail,
     /// The step's output is null and the run goes on.
     Continue,
-    /// Try the heal rules, then behave like `continue`.
+    /// The heal rules are tried; when none helps, the run fails.
     AutoHeal,
+    /// The heal rules are tried; when none helps, the step's output is null and the run goes on.
+    AutoHealOrContinue,
+}
+
+impl OnError {
+    /// Whether heal rules are tried.
+    pub fn heals(self) -> bool {
+        matches!(self, Self::AutoHeal | Self::AutoHealOrContinue)
+    }
+
+    /// Whether the run goes on when nothing else helps.
+    pub fn goes_on(self) -> bool {
+        matches!(self, Self::Continue | Self::AutoHealOrContinue)
+    }
 }
 
 /// A question to a person.

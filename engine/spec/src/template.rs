@@ -183,7 +183,16 @@ impl Template {
     /// # Errors
     /// The first string that is no template, by path and offset.
     pub fn parse(json: &Value) -> Result<Self, SyntaxError> {
-        Ok(Self { json: json.clone(), root: Node::parse(json, 0)? })
+        Ok(Self { json: json.clone(), root: Node::parse(json)? })
+    }
+
+    /// The same, where a mapping may also make a list of a list, item by item:
+    /// `{each: result, as: job, if: job.ok, value: …}`. `as` is `item` when it is left out.
+    ///
+    /// # Errors
+    /// Those of [`Self::parse`].
+    pub fn parse_lists(json: &Value) -> Result<Self, SyntaxError> {
+        Ok(Self { json: json.clone(), root: Node::parse_with(json, 0, true)? })
     }
 
     /// A value without strings that could be templates.

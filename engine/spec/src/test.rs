@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::check::check_matchers;
 pub use self::check::{Calls, read};
 pub use self::fit::{MATCHERS, Mismatch, fit};
 use crate::stub::Stubs;

@@ -1,5 +1,7 @@
 //! What is known of a tool before it is called, and a tool module as its author wrote it.
 
+pub mod alias;
+pub mod listener;
 pub mod module;
 pub mod recipe;
 
@@ -43,6 +45,17 @@ pub enum ErrorKind {
     Invalid,
 }
 
+/// How prominently a tool is offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Offered first.
+    #[default]
+    Basic,
+    /// Offered on request.
+    Extra,
+}
+
 /// The public face of a tool.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct ToolSpec {
@@ -61,6 +74,9 @@ pub struct ToolSpec {
     pub effect: Effect,
     /// Whether calling it twice with the same arguments equals calling it once.
     pub idempotent: bool,
+    /// How prominently it is offered.
+    #[serde(default)]
+    pub tier: Tier,
     /// How to find out, after a crash, whether a call took place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconcile: Option<Reconcile>,

@@ -32,24 +32,33 @@ pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Exit, Failu
         let of_one = engine.check(name, strictness)?.diagnostics;
         found.extend(of_one.into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>());
     }
+    Ok(print(&found, &words::count(names.len(), "skill"), args.format, context))
+}
+
+/// Prints what was found in so many things.
+pub(in crate::command) fn print(
+    found: &[Diagnostic],
+    things: &str,
+    format: CheckFormat,
+    context: &Context<'_>,
+) -> Exit {
     let printer = context.printer;
-    match args.format {
-        CheckFormat::Human => human(&found, names.len(), context),
+    match format {
+        CheckFormat::Human => human(found, things, context),
         CheckFormat::Json => {
             let all: Vec<Value> = found.iter().map(diagnostic::object).collect();
             printer.data(format_args!("{:#}", Value::from(all)));
         }
-        CheckFormat::Sarif => printer.data(format_args!("{:#}", sarif::log(&found))),
+        CheckFormat::Sarif => printer.data(format_args!("{:#}", sarif::log(found))),
     }
-    Ok(if has_errors(&found) { Exit::Invalid } else { Exit::Ok })
+    if has_errors(found) { Exit::Invalid } else { Exit::Ok }
 }
 
-fn human(found: &[Diagnostic], skills: usize, context: &Context<'_>) {
+fn human(found: &[Diagnostic], things: &str, context: &Context<'_>) {
     let printer = context.printer;
     diagnostic::draw_all(found, printer);
-    let skills = words::count(skills, "skill");
     if found.is_empty() {
-        printer.say(format_args!("{} {skills} checked, no problems", printer.err.mark(Mark::Done)));
+        printer.say(format_args!("{} {things} checked, no problems", printer.err.mark(Mark::Done)));
     } else {
         diagnostic::sum_up(found, printer);
     }
@@ -60,8 +69,13 @@ pub(super) fn wanted(skills: &[String], engine: &Engine) -> Result<Vec<String>, 
     if skills.is_empty() {
         return Ok(engine.skills()?.into_iter().map(|skill| skill.name).collect());
     }
+    expand(skills, engine)
+}
+
+/// Names and paths, where folders become the files in them.
+pub(in crate::command) fn expand(names: &[String], engine: &Engine) -> Result<Vec<String>, Failure> {
     let mut wanted = Vec::new();
-    for name in skills {
+    for name in names {
         let path = engine.settings().folder.join(name);
         if !path.is_dir() {
             wanted.push(name.clone());

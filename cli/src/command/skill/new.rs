@@ -27,14 +27,7 @@ pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Exit, Failure
     let file = home.join("skills").join(format!("{}.yaml", args.name));
     let text = TEMPLATE.replace("{name}", &args.name);
     write_new(&file, &text)?;
-    // The editor's line in the file points here.
-    let schema = home.join("schemas").join("skill.json");
-    let all = schema::all();
-    if let Some((_, json)) = all.iter().find(|(name, _)| *name == "skill.json")
-        && !schema.exists()
-    {
-        write_new(&schema, &format!("{json:#}\n"))?;
-    }
+    write_schema(&home, "skill.json")?;
     let printer = context.printer;
     let shown = file.strip_prefix(&engine.settings().folder).unwrap_or(&file).display();
     printer.data(shown);
@@ -43,7 +36,8 @@ pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Exit, Failure
     Ok(Exit::Ok)
 }
 
-fn home(settings: &Settings, user: bool) -> PathBuf {
+/// The folder that new files of the project, or of the user, go to.
+pub(in crate::command) fn home(settings: &Settings, user: bool) -> PathBuf {
     match &settings.project_folder {
         _ if user => settings.config_folder.clone(),
         Some(project) => project.clone(),
@@ -51,8 +45,18 @@ fn home(settings: &Settings, user: bool) -> PathBuf {
     }
 }
 
+/// Writes the schema that the editor's line of a new file points to.
+pub(in crate::command) fn write_schema(home: &Path, name: &str) -> Result<(), Failure> {
+    let schema = home.join("schemas").join(name);
+    let all = schema::all();
+    match all.iter().find(|(known, _)| *known == name) {
+        Some((_, json)) if !schema.exists() => write_new(&schema, &format!("{json:#}\n")),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file that must not be there yet.
-fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+pub(in crate::command) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         let message = format!("cannot write `{}`: {}", path.display(), cause(&error));
         match error.kind() {

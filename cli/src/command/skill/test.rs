@@ -75,13 +75,14 @@ fn show(verdict: &Judgement, printer: &Printer) {
     } else {
         printer.tell(line);
     }
-    verdict.faults.iter().for_each(|fault| explain(fault, verdict, printer));
+    verdict.faults.iter().for_each(|fault| explain(fault, &verdict.path, printer));
     diagnostic::draw_all(&verdict.doubts, printer);
 }
 
-fn explain(fault: &Fault, verdict: &Judgement, printer: &Printer) {
+/// One thing that is not as expected, with its place and the difference.
+pub(in crate::command) fn explain(fault: &Fault, path: &str, printer: &Printer) {
     let palette = printer.err;
-    let place = palette.paint(Tone::Dim, format!("{}:{}", verdict.path, fault.line));
+    let place = palette.paint(Tone::Dim, format!("{path}:{}", fault.line));
     let message = if fault.message.is_empty() { String::new() } else { format!(": {}", fault.message) };
     printer.tell(format_args!(
         "    {}{} {place}",
@@ -129,6 +130,7 @@ fn object(verdict: &Judgement) -> Value {
     })
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+/// Whole milliseconds.
+pub(in crate::command) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

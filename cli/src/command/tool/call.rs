@@ -22,7 +22,7 @@ use crate::words;
 /// Calls a tool once.
 pub(super) fn run(args: CallArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let tool = named(&engine, &args.tool)?;
+    let tool = named(&engine, &args.tool, context.printer)?;
     let given = arguments(&tool, args)?;
     let printer = context.printer;
     let (lines, mut spoken) = mpsc::unbounded_channel::<String>();

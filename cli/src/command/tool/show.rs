@@ -1,6 +1,6 @@
 //! `aa tool show`
 
-use aa_spec::tool::ToolSpec;
+use aa_spec::tool::{Tier, ToolSpec, alias};
 use serde_json::Value;
 
 use super::named;
@@ -15,7 +15,7 @@ use crate::words;
 
 /// Shows a tool.
 pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let tool = named(&context.engine()?, &args.tool)?;
+    let tool = named(&context.engine()?, &args.tool, context.printer)?;
     let printer = context.printer;
     match args.format.format {
         Format::Json => {
@@ -40,7 +40,8 @@ fn human(tool: &ToolSpec, page: &mut Page) {
     ));
     page.block(&tool.description);
     let repeat = if tool.idempotent { "may be repeated" } else { "is not repeated by itself" };
-    page.line(format_args!("effect {}, {repeat}", words::wire(&tool.effect)));
+    let on_request = if tool.tier == Tier::Extra { ", offered on request" } else { "" };
+    page.line(format_args!("effect {}, {repeat}{on_request}", words::wire(&tool.effect)));
     let arguments = arguments(&tool.input);
     if !arguments.is_empty() {
         page.section("arguments");
@@ -68,6 +69,7 @@ fn arguments(schema: &Value) -> Vec<[String; 3]> {
             if let Some(default) = property.get("default") {
                 facts.push(format!("default {}", value::short(default)));
             }
+            facts.extend(alias::of(property).map(|alias| format!("wrongly `{alias}`")));
             let description = property["description"].as_str().unwrap_or("");
             (!is_required, [name.clone(), facts.join(", "), description.to_owned()])
         })

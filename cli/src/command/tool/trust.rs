@@ -23,8 +23,14 @@ pub(super) fn run(args: &TrustArgs, context: &Context<'_>) -> Result<Exit, Failu
         return Ok(Exit::Ok);
     }
     for change in &review.changes {
-        let text = |side: &Option<Value>| side.as_ref().map(|value| format!("{value:#}\n")).unwrap_or_default();
-        difference::draw(&words::harmless(&change.tool), &text(&change.before), &text(&change.after), printer);
+        let text =
+            |side: &Option<Value>| side.as_ref().map(|value| format!("{value:#}\n")).unwrap_or_default();
+        difference::draw(
+            &words::harmless(&change.tool),
+            &text(&change.before),
+            &text(&change.after),
+            printer,
+        );
     }
     let what = summary(&review.changes);
     if !args.yes && !agrees(module, &what, context)? {
@@ -38,7 +44,8 @@ pub(super) fn run(args: &TrustArgs, context: &Context<'_>) -> Result<Exit, Failu
 
 /// `1 tool changed, 2 tools new`.
 fn summary(changes: &[Change]) -> String {
-    let count = |kind: &str, is: fn(&Change) -> bool| match changes.iter().filter(|change| is(change)).count() {
+    let count = |kind: &str, is: fn(&Change) -> bool| match changes.iter().filter(|change| is(change)).count()
+    {
         0 => None,
         count => Some(format!("{} {kind}", words::count(count, "tool"))),
     };
@@ -53,7 +60,8 @@ fn summary(changes: &[Change]) -> String {
 fn agrees(module: &str, what: &str, context: &Context<'_>) -> Result<bool, Failure> {
     let printer = context.printer;
     if !printer.can_ask() {
-        let failure = Failure::failed(format!("`{module}` has other tools now ({what}), and nobody can be asked"));
+        let failure =
+            Failure::failed(format!("`{module}` has other tools now ({what}), and nobody can be asked"));
         return Err(failure.hint("look at the difference, then say `--yes`"));
     }
     let question = Question {

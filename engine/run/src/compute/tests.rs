@@ -81,7 +81,13 @@ fn block(code: &str) -> Block {
         0..=100_000 => super::prelude::mentioned(code).map(str::to_owned).collect(),
         _ => Vec::new(),
     };
-    let callee = |kind| Callee { kind, effect: Effect::Read, idempotent: true, reconcile: None };
+    let callee = |kind| Callee {
+        kind,
+        effect: Effect::Read,
+        idempotent: true,
+        reconcile: None,
+        aliases: BTreeMap::new(),
+    };
     Block {
         source: code.to_owned(),
         code: code.to_owned(),

@@ -169,10 +169,16 @@ fn broken(error: JoinError) -> StepError {
 
 /// One call, with nothing secret in what comes back.
 async fn make_hidden(shared: Arc<Shared>, call: Call, cancel: CancellationToken) -> Result<Value, StepError> {
+    let tool = call.tool.clone();
     let mut result = make(&shared, call, cancel).await;
     match &mut result {
         Ok(value) => shared.veil.hide_value(value),
-        Err(error) => shared.veil.hide_error(error),
+        Err(error) => {
+            shared.veil.hide_error(error);
+            if let Some(healer) = &shared.means.healer {
+                healer.advise(&tool, error).await;
+            }
+        }
     }
     result
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use aa_spec::check::{self, Catalog, Strictness};
 use aa_spec::diagnostic::{Diagnostic, has_errors};
+use aa_spec::heal::HealPlan;
 use aa_spec::name;
 use aa_spec::source::Source;
 use aa_spec::template::seal;
@@ -143,6 +144,11 @@ impl Catalog for Shelves<'_> {
 
     fn tool_names(&self) -> Vec<String> {
         self.toolbox.names()
+    }
+
+    fn heal_rules(&self) -> Vec<HealPlan> {
+        let rules = self.toolbox.heal_rules().into_iter();
+        rules.filter(|rule| rule.enabled && rule.problems.is_empty()).map(|rule| rule.plan).collect()
     }
 
     fn skill(&self, name: &str) -> Option<Source> {

@@ -75,7 +75,7 @@ pub(super) fn write(parts: &Parts, mended: &MendedSkill) -> Result<(), StartErro
 }
 
 /// Puts a new file in the place of another, with its permissions; a link still leads there.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let path = path.canonicalize()?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let draft = path.with_file_name(format!(".{name}.{}.new", std::process::id()));

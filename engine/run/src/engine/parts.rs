@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aa_spec::compute::Interpreter;
 use tokio::sync::{Semaphore, watch};
 
+use super::modules::{self, Stamps};
 use crate::compute::Computer;
 #[cfg(feature = "compute")]
 use crate::compute::{WorkerCommand, Workers};
 use crate::driver::{AfterCommit, Means, WallClock};
-use crate::home::{FileError, Home, Kind};
+use crate::heal::Gate;
+use crate::home::{FileError, Home};
 use crate::settings::{SecretStore, Settings};
 use crate::store::{LazyStore, Store, StoreError};
 use crate::tool::ephemeral;
 use crate::tool::process::Environment;
-use crate::toolbox::{ModuleText, Toolbox, ToolboxOptions};
+use crate::toolbox::{Toolbox, ToolboxOptions};
 
 /// What all clones of an engine share.
 pub(super) struct Parts {
@@ -25,7 +27,9 @@ pub(super) struct Parts {
     /// Changes when this process has put something into an inbox.
     nudge: watch::Sender<()>,
     store: LazyStore,
-    toolbox: Mutex<Option<Toolbox>>,
+    /// The tools, and what tells whether the files of their modules are still the same; without
+    /// stamps they stay as they are.
+    toolbox: Mutex<Option<(Toolbox, Option<Stamps>)>>,
     #[cfg(feature = "compute")]
     workers: Workers,
 }
@@ -48,7 +52,7 @@ impl Parts {
     /// The parts of an engine of other settings over the same tools.
     pub(super) fn sharing_tools(settings: Settings, toolbox: Toolbox) -> Self {
         let parts = Self::new(settings);
-        *parts.toolbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(toolbox);
+        *parts.toolbox.lock().unwrap_or_else(PoisonError::into_inner) = Some((toolbox, None));
         parts
     }
 
@@ -57,17 +61,36 @@ impl Parts {
         self.store.get()
     }
 
-    /// The tools; the texts of all modules are read by the first who asks.
+    /// Begins to open the store, for a run that will need it.
+    pub(super) fn open_store_early(&self) {
+        self.store.open_early();
+    }
+
+    /// The store, without keeping a thread waiting.
+    pub(super) async fn store_soon(&self) -> Result<Store, StoreError> {
+        self.store.soon().await
+    }
+
+    /// The tools; the texts of all modules are read by the first who asks, and again when a file
+    /// has come, changed or gone. Whoever holds a toolbox keeps what was there.
     pub(super) fn toolbox(&self) -> Result<Toolbox, FileError> {
-        let mut toolbox = self.toolbox.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(toolbox) = &*toolbox {
+        let mut held = self.toolbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((toolbox, None)) = &*held {
             return Ok(toolbox.clone());
         }
-        let mut modules = Vec::new();
-        for entry in self.home.all(Kind::Module)? {
-            modules.push(ModuleText { source: self.home.read(&entry)?, layer: entry.layer });
+        let (entries, stamps) = modules::files(&self.home)?;
+        if let Some((toolbox, Some(known))) = &*held
+            && *known == stamps
+        {
+            return Ok(toolbox.clone());
         }
-        Ok(toolbox.insert(Toolbox::new(modules, &self.options())).clone())
+        let texts = modules::texts(&self.home, entries)?;
+        let toolbox = match &*held {
+            Some((before, _)) => before.with_modules(texts),
+            None => Toolbox::new(texts, &self.options()),
+        };
+        *held = Some((toolbox.clone(), Some(stamps)));
+        Ok(toolbox)
     }
 
     /// Evaluates expressions in Python, if this build can.
@@ -104,6 +127,7 @@ impl Parts {
             computer: self.computer(),
             permits: Arc::clone(&self.permits),
             secrets: self.secrets.clone(),
+            healer: Some(Arc::new(Gate::new(self.store.clone()))),
             clock: Arc::new(WallClock),
             nudge: self.nudge.subscribe(),
             call_timeout: self.settings.step_timeout,
@@ -128,6 +152,7 @@ impl Parts {
             folder: self.settings.folder.clone(),
             state_folder: self.settings.state_folder.clone(),
             store: self.store.clone(),
+            logins: self.settings.logins.clone(),
             ephemeral: ephemeral::Defaults {
                 repository: own.repository.clone().unwrap_or(usual.repository),
                 ttl: own.ttl.clone().unwrap_or(usual.ttl),

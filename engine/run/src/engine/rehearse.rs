@@ -17,10 +17,12 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use self::case::Case;
+pub(super) use self::diff::diff;
 pub use self::files::{StubFile, TestFile};
 pub(super) use self::files::{stubs, tests};
 pub use self::record::Recording;
 pub(super) use self::record::record;
+pub(super) use self::verdict::mismatch;
 pub use self::verdict::{DiffLine, Fault, Judgement};
 
 /// Runs the wanted tests, as many at once as there are processors.

@@ -1,5 +1,7 @@
 //! Modules over MCP servers: what is known of them, and what is trusted.
 
+use aa_spec::diagnostic::Diagnostic;
+
 use super::{Engine, StartError};
 pub use crate::tool::mcp::{Change, McpEntry, Review};
 
@@ -20,6 +22,22 @@ impl Engine {
     pub fn review_server(&self, module: &str) -> Result<Option<Review>, StartError> {
         let Some(server) = self.parts.toolbox()?.server(module) else { return Ok(None) };
         server.review().map(Some).map_err(|error| StartError::Refused(error.message))
+    }
+
+    /// The name of every tool, sorted, as far as it is known without starting servers.
+    ///
+    /// # Errors
+    /// A folder or file of modules cannot be read.
+    pub fn tool_names(&self) -> Result<Vec<String>, StartError> {
+        Ok(self.parts.toolbox()?.names())
+    }
+
+    /// Why there is no tool of a name: what is wrong with the modules that could have it.
+    ///
+    /// # Errors
+    /// A folder or file of modules cannot be read.
+    pub fn problems_of_tool(&self, name: &str) -> Result<Vec<Diagnostic>, StartError> {
+        Ok(self.parts.toolbox()?.problems(name))
     }
 
     /// Trusts what a server was seen to say.

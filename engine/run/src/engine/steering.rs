@@ -30,10 +30,9 @@ pub(super) async fn start(
     script: Option<Script>,
 ) -> Result<RunHandle, StartError> {
     // The store is opened while the skill is read.
-    let parts = Arc::clone(&engine.parts);
-    let store = tokio::task::spawn_blocking(move || parts.store());
+    engine.parts.open_store_early();
     let admitted = admission::admit(&engine.parts, &request)?;
-    let store = store.await.map_err(|_| StoreError::Stopped)??;
+    let store = engine.parts.store_soon().await?;
     let fresh = Arc::new(Mutex::new(None));
     let new = NewRun {
         skill: admitted.plan.skill.name.clone(),

@@ -13,6 +13,7 @@ use crate::settings::Surroundings;
 
 mod asking;
 mod crashing;
+mod reloading;
 mod remembering;
 
 /// Longer than anything in here takes.
@@ -312,7 +313,10 @@ async fn a_tool_call_is_checked_and_its_secrets_are_opened_and_hidden() {
         kind(call(&engine, json!({"text": "\u{FDD0}secret:TOKEN\u{FDD1}"})).await),
         ErrorKind::Invalid
     );
-    let missing = engine.call_tool("notes", Map::new(), Arc::new(|_| {}), Arc::new(crate::tool::Nobody)).await.unwrap_err();
+    let missing = engine
+        .call_tool("notes", Map::new(), Arc::new(|_| {}), Arc::new(crate::tool::Nobody))
+        .await
+        .unwrap_err();
     assert_eq!(
         (missing.kind, missing.message.as_str()),
         (ErrorKind::NotFound, "there is no tool `notes`; did you mean `note`?")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aa_spec::input;
 use aa_spec::name;
 use aa_spec::template::seal;
-use aa_spec::tool::ErrorKind;
+use aa_spec::tool::{ErrorKind, alias};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -26,6 +26,9 @@ pub(super) async fn call(
     let tool = toolbox.tool(name).ok_or_else(|| unknown(&toolbox, name))?;
     if holds_seal(&args) {
         return Err(invalid("the arguments hold the reserved character U+FDD0 or U+FDD1".to_owned()));
+    }
+    for (given, meant) in alias::rename(&alias::all(&tool.spec().input), &mut args).map_err(invalid)? {
+        progress(&format!("warning: the argument `{given}` of `{}` is called `{meant}`", tool.spec().name));
     }
     input::fits(&tool.spec().input, &Value::Object(args.clone())).map_err(invalid)?;
     if engine.origin == Origin::Cli {

@@ -64,6 +64,7 @@ impl Machine {
                 let started =
                     Started { attempt: *attempt, args: args.as_ref(), until: *until, items: *items, at };
                 self.admit_call(step, args.as_ref());
+                self.admit_healing(step, at);
                 match self.locate(step)? {
                     Spot::Unit(place) => self.fold_started(place, &started),
                     Spot::Reconcile(place) => self.fold_inquiry(place, &started),
@@ -133,10 +134,15 @@ impl Machine {
             Body::SkillCompleted { .. } | Body::SkillFailed { .. } | Body::SkillCancelled { .. } => {
                 self.fold_ending(&event.body)
             }
-            Body::StepProgress { .. }
-            | Body::HealStarted { .. }
-            | Body::HealFinished { .. }
-            | Body::WorkspaceUpdated { .. } => Ok(()),
+            Body::HealStarted { step, .. } => {
+                let place = self.place(step)?;
+                self.fold_heal_started(place, &event.body)
+            }
+            Body::HealFinished { step, healed, .. } => {
+                let place = self.place(step)?;
+                self.fold_heal_finished(place, *healed, at)
+            }
+            Body::StepProgress { .. } | Body::WorkspaceUpdated { .. } => Ok(()),
         }
     }
 
@@ -203,23 +209,27 @@ impl Machine {
                 return misfit(format!("attempt {} at `{}` cannot start", started.attempt, self.path(place)));
             }
             let Some(unit) = self.take(place) else { return misfit("a step has lost its place") };
-            return Ok(Unit { attempt: started.attempt, args, question: None, answer: None, ..*unit });
+            let (attempt, started) = (started.attempt, started.at);
+            return Ok(Unit { attempt, started, args, question: None, answer: None, ..*unit });
         }
         if started.attempt != 1 || !self.may_begin(place) {
             return misfit(format!("attempt {} at `{}` cannot start", started.attempt, self.path(place)));
         }
         self.begin(place);
-        let state = State::Again;
-        Ok(Unit {
+        let (since, heals) = (started.at, Vec::new());
+        let unit = Unit {
             attempt: 1,
             lost: 0,
-            since: started.at,
+            since,
+            started: since,
+            heals,
             args,
             deadline: None,
             question: None,
             answer: None,
-            state,
-        })
+            state: State::Again,
+        };
+        Ok(unit)
     }
 
     /// Whether a step or item that has not started may do so.
@@ -341,7 +351,7 @@ impl Machine {
     }
 
     /// Whether what runs at a place may end: with a result, or without one.
-    fn may_end(&self, place: Place, with_result: bool) -> bool {
+    pub(super) fn may_end(&self, place: Place, with_result: bool) -> bool {
         if place.item.is_none()
             && let Some(fan) = self.fan(place)
         {
@@ -356,7 +366,13 @@ impl Machine {
             | State::Sleeping { .. }
             | State::Returning
             | State::Resolved(_) => true,
-            State::Asking(_) | State::Retrying { .. } | State::Unknown(_) | State::Again => !with_result,
+            State::Asking(_)
+            | State::Retrying { .. }
+            | State::Unhealed(_)
+            | State::Unknown(_)
+            | State::Again => !with_result,
+            // A call that is under way comes to its own end first.
+            State::Healing(healing) => !with_result && healing.frame().is_none(),
         })
     }
 
@@ -391,11 +407,12 @@ impl Machine {
                 place.step,
                 end.error.map_or_else(|| Ok(end.output.clone()), |error| Err(error.clone())),
             );
-        } else {
+        } else if !frame.heals {
             let duration_ms = end.duration_ms;
             frame.show(place.step, &Ended { status: end.status, error, attempts, duration_ms });
             frame.set_output(place.step, end.output, end.status);
         }
+        self.heal_call_ended(place.frame, end.status);
         self.release_dependents(place.frame, place.step);
         if let Some(error) = end.error.filter(|_| end.fatal) {
             self.stop_frame(place.frame, Stop::Failed { error: error.clone(), step: Some(path) });
@@ -403,11 +420,12 @@ impl Machine {
         self.go_on_computing(place.frame)
     }
 
-    fn close_nested(&mut self, place: Place) {
-        if let Some(State::Nested { frame } | State::Computing { frame, .. }) =
-            self.unit(place).map(|unit| &unit.state)
-        {
-            let inner = *frame;
+    pub(super) fn close_nested(&mut self, place: Place) {
+        let inner = self.unit(place).and_then(|unit| match &unit.state {
+            State::Computing { frame, .. } => Some(*frame),
+            _ => unit.inner(),
+        });
+        if let Some(inner) = inner {
             self.close_frame(inner);
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct Frame {
     pub(super) scope: Scope,
     /// Of a frame that holds the calls of a block.
     pub(super) script: Option<Box<Script>>,
+    /// It holds the call of a heal rule.
+    pub(super) heals: bool,
     pub(super) steps: Vec<StepState>,
     /// For each step, the needs that are not over.
     unmet: Vec<usize>,
@@ -118,6 +120,7 @@ impl Machine {
             depth: outer,
             scope,
             script: None,
+            heals: false,
             steps: std::iter::repeat_with(|| StepState::Pending).take(count).collect(),
             unmet: layout.needs.clone(),
             ready: (0..count).filter(|step| layout.needs[*step] == 0).collect(),
@@ -223,6 +226,9 @@ impl Machine {
         let frame = self.frame(id)?;
         if frame.over || self.undoing.contains(&id) {
             return None;
+        }
+        if frame.heals {
+            return self.decide_healing(id, now);
         }
         if frame.script.is_some() {
             // A block says itself what it calls and when it ends; only calls that a dead

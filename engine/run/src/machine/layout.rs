@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use aa_spec::heal::HealPlan;
 use aa_spec::plan::{Action, Plan, SkillPlan, StepPlan};
 use aa_spec::skill::OnFailure;
 use aa_spec::template::{Expression, Template};
@@ -110,6 +111,14 @@ impl Layout {
         }
     }
 
+    /// The heal rules of the plan; none where it is not about the plan's own skill.
+    pub(super) fn heal_rules(&self) -> &[HealPlan] {
+        match &self.text {
+            Text::Main(plan) => &plan.heal,
+            Text::Sub(..) | Text::Script(_) => &[],
+        }
+    }
+
     /// One of its steps.
     pub(super) fn step(&self, index: usize) -> Option<&StepPlan> {
         self.skill().steps.get(index)
@@ -120,7 +129,8 @@ impl Layout {
         let steps = &self.skill().steps;
         if let Text::Script(calls) = &self.text {
             let number: usize = name.split_once('_')?.0.parse().ok()?;
-            let at = number.checked_sub(1)?;
+            // The call of a heal rule is alone in its frame, whatever its number.
+            let at = number.checked_sub(1)?.min(calls.steps.len().saturating_sub(1));
             return calls.steps.get(at).is_some_and(|step| step.name == name).then_some(at);
         }
         let at = self.by_name.binary_search_by(|index| steps[*index].name.as_str().cmp(name)).ok()?;

@@ -76,6 +76,7 @@ impl Machine {
                 let mut fitting = spots.filter(|spot| self.spot_path(*spot).as_ref() == Some(path));
                 fitting.next().ok_or_else(|| Misfit::new(format!("`{path}` is not being taken back")))
             }
+            Some((_, rest)) if rest.starts_with("heal/") => self.locate_unit(&path.0).map(Spot::Unit),
             Some(_) => misfit(format!("there is no step `{path}`")),
         }
     }
@@ -85,7 +86,8 @@ impl Machine {
         let mut frame = super::ROOT;
         let mut parts = path.split('/').peekable();
         while let Some(part) = parts.next() {
-            let (name, item) = split_item(part).ok_or_else(unknown)?;
+            let healing = part.strip_suffix("#heal");
+            let (name, item) = split_item(healing.unwrap_or(part)).ok_or_else(unknown)?;
             let layout = &self.frame(frame).ok_or_else(unknown)?.layout;
             let step = layout.find(name).ok_or_else(unknown)?;
             if item.is_some() && layout.step(step).is_none_or(|step| step.foreach.is_none()) {
@@ -96,6 +98,10 @@ impl Machine {
                 return Ok(place);
             }
             match self.unit(place).map(|unit| &unit.state) {
+                Some(State::Healing(inner)) if healing.is_some() => {
+                    frame = inner.frame().ok_or_else(unknown)?;
+                }
+                _ if healing.is_some() => return misfit(format!("`{path}` is no call that runs")),
                 Some(State::Nested { frame: inner } | State::Computing { frame: inner, .. }) => {
                     frame = *inner;
                 }

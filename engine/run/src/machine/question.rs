@@ -22,7 +22,9 @@ impl Machine {
             // Taking back and finding out are left to themselves.
             Spot::Undo(_) | Spot::Reconcile(_) => None,
         };
-        let Some(unit) = unit else { return misfit(format!("no call that could ask is running at `{step}`")) };
+        let Some(unit) = unit else {
+            return misfit(format!("no call that could ask is running at `{step}`"));
+        };
         if unit.question.is_some() {
             return misfit(format!("`{step}` waits for an answer already"));
         }

@@ -165,6 +165,7 @@ impl Machine {
         self.signals.clear();
         let mut computing = Vec::new();
         for place in self.every_place() {
+            self.resume_healing(place);
             let Some(unit) = self.unit(place) else { continue };
             let next = match &unit.state {
                 // What a dead process had begun comes first.

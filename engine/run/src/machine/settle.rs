@@ -1,6 +1,5 @@
 //! What the end of an attempt amounts to: completed, retrying or failed.
 
-use aa_spec::skill::OnError;
 use aa_spec::tool::ErrorKind;
 use serde_json::{Value, json};
 
@@ -49,7 +48,7 @@ impl Machine {
     fn unsuccessful(&self, place: Place, error: StepError, now: Time) -> Body {
         match self.retrying(place, &error, now) {
             Ok(Some(body)) => body,
-            Ok(None) => self.failed(place, error, now),
+            Ok(None) => self.heal_or_fail(place, error, now),
             Err(unclear) => {
                 let message = format!("{}; {}", error.message, unclear.message);
                 self.failed(place, StepError { message, ..error }, now)
@@ -59,14 +58,15 @@ impl Machine {
 
     /// A failure for good, which brings the run down unless the step says otherwise.
     pub(super) fn failed(&self, place: Place, error: StepError, now: Time) -> Body {
-        let continued = self.step(place).is_some_and(|step| step.on_error != OnError::Fail);
+        let continued = self.step(place).is_some_and(|step| step.on_error.goes_on());
         self.failure(place, error, continued, now)
     }
 
     /// The end of something that only waits, because what it is part of has stopped.
     pub(super) fn dropped(&self, place: Place, now: Time) -> Body {
         let error = match self.unit(place).map(|unit| &unit.state) {
-            Some(State::Retrying { error, .. }) => error.clone(),
+            Some(State::Retrying { error, .. } | State::Unhealed(error)) => error.clone(),
+            Some(State::Healing(healing)) => healing.error().clone(),
             Some(State::Unknown(_) | State::Again) if !self.is_read(place) => StepError::new(
                 ErrorKind::Cancelled,
                 format!("{}; whether the interrupted call took place is unknown", self.reason(place)),
@@ -100,8 +100,7 @@ impl Machine {
             // The block itself may come to its end, as a call may.
             let calls = *frame;
             self.stop_frame(calls, Stop::Outer);
-        } else if let Some(State::Nested { frame }) = self.unit(place).map(|unit| &unit.state) {
-            let inner = *frame;
+        } else if let Some(inner) = self.unit(place).and_then(Unit::inner) {
             // One that has only its end to record may still have it.
             if self.frame(inner).is_some_and(|inner| inner.open > 0) {
                 self.stop_frame(inner, Stop::Outer);

@@ -175,12 +175,17 @@ impl Machine {
             State::Answered => Some(self.conclude(place, Ok(self.dry_answer(place, unit)), now)),
             State::Answer(answer) => Some(self.conclude(place, Ok(Value::from(answer.as_str())), now)),
             State::Returning => Some(self.returning(place, now)),
-            State::Retrying { .. } | State::Asking(_) | State::Sleeping { .. } if halted => {
+            State::Retrying { .. } | State::Asking(_) | State::Sleeping { .. } | State::Unhealed(_)
+                if halted =>
+            {
                 Some(self.dropped(place, now))
             }
             State::Computing { frame, running: false } if halted && self.is_quiet(*frame) => {
                 Some(self.dropped(place, now))
             }
+            State::Healing(healing) if halted && healing.frame().is_none() => Some(self.dropped(place, now)),
+            State::Unhealed(error) => Some(self.heal_or_fail(place, error.clone(), now)),
+            State::Healing(_) => None,
             State::Calling | State::Nested { .. } | State::Computing { .. } | State::Retrying { .. } => None,
             State::Sleeping { until } => self.decide_sleeping(place, *until, now),
             State::Asking(_) => self.decide_asking(place, now),

@@ -3,6 +3,7 @@
 mod blocks;
 mod cases;
 mod computing;
+mod healing;
 mod journals;
 mod kit;
 mod misfits;

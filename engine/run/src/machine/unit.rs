@@ -6,6 +6,7 @@ use super::place::{Job, Place};
 use super::{Machine, Misfit};
 use crate::event::{Resolution, StepError, Time};
 use crate::machine::foreach::Fan;
+use crate::machine::heal::Healing;
 
 /// A unit from its first start to its end.
 #[derive(Debug)]
@@ -16,6 +17,10 @@ pub(super) struct Unit {
     pub(super) lost: u32,
     /// When the first attempt started.
     pub(super) since: Time,
+    /// When the last attempt started.
+    pub(super) started: Time,
+    /// Heal rules that were tried, in order.
+    pub(super) heals: Vec<String>,
     /// Arguments of the last attempt, or inputs of the sub-skill.
     pub(super) args: Map<String, Value>,
     /// When the present attempt must be over.
@@ -49,6 +54,10 @@ pub(super) enum State {
     Returning,
     /// An attempt failed, and the next one has its time.
     Retrying { until: Time, error: StepError },
+    /// An attempt failed, and a heal rule is tried.
+    Healing(Box<Healing>),
+    /// An attempt failed, and the rule that was tried has not helped.
+    Unhealed(StepError),
     /// The process died during a call.
     Unknown(Inquiry),
     /// Somebody knows how an unknown call ended.
@@ -130,6 +139,15 @@ impl Unit {
         }
     }
 
+    /// The frame that must be over before this can go on, other than that of a block.
+    pub(super) fn inner(&self) -> Option<usize> {
+        match &self.state {
+            State::Nested { frame } => Some(*frame),
+            State::Healing(healing) => healing.frame(),
+            _ => None,
+        }
+    }
+
     /// Tries so far.
     pub(super) fn tries(&self) -> u32 {
         self.attempt.saturating_sub(self.lost)
@@ -142,6 +160,14 @@ impl Machine {
         match (self.frame(place.frame)?.steps.get(place.step)?, place.item) {
             (StepState::Active(unit), None) => Some(unit),
             (StepState::Fan(fan), Some(item)) => fan.active.get(&item).map(|unit| &**unit),
+            _ => None,
+        }
+    }
+
+    pub(super) fn unit_mut(&mut self, place: Place) -> Option<&mut Unit> {
+        match (self.frame_mut(place.frame)?.steps.get_mut(place.step)?, place.item) {
+            (StepState::Active(unit), None) => Some(unit),
+            (StepState::Fan(fan), Some(item)) => fan.active.get_mut(&item).map(|unit| &mut **unit),
             _ => None,
         }
     }

@@ -185,6 +185,25 @@ impl<'a> Layers<'a> {
         folders
     }
 
+    /// A configured command: the nearest file that has one decides.
+    pub(super) fn command(
+        &mut self,
+        key: &str,
+        of: impl Fn(&Config) -> &Option<Vec<Spanned<String>>>,
+        usual: &[&str],
+    ) -> Vec<String> {
+        let found = self.files.iter().find_map(|file| Some((file, of(&file.config).as_ref()?)));
+        let (command, origin) = match found {
+            Some((file, command)) => {
+                let origin = command.first().map_or(Origin::Default, |first| file.origin(first.span));
+                (command.iter().map(|part| part.value.clone()).collect(), origin)
+            }
+            None => (usual.iter().map(|part| (*part).to_owned()).collect::<Vec<String>>(), Origin::Default),
+        };
+        self.settings.push(Setting { key: key.to_owned(), value: json!(command), origin });
+        command
+    }
+
     /// A path, relative to the file that it was written in or else to the working folder.
     pub(super) fn resolve(&self, origin: Option<&Origin>, path: &str) -> PathBuf {
         let file = self.files.iter().find(|file| match origin {

@@ -29,7 +29,7 @@ const APPLICATION_ID: i64 = 0x6161_5752;
 
 /// Pages in the write-ahead log that make it worth emptying when there is nothing else
 /// to do. The first process to open a store reads its log through, so it is kept short.
-const LOG_PAGES: i64 = 200;
+const LOG_PAGES: i64 = 64;
 
 /// Pages in the log that force it to be emptied, whatever else there is to do.
 const LOG_PAGES_BUSY: i64 = 2000;

@@ -21,8 +21,8 @@ use crate::event::{Event, Origin, RunId, Time};
 pub(super) struct Journal {
     pub(super) db: Connection,
     pub(super) path: PathBuf,
-    blobs: Arc<Blobs>,
-    owners: PathBuf,
+    pub(super) blobs: Arc<Blobs>,
+    pub(super) owners: PathBuf,
     owner: Option<Owner>,
     /// Projections of the runs this process drives: a cache of what their events say.
     held: HashMap<RunId, Projection>,
@@ -181,7 +181,7 @@ impl Journal {
     }
 
     /// Owner and epoch of a run.
-    fn holder(&self, run: RunId) -> Result<(Option<String>, i64), Fault> {
+    pub(super) fn holder(&self, run: RunId) -> Result<(Option<String>, i64), Fault> {
         let mut find = self.db.prepare_cached("select owner, epoch from runs where id = ?")?;
         let found = find.query_row([run.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         found.ok_or_else(|| StoreError::NoRun(run).into())

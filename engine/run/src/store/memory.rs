@@ -91,7 +91,7 @@ impl Store {
 }
 
 impl Journal {
-    fn change_memory<E>(
+    pub(super) fn change_memory<E>(
         &mut self,
         change: &Change,
         work: &mut dyn FnMut(Option<Map<String, Value>>) -> Result<Changed, E>,

@@ -32,7 +32,7 @@ fn plan(name: &str) -> Arc<Plan> {
         steps: Vec::new(),
         outputs: Vec::new(),
     };
-    Arc::new(Plan { format: 1, skill, skills: std::collections::BTreeMap::new() })
+    Arc::new(Plan { format: 1, skill, skills: std::collections::BTreeMap::new(), heal: Vec::new() })
 }
 
 fn new_run(skill: &str) -> NewRun {

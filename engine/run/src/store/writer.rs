@@ -41,12 +41,15 @@ struct Job<T, F> {
 }
 
 impl Writer {
-    pub(super) fn start(journal: Journal) -> std::io::Result<Self> {
+    /// Starts the thread, which first opens what it will write to; without it, it ends.
+    pub(super) fn start(open: impl FnOnce() -> Option<Journal> + Send + 'static) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (counter, commits) = watch::channel(0);
-        let thread = thread::Builder::new()
-            .name("aa-store".to_owned())
-            .spawn(move || write_all(journal, receiver, &counter))?;
+        let thread = thread::Builder::new().name("aa-store".to_owned()).spawn(move || {
+            if let Some(journal) = open() {
+                write_all(journal, receiver, &counter);
+            }
+        })?;
         Ok(Self { queue: Some(sender), thread: Some(thread), commits })
     }
 

@@ -9,6 +9,7 @@ use super::file::{
     FileSearch, FileWrite, FolderCreate,
 };
 use super::http::{HttpGet, HttpRequest, HttpWait, Web};
+use super::login::{KubeLogin, Login, VpnConnect};
 use super::memory::{self, Memory};
 use super::native::{Native, tool};
 use super::net::{PortCheck, WaitPort};
@@ -23,6 +24,7 @@ pub(crate) struct BuiltIn {
     web: Arc<Web>,
     local: ephemeral::Local,
     memory: Memory,
+    login: Arc<Login>,
 }
 
 type Make = fn(&BuiltIn) -> Arc<dyn Tool>;
@@ -46,9 +48,11 @@ const TOOLS: &[(&str, Make)] = &[
     (HttpGet::FACE.name, |own| tool(HttpGet(own.web.clone()))),
     (HttpRequest::FACE.name, |own| tool(HttpRequest(own.web.clone()))),
     (HttpWait::FACE.name, |own| tool(HttpWait(own.web.clone()))),
+    (KubeLogin::FACE.name, |own| tool(KubeLogin(own.login.clone()))),
     (PortCheck::FACE.name, |_| tool(PortCheck)),
     (Shell::FACE.name, |own| tool(Shell(own.launcher.clone()))),
     (TextLines::FACE.name, |_| tool(TextLines)),
+    (VpnConnect::FACE.name, |own| tool(VpnConnect(own.login.clone()))),
     (WaitPort::FACE.name, |_| tool(WaitPort)),
 ];
 
@@ -57,6 +61,7 @@ const MODULES: &[(&str, &str)] = &[
     ("ephemeral", "Somewhere to run one commit of a service for a while"),
     ("file", "Files and folders"),
     ("http", "HTTP requests"),
+    ("login", "Logging in to clusters, and connecting to the network"),
     ("memory", "What skills remember from one run to the next"),
     ("net", "TCP ports"),
     ("plain", "Values, without any effect"),
@@ -69,6 +74,7 @@ impl BuiltIn {
             web: Arc::new(Web::new(options.proxy.clone(), options.output_bytes)),
             local: ephemeral::Local::new(&options.state_folder, launcher.clone(), options.ephemeral.clone()),
             memory: Memory::new(options.store.clone()),
+            login: Arc::new(Login { launcher: launcher.clone(), logins: options.logins.clone() }),
             launcher,
         }
     }
@@ -120,6 +126,7 @@ mod tests {
             state_folder: PathBuf::new(),
             store: LazyStore::default(),
             ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
+            logins: crate::tool::Logins::default(),
         };
         let built_in = BuiltIn::new(launcher, &options);
         let mut modules = BTreeSet::new();

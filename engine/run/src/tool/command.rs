@@ -37,6 +37,7 @@ impl Tool for Command {
             scope.set(name, value);
         }
         scope.set("idempotency_key", &json!(context.idempotency_key));
+        scope.set_now(chrono::Utc::now().timestamp_millis());
         let invocation = self.invocation(context, &scope)?;
         let finished = self.launcher.launch(context, &invocation).await?;
         let value = self.conclude(context, &invocation, &finished, scope)?;

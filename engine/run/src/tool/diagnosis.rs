@@ -68,7 +68,7 @@ pub(super) fn failed(
     ToolError::new(kind, message).details(Value::Object(details))
 }
 
-fn sign(said: &str) -> Option<ErrorKind> {
+pub(super) fn sign(said: &str) -> Option<ErrorKind> {
     let found = |pattern: &str| {
         let pattern = RegexBuilder::new(pattern).case_insensitive(true).multi_line(true).build();
         pattern.is_ok_and(|pattern| pattern.is_match(said))

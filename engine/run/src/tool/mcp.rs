@@ -124,7 +124,8 @@ impl Surroundings {
             .pool_max_idle_per_host(0)
             .user_agent(concat!("aa/", env!("CARGO_PKG_VERSION")));
         if let Some(proxy) = &self.proxy {
-            let proxy = reqwest::Proxy::all(proxy).map_err(|_| wrong("the configured proxy is no URL".to_owned()))?;
+            let proxy =
+                reqwest::Proxy::all(proxy).map_err(|_| wrong("the configured proxy is no URL".to_owned()))?;
             builder = builder.proxy(proxy);
         }
         builder.build().map_err(|error| wrong(format!("cannot set up HTTP: {error}")))
@@ -141,7 +142,8 @@ impl McpModule {
     /// Whether a name (with every `-` as `_`) may be that of a tool of this server.
     pub(crate) fn may_have(&self, name: &str) -> bool {
         let server = &self.parts.server;
-        name.starts_with(&server.prefix) || server.tools.values().any(|tool| tool.name.as_deref() == Some(name))
+        name.starts_with(&server.prefix)
+            || server.tools.values().any(|tool| tool.name.as_deref() == Some(name))
     }
 
     /// The tool of a name. Asks the server when it has never been asked; that may take a while.
@@ -181,7 +183,10 @@ impl McpModule {
             module: server.module.clone(),
             reach: reach.split('?').next().unwrap_or_default().to_owned(),
             tools: offers.as_ref().map(|offers| offers.tools.len()),
-            suggestions: offers.iter().flat_map(|offers| offers.tools.values().filter_map(suggested)).collect(),
+            suggestions: offers
+                .iter()
+                .flat_map(|offers| offers.tools.values().filter_map(suggested))
+                .collect(),
             problems,
         }
     }
@@ -294,7 +299,12 @@ impl Tool for McpTool {
 }
 
 impl McpModule {
-    async fn call(&self, offer: &Offer, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {
+    async fn call(
+        &self,
+        offer: &Offer,
+        context: &CallContext,
+        args: Map<String, Value>,
+    ) -> Result<Value, ToolError> {
         let server = &self.parts.server;
         let live = tokio::select! {
             biased;
@@ -333,9 +343,11 @@ impl McpModule {
             None => "does not have it any more",
         };
         let (name, module) = (&offer.spec.name, &self.parts.server.module);
-        let message =
-            format!("`{name}` is held back: its server {what}; `aa tool trust {module}` shows what has changed");
-        Err(ToolError::new(ErrorKind::Permanent, message).details(json!({"before": offer.definition, "now": now})))
+        let message = format!(
+            "`{name}` is held back: its server {what}; `aa tool trust {module}` shows what has changed"
+        );
+        Err(ToolError::new(ErrorKind::Permanent, message)
+            .details(json!({"before": offer.definition, "now": now})))
     }
 }
 

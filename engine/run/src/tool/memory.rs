@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use self::change::{MemoryAppend, MemoryRemove, MemorySessionLog, MemoryUpdate, MemoryWrite};
 use self::key::Key;
+pub(crate) use self::learn::known_issues;
 use self::learn::{CheckKnownIssues, LearnToolFix, RecordToolFailure};
 use self::read::{MemoryRead, MemoryStats};
 use super::native::{Native as _, blocking, invalid, tool};

@@ -55,6 +55,7 @@ pub(crate) fn tool<N: Native>(native: N) -> Arc<dyn Tool> {
         output: output_schema::<N::Output>(),
         effect: face.effect,
         idempotent: face.idempotent,
+        tier: aa_spec::tool::Tier::Basic,
         reconcile: None,
         source: "built in".to_owned(),
     };

@@ -26,8 +26,9 @@ use tokio_util::sync::CancellationToken;
 pub use self::environment::Environment;
 
 use self::capture::{Kept, Lines, Tail};
-use self::family::Family;
+use self::family::{Family, Leaders};
 pub(crate) use self::service::Service;
+use super::replay::CommandReplay;
 use super::{CallContext, Progress, ToolError};
 
 /// How long pipes may stay open, and members of the group alive, once a command has ended.
@@ -44,6 +45,9 @@ const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 10);
 pub struct Launcher {
     environment: Environment,
     output_bytes: usize,
+    leaders: Leaders,
+    /// What was recorded, in the place of real commands.
+    replay: Option<CommandReplay>,
 }
 
 /// One command to start.
@@ -98,7 +102,12 @@ impl Finished {
 impl Launcher {
     /// A launcher whose commands see `environment` and may print `output_bytes` bytes.
     pub fn new(environment: Environment, output_bytes: usize) -> Self {
-        Self { environment, output_bytes }
+        Self { environment, output_bytes, leaders: Leaders::default(), replay: None }
+    }
+
+    /// A launcher that starts nothing and gives what was recorded.
+    pub fn replaying(&self, replay: CommandReplay) -> Self {
+        Self { replay: Some(replay), ..self.clone() }
     }
 
     /// The variables that its commands can inherit.
@@ -120,9 +129,13 @@ impl Launcher {
         context: &CallContext,
         invocation: &Invocation,
     ) -> Result<Finished, ToolError> {
+        if let Some(replay) = &self.replay {
+            return replay.answer(invocation);
+        }
         let mark = self.environment.new_mark();
         let child = self.start(context, invocation, &mark)?;
-        let mut process = Process::new(child, mark, self.output_bytes, &context.progress, invocation.show);
+        let family = Family::new(child.id(), mark, &self.leaders);
+        let mut process = Process::new(child, family, self.output_bytes, &context.progress, invocation.show);
         let now = Instant::now();
         let until =
             [context.deadline, invocation.timeout.map(|limit| now + limit)].into_iter().flatten().min();
@@ -202,13 +215,13 @@ struct Process {
 }
 
 impl Process {
-    fn new(mut child: Child, mark: String, limit: usize, progress: &Progress, show: Show) -> Self {
+    fn new(mut child: Child, family: Family, limit: usize, progress: &Progress, show: Show) -> Self {
         let out_lines = match show {
             Show::Both => Lines::new(Some(progress.clone())),
             Show::Errors => Lines::new(None),
         };
         Self {
-            family: Family::new(child.id(), mark),
+            family,
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             kept: Kept::new(limit),
@@ -237,6 +250,7 @@ impl Process {
                 () = &mut timer => return Stop::Late,
                 status = self.child.wait(), if self.exit.is_none() => {
                     self.exit = Some(status);
+                    self.family.lost_leader();
                     timer.as_mut().reset(until.min(Instant::now() + LINGER));
                 }
                 more = read(&mut self.stdout, &mut out) => if more {

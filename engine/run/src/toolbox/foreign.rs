@@ -30,7 +30,8 @@ pub(super) fn surroundings(launcher: Arc<Launcher>, options: &ToolboxOptions) ->
 impl Toolbox {
     /// Every module over a server, by name; nothing is started.
     pub fn servers(&self) -> Vec<McpEntry> {
-        let mut entries: Vec<_> = self.shelf.servers().into_iter().map(|(_, server)| server.entry()).collect();
+        let mut entries: Vec<_> =
+            self.shelf.servers().into_iter().map(|(_, server)| server.entry()).collect();
         entries.sort_by(|a, b| a.module.cmp(&b.module));
         entries
     }
@@ -39,13 +40,20 @@ impl Toolbox {
     pub(crate) fn server(&self, module: &str) -> Option<McpModule> {
         let module = fold(module);
         let mut servers = self.shelf.servers().into_iter();
-        servers.find(|(entry, _)| entry.module_name().is_some_and(|name| fold(name) == module)).map(|(_, server)| server)
+        servers
+            .find(|(entry, _)| entry.module_name().is_some_and(|name| fold(name) == module))
+            .map(|(_, server)| server)
     }
 }
 
 impl Shelf {
     /// The tool of a server. Where two servers have it, none has: nobody could tell which is meant.
+    /// Nor where a module that cannot be read may have meant to define it.
     pub(super) fn foreign(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        let broken = |entry: &Arc<Entry>| entry.names_tool(name) && entry.parsed().module.is_none();
+        if self.modules.iter().any(broken) {
+            return None;
+        }
         let mut found = self.candidates(name).into_iter().filter_map(|(_, server)| server.tool(name));
         let tool = found.next()?;
         found.next().is_none().then_some(tool)
@@ -87,7 +95,8 @@ impl Shelf {
                 Diagnostic::warning("unknown-tool", &entry.text.source, entry.server_span(), message)
             };
             let hidden = server.names(false).into_iter().filter(|name| self.look_up(name).is_some());
-            let hidden = hidden.map(|name| format!("its tool `{name}` cannot be reached: there is another of that name"));
+            let hidden = hidden
+                .map(|name| format!("its tool `{name}` cannot be reached: there is another of that name"));
             server.entry().problems.into_iter().chain(hidden).map(doubt).collect::<Vec<_>>()
         });
         doubts.collect()
@@ -102,7 +111,11 @@ impl Shelf {
         let mut seen = BTreeSet::new();
         let own = self.modules.iter().filter(|entry| entry.speaks_of_server());
         let fresh = own.filter(|entry| entry.module_name().is_some_and(|name| seen.insert(fold(name))));
-        fresh.filter_map(|entry| Some((entry, self.server(entry)?))).collect()
+        let wanted = fresh.filter(|entry| {
+            let name = entry.module_name().map(fold);
+            self.only.as_ref().is_none_or(|only| name.as_ref() == Some(only))
+        });
+        wanted.filter_map(|entry| Some((&**entry, self.server(entry)?))).collect()
     }
 
     fn server(&self, entry: &Entry) -> Option<McpModule> {

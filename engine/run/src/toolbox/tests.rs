@@ -15,6 +15,7 @@ fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
         state_folder: PathBuf::new(),
         store: LazyStore::default(),
         ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
+        logins: crate::tool::Logins::default(),
     };
     Toolbox::new(modules.iter().map(text).collect(), &options)
 }
@@ -88,3 +89,32 @@ fn text_that_is_no_yaml_is_a_diagnostic() {
 }
 
 mod shipped;
+
+#[test]
+fn a_module_can_be_had_alone() {
+    let (near, far) = (module("one", &["a_b"]), module("two", &["c_d"]));
+    let toolbox = toolbox(&[("user", "one.yaml", &near), ("user", "two.yaml", &far)]);
+    let two = toolbox.only("two");
+    assert_eq!(two.names(), ["c_d"]);
+    assert_eq!(two.modules().iter().map(|module| module.name.as_str()).collect::<Vec<_>>(), ["two"]);
+    assert!(source(&two, "a_b").is_none() && source(&two, "file_read").is_none());
+    let file = toolbox.only("file");
+    assert!(file.names().contains(&"file_read".to_owned()) && !file.names().contains(&"c_d".to_owned()));
+    assert_eq!(toolbox.only("three").names(), Vec::<String>::new());
+}
+
+#[test]
+fn modules_that_have_not_changed_stay_as_they_are() {
+    let (one, two) = (module("one", &["a_b"]), module("two", &["c_d"]));
+    let before = toolbox(&[("user", "one.yaml", &one), ("user", "two.yaml", &two)]);
+    let held = before.clone();
+    assert!(source(&before, "a_b").is_some());
+    let changed = module("two", &["e_f"]);
+    let text =
+        |path: &str, text: &str| ModuleText { layer: "user".to_owned(), source: Source::new(path, text) };
+    let after = before.with_modules(vec![text("one.yaml", &one), text("two.yaml", &changed)]);
+    let parsed: Vec<_> = after.shelf.modules.iter().map(|entry| entry.parsed.get().is_some()).collect();
+    assert_eq!(parsed, [true, false], "what is the same is not read again");
+    assert!(source(&after, "e_f").is_some() && source(&after, "c_d").is_none());
+    assert!(source(&held, "c_d").is_some() && source(&held, "e_f").is_none());
+}

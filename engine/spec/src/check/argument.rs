@@ -8,12 +8,13 @@ use serde_json::Value;
 use super::reference::{Reads, Site};
 use super::{Checker, fit};
 use crate::diagnostic::Severity;
+use crate::fix;
 use crate::name::{fold, suggest};
 use crate::plan::SkillPlan;
 use crate::source::Span;
 use crate::template::Template;
 use crate::template::node::Node as Part;
-use crate::tool::ToolSpec;
+use crate::tool::{ToolSpec, alias};
 use crate::yaml::{Kind, Node, Spanned};
 
 /// What takes arguments.
@@ -91,8 +92,11 @@ impl<'a> Signature<'a> {
     }
 
     fn parameter(&self, name: &str) -> Option<&Parameter<'a>> {
-        let exact = self.parameters.iter().find(|parameter| parameter.name == name);
-        exact.or_else(|| self.parameters.iter().find(|parameter| fold(parameter.name) == fold(name)))
+        let find = |is: &dyn Fn(&Parameter<'a>) -> bool| self.parameters.iter().find(|one| is(one));
+        let folded = fold(name);
+        find(&|parameter| parameter.name == name)
+            .or_else(|| find(&|parameter| fold(parameter.name) == folded))
+            .or_else(|| find(&|parameter| alias::of(parameter.schema).any(|alias| fold(alias) == folded)))
     }
 
     fn code(&self, tool: &'static str, skill: &'static str) -> &'static str {
@@ -127,6 +131,9 @@ impl Checker<'_, '_> {
             let parameter = signature.and_then(|signature| signature.parameter(&name.value));
             if let (Some(signature), None) = (signature, parameter) {
                 self.unknown_argument(name, signature);
+            }
+            if let (Some(signature), Some(parameter)) = (signature, parameter) {
+                self.aliased(name, parameter, signature, &templates);
             }
             if signature.is_some_and(|signature| !signature.open)
                 && parameter.is_none()
@@ -170,16 +177,39 @@ impl Checker<'_, '_> {
             let parameter = signature.parameter(&name.value);
             match (parameter, node) {
                 (None, _) => self.unknown_argument(name, signature),
-                (Some(parameter), Some(node)) => {
+                (Some(parameter), node) => {
+                    self.aliased(name, parameter, signature, &names);
+                    let Some(node) = node else { continue };
                     let part = Part::Constant(node.to_json());
                     self.fits("bad-argument", &name.value, node, &part, parameter.schema);
                 }
-                (Some(_), None) => {}
             }
             names.insert(parameter.map_or(&*name.value, |known| known.name).to_owned(), null());
         }
         if complete {
             self.missing_arguments(signature, &names);
+        }
+    }
+
+    /// Says the right name of an argument that is given under another one, or twice.
+    fn aliased(
+        &mut self,
+        name: &Spanned<String>,
+        parameter: &Parameter<'_>,
+        signature: &Signature<'_>,
+        given: &BTreeMap<String, Template>,
+    ) {
+        let (wrong, right) = (&name.value, parameter.name);
+        if given.contains_key(right) {
+            let message = format!("{} `{right}` of {} is given twice", signature.word, signature.noun);
+            let problem = self.error("duplicate-argument", name.span, message);
+            self.report(if wrong == right { problem } else { problem.hint(format!("leave `{wrong}` out")) });
+        } else if fold(wrong) != fold(right) {
+            let message = format!("{} `{wrong}` of {} is called `{right}`", signature.word, signature.noun);
+            let edit = fix::word(self.source, name.span, wrong, right);
+            let problem = self.warning("aliased-argument", name.span, message);
+            let problem = problem.about(format!("{}.{wrong}", signature.name));
+            self.report(problem.hint(format!("write `{right}`")).fix(edit.into_iter().collect()));
         }
     }
 
@@ -254,6 +284,8 @@ impl Checker<'_, '_> {
                 }
             }
             Part::Text(_) | Part::Program(_) => self.type_fits(code, name, node.span, &["string"], schema),
+            // Only tools make lists like this, not the arguments of a step.
+            Part::Each(_) => self.type_fits(code, name, node.span, &["array"], schema),
             Part::List(parts) => {
                 self.type_fits(code, name, node.span, &["array"], schema);
                 if let Some(items) = schema.get("items") {

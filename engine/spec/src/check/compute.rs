@@ -116,6 +116,7 @@ impl Checker<'_, '_> {
             effect: spec.effect,
             idempotent: spec.idempotent || spec.effect == Effect::Read,
             reconcile: spec.reconcile.clone(),
+            aliases: crate::tool::alias::all(&spec.input),
         };
         Some((spec.name.clone(), callee))
     }
@@ -138,6 +139,7 @@ impl Checker<'_, '_> {
             effect: plan.effect(),
             idempotent: plan.steps.iter().all(|step| step.idempotent),
             reconcile: None,
+            aliases: BTreeMap::new(),
         };
         Some((plan.name.clone(), callee))
     }

@@ -157,7 +157,7 @@ pub(super) fn fits_at_a_glance(schema: &Value, value: &Value) -> Option<bool> {
     let mut fits = true;
     for (keyword, rule) in keywords {
         fits &= match keyword.as_str() {
-            "description" | "title" | "default" | "examples" => true,
+            "description" | "title" | "default" | "examples" | crate::tool::alias::KEYWORD => true,
             "type" => types(schema)?
                 .iter()
                 .any(|wanted| *wanted == type_of(value) || *wanted == "number" && value.is_number()),

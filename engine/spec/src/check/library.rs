@@ -140,6 +140,11 @@ impl<'c> Library<'c> {
         }
     }
 
+    /// Those that were read besides the first.
+    pub(super) fn skills(&self) -> impl Iterator<Item = &SkillPlan> {
+        self.done.values().flatten().map(|plan| &**plan)
+    }
+
     /// All that were read besides the first.
     pub(super) fn into_skills(self) -> BTreeMap<String, SkillPlan> {
         let plans = self.done.into_iter().filter_map(|(name, plan)| Some((name, plan?)));

@@ -9,7 +9,7 @@ use super::order::Draft;
 use super::reference::{Reads, Site};
 use crate::name::fold;
 use crate::plan::{Foreach, RetryPlan, StepPlan, UndoPlan, ValidationPlan};
-use crate::skill::{Backoff, Retry, Step, Undo};
+use crate::skill::{Backoff, OnError, Retry, Step, Undo};
 use crate::source::Span;
 use crate::tool::{Effect, ErrorKind};
 use crate::yaml::Spanned;
@@ -83,7 +83,7 @@ impl Checker<'_, '_> {
             foreach,
             retry,
             timeout_ms: step.timeout.as_ref().and_then(|timeout| self.timeout(timeout)),
-            on_error: step.on_error.as_ref().map(|choice| choice.value).unwrap_or_default(),
+            on_error: self.on_error(step),
             undo,
             validate,
             line: self.lines.line(step.name.span.start),
@@ -123,6 +123,15 @@ impl Checker<'_, '_> {
                 "leave it out"
             };
             self.report(problem.hint(hint));
+        }
+    }
+
+    /// What a failure does. Whoever wrote `auto_heal` for the engine that a lenient reading
+    /// stands in for knew that it never stops there.
+    fn on_error(&self, step: &Step) -> OnError {
+        match step.on_error.as_ref().map(|choice| choice.value).unwrap_or_default() {
+            OnError::AutoHeal if self.library.strictness.lenient => OnError::AutoHealOrContinue,
+            choice => choice,
         }
     }
 

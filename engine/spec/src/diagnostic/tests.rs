@@ -50,7 +50,7 @@ fn codes_are_in_order_and_told_apart() {
 fn every_code_has_a_fixture_and_every_fixture_a_code() {
     let known: BTreeSet<String> = CODES.iter().map(|(code, _)| (*code).to_owned()).collect();
     let mut shown: BTreeSet<String> = GENERATED.map(str::to_owned).into();
-    for path in ["skills/bad", "tools/bad", "stubs/bad"].into_iter().flat_map(fixtures) {
+    for path in ["skills/bad", "tools/bad", "tools/doubtful", "stubs/bad"].into_iter().flat_map(fixtures) {
         shown.extend(expected(&std::fs::read(&path).expect("a fixture")));
     }
     assert_eq!(shown, known);
@@ -61,6 +61,19 @@ fn bad_modules_have_the_problems_they_promise() {
     for path in fixtures("tools/bad") {
         let bytes = std::fs::read(&path).expect("a fixture");
         let codes = found("x.yaml", bytes.clone(), |source| crate::tool::recipe::check(source).1);
+        assert_eq!(codes, expected(&bytes), "{}", path.display());
+    }
+}
+
+#[test]
+fn doubtful_modules_have_the_problems_they_promise() {
+    for path in fixtures("tools/doubtful") {
+        let bytes = std::fs::read(&path).expect("a fixture");
+        let codes = found("tools/example.yaml", bytes.clone(), |source| {
+            let (module, problems) = crate::tool::recipe::check(source);
+            assert_eq!(problems, []);
+            crate::tool::recipe::doubts(&module.expect("a module"), source)
+        });
         assert_eq!(codes, expected(&bytes), "{}", path.display());
     }
 }

@@ -56,7 +56,7 @@ pub fn unfit(schema: &Value, value: &Value) -> Vec<Unfit> {
 }
 
 /// Words of a schema that ask for nothing.
-const REMARKS: [&str; 4] = ["title", "description", "default", "examples"];
+const REMARKS: [&str; 5] = ["title", "description", "default", "examples", crate::tool::alias::KEYWORD];
 
 /// The type, when the schema asks for nothing else.
 fn plain_type(schema: &Value) -> Option<&str> {

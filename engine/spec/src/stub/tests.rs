@@ -20,6 +20,7 @@ fn tool(name: &str) -> Option<Arc<ToolSpec>> {
             output: json!({"type": "array", "items": {"type": "string"}}),
             effect: Effect::Read,
             idempotent: true,
+            tier: crate::tool::Tier::Basic,
             reconcile: None,
             source: "built in".to_owned(),
         })

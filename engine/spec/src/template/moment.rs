@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
 use minijinja::value::{Object, ObjectRepr, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
@@ -36,6 +36,15 @@ impl Moment {
         // Like Python: all digits of a fraction, or none.
         let pattern = if self.0.timestamp_subsec_micros() == 0 { "" } else { "%.6f" };
         self.0.format(&format!("%Y-%m-%dT%H:%M:%S{pattern}+00:00")).to_string()
+    }
+
+    /// A duration later, or earlier: text such as `1h 30m`, or a number of seconds.
+    fn shifted(&self, duration: &Value, back: bool) -> Result<Self, Error> {
+        let milliseconds = crate::duration::parse_ms(&duration.to_string()).map_err(fail)?;
+        let delta = i64::try_from(milliseconds).ok().and_then(TimeDelta::try_milliseconds);
+        let shift =
+            |delta| if back { self.0.checked_sub_signed(delta) } else { self.0.checked_add_signed(delta) };
+        delta.and_then(shift).map(Self).ok_or_else(|| fail("that is no time that can be told"))
     }
 
     /// A format from a template may hold directives that chrono refuses.
@@ -82,6 +91,10 @@ impl Object for Moment {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
+        if let "plus" | "minus" = method {
+            let (duration,): (Value,) = from_args(args)?;
+            return self.shifted(&duration, method == "minus").map(Value::from_object);
+        }
         if method == "strftime" {
             let (pattern,): (&str,) = from_args(args)?;
             return self.strftime(pattern).map(Value::from);

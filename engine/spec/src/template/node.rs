@@ -10,6 +10,9 @@ use super::environment;
 use super::program::{self, Program};
 use super::value::{Budget, is_missing, to_json, to_text};
 use super::{EvalError, Missing, Reference, Scope, Segment, SyntaxError};
+use each::Each;
+
+mod each;
 
 /// A template's value, piece by piece.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub(crate) enum Node {
     List(Vec<Node>),
     /// A mapping with something to fill in.
     Map(Vec<(String, Node)>),
+    /// One value for each item of a list.
+    Each(Box<Each>),
 }
 
 /// One `{{ … }}`.
@@ -50,7 +55,12 @@ pub(crate) enum Piece {
 pub(crate) struct Block(Program);
 
 impl Node {
-    pub(super) fn parse(json: &Value, depth: usize) -> Result<Self, SyntaxError> {
+    pub(super) fn parse(json: &Value) -> Result<Self, SyntaxError> {
+        Self::parse_with(json, 0, false)
+    }
+
+    /// With `lists`, a mapping of `each` and `value` makes a list of a list.
+    pub(super) fn parse_with(json: &Value, depth: usize, lists: bool) -> Result<Self, SyntaxError> {
         if depth > 64 {
             return Err(SyntaxError::at(0, "the value is nested too deeply"));
         }
@@ -58,18 +68,23 @@ impl Node {
             Value::String(text) => Self::parse_text(text),
             Value::Array(items) => {
                 let parse = |(index, item)| {
-                    Self::parse(item, depth + 1).map_err(|error| error.inside(usize::to_string(&index)))
+                    Self::parse_with(item, depth + 1, lists)
+                        .map_err(|error| error.inside(usize::to_string(&index)))
                 };
                 let nodes = items.iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>()?;
                 let constant = nodes.iter().all(|node| matches!(node, Self::Constant(_)));
                 Ok(if constant { Self::Constant(json.clone()) } else { Self::List(nodes) })
+            }
+            Value::Object(entries) if lists && Each::is_meant(entries) => {
+                Each::parse(entries, depth).map(|each| Self::Each(Box::new(each)))
             }
             Value::Object(entries) => {
                 let parse = |(key, item): (&String, &Value)| {
                     if key.contains("{{") {
                         return Err(SyntaxError::at(0, "a key cannot be a template").inside(key.clone()));
                     }
-                    let node = Self::parse(item, depth + 1).map_err(|error| error.inside(key.clone()))?;
+                    let node = Self::parse_with(item, depth + 1, lists)
+                        .map_err(|error| error.inside(key.clone()))?;
                     Ok((key.clone(), node))
                 };
                 let nodes = entries.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
@@ -151,6 +166,7 @@ impl Node {
                 }
                 Ok(Some(Value::Object(entries)))
             }
+            Self::Each(each) => each.render(scope, missing, budget).map(Some),
         }
     }
 
@@ -165,6 +181,9 @@ impl Node {
             Self::Program(Block(program)) => program.reads_clock(),
             Self::List(nodes) => nodes.iter().any(Self::reads_clock),
             Self::Map(nodes) => nodes.iter().any(|(_, node)| node.reads_clock()),
+            Self::Each(each) => {
+                each.any_hole(&|hole| hole.program.reads_clock()) || each.value().reads_clock()
+            }
         }
     }
 
@@ -175,6 +194,7 @@ impl Node {
             Self::Constant(_) | Self::Text(_) | Self::Program(_) => false,
             Self::List(nodes) => nodes.iter().any(Self::has_python),
             Self::Map(nodes) => nodes.iter().any(|(_, node)| node.has_python()),
+            Self::Each(each) => each.any_hole(&|hole| hole.program.is_python()) || each.value().has_python(),
         }
     }
 
@@ -207,6 +227,7 @@ impl Node {
                     at.pop();
                 }
             }
+            Self::Each(list) => list.each_reference(at, each),
         }
     }
 }

@@ -160,7 +160,7 @@ impl Scope {
         Value::from_dyn_object(Arc::clone(&self.frame))
     }
 
-    fn put(&mut self, name: &str, value: Value) {
+    pub(super) fn put(&mut self, name: &str, value: Value) {
         Arc::make_mut(&mut self.frame).slots.insert(name.into(), Slot::Value(value));
     }
 }

@@ -437,3 +437,54 @@ fn a_long_text_may_be_changed_in_few_places() {
     assert_eq!(changed.eval(&scope).unwrap(), json!((1 << 20) + (1 << 10)));
     assert!(Expression::parse("log | replace('a', word)").unwrap().eval(&scope).is_err());
 }
+
+#[test]
+fn a_list_is_made_of_a_list() {
+    let written = json!({
+        "count": "{{ len(jobs) }}",
+        "failed": {"each": "jobs", "as": "job", "if": "job.status == 'failed'", "value": {
+            "name": "{{ job.name }}",
+            "steps": {"each": "{{ job.steps }}", "value": "{{ job.name }}:{{ item }}"},
+        }},
+        "none": {"each": "nothing", "value": 1},
+    });
+    let template = Template::parse_lists(&written).unwrap();
+    let names: Vec<String> = template.references().into_iter().collect();
+    assert_eq!(names, ["jobs", "nothing"]);
+    let mut scope = Scope::default();
+    scope.set(
+        "jobs",
+        &json!([
+            {"name": "build", "status": "success", "steps": []},
+            {"name": "test", "status": "failed", "steps": ["a", "b"]},
+        ]),
+    );
+    let made = template.render(&scope, Missing::Null).unwrap().unwrap();
+    let failed = json!([{"name": "test", "steps": ["test:a", "test:b"]}]);
+    assert_eq!(made, json!({"count": 2, "failed": failed, "none": []}));
+
+    // Elsewhere such a mapping means itself, and so does one with a key of its own.
+    let plain = Template::parse(&written).unwrap().render(&scope, Missing::Null).unwrap().unwrap();
+    assert_eq!(plain["none"], written["none"]);
+    let other = json!({"each": "jobs", "value": 1, "more": 2});
+    let other_made = Template::parse_lists(&other).unwrap().render(&scope, Missing::Null).unwrap();
+    assert_eq!(other_made, Some(other));
+
+    let error = Template::parse_lists(&json!({"a": {"each": "x", "value": {"b": "{{ f( }}"}}})).unwrap_err();
+    assert_eq!(error.path, ["a", "value", "b"]);
+    let error = Template::parse_lists(&json!({"each": "1x", "as": "no name", "value": 1})).unwrap_err();
+    assert_eq!((error.message.as_str(), &error.path[..]), ("`as` is not a name", &["as".to_owned()][..]));
+    let text = Template::parse_lists(&json!({"each": "jobs | length", "value": 1})).unwrap();
+    assert!(text.render(&scope, Missing::Null).is_err());
+}
+
+#[test]
+fn moments_move() {
+    let mut scope = Scope::default();
+    scope.set_now(1_790_000_000_000);
+    let value = |text: &str| Expression::parse(text).unwrap().eval(&scope);
+    assert_eq!(value("now().plus('1h 30m').timestamp()").unwrap(), json!(1_790_005_400));
+    assert_eq!(value("now().minus(60).timestamp()").unwrap(), json!(1_789_999_940));
+    assert!(value("now().plus('soon')").unwrap_err().message.contains("is not a duration"));
+    assert!(value("now().minus('900000000000h')").is_err());
+}

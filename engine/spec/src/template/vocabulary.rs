@@ -167,6 +167,8 @@ pub(crate) const METHODS: &[&str] = &[
     "keys",
     "lower",
     "lstrip",
+    "minus",
+    "plus",
     "replace",
     "rfind",
     "rstrip",

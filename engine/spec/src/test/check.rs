@@ -58,6 +58,13 @@ pub fn read(source: &Source) -> (Option<Tests>, Vec<Diagnostic>) {
     (tests, checker.diagnostics)
 }
 
+/// Patterns that do not compile and matchers that say nothing, in an expectation that stands elsewhere.
+pub(crate) fn check_matchers(source: &Source, node: &Node, diagnostics: &mut Vec<Diagnostic>) {
+    let mut checker = Checker { source, diagnostics: Vec::new() };
+    checker.matchers(node);
+    diagnostics.append(&mut checker.diagnostics);
+}
+
 struct Checker<'a> {
     source: &'a Source,
     diagnostics: Vec<Diagnostic>,

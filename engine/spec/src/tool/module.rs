@@ -17,6 +17,7 @@
 //! every other argument is required. Nothing here is compiled: [`Module::specs`] is cheap,
 //! and [`super::recipe`] compiles one tool when it is needed.
 
+pub mod example;
 mod mcp;
 mod parameter;
 mod result;
@@ -27,11 +28,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::example::{Example, Recorded};
 pub use self::mcp::{Mcp, McpText, McpTool};
 pub use self::parameter::{Parameter, Parameters};
 pub use self::result::{FieldType, Lines, Pick, ResultForm};
-use super::{Effect, ErrorKind, Reconcile, ToolSpec};
+use super::{Effect, ErrorKind, Reconcile, Tier, ToolSpec};
 use crate::diagnostic::Diagnostic;
+use crate::heal::HealRule;
 use crate::source::Source;
 use crate::yaml::{Node, Spanned};
 
@@ -56,6 +59,9 @@ pub struct Module {
     /// Tells errors of every tool apart, after the tool's own rules.
     #[serde(default)]
     pub errors: Vec<ErrorRule>,
+    /// How it hears of what is new, for `aa listen`.
+    #[serde(default)]
+    pub listener: Option<super::listener::Authored>,
     /// The tools; a module over an MCP server has none of its own.
     #[serde(default)]
     pub tools: Vec<ModuleTool>,
@@ -65,6 +71,9 @@ pub struct Module {
     /// Other names of its tools: alias to tool name.
     #[serde(default)]
     pub aliases: BTreeMap<String, Spanned<String>>,
+    /// Which failures are mended by which call, for steps with `on_error: auto_heal`.
+    #[serde(default)]
+    pub heal: Vec<HealRule>,
 }
 
 /// What must be there for a module to work.
@@ -125,7 +134,8 @@ pub struct ModuleTool {
     #[serde(default)]
     pub result: ResultForm,
     /// Makes the value of the tool, when it is not `result:` as it is: a value with templates over
-    /// the arguments, `result`, `exit_code`, `stdout` and `stderr`.
+    /// the arguments, `result`, `exit_code`, `stdout` and `stderr`. A mapping
+    /// `{each: EXPRESSION, as: NAME, if: EXPRESSION, value: …}` makes a list of a list.
     #[serde(default)]
     pub value: Option<Node>,
     /// Which exit codes are a success, and what the others mean.
@@ -140,20 +150,9 @@ pub struct ModuleTool {
     /// How to find out, after a crash, whether a call took place.
     #[serde(default)]
     pub reconcile: Option<Spanned<Reconcile>>,
-    /// Calls to show to people.
+    /// Calls to show to people, and to try the tool by.
     #[serde(default)]
     pub examples: Vec<Example>,
-}
-
-/// How prominently a tool is offered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Tier {
-    /// Offered first.
-    #[default]
-    Basic,
-    /// Offered on request.
-    Extra,
 }
 
 /// One argument of a command, or several under a condition.
@@ -223,17 +222,6 @@ pub enum KeyPlace {
     Env(Spanned<String>),
 }
 
-/// A call to show to people.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Example {
-    /// What it shows.
-    #[serde(default)]
-    pub description: Option<String>,
-    /// The arguments.
-    pub args: Node,
-}
-
 impl Default for Exit {
     fn default() -> Self {
         Self { ok: vec![0], kinds: BTreeMap::new() }
@@ -271,6 +259,7 @@ impl ModuleTool {
             output: self.output.as_ref().map_or_else(|| Value::Bool(true), |output| output.schema.clone()),
             effect: self.effect.value,
             idempotent: self.idempotent.unwrap_or(self.effect.value == Effect::Read),
+            tier: self.tier,
             reconcile: self.reconcile.as_ref().map(|reconcile| reconcile.value.clone()),
             source: format!("{}:{}", source.path, source.place(self.name.span.start).line),
         }

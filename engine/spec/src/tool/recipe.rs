@@ -1,5 +1,7 @@
 //! A module's tool, compiled: what its runner carries out.
 
+mod doubt;
+mod example;
 pub mod mcp;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 use serde_json::Value;
 
+pub use self::doubt::doubts;
 use super::ErrorKind;
 use super::module::{self, Argument, FieldType, KeyPlace, Lines, Module, ModuleTool, Pick, ResultForm};
 use crate::diagnostic::Diagnostic;
@@ -23,7 +26,7 @@ pub const CONTEXT: [&str; 1] = ["idempotency_key"];
 /// What `value` may read besides: what `result` gave, and how the command ended.
 pub const ENDING: [&str; 4] = ["result", "exit_code", "stdout", "stderr"];
 
-const PYTHON: &str = "this is Python, which does not run in tools";
+pub(super) const PYTHON: &str = "this is Python, which does not run in tools";
 
 /// How a tool is carried out.
 #[derive(Clone, Debug)]
@@ -121,7 +124,8 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
     let (module, mut diagnostics) = module::read(source);
     if let Some(module) = &module {
         check_names(module, source, &mut diagnostics);
-        check_tools(module, source, &mut diagnostics);
+        check_content(module, source, &mut diagnostics);
+        diagnostics.extend(crate::heal::check(&module.heal, source));
         for tool in &module.tools {
             for parameter in tool.input.0.iter().map(|(_, parameter)| parameter).chain(&tool.output) {
                 crate::schema::idle::report(source, &parameter.node, &mut diagnostics);
@@ -129,7 +133,9 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
             if let Err(problems) = compile(module, tool, source) {
                 diagnostics.extend(problems);
             }
+            example::check(tool, source, &mut diagnostics);
         }
+        diagnostics.extend(super::listener::compile(module, source).err().unwrap_or_default());
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     (module, diagnostics)
@@ -143,18 +149,6 @@ pub fn compile(module: &Module, tool: &ModuleTool, source: &Source) -> Result<Re
     let mut compiler = Compiler { module, tool, source, diagnostics: Vec::new() };
     let recipe = compiler.recipe();
     if compiler.diagnostics.is_empty() { Ok(recipe) } else { Err(compiler.diagnostics) }
-}
-
-/// A module has tools of its own, or those of a server.
-fn check_tools(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
-    match &module.mcp {
-        Some(server) => diagnostics.extend(mcp::compile(module, server, source).err().unwrap_or_default()),
-        None if module.tools.is_empty() => {
-            let message = format!("`{}` has no `tools`", module.module.value);
-            diagnostics.push(Diagnostic::error("missing-key", source, module.module.span, message));
-        }
-        None => {}
-    }
 }
 
 /// A text as a template that anything may be read in.
@@ -202,6 +196,16 @@ fn check_names(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnosti
     }
 }
 
+/// A module without anything in it is a mistake, most likely a misspelled key.
+fn check_content(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    if let Some(server) = &module.mcp {
+        diagnostics.extend(mcp::compile(module, server, source).err().unwrap_or_default());
+    } else if module.tools.is_empty() && module.heal.is_empty() {
+        let message = format!("the module `{}` has neither `tools` nor `heal` rules", module.module.value);
+        diagnostics.push(Diagnostic::error("missing-key", source, module.module.span, message));
+    }
+}
+
 fn bad_name(source: &Source, name: &Spanned<String>) -> Diagnostic {
     Diagnostic::error("bad-name", source, name.span, format!("`{}` cannot be a name", name.value))
         .hint("use a letter or `_`, then letters, digits, `_` and `-`")
@@ -225,13 +229,8 @@ impl Compiler<'_> {
                 format!("`run` of `{}` names no command", tool.name.value),
             );
         }
-        for (parameter, _) in &tool.input.0 {
-            if !name::is_valid(&parameter.value) {
-                self.diagnostics.push(bad_name(self.source, parameter));
-            }
-        }
+        self.check_parameters();
         self.check_key_place();
-        self.check_examples();
         Recipe {
             run: tool.run.iter().map(|argument| self.part(argument)).collect(),
             stdin: tool.stdin.as_ref().and_then(|node| self.template(node)),
@@ -283,9 +282,10 @@ impl Compiler<'_> {
         self.parse(&node.to_json(), node.span, &[])
     }
 
-    /// A template that reads how the command ended.
+    /// A template that reads how the command ended, and may make lists of lists.
     fn ending(&mut self, node: &Node) -> Option<Template> {
-        self.parse(&node.to_json(), node.span, &ENDING)
+        let json = node.to_json();
+        self.parsed(Template::parse_lists(&json), &json, node.span, &ENDING)
     }
 
     /// A template of the whole module, which knows no arguments.
@@ -298,7 +298,17 @@ impl Compiler<'_> {
     }
 
     fn parse(&mut self, json: &Value, span: Span, more: &[&str]) -> Option<Template> {
-        match Template::parse(json) {
+        self.parsed(Template::parse(json), json, span, more)
+    }
+
+    fn parsed(
+        &mut self,
+        template: Result<Template, SyntaxError>,
+        json: &Value,
+        span: Span,
+        more: &[&str],
+    ) -> Option<Template> {
+        match template {
             Ok(template) if template.has_python() => {
                 self.error("bad-template", span, PYTHON);
                 None
@@ -358,6 +368,24 @@ impl Compiler<'_> {
         }
     }
 
+    /// Names and other names of arguments can be names, and none means two arguments.
+    fn check_parameters(&mut self) {
+        let own = self.tool.input.0.iter().map(|(name, _)| name);
+        let others = self.tool.input.0.iter().flat_map(|(_, parameter)| &parameter.aliases);
+        let mut seen = BTreeSet::new();
+        for name in own.chain(others) {
+            if !name::is_valid(&name.value) {
+                self.diagnostics.push(bad_name(self.source, name));
+            } else if !seen.insert(name::fold(&name.value)) {
+                let message = format!("`{}` has two arguments `{}`", self.tool.name.value, name.value);
+                self.diagnostics.push(
+                    Diagnostic::error("duplicate-argument", self.source, name.span, message)
+                        .hint("a name and an alias stand for one argument each"),
+                );
+            }
+        }
+    }
+
     fn check_key_place(&mut self) {
         if let Some(KeyPlace::Arg(name)) = &self.tool.idempotency_key
             && self.tool.input.get(&name.value).is_none()
@@ -365,15 +393,6 @@ impl Compiler<'_> {
             let message = format!("`{}` is no argument of `{}`", name.value, self.tool.name.value);
             let problem = Diagnostic::error("unknown-argument", self.source, name.span, message);
             self.diagnostics.push(problem.suggest(&name.value, self.tool.input.names()));
-        }
-    }
-
-    fn check_examples(&mut self) {
-        let schema = self.tool.input.schema();
-        for example in &self.tool.examples {
-            if let Err(message) = crate::input::fits(&schema, &example.args.to_json()) {
-                self.error("bad-example", example.args.span, message);
-            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Everything about one step of a run: attempts, arguments, result, error.
 
-use aa_run::event::{Body, Event, StepPath, Time};
+use aa_run::event::{Body, Event, StepError, StepPath, Time};
 use chrono::Local;
 use serde_json::Value;
 
@@ -46,9 +46,14 @@ fn headline(body: &Body) -> Option<(Mark, String)> {
         }
         Body::StepSkipped { reason, .. } => (Mark::Skipped, format!("skipped: {}", words::harmless(reason))),
         Body::StepResolved { by, .. } => (Mark::Again, format!("resolved by {by}")),
-        Body::HealStarted { rule, .. } => (Mark::Again, format!("healing by `{rule}`")),
-        Body::HealFinished { rule, healed, .. } => {
-            (Mark::Again, format!("`{rule}` says {}", if *healed { "healed" } else { "not healed" }))
+        Body::HealStarted { rule, target, .. } => {
+            let call = target.as_ref().map(|target| format!(", which calls {target}")).unwrap_or_default();
+            (Mark::Again, format!("failed; healing by `{rule}`{call}"))
+        }
+        Body::HealFinished { rule, healed, note, .. } => {
+            let how = if *healed { "healed" } else { "not healed" };
+            let note = if note.is_empty() { String::new() } else { format!(": {}", words::harmless(note)) };
+            (Mark::Again, format!("{how} by `{rule}`{note}"))
         }
         _ => return None,
     })
@@ -64,16 +69,26 @@ fn details(body: &Body, page: &mut Page) {
                 labelled("read", &Value::from(reads.join(", ")), page);
             }
         }
-        Body::StepRetrying { error, .. } | Body::StepFailed { error, .. } => {
-            let message = format!("{}: {}", words::wire(&error.kind), words::harmless(&error.message));
-            page.line(format_args!("    {}", page.palette.paint(Tone::Bad, message)));
-            labelled("details", &error.details, page);
+        Body::HealStarted { args, error, .. } => {
+            if let Some(args) = args {
+                labelled("args", args, page);
+            }
+            if let Some(error) = error {
+                failure(error, page);
+            }
         }
+        Body::StepRetrying { error, .. } | Body::StepFailed { error, .. } => failure(error, page),
         Body::StepResolved { resolution, .. } => {
             labelled("as", &serde_json::to_value(resolution).unwrap_or_default(), page);
         }
         _ => {}
     }
+}
+
+fn failure(error: &StepError, page: &mut Page) {
+    let message = format!("{}: {}", words::wire(&error.kind), words::harmless(&error.message));
+    page.line(format_args!("    {}", page.palette.paint(Tone::Bad, message)));
+    labelled("details", &error.details, page);
 }
 
 fn labelled(label: &str, value: &Value, page: &mut Page) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{future, io};
 
-use aa_spec::tool::ErrorKind;
+use aa_spec::tool::{ErrorKind, alias};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -166,13 +166,15 @@ impl<'a> Run<'a> {
     /// The answer of a call: the one it had before, or the host's.
     async fn answer(
         &mut self,
-        call: HostCall,
+        mut call: HostCall,
         host: &mut dyn Host,
     ) -> Result<Result<Value, StepError>, StepError> {
-        if !self.job.block.calls.contains_key(&call.target) {
+        let Some(callee) = self.job.block.calls.get(&call.target) else {
             let what = format!("the block calls `{}`, which its text does not name", call.target);
             return Err(self.refused(ErrorKind::Permanent, &what));
-        }
+        };
+        // An argument that is given twice keeps its other name, and the tool refuses it.
+        let _ = alias::rename(&callee.aliases, &mut call.args);
         let before = call.number.checked_sub(1).and_then(|place| self.answered.get(place as usize));
         if let Some(before) = before {
             if before.call == call {

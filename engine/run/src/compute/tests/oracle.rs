@@ -152,6 +152,7 @@ impl Catalog for Given {
                 output: json!(true),
                 effect: Effect::Read,
                 idempotent: true,
+                tier: aa_spec::tool::Tier::Basic,
                 reconcile: None,
                 source: "built in".to_owned(),
             })

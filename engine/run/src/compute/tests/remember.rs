@@ -50,6 +50,7 @@ fn tools(folder: &std::path::Path) -> Tools {
         folder: folder.to_owned(),
         state_folder: folder.to_owned(),
         store: LazyStore::new(folder, StoreOptions { durability: Durability::Full, inline_limit: 1000 }),
+        logins: crate::tool::Logins::default(),
         ephemeral: ephemeral::Defaults::default(),
     };
     Tools(Toolbox::new(Vec::new(), &options))
@@ -57,8 +58,13 @@ fn tools(folder: &std::path::Path) -> Tools {
 
 /// What a block gives that may call every tool of the memory.
 async fn remember(host: &mut Tools, code: &str) -> Result<Value, StepError> {
-    let callee =
-        || Callee { kind: CalleeKind::Tool, effect: Effect::Write, idempotent: true, reconcile: None };
+    let callee = || Callee {
+        kind: CalleeKind::Tool,
+        effect: Effect::Write,
+        idempotent: true,
+        reconcile: None,
+        aliases: BTreeMap::new(),
+    };
     let mut block = block(code);
     let tools = vocabulary::MEMORY.iter().flat_map(|(_, tools)| *tools).chain(&["emit_event"]);
     block.calls = tools.map(|tool| ((*tool).to_owned(), callee())).collect();

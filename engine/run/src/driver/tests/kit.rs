@@ -18,6 +18,7 @@ use crate::compute::Computer;
 use crate::driver::{AfterCommit, Clock, Drive, Entry, Means, Park, Secrets, begin, drive};
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
+use crate::heal::Freely;
 use crate::machine::Machine;
 use crate::store::{Lease, StoreError};
 use crate::tool::{CallContext, Tool, ToolError};
@@ -140,6 +141,7 @@ impl Stage {
             output: json!(true),
             effect: Effect::Write,
             idempotent: false,
+            tier: aa_spec::tool::Tier::Basic,
             reconcile: None,
             source: "test".to_owned(),
         };
@@ -213,6 +215,7 @@ impl Stage {
                 permits: Arc::new(Semaphore::new(self.permits)),
                 secrets: Arc::new(NoSecrets(self.secrets.clone())),
                 clock: self.other_clock.clone().unwrap_or(standing),
+                healer: Some(Arc::new(Freely)),
                 nudge: self.nudge.subscribe(),
                 call_timeout: self.call_timeout,
                 interpreter: self.interpreter.clone(),

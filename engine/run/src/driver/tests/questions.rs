@@ -44,18 +44,30 @@ async fn the_question_of_a_call_is_an_event_and_so_is_its_answer() {
     stage.journal.ask(answer("a", "yes"));
     assert!(matches!(running.outcome().await, Ok(Outcome::Completed(_))));
     assert_eq!(notes.all(), ["yes"]);
-    let story = ["skill_started", "step_started a", "confirm_requested a", "confirm_answered a", "step_completed a", "skill_completed"];
+    let story = [
+        "skill_started",
+        "step_started a",
+        "confirm_requested a",
+        "confirm_answered a",
+        "step_completed a",
+        "skill_completed",
+    ];
     assert_eq!(stage.story(), story);
     let events = stage.journal.events();
-    assert!(matches!(&events[2].body, Body::ConfirmRequested { message, .. } if message == "`shop` asks: sure?"));
+    assert!(
+        matches!(&events[2].body, Body::ConfirmRequested { message, .. } if message == "`shop` asks: sure?")
+    );
 }
 
 #[tokio::test]
 async fn a_call_may_ask_again_and_items_ask_for_themselves() {
-    let steps = json!([{"name": "a", "tool": "twice", "foreach": {"items": [1, 2]}}]);
+    let steps = json!([{"name": "a", "tool": "twice", "foreach": {"items": [1, 2], "var": "item", "concurrency": 2}}]);
     let stage = Stage::new(&steps).tool("twice", |context, _| async move {
         let ask = |message: &str| {
-            context.person.ask(Question { message: message.to_owned(), options: vec!["on".to_owned(), "off".to_owned()] })
+            context.person.ask(Question {
+                message: message.to_owned(),
+                options: vec!["on".to_owned(), "off".to_owned()],
+            })
         };
         let first = ask("first?").await?;
         Ok(json!([first, ask("second?").await?]))
@@ -80,12 +92,15 @@ async fn a_question_ends_with_its_call() {
     let running = stage.drive(Entry::Fresh);
     stage.until("confirm_requested a").await;
     let asked = stage.journal.events().remove(2);
-    assert!(matches!(asked.body, Body::ConfirmRequested { until: Some(_), .. }), "the step's deadline is told");
+    assert!(
+        matches!(asked.body, Body::ConfirmRequested { until: Some(_), .. }),
+        "the step's deadline is told"
+    );
     stage.journal.ask(Ask::Cancel { reason: String::new() });
     // A tool that waits for an answer is told to stop like any other, and this one does not listen.
     tokio::time::sleep(Duration::from_millis(300)).await;
     stage.journal.ask(Ask::Cancel { reason: String::new() });
-    assert_eq!(running.outcome().await, Ok(Outcome::Cancelled));
+    assert!(matches!(running.outcome().await, Ok(Outcome::Cancelled)));
     assert_eq!(notes.all(), [] as [String; 0]);
 }
 
@@ -98,7 +113,10 @@ async fn an_interrupted_call_that_had_asked_has_no_open_question_any_more() {
     running.abort();
     let running = stage.drive(Entry::Resume);
     // It is called again, and asks again.
-    super::kit::eventually(|| stage.story().iter().filter(|line| *line == "confirm_requested a").count() == 2).await;
+    super::kit::eventually(|| {
+        stage.story().iter().filter(|line| *line == "confirm_requested a").count() == 2
+    })
+    .await;
     stage.journal.ask(answer("a", "no"));
     assert!(matches!(running.outcome().await, Ok(Outcome::Completed(_))));
     assert_eq!(notes.all(), ["no"]);

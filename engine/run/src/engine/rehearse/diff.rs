@@ -6,7 +6,7 @@ use super::DiffLine;
 const MOST: usize = 2_000;
 
 /// What is only in the first, only in the second, and in both.
-pub(super) fn diff<A, B>(
+pub(in crate::engine) fn diff<A, B>(
     wanted: &[A],
     found: &[B],
     same: impl Fn(&A, &B) -> bool,

@@ -211,20 +211,24 @@ impl Judge<'_> {
     }
 
     fn mismatch(&self, of: &str, one: &Mismatch) -> Fault {
-        let what = format!("{of}{}", one.path);
-        let found = one.found.as_ref();
-        if let (Some(wanted), Some(found)) = (text_of(&one.expected), found.and_then(Value::as_str))
-            && (wanted.contains('\n') || found.contains('\n'))
-        {
-            let (wanted, found): (Vec<&str>, Vec<&str>) = (wanted.lines().collect(), found.lines().collect());
-            let show = |line: &&str| (*line).to_owned();
-            let lines = diff(&wanted, &found, |a, b| a == b, (show, show));
-            return self.fault(&what, one.span, "", lines);
-        }
-        let found = found.map_or_else(|| "nothing".to_owned(), Value::to_string);
-        let lines = vec![DiffLine::Wanted(one.expected.clone()), DiffLine::Found(found)];
-        self.fault(&what, one.span, "", lines)
+        mismatch(self.source, of, one)
     }
+}
+
+/// A value that is not as a text expects.
+pub(in crate::engine) fn mismatch(source: &Source, of: &str, one: &Mismatch) -> Fault {
+    let line = source.place(one.span.start).line;
+    let fault = |diff| Fault { what: format!("{of}{}", one.path), message: String::new(), line, diff };
+    let found = one.found.as_ref();
+    if let (Some(wanted), Some(found)) = (text_of(&one.expected), found.and_then(Value::as_str))
+        && (wanted.contains('\n') || found.contains('\n'))
+    {
+        let (wanted, found): (Vec<&str>, Vec<&str>) = (wanted.lines().collect(), found.lines().collect());
+        let show = |line: &&str| (*line).to_owned();
+        return fault(diff(&wanted, &found, |a, b| a == b, (show, show)));
+    }
+    let found = found.map_or_else(|| "nothing".to_owned(), Value::to_string);
+    fault(vec![DiffLine::Wanted(one.expected.clone()), DiffLine::Found(found)])
 }
 
 /// The text that a JSON string stands for.

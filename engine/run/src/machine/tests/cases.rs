@@ -93,7 +93,7 @@ fn a_failure_may_be_continued_after() {
     let mut world = World::new(plan(&json!({
         "steps": [
             {"name": "bad", "tool": "fail_always", "on_error": "continue"},
-            {"name": "healed", "tool": "fail_always", "on_error": "auto_heal"},
+            {"name": "healed", "tool": "fail_always", "on_error": "auto_heal_or_continue"},
             {"name": "next", "tool": "echo", "args": {"bad": "{{ bad }}", "why": "{{ steps.bad.error }}"}, "needs": [0, 1]},
         ],
         "outputs": [{"name": "out", "value": "{{ [bad, next, steps.bad.status, steps.bad.attempts] }}"}],

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::blocks::Running;
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
-use crate::machine::{Call, Command, Machine};
+use crate::machine::{Admission, Call, Command, HealCall, Machine};
 
 /// Completes a sparse step to the JSON of a step plan.
 fn step(sparse: &Value, index: usize) -> Value {
@@ -69,7 +69,8 @@ fn skill(name: &str, sparse: &Value) -> Value {
 pub(super) fn plan_with(main: &Value, others: &[(&str, Value)]) -> Arc<Plan> {
     let others: Map<String, Value> =
         others.iter().map(|(name, sparse)| ((*name).to_owned(), skill(name, sparse))).collect();
-    let plan = json!({"format": 1, "skill": skill("main", main), "skills": others});
+    let heal = main.get("heal").cloned().unwrap_or(json!([]));
+    let plan = json!({"format": 1, "skill": skill("main", main), "skills": others, "heal": heal});
     Arc::new(serde_json::from_value(plan).unwrap())
 }
 
@@ -122,6 +123,8 @@ pub(super) struct World {
     /// Calls that were asked to stop, and killed.
     pub(super) stopped: BTreeSet<StepPath>,
     pub(super) killed: BTreeSet<StepPath>,
+    /// What heal rules are told; nothing leaves them waiting.
+    pub(super) gate: fn(&HealCall) -> Option<Admission>,
     /// Which of the open calls ends next.
     pub(super) choose: Box<dyn FnMut(usize) -> usize>,
     /// Milliseconds that each call takes.
@@ -162,6 +165,7 @@ impl World {
             effects: Vec::new(),
             stopped: BTreeSet::new(),
             killed: BTreeSet::new(),
+            gate: |_| Some(Admission::Granted),
             choose: Box::new(|_| 0),
             pace: 10,
         }
@@ -207,12 +211,20 @@ impl World {
                     self.made.push(call);
                 }
                 Command::Compute(call) => self.blocks.push(Running::new(call)),
+                Command::Heal(call) => {
+                    if let Some(admission) = (self.gate)(&call) {
+                        let body = self.machine.admit(&call.step, admission, at(self.now)).unwrap();
+                        self.record(body);
+                    }
+                }
                 Command::Stop(step) => {
                     self.stopped.insert(step);
                 }
                 Command::Kill(step) => {
                     self.killed.insert(step);
                 }
+                // No call here asks.
+                Command::Answer { .. } => {}
             }
             assert!(self.events.len() < 10_000, "the machine does not come to an end:\n{}", self.story());
         }
@@ -340,6 +352,16 @@ fn line(body: &Body) -> String {
         }
         Body::StepRetrying { step, attempt, error, .. } => {
             format!("{step} retrying after {attempt}: {}", error.message)
+        }
+        Body::HealStarted { step, rule, error, target, args, .. } => {
+            let why = error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
+            let (target, args) = (target.clone().unwrap_or_default(), args.clone().unwrap_or_default());
+            format!("{step} heals by {rule}: {why} -> {target} {args}")
+        }
+        Body::HealFinished { step, rule, healed, note, .. } => {
+            let not = if *healed { "" } else { "not " };
+            let note = if note.is_empty() { String::new() } else { format!(": {note}") };
+            format!("{step} {not}healed by {rule}{note}")
         }
         Body::ConfirmRequested { step, message, options, .. } => {
             format!("{step} asks: {message} {options:?}")

@@ -151,8 +151,23 @@ fn block(dice: &mut Dice, depth: usize, calm: bool) -> Value {
     })
 }
 
+/// Rules whose calls work, fail, must not be repeated, or run a skill.
+fn rules(dice: &mut Dice) -> Value {
+    let rule = |name: &str, kind: &str, action: Value, dice: &mut Dice| {
+        json!({"name": name, "kinds": [kind], "action": action, "effect": "write", "idempotent": dice.one_in(2),
+            "timeout_ms": 50, "bounds": {"per_step": 1 + dice.throw(2), "per_run": 9, "per_hour": 9,
+            "cool_down_ms": 0, "failures": 9, "rest_ms": 0}})
+    };
+    let tool = json!({"tool": {"tool": dice.pick(&["echo", "fail_1", "fail_always"]), "args": {}}});
+    let nested = json!({"skill": {"skill": "sub1", "args": {}}});
+    json!([rule("one", "transient", tool, dice), rule("two", "permanent", nested, dice)])
+}
+
 fn random_plan(dice: &mut Dice, calm: bool) -> Arc<Plan> {
-    let main = skill(dice, 0, calm);
+    let mut main = skill(dice, 0, calm);
+    if !calm {
+        main["heal"] = rules(dice);
+    }
     let subs = [("sub0", skill(dice, 1, calm)), ("sub1", skill(dice, 2, calm))];
     plan_with(&main, &subs)
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use aa_spec::tool::ErrorKind;
+use rmcp::RoleClient;
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, CallToolResult, CancelTaskParams, CancelTaskRequest, ClientRequest,
-    CreateTaskResult, GetTaskParams, GetTaskRequest, InputRequest, InputRequests, InputResponses, ServerResult,
-    TaskPayload, UpdateTaskParams, UpdateTaskRequest,
+    CallToolRequest, CallToolRequestParams, CallToolResult, CancelTaskParams, CancelTaskRequest,
+    ClientRequest, CreateTaskResult, GetTaskParams, GetTaskRequest, InputRequest, InputRequests,
+    InputResponses, ServerResult, TaskPayload, UpdateTaskParams, UpdateTaskRequest,
 };
 use rmcp::service::{PeerRequestOptions, RequestHandle, ServiceError};
-use rmcp::RoleClient;
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -40,7 +40,11 @@ pub(super) struct Call<'a> {
 
 impl Call<'_> {
     /// Calls, answers what is asked meanwhile, and waits for the result.
-    pub(super) async fn make(&mut self, tool: &str, args: Map<String, Value>) -> Result<CallToolResult, ToolError> {
+    pub(super) async fn make(
+        &mut self,
+        tool: &str,
+        args: Map<String, Value>,
+    ) -> Result<CallToolResult, ToolError> {
         let mut params = CallToolRequestParams::new(tool.to_owned()).with_arguments(args);
         for _ in 0..ROUNDS {
             let request = ClientRequest::CallToolRequest(CallToolRequest::new(params.clone()));
@@ -48,7 +52,8 @@ impl Call<'_> {
                 ServerResult::CallToolResult(result) => return Ok(result),
                 ServerResult::CreateTaskResult(task) => return self.attend(&task).await,
                 ServerResult::InputRequiredResult(more) => {
-                    params.input_responses = Some(self.respond(more.input_requests.unwrap_or_default()).await?);
+                    params.input_responses =
+                        Some(self.respond(more.input_requests.unwrap_or_default()).await?);
                     params.request_state = more.request_state;
                 }
                 _ => return Err(self.odd()),
@@ -131,7 +136,9 @@ impl Call<'_> {
         let mut responses = InputResponses::new();
         for (key, request) in requests {
             let InputRequest::Elicitation(request) = request else {
-                return Err(invalid(format!("the server of `{module}` wants something that is not given to servers")));
+                return Err(invalid(format!(
+                    "the server of `{module}` wants something that is not given to servers"
+                )));
             };
             let answer = tokio::select! {
                 biased;
@@ -150,7 +157,8 @@ impl Call<'_> {
     async fn attend(&mut self, created: &CreateTaskResult) -> Result<CallToolResult, ToolError> {
         let id = created.task.task_id.clone();
         let result = self.follow(&id, created.task.poll_interval_ms).await;
-        if result.as_ref().is_err_and(|error| matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Timeout)) {
+        if result.as_ref().is_err_and(|error| matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Timeout))
+        {
             let peer = self.live.peer().clone();
             let request = CancelTaskRequest::new(CancelTaskParams::new(id));
             tokio::spawn(async move {
@@ -167,7 +175,8 @@ impl Call<'_> {
         loop {
             self.pause(interval).await?;
             let request = GetTaskRequest::new(GetTaskParams::new(id.to_owned()));
-            let ServerResult::GetTaskResult(state) = self.request(ClientRequest::GetTaskRequest(request)).await?
+            let ServerResult::GetTaskResult(state) =
+                self.request(ClientRequest::GetTaskRequest(request)).await?
             else {
                 return Err(self.odd());
             };
@@ -222,7 +231,8 @@ impl Call<'_> {
     }
 
     fn odd(&self) -> ToolError {
-        let message = format!("the server of `{}` answers something else than it was asked", self.live.module());
+        let message =
+            format!("the server of `{}` answers something else than it was asked", self.live.module());
         ToolError::new(ErrorKind::Permanent, message)
     }
 }

@@ -70,7 +70,9 @@ impl Offers {
                     taken.entry(name.clone()).or_default().push(remote);
                     offers.tools.insert(name, offer);
                 }
-                Err(why) => offers.problems.push(format!("`{}` cannot be used: {why}", harmless(remote, 100))),
+                Err(why) => {
+                    offers.problems.push(format!("`{}` cannot be used: {why}", harmless(remote, 100)))
+                }
             }
         }
         for (name, remotes) in taken.into_iter().filter(|(_, remotes)| remotes.len() > 1) {
@@ -108,6 +110,7 @@ fn offer(
         output,
         effect,
         idempotent: known.idempotent.unwrap_or(effect == Effect::Read),
+        tier: known.tier,
         reconcile: None,
         source: source.to_owned(),
     };
@@ -210,7 +213,7 @@ mod tests {
             [
                 "`ä` cannot be used: its name cannot be one here; give it another with `name`",
                 "`` cannot be used: its name cannot be one here; give it another with `name`",
-                "`a-b` and `a_b` would all be `shop_a_b`",
+                "`a-b`, `a_b` would all be `shop_a_b`",
                 "the server has no tool `gone`",
             ]
         );
@@ -218,7 +221,8 @@ mod tests {
 
     #[test]
     fn effects_are_those_of_the_module_and_not_the_servers() {
-        let offers = Offers::new(&server("{sell: {effect: destructive}}"), "shop.yaml:3", &pinned(&["sell", "look"]));
+        let offers =
+            Offers::new(&server("{sell: {effect: destructive}}"), "shop.yaml:3", &pinned(&["sell", "look"]));
         let (sell, look) = (&offers.tools["shop_sell"], &offers.tools["shop_look"]);
         assert_eq!((sell.spec.effect, sell.suggested), (Effect::Destructive, None));
         assert_eq!((look.spec.effect, look.suggested), (Effect::Unknown, Some(Effect::Read)));

@@ -42,7 +42,10 @@ pub(super) async fn answer(
         ElicitRequestParams::UrlElicitationParams { message, url, .. } => {
             let safe = reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
             if !safe {
-                return Err(invalid(format!("`{module}` asks to open `{}`, which is no web page", harmless(url, LONGEST))));
+                return Err(invalid(format!(
+                    "`{module}` asks to open `{}`, which is no web page",
+                    harmless(url, LONGEST)
+                )));
             }
             let message = said(module, &format!("{message}\nopen this page yourself: {url}"));
             let options = vec!["done".to_owned(), DECLINE.to_owned()];
@@ -77,7 +80,8 @@ struct Choice {
 
 impl Form {
     fn read(module: &str, message: &str, schema: &Value) -> Result<Self, ToolError> {
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let mut form = Self { message: said(module, message), choices: Vec::new(), given: Map::new() };
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             let options = options(property);
@@ -90,12 +94,18 @@ impl Form {
                 form.given.insert(name.clone(), default.clone());
             } else if required.contains(&name.as_str()) {
                 let name = harmless(name, 100);
-                let message = format!("{}; it wants `{name}`, which is no choice, and free text is not asked for", form.message);
+                let message = format!(
+                    "{}; it wants `{name}`, which is no choice, and free text is not asked for",
+                    form.message
+                );
                 return Err(ToolError::new(ErrorKind::Permanent, message));
             }
         }
         if form.choices.len() > QUESTIONS {
-            return Err(ToolError::new(ErrorKind::Permanent, format!("{}; that are too many questions", form.message)));
+            return Err(ToolError::new(
+                ErrorKind::Permanent,
+                format!("{}; that are too many questions", form.message),
+            ));
         }
         Ok(form)
     }
@@ -104,8 +114,13 @@ impl Form {
     async fn fill(self, person: &dyn Person) -> Result<Option<Map<String, Value>>, ToolError> {
         let mut content = self.given;
         if self.choices.is_empty() {
-            let given: Vec<String> = content.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-            let with = if given.is_empty() { String::new() } else { format!(" (with {})", harmless(&given.join(", "), LONGEST)) };
+            let given: Vec<String> =
+                content.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            let with = if given.is_empty() {
+                String::new()
+            } else {
+                format!(" (with {})", harmless(&given.join(", "), LONGEST))
+            };
             let options = vec!["accept".to_owned(), DECLINE.to_owned()];
             let answer = person.ask(Question { message: self.message + &with, options }).await?;
             return Ok((answer == "accept").then_some(content));
@@ -184,10 +199,13 @@ mod tests {
             "note": {"type": "string"},
             "count": {"type": "integer", "default": 3},
         });
-        let (result, questions) = ask(&form(properties, &["sure"]), &["large", "yes"]).await;
-        assert_eq!(result, json!({"action": "accept", "content": {"count": 3, "size": "large", "sure": true}}));
-        assert_eq!(questions[0].options, ["small", "large", "decline"]);
-        assert_eq!(questions[1].message, "`shop` asks: Really? (Are you sure?)");
+        let (result, questions) = ask(&form(properties, &["sure"]), &["yes", "large"]).await;
+        assert_eq!(
+            result,
+            json!({"action": "accept", "content": {"count": 3, "size": "large", "sure": true}})
+        );
+        assert_eq!(questions[1].options, ["small", "large", "decline"]);
+        assert_eq!(questions[0].message, "`shop` asks: Really? (Are you sure?)");
     }
 
     #[tokio::test]

@@ -10,9 +10,12 @@ use aa_spec::tool::ErrorKind;
 use aa_spec::tool::recipe::mcp::{Reach, Server};
 use rmcp::model::{ClientRequest, ListToolsRequest, PaginatedRequestParams, ProtocolVersion, ServerResult};
 use rmcp::service::{
-    ClientInitializeError, ClientLifecycleMode, ClientServiceExt, PeerRequestOptions, RunningService, ServiceError,
+    ClientInitializeError, ClientLifecycleMode, ClientServiceExt, PeerRequestOptions, RunningService,
+    ServiceError,
 };
-use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig};
+use rmcp::transport::streamable_http_client::{
+    StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
+};
 use rmcp::{Peer, RoleClient};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -195,7 +198,8 @@ impl Live {
                 None => return Ok(tools),
             }
         }
-        let message = format!("the server of `{}` has more tools than {TOOLS}, or never ends its list", self.module());
+        let message =
+            format!("the server of `{}` has more tools than {TOOLS}, or never ends its list", self.module());
         Err(ToolError::new(ErrorKind::Permanent, message))
     }
 
@@ -221,7 +225,8 @@ impl Drop for Live {
 
 /// An error about a server that is no more.
 fn gone(module: &str, what: &str, fault: &Fault, mut details: Map<String, Value>) -> ToolError {
-    let last = details.get("stderr").and_then(Value::as_str).and_then(|text| text.trim_end().lines().next_back());
+    let last =
+        details.get("stderr").and_then(Value::as_str).and_then(|text| text.trim_end().lines().next_back());
     let last = last.map(|line| harmless(line.trim(), 300)).filter(|line| !line.is_empty());
     let how = match (fault.get(), details.get("exit_code"), details.get("signal")) {
         (Some(fault), _, _) => format!(": {fault}"),
@@ -229,6 +234,7 @@ fn gone(module: &str, what: &str, fault: &Fault, mut details: Map<String, Value>
         (None, None, Some(signal)) => format!(" (signal {signal})"),
         (None, None, None) => String::new(),
     };
+    let last = last.filter(|_| fault.get().is_none());
     let said = last.map(|line| format!(": {line}")).unwrap_or_default();
     let message = format!("the server of `{module}` {what}{how}{said}");
     let kind = if fault.get().is_some() { ErrorKind::Permanent } else { ErrorKind::Transient };
@@ -272,7 +278,8 @@ async fn start(server: &Server, around: &Surroundings) -> Result<Live, ToolError
         }
         Reach::Http { url, headers } => {
             let transport = transport(server, around, url, headers)?;
-            let answer = timeout(limit, Client(Arc::clone(&shared)).serve_with_lifecycle(transport, mode(None))).await;
+            let answer =
+                timeout(limit, Client(Arc::clone(&shared)).serve_with_lifecycle(transport, mode(None))).await;
             match answer {
                 Ok(Ok(running)) => Ok(live(server, around, (running, None), (shared, fault))),
                 Ok(Err(error)) => Err(outcome::lost(&server.module, &error)),
@@ -340,10 +347,17 @@ async fn dead_at_start(
     error: &ClientInitializeError,
 ) -> ToolError {
     let details = service.close().await;
-    if matches!(error, ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::TransportError { .. }) {
+    if matches!(
+        error,
+        ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::TransportError { .. }
+    ) {
         return gone(&server.module, "ended before it was ready", fault, details);
     }
-    let message = format!("the server of `{}` does not speak the protocol: {}", server.module, harmless(&error.to_string(), 300));
+    let message = format!(
+        "the server of `{}` does not speak the protocol: {}",
+        server.module,
+        harmless(&error.to_string(), 300)
+    );
     ToolError::new(ErrorKind::Permanent, message).details(Value::Object(details))
 }
 
@@ -352,7 +366,8 @@ async fn mute(server: &Server, service: Option<Service>, limit: Duration) -> Too
         Some(service) => service.close().await,
         None => Map::new(),
     };
-    let message = format!("the server of `{}` did not answer within {} of its start", server.module, humane(limit));
+    let message =
+        format!("the server of `{}` did not answer within {} of its start", server.module, humane(limit));
     ToolError::new(ErrorKind::Timeout, message).details(Value::Object(details))
 }
 
@@ -384,7 +399,8 @@ fn transport(
     for (name, value) in headers {
         let wrong = |what: &str| invalid(format!("header `{name}`: its {what} is not possible"));
         let key = reqwest::header::HeaderName::try_from(name).map_err(|_| wrong("name"))?;
-        let value = reqwest::header::HeaderValue::try_from(text(value, around)?).map_err(|_| wrong("value"))?;
+        let value =
+            reqwest::header::HeaderValue::try_from(text(value, around)?).map_err(|_| wrong("value"))?;
         map.insert(key, value);
     }
     let config = StreamableHttpClientTransportConfig::with_uri(address).custom_headers(map);

@@ -125,11 +125,12 @@ pub(super) fn lost(module: &str, error: &dyn std::error::Error) -> ToolError {
         source = cause.source();
     }
     let text = texts.join(": ");
-    let kind = if text.contains("401") || text.contains("403") || text.to_lowercase().contains("auth required") {
-        ErrorKind::Auth
-    } else {
-        ErrorKind::Network
-    };
+    let kind =
+        if text.contains("401") || text.contains("403") || text.to_lowercase().contains("auth required") {
+            ErrorKind::Auth
+        } else {
+            ErrorKind::Network
+        };
     // Addresses may hold secrets, so only the innermost reason is told.
     let reason = texts.last().map(|text| harmless(text, MESSAGE)).unwrap_or_default();
     ToolError::new(kind, format!("the server of `{module}` cannot be reached: {reason}"))
@@ -181,7 +182,10 @@ mod tests {
         assert_eq!(two, json!(["{\"a\": 1}", image]));
         assert_eq!(read(&any, McpText::Text, json!({"content": []})).unwrap(), Value::Null);
         let big = json!({"content": [{"type": "text", "text": "x".repeat(300)}]});
-        assert_eq!(read(&any, McpText::Text, big).unwrap_err().message, "the result of `x_y` has more than 200 bytes");
+        assert_eq!(
+            read(&any, McpText::Text, big).unwrap_err().message,
+            "the result of `x_y` has more than 200 bytes"
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::tool::process::bytes;
 
 /// Longest message, in bytes.
 const LONGEST: usize = 16 << 20;
-/// Bytes of text that is no message before the server is given up.
+/// Bytes of text on end that is no message before the server is given up.
 const NOISE: usize = 64 << 10;
 /// Messages a second that nobody has asked for; the others wait in the pipe.
 const PACE: u32 = 1000;
@@ -166,6 +166,7 @@ impl Pipe {
             return Ok(None);
         }
         if let Ok(message) = serde_json::from_slice::<RxJsonRpcMessage<RoleClient>>(&line) {
+            self.noise = 0;
             return Ok(Some(message));
         }
         let id = serde_json::from_slice::<Value>(&line).ok().and_then(|value| {
@@ -197,6 +198,7 @@ impl Line {
                 let mut tail = self.bytes[self.bytes.len().saturating_sub(EDGE)..].to_vec();
                 tail.extend_from_slice(&part[part.len().saturating_sub(EDGE)..]);
                 self.tail = Some(tail.split_off(tail.len().saturating_sub(EDGE)));
+                self.bytes.extend_from_slice(&part[..part.len().min(EDGE)]);
                 self.bytes.truncate(EDGE);
                 self.bytes.shrink_to_fit();
             }

@@ -26,12 +26,15 @@ pub(super) fn close(schema: &Value) -> Result<Value, String> {
 
 /// Keys that a mapping may have: no others, where the schema leaves that open but has a list.
 pub(super) fn seal(mut schema: Value) -> Result<Value, String> {
-    let Some(keywords) = schema.as_object_mut() else { return Err("its arguments are no mapping".to_owned()) };
+    let Some(keywords) = schema.as_object_mut() else {
+        return Err("its arguments are no mapping".to_owned());
+    };
     if keywords.get("type").is_some_and(|kind| kind != "object") {
         return Err("its arguments are no mapping".to_owned());
     }
     keywords.insert("type".to_owned(), "object".into());
-    let others = ["additionalProperties", "patternProperties", "unevaluatedProperties", "allOf", "anyOf", "oneOf"];
+    let others =
+        ["additionalProperties", "patternProperties", "unevaluatedProperties", "allOf", "anyOf", "oneOf"];
     if keywords.contains_key("properties") && !others.iter().any(|word| keywords.contains_key(*word)) {
         keywords.insert("additionalProperties".to_owned(), false.into());
     }
@@ -95,12 +98,13 @@ impl Expansion<'_> {
         let parts = parts.iter().map(|(name, part)| Ok((name.clone(), self.part(part, depth)?)));
         Ok(Value::Object(parts.collect::<Result<_, String>>()?))
     }
-
 }
 
 /// The part of a schema that a reference within it means.
 fn target<'a>(root: &'a Value, reference: &str) -> Result<&'a Value, String> {
-    let elsewhere = || format!("its schema refers to `{}`, which is not in it", super::definition::harmless(reference, 100));
+    let elsewhere = || {
+        format!("its schema refers to `{}`, which is not in it", super::definition::harmless(reference, 100))
+    };
     let pointer = reference.strip_prefix('#').ok_or_else(elsewhere)?;
     root.pointer(&pointer.replace("%24", "$")).ok_or_else(elsewhere)
 }
@@ -120,8 +124,12 @@ mod tests {
             "$defs": {"place": {"type": "string", "pattern": "(?=a)"}},
         });
         let closed = seal(close(&schema).unwrap()).unwrap();
-        let properties = json!({"to": {"type": "string"}, "n": {"type": "integer", "default": {"$ref": "x"}}});
-        assert_eq!(closed, json!({"type": "object", "properties": properties, "additionalProperties": false}));
+        let properties =
+            json!({"to": {"type": "string"}, "n": {"type": "integer", "default": {"$ref": "x"}}});
+        assert_eq!(
+            closed,
+            json!({"type": "object", "properties": properties, "additionalProperties": false})
+        );
     }
 
     #[test]
@@ -147,15 +155,22 @@ mod tests {
     #[test]
     fn nothing_is_fetched_and_nothing_is_endless() {
         let cases = [
-            (json!({"$ref": "https://example.org/schema"}), "its schema refers to `https://example.org/schema`, which is not in it"),
-            (json!({"properties": {"a": {"$ref": "#/$defs/none"}}}), "its schema refers to `#/$defs/none`, which is not in it"),
+            (
+                json!({"$ref": "https://example.org/schema"}),
+                "its schema refers to `https://example.org/schema`, which is not in it",
+            ),
+            (
+                json!({"properties": {"a": {"$ref": "#/$defs/none"}}}),
+                "its schema refers to `#/$defs/none`, which is not in it",
+            ),
             (json!({"title": "x".repeat(BYTES)}), "its schema has more than 64 KiB"),
             (json!({"$dynamicRef": "#a"}), "its schema has `$dynamicRef`, which is not supported"),
         ];
         for (schema, expected) in cases {
             assert_eq!(close(&schema), Err(expected.to_owned()));
         }
-        let wide: Map<String, Value> = (0..10).map(|n| (format!("p{n}"), json!({"$ref": "#/$defs/a"}))).collect();
+        let wide: Map<String, Value> =
+            (0..10).map(|n| (format!("p{n}"), json!({"$ref": "#/$defs/a"}))).collect();
         let bomb = json!({"properties": wide, "$defs": {"a": {"properties": wide}}});
         assert_eq!(close(&bomb), Err("its schema is too large once it is written out".to_owned()));
         assert!(seal(json!({"type": "array"})).is_err() && seal(json!(true)).is_err());

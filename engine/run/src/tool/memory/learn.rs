@@ -200,6 +200,18 @@ impl Native for RecordToolFailure {
     }
 }
 
+/// What is known about an error of a tool, patterns first.
+pub(crate) fn known_issues(
+    patterns: &Map<String, Value>,
+    fixes: &Map<String, Value>,
+    tool: &str,
+    error: &str,
+) -> Vec<Value> {
+    let asked = CheckArgs { tool_name: tool.to_owned(), error_text: error.to_owned() };
+    let issues = known_patterns(patterns, &asked).into_iter().chain(known_fixes(fixes, &asked));
+    issues.filter_map(|issue| serde_json::to_value(issue).ok()).collect()
+}
+
 /// Every entry that looks like a pattern, with the list it stands in.
 pub(super) fn patterns(known: &Map<String, Value>) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
     let lists = known.iter().filter(|(name, _)| name.ends_with("_patterns"));

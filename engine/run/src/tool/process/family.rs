@@ -3,6 +3,8 @@
 //! A daemon leaves its group but keeps its environment, so descendants are known by
 //! group and by mark. Finding them is the system's affair: see `family/linux.rs`.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
@@ -25,9 +27,15 @@ const LOOK: Duration = Duration::from_millis(5);
 /// command runs, it kills the group.
 pub(super) struct Family {
     leader: Option<Pid>,
+    leaders: Leaders,
     mark: String,
     over: bool,
 }
+
+/// The commands of one launcher that have not been waited for yet: nobody's descendants.
+/// Many commands at once would otherwise all be looked at whenever one of them ends.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leaders(Arc<Mutex<HashSet<Pid>>>);
 
 /// A living descendant of a command that has ended.
 #[derive(Clone, Debug)]
@@ -36,10 +44,28 @@ struct Member {
     name: String,
 }
 
+impl Leaders {
+    fn known(&self) -> MutexGuard<'_, HashSet<Pid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn contains(&self, pid: Pid) -> bool {
+        self.known().contains(&pid)
+    }
+}
+
 impl Family {
-    pub(super) fn new(leader: Option<u32>, mark: String) -> Self {
+    pub(super) fn new(leader: Option<u32>, mark: String, leaders: &Leaders) -> Self {
         let leader = leader.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Self { leader, mark, over: false }
+        leaders.known().extend(leader);
+        Self { leader, leaders: leaders.clone(), mark, over: false }
+    }
+
+    /// Says that the leader has been waited for: its number may soon be another's.
+    pub(super) fn lost_leader(&self) {
+        if let Some(leader) = self.leader {
+            self.leaders.known().remove(&leader);
+        }
     }
 
     /// Sends SIGTERM to the group.
@@ -74,7 +100,7 @@ impl Family {
         let Some(leader) = self.leader else { return Vec::new() };
         let until = Instant::now() + patience;
         loop {
-            let left = members(leader, &self.mark);
+            let left = members(leader, &self.mark, &self.leaders);
             if left.is_empty() || Instant::now() >= until {
                 return left;
             }
@@ -99,6 +125,7 @@ impl Family {
 
 impl Drop for Family {
     fn drop(&mut self) {
+        self.lost_leader();
         if !self.over {
             self.kill();
         }

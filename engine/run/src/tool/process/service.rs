@@ -43,7 +43,7 @@ impl Launcher {
         let mark = self.environment.new_mark();
         let invocation = Invocation { stdin: Some(String::new()), ..invocation.clone() };
         let mut child = self.start(&CallContext::detached(folder), &invocation, &mark)?;
-        let family = Family::new(child.id(), mark);
+        let family = Family::new(child.id(), mark, &self.leaders);
         let errors = Arc::new(Mutex::new(Tail::default()));
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(drain(stderr, Arc::clone(&errors)));

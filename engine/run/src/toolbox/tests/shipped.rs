@@ -41,6 +41,7 @@ static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
         folder: PathBuf::new(),
         state_folder: "/nonexistent".into(),
         store: LazyStore::default(),
+        logins: crate::tool::Logins::default(),
         ephemeral: ephemeral::Defaults::default(),
     };
     Toolbox::new(modules(), &options)

@@ -30,7 +30,7 @@ impl Catalog for World {
         let (effect, input, output) = match crate::name::fold(name).as_str() {
             "read" => (
                 Effect::Read,
-                json!({"path": {"type": "string", "description": "File to read"}, "limit": {"type": "integer", "minimum": 1}}),
+                json!({"path": {"type": "string", "description": "File to read", "x-aa-aliases": ["file"]}, "limit": {"type": "integer", "minimum": 1}}),
                 json!({"type": "object", "properties": {
                     "text": {"type": "string"}, "size": {"type": "integer"},
                     "lines": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": false}}
@@ -70,6 +70,7 @@ impl Catalog for World {
             output,
             effect,
             idempotent: effect == Effect::Read,
+            tier: crate::tool::Tier::Basic,
             reconcile: None,
             source: "built in".to_owned(),
         }))

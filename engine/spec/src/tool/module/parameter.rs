@@ -6,6 +6,7 @@ use serde::de::{Deserializer, Error};
 use serde_json::{Map, Value, json};
 
 use crate::schema::ValueSchema;
+use crate::tool::alias;
 use crate::yaml::{Kind, Misfit, Node, Spanned};
 
 /// The arguments of a tool, in the order of the file.
@@ -17,7 +18,9 @@ pub struct Parameters(pub Vec<(Spanned<String>, Parameter)>);
 pub struct Parameter {
     /// Whether a call must give it: it has no `default` and does not say `optional: true`.
     pub required: bool,
-    /// JSON Schema of its value, `default` and `description` included.
+    /// What others call it; accepted, with a warning.
+    pub aliases: Vec<Spanned<String>>,
+    /// JSON Schema of its value, `default`, `description` and the aliases included.
     pub schema: Value,
     /// The schema as it is written.
     pub node: Node,
@@ -51,16 +54,24 @@ impl Parameters {
 
 impl Parameter {
     fn from_node(mut node: Node) -> Result<Self, Misfit> {
-        let mut optional = None;
-        if let Kind::Map(entries) = &mut node.kind
-            && let Some(at) = entries.iter().position(|(key, _)| key.value == "optional")
-        {
-            optional = Some(entries.remove(at).1.read::<bool>()?);
-        }
+        let optional = take(&mut node, "optional").map(|node| node.read::<bool>()).transpose()?;
+        let aliases = take(&mut node, "aliases").map(|node| node.read()).transpose()?;
+        let aliases: Vec<Spanned<String>> = aliases.unwrap_or_default();
         node.read::<ValueSchema>()?;
         let required = node.get("default").is_none() && optional != Some(true);
-        Ok(Self { required, schema: node.to_json(), node })
+        let mut schema = node.to_json();
+        if !aliases.is_empty() {
+            schema[alias::KEYWORD] = aliases.iter().map(|alias| alias.value.as_str()).collect();
+        }
+        Ok(Self { required, aliases, schema, node })
     }
+}
+
+/// Takes out what is ours and no JSON Schema.
+fn take(node: &mut Node, key: &str) -> Option<Node> {
+    let Kind::Map(entries) = &mut node.kind else { return None };
+    let at = entries.iter().position(|(known, _)| known.value == key)?;
+    Some(entries.remove(at).1)
 }
 
 impl<'de> Deserialize<'de> for Parameters {
@@ -106,6 +117,14 @@ impl JsonSchema for Parameter {
             properties.insert(
                 "optional".to_owned(),
                 json!({ "type": "boolean", "description": "Whether a call may leave it out; it is null then." }),
+            );
+            properties.insert(
+                "aliases".to_owned(),
+                json!({
+                    "type": "array",
+                    "items": { "type": "string" },
+                    "description": "Other names that calls may use by mistake; accepted, with a warning.",
+                }),
             );
         }
         schema.insert(

@@ -7,8 +7,8 @@ use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::Source;
 use crate::template::Template;
-use crate::tool::Effect;
 use crate::tool::module::{Mcp, McpText, McpTool, Module};
+use crate::tool::{Effect, Tier};
 use crate::yaml::Spanned;
 
 /// What a template of a server may read.
@@ -70,6 +70,8 @@ pub struct Known {
     pub idempotent: Option<bool>,
     /// Its name here, with every `-` as `_`.
     pub name: Option<String>,
+    /// How prominently it is offered.
+    pub tier: Tier,
     /// Whether it is left out.
     pub hidden: bool,
     /// What a text that it gives is.
@@ -197,7 +199,12 @@ impl Compiler<'_> {
             let root = path.split(['.', '[']).next().unwrap_or(&path);
             if !CONTEXT.contains(&root) {
                 let message = format!("`{path}` is not known to an MCP server; it may read `config`");
-                self.diagnostics.push(Diagnostic::error("unknown-reference", self.source, text.span, message));
+                self.diagnostics.push(Diagnostic::error(
+                    "unknown-reference",
+                    self.source,
+                    text.span,
+                    message,
+                ));
             }
         }
         Some(template)
@@ -214,6 +221,7 @@ fn known(tool: &McpTool) -> Known {
         effect: tool.effect,
         idempotent: tool.idempotent,
         name: tool.name.as_ref().map(|name| name::fold(&name.value)),
+        tier: tool.tier,
         hidden: tool.hidden,
         result: tool.result,
     }
@@ -255,7 +263,10 @@ mod tests {
         let cases = [
             ("{}", "missing-key: `mcp` needs a `command` or a `url`"),
             ("{command: [a], url: 'http://x'}", "bad-value: `mcp` has a `command` or a `url`, not both"),
-            ("{command: [a], headers: {A: b}}", "bad-value: a command has no `headers`; they belong to `url`"),
+            (
+                "{command: [a], headers: {A: b}}",
+                "bad-value: a command has no `headers`; they belong to `url`",
+            ),
             (
                 "{url: 'http://x', env: {A: b}}",
                 "bad-value: a `url` has no environment and no folder; they belong to `command`",
@@ -265,7 +276,10 @@ mod tests {
                 "{command: [a], env: {A: '{{ b }}'}}",
                 "unknown-reference: `b` is not known to an MCP server; it may read `config`",
             ),
-            ("{command: [a], tools: {a: {name: x}, b: {name: x}}}", "duplicate-tool: there are two tools `x`"),
+            (
+                "{command: [a], tools: {a: {name: x}, b: {name: x}}}",
+                "duplicate-tool: there are two tools `x`",
+            ),
         ];
         for (mcp, expected) in cases {
             assert_eq!(problems(mcp), [expected], "{mcp}");

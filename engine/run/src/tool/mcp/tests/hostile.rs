@@ -80,7 +80,7 @@ async fn a_server_that_sends_no_json() {
 #[tokio::test]
 async fn a_server_whose_answer_is_none() {
     let (kind, message) = wrong("newer", "malformed", json!({}), PATIENCE).await;
-    let expected = "the server of `s` fails: its answer is not one that the protocol knows";
+    let expected = "the server of `s` answers something else than it was asked";
     assert_eq!((kind, message.as_str()), (ErrorKind::Permanent, expected));
 }
 
@@ -115,7 +115,8 @@ async fn servers_that_do_not_start() {
         assert!(toolbox.tool("s_fail").is_none(), "{start}");
         assert!(began.elapsed() < Duration::from_secs(10), "it is not started for every name");
     }
-    let missing = World::new().module("s", "module: s\ndescription: A server\nmcp: {command: [no-such-server]}\n");
+    let missing =
+        World::new().module("s", "module: s\ndescription: A server\nmcp: {command: [no-such-server]}\n");
     let toolbox = missing.toolbox();
     assert!(toolbox.tool("s_ok").is_none());
     assert_eq!(toolbox.problems("s_ok")[0].message, "there is no command `no-such-server`");
@@ -132,7 +133,10 @@ async fn a_server_that_dies_is_started_again_at_growing_intervals() {
     let lines = next.lines.clone();
     assert_eq!(next.make().await.unwrap(), "ok");
     assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
-    assert!(lines.lock().unwrap()[0].starts_with("the server of `s` has failed; starting it again in"), "{lines:?}");
+    assert!(
+        lines.lock().unwrap()[0].starts_with("the server of `s` has failed; starting it again in"),
+        "{lines:?}"
+    );
     let impatient = calling(&toolbox, "s_die", json!({})).make().await;
     assert!(impatient.is_err());
     let began = Instant::now();

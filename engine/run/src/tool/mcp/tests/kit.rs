@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::store::{Durability, LazyStore, StoreOptions};
 use crate::tool::process::Environment;
-use crate::tool::{CallContext, Nobody, Person, Question, Tool, ToolError, ephemeral};
+use crate::tool::{CallContext, Logins, Nobody, Person, Question, Tool, ToolError, ephemeral};
 use crate::toolbox::{ModuleText, Toolbox, ToolboxOptions};
 
 /// How long a call may take in a test that expects it to work.
@@ -67,7 +67,8 @@ impl World {
 pub(super) const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/mcp/server.py");
 
 fn options(folder: &Path, store: LazyStore) -> ToolboxOptions {
-    let mut variables: Vec<_> = std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME").collect();
+    let mut variables: Vec<_> =
+        std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME").collect();
     variables.push(("AWS_SECRET".into(), "do not tell".into()));
     variables.push(("PASSED_ON".into(), "tell".into()));
     ToolboxOptions {
@@ -78,6 +79,7 @@ fn options(folder: &Path, store: LazyStore) -> ToolboxOptions {
         state_folder: folder.to_owned(),
         store,
         ephemeral: ephemeral::Defaults::default(),
+        logins: Logins::default(),
     }
 }
 

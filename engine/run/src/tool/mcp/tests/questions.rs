@@ -14,7 +14,8 @@ async fn a_question_names_the_module_and_the_answer_gets_back() {
     for era in ["older", "newer"] {
         let toolbox = World::new().server("s", &["--era", era], "  timeout: 2s\n").toolbox();
         // A person may take longer than the server.
-        let person = Arc::new(Answerer { answer: "yes", after: Duration::from_secs(3), ..Answerer::default() });
+        let person =
+            Arc::new(Answerer { answer: "yes", after: Duration::from_secs(3), ..Answerer::default() });
         let answer = calling(&toolbox, "s_ask", json!({})).asking(person.clone()).make().await.unwrap();
         let answer: Value = serde_json::from_str(answer.as_str().unwrap()).unwrap();
         assert_eq!(answer, json!({"action": "accept", "content": {"sure": true}}), "{era}");
@@ -52,7 +53,10 @@ async fn a_question_that_nobody_answers_ends_with_the_deadline() {
         let person = Arc::new(Answerer { answer: "yes", after: PATIENCE, ..Answerer::default() });
         let asking = calling(&toolbox, "s_ask", json!({})).asking(person).within(Duration::from_secs(2));
         let error = asking.make().await.unwrap_err();
-        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Timeout, "nobody answered in time what `s` asks"));
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (ErrorKind::Timeout, "nobody answered in time what `s` asks")
+        );
     }
 }
 
@@ -61,7 +65,8 @@ async fn secrets_are_not_asked_for() {
     for era in ["older", "newer"] {
         let toolbox = World::new().server("s", &["--era", era], "").toolbox();
         let person = Arc::new(Answerer { answer: "hunter2", ..Answerer::default() });
-        let error = calling(&toolbox, "s_ask_text", json!({})).asking(person.clone()).make().await.unwrap_err();
+        let error =
+            calling(&toolbox, "s_ask_text", json!({})).asking(person.clone()).make().await.unwrap_err();
         assert!(error.message.contains("it wants `password`, which is no choice"), "{error}");
         assert!(person.asked.lock().unwrap().is_empty(), "{era}");
     }
@@ -95,6 +100,7 @@ async fn a_task_is_awaited_and_may_ask() {
     let asking = calling(&toolbox, "s_task", json!({"asks": true})).asking(person);
     let done = asking.make().await.unwrap();
     assert!(done.as_str().unwrap().contains("\"sure\": false"), "{done}");
-    let error = calling(&toolbox, "s_task", json!({"asks": false})).within(Duration::from_millis(120)).make().await;
+    let error =
+        calling(&toolbox, "s_task", json!({"asks": false})).within(Duration::from_millis(120)).make().await;
     assert_eq!(error.unwrap_err().kind, ErrorKind::Timeout);
 }

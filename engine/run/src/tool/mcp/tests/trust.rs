@@ -38,7 +38,8 @@ async fn a_tool_that_has_changed_is_held_back_until_it_is_trusted() {
     let review = server.review().unwrap();
     let changed: Vec<_> = review.changes.iter().map(|change| change.tool.as_str()).collect();
     assert_eq!(changed, ["echo"]);
-    let (before, after) = (review.changes[0].before.as_ref().unwrap(), review.changes[0].after.as_ref().unwrap());
+    let (before, after) =
+        (review.changes[0].before.as_ref().unwrap(), review.changes[0].after.as_ref().unwrap());
     assert_eq!((&before["description"], before["input"] == after["input"]), (&json!("Says the same "), true));
     server.trust(review).unwrap();
     assert_eq!(call(&toolbox, "s_echo", json!({"text": "b"})).await.unwrap(), "b");
@@ -60,7 +61,10 @@ async fn new_tools_and_tools_that_are_gone_are_changes_too() {
     std::fs::write(&words, "gone").unwrap();
     let toolbox = world.toolbox();
     let error = call(&toolbox, "s_echo", json!({"text": "a"})).await.unwrap_err();
-    assert!(error.message.starts_with("`s_echo` is held back: its server does not have it any more;"), "{error}");
+    assert!(
+        error.message.starts_with("`s_echo` is held back: its server does not have it any more;"),
+        "{error}"
+    );
     let server = toolbox.server("s").unwrap();
     server.trust(server.review().unwrap()).unwrap();
     assert!(toolbox.tool("s_echo").is_none() && toolbox.tool("s_ok").is_some());

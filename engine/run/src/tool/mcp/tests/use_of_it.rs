@@ -28,7 +28,11 @@ async fn both_kinds_of_servers_are_listed_and_called() {
 
 #[tokio::test]
 async fn a_tool_says_what_the_module_says_of_it() {
-    let world = World::new().server("s", &[], "  default_effect: write\n  tools: {add: {effect: read, name: plus}}\n");
+    let world = World::new().server(
+        "s",
+        &[],
+        "  default_effect: write\n  tools: {add: {effect: read, name: plus}}\n",
+    );
     let toolbox = world.toolbox();
     let (plus, echo) = (toolbox.tool("plus").unwrap(), toolbox.tool("s_echo").unwrap());
     assert_eq!((plus.spec().effect, plus.spec().idempotent), (Effect::Read, true));
@@ -37,7 +41,9 @@ async fn a_tool_says_what_the_module_says_of_it() {
     assert!(toolbox.tool("s_add").is_none(), "it has another name");
     let entry = &toolbox.servers()[0];
     assert_eq!(entry.suggestions, [("s_echo".to_owned(), Effect::Read)], "a suggestion and no more");
-    assert!(entry.problems[0].contains("`far` cannot be used: its schema refers to `https://example.org/a.json`"));
+    assert!(
+        entry.problems[0].contains("`far` cannot be used: its schema refers to `https://example.org/a.json`")
+    );
 }
 
 #[tokio::test]
@@ -52,7 +58,10 @@ async fn arguments_and_results_are_checked() {
     let error = call(&toolbox, "s_fail", json!({})).await.unwrap_err();
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Permanent, "there is no such table"));
     let error = call(&toolbox, "s_refuse", json!({})).await.unwrap_err();
-    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Invalid, "the server of `s` refuses: not like this"));
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (ErrorKind::Invalid, "the server of `s` refuses: not like this")
+    );
     assert_eq!(error.details, json!({"code": -32602, "data": {"why": "because"}}));
 }
 
@@ -77,7 +86,9 @@ async fn a_call_that_is_stopped_is_called_off() {
     let cancel = slow.context.cancel.clone();
     let (result, ()) = tokio::join!(slow.make(), async {
         // The server has to have been asked before it can be stopped.
-        while !std::fs::read_to_string(&file).is_ok_and(|log| log.contains("\"slow\",\"arguments\"") || log.contains("tools/call")) {
+        while !std::fs::read_to_string(&file)
+            .is_ok_and(|log| log.contains("\"slow\",\"arguments\"") || log.contains("tools/call"))
+        {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         cancel.cancel();
@@ -131,7 +142,10 @@ async fn servers_never_stand_in_for_other_tools() {
     let problems = toolbox.problems("t_ok");
     assert!(problems[0].message.contains("both have a tool `t_ok`"), "{problems:?}");
     let doubts = toolbox.diagnostics();
-    assert!(doubts.iter().any(|doubt| doubt.message.contains("its tool `file_read` cannot be reached")), "{doubts:?}");
+    assert!(
+        doubts.iter().any(|doubt| doubt.message.contains("its tool `file_read` cannot be reached")),
+        "{doubts:?}"
+    );
 }
 
 #[tokio::test]

@@ -10,17 +10,19 @@ use std::ops::RangeInclusive;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::Member;
+use super::{Leaders, Member};
 
 /// With more young processes than this it is cheaper to list `/proc`.
 const MANY: u32 = 1024;
 
 /// Who is alive of the group or carries the mark.
-pub(super) fn members(leader: Pid, mark: &str) -> Vec<Member> {
+pub(super) fn members(leader: Pid, mark: &str, leaders: &Leaders) -> Vec<Member> {
     let first = leader.as_raw_pid().unsigned_abs();
     match youngest() {
         Some(last) if last == first => Vec::new(),
-        Some(last) if last > first && last - first <= MANY => members_among(first + 1..=last, leader, mark),
+        Some(last) if last > first && last - first <= MANY => {
+            members_among(first + 1..=last, leader, mark, leaders)
+        }
         _ => members_in_all(leader, mark),
     }
 }
@@ -34,8 +36,9 @@ pub(super) fn signal(leader: Pid, mark: &str, member: &Member, wanted: Signal) {
     }
 }
 
-fn members_among(ids: RangeInclusive<u32>, leader: Pid, mark: &str) -> Vec<Member> {
-    ids.filter_map(pid).filter_map(|pid| find(pid, leader, mark)).collect()
+fn members_among(ids: RangeInclusive<u32>, leader: Pid, mark: &str, leaders: &Leaders) -> Vec<Member> {
+    let others = ids.filter_map(pid).filter(|pid| !leaders.contains(*pid));
+    others.filter_map(|pid| find(pid, leader, mark)).collect()
 }
 
 fn members_in_all(leader: Pid, mark: &str) -> Vec<Member> {

@@ -2,10 +2,10 @@
 
 use rustix::process::{Pid, Signal};
 
-use super::Member;
+use super::{Leaders, Member};
 
 /// The group as one member, if anybody of it is alive.
-pub(super) fn members(leader: Pid, _mark: &str) -> Vec<Member> {
+pub(super) fn members(leader: Pid, _mark: &str, _leaders: &Leaders) -> Vec<Member> {
     match rustix::process::test_kill_process_group(leader) {
         Ok(()) => vec![Member { pid: leader, name: format!("process group {}", leader.as_raw_pid()) }],
         Err(_) => Vec::new(),

@@ -1,0 +1,54 @@
+//! Tool modules that change under a process that lives on.
+
+use super::*;
+
+fn module(name: &str, tool: &str, says: &str) -> String {
+    format!(
+        "module: {name}\ndescription: Says something\ntools:\n  - name: {tool}\n    description: Says it\n    effect: read\n    run: [printf, '%s', '{says}']\n"
+    )
+}
+
+async fn say(engine: &Engine, tool: &str) -> Result<Value, StepError> {
+    engine.call_tool(tool, Map::new(), Arc::new(|_| {}), Arc::new(crate::tool::Nobody)).await
+}
+
+#[tokio::test]
+async fn changed_new_and_removed_modules_are_seen() {
+    let world = World::new();
+    let engine = world.engine();
+    assert_eq!(say(&engine, "voice_say").await.unwrap_err().kind, ErrorKind::NotFound);
+    world.put("work/.aa/tools/voice.yaml", &module("voice", "voice_say", "one"));
+    assert_eq!(say(&engine, "voice_say").await, Ok(json!("one")));
+    // The same length, at most a moment later.
+    world.put("work/.aa/tools/voice.yaml", &module("voice", "voice_say", "two"));
+    assert_eq!(say(&engine, "voice_say").await, Ok(json!("two")));
+    // Half written: its tools are gone, and the others are still there.
+    world.put("work/.aa/tools/voice.yaml", "module: voice\ntools: [");
+    assert_eq!(say(&engine, "voice_say").await.unwrap_err().kind, ErrorKind::NotFound);
+    assert!(!engine.tool_problems().unwrap().is_empty());
+    assert!(engine.tool("note").unwrap().is_some());
+    world.put("work/.aa/tools/voice.yaml", &module("voice", "voice_tell", "three"));
+    assert_eq!(say(&engine, "voice_tell").await, Ok(json!("three")));
+    assert!(engine.tool("voice_say").unwrap().is_none());
+    fs::remove_file(world.root.path().join("work/.aa/tools/voice.yaml")).unwrap();
+    assert!(engine.tool("voice_tell").unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_run_keeps_the_tools_that_it_started_with() {
+    let world = World::new();
+    world.put("work/.aa/tools/voice.yaml", &module("voice", "voice_say", "before"));
+    world.put(
+        "work/.aa/skills/talk.yaml",
+        "name: talk\ndescription: Waits, then says something\nsteps:\n  - {name: sure, confirm: {message: Sure?, options: [yes]}}\n  - {name: it, tool: voice_say}\noutputs: [{name: said, value: '{{ it }}'}]\n",
+    );
+    let engine = world.engine();
+    let talk = RunRequest { park: Park::Stay, ..request("talk", json!({})) };
+    let mut handle = engine.start(talk).await.unwrap();
+    until(&mut handle, |body| body.kind() == "confirm_requested").await;
+    world.put("work/.aa/tools/voice.yaml", &module("voice", "voice_say", "after!"));
+    assert_eq!(say(&engine, "voice_say").await, Ok(json!("after!")));
+    engine.answer(handle.id, &step("sure"), "yes", "ann").await.unwrap();
+    let (_, outcome) = finish(handle).await;
+    assert_eq!(outcome, Outcome::Completed(json!({"said": "before"}).as_object().unwrap().clone()));
+}

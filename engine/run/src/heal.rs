@@ -1,0 +1,87 @@
+//! Who says whether a heal rule may act: the bounds of all runs are kept in the store.
+
+mod advice;
+pub(crate) mod learned;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::Utc;
+
+pub use self::advice::hints;
+use crate::driver::{Healer, milliseconds};
+use crate::event::{RunId, StepError};
+use crate::machine::{Admission, HealCall};
+use crate::store::{Entrance, LazyStore, StoreError};
+
+/// How often to look whether somebody else's call is over.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Lets rules act by what the store knows of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    store: LazyStore,
+}
+
+impl Gate {
+    pub(crate) const fn new(store: LazyStore) -> Self {
+        Self { store }
+    }
+
+    async fn ask(&self, run: RunId, call: &HealCall) -> Result<Admission, StoreError> {
+        let store = self.store.get()?;
+        loop {
+            match store.admit_heal(run, call.clone(), milliseconds(Utc::now())).await? {
+                Entrance::Granted => return Ok(Admission::Granted),
+                Entrance::Reused(note) => return Ok(Admission::Reused(note)),
+                Entrance::Refused(why) => return Ok(Admission::Refused(why)),
+                Entrance::Busy => tokio::time::sleep(TICK).await,
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Healer for Gate {
+    async fn admit(&self, run: RunId, call: &HealCall) -> Admission {
+        let failed =
+            |error: StoreError| Admission::Refused(format!("it cannot be known whether it may act: {error}"));
+        self.ask(run, call).await.unwrap_or_else(failed)
+    }
+
+    async fn advise(&self, tool: &str, error: &mut StepError) {
+        let advised = match self.store.get() {
+            Ok(store) => advice::advise(&store, tool, error).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = advised {
+            tracing::warn!(tool, "cannot look for known issues: {error}");
+        }
+    }
+
+    async fn settle(&self, run: RunId) {
+        let settled = match self.store.get() {
+            Ok(store) => store.settle_heals(run).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = settled {
+            // The journal has it, so the next who looks puts it down.
+            tracing::warn!(%run, "cannot put down how a healing went: {error}");
+        }
+    }
+}
+
+/// Lets every rule act, where all that is called is stood for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Freely;
+
+#[async_trait]
+impl Healer for Freely {
+    async fn admit(&self, _: RunId, _: &HealCall) -> Admission {
+        Admission::Granted
+    }
+
+    async fn advise(&self, _: &str, _: &mut StepError) {}
+
+    async fn settle(&self, _: RunId) {}
+}

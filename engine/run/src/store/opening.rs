@@ -1,0 +1,59 @@
+//! A store on its way: the thread that will write opens it, while others go on.
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+
+use tokio::sync::watch;
+
+use super::blobs::Blobs;
+use super::journal::Journal;
+use super::reader::Reader;
+use super::writer::Writer;
+use super::{Parts, Store, StoreError, StoreOptions, database};
+
+/// A store that is being opened.
+#[derive(Debug)]
+pub(super) struct Opening {
+    parts: Parts,
+    opened: mpsc::Receiver<Result<(), StoreError>>,
+    over: watch::Receiver<()>,
+}
+
+impl Opening {
+    /// Begins to open, or to create, the store in a folder.
+    pub(super) fn start(folder: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let (tell, opened) = mpsc::sync_channel(1);
+        let (running, over) = watch::channel(());
+        let (path, owners) = (folder.join("aa.db"), folder.join("owners"));
+        let blobs = Arc::new(Blobs::new(folder.join("blobs")));
+        let reader = Reader::new(path.clone(), owners.clone(), blobs.clone());
+        let (home, file, kept) = (folder.to_owned(), path.clone(), blobs.clone());
+        let open = move || {
+            // Dropped at the end, which is the sign.
+            let _running = running;
+            let made = std::fs::create_dir_all(&home).map_err(|e| database::unusable(&home, &e));
+            let db = made.and_then(|()| database::open_writer(&file, options.durability));
+            let (db, answer) = match db {
+                Ok(db) => (Some(db), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            // Nobody listens any more when the store is not wanted after all.
+            let _ = tell.send(answer);
+            db.map(|db| Journal::new(db, file, kept, owners))
+        };
+        let writer = Writer::start(open).map_err(|e| database::unusable(folder, &e))?;
+        let parts = Parts { path, inline_limit: options.inline_limit, blobs, reader, writer };
+        Ok(Self { parts, opened, over })
+    }
+
+    /// Changes, by closing, once [`Self::finish`] does not have to wait any more.
+    pub(super) fn over(&self) -> watch::Receiver<()> {
+        self.over.clone()
+    }
+
+    /// Waits for the end.
+    pub(super) fn finish(self) -> Result<Store, StoreError> {
+        self.opened.recv().unwrap_or(Err(StoreError::Stopped))?;
+        Ok(Store { parts: Arc::new(self.parts) })
+    }
+}

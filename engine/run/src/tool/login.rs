@@ -1,0 +1,232 @@
+//! Logging in to clusters and connecting to the network, by commands that the user configures.
+//!
+//! Every place has its own way to log in, so what is called is configuration:
+//! `kube_login.command` and `vpn_connect.command`. Without it the tools say what to configure.
+//! A command runs without a terminal and, within a run, without a display or browser: nobody
+//! may be there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aa_spec::tool::{Effect, ErrorKind};
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::native::{Face, Native};
+use super::process::{Finished, Invocation, Launcher, Show};
+use super::{CallContext, ToolError, diagnosis};
+
+/// How long a look whether all is well may take.
+const LOOK: Duration = Duration::from_secs(20);
+/// How long a command may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a person's session has and a command in a run does not get.
+const DISPLAY: [&str; 5] =
+    ["DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XAUTHORITY", "BROWSER"];
+
+/// Short names of clusters.
+const CLUSTERS: [(&str, &str); 5] =
+    [("s", "stage"), ("p", "production"), ("prod", "production"), ("k", "konflux"), ("e", "ephemeral")];
+
+/// How to log in and connect.
+#[derive(Clone, Debug, Default)]
+pub struct Logins {
+    /// Logs in to a cluster; `{cluster}` stands for its name.
+    pub kube_login: Vec<String>,
+    /// Succeeds while one is logged in to it.
+    pub kube_check: Vec<String>,
+    /// Connects to the private network.
+    pub vpn_connect: Vec<String>,
+    /// Succeeds while one is connected.
+    pub vpn_check: Vec<String>,
+}
+
+/// `kube_login`.
+pub(super) struct KubeLogin(pub(super) Arc<Login>);
+
+/// `vpn_connect`.
+pub(super) struct VpnConnect(pub(super) Arc<Login>);
+
+/// What both need.
+pub(super) struct Login {
+    pub(super) launcher: Arc<Launcher>,
+    pub(super) logins: Logins,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClusterArgs {
+    /// The cluster: `stage`, `production`, `konflux`, `ephemeral` (or `s`, `p`, `k`, `e`), or another name.
+    cluster: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoArgs {}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LoggedIn {
+    /// The cluster.
+    cluster: String,
+    /// Who is logged in, as far as the check says.
+    user: String,
+    /// Whether a login was needed.
+    changed: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Connected {
+    /// Whether a connection had to be made.
+    changed: bool,
+    /// The last line that the command printed.
+    said: String,
+}
+
+#[async_trait]
+impl Native for KubeLogin {
+    type Args = ClusterArgs;
+    type Output = LoggedIn;
+
+    const FACE: Face = Face {
+        name: "kube_login",
+        module: "login",
+        description: "Makes sure that one is logged in to a cluster, by the configured command",
+        effect: Effect::Write,
+        idempotent: true,
+    };
+
+    async fn call(&self, context: &CallContext, args: ClusterArgs) -> Result<LoggedIn, ToolError> {
+        let cluster = cluster(&args.cluster)?;
+        let Login { logins, .. } = &*self.0;
+        let check = named(&logins.kube_check, cluster);
+        if let Some(user) = self.0.holds(context, &check).await? {
+            return Ok(LoggedIn { cluster: cluster.to_owned(), user, changed: false });
+        }
+        let command = named(&logins.kube_login, cluster);
+        if command.is_empty() {
+            let message = format!("one is not logged in to `{cluster}`, and how to log in is not configured");
+            return Err(unconfigured(&message, "kube_login", "[kube-login, \"{cluster}\"]"));
+        }
+        self.0.carry_out(context, &command).await?;
+        match self.0.holds(context, &check).await? {
+            Some(user) => Ok(LoggedIn { cluster: cluster.to_owned(), user, changed: true }),
+            None if check.is_empty() => {
+                Ok(LoggedIn { cluster: cluster.to_owned(), user: String::new(), changed: true })
+            }
+            None => {
+                let message = format!("`{}` ended well, and still `{}` fails", command[0], check.join(" "));
+                Err(ToolError::new(ErrorKind::Auth, message))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Native for VpnConnect {
+    type Args = NoArgs;
+    type Output = Connected;
+
+    const FACE: Face = Face {
+        name: "vpn_connect",
+        module: "login",
+        description: "Makes sure that the private network can be reached, by the configured command",
+        effect: Effect::Write,
+        idempotent: true,
+    };
+
+    async fn call(&self, context: &CallContext, _: NoArgs) -> Result<Connected, ToolError> {
+        let Login { logins, .. } = &*self.0;
+        if self.0.holds(context, &logins.vpn_check).await?.is_some() {
+            return Ok(Connected { changed: false, said: String::new() });
+        }
+        if logins.vpn_connect.is_empty() {
+            let message = "the network cannot be reached, and how to connect is not configured";
+            return Err(unconfigured(message, "vpn_connect", "[~/bin/vpn-connect]"));
+        }
+        let finished = self.0.carry_out(context, &logins.vpn_connect).await?;
+        if !logins.vpn_check.is_empty() && self.0.holds(context, &logins.vpn_check).await?.is_none() {
+            let message = format!(
+                "`{}` ended well, and still `{}` fails",
+                logins.vpn_connect[0],
+                logins.vpn_check.join(" ")
+            );
+            return Err(ToolError::new(ErrorKind::Network, message));
+        }
+        Ok(Connected { changed: true, said: last_line(&finished) })
+    }
+}
+
+impl Login {
+    /// What a check prints, if it succeeds. One that is not there, or not configured, does not.
+    async fn holds(&self, context: &CallContext, check: &[String]) -> Result<Option<String>, ToolError> {
+        if check.is_empty() {
+            return Ok(None);
+        }
+        let mut look = self.invocation(context, check);
+        look.timeout = Some(LOOK);
+        // What it prints is not what the step is about.
+        let quiet = CallContext { progress: Arc::new(|_| {}), ..context.clone() };
+        match self.launcher.launch(&quiet, &look).await {
+            Ok(finished) => Ok(finished.status.success().then(|| last_line(&finished))),
+            Err(error) if error.kind == ErrorKind::Cancelled => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn carry_out(&self, context: &CallContext, command: &[String]) -> Result<Finished, ToolError> {
+        let finished = self.launcher.launch(context, &self.invocation(context, command)).await?;
+        if finished.status.success() {
+            return Ok(finished);
+        }
+        Err(diagnosis::failed(&command[0], &finished, &[], &std::collections::BTreeMap::new()))
+    }
+
+    fn invocation(&self, context: &CallContext, command: &[String]) -> Invocation {
+        let home = self.launcher.environment().get("HOME").map(|home| home.to_string_lossy().into_owned());
+        let at_home = |part: &String| match (part.strip_prefix("~/"), &home) {
+            (Some(rest), Some(home)) => format!("{home}/{rest}"),
+            _ => part.clone(),
+        };
+        let attended = context.run.is_none();
+        let pass = if attended { DISPLAY.map(str::to_owned).to_vec() } else { Vec::new() };
+        // Without this, `xdg-open` and the like still look for a browser.
+        let env = if attended { Vec::new() } else { vec![("BROWSER".to_owned(), "false".to_owned())] };
+        Invocation {
+            argv: command.iter().map(at_home).collect(),
+            env,
+            pass,
+            timeout: Some(PATIENCE),
+            show: Show::Both,
+            ..Invocation::default()
+        }
+    }
+}
+
+/// The full name of a cluster. It becomes an argument, so it must not look like an option.
+fn cluster(given: &str) -> Result<&str, ToolError> {
+    let known = CLUSTERS.iter().find(|(short, _)| short.eq_ignore_ascii_case(given));
+    let name = known.map_or(given, |(_, name)| name);
+    let fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | ':' | '/');
+    if name.is_empty() || name.starts_with('-') || !name.chars().all(fine) {
+        return Err(super::native::invalid(format!("`{given}` cannot be the name of a cluster")));
+    }
+    Ok(name)
+}
+
+fn named(command: &[String], cluster: &str) -> Vec<String> {
+    command.iter().map(|part| part.replace("{cluster}", cluster)).collect()
+}
+
+fn unconfigured(message: &str, key: &str, example: &str) -> ToolError {
+    let hint = format!("set `{key}: {{command: {example}}}` in the configuration");
+    ToolError::new(ErrorKind::Permanent, format!("{message}; {hint}"))
+        .details(Value::from_iter([("hint".to_owned(), Value::from(hint))]))
+}
+
+fn last_line(finished: &Finished) -> String {
+    let text = String::from_utf8_lossy(&finished.stdout);
+    text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,82 @@
+//! Tools with their examples, as a module's author wrote them.
+
+use std::sync::Arc;
+
+use aa_spec::source::Source;
+use aa_spec::tool::module::example::Recorded;
+use aa_spec::tool::module::{Example, Module, ModuleTool};
+use aa_spec::tool::{ToolSpec, recipe};
+
+use super::{Entry, Shelf, Toolbox};
+use crate::tool::replay::{CommandReplay, Witness};
+use crate::tool::{Tool, command};
+
+/// A tool of a module with its examples.
+#[derive(Clone, Debug)]
+pub struct Specimen {
+    /// Its public face.
+    pub spec: Arc<ToolSpec>,
+    /// Where the module comes from: `project`, `user`, `shipped` or a configured folder.
+    pub layer: String,
+    /// The text of its module.
+    pub source: Source,
+    /// Its examples, in the order of the file.
+    pub examples: Vec<Example>,
+}
+
+impl Toolbox {
+    /// Every tool of every module that can be used, in the order of the files; none that a
+    /// nearer one shadows.
+    pub fn specimens(&self) -> Vec<Specimen> {
+        let own = |entry: &Arc<Entry>| -> Vec<Specimen> {
+            let Some(module) = &entry.parsed().module else { return Vec::new() };
+            module.tools.iter().filter_map(|tool| self.specimen(entry, module, tool)).collect()
+        };
+        self.shelf.modules.iter().flat_map(own).collect()
+    }
+
+    fn specimen(&self, entry: &Entry, module: &Module, tool: &ModuleTool) -> Option<Specimen> {
+        let spec = self.tool(&tool.name.value)?.spec().clone();
+        // Else it is the tool of another module.
+        (spec.source == tool.spec(module, &entry.text.source).source).then(|| Specimen {
+            spec,
+            layer: entry.text.layer.clone(),
+            source: entry.text.source.clone(),
+            examples: tool.examples.clone(),
+        })
+    }
+
+    /// The tool of a specimen with what was recorded in the place of its service.
+    pub(crate) fn replay(
+        &self,
+        of: &Specimen,
+        recorded: &Recorded,
+        witness: &Witness,
+    ) -> Option<Arc<dyn Tool>> {
+        let entry = self.shelf.modules.iter().find(|entry| entry.text.source == of.source)?;
+        let module = entry.parsed().module.as_ref()?;
+        self.shelf.replay(module, module.tool(&of.spec.name)?, of, recorded, witness)
+    }
+}
+
+impl Shelf {
+    fn replay(
+        &self,
+        module: &Module,
+        tool: &ModuleTool,
+        of: &Specimen,
+        recorded: &Recorded,
+        witness: &Witness,
+    ) -> Option<Arc<dyn Tool>> {
+        let recipe = recipe::compile(module, tool, &of.source).ok()?;
+        match recorded {
+            Recorded::Command(recorded) => {
+                let replay = CommandReplay { recorded: recorded.clone(), witness: witness.clone() };
+                let launcher = Arc::new(self.launcher.replaying(replay));
+                Some(Arc::new(command::Command { spec: of.spec.clone(), recipe, launcher }))
+            }
+            // The check refuses it for tools that run a command.
+            Recorded::Http(_) => None,
+        }
+    }
+}

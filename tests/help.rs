@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 49] = [
     "",
     "skill",
     "skill run",
@@ -28,6 +28,24 @@ const COMMANDS: [&str; 31] = [
     "tool list",
     "tool show",
     "tool call",
+    "tool debug",
+    "tool fix",
+    "heal",
+    "heal list",
+    "heal show",
+    "heal test",
+    "heal accept",
+    "heal stats",
+    "heal reset",
+    "memory",
+    "memory get",
+    "memory set",
+    "memory list",
+    "memory search",
+    "memory import",
+    "memory export",
+    "memory stats",
+    "memory patterns",
     "listen",
     "config",
     "config check",

@@ -15,10 +15,16 @@ mod cancel;
 mod compat;
 /// Settings and where they come from; the doctor.
 mod config;
+/// Why a tool fails, and its definition mended.
+mod debug_tool;
+/// Steps that are healed: logins made once, bounds that hold, runs that die in between.
+mod heal;
 /// Every help page, completions, and what is said when arguments make no sense.
 mod help;
 /// MCP servers as tool modules.
 mod mcp;
+/// What is remembered, from the terminal.
+mod memory_commands;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
 mod output;
 /// The README does what it says.

@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod heal;
+pub(crate) mod memory;
 pub(crate) mod run;
 pub(crate) mod skill;
 pub(crate) mod tool;
@@ -69,6 +70,9 @@ pub(crate) enum Command {
     /// Look at tools and call them
     #[command(subcommand)]
     Tool(tool::Command),
+    /// Look at what skills remember, and change it
+    #[command(subcommand)]
+    Memory(memory::Command),
     /// Listen for what is new, e.g. messages
     Listen(ListenArgs),
     /// Look at the rules that mend failed steps, and at what they did

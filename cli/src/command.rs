@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod heal;
 pub(crate) mod listen;
+pub(crate) mod memory;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod skill;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Skill(command) => skill::run(command, context),
         Command::Run(command) => run::run(command, context),
         Command::Tool(command) => tool::run(command, context),
+        Command::Memory(command) => memory::run(command, context),
         Command::Listen(args) => listen::run(&args, context),
         Command::Heal(command) => heal::run(command, context),
         Command::Config(command) => config::run(command, context),

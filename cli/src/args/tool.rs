@@ -16,6 +16,10 @@ pub(crate) enum Command {
     Call(CallArgs),
     /// Look at what an MCP server says of its tools now, and trust it
     Trust(TrustArgs),
+    /// Find out why a tool fails
+    Debug(DebugArgs),
+    /// Make the change to a tool's definition that `debug` proposes
+    Fix(FixArgs),
     /// Find every mistake in tool modules, without calling anything
     Check(CheckArgs),
     /// Try the examples of tools, without their services
@@ -142,4 +146,40 @@ pub(crate) struct NewArgs {
     /// For every project of this user, not just this one
     #[arg(long)]
     pub(crate) user: bool,
+}
+
+/// Flags of `aa tool debug`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Shows the tool's definition, its last failing call in any run, what is known about that, and a patch
+where a plain rule knows one.")]
+pub(crate) struct DebugArgs {
+    /// Name of a tool
+    #[arg(value_name = "TOOL")]
+    pub(crate) tool: String,
+    /// What it said, when that is not in any run
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) error: Option<String>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Flags of `aa tool fix`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Shows the change and asks. A shipped module is copied into the project first. A file that is under
+version control is committed, alone.")]
+pub(crate) struct FixArgs {
+    /// Name of a tool
+    #[arg(value_name = "TOOL")]
+    pub(crate) tool: String,
+    /// What it said, when that is not in any run
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) error: Option<String>,
+    /// Make the change without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Leave the change uncommitted
+    #[arg(long)]
+    pub(crate) no_commit: bool,
 }

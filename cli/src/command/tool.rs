@@ -2,6 +2,8 @@
 
 mod call;
 mod check;
+mod debug;
+mod fix;
 mod list;
 mod new;
 mod show;
@@ -26,6 +28,8 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Show(args) => show::run(&args, context),
         Command::Call(args) => call::run(args, context),
         Command::Trust(args) => trust::run(&args, context),
+        Command::Debug(args) => debug::run(&args, context),
+        Command::Fix(args) => fix::run(&args, context),
         Command::Check(args) => check::run(&args, context),
         Command::Test(args) => test::run(&args, context),
         Command::New(args) => new::run(&args, context),

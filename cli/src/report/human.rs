@@ -53,8 +53,8 @@ impl Human {
                     self.settled.extend(self.layout().subtree(tree, *index, 0));
                 }
             }
-            // Both are seen while they last.
-            Change::Retrying(_) | Change::Asked(_) => {}
+            // They are seen while they last, and a warning with the end of its step.
+            Change::Retrying(_) | Change::Asked(_) | Change::Warned(_) => {}
             other => self.settled.extend(plain::news(tree, other, self.palette)),
         }
     }

@@ -33,8 +33,13 @@ impl Layout {
 
     /// The lines of a step that is over and of the parts of it that are worth showing.
     pub(crate) fn subtree(self, tree: &Tree, index: usize, depth: usize) -> Vec<String> {
-        let mut lines = vec![self.finished(tree, index, depth)];
         let node = &tree.nodes[index];
+        let warning = |text: &String| {
+            let text = format!("warning: {}", one_line(text));
+            format!("{}{}", indent(depth + 2), self.palette.paint(Tone::Warn, text))
+        };
+        let mut lines = vec![self.finished(tree, index, depth)];
+        lines.extend(node.warnings.iter().map(warning));
         let parts = node.children.iter().copied();
         if node.items.is_none() {
             for part in parts {

@@ -29,6 +29,11 @@ pub(crate) fn news(tree: &Tree, change: &Change, palette: Palette) -> Option<Str
             let names: Vec<&str> = unknown.iter().map(|step| step.0.as_str()).collect();
             format!("{} resumed; unknown: {}", palette.mark(Mark::Again), words::list(&names))
         }
+        Change::Warned(index) => {
+            let node = &tree.nodes[*index];
+            let what = format!("warning: {}", one_line(node.warnings.last()?));
+            format!("{} {}  {}", palette.mark(Mark::Question), node.path, palette.paint(Tone::Warn, what))
+        }
         Change::Retrying(index) => {
             let node = &tree.nodes[*index];
             let State::Retrying { error, .. } = &node.state else { return None };

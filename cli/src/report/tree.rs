@@ -56,6 +56,8 @@ pub(crate) struct Node {
     pub(crate) duration_ms: u64,
     /// The last line that it printed.
     pub(crate) line: String,
+    /// What it was warned of before it started.
+    pub(crate) warnings: Vec<String>,
     /// Number of items of a foreach step.
     pub(crate) items: Option<u64>,
     /// How many of its parts are over, and how.
@@ -156,6 +158,8 @@ pub(crate) enum Change {
     Resumed(Vec<StepPath>),
     /// A step is over.
     Finished(usize),
+    /// A step is warned of a mistake before it starts.
+    Warned(usize),
     /// A step is tried again.
     Retrying(usize),
     /// A heal rule is tried for a step, or has been.
@@ -195,7 +199,12 @@ impl Tree {
                 };
                 Change::None
             }
-            Body::StepProgress { step, message } => {
+            Body::StepProgress { step, message, mistake: Some(_) } => {
+                self.touch(step, at).warnings.push(message.clone());
+                self.line(step, message);
+                Change::Warned(self.by_path[step])
+            }
+            Body::StepProgress { step, message, mistake: None } => {
                 self.line(step, message);
                 Change::None
             }
@@ -354,6 +363,7 @@ impl Node {
             attempt: 1,
             duration_ms: 0,
             line: String::new(),
+            warnings: Vec::new(),
             items: None,
             parts: Parts::default(),
         }

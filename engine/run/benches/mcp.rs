@@ -48,6 +48,8 @@ fn toolbox(folder: &std::path::Path) -> Toolbox {
         environment: Environment::new(std::env::vars_os()),
         output_bytes: 1 << 20,
         proxy: None,
+        ca: None,
+        configuration: Default::default(),
         folder: folder.to_owned(),
         state_folder: folder.to_owned(),
         store: LazyStore::new(folder, options),

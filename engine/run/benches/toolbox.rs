@@ -31,6 +31,8 @@ fn main() {
             output_bytes: 1024,
             proxy: None,
             folder: PathBuf::new(),
+            ca: None,
+            configuration: Default::default(),
             state_folder: "/".into(),
             store: LazyStore::default(),
             logins: aa_run::tool::Logins::default(),

@@ -15,6 +15,7 @@ mod clock;
 mod heals;
 mod inbox;
 mod lines;
+mod mistakes;
 mod questions;
 mod veil;
 
@@ -38,11 +39,12 @@ use self::heals::Heals;
 use self::inbox::Inbox;
 use self::lines::{Line, Lines};
 use self::questions::{Asked, Questions};
-pub(crate) use self::veil::Veil;
+pub(crate) use self::veil::{Veil, in_url};
 use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
+use crate::mistake::Watch;
 use crate::store::{Lease, Request, Store, StoreError};
 use crate::tool::Tool;
 
@@ -69,6 +71,8 @@ pub struct Drive {
     pub watchers: mpsc::UnboundedSender<Notice>,
     /// What to do when only a person can move the run on.
     pub park: Park,
+    /// Warns of mistakes that repeat, and learns from failures; absent where nothing is real.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// Why a run is driven.
@@ -172,6 +176,7 @@ pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
     driver.calls.kill_all().await;
     driver.blocks.kill_all().await;
     driver.heals.drop_all().await;
+    driver.finish_watch().await;
     result
 }
 
@@ -317,7 +322,12 @@ impl Driver {
         while let Some(command) = self.run.machine.poll(self.now()) {
             match command {
                 Command::Record(body) => self.record(body, None)?,
-                order => self.orders.push(order),
+                order => {
+                    if let Command::Call(call) = &order {
+                        self.warn(call)?;
+                    }
+                    self.orders.push(order);
+                }
             }
             if began.elapsed() >= SLICE {
                 return Ok(true);
@@ -440,26 +450,14 @@ impl Driver {
         }
     }
 
-    /// Puts the question of a call; it gets the answer once that is durable.
-    fn put_question(&mut self, asked: Asked) -> Result<(), StoreError> {
-        let question = asked.question.clone();
-        match self.run.machine.call_question(&asked.step, question.message, question.options) {
-            Ok(body) => {
-                self.questions.await_answer(asked);
-                self.record(body, None)
-            }
-            Err(misfit) => {
-                asked.refuse(&misfit.message);
-                Ok(())
-            }
-        }
-    }
-
     fn settle(&mut self, ended: Ended) -> Result<(), StoreError> {
         self.lines.forget(&ended.step);
         self.questions.forget(&ended.step);
-        let body = self.run.machine.settle(&ended.step, ended.result, self.now());
+        let now = self.now();
+        let error = self.lesson(&ended);
+        let body = self.run.machine.settle(&ended.step, ended.result, now);
         let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
+        self.learn(ended.call.as_deref(), error.as_ref(), &body);
         self.record(body, None)
     }
 
@@ -502,7 +500,7 @@ impl Driver {
     fn show(&mut self, line: Line) -> Result<(), StoreError> {
         if self.calls.is_running(&line.step) && self.lines.is_due(&line.step, self.now()) {
             let message = lines::shortened(&line.text);
-            self.record(Body::StepProgress { step: line.step.clone(), message }, None)?;
+            self.record(Body::StepProgress { step: line.step.clone(), message, mistake: None }, None)?;
         }
         self.tell(Notice::Line { step: line.step, line: line.text });
         Ok(())

@@ -16,6 +16,7 @@ use aa_spec::tool::ToolSpec;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+pub use self::debugging::{Committed, ToolFix};
 pub use self::heal::{FailedCall, HealStats, Layer, Proposal, Remedy};
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
@@ -23,8 +24,9 @@ use crate::home::FileError;
 use crate::settings::Settings;
 use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
 use crate::stub::Stage;
-use crate::tool::{Person, Progress};
+use crate::tool::{Nobody, Progress};
 use crate::toolbox::ModuleEntry;
+pub use archive::{Archive, Remark};
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
 pub use mend::MendedSkill;
 pub use modules::CheckedModule;
@@ -34,12 +36,15 @@ pub use servers::{Change, McpEntry, Review};
 pub use trials::Trial;
 
 mod admission;
+mod archive;
 mod catalog;
 mod compat;
+mod debugging;
 mod heal;
 mod history;
 mod listening;
 mod mend;
+mod mistakes;
 mod modules;
 mod parts;
 mod rehearse;
@@ -491,7 +496,7 @@ impl Engine {
     }
 
     /// Calls one tool outside a run. From a terminal, an argument that is nothing but
-    /// `{{ secrets.NAME }}` is that secret. What the tool asks, it asks `person`.
+    /// `{{ secrets.NAME }}` is that secret.
     ///
     /// # Errors
     /// The tool's, or [`ErrorKind::Invalid`] when the arguments do not fit it.
@@ -500,9 +505,8 @@ impl Engine {
         name: &str,
         args: Map<String, Value>,
         progress: Progress,
-        person: Arc<dyn Person>,
     ) -> Result<Value, StepError> {
-        tools::call(self, name, args, (progress, person)).await
+        self.call_tool_asking(name, args, progress, Arc::new(Nobody)).await
     }
 }
 

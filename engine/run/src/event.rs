@@ -117,8 +117,12 @@ pub enum Body {
     StepProgress {
         /// Which step.
         step: StepPath,
-        /// Its last line.
+        /// Its last line, or the warning.
         message: String,
+        /// The mistake that the call is warned of, before it starts; absent for what the
+        /// step says itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mistake: Option<String>,
     },
     /// An attempt failed and another one follows.
     StepRetrying {

@@ -4,11 +4,13 @@
 //! (what they add up to and what follows; pure), [`driver`] (the loop that gives a
 //! machine hands), [`store`] (events on disk), [`compute`] (Python in worker processes), [`tool`] (what steps call),
 //! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
-//! (the façade that every front end uses), [`listen`] (hearing of what is new), [`stub`] (what stands in for tools and people).
+//! (the façade that every front end uses), [`listen`] (hearing of what is new), [`stub`] (what stands in for tools and people),
+//! [`heal`] (who says whether a heal rule may act), [`debug`] (why a tool fails), [`mistake`] (warnings of mistakes that repeat).
 //! [`cause`] words the errors of the system.
 
 pub mod cause;
 pub mod compute;
+pub mod debug;
 pub mod driver;
 pub mod engine;
 pub mod event;
@@ -16,6 +18,7 @@ pub mod heal;
 pub mod home;
 pub mod listen;
 pub mod machine;
+pub mod mistake;
 pub mod settings;
 pub mod store;
 pub mod stub;

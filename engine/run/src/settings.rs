@@ -57,6 +57,12 @@ pub struct Settings {
     pub skills: Vec<SkillFolder>,
     /// Further folders of tool modules, nearest first.
     pub tools: Vec<PathBuf>,
+    /// What tool modules are configured with, by module and name; texts may refer to secrets.
+    pub modules: BTreeMap<String, Map<String, Value>>,
+    /// Proxy for HTTP requests; without it they go straight.
+    pub proxy: Option<String>,
+    /// File of certificates (PEM) that HTTP requests trust besides the usual ones.
+    pub ca: Option<PathBuf>,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
     /// How to log in to clusters and to connect to the network.
@@ -151,6 +157,9 @@ impl Settings {
             },
             values: layers.values(),
             secrets: layers.secrets(),
+            modules: layers.modules(),
+            proxy: proxy(&mut layers),
+            ca: ca(&mut layers),
             skills: layers.skills(),
             tools: layers.tools(),
             folder: folder.clone(),
@@ -234,6 +243,26 @@ fn duration(layers: &mut Layers<'_>, key: &'static str, field: layer::Field<Stri
     let (text, origin) = layers.scalar(key, field, parse)?;
     layers.note(key, json!(text), origin);
     Some(text)
+}
+
+/// A proxy is shown without its user and password.
+fn proxy(layers: &mut Layers<'_>) -> Option<String> {
+    let key = "http.proxy";
+    let (text, origin) = layers.scalar(key, |c| &c.http.proxy, |text| Ok(text.to_owned()))?;
+    let shown = match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => format!("{}{}", &text[..scheme + 3], &text[at + 1..]),
+        _ => text.clone(),
+    };
+    layers.note(key, json!(shown), origin);
+    Some(text)
+}
+
+fn ca(layers: &mut Layers<'_>) -> Option<PathBuf> {
+    let key = "http.ca";
+    let (text, origin) = layers.scalar(key, |c| &c.http.ca, |text| Ok(text.to_owned()))?;
+    let path = layers.resolve(Some(&origin), &text);
+    layers.note(key, json!(path), origin);
+    Some(path)
 }
 
 /// A path becomes absolute; whatever has a colon is an address, and `sample` is shipped.

@@ -20,8 +20,10 @@ pub use heal::{Entrance, HealRecord};
 use journal::{Birth, Takeover};
 pub use lazy::LazyStore;
 pub use listeners::{Heard, Marked, Pending};
-pub use memory::{Change, Changed, MemoryEntry};
+pub use memory::{Change, Changed, Imported, MemoryEntry};
 use opening::Opening;
+pub(crate) use passages::terms;
+pub use passages::{Hit, Wanted};
 use reader::Reader;
 use row::Entry;
 pub use trust::Pinned;
@@ -29,13 +31,16 @@ use writer::Writer;
 
 mod blobs;
 mod database;
+mod failure;
 mod heal;
 mod journal;
 mod lazy;
 mod listeners;
 mod memory;
+mod mistakes;
 mod opening;
 mod owner;
+mod passages;
 mod projection;
 mod reader;
 mod row;
@@ -58,6 +63,8 @@ struct Parts {
     blobs: Arc<Blobs>,
     reader: Reader,
     writer: Writer,
+    /// Mistakes as they were known when this process last created or took over a run.
+    mistakes: mistakes::Known,
 }
 
 /// How to open a store.

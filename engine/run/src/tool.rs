@@ -1,19 +1,25 @@
 //! What a step calls.
 
+pub(crate) mod api;
 mod built_in;
+mod code;
 pub(crate) mod command;
+pub mod configuration;
+pub(crate) mod declared;
 mod diagnosis;
 pub mod ephemeral;
 mod file;
 mod http;
+mod knowledge;
 mod login;
 pub(crate) mod mcp;
 mod memory;
-mod native;
+pub(crate) mod native;
 mod net;
 mod person;
 mod plain;
 pub mod process;
+mod project;
 pub(crate) mod queue;
 pub mod replay;
 mod shell;
@@ -28,8 +34,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::built_in::BuiltIn;
+pub(crate) use self::http::Web;
 pub use self::login::Logins;
 pub(crate) use self::memory::known_issues;
+pub(crate) use self::memory::{Key, shape};
 pub use self::person::{Nobody, Person, Question};
 pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};
@@ -69,6 +77,8 @@ pub struct CallContext {
     pub progress: Progress,
     /// Whoever may be asked while the call runs.
     pub person: Arc<dyn Person>,
+    /// Takes what a tool knows and nobody may see, before it is used.
+    pub conceal: Conceal,
     /// Folder that relative paths of the skill mean.
     pub folder: PathBuf,
 }
@@ -90,6 +100,7 @@ impl CallContext {
             cancel: CancellationToken::new(),
             progress: Arc::new(|_| {}),
             person: Arc::new(Nobody),
+            conceal: Arc::new(|_, _| Ok(())),
             folder: folder.into(),
         }
     }
@@ -97,6 +108,10 @@ impl CallContext {
 
 /// Takes the lines that a running call wants to show.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Takes the name and the value of a secret, to hide the value in everything that comes back;
+/// says why when that is not possible.
+pub type Conceal = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

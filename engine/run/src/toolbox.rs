@@ -9,6 +9,7 @@ mod foreign;
 
 mod examples;
 mod heal;
+mod workflow;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,16 +20,21 @@ use aa_spec::diagnostic::{Diagnostic, has_errors};
 use aa_spec::name::fold;
 use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
+use aa_spec::tool::listener;
 use aa_spec::tool::module::Module;
-use aa_spec::tool::{listener, recipe};
+use aa_spec::tool::recipe::{self, Recipe, Way};
 
 use crate::store::LazyStore;
+use crate::tool::api::{Api, Services};
+use crate::tool::configuration::Configuration;
+use crate::tool::declared::Declared;
 use crate::tool::mcp::{McpModule, Surroundings};
 use crate::tool::process::{Environment, Launcher};
 use crate::tool::{BuiltIn, Logins, Tool, command, ephemeral, queue};
 
 pub use self::examples::Specimen;
 pub use self::heal::HealEntry;
+pub(crate) use self::workflow::Remote;
 
 /// All tools of a process. Cheap to clone; clones share what has been parsed.
 #[derive(Clone)]
@@ -56,6 +62,10 @@ pub struct ToolboxOptions {
     pub proxy: Option<String>,
     /// Folder that servers run in.
     pub folder: PathBuf,
+    /// File of certificates (PEM) that HTTP requests trust besides the usual ones.
+    pub ca: Option<PathBuf>,
+    /// What modules are configured with.
+    pub configuration: Configuration,
     /// Where tools keep what outlives a run, e.g. ephemeral namespaces.
     pub state_folder: PathBuf,
     /// Where memory is kept; opened by the first tool that needs it.
@@ -85,6 +95,8 @@ struct Shelf {
     modules: Vec<Arc<Entry>>,
     launcher: Arc<Launcher>,
     around: Surroundings,
+    services: Arc<Services>,
+    configuration: Arc<Configuration>,
     /// Tools of other modules are not there.
     only: Option<String>,
     store: LazyStore,
@@ -110,10 +122,20 @@ impl Toolbox {
     pub fn new(modules: Vec<ModuleText>, options: &ToolboxOptions) -> Self {
         let launcher = Arc::new(Launcher::new(options.environment.clone(), options.output_bytes));
         let built_in = Arc::new(BuiltIn::new(launcher.clone(), options));
-        let modules = modules.into_iter().map(Entry::new).collect();
-        let store = options.store.clone();
-        let around = foreign::surroundings(launcher.clone(), options);
-        Self::of(Shelf { built_in, modules, launcher, around, store, only: None, found: Mutex::default() })
+        let configuration = Arc::new(options.configuration.clone());
+        let around =
+            foreign::surroundings(launcher.clone(), options, (built_in.web(), configuration.clone()));
+        Self::of(Shelf {
+            services: Arc::new(Services::new(built_in.web(), options.output_bytes)),
+            configuration,
+            modules: modules.into_iter().map(Entry::new).collect(),
+            store: options.store.clone(),
+            only: None,
+            found: Mutex::default(),
+            around,
+            built_in,
+            launcher,
+        })
     }
 
     fn of(shelf: Shelf) -> Self {
@@ -147,7 +169,7 @@ impl Toolbox {
         let name = fold(name);
         let known = self.found().get(&name).cloned();
         let own = known.unwrap_or_else(|| {
-            let tool = self.shelf.look_up(&name);
+            let tool = self.shelf.look_up(&name).or_else(|| self.own(&name));
             self.found().insert(name.clone(), tool.clone());
             tool
         });
@@ -180,7 +202,7 @@ impl Toolbox {
     }
 
     fn all(&self, ask: bool) -> Vec<Arc<ToolSpec>> {
-        let names = BuiltIn::names().map(str::to_owned);
+        let names = BuiltIn::names().chain(workflow::NAMES).map(str::to_owned);
         let own = self.shelf.modules.iter().filter_map(|entry| entry.parsed().module.as_ref());
         let foreign = self.shelf.foreign_names(ask);
         let mut all: Vec<_> = names.chain(own.flat_map(tool_names)).chain(foreign).collect();
@@ -192,7 +214,7 @@ impl Toolbox {
     /// Every module that can be used, by name. Parses all modules.
     pub fn modules(&self) -> Vec<ModuleEntry> {
         let mut entries: Vec<_> = self.shelf.modules.iter().filter_map(|entry| entry.summary()).collect();
-        entries.extend(BuiltIn::modules().map(|(name, description)| ModuleEntry {
+        entries.extend(BuiltIn::modules().chain([workflow::MODULE]).map(|(name, description)| ModuleEntry {
             name: name.to_owned(),
             description: description.to_owned(),
             layer: "built in".to_owned(),
@@ -252,6 +274,8 @@ impl Shelf {
             modules: self.modules.clone(),
             launcher: Arc::clone(&self.launcher),
             around: self.around.clone(),
+            services: Arc::clone(&self.services),
+            configuration: Arc::clone(&self.configuration),
             store: self.store.clone(),
             only: self.only.clone(),
             found: Mutex::default(),
@@ -269,7 +293,7 @@ impl Shelf {
             let parsed = entry.parsed();
             match &parsed.module {
                 Some(module) => {
-                    if let Some(tool) = self.command(module, name, &entry.text.source) {
+                    if let Some(tool) = self.declared(module, name, &entry.text.source) {
                         return Some(tool);
                     }
                 }
@@ -288,11 +312,17 @@ impl Shelf {
         listening.into_iter().find_map(|module| queue::find(&fold(module), name, &self.store))
     }
 
-    fn command(&self, module: &Module, name: &str, source: &Source) -> Option<Arc<dyn Tool>> {
+    fn declared(&self, module: &Module, name: &str, source: &Source) -> Option<Arc<dyn Tool>> {
         let tool = module.tool(name)?;
-        let recipe = recipe::compile(module, tool, source).ok()?;
+        let Recipe { way, common } = recipe::compile(module, tool, source).ok()?;
         let spec = Arc::new(tool.spec(module, source));
-        Some(Arc::new(command::Command { spec, recipe, launcher: self.launcher.clone() }))
+        let declared = Declared { spec, common, configuration: self.configuration.clone() };
+        Some(match way {
+            Way::Run(run) => {
+                Arc::new(command::Command { declared, run: *run, launcher: self.launcher.clone() })
+            }
+            Way::Http(http) => Arc::new(Api { declared, http: *http, services: self.services.clone() }),
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
 use crate::source::Source;
+use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
 /// A configuration file.
@@ -32,6 +33,11 @@ pub struct Config {
     pub skills: Vec<SkillFolder>,
     /// Further folders of tool modules, before the shipped ones.
     pub tools: Vec<Spanned<String>>,
+    /// How HTTP requests leave this machine.
+    pub http: Http,
+    /// What tool modules are configured with, by the name of the module and that of the value, as its
+    /// `config` declares them. A text may refer to a secret: `"{{ secrets.NAME }}"`.
+    pub modules: BTreeMap<String, BTreeMap<String, Node>>,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
     /// How the tool `kube_login` logs in to a cluster; `{cluster}` stands for its name.
@@ -131,6 +137,16 @@ pub struct SkillFolder {
     pub lenient: bool,
 }
 
+/// How HTTP requests leave this machine.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Proxy to go through, e.g. `http://proxy.example.org:3128`. (That of the environment is not used.)
+    pub proxy: Option<Spanned<String>>,
+    /// File of certificates (PEM) to trust besides those of the system; a relative path is relative to this file.
+    pub ca: Option<Spanned<String>>,
+}
+
 /// Settings of the module `ephemeral`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -221,5 +237,27 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
             diagnostics.push(Diagnostic::error("bad-duration", source, text.span, message));
         }
     }
+    if let Some(config) = &config {
+        check_modules(config, source, &mut diagnostics);
+    }
     (config, diagnostics)
+}
+
+/// What a module is configured with may refer to secrets, and to nothing else.
+fn check_modules(config: &Config, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    for node in config.modules.values().flat_map(BTreeMap::values) {
+        match Template::parse(&node.to_json()) {
+            Ok(template) => {
+                let paths = template.references();
+                for path in paths.iter().filter(|path| !path.starts_with("secrets.")) {
+                    let message = format!("`{path}` is not known here, only `secrets.NAME`");
+                    diagnostics.push(Diagnostic::error("unknown-reference", source, node.span, message));
+                }
+            }
+            Err(error) => {
+                let problem = Diagnostic::error("bad-template", source, node.span, error.message);
+                diagnostics.push(problem.hint(error.hint));
+            }
+        }
+    }
 }

@@ -77,6 +77,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("not-utf8", "a file that is not text"),
     ("recursive-skill", "a skill that would run itself"),
     ("reserved-name", "a result under a name that means something else in templates"),
+    ("secret-in-command", "a secret on a command line, where everybody on the machine can read it"),
     ("secret-outside-arguments", "a secret used anywhere but in a tool's arguments"),
     ("secret-worked-on", "a secret that is more than passed on"),
     ("self-reference", "a step that waits for itself"),

@@ -33,7 +33,9 @@
 //! | unknown arguments | `unknown-argument`, `unknown-input` | error; lenient: left out |
 //! | unknown tools, missing arguments | `unknown-tool`, `missing-argument` | error; lenient: the step fails when its turn comes, and follows its `on_error` |
 //!
-//! Two things mean something else here without being mistakes in a file. `null`, `[]`
+//! Some things mean something else here without being mistakes in a file. `on_error: auto_heal` fails
+//! the step when no heal rule helps; read leniently it goes on, as it always did in the other engine
+//! (`auto_heal_or_continue`). `null`, `[]`
 //! and `{}` are false, where the other engine took any text that is not empty, such as
 //! `None`, for true. And `on_error` and `condition` hold for every kind of step, where it
 //! looked at them for tools only.

@@ -34,7 +34,7 @@ pub(super) fn run(args: CallArgs, context: &Context<'_>) -> Result<Exit, Failure
     let person: Arc<dyn Person> =
         if printer.can_ask() { Arc::new(Terminal(sender)) } else { Arc::new(Nobody) };
     let result = wait(async {
-        let call = engine.call_tool(&tool.name, given, progress, person);
+        let call = engine.call_tool_asking(&tool.name, given, progress, person);
         tokio::pin!(call);
         let (mut asker, mut open) = (Asker::default(), None::<Asked>);
         loop {

@@ -49,6 +49,7 @@ pub(super) struct Shared {
 }
 
 struct Running {
+    call: Arc<Call>,
     cancel: CancellationToken,
     task: AbortHandle,
 }
@@ -56,6 +57,7 @@ struct Running {
 /// The end of a call.
 pub(super) struct Ended {
     pub(super) step: StepPath,
+    pub(super) call: Option<Arc<Call>>,
     pub(super) result: Result<Value, StepError>,
 }
 
@@ -99,9 +101,10 @@ impl Calls {
     pub(super) fn start(&mut self, call: Call) {
         let cancel = CancellationToken::new();
         let step = call.step.clone();
-        let task = self.tasks.spawn(make_hidden(Arc::clone(&self.shared), call, cancel.clone()));
+        let call = Arc::new(call);
+        let task = self.tasks.spawn(make_hidden(Arc::clone(&self.shared), Arc::clone(&call), cancel.clone()));
         self.step_of.insert(task.id(), step.clone());
-        self.running.insert(step, Running { cancel, task });
+        self.running.insert(step, Running { call, cancel, task });
     }
 
     /// Asks a call to stop.
@@ -147,8 +150,8 @@ impl Calls {
         };
         // Every task is put down when it is started.
         let step = self.step_of.remove(&id).unwrap_or_else(|| StepPath(String::new()));
-        self.running.remove(&step);
-        Ended { step, result }
+        let call = self.running.remove(&step).map(|running| running.call);
+        Ended { step, call, result }
     }
 }
 
@@ -168,15 +171,18 @@ fn broken(error: JoinError) -> StepError {
 }
 
 /// One call, with nothing secret in what comes back.
-async fn make_hidden(shared: Arc<Shared>, call: Call, cancel: CancellationToken) -> Result<Value, StepError> {
-    let tool = call.tool.clone();
-    let mut result = make(&shared, call, cancel).await;
+async fn make_hidden(
+    shared: Arc<Shared>,
+    call: Arc<Call>,
+    cancel: CancellationToken,
+) -> Result<Value, StepError> {
+    let mut result = make(&shared, &call, cancel).await;
     match &mut result {
         Ok(value) => shared.veil.hide_value(value),
         Err(error) => {
             shared.veil.hide_error(error);
             if let Some(healer) = &shared.means.healer {
-                healer.advise(&tool, error).await;
+                healer.advise(&call.tool, error).await;
             }
         }
     }
@@ -184,11 +190,11 @@ async fn make_hidden(shared: Arc<Shared>, call: Call, cancel: CancellationToken)
 }
 
 /// One call, from waiting for its turn to its result.
-async fn make(shared: &Arc<Shared>, call: Call, cancel: CancellationToken) -> Result<Value, StepError> {
+async fn make(shared: &Arc<Shared>, call: &Call, cancel: CancellationToken) -> Result<Value, StepError> {
     let Some(tool) = (shared.means.tools)(&call.tool) else {
         return Err(StepError::new(ErrorKind::NotFound, format!("there is no tool `{}`", call.tool)));
     };
-    let deadline = shared.deadline(&call);
+    let deadline = shared.deadline(call);
     let prepared = async {
         // The semaphore is never closed; a call without a permit would only be one too many.
         let permit = Arc::clone(&shared.means.permits).acquire_owned().await.ok();
@@ -201,7 +207,7 @@ async fn make(shared: &Arc<Shared>, call: Call, cancel: CancellationToken) -> Re
             return Err(StepError::new(ErrorKind::Timeout, "the time was over before the call could be made"));
         }
     };
-    let context = shared.context(&call, deadline, cancel);
+    let context = shared.context(call, deadline, cancel);
     limited(shared, tool, &context, (args, deadline)).await
 }
 
@@ -288,6 +294,7 @@ impl Shared {
         cancel: CancellationToken,
     ) -> CallContext {
         let (shared, step) = (Arc::clone(self), call.step.clone());
+        let hiding = Arc::clone(self);
         CallContext {
             run: Some(self.run),
             step: call.step.clone(),
@@ -296,6 +303,7 @@ impl Shared {
             cancel,
             person: self.person(&call.step),
             progress: Arc::new(move |line| shared.lines.send(&step, shared.veil.hide(line))),
+            conceal: Arc::new(move |name, value| hiding.veil.conceal(name, value)),
             folder: self.folder.clone(),
         }
     }

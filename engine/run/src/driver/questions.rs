@@ -7,8 +7,10 @@ use aa_spec::tool::ErrorKind;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Driver;
 use super::veil::Veil;
 use crate::event::StepPath;
+use crate::store::StoreError;
 use crate::tool::{Person, Question, ToolError};
 
 /// A question of a call, and whoever waits for the answer.
@@ -35,6 +37,23 @@ pub(super) struct Watcher {
     pub(super) veil: Arc<Veil>,
     /// One question of a call after the other.
     pub(super) turn: tokio::sync::Mutex<()>,
+}
+
+impl Driver {
+    /// Puts the question of a call; it gets the answer once that is durable.
+    pub(super) fn put_question(&mut self, asked: Asked) -> Result<(), StoreError> {
+        let question = asked.question.clone();
+        match self.run.machine.call_question(&asked.step, question.message, question.options) {
+            Ok(body) => {
+                self.questions.await_answer(asked);
+                self.record(body, None)
+            }
+            Err(misfit) => {
+                asked.refuse(&misfit.message);
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Questions {

@@ -43,7 +43,7 @@ impl Veil {
         for name in seal::names_in(&args) {
             let value = self.secrets.reveal(&name).await;
             let value = value.map_err(|message| unusable(&name, &message))?;
-            self.learn(&name, &value)?;
+            self.conceal(&name, &value).map_err(|message| unusable(&name, &message))?;
             values.push((name, value));
         }
         let lookup =
@@ -57,12 +57,12 @@ impl Veil {
     }
 
     /// Hides the value of a secret from now on, in the forms in which it may come back.
-    fn learn(&self, name: &str, value: &str) -> Result<(), StepError> {
+    ///
+    /// # Errors
+    /// It is too short to be hidden.
+    pub(crate) fn conceal(&self, name: &str, value: &str) -> Result<(), String> {
         if value.trim().chars().count() < SHORTEST {
-            return Err(unusable(
-                name,
-                &format!("it is shorter than {SHORTEST} characters and could not be hidden"),
-            ));
+            return Err(format!("it is shorter than {SHORTEST} characters and could not be hidden"));
         }
         let shown = format!("‹secret:{name}›");
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,7 +132,8 @@ fn in_json(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-fn in_url(text: &str) -> String {
+/// A text as one piece of a URL.
+pub(crate) fn in_url(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -1,6 +1,6 @@
 //! Skills found, read and checked against what is there.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -99,12 +99,21 @@ struct Shelves<'a> {
     toolbox: Toolbox,
     unreadable: RefCell<Option<FileError>>,
     missing_tools: RefCell<Vec<String>>,
+    /// Whether heal rules were asked for.
+    heals: Cell<bool>,
 }
 
 impl<'a> Shelves<'a> {
     fn new(parts: &'a Parts, entry: &'a Entry) -> Result<Self, FileError> {
         let toolbox = parts.toolbox()?;
-        Ok(Self { parts, entry, toolbox, unreadable: RefCell::default(), missing_tools: RefCell::default() })
+        Ok(Self {
+            parts,
+            entry,
+            toolbox,
+            unreadable: RefCell::default(),
+            missing_tools: RefCell::default(),
+            heals: Cell::default(),
+        })
     }
 
     /// Says why something could not be looked up, where that is not the skill's fault.
@@ -112,11 +121,15 @@ impl<'a> Shelves<'a> {
         if let Some(error) = self.unreadable.into_inner() {
             return Err(error);
         }
-        for name in self.missing_tools.into_inner() {
-            for problem in self.toolbox.problems(&name) {
-                if !diagnostics.contains(&problem) {
-                    diagnostics.push(problem);
-                }
+        let missing = self.missing_tools.into_inner();
+        let mut problems: Vec<_> = missing.iter().flat_map(|name| self.toolbox.problems(name)).collect();
+        if self.heals.get() {
+            // Without them a step would fail at night that was meant to be mended.
+            problems.extend(self.toolbox.heal_problems());
+        }
+        for problem in problems {
+            if !diagnostics.contains(&problem) {
+                diagnostics.push(problem);
             }
         }
         Ok(())
@@ -147,6 +160,7 @@ impl Catalog for Shelves<'_> {
     }
 
     fn heal_rules(&self) -> Vec<HealPlan> {
+        self.heals.set(true);
         let rules = self.toolbox.heal_rules().into_iter();
         rules.filter(|rule| rule.enabled && rule.problems.is_empty()).map(|rule| rule.plan).collect()
     }

@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 use super::Engine;
 use crate::event::StepError;
 use crate::listen::{Asker, Listener};
-use crate::tool::Nobody;
 
 impl Engine {
     /// Modules that listen, by name.
@@ -47,6 +46,6 @@ impl Engine {
 impl Asker for Engine {
     async fn ask(&self, tool: &str, args: Map<String, Value>) -> Result<Value, StepError> {
         let quiet = Arc::new(|line: &str| tracing::debug!("{line}"));
-        self.call_tool(tool, args, quiet, Arc::new(Nobody)).await
+        self.call_tool(tool, args, quiet).await
     }
 }

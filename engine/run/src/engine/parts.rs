@@ -14,6 +14,7 @@ use crate::heal::Gate;
 use crate::home::{FileError, Home};
 use crate::settings::{SecretStore, Settings};
 use crate::store::{LazyStore, Store, StoreError};
+use crate::tool::configuration::Configuration;
 use crate::tool::ephemeral;
 use crate::tool::process::Environment;
 use crate::toolbox::{Toolbox, ToolboxOptions};
@@ -59,6 +60,11 @@ impl Parts {
     /// The store; opened, and created if need be, by the first who asks.
     pub(super) fn store(&self) -> Result<Store, StoreError> {
         self.store.get()
+    }
+
+    /// The store, for whoever may not need it.
+    pub(super) fn lazy_store(&self) -> &LazyStore {
+        &self.store
     }
 
     /// Begins to open the store, for a run that will need it.
@@ -148,8 +154,16 @@ impl Parts {
         ToolboxOptions {
             environment: Environment::new(variables.map(|(name, value)| (name.into(), value.into()))),
             output_bytes: self.settings.output_bytes,
-            proxy: None,
             folder: self.settings.folder.clone(),
+            proxy: self.settings.proxy.clone(),
+            ca: self.settings.ca.clone(),
+            configuration: Configuration {
+                modules: self.settings.modules.clone(),
+                environment: self.settings.environment.clone(),
+                secret_names: self.secrets.names(),
+                secrets: Some(self.secrets.clone()),
+                standing_in: false,
+            },
             state_folder: self.settings.state_folder.clone(),
             store: self.store.clone(),
             logins: self.settings.logins.clone(),

@@ -1,11 +1,31 @@
 //! Modules over MCP servers: what is known of them, and what is trusted.
 
+use std::sync::Arc;
+
 use aa_spec::diagnostic::Diagnostic;
 
-use super::{Engine, StartError};
+use serde_json::{Map, Value};
+
+use super::{Engine, StartError, tools};
+use crate::event::StepError;
 pub use crate::tool::mcp::{Change, McpEntry, Review};
+use crate::tool::{Person, Progress};
 
 impl Engine {
+    /// Calls one tool as [`Self::call_tool`] does; what the tool asks, it asks `person`.
+    ///
+    /// # Errors
+    /// The tool's, or that the arguments do not fit it.
+    pub async fn call_tool_asking(
+        &self,
+        name: &str,
+        args: Map<String, Value>,
+        progress: Progress,
+        person: Arc<dyn Person>,
+    ) -> Result<Value, StepError> {
+        tools::call(self, name, args, (progress, person)).await
+    }
+
     /// Every module over an MCP server, by name. None is started.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use super::{Engine, Notice, Outcome, RunHandle, RunRequest, StartError, watching
 use crate::driver::{self, Drive, Entry, Journal, Park, WallClock, drive};
 use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::machine::Machine;
+use crate::mistake::{self, Watch};
 use crate::store::{Ask, Created, Lease, NewRun, Request, RunSummary, Store, StoreError};
 use crate::stub::Stage;
 
@@ -78,7 +79,8 @@ pub(super) async fn start(
         let _ = watchers.send(Notice::Event(Box::new(event)));
     }
     let folder = engine.settings().folder.clone();
-    let of = Driven { lease, origin: request.origin, folder: &folder, park: request.park };
+    let skill = &admitted.plan.skill.name;
+    let of = Driven { lease, skill, origin: request.origin, folder: &folder, park: request.park };
     go(engine, store, (machine, Entry::Fresh), (&of, stubs), (watchers, notices))
 }
 
@@ -215,7 +217,8 @@ async fn take_up(
     summary: &RunSummary,
     park: Park,
 ) -> Result<RunHandle, StartError> {
-    let of = Driven { lease, origin: summary.origin, folder: &summary.folder, park };
+    let (origin, folder) = (summary.origin, &summary.folder);
+    let of = Driven { lease, skill: &summary.skill, origin, folder, park };
     let driven = replay(&store, lease.run).and_then(|machine| {
         let stubs = Stubs::of(&store, summary)?;
         go(engine, store.clone(), (machine, entry), (&of, stubs), mpsc::unbounded_channel())
@@ -229,6 +232,7 @@ async fn take_up(
 /// What is driven, and how.
 struct Driven<'a> {
     lease: Lease,
+    skill: &'a str,
     origin: Origin,
     folder: &'a Path,
     park: Park,
@@ -266,6 +270,12 @@ fn go(
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
 ) -> Result<RunHandle, StartError> {
     let mut means = engine.parts.means(engine.after_commit.clone())?;
+    // Canned answers teach nothing.
+    let watch = stubs.is_none().then(|| {
+        let (run, skill) = (of.lease.run, of.skill.to_owned());
+        let from_start = entry == Entry::Fresh;
+        Watch::new(mistake::Means { store: store.clone(), run, skill, from_start })
+    });
     let mut journal: Arc<dyn Journal> = Arc::new(store);
     let stage = stubs.map(|Stubs { script, events }| {
         let stage = Stage::new(script, machine.last_at().max(now()), &means);
@@ -287,6 +297,7 @@ fn go(
         means,
         watchers,
         park: of.park,
+        watch,
     };
     let id = run.lease.run;
     Ok(RunHandle { id, notices, outcome: tokio::spawn(drive(run)), stage })

@@ -13,6 +13,7 @@ use crate::settings::Surroundings;
 
 mod asking;
 mod crashing;
+mod mistaking;
 mod reloading;
 mod remembering;
 
@@ -299,7 +300,7 @@ async fn a_tool_call_is_checked_and_its_secrets_are_opened_and_hidden() {
     let call = |engine: &Engine, args: Value| {
         let engine = engine.clone();
         let args = args.as_object().unwrap().clone();
-        async move { engine.call_tool("note", args, Arc::new(|_| {}), Arc::new(crate::tool::Nobody)).await }
+        async move { engine.call_tool("note", args, Arc::new(|_| {})).await }
     };
     let result = call(&engine, json!({"text": "{{ secrets.TOKEN }}"})).await.unwrap();
     assert_eq!(result, json!("‹secret:TOKEN›"));
@@ -313,10 +314,7 @@ async fn a_tool_call_is_checked_and_its_secrets_are_opened_and_hidden() {
         kind(call(&engine, json!({"text": "\u{FDD0}secret:TOKEN\u{FDD1}"})).await),
         ErrorKind::Invalid
     );
-    let missing = engine
-        .call_tool("notes", Map::new(), Arc::new(|_| {}), Arc::new(crate::tool::Nobody))
-        .await
-        .unwrap_err();
+    let missing = engine.call_tool("notes", Map::new(), Arc::new(|_| {})).await.unwrap_err();
     assert_eq!(
         (missing.kind, missing.message.as_str()),
         (ErrorKind::NotFound, "there is no tool `notes`; did you mean `note`?")

@@ -36,11 +36,12 @@ pub(super) async fn call(
     }
     let veil = Arc::new(Veil::new(engine.parts.secrets.clone()));
     let args = veil.open(args).await?;
-    let shown = Arc::clone(&veil);
+    let (shown, hiding) = (Arc::clone(&veil), Arc::clone(&veil));
     let settings = engine.settings();
     let context = CallContext {
         progress: Arc::new(move |line| progress(&shown.hide(line))),
         person,
+        conceal: Arc::new(move |name, value| hiding.conceal(name, value)),
         deadline: settings.step_timeout.and_then(|limit| Instant::now().checked_add(limit)),
         ..CallContext::detached(&settings.folder)
     };

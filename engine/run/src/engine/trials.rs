@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 use super::rehearse::{DiffLine, Fault, diff, mismatch};
 use super::{Engine, StartError};
 use crate::event::StepError;
+use crate::tool::CallContext;
 use crate::tool::replay::{Difference, Witness};
-use crate::tool::{CallContext, Nobody};
 use crate::toolbox::{Specimen, Toolbox};
 
 /// Stands for the key of a step in examples: there is no run.
@@ -93,7 +93,7 @@ impl Judge<'_> {
     /// Calls the tool with what was recorded in the place of its service.
     async fn replay(&self, toolbox: &Toolbox, recorded: &Recorded) -> Vec<Fault> {
         let witness = Witness::default();
-        let Some(tool) = toolbox.replay(self.of, recorded, &witness) else {
+        let Some(tool) = toolbox.replay(self.of, self.example, &witness) else {
             return vec![self.fault("recorded", self.example.args.span, "this tool cannot be replayed")];
         };
         let context = CallContext { idempotency_key: KEY.to_owned(), ..CallContext::detached("/") };
@@ -112,8 +112,7 @@ impl Judge<'_> {
 
     /// Calls the tool. What was recorded need not be so today, but a result must be one.
     async fn live(&self, engine: &Engine) -> Vec<Fault> {
-        let result =
-            engine.call_tool(&self.of.spec.name, self.args(), Arc::new(|_| {}), Arc::new(Nobody)).await;
+        let result = engine.call_tool(&self.of.spec.name, self.args(), Arc::new(|_| {})).await;
         match (&self.example.recorded, &result) {
             (Some(_), Ok(_)) => Vec::new(),
             (Some(_), Err(error)) => vec![self.failed(error)],

@@ -156,6 +156,25 @@ impl<'a> Layers<'a> {
         secrets
     }
 
+    /// What modules are configured with; a nearer value of a name replaces a farther one.
+    pub(super) fn modules(&mut self) -> BTreeMap<String, Map<String, Value>> {
+        let mut modules = BTreeMap::<String, Map<String, Value>>::new();
+        let mut settings = BTreeMap::new();
+        for file in self.files.iter().rev() {
+            for (module, values) in &file.config.modules {
+                let merged = modules.entry(module.clone()).or_default();
+                for (name, node) in values {
+                    let key = format!("modules.{module}.{name}");
+                    let setting = Setting { key, value: node.to_json(), origin: file.origin(node.span) };
+                    settings.insert((module.clone(), name.clone()), setting);
+                    merged.insert(name.clone(), node.to_json());
+                }
+            }
+        }
+        self.settings.extend(settings.into_values());
+        modules
+    }
+
     /// Configured folders of skills, nearest first.
     pub(super) fn skills(&mut self) -> Vec<SkillFolder> {
         let mut folders = Vec::new();
@@ -193,13 +212,11 @@ impl<'a> Layers<'a> {
         usual: &[&str],
     ) -> Vec<String> {
         let found = self.files.iter().find_map(|file| Some((file, of(&file.config).as_ref()?)));
-        let (command, origin) = match found {
-            Some((file, command)) => {
-                let origin = command.first().map_or(Origin::Default, |first| file.origin(first.span));
-                (command.iter().map(|part| part.value.clone()).collect(), origin)
-            }
-            None => (usual.iter().map(|part| (*part).to_owned()).collect::<Vec<String>>(), Origin::Default),
+        let Some((file, command)) = found else {
+            return usual.iter().map(|part| (*part).to_owned()).collect();
         };
+        let origin = command.first().map_or(Origin::Default, |first| file.origin(first.span));
+        let command: Vec<String> = command.iter().map(|part| part.value.clone()).collect();
         self.settings.push(Setting { key: key.to_owned(), value: json!(command), origin });
         command
     }
@@ -222,7 +239,7 @@ impl<'a> Layers<'a> {
 
     /// A variable that looks like a setting and is none would be ignored in silence.
     fn refuse_unknown_variables(&mut self) {
-        const SECTIONS: [&str; 3] = ["AA_STORE_", "AA_LIMITS_", "AA_EPHEMERAL_"];
+        const SECTIONS: [&str; 4] = ["AA_STORE_", "AA_LIMITS_", "AA_EPHEMERAL_", "AA_HTTP_"];
         for (name, text) in self.environment {
             let ours = SECTIONS.iter().any(|section| name.starts_with(section));
             if !ours || self.known.contains(name) {

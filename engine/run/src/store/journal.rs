@@ -14,7 +14,7 @@ use super::blobs::Blobs;
 use super::owner::{self, Owner};
 use super::projection::Projection;
 use super::row::{self, Entry};
-use super::{Ask, Created, Lease, RunStatus, StoreError, database};
+use super::{Ask, Created, Lease, RunStatus, StoreError, database, mistakes};
 use crate::event::{Event, Origin, RunId, Time};
 
 /// The write side of the store, owned by the writer's thread.
@@ -23,9 +23,11 @@ pub(super) struct Journal {
     pub(super) path: PathBuf,
     pub(super) blobs: Arc<Blobs>,
     pub(super) owners: PathBuf,
-    owner: Option<Owner>,
+    pub(super) owner: Option<Owner>,
     /// Projections of the runs this process drives: a cache of what their events say.
-    held: HashMap<RunId, Projection>,
+    pub(super) held: HashMap<RunId, Projection>,
+    /// Mistakes as they were known when a run was last created or taken over.
+    pub(super) mistakes: mistakes::Known,
 }
 
 /// Why a write did not take place.
@@ -62,7 +64,15 @@ pub(super) enum Takeover {
 
 impl Journal {
     pub(super) fn new(db: Connection, path: PathBuf, blobs: Arc<Blobs>, owners: PathBuf) -> Self {
-        Self { db, path, blobs, owners, owner: None, held: HashMap::new() }
+        Self {
+            db,
+            path,
+            blobs,
+            owners,
+            owner: None,
+            held: HashMap::new(),
+            mistakes: mistakes::Known::default(),
+        }
     }
 
     /// Forgets what a lost transaction may have left in the cache.
@@ -85,6 +95,7 @@ impl Journal {
                 return Ok(Created::Existing(RunId(id)));
             }
         }
+        self.look_up_mistakes()?;
         let owner = self.owner_name()?;
         let run = self.next_run()?;
         let entries = begin(run)?.into_iter().map(|event| self.entry(event, birth.inline_limit));
@@ -126,6 +137,7 @@ impl Journal {
         if takeover == Takeover::Going && projection.ended_at().is_some() {
             return Err(StoreError::Over { run, status: projection.status() }.into());
         }
+        self.look_up_mistakes()?;
         let owner = self.owner_name()?;
         let epoch = epoch + 1;
         let sql = "update runs set owner = ?, epoch = ? where id = ?";

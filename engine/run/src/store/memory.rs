@@ -41,6 +41,17 @@ pub struct Changed {
     pub answer: Value,
 }
 
+/// What an import came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Keys that were written.
+    pub written: Vec<String>,
+    /// Keys that were there already, and the same.
+    pub same: Vec<String>,
+    /// Keys that are there and differ. When there are any, nothing was written.
+    pub differing: Vec<String>,
+}
+
 impl Store {
     /// Every key of the memory, sorted.
     pub fn memory_entries(&self) -> Result<Vec<MemoryEntry>, StoreError> {
@@ -85,6 +96,34 @@ impl Store {
         self.parts.writer.submit(move |journal| journal.change_memory(&change, &mut work)).await
     }
 
+    /// Everything that is remembered, by key, as of one moment.
+    pub fn memory_documents(&self) -> Result<Vec<(String, Map<String, Value>)>, StoreError> {
+        let reader = &self.parts.reader;
+        let rows = reader.with(|db| {
+            let sql = "select key, json from memory order by key";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let rows = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?)));
+            let rows = rows.and_then(Iterator::collect::<Result<Vec<(String, String)>, _>>);
+            rows.map_err(|e| reader.failed(&e))
+        })?;
+        let read = |(key, json): (String, String)| match serde_json::from_str(&json) {
+            Ok(document) => Ok((key, document)),
+            Err(error) => Err(self.damaged(&key, &error)),
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Puts many documents into the memory, all of them or none: none when a key is there
+    /// with another document, unless they are to be replaced.
+    pub async fn import_memory(
+        &self,
+        documents: Vec<(String, Map<String, Value>)>,
+        at: Time,
+        replace: bool,
+    ) -> Result<Imported, StoreError> {
+        self.parts.writer.submit(move |journal| journal.import_memory(&documents, at, replace)).await
+    }
+
     fn damaged(&self, key: &str, error: &dyn std::fmt::Display) -> StoreError {
         database::unusable(&self.parts.path, &format!("the memory `{key}` cannot be read: {error}"))
     }
@@ -106,16 +145,44 @@ impl Journal {
         };
         let at = change.at.timestamp_millis();
         if let Some(value) = value {
-            let sql = "insert into memory (key, json, updated_at) values (?, ?, ?)
-                       on conflict (key) do update set json = excluded.json, updated_at = excluded.updated_at";
-            let json = Value::Object(value).to_string();
-            self.db.prepare_cached(sql)?.execute(params![change.key, json, at])?;
+            self.put_document(&change.key, value, at)?;
         }
         if let Some(id) = &change.id {
             let sql = "insert into memory_changes (id, key, at, answer) values (?, ?, ?, ?)";
             self.db.prepare_cached(sql)?.execute(params![id, change.key, at, answer.to_string()])?;
         }
         Ok(Ok(answer))
+    }
+
+    fn import_memory(
+        &mut self,
+        documents: &[(String, Map<String, Value>)],
+        at: Time,
+        replace: bool,
+    ) -> Result<Imported, Fault> {
+        let mut done = Imported::default();
+        for (key, document) in documents {
+            match self.remembered(key)? {
+                Some(known) if known == *document => done.same.push(key.clone()),
+                Some(_) if !replace => done.differing.push(key.clone()),
+                _ => done.written.push(key.clone()),
+            }
+        }
+        if !done.differing.is_empty() {
+            done.written.clear();
+        }
+        for (key, document) in documents.iter().filter(|(key, _)| done.written.contains(key)) {
+            self.put_document(key, document.clone(), at.timestamp_millis())?;
+        }
+        Ok(done)
+    }
+
+    fn put_document(&self, key: &str, value: Map<String, Value>, at: i64) -> Result<(), Fault> {
+        let sql = "insert into memory (key, json, updated_at) values (?, ?, ?)
+                   on conflict (key) do update set json = excluded.json, updated_at = excluded.updated_at";
+        let json = Value::Object(value).to_string();
+        self.db.prepare_cached(sql)?.execute(params![key, json, at])?;
+        Ok(())
     }
 
     /// What this change answered when it was made before.

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::blobs::Blobs;
 use super::journal::Journal;
+use super::mistakes::Known;
 use super::reader::Reader;
 use super::writer::Writer;
 use super::{Parts, Store, StoreError, StoreOptions, database};
@@ -28,6 +29,8 @@ impl Opening {
         let blobs = Arc::new(Blobs::new(folder.join("blobs")));
         let reader = Reader::new(path.clone(), owners.clone(), blobs.clone());
         let (home, file, kept) = (folder.to_owned(), path.clone(), blobs.clone());
+        let mistakes = Known::default();
+        let shared = mistakes.clone();
         let open = move || {
             // Dropped at the end, which is the sign.
             let _running = running;
@@ -39,10 +42,10 @@ impl Opening {
             };
             // Nobody listens any more when the store is not wanted after all.
             let _ = tell.send(answer);
-            db.map(|db| Journal::new(db, file, kept, owners))
+            db.map(|db| Journal { mistakes: shared, ..Journal::new(db, file, kept, owners) })
         };
         let writer = Writer::start(open).map_err(|e| database::unusable(folder, &e))?;
-        let parts = Parts { path, inline_limit: options.inline_limit, blobs, reader, writer };
+        let parts = Parts { path, inline_limit: options.inline_limit, blobs, reader, writer, mistakes };
         Ok(Self { parts, opened, over })
     }
 

@@ -16,6 +16,7 @@ use super::net::{PortCheck, WaitPort};
 use super::plain::{Echo, EmitEvent, TextLines};
 use super::process::Launcher;
 use super::shell::Shell;
+use super::{code, knowledge, project};
 use crate::toolbox::ToolboxOptions;
 
 /// Makes built-in tools. A tool is made when it is looked up, its schemas with it.
@@ -24,6 +25,7 @@ pub(crate) struct BuiltIn {
     web: Arc<Web>,
     local: ephemeral::Local,
     memory: Memory,
+    code: code::Code,
     login: Arc<Login>,
 }
 
@@ -56,27 +58,39 @@ const TOOLS: &[(&str, Make)] = &[
     (WaitPort::FACE.name, |_| tool(WaitPort)),
 ];
 
+/// The tools over the memory, module by module.
+const MEMORY: [&[(&str, memory::Make)]; 3] = [knowledge::TOOLS, memory::TOOLS, project::TOOLS];
+
 /// The modules that built-in tools belong to.
 const MODULES: &[(&str, &str)] = &[
+    ("code", "Search in the text of projects"),
     ("ephemeral", "Somewhere to run one commit of a service for a while"),
     ("file", "Files and folders"),
     ("http", "HTTP requests"),
+    ("knowledge", "What is known of projects"),
     ("login", "Logging in to clusters, and connecting to the network"),
     ("memory", "What skills remember from one run to the next"),
     ("net", "TCP ports"),
     ("plain", "Values, without any effect"),
+    ("project", "Folders with a name, and what skills need to know of them"),
     ("shell", "Shell scripts"),
 ];
 
 impl BuiltIn {
     pub(crate) fn new(launcher: Arc<Launcher>, options: &ToolboxOptions) -> Self {
         Self {
-            web: Arc::new(Web::new(options.proxy.clone(), options.output_bytes)),
+            web: Arc::new(Web::new(options.proxy.clone(), options.ca.clone(), options.output_bytes)),
             local: ephemeral::Local::new(&options.state_folder, launcher.clone(), options.ephemeral.clone()),
+            code: code::Code::new(Memory::new(options.store.clone()), &options.state_folder),
             memory: Memory::new(options.store.clone()),
             login: Arc::new(Login { launcher: launcher.clone(), logins: options.logins.clone() }),
             launcher,
         }
+    }
+
+    /// The way out that all HTTP tools share.
+    pub(crate) fn web(&self) -> Arc<Web> {
+        self.web.clone()
     }
 
     /// The tool of a canonical name.
@@ -84,8 +98,12 @@ impl BuiltIn {
         if let Some((_, make)) = TOOLS.iter().find(|(known, _)| *known == name) {
             return Some(make(self));
         }
-        if let Some((_, make)) = memory::TOOLS.iter().find(|(known, _)| *known == name) {
+        let remembering = MEMORY.iter().flat_map(|tools| tools.iter());
+        if let Some((_, make)) = remembering.into_iter().find(|(known, _)| *known == name) {
             return Some(make(self.memory.clone()));
+        }
+        if let Some((_, make)) = code::TOOLS.iter().find(|(known, _)| *known == name) {
+            return Some(make(self.code.clone()));
         }
         let (_, make) = ephemeral::TOOLS.iter().find(|(known, _)| *known == name)?;
         Some(make(self.local.clone()))
@@ -95,7 +113,8 @@ impl BuiltIn {
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         let own = TOOLS.iter().map(|(name, _)| *name);
         let local = ephemeral::TOOLS.iter().map(|(name, _)| *name);
-        own.chain(local).chain(memory::TOOLS.iter().map(|(name, _)| *name))
+        let memory = MEMORY.iter().flat_map(|tools| tools.iter()).map(|(name, _)| *name);
+        own.chain(local).chain(memory).chain(code::TOOLS.iter().map(|(name, _)| *name))
     }
 
     /// Every module with what it is for.
@@ -123,6 +142,8 @@ mod tests {
             output_bytes: 1,
             proxy: None,
             folder: PathBuf::new(),
+            ca: None,
+            configuration: Default::default(),
             state_folder: PathBuf::new(),
             store: LazyStore::default(),
             ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },

@@ -4,7 +4,7 @@
 //! written is whole or not there at all.
 
 mod content;
-mod glob;
+pub(super) mod glob;
 mod place;
 mod search;
 mod tree;

@@ -1,7 +1,7 @@
 //! HTTP: one request with its answer as a value, and waiting for a service to be healthy.
 
-mod client;
-mod failure;
+pub(super) mod client;
+pub(super) mod failure;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,9 @@ use self::client::Answer;
 use super::native::{Face, Native, bounded, invalid};
 use super::{CallContext, ToolError};
 
-pub(super) use self::client::{Request, Web};
+pub(super) use self::client::Request;
+pub(in crate::tool) use self::client::Route;
+pub(crate) use self::client::Web;
 
 /// `http_request`.
 pub(super) struct HttpRequest(pub(super) Arc<Web>);

@@ -34,9 +34,11 @@ use self::definition::{Offer, Offers};
 pub(crate) use self::host::Host;
 use self::link::{Link, Listing, Live};
 use self::outcome::Reading;
+use super::configuration::Configuration;
+use super::http::Web;
 use super::native::invalid;
 use super::process::Launcher;
-use super::{CallContext, Progress, Tool, ToolError};
+use super::{CallContext, Tool, ToolError};
 use crate::store::{LazyStore, Pinned};
 
 /// A server that has failed to say what it can do is not asked again for this long.
@@ -47,13 +49,13 @@ const SULK: Duration = Duration::from_secs(10);
 pub(crate) struct Surroundings {
     pub(crate) host: Arc<Host>,
     pub(crate) launcher: Arc<Launcher>,
-    /// Proxy for HTTP.
-    pub(crate) proxy: Option<String>,
+    /// The way out.
+    pub(crate) web: Arc<Web>,
+    /// What modules are configured with.
+    pub(crate) configuration: Arc<Configuration>,
     pub(crate) store: LazyStore,
     /// Folder that servers run in.
     pub(crate) folder: PathBuf,
-    /// What templates of the module read as `config`.
-    pub(crate) config: Value,
 }
 
 /// A module whose tools are a server's.
@@ -108,28 +110,6 @@ pub struct McpEntry {
     pub suggestions: Vec<(String, Effect)>,
     /// Why some of its tools, or all of them, cannot be used.
     pub problems: Vec<String>,
-}
-
-impl Surroundings {
-    /// A client for streamable HTTP.
-    fn http(&self) -> Result<reqwest::Client, ToolError> {
-        // Fails when one is installed already, which is as good.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
-        let wrong = |message: String| ToolError::new(ErrorKind::Permanent, message);
-        let mut builder = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10))
-            // A connection whose last answer was not read to its end stalls the next request.
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("aa/", env!("CARGO_PKG_VERSION")));
-        if let Some(proxy) = &self.proxy {
-            let proxy =
-                reqwest::Proxy::all(proxy).map_err(|_| wrong("the configured proxy is no URL".to_owned()))?;
-            builder = builder.proxy(proxy);
-        }
-        builder.build().map_err(|error| wrong(format!("cannot set up HTTP: {error}")))
-    }
 }
 
 impl McpModule {
@@ -197,7 +177,7 @@ impl McpModule {
     /// It does not say anything.
     pub(crate) fn review(&self) -> Result<Review, ToolError> {
         let module = self.clone();
-        let listing = self.parts.around.host.block(async move { module.ask(&silent()).await })?;
+        let listing = self.parts.around.host.block(async move { module.ask(&outside()).await })?;
         let pinned = self.pinned()?.map(|pinned| pinned.tools).unwrap_or_default();
         Ok(Review { changes: changes(&pinned, &listing), listing: listing.to_vec() })
     }
@@ -224,7 +204,7 @@ impl McpModule {
         }
         let module = self.clone();
         let seen = self.parts.around.host.block(async move {
-            let listing = module.ask(&silent()).await?;
+            let listing = module.ask(&outside()).await?;
             module.pin(listing.to_vec(), false).await
         });
         let why = seen.as_ref().err().map(|error| (Instant::now(), error.message.clone()));
@@ -264,13 +244,17 @@ impl McpModule {
         store.pin(server, listing, over, Utc::now()).await.map_err(|error| unkept(&error))
     }
 
-    async fn connect(&self, progress: &Progress) -> Result<Arc<Live>, ToolError> {
-        self.parts.link.connect(&self.parts.server, &self.parts.around, progress).await
+    /// The connection. What the module is configured with is hidden in all that comes back
+    /// from the call, whether or not it is what starts the server.
+    async fn connect(&self, context: &CallContext) -> Result<Arc<Live>, ToolError> {
+        let Parts { server, around, link, .. } = &*self.parts;
+        let config = around.configuration.of(&server.module, &server.config, context).await?;
+        link.connect(server, around, &Value::Object(config), &context.progress).await
     }
 
     /// What the server says now.
-    async fn ask(&self, progress: &Progress) -> Result<Listing, ToolError> {
-        let live = self.connect(progress).await?;
+    async fn ask(&self, context: &CallContext) -> Result<Listing, ToolError> {
+        let live = self.connect(context).await?;
         live.listing().await
     }
 }
@@ -308,7 +292,7 @@ impl McpModule {
         let server = &self.parts.server;
         let live = tokio::select! {
             biased;
-            live = self.ready(offer, &context.progress) => live?,
+            live = self.ready(offer, context) => live?,
             () = context.cancel.cancelled() => {
                 let message = format!("stopped while the server of `{}` was started", server.module);
                 return Err(ToolError::new(ErrorKind::Cancelled, message));
@@ -331,8 +315,8 @@ impl McpModule {
     }
 
     /// A connection to a server that still says of the tool what was trusted.
-    async fn ready(&self, offer: &Offer, progress: &Progress) -> Result<Arc<Live>, ToolError> {
-        let live = self.connect(progress).await?;
+    async fn ready(&self, offer: &Offer, context: &CallContext) -> Result<Arc<Live>, ToolError> {
+        let live = self.connect(context).await?;
         let listing = live.listing().await?;
         let now = listing.iter().find(|(tool, _)| *tool == offer.remote).map(|(_, definition)| definition);
         if now == Some(&offer.definition) {
@@ -379,8 +363,9 @@ fn key(server: &Server) -> String {
     Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn silent() -> Progress {
-    Arc::new(|_| {})
+/// Where no call is made.
+fn outside() -> CallContext {
+    CallContext::detached("/")
 }
 
 fn unkept(error: &crate::store::StoreError) -> ToolError {

@@ -4,7 +4,8 @@
 //! as the empty mapping. Every change is one transaction of the store, durable before it
 //! is answered, and stamps `last_updated`. A change that a run repeats after a crash is
 //! made once, so all of these tools are idempotent. Reading order: [`key`], [`place`]
-//! (dotted paths), [`text`] (YAML in arguments), then one file per group of tools.
+//! (dotted paths), [`text`] (YAML in arguments), [`shape`] (what documents of known keys look
+//! like), then one file per group of tools.
 
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use self::change::{MemoryAppend, MemoryRemove, MemorySessionLog, MemoryUpdate, MemoryWrite};
-use self::key::Key;
+use self::find::{MemoryQuery, MemorySearch};
+pub(crate) use self::key::Key;
 pub(crate) use self::learn::known_issues;
 use self::learn::{CheckKnownIssues, LearnToolFix, RecordToolFailure};
 use self::read::{MemoryRead, MemoryStats};
@@ -25,13 +27,17 @@ use super::{CallContext, Tool, ToolError};
 use crate::event::Time;
 use crate::store::{Change, Changed, LazyStore, Store, StoreError};
 
-mod change;
+pub(in crate::tool) mod change;
+mod find;
 mod key;
 mod learn;
-mod place;
+pub(in crate::tool) mod place;
 mod read;
-mod text;
+pub(crate) mod shape;
+pub(in crate::tool) mod text;
 
+#[cfg(test)]
+pub(super) mod kit;
 #[cfg(test)]
 mod tests;
 
@@ -46,8 +52,10 @@ pub(super) const TOOLS: &[(&str, Make)] = &[
     (CheckKnownIssues::FACE.name, |memory| tool(CheckKnownIssues(memory))),
     (LearnToolFix::FACE.name, |memory| tool(LearnToolFix(memory))),
     (MemoryAppend::FACE.name, |memory| tool(MemoryAppend(memory))),
+    (MemoryQuery::FACE.name, |memory| tool(MemoryQuery(memory))),
     (MemoryRead::FACE.name, |memory| tool(MemoryRead(memory))),
     (MemoryRemove::FACE.name, |memory| tool(MemoryRemove(memory))),
+    (MemorySearch::FACE.name, |memory| tool(MemorySearch(memory))),
     (MemorySessionLog::FACE.name, |memory| tool(MemorySessionLog(memory))),
     (MemoryStats::FACE.name, |memory| tool(MemoryStats(memory))),
     (MemoryUpdate::FACE.name, |memory| tool(MemoryUpdate(memory))),
@@ -62,7 +70,7 @@ pub(super) struct Memory {
 }
 
 /// What a change makes of a mapping: the answer, and whether it is another mapping now.
-enum Outcome<T> {
+pub(in crate::tool) enum Outcome<T> {
     Changed(T),
     Same(T),
 }
@@ -73,7 +81,7 @@ impl Memory {
     }
 
     /// Looks into the store, where looking may block.
-    async fn look<T: Send + 'static>(
+    pub(in crate::tool) async fn look<T: Send + 'static>(
         &self,
         context: &CallContext,
         look: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
@@ -83,14 +91,18 @@ impl Memory {
     }
 
     /// What is under a key.
-    async fn read(&self, context: &CallContext, key: Key) -> Result<Map<String, Value>, ToolError> {
+    pub(in crate::tool) async fn read(
+        &self,
+        context: &CallContext,
+        key: Key,
+    ) -> Result<Map<String, Value>, ToolError> {
         let found = self.look(context, move |store| store.memory(key.as_str())).await?;
         Ok(found.unwrap_or_default())
     }
 
     /// Changes what is under a key. `call` is the tool with its arguments: within one step
     /// of a run, the same call is made once.
-    async fn change<T: Serialize + DeserializeOwned>(
+    pub(in crate::tool) async fn change<T: Serialize + DeserializeOwned>(
         &self,
         context: &CallContext,
         call: (&str, &(impl Serialize + Sync)),
@@ -98,7 +110,7 @@ impl Memory {
         mut work: impl FnMut(&mut Map<String, Value>, Time) -> Result<Outcome<T>, ToolError> + Send + 'static,
     ) -> Result<T, ToolError> {
         let change = Change { key: key.as_str().to_owned(), at: Utc::now(), id: change_id(context, call)? };
-        let at = change.at;
+        let (at, key) = (change.at, change.key.clone());
         let store = self.look(context, |store| Ok(store.clone())).await?;
         let work = move |before: Option<Map<String, Value>>| -> Result<Changed, ToolError> {
             let mut value = before.unwrap_or_default();
@@ -107,7 +119,7 @@ impl Memory {
                 Outcome::Same(answer) => (answer, false),
             };
             let answer = serde_json::to_value(answer).map_err(|error| no_json(&error))?;
-            let value = if changed { Some(stamped(value, at)?) } else { None };
+            let value = if changed { Some(stamped(&key, value, at)?) } else { None };
             Ok(Changed { value, answer })
         };
         let answer = store.change_memory(change, work).await.map_err(|error| unusable(&error))??;
@@ -116,7 +128,8 @@ impl Memory {
 }
 
 /// The mapping as it is stored.
-fn stamped(mut value: Map<String, Value>, at: Time) -> Result<Map<String, Value>, ToolError> {
+fn stamped(key: &str, mut value: Map<String, Value>, at: Time) -> Result<Map<String, Value>, ToolError> {
+    shape::check(key, &value)?;
     value.insert("last_updated".to_owned(), stamp(at).into());
     let bytes = serde_json::to_vec(&value).map_err(|error| no_json(&error))?.len();
     if bytes > MAX_BYTES {
@@ -128,7 +141,7 @@ fn stamped(mut value: Map<String, Value>, at: Time) -> Result<Map<String, Value>
 }
 
 /// A moment as it is written into memory.
-fn stamp(at: Time) -> String {
+pub(in crate::tool) fn stamp(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
@@ -145,7 +158,7 @@ fn no_json(error: &serde_json::Error) -> ToolError {
     ToolError::new(ErrorKind::Permanent, format!("it cannot be kept as JSON: {error}"))
 }
 
-fn unusable(error: &StoreError) -> ToolError {
+pub(in crate::tool) fn unusable(error: &StoreError) -> ToolError {
     let kind = match error {
         // Whether it was written is not known.
         StoreError::Stopped => ErrorKind::Transient,

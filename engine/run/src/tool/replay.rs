@@ -3,6 +3,8 @@
 //! A replay answers what was recorded and nothing else. What differs is noted by a
 //! [`Witness`], so that a call which fails for that cannot pass for one that was to fail.
 
+mod http;
+
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +13,8 @@ use aa_spec::tool::ErrorKind;
 use aa_spec::tool::module::example::RecordedCommand;
 use serde_json::{Map, Value, json};
 
+pub use self::http::HttpReplay;
+pub(super) use self::http::StandIn;
 use super::ToolError;
 use super::process::{Finished, Invocation};
 

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use aa_spec::source::Source;
+use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::example::Recorded;
 use aa_spec::tool::module::{Example, Module, ModuleTool};
-use aa_spec::tool::{ToolSpec, recipe};
+use aa_spec::tool::recipe::{self, Recipe, Way};
 
 use super::{Entry, Shelf, Toolbox};
-use crate::tool::replay::{CommandReplay, Witness};
+use crate::tool::api::Api;
+use crate::tool::configuration::Configuration;
+use crate::tool::declared::Declared;
+use crate::tool::replay::{CommandReplay, HttpReplay, Witness};
 use crate::tool::{Tool, command};
 
 /// A tool of a module with its examples.
@@ -68,15 +72,22 @@ impl Shelf {
         recorded: &Recorded,
         witness: &Witness,
     ) -> Option<Arc<dyn Tool>> {
-        let recipe = recipe::compile(module, tool, &of.source).ok()?;
-        match recorded {
-            Recorded::Command(recorded) => {
+        let Recipe { way, common } = recipe::compile(module, tool, &of.source).ok()?;
+        let configuration = Arc::new(Configuration::recorded());
+        let declared = Declared { spec: of.spec.clone(), common, configuration };
+        match (way, recorded) {
+            (Way::Run(run), Recorded::Command(recorded)) => {
                 let replay = CommandReplay { recorded: recorded.clone(), witness: witness.clone() };
                 let launcher = Arc::new(self.launcher.replaying(replay));
-                Some(Arc::new(command::Command { spec: of.spec.clone(), recipe, launcher }))
+                Some(Arc::new(command::Command { declared, run: *run, launcher }))
             }
-            // The check refuses it for tools that run a command.
-            Recorded::Http(_) => None,
+            (Way::Http(http), Recorded::Http(recorded)) => {
+                let replay = HttpReplay { recorded: recorded.clone(), witness: witness.clone() };
+                let services = Arc::new(self.services.replaying(replay));
+                Some(Arc::new(Api { declared, http: *http, services }))
+            }
+            // The check refuses it.
+            _ => None,
         }
     }
 }

@@ -8,22 +8,27 @@ use aa_spec::diagnostic::Diagnostic;
 use aa_spec::name::{self, fold};
 use aa_spec::source::Span;
 use aa_spec::tool::recipe;
-use serde_json::Value;
 
 use super::{Entry, Shelf, Toolbox, ToolboxOptions};
 use crate::tool::Tool;
+use crate::tool::Web;
+use crate::tool::configuration::Configuration;
 use crate::tool::mcp::{Host, McpEntry, McpModule, Surroundings};
 use crate::tool::process::Launcher;
 
 /// What servers need of where they run.
-pub(super) fn surroundings(launcher: Arc<Launcher>, options: &ToolboxOptions) -> Surroundings {
+pub(super) fn surroundings(
+    launcher: Arc<Launcher>,
+    options: &ToolboxOptions,
+    (web, configuration): (Arc<Web>, Arc<Configuration>),
+) -> Surroundings {
     Surroundings {
         host: Arc::new(Host::default()),
         launcher,
-        proxy: options.proxy.clone(),
+        web,
+        configuration,
         store: options.store.clone(),
         folder: options.folder.clone(),
-        config: Value::Null,
     }
 }
 

@@ -12,6 +12,8 @@ fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
         output_bytes: 1000,
         proxy: None,
         folder: PathBuf::new(),
+        ca: None,
+        configuration: Default::default(),
         state_folder: PathBuf::new(),
         store: LazyStore::default(),
         ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },

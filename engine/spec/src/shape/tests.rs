@@ -59,7 +59,7 @@ fn every_misfit_is_reported_at_once() {
     12:13 unknown-key «minimm» unknown key `minimm` in `items` [did you mean `minimum`?]
     13:43 wrong-type «yes» `required` must be `true` or `false` or a list, not text [write `true`, without quotes]
     16:11 wrong-type «[x]» `tool` must be text, not a list []
-    17:15 bad-value «contine» `on_error` cannot be `contine` [did you mean `continue`? it is one of `fail`, `continue`, `auto_heal`]
+    17:15 bad-value «contine» `on_error` cannot be `contine` [did you mean `continue`? it is one of `fail`, `continue`, `auto_heal`, `auto_heal_or_continue`]
     18:18 bad-value «0» `concurrency` must be at least 1 []
     19:13 unknown-key «atempts» unknown key `atempts` in `retry` [did you mean `attempts`?]
     19:34 bad-value «exponental» `backoff` cannot be `exponental` [did you mean `exponential`? it is one of `constant`, `linear`, `exponential`]

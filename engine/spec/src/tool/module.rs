@@ -1,4 +1,4 @@
-//! A tool module as its author wrote it: tools over command lines, in one YAML file.
+//! A tool module as its author wrote it: tools over command lines or an HTTP API, in one YAML file.
 //!
 //! ```yaml
 //! module: git
@@ -13,11 +13,32 @@
 //!     result: {lines: {split: "\t", fields: [sha, subject]}}
 //! ```
 //!
+//! ```yaml
+//! module: forge
+//! description: Merge requests of the code forge
+//! config:
+//!   url: {description: Where the forge is, env: FORGE_URL, default: "https://forge.example.org"}
+//!   token: {env: FORGE_TOKEN, secret: true}
+//! http: {base: "{{ config.url }}", auth: {bearer: "{{ config.token }}"}}
+//! tools:
+//!   - name: forge_mr_list
+//!     description: Merge requests of a project, newest first
+//!     effect: read
+//!     input: {project: {type: string}, state: {type: string, optional: true}}
+//!     http:
+//!       path: "/api/v4/projects/{project}/merge_requests"
+//!       query: {state: "{{ state }}", per_page: 100}
+//!       paginate: {link: true}
+//!     value: {each: result, as: mr, value: {id: "{{ mr.iid }}", title: "{{ mr.title }}"}}
+//! ```
+//!
 //! An argument of a tool is optional when it has a `default` or says `optional: true`;
 //! every other argument is required. Nothing here is compiled: [`Module::specs`] is cheap,
 //! and [`super::recipe`] compiles one tool when it is needed.
 
+mod config;
 pub mod example;
+mod http;
 mod mcp;
 mod parameter;
 mod result;
@@ -28,7 +49,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::config::Setting;
 pub use self::example::{Example, Recorded};
+pub use self::http::{
+    Auth, AuthForm, Basic, Breaker, Cursor, Failure, Fields, Limits, Method, Named, Offset, Page, Paginate,
+    Request, Service,
+};
 pub use self::mcp::{Mcp, McpText, McpTool};
 pub use self::parameter::{Parameter, Parameters};
 pub use self::result::{FieldType, Lines, Pick, ResultForm};
@@ -38,7 +64,7 @@ use crate::heal::HealRule;
 use crate::source::Source;
 use crate::yaml::{Node, Spanned};
 
-/// A tool module: commands of this machine as tools.
+/// A tool module: commands of this machine or an HTTP API as tools.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "aa tool module")]
@@ -50,7 +76,13 @@ pub struct Module {
     /// What must be there for its tools to work.
     #[serde(default)]
     pub requires: Requires,
-    /// Environment variables to set for every tool; templates over `idempotency_key` allowed.
+    /// What whoever uses it configures; templates read it as `config.NAME`.
+    #[serde(default)]
+    pub config: BTreeMap<String, Setting>,
+    /// The HTTP API that its tools speak to.
+    #[serde(default)]
+    pub http: Option<Service>,
+    /// Environment variables to set for every tool; templates over `idempotency_key` and `config` allowed.
     #[serde(default)]
     pub env: BTreeMap<String, Node>,
     /// Environment variables to pass on to every tool.
@@ -86,7 +118,7 @@ pub struct Requires {
     pub env: Vec<Spanned<String>>,
 }
 
-/// One tool: a command with typed arguments and a typed result.
+/// One tool: a command (`run`) or a request (`http`) with typed arguments and a typed result.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Tool")]
@@ -113,7 +145,11 @@ pub struct ModuleTool {
     /// when it is null, and stands for several arguments when it is a list. An argument that begins
     /// with a value cannot become an option: unless `--` or `--end-of-options` stands before it, a
     /// value that begins with `-` is an error.
+    #[serde(default)]
     pub run: Vec<Argument>,
+    /// The request, in place of a command.
+    #[serde(default)]
+    pub http: Option<Request>,
     /// Text for the command's standard input; templates allowed.
     #[serde(default)]
     pub stdin: Option<Node>,
@@ -130,12 +166,14 @@ pub struct ModuleTool {
     #[serde(default, deserialize_with = "crate::duration::written")]
     #[schemars(with = "Option<crate::duration::Written>")]
     pub timeout: Option<Spanned<String>>,
-    /// How its output becomes a value (default `text`).
+    /// How its output becomes a value. Default: `text` for a command; for a request the parsed JSON if
+    /// it is JSON, else text, and with `paginate` the list of all items.
     #[serde(default)]
-    pub result: ResultForm,
-    /// Makes the value of the tool, when it is not `result:` as it is: a value with templates over
-    /// the arguments, `result`, `exit_code`, `stdout` and `stderr`. A mapping
-    /// `{each: EXPRESSION, as: NAME, if: EXPRESSION, value: …}` makes a list of a list.
+    pub result: Option<ResultForm>,
+    /// Makes the value of the tool, when it is not `result` as it is: a value with templates over
+    /// the arguments, `result` and, of a command, `exit_code`, `stdout` and `stderr`, of a request,
+    /// `body`, `status` and `headers`. A mapping `{each: EXPRESSION, as: NAME, if: EXPRESSION, value: …}`
+    /// makes a list of a list.
     #[serde(default)]
     pub value: Option<Node>,
     /// Which exit codes are a success, and what the others mean.
@@ -144,7 +182,7 @@ pub struct ModuleTool {
     /// Tells errors apart by what the command printed; the first match decides.
     #[serde(default)]
     pub errors: Vec<ErrorRule>,
-    /// Where the command takes the key that makes a repeated call harmless.
+    /// Where the tool takes the key that makes a repeated call harmless.
     #[serde(default)]
     pub idempotency_key: Option<KeyPlace>,
     /// How to find out, after a crash, whether a call took place.
@@ -212,14 +250,16 @@ pub struct ErrorRule {
     pub hint: Option<String>,
 }
 
-/// Where a command takes the idempotency key.
+/// Where a tool takes the idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyPlace {
     /// In this argument of the tool, unless the caller gave one.
     Arg(Spanned<String>),
-    /// In this environment variable.
+    /// In this environment variable of the command.
     Env(Spanned<String>),
+    /// In this header of the request.
+    Header(Spanned<String>),
 }
 
 impl Default for Exit {

@@ -2,16 +2,24 @@
 
 mod doubt;
 mod example;
+mod http;
 pub mod mcp;
+mod reading;
+mod run;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use regex::Regex;
 use serde_json::Value;
 
 pub use self::doubt::doubts;
+pub use self::http::{
+    Auth, Body, Breaker, Failure, Http, Limits, Next, Pages, PathPart, Piece, Service, Target,
+};
+pub use self::reading::Reading;
+pub use self::run::{Part, Run};
 use super::ErrorKind;
-use super::module::{self, Argument, FieldType, KeyPlace, Lines, Module, ModuleTool, Pick, ResultForm};
+use super::module::{self, KeyPlace, Module, ModuleTool, Setting};
 use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::{Source, Span};
@@ -23,95 +31,56 @@ use crate::yaml::{Node, Spanned};
 /// `idempotency_key` is the same for every attempt at one step, and for no other.
 pub const CONTEXT: [&str; 1] = ["idempotency_key"];
 
-/// What `value` may read besides: what `result` gave, and how the command ended.
+/// What `value` of a command may read besides: what `result` gave, and how the command ended.
 pub const ENDING: [&str; 4] = ["result", "exit_code", "stdout", "stderr"];
+
+/// What `value` of a request may read besides: what `result` gave, and what was answered.
+pub const ANSWER: [&str; 4] = ["result", "body", "status", "headers"];
+
+/// The name under which templates read the module's configuration.
+const CONFIG: &str = "config";
 
 pub(super) const PYTHON: &str = "this is Python, which does not run in tools";
 
-/// How a tool is carried out.
+/// A tool, ready to be called.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// The command and its arguments.
-    pub run: Vec<Part>,
-    /// Text for its standard input.
-    pub stdin: Option<Template>,
-    /// Folder to run in.
-    pub cwd: Option<Template>,
-    /// Environment variables to set.
-    pub env: Vec<(String, Template)>,
-    /// Environment variables to pass on.
-    pub env_pass: Vec<String>,
-    /// Time it may take, in milliseconds.
+    /// How it is carried out.
+    pub way: Way,
+    /// What is the same for all ways.
+    pub common: Common,
+}
+
+/// How a tool is carried out.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// By a command of this machine.
+    Run(Box<Run>),
+    /// By a request to an HTTP API.
+    Http(Box<Http>),
+}
+
+/// What a tool has however it is carried out.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Values of the module's configuration that it reads, by name.
+    pub config: Vec<(String, Setting)>,
+    /// Time it may take (a command), or one attempt at it (a request), in milliseconds.
     pub timeout_ms: Option<u64>,
-    /// How its output becomes a value.
-    pub result: Reading,
-    /// Makes the tool's value of it, over the arguments, [`CONTEXT`] and [`ENDING`].
+    /// How its output becomes a value, when the tool says so.
+    pub result: Option<Reading>,
+    /// Makes the tool's value of it, over the arguments, [`CONTEXT`] and how it ended.
     pub value: Option<Template>,
-    /// Exit codes that are a success.
-    pub ok: BTreeSet<i32>,
-    /// Error kinds of other exit codes.
-    pub kinds: BTreeMap<i32, ErrorKind>,
-    /// Tells errors apart by what the command printed; the first match decides.
+    /// Tells errors apart by what the other side said; the first match decides.
     pub errors: Vec<Rule>,
     /// Where it takes the idempotency key.
     pub idempotency_key: Option<KeyPlace>,
 }
 
-/// One or more arguments of a command. A template that is one whole `{{ expression }}` is
-/// left out when it is null, and stands for several arguments when it is a list.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// There only when this is true.
-    pub condition: Option<Expression>,
-    /// The arguments.
-    pub values: Vec<Template>,
-    /// The arguments when it is not.
-    pub otherwise: Vec<Template>,
-    /// Whether values may be options.
-    pub options: bool,
-}
-
-/// How the output of a command becomes a value.
-#[derive(Clone, Debug)]
-pub enum Reading {
-    /// The text, without the line ends after it.
-    Text,
-    /// One JSON value.
-    Json,
-    /// One JSON value per line, as a list.
-    JsonLines,
-    /// One YAML document.
-    Yaml,
-    /// One item per line; empty lines are left out.
-    Lines {
-        /// What ends a line; `None` for a line break.
-        end: Option<String>,
-        /// What stands between fields; `None` for any white space.
-        split: Option<String>,
-        /// Names of the fields; none: the line itself is the item.
-        fields: Vec<String>,
-        /// Only lines that it matches, as what it captures.
-        pattern: Option<Regex>,
-        /// Types of the fields that are no text.
-        types: BTreeMap<String, FieldType>,
-    },
-    /// What a regular expression finds.
-    Regex {
-        /// The expression, with `^` and `$` at the ends of lines.
-        pattern: Regex,
-        /// A list of all matches, not the first or null.
-        all: bool,
-        /// Types of the named groups that are no text.
-        types: BTreeMap<String, FieldType>,
-    },
-    /// Several readings of the same output, by name.
-    Object(Vec<(String, Reading)>),
-}
-
 /// Tells one error apart.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Found in what the command printed.
+    /// Found in what the command printed or the service answered.
     pub pattern: Regex,
     /// What kind of error that is.
     pub kind: ErrorKind,
@@ -138,6 +107,8 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
         diagnostics.extend(super::listener::compile(module, source).err().unwrap_or_default());
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    // What is said once of the module is compiled with every tool.
+    diagnostics.dedup();
     (module, diagnostics)
 }
 
@@ -146,7 +117,7 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn compile(module: &Module, tool: &ModuleTool, source: &Source) -> Result<Recipe, Vec<Diagnostic>> {
-    let mut compiler = Compiler { module, tool, source, diagnostics: Vec::new() };
+    let mut compiler = Compiler { module, tool, source, config: BTreeSet::new(), diagnostics: Vec::new() };
     let recipe = compiler.recipe();
     if compiler.diagnostics.is_empty() { Ok(recipe) } else { Err(compiler.diagnostics) }
 }
@@ -216,89 +187,74 @@ struct Compiler<'a> {
     module: &'a Module,
     tool: &'a ModuleTool,
     source: &'a Source,
+    /// Values of the configuration that were read so far.
+    config: BTreeSet<String>,
     diagnostics: Vec<Diagnostic>,
+}
+
+/// Which names a template or expression may read besides [`CONTEXT`] and the configuration.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    /// The arguments of the tool, or none of them: then it belongs to the whole module.
+    args: bool,
+    more: &'a [&'a str],
+}
+
+impl Known<'static> {
+    const MODULE: Self = Self { args: false, more: &[] };
+    const TOOL: Self = Self { args: true, more: &[] };
+}
+
+impl<'a> Known<'a> {
+    const fn and(more: &'a [&'a str]) -> Self {
+        Self { args: true, more }
+    }
 }
 
 impl Compiler<'_> {
     fn recipe(&mut self) -> Recipe {
-        let (module, tool) = (self.module, self.tool);
-        if tool.run.is_empty() {
-            self.error(
-                "missing-key",
-                tool.name.span,
-                format!("`run` of `{}` names no command", tool.name.value),
-            );
-        }
         self.check_parameters();
         self.check_key_place();
-        Recipe {
-            run: tool.run.iter().map(|argument| self.part(argument)).collect(),
-            stdin: tool.stdin.as_ref().and_then(|node| self.template(node)),
-            cwd: tool.cwd.as_ref().and_then(|text| self.text(text)),
-            env: self.env(),
-            env_pass: module.env_pass.iter().chain(&tool.env_pass).map(|name| name.value.clone()).collect(),
-            timeout_ms: tool.timeout.as_ref().and_then(|text| self.duration(text)),
-            result: self.reading(&tool.result),
-            value: tool.value.as_ref().and_then(|node| self.ending(node)),
-            ok: tool.exit.ok.iter().copied().collect(),
-            kinds: tool.exit.kinds.clone(),
-            errors: tool.errors.iter().chain(&module.errors).filter_map(|rule| self.rule(rule)).collect(),
-            idempotency_key: tool.idempotency_key.clone(),
-        }
+        let way = match &self.tool.http {
+            Some(request) => Way::Http(Box::new(self.http(request))),
+            None => Way::Run(Box::new(self.run())),
+        };
+        let common = self.common();
+        Recipe { way, common }
     }
 
-    fn env(&mut self) -> Vec<(String, Template)> {
+    fn common(&mut self) -> Common {
         let (module, tool) = (self.module, self.tool);
-        let mut env = Vec::new();
-        for (name, node) in &module.env {
-            env.extend(self.module_template(node).map(|value| (name.clone(), value)));
-        }
-        for (name, node) in &tool.env {
-            env.extend(self.template(node).map(|value| (name.clone(), value)));
-        }
-        env
+        let ending = if tool.http.is_some() { ANSWER } else { ENDING };
+        let errors = tool.errors.iter().chain(&module.errors).filter_map(|rule| self.rule(rule)).collect();
+        let service = module.http.as_ref().filter(|_| tool.http.is_some());
+        let timeout = tool.timeout.as_ref().or_else(|| service.and_then(|http| http.timeout.as_ref()));
+        let timeout_ms = timeout.and_then(|text| self.duration(text));
+        let result = tool.result.as_ref().map(|form| self.reading(form));
+        let value = tool.value.as_ref().and_then(|node| self.ending(node, Known::and(&ending)));
+        // Last, because what is compiled before says what is read.
+        let used = |(name, _): &(&String, &Setting)| self.config.contains(*name);
+        let config = module.config.iter().filter(used).map(|(name, setting)| (name.clone(), setting.clone()));
+        let config = config.collect();
+        Common { config, timeout_ms, result, value, errors, idempotency_key: tool.idempotency_key.clone() }
     }
 
-    fn part(&mut self, argument: &Argument) -> Part {
-        let part = |values| Part { condition: None, values, otherwise: Vec::new(), options: false };
-        match argument {
-            Argument::Always(text) => part(self.text(text).into_iter().collect()),
-            Argument::Options(options) => {
-                Part { options: true, ..part(self.text(&options.options).into_iter().collect()) }
-            }
-            Argument::When(when) => Part {
-                condition: self.expression(&when.r#if),
-                otherwise: when.r#else.iter().filter_map(|text| self.text(text)).collect(),
-                ..part(when.then.iter().filter_map(|text| self.text(text)).collect())
-            },
-        }
+    fn text(&mut self, text: &Spanned<String>, known: Known<'_>) -> Option<Template> {
+        self.parse(&Value::String(text.value.clone()), text.span, known)
     }
 
-    fn text(&mut self, text: &Spanned<String>) -> Option<Template> {
-        self.parse(&Value::String(text.value.clone()), text.span, &[])
+    fn template(&mut self, node: &Node, known: Known<'_>) -> Option<Template> {
+        self.parse(&node.to_json(), node.span, known)
     }
 
-    fn template(&mut self, node: &Node) -> Option<Template> {
-        self.parse(&node.to_json(), node.span, &[])
-    }
-
-    /// A template that reads how the command ended, and may make lists of lists.
-    fn ending(&mut self, node: &Node) -> Option<Template> {
+    /// A template that reads how it ended, and may make lists of lists.
+    fn ending(&mut self, node: &Node, known: Known<'_>) -> Option<Template> {
         let json = node.to_json();
-        self.parsed(Template::parse_lists(&json), &json, node.span, &ENDING)
+        self.parsed(Template::parse_lists(&json), &json, node.span, known)
     }
 
-    /// A template of the whole module, which knows no arguments.
-    fn module_template(&mut self, node: &Node) -> Option<Template> {
-        let template = self.parse(&node.to_json(), node.span, &[])?;
-        for path in template.references().iter().filter(|path| !CONTEXT.contains(&path.as_str())) {
-            self.error("unknown-reference", node.span, format!("`{path}` is not known to the whole module"));
-        }
-        Some(template)
-    }
-
-    fn parse(&mut self, json: &Value, span: Span, more: &[&str]) -> Option<Template> {
-        self.parsed(Template::parse(json), json, span, more)
+    fn parse(&mut self, json: &Value, span: Span, known: Known<'_>) -> Option<Template> {
+        self.parsed(Template::parse(json), json, span, known)
     }
 
     fn parsed(
@@ -306,7 +262,7 @@ impl Compiler<'_> {
         template: Result<Template, SyntaxError>,
         json: &Value,
         span: Span,
-        more: &[&str],
+        known: Known<'_>,
     ) -> Option<Template> {
         match template {
             Ok(template) if template.has_python() => {
@@ -314,7 +270,7 @@ impl Compiler<'_> {
                 None
             }
             Ok(template) => {
-                self.check_references(&template.references(), span, more);
+                self.check_references(&template.references(), span, known);
                 Some(template)
             }
             Err(error) => {
@@ -324,7 +280,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn expression(&mut self, text: &Spanned<String>) -> Option<Expression> {
+    fn expression(&mut self, text: &Spanned<String>, known: Known<'_>) -> Option<Expression> {
         if literal_template(&text.value).is_some() {
             self.error("templated-condition", text.span, IN_QUOTES);
             return None;
@@ -335,7 +291,7 @@ impl Compiler<'_> {
                 None
             }
             Ok(expression) => {
-                self.check_references(&expression.references(), text.span, &[]);
+                self.check_references(&expression.references(), text.span, known);
                 Some(expression)
             }
             Err(error) => {
@@ -354,18 +310,41 @@ impl Compiler<'_> {
             .push(Diagnostic::error(code, self.source, at, error.message.clone()).hint(&error.hint));
     }
 
-    /// Templates of a tool read its arguments, [`CONTEXT`] and `more`, nothing else.
-    fn check_references(&mut self, paths: &BTreeSet<String>, span: Span, more: &[&str]) {
+    /// Templates read what is known where they stand, nothing else.
+    fn check_references(&mut self, paths: &BTreeSet<String>, span: Span, known: Known<'_>) {
         for path in paths {
             let name = path.split(['.', '[']).next().unwrap_or(path);
-            if self.tool.input.get(name).is_none() && !CONTEXT.contains(&name) && !more.contains(&name) {
+            let is_argument = known.args && self.tool.input.get(name).is_some();
+            if is_argument || CONTEXT.contains(&name) || known.more.contains(&name) {
+                continue;
+            }
+            if name == CONFIG && !self.module.config.is_empty() {
+                self.check_setting(path, span);
+            } else if known.args {
                 let message = format!("`{name}` is no argument of `{}`", self.tool.name.value);
                 let problem = Diagnostic::error("unknown-reference", self.source, span, message);
-                self.diagnostics.push(
-                    problem.suggest(name, self.tool.input.names().chain(CONTEXT).chain(more.iter().copied())),
-                );
+                let names = self.tool.input.names().chain(CONTEXT).chain(known.more.iter().copied());
+                self.diagnostics.push(problem.suggest(name, names));
+            } else {
+                let message = format!("`{path}` is not known to the whole module");
+                self.error("unknown-reference", span, message);
             }
         }
+    }
+
+    /// `config.NAME` reads one declared value, which is remembered.
+    fn check_setting(&mut self, path: &str, span: Span) {
+        let name = path.split('.').nth(1).unwrap_or_default();
+        if self.module.config.contains_key(name) {
+            self.config.insert(name.to_owned());
+            return;
+        }
+        let message = match name {
+            "" => "`config` is read value by value: `config.NAME`".to_owned(),
+            name => format!("`{name}` is not among the `config` of the module"),
+        };
+        let problem = Diagnostic::error("unknown-reference", self.source, span, message);
+        self.diagnostics.push(problem.suggest(name, self.module.config.keys().map(String::as_str)));
     }
 
     /// Names and other names of arguments can be names, and none means two arguments.
@@ -383,6 +362,15 @@ impl Compiler<'_> {
                         .hint("a name and an alias stand for one argument each"),
                 );
             }
+        }
+        self.check_config_is_free();
+    }
+
+    fn check_config_is_free(&mut self) {
+        let taken = self.tool.input.0.iter().find(|(name, _)| name.value == CONFIG);
+        if let Some((name, _)) = taken.filter(|_| !self.module.config.is_empty()) {
+            let message = "`config` is what templates of this module call its configuration";
+            self.error("reserved-name", name.span, message);
         }
     }
 
@@ -403,59 +391,6 @@ impl Compiler<'_> {
                 self.error("bad-duration", text.span, message);
                 None
             }
-        }
-    }
-
-    fn reading(&mut self, form: &ResultForm) -> Reading {
-        match form {
-            ResultForm::Text => Reading::Text,
-            ResultForm::Json => Reading::Json,
-            ResultForm::JsonLines => Reading::JsonLines,
-            ResultForm::Yaml => Reading::Yaml,
-            ResultForm::Lines(lines) => self.lines(lines),
-            ResultForm::Regex(pick) => self.pick(pick),
-            ResultForm::Object(forms) => {
-                let readings = forms.iter().map(|(name, form)| (name.value.clone(), self.reading(form)));
-                Reading::Object(readings.collect())
-            }
-        }
-    }
-
-    fn lines(&mut self, lines: &Lines) -> Reading {
-        let pattern = lines.r#match.as_ref().and_then(|pattern| self.pattern(pattern));
-        let names: Vec<String> = match &pattern {
-            Some(pattern) => pattern.capture_names().flatten().map(str::to_owned).collect(),
-            None => lines.fields.iter().map(|field| field.value.clone()).collect(),
-        };
-        if let Some(text) = &lines.r#match
-            && (lines.split.is_some() || !lines.fields.is_empty())
-        {
-            self.error("bad-value", text.span, "`match` stands in place of `split` and `fields`");
-        }
-        self.check_types(&lines.types, &names);
-        let own = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
-        let fields = if pattern.is_some() { Vec::new() } else { names };
-        Reading::Lines {
-            end: own(&lines.end),
-            split: own(&lines.split),
-            fields,
-            pattern,
-            types: lines.types.clone(),
-        }
-    }
-
-    fn pick(&mut self, pick: &Pick) -> Reading {
-        let Some(pattern) = self.pattern(&pick.pattern) else { return Reading::Text };
-        let names: Vec<String> = pattern.capture_names().flatten().map(str::to_owned).collect();
-        self.check_types(&pick.types, &names);
-        Reading::Regex { pattern, all: pick.all, types: pick.types.clone() }
-    }
-
-    fn check_types(&mut self, types: &BTreeMap<String, FieldType>, names: &[String]) {
-        for name in types.keys().filter(|name| !names.contains(name)) {
-            let message = format!("`types` names `{name}`, which is no field of the result");
-            let problem = Diagnostic::error("unknown-reference", self.source, self.tool.name.span, message);
-            self.diagnostics.push(problem.suggest(name, names.iter().map(String::as_str)));
         }
     }
 
@@ -480,87 +415,4 @@ impl Compiler<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GIT: &str = r#"
-module: git
-description: Local git repositories
-requires: {commands: [git]}
-tools:
-  - name: git_log
-    description: Commits of a repository, newest first
-    effect: read
-    input:
-      repo: {type: string, default: "."}
-      limit: {type: integer, default: 10, minimum: 1}
-      author: {type: string, optional: true}
-      all: {type: boolean}
-    run:
-      - git
-      - -C
-      - "{{ repo }}"
-      - log
-      - "--max-count={{ limit }}"
-      - 3
-      - {if: all, then: [--all]}
-    env: {GIT_PAGER: cat}
-    result: {lines: {split: "\t", fields: [sha, subject]}}
-    exit: {ok: [0, 1], kinds: {128: not_found}}
-    errors: [{match: "not a git repository", kind: not_found, hint: "give `repo`"}]
-    timeout: 30
-    examples: [{args: {all: true, limit: 3}}]
-aliases: {log: git_log}
-"#;
-
-    #[test]
-    fn a_module_becomes_specs_and_recipes() {
-        let source = Source::new("tools/git.yaml", GIT);
-        let (module, diagnostics) = check(&source);
-        assert_eq!(diagnostics, []);
-        let module = module.unwrap();
-        let spec = &module.specs(&source)[0];
-        assert_eq!(spec.source, "tools/git.yaml:6");
-        assert_eq!(spec.input["required"], serde_json::json!(["all"]));
-        assert_eq!(spec.input["properties"]["author"], serde_json::json!({"type": "string"}));
-        assert!(spec.idempotent);
-        let recipe = compile(&module, module.tool("log").unwrap(), &source).unwrap();
-        assert_eq!(recipe.run.len(), 7);
-        assert_eq!(recipe.timeout_ms, Some(30_000));
-        assert_eq!(recipe.kinds[&128], ErrorKind::NotFound);
-        assert!(matches!(recipe.result, Reading::Lines { fields, .. } if fields == ["sha", "subject"]));
-    }
-
-    #[test]
-    fn what_does_not_fit_together_is_found() {
-        let text = r#"
-module: x
-description: A module
-env: {A: "{{ repo }}"}
-tools:
-  - name: x_y
-    description: A tool
-    effect: read
-    input: {repo: {type: string}}
-    run: [x, {if: repo, then: ["{{ rep }}"], else: [y]}, {options: "{{ repo }}"}]
-    result:
-      object:
-        one: {lines: {match: '(?P<size>\d+)', fields: [size], types: {size: integer, sise: integer}}}
-        two: {regex: {pattern: "(?P<n>.)", types: {m: flag}}}
-    value: {a: "{{ result.one }}", b: "{{ exit_code }}", c: "{{ resolt }}"}
-"#;
-        let source = Source::new("x.yaml", text);
-        let (module, problems) = check(&source);
-        assert!(module.is_some());
-        let messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
-        let expected = [
-            "`repo` is not known to the whole module",
-            "`types` names `sise`, which is no field of the result",
-            "`types` names `m`, which is no field of the result",
-            "`rep` is no argument of `x_y`",
-            "`match` stands in place of `split` and `fields`",
-            "`resolt` is no argument of `x_y`",
-        ];
-        assert_eq!(messages, expected);
-    }
-}
+mod tests;

@@ -29,6 +29,9 @@ fn headline(body: &Body) -> Option<(Mark, String)> {
             let until = until.as_ref().map(|until| format!(", until {}", clock(until)));
             (Mark::Running, format!("attempt {attempt}: {what}{}", until.unwrap_or_default()))
         }
+        Body::StepProgress { message, mistake: Some(_), .. } => {
+            (Mark::Question, format!("warning: {}", words::harmless(message)))
+        }
         Body::StepProgress { message, .. } => (Mark::Running, words::harmless(message)),
         Body::StepRetrying { attempt, until, .. } => {
             (Mark::Again, format!("attempt {attempt} failed; next one at {}", clock(until)))

@@ -48,6 +48,8 @@ fn tools(folder: &std::path::Path) -> Tools {
         output_bytes: 1000,
         proxy: None,
         folder: folder.to_owned(),
+        ca: None,
+        configuration: Default::default(),
         state_folder: folder.to_owned(),
         store: LazyStore::new(folder, StoreOptions { durability: Durability::Full, inline_limit: 1000 }),
         logins: crate::tool::Logins::default(),

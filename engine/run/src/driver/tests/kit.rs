@@ -223,6 +223,7 @@ impl Stage {
             },
             watchers,
             park: self.park,
+            watch: None,
         };
         Running { notices, outcome: tokio::spawn(drive(run)) }
     }

@@ -61,7 +61,7 @@ async fn the_question_of_a_call_is_an_event_and_so_is_its_answer() {
 
 #[tokio::test]
 async fn a_call_may_ask_again_and_items_ask_for_themselves() {
-    let steps = json!([{"name": "a", "tool": "twice", "foreach": {"items": [1, 2], "var": "item", "concurrency": 2}}]);
+    let steps = json!([{"name": "a", "tool": "twice", "foreach": {"items": [1, 2], "concurrency": 2}}]);
     let stage = Stage::new(&steps).tool("twice", |context, _| async move {
         let ask = |message: &str| {
             context.person.ask(Question {

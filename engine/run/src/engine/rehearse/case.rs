@@ -103,6 +103,7 @@ impl Case {
             means,
             watchers,
             park: Park::Release,
+            watch: None,
         });
         let outcome = match tokio::time::timeout(PATIENCE, outcome).await {
             Ok(outcome) => outcome.map_err(|error| error.to_string()),

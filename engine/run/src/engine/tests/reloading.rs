@@ -9,7 +9,7 @@ fn module(name: &str, tool: &str, says: &str) -> String {
 }
 
 async fn say(engine: &Engine, tool: &str) -> Result<Value, StepError> {
-    engine.call_tool(tool, Map::new(), Arc::new(|_| {}), Arc::new(crate::tool::Nobody)).await
+    engine.call_tool(tool, Map::new(), Arc::new(|_| {})).await
 }
 
 #[tokio::test]

@@ -52,7 +52,6 @@ async fn a_run_remembers_and_another_process_knows() {
     assert_eq!(issues(&other, "B-2", true).await.1, issue, "a dry run remembers nothing");
     assert_eq!(issues(&other, "B-2", false).await.1.as_array().unwrap().len(), 2);
     let Value::Object(args) = json!({"key": "state/current_work"}) else { panic!() };
-    let read =
-        engine.call_tool("memory-read", args, Arc::new(|_| {}), Arc::new(crate::tool::Nobody)).await.unwrap();
+    let read = engine.call_tool("memory-read", args, Arc::new(|_| {})).await.unwrap();
     assert_eq!(read["active_issues"].as_array().unwrap().len(), 2);
 }

@@ -4,7 +4,7 @@ use aa_spec::template::{Missing, Scope, Template};
 use aa_spec::tool::recipe::Part;
 use serde_json::Value;
 
-use super::render as render_template;
+use super::super::declared::render as render_template;
 use crate::tool::ToolError;
 use crate::tool::native::invalid;
 

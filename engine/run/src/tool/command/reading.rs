@@ -14,7 +14,7 @@ type Types = BTreeMap<String, FieldType>;
 ///
 /// # Errors
 /// What does not fit, in words.
-pub(super) fn read(reading: &Reading, text: &str) -> Result<Value, String> {
+pub(in crate::tool) fn read(reading: &Reading, text: &str) -> Result<Value, String> {
     match reading {
         Reading::Text => Ok(text.trim_end_matches(['\n', '\r']).into()),
         Reading::Json => json(text),
@@ -152,7 +152,7 @@ mod tests {
         let (module, problems) = aa_spec::tool::recipe::check(&source);
         assert_eq!(problems, [], "{yaml}");
         let module = module.unwrap();
-        aa_spec::tool::recipe::compile(&module, &module.tools[0], &source).unwrap().result
+        aa_spec::tool::recipe::compile(&module, &module.tools[0], &source).unwrap().common.result.unwrap()
     }
 
     #[test]

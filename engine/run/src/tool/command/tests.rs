@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use aa_spec::source::Source;
-use aa_spec::tool::recipe;
+use aa_spec::tool::recipe::{self, Recipe, Way};
+use serde_json::json;
 
 use super::*;
 use crate::tool::process::Environment;
@@ -18,10 +19,14 @@ fn tool(keys: &str) -> Command {
     let (module, problems) = recipe::check(&source);
     assert_eq!(problems, [], "{}", source.text);
     let module = module.unwrap();
-    let recipe = recipe::compile(&module, &module.tools[0], &source).unwrap();
+    let Recipe { way: Way::Run(run), common } = recipe::compile(&module, &module.tools[0], &source).unwrap()
+    else {
+        panic!("it is a command")
+    };
     let spec = Arc::new(module.tools[0].spec(&module, &source));
+    let declared = Declared { spec, common, configuration: Arc::default() };
     let launcher = Arc::new(Launcher::new(Environment::new(std::env::vars_os()), 1_000_000));
-    Command { spec, recipe, launcher }
+    Command { declared, run: *run, launcher }
 }
 
 async fn call(keys: &str, args: Value) -> Result<Value, ToolError> {

@@ -30,7 +30,7 @@ pub(super) struct Answer {
 impl Asker {
     /// An asker that opens nothing yet.
     pub(super) fn new() -> Self {
-        Self { web: Web::new(None, LARGEST) }
+        Self { web: Web::new(None, None, LARGEST) }
     }
 
     /// Asks for an address, once.

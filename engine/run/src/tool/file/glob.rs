@@ -6,7 +6,7 @@ use crate::tool::ToolError;
 use crate::tool::native::invalid;
 
 /// A glob. Without a `/` it is held against names, with one against paths.
-pub(super) struct Glob {
+pub(in crate::tool) struct Glob {
     regex: Regex,
     whole_path: bool,
 }
@@ -14,7 +14,7 @@ pub(super) struct Glob {
 impl Glob {
     /// Reads a glob: `*` and `?` stand for anything but `/`, `**` for any folders,
     /// `[a-z]` for one of these characters, `{a,b}` for one of these texts.
-    pub(super) fn new(pattern: &str) -> Result<Self, ToolError> {
+    pub(in crate::tool) fn new(pattern: &str) -> Result<Self, ToolError> {
         let wrong =
             || invalid(format!("`{pattern}` is not a pattern; write it like `*.log` or `src/**/*.rs`"));
         let regex = translate(pattern).ok_or_else(wrong)?;
@@ -23,7 +23,7 @@ impl Glob {
     }
 
     /// Whether it fits a file, given its name and its path below the folder that is searched.
-    pub(super) fn fits(&self, name: &str, path: &str) -> bool {
+    pub(in crate::tool) fn fits(&self, name: &str, path: &str) -> bool {
         self.regex.is_match(if self.whole_path { path } else { name })
     }
 }

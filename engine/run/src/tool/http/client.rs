@@ -1,16 +1,18 @@
 //! The way out: one client, made when it is first needed, with bounded answers.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aa_spec::tool::ErrorKind;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Url};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Url};
 use serde_json::Value;
 
 use super::failure;
+use crate::cause::cause;
 use crate::tool::ToolError;
 use crate::tool::native::invalid;
 use crate::tool::process::bytes;
@@ -20,14 +22,22 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// What all HTTP tools share.
 #[derive(Debug)]
-pub(in crate::tool) struct Web {
-    /// Proxy for every request. That of the environment is not used: it would be one more
-    /// thing that differs between a terminal and a scheduler.
-    proxy: Option<String>,
+pub(crate) struct Web {
+    /// How a request goes that does not say.
+    usual: Route,
     /// Most bytes of a body.
     limit: usize,
-    follow: OnceLock<Result<Client, String>>,
-    stay: OnceLock<Result<Client, String>>,
+    clients: Mutex<BTreeMap<(Route, bool), Client>>,
+}
+
+/// How a request goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::tool) struct Route {
+    /// Proxy to go through. That of the environment is not used: it would be one more
+    /// thing that differs between a terminal and a scheduler.
+    pub(in crate::tool) proxy: Option<String>,
+    /// File of certificates to trust besides the usual ones.
+    pub(in crate::tool) ca: Option<PathBuf>,
 }
 
 /// A request, ready to be sent more than once.
@@ -43,21 +53,21 @@ pub(in crate::tool) struct Request {
 /// Whatever came back.
 pub(in crate::tool) struct Answer {
     pub(in crate::tool) status: u16,
-    pub(super) headers: BTreeMap<String, String>,
+    pub(in crate::tool) headers: BTreeMap<String, String>,
     pub(in crate::tool) content: Vec<u8>,
-    pub(super) method: Method,
+    pub(in crate::tool) method: Method,
     /// Without the query, which may hold secrets.
-    pub(super) url: String,
+    pub(in crate::tool) url: String,
 }
 
 impl Web {
-    pub(in crate::tool) fn new(proxy: Option<String>, limit: usize) -> Self {
-        Self { proxy, limit, follow: OnceLock::new(), stay: OnceLock::new() }
+    pub(in crate::tool) fn new(proxy: Option<String>, ca: Option<PathBuf>, limit: usize) -> Self {
+        Self { usual: Route { proxy, ca }, limit, clients: Mutex::default() }
     }
 
     /// Sends a request once and reads the whole answer.
     pub(in crate::tool) async fn send(&self, request: &Request) -> Result<Answer, ToolError> {
-        let client = self.client(request.follow_redirects)?;
+        let client = self.client(&Route::default(), request.follow_redirects)?;
         let mut sending = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone())
@@ -65,13 +75,22 @@ impl Web {
         if let Some(body) = &request.body {
             sending = sending.body(body.clone());
         }
-        let lost = |error| failure::lost(&request.method, &request.url, &error);
+        self.receive(&request.method, &request.url, sending).await
+    }
+
+    /// Sends what was built, and reads the whole answer.
+    pub(in crate::tool) async fn receive(
+        &self,
+        method: &Method,
+        url: &Url,
+        sending: RequestBuilder,
+    ) -> Result<Answer, ToolError> {
+        let lost = |error| failure::lost(method, url, &error);
         let mut response = sending.send().await.map_err(lost)?;
         let mut content = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
             if content.len() + chunk.len() > self.limit {
-                let message =
-                    format!("the answer of `{}` has more than {}", shown(&request.url), bytes(self.limit));
+                let message = format!("the answer of `{}` has more than {}", shown(url), bytes(self.limit));
                 return Err(ToolError::new(ErrorKind::Permanent, message));
             }
             content.extend_from_slice(&chunk);
@@ -80,38 +99,68 @@ impl Web {
             status: response.status().as_u16(),
             headers: header_map(response.headers()),
             content,
-            method: request.method.clone(),
+            method: method.clone(),
             url: shown(response.url()),
         })
     }
 
-    fn client(&self, follow_redirects: bool) -> Result<&Client, ToolError> {
-        let (place, policy) =
-            if follow_redirects { (&self.follow, Policy::limited(10)) } else { (&self.stay, Policy::none()) };
-        let client = place.get_or_init(|| self.build(policy));
-        client.as_ref().map_err(|message| ToolError::new(ErrorKind::Permanent, message))
+    /// A client that goes straight, whatever is usual.
+    pub(in crate::tool) fn straight(&self) -> Result<Client, ToolError> {
+        self.cached(Route::default(), false)
     }
 
-    fn build(&self, policy: Policy) -> Result<Client, String> {
-        // Fails when one is installed already, which is as good.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .no_proxy()
-            .redirect(policy)
-            .connect_timeout(CONNECT)
-            .user_agent(concat!("aa/", env!("CARGO_PKG_VERSION")));
-        if let Some(proxy) = &self.proxy {
-            let proxy =
-                reqwest::Proxy::all(proxy).map_err(|_| "the configured proxy is no URL".to_owned())?;
-            builder = builder.proxy(proxy);
-        }
-        builder.build().map_err(|error| format!("cannot set up HTTP: {}", failure::root_cause(&error)))
+    /// The client for a route; what the route does not say is as usual.
+    pub(in crate::tool) fn client(&self, route: &Route, follow: bool) -> Result<Client, ToolError> {
+        let route = Route {
+            proxy: route.proxy.clone().or_else(|| self.usual.proxy.clone()),
+            ca: route.ca.clone().or_else(|| self.usual.ca.clone()),
+        };
+        self.cached(route, follow)
     }
+
+    fn cached(&self, route: Route, follow: bool) -> Result<Client, ToolError> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&(route.clone(), follow)) {
+            return Ok(client.clone());
+        }
+        let client =
+            build(&route, follow).map_err(|message| ToolError::new(ErrorKind::Permanent, message))?;
+        clients.insert((route, follow), client.clone());
+        Ok(client)
+    }
+}
+
+fn build(route: &Route, follow: bool) -> Result<Client, String> {
+    // Fails when one is installed already, which is as good.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .no_proxy()
+        .redirect(if follow { Policy::limited(10) } else { Policy::none() })
+        .connect_timeout(CONNECT)
+        .user_agent(concat!("aa/", env!("CARGO_PKG_VERSION")));
+    if let Some(proxy) = &route.proxy {
+        let proxy = reqwest::Proxy::all(proxy).map_err(|_| "the configured proxy is no URL".to_owned())?;
+        builder = builder.proxy(proxy);
+    }
+    if let Some(ca) = &route.ca {
+        builder = builder.tls_certs_merge(certificates(ca)?);
+    }
+    builder.build().map_err(|error| format!("cannot set up HTTP: {}", failure::root_cause(&error)))
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
+    let shown = path.display();
+    let pem = std::fs::read(path).map_err(|error| format!("cannot read `{shown}`: {}", cause(&error)))?;
+    let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+    if certificates.is_empty() {
+        return Err(format!("`{shown}` holds no certificates (PEM)"));
+    }
+    Ok(certificates)
 }
 
 impl Answer {
     /// The body as a value: parsed when it is JSON, else text; null when there is none.
-    pub(super) fn body(&self) -> Result<Value, ToolError> {
+    pub(in crate::tool) fn body(&self) -> Result<Value, ToolError> {
         if self.content.is_empty() {
             return Ok(Value::Null);
         }
@@ -128,7 +177,7 @@ impl Answer {
         })
     }
 
-    fn is_json(&self) -> bool {
+    pub(in crate::tool) fn is_json(&self) -> bool {
         let kind = self.headers.get("content-type").map_or("", String::as_str);
         let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         kind == "application/json" || kind.ends_with("+json")
@@ -136,7 +185,7 @@ impl Answer {
 }
 
 /// A URL from its text and query.
-pub(super) fn url(text: &str, query: &[(String, String)]) -> Result<Url, ToolError> {
+pub(in crate::tool) fn url(text: &str, query: &[(String, String)]) -> Result<Url, ToolError> {
     let mut url = Url::parse(text).map_err(|error| invalid(format!("`url` is no URL: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(invalid(format!("`url` begins with `{}:`, not with `http:` or `https:`", url.scheme())));
@@ -148,7 +197,7 @@ pub(super) fn url(text: &str, query: &[(String, String)]) -> Result<Url, ToolErr
 }
 
 /// Headers from their texts. Messages name a header and never its value.
-pub(super) fn headers(
+pub(in crate::tool) fn headers(
     given: &BTreeMap<String, String>,
     kind: Option<&'static str>,
 ) -> Result<HeaderMap, ToolError> {
@@ -166,7 +215,7 @@ pub(super) fn headers(
 }
 
 /// A URL as it may be shown: neither user, password nor query.
-pub(super) fn shown(url: &Url) -> String {
+pub(in crate::tool) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     let _has_none = url.set_username("");
     let _has_none = url.set_password(None);

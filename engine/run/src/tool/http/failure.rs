@@ -11,10 +11,10 @@ use super::client::{Answer, shown};
 use crate::tool::ToolError;
 
 /// More of a body than this does not go into the details of an error, in bytes.
-const SHOWN_BODY: usize = 16 * 1024;
+pub(in crate::tool) const SHOWN_BODY: usize = 16 * 1024;
 
 /// Nobody is kept waiting longer between two attempts.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+pub(in crate::tool) const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// The error of an answer with an unwanted status.
 pub(super) fn unwanted(answer: &Answer) -> ToolError {
@@ -34,7 +34,7 @@ pub(super) fn unwanted(answer: &Answer) -> ToolError {
 }
 
 /// The error of a request without an answer.
-pub(super) fn lost(method: &Method, url: &Url, error: &reqwest::Error) -> ToolError {
+pub(in crate::tool) fn lost(method: &Method, url: &Url, error: &reqwest::Error) -> ToolError {
     let url = shown(url);
     let why = root_cause(error);
     let (kind, message) = if error.is_timeout() {
@@ -52,7 +52,7 @@ pub(super) fn lost(method: &Method, url: &Url, error: &reqwest::Error) -> ToolEr
 }
 
 /// How long to wait before another attempt; `None` when none is worth it.
-pub(super) fn retry_after(answer: &Answer, attempts_made: u32) -> Option<Duration> {
+pub(in crate::tool) fn retry_after(answer: &Answer, attempts_made: u32) -> Option<Duration> {
     if !matches!(answer.status, 429 | 502 | 503 | 504) {
         return None;
     }
@@ -72,7 +72,7 @@ pub(super) fn retry_after(answer: &Answer, attempts_made: u32) -> Option<Duratio
 }
 
 /// The wait before another attempt when nobody says how long it should be.
-pub(super) fn back_off(attempts_made: u32) -> Duration {
+pub(in crate::tool) fn back_off(attempts_made: u32) -> Duration {
     Duration::from_millis(250 << attempts_made.min(6))
 }
 
@@ -87,7 +87,7 @@ pub(super) fn root_cause(error: &dyn Error) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
-fn kind(status: u16) -> ErrorKind {
+pub(in crate::tool) fn kind(status: u16) -> ErrorKind {
     match status {
         401 | 403 | 407 => ErrorKind::Auth,
         404 | 410 => ErrorKind::NotFound,

@@ -76,7 +76,7 @@ fn status(code: u16, headers: &str) -> String {
 }
 
 fn tools() -> BTreeMap<String, Arc<dyn Tool>> {
-    let web = Arc::new(Web::new(None, 10_000));
+    let web = Arc::new(Web::new(None, None, 10_000));
     let tools = [
         native::tool(HttpRequest(web.clone())),
         native::tool(HttpGet(web.clone())),

@@ -27,6 +27,7 @@ use super::definition::{self, harmless};
 use super::host::Stay;
 use super::pipe::{Era, Fault, Pipe};
 use super::{Surroundings, outcome};
+use crate::tool::http::Route;
 use crate::tool::native::invalid;
 use crate::tool::process::{Invocation, Service};
 use crate::tool::{Progress, ToolError};
@@ -82,6 +83,7 @@ impl Link {
         &self,
         server: &Server,
         around: &Surroundings,
+        config: &Value,
         progress: &Progress,
     ) -> Result<Arc<Live>, ToolError> {
         let mut slot = self.slot.lock().await;
@@ -100,7 +102,7 @@ impl Link {
             progress(&format!("the server of `{}` has failed; starting it again in {left}", server.module));
             sleep_until(time).await;
         }
-        match start(server, around).await {
+        match start(server, around, config).await {
             Ok(live) => {
                 let live = Arc::new(live);
                 slot.live = Some(Arc::clone(&live));
@@ -255,13 +257,13 @@ fn mode(era: Option<Era>) -> ClientLifecycleMode {
     }
 }
 
-async fn start(server: &Server, around: &Surroundings) -> Result<Live, ToolError> {
+async fn start(server: &Server, around: &Surroundings, config: &Value) -> Result<Live, ToolError> {
     let shared = Arc::new(Shared::new(&server.module));
     let limit = Duration::from_millis(server.start_ms);
     let fault = Fault::default();
     match &server.reach {
         Reach::Command { .. } => {
-            let invocation = invocation(&server.reach, around)?;
+            let invocation = invocation(&server.reach, config)?;
             let (service, stdin, stdout) = around.launcher.serve(&around.folder, &invocation)?;
             let mut pipe = Pipe::new(stdin, stdout, fault.clone());
             let client = Client(Arc::clone(&shared));
@@ -277,7 +279,7 @@ async fn start(server: &Server, around: &Surroundings) -> Result<Live, ToolError
             }
         }
         Reach::Http { url, headers } => {
-            let transport = transport(server, around, url, headers)?;
+            let transport = transport(server, around, (url, headers), config)?;
             let answer =
                 timeout(limit, Client(Arc::clone(&shared)).serve_with_lifecycle(transport, mode(None))).await;
             match answer {
@@ -371,10 +373,10 @@ async fn mute(server: &Server, service: Option<Service>, limit: Duration) -> Too
     ToolError::new(ErrorKind::Timeout, message).details(Value::Object(details))
 }
 
-fn invocation(reach: &Reach, around: &Surroundings) -> Result<Invocation, ToolError> {
+fn invocation(reach: &Reach, config: &Value) -> Result<Invocation, ToolError> {
     let Reach::Command { argv, env, env_pass, folder } = reach else { return Ok(Invocation::default()) };
-    let argv = argv.iter().map(|part| text(part, around)).collect::<Result<_, _>>()?;
-    let env = env.iter().map(|(name, value)| Ok((name.clone(), text(value, around)?)));
+    let argv = argv.iter().map(|part| text(part, config)).collect::<Result<_, _>>()?;
+    let env = env.iter().map(|(name, value)| Ok((name.clone(), text(value, config)?)));
     Ok(Invocation {
         argv,
         folder: folder.into(),
@@ -387,10 +389,10 @@ fn invocation(reach: &Reach, around: &Surroundings) -> Result<Invocation, ToolEr
 fn transport(
     server: &Server,
     around: &Surroundings,
-    url: &Template,
-    headers: &[(String, Template)],
+    (url, headers): (&Template, &[(String, Template)]),
+    config: &Value,
 ) -> Result<StreamableHttpClientTransport<reqwest::Client>, ToolError> {
-    let address = text(url, around)?;
+    let address = text(url, config)?;
     let safe = reqwest::Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     if !safe {
         return Err(invalid(format!("`url` of the module `{}` is no address of the web", server.module)));
@@ -400,16 +402,17 @@ fn transport(
         let wrong = |what: &str| invalid(format!("header `{name}`: its {what} is not possible"));
         let key = reqwest::header::HeaderName::try_from(name).map_err(|_| wrong("name"))?;
         let value =
-            reqwest::header::HeaderValue::try_from(text(value, around)?).map_err(|_| wrong("value"))?;
+            reqwest::header::HeaderValue::try_from(text(value, config)?).map_err(|_| wrong("value"))?;
         map.insert(key, value);
     }
-    let config = StreamableHttpClientTransportConfig::with_uri(address).custom_headers(map);
-    Ok(StreamableHttpClientTransport::with_client(around.http()?, config))
+    let client = around.web.client(&Route::default(), false)?;
+    let settings = StreamableHttpClientTransportConfig::with_uri(address).custom_headers(map);
+    Ok(StreamableHttpClientTransport::with_client(client, settings))
 }
 
-fn text(template: &Template, around: &Surroundings) -> Result<String, ToolError> {
+fn text(template: &Template, config: &Value) -> Result<String, ToolError> {
     let mut scope = Scope::default();
-    scope.set("config", &around.config);
+    scope.set("config", config);
     match template.render(&scope, Missing::Fail).map_err(|error| invalid(error.message))? {
         Some(Value::String(text)) => Ok(text),
         Some(value) if !value.is_null() => Ok(value.to_string()),

@@ -76,6 +76,8 @@ impl Expansion<'_> {
                 ("$dynamicRef" | "$recursiveRef", _) => {
                     return Err(format!("its schema has `{word}`, which is not supported"));
                 }
+                // A word of ours, which means nothing there.
+                (aa_spec::tool::alias::KEYWORD, _) => {}
                 (word, _) if FRAME.contains(&word) => {}
                 // Some patterns need an engine that can take for ever; they are left to the server.
                 ("pattern", Value::String(pattern)) if regex::Regex::new(pattern).is_err() => {}

@@ -273,7 +273,7 @@ fn read(value: &Value, yaml: bool, argument: &str) -> Result<Value, ToolError> {
 }
 
 /// The list at a path, made if there is nothing.
-pub(super) fn list<'a>(
+pub(in crate::tool) fn list<'a>(
     mapping: &'a mut Map<String, Value>,
     path: &str,
 ) -> Result<&'a mut Vec<Value>, ToolError> {

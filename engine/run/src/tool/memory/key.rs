@@ -9,10 +9,10 @@ const LONGEST: usize = 200;
 /// A key such as `state/current_work`: words of letters, digits, `_`, `-` and `.`,
 /// separated by `/`. Written `state/current_work.yaml`, it is the same key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Key(String);
+pub(crate) struct Key(String);
 
 impl Key {
-    pub(super) fn new(text: &str) -> Result<Self, ToolError> {
+    pub(crate) fn new(text: &str) -> Result<Self, ToolError> {
         let key = text.trim();
         let key = key.strip_suffix(".yaml").unwrap_or(key);
         if key.len() > LONGEST || !key.split('/').all(is_word) {
@@ -23,11 +23,11 @@ impl Key {
     }
 
     /// A key that is known to be one.
-    pub(super) fn known(text: &'static str) -> Self {
+    pub(crate) fn known(text: &'static str) -> Self {
         Self(text.to_owned())
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

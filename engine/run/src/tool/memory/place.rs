@@ -6,7 +6,10 @@ use crate::tool::ToolError;
 use crate::tool::native::invalid;
 
 /// The place of a path. Mappings that are missing on the way are made.
-pub(super) fn reach<'a>(root: &'a mut Map<String, Value>, path: &str) -> Result<&'a mut Value, ToolError> {
+pub(in crate::tool) fn reach<'a>(
+    root: &'a mut Map<String, Value>,
+    path: &str,
+) -> Result<&'a mut Value, ToolError> {
     let (first, rest) = parts(path)?;
     let mut place = root.entry(first).or_insert(Value::Null);
     for part in rest {
@@ -24,7 +27,7 @@ pub(super) fn reach<'a>(root: &'a mut Map<String, Value>, path: &str) -> Result<
 }
 
 /// The place of a path, if it is there.
-pub(super) fn find<'a>(
+pub(in crate::tool) fn find<'a>(
     root: &'a mut Map<String, Value>,
     path: &str,
 ) -> Result<Option<&'a mut Value>, ToolError> {
@@ -57,7 +60,7 @@ fn item<'a>(items: &'a mut [Value], index: &str) -> Option<&'a mut Value> {
 }
 
 /// Whether two values mean the same thing to people: `7` and `"7"` do.
-pub(super) fn alike(one: &Value, other: &Value) -> bool {
+pub(in crate::tool) fn alike(one: &Value, other: &Value) -> bool {
     one == other || plain(one).is_some_and(|one| plain(other) == Some(one))
 }
 

@@ -131,7 +131,7 @@ async fn a_field_is_set() {
 #[tokio::test]
 async fn items_are_added_replaced_and_removed() {
     let bench = Bench::new();
-    let append = |item: Value, field: &str| json!({"key": "state/current_work", "list_path": "active_issues", "item": item, "match_key": field});
+    let append = |item: Value, field: &str| json!({"key": "state/other_work", "list_path": "active_issues", "item": item, "match_key": field});
     let first = bench.ok("memory_append", append(json!("key: A-1\nsummary: one\n"), "key")).await;
     assert_eq!((&first["count"], &first["replaced"]), (&json!(1), &json!(false)));
     bench.ok("memory_append", append(json!({"key": 2, "summary": "two"}), "key")).await;
@@ -141,15 +141,15 @@ async fn items_are_added_replaced_and_removed() {
     bench.ok("memory_append", append(json!({"other": "A-1"}), "key")).await;
     bench.ok("memory_append", append(json!("words"), "key")).await;
     let list = json!([{"key": "A-1", "summary": "one"}, {"key": "2", "summary": "again"}, {"key": "A-1"}, {"other": "A-1"}, "words"]);
-    assert_eq!(bench.read("state/current_work").await, json!({"active_issues": list}));
+    assert_eq!(bench.read("state/other_work").await, json!({"active_issues": list}));
 
-    let remove = |field: &str, value: Value| json!({"key": "state/current_work", "list_path": "active_issues", "match_key": field, "match_value": value});
+    let remove = |field: &str, value: Value| json!({"key": "state/other_work", "list_path": "active_issues", "match_key": field, "match_value": value});
     for (field, value, removed) in
         [("key", json!("A-1"), 2), ("key", json!("A-1"), 0), ("key", json!(2), 1), ("", json!("words"), 1)]
     {
         assert_eq!(bench.ok("memory_remove", remove(field, value)).await, json!(removed), "{field}");
     }
-    assert_eq!(bench.read("state/current_work").await, json!({"active_issues": [{"other": "A-1"}]}));
+    assert_eq!(bench.read("state/other_work").await, json!({"active_issues": [{"other": "A-1"}]}));
 
     bench.ok("memory_update", json!({"key": "k", "path": "a", "value": "text"})).await;
     let refusal = bench.refusal("memory_append", json!({"key": "k", "list_path": "a", "item": 1})).await;
@@ -157,6 +157,91 @@ async fn items_are_added_replaced_and_removed() {
     let refusal =
         bench.refusal("memory_append", json!({"key": "k", "list_path": "b", "item": "a: [1"})).await;
     assert!(refusal.starts_with("`item` begins like YAML and is none"), "{refusal}");
+}
+
+#[tokio::test]
+async fn known_keys_keep_their_shape() {
+    let bench = Bench::new();
+    let append = |item: Value| json!({"key": "state/current_work", "list_path": "active_issues", "item": item, "match_key": "key"});
+    bench.ok("memory_append", append(json!({"key": "A-1", "summary": "one"}))).await;
+    bench.ok("memory_append", append(json!({"key": "A-1", "summary": "two"}))).await;
+    for (tool, args) in [
+        ("memory_append", append(json!("words"))),
+        ("memory_update", json!({"key": "state/current_work", "path": "active_issues", "value": 1})),
+        ("memory_write", json!({"key": "state/current_work", "content": {"open_mrs": [{}]}})),
+    ] {
+        let refusal = bench.refusal(tool, args).await;
+        assert!(refusal.starts_with("`state/current_work` would not be of its shape: "), "{refusal}");
+    }
+    let expected = json!({"active_issues": [{"key": "A-1", "summary": "two"}]});
+    assert_eq!(bench.read("state/current_work").await, expected, "a refused change changes nothing");
+}
+
+#[tokio::test]
+async fn values_are_found_by_a_path() {
+    let bench = Bench::new();
+    let work = json!({"active_issues": [
+        {"key": "A-1", "status": "New"}, {"key": "A-2", "status": "In Progress"}, {"key": "A-3"},
+    ]});
+    bench.ok("memory_write", json!({"key": "state/current_work", "content": work})).await;
+    for (query, expected) in [
+        ("$.active_issues[*].key", json!(["A-1", "A-2", "A-3"])),
+        ("$.active_issues[?(@.status == 'In Progress')].key", json!(["A-2"])),
+        ("$.active_issues[?@.status != 'New'].key", json!(["A-2", "A-3"])),
+        ("$..status", json!(["New", "In Progress"])),
+        ("$.active_issues[-1:].key", json!(["A-3"])),
+        ("$.nothing", json!([])),
+        ("$.active_issues[?length(@.key) == 3].status", json!(["New", "In Progress"])),
+    ] {
+        let found = bench.ok("memory_query", json!({"key": "state/current_work", "query": query})).await;
+        assert_eq!(found, expected, "{query}");
+    }
+    let long = format!("$.{}", "a".repeat(1000));
+    for query in ["", "active_issues", "$.[", "$..*..*..*", &long] {
+        bench.refusal("memory_query", json!({"key": "state/current_work", "query": query})).await;
+    }
+    // Every item of a long list below every item of it is too much.
+    let many: Vec<_> = (0..200).collect();
+    bench.ok("memory_write", json!({"key": "big", "content": {"a": vec![many; 200]}})).await;
+    let refusal = bench.refusal("memory_query", json!({"key": "big", "query": "$..*"})).await;
+    assert!(refusal.contains("which is too much"), "{refusal}");
+}
+
+#[tokio::test]
+async fn words_are_found_where_they_stand() {
+    let bench = Bench::new();
+    let search = |query: &str, prefix: &str| json!({"query": query, "prefix": prefix});
+    assert_eq!(bench.ok("memory_search", search("disk", "")).await, json!([]));
+    let work = json!({"active_issues": [{"key": "A-1", "summary": "The disk is full"}], "notes": "ask Ada"});
+    bench.ok("memory_write", json!({"key": "state/current_work", "content": work})).await;
+    bench.ok("memory_write", json!({"key": "learned/x", "content": {"tips": ["clean the disks"]}})).await;
+    let places = |found: Value| -> Vec<String> {
+        let place =
+            |hit: &Value| format!("{} {}", hit["key"].as_str().unwrap(), hit["place"].as_str().unwrap());
+        let mut places: Vec<_> = found.as_array().unwrap().iter().map(place).collect();
+        places.sort();
+        places
+    };
+    for (query, prefix, expected) in [
+        ("disk", "", vec!["learned/x tips.0", "state/current_work active_issues.0"]),
+        ("DISKS full", "", vec!["state/current_work active_issues.0"]),
+        ("disk zebra", "", vec!["learned/x tips.0", "state/current_work active_issues.0"]),
+        ("disk", "learned/", vec!["learned/x tips.0"]),
+        ("A-1", "", vec!["state/current_work active_issues.0"]),
+        ("\"disk* NOT", "", vec!["learned/x tips.0", "state/current_work active_issues.0"]),
+        ("zebra", "", vec![]),
+    ] {
+        assert_eq!(
+            places(bench.ok("memory_search", search(query, prefix)).await),
+            expected,
+            "{query} {prefix}"
+        );
+    }
+    // What is changed is found as it is now.
+    bench.ok("memory_update", json!({"key": "learned/x", "path": "tips", "value": ["a zebra"]})).await;
+    assert_eq!(places(bench.ok("memory_search", search("zebra", "")).await), ["learned/x tips.0"]);
+    assert_eq!(places(bench.ok("memory_search", search("disk", "learned/")).await), Vec::<String>::new());
+    bench.refusal("memory_search", search(" - ", "")).await;
 }
 
 #[tokio::test]
@@ -179,8 +264,8 @@ async fn known_issues_are_found_by_part_of_the_error_or_by_the_tool() {
     let patterns = json!({
         "auth_patterns": [
             {"pattern": "Token expired", "meaning": "logged out", "fix": "log in", "commands": ["kube_login(cluster='stage')"]},
-            {"pattern": ""}, {"meaning": "none"}, "words",
         ],
+        "my_own_patterns": [{"pattern": ""}, {"meaning": "none"}, "words"],
         "bonfire_patterns": [{"pattern": "bonfire", "meaning": "reservation", "fix": "release it"}],
         "jira_cli_patterns": [{"pattern": "no such field", "description": "wrong name", "solution": "list them"}],
         "review_history": [{"pattern": "token"}],

@@ -12,7 +12,7 @@ use crate::tool::native::invalid;
 ///
 /// # Errors
 /// It begins like one and cannot be read as one.
-pub(super) fn meant(value: Value, argument: &str) -> Result<Value, ToolError> {
+pub(in crate::tool) fn meant(value: Value, argument: &str) -> Result<Value, ToolError> {
     let Value::String(text) = &value else { return Ok(value) };
     if !begins_like_a_collection(text) {
         return Ok(value);

@@ -39,6 +39,8 @@ static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
         output_bytes: 8 * 1024 * 1024,
         proxy: None,
         folder: PathBuf::new(),
+        ca: None,
+        configuration: Default::default(),
         state_folder: "/nonexistent".into(),
         store: LazyStore::default(),
         logins: crate::tool::Logins::default(),

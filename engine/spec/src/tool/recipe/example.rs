@@ -16,7 +16,7 @@ pub(super) fn check(tool: &ModuleTool, source: &Source, diagnostics: &mut Vec<Di
         if let Err(message) = crate::input::fits(&input, &example.args.to_json()) {
             checker.error(example.args.span, message, "");
         }
-        checker.recorded(example);
+        checker.recorded(tool, example);
         if let Some(expect) = &example.expect {
             checker.expect(tool, example, expect);
         }
@@ -34,7 +34,7 @@ impl Checker<'_> {
         self.diagnostics.push(if hint.is_empty() { problem } else { problem.hint(hint) });
     }
 
-    fn recorded(&mut self, example: &Example) {
+    fn recorded(&mut self, tool: &ModuleTool, example: &Example) {
         let at = example.args.span;
         match &example.recorded {
             None => {}
@@ -44,10 +44,20 @@ impl Checker<'_> {
             Some(Recorded::Command(command)) if command.run.is_empty() => {
                 self.error(at, "`run` of a recorded example names no command", "");
             }
-            Some(Recorded::Http(_)) => {
+            Some(Recorded::Http(_)) if tool.http.is_none() => {
                 self.error(at, "`exchanges` are of tools that ask a service over HTTP", "this one has `run`");
             }
-            Some(Recorded::Command(_)) => {}
+            Some(Recorded::Command(_)) if tool.http.is_some() => {
+                self.error(
+                    at,
+                    "`run` is recorded of tools that run a command",
+                    "this one has `http`: record `exchanges`",
+                );
+            }
+            Some(Recorded::Http(http)) if http.exchanges.is_empty() => {
+                self.error(at, "`exchanges` of a recorded example holds none", "");
+            }
+            Some(_) => {}
         }
     }
 

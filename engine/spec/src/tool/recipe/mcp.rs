@@ -7,12 +7,9 @@ use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::Source;
 use crate::template::Template;
-use crate::tool::module::{Mcp, McpText, McpTool, Module};
+use crate::tool::module::{Mcp, McpText, McpTool, Module, Setting};
 use crate::tool::{Effect, Tier};
 use crate::yaml::Spanned;
-
-/// What a template of a server may read.
-const CONTEXT: [&str; 1] = ["config"];
 
 /// Time for starting and for listing, in milliseconds.
 const START_MS: u64 = 60_000;
@@ -24,6 +21,8 @@ const CALL_MS: u64 = 300_000;
 pub struct Server {
     /// The module's name.
     pub module: String,
+    /// Values of the module's configuration that are needed to reach it, by name.
+    pub config: Vec<(String, Setting)>,
     /// How to reach it.
     pub reach: Reach,
     /// What the names of its tools begin with, with every `-` as `_`.
@@ -83,7 +82,7 @@ pub struct Known {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn compile(module: &Module, mcp: &Spanned<Mcp>, source: &Source) -> Result<Server, Vec<Diagnostic>> {
-    let mut compiler = Compiler { module, mcp, source, diagnostics: Vec::new() };
+    let mut compiler = Compiler { module, mcp, source, config: BTreeSet::new(), diagnostics: Vec::new() };
     let server = compiler.server();
     if compiler.diagnostics.is_empty() { Ok(server) } else { Err(compiler.diagnostics) }
 }
@@ -92,6 +91,8 @@ struct Compiler<'a> {
     module: &'a Module,
     mcp: &'a Spanned<Mcp>,
     source: &'a Source,
+    /// Values of the configuration that were read so far.
+    config: BTreeSet<String>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -103,9 +104,13 @@ impl Compiler<'_> {
             self.diagnostics.push(Diagnostic::error("bad-value", self.source, tool.name.span, message));
         }
         self.check_tools();
+        let reach = self.reach();
+        let used = |(name, _): &(&String, &Setting)| self.config.contains(*name);
+        let config = module.config.iter().filter(used).map(|(name, setting)| (name.clone(), setting.clone()));
         Server {
+            config: config.collect(),
             module: module.module.value.clone(),
-            reach: self.reach(),
+            reach,
             prefix: self.prefix(),
             start_ms: self.duration(mcp.start_timeout.as_ref(), START_MS),
             call_ms: self.duration(mcp.timeout.as_ref(), CALL_MS),
@@ -128,7 +133,7 @@ impl Compiler<'_> {
                     self.diagnostics.push(Diagnostic::error("bad-value", self.source, header.span, message));
                 }
                 Reach::Command {
-                    argv: mcp.command.iter().filter_map(|text| self.template(text)).collect(),
+                    argv: mcp.command.iter().filter_map(|text| self.argument(text)).collect(),
                     env: self.templates(&mcp.env),
                     env_pass: mcp.env_pass.iter().map(|name| name.value.clone()).collect(),
                     folder: mcp.cwd.as_ref().map(|folder| folder.value.clone()).unwrap_or_default(),
@@ -143,6 +148,21 @@ impl Compiler<'_> {
                 nowhere()
             }
         }
+    }
+
+    /// A template of the command line, which everybody on the machine can read.
+    fn argument(&mut self, text: &Spanned<String>) -> Option<Template> {
+        let template = self.template(text)?;
+        let is_secret = |path: &String| {
+            let name = path.strip_prefix("config.").unwrap_or_default();
+            self.module.config.get(name).is_some_and(|setting| setting.secret)
+        };
+        if let Some(path) = template.references().iter().find(|path| is_secret(path)) {
+            let message = format!("everybody on the machine can read a command line, and `{path}` is secret");
+            let problem = Diagnostic::error("secret-in-command", self.source, text.span, message);
+            self.diagnostics.push(problem.hint("hand it over in `env`"));
+        }
+        Some(template)
     }
 
     /// What only a command can have.
@@ -196,16 +216,14 @@ impl Compiler<'_> {
     fn template(&mut self, text: &Spanned<String>) -> Option<Template> {
         let template = check_text(self.source, text, &mut self.diagnostics)?;
         for path in template.references() {
-            let root = path.split(['.', '[']).next().unwrap_or(&path);
-            if !CONTEXT.contains(&root) {
-                let message = format!("`{path}` is not known to an MCP server; it may read `config`");
-                self.diagnostics.push(Diagnostic::error(
-                    "unknown-reference",
-                    self.source,
-                    text.span,
-                    message,
-                ));
+            let name = path.strip_prefix("config.").filter(|name| self.module.config.contains_key(*name));
+            if let Some(name) = name {
+                self.config.insert(name.to_owned());
+                continue;
             }
+            let message = format!("`{path}` is not among the `config` of the module");
+            let problem = Diagnostic::error("unknown-reference", self.source, text.span, message);
+            self.diagnostics.push(problem);
         }
         Some(template)
     }
@@ -259,6 +277,15 @@ mod tests {
     }
 
     #[test]
+    fn secrets_go_into_the_environment_and_not_into_the_command() {
+        let config = "config: {token: {env: TOKEN, secret: true}}";
+        let found = problems(&format!("{{command: [a], env: {{T: '{{{{ config.token }}}}'}}}}\n{config}"));
+        assert_eq!(found, [] as [String; 0]);
+        let found = problems(&format!("{{command: [a, '{{{{ config.token }}}}']}}\n{config}"));
+        assert!(found[0].starts_with("secret-in-command: "), "{found:?}");
+    }
+
+    #[test]
     fn what_does_not_fit_together_is_found() {
         let cases = [
             ("{}", "missing-key: `mcp` needs a `command` or a `url`"),
@@ -274,7 +301,7 @@ mod tests {
             ("{command: [a], prefix: ''}", "bad-name: `` cannot be a name"),
             (
                 "{command: [a], env: {A: '{{ b }}'}}",
-                "unknown-reference: `b` is not known to an MCP server; it may read `config`",
+                "unknown-reference: `b` is not among the `config` of the module",
             ),
             (
                 "{command: [a], tools: {a: {name: x}, b: {name: x}}}",

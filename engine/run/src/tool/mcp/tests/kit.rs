@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::store::{Durability, LazyStore, StoreOptions};
+use crate::tool::configuration::Configuration;
 use crate::tool::process::Environment;
 use crate::tool::{CallContext, Logins, Nobody, Person, Question, Tool, ToolError, ephemeral};
 use crate::toolbox::{ModuleText, Toolbox, ToolboxOptions};
@@ -75,6 +76,11 @@ fn options(folder: &Path, store: LazyStore) -> ToolboxOptions {
         environment: Environment::new(variables),
         output_bytes: 1 << 20,
         proxy: None,
+        ca: None,
+        configuration: Configuration {
+            environment: [("SHOP_TOKEN".to_owned(), "top-secret-token".to_owned())].into(),
+            ..Configuration::default()
+        },
         folder: PathBuf::from(folder),
         state_folder: folder.to_owned(),
         store,

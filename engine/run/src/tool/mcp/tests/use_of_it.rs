@@ -110,6 +110,25 @@ async fn a_server_sees_only_what_it_may() {
 }
 
 #[tokio::test]
+async fn what_a_module_is_configured_with_is_handed_over_and_hidden() {
+    let more = "  env: {TOKEN: '{{ config.token }}'}\n  tools: {look: {result: json}}\n\
+                config: {token: {env: SHOP_TOKEN, secret: true}}\n";
+    let toolbox = World::new().server("s", &[], more).toolbox();
+    for _ in 0..2 {
+        let mut look = calling(&toolbox, "s_look", json!({}));
+        let hidden = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let told = hidden.clone();
+        look.context.conceal = std::sync::Arc::new(move |name, value| {
+            told.lock().unwrap().push((name.to_owned(), value.to_owned()));
+            Ok(())
+        });
+        assert_eq!(look.make().await.unwrap()["env"]["TOKEN"], "top-secret-token");
+        let expected = [("s.token".to_owned(), "top-secret-token".to_owned())];
+        assert_eq!(*hidden.lock().unwrap(), expected, "every call has it hidden, not only the first");
+    }
+}
+
+#[tokio::test]
 async fn nothing_of_a_server_outlives_the_toolbox() {
     let world = World::new().server("s", &[], "  tools: {look: {result: json}}\n");
     let toolbox = world.toolbox();

@@ -1,0 +1,74 @@
+//! `aa tool fix`
+
+use std::io::BufRead;
+
+use aa_run::engine::{Committed, ToolFix};
+
+use super::named;
+use crate::args::tool::FixArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::printer::Printer;
+use crate::style::{Mark, Tone};
+use crate::words;
+
+/// Makes the change that would mend a tool, when a person says so.
+pub(super) fn run(args: &FixArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let tool = named(&engine, &args.tool, context.printer)?;
+    let printer = context.printer;
+    let Some(fix) = engine.tool_fix(&tool.name, args.error.as_deref().unwrap_or_default())? else {
+        let failure = Failure::failed(format!("no rule knows how to mend `{}`", tool.name));
+        return Err(failure.hint(format!("`aa tool debug {}` says what is known", tool.name)));
+    };
+    show(&fix, printer);
+    if !args.yes && !confirmed(&fix, printer)? {
+        printer.say("nothing was changed");
+        return Ok(Exit::Failed);
+    }
+    engine.apply_fix(&fix)?;
+    let mark = printer.err.mark(Mark::Done);
+    printer.say(format_args!("{mark} `{}` is mended in {}", fix.tool, fix.target.display()));
+    if !args.no_commit {
+        match engine.commit_fix(&fix) {
+            Committed::Yes => printer.say(format_args!("{mark} committed")),
+            Committed::NotTracked => {}
+            Committed::Refused(why) => {
+                printer.warning(format_args!("it could not be committed: {}", words::harmless(&why)));
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn show(fix: &ToolFix, printer: &Printer) {
+    for line in words::harmless(&fix.patch.diff).lines() {
+        let tone = match line.as_bytes().first() {
+            Some(b'-') => Some(Tone::Bad),
+            Some(b'+') => Some(Tone::Good),
+            Some(b'@') => Some(Tone::Busy),
+            _ => None,
+        };
+        match tone {
+            Some(tone) => printer.data(printer.out.paint(tone, line)),
+            None => printer.data(line),
+        }
+    }
+    printer.say(words::harmless(&fix.patch.what));
+    if fix.copied {
+        let (path, target) = (&fix.patch.path, fix.target.display());
+        printer.say(format_args!("`{path}` is copied to `{target}` first, which wins over it from then on"));
+    }
+}
+
+/// Asks the person at the terminal; without one nothing is changed.
+fn confirmed(fix: &ToolFix, printer: &Printer) -> Result<bool, Failure> {
+    if !printer.can_ask() {
+        let failure = Failure::usage(format!("nobody is here to confirm the change of `{}`", fix.tool));
+        return Err(failure.hint("`--yes` makes it without asking"));
+    }
+    printer.prompt("make this change? [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    Ok(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}

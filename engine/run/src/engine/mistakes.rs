@@ -1,0 +1,37 @@
+//! Mistakes that repeat, as people see them.
+
+use crate::mistake::Mistake;
+use crate::store::StoreError;
+
+use super::{Engine, StartError};
+
+impl Engine {
+    /// Every mistake that is remembered, last seen first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn mistakes(&self) -> Result<Vec<Mistake>, StoreError> {
+        self.parts.store()?.mistakes()
+    }
+
+    /// Forgets a mistake, by its name or the beginning of it.
+    ///
+    /// # Errors
+    /// There is none, or there are several.
+    pub async fn forget_mistake(&self, id: &str) -> Result<Mistake, StartError> {
+        let store = self.parts.store()?;
+        let mut meant: Vec<_> = store
+            .mistakes()?
+            .into_iter()
+            .filter(|mistake| !id.is_empty() && mistake.id.starts_with(id))
+            .collect();
+        match (meant.pop(), meant.len()) {
+            (Some(mistake), 0) => {
+                store.forget_mistake(mistake.id.clone()).await?;
+                Ok(mistake)
+            }
+            (Some(_), _) => Err(StartError::Refused(format!("`{id}` is the beginning of several mistakes"))),
+            (None, _) => Err(StartError::Refused(format!("there is no mistake `{id}`"))),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Tools of YAML modules: a request to an HTTP API with typed arguments and a typed result.
+
+mod answer;
+mod host;
+mod outgoing;
+mod pages;
+mod send;
+
+use std::sync::Arc;
+
+use aa_spec::template::Scope;
+use aa_spec::tool::ToolSpec;
+use aa_spec::tool::module::KeyPlace;
+use aa_spec::tool::recipe::Http;
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use self::answer::Said;
+use self::host::Hosts;
+use self::outgoing::Outgoing;
+use super::declared::Declared;
+use super::http::Web;
+use super::http::client::Answer;
+use super::replay::{HttpReplay, StandIn};
+use super::{CallContext, Tool, ToolError};
+
+/// A tool that sends requests.
+pub(crate) struct Api {
+    pub(crate) declared: Declared,
+    pub(crate) http: Http,
+    pub(crate) services: Arc<Services>,
+}
+
+/// What all such tools of a process share: the way out, and what is known of the hosts.
+#[derive(Debug)]
+pub(crate) struct Services {
+    web: Arc<Web>,
+    hosts: Hosts,
+    /// Most bytes of one answer.
+    limit: usize,
+    /// What was recorded, in the place of every host.
+    stand_in: Option<StandIn>,
+}
+
+impl Services {
+    pub(crate) fn new(web: Arc<Web>, limit: usize) -> Self {
+        Self { web, hosts: Hosts::default(), limit, stand_in: None }
+    }
+
+    /// The same with what was recorded in the place of every host.
+    pub(crate) fn replaying(&self, replay: HttpReplay) -> Self {
+        let stand_in = Some(StandIn::new(replay));
+        Self { web: Arc::clone(&self.web), hosts: Hosts::default(), limit: self.limit, stand_in }
+    }
+}
+
+#[async_trait]
+impl Tool for Api {
+    fn spec(&self) -> &Arc<ToolSpec> {
+        &self.declared.spec
+    }
+
+    async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {
+        let mut scope = self.declared.scope(context, args).await?;
+        let outgoing = Outgoing::new(self, context, &scope)?;
+        let result = match &self.http.pages {
+            Some(pages) => {
+                let all = pages::all(self, context, outgoing, &scope, pages).await?;
+                all.last.enter(&mut scope);
+                Value::Array(all.items)
+            }
+            None => {
+                let (answer, said) = self.ask(context, &outgoing, &scope).await?;
+                said.enter(&mut scope);
+                answer::result(&answer, &said, self.declared.common.result.as_ref())?
+            }
+        };
+        self.declared.finish(scope, result)
+    }
+}
+
+impl Api {
+    /// Sends a request and takes any failure for an error.
+    async fn ask(
+        &self,
+        context: &CallContext,
+        outgoing: &Outgoing,
+        scope: &Scope,
+    ) -> Result<(Answer, Said), ToolError> {
+        let service = &self.http.service;
+        let answer = self.services.send(context, outgoing, service.limits, service.breaker).await?;
+        let said = answer::judge(self, &answer, scope)?;
+        Ok((answer, said))
+    }
+
+    /// Whether sending a request twice equals sending it once.
+    fn is_repeatable(&self, context: &CallContext) -> bool {
+        let keyed = match &self.declared.common.idempotency_key {
+            Some(KeyPlace::Header(_)) => !context.idempotency_key.is_empty(),
+            key => key.is_some(),
+        };
+        self.declared.spec.idempotent || self.http.method.is_repeatable() || keyed
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Sending: in turn, again where that helps and does no harm, and after redirects.
+
+use std::time::Duration;
+
+use aa_spec::tool::ErrorKind;
+use aa_spec::tool::recipe::{Breaker, Limits};
+use reqwest::header::ACCEPT;
+use reqwest::{Method, Url};
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Services;
+use super::host::Ticket;
+use super::outgoing::{Outgoing, origin};
+use crate::tool::http::client::{Answer, shown};
+use crate::tool::http::failure::{LONGEST_WAIT, back_off, retry_after};
+use crate::tool::native::bounded;
+use crate::tool::{CallContext, ToolError};
+
+/// A service that sends people round more often than this is broken.
+const MOST_REDIRECTS: usize = 10;
+
+/// Where a redirect leads to, and how to go there.
+struct Hop {
+    method: Method,
+    url: Url,
+}
+
+impl Services {
+    /// Sends a request until there is an answer worth having, or no use in trying again.
+    pub(super) async fn send(
+        &self,
+        context: &CallContext,
+        outgoing: &Outgoing,
+        limits: Limits,
+        breaker: Breaker,
+    ) -> Result<Answer, ToolError> {
+        if self.stand_in.is_some() {
+            // What was recorded has no budget and is asked once.
+            return bounded(context, self.attempt(outgoing)).await?;
+        }
+        let host = self.hosts.of(&origin(&outgoing.url));
+        for made in 0.. {
+            let ticket = bounded(context, host.enter(limits, context.deadline)).await??;
+            let result = bounded(context, self.attempt(outgoing)).await?;
+            settle(ticket, breaker, &result);
+            let wait = wait_after(&result, made);
+            if let (Ok(answer), Some(wait)) = (&result, wait)
+                && answer.status == 429
+            {
+                host.pause(wait);
+            }
+            let Some(wait) = wait.filter(|_| made < outgoing.retries && !host.is_open()) else {
+                return result;
+            };
+            if context.deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
+                return result;
+            }
+            let why = result.map_or_else(|error| error.message, |answer| format!("status {}", answer.status));
+            (context.progress)(&format!("{why}; trying again in {} ms", wait.as_millis()));
+            bounded(context, sleep(wait)).await?;
+        }
+        Err(ToolError::new(ErrorKind::Permanent, "there were too many attempts"))
+    }
+
+    /// One attempt, redirects included, within its time.
+    async fn attempt(&self, outgoing: &Outgoing) -> Result<Answer, ToolError> {
+        match timeout(outgoing.timeout, self.follow(outgoing)).await {
+            Ok(result) => result,
+            Err(_) => {
+                let url = shown(&outgoing.url);
+                let message = format!("{} `{url}` took too long", outgoing.method);
+                Err(ToolError::new(ErrorKind::Timeout, message)
+                    .details(json!({"method": outgoing.method.as_str(), "url": url})))
+            }
+        }
+    }
+
+    async fn follow(&self, outgoing: &Outgoing) -> Result<Answer, ToolError> {
+        let mut hop = Hop { method: outgoing.method.clone(), url: outgoing.url.clone() };
+        for _ in 0..=MOST_REDIRECTS {
+            let answer = self.once(outgoing, &hop).await?;
+            match next_hop(outgoing, &hop, &answer)? {
+                Some(next) => hop = next,
+                None => return Ok(answer),
+            }
+        }
+        let message = format!("{} `{}`: too many redirects", outgoing.method, shown(&outgoing.url));
+        Err(ToolError::new(ErrorKind::Permanent, message))
+    }
+
+    async fn once(&self, outgoing: &Outgoing, hop: &Hop) -> Result<Answer, ToolError> {
+        let url = outgoing.full_url(&hop.url);
+        let mut sending = match &self.stand_in {
+            Some(stand_in) => {
+                // Neither proxy nor certificates are asked for.
+                let client = self.web.straight()?;
+                client.request(hop.method.clone(), instead(stand_in.url().await?, &url))
+            }
+            None => self.web.client(&outgoing.route, false)?.request(hop.method.clone(), url.clone()),
+        };
+        if outgoing.is_home(&url) {
+            sending = sending.headers(outgoing.credentials.clone());
+        }
+        if origin(&url) == origin(&outgoing.url) {
+            sending = sending.headers(outgoing.headers.clone());
+        } else if let Some(accept) = outgoing.headers.get(ACCEPT) {
+            sending = sending.header(ACCEPT, accept);
+        }
+        if hop.method == outgoing.method {
+            sending = outgoing.load(sending).await?;
+        }
+        let mut answer = self.web.receive(&hop.method, &url, sending).await?;
+        answer.url = shown(&url);
+        Ok(answer)
+    }
+}
+
+/// The same request to where a recording is replayed.
+fn instead(stand_in: &Url, url: &Url) -> Url {
+    let mut actual = stand_in.clone();
+    actual.set_path(url.path());
+    actual.set_query(url.query());
+    actual
+}
+
+/// Tells what an attempt says about its host.
+fn settle(ticket: Ticket, breaker: Breaker, result: &Result<Answer, ToolError>) {
+    match result {
+        Ok(answer) if answer.status >= 500 && answer.status != 501 => {
+            ticket.failed(breaker, &format!("status {}", answer.status));
+        }
+        Err(error) if matches!(error.kind, ErrorKind::Network | ErrorKind::Timeout) => {
+            let why = if error.kind == ErrorKind::Network { "not reached" } else { "no answer in time" };
+            ticket.failed(breaker, why);
+        }
+        // A wrong request says nothing about whether the host is well.
+        Err(error) if error.kind == ErrorKind::Invalid => drop(ticket),
+        _ => ticket.succeeded(),
+    }
+}
+
+/// How long to wait before another attempt, if one makes sense.
+fn wait_after(result: &Result<Answer, ToolError>, made: u32) -> Option<Duration> {
+    match result {
+        Ok(answer) => retry_after(answer, made),
+        Err(error) if error.kind == ErrorKind::Network => Some(back_off(made)),
+        Err(_) => None,
+    }
+    .filter(|wait| *wait <= LONGEST_WAIT)
+}
+
+/// Where an answer sends the request, if it may go there.
+fn next_hop(outgoing: &Outgoing, hop: &Hop, answer: &Answer) -> Result<Option<Hop>, ToolError> {
+    let Some(location) = answer.headers.get("location").filter(|_| outgoing.redirects) else {
+        return Ok(None);
+    };
+    let safe = matches!(hop.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let method = match answer.status {
+        303 if !safe => Method::GET,
+        301 | 302 | 303 if safe => hop.method.clone(),
+        307 | 308 => hop.method.clone(),
+        _ => return Ok(None),
+    };
+    let refused = |why: &str| {
+        let message = format!("{} `{}` was redirected {why}", hop.method, answer.url);
+        ToolError::new(ErrorKind::Permanent, message)
+    };
+    let url = hop.url.join(location).map_err(|_| refused("to what is no URL"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(refused("to what is no web address"));
+    }
+    if hop.url.scheme() == "https" && url.scheme() == "http" {
+        return Err(refused(&format!("to `{}`, which is not encrypted", shown(&url))));
+    }
+    let changes = !matches!(method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if changes && origin(&url) != origin(&hop.url) {
+        return Err(refused(&format!("to another host, `{}`, with what it sends", shown(&url))));
+    }
+    Ok(Some(Hop { method, url }))
+}

@@ -1,0 +1,175 @@
+//! The tools over a real folder.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::store::{Durability, LazyStore, StoreOptions};
+
+struct Bench {
+    code: Code,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions { durability: Durability::Normal, inline_limit: 1000 };
+        let memory = Memory::new(LazyStore::new(&folder.path().join("state"), options));
+        let code = Code::new(memory, &folder.path().join("state"));
+        let bench = Self { code, folder };
+        files.iter().for_each(|(path, text)| bench.write(path, text));
+        bench
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("shop")
+    }
+
+    fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    async fn call(&self, tool: &str, args: Value) -> Result<Value, ToolError> {
+        let (_, make) = TOOLS.iter().find(|(name, _)| *name == tool).unwrap();
+        let context = CallContext::detached(self.root());
+        make(self.code.clone()).call(&context, args.as_object().unwrap().clone()).await
+    }
+
+    async fn ok(&self, tool: &str, args: Value) -> Value {
+        self.call(tool, args.clone()).await.unwrap_or_else(|error| panic!("{tool} {args}: {error}"))
+    }
+
+    /// The places that a search finds, as `path:line`.
+    async fn found(&self, args: Value) -> Vec<String> {
+        let answer = self.ok("code_search", args).await;
+        let place = |found: &Value| format!("{}:{}", found["path"].as_str().unwrap(), found["line"]);
+        answer["results"].as_array().unwrap().iter().map(place).collect()
+    }
+}
+
+const FILES: &[(&str, &str)] = &[
+    (
+        "src/billing.rs",
+        "//! Money.\n\n/// Sums what is owed.\npub fn total_owed(invoice: &Invoice) -> u64 {\n    invoice.lines.iter().sum()\n}\n",
+    ),
+    ("src/user.py", "class UserStore:\n    def getUserName(self):\n        return self.name\n"),
+    ("docs/billing.md", "# Billing\n\nInvoices are sent monthly.\n"),
+    (".gitignore", "target/\n*.log\n"),
+    ("target/out.rs", "fn total_owed() {}\n"),
+    ("a.log", "total_owed\n"),
+];
+
+#[tokio::test]
+async fn words_are_found_with_their_lines() {
+    let bench = Bench::new(FILES);
+    bench.write("logo.bin", [0, 159, 146, 150]);
+    bench.write("big.txt", "total_owed ".repeat(100_000));
+    for (query, expected) in [
+        (json!({"query": "total_owed"}), vec!["src/billing.rs:4"]),
+        (json!({"query": "total owed"}), vec!["src/billing.rs:4"]),
+        (json!({"query": "user name"}), vec!["src/user.py:2"]),
+        (json!({"query": "invoices"}), vec!["docs/billing.md:3", "src/billing.rs:4"]),
+        (json!({"query": "invoices", "file_filter": "*.rs"}), vec!["src/billing.rs:4"]),
+        (json!({"query": "invoices", "file_filter": "docs/"}), vec!["docs/billing.md:3"]),
+        (json!({"query": "invoices", "type_filter": "rs"}), vec!["src/billing.rs:4"]),
+        (json!({"query": "invoices", "type_filter": "markdown"}), vec!["docs/billing.md:3"]),
+        (json!({"query": "invoices", "type_filter": "function"}), vec!["src/billing.rs:4"]),
+        (json!({"query": "user", "type_filter": "class"}), vec!["src/user.py:1"]),
+        (json!({"query": "nothing_like_this"}), vec![]),
+    ] {
+        let mut found = bench.found(query.clone()).await;
+        found.sort();
+        assert_eq!(found, expected, "{query}");
+    }
+    let any = bench.ok("code_search", json!({"query": "where is the invoice of a zebra"})).await;
+    assert_eq!(any["all_words"], json!(false));
+    assert!(!any["results"].as_array().unwrap().is_empty());
+    let first = &bench.ok("code_search", json!({"query": "total_owed"})).await["results"][0];
+    assert_eq!((&first["first_line"], &first["language"]), (&json!(1), &json!("rust")));
+    assert!(first["text"].as_str().unwrap().contains("pub fn total_owed"), "{first}");
+    let done = bench.ok("code_index", json!({"force": true})).await;
+    for (field, expected) in [("files", 3), ("read", 3), ("too_big", 1), ("no_text", 1), ("removed", 0)] {
+        assert_eq!(done[field], json!(expected), "{field} {done}");
+    }
+}
+
+#[tokio::test]
+async fn every_search_sees_what_has_changed() {
+    let bench = Bench::new(FILES);
+    assert_eq!(bench.found(json!({"query": "zebra"})).await, Vec::<String>::new());
+    bench.write("src/zoo.rs", "// a zebra\n");
+    assert_eq!(bench.found(json!({"query": "zebra"})).await, ["src/zoo.rs:1"]);
+    // As long as before, and within the same moment.
+    bench.write("src/zoo.rs", "// a camel\n");
+    assert_eq!(bench.found(json!({"query": "zebra"})).await, Vec::<String>::new());
+    assert_eq!(bench.found(json!({"query": "camel"})).await, ["src/zoo.rs:1"]);
+    fs::remove_file(bench.root().join("src/zoo.rs")).unwrap();
+    assert_eq!(bench.found(json!({"query": "camel"})).await, Vec::<String>::new());
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    for (path, _) in FILES {
+        fs::File::options().write(true).open(bench.root().join(path)).unwrap().set_modified(old).unwrap();
+    }
+    bench.ok("code_index", json!({})).await;
+    assert_eq!(bench.ok("code_index", json!({})).await["read"], json!(0), "nothing has changed");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn links_are_not_followed() {
+    let bench = Bench::new(FILES);
+    let outside = bench.folder.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("secret.txt"), "zebra\n").unwrap();
+    std::os::unix::fs::symlink(&outside, bench.root().join("linked")).unwrap();
+    std::os::unix::fs::symlink(outside.join("secret.txt"), bench.root().join("linked.txt")).unwrap();
+    assert_eq!(bench.found(json!({"query": "zebra"})).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_index_says_what_is_in_it_and_whether_it_is_whole() {
+    let bench = Bench::new(FILES);
+    assert_eq!(bench.ok("code_stats", json!({})).await["indexed"], json!(false));
+    assert_eq!(
+        bench.ok("code_health", json!({})).await,
+        json!({"healthy": true, "indexes": [], "problems": []})
+    );
+    let watched = bench.ok("code_watch", json!({"debounce_seconds": 1.5})).await;
+    assert_eq!((&watched["watching"], &watched["files"]), (&json!(false), &json!(3)));
+    let stats = bench.ok("code_stats", json!({})).await;
+    for (field, expected) in
+        [("indexed", json!(true)), ("files", json!(3)), ("lines", json!(12)), ("chunks", json!(3))]
+    {
+        assert_eq!(stats[field], expected, "{field} {stats}");
+    }
+    assert_eq!(stats["languages"][0], json!({"language": "markdown", "files": 1, "lines": 3}));
+
+    let file = bench.code.file(&bench.root().canonicalize().unwrap());
+    fs::write(&file, "this is no database, and it is long enough to look like one to a fool").unwrap();
+    let _ = fs::remove_file(file.with_extension("db-wal"));
+    let health = bench.ok("code_health", json!({})).await;
+    assert_eq!((&health["healthy"], &health["indexes"][0]["readable"]), (&json!(false), &json!(false)));
+    assert_eq!(bench.found(json!({"query": "total_owed"})).await, ["src/billing.rs:4"]);
+    assert_eq!(bench.ok("code_health", json!({})).await["healthy"], json!(true));
+    fs::rename(bench.root(), bench.folder.path().join("gone")).unwrap();
+    fs::create_dir(bench.folder.path().join("elsewhere")).unwrap();
+    let health = bench.ok("code_health", json!({})).await;
+    assert!(health["problems"][0].as_str().unwrap().contains("is gone"), "{health}");
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused() {
+    let bench = Bench::new(FILES);
+    for (tool, args, kind) in [
+        ("code_search", json!({"query": " - "}), ErrorKind::Invalid),
+        ("code_search", json!({"query": "a", "file_filter": "[]"}), ErrorKind::Invalid),
+        ("code_search", json!({"query": "a", "project": "nowhere"}), ErrorKind::NotFound),
+        ("code_index", json!({"project": "./nowhere"}), ErrorKind::NotFound),
+        ("code_watch", json!({"action": "dance"}), ErrorKind::Invalid),
+    ] {
+        assert_eq!(bench.call(tool, args.clone()).await.unwrap_err().kind, kind, "{tool} {args}");
+    }
+}

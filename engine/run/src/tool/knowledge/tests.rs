@@ -1,0 +1,118 @@
+//! Knowledge in a real store, of real folders.
+
+use aa_spec::tool::ErrorKind;
+
+use super::*;
+use crate::tool::memory::kit::Bench;
+
+fn bench() -> Bench {
+    let bench = Bench::of(TOOLS);
+    let root = bench.folder();
+    std::fs::create_dir_all(root.join("shop/.git")).unwrap();
+    for (file, text) in [
+        ("README.md", "# Shop\n\n![badge](x)\n\nSells things\nto people.\n\nMore.\n"),
+        ("Cargo.toml", "[dependencies]\nserde = \"1\"\n"),
+        (".gitignore", "build/\n"),
+        ("src/README", "The code.\n"),
+        ("src/a.rs", ""),
+        ("build/x.o", ""),
+    ] {
+        let path = root.join("shop").join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    bench
+}
+
+#[tokio::test]
+async fn a_first_look_gives_a_third_of_certainty() {
+    let bench = bench();
+    let shop = bench.folder().join("shop");
+    let loaded = bench.call_in(&shop, "knowledge_load", json!({})).await.unwrap();
+    assert_eq!((&loaded["project"], &loaded["persona"]), (&json!("shop"), &json!("developer")));
+    assert_eq!((&loaded["scanned"], &loaded["confidence"]), (&json!(true), &json!(0.3)));
+    let knowledge = &loaded["knowledge"];
+    assert_eq!(
+        knowledge["architecture"],
+        json!({
+            "overview": "Sells things to people.",
+            "key_modules": [{"path": "src", "purpose": "The code.", "notes": "2 files"}],
+            "data_flow": "",
+            "dependencies": ["serde"],
+        })
+    );
+    assert_eq!(knowledge["patterns"]["testing"], json!(["`cargo test`"]));
+    let again = bench.call_in(&shop, "knowledge_load", json!({})).await.unwrap();
+    assert_eq!((&again["scanned"], &again["found"]), (&json!(false), &json!(true)));
+    let nowhere = bench.ok("knowledge_load", json!({"project": "other"})).await;
+    assert_eq!((&nowhere["found"], &nowhere["knowledge"]), (&json!(false), &json!({})));
+    let error = bench.call("knowledge_scan", json!({"project": "other"})).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn what_tasks_teach_adds_up_and_is_said_once() {
+    let bench = bench();
+    bench.ok("knowledge_scan", json!({"project": "./shop"})).await;
+    let learn = |text: &str| json!({"project": "./shop", "learning": text, "task": "AAP-1"});
+    let first = bench.ok("knowledge_learn", learn("Tests need a database.")).await;
+    assert_eq!(
+        (&first["new"], &first["count"], &first["confidence"]),
+        (&json!(true), &json!(1), &json!(0.35))
+    );
+    let again = bench.ok("knowledge_learn", learn("tests  need a DATABASE")).await;
+    assert_eq!(
+        (&again["new"], &again["count"], &again["confidence"]),
+        (&json!(false), &json!(1), &json!(0.35))
+    );
+    let part =
+        bench.ok("knowledge_query", json!({"project": "./shop", "section": "learned_from_tasks"})).await;
+    let entry = &part["content"][0];
+    for (field, expected) in [
+        ("learning", json!("Tests need a database.")),
+        ("task", json!("AAP-1")),
+        ("confidence", json!(0.6)),
+        ("occurrences", json!(2)),
+        ("source", json!(null)),
+    ] {
+        assert_eq!(entry[field], expected, "{field}");
+    }
+    for index in 0..20 {
+        bench.ok("knowledge_learn", learn(&format!("thing {index}"))).await;
+    }
+    let known = bench.ok("knowledge_list", json!({})).await;
+    assert_eq!((&known[0]["confidence"], &known[0]["learned"]), (&json!(0.95), &json!(21)));
+    // Looking again keeps what was learned.
+    let scanned = bench.ok("knowledge_scan", json!({"project": "./shop", "force": true})).await;
+    assert_eq!(scanned["confidence"], json!(0.95));
+    assert_eq!(scanned["knowledge"]["learned_from_tasks"].as_array().unwrap().len(), 21);
+}
+
+#[tokio::test]
+async fn sections_are_added_to_and_keep_their_shape() {
+    let bench = bench();
+    let update = |section: &str, content: Value, append: bool| json!({"project": "other", "persona": "devops", "section": section, "content": content, "append": append});
+    for (section, content, append, expected) in [
+        ("patterns.testing", json!(["a"]), true, json!(["a"])),
+        ("patterns.testing", json!(["a", "b"]), true, json!(["a", "b"])),
+        ("patterns.testing", json!("c"), true, json!(["a", "b", "c"])),
+        ("patterns.testing", json!(["d"]), false, json!(["d"])),
+        ("architecture.overview", json!("one"), true, json!("one")),
+        ("architecture.overview", json!("two"), true, json!("one\ntwo")),
+        ("gotchas", json!("- issue: x\n  reason: y\n"), true, json!([{"issue": "x", "reason": "y"}])),
+    ] {
+        let updated = bench.ok("knowledge_update", update(section, content, append)).await;
+        assert_eq!(updated["content"], expected, "{section}");
+    }
+    for (section, content) in
+        [("nowhere", json!("x")), ("gotchas", json!(["words"])), ("metadata", json!({}))]
+    {
+        bench.refusal("knowledge_update", update(section, content, true)).await;
+    }
+    // Nobody is named, so whoever knows something is asked.
+    let part = bench.ok("knowledge_query", json!({"project": "other", "section": "patterns.testing"})).await;
+    assert_eq!((&part["persona"], &part["content"]), (&json!("devops"), &json!(["d"])));
+    let none = bench.ok("knowledge_query", json!({"project": "other", "section": "patterns.x"})).await;
+    assert_eq!((&none["found"], &none["content"]), (&json!(false), &json!(null)));
+    bench.refusal("knowledge_query", json!({"project": "../x y"})).await;
+}

@@ -1,0 +1,476 @@
+//! A tool that is a request, compiled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Compiler, Known};
+use crate::source::Span;
+use crate::template::{Expression, Template};
+use crate::tool::ErrorKind;
+use crate::tool::module::{self, Fields, KeyPlace, Method, Paginate, Request};
+use crate::yaml::{Node, Spanned};
+
+/// What expressions on one page of a list may read.
+const PAGE: [&str; 5] = ["body", "status", "headers", "page", "count"];
+
+/// A request and what its answer means.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// The service it goes to.
+    pub service: Service,
+    /// What it does.
+    pub method: Method,
+    /// Where to.
+    pub target: Target,
+    /// What to put behind the `?`.
+    pub query: Vec<(String, Template)>,
+    /// Its own headers.
+    pub headers: Vec<(String, Template)>,
+    /// What to send.
+    pub body: Body,
+    /// How a long list comes in pages.
+    pub pages: Option<Pages>,
+    /// Status codes that are a success; none: 200 to 299.
+    pub ok: BTreeSet<u16>,
+    /// Error kinds of status codes.
+    pub kinds: BTreeMap<u16, ErrorKind>,
+    /// How the service says that something went wrong.
+    pub failure: Failure,
+    /// How often to try again, where repeating is harmless.
+    pub retries: u32,
+    /// Whether to follow redirects.
+    pub redirects: bool,
+}
+
+/// What all requests to a service share.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Where it is.
+    pub base: Option<Template>,
+    /// Headers of every request.
+    pub headers: Vec<(String, Template)>,
+    /// Ways to prove who asks; the first whose values are not null is used.
+    pub auth: Vec<Auth>,
+    /// Proxy to go through.
+    pub proxy: Option<Template>,
+    /// File of certificates to trust as well.
+    pub ca: Option<Template>,
+    /// How much it may be asked.
+    pub limits: Limits,
+    /// When to leave it alone.
+    pub breaker: Breaker,
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Below the service's base.
+    Path(Vec<PathPart>),
+    /// Anywhere.
+    Url(Template),
+}
+
+/// A piece of a path.
+#[derive(Clone, Debug)]
+pub enum PathPart {
+    /// Written so by the author.
+    Text(String),
+    /// A value, as (a part of) one segment.
+    Segment(Expression),
+    /// A value whose slashes are kept.
+    Segments(Expression),
+}
+
+/// How to prove who asks.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// A token.
+    Bearer(Template),
+    /// User and password.
+    Basic(Template, Template),
+    /// A header.
+    Header(String, Template),
+    /// A parameter of the query.
+    Query(String, Template),
+}
+
+/// What a request sends.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Nothing.
+    None,
+    /// A value as JSON.
+    Json(Template),
+    /// A form.
+    Form(Vec<(String, Template)>),
+    /// A form with files.
+    Multipart(Vec<(String, Piece)>),
+    /// Text.
+    Text(Template),
+}
+
+/// One part of a form with files.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// A value.
+    Value(Template),
+    /// The content of a file.
+    File {
+        /// Its path.
+        path: Template,
+        /// The name it is sent under, when not its own.
+        name: Option<Template>,
+        /// Its media type.
+        kind: Option<Template>,
+    },
+}
+
+/// How a long list comes in pages.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    /// How to get the next one.
+    pub next: Next,
+    /// Gives the items of a page; `None` for the body.
+    pub items: Option<Expression>,
+    /// How many items are wanted, over the arguments.
+    pub limit: Option<Expression>,
+    /// More pages than this are an error.
+    pub most_pages: u32,
+    /// More items than this are an error.
+    pub most_items: u32,
+}
+
+/// How to get the next page.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// The `Link` header says.
+    Link,
+    /// By its number.
+    Page {
+        /// Parameter of the query.
+        query: String,
+        /// Number of the first page.
+        first: u32,
+        /// Items of a full page.
+        size: Option<Expression>,
+        /// Whether there is another page.
+        more: Option<Expression>,
+    },
+    /// By the number of items before it.
+    Offset {
+        /// Parameter of the query.
+        query: String,
+        /// Items of a full page.
+        size: Option<Expression>,
+        /// Whether there is another page.
+        more: Option<Expression>,
+    },
+    /// A page gives the URL of the next.
+    Url(Expression),
+    /// A page gives a value for the query of the next.
+    Query(String, Expression),
+    /// A page gives a value for the JSON body of the next.
+    Json(String, Expression),
+}
+
+/// How a service says that something went wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Failure {
+    /// True when an answer is a failure in spite of its status.
+    pub when: Option<Expression>,
+    /// Gives the service's own message.
+    pub message: Option<Expression>,
+    /// Gives the service's name of the failure.
+    pub code: Option<Expression>,
+    /// Error kinds by that name.
+    pub kinds: BTreeMap<String, ErrorKind>,
+}
+
+/// How much a service may be asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Requests per second in the long run.
+    pub per_second: Option<f64>,
+    /// Requests at once after a pause.
+    pub burst: u32,
+    /// Requests under way.
+    pub concurrent: u32,
+}
+
+/// When to leave a failing service alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// Failures in a row.
+    pub failures: u32,
+    /// For how long, in milliseconds.
+    pub cool_down_ms: u64,
+}
+
+impl Compiler<'_> {
+    pub(super) fn http(&mut self, request: &Request) -> Http {
+        self.check_no_command();
+        let common = self.module.http.clone().unwrap_or_default();
+        let failure = request.failure.as_ref().or(common.failure.as_ref()).cloned().unwrap_or_default();
+        let mut kinds = common.kinds.clone();
+        kinds.extend(&request.kinds);
+        Http {
+            method: request.method,
+            target: self.target(request, &common),
+            query: self.fields(&request.query, Known::TOOL),
+            headers: self.fields(&request.headers, Known::TOOL),
+            body: self.body(request),
+            pages: request.paginate.as_ref().and_then(|paginate| self.pages(paginate, request)),
+            ok: request.ok.iter().copied().collect(),
+            kinds,
+            failure: self.failure(&failure),
+            retries: request.retries.or(common.retries).unwrap_or(2),
+            redirects: request.redirects.unwrap_or(true),
+            service: self.speaking_to(&common),
+        }
+    }
+
+    /// Keys of a command mean nothing to a request.
+    fn check_no_command(&mut self) {
+        let tool = self.tool;
+        let exit = module::Exit::default();
+        let stray = [
+            ("run", !tool.run.is_empty()),
+            ("stdin", tool.stdin.is_some()),
+            ("cwd", tool.cwd.is_some()),
+            ("env", !tool.env.is_empty()),
+            ("env_pass", !tool.env_pass.is_empty()),
+            ("exit", tool.exit.ok != exit.ok || !tool.exit.kinds.is_empty()),
+        ];
+        for (key, _) in stray.iter().filter(|(_, there)| *there) {
+            let message = format!("`{}` is a request (`http`), so it has no `{key}`", tool.name.value);
+            self.error("stray-key", tool.name.span, message);
+        }
+        if let Some(KeyPlace::Env(name)) = &tool.idempotency_key {
+            self.error("stray-key", name.span, "a request has no environment; use `header`");
+        }
+    }
+
+    fn speaking_to(&mut self, service: &module::Service) -> Service {
+        let auth = service.auth.iter().flat_map(|auth| &auth.0);
+        Service {
+            base: service.base.as_ref().and_then(|base| self.text(base, Known::MODULE)),
+            headers: self.fields(&service.headers, Known::MODULE),
+            auth: auth.filter_map(|auth| self.auth(auth)).collect(),
+            proxy: service.proxy.as_ref().and_then(|proxy| self.text(proxy, Known::MODULE)),
+            ca: service.ca.as_ref().and_then(|ca| self.text(ca, Known::MODULE)),
+            limits: self.limits(&service.limits),
+            breaker: Breaker {
+                failures: service.breaker.failures.map_or(5, |failures| failures.value),
+                cool_down_ms: service
+                    .breaker
+                    .cool_down
+                    .as_ref()
+                    .and_then(|text| self.duration(text))
+                    .unwrap_or(30_000),
+            },
+        }
+    }
+
+    fn limits(&mut self, limits: &module::Limits) -> Limits {
+        if let Some(rate) = limits.requests_per_second
+            && !(rate.value > 0.0 && rate.value <= 1e6)
+        {
+            self.error("bad-value", rate.span, "`requests_per_second` is a number above 0");
+        }
+        Limits {
+            per_second: limits.requests_per_second.map(|rate| rate.value),
+            burst: limits.burst.map_or(1, |burst| burst.value),
+            concurrent: limits.concurrent.map_or(8, |concurrent| concurrent.value),
+        }
+    }
+
+    fn auth(&mut self, auth: &module::Auth) -> Option<Auth> {
+        let mut value = |node: &Node| self.template(node, Known::MODULE);
+        Some(match auth {
+            module::Auth::Bearer(token) => Auth::Bearer(value(token)?),
+            module::Auth::Basic(basic) => Auth::Basic(value(&basic.user)?, value(&basic.password)?),
+            module::Auth::Header(named) => Auth::Header(named.name.value.clone(), value(&named.value)?),
+            module::Auth::Query(named) => Auth::Query(named.name.value.clone(), value(&named.value)?),
+        })
+    }
+
+    fn fields(&mut self, fields: &Fields, known: Known<'_>) -> Vec<(String, Template)> {
+        let compiled =
+            |(name, node): &(Spanned<String>, Node)| Some((name.value.clone(), self.template(node, known)?));
+        fields.0.iter().filter_map(compiled).collect()
+    }
+
+    fn target(&mut self, request: &Request, service: &module::Service) -> Target {
+        match (&request.path, &request.url) {
+            (Some(path), None) => {
+                if service.base.is_none() {
+                    self.error("missing-key", path.span, "`path` needs a `base` among the module's `http`");
+                }
+                Target::Path(self.path(path))
+            }
+            (None, Some(url)) => Target::Url(self.text(url, Known::TOOL).unwrap_or_default()),
+            _ => {
+                let message = format!("`http` of `{}` has a `path` or a `url`", self.tool.name.value);
+                self.error("missing-key", self.tool.name.span, message);
+                Target::Path(Vec::new())
+            }
+        }
+    }
+
+    fn path(&mut self, path: &Spanned<String>) -> Vec<PathPart> {
+        if path.value.contains("{{") || path.value.contains("{%") {
+            let message = "in a path, `{expression}` stands for a value: it is encoded as one segment";
+            self.error("bad-template", path.span, message);
+            return Vec::new();
+        }
+        if !path.value.is_empty() && !path.value.starts_with('/') {
+            self.error("bad-value", path.span, "a path begins with `/`");
+        }
+        if path.value.contains(['?', '#']) {
+            self.error("bad-value", path.span, "a path has neither `?` nor `#`; use `query`");
+        }
+        let mut parts = Vec::new();
+        let mut rest = path.value.as_str();
+        while let Some((text, after)) = rest.split_once('{') {
+            let Some((inside, after)) = after.split_once('}') else {
+                self.error("bad-template", path.span, "`{` is never closed");
+                return parts;
+            };
+            parts.push(PathPart::Text(text.to_owned()));
+            parts.extend(self.path_value(inside, path.span));
+            rest = after;
+        }
+        parts.push(PathPart::Text(rest.to_owned()));
+        parts
+    }
+
+    fn path_value(&mut self, inside: &str, span: Span) -> Option<PathPart> {
+        let (inside, keeps_slashes) = inside.strip_prefix('+').map_or((inside, false), |rest| (rest, true));
+        let expression = self.expression(&Spanned { value: inside.to_owned(), span }, Known::TOOL)?;
+        Some(if keeps_slashes { PathPart::Segments(expression) } else { PathPart::Segment(expression) })
+    }
+
+    fn body(&mut self, request: &Request) -> Body {
+        let given = [request.json.is_some(), request.form.is_some(), request.multipart.is_some()];
+        let given = given.iter().filter(|there| **there).count() + usize::from(request.body.is_some());
+        if given > 1 {
+            let message =
+                format!("`{}` can send one of `json`, `form`, `multipart`, `body`", self.tool.name.value);
+            self.error("stray-key", self.tool.name.span, message);
+        }
+        if let Some(json) = &request.json {
+            self.template(json, Known::TOOL).map_or(Body::None, Body::Json)
+        } else if let Some(form) = &request.form {
+            Body::Form(self.fields(form, Known::TOOL))
+        } else if let Some(parts) = &request.multipart {
+            Body::Multipart(self.pieces(parts))
+        } else if let Some(text) = &request.body {
+            self.text(text, Known::TOOL).map_or(Body::None, Body::Text)
+        } else {
+            Body::None
+        }
+    }
+
+    fn pieces(&mut self, parts: &Fields) -> Vec<(String, Piece)> {
+        let compiled = |(name, node): &(Spanned<String>, Node)| Some((name.value.clone(), self.piece(node)?));
+        parts.0.iter().filter_map(compiled).collect()
+    }
+
+    fn piece(&mut self, node: &Node) -> Option<Piece> {
+        let Some(path) = node.get("file") else {
+            return self.template(node, Known::TOOL).map(Piece::Value);
+        };
+        for (key, _) in
+            node.entries().iter().filter(|(key, _)| !["file", "name", "type"].contains(&&*key.value))
+        {
+            let message = format!("a file has no `{}`, only `file`, `name` and `type`", key.value);
+            self.error("unknown-key", key.span, message);
+        }
+        Some(Piece::File {
+            path: self.template(path, Known::TOOL)?,
+            name: node.get("name").and_then(|name| self.template(name, Known::TOOL)),
+            kind: node.get("type").and_then(|kind| self.template(kind, Known::TOOL)),
+        })
+    }
+
+    fn pages(&mut self, paginate: &Paginate, request: &Request) -> Option<Pages> {
+        let next = self.next(paginate)?;
+        if matches!(next, Next::Json(..))
+            && !matches!(&request.json, Some(json) if !json.entries().is_empty())
+        {
+            let message = format!("`{}` has no JSON mapping for the cursor to go into", self.tool.name.value);
+            self.error("missing-key", self.tool.name.span, message);
+        }
+        Some(Pages {
+            next,
+            items: paginate.items.as_ref().and_then(|items| self.expression(items, Known::and(&PAGE[..3]))),
+            limit: paginate.limit.as_ref().and_then(|limit| self.expression(limit, Known::TOOL)),
+            most_pages: paginate.most_pages.map_or(100, |most| most.value),
+            most_items: paginate.most_items.map_or(10_000, |most| most.value),
+        })
+    }
+
+    fn next(&mut self, paginate: &Paginate) -> Option<Next> {
+        let link = paginate.link.is_some_and(|link| link.value);
+        let ways = [link, paginate.page.is_some(), paginate.offset.is_some(), paginate.cursor.is_some()];
+        if ways.iter().filter(|there| **there).count() != 1 {
+            let message = format!(
+                "`paginate` of `{}` has one of `link`, `page`, `offset` and `cursor`",
+                self.tool.name.value
+            );
+            self.error("bad-value", self.tool.name.span, message);
+            return None;
+        }
+        if let Some(page) = &paginate.page {
+            return Some(Next::Page {
+                query: page.query.value.clone(),
+                first: page.first.unwrap_or(1),
+                size: self.optional(page.size.as_ref(), Known::TOOL),
+                more: self.optional(page.more.as_ref(), Known::and(&PAGE)),
+            });
+        }
+        if let Some(offset) = &paginate.offset {
+            return Some(Next::Offset {
+                query: offset.query.value.clone(),
+                size: self.optional(offset.size.as_ref(), Known::TOOL),
+                more: self.optional(offset.more.as_ref(), Known::and(&PAGE)),
+            });
+        }
+        paginate.cursor.as_ref().map_or(Some(Next::Link), |cursor| self.cursor(cursor))
+    }
+
+    fn cursor(&mut self, cursor: &module::Cursor) -> Option<Next> {
+        let from = self.expression(&cursor.from, Known::and(&PAGE[..3]))?;
+        match (&cursor.query, &cursor.json) {
+            (Some(query), None) => Some(Next::Query(query.value.clone(), from)),
+            (None, Some(json)) => Some(Next::Json(json.value.clone(), from)),
+            (None, None) => Some(Next::Url(from)),
+            (Some(_), Some(json)) => {
+                self.error("stray-key", json.span, "a cursor goes into `query` or `json`, not both");
+                None
+            }
+        }
+    }
+
+    fn failure(&mut self, failure: &module::Failure) -> Failure {
+        let known = Known::and(&PAGE[..3]);
+        Failure {
+            when: self.optional(failure.when.as_ref(), known),
+            message: self.optional(failure.message.as_ref(), known),
+            code: self.optional(failure.code.as_ref(), known),
+            kinds: failure.kinds.clone(),
+        }
+    }
+
+    fn optional(&mut self, text: Option<&Spanned<String>>, known: Known<'_>) -> Option<Expression> {
+        text.and_then(|text| self.expression(text, known))
+    }
+}
+
+impl Body {
+    /// The value that is sent as JSON, as it was written.
+    pub fn json(&self) -> Option<&Value> {
+        if let Self::Json(template) = self { Some(template.source()) } else { None }
+    }
+}

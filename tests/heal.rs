@@ -1,0 +1,309 @@
+//! Steps that are healed: logins made once, bounds that hold, runs that die in between.
+
+use serde_json::{Value, json};
+
+use crate::support::{Aa, Ran};
+
+/// A service that wants a login, and ways to mend that.
+const SERVICE: &str = r#"
+module: service
+description: A service that wants a login
+tools:
+  - name: service_get
+    description: Gets the value
+    effect: read
+    input: {cluster: {type: string, default: stage}}
+    run: [sh, -c, 'if [ -e "in-$1" ]; then echo got >> gets; printf value; else echo "error: You must be logged in to the server (Unauthorized)" >&2; exit 1; fi', sh, "{{ cluster }}"]
+  - name: service_mend
+    description: Pretends to mend something
+    effect: write
+    idempotent: true
+    run: [sh, -c, 'echo mended >> mends']
+  - name: service_once
+    description: Mends, and must not be repeated
+    effect: write
+    run: [sh, -c, 'echo mended >> mends; touch in-stage']
+"#;
+
+/// A login that takes its time and works.
+const LOGIN: &str = r#"
+kube_login:
+  command: [sh, -c, 'echo "login $1" >> logins; sleep 0.4; touch "in-$1"', sh, "{cluster}"]
+  check: [sh, -c, 'test -e "in-$1" && echo tester', sh, "{cluster}"]
+"#;
+
+fn skill(on_error: &str) -> String {
+    format!(
+        "name: fetch\ndescription: Gets a value\nsteps:\n  - {{name: get, tool: service_get, on_error: {on_error}}}\n\
+         outputs: [{{name: got, value: \"{{{{ get }}}}\"}}]\n"
+    )
+}
+
+fn project(on_error: &str) -> Aa {
+    Aa::new().tools("service", SERVICE).skill("fetch", &skill(on_error))
+}
+
+/// A project whose only rule for logins is this one.
+fn ruled(rule: &str) -> Aa {
+    let off = "  - {name: kube_login, enabled: false, match: {kind: auth}, do: {tool: vpn_connect}}\n";
+    let rules = format!("module: heal\ndescription: Rules of this project\nheal:\n{off}{rule}");
+    project("auto_heal").tools("heal", &rules)
+}
+
+fn fetch(aa: &Aa) -> Ran {
+    aa.args(["skill", "run", "fetch", "--format", "json"]).run()
+}
+
+fn lines(aa: &Aa, file: &str) -> usize {
+    aa.text(file).lines().count()
+}
+
+fn of<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    events.iter().filter(|event| event["event"] == kind).collect()
+}
+
+#[test]
+fn a_step_that_wants_a_login_gets_it_and_is_tried_again() {
+    let aa = project("auto_heal").config(LOGIN);
+    let ran = aa.args(["skill", "run", "fetch"]).run().code(0).stdout_contains("value");
+    let said = ran.err();
+    assert!(
+        said.contains("`kube_login` is tried") && said.contains("it is tried again after `kube_login`"),
+        "{said}"
+    );
+    assert_eq!(aa.text("logins"), "login stage\n");
+    let events = aa.args(["run", "show", "1", "--format", "json"]).run().json_lines();
+    let started = of(&events, "heal_started")[0];
+    assert_eq!(
+        (&started["rule"], &started["target"], &started["args"]),
+        (&json!("kube_login"), &json!("kube_login"), &json!({"cluster": "stage"}))
+    );
+    assert_eq!(of(&events, "heal_finished")[0]["healed"], true);
+    let calls: Vec<_> = of(&events, "step_started").iter().map(|event| event["step"].clone()).collect();
+    assert_eq!(calls, [json!("get"), json!("get#heal/1_kube_login"), json!("get")]);
+
+    let stats = aa.args(["heal", "stats", "--format", "json"]).run().code(0).json();
+    let rule =
+        stats["rules"].as_array().unwrap().iter().find(|rule| rule["rule"] == "kube_login").unwrap().clone();
+    assert_eq!((&rule["acted"], &rule["helped"], &rule["in_vain"]), (&json!(1), &json!(1), &json!(0)));
+    let learned =
+        aa.args(["tool", "call", "memory_read", "--arg", "key=learned/tool_failures"]).run().code(0).out();
+    for word in ["kube_login(cluster=stage)", "\"auto_fixed\": 1", "\"success\": true", "service_get"] {
+        assert!(learned.contains(word), "{word}: {learned}");
+    }
+}
+
+#[test]
+fn when_nothing_helps_the_step_fails_unless_the_skill_goes_on() {
+    let broken = "kube_login: {command: [sh, -c, 'echo no >> logins; exit 7'], check: ['false']}";
+    let aa = project("auto_heal").config(broken);
+    let ran = fetch(&aa).code(1);
+    let events = ran.json_lines();
+    assert_eq!(of(&events, "skill_failed").len(), 1);
+    assert_eq!(of(&events, "heal_finished")[0]["healed"], false);
+    assert_eq!(lines(&aa, "logins"), 1);
+
+    let aa = project("auto_heal_or_continue").config(broken);
+    assert_eq!(of(&fetch(&aa).code(0).json_lines(), "skill_completed")[0]["outputs"], json!({"got": null}));
+
+    // Whoever wrote it for the engine that a lenient reading stands in for meant this.
+    let aa = project("auto_heal").config(broken);
+    aa.args(["skill", "run", "fetch", "--lenient"]).run().code(0);
+}
+
+#[test]
+fn without_a_command_to_log_in_with_it_is_said_what_to_configure() {
+    let aa = project("auto_heal").config("kube_login: {check: ['false']}");
+    let events = fetch(&aa).code(1).json_lines();
+    let call = of(&events, "step_failed")[0];
+    assert_eq!(call["step"], "get#heal/1_kube_login");
+    let message = call["error"]["message"].as_str().unwrap();
+    assert!(message.contains("set `kube_login: {command: "), "{message}");
+}
+
+#[test]
+fn a_rule_that_never_helps_stops_by_itself_until_a_person_says_so() {
+    let aa = ruled(
+        "  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, per_step: 2, cool_down: 0s, breaker: {failures: 2}}\n",
+    );
+    fetch(&aa).code(1);
+    assert_eq!(lines(&aa, "mends"), 2, "as often as a step may have it");
+    let events = fetch(&aa).code(1).json_lines();
+    assert_eq!(lines(&aa, "mends"), 2, "it has not helped twice");
+    let note = of(&events, "heal_finished")[0]["note"].as_str().unwrap();
+    assert!(note.contains("`aa heal reset idle`"), "{note}");
+    aa.args(["heal", "stats"]).run().code(0).stdout_contains("has not helped 2 times in a row");
+    aa.args(["heal", "reset", "idle"]).run().code(0);
+    fetch(&aa).code(1);
+    assert_eq!(lines(&aa, "mends"), 4);
+    aa.args(["heal", "reset", "idol"]).run().code(1).stderr_contains("there is no heal rule `idol`");
+}
+
+#[test]
+fn bounds_of_an_hour_and_of_a_run_hold_over_processes() {
+    let aa = ruled(
+        "  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, per_hour: 3, cool_down: 0s, breaker: {failures: 99}}\n",
+    );
+    for _ in 0..5 {
+        fetch(&aa).code(1);
+    }
+    assert_eq!(lines(&aa, "mends"), 3);
+
+    let aa = ruled("  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, per_run: 2, cool_down: 0s, breaker: {failures: 99}}\n")
+        .skill("fetch", "name: fetch\ndescription: Gets values\nsteps:\n  - {name: get, tool: service_get, foreach: [1, 2, 3, 4], on_error: auto_heal_or_continue}\n");
+    fetch(&aa).code(0);
+    assert_eq!(lines(&aa, "mends"), 2);
+
+    let aa = ruled(
+        "  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, cool_down: 1h, breaker: {failures: 99}}\n",
+    );
+    fetch(&aa).code(1);
+    let events = fetch(&aa).code(1).json_lines();
+    assert_eq!(lines(&aa, "mends"), 1, "the same call is left alone for a while");
+    let note = of(&events, "heal_finished")[0]["note"].as_str().unwrap();
+    assert!(note.contains("service_mend() worked") && note.contains("run 1"), "{note}");
+}
+
+#[test]
+fn two_processes_that_need_the_same_login_make_it_once() {
+    let aa = project("auto_heal").config(LOGIN);
+    let start = || aa.args(["skill", "run", "fetch", "--format", "json"]).start();
+    let both = [start(), start(), start()];
+    let ran = both.map(|running| running.wait().code(0).json_lines());
+    assert_eq!(aa.text("logins"), "login stage\n");
+    let finished: Vec<_> = ran.iter().flat_map(|events| of(events, "heal_finished")).collect();
+    assert!(finished.iter().all(|event| event["healed"] == true), "{finished:#?}");
+    assert_eq!(lines(&aa, "gets"), 3);
+}
+
+#[test]
+fn a_dry_run_heals_nothing() {
+    let aa = project("auto_heal").config(LOGIN);
+    aa.args(["skill", "run", "fetch", "--dry-run"]).run().code(1);
+    assert_eq!(aa.text("logins"), "");
+}
+
+#[test]
+fn killed_after_every_event_around_a_healing_a_run_ends_the_same() {
+    for (rule, once) in [
+        ("  - {name: mend, match: {kind: auth}, do: {tool: kube_login, args: {cluster: stage}}}\n", false),
+        ("  - {name: mend, match: {kind: auth}, do: {tool: service_once}}\n", true),
+    ] {
+        let fresh = || ruled(rule).config(LOGIN);
+        let whole = fresh();
+        let events = fetch(&whole).code(0).json_lines().len();
+        assert_eq!(events, 9);
+        for fatal in 1..events {
+            let aa = fresh();
+            let call = aa.args(["skill", "run", "fetch", "--format", "json"]);
+            call.env("AA_TEST_KILL_AFTER", fatal.to_string()).run();
+            for _ in 0..4 {
+                let shown = aa.args(["run", "show", "1", "--format", "json"]).run().json_lines();
+                if shown.iter().any(|event| event["event"] == "skill_completed") {
+                    break;
+                }
+                let ran = aa.args(["run", "resume", "1", "--format", "json"]).run();
+                if ran.exit_or_killed() == Some(6) {
+                    // Only a person can tell whether what must not be repeated took place.
+                    let path = "get#heal/1_service_once";
+                    let said =
+                        if aa.text("mends").is_empty() { vec!["--retry"] } else { vec!["--done", "\"\""] };
+                    aa.args(["run", "resolve", "1", path].iter().chain(&said)).run().code(0);
+                }
+            }
+            let shown = aa.args(["run", "show", "1", "--format", "json"]).run().json_lines();
+            let last = shown.last().unwrap();
+            assert_eq!(last["outputs"], json!({"got": "value"}), "killed at {fatal}: {shown:#?}");
+            assert_eq!(of(&shown, "heal_started").len(), 1, "killed at {fatal}: {shown:#?}");
+            if once {
+                assert_eq!(lines(&aa, "mends"), 1, "killed at {fatal}: {shown:#?}");
+            }
+            let stats = aa.args(["heal", "stats", "--format", "json"]).run().json();
+            assert_eq!(stats["healings"].as_array().unwrap().len(), 1, "killed at {fatal}: {stats:#}");
+            assert_eq!(stats["healings"][0]["helped"], true, "killed at {fatal}: {stats:#}");
+        }
+    }
+}
+
+#[test]
+fn rules_are_listed_shown_and_tried_on_paper() {
+    let aa = project("auto_heal").config(LOGIN);
+    let listed = aa.args(["heal", "list"]).run().code(0).stderr("").out();
+    for rule in ["kube_login", "kube_login_by_text", "vpn_connect", "vpn_connect_by_text"] {
+        assert!(listed.contains(rule), "{listed}");
+    }
+    aa.args(["heal", "show", "kube-login"])
+        .run()
+        .code(0)
+        .stdout_contains("per hour")
+        .stdout_contains("kind auth");
+    aa.args(["heal", "show", "kube_logni"]).run().code(4).stderr_contains("did you mean `kube_login`?");
+    let test = |tool: &str, said: &str| aa.args(["heal", "test", tool, said, "--format", "json"]).run();
+    let auth =
+        test("bonfire_release", "error: You must be logged in to the server (Unauthorized)").code(0).json();
+    assert_eq!(auth["remedies"][0]["args"], json!({"cluster": "ephemeral"}));
+    assert_eq!(test("jira_get", "no route to host").code(0).json()["remedies"][0]["calls"], "vpn_connect");
+    // Numbers and words that only look like it.
+    for said in ["merge request !1403 is broken", "the product has 401 items", "wrote to eof-marker", "4030"]
+    {
+        assert_eq!(test("gitlab_mr_view", said).code(1).json()["remedies"], json!([]), "{said}");
+    }
+    fetch(&project("fail").config(LOGIN)).code(1);
+    let aa = project("fail");
+    fetch(&aa).code(1);
+    aa.args(["heal", "test", "--run", "1", "--step", "get"])
+        .run()
+        .code(0)
+        .stdout_contains("kube_login would call kube_login");
+    assert_eq!(aa.text("logins"), "", "nothing is called");
+}
+
+#[test]
+fn what_was_learned_is_proposed_and_acts_once_accepted() {
+    let aa = project("auto_heal").config("kube_login: {check: ['false']}");
+    let pattern = json!({"auth_patterns": [{"pattern": "must be logged in", "meaning": "the login is over",
+        "fix": "log in again", "commands": ["service_once()"]}]});
+    let write = json!({"key": "learned/patterns", "content": pattern.to_string()});
+    aa.args(["tool", "call", "memory_write", "--args", &write.to_string()]).run().code(0);
+    assert_eq!(
+        aa.args(["heal", "list", "--format", "json"]).run().json()["proposals"],
+        json!([]),
+        "never seen"
+    );
+    for _ in 0..3 {
+        let ran = aa.args(["skill", "run", "fetch"]).run().code(1);
+        assert!(ran.err().contains("hint: known issue: the login is over; log in again"), "{}", ran.err());
+    }
+    let proposals = aa.args(["heal", "list", "--format", "json"]).run().json()["proposals"].clone();
+    let name = proposals[0]["name"].as_str().unwrap().to_owned();
+    assert!(proposals[0]["seen"].as_u64().unwrap() >= 3, "{proposals:#}");
+    assert_eq!(aa.text("mends"), "", "a proposal does nothing");
+    aa.args(["heal", "show", &name]).run().code(0).stdout_contains("service_once").stdout_contains("seen");
+    aa.args(["heal", "accept", "learned_nothing"]).run().code(1);
+    aa.args(["heal", "accept", &name]).run().code(0);
+    assert!(aa.text(".aa/tools/heal.yaml").contains(&name));
+    fetch(&aa).code(0);
+    assert_eq!(lines(&aa, "mends"), 1);
+    let listed = aa.args(["heal", "list", "--format", "json"]).run().json();
+    assert_eq!(listed["proposals"], json!([]), "it is a rule now");
+}
+
+#[test]
+fn bad_rules_are_diagnostics() {
+    let rules = "module: heal\ndescription: Rules\nheal:\n  - {name: a, match: {kind: auth}, do: {tool: kube_logni, args: {cluster: x}}}\n  \
+        - {name: b, match: {kind: auth}, do: {tool: kube_login, args: {clutser: x}}}\n";
+    let aa = project("auto_heal").tools("heal", rules);
+    let said = aa.args(["heal", "list"]).run().code(3).err();
+    for part in [
+        "error[unknown-tool]",
+        "did you mean `kube_login`?",
+        "error[unknown-argument]",
+        "error[missing-argument]",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let aa = project("auto_heal")
+        .tools("heal", "module: heal\ndescription: Rules\nheal: [{name: a, match: {}, do: {tool: echo}}]\n");
+    aa.args(["skill", "check", "fetch"]).run().code(3).stderr_contains("error[heal-match]");
+    aa.args(["skill", "run", "fetch"]).run().code(3);
+}

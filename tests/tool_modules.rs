@@ -44,8 +44,14 @@ fn a_new_module_works_at_once() {
     error: there is a tool module `my-lines` already (project)
     hint: a module of the same name would hide it, tool by tool
     ");
-    insta::assert_snapshot!(aa.args(["tool", "new", "git"]).run().code(2).stdout("").err(), @"");
-    insta::assert_snapshot!(aa.args(["tool", "new", "1st"]).run().code(2).stdout("").err(), @"");
+    insta::assert_snapshot!(aa.args(["tool", "new", "git"]).run().code(2).stdout("").err(), @"
+    error: there is a tool module `git` already (shipped)
+    hint: a module of the same name would hide it, tool by tool
+    ");
+    insta::assert_snapshot!(aa.args(["tool", "new", "1st"]).run().code(2).stdout("").err(), @"
+    error: `1st` cannot be the name of a tool module
+    hint: a letter, then letters, digits, `-` and `_`
+    ");
     aa.args(["tool", "new", "theirs", "--user"]).run().code(0);
     assert!(aa.home().join("config/aa-workflow/tools/theirs.yaml").is_file());
 }
@@ -83,7 +89,18 @@ fn examples_are_replayed_and_judged() {
         .replace("expect: {lines: 3}", "expect: {lines: 4}")
         .replace("kind: not_found, m", "kind: auth, m");
     let aa = aa.tools("count", &wrong);
-    insta::assert_snapshot!(aa.args(["tool", "test", "count"]).run().code(1).stdout("").err(), @"");
+    insta::assert_snapshot!(aa.args(["tool", "test", "count"]).run().code(1).stdout("").err(), @"
+    ✗ count_lines: Three lines
+        result.lines .aa/tools/count.yaml:17
+          - 4
+          + 3
+    ✗ count_lines: A file that is not there
+        fails.kind .aa/tools/count.yaml:21
+          - auth
+          + not_found (`wc` ended with exit code 1: wc: nothing.txt: No such file or directory)
+
+    2 of 2 examples failed in [time] (- expected, + found)
+    ");
     // What fails because it is not what was recorded does not count as failing as recorded.
     let wrong = COUNT
         .replace("run: [wc, -l, --, nothing.txt]", "run: [wc, -l, --, other.txt]")

@@ -1,5 +1,7 @@
 //! `aa tool …`
 
+pub(crate) mod import;
+
 use clap::{Subcommand, ValueEnum};
 
 use super::FormatArgs;
@@ -26,6 +28,8 @@ pub(crate) enum Command {
     Test(TestArgs),
     /// Start a new tool module from a small one that works
     New(NewArgs),
+    /// Make a tool module from a description of a service
+    Import(import::ImportArgs),
 }
 
 /// Flags of `aa tool list`.

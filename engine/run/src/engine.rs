@@ -39,6 +39,7 @@ mod admission;
 mod archive;
 mod catalog;
 mod compat;
+mod configured;
 mod debugging;
 mod heal;
 mod history;

@@ -10,7 +10,7 @@ use crate::words;
 /// Takes in a folder of YAML files.
 pub(super) fn import(args: &ImportArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let folder = engine.settings().folder.join(&args.folder);
+    let folder = engine.settings().folder.join(&args.from);
     let archive = engine.read_archive(&folder)?;
     let printer = context.printer;
     for Remark { file, message } in &archive.skipped {
@@ -52,7 +52,7 @@ fn refusal(archive: Archive) -> Failure {
 /// Writes everything as a folder of YAML files.
 pub(super) fn export(args: &ExportArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let folder = engine.settings().folder.join(&args.folder);
+    let folder = engine.settings().folder.join(&args.to);
     let force =
         |failure: Failure| if args.force { failure } else { failure.hint("`--force` writes into it") };
     let is_full = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
@@ -61,7 +61,7 @@ pub(super) fn export(args: &ExportArgs, context: &Context<'_>) -> Result<Exit, F
     context.printer.say(format_args!(
         "wrote {} to {}",
         words::count(written.len(), "key"),
-        args.folder.display()
+        args.to.display()
     ));
     Ok(Exit::Ok)
 }

@@ -6,7 +6,7 @@ use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::example::Recorded;
 use aa_spec::tool::module::{Example, Module, ModuleTool};
-use aa_spec::tool::recipe::{self, Recipe, Way};
+use aa_spec::tool::recipe::{self, Common, Recipe, Way};
 
 use super::{Entry, Shelf, Toolbox};
 use crate::tool::api::Api;
@@ -54,12 +54,12 @@ impl Toolbox {
     pub(crate) fn replay(
         &self,
         of: &Specimen,
-        recorded: &Recorded,
+        example: &Example,
         witness: &Witness,
     ) -> Option<Arc<dyn Tool>> {
         let entry = self.shelf.modules.iter().find(|entry| entry.text.source == of.source)?;
         let module = entry.parsed().module.as_ref()?;
-        self.shelf.replay(module, module.tool(&of.spec.name)?, of, recorded, witness)
+        self.shelf.replay(module, module.tool(&of.spec.name)?, of, example, witness)
     }
 }
 
@@ -69,13 +69,14 @@ impl Shelf {
         module: &Module,
         tool: &ModuleTool,
         of: &Specimen,
-        recorded: &Recorded,
+        example: &Example,
         witness: &Witness,
     ) -> Option<Arc<dyn Tool>> {
-        let Recipe { way, common } = recipe::compile(module, tool, &of.source).ok()?;
-        let configuration = Arc::new(Configuration::recorded());
-        let declared = Declared { spec: of.spec.clone(), common, configuration };
-        match (way, recorded) {
+        let Recipe { way, mut common } = recipe::compile(module, tool, &of.source).ok()?;
+        configure(&mut common, example);
+        let declared =
+            Declared { spec: of.spec.clone(), common, configuration: Arc::new(Configuration::recorded()) };
+        match (way, example.recorded.as_ref()?) {
             (Way::Run(run), Recorded::Command(recorded)) => {
                 let replay = CommandReplay { recorded: recorded.clone(), witness: witness.clone() };
                 let launcher = Arc::new(self.launcher.replaying(replay));
@@ -86,8 +87,17 @@ impl Shelf {
                 let services = Arc::new(self.services.replaying(replay));
                 Some(Arc::new(Api { declared, http: *http, services }))
             }
-            // The check refuses it.
+            // The check refuses what was recorded of another kind of tool.
             _ => None,
+        }
+    }
+}
+
+/// An example sees the configuration that it gives, else the defaults: it is the same everywhere.
+fn configure(common: &mut Common, example: &Example) {
+    for (name, setting) in &mut common.config {
+        if let Some(value) = example.config.get(name) {
+            setting.default = Some(value.clone());
         }
     }
 }

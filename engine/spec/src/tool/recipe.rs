@@ -102,7 +102,7 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
             if let Err(problems) = compile(module, tool, source) {
                 diagnostics.extend(problems);
             }
-            example::check(tool, source, &mut diagnostics);
+            example::check(module, tool, source, &mut diagnostics);
         }
         diagnostics.extend(super::listener::compile(module, source).err().unwrap_or_default());
     }
@@ -355,6 +355,9 @@ impl Compiler<'_> {
         for name in own.chain(others) {
             if !name::is_valid(&name.value) {
                 self.diagnostics.push(bad_name(self.source, name));
+            } else if name.value == CONFIG && !self.module.config.is_empty() {
+                let message = "`config` is what templates of this module call its configuration";
+                self.error("reserved-name", name.span, message);
             } else if !seen.insert(name::fold(&name.value)) {
                 let message = format!("`{}` has two arguments `{}`", self.tool.name.value, name.value);
                 self.diagnostics.push(

@@ -50,7 +50,6 @@ fn toolbox(folder: &std::path::Path) -> Toolbox {
         proxy: None,
         ca: None,
         configuration: Default::default(),
-        folder: folder.to_owned(),
         state_folder: folder.to_owned(),
         store: LazyStore::new(folder, options),
         ephemeral: ephemeral::Defaults::default(),

@@ -30,7 +30,6 @@ fn main() {
             environment: Environment::new(std::env::vars_os()),
             output_bytes: 1024,
             proxy: None,
-            folder: PathBuf::new(),
             ca: None,
             configuration: Default::default(),
             state_folder: "/".into(),

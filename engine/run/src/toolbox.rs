@@ -60,8 +60,6 @@ pub struct ToolboxOptions {
     pub output_bytes: usize,
     /// Proxy for HTTP requests; without it they go straight.
     pub proxy: Option<String>,
-    /// Folder that servers run in.
-    pub folder: PathBuf,
     /// File of certificates (PEM) that HTTP requests trust besides the usual ones.
     pub ca: Option<PathBuf>,
     /// What modules are configured with.

@@ -141,7 +141,6 @@ mod tests {
             environment: Environment::default(),
             output_bytes: 1,
             proxy: None,
-            folder: PathBuf::new(),
             ca: None,
             configuration: Default::default(),
             state_folder: PathBuf::new(),

@@ -2,6 +2,7 @@
 //! tool of a module or of our own.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use aa_spec::diagnostic::Diagnostic;
@@ -28,11 +29,19 @@ pub(super) fn surroundings(
         web,
         configuration,
         store: options.store.clone(),
-        folder: options.folder.clone(),
+        folder: options.state_folder.clone(),
     }
 }
 
 impl Toolbox {
+    /// The same toolbox, whose servers run in this folder.
+    #[must_use]
+    pub fn serving_in(self, folder: &Path) -> Self {
+        let parts = self.shelf.parts();
+        let around = Surroundings { folder: folder.to_owned(), ..parts.around.clone() };
+        Self::of(Shelf { around, ..parts })
+    }
+
     /// Every module over a server, by name; nothing is started.
     pub fn servers(&self) -> Vec<McpEntry> {
         let mut entries: Vec<_> =
@@ -140,7 +149,7 @@ impl Shelf {
 impl Entry {
     /// Whether it may be a module over a server, as far as can be seen without parsing it.
     fn speaks_of_server(&self) -> bool {
-        self.text.source.text.lines().any(|line| line.starts_with("mcp:"))
+        self.mentions("mcp")
     }
 
     fn module_name(&self) -> Option<&str> {

@@ -11,7 +11,6 @@ fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
         environment: Environment::default(),
         output_bytes: 1000,
         proxy: None,
-        folder: PathBuf::new(),
         ca: None,
         configuration: Default::default(),
         state_folder: PathBuf::new(),

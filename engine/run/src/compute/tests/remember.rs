@@ -47,7 +47,6 @@ fn tools(folder: &std::path::Path) -> Tools {
         environment: Environment::default(),
         output_bytes: 1000,
         proxy: None,
-        folder: folder.to_owned(),
         ca: None,
         configuration: Default::default(),
         state_folder: folder.to_owned(),

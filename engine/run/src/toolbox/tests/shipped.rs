@@ -38,7 +38,6 @@ static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
         environment: Environment::new(path.chain(own)),
         output_bytes: 8 * 1024 * 1024,
         proxy: None,
-        folder: PathBuf::new(),
         ca: None,
         configuration: Default::default(),
         state_folder: "/nonexistent".into(),

@@ -1,7 +1,7 @@
 //! A project with modules over the server of `tests/fixtures/mcp`.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -81,7 +81,6 @@ fn options(folder: &Path, store: LazyStore) -> ToolboxOptions {
             environment: [("SHOP_TOKEN".to_owned(), "top-secret-token".to_owned())].into(),
             ..Configuration::default()
         },
-        folder: PathBuf::from(folder),
         state_folder: folder.to_owned(),
         store,
         ephemeral: ephemeral::Defaults::default(),

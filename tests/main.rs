@@ -39,6 +39,8 @@ mod resume;
 mod run_commands;
 /// Files, events and their JSON Schemas.
 mod schemas;
+/// Shipped tools against servers that speak the services' routes and errors.
+mod services;
 /// Every mistake there can be in a skill, drawn.
 mod skill_check;
 /// Every shipped skill planned and drawn.

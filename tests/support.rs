@@ -2,6 +2,7 @@
 
 pub(crate) mod server;
 pub(crate) mod service;
+pub(crate) mod services;
 pub(crate) mod terminal;
 
 use std::ffi::{OsStr, OsString};

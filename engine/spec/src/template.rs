@@ -240,6 +240,16 @@ impl Template {
         Ok(value.filter(|value| !(left_out && value.is_null())))
     }
 
+    /// The value with its holes filled, as [`Missing::Fail`] has it, without those members of mappings
+    /// that are one whole expression and null: an argument that was not given is no member.
+    pub fn render_lean(&self, scope: &Scope) -> Result<Option<Value>, EvalError> {
+        let mut value = self.render(scope, Missing::Fail)?;
+        if let Some(value) = &mut value {
+            self.root.prune(value);
+        }
+        Ok(value)
+    }
+
     /// The pieces.
     pub(crate) fn root(&self) -> &Node {
         &self.root

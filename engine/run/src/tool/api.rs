@@ -1,6 +1,7 @@
 //! Tools of YAML modules: a request to an HTTP API with typed arguments and a typed result.
 
 mod answer;
+mod first;
 mod host;
 mod outgoing;
 mod pages;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use self::answer::Said;
+use self::first::is_wanted;
 use self::host::Hosts;
 use self::outgoing::Outgoing;
 use super::declared::Declared;
@@ -62,6 +64,11 @@ impl Tool for Api {
 
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {
         let mut scope = self.declared.scope(context, args).await?;
+        self.find_out(context, &mut scope).await?;
+        if !is_wanted(self.http.condition.as_ref(), &scope)? {
+            Said::nothing().enter(&mut scope);
+            return self.declared.finish(scope, Value::Null);
+        }
         let outgoing = Outgoing::new(self, context, &scope)?;
         let result = match &self.http.pages {
             Some(pages) => {

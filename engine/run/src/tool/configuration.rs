@@ -149,8 +149,8 @@ fn stand_in(module: &str, name: &str, setting: &Setting) -> Value {
     match &setting.default {
         Some(default) => default.to_json(),
         None if setting.secret => format!("recorded-{name}").into(),
-        None if setting.optional => Value::Null,
         None if is_url => format!("https://{}.invalid", fold(module).replace('_', "-")).into(),
+        None if setting.optional => Value::Null,
         None => name.into(),
     }
 }

@@ -13,6 +13,7 @@ use super::native::invalid;
 use super::{CallContext, ToolError};
 
 /// A tool of a module: its face, what was compiled of it, and what its module is configured with.
+#[derive(Clone)]
 pub(crate) struct Declared {
     pub(crate) spec: Arc<ToolSpec>,
     pub(crate) common: Common,
@@ -63,8 +64,12 @@ impl Declared {
         Ok(args)
     }
 
-    /// The tool's value: the result, or what `value` makes of it.
-    pub(super) fn finish(&self, mut scope: Scope, result: Value) -> Result<Value, ToolError> {
+    /// The tool's value: the result, or what `each` and `value` make of it.
+    pub(super) fn finish(&self, mut scope: Scope, mut result: Value) -> Result<Value, ToolError> {
+        if let Some(each) = &self.common.each {
+            scope.set("result", &result);
+            result = render(each, &scope, Missing::Null)?.unwrap_or_default();
+        }
         let value = match &self.common.value {
             Some(template) => {
                 scope.set("result", &result);

@@ -9,7 +9,7 @@ use minijinja::{Environment, Error, State, Value, filters};
 
 use super::environment::is_strict;
 use super::failure::{fail, missing};
-use super::value::{Budget, is_missing, to_json, to_text};
+use super::value::{Budget, from_json, is_missing, to_json, to_text};
 
 /// The filter that makes text of the operands of `~`.
 pub(super) const TEXT_FILTER: &str = "_text";
@@ -29,6 +29,7 @@ fn add_functions(environment: &mut Environment<'static>) {
     environment.add_function("isinstance", is_instance);
     environment.add_function("dir", names);
     environment.add_function("now", || -> Result<Value, Error> { Err(fail("the time is not known here")) });
+    environment.add_function("moment", super::moment::moment);
     environment.add_function("any", |items: Value| Ok::<_, Error>(list(&items)?.iter().any(Value::is_true)));
     environment.add_function("all", |items: Value| Ok::<_, Error>(list(&items)?.iter().all(Value::is_true)));
     environment.add_function("min", |items: Rest<Value>| extreme(&items, Ordering::Less));
@@ -61,6 +62,10 @@ fn add_filters(environment: &mut Environment<'static>) {
         to_text(&value, &mut Budget::new())
     });
     environment.add_filter("tojson", |value: &Value, options: Kwargs| to_json_text(value, &options));
+    environment.add_filter("fromjson", |text: &str| {
+        let json = serde_json::from_str(text).map_err(|_| fail("that is not JSON"))?;
+        Ok::<_, Error>(from_json(&json))
+    });
     environment.add_filter("join", |items: &Value, between: Option<&str>, options: Kwargs| {
         join(items, between, &options)
     });

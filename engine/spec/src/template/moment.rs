@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use minijinja::value::{Object, ObjectRepr, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
@@ -29,6 +29,19 @@ pub(super) fn moment_at(unix_ms: i64) -> DateTime<Utc> {
 /// The day of a moment, as `2026-01-31`.
 pub(super) fn day(moment: DateTime<Utc>) -> String {
     moment.date_naive().to_string()
+}
+
+/// The moment that a text means; without an offset, in UTC.
+pub(super) fn moment(text: &str) -> Result<Value, Error> {
+    let zoned = DateTime::parse_from_rfc3339(text).map(|moment| moment.with_timezone(&Utc)).ok();
+    let plain = || {
+        let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+        let moments = forms.iter().filter_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+        let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.and_time(NaiveTime::MIN));
+        moments.into_iter().next().or_else(day).map(|moment| moment.and_utc())
+    };
+    let known = zoned.or_else(plain).map(|moment| Value::from_object(Moment(moment)));
+    known.ok_or_else(|| fail("that is not a moment; write it like `2026-01-31T09:00:00Z`"))
 }
 
 impl Moment {

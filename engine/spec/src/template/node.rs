@@ -170,6 +170,30 @@ impl Node {
         }
     }
 
+    /// Takes members out of what it was rendered to: those that are one whole expression and null.
+    pub(super) fn prune(&self, value: &mut Value) {
+        match (self, value) {
+            (Self::Map(nodes), Value::Object(entries)) => {
+                for (key, node) in nodes {
+                    match entries.get_mut(key) {
+                        Some(Value::Null) if matches!(node, Self::Hole(_)) => {
+                            entries.shift_remove(key);
+                        }
+                        Some(item) => node.prune(item),
+                        None => {}
+                    }
+                }
+            }
+            (Self::List(nodes), Value::Array(items)) => {
+                nodes.iter().zip(items).for_each(|(node, item)| node.prune(item));
+            }
+            (Self::Each(each), Value::Array(items)) => {
+                items.iter_mut().for_each(|item| each.value().prune(item))
+            }
+            _ => {}
+        }
+    }
+
     /// Whether it asks what time it is.
     pub(super) fn reads_clock(&self) -> bool {
         match self {

@@ -485,6 +485,15 @@ fn moments_move() {
     let value = |text: &str| Expression::parse(text).unwrap().eval(&scope);
     assert_eq!(value("now().plus('1h 30m').timestamp()").unwrap(), json!(1_790_005_400));
     assert_eq!(value("now().minus(60).timestamp()").unwrap(), json!(1_789_999_940));
+    assert_eq!(
+        value("moment('2026-03-02T10:00:00+01:00').plus(60).isoformat()").unwrap(),
+        json!("2026-03-02T09:01:00+00:00")
+    );
+    assert_eq!(value("moment('2026-03-02 10:00').timestamp()").unwrap(), json!(1_772_445_600));
+    assert_eq!(value("moment('2026-03-02').date()").unwrap(), json!("2026-03-02"));
+    assert!(value("moment('monday')").unwrap_err().message.contains("is not a moment"));
+    assert_eq!(value("'[1, {\"a\": null}]' | fromjson").unwrap(), json!([1, {"a": null}]));
+    assert!(value("'[' | fromjson").unwrap_err().message.contains("is not JSON"));
     assert!(value("now().plus('soon')").unwrap_err().message.contains("is not a duration"));
     assert!(value("now().minus('900000000000h')").is_err());
 }

@@ -52,8 +52,8 @@ use serde_json::Value;
 pub use self::config::Setting;
 pub use self::example::{Example, Recorded};
 pub use self::http::{
-    Auth, AuthForm, Basic, Breaker, Cursor, Failure, Fields, Limits, Method, Named, Offset, Page, Paginate,
-    Request, Service,
+    Auth, AuthForm, Basic, Breaker, Cursor, Failure, Fields, First, Limits, Method, Named, Offset, Page,
+    Paginate, Request, Service,
 };
 pub use self::mcp::{Mcp, McpText, McpTool};
 pub use self::parameter::{Parameter, Parameters};
@@ -170,6 +170,9 @@ pub struct ModuleTool {
     /// it is JSON, else text, and with `paginate` the list of all items.
     #[serde(default)]
     pub result: Option<ResultForm>,
+    /// Makes a list of the list that came back, item by item; `value` then reads it as `result`.
+    #[serde(default)]
+    pub each: Option<Each>,
     /// Makes the value of the tool, when it is not `result` as it is: a value with templates over
     /// the arguments, `result` and, of a command, `exit_code`, `stdout` and `stderr`, of a request,
     /// `body`, `status` and `headers`. A mapping `{each: EXPRESSION, as: NAME, if: EXPRESSION, value: …}`
@@ -234,6 +237,21 @@ pub struct Exit {
     pub ok: Vec<i32>,
     /// Error kinds of other exit codes; those not listed are `permanent`.
     pub kinds: BTreeMap<i32, ErrorKind>,
+}
+
+/// Makes something of every item of a list.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "EachItem")]
+pub struct Each {
+    /// Expression that gives the list (default `result`), over what `value` may read.
+    #[serde(default)]
+    pub of: Option<Spanned<String>>,
+    /// Keeps only items for which this is true: an expression over `item` as well.
+    #[serde(default)]
+    pub when: Option<Spanned<String>>,
+    /// What each becomes: a value with templates over `item` as well.
+    pub value: Node,
 }
 
 /// Tells one error apart.

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub use self::doubt::doubts;
 pub use self::http::{
-    Auth, Body, Breaker, Failure, Http, Limits, Next, Pages, PathPart, Piece, Service, Target,
+    Auth, Body, Breaker, Failure, First, Http, Limits, Next, Pages, PathPart, Piece, Service, Target,
 };
 pub use self::reading::Reading;
 pub use self::run::{Part, Run};
@@ -69,6 +69,8 @@ pub struct Common {
     pub timeout_ms: Option<u64>,
     /// How its output becomes a value, when the tool says so.
     pub result: Option<Reading>,
+    /// Makes another list of it, item by item.
+    pub each: Option<Template>,
     /// Makes the tool's value of it, over the arguments, [`CONTEXT`] and how it ended.
     pub value: Option<Template>,
     /// Tells errors apart by what the other side said; the first match decides.
@@ -117,7 +119,14 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn compile(module: &Module, tool: &ModuleTool, source: &Source) -> Result<Recipe, Vec<Diagnostic>> {
-    let mut compiler = Compiler { module, tool, source, config: BTreeSet::new(), diagnostics: Vec::new() };
+    let mut compiler = Compiler {
+        module,
+        tool,
+        source,
+        config: BTreeSet::new(),
+        found: Vec::new(),
+        diagnostics: Vec::new(),
+    };
     let recipe = compiler.recipe();
     if compiler.diagnostics.is_empty() { Ok(recipe) } else { Err(compiler.diagnostics) }
 }
@@ -189,6 +198,8 @@ struct Compiler<'a> {
     source: &'a Source,
     /// Values of the configuration that were read so far.
     config: BTreeSet<String>,
+    /// What has been found out before the request, by name.
+    found: Vec<&'a str>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -231,24 +242,32 @@ impl Compiler<'_> {
         let timeout = tool.timeout.as_ref().or_else(|| service.and_then(|http| http.timeout.as_ref()));
         let timeout_ms = timeout.and_then(|text| self.duration(text));
         let result = tool.result.as_ref().map(|form| self.reading(form));
-        let value = tool.value.as_ref().and_then(|node| self.ending(node, Known::and(&ending)));
+        let each = tool.each.as_ref().and_then(|each| self.each(each, Known::and(&ending)));
+        let value = tool.value.as_ref().and_then(|node| self.template(node, Known::and(&ending)));
         // Last, because what is compiled before says what is read.
         let used = |(name, _): &(&String, &Setting)| self.config.contains(*name);
         let config = module.config.iter().filter(used).map(|(name, setting)| (name.clone(), setting.clone()));
         let config = config.collect();
-        Common { config, timeout_ms, result, value, errors, idempotency_key: tool.idempotency_key.clone() }
+        let idempotency_key = tool.idempotency_key.clone();
+        Common { config, timeout_ms, result, each, value, errors, idempotency_key }
+    }
+
+    /// The same as a mapping of `each` in a value.
+    fn each(&mut self, each: &module::Each, known: Known<'_>) -> Option<Template> {
+        let of = each.of.as_ref().map_or("result", |of| of.value.as_str());
+        let mut json = serde_json::json!({"each": of, "value": each.value.to_json()});
+        if let Some(when) = &each.when {
+            json["if"] = when.value.as_str().into();
+        }
+        self.parsed(Template::parse_lists(&json), &json, each.value.span, known)
     }
 
     fn text(&mut self, text: &Spanned<String>, known: Known<'_>) -> Option<Template> {
         self.parse(&Value::String(text.value.clone()), text.span, known)
     }
 
+    /// A template that may make lists of lists.
     fn template(&mut self, node: &Node, known: Known<'_>) -> Option<Template> {
-        self.parse(&node.to_json(), node.span, known)
-    }
-
-    /// A template that reads how it ended, and may make lists of lists.
-    fn ending(&mut self, node: &Node, known: Known<'_>) -> Option<Template> {
         let json = node.to_json();
         self.parsed(Template::parse_lists(&json), &json, node.span, known)
     }
@@ -315,7 +334,8 @@ impl Compiler<'_> {
         for path in paths {
             let name = path.split(['.', '[']).next().unwrap_or(path);
             let is_argument = known.args && self.tool.input.get(name).is_some();
-            if is_argument || CONTEXT.contains(&name) || known.more.contains(&name) {
+            let is_found = known.args && self.found.contains(&name);
+            if is_argument || is_found || CONTEXT.contains(&name) || known.more.contains(&name) {
                 continue;
             }
             if name == CONFIG && !self.module.config.is_empty() {
@@ -324,6 +344,7 @@ impl Compiler<'_> {
                 let message = format!("`{name}` is no argument of `{}`", self.tool.name.value);
                 let problem = Diagnostic::error("unknown-reference", self.source, span, message);
                 let names = self.tool.input.names().chain(CONTEXT).chain(known.more.iter().copied());
+                let names = names.chain(self.found.iter().copied());
                 self.diagnostics.push(problem.suggest(name, names));
             } else {
                 let message = format!("`{path}` is not known to the whole module");

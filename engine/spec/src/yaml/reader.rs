@@ -190,6 +190,10 @@ impl Key<'_> {
 impl<'de> Deserializer<'de> for Key<'de> {
     type Error = Misfit;
 
+    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_i64(self.number()?)
+    }
+
     fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_i64(self.number()?)
     }
@@ -224,7 +228,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        bool i8 i16 i128 u8 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
         seq tuple tuple_struct map struct identifier ignored_any
     }
 }

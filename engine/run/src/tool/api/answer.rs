@@ -23,6 +23,11 @@ pub(super) struct Said {
 }
 
 impl Said {
+    /// What was not even asked.
+    pub(super) fn nothing() -> Self {
+        Self { status: 0, headers: Value::Null, body: Value::Null }
+    }
+
     /// Gives it to a scope.
     pub(super) fn enter(&self, scope: &mut Scope) {
         scope.set("status", &self.status.into());

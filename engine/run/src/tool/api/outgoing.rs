@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::Api;
 use crate::cause::cause;
 use crate::tool::configuration::hide;
-use crate::tool::declared::{eval, render, text};
+use crate::tool::declared::{eval, render, text, unfit};
 use crate::tool::http::client::{Route, shown, url as url_of};
 use crate::tool::native::invalid;
 use crate::tool::{CallContext, ToolError};
@@ -280,7 +280,9 @@ fn scalar(name: &str, value: Value) -> Result<Option<String>, ToolError> {
 fn payload(body: &Body, context: &CallContext, scope: &Scope) -> Result<Payload, ToolError> {
     Ok(match body {
         Body::None => Payload::None,
-        Body::Json(template) => render(template, scope, Missing::Fail)?.map_or(Payload::None, Payload::Json),
+        Body::Json(template) => {
+            template.render_lean(scope).map_err(unfit)?.map_or(Payload::None, Payload::Json)
+        }
         Body::Form(fields) => {
             // A form is encoded like a query, and the library has that one.
             let mut carrier = parsed("http://localhost/")?;

@@ -13,7 +13,8 @@ use crate::yaml::{Kind, Node, Spanned};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Service {
-    /// Where the service is, e.g. `https://api.example.org/v2`; templates over `config` allowed.
+    /// Where the service is, e.g. `https://api.example.org/v2`; templates over `config` allowed, and over
+    /// arguments that every tool of the module has.
     pub base: Option<Spanned<String>>,
     /// Headers of every request; templates over `config` allowed.
     pub headers: Fields,
@@ -46,6 +47,12 @@ pub struct Service {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "HttpRequest")]
 pub struct Request {
+    /// What has to be found out first; later parts and the tool's `value` read it by its name.
+    pub first: Vec<First>,
+    /// Expression that says whether to send it (default: true); `result` and `body` are null without.
+    pub r#if: Option<Spanned<String>>,
+    /// How to prove who asks, in place of the module's `auth`; templates allowed.
+    pub auth: Option<AuthForm>,
     /// What to do (default `GET`).
     pub method: Method,
     /// Path below `base`, e.g. `/projects/{project}/issues`. `{expression}` is encoded as one segment of
@@ -78,6 +85,46 @@ pub struct Request {
     /// Whether to follow redirects (default `true`); to another host without credentials, and then
     /// only what reads.
     pub redirects: Option<bool>,
+}
+
+/// Something that a request needs: the answer to another one, which changes nothing, or a value that
+/// is made of what is known.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "FirstRequest")]
+pub struct First {
+    /// What it is called.
+    pub r#as: Spanned<String>,
+    /// Expression that says whether it is needed (default: true); it is null when it is not.
+    #[serde(default)]
+    pub r#if: Option<Spanned<String>>,
+    /// What to do (default `GET`).
+    #[serde(default)]
+    pub method: Method,
+    /// Path below `base`. Without `path` and `url` nothing is asked.
+    #[serde(default)]
+    pub path: Option<Spanned<String>>,
+    /// The whole URL, in place of `path`; templates allowed.
+    #[serde(default)]
+    pub url: Option<Spanned<String>>,
+    /// What to put behind the `?`.
+    #[serde(default)]
+    pub query: Fields,
+    /// A value to send as JSON; templates allowed.
+    #[serde(default)]
+    pub json: Option<Node>,
+    /// Fields of a form to send.
+    #[serde(default)]
+    pub form: Option<Fields>,
+    /// Expression that gives the value, over `body`, `status` and `headers` of the answer (default `body`).
+    #[serde(default)]
+    pub value: Option<Spanned<String>>,
+    /// What to say when the value is null, which then fails the call; templates allowed.
+    #[serde(default)]
+    pub missing: Option<Spanned<String>>,
+    /// What kind of error that is (default `not_found`).
+    #[serde(default)]
+    pub kind: Option<ErrorKind>,
 }
 
 /// What a request does.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Compiler, Known};
+use super::{ANSWER, CONFIG, CONTEXT, Compiler, Known};
+use crate::name;
 use crate::source::Span;
 use crate::template::{Expression, Template};
 use crate::tool::ErrorKind;
@@ -17,6 +18,10 @@ const PAGE: [&str; 5] = ["body", "status", "headers", "page", "count"];
 /// A request and what its answer means.
 #[derive(Clone, Debug)]
 pub struct Http {
+    /// What has to be found out first, in this order.
+    pub first: Vec<First>,
+    /// Whether to send it.
+    pub condition: Option<Expression>,
     /// The service it goes to.
     pub service: Service,
     /// What it does.
@@ -41,6 +46,21 @@ pub struct Http {
     pub retries: u32,
     /// Whether to follow redirects.
     pub redirects: bool,
+}
+
+/// Something that has to be found out before a request.
+#[derive(Clone, Debug)]
+pub struct First {
+    /// What it is called.
+    pub name: String,
+    /// Whether it is needed.
+    pub condition: Option<Expression>,
+    /// Whom to ask; nobody when it is made of what is known.
+    pub request: Option<Box<Http>>,
+    /// Gives the value; `None` for the body.
+    pub value: Option<Expression>,
+    /// What to say when the value is null, and what kind of error that is.
+    pub missing: Option<(Template, ErrorKind)>,
 }
 
 /// What all requests to a service share.
@@ -207,14 +227,26 @@ pub struct Breaker {
     pub cool_down_ms: u64,
 }
 
-impl Compiler<'_> {
-    pub(super) fn http(&mut self, request: &Request) -> Http {
+impl<'a> Compiler<'a> {
+    pub(super) fn http(&mut self, request: &'a Request) -> Http {
         self.check_no_command();
+        let first = request.first.iter().filter_map(|first| self.first(first)).collect();
+        Http { first, ..self.request(request) }
+    }
+
+    /// A request without what has to be found out before.
+    fn request(&mut self, request: &Request) -> Http {
         let common = self.module.http.clone().unwrap_or_default();
         let failure = request.failure.as_ref().or(common.failure.as_ref()).cloned().unwrap_or_default();
         let mut kinds = common.kinds.clone();
         kinds.extend(&request.kinds);
+        let mut service = self.speaking_to(&common);
+        if let Some(auth) = &request.auth {
+            service.auth = auth.0.iter().filter_map(|auth| self.auth(auth, Known::TOOL)).collect();
+        }
         Http {
+            first: Vec::new(),
+            condition: self.optional(request.r#if.as_ref(), Known::TOOL),
             method: request.method,
             target: self.target(request, &common),
             query: self.fields(&request.query, Known::TOOL),
@@ -226,7 +258,57 @@ impl Compiler<'_> {
             failure: self.failure(&failure),
             retries: request.retries.or(common.retries).unwrap_or(2),
             redirects: request.redirects.unwrap_or(true),
-            service: self.speaking_to(&common),
+            service,
+        }
+    }
+
+    /// From here on its name is known.
+    fn first(&mut self, first: &'a module::First) -> Option<First> {
+        let asks = first.path.is_some() || first.url.is_some();
+        let of_answer: &[&str] = if asks { &PAGE[..3] } else { &[] };
+        let condition = self.optional(first.r#if.as_ref(), Known::TOOL);
+        let request = asks.then(|| {
+            let request = Request {
+                method: first.method,
+                path: first.path.clone(),
+                url: first.url.clone(),
+                query: first.query.clone(),
+                json: first.json.clone(),
+                form: first.form.clone(),
+                ..Request::default()
+            };
+            Box::new(self.request(&request))
+        });
+        let value = self.optional(first.value.as_ref(), Known::and(of_answer));
+        let missing = first.missing.as_ref().and_then(|text| self.text(text, Known::TOOL));
+        self.check_first(first, asks);
+        self.found.push(&first.r#as.value);
+        Some(First {
+            name: first.r#as.value.clone(),
+            condition,
+            request,
+            value,
+            missing: missing.map(|text| (text, first.kind.unwrap_or(ErrorKind::NotFound))),
+        })
+    }
+
+    fn check_first(&mut self, first: &module::First, asks: bool) {
+        let name = &first.r#as;
+        if !name::is_valid(&name.value) {
+            self.diagnostics.push(super::bad_name(self.source, name));
+        } else if self.tool.input.get(&name.value).is_some()
+            || CONTEXT.iter().chain(&ANSWER).chain(&[CONFIG, "item"]).any(|known| *known == name.value)
+        {
+            let message = format!("`{}` means something else already", name.value);
+            self.error("reserved-name", name.span, message);
+        } else if self.found.contains(&name.value.as_str()) {
+            let message = format!("`{}` is found out twice", name.value);
+            self.error("duplicate-name", name.span, message);
+        }
+        if !asks && first.value.is_none() {
+            let message =
+                format!("`{}` asks nobody (`path`, `url`) and is made of nothing (`value`)", name.value);
+            self.error("missing-key", name.span, message);
         }
     }
 
@@ -254,9 +336,9 @@ impl Compiler<'_> {
     fn speaking_to(&mut self, service: &module::Service) -> Service {
         let auth = service.auth.iter().flat_map(|auth| &auth.0);
         Service {
-            base: service.base.as_ref().and_then(|base| self.text(base, Known::MODULE)),
+            base: service.base.as_ref().and_then(|base| self.text(base, Known::TOOL)),
             headers: self.fields(&service.headers, Known::MODULE),
-            auth: auth.filter_map(|auth| self.auth(auth)).collect(),
+            auth: auth.filter_map(|auth| self.auth(auth, Known::TOOL)).collect(),
             proxy: service.proxy.as_ref().and_then(|proxy| self.text(proxy, Known::MODULE)),
             ca: service.ca.as_ref().and_then(|ca| self.text(ca, Known::MODULE)),
             limits: self.limits(&service.limits),
@@ -285,8 +367,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn auth(&mut self, auth: &module::Auth) -> Option<Auth> {
-        let mut value = |node: &Node| self.template(node, Known::MODULE);
+    fn auth(&mut self, auth: &module::Auth, known: Known<'_>) -> Option<Auth> {
+        let mut value = |node: &Node| self.template(node, known);
         Some(match auth {
             module::Auth::Bearer(token) => Auth::Bearer(value(token)?),
             module::Auth::Basic(basic) => Auth::Basic(value(&basic.user)?, value(&basic.password)?),

@@ -84,3 +84,54 @@ tools:
     ];
     assert_eq!(messages, expected);
 }
+
+#[test]
+fn what_a_request_finds_out_first_is_known_from_then_on() {
+    let text = r#"
+module: x
+description: A module
+config: {url: {}}
+http: {base: "{{ config.url }}/{{ place }}"}
+tools:
+  - name: x_y
+    description: A tool
+    effect: read
+    input: {place: {type: string}}
+    http:
+      first:
+        - {as: one, path: "/{two}", value: body.one}
+        - {as: two, value: one.id}
+        - {as: two, value: body.x}
+        - {as: place, value: "1"}
+        - {as: status, value: "1"}
+        - {as: no name, value: "1"}
+        - {as: three}
+        - {as: four, value: "1", missing: "{{ five }}"}
+      if: five
+      path: "/{one}/{two}"
+    value: {a: "{{ three }}", b: "{{ five }}"}
+"#;
+    let source = Source::new("x.yaml", text);
+    let problems = check(&source).1;
+    let mut messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    messages.sort_unstable();
+    let expected = [
+        "`body` is no argument of `x_y`",
+        "`five` is no argument of `x_y`",
+        "`five` is no argument of `x_y`",
+        "`five` is no argument of `x_y`",
+        "`no name` cannot be a name",
+        "`place` means something else already",
+        "`status` means something else already",
+        "`three` asks nobody (`path`, `url`) and is made of nothing (`value`)",
+        "`two` is found out twice",
+        "`two` is no argument of `x_y`",
+    ];
+    assert_eq!(messages, expected);
+    let other = text.replace("input: {place: {type: string}}", "input: {}");
+    let problems = check(&Source::new("x.yaml", other)).1;
+    assert!(
+        problems.iter().any(|problem| problem.message == "`place` is no argument of `x_y`"),
+        "{problems:?}"
+    );
+}

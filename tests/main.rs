@@ -23,6 +23,8 @@ mod heal;
 mod help;
 /// Tool modules over HTTP.
 mod http_modules;
+/// MCP servers as tool modules.
+mod mcp;
 /// What is remembered, from the terminal.
 mod memory_commands;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.

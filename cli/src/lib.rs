@@ -14,6 +14,7 @@ mod command;
 mod context;
 mod crash;
 mod diagnostic;
+mod difference;
 mod env;
 mod failure;
 mod follow;

@@ -7,8 +7,9 @@ use crate::env::{self, Environment};
 /// Starts logging to stderr when `AA_LOG` says so.
 pub(crate) fn start(environment: &Environment) {
     let Some(filter) = environment.get(env::AA_LOG) else { return };
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::builder().parse_lossy(filter))
-        .with_writer(std::io::stderr)
-        .init();
+    // What is said to MCP servers may hold secrets, and their library would log it all.
+    let silent = "rmcp=off".parse().ok();
+    let filter = EnvFilter::builder().parse_lossy(filter);
+    let filter = silent.into_iter().fold(filter, EnvFilter::add_directive);
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -16,6 +16,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Call a tool once, outside a run
     Call(CallArgs),
+    /// Look at what an MCP server says of its tools now, and trust it
+    Trust(TrustArgs),
     /// Find out why a tool fails
     Debug(DebugArgs),
     /// Make the change to a tool's definition that `debug` proposes
@@ -71,6 +73,21 @@ pub(crate) struct CallArgs {
     /// Arguments as a JSON object; `--arg` wins over it
     #[arg(long, value_name = "JSON")]
     pub(crate) args: Option<String>,
+}
+
+/// Flags of `aa tool trust`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+What a server says of its tools is trusted when it is first seen. When it says something else
+later, the tools that have changed are held back until this command has shown the difference
+and somebody has agreed.")]
+pub(crate) struct TrustArgs {
+    /// Name of a module over an MCP server
+    #[arg(value_name = "MODULE")]
+    pub(crate) module: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 /// How prominently a tool is offered.

@@ -218,8 +218,24 @@ fn modules(engine: &Engine, environment: &Environment, findings: &mut Vec<Findin
         findings.push(Finding::doubtful("modules", message, "install it, or leave its tools alone"));
     }
     findings.push(Finding::fine("modules", format!("{} ready", words::count(ready, "module"))));
+    servers(engine, findings);
     for doubt in engine.secret_problems() {
         findings.push(Finding::doubtful("secrets", doubt, ""));
+    }
+}
+
+/// Modules over MCP servers, as far as they are known; none is started.
+fn servers(engine: &Engine, findings: &mut Vec<Finding>) {
+    for server in engine.servers().unwrap_or_default() {
+        let tools = match server.tools {
+            Some(count) => format!("{} trusted", words::count(count, "tool")),
+            None => "not asked yet".to_owned(),
+        };
+        let message = format!("`{}` over `{}`, {tools}", server.module, server.reach);
+        findings.push(match server.problems.first() {
+            Some(problem) => Finding::doubtful("mcp server", format!("{message}; {problem}"), ""),
+            None => Finding::fine("mcp server", message),
+        });
     }
 }
 

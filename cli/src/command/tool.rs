@@ -9,6 +9,7 @@ mod list;
 mod new;
 mod show;
 mod test;
+mod trust;
 
 use std::sync::Arc;
 
@@ -17,7 +18,9 @@ use aa_spec::tool::ToolSpec;
 
 use crate::args::tool::Command;
 use crate::context::Context;
+use crate::diagnostic;
 use crate::failure::{Exit, Failure};
+use crate::printer::Printer;
 
 /// Runs a command about tools.
 pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failure> {
@@ -25,6 +28,7 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::Call(args) => call::run(args, context),
+        Command::Trust(args) => trust::run(&args, context),
         Command::Debug(args) => debug::run(&args, context),
         Command::Fix(args) => fix::run(&args, context),
         Command::Check(args) => check::run(&args, context),
@@ -35,12 +39,13 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
 }
 
 /// The tool of that name.
-fn named(engine: &Engine, name: &str) -> Result<Arc<ToolSpec>, Failure> {
+fn named(engine: &Engine, name: &str, printer: &Printer) -> Result<Arc<ToolSpec>, Failure> {
     if let Some(tool) = engine.tool(name)? {
         return Ok(tool);
     }
-    let tools = engine.tools()?;
-    let near = aa_spec::name::suggest(name, tools.iter().map(|tool| tool.name.as_str()));
+    diagnostic::draw_all(&engine.problems_of_tool(name)?, printer);
+    let names = engine.tool_names()?;
+    let near = aa_spec::name::suggest(name, names.iter().map(String::as_str));
     let failure = Failure::not_found(format!("there is no tool `{name}`"));
     Err(failure.suggest(near).hint("`aa tool list` shows every tool"))
 }

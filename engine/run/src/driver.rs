@@ -16,6 +16,7 @@ mod heals;
 mod inbox;
 mod lines;
 mod mistakes;
+mod questions;
 mod veil;
 
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ pub use self::clock::{Clock, WallClock};
 use self::heals::Heals;
 use self::inbox::Inbox;
 use self::lines::{Line, Lines};
+use self::questions::{Asked, Questions};
 pub(crate) use self::veil::{Veil, in_url};
 use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
@@ -235,6 +237,7 @@ struct Driver {
     heals: Heals,
     inbox: Inbox,
     lines: Lines,
+    questions: Questions,
     /// Events that are folded in and not yet durable.
     batch: Vec<Event>,
     /// Requests that these events answer.
@@ -251,6 +254,7 @@ enum Wake {
     Block(News),
     Heal(StepPath, Admission),
     Line(Line),
+    Asked(Asked),
     Inbox,
     Timer,
 }
@@ -261,13 +265,14 @@ impl Driver {
             run.machine.set_interpreter(interpreter);
         }
         let (lines, sender) = Lines::new();
-        let calls = Calls::new(&run, sender);
+        let (questions, asker) = Questions::new();
+        let calls = Calls::new(&run, sender, asker);
         let blocks = Blocks::new(calls.shared());
         let heals = Heals::new(&run);
         let inbox = Inbox::new(&run);
         let was_over = run.machine.is_over();
         let (batch, taken, orders) = (Vec::new(), Vec::new(), Vec::new());
-        Self { run, calls, blocks, heals, inbox, lines, batch, taken, orders, was_over }
+        Self { run, calls, blocks, heals, inbox, lines, questions, batch, taken, orders, was_over }
     }
 
     async fn run(&mut self) -> Result<Outcome, StoreError> {
@@ -372,6 +377,7 @@ impl Driver {
                 self.calls.kill(&step);
                 self.blocks.kill(&step);
             }
+            Command::Answer { step, answer } => self.questions.answer(&step, answer),
             // Recorded when it was said.
             Command::Record(_) => {}
         }
@@ -413,6 +419,7 @@ impl Driver {
             Some(line) = self.lines.next() => Wake::Line(line),
             Some(ended) = self.calls.next() => Wake::Ended(ended),
             news = self.blocks.next() => Wake::Block(news),
+            Some(asked) = self.questions.next() => Wake::Asked(asked),
             Some((step, admission)) = self.heals.next() => Wake::Heal(step, admission),
             () = self.inbox.changed() => Wake::Inbox,
             () = timer => Wake::Timer,
@@ -436,6 +443,7 @@ impl Driver {
                 over.into_iter().try_for_each(|over| self.settle_block(over))
             }
             Wake::Block(News::Ask(ask)) => self.host_call(ask),
+            Wake::Asked(asked) => self.put_question(asked),
             Wake::Heal(step, admission) => self.admit(&step, admission),
             Wake::Inbox => self.read_inbox(),
             Wake::Timer => Ok(()),
@@ -444,6 +452,7 @@ impl Driver {
 
     fn settle(&mut self, ended: Ended) -> Result<(), StoreError> {
         self.lines.forget(&ended.step);
+        self.questions.forget(&ended.step);
         let now = self.now();
         let error = self.lesson(&ended);
         let body = self.run.machine.settle(&ended.step, ended.result, now);

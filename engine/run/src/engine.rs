@@ -24,7 +24,7 @@ use crate::home::FileError;
 use crate::settings::Settings;
 use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
 use crate::stub::Stage;
-use crate::tool::Progress;
+use crate::tool::{Nobody, Progress};
 use crate::toolbox::ModuleEntry;
 pub use archive::{Archive, Remark};
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
@@ -32,6 +32,7 @@ pub use mend::MendedSkill;
 pub use modules::CheckedModule;
 use parts::Parts;
 pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
+pub use servers::{Change, McpEntry, Review};
 pub use trials::Trial;
 
 mod admission;
@@ -48,6 +49,7 @@ mod mistakes;
 mod modules;
 mod parts;
 mod rehearse;
+mod servers;
 mod steering;
 mod tools;
 mod trials;
@@ -505,7 +507,7 @@ impl Engine {
         args: Map<String, Value>,
         progress: Progress,
     ) -> Result<Value, StepError> {
-        tools::call(self, name, args, progress).await
+        self.call_tool_asking(name, args, progress, Arc::new(Nobody)).await
     }
 }
 

@@ -18,6 +18,7 @@ mod frame;
 mod heal;
 mod layout;
 mod place;
+mod question;
 mod recover;
 mod retry;
 mod script;
@@ -95,6 +96,13 @@ pub enum Command {
     Stop(StepPath),
     /// End the call or block at this step at once.
     Kill(StepPath),
+    /// Tell the call at this step what a person has answered.
+    Answer {
+        /// Which step.
+        step: StepPath,
+        /// One of the options.
+        answer: String,
+    },
 }
 
 /// One attempt at calling a tool.
@@ -130,6 +138,7 @@ enum Signal {
     Heal(Place),
     Stop(Spot),
     Kill(Spot),
+    Answer(Place),
 }
 
 impl Machine {
@@ -267,6 +276,7 @@ impl Machine {
             Signal::Heal(place) => self.heal_call(place).map(Command::Heal),
             Signal::Stop(spot) => self.spot_path(spot).map(Command::Stop),
             Signal::Kill(spot) => self.spot_path(spot).map(Command::Kill),
+            Signal::Answer(place) => self.answer_of_call(place),
         }
     }
 

@@ -26,6 +26,7 @@ pub(crate) use passages::terms;
 pub use passages::{Hit, Wanted};
 use reader::Reader;
 use row::Entry;
+pub use trust::Pinned;
 use writer::Writer;
 
 mod blobs;
@@ -43,6 +44,7 @@ mod passages;
 mod projection;
 mod reader;
 mod row;
+mod trust;
 mod writer;
 
 #[cfg(test)]

@@ -12,9 +12,11 @@ mod file;
 mod http;
 mod knowledge;
 mod login;
+pub(crate) mod mcp;
 mod memory;
 pub(crate) mod native;
 mod net;
+mod person;
 mod plain;
 pub mod process;
 mod project;
@@ -32,9 +34,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::built_in::BuiltIn;
+pub(crate) use self::http::Web;
 pub use self::login::Logins;
 pub(crate) use self::memory::known_issues;
 pub(crate) use self::memory::{Key, shape};
+pub use self::person::{Nobody, Person, Question};
 pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};
 
@@ -71,6 +75,8 @@ pub struct CallContext {
     pub cancel: CancellationToken,
     /// Takes lines to show while the call runs.
     pub progress: Progress,
+    /// Whoever may be asked while the call runs.
+    pub person: Arc<dyn Person>,
     /// Takes what a tool knows and nobody may see, before it is used.
     pub conceal: Conceal,
     /// Folder that relative paths of the skill mean.
@@ -93,6 +99,7 @@ impl CallContext {
             deadline: None,
             cancel: CancellationToken::new(),
             progress: Arc::new(|_| {}),
+            person: Arc::new(Nobody),
             conceal: Arc::new(|_, _| Ok(())),
             folder: folder.into(),
         }

@@ -3,7 +3,9 @@
 //! Looking a tool up parses only the modules that mention its name, so a process that
 //! calls one tool does not pay for three hundred. The nearest layer wins, tool by tool.
 //! A module with errors has no tools but keeps its place: what it would define is not
-//! quietly taken from a farther layer.
+//! quietly taken from a farther layer. Tools of servers come last ([`foreign`]).
+
+mod foreign;
 
 mod examples;
 mod heal;
@@ -26,6 +28,7 @@ use crate::store::LazyStore;
 use crate::tool::api::{Api, Services};
 use crate::tool::configuration::Configuration;
 use crate::tool::declared::Declared;
+use crate::tool::mcp::{McpModule, Surroundings};
 use crate::tool::process::{Environment, Launcher};
 use crate::tool::{BuiltIn, Logins, Tool, command, ephemeral, queue};
 
@@ -89,6 +92,7 @@ struct Shelf {
     /// Nearest first.
     modules: Vec<Arc<Entry>>,
     launcher: Arc<Launcher>,
+    around: Surroundings,
     services: Arc<Services>,
     configuration: Arc<Configuration>,
     /// Tools of other modules are not there.
@@ -108,6 +112,7 @@ struct Entry {
 struct Parsed {
     module: Option<Module>,
     diagnostics: Vec<Diagnostic>,
+    server: OnceLock<Option<McpModule>>,
 }
 
 impl Toolbox {
@@ -115,13 +120,17 @@ impl Toolbox {
     pub fn new(modules: Vec<ModuleText>, options: &ToolboxOptions) -> Self {
         let launcher = Arc::new(Launcher::new(options.environment.clone(), options.output_bytes));
         let built_in = Arc::new(BuiltIn::new(launcher.clone(), options));
+        let configuration = Arc::new(options.configuration.clone());
+        let around =
+            foreign::surroundings(launcher.clone(), options, (built_in.web(), configuration.clone()));
         Self::of(Shelf {
             services: Arc::new(Services::new(built_in.web(), options.output_bytes)),
-            configuration: Arc::new(options.configuration.clone()),
+            configuration,
             modules: modules.into_iter().map(Entry::new).collect(),
             store: options.store.clone(),
             only: None,
             found: Mutex::default(),
+            around,
             built_in,
             launcher,
         })
@@ -156,36 +165,45 @@ impl Toolbox {
     /// should have it has errors: see [`Self::problems`].
     pub fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
         let name = fold(name);
-        if let Some(known) = self.found().get(&name) {
-            return known.clone();
-        }
-        let tool = self.shelf.look_up(&name).or_else(|| self.own(&name));
-        self.found().insert(name, tool.clone());
-        tool
+        let known = self.found().get(&name).cloned();
+        let own = known.unwrap_or_else(|| {
+            let tool = self.shelf.look_up(&name).or_else(|| self.own(&name));
+            self.found().insert(name.clone(), tool.clone());
+            tool
+        });
+        // What a server has may change; it is looked up each time.
+        own.or_else(|| self.shelf.foreign(&name))
     }
 
     /// What is wrong with the modules that mention this name.
     pub fn problems(&self, name: &str) -> Vec<Diagnostic> {
         let name = fold(name);
         let mentioning = self.shelf.modules.iter().filter(|entry| entry.mentions(&name));
-        mentioning.flat_map(|entry| entry.parsed().diagnostics.clone()).collect()
+        let own = mentioning.flat_map(|entry| entry.parsed().diagnostics.clone());
+        own.chain(self.shelf.foreign_problems(&name)).collect()
     }
 
     /// What is wrong with any module.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        self.shelf.modules.iter().flat_map(|entry| entry.parsed().diagnostics.clone()).collect()
+        let own = self.shelf.modules.iter().flat_map(|entry| entry.parsed().diagnostics.clone());
+        own.chain(self.shelf.foreign_doubts()).collect()
     }
 
-    /// Every tool name, sorted. Parses all modules.
+    /// Every tool name, sorted, as far as it is known without starting servers. Parses all modules.
     pub fn names(&self) -> Vec<String> {
-        self.specs().iter().map(|spec| spec.name.clone()).collect()
+        self.all(false).iter().map(|spec| spec.name.clone()).collect()
     }
 
-    /// Every tool, by name. Parses all modules.
+    /// Every tool, by name. Parses all modules, and asks the servers that were never asked.
     pub fn specs(&self) -> Vec<Arc<ToolSpec>> {
+        self.all(true)
+    }
+
+    fn all(&self, ask: bool) -> Vec<Arc<ToolSpec>> {
         let names = BuiltIn::names().chain(workflow::NAMES).map(str::to_owned);
         let own = self.shelf.modules.iter().filter_map(|entry| entry.parsed().module.as_ref());
-        let mut all: Vec<_> = names.chain(own.flat_map(tool_names)).collect();
+        let foreign = self.shelf.foreign_names(ask);
+        let mut all: Vec<_> = names.chain(own.flat_map(tool_names)).chain(foreign).collect();
         all.sort_unstable();
         all.dedup();
         all.iter().filter_map(|name| self.tool(name)).map(|tool| tool.spec().clone()).collect()
@@ -253,6 +271,7 @@ impl Shelf {
             built_in: Arc::clone(&self.built_in),
             modules: self.modules.clone(),
             launcher: Arc::clone(&self.launcher),
+            around: self.around.clone(),
             services: Arc::clone(&self.services),
             configuration: Arc::clone(&self.configuration),
             store: self.store.clone(),
@@ -332,7 +351,7 @@ impl Entry {
         self.parsed.get_or_init(|| {
             let (module, diagnostics) = recipe::check(&self.text.source);
             let module = module.filter(|_| !has_errors(&diagnostics));
-            Parsed { module, diagnostics }
+            Parsed { module, diagnostics, server: OnceLock::new() }
         })
     }
 

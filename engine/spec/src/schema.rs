@@ -17,7 +17,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value};
 
-pub use self::fit::{Unfit, unfit};
+pub use self::fit::{Unfit, is_sound, unfit};
 pub(crate) use self::fit::{choices, expected_types, segment};
 pub use self::value::{Format, OneOrMore, Pattern, Subschema, ValueSchema, ValueType};
 

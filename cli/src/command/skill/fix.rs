@@ -4,20 +4,17 @@ use aa_run::engine::MendedSkill;
 use aa_spec::check::Strictness;
 use aa_spec::diagnostic::{Diagnostic, has_errors};
 use serde_json::{Value, json};
-use similar::{ChangeTag, TextDiff};
 
 use super::check::wanted;
 use crate::args::Format;
 use crate::args::skill::FixArgs;
 use crate::context::Context;
 use crate::diagnostic;
+use crate::difference;
 use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
-use crate::style::{Mark, Tone};
+use crate::style::Mark;
 use crate::words;
-
-/// Lines around a change that are shown.
-const AROUND: usize = 3;
 
 /// Rewrites skills where it is clear what was meant.
 pub(super) fn run(args: &FixArgs, context: &Context<'_>) -> Result<Exit, Failure> {
@@ -78,21 +75,6 @@ fn outcome(mended: &MendedSkill, dry_run: bool) -> String {
     }
 }
 
-/// The change as `diff -u` shows it.
 fn difference(mended: &MendedSkill, printer: &Printer) {
-    let diff = TextDiff::from_lines(&*mended.before.text, &*mended.after.text);
-    let paint = |tone, text: String| printer.out.paint(tone, text).to_string();
-    let path = &mended.before.path;
-    printer.data(paint(Tone::Strong, format!("--- {path}\n+++ {path}")));
-    for hunk in diff.unified_diff().context_radius(AROUND).iter_hunks() {
-        printer.data(paint(Tone::Busy, hunk.header().to_string().trim_end().to_owned()));
-        for change in hunk.iter_changes() {
-            let line = words::harmless(change.value().trim_end_matches('\n'));
-            printer.data(match change.tag() {
-                ChangeTag::Delete => paint(Tone::Bad, format!("-{line}")),
-                ChangeTag::Insert => paint(Tone::Good, format!("+{line}")),
-                ChangeTag::Equal => format!(" {line}"),
-            });
-        }
-    }
+    difference::draw(&mended.before.path, &mended.before.text, &mended.after.text, printer);
 }

@@ -2,35 +2,54 @@
 
 use std::sync::Arc;
 
-use aa_run::event::StepError;
+use aa_run::event::{StepError, StepPath};
+use aa_run::tool::{Nobody, Person, Question, ToolError};
 use aa_spec::tool::{ErrorKind, ToolSpec};
+use async_trait::async_trait;
 use serde_json::{Map, Value};
+use tokio::sync::{mpsc, oneshot};
 
 use super::named;
 use crate::args::tool::CallArgs;
+use crate::ask::{self, Asker};
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
+use crate::report::tree;
 use crate::report::value;
 use crate::words;
 
 /// Calls a tool once.
 pub(super) fn run(args: CallArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let tool = named(&engine, &args.tool)?;
+    let tool = named(&engine, &args.tool, context.printer)?;
     let given = arguments(&tool, args)?;
     let printer = context.printer;
-    let (lines, mut spoken) = tokio::sync::mpsc::unbounded_channel::<String>();
+    let (lines, mut spoken) = mpsc::unbounded_channel::<String>();
     let progress = Arc::new(move |line: &str| {
         // A line that nobody prints any more is no loss.
         let _ = lines.send(line.to_owned());
     });
+    let (sender, mut questions) = mpsc::unbounded_channel();
+    let person: Arc<dyn Person> =
+        if printer.can_ask() { Arc::new(Terminal(sender)) } else { Arc::new(Nobody) };
     let result = wait(async {
-        let call = engine.call_tool(&tool.name, given, progress);
+        let call = engine.call_tool_asking(&tool.name, given, progress, person);
         tokio::pin!(call);
+        let (mut asker, mut open) = (Asker::default(), None::<Asked>);
         loop {
             tokio::select! {
                 Some(line) = spoken.recv() => printer.say(words::harmless(&line)),
+                Some(asked) = questions.recv(), if open.is_none() => {
+                    ask::put(&asked.question, printer);
+                    open = Some(asked);
+                }
+                answer = asker.answer_to(open.as_ref().map(|asked| &asked.question), printer) => {
+                    if let Some(asked) = open.take() {
+                        // A call that is over does not need it.
+                        let _ = asked.reply.send(answer);
+                    }
+                }
                 result = &mut call => return Ok(result),
             }
         }
@@ -44,6 +63,28 @@ pub(super) fn run(args: CallArgs, context: &Context<'_>) -> Result<Exit, Failure
             Ok(Exit::Ok)
         }
         Err(error) => Ok(explain(&tool.name, &error, printer)),
+    }
+}
+
+/// The person at the terminal, as a tool sees them.
+struct Terminal(mpsc::UnboundedSender<Asked>);
+
+/// A question on its way to the terminal.
+struct Asked {
+    question: tree::Question,
+    reply: oneshot::Sender<String>,
+}
+
+#[async_trait]
+impl Person for Terminal {
+    async fn ask(&self, question: Question) -> Result<String, ToolError> {
+        let (reply, answer) = oneshot::channel();
+        let Question { message, options } = question;
+        let step = StepPath("call".to_owned());
+        let question = tree::Question { step, message, options, default: None, until: None };
+        let gone = || ToolError::new(ErrorKind::Cancelled, "the call is over");
+        self.0.send(Asked { question, reply }).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
     }
 }
 

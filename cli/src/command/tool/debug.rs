@@ -17,7 +17,7 @@ use crate::words;
 /// Shows why a tool fails.
 pub(super) fn run(args: &DebugArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let tool = named(&engine, &args.tool)?;
+    let tool = named(&engine, &args.tool, context.printer)?;
     let report = engine.debug_tool(&tool.name, args.error.as_deref().unwrap_or_default())?;
     let printer = context.printer;
     match args.format.format {

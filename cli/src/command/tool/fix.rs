@@ -15,7 +15,7 @@ use crate::words;
 /// Makes the change that would mend a tool, when a person says so.
 pub(super) fn run(args: &FixArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let tool = named(&engine, &args.tool)?;
+    let tool = named(&engine, &args.tool, context.printer)?;
     let printer = context.printer;
     let Some(fix) = engine.tool_fix(&tool.name, args.error.as_deref().unwrap_or_default())? else {
         let failure = Failure::failed(format!("no rule knows how to mend `{}`", tool.name));

@@ -15,7 +15,7 @@ use crate::words;
 
 /// Shows a tool.
 pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let tool = named(&context.engine()?, &args.tool)?;
+    let tool = named(&context.engine()?, &args.tool, context.printer)?;
     let printer = context.printer;
     match args.format.format {
         Format::Json => {

@@ -13,12 +13,13 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::lines::LineSender;
+use super::questions::{QuestionSender, Watcher};
 use super::veil::Veil;
 use super::{Drive, Means};
 use crate::compute::Computer;
-use crate::event::{RunId, StepError, StepPath, Time};
+use crate::event::{Origin, RunId, StepError, StepPath, Time};
 use crate::machine::Call;
-use crate::tool::{CallContext, Tool};
+use crate::tool::{CallContext, Nobody, Person, Tool};
 
 /// How long a call that was asked to stop may take for it. Longer than any tool of ours
 /// needs to end its processes.
@@ -42,7 +43,9 @@ pub(super) struct Shared {
     run: RunId,
     folder: PathBuf,
     lines: LineSender,
-    veil: Veil,
+    /// `None` when nobody is expected to watch the run.
+    asker: Option<QuestionSender>,
+    veil: Arc<Veil>,
 }
 
 struct Running {
@@ -59,13 +62,14 @@ pub(super) struct Ended {
 }
 
 impl Calls {
-    pub(super) fn new(run: &Drive, lines: LineSender) -> Self {
+    pub(super) fn new(run: &Drive, lines: LineSender, asker: QuestionSender) -> Self {
         let shared = Shared {
             means: run.means.clone(),
             run: run.lease.run,
             folder: run.folder.clone(),
             lines,
-            veil: Veil::new(Arc::clone(&run.means.secrets)),
+            asker: (run.origin != Origin::Cron).then_some(asker),
+            veil: Arc::new(Veil::new(Arc::clone(&run.means.secrets))),
         };
         Self {
             shared: Arc::new(shared),
@@ -270,6 +274,19 @@ impl Shared {
         }
     }
 
+    /// Whoever the call at a step may ask.
+    fn person(&self, step: &StepPath) -> Arc<dyn Person> {
+        match &self.asker {
+            None => Arc::new(Nobody),
+            Some(sender) => Arc::new(Watcher {
+                step: step.clone(),
+                sender: sender.clone(),
+                veil: Arc::clone(&self.veil),
+                turn: tokio::sync::Mutex::default(),
+            }),
+        }
+    }
+
     fn context(
         self: &Arc<Self>,
         call: &Call,
@@ -284,6 +301,7 @@ impl Shared {
             idempotency_key: call.idempotency_key.clone(),
             deadline: self.instant(deadline),
             cancel,
+            person: self.person(&call.step),
             progress: Arc::new(move |line| shared.lines.send(&step, shared.veil.hide(line))),
             conceal: Arc::new(move |name, value| hiding.veil.conceal(name, value)),
             folder: self.folder.clone(),

@@ -7,4 +7,5 @@ mod limits;
 mod loops;
 #[cfg(feature = "compute")]
 mod python;
+mod questions;
 mod requests;

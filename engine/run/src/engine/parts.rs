@@ -93,7 +93,7 @@ impl Parts {
         let texts = modules::texts(&self.home, entries)?;
         let toolbox = match &*held {
             Some((before, _)) => before.with_modules(texts),
-            None => Toolbox::new(texts, &self.options()),
+            None => Toolbox::new(texts, &self.options()).serving_in(&self.settings.folder),
         };
         *held = Some((toolbox.clone(), Some(stamps)));
         Ok(toolbox)

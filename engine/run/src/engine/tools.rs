@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Engine;
 use crate::driver::Veil;
 use crate::event::{Origin, StepError};
-use crate::tool::{CallContext, Progress};
+use crate::tool::{CallContext, Person, Progress};
 use crate::toolbox::Toolbox;
 
 /// Checks the arguments, opens secrets in them, and calls.
@@ -20,7 +20,7 @@ pub(super) async fn call(
     engine: &Engine,
     name: &str,
     mut args: Map<String, Value>,
-    progress: Progress,
+    (progress, person): (Progress, Arc<dyn Person>),
 ) -> Result<Value, StepError> {
     let toolbox = engine.parts.toolbox().map_err(|error| invalid(error.to_string()))?;
     let tool = toolbox.tool(name).ok_or_else(|| unknown(&toolbox, name))?;
@@ -40,6 +40,7 @@ pub(super) async fn call(
     let settings = engine.settings();
     let context = CallContext {
         progress: Arc::new(move |line| progress(&shown.hide(line))),
+        person,
         conceal: Arc::new(move |name, value| hiding.conceal(name, value)),
         deadline: settings.step_timeout.and_then(|limit| Instant::now().checked_add(limit)),
         ..CallContext::detached(&settings.folder)

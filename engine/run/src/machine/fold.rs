@@ -78,19 +78,11 @@ impl Machine {
             Body::ConfirmRequested { step, options, default, until, .. } => {
                 let question = Question { options: options.clone(), default: default.clone(), until: *until };
                 let place = self.place(step)?;
-                self.change(place, |state| match state {
-                    State::Asking(None) => Some(State::Asking(Some(question))),
-                    _ => None,
-                })
+                self.fold_question(place, question)
             }
             Body::ConfirmAnswered { step, answer, .. } => {
                 let place = self.place(step)?;
-                self.change(place, |state| match state {
-                    State::Asking(Some(question)) if question.options.contains(answer) => {
-                        Some(State::Answer(answer.clone()))
-                    }
-                    _ => None,
-                })
+                self.fold_answer(place, answer)
             }
             Body::StepCompleted { step, output, duration_ms, .. } => match self.locate(step)? {
                 Spot::Unit(place) => self.fold_completed(place, output, *duration_ms),
@@ -217,7 +209,8 @@ impl Machine {
                 return misfit(format!("attempt {} at `{}` cannot start", started.attempt, self.path(place)));
             }
             let Some(unit) = self.take(place) else { return misfit("a step has lost its place") };
-            return Ok(Unit { attempt: started.attempt, started: started.at, args, ..*unit });
+            let (attempt, started) = (started.attempt, started.at);
+            return Ok(Unit { attempt, started, args, question: None, answer: None, ..*unit });
         }
         if started.attempt != 1 || !self.may_begin(place) {
             return misfit(format!("attempt {} at `{}` cannot start", started.attempt, self.path(place)));
@@ -232,6 +225,8 @@ impl Machine {
             heals,
             args,
             deadline: None,
+            question: None,
+            answer: None,
             state: State::Again,
         };
         Ok(unit)

@@ -55,13 +55,13 @@ impl Machine {
     }
 
     fn check_answer(&self, step: &StepPath, answer: &String) -> Result<(), Misfit> {
-        let unit = match self.locate(step)? {
-            Spot::Unit(place) => self.unit(place),
+        let question = match self.locate(step)? {
+            Spot::Unit(place) => self.open_question(place),
             _ => None,
         };
-        match unit.map(|unit| &unit.state) {
-            Some(State::Asking(Some(question))) if question.options.contains(answer) => Ok(()),
-            Some(State::Asking(Some(question))) => {
+        match question {
+            Some(question) if question.options.contains(answer) => Ok(()),
+            Some(question) => {
                 let options: Vec<String> =
                     question.options.iter().map(|option| format!("`{option}`")).collect();
                 misfit(format!(
@@ -69,7 +69,7 @@ impl Machine {
                     options.join(", ")
                 ))
             }
-            _ => misfit(format!("step `{step}` has no open question")),
+            None => misfit(format!("step `{step}` has no open question")),
         }
     }
 

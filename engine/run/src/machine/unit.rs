@@ -25,6 +25,10 @@ pub(super) struct Unit {
     pub(super) args: Map<String, Value>,
     /// When the present attempt must be over.
     pub(super) deadline: Option<Time>,
+    /// What the call that runs asks a person.
+    pub(super) question: Option<Question>,
+    /// What the person has answered it.
+    pub(super) answer: Option<String>,
     pub(super) state: State,
 }
 

@@ -35,8 +35,11 @@ impl Projection {
             }
             Body::ConfirmRequested { step, .. } => self.needs_person(step),
             Body::RunResumed { unknown } => unknown.iter().for_each(|step| self.needs_person(step)),
-            Body::ConfirmAnswered { step, .. }
-            | Body::StepResolved { step, .. }
+            Body::ConfirmAnswered { step, .. } => {
+                self.open.remove(step);
+                self.busy.insert(step.clone());
+            }
+            Body::StepResolved { step, .. }
             | Body::StepCompleted { step, .. }
             | Body::StepFailed { step, .. }
             | Body::StepSkipped { step, .. } => {

@@ -20,6 +20,7 @@ use super::native::{Face, Native, bounded, invalid};
 use super::{CallContext, ToolError};
 
 pub(super) use self::client::Request;
+pub(in crate::tool) use self::client::Route;
 pub(crate) use self::client::Web;
 
 /// `http_request`.

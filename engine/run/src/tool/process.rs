@@ -8,6 +8,7 @@
 mod capture;
 mod environment;
 mod family;
+mod service;
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -26,6 +27,7 @@ pub use self::environment::Environment;
 
 use self::capture::{Kept, Lines, Tail};
 use self::family::{Family, Leaders};
+pub(crate) use self::service::Service;
 use super::replay::CommandReplay;
 use super::{CallContext, Progress, ToolError};
 
@@ -314,12 +316,7 @@ impl Process {
             }
         };
         let mut details = Map::new();
-        if let Some(code) = status.code() {
-            details.insert("exit_code".into(), code.into());
-        }
-        if let Some(signal) = status.signal() {
-            details.insert("signal".into(), signal.into());
-        }
+        describe_status(status, &mut details);
         self.tail.describe(&mut details);
         details.insert("command".into(), json!(invocation.argv));
         let failed = match stop {
@@ -338,6 +335,16 @@ impl Process {
                 Ok(Finished { status, stdout: self.kept.into_bytes(), stderr: self.tail.text(), details })
             }
         }
+    }
+}
+
+/// Adds how a command ended to the details of an error.
+fn describe_status(status: ExitStatus, details: &mut Map<String, Value>) {
+    if let Some(code) = status.code() {
+        details.insert("exit_code".into(), code.into());
+    }
+    if let Some(signal) = status.signal() {
+        details.insert("signal".into(), signal.into());
     }
 }
 

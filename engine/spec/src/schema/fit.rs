@@ -122,11 +122,23 @@ fn has_type(value: &Value, expected: &str) -> bool {
     }
 }
 
-fn compare(schema: &Value, value: &Value) -> Vec<Unfit> {
+/// Whether a schema is one that can be used.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn is_sound(schema: &Value) -> Result<(), String> {
+    validator(schema).map(|_| ()).map_err(|error| format!("its schema is wrong itself: {error}"))
+}
+
+fn validator(schema: &Value) -> Result<jsonschema::Validator, ValidationError<'static>> {
     // The engine without backtracking: no pattern and text take for ever together.
     let options =
         jsonschema::options().should_validate_formats(true).with_pattern_options(PatternOptions::regex());
-    match options.build(schema) {
+    options.build(schema)
+}
+
+fn compare(schema: &Value, value: &Value) -> Vec<Unfit> {
+    match validator(schema) {
         Ok(validator) => validator.iter_errors(value).flat_map(|error| explain(&error)).collect(),
         Err(error) => {
             let message = format!("has a schema that is wrong itself: {error}");

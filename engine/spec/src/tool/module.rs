@@ -39,6 +39,7 @@
 mod config;
 pub mod example;
 mod http;
+mod mcp;
 mod parameter;
 mod result;
 
@@ -54,6 +55,7 @@ pub use self::http::{
     Auth, AuthForm, Basic, Breaker, Cursor, Failure, Fields, First, Limits, Method, Named, Offset, Page,
     Paginate, Request, Service,
 };
+pub use self::mcp::{Mcp, McpText, McpTool};
 pub use self::parameter::{Parameter, Parameters};
 pub use self::result::{FieldType, Lines, Pick, ResultForm};
 use super::{Effect, ErrorKind, Reconcile, Tier, ToolSpec};
@@ -92,9 +94,12 @@ pub struct Module {
     /// How it hears of what is new, for `aa listen`.
     #[serde(default)]
     pub listener: Option<super::listener::Authored>,
-    /// The tools.
+    /// The tools; a module over an MCP server has none of its own.
     #[serde(default)]
     pub tools: Vec<ModuleTool>,
+    /// An MCP server whose tools are the module's.
+    #[serde(default)]
+    pub mcp: Option<Spanned<Mcp>>,
     /// Other names of its tools: alias to tool name.
     #[serde(default)]
     pub aliases: BTreeMap<String, Spanned<String>>,

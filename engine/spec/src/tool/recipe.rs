@@ -3,6 +3,7 @@
 mod doubt;
 mod example;
 mod http;
+pub mod mcp;
 mod reading;
 mod run;
 
@@ -106,6 +107,9 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
             example::check(module, tool, source, &mut diagnostics);
         }
         diagnostics.extend(super::listener::compile(module, source).err().unwrap_or_default());
+        if let Some(server) = &module.mcp {
+            diagnostics.extend(mcp::compile(module, server, source).err().unwrap_or_default());
+        }
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     // What is said once of the module is compiled with every tool.
@@ -128,6 +132,23 @@ pub fn compile(module: &Module, tool: &ModuleTool, source: &Source) -> Result<Re
     };
     let recipe = compiler.recipe();
     if compiler.diagnostics.is_empty() { Ok(recipe) } else { Err(compiler.diagnostics) }
+}
+
+/// A text as a template that anything may be read in.
+fn check_text(
+    source: &Source,
+    text: &Spanned<String>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Template> {
+    let problem = match Template::parse(&Value::String(text.value.clone())) {
+        Ok(template) if !template.has_python() => return Some(template),
+        Ok(_) => Diagnostic::error("bad-template", source, text.span, PYTHON),
+        Err(error) => {
+            Diagnostic::error("bad-template", source, text.span, error.message.clone()).hint(&error.hint)
+        }
+    };
+    diagnostics.push(problem);
+    None
 }
 
 fn check_names(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {

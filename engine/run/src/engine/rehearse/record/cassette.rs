@@ -1,6 +1,6 @@
 //! What the calls of a run gave, as canned answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aa_spec::template::seal;
 use serde_json::{Map, Value, json};
@@ -178,12 +178,18 @@ fn calls(events: &[Event]) -> Vec<Call> {
     calls
 }
 
-/// What people answered, by step.
+/// What people answered, by step. What a call asked is part of the call.
 fn replies(events: &[Event]) -> Map<String, Value> {
     let mut replies = Map::new();
+    let mut calls = BTreeSet::new();
     for event in events {
+        match &event.body {
+            Body::StepStarted { step, kind, .. } if kind == "tool" => drop(calls.insert(step)),
+            _ => {}
+        }
         if let Body::ConfirmAnswered { step, answer, by } = &event.body
             && by != "timeout"
+            && !calls.contains(step)
         {
             replies.insert(step.0.clone(), json!(answer));
         }

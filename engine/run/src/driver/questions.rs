@@ -1,0 +1,106 @@
+//! Questions that calls ask: on their way to the loop, and back with the answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aa_spec::tool::ErrorKind;
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Driver;
+use super::veil::Veil;
+use crate::event::StepPath;
+use crate::store::StoreError;
+use crate::tool::{Person, Question, ToolError};
+
+/// A question of a call, and whoever waits for the answer.
+pub(super) struct Asked {
+    pub(super) step: StepPath,
+    pub(super) question: Question,
+    reply: oneshot::Sender<Result<String, ToolError>>,
+}
+
+/// The loop's end.
+pub(super) struct Questions {
+    receiver: mpsc::UnboundedReceiver<Asked>,
+    waiting: BTreeMap<StepPath, oneshot::Sender<Result<String, ToolError>>>,
+}
+
+/// The calls' end.
+pub(super) type QuestionSender = mpsc::UnboundedSender<Asked>;
+
+/// Whoever watches the run, as one of its calls sees them.
+pub(super) struct Watcher {
+    pub(super) step: StepPath,
+    pub(super) sender: QuestionSender,
+    /// What is asked is written down.
+    pub(super) veil: Arc<Veil>,
+    /// One question of a call after the other.
+    pub(super) turn: tokio::sync::Mutex<()>,
+}
+
+impl Driver {
+    /// Puts the question of a call; it gets the answer once that is durable.
+    pub(super) fn put_question(&mut self, asked: Asked) -> Result<(), StoreError> {
+        let question = asked.question.clone();
+        match self.run.machine.call_question(&asked.step, question.message, question.options) {
+            Ok(body) => {
+                self.questions.await_answer(asked);
+                self.record(body, None)
+            }
+            Err(misfit) => {
+                asked.refuse(&misfit.message);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Questions {
+    pub(super) fn new() -> (Self, QuestionSender) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self { receiver, waiting: BTreeMap::new() }, sender)
+    }
+
+    pub(super) async fn next(&mut self) -> Option<Asked> {
+        self.receiver.recv().await
+    }
+
+    /// Keeps whoever waits for the answer to a question that has been put.
+    pub(super) fn await_answer(&mut self, asked: Asked) {
+        self.waiting.insert(asked.step, asked.reply);
+    }
+
+    /// Hands an answer on; a call that is over does not need it.
+    pub(super) fn answer(&mut self, step: &StepPath, answer: String) {
+        if let Some(reply) = self.waiting.remove(step) {
+            let _ = reply.send(Ok(answer));
+        }
+    }
+
+    pub(super) fn forget(&mut self, step: &StepPath) {
+        self.waiting.remove(step);
+    }
+}
+
+impl Asked {
+    pub(super) fn refuse(self, message: &str) {
+        let _ = self.reply.send(Err(unasked(&self.question, message)));
+    }
+}
+
+#[async_trait]
+impl Person for Watcher {
+    async fn ask(&self, mut question: Question) -> Result<String, ToolError> {
+        let _turn = self.turn.lock().await;
+        question.message = self.veil.hide(&question.message);
+        let (reply, answer) = oneshot::channel();
+        let asked = Asked { step: self.step.clone(), question: question.clone(), reply };
+        let _over = self.sender.send(asked);
+        answer.await.unwrap_or_else(|_| Err(unasked(&question, "the run is over")))
+    }
+}
+
+fn unasked(question: &Question, why: &str) -> ToolError {
+    ToolError::new(ErrorKind::Permanent, format!("{}; it cannot be asked: {why}", question.message))
+}

@@ -1,0 +1,123 @@
+//! Calls that ask a person while they run.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::kit::{Notes, Stage, step};
+use crate::driver::Entry;
+use crate::engine::Outcome;
+use crate::event::Body;
+use crate::store::Ask;
+use crate::tool::{Question, ToolError};
+
+fn one() -> Value {
+    json!([{"name": "a", "tool": "ask"}])
+}
+
+/// A run whose tool asks, and notes what it is told.
+fn asking(steps: &Value, notes: &Notes) -> Stage {
+    let notes = notes.clone();
+    Stage::new(steps).tool("ask", move |context, _| {
+        let notes = notes.clone();
+        async move {
+            let options = vec!["yes".to_owned(), "no".to_owned()];
+            let question = Question { message: "`shop` asks: sure?".to_owned(), options };
+            let answer = context.person.ask(question).await?;
+            notes.put(answer.clone());
+            Ok::<_, ToolError>(json!(answer))
+        }
+    })
+}
+
+fn answer(at: &str, text: &str) -> Ask {
+    Ask::Answer { step: step(at), answer: text.to_owned() }
+}
+
+#[tokio::test]
+async fn the_question_of_a_call_is_an_event_and_so_is_its_answer() {
+    let notes = Notes::default();
+    let stage = asking(&one(), &notes);
+    let running = stage.drive(Entry::Fresh);
+    stage.until("confirm_requested a").await;
+    stage.journal.ask(answer("a", "maybe"));
+    stage.journal.ask(answer("a", "yes"));
+    assert!(matches!(running.outcome().await, Ok(Outcome::Completed(_))));
+    assert_eq!(notes.all(), ["yes"]);
+    let story = [
+        "skill_started",
+        "step_started a",
+        "confirm_requested a",
+        "confirm_answered a",
+        "step_completed a",
+        "skill_completed",
+    ];
+    assert_eq!(stage.story(), story);
+    let events = stage.journal.events();
+    assert!(
+        matches!(&events[2].body, Body::ConfirmRequested { message, .. } if message == "`shop` asks: sure?")
+    );
+}
+
+#[tokio::test]
+async fn a_call_may_ask_again_and_items_ask_for_themselves() {
+    let steps = json!([{"name": "a", "tool": "twice", "foreach": {"items": [1, 2], "concurrency": 2}}]);
+    let stage = Stage::new(&steps).tool("twice", |context, _| async move {
+        let ask = |message: &str| {
+            context.person.ask(Question {
+                message: message.to_owned(),
+                options: vec!["on".to_owned(), "off".to_owned()],
+            })
+        };
+        let first = ask("first?").await?;
+        Ok(json!([first, ask("second?").await?]))
+    });
+    let running = stage.drive(Entry::Fresh);
+    for item in ["a[0]", "a[1]"] {
+        stage.until(&format!("confirm_requested {item}")).await;
+        stage.journal.ask(answer(item, "on"));
+        super::kit::eventually(|| {
+            stage.story().iter().filter(|line| **line == format!("confirm_requested {item}")).count() == 2
+        })
+        .await;
+        stage.journal.ask(answer(item, "off"));
+    }
+    assert!(matches!(running.outcome().await, Ok(Outcome::Completed(_))));
+}
+
+#[tokio::test]
+async fn a_question_ends_with_its_call() {
+    let notes = Notes::default();
+    let stage = asking(&json!([{"name": "a", "tool": "ask", "timeout_ms": 60_000}]), &notes);
+    let running = stage.drive(Entry::Fresh);
+    stage.until("confirm_requested a").await;
+    let asked = stage.journal.events().remove(2);
+    assert!(
+        matches!(asked.body, Body::ConfirmRequested { until: Some(_), .. }),
+        "the step's deadline is told"
+    );
+    stage.journal.ask(Ask::Cancel { reason: String::new() });
+    // A tool that waits for an answer is told to stop like any other, and this one does not listen.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stage.journal.ask(Ask::Cancel { reason: String::new() });
+    assert!(matches!(running.outcome().await, Ok(Outcome::Cancelled)));
+    assert_eq!(notes.all(), [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn an_interrupted_call_that_had_asked_has_no_open_question_any_more() {
+    let notes = Notes::default();
+    let stage = asking(&json!([{"name": "a", "tool": "ask", "effect": "read", "idempotent": true}]), &notes);
+    let running = stage.drive(Entry::Fresh);
+    stage.until("confirm_requested a").await;
+    running.abort();
+    let running = stage.drive(Entry::Resume);
+    // It is called again, and asks again.
+    super::kit::eventually(|| {
+        stage.story().iter().filter(|line| *line == "confirm_requested a").count() == 2
+    })
+    .await;
+    stage.journal.ask(answer("a", "no"));
+    assert!(matches!(running.outcome().await, Ok(Outcome::Completed(_))));
+    assert_eq!(notes.all(), ["no"]);
+}

@@ -1,0 +1,72 @@
+//! Modules over MCP servers: what is known of them, and what is trusted.
+
+use std::sync::Arc;
+
+use aa_spec::diagnostic::Diagnostic;
+
+use serde_json::{Map, Value};
+
+use super::{Engine, StartError, tools};
+use crate::event::StepError;
+pub use crate::tool::mcp::{Change, McpEntry, Review};
+use crate::tool::{Person, Progress};
+
+impl Engine {
+    /// Calls one tool as [`Self::call_tool`] does; what the tool asks, it asks `person`.
+    ///
+    /// # Errors
+    /// The tool's, or that the arguments do not fit it.
+    pub async fn call_tool_asking(
+        &self,
+        name: &str,
+        args: Map<String, Value>,
+        progress: Progress,
+        person: Arc<dyn Person>,
+    ) -> Result<Value, StepError> {
+        tools::call(self, name, args, (progress, person)).await
+    }
+
+    /// Every module over an MCP server, by name. None is started.
+    ///
+    /// # Errors
+    /// A folder or file of modules cannot be read.
+    pub fn servers(&self) -> Result<Vec<McpEntry>, StartError> {
+        Ok(self.parts.toolbox()?.servers())
+    }
+
+    /// What the server of a module says of its tools now, beside what is trusted; `None` when
+    /// there is no such module. Starts the server.
+    ///
+    /// # Errors
+    /// It does not say anything.
+    pub fn review_server(&self, module: &str) -> Result<Option<Review>, StartError> {
+        let Some(server) = self.parts.toolbox()?.server(module) else { return Ok(None) };
+        server.review().map(Some).map_err(|error| StartError::Refused(error.message))
+    }
+
+    /// The name of every tool, sorted, as far as it is known without starting servers.
+    ///
+    /// # Errors
+    /// A folder or file of modules cannot be read.
+    pub fn tool_names(&self) -> Result<Vec<String>, StartError> {
+        Ok(self.parts.toolbox()?.names())
+    }
+
+    /// Why there is no tool of a name: what is wrong with the modules that could have it.
+    ///
+    /// # Errors
+    /// A folder or file of modules cannot be read.
+    pub fn problems_of_tool(&self, name: &str) -> Result<Vec<Diagnostic>, StartError> {
+        Ok(self.parts.toolbox()?.problems(name))
+    }
+
+    /// Trusts what a server was seen to say.
+    ///
+    /// # Errors
+    /// There is no such module, or the store cannot be written.
+    pub fn trust_server(&self, module: &str, review: Review) -> Result<(), StartError> {
+        let server = self.parts.toolbox()?.server(module);
+        let server = server.ok_or_else(|| StartError::Refused(format!("there is no server `{module}`")))?;
+        server.trust(review).map_err(|error| StartError::Refused(error.message))
+    }
+}

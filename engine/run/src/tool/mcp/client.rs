@@ -1,0 +1,180 @@
+//! Our side of a connection: what a server may say and ask while calls are under way.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::model::{
+    ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ElicitationCapability, ErrorData, FormElicitationCapability, Implementation, JsonObject,
+    ProgressNotificationParam, ProgressToken, ProtocolVersion, TASKS_EXTENSION_ID, UrlElicitationCapability,
+};
+use rmcp::service::{NotificationContext, RequestContext};
+use rmcp::{ClientHandler, RoleClient};
+use tokio::sync::mpsc::{UnboundedSender, WeakUnboundedSender};
+
+use super::definition::harmless;
+use super::elicit;
+use crate::tool::{Person, Progress, ToolError};
+
+/// Characters of a line of progress.
+const LINE: usize = 500;
+
+/// What a connection and its calls share.
+pub(super) struct Shared {
+    pub(super) module: String,
+    calls: Mutex<Vec<Underway>>,
+    /// The server has said that it has other tools now.
+    pub(super) changed: AtomicBool,
+}
+
+/// A call that waits for its answer.
+#[derive(Clone)]
+pub(super) struct Underway {
+    pub(super) token: ProgressToken,
+    pub(super) progress: Progress,
+    pub(super) person: Arc<dyn Person>,
+    pub(super) notes: WeakUnboundedSender<Note>,
+}
+
+/// What happens to a call besides its answer.
+pub(super) enum Note {
+    /// A person is asked, which takes its time.
+    Asking,
+    /// The person has answered.
+    Answered,
+    /// Nobody can be asked, so the call makes no sense any more.
+    Refused(ToolError),
+}
+
+/// Our side of a connection.
+#[derive(Clone)]
+pub(super) struct Client(pub(super) Arc<Shared>);
+
+/// A call under way, until this is dropped.
+pub(super) struct Registered<'a> {
+    shared: &'a Shared,
+    token: ProgressToken,
+}
+
+impl Shared {
+    pub(super) fn new(module: &str) -> Self {
+        Self { module: module.to_owned(), calls: Mutex::default(), changed: AtomicBool::default() }
+    }
+
+    pub(super) fn register(&self, call: Underway) -> Registered<'_> {
+        let token = call.token.clone();
+        self.calls().push(call);
+        Registered { shared: self, token }
+    }
+
+    fn calls(&self) -> std::sync::MutexGuard<'_, Vec<Underway>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The call that a question belongs to. The protocol does not say which, so there must be
+    /// only one: nobody is to answer for somebody else's run.
+    fn only_call(&self) -> Option<(Underway, UnboundedSender<Note>)> {
+        match &self.calls()[..] {
+            [call] => Some((call.clone(), call.notes.upgrade()?)),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.shared.calls().retain(|call| call.token != self.token);
+    }
+}
+
+/// How we introduce ourselves.
+fn introduction() -> ClientConfig {
+    let forms = ElicitationCapability::new()
+        .with_form(FormElicitationCapability::default())
+        .with_url(UrlElicitationCapability::default());
+    let mut capabilities = ClientCapabilities::default();
+    capabilities.elicitation = Some(forms);
+    capabilities.extensions = Some([(TASKS_EXTENSION_ID.to_owned(), JsonObject::new())].into());
+    let mut config = ClientConfig::new(capabilities, Implementation::new("aa", env!("CARGO_PKG_VERSION")));
+    // Only the older protocol begins with an introduction.
+    config.protocol_version = ProtocolVersion::LATEST_WITH_INITIALIZE;
+    config
+}
+
+impl ClientHandler for Client {
+    fn get_info(&self) -> ClientConfig {
+        introduction()
+    }
+
+    async fn create_elicitation(
+        &self,
+        request: ElicitRequestParams,
+        context: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        let Some((call, notes)) = self.0.only_call() else {
+            for call in self.0.calls().iter() {
+                (call.progress)(&format!(
+                    "`{}` asks something, and it cannot be told which call it means; declined",
+                    self.0.module
+                ));
+            }
+            return Ok(ElicitResult::new(ElicitationAction::Decline));
+        };
+        // Nobody takes a note any more once the call is over.
+        let _ = notes.send(Note::Asking);
+        let answer = tokio::select! {
+            answer = elicit::answer(&self.0.module, &request, &*call.person) => answer,
+            () = context.ct.cancelled() => Ok(ElicitResult::new(ElicitationAction::Cancel)),
+            // The call is over.
+            () = notes.closed() => Ok(ElicitResult::new(ElicitationAction::Cancel)),
+        };
+        let (note, result) = match answer {
+            Ok(result) => (Note::Answered, result),
+            Err(error) => (Note::Refused(error), ElicitResult::new(ElicitationAction::Cancel)),
+        };
+        let _ = notes.send(note);
+        Ok(result)
+    }
+
+    async fn on_progress(&self, said: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
+        let progress = {
+            let calls = self.0.calls();
+            calls.iter().find(|call| call.token == said.progress_token).map(|call| call.progress.clone())
+        };
+        if let Some(progress) = progress {
+            progress(&line(&said));
+        }
+    }
+
+    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.0.changed.store(true, Ordering::Relaxed);
+    }
+}
+
+/// `3 of 5: fetching`, as far as it is said.
+fn line(said: &ProgressNotificationParam) -> String {
+    let count = match said.total {
+        Some(total) => format!("{} of {total}", said.progress),
+        None => said.progress.to_string(),
+    };
+    match &said.message {
+        Some(message) => format!("{count}: {}", harmless(&message.replace('\n', " "), LINE)),
+        None => count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::NumberOrString;
+
+    use super::*;
+
+    #[test]
+    fn progress_is_a_line() {
+        let mut said = ProgressNotificationParam::new(ProgressToken(NumberOrString::Number(1)), 3.0);
+        assert_eq!(line(&said), "3");
+        said.total = Some(5.0);
+        said.message = Some("fetching\nall".to_owned());
+        assert_eq!(line(&said), "3 of 5: fetching all");
+    }
+}

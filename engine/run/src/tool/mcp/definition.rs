@@ -1,0 +1,252 @@
+//! What a server says of its tools, and what is made of it here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aa_spec::name;
+use aa_spec::tool::module::McpText;
+use aa_spec::tool::recipe::mcp::{Known, Server};
+use aa_spec::tool::{Effect, ToolSpec};
+use serde_json::{Map, Value, json};
+
+use super::schema;
+
+/// Characters of a description.
+const DESCRIPTION: usize = 2000;
+
+/// A tool as skills see it.
+#[derive(Clone, Debug)]
+pub(super) struct Offer {
+    /// The server's own name.
+    pub(super) remote: String,
+    /// What it was when it was last believed.
+    pub(super) definition: Value,
+    pub(super) spec: Arc<ToolSpec>,
+    /// What a text that it gives is.
+    pub(super) text: McpText,
+    /// What the server says of its effect, when nothing is known of it here.
+    pub(super) suggested: Option<Effect>,
+}
+
+/// The tools of a server that can be called, by name.
+#[derive(Debug, Default)]
+pub(super) struct Offers {
+    pub(super) tools: BTreeMap<String, Offer>,
+    /// Why others cannot.
+    pub(super) problems: Vec<String>,
+}
+
+/// What of a tool is compared and kept, with sorted keys.
+pub(super) fn of(tool: &rmcp::model::Tool) -> Value {
+    let hints = tool.annotations.as_ref().map(|hints| {
+        json!({
+            "readOnly": hints.read_only_hint,
+            "destructive": hints.destructive_hint,
+            "idempotent": hints.idempotent_hint,
+        })
+    });
+    sorted(&json!({
+        "title": tool.title,
+        "description": tool.description,
+        "input": *tool.input_schema,
+        "output": tool.output_schema.as_deref(),
+        "hints": hints,
+    }))
+}
+
+impl Offers {
+    /// What skills see of these tools; `source` is where the module is defined.
+    pub(super) fn new(server: &Server, source: &str, pinned: &[(String, Value)]) -> Self {
+        let mut offers = Self::default();
+        let mut taken = BTreeMap::<String, Vec<&str>>::new();
+        for (remote, definition) in pinned {
+            let known = server.tools.get(remote).cloned().unwrap_or_default();
+            if known.hidden {
+                continue;
+            }
+            match offer(server, source, (remote, definition), &known) {
+                Ok(offer) => {
+                    let name = offer.spec.name.clone();
+                    taken.entry(name.clone()).or_default().push(remote);
+                    offers.tools.insert(name, offer);
+                }
+                Err(why) => {
+                    offers.problems.push(format!("`{}` cannot be used: {why}", harmless(remote, 100)))
+                }
+            }
+        }
+        for (name, remotes) in taken.into_iter().filter(|(_, remotes)| remotes.len() > 1) {
+            // Nobody can tell which of them is meant.
+            offers.tools.remove(&name);
+            offers.problems.push(format!("{} would all be `{name}`", aa_spec::name::list(&remotes)));
+        }
+        for remote in server.tools.keys().filter(|remote| !pinned.iter().any(|(known, _)| known == *remote)) {
+            offers.problems.push(format!("the server has no tool `{remote}`"));
+        }
+        offers
+    }
+}
+
+fn offer(
+    server: &Server,
+    source: &str,
+    (remote, definition): (&str, &Value),
+    known: &Known,
+) -> Result<Offer, String> {
+    let input = schema::seal(schema::close(&definition["input"])?)?;
+    let output = match &definition["output"] {
+        Value::Null => Value::Bool(true),
+        declared => schema::close(declared)?,
+    };
+    for schema in [&input, &output] {
+        aa_spec::schema::is_sound(schema)?;
+    }
+    let effect = known.effect.unwrap_or(server.default_effect);
+    let spec = ToolSpec {
+        name: local_name(server, remote, known)?,
+        module: server.module.clone(),
+        description: description(definition),
+        input,
+        output,
+        effect,
+        idempotent: known.idempotent.unwrap_or(effect == Effect::Read),
+        tier: known.tier,
+        reconcile: None,
+        source: source.to_owned(),
+    };
+    let suggested = known.effect.is_none().then(|| suggested(&definition["hints"])).flatten();
+    let (remote, definition) = (remote.to_owned(), definition.clone());
+    Ok(Offer { remote, definition, spec: Arc::new(spec), text: known.result, suggested })
+}
+
+/// The name that skills use. A server that begins its names with the prefix itself is not
+/// made to say it twice.
+fn local_name(server: &Server, remote: &str, known: &Known) -> Result<String, String> {
+    if let Some(name) = &known.name {
+        return Ok(name.clone());
+    }
+    let plain: String = remote.chars().map(|c| if matches!(c, '.' | '/' | '-') { '_' } else { c }).collect();
+    let name = if plain.starts_with(&server.prefix) { plain } else { format!("{}{plain}", server.prefix) };
+    if remote.is_empty() || name.len() > 128 || !name::is_valid(&name) {
+        return Err("its name cannot be one here; give it another with `name`".to_owned());
+    }
+    Ok(name)
+}
+
+/// The first paragraph of what the server says, on one line.
+fn description(definition: &Value) -> String {
+    let said = [&definition["description"], &definition["title"]].into_iter().find_map(Value::as_str);
+    let text = harmless(said.unwrap_or_default().trim(), DESCRIPTION);
+    let first: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    if first.is_empty() { "The server does not say what it does".to_owned() } else { first.join(" ") }
+}
+
+/// The effect that a server's hints amount to. They are claims: nothing here acts on them.
+fn suggested(hints: &Value) -> Option<Effect> {
+    match (hints["readOnly"].as_bool(), hints["destructive"].as_bool()) {
+        (Some(true), _) => Some(Effect::Read),
+        (_, Some(false)) => Some(Effect::Write),
+        (_, Some(true)) => Some(Effect::Destructive),
+        _ => None,
+    }
+}
+
+/// A foreign text without what cannot be seen, and not too long of it.
+pub(super) fn harmless(text: &str, most: usize) -> String {
+    let invisible = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{feff}' | '\u{fdd0}' | '\u{fdd1}' | '\u{e0000}'..='\u{e007f}')
+    };
+    let mut clean = text.chars().filter(|c| !invisible(*c));
+    let mut short: String = clean.by_ref().take(most).collect();
+    if clean.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// A value whose mappings have their keys in order.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let ordered: BTreeMap<&String, &Value> = map.iter().collect();
+            let ordered = ordered.into_iter().map(|(key, value)| (key.clone(), sorted(value)));
+            Value::Object(ordered.collect::<Map<_, _>>())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aa_spec::source::Source;
+    use aa_spec::tool::recipe;
+
+    use super::*;
+
+    fn server(tools: &str) -> Server {
+        let text = format!("module: shop\ndescription: A shop\nmcp: {{command: [x], tools: {tools}}}\n");
+        let source = Source::new("shop.yaml", text);
+        let (module, diagnostics) = recipe::check(&source);
+        assert_eq!(diagnostics, []);
+        let module = module.unwrap();
+        recipe::mcp::compile(&module, module.mcp.as_ref().unwrap(), &source).unwrap()
+    }
+
+    fn pinned(names: &[&str]) -> Vec<(String, Value)> {
+        let definition = json!({"description": "Sells.\nOr not.\n\nAt length", "input": {"type": "object", "properties": {}},
+            "output": null, "hints": {"readOnly": true, "destructive": null}});
+        names.iter().map(|name| ((*name).to_owned(), definition.clone())).collect()
+    }
+
+    #[test]
+    fn names_get_the_prefix_once_and_are_valid() {
+        let server = server("{odd: {name: even}, secret: {hidden: true}, gone: {effect: read}}");
+        let names = ["sell", "shop_buy", "a.b/c", "odd", "secret", "a-b", "a_b", "ä", ""];
+        let offers = Offers::new(&server, "shop.yaml:3", &pinned(&names));
+        let found: Vec<&str> = offers.tools.keys().map(String::as_str).collect();
+        assert_eq!(found, ["even", "shop_a_b_c", "shop_buy", "shop_sell"]);
+        assert_eq!(
+            offers.problems,
+            [
+                "`ä` cannot be used: its name cannot be one here; give it another with `name`",
+                "`` cannot be used: its name cannot be one here; give it another with `name`",
+                "`a-b`, `a_b` would all be `shop_a_b`",
+                "the server has no tool `gone`",
+            ]
+        );
+    }
+
+    #[test]
+    fn effects_are_those_of_the_module_and_not_the_servers() {
+        let offers =
+            Offers::new(&server("{sell: {effect: destructive}}"), "shop.yaml:3", &pinned(&["sell", "look"]));
+        let (sell, look) = (&offers.tools["shop_sell"], &offers.tools["shop_look"]);
+        assert_eq!((sell.spec.effect, sell.suggested), (Effect::Destructive, None));
+        assert_eq!((look.spec.effect, look.suggested), (Effect::Unknown, Some(Effect::Read)));
+        assert!(!look.spec.idempotent);
+        assert_eq!(look.spec.description, "Sells. Or not.");
+    }
+
+    #[test]
+    fn schemas_that_are_wrong_themselves_are_refused() {
+        let mut tools = pinned(&["sell"]);
+        tools[0].1["input"]["properties"] = json!({"n": {"type": "intger"}});
+        let offers = Offers::new(&server("{}"), "shop.yaml:3", &tools);
+        assert!(offers.tools.is_empty() && offers.problems.len() == 1, "{:?}", offers.problems);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_left_out() {
+        assert_eq!(harmless("a\u{200b}b\u{1b}[1mc\u{202e}\nd", 20), "ab[1mc\nd");
+        assert_eq!(harmless("abc", 2), "ab…");
+    }
+
+    #[test]
+    fn the_order_of_keys_is_no_change() {
+        let one: Value = serde_json::from_str(r#"{"b": {"y": 1, "x": [2]}, "a": 3}"#).unwrap();
+        assert_eq!(sorted(&one).to_string(), r#"{"a":3,"b":{"x":[2],"y":1}}"#);
+    }
+}

@@ -1,0 +1,427 @@
+//! A connection to a server: started when it is needed, and again after it has died.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aa_spec::template::{Missing, Scope, Template};
+use aa_spec::tool::ErrorKind;
+use aa_spec::tool::recipe::mcp::{Reach, Server};
+use rmcp::model::{ClientRequest, ListToolsRequest, PaginatedRequestParams, ProtocolVersion, ServerResult};
+use rmcp::service::{
+    ClientInitializeError, ClientLifecycleMode, ClientServiceExt, PeerRequestOptions, RunningService,
+    ServiceError,
+};
+use rmcp::transport::streamable_http_client::{
+    StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
+};
+use rmcp::{Peer, RoleClient};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Client, Shared};
+use super::definition::{self, harmless};
+use super::host::Stay;
+use super::pipe::{Era, Fault, Pipe};
+use super::{Surroundings, outcome};
+use crate::tool::http::Route;
+use crate::tool::native::invalid;
+use crate::tool::process::{Invocation, Service};
+use crate::tool::{Progress, ToolError};
+
+/// Most pages and tools of a list.
+const PAGES: usize = 100;
+const TOOLS: usize = 1000;
+/// What a server says of its tools is believed for this long.
+const FRESH: Duration = Duration::from_mins(5);
+/// Between two starts of a server that dies: nothing, this, twice this, and so on up to the most.
+const BACK_OFF: Duration = Duration::from_millis(500);
+const BACK_OFF_MOST: Duration = Duration::from_mins(1);
+/// How long a server may be silent before it is taken for one of the older protocol.
+const PROBE: Duration = Duration::from_secs(10);
+/// How long to wait for the reason why a connection has ended.
+const POST_MORTEM: Duration = Duration::from_secs(5);
+
+/// The definitions of a server's tools, by its names for them.
+pub(super) type Listing = Arc<Vec<(String, Value)>>;
+
+/// The connection of a module, if there is one.
+#[derive(Default)]
+pub(super) struct Link {
+    slot: tokio::sync::Mutex<Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    live: Option<Arc<Live>>,
+    /// How often in a row it has not started, or ended without an answer.
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+/// A connection that is, or was, up.
+pub(super) struct Live {
+    peer: Peer<RoleClient>,
+    shared: Arc<Shared>,
+    listing: tokio::sync::Mutex<Option<(Instant, Listing)>>,
+    fault: Fault,
+    ended: watch::Receiver<Option<Map<String, Value>>>,
+    closing: CancellationToken,
+    list_timeout: Duration,
+    useful: Mutex<bool>,
+}
+
+impl Link {
+    /// The connection; made when there is none.
+    ///
+    /// # Errors
+    /// The server cannot be started or reached, or does not answer.
+    pub(super) async fn connect(
+        &self,
+        server: &Server,
+        around: &Surroundings,
+        config: &Value,
+        progress: &Progress,
+    ) -> Result<Arc<Live>, ToolError> {
+        let mut slot = self.slot.lock().await;
+        if let Some(live) = &slot.live {
+            if !live.is_closed() {
+                return Ok(Arc::clone(live));
+            }
+            if live.was_useful() {
+                slot.failures = 0;
+            }
+            slot.live = None;
+            slot.failed();
+        }
+        if let Some(time) = slot.not_before.filter(|time| *time > Instant::now()) {
+            let left = humane(time - Instant::now());
+            progress(&format!("the server of `{}` has failed; starting it again in {left}", server.module));
+            sleep_until(time).await;
+        }
+        match start(server, around, config).await {
+            Ok(live) => {
+                let live = Arc::new(live);
+                slot.live = Some(Arc::clone(&live));
+                Ok(live)
+            }
+            Err(error) => {
+                slot.failed();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Slot {
+    fn failed(&mut self) {
+        self.failures += 1;
+        let pause = match self.failures {
+            1 => Duration::ZERO,
+            more => BACK_OFF.saturating_mul(1 << (more - 2).min(10)).min(BACK_OFF_MOST),
+        };
+        self.not_before = Some(Instant::now() + pause);
+    }
+}
+
+impl Live {
+    pub(super) fn peer(&self) -> &Peer<RoleClient> {
+        &self.peer
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn module(&self) -> &str {
+        &self.shared.module
+    }
+
+    /// It has given a result, so its next death is no reason to wait.
+    pub(super) fn is_useful(&self) {
+        *self.useful.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    fn was_useful(&self) -> bool {
+        *self.useful.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.peer.is_transport_closed() || self.ended.borrow().is_some()
+    }
+
+    /// What the server says of its tools: asked again when it says that they have changed,
+    /// or after a while.
+    pub(super) async fn listing(&self) -> Result<Listing, ToolError> {
+        let mut known = self.listing.lock().await;
+        let changed = self.shared.changed.swap(false, Ordering::Relaxed);
+        if let Some((_, listing)) = known.as_ref().filter(|(at, _)| !changed && at.elapsed() < FRESH) {
+            return Ok(Arc::clone(listing));
+        }
+        let listing = match timeout(self.list_timeout, self.list()).await {
+            Ok(listing) => Arc::new(listing?),
+            Err(_) => {
+                let message = format!(
+                    "the server of `{}` did not say within {} which tools it has",
+                    self.module(),
+                    humane(self.list_timeout)
+                );
+                return Err(ToolError::new(ErrorKind::Timeout, message));
+            }
+        };
+        *known = Some((Instant::now(), Arc::clone(&listing)));
+        Ok(listing)
+    }
+
+    async fn list(&self) -> Result<Vec<(String, Value)>, ToolError> {
+        let mut tools = Vec::new();
+        let mut params = PaginatedRequestParams::default();
+        for _ in 0..PAGES {
+            let request = ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params.clone()));
+            let sent = self.peer.send_request_with_option(request, PeerRequestOptions::no_options()).await;
+            let answer = match sent {
+                Ok(handle) => handle.await_response().await,
+                Err(error) => Err(error),
+            };
+            let page = match answer {
+                Ok(ServerResult::ListToolsResult(page)) => page,
+                Ok(_) => return Err(self.explain(&ServiceError::UnexpectedResponse).await),
+                Err(error) => return Err(self.explain(&error).await),
+            };
+            tools.extend(page.tools.iter().map(|tool| (tool.name.to_string(), definition::of(tool))));
+            if tools.len() > TOOLS {
+                break;
+            }
+            match page.next_cursor {
+                Some(cursor) => params.cursor = Some(cursor),
+                None => return Ok(tools),
+            }
+        }
+        let message =
+            format!("the server of `{}` has more tools than {TOOLS}, or never ends its list", self.module());
+        Err(ToolError::new(ErrorKind::Permanent, message))
+    }
+
+    /// Why a request has no answer; when the server has ended, how it did.
+    pub(super) async fn explain(&self, error: &ServiceError) -> ToolError {
+        if !matches!(error, ServiceError::TransportClosed) && !self.is_closed() {
+            return outcome::unanswered(self.module(), error);
+        }
+        let mut ended = self.ended.clone();
+        let details = match timeout(POST_MORTEM, ended.wait_for(Option::is_some)).await {
+            Ok(Ok(details)) => details.clone().unwrap_or_default(),
+            _ => Map::new(),
+        };
+        gone(self.module(), "ended during the call", &self.fault, details)
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.closing.cancel();
+    }
+}
+
+/// An error about a server that is no more.
+fn gone(module: &str, what: &str, fault: &Fault, mut details: Map<String, Value>) -> ToolError {
+    let last =
+        details.get("stderr").and_then(Value::as_str).and_then(|text| text.trim_end().lines().next_back());
+    let last = last.map(|line| harmless(line.trim(), 300)).filter(|line| !line.is_empty());
+    let how = match (fault.get(), details.get("exit_code"), details.get("signal")) {
+        (Some(fault), _, _) => format!(": {fault}"),
+        (None, Some(code), _) => format!(" (exit code {code})"),
+        (None, None, Some(signal)) => format!(" (signal {signal})"),
+        (None, None, None) => String::new(),
+    };
+    let last = last.filter(|_| fault.get().is_none());
+    let said = last.map(|line| format!(": {line}")).unwrap_or_default();
+    let message = format!("the server of `{module}` {what}{how}{said}");
+    let kind = if fault.get().is_some() { ErrorKind::Permanent } else { ErrorKind::Transient };
+    details.retain(|_, value| *value != json!(""));
+    ToolError::new(kind, message).details(Value::Object(details))
+}
+
+/// How to begin, given what is known of the server: in the newest protocol that it speaks.
+fn mode(era: Option<Era>) -> ClientLifecycleMode {
+    let preferred_versions = vec![ProtocolVersion::V_2026_07_28, ProtocolVersion::V_2025_11_25];
+    match era {
+        Some(Era::Older) => ClientLifecycleMode::Initialize,
+        Some(Era::Newer) => ClientLifecycleMode::Discover { preferred_versions },
+        None => {
+            let legacy_version = Some(ProtocolVersion::V_2025_11_25);
+            ClientLifecycleMode::Auto { preferred_versions, legacy_version }
+        }
+    }
+}
+
+async fn start(server: &Server, around: &Surroundings, config: &Value) -> Result<Live, ToolError> {
+    let shared = Arc::new(Shared::new(&server.module));
+    let limit = Duration::from_millis(server.start_ms);
+    let fault = Fault::default();
+    match &server.reach {
+        Reach::Command { .. } => {
+            let invocation = invocation(&server.reach, config)?;
+            let (service, stdin, stdout) = around.launcher.serve(&around.folder, &invocation)?;
+            let mut pipe = Pipe::new(stdin, stdout, fault.clone());
+            let client = Client(Arc::clone(&shared));
+            let connected = async {
+                let mode = mode(Some(pipe.probe((limit / 2).min(PROBE)).await));
+                client.serve_with_lifecycle(pipe, mode).await
+            };
+            let answer = timeout(limit, connected).await;
+            match answer {
+                Ok(Ok(running)) => Ok(live(server, around, (running, Some(service)), (shared, fault))),
+                Ok(Err(error)) => Err(dead_at_start(server, service, &fault, &error).await),
+                Err(_) => Err(mute(server, Some(service), limit).await),
+            }
+        }
+        Reach::Http { url, headers } => {
+            let transport = transport(server, around, (url, headers), config)?;
+            let answer =
+                timeout(limit, Client(Arc::clone(&shared)).serve_with_lifecycle(transport, mode(None))).await;
+            match answer {
+                Ok(Ok(running)) => Ok(live(server, around, (running, None), (shared, fault))),
+                Ok(Err(error)) => Err(outcome::lost(&server.module, &error)),
+                Err(_) => Err(mute(server, None, limit).await),
+            }
+        }
+    }
+}
+
+/// A connection that has just come up, and whatever sees to its end.
+fn live(
+    server: &Server,
+    around: &Surroundings,
+    (running, service): (RunningService<RoleClient, Client>, Option<Service>),
+    (shared, fault): (Arc<Shared>, Fault),
+) -> Live {
+    let closing = around.host.closing();
+    let (tell, ended) = watch::channel(None);
+    let peer = running.peer().clone();
+    tokio::spawn(keep(running, service, closing.clone(), tell, around.host.stay()));
+    Live {
+        peer,
+        shared,
+        listing: tokio::sync::Mutex::default(),
+        fault,
+        ended,
+        closing,
+        list_timeout: Duration::from_millis(server.start_ms),
+        useful: Mutex::default(),
+    }
+}
+
+/// Waits for the end of a connection, or ends it, and clears away the process.
+async fn keep(
+    running: RunningService<RoleClient, Client>,
+    service: Option<Service>,
+    closing: CancellationToken,
+    tell: watch::Sender<Option<Map<String, Value>>>,
+    stay: Option<Stay>,
+) {
+    let stop = running.cancellation_token();
+    let waiting = running.waiting();
+    tokio::pin!(waiting);
+    let closed = tokio::select! {
+        _ = &mut waiting => true,
+        () = closing.cancelled() => false,
+    };
+    if !closed {
+        stop.cancel();
+        let _late = timeout(Duration::from_secs(1), waiting).await;
+    }
+    let details = match service {
+        Some(service) => service.close().await,
+        None => Map::new(),
+    };
+    tell.send_replace(Some(details));
+    drop(stay);
+}
+
+/// Why a process did not come up.
+async fn dead_at_start(
+    server: &Server,
+    service: Service,
+    fault: &Fault,
+    error: &ClientInitializeError,
+) -> ToolError {
+    let details = service.close().await;
+    if matches!(
+        error,
+        ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::TransportError { .. }
+    ) {
+        return gone(&server.module, "ended before it was ready", fault, details);
+    }
+    let message = format!(
+        "the server of `{}` does not speak the protocol: {}",
+        server.module,
+        harmless(&error.to_string(), 300)
+    );
+    ToolError::new(ErrorKind::Permanent, message).details(Value::Object(details))
+}
+
+async fn mute(server: &Server, service: Option<Service>, limit: Duration) -> ToolError {
+    let details = match service {
+        Some(service) => service.close().await,
+        None => Map::new(),
+    };
+    let message =
+        format!("the server of `{}` did not answer within {} of its start", server.module, humane(limit));
+    ToolError::new(ErrorKind::Timeout, message).details(Value::Object(details))
+}
+
+fn invocation(reach: &Reach, config: &Value) -> Result<Invocation, ToolError> {
+    let Reach::Command { argv, env, env_pass, folder } = reach else { return Ok(Invocation::default()) };
+    let argv = argv.iter().map(|part| text(part, config)).collect::<Result<_, _>>()?;
+    let env = env.iter().map(|(name, value)| Ok((name.clone(), text(value, config)?)));
+    Ok(Invocation {
+        argv,
+        folder: folder.into(),
+        env: env.collect::<Result<_, ToolError>>()?,
+        pass: env_pass.clone(),
+        ..Invocation::default()
+    })
+}
+
+fn transport(
+    server: &Server,
+    around: &Surroundings,
+    (url, headers): (&Template, &[(String, Template)]),
+    config: &Value,
+) -> Result<StreamableHttpClientTransport<reqwest::Client>, ToolError> {
+    let address = text(url, config)?;
+    let safe = reqwest::Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if !safe {
+        return Err(invalid(format!("`url` of the module `{}` is no address of the web", server.module)));
+    }
+    let mut map = HashMap::new();
+    for (name, value) in headers {
+        let wrong = |what: &str| invalid(format!("header `{name}`: its {what} is not possible"));
+        let key = reqwest::header::HeaderName::try_from(name).map_err(|_| wrong("name"))?;
+        let value =
+            reqwest::header::HeaderValue::try_from(text(value, config)?).map_err(|_| wrong("value"))?;
+        map.insert(key, value);
+    }
+    let client = around.web.client(&Route::default(), false)?;
+    let settings = StreamableHttpClientTransportConfig::with_uri(address).custom_headers(map);
+    Ok(StreamableHttpClientTransport::with_client(client, settings))
+}
+
+fn text(template: &Template, config: &Value) -> Result<String, ToolError> {
+    let mut scope = Scope::default();
+    scope.set("config", config);
+    match template.render(&scope, Missing::Fail).map_err(|error| invalid(error.message))? {
+        Some(Value::String(text)) => Ok(text),
+        Some(value) if !value.is_null() => Ok(value.to_string()),
+        _ => Err(invalid("a value that the server needs is missing")),
+    }
+}
+
+/// A time as people write it.
+fn humane(time: Duration) -> String {
+    let ms = time.as_millis();
+    if ms < 1000 { format!("{ms}ms") } else { format!("{}s", ms.div_ceil(1000)) }
+}

@@ -1,0 +1,197 @@
+//! What a call of a foreign tool comes to.
+
+use aa_spec::tool::ErrorKind;
+use aa_spec::tool::module::McpText;
+use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, ErrorData};
+use rmcp::service::ServiceError;
+use serde_json::{Value, json};
+
+use super::definition::harmless;
+use crate::tool::ToolError;
+use crate::tool::process::bytes;
+
+/// Characters of an error's message.
+const MESSAGE: usize = 500;
+
+/// How the value of a tool is made of its result.
+pub(super) struct Reading<'a> {
+    /// The tool's name here.
+    pub(super) tool: &'a str,
+    /// JSON Schema of a structured result; `true` when none is declared.
+    pub(super) output: &'a Value,
+    /// What a text is.
+    pub(super) text: McpText,
+    /// Most bytes of a value.
+    pub(super) limit: usize,
+}
+
+impl Reading<'_> {
+    /// The value: the structured result if there is one, else the content.
+    ///
+    /// # Errors
+    /// The tool says that it failed, or gives something else than it declares.
+    pub(super) fn value(&self, result: CallToolResult) -> Result<Value, ToolError> {
+        if result.is_error == Some(true) {
+            return Err(failed(&result));
+        }
+        let value = match result.structured_content {
+            Some(value) => self.structured(value)?,
+            None if *self.output != Value::Bool(true) => {
+                return Err(self.wrong("it declares a structured result and gave none"));
+            }
+            None => self.content(result.content)?,
+        };
+        let size = value.to_string().len();
+        if size > self.limit {
+            let message = format!("the result of `{}` has more than {}", self.tool, bytes(self.limit));
+            return Err(ToolError::new(ErrorKind::Permanent, message));
+        }
+        Ok(value)
+    }
+
+    fn structured(&self, value: Value) -> Result<Value, ToolError> {
+        match aa_spec::input::fits(self.output, &value) {
+            Ok(()) => Ok(value),
+            Err(message) => Err(self.wrong(&message).details(json!({"result": value}))),
+        }
+    }
+
+    /// One part as it is, several as a list, none as null.
+    fn content(&self, parts: Vec<ContentBlock>) -> Result<Value, ToolError> {
+        let mut values = parts.into_iter().map(|part| self.part(part)).collect::<Result<Vec<_>, _>>()?;
+        Ok(match values.len() {
+            0 => Value::Null,
+            1 => values.remove(0),
+            _ => Value::Array(values),
+        })
+    }
+
+    /// A text as text, or read as JSON where the module says so; everything else as the
+    /// mapping that the protocol has for it.
+    fn part(&self, part: ContentBlock) -> Result<Value, ToolError> {
+        match part {
+            ContentBlock::Text(text) if self.text == McpText::Json => serde_json::from_str(&text.text)
+                .map_err(|error| self.wrong(&format!("its text is not JSON: {error}"))),
+            ContentBlock::Text(text) => Ok(text.text.into()),
+            other => {
+                let mut value = serde_json::to_value(other).unwrap_or_default();
+                if let Some(fields) = value.as_object_mut() {
+                    fields.remove("_meta");
+                    fields.remove("annotations");
+                }
+                Ok(value)
+            }
+        }
+    }
+
+    fn wrong(&self, message: &str) -> ToolError {
+        let message = format!("the result of `{}` is not what it declares: {message}", self.tool);
+        ToolError::new(ErrorKind::Permanent, message)
+    }
+}
+
+/// A failure that the tool itself tells of.
+fn failed(result: &CallToolResult) -> ToolError {
+    let texts = result.content.iter().filter_map(|part| match part {
+        ContentBlock::Text(text) => Some(text.text.as_str()),
+        _ => None,
+    });
+    let text = texts.collect::<Vec<_>>().join("\n");
+    let message = harmless(text.trim(), MESSAGE);
+    let message = if message.is_empty() { "it failed and does not say why".to_owned() } else { message };
+    let error = ToolError::new(ErrorKind::Permanent, message);
+    if text.chars().count() > MESSAGE { error.details(json!({"text": text})) } else { error }
+}
+
+/// An error of the protocol. What the server says is part of it.
+pub(super) fn refused(module: &str, error: &ErrorData) -> ToolError {
+    let kind = match error.code {
+        ErrorCode::INVALID_PARAMS => ErrorKind::Invalid,
+        ErrorCode::METHOD_NOT_FOUND => ErrorKind::NotFound,
+        _ => ErrorKind::Permanent,
+    };
+    let does = if kind == ErrorKind::Permanent { "fails" } else { "refuses" };
+    let message = format!("the server of `{module}` {does}: {}", harmless(&error.message, MESSAGE));
+    let details = json!({"code": error.code.0, "data": error.data});
+    ToolError::new(kind, message).details(details)
+}
+
+/// Why a message did not reach a server over HTTP.
+pub(super) fn lost(module: &str, error: &dyn std::error::Error) -> ToolError {
+    let mut texts = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        texts.push(cause.to_string());
+        source = cause.source();
+    }
+    let text = texts.join(": ");
+    let kind =
+        if text.contains("401") || text.contains("403") || text.to_lowercase().contains("auth required") {
+            ErrorKind::Auth
+        } else {
+            ErrorKind::Network
+        };
+    // Addresses may hold secrets, so only the innermost reason is told.
+    let reason = texts.last().map(|text| harmless(text, MESSAGE)).unwrap_or_default();
+    ToolError::new(kind, format!("the server of `{module}` cannot be reached: {reason}"))
+}
+
+/// Any other reason why there is no answer.
+pub(super) fn unanswered(module: &str, error: &ServiceError) -> ToolError {
+    match error {
+        ServiceError::McpError(error) => refused(module, error),
+        ServiceError::TransportSend(error) => lost(module, error),
+        other => {
+            let message = format!("the server of `{module}` does not keep to the protocol: {other}");
+            ToolError::new(ErrorKind::Permanent, message)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(output: &Value, text: McpText, result: Value) -> Result<Value, ToolError> {
+        let reading = Reading { tool: "x_y", output, text, limit: 200 };
+        reading.value(serde_json::from_value(result).unwrap())
+    }
+
+    #[test]
+    fn a_structured_result_is_the_value_and_is_checked() {
+        let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
+        let content = json!([{"type": "text", "text": "n is 3"}]);
+        let result = json!({"content": content, "structuredContent": {"n": 3}});
+        assert_eq!(read(&schema, McpText::Text, result).unwrap(), json!({"n": 3}));
+        let wrong = json!({"content": [], "structuredContent": {"n": "x"}});
+        let error = read(&schema, McpText::Text, wrong).unwrap_err();
+        assert!(error.message.contains("is not what it declares"), "{error}");
+        let none = read(&schema, McpText::Text, json!({"content": content})).unwrap_err();
+        assert!(none.message.contains("declares a structured result and gave none"), "{none}");
+    }
+
+    #[test]
+    fn content_is_text_or_what_the_protocol_has() {
+        let any = Value::Bool(true);
+        let text = json!({"type": "text", "text": "{\"a\": 1}"});
+        let image = json!({"type": "image", "data": "AAAA", "mimeType": "image/png"});
+        let one = json!({"content": [text]});
+        assert_eq!(read(&any, McpText::Text, one.clone()).unwrap(), "{\"a\": 1}");
+        assert_eq!(read(&any, McpText::Json, one).unwrap(), json!({"a": 1}));
+        let two = read(&any, McpText::Text, json!({"content": [text, image]})).unwrap();
+        assert_eq!(two, json!(["{\"a\": 1}", image]));
+        assert_eq!(read(&any, McpText::Text, json!({"content": []})).unwrap(), Value::Null);
+        let big = json!({"content": [{"type": "text", "text": "x".repeat(300)}]});
+        assert_eq!(
+            read(&any, McpText::Text, big).unwrap_err().message,
+            "the result of `x_y` has more than 200 bytes"
+        );
+    }
+
+    #[test]
+    fn a_failure_says_what_the_tool_says() {
+        let result = json!({"content": [{"type": "text", "text": "no such file\u{1b}[0m"}], "isError": true});
+        let error = read(&Value::Bool(true), McpText::Text, result).unwrap_err();
+        assert_eq!(error, ToolError::new(ErrorKind::Permanent, "no such file[0m"));
+    }
+}

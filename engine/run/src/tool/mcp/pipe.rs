@@ -1,0 +1,327 @@
+//! The protocol over a command's standard input and output: one message a line, all bounded.
+//!
+//! Whatever a server prints must do no harm: a line that is too long becomes an error of the
+//! call that it answers, text that is no message is ignored until it is too much, and what
+//! nobody asked for is read at a bounded pace.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rmcp::RoleClient;
+use rmcp::model::{ErrorCode, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
+use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::tool::process::bytes;
+
+/// Longest message, in bytes.
+const LONGEST: usize = 16 << 20;
+/// Bytes of text on end that is no message before the server is given up.
+const NOISE: usize = 64 << 10;
+/// Messages a second that nobody has asked for; the others wait in the pipe.
+const PACE: u32 = 1000;
+/// Bytes kept of either end of a line that is too long, to see which call it answers.
+const EDGE: usize = 200;
+
+/// The id of the request that finds out which protocol is spoken. The library has numbers for its own.
+const PROBE: &str = "probe";
+
+/// Which protocol a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Era {
+    /// It begins with an introduction.
+    Older,
+    /// Every request says all that is needed.
+    Newer,
+}
+
+/// Why a server was given up; the first reason counts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fault(Arc<Mutex<Option<String>>>);
+
+impl Fault {
+    fn set(&self, message: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+    }
+
+    pub(super) fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The way to a server that is a process.
+pub(super) struct Pipe {
+    reader: BufReader<ChildStdout>,
+    writer: Arc<tokio::sync::Mutex<Option<ChildStdin>>>,
+    line: Line,
+    noise: usize,
+    pace: Pace,
+    fault: Fault,
+}
+
+/// A line as far as it has been read. Reading may be cancelled at any point.
+#[derive(Default)]
+struct Line {
+    bytes: Vec<u8>,
+    /// The end of a line that is too long, whose first part is in `bytes`.
+    tail: Option<Vec<u8>>,
+}
+
+/// How many messages came unasked within a second.
+struct Pace {
+    since: Instant,
+    count: u32,
+}
+
+impl Pipe {
+    pub(super) fn new(stdin: ChildStdin, stdout: ChildStdout, fault: Fault) -> Self {
+        Self {
+            reader: BufReader::with_capacity(64 * 1024, stdout),
+            writer: Arc::new(tokio::sync::Mutex::new(Some(stdin))),
+            line: Line::default(),
+            noise: 0,
+            pace: Pace { since: Instant::now(), count: 0 },
+            fault,
+        }
+    }
+
+    /// Finds out which protocol the server speaks. One that has not answered by then is taken
+    /// for an older one: those that are only slow to start know the older protocol as well, and
+    /// their late answer is passed over.
+    pub(super) async fn probe(&mut self, patience: Duration) -> Era {
+        let version = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "aa", "version": env!("CARGO_PKG_VERSION")},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let request =
+            json!({"jsonrpc": "2.0", "id": PROBE, "method": "server/discover", "params": {"_meta": version}});
+        if let Some(pipe) = self.writer.lock().await.as_mut() {
+            // A server that reads nothing says nothing either.
+            let _closed = pipe.write_all(format!("{request}\n").as_bytes()).await;
+        }
+        timeout(patience, self.era()).await.unwrap_or(Era::Older)
+    }
+
+    async fn era(&mut self) -> Era {
+        while let Some(message) = self.next().await {
+            match message {
+                JsonRpcMessage::Response(answer) if is_probe(Some(&answer.id)) => {
+                    let knows = matches!(answer.result, ServerResult::DiscoverResult(_));
+                    return if knows { Era::Newer } else { Era::Older };
+                }
+                JsonRpcMessage::Error(answer) if is_probe(answer.id.as_ref()) => {
+                    // Then it is a matter of which of the newer ones.
+                    let other = answer.error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION;
+                    return if other { Era::Newer } else { Era::Older };
+                }
+                _ => {}
+            }
+        }
+        Era::Older
+    }
+
+    /// The next message, whatever it is about. May be cancelled without losing any.
+    async fn next(&mut self) -> Option<ServerJsonRpcMessage> {
+        loop {
+            if let Some(end) = self.pace.is_spent() {
+                sleep_until(end).await;
+            }
+            let more = self.reader.fill_buf().await.ok().filter(|more| !more.is_empty())?;
+            let (used, whole) = self.line.feed(more);
+            self.reader.consume(used);
+            if !whole {
+                continue;
+            }
+            match self.read() {
+                Ok(Some(message)) => {
+                    if !matches!(message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)) {
+                        self.pace.count();
+                    }
+                    return Some(message);
+                }
+                Ok(None) => {}
+                Err(fault) => {
+                    self.fault.set(fault);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// What a line says; an error ends the connection.
+    fn read(&mut self) -> Result<Option<ServerJsonRpcMessage>, String> {
+        let Line { bytes: line, tail } = std::mem::take(&mut self.line);
+        if let Some(tail) = tail {
+            let message = format!("it sent a message of more than {}", bytes(LONGEST));
+            let id = answered(&line, &tail).ok_or_else(|| message.clone())?;
+            return Ok(Some(refusal(id, message)));
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Ok(None);
+        }
+        if let Ok(message) = serde_json::from_slice::<RxJsonRpcMessage<RoleClient>>(&line) {
+            self.noise = 0;
+            return Ok(Some(message));
+        }
+        let id = serde_json::from_slice::<Value>(&line).ok().and_then(|value| {
+            let answers = value.get("result").is_some() || value.get("error").is_some();
+            serde_json::from_value(value.get("id").filter(|_| answers)?.clone()).ok()
+        });
+        if let Some(id) = id {
+            return Ok(Some(refusal(id, "its answer is not one that the protocol knows".to_owned())));
+        }
+        self.noise += line.len() + 1;
+        if self.noise > NOISE {
+            return Err("it prints text that is no message of the protocol to its standard output".to_owned());
+        }
+        Ok(None)
+    }
+}
+
+impl Line {
+    /// Takes more of the line; true when it is whole.
+    fn feed(&mut self, more: &[u8]) -> (usize, bool) {
+        let newline = more.iter().position(|byte| *byte == b'\n');
+        let part = &more[..newline.unwrap_or(more.len())];
+        match &mut self.tail {
+            Some(tail) => {
+                tail.extend_from_slice(&part[part.len().saturating_sub(EDGE)..]);
+                tail.drain(..tail.len().saturating_sub(EDGE));
+            }
+            None if self.bytes.len() + part.len() > LONGEST => {
+                let mut tail = self.bytes[self.bytes.len().saturating_sub(EDGE)..].to_vec();
+                tail.extend_from_slice(&part[part.len().saturating_sub(EDGE)..]);
+                self.tail = Some(tail.split_off(tail.len().saturating_sub(EDGE)));
+                self.bytes.extend_from_slice(&part[..part.len().min(EDGE)]);
+                self.bytes.truncate(EDGE);
+                self.bytes.shrink_to_fit();
+            }
+            None => self.bytes.extend_from_slice(part),
+        }
+        (newline.map_or(more.len(), |at| at + 1), newline.is_some())
+    }
+}
+
+impl Pace {
+    fn count(&mut self) {
+        if self.since.elapsed() >= Duration::from_secs(1) {
+            *self = Self { since: Instant::now(), count: 0 };
+        }
+        self.count += 1;
+    }
+
+    /// Until when to wait when there were too many.
+    fn is_spent(&self) -> Option<Instant> {
+        let end = self.since + Duration::from_secs(1);
+        (self.count > PACE && Instant::now() < end).then_some(end)
+    }
+}
+
+impl Transport<RoleClient> for Pipe {
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        item: TxJsonRpcMessage<RoleClient>,
+    ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
+        let writer = Arc::clone(&self.writer);
+        async move {
+            let mut line = serde_json::to_vec(&item)?;
+            line.push(b'\n');
+            let mut writer = writer.lock().await;
+            let Some(pipe) = writer.as_mut() else { return Err(io::ErrorKind::NotConnected.into()) };
+            pipe.write_all(&line).await?;
+            pipe.flush().await
+        }
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
+        loop {
+            let message = self.next().await?;
+            let late = match &message {
+                JsonRpcMessage::Response(answer) => is_probe(Some(&answer.id)),
+                JsonRpcMessage::Error(answer) => is_probe(answer.id.as_ref()),
+                _ => false,
+            };
+            if !late {
+                return Some(message);
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), io::Error> {
+        self.writer.lock().await.take();
+        Ok(())
+    }
+}
+
+fn is_probe(id: Option<&RequestId>) -> bool {
+    matches!(id, Some(RequestId::String(id)) if &**id == PROBE)
+}
+
+/// An answer that stands for one which cannot be used.
+fn refusal(id: RequestId, message: String) -> ServerJsonRpcMessage {
+    JsonRpcMessage::error(ErrorData::internal_error(message, None), Some(id))
+}
+
+/// Which request a line answers of which only the ends are known. Some libraries write the id
+/// at the beginning, others at the end.
+fn answered(head: &[u8], tail: &[u8]) -> Option<RequestId> {
+    let (head, tail) = (String::from_utf8_lossy(head), String::from_utf8_lossy(tail));
+    let first = regex::Regex::new(r#"^\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d+)\s*,"#).ok()?;
+    let last = regex::Regex::new(r#""id"\s*:\s*(\d+)\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$"#).ok()?;
+    let found = first.captures(&head).or_else(|| last.captures(&tail))?;
+    found[1].parse().ok().map(RequestId::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(parts: &[&[u8]]) -> Line {
+        let mut line = Line::default();
+        for part in parts {
+            line.feed(part);
+        }
+        line
+    }
+
+    #[test]
+    fn a_line_is_put_together_from_its_parts() {
+        let mut line = Line::default();
+        assert_eq!(line.feed(b"ab"), (2, false));
+        assert_eq!(line.feed(b"c\nd"), (2, true));
+        assert_eq!(line.bytes, b"abc");
+    }
+
+    #[test]
+    fn of_a_line_that_is_too_long_only_the_ends_are_kept() {
+        let big = vec![b'x'; LONGEST];
+        let end = [b"y".repeat(EDGE), b"\",\"id\":7}".to_vec()].concat();
+        let line = line(&[b"{\"result\":\"", &big, &big, &end]);
+        assert_eq!(line.bytes.len(), EDGE);
+        let tail = line.tail.unwrap();
+        assert!(tail.len() == EDGE && tail.ends_with(b"\"id\":7}"), "{}", String::from_utf8_lossy(&tail));
+        assert_eq!(answered(&line.bytes, &tail), Some(RequestId::Number(7)));
+    }
+
+    #[test]
+    fn the_request_is_found_at_either_end_and_nowhere_else() {
+        let cases = [
+            (r#"{"jsonrpc":"2.0","id":3,"result":"#, "xx", Some(3)),
+            (r#"{"jsonrpc": "2.0", "id": 4, "result": "#, "xx", Some(4)),
+            (r#"{"result":{"a":{"id":9,"#, r#"}},"jsonrpc":"2.0","id":5}"#, Some(5)),
+            (r#"{"result":{"a":"#, r#"}},"id":6,"jsonrpc":"2.0"}"#, Some(6)),
+            (r#"{"result":{"id":9,"#, r#""id":9}]}}"#, None),
+        ];
+        for (head, tail, expected) in cases {
+            assert_eq!(answered(head.as_bytes(), tail.as_bytes()), expected.map(RequestId::Number), "{head}");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! MCP servers as tool modules: real public ones, and a hostile one where that is needed.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::terminal::Terminal;
+use crate::support::{Aa, Ran, eventually};
+
+/// Where `tests/run` has put the public servers.
+fn installed(program: &str) -> String {
+    // The binary is in a folder of the target folder.
+    let target = Path::new(env!("CARGO_BIN_EXE_aa")).ancestors().nth(2).unwrap();
+    let path = target.join("tools").join(program);
+    assert!(path.exists(), "{} is not there; `tests/run` installs it", path.display());
+    path.display().to_string()
+}
+
+fn npm(program: &str) -> String {
+    installed(&format!("npm/node_modules/.bin/{program}"))
+}
+
+fn python(program: &str) -> String {
+    installed(&format!("python/bin/{program}"))
+}
+
+fn hostile() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/mcp/server.py");
+    path.canonicalize().unwrap().display().to_string()
+}
+
+/// A project with one module over a server; `more` are further lines of `mcp`.
+fn over(module: &str, command: &[&str], more: &str) -> Aa {
+    let command = serde_json::to_string(command).unwrap();
+    let text = format!(
+        "module: {module}\ndescription: A server\nmcp:\n  command: {command}\n  start_timeout: 2m\n{more}"
+    );
+    Aa::new().tools(module, &text)
+}
+
+fn call(aa: &Aa, tool: &str, args: &Value) -> Ran {
+    aa.args(["tool", "call", tool, "--args", &args.to_string()]).run()
+}
+
+/// The names and effects of a module's tools.
+fn listed(aa: &Aa, module: &str) -> Vec<String> {
+    let tools = aa.args(["tool", "list", "--module", module, "--format", "json"]).run().code(0).json();
+    tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn everything() {
+    let aa = over("every", &[&npm("mcp-server-everything"), "stdio"], "");
+    assert!(listed(&aa, "every").contains(&"every_get_sum".to_owned()));
+    call(&aa, "every_echo", &json!({"message": "hello"})).code(0).stdout("Echo: hello");
+    let weather = call(&aa, "every_get_structured_content", &json!({"location": "Chicago"})).code(0).json();
+    assert!(weather["temperature"].is_number(), "{weather}");
+    let long = json!({"duration": 1, "steps": 2});
+    let ran = call(&aa, "every_trigger_long_running_operation", &long).code(0);
+    ran.stderr_contains("1 of 2").stderr_contains("2 of 2");
+    call(&aa, "every_echo", &json!({"massage": "hello"})).code(1).stderr_contains("unknown key `massage`");
+}
+
+#[test]
+fn filesystem() {
+    let aa = Aa::new();
+    let folder = aa.path("").canonicalize().unwrap().display().to_string();
+    let command = serde_json::to_string(&[&npm("mcp-server-filesystem"), &folder]).unwrap();
+    let more = "tools: {read_text_file: {effect: read}}";
+    let aa = aa
+        .tools("fs", &format!("module: fs\ndescription: Files\nmcp: {{command: {command}, start_timeout: 2m, {more}}}\n"))
+        .file("note.txt", "a note\n")
+        .skill(
+            "reads",
+            "name: reads\ndescription: Reads\nsteps:\n  - {name: read, tool: fs_read_text_file, args: {path: note.txt}}\noutputs: [{name: text, value: '{{ read.content }}'}]\n",
+        );
+    aa.args(["skill", "run", "reads"]).run().code(0).stdout_contains("a note");
+    // What was seen once is known without the server.
+    let elsewhere = aa.args(["skill", "check", "reads"]).env("PATH", "/nonexistent").run();
+    elsewhere.code(0);
+    let wrong = "name: wrong\ndescription: Wrong\nsteps:\n  - {name: read, tool: fs_read_text_file, args: {pth: note.txt}}\n";
+    let aa = aa.skill("wrong", wrong);
+    aa.args(["skill", "check", "wrong"]).run().code(3).stderr_contains("unknown-argument");
+    let outside = call(&aa, "fs_read_text_file", &json!({"path": "/etc/passwd"})).code(1);
+    outside.stderr_contains("outside allowed directories");
+}
+
+#[test]
+fn memory() {
+    let aa = Aa::new();
+    let file = aa.path("graph.json").display().to_string();
+    let command = npm("mcp-server-memory");
+    let text = format!(
+        "module: graph\ndescription: A graph\nmcp:\n  command: ['{command}']\n  env: {{MEMORY_FILE_PATH: '{file}'}}\n  start_timeout: 2m\n"
+    );
+    let aa = aa.tools("graph", &text);
+    let entity = json!({"entities": [{"name": "aa", "entityType": "tool", "observations": ["is here"]}]});
+    call(&aa, "graph_create_entities", &entity).code(0);
+    let graph = call(&aa, "graph_read_graph", &json!({})).code(0).json();
+    assert_eq!(graph["entities"][0]["observations"][0], "is here", "{graph}");
+}
+
+#[test]
+fn sequential_thinking() {
+    let aa = over("think", &[&npm("mcp-server-sequential-thinking")], "");
+    let thought =
+        json!({"thought": "first", "nextThoughtNeeded": false, "thoughtNumber": 1, "totalThoughts": 1});
+    let result = call(&aa, "think_sequentialthinking", &thought).code(0).json();
+    assert_eq!(result["thoughtNumber"], 1, "{result}");
+}
+
+#[test]
+fn git() {
+    let aa = over("repos", &[&python("mcp-server-git")], "");
+    let git =
+        "git init -q . && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m 'a first one'";
+    aa.script(git).run().code(0);
+    let folder = aa.path("").display().to_string();
+    call(&aa, "repos_git_log", &json!({"repo_path": folder})).code(0).stdout_contains("a first one");
+    call(&aa, "repos_git_log", &json!({"repo_path": "/nowhere"})).code(1);
+}
+
+#[test]
+fn time() {
+    let aa = over("clock", &[&python("mcp-server-time")], "");
+    let now = call(&aa, "clock_get_current_time", &json!({"timezone": "Europe/Prague"})).code(0);
+    now.stdout_contains("Europe/Prague");
+    call(&aa, "clock_get_current_time", &json!({"timezone": "Nowhere/City"}))
+        .code(1)
+        .stderr_contains("Nowhere");
+}
+
+#[test]
+fn fetch() {
+    let aa = over("page", &[&python("mcp-server-fetch")], "");
+    let names = listed(&aa, "page");
+    assert_eq!(names, ["page_fetch"]);
+    call(&aa, "page_fetch", &json!({"url": "no address"})).code(1);
+}
+
+#[test]
+fn sqlite() {
+    let aa = Aa::new();
+    let file = aa.path("x.db").display().to_string();
+    let command = installed("python-older/bin/mcp-server-sqlite");
+    let text = format!(
+        "module: base\ndescription: A base\nmcp:\n  command: ['{command}', --db-path, '{file}']\n  start_timeout: 2m\n"
+    );
+    let aa = aa.tools("base", &text);
+    call(&aa, "base_create_table", &json!({"query": "create table t (a integer)"})).code(0);
+    call(&aa, "base_write_query", &json!({"query": "insert into t values (42)"})).code(0);
+    call(&aa, "base_read_query", &json!({"query": "select a from t"})).code(0).stdout_contains("42");
+}
+
+#[test]
+fn kubernetes() {
+    let aa = Aa::new().file(
+        "kubeconfig",
+        "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\n\
+         contexts: [{name: c, context: {cluster: c, user: u}}]\ncurrent-context: c\nusers: [{name: u, user: {}}]\n",
+    );
+    let command = npm("kubernetes-mcp-server");
+    let file = aa.path("kubeconfig").display().to_string();
+    let text = format!(
+        "module: kube\ndescription: A cluster\nmcp:\n  command: ['{command}', --kubeconfig, '{file}']\n  start_timeout: 2m\n"
+    );
+    let aa = aa.tools("kube", &text);
+    assert!(listed(&aa, "kube").contains(&"kube_pods_list".to_owned()));
+    call(&aa, "kube_configuration_view", &json!({})).code(0).stdout_contains("127.0.0.1:1");
+    call(&aa, "kube_pods_list", &json!({})).code(1);
+}
+
+/// A server over HTTP; killed at the end of the test.
+struct Web {
+    child: Child,
+    port: String,
+}
+
+impl Web {
+    fn start() -> Self {
+        let script = PathBuf::from(hostile()).with_file_name("web.py");
+        let mut child = Command::new(python("python")).arg(script).stdout(Stdio::piped()).spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Self { child, port: port.trim().to_owned() }
+    }
+
+    fn module(&self, token: &str) -> Aa {
+        let text = format!(
+            "module: web\ndescription: A service\nmcp:\n  url: http://127.0.0.1:{}/mcp\n  headers: {{Authorization: Bearer {token}}}\n  start_timeout: 2m\n",
+            self.port
+        );
+        Aa::new().tools("web", &text)
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn streamable_http() {
+    let web = Web::start();
+    let aa = web.module("let-me-in");
+    assert_eq!(call(&aa, "web_add", &json!({"a": 1, "b": 2})).code(0).json(), json!({"total": 3}));
+    call(&aa, "web_fail", &json!({"why": "no luck"})).code(1).stderr_contains("no luck");
+    let stranger = web.module("wrong-token");
+    let ran = call(&stranger, "web_add", &json!({"a": 1, "b": 2})).code(4);
+    assert!(ran.err().contains("the server of `web`") && !ran.err().contains("wrong-token"), "{ran}");
+    drop(web);
+    call(&aa, "web_add", &json!({"a": 1, "b": 2}))
+        .code(1)
+        .stderr_contains("the server of `web` cannot be reached");
+}
+
+const ASK: &str = "\
+name: drops
+description: Drops a table
+steps: [{name: drop, tool: shop_ask, timeout: 2m}]
+outputs: [{name: said, value: '{{ drop }}'}]
+";
+
+fn shop(era: &str) -> Aa {
+    over("shop", &["python3", &hostile(), "--era", era], "").skill("drops", ASK)
+}
+
+#[test]
+fn what_a_server_asks_is_answered_from_elsewhere() {
+    for era in ["older", "newer"] {
+        let aa = shop(era);
+        let running = aa.args(["skill", "run", "drops", "--format", "json"]).start();
+        eventually("the question was asked", || aa.args(["run", "answer", "1", "drop", "yes"]).run().is_ok());
+        let events = running.wait().code(0).json_lines();
+        let asked = events.iter().find(|event| event["event"] == "confirm_requested").unwrap();
+        assert_eq!(asked["message"], "`shop` asks: Drop the table? (sure)");
+        assert!(events.iter().any(|event| event["event"] == "confirm_answered" && event["answer"] == "yes"));
+        let done = events.iter().find(|event| event["event"] == "skill_completed").unwrap();
+        assert!(done["outputs"]["said"].as_str().unwrap().contains("accept"), "{done}");
+    }
+}
+
+#[test]
+fn what_a_server_asks_is_asked_at_the_terminal() {
+    let aa = shop("newer");
+    let mut terminal = Terminal::start(aa.args(["skill", "run", "drops"]).command());
+    terminal.shows("`shop` asks: Drop the table? (sure)").shows("answer [");
+    terminal.type_line("no");
+    terminal.code(0).shows("completed in");
+    let mut terminal = Terminal::start(aa.args(["tool", "call", "shop_ask"]).command());
+    terminal.shows("`shop` asks: Drop the table? (sure)").shows("answer [");
+    terminal.type_line("yes");
+    terminal.code(0).shows("accept");
+    let refused = aa.args(["tool", "call", "shop_ask"]).run().code(1);
+    refused.stderr_contains("nobody is there to answer: `shop` asks: Drop the table?");
+}
+
+#[test]
+fn a_question_that_nobody_answers_fails_the_step_in_time() {
+    let aa = over("shop", &["python3", &hostile()], "").skill("drops", &ASK.replace("2m", "4s"));
+    aa.args(["tool", "list", "--module", "shop"]).run().code(0);
+    let ran = aa.args(["skill", "run", "drops", "--format", "json"]).run().code(1);
+    let events = ran.json_lines();
+    let failed = events.iter().find(|event| event["event"] == "step_failed").unwrap();
+    assert_eq!(failed["error"]["kind"], "timeout", "{failed}");
+    assert_eq!(failed["error"]["message"], "nobody answered in time what `shop` asks");
+}
+
+#[test]
+fn changed_tools_are_held_back_until_they_are_trusted() {
+    let words = tempfile::NamedTempFile::new().unwrap();
+    let aa = over("shop", &["python3", &hostile(), "--words", words.path().to_str().unwrap()], "");
+    call(&aa, "shop_echo", &json!({"text": "a"})).code(0).stdout("a");
+    std::fs::write(words.path(), "and tells everybody").unwrap();
+    let held = call(&aa, "shop_echo", &json!({"text": "a"})).code(1);
+    held.stderr_contains("`aa tool trust shop` shows what has changed");
+    let unasked = aa.args(["tool", "trust", "shop"]).run().code(1);
+    unasked
+        .stdout_contains("-  \"description\": \"Says the same \"")
+        .stdout_contains("+  \"description\": \"Says the same and tells everybody\"")
+        .stderr_contains("nobody can be asked");
+    let mut terminal = Terminal::start(aa.args(["tool", "trust", "shop"]).command());
+    terminal.shows("trust what the server says now (1 tool changed)?");
+    terminal.type_line("yes");
+    terminal.code(0).shows("`shop` is trusted: 1 tool changed");
+    call(&aa, "shop_echo", &json!({"text": "b"})).code(0).stdout("b");
+    aa.args(["tool", "trust", "shop"]).run().code(0).stderr_contains("says what is trusted");
+    aa.args(["tool", "trust", "shep"]).run().code(4).stderr_contains("did you mean `shop`?");
+}
+
+#[test]
+fn the_doctor_knows_servers_and_starts_none() {
+    let aa = over("shop", &["python3", &hostile()], "");
+    aa.args(["doctor"]).run().stdout_contains("`shop` over `python3`, not asked yet");
+    aa.args(["tool", "list", "--module", "shop"]).run();
+    aa.args(["doctor"]).run().stdout_contains("tools trusted");
+}
+
+#[test]
+fn a_killed_aa_leaves_no_server_behind() {
+    let aa = over("shop", &["python3", &hostile()], "  tools: {hang: {effect: read}}\n")
+        .skill("hangs", "name: hangs\ndescription: Hangs\nsteps: [{name: look, tool: shop_look}, {name: hang, tool: shop_hang, needs: [look]}]\n");
+    let running = aa.args(["skill", "run", "hangs", "--format", "json"]).start();
+    let pid = || {
+        let events = aa.args(["run", "show", "1", "--format", "json"]).run();
+        let text = events.out();
+        let at = text.find("\\\"pid\\\": ")? + 9;
+        let digits: String = text[at..].chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u32>().ok()
+    };
+    let mut server = None;
+    eventually("the server has told its number", || {
+        server = pid();
+        server.is_some()
+    });
+    running.signal(rustix::process::Signal::KILL);
+    let server = server.unwrap();
+    eventually("the server has ended", || {
+        let state = std::fs::read_to_string(format!("/proc/{server}/stat")).unwrap_or_default();
+        state.is_empty() || state.contains(") Z")
+    });
+}

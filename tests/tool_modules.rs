@@ -44,11 +44,11 @@ fn a_new_module_works_at_once() {
     assert!(called.json()["lines"].as_i64().unwrap() > 30);
     assert!(aa.path(".aa/schemas/tool.json").is_file());
     insta::assert_snapshot!(aa.args(["tool", "new", "my-lines"]).run().code(2).stdout("").err(), @"
-    error: there is a tool module `my-lines` already (project)
+    error: there is a tool module `my-lines` already
     hint: a module of the same name would hide it, tool by tool
     ");
     insta::assert_snapshot!(aa.args(["tool", "new", "git"]).run().code(2).stdout("").err(), @"
-    error: there is a tool module `git` already (shipped)
+    error: there is a tool module `git` already
     hint: a module of the same name would hide it, tool by tool
     ");
     insta::assert_snapshot!(aa.args(["tool", "new", "1st"]).run().code(2).stdout("").err(), @"

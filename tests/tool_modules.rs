@@ -68,14 +68,16 @@ fn a_new_module_over_http_works_at_once() {
     aa.args(["tool", "check", "shop"]).run().code(0).stderr_contains("no problems");
     aa.args(["tool", "test", "shop"]).run().code(0).stderr_contains("2 examples passed");
     let server = Server::new(|asked| match asked.path.as_str() {
-        "/api/users/7" => Said::json(200, &json!({"id": 7, "bearer": asked.headers.contains("bearer t-1")})),
+        "/api/users/7" => {
+            Said::json(200, &json!({"id": 7, "bearer": asked.headers.contains("bearer t-12345")}))
+        }
         _ => Said::json(404, &json!({"message": "no such user"})),
     });
     let call = |path: &str| {
         let words = ["tool", "call", "shop_get", "-a", path];
         aa.args(words)
             .env("SHOP_URL", format!("http://127.0.0.1:{}/api", server.port()))
-            .env("SHOP_TOKEN", "t-1")
+            .env("SHOP_TOKEN", "t-12345")
             .run()
     };
     assert_eq!(call("path=users/7").code(0).json(), json!({"id": 7, "bearer": true}));

@@ -216,8 +216,14 @@ impl Toolbox {
         Some(&entry.text.layer)
     }
 
+    /// Every module that can be used, with its text. Parses all of them.
+    pub fn readable(&self) -> impl Iterator<Item = (&ModuleText, &Module)> {
+        let modules = self.shelf.modules.iter();
+        modules.filter_map(|entry| Some((&entry.text, entry.parsed().module.as_ref()?)))
+    }
+
     /// Every module of a layer that can be used, with its text. Parses these.
-    pub fn readable<'a>(&'a self, layer: &'a str) -> impl Iterator<Item = (&'a ModuleText, &'a Module)> {
+    pub fn readable_in<'a>(&'a self, layer: &'a str) -> impl Iterator<Item = (&'a ModuleText, &'a Module)> {
         let modules = self.shelf.modules.iter().filter(move |entry| entry.text.layer == layer);
         modules.filter_map(|entry| Some((&entry.text, entry.parsed().module.as_ref()?)))
     }

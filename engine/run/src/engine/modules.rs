@@ -177,7 +177,7 @@ impl Checker<'_> {
     /// Tools and aliases that another module of the same layer has, too: nobody could say which is meant.
     fn others(&mut self) {
         let Some(layer) = self.toolbox.layer_of(self.source) else { return };
-        for (text, other) in self.toolbox.readable(layer) {
+        for (text, other) in self.toolbox.readable_in(layer) {
             if text.source.path == self.source.path {
                 continue;
             }

@@ -44,11 +44,11 @@ fn a_new_module_works_at_once() {
     assert!(called.json()["lines"].as_i64().unwrap() > 30);
     assert!(aa.path(".aa/schemas/tool.json").is_file());
     insta::assert_snapshot!(aa.args(["tool", "new", "my-lines"]).run().code(2).stdout("").err(), @"
-    error: there is a tool module `my-lines` already (project)
+    error: there is a tool module `my-lines` already
     hint: a module of the same name would hide it, tool by tool
     ");
     insta::assert_snapshot!(aa.args(["tool", "new", "git"]).run().code(2).stdout("").err(), @"
-    error: there is a tool module `git` already (shipped)
+    error: there is a tool module `git` already
     hint: a module of the same name would hide it, tool by tool
     ");
     insta::assert_snapshot!(aa.args(["tool", "new", "1st"]).run().code(2).stdout("").err(), @"
@@ -68,14 +68,16 @@ fn a_new_module_over_http_works_at_once() {
     aa.args(["tool", "check", "shop"]).run().code(0).stderr_contains("no problems");
     aa.args(["tool", "test", "shop"]).run().code(0).stderr_contains("2 examples passed");
     let server = Server::new(|asked| match asked.path.as_str() {
-        "/api/users/7" => Said::json(200, &json!({"id": 7, "bearer": asked.headers.contains("bearer t-1")})),
+        "/api/users/7" => {
+            Said::json(200, &json!({"id": 7, "bearer": asked.headers.contains("bearer t-12345")}))
+        }
         _ => Said::json(404, &json!({"message": "no such user"})),
     });
     let call = |path: &str| {
         let words = ["tool", "call", "shop_get", "-a", path];
         aa.args(words)
             .env("SHOP_URL", format!("http://127.0.0.1:{}/api", server.port()))
-            .env("SHOP_TOKEN", "t-1")
+            .env("SHOP_TOKEN", "t-12345")
             .run()
     };
     assert_eq!(call("path=users/7").code(0).json(), json!({"id": 7, "bearer": true}));

@@ -240,6 +240,12 @@ impl Toolbox {
         modules.filter_map(|entry| Some((&entry.text, entry.parsed().module.as_ref()?)))
     }
 
+    /// Every module of a layer that can be used, with its text. Parses these.
+    pub fn readable_in<'a>(&'a self, layer: &'a str) -> impl Iterator<Item = (&'a ModuleText, &'a Module)> {
+        let modules = self.shelf.modules.iter().filter(move |entry| entry.text.layer == layer);
+        modules.filter_map(|entry| Some((&entry.text, entry.parsed().module.as_ref()?)))
+    }
+
     /// How a module listens, and its name as it is written; `None` when it does not.
     pub fn listener(&self, module: &str) -> Option<(String, listener::Listener)> {
         let named = |entry: &&Arc<Entry>| entry.listens().is_some_and(|name| fold(name) == fold(module));

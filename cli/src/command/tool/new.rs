@@ -23,8 +23,8 @@ pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Exit, Failure
     }
     let text = text(args)?;
     let engine = context.engine()?;
-    if let Some(known) = engine.modules()?.iter().find(|known| fold(&known.name) == fold(module)) {
-        let failure = Failure::usage(format!("there is a tool module `{module}` already ({})", known.layer));
+    if engine.has_module(module)? {
+        let failure = Failure::usage(format!("there is a tool module `{module}` already"));
         return Err(failure.hint("a module of the same name would hide it, tool by tool"));
     }
     let home = home(engine.settings(), args.user);

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::catalog::is_path;
 use super::{Engine, StartError};
 use crate::home::{Entry, FileError, Home, Kind};
+use crate::tool::BuiltIn;
 use crate::toolbox::{ModuleText, Toolbox};
 
 /// What tells whether the files of modules are still the same, without reading them.
@@ -67,6 +68,15 @@ impl Engine {
     /// A folder cannot be read.
     pub fn module_names(&self) -> Result<Vec<String>, StartError> {
         Ok(self.parts.home.list(Kind::Module)?.into_iter().map(|entry| entry.name).collect())
+    }
+
+    /// Whether there is a tool module of this name, built in or as a file; reads none of them.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn has_module(&self, module: &str) -> Result<bool, StartError> {
+        let built_in = BuiltIn::modules().any(|(name, _)| fold(name) == fold(module));
+        Ok(built_in || self.parts.home.find(Kind::Module, module)?.is_some())
     }
 
     /// Checks one tool module, by name or path; `None` when there is none of that name.
@@ -167,7 +177,7 @@ impl Checker<'_> {
     /// Tools and aliases that another module of the same layer has, too: nobody could say which is meant.
     fn others(&mut self) {
         let Some(layer) = self.toolbox.layer_of(self.source) else { return };
-        for (text, other) in self.toolbox.readable().filter(|(text, _)| text.layer == layer) {
+        for (text, other) in self.toolbox.readable_in(layer) {
             if text.source.path == self.source.path {
                 continue;
             }

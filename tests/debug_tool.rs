@@ -61,7 +61,7 @@ fn a_failing_step_names_the_command_that_says_more() {
         "unknown_flag: the command has no option `--outptu`; it says `--output` instead",
         "-    run: [./demo, list, --outptu=json]",
         "+    run: [./demo, list, --output=json]",
-        "{{ secrets.TOKEN }}",
+        "‹secret:TOKEN›",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }

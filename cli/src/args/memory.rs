@@ -37,7 +37,7 @@ pub(crate) struct GetArgs {
     /// A key, such as `state/current_work`
     #[arg(value_name = "KEY")]
     pub(crate) key: String,
-    /// Only the values that this JSONPath finds
+    /// Only the values that this path finds
     #[arg(value_name = "JSONPATH")]
     pub(crate) query: Option<String>,
     #[command(flatten)]

@@ -20,7 +20,7 @@ pub use heal::{Entrance, HealRecord};
 use journal::{Birth, Takeover};
 pub use lazy::LazyStore;
 pub use listeners::{Heard, Marked, Pending};
-pub use memory::{Change, Changed, Imported, MemoryEntry};
+pub use memory::{Change, Changed, Document, Imported, MemoryEntry};
 use opening::Opening;
 pub(crate) use passages::terms;
 pub use passages::{Hit, Wanted};

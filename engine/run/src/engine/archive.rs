@@ -5,6 +5,7 @@
 //! followed. A document that is too big to be read as YAML is written as JSON.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -112,11 +113,16 @@ impl Archive {
             _ => return self.skip(file, "it is no mapping"),
         };
         if let Err(error) = shape::check(&key, &document) {
-            self.refuse(file, error.message);
-        } else if self.documents.contains_key(&key) {
-            self.refuse(file, format!("there is another file for `{key}`"));
-        } else {
-            self.documents.insert(key, document);
+            return self.refuse(file, error.message);
+        }
+        match self.documents.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(document);
+            }
+            Entry::Occupied(known) => {
+                let message = format!("there is another file for `{}`", known.key());
+                self.refuse(file, message);
+            }
         }
     }
 }

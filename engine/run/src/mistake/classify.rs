@@ -233,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    fn found(tool: &str, args: Value, kind: ErrorKind, message: &str) -> Option<Found> {
+    fn found(tool: &str, args: &Value, kind: ErrorKind, message: &str) -> Option<Found> {
         let done = BTreeSet::from(["git_add".to_owned()]);
         classify(Failed {
             tool,
@@ -318,7 +318,7 @@ mod tests {
             ),
         ];
         for (tool, args, message, category, mark) in cases {
-            let found = found(tool, args, ErrorKind::Permanent, message).expect(message);
+            let found = found(tool, &args, ErrorKind::Permanent, message).expect(message);
             assert_eq!((found.category, found.mark), (category, mark), "{message}");
             assert!(!found.advice.is_empty());
         }
@@ -334,7 +334,7 @@ mod tests {
             ErrorKind::Transient,
             ErrorKind::Cancelled,
         ] {
-            assert_eq!(found("t", args.clone(), kind, "no branch 'main'"), None, "{kind:?}");
+            assert_eq!(found("t", &args, kind, "no branch 'main'"), None, "{kind:?}");
         }
         for message in [
             "branch 'main': connection refused",
@@ -346,7 +346,7 @@ mod tests {
             "call git_add first",
             "call nothing_known first",
         ] {
-            assert_eq!(found("t", args.clone(), ErrorKind::Permanent, message), None, "{message}");
+            assert_eq!(found("t", &args, ErrorKind::Permanent, message), None, "{message}");
         }
     }
 

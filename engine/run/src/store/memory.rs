@@ -21,6 +21,9 @@ pub struct MemoryEntry {
     pub updated_at: Time,
 }
 
+/// A key and what is under it.
+pub type Document = (String, Map<String, Value>);
+
 /// A change to be made.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -97,7 +100,7 @@ impl Store {
     }
 
     /// Everything that is remembered, by key, as of one moment.
-    pub fn memory_documents(&self) -> Result<Vec<(String, Map<String, Value>)>, StoreError> {
+    pub fn memory_documents(&self) -> Result<Vec<Document>, StoreError> {
         let reader = &self.parts.reader;
         let rows = reader.with(|db| {
             let sql = "select key, json from memory order by key";
@@ -117,7 +120,7 @@ impl Store {
     /// with another document, unless they are to be replaced.
     pub async fn import_memory(
         &self,
-        documents: Vec<(String, Map<String, Value>)>,
+        documents: Vec<Document>,
         at: Time,
         replace: bool,
     ) -> Result<Imported, StoreError> {
@@ -154,12 +157,7 @@ impl Journal {
         Ok(Ok(answer))
     }
 
-    fn import_memory(
-        &mut self,
-        documents: &[(String, Map<String, Value>)],
-        at: Time,
-        replace: bool,
-    ) -> Result<Imported, Fault> {
+    fn import_memory(&mut self, documents: &[Document], at: Time, replace: bool) -> Result<Imported, Fault> {
         let mut done = Imported::default();
         for (key, document) in documents {
             match self.remembered(key)? {

@@ -1,6 +1,6 @@
 //! Search in the text of projects.
 //!
-//! Every project has an index of its own, a SQLite file in the state folder: a cache that
+//! Every project has an index of its own, an `SQLite` file in the state folder: a cache that
 //! can be thrown away ([`index`]). Whoever searches first brings it up to date, by size
 //! and time of the files, so there is no watcher that has to run and nothing that can be
 //! out of step. Files that git ignores, that are too big or no text are left out, and

@@ -1,8 +1,8 @@
-//! The index of one folder: a SQLite file that holds words and places, no text.
+//! The index of one folder: an `SQLite` file that holds words and places, no text.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -35,7 +35,8 @@ const SCHEMA: &str = "
     create table about (root text not null, refreshed_at integer not null) strict;
     create table files (
       id integer primary key, path text not null unique, language text not null,
-      size integer not null, changed_at integer not null, lines integer not null
+      size integer not null, changed_at integer not null,
+      lines integer -- null: it is no text
     ) strict;
     create table chunks (
       id integer primary key, file integer not null, first integer not null, last integer not null,
@@ -86,13 +87,13 @@ pub(super) struct Totals {
     /// Pieces that can be found.
     chunks: usize,
     /// By language, most files first.
-    languages: Vec<Language>,
+    languages: Vec<Share>,
     /// When it was brought up to date last, RFC 3339 in UTC; empty when never.
     pub(super) refreshed_at: String,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-struct Language {
+struct Share {
     /// Its name, or the ending of the files' names.
     language: String,
     files: usize,
@@ -103,6 +104,7 @@ struct Language {
 #[derive(Clone, Copy)]
 struct Known {
     id: i64,
+    is_text: bool,
     size: i64,
     changed_at: i64,
 }
@@ -155,12 +157,17 @@ impl Index {
             let before = known.1.remove(&file.path);
             let is_same = |of: &Known| of.size == file.size && of.changed_at == file.changed_at;
             let is_settled = file.changed_at < known.0 - RACE;
-            if !force && is_settled && before.as_ref().is_some_and(is_same) {
-                done.files += 1;
+            if let Some(known) = before.filter(|of| !force && is_settled && is_same(of)) {
+                done.files += usize::from(known.is_text);
+                done.no_text += usize::from(!known.is_text);
                 continue;
             }
-            let text = text(&self.root.join(&file.path), &mut done);
-            self.replace(before, &file, text.as_deref(), &mut done).map_err(|e| self.failed(&e))?;
+            let Ok(text) = read(&self.root.join(&file.path)) else {
+                done.unreadable += 1;
+                continue;
+            };
+            let text = text.as_deref();
+            self.replace(before, &file, text, &mut done).map_err(|e| self.failed(&e))?;
             since_commit += 1;
             if since_commit == BATCH {
                 since_commit = 0;
@@ -212,9 +219,11 @@ impl Index {
     }
 
     fn known(&self) -> rusqlite::Result<HashMap<String, Known>> {
-        let mut select = self.db.prepare("select path, id, size, changed_at from files")?;
+        let mut select =
+            self.db.prepare("select path, id, size, changed_at, lines is not null from files")?;
         let rows = select.query_map((), |row| {
-            Ok((row.get(0)?, Known { id: row.get(1)?, size: row.get(2)?, changed_at: row.get(3)? }))
+            let (id, size, changed_at, is_text) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+            Ok((row.get(0)?, Known { id, is_text, size, changed_at }))
         })?;
         rows.collect()
     }
@@ -230,11 +239,14 @@ impl Index {
         if let Some(before) = before {
             self.remove(before.id)?;
         }
-        let Some(text) = text else { return Ok(()) };
         let sql = "insert into files (path, language, size, changed_at, lines) values (?, ?, ?, ?, ?)";
-        let lines = i64::try_from(text.lines().count()).unwrap_or(i64::MAX);
+        let lines = text.map(|text| i64::try_from(text.lines().count()).unwrap_or(i64::MAX));
         let values = params![file.path, language(&file.path), file.size, file.changed_at, lines];
         self.db.prepare_cached(sql)?.execute(values)?;
+        let Some(text) = text else {
+            done.no_text += 1;
+            return Ok(());
+        };
         let id = self.db.last_insert_rowid();
         for chunk in chunks(text) {
             self.insert(id, &file.path, &chunk)?;
@@ -280,7 +292,8 @@ impl Index {
 
     fn count(&self) -> rusqlite::Result<Totals> {
         let sql = "select count(*), coalesce(sum(lines), 0), coalesce(sum(size), 0),
-                   (select count(*) from chunks), (select refreshed_at from about) from files";
+                   (select count(*) from chunks), (select refreshed_at from about)
+                   from files where lines is not null";
         let mut totals = self.db.query_row(sql, (), |row| {
             let at: i64 = row.get(4)?;
             let at = DateTime::<Utc>::from_timestamp_nanos(at).to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -295,12 +308,12 @@ impl Index {
                 refreshed_at: if row.get::<_, i64>(4)? > 0 { at } else { String::new() },
             })
         })?;
-        let sql = "select language, count(*), sum(lines) from files group by 1 order by 2 desc, 1";
+        let sql = "select language, count(*), sum(lines) from files where lines is not null group by 1 order by 2 desc, 1";
         let mut select = self.db.prepare(sql)?;
         let rows = select.query_map((), |row| {
             let number =
                 |index| Ok::<_, rusqlite::Error>(usize::try_from(row.get::<_, i64>(index)?).unwrap_or(0));
-            Ok(Language { language: row.get(0)?, files: number(1)?, lines: number(2)? })
+            Ok(Share { language: row.get(0)?, files: number(1)?, lines: number(2)? })
         })?;
         totals.languages = rows.collect::<Result<_, _>>()?;
         Ok(totals)
@@ -352,16 +365,11 @@ fn candidate(entry: &DirEntry, root: &Path) -> Option<Candidate> {
     })
 }
 
-/// A file's text, unless it is none.
-fn text(path: &Path, done: &mut Refreshed) -> Option<String> {
+/// A file's text, or nothing when it is none.
+fn read(path: &Path) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
-    if File::open(path).and_then(|file| file.take(BIGGEST).read_to_end(&mut bytes)).is_err() {
-        done.unreadable += 1;
-        return None;
-    }
-    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
-    done.no_text += usize::from(text.is_none());
-    text
+    File::open(path).and_then(|file| file.take(BIGGEST).read_to_end(&mut bytes))?;
+    Ok(String::from_utf8(bytes).ok().filter(|text| !text.contains('\0')))
 }
 
 fn nanoseconds(time: SystemTime) -> i64 {

@@ -19,7 +19,9 @@ impl Bench {
         let memory = Memory::new(LazyStore::new(&folder.path().join("state"), options));
         let code = Code::new(memory, &folder.path().join("state"));
         let bench = Self { code, folder };
-        files.iter().for_each(|(path, text)| bench.write(path, text));
+        for (path, text) in files {
+            bench.write(path, text);
+        }
         bench
     }
 
@@ -95,6 +97,8 @@ async fn words_are_found_with_their_lines() {
     for (field, expected) in [("files", 3), ("read", 3), ("too_big", 1), ("no_text", 1), ("removed", 0)] {
         assert_eq!(done[field], json!(expected), "{field} {done}");
     }
+    let stats = bench.ok("code_stats", json!({})).await;
+    assert_eq!((&stats["files"], stats["languages"].as_array().unwrap().len()), (&json!(3), 3), "{stats}");
 }
 
 #[tokio::test]
@@ -109,12 +113,16 @@ async fn every_search_sees_what_has_changed() {
     assert_eq!(bench.found(json!({"query": "camel"})).await, ["src/zoo.rs:1"]);
     fs::remove_file(bench.root().join("src/zoo.rs")).unwrap();
     assert_eq!(bench.found(json!({"query": "camel"})).await, Vec::<String>::new());
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
     for (path, _) in FILES {
         fs::File::options().write(true).open(bench.root().join(path)).unwrap().set_modified(old).unwrap();
     }
     bench.ok("code_index", json!({})).await;
-    assert_eq!(bench.ok("code_index", json!({})).await["read"], json!(0), "nothing has changed");
+    bench.write("logo.bin", [0, 159, 146, 150]);
+    for _ in 0..2 {
+        let done = bench.ok("code_index", json!({})).await;
+        assert_eq!((&done["read"], &done["no_text"]), (&json!(0), &json!(1)), "nothing has changed");
+    }
 }
 
 #[cfg(unix)]

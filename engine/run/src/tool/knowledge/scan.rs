@@ -44,7 +44,7 @@ pub(super) struct ScanArgs {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Scanned {
+pub(super) struct Looked {
     project: String,
     persona: String,
     /// Whether the files were looked at; false when something is known already.
@@ -67,7 +67,7 @@ struct Seen {
 #[async_trait]
 impl Native for KnowledgeScan {
     type Args = ScanArgs;
-    type Output = Scanned;
+    type Output = Looked;
 
     const FACE: Face = Face {
         name: "knowledge_scan",
@@ -77,12 +77,12 @@ impl Native for KnowledgeScan {
         idempotent: true,
     };
 
-    async fn call(&self, context: &CallContext, args: ScanArgs) -> Result<Scanned, ToolError> {
+    async fn call(&self, context: &CallContext, args: ScanArgs) -> Result<Looked, ToolError> {
         let subject = subject(&self.0, context, (&args.project, &args.persona)).await?;
         let known = self.0.read(context, subject.key.clone()).await?;
         let scanned = args.force || known.is_empty();
         let knowledge = if scanned { scan(&self.0, context, &subject).await? } else { known };
-        Ok(Scanned {
+        Ok(Looked {
             project: subject.project.name,
             persona: subject.persona,
             scanned,

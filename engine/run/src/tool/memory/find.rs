@@ -37,7 +37,7 @@ const MOST_HITS: usize = 100;
 pub(super) struct QueryArgs {
     /// Which key, such as `state/current_work`.
     key: String,
-    /// A JSONPath (RFC 9535), such as `$.active_issues[?@.status == 'In Progress'].key`.
+    /// A `JSONPath` (RFC 9535), such as `$.active_issues[?@.status == 'In Progress'].key`.
     query: String,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct SearchArgs {
 
 /// A place that was found.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Place {
+pub(super) struct Spot {
     /// Under which key.
     key: String,
     /// Where in it, such as `active_issues.0`.
@@ -92,7 +92,7 @@ impl Native for MemoryQuery {
 #[async_trait]
 impl Native for MemorySearch {
     type Args = SearchArgs;
-    type Output = Vec<Place>;
+    type Output = Vec<Spot>;
 
     const FACE: Face = Face {
         name: "memory_search",
@@ -102,7 +102,7 @@ impl Native for MemorySearch {
         idempotent: true,
     };
 
-    async fn call(&self, context: &CallContext, args: SearchArgs) -> Result<Vec<Place>, ToolError> {
+    async fn call(&self, context: &CallContext, args: SearchArgs) -> Result<Vec<Spot>, ToolError> {
         if !args.query.chars().any(char::is_alphanumeric) {
             return Err(invalid("the `query` has no word in it"));
         }
@@ -110,7 +110,7 @@ impl Native for MemorySearch {
         let store = self.0.look(context, |store| Ok(store.clone())).await?;
         let found = store.search_memory(Wanted { words: args.query, prefix: args.prefix, limit }).await;
         let found = found.map_err(|error| unusable(&error))?;
-        Ok(found.into_iter().map(|Hit { key, place, snippet }| Place { key, place, snippet }).collect())
+        Ok(found.into_iter().map(|Hit { key, place, snippet }| Spot { key, place, snippet }).collect())
     }
 }
 

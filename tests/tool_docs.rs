@@ -40,7 +40,7 @@ impl Shipped {
         Self {
             modules: engine.modules().unwrap(),
             tools: engine.tools().unwrap(),
-            specimens: engine.specimens().unwrap(),
+            specimens: engine.specimens(&[]).unwrap(),
         }
     }
 
@@ -71,10 +71,14 @@ fn every_shipped_tool_is_described_typed_and_tried() {
     let checked =
         aa.args(["tool", "check", "--format", "json"].into_iter().chain(names.iter().map(String::as_str)));
     assert_eq!(checked.run().code(0).json(), json!([]));
-    let trials = aa.args(["tool", "test", "--format", "json"]).run().code(0).json();
-    let tried = trials.as_array().unwrap().iter().filter(|trial| trial["passed"] == true);
-    let tried: BTreeSet<String> = tried.map(|trial| trial["tool"].as_str().unwrap().to_owned()).collect();
     let specimens = Shipped::new().specimens;
+    let modules: BTreeSet<&str> = specimens.iter().map(|one| one.spec.module.as_str()).collect();
+    let mut tried = BTreeSet::new();
+    for module in modules {
+        let trials = aa.args(["tool", "test", module, "--format", "json"]).run().code(0).json();
+        let passed = trials.as_array().unwrap().iter().filter(|trial| trial["passed"] == true);
+        tried.extend(passed.map(|trial| trial["tool"].as_str().unwrap().to_owned()));
+    }
     assert!(specimens.len() > 50, "only {} tools", specimens.len());
     for specimen in &specimens {
         let name = &specimen.spec.name;
@@ -118,6 +122,10 @@ fn pages(shipped: &Shipped) -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
     for module in &shipped.modules {
         let tools = shipped.of(&module.name);
+        // A module may have nothing but rules for healing.
+        if tools.is_empty() {
+            continue;
+        }
         let (name, what) = (&module.name, cell(&module.description));
         let _ = writeln!(index, "| [{name}]({name}.md) | {what} | {} |", tools.len());
         pages.insert(format!("{name}.md"), page(module, &tools, shipped));

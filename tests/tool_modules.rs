@@ -1,6 +1,9 @@
 //! Writing tool modules: started, checked, tried.
 
+use serde_json::json;
+
 use crate::support::Aa;
+use crate::support::server::{Said, Server};
 
 const COUNT: &str = r#"
 module: count
@@ -54,6 +57,29 @@ fn a_new_module_works_at_once() {
     ");
     aa.args(["tool", "new", "theirs", "--user"]).run().code(0);
     assert!(aa.home().join("config/aa-workflow/tools/theirs.yaml").is_file());
+}
+
+#[test]
+fn a_new_module_over_http_works_at_once() {
+    let aa = Aa::new();
+    let asked = |place: &str| aa.args(["tool", "new", "shop", "--http", place]).run();
+    asked("shop.example.org").code(2).stderr_contains("is no address of an HTTP API");
+    asked("https://shop.example.org/api/").code(0).stdout(".aa/tools/shop.yaml\n");
+    aa.args(["tool", "check", "shop"]).run().code(0).stderr_contains("no problems");
+    aa.args(["tool", "test", "shop"]).run().code(0).stderr_contains("2 examples passed");
+    let server = Server::new(|asked| match asked.path.as_str() {
+        "/api/users/7" => Said::json(200, &json!({"id": 7, "bearer": asked.headers.contains("bearer t-1")})),
+        _ => Said::json(404, &json!({"message": "no such user"})),
+    });
+    let call = |path: &str| {
+        let words = ["tool", "call", "shop_get", "-a", path];
+        aa.args(words)
+            .env("SHOP_URL", format!("http://127.0.0.1:{}/api", server.port()))
+            .env("SHOP_TOKEN", "t-1")
+            .run()
+    };
+    assert_eq!(call("path=users/7").code(0).json(), json!({"id": 7, "bearer": true}));
+    call("path=users/8").code(1).stderr_contains("failed (not_found)");
 }
 
 #[test]

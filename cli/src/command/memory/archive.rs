@@ -28,10 +28,7 @@ pub(super) fn import(args: &ImportArgs, context: &Context<'_>) -> Result<Exit, F
     }
     let done = wait(async { Ok(engine.import_memory(archive, args.replace).await?) })?;
     if !done.differing.is_empty() {
-        let what = format!(
-            "{} are there and differ; nothing was changed",
-            words::count(done.differing.len(), "key")
-        );
+        let what = "what is remembered differs, and nothing was changed";
         let failure = Failure::failed(format!("{what}: {}", words::list(&done.differing)));
         return Err(failure.hint("`--replace` replaces them; `aa memory export` keeps a copy first"));
     }

@@ -50,7 +50,7 @@ pub(super) fn run(args: &FixArgs, context: &Context<'_>) -> Result<Exit, Failure
 
 /// How many of a tool's examples do not come to what was recorded.
 fn failing_examples(engine: &Engine, tool: &str) -> Result<usize, Failure> {
-    let specimens = engine.specimens()?;
+    let specimens = engine.specimens(&[tool.to_owned()])?;
     let own: Vec<_> = specimens.iter().filter(|of| of.spec.name == tool).collect();
     wait(async {
         let mut failing = 0;

@@ -259,6 +259,14 @@ impl Tree {
                 self.taken_back = Some(failed.clone());
                 Change::None
             }
+            Body::HealStarted { .. } | Body::HealFinished { .. } => self.healing(&event.body, at),
+            Body::UndoFinished { .. } | Body::WorkspaceUpdated { .. } => Change::None,
+        }
+    }
+
+    /// A heal rule is tried for a step, or has been.
+    fn healing(&mut self, body: &Body, at: Time) -> Change {
+        match body {
             Body::HealStarted { step, rule, error, .. } => {
                 let why = error.as_ref().map_or("", |error| error.message.as_str());
                 self.touch(step, at).line = format!("healing by {rule}");
@@ -271,7 +279,7 @@ impl Tree {
                 let note = if note.is_empty() { String::new() } else { format!(": {note}") };
                 Change::Healing(self.by_path[step], format!("{how} after `{rule}`{note}"))
             }
-            Body::UndoFinished { .. } | Body::WorkspaceUpdated { .. } => Change::None,
+            _ => Change::None,
         }
     }
 

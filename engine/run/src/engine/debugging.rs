@@ -95,7 +95,7 @@ impl Engine {
             return Err(StartError::Invalid(problems));
         }
         if fix.copied {
-            let folder = fix.target.parent().unwrap_or(Path::new("."));
+            let folder = fix.target.parent().unwrap_or_else(|| Path::new("."));
             fs::create_dir_all(folder).map_err(|error| unwritable(cause(&error)))?;
             let made = fs::File::create_new(&fix.target);
             let written =
@@ -125,7 +125,7 @@ impl Engine {
 
     /// Git on the one file of a fix, with the environment of this process.
     fn git(&self, fix: &ToolFix, args: &[&str]) -> std::io::Result<Output> {
-        let folder = fix.target.parent().unwrap_or(Path::new("."));
+        let folder = fix.target.parent().unwrap_or_else(|| Path::new("."));
         let name = fix.target.file_name().unwrap_or_default();
         let mut command = Command::new("git");
         command.current_dir(folder).args(args).arg(name);

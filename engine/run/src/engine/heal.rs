@@ -302,7 +302,7 @@ fn with_rule(text: &str, rule: &str) -> String {
     };
     // A list can only be added to at its end; a check afterwards tells whether it was one.
     let last = text.lines().rev().find(|line| !line.starts_with([' ', '#', '-']) && !line.trim().is_empty());
-    if !last.is_some_and(|line| line.trim_end() == "heal:") {
+    if last.is_none_or(|line| line.trim_end() != "heal:") {
         text.push_str("\nheal:");
     }
     let indented = rule.trim_end().lines().map(|line| format!("\n  {line}"));

@@ -188,8 +188,11 @@ impl Machine {
                 Some(self.failed(place, healing.error().clone(), now))
             }
             State::Unhealed(error) => Some(self.heal_or_fail(place, error.clone(), now)),
-            State::Healing(_) => None,
-            State::Calling | State::Nested { .. } | State::Computing { .. } | State::Retrying { .. } => None,
+            State::Calling
+            | State::Nested { .. }
+            | State::Computing { .. }
+            | State::Healing(_)
+            | State::Retrying { .. } => None,
             State::Sleeping { until } => self.decide_sleeping(place, *until, now),
             State::Asking(_) => self.decide_asking(place, now),
             State::Unknown(_) | State::Resolved(_) | State::Again => self.decide_unknown(place, now),

@@ -21,7 +21,7 @@ use super::{CallContext, ToolError, diagnosis};
 /// How long a look whether all is well may take.
 const LOOK: Duration = Duration::from_secs(20);
 /// How long a command may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a person's session has and a command in a run does not get.
 const DISPLAY: [&str; 5] =

@@ -91,23 +91,21 @@ fn what_gitlab_refuses_is_told_apart() {
     let alias =
         gitlab.args(&["tool", "call", "gitlab_list_mrs", "--arg", "project=demo/api"]).run().code(0).json();
     assert_eq!(alias[0]["source_branch"], "b");
-    let closed = access(
-        &aa,
-        &Server { url: "http://127.0.0.1:9".to_owned(), ..Server::start(GitLab::default()) },
-        TOKEN,
-    );
+    let mut closed = access(&aa, &server, TOKEN);
+    closed.env[0].1 = "http://127.0.0.1:9".to_owned();
     let said = closed.refused("gitlab_mr_list", &place);
     assert!(said.contains("(network)") && !said.contains(TOKEN), "{said}");
 }
 
 const OPEN: &str = "
 name: open
-inputs: [{name: branch, type: string}]
+description: Opens a merge request
+inputs: [{name: branch, type: string, required: true}]
 steps:
-  - id: mr
+  - name: mr
     tool: gitlab_mr_create
     args: {project: demo/api, source_branch: '{{ inputs.branch }}'}
-outputs: {url: '{{ steps.mr.url }}'}
+outputs: [{name: url, value: '{{ mr.url }}'}]
 ";
 
 #[test]

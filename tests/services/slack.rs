@@ -135,10 +135,11 @@ fn a_socket_hears_everything_once_through_kills_cuts_and_renewals() {
     // Killed while a crowd of messages comes in, several times.
     let mut running = running;
     for round in 0..4 {
+        connections(4 + round);
         for number in 0..10 {
             server.state().say(&format!("{round}.{number}"));
         }
-        std::thread::sleep(Duration::from_millis(7 * round));
+        std::thread::sleep(Duration::from_millis(9 * u64::from(round)));
         kill(running);
         running = listen(&slack);
     }
@@ -146,7 +147,7 @@ fn a_socket_hears_everything_once_through_kills_cuts_and_renewals() {
     running.signal(Signal::TERM);
     running.wait().code(0);
     let mut expected: Vec<String> = (1..5).map(|number: i32| number.to_string()).collect();
-    expected.extend((0..4).flat_map(|round| (0..10).map(move |number| format!("{round}.{number}"))));
+    expected.extend((0..4).flat_map(|round| (0..10).map(move |number: u32| format!("{round}.{number}"))));
     let mut heard = waiting(&slack);
     heard.sort();
     expected.sort();

@@ -31,6 +31,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::http::Web;
 pub(crate) use self::built_in::BuiltIn;
 pub use self::login::Logins;
 pub(crate) use self::memory::known_issues;

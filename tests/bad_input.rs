@@ -231,6 +231,7 @@ steps:
     ✗ look [time]  there is no folder `[project]/one`
     ✗ homeless failed in [time] · run 1
     error: step `look` failed (not_found): there is no folder `[project]/one`
+    hint: `aa tool debug trace_look` says more about the tool
     hint: `aa run show 1 --step look` shows all that is known
     ");
     start("two", &["-i", "ask=true"]).code(6);
@@ -295,6 +296,7 @@ fn a_tool_that_prints_a_gigabyte_is_stopped() {
     ✗ it [time]  `sh` printed more than 1 MiB
     ✗ one failed in [time] · run 1
     error: step `it` failed (permanent): `sh` printed more than 1 MiB
+    hint: `aa tool debug trace_flood` says more about the tool
     hint: `aa run show 1 --step it` shows all that is known
     ");
 }
@@ -308,6 +310,7 @@ fn a_tool_that_does_not_end_is_killed_at_its_deadline() {
     ✗ it [time]  `sh` did not end in time and was stopped
     ✗ one failed in [time] · run 1
     error: step `it` failed (timeout): `sh` did not end in time and was stopped
+    hint: `aa tool debug trace_deaf` says more about the tool
     hint: `aa run show 1 --step it` shows all that is known
     ");
     let pid = aa.text("deaf.pid").trim().parse().ok().and_then(Pid::from_raw).unwrap();
@@ -342,6 +345,7 @@ tools:
     ✗ it [time]  there is no command `no-such-command-anywhere`
     ✗ one failed in [time] · run 1
     error: step `it` failed (not_found): there is no command `no-such-command-anywhere`
+    hint: `aa tool debug absent_call` says more about the tool
     hint: `aa run show 1 --step it` shows all that is known
     ");
 }
@@ -355,6 +359,7 @@ fn a_secret_that_cannot_be_had_says_why() {
     ✗ it [time]  secret `TOKEN` cannot be used: the environment variable `NO_SUCH_VARIABLE` is not set
     ✗ one failed in [time] · run 1
     error: step `it` failed (invalid): secret `TOKEN` cannot be used: the environment variable `NO_SUCH_VARIABLE` is not set
+    hint: `aa tool debug trace_look` says more about the tool
     hint: `aa run show 1 --step it` shows all that is known
     ");
 }
@@ -386,6 +391,13 @@ fn a_module_with_errors_is_named_by_the_skills_that_need_it() {
        ·      ────
        ╰────
 
+    error[missing-key]: `bad_call` has neither a command (`run`) nor a request (`http`)
+       ╭─[.aa/tools/bad.yaml:4:12]
+     3 │ tools:
+     4 │   - {name: bad_call, run: [true]}
+       ·            ────────
+       ╰────
+
     error[wrong-type]: item 1 of `run` must be a number or text or a mapping, not a boolean
        ╭─[.aa/tools/bad.yaml:4:28]
      3 │ tools:
@@ -394,6 +406,6 @@ fn a_module_with_errors_is_named_by_the_skills_that_need_it() {
        ╰────
     hint: put it in quotes: `"true"`
 
-    error: 4 errors in 2 files
+    error: 5 errors in 2 files
     "#);
 }

@@ -30,7 +30,7 @@ const SKILL: &str = "
 name: lists
 description: Lists
 steps:
-  - {name: list, tool: demo_list, args: {token: \"{{ secrets.TOKEN }}\"}}
+  - {name: it, tool: demo_list, args: {token: \"{{ secrets.TOKEN }}\"}}
 ";
 
 fn project() -> Aa {
@@ -55,13 +55,13 @@ fn a_failing_step_names_the_command_that_says_more() {
     for part in [
         ".aa/tools/demo.yaml:5",
         "  - name: demo_list",
-        "run 1, step list",
+        "run 1, step it",
         "exit_code: 2",
         "unknown flag: --outptu",
         "unknown_flag: the command has no option `--outptu`; it says `--output` instead",
         "-    run: [./demo, list, --outptu=json]",
         "+    run: [./demo, list, --output=json]",
-        "{{ secrets.TOKEN }}",
+        "‹secret:TOKEN›",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
@@ -114,6 +114,15 @@ fn a_fix_is_made_when_a_person_says_so_and_alone_in_its_commit() {
     assert!(shown.contains("1 file changed") && shown.contains("A  other"), "{shown}");
     aa.args(["skill", "run", "lists"]).env("MY_TOKEN", "hunter2-hunter2").run().code(0);
     aa.args(["tool", "fix", "echo"]).run().code(1).stderr_contains("no rule knows how to mend `echo`");
+}
+
+#[test]
+fn a_fix_that_breaks_an_example_is_not_committed() {
+    let examples = "    examples:\n      - args: {}\n        recorded: {run: [./demo, list, --outptu=json], stdout: listed}\n        expect: listed\n";
+    let aa = project().tools("demo", &format!("{DEMO}{examples}"));
+    fail(&aa);
+    let ran = aa.args(["tool", "fix", "demo_list", "--yes"]).run().code(1);
+    assert!(ran.err().contains("not as its examples say: 1 example; nothing is committed"), "{}", ran.err());
 }
 
 #[test]

@@ -21,6 +21,8 @@ mod debug_tool;
 mod heal;
 /// Every help page, completions, and what is said when arguments make no sense.
 mod help;
+/// Tool modules over HTTP.
+mod http_modules;
 /// What is remembered, from the terminal.
 mod memory_commands;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
@@ -47,8 +49,12 @@ mod skill_run;
 mod skills;
 /// What a person at a terminal sees, and is asked.
 mod terminal;
+/// Shipped tool modules over real commands.
+mod tool_clis;
 /// Looking at tools, and calling them.
 mod tool_commands;
+/// The pages of `docs/tools`, made of the tools; what every shipped tool must have.
+mod tool_docs;
 /// Writing tool modules.
 mod tool_modules;
 /// The process that runs Python.

@@ -54,10 +54,15 @@ fn a_folder_is_taken_in_and_written_out() {
     assert_eq!(aa.text("copy/state/current_work.yaml"), "active_issues:\n  - {key: A-1}\n");
     memory(&["import", "copy"]).run().code(0);
     memory(&["set", "state/current_work", "notes: other"]).run().code(0);
-    insta::assert_snapshot!(memory(&["import", "memory"]).run().code(1).stdout("").err(), @"");
+    let said = memory(&["import", "memory"]).run().code(1).stdout("").err();
+    assert!(
+        said.contains("nothing was changed: `state/current_work`") && said.contains("--replace"),
+        "{said}"
+    );
     memory(&["get", "state/current_work"]).run().code(0).stdout_contains("notes: other");
     memory(&["import", "memory", "--replace"]).run().code(0);
-    insta::assert_snapshot!(memory(&["export", "copy"]).run().code(1).stdout("").err(), @"");
+    let said = memory(&["export", "copy"]).run().code(1).stdout("").err();
+    assert!(said.contains("is not empty") && said.contains("--force"), "{said}");
     memory(&["export", "copy", "--force"]).run().code(0);
 }
 

@@ -66,6 +66,23 @@ fn the_first_skill_checks_plans_and_runs() {
 }
 
 #[test]
+fn a_tool_is_added_as_it_says() {
+    let text = readme();
+    let block = blocks(&text, "sh").into_iter().find(|block| block.contains("aa tool new")).unwrap();
+    let aa = Aa::new().file("README.md", "two words\n");
+    let run = |command: &str| aa.args(command.strip_prefix("aa ").unwrap().split(' ')).run().code(0);
+    for command in commands(block) {
+        run(command);
+    }
+    let module = blocks(&text, "yaml").into_iter().find(|block| block.starts_with("module: words")).unwrap();
+    let aa = aa.tools("words", module);
+    let words = |words: &str| aa.args(words.split(' ')).run().code(0);
+    words("tool check words").stderr_contains("no problems");
+    words("tool test words").stderr_contains("1 example passed");
+    assert_eq!(words("tool call words_count --arg file=README.md").json()["words"], 2);
+}
+
+#[test]
 fn every_command_and_flag_that_it_names_exists() {
     let text = readme();
     let named: BTreeSet<&str> =

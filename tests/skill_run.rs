@@ -95,6 +95,7 @@ fn a_failure_says_which_step_and_what_it_printed() {
     error: step `fail` failed (permanent): `sh` ended with exit code 3: it broke
       │ first line
       │ it broke
+    hint: `aa tool debug trace_fail` says more about the tool
     hint: `aa run show 1 --step fail` shows all that is known
     ");
     assert_eq!(aa.text("trace"), "");

@@ -1,5 +1,7 @@
 //! A project of its own for each test, and the `aa` binary in it.
 
+pub(crate) mod server;
+pub(crate) mod service;
 pub(crate) mod services;
 pub(crate) mod terminal;
 

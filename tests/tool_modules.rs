@@ -1,6 +1,9 @@
 //! Writing tool modules: started, checked, tried.
 
+use serde_json::json;
+
 use crate::support::Aa;
+use crate::support::server::{Said, Server};
 
 const COUNT: &str = r#"
 module: count
@@ -44,10 +47,39 @@ fn a_new_module_works_at_once() {
     error: there is a tool module `my-lines` already (project)
     hint: a module of the same name would hide it, tool by tool
     ");
-    insta::assert_snapshot!(aa.args(["tool", "new", "git"]).run().code(2).stdout("").err(), @"");
-    insta::assert_snapshot!(aa.args(["tool", "new", "1st"]).run().code(2).stdout("").err(), @"");
+    insta::assert_snapshot!(aa.args(["tool", "new", "git"]).run().code(2).stdout("").err(), @"
+    error: there is a tool module `git` already (shipped)
+    hint: a module of the same name would hide it, tool by tool
+    ");
+    insta::assert_snapshot!(aa.args(["tool", "new", "1st"]).run().code(2).stdout("").err(), @"
+    error: `1st` cannot be the name of a tool module
+    hint: a letter, then letters, digits, `-` and `_`
+    ");
     aa.args(["tool", "new", "theirs", "--user"]).run().code(0);
     assert!(aa.home().join("config/aa-workflow/tools/theirs.yaml").is_file());
+}
+
+#[test]
+fn a_new_module_over_http_works_at_once() {
+    let aa = Aa::new();
+    let asked = |place: &str| aa.args(["tool", "new", "shop", "--http", place]).run();
+    asked("shop.example.org").code(2).stderr_contains("is no address of an HTTP API");
+    asked("https://shop.example.org/api/").code(0).stdout(".aa/tools/shop.yaml\n");
+    aa.args(["tool", "check", "shop"]).run().code(0).stderr_contains("no problems");
+    aa.args(["tool", "test", "shop"]).run().code(0).stderr_contains("2 examples passed");
+    let server = Server::new(|asked| match asked.path.as_str() {
+        "/api/users/7" => Said::json(200, &json!({"id": 7, "bearer": asked.headers.contains("bearer t-1")})),
+        _ => Said::json(404, &json!({"message": "no such user"})),
+    });
+    let call = |path: &str| {
+        let words = ["tool", "call", "shop_get", "-a", path];
+        aa.args(words)
+            .env("SHOP_URL", format!("http://127.0.0.1:{}/api", server.port()))
+            .env("SHOP_TOKEN", "t-1")
+            .run()
+    };
+    assert_eq!(call("path=users/7").code(0).json(), json!({"id": 7, "bearer": true}));
+    call("path=users/8").code(1).stderr_contains("failed (not_found)");
 }
 
 #[test]
@@ -83,7 +115,18 @@ fn examples_are_replayed_and_judged() {
         .replace("expect: {lines: 3}", "expect: {lines: 4}")
         .replace("kind: not_found, m", "kind: auth, m");
     let aa = aa.tools("count", &wrong);
-    insta::assert_snapshot!(aa.args(["tool", "test", "count"]).run().code(1).stdout("").err(), @"");
+    insta::assert_snapshot!(aa.args(["tool", "test", "count"]).run().code(1).stdout("").err(), @"
+    ✗ count_lines: Three lines
+        result.lines .aa/tools/count.yaml:17
+          - 4
+          + 3
+    ✗ count_lines: A file that is not there
+        fails.kind .aa/tools/count.yaml:21
+          - auth
+          + not_found (`wc` ended with exit code 1: wc: nothing.txt: No such file or directory)
+
+    2 of 2 examples failed in [time] (- expected, + found)
+    ");
     // What fails because it is not what was recorded does not count as failing as recorded.
     let wrong = COUNT
         .replace("run: [wc, -l, --, nothing.txt]", "run: [wc, -l, --, other.txt]")

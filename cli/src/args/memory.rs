@@ -99,7 +99,7 @@ and all are taken in or none. Links are not followed.")]
 pub(crate) struct ImportArgs {
     /// The folder
     #[arg(value_name = "FOLDER")]
-    pub(crate) folder: PathBuf,
+    pub(crate) from: PathBuf,
     /// Replace keys that are there and differ
     #[arg(long)]
     pub(crate) replace: bool,
@@ -113,7 +113,7 @@ pub(crate) struct ImportArgs {
 pub(crate) struct ExportArgs {
     /// The folder; it must be empty or not be there
     #[arg(value_name = "FOLDER")]
-    pub(crate) folder: PathBuf,
+    pub(crate) to: PathBuf,
     /// Write into a folder that is not empty, over files of the same names
     #[arg(long)]
     pub(crate) force: bool,

@@ -1,5 +1,7 @@
 //! `aa tool …`
 
+pub(crate) mod import;
+
 use clap::{Subcommand, ValueEnum};
 
 use super::FormatArgs;
@@ -24,6 +26,8 @@ pub(crate) enum Command {
     Test(TestArgs),
     /// Start a new tool module from a small one that works
     New(NewArgs),
+    /// Make a tool module from a description of a service
+    Import(import::ImportArgs),
 }
 
 /// Flags of `aa tool list`.
@@ -121,11 +125,15 @@ pub(crate) struct TestArgs {
 #[command(after_help = "\
 Examples:
   aa tool new lines                       tools over commands
+  aa tool new shop --http https://shop.example.org/api
   aa tool check lines && aa tool test lines")]
 pub(crate) struct NewArgs {
     /// Name of the module, and of its file
     #[arg(value_name = "MODULE")]
     pub(crate) module: String,
+    /// Start from a request to this address in place of a command
+    #[arg(long, value_name = "URL")]
+    pub(crate) http: Option<String>,
     /// For every project of this user, not just this one
     #[arg(long)]
     pub(crate) user: bool,

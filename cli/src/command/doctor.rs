@@ -53,6 +53,9 @@ pub(super) fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Exit, Fail
             }
             findings.push(skills(&engine));
             modules(&engine, context.environment, &mut findings);
+            for idle in engine.idle_module_settings().unwrap_or_default() {
+                findings.push(Finding::doubtful("configuration", idle, "it is not read by anything"));
+            }
         }
     }
     findings.push(git(context.environment));

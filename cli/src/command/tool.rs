@@ -4,6 +4,7 @@ mod call;
 mod check;
 mod debug;
 mod fix;
+mod import;
 mod list;
 mod new;
 mod show;
@@ -29,6 +30,7 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Check(args) => check::run(&args, context),
         Command::Test(args) => test::run(&args, context),
         Command::New(args) => new::run(&args, context),
+        Command::Import(args) => import::run(args, context),
     }
 }
 

@@ -199,14 +199,9 @@ impl Tree {
                 };
                 Change::None
             }
-            Body::StepProgress { step, message, mistake: Some(_) } => {
-                self.touch(step, at).warnings.push(message.clone());
+            Body::StepProgress { step, message, mistake } => {
                 self.line(step, message);
-                Change::Warned(self.by_path[step])
-            }
-            Body::StepProgress { step, message, mistake: None } => {
-                self.line(step, message);
-                Change::None
+                if mistake.is_some() { self.warn(step, message, at) } else { Change::None }
             }
             Body::StepRetrying { step, error, until, .. } => {
                 self.touch(step, at).state = State::Retrying { error: error.clone(), until: *until };
@@ -284,6 +279,11 @@ impl Tree {
     pub(crate) fn title(&self, dot: &str) -> String {
         let dry = if self.dry_run { format!(" {dot} dry run, nothing is changed") } else { String::new() };
         format!("{dot} run {}{dry}", self.run)
+    }
+
+    fn warn(&mut self, step: &StepPath, message: &str, at: Time) -> Change {
+        self.touch(step, at).warnings.push(message.to_owned());
+        Change::Warned(self.by_path[step])
     }
 
     /// Notes the last line that a step printed.

@@ -38,6 +38,7 @@ mod admission;
 mod archive;
 mod catalog;
 mod compat;
+mod configured;
 mod debugging;
 mod heal;
 mod history;

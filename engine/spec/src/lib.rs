@@ -8,7 +8,8 @@
 //! [`compute`] (Python in skills), [`check`]
 //! (authored to canonical), [`plan`] (the canonical form that runs), [`input`]
 //! (values for a run), [`stub`] and [`test`] (canned answers, and what must come of a run
-//! with them), [`fix`] (texts mended), [`graph`] (the plan drawn), [`schema`] (JSON Schema of it all).
+//! with them), [`fix`] (texts mended), [`graph`] (the plan drawn), [`openapi`] (a description of a
+//! service as a tool module), [`schema`] (JSON Schema of it all).
 
 pub mod check;
 pub mod compute;
@@ -21,6 +22,7 @@ pub mod graph;
 pub mod heal;
 pub mod input;
 pub mod name;
+pub mod openapi;
 pub mod persona;
 pub mod plan;
 pub mod schema;

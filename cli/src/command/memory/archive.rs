@@ -10,7 +10,7 @@ use crate::words;
 /// Takes in a folder of YAML files.
 pub(super) fn import(args: &ImportArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let folder = engine.settings().folder.join(&args.folder);
+    let folder = engine.settings().folder.join(&args.from);
     let archive = engine.read_archive(&folder)?;
     let printer = context.printer;
     for Remark { file, message } in &archive.skipped {
@@ -28,10 +28,7 @@ pub(super) fn import(args: &ImportArgs, context: &Context<'_>) -> Result<Exit, F
     }
     let done = wait(async { Ok(engine.import_memory(archive, args.replace).await?) })?;
     if !done.differing.is_empty() {
-        let what = format!(
-            "{} are there and differ; nothing was changed",
-            words::count(done.differing.len(), "key")
-        );
+        let what = "what is remembered differs, and nothing was changed";
         let failure = Failure::failed(format!("{what}: {}", words::list(&done.differing)));
         return Err(failure.hint("`--replace` replaces them; `aa memory export` keeps a copy first"));
     }
@@ -52,7 +49,7 @@ fn refusal(archive: Archive) -> Failure {
 /// Writes everything as a folder of YAML files.
 pub(super) fn export(args: &ExportArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let folder = engine.settings().folder.join(&args.folder);
+    let folder = engine.settings().folder.join(&args.to);
     let force =
         |failure: Failure| if args.force { failure } else { failure.hint("`--force` writes into it") };
     let is_full = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
@@ -61,7 +58,7 @@ pub(super) fn export(args: &ExportArgs, context: &Context<'_>) -> Result<Exit, F
     context.printer.say(format_args!(
         "wrote {} to {}",
         words::count(written.len(), "key"),
-        args.folder.display()
+        args.to.display()
     ));
     Ok(Exit::Ok)
 }

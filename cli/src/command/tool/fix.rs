@@ -2,11 +2,11 @@
 
 use std::io::BufRead;
 
-use aa_run::engine::{Committed, ToolFix};
+use aa_run::engine::{Committed, Engine, ToolFix};
 
 use super::named;
 use crate::args::tool::FixArgs;
-use crate::context::Context;
+use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
 use crate::style::{Mark, Tone};
@@ -29,6 +29,13 @@ pub(super) fn run(args: &FixArgs, context: &Context<'_>) -> Result<Exit, Failure
     engine.apply_fix(&fix)?;
     let mark = printer.err.mark(Mark::Done);
     printer.say(format_args!("{mark} `{}` is mended in {}", fix.tool, fix.target.display()));
+    let failing = failing_examples(&engine, &fix.tool)?;
+    if failing > 0 {
+        let examples = words::count(failing, "example");
+        printer.warning(format_args!("not as its examples say: {examples}; nothing is committed"));
+        printer.hint(format_args!("`aa tool test {}` shows why", fix.tool));
+        return Ok(Exit::Failed);
+    }
     if !args.no_commit {
         match engine.commit_fix(&fix) {
             Committed::Yes => printer.say(format_args!("{mark} committed")),
@@ -39,6 +46,21 @@ pub(super) fn run(args: &FixArgs, context: &Context<'_>) -> Result<Exit, Failure
         }
     }
     Ok(Exit::Ok)
+}
+
+/// How many of a tool's examples do not come to what was recorded.
+fn failing_examples(engine: &Engine, tool: &str) -> Result<usize, Failure> {
+    let specimens = engine.specimens(&[tool.to_owned()])?;
+    let own: Vec<_> = specimens.iter().filter(|of| of.spec.name == tool).collect();
+    wait(async {
+        let mut failing = 0;
+        for of in own {
+            for index in 0..of.examples.len() {
+                failing += usize::from(!engine.try_example(of, index, false).await?.faults.is_empty());
+            }
+        }
+        Ok(failing)
+    })
 }
 
 fn show(fix: &ToolFix, printer: &Printer) {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use aa_run::engine::{Engine, Fault, Trial};
 use aa_run::toolbox::Specimen;
-use aa_spec::diagnostic::{Diagnostic, has_errors};
+use aa_spec::diagnostic::has_errors;
 use aa_spec::name::fold;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ use crate::words;
 pub(super) fn run(args: &TestArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let engine = context.engine()?;
-    let all = engine.specimens()?;
+    let all = engine.specimens(&args.names)?;
     let wanted = wanted(&args.names, &all, &engine)?;
     let printer = context.printer;
     let human = args.format.format == Format::Human;
@@ -52,17 +52,14 @@ pub(super) fn run(args: &TestArgs, context: &Context<'_>) -> Result<Exit, Failur
 
 /// The tools of these names and modules. A module with errors is told, not left out.
 fn wanted<'a>(names: &[String], all: &'a [Specimen], engine: &Engine) -> Result<Vec<&'a Specimen>, Failure> {
-    let problems = engine.tool_problems()?;
+    let problems = engine.problems_of(names)?;
     if has_errors(&problems) {
-        let errors = |one: &Diagnostic| names.is_empty() || names.iter().any(|name| concerns(name, one));
-        let problems: Vec<_> = problems.into_iter().filter(errors).collect();
-        if has_errors(&problems) {
-            return Err(Failure::invalid(problems));
-        }
+        return Err(Failure::invalid(problems));
     }
     let is = |one: &Specimen, name: &str| fold(&one.spec.name) == name || fold(&one.spec.module) == name;
     for name in names {
         if !all.iter().any(|one| is(one, &fold(name))) {
+            let all = engine.specimens(&[])?;
             let known = all.iter().flat_map(|one| [one.spec.name.as_str(), one.spec.module.as_str()]);
             let near = aa_spec::name::suggest(name, known);
             let failure = Failure::not_found(format!("there is no tool or tool module `{name}` in a file"));
@@ -71,11 +68,6 @@ fn wanted<'a>(names: &[String], all: &'a [Specimen], engine: &Engine) -> Result<
     }
     let wanted = |one: &&Specimen| names.is_empty() || names.iter().any(|name| is(one, &fold(name)));
     Ok(all.iter().filter(wanted).collect())
-}
-
-/// Whether a problem is in a module that a name may mean.
-fn concerns(name: &str, problem: &Diagnostic) -> bool {
-    fold(&problem.source.text).contains(&fold(name))
 }
 
 /// One line for an example that works; all that is wrong with one that does not.

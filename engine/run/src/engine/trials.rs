@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aa_spec::diagnostic::Diagnostic;
 use aa_spec::source::Span;
 use aa_spec::test::fit;
 use aa_spec::tool::Effect;
@@ -40,12 +41,27 @@ pub struct Trial {
 }
 
 impl Engine {
-    /// Every tool of every module with its examples.
+    /// Every tool of the modules that mention one of these names, or else of every module, with
+    /// its examples.
     ///
     /// # Errors
     /// A folder of tool modules, or one of them, cannot be read.
-    pub fn specimens(&self) -> Result<Vec<Specimen>, StartError> {
-        Ok(self.parts.toolbox()?.specimens())
+    pub fn specimens(&self, names: &[String]) -> Result<Vec<Specimen>, StartError> {
+        Ok(self.parts.toolbox()?.specimens(names))
+    }
+
+    /// What is wrong with the modules that mention one of these names, or else with any module.
+    ///
+    /// # Errors
+    /// A folder of tool modules, or one of them, cannot be read.
+    pub fn problems_of(&self, names: &[String]) -> Result<Vec<Diagnostic>, StartError> {
+        let toolbox = self.parts.toolbox()?;
+        let mut found: Vec<Diagnostic> = Vec::new();
+        for name in names {
+            let of_one = toolbox.problems(name);
+            found.extend(of_one.into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>());
+        }
+        Ok(if names.is_empty() { toolbox.diagnostics() } else { found })
     }
 
     /// Tries one example of a tool: against what was recorded, or else, when it only reads, for real.
@@ -93,7 +109,7 @@ impl Judge<'_> {
     /// Calls the tool with what was recorded in the place of its service.
     async fn replay(&self, toolbox: &Toolbox, recorded: &Recorded) -> Vec<Fault> {
         let witness = Witness::default();
-        let Some(tool) = toolbox.replay(self.of, recorded, &witness) else {
+        let Some(tool) = toolbox.replay(self.of, self.example, &witness) else {
             return vec![self.fault("recorded", self.example.args.span, "this tool cannot be replayed")];
         };
         let context = CallContext { idempotency_key: KEY.to_owned(), ..CallContext::detached("/") };

@@ -19,7 +19,7 @@ use super::frame::Opening;
 use super::layout::Layout;
 use super::place::{Job, Place, Spot};
 use super::unit::{State, Status, Unit};
-use super::{Machine, Misfit, Signal, evaluate, later, misfit};
+use super::{Machine, Misfit, Signal, earliest, evaluate, later, misfit};
 use crate::event::{Body, StepError, StepPath, Time};
 
 /// What a failed step waits for.
@@ -32,6 +32,8 @@ pub(super) struct Healing {
     error: StepError,
     /// What the call is given.
     args: Map<String, Value>,
+    /// When what the step is part of must be over.
+    deadline: Option<Time>,
     /// Where the call is a step, once it has started.
     frame: Option<usize>,
     /// How the call ended.
@@ -80,6 +82,11 @@ impl Healing {
     /// Why the step failed.
     pub(super) fn error(&self) -> &StepError {
         &self.error
+    }
+
+    /// Until when it may wait for its call to start.
+    pub(super) fn patience(&self) -> Option<Time> {
+        self.deadline.filter(|_| self.frame.is_none())
     }
 
     /// Where its call is a step.
@@ -164,6 +171,7 @@ impl Machine {
             number: *number,
             error: error.clone(),
             args: args.as_ref().and_then(Value::as_object).cloned().unwrap_or_default(),
+            deadline: self.frame(place.frame).and_then(|frame| frame.deadline),
             frame: None,
             worked: None,
         };
@@ -239,7 +247,7 @@ impl Machine {
             kind: kind.to_owned(),
             target: Some(rule.target().to_owned()),
             args: Some(Value::Object(args)),
-            until: Some(later(now, rule.timeout_ms)),
+            until: earliest(healing.deadline, Some(later(now, rule.timeout_ms))),
             items: None,
         })
     }
@@ -264,6 +272,9 @@ impl Machine {
             frame.heals = true;
             frame.prefix = prefix;
             frame.grow(plan);
+        }
+        if let Some(until) = self.waiting_healing(place).and_then(Healing::patience) {
+            self.timers.remove(&(until, place));
         }
         self.with_healing(place, |healing| healing.frame = Some(id));
     }

@@ -184,6 +184,9 @@ impl Machine {
                 Some(self.dropped(place, now))
             }
             State::Healing(healing) if halted && healing.frame().is_none() => Some(self.dropped(place, now)),
+            State::Healing(healing) if healing.patience().is_some_and(|until| until <= now) => {
+                Some(self.failed(place, healing.error().clone(), now))
+            }
             State::Unhealed(error) => Some(self.heal_or_fail(place, error.clone(), now)),
             State::Healing(_) => None,
             State::Calling | State::Nested { .. } | State::Computing { .. } | State::Retrying { .. } => None,

@@ -131,6 +131,7 @@ impl Unit {
             State::Retrying { until, .. } => Some(*until),
             State::Sleeping { until } => Some(self.deadline.map_or(*until, |deadline| deadline.min(*until))),
             State::Asking(Some(question)) => question.until,
+            State::Healing(healing) => healing.patience(),
             _ => None,
         }
     }

@@ -161,7 +161,8 @@ impl Journal {
             return Ok(Entrance::Busy);
         }
         if let Some((last, at)) = last.and_then(|last| Some((last, last.ended_at?))) {
-            if last.worked == Some(true) && at >= call.since {
+            let others = (last.run, &last.step) != (run, &call.step);
+            if others && last.worked == Some(true) && at >= call.since {
                 return Ok(Entrance::Reused(format!(
                     "{} worked for run {} just before",
                     last.action, last.run

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use aa_spec::name::fold;
 use aa_spec::template::{Missing, Scope, Template, seal};
 use aa_spec::tool::ErrorKind;
 use aa_spec::tool::module::Setting;
@@ -62,7 +63,7 @@ impl Configuration {
         if self.standing_in {
             return Ok(stand_in(module, name, setting));
         }
-        let written = self.modules.get(module).and_then(|values| values.get(name));
+        let written = self.written(module).and_then(|values| values.get(name));
         let variable = setting.env.as_ref().map(|env| env.value.as_str());
         let given = variable.and_then(|variable| self.environment.get(variable));
         let value = match (written, given.filter(|text| !text.is_empty()), &setting.default) {
@@ -76,6 +77,12 @@ impl Configuration {
             hide(context, &format!("{module}.{name}"), &value)?;
         }
         Ok(value)
+    }
+
+    /// What the configuration file says of a module.
+    fn written(&self, module: &str) -> Option<&Map<String, Value>> {
+        let named = |known: &str| fold(known) == fold(module);
+        self.modules.iter().find(|(known, _)| named(known)).map(|(_, values)| values)
     }
 
     /// A value of the configuration file with its secrets in place.
@@ -142,7 +149,7 @@ fn stand_in(module: &str, name: &str, setting: &Setting) -> Value {
     match &setting.default {
         Some(default) => default.to_json(),
         None if setting.secret => format!("recorded-{name}").into(),
-        None if is_url => format!("https://{}.invalid", aa_spec::name::fold(module).replace('_', "-")).into(),
+        None if is_url => format!("https://{}.invalid", fold(module).replace('_', "-")).into(),
         None if setting.optional => Value::Null,
         None => name.into(),
     }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use aa_spec::name::fold;
 use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::example::Recorded;
 use aa_spec::tool::module::{Example, Module, ModuleTool};
-use aa_spec::tool::recipe::{self, Recipe, Way};
+use aa_spec::tool::recipe::{self, Common, Recipe, Way};
 
 use super::{Entry, Shelf, Toolbox};
 use crate::tool::api::Api;
@@ -29,37 +30,52 @@ pub struct Specimen {
 }
 
 impl Toolbox {
-    /// Every tool of every module that can be used, in the order of the files; none that a
-    /// nearer one shadows.
-    pub fn specimens(&self) -> Vec<Specimen> {
+    /// Every tool of the modules that mention one of these names, or else of every module, in the
+    /// order of the files; none that a nearer one shadows.
+    pub fn specimens(&self, names: &[String]) -> Vec<Specimen> {
+        let wanted = |entry: &&Arc<Entry>| {
+            names.is_empty() || names.iter().any(|name| entry.mentions(&fold(name)))
+        };
         let own = |entry: &Arc<Entry>| -> Vec<Specimen> {
             let Some(module) = &entry.parsed().module else { return Vec::new() };
-            module.tools.iter().filter_map(|tool| self.specimen(entry, module, tool)).collect()
+            let near = module.tools.iter().filter(|tool| self.is_nearest(entry, &tool.name.value));
+            near.map(|tool| Specimen::new(entry, module, tool)).collect()
         };
-        self.shelf.modules.iter().flat_map(own).collect()
+        self.shelf.modules.iter().filter(wanted).flat_map(own).collect()
     }
 
-    fn specimen(&self, entry: &Entry, module: &Module, tool: &ModuleTool) -> Option<Specimen> {
-        let spec = self.tool(&tool.name.value)?.spec().clone();
-        // Else it is the tool of another module.
-        (spec.source == tool.spec(module, &entry.text.source).source).then(|| Specimen {
-            spec,
-            layer: entry.text.layer.clone(),
-            source: entry.text.source.clone(),
-            examples: tool.examples.clone(),
-        })
+    /// Whether no nearer module has a tool of this name.
+    fn is_nearest(&self, entry: &Arc<Entry>, name: &str) -> bool {
+        let name = fold(name);
+        let has = |one: &&Arc<Entry>| {
+            Arc::ptr_eq(one, entry)
+                || one.mentions(&name)
+                    && one.parsed().module.as_ref().is_none_or(|module| module.tool(&name).is_some())
+        };
+        self.shelf.modules.iter().find(has).is_some_and(|first| Arc::ptr_eq(first, entry))
     }
 
     /// The tool of a specimen with what was recorded in the place of its service.
     pub(crate) fn replay(
         &self,
         of: &Specimen,
-        recorded: &Recorded,
+        example: &Example,
         witness: &Witness,
     ) -> Option<Arc<dyn Tool>> {
         let entry = self.shelf.modules.iter().find(|entry| entry.text.source == of.source)?;
         let module = entry.parsed().module.as_ref()?;
-        self.shelf.replay(module, module.tool(&of.spec.name)?, of, recorded, witness)
+        self.shelf.replay(module, module.tool(&of.spec.name)?, of, example, witness)
+    }
+}
+
+impl Specimen {
+    fn new(entry: &Entry, module: &Module, tool: &ModuleTool) -> Self {
+        Self {
+            spec: Arc::new(tool.spec(module, &entry.text.source)),
+            layer: entry.text.layer.clone(),
+            source: entry.text.source.clone(),
+            examples: tool.examples.clone(),
+        }
     }
 }
 
@@ -69,13 +85,14 @@ impl Shelf {
         module: &Module,
         tool: &ModuleTool,
         of: &Specimen,
-        recorded: &Recorded,
+        example: &Example,
         witness: &Witness,
     ) -> Option<Arc<dyn Tool>> {
-        let Recipe { way, common } = recipe::compile(module, tool, &of.source).ok()?;
-        let configuration = Arc::new(Configuration::recorded());
-        let declared = Declared { spec: of.spec.clone(), common, configuration };
-        match (way, recorded) {
+        let Recipe { way, mut common } = recipe::compile(module, tool, &of.source).ok()?;
+        configure(&mut common, example);
+        let declared =
+            Declared { spec: of.spec.clone(), common, configuration: Arc::new(Configuration::recorded()) };
+        match (way, example.recorded.as_ref()?) {
             (Way::Run(run), Recorded::Command(recorded)) => {
                 let replay = CommandReplay { recorded: recorded.clone(), witness: witness.clone() };
                 let launcher = Arc::new(self.launcher.replaying(replay));
@@ -86,8 +103,17 @@ impl Shelf {
                 let services = Arc::new(self.services.replaying(replay));
                 Some(Arc::new(Api { declared, http: *http, services }))
             }
-            // The check refuses it.
+            // The check refuses what was recorded of another kind of tool.
             _ => None,
+        }
+    }
+}
+
+/// An example sees the configuration that it gives, else the defaults: it is the same everywhere.
+fn configure(common: &mut Common, example: &Example) {
+    for (name, setting) in &mut common.config {
+        if let Some(value) = example.config.get(name) {
+            setting.default = Some(value.clone());
         }
     }
 }

@@ -94,7 +94,6 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
     let (module, mut diagnostics) = module::read(source);
     if let Some(module) = &module {
         check_names(module, source, &mut diagnostics);
-        check_content(module, source, &mut diagnostics);
         diagnostics.extend(crate::heal::check(&module.heal, source));
         for tool in &module.tools {
             for parameter in tool.input.0.iter().map(|(_, parameter)| parameter).chain(&tool.output) {
@@ -103,7 +102,7 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
             if let Err(problems) = compile(module, tool, source) {
                 diagnostics.extend(problems);
             }
-            example::check(tool, source, &mut diagnostics);
+            example::check(module, tool, source, &mut diagnostics);
         }
         diagnostics.extend(super::listener::compile(module, source).err().unwrap_or_default());
     }
@@ -155,14 +154,6 @@ fn check_names(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnosti
             let message = format!("`{alias}` is the name of a tool already");
             diagnostics.push(Diagnostic::error("duplicate-tool", source, target.span, message));
         }
-    }
-}
-
-/// A module without anything in it is a mistake, most likely a misspelled key.
-fn check_content(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
-    if module.tools.is_empty() && module.heal.is_empty() {
-        let message = format!("the module `{}` has neither `tools` nor `heal` rules", module.module.value);
-        diagnostics.push(Diagnostic::error("missing-key", source, module.module.span, message));
     }
 }
 
@@ -356,6 +347,9 @@ impl Compiler<'_> {
         for name in own.chain(others) {
             if !name::is_valid(&name.value) {
                 self.diagnostics.push(bad_name(self.source, name));
+            } else if name.value == CONFIG && !self.module.config.is_empty() {
+                let message = "`config` is what templates of this module call its configuration";
+                self.error("reserved-name", name.span, message);
             } else if !seen.insert(name::fold(&name.value)) {
                 let message = format!("`{}` has two arguments `{}`", self.tool.name.value, name.value);
                 self.diagnostics.push(

@@ -81,12 +81,28 @@ async fn a_damaged_database_fails_loudly() {
         raw(folder.path()).pragma_update(None, "wal_checkpoint", "truncate").unwrap();
     }
     let path = folder.path().join("aa.db");
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[4096..].fill(0xAA);
+    let sound = fs::read(&path).unwrap();
+    let mut bytes = sound.clone();
+    for root in roots(folder.path(), &["plans", "runs", "events"]) {
+        bytes[(root - 1) * 4096..root * 4096].fill(0xAA);
+    }
     fs::write(&path, bytes).unwrap();
     let store = open(folder.path());
     assert!(store.events(RunId(1), 0).is_err());
     assert!(matches!(store.create(new_run("s"), begun).await, Err(StoreError::Write { .. })));
+    drop(store);
+    // What is behind the first page is damaged, and the list of tables is longer than that.
+    let mut bytes = sound;
+    bytes[4096..].fill(0xAA);
+    fs::write(&path, bytes).unwrap();
+    assert!(matches!(Store::open(folder.path(), OPTIONS), Err(StoreError::Unusable { .. })));
+}
+
+/// The pages on which tables begin, from 1.
+fn roots(folder: &Path, tables: &[&str]) -> Vec<usize> {
+    let sql = "select rootpage from sqlite_schema where name = ?";
+    let root = |name: &&str| raw(folder).query_row(sql, [name], |row| row.get::<_, i64>(0)).unwrap();
+    tables.iter().map(|name| usize::try_from(root(name)).unwrap()).collect()
 }
 
 #[tokio::test]

@@ -34,6 +34,9 @@ pub struct Example {
     pub description: Option<String>,
     /// The arguments.
     pub args: Node,
+    /// Values of the module's configuration; those that stand anywhere else do not count here.
+    #[serde(default)]
+    pub config: BTreeMap<String, Node>,
     /// What the tool asked for and was given when the call took place; `aa tool test` replays it.
     #[serde(default)]
     pub recorded: Option<Recorded>,

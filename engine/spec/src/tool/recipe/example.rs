@@ -5,17 +5,18 @@ use serde_json::Value;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
 use crate::test::{MATCHERS, check_matchers};
-use crate::tool::module::{Example, ModuleTool, Recorded};
+use crate::tool::module::{Example, Module, ModuleTool, Recorded};
 use crate::yaml::{Kind, Node, Spanned};
 
 /// Arguments fit, and what is expected could be what the tool gives.
-pub(super) fn check(tool: &ModuleTool, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn check(module: &Module, tool: &ModuleTool, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
     let input = tool.input.schema();
     for example in &tool.examples {
         let mut checker = Checker { source, diagnostics };
         if let Err(message) = crate::input::fits(&input, &example.args.to_json()) {
             checker.error(example.args.span, message, "");
         }
+        checker.config(module, example);
         checker.recorded(tool, example);
         if let Some(expect) = &example.expect {
             checker.expect(tool, example, expect);
@@ -32,6 +33,15 @@ impl Checker<'_> {
     fn error(&mut self, span: Span, message: impl Into<String>, hint: &str) {
         let problem = Diagnostic::error("bad-example", self.source, span, message);
         self.diagnostics.push(if hint.is_empty() { problem } else { problem.hint(hint) });
+    }
+
+    fn config(&mut self, module: &Module, example: &Example) {
+        for (name, value) in &example.config {
+            if !module.config.contains_key(name) {
+                let message = format!("the module has nothing called `{name}` in its `config`");
+                self.error(value.span, message, "");
+            }
+        }
     }
 
     fn recorded(&mut self, tool: &ModuleTool, example: &Example) {

@@ -1,0 +1,279 @@
+//! Shipped tool modules over the real commands. Services that cannot run here are small servers
+//! that speak the real protocol and keep what they are asked.
+
+use serde_json::{Value, json};
+
+use crate::support::Aa;
+use crate::support::server::{Asked, Said, Server};
+
+/// Calls a tool that must work, and gives its result.
+fn ok(aa: &Aa, tool: &str, args: &Value) -> Value {
+    aa.args(["tool", "call", tool, "--args", &args.to_string()]).run().code(0).json()
+}
+
+/// Calls a tool that must fail, and gives what is said.
+fn fails(aa: &Aa, tool: &str, args: &Value) -> String {
+    aa.args(["tool", "call", tool, "--args", &args.to_string()]).run().code(1).err()
+}
+
+/// A project whose contexts `stage`, `gone` and `strange` are clusters of these ports.
+fn clusters(server: &Server, closed: u16) -> Aa {
+    let config = format!(
+        "apiVersion: v1
+kind: Config
+clusters:
+  - {{name: here, cluster: {{server: \"http://127.0.0.1:{}\"}}}}
+  - {{name: gone, cluster: {{server: \"http://127.0.0.1:{closed}\"}}}}
+users: [{{name: ann, user: {{token: t-ann}}}}, {{name: eve, user: {{token: t-eve}}}}]
+contexts:
+  - {{name: stage, context: {{cluster: here, user: ann}}}}
+  - {{name: gone, context: {{cluster: gone, user: ann}}}}
+  - {{name: billing-production, context: {{cluster: here, user: eve}}}}
+",
+        server.port()
+    );
+    Aa::new()
+        .file("kubeconfig", config)
+        .config("modules: {k8s: {contexts: {production: billing-production}, kubeconfigs: {stage: kubeconfig, gone: kubeconfig, production: kubeconfig}}}\n")
+}
+
+/// A port that nobody listens on.
+fn closed_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn status(code: u16, reason: &str, message: &str) -> Said {
+    Said::json(
+        code,
+        &json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code, "message": message}),
+    )
+}
+
+fn resources(version: &str, all: &[(&str, &str)]) -> Said {
+    let one = |(name, kind): &(&str, &str)| {
+        json!({"name": name, "singularName": kind.to_lowercase(), "namespaced": true, "kind": kind,
+            "verbs": ["get", "list", "patch", "delete"]})
+    };
+    Said::json(
+        200,
+        &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version,
+            "resources": all.iter().map(one).collect::<Vec<_>>()}),
+    )
+}
+
+fn pod() -> Value {
+    json!({
+        "kind": "Pod", "apiVersion": "v1", "metadata": {"name": "api-1", "namespace": "billing"},
+        "spec": {"nodeName": "node-1", "containers": [{"name": "api", "image": "api:1.4"}]},
+        "status": {"phase": "Running", "startTime": "2026-03-02T10:00:00Z", "containerStatuses": [
+            {"name": "api", "ready": false, "restartCount": 7, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+        ]},
+    })
+}
+
+fn deployment() -> Value {
+    json!({
+        "kind": "Deployment", "apiVersion": "apps/v1",
+        "metadata": {"name": "api", "namespace": "billing", "creationTimestamp": "2026-01-15T08:00:00Z"},
+        "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "api", "image": "api:1.4"}]}}},
+        "status": {"readyReplicas": 1, "updatedReplicas": 2, "availableReplicas": 1, "unavailableReplicas": 1},
+    })
+}
+
+/// The routes of a cluster that these tests need.
+fn cluster(asked: &Asked) -> Said {
+    if !asked.headers.contains("authorization: bearer t-ann") {
+        return status(401, "Unauthorized", "Unauthorized");
+    }
+    let list = |kind: &str, item: Value| {
+        Said::json(200, &json!({"kind": kind, "apiVersion": "v1", "metadata": {}, "items": [item]}))
+    };
+    match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api") => Said::json(200, &json!({"kind": "APIVersions", "versions": ["v1"]})),
+        ("GET", "/apis") => {
+            let version = json!({"groupVersion": "apps/v1", "version": "v1"});
+            Said::json(
+                200,
+                &json!({"kind": "APIGroupList", "apiVersion": "v1",
+                "groups": [{"name": "apps", "versions": [version], "preferredVersion": version}]}),
+            )
+        }
+        ("GET", "/api/v1") => resources("v1", &[("pods", "Pod"), ("secrets", "Secret")]),
+        ("GET", "/apis/apps/v1") => resources("apps/v1", &[("deployments", "Deployment")]),
+        ("GET", "/api/v1/namespaces/billing/pods") => list("PodList", pod()),
+        ("GET", "/api/v1/namespaces/billing/pods/api-1") => Said::json(200, &pod()),
+        ("GET", "/api/v1/namespaces/billing/pods/api-1/log") => {
+            Said(200, "text/plain", b"one\ntwo\n".to_vec())
+        }
+        ("DELETE", "/api/v1/namespaces/billing/pods/api-1") => {
+            Said::json(200, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
+        }
+        ("GET", "/api/v1/namespaces/billing/secrets/database") => Said::json(
+            200,
+            &json!({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "database"}, "data": {"user": "YW5u"}}),
+        ),
+        ("GET", "/apis/apps/v1/namespaces/billing/deployments") => list("DeploymentList", deployment()),
+        ("GET" | "PATCH", "/apis/apps/v1/namespaces/billing/deployments/api") => {
+            Said::json(200, &deployment())
+        }
+        ("GET" | "PATCH" | "PUT", "/apis/apps/v1/namespaces/billing/deployments/api/scale") => Said::json(
+            200,
+            &json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": {"name": "api", "namespace": "billing"},
+                "spec": {"replicas": 3}, "status": {"replicas": 2}}),
+        ),
+        (_, path) => status(404, "NotFound", &format!("{path} not found")),
+    }
+}
+
+#[test]
+fn kubectl_reads_a_cluster() {
+    let server = Server::new(cluster);
+    let aa = clusters(&server, closed_port());
+    let pods = ok(&aa, "kubectl_get_pods", &json!({"namespace": "billing", "selector": "app=api"}));
+    assert_eq!(pods[0]["status"], "CrashLoopBackOff");
+    assert_eq!((&pods[0]["ready"], &pods[0]["restarts"]), (&json!(0), &json!(7)));
+    let asked = server.asked();
+    let list = asked.iter().find(|one| one.path.ends_with("/pods")).unwrap();
+    assert!(list.query.contains("labelSelector=app%3Dapi"), "{list:?}");
+    let deployments = ok(&aa, "kubectl_get_deployments", &json!({"namespace": "billing"}));
+    assert_eq!(deployments[0]["available"], 1);
+    assert_eq!(deployments[0]["images"], json!(["api:1.4"]));
+    let health = ok(&aa, "k8s_namespace_health", &json!({"namespace": "billing"}));
+    assert_eq!(health["healthy"], false);
+    assert_eq!(health["unhealthy_pods"], json!(["api-1"]));
+    assert_eq!(health["unavailable_deployments"], json!(["api"]));
+    let logs = json!({"pod_name": "api-1", "namespace": "billing", "tail": 2});
+    aa.args(["tool", "call", "kubectl_logs", "--args", &logs.to_string()]).run().code(0).stdout("one\ntwo");
+    assert!(server.asked().iter().any(|one| one.path.ends_with("/log") && one.query.contains("tailLines=2")));
+    let secret = json!({"secret_name": "database", "key": "user", "namespace": "billing"});
+    aa.args(["tool", "call", "kubectl_get_secret_value", "--args", &secret.to_string()])
+        .run()
+        .code(0)
+        .stdout("ann");
+}
+
+#[test]
+fn kubectl_changes_a_cluster() {
+    let server = Server::new(cluster);
+    let aa = clusters(&server, closed_port());
+    let scaled =
+        ok(&aa, "kubectl_scale", &json!({"deployment": "api", "replicas": 3, "namespace": "billing"}));
+    assert_eq!(scaled, json!({"deployment": "api", "replicas": 3}));
+    ok(&aa, "kubectl_rollout_restart", &json!({"deployment_name": "api", "namespace": "billing"}));
+    ok(&aa, "kubectl_delete_pod", &json!({"pod_name": "api-1", "namespace": "billing", "force": true}));
+    let asked = server.asked();
+    let made = |method: &str, path: &str, part: &str| {
+        asked.iter().any(|one| one.method == method && one.path.ends_with(path) && one.body.contains(part))
+    };
+    assert!(made("PATCH", "/deployments/api/scale", "\"replicas\":3"), "{asked:#?}");
+    assert!(made("PATCH", "/deployments/api", "restartedAt"), "{asked:#?}");
+    assert!(made("DELETE", "/pods/api-1", "\"gracePeriodSeconds\":0"), "{asked:#?}");
+}
+
+#[test]
+fn kubectl_tells_why_a_cluster_cannot_be_used() {
+    let server = Server::new(cluster);
+    let aa = clusters(&server, closed_port());
+    let get = |environment: &str| json!({"namespace": "billing", "environment": environment});
+    let one = json!({"resource": "pods", "namespace": "billing", "name": "nothing"});
+    assert!(fails(&aa, "kubectl_get", &one).contains("failed (not_found)"));
+    // `production` is another context, whose token nobody knows.
+    assert!(fails(&aa, "kubectl_get_pods", &get("production")).contains("failed (auth)"));
+    assert!(fails(&aa, "kubectl_get_pods", &get("gone")).contains("failed (network)"));
+    let unknown = fails(&aa, "kubectl_get_pods", &get("nowhere"));
+    assert!(unknown.contains("failed (not_found)") && unknown.contains("name the context"), "{unknown}");
+}
+
+#[test]
+fn make_makes_targets() {
+    let aa = Aa::new().file("Makefile", "check:\n\t@echo checked\nslow:\n\tsleep 60\nbad:\n\tfalse\n");
+    let made = ok(&aa, "make_target", &json!({"repo": ".", "target": "check"}));
+    assert_eq!(made, json!({"target": "check", "output": "checked"}));
+    assert!(
+        fails(&aa, "make_target", &json!({"repo": ".", "target": "chekc"})).contains("failed (not_found)")
+    );
+    assert!(fails(&aa, "make_target", &json!({"repo": ".", "target": "bad"})).contains("failed (permanent)"));
+    let slow = fails(&aa, "make_target", &json!({"repo": ".", "target": "slow", "timeout": 1}));
+    assert!(slow.contains("failed (timeout)"), "{slow}");
+}
+
+#[test]
+fn docker_speaks_to_a_daemon() {
+    let server = Server::new(|asked: &Asked| {
+        let path = asked.path.trim_start_matches(|c: char| c != '/' && c != '_');
+        if path == "/_ping" {
+            return Said(200, "text/plain", b"OK".to_vec());
+        }
+        if path.ends_with("/containers/json") {
+            let one = json!({"Id": "4f1c", "Names": ["/shop-db-1"], "Image": "postgres:16", "Command": "postgres",
+                "Created": 0, "State": "running", "Status": "Up 3 hours", "Ports": [], "Labels": {}});
+            return Said::json(200, &json!([one]));
+        }
+        Said::json(404, &json!({"message": "No such container: nothing"}))
+    });
+    let host = format!("tcp://127.0.0.1:{}", server.port());
+    let aa = Aa::new();
+    let call = |tool: &str, args: Value| {
+        aa.args(["tool", "call", tool, "--args", &args.to_string()]).env("DOCKER_HOST", &host).run()
+    };
+    let all = call("docker_ps", json!({"all": true, "filter_name": "shop"})).code(0).json();
+    assert_eq!((&all[0]["name"], &all[0]["state"]), (&json!("shop-db-1"), &json!("running")));
+    let asked = server.asked();
+    let list = asked.iter().find(|one| one.path.ends_with("/containers/json")).unwrap();
+    assert!(list.query.contains("all=1") && list.query.contains("shop"), "{list:?}");
+    let nothing = call("docker_exec", json!({"container": "nothing", "command": ["true"]}));
+    nothing.code(1).stderr_contains("failed (not_found)");
+    let gone = aa
+        .args(["tool", "call", "docker_ps"])
+        .env("DOCKER_HOST", format!("tcp://127.0.0.1:{}", closed_port()));
+    gone.run().code(1).stderr_contains("failed (network)");
+}
+
+/// Calls a tool with the linters on the path.
+fn lint(aa: &Aa, tool: &str, args: &Value) -> Value {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python-tools/bin");
+    assert!(
+        folder.join("flake8").is_file(),
+        "there are no linters in {}; tests/run installs them",
+        folder.display()
+    );
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    aa.args(["tool", "call", tool, "--args", &args.to_string()]).env("PATH", path).run().code(0).json()
+}
+
+#[test]
+fn linters_find_what_is_wrong() {
+    let aa = Aa::new()
+        .file("a.py", "import os\nx = { 1 }\n")
+        .file("a.yaml", "---\na:   1\nb: [ 1 ]\n")
+        .file("Dockerfile", "FROM debian\n");
+    let python = lint(&aa, "lint_python", &json!({"repo": "."}));
+    assert_eq!((&python["clean"], &python["unformatted"]), (&json!(false), &json!([aa.path("a.py")])));
+    assert_eq!((&python["problems"][0]["code"], &python["problems"][0]["line"]), (&json!("F401"), &json!(1)));
+    let mended = lint(&aa, "lint_python", &json!({"repo": ".", "fix": true}));
+    assert_eq!(mended["unformatted"], json!([]));
+    assert!(aa.text("a.py").contains("x = {1}"));
+    let yaml = lint(&aa, "lint_yaml", &json!({"repo": ".", "path_filter": "a.yaml"}));
+    assert!(
+        yaml.as_array().unwrap().iter().all(|one| one["file"] == "a.yaml" && one["rule"].is_string()),
+        "{yaml}"
+    );
+    let docker = lint(&aa, "lint_dockerfile", &json!({"repo": "."}));
+    assert_eq!(docker[0]["code"], "DL3006");
+}
+
+#[test]
+fn tests_and_scans_of_python_are_summed_up() {
+    let aa = Aa::new()
+        .file("a.py", "import subprocess\n\n\ndef a(x):\n    return subprocess.run(x, shell=True)\n")
+        .file("test_a.py", "def test_a():\n    assert True\n\n\ndef test_b():\n    assert 1 == 2\n");
+    let ran = lint(&aa, "test_run", &json!({"repo": ".", "coverage": true}));
+    assert_eq!((&ran["passed"], &ran["failed"]), (&json!(false), &json!(["test_a.py::test_b"])));
+    assert!(ran["summary"].as_str().unwrap().starts_with("1 failed, 1 passed in "), "{ran}");
+    assert!(ran["coverage"].as_i64().unwrap() > 0, "{ran}");
+    let scan = lint(&aa, "security_scan", &json!({"repo": "."}));
+    assert!(
+        scan.as_array().unwrap().iter().any(|one| one["test"] == "B602" && one["severity"] == "HIGH"),
+        "{scan}"
+    );
+}

@@ -31,8 +31,8 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::http::Web;
 pub(crate) use self::built_in::BuiltIn;
+pub(crate) use self::http::Web;
 pub use self::login::Logins;
 pub(crate) use self::memory::known_issues;
 pub(crate) use self::memory::{Key, shape};

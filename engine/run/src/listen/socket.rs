@@ -77,11 +77,7 @@ impl<A: Asker> Listener<A> {
     }
 
     /// One connection, from its beginning to its end.
-    async fn connection(
-        &self,
-        trouble: &mut Trouble,
-        tell: &Tell,
-    ) -> Result<End, StepError> {
+    async fn connection(&self, trouble: &mut Trouble, tell: &Tell) -> Result<End, StepError> {
         let Some(recipe) = &self.recipe.socket else { return Ok(End::Lost(String::new())) };
         let answer = self.asker.ask(&recipe.open, Map::new()).await?;
         let url = text(&evaluate(&recipe.url, &scope([("result", &answer)]))?);

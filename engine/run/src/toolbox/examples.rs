@@ -33,9 +33,8 @@ impl Toolbox {
     /// Every tool of the modules that mention one of these names, or else of every module, in the
     /// order of the files; none that a nearer one shadows.
     pub fn specimens(&self, names: &[String]) -> Vec<Specimen> {
-        let wanted = |entry: &&Arc<Entry>| {
-            names.is_empty() || names.iter().any(|name| entry.mentions(&fold(name)))
-        };
+        let wanted =
+            |entry: &&Arc<Entry>| names.is_empty() || names.iter().any(|name| entry.mentions(&fold(name)));
         let own = |entry: &Arc<Entry>| -> Vec<Specimen> {
             let Some(module) = &entry.parsed().module else { return Vec::new() };
             let near = module.tools.iter().filter(|tool| self.is_nearest(entry, &tool.name.value));

@@ -366,7 +366,9 @@ fn place(api: &Api, base: &Template, scope: &Scope) -> Result<String, ToolError>
     let variables: Vec<_> = settings.filter_map(|(_, setting)| setting.env.as_ref()).collect();
     let variables: String = variables.iter().map(|env| format!("`{}`, ", env.value)).collect();
     let module = &api.declared.spec.module;
-    let message = format!("nobody has said where `{module}` is: set {variables}or `modules.{module}` in the configuration");
+    let message = format!(
+        "nobody has said where `{module}` is: set {variables}or `modules.{module}` in the configuration"
+    );
     Err(invalid(message))
 }
 

@@ -31,7 +31,7 @@ fn main() {
             output_bytes: 1024,
             proxy: None,
             ca: None,
-            configuration: Default::default(),
+            configuration: aa_run::tool::configuration::Configuration::default(),
             state_folder: "/".into(),
             store: LazyStore::default(),
             logins: aa_run::tool::Logins::default(),

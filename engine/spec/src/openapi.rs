@@ -1,4 +1,4 @@
-//! An OpenAPI document (3.0 or 3.1) as a tool module.
+//! An `OpenAPI` document (3.0 or 3.1) as a tool module.
 //!
 //! The module is a start that people read and change, so it is plain: one tool per
 //! operation, arguments by their own names, and what cannot be said in a module is said
@@ -77,7 +77,7 @@ pub enum ImportError {
 /// Makes a module of a document.
 ///
 /// # Errors
-/// It is no OpenAPI document of a known version, or nothing in it can be a tool.
+/// It is no `OpenAPI` document of a known version, or nothing in it can be a tool.
 pub fn import(source: &Source, wanted: &Wanted) -> Result<Imported, ImportError> {
     let root = read(source)?;
     check_version(&root)?;
@@ -121,19 +121,22 @@ fn module_name(document: &Document) -> String {
 
 /// The words of a name, however they are joined, in small letters.
 fn words(text: &str) -> Vec<String> {
+    let letters: Vec<char> = text.chars().collect();
     let mut words = vec![String::new()];
-    let mut before = ' ';
-    for c in text.chars() {
-        let starts = c.is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit());
+    for (at, c) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).map_or(' ', |before| letters[before]);
+        let after = letters.get(at + 1).copied().unwrap_or(' ');
+        // `aThing` and `HTTPRoute` are two words each.
+        let starts = c.is_ascii_uppercase()
+            && (before.is_ascii_lowercase()
+                || before.is_ascii_digit()
+                || before.is_ascii_uppercase() && after.is_ascii_lowercase());
         if starts || !c.is_ascii_alphanumeric() {
             words.push(String::new());
         }
-        if c.is_ascii_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
+        if let Some(word) = words.last_mut().filter(|_| c.is_ascii_alphanumeric()) {
             word.push(c.to_ascii_lowercase());
         }
-        before = c;
     }
     words.retain(|word| !word.is_empty());
     words
@@ -237,7 +240,7 @@ impl Import<'_> {
         operation: &Value,
     ) -> Option<Value> {
         let name = self.name(path, method, operation);
-        let read = Operation { document: self.document, path, method, item, operation };
+        let read = Operation { document: self.document, path, method, item, own: operation };
         let made = read.tool(&name);
         for note in made.notes {
             self.note(format!("{shown}: {note}"));
@@ -259,8 +262,12 @@ impl Import<'_> {
         let base = given.unwrap_or_else(|| words(&format!("{method} {path}"))).join("_");
         let prefix = self.wanted.prefix.clone().unwrap_or_else(|| format!("{}_", fold(&self.module)));
         let name = if base.starts_with(&prefix) { base } else { format!("{prefix}{base}") };
-        let numbered = |number: usize| if number == 1 { name.clone() } else { format!("{name}_{number}") };
-        let free = (1..).map(numbered).find(|name| !self.names.contains(name)).unwrap_or(name.clone());
+        let mut free = name.clone();
+        let mut number = 1;
+        while self.names.contains(&free) {
+            number += 1;
+            free = format!("{name}_{number}");
+        }
         if free != name {
             self.note(format!("two operations are called `{name}`; one of them is `{free}` here"));
         }
@@ -279,12 +286,12 @@ impl Import<'_> {
                 }
                 _ => "nothing in the document can be a tool".to_owned(),
             };
-            let more = self.notes.iter().map(|note| format!("\n  {note}")).collect::<String>();
-            return Err(ImportError::Unfit(message + &more));
+            let more: Vec<String> = self.notes.iter().map(|note| format!("\n  {note}")).collect();
+            return Err(ImportError::Unfit(message + &more.concat()));
         }
         let mut text = String::from("# Made of an OpenAPI document; change it as you like.\n");
         for note in &self.notes {
-            text.push_str(&format!("# note: {}\n", note.replace('\n', " ")));
+            text.extend(["# note: ", &note.replace('\n', " "), "\n"]);
         }
         let mut module = head;
         module.insert("tools".to_owned(), Value::Array(tools));

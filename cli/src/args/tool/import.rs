@@ -15,7 +15,8 @@ pub(crate) struct ImportArgs {
 /// What describes a service.
 #[derive(Debug, Subcommand)]
 pub(crate) enum From {
-    /// Make a tool module from an OpenAPI document (3.0 or 3.1, JSON or YAML)
+    /// An `OpenAPI` document.
+    #[command(about = "Make a tool module from an OpenAPI document (3.0 or 3.1, JSON or YAML)")]
     Openapi(OpenapiArgs),
 }
 

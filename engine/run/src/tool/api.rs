@@ -70,17 +70,14 @@ impl Tool for Api {
             return self.declared.finish(scope, Value::Null);
         }
         let outgoing = Outgoing::new(self, context, &scope)?;
-        let result = match &self.http.pages {
-            Some(pages) => {
-                let all = pages::all(self, context, outgoing, &scope, pages).await?;
-                all.last.enter(&mut scope);
-                Value::Array(all.items)
-            }
-            None => {
-                let (answer, said) = self.ask(context, &outgoing, &scope).await?;
-                said.enter(&mut scope);
-                answer::result(&answer, &said, self.declared.common.result.as_ref())?
-            }
+        let result = if let Some(pages) = &self.http.pages {
+            let all = pages::all(self, context, outgoing, &scope, pages).await?;
+            all.last.enter(&mut scope);
+            Value::Array(all.items)
+        } else {
+            let (answer, said) = self.ask(context, &outgoing, &scope).await?;
+            said.enter(&mut scope);
+            answer::result(&answer, &said, self.declared.common.result.as_ref())?
         };
         self.declared.finish(scope, result)
     }

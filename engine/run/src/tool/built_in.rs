@@ -142,7 +142,7 @@ mod tests {
             output_bytes: 1,
             proxy: None,
             ca: None,
-            configuration: Default::default(),
+            configuration: crate::tool::configuration::Configuration::default(),
             state_folder: PathBuf::new(),
             store: LazyStore::default(),
             ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },

@@ -12,7 +12,7 @@ fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
         output_bytes: 1000,
         proxy: None,
         ca: None,
-        configuration: Default::default(),
+        configuration: crate::tool::configuration::Configuration::default(),
         state_folder: PathBuf::new(),
         store: LazyStore::default(),
         ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },

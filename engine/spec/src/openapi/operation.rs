@@ -14,6 +14,9 @@ const LARGEST_OUTPUT: usize = 3_000;
 /// Headers that are the business of whoever sends the request.
 const OWN_HEADERS: [&str; 3] = ["accept", "content-type", "authorization"];
 
+/// A key of a tool and its value.
+type Entry = (String, Value);
+
 /// One operation where it stands.
 pub(super) struct Operation<'a> {
     pub(super) document: &'a Document,
@@ -21,7 +24,8 @@ pub(super) struct Operation<'a> {
     pub(super) method: &'a str,
     /// All operations of the path.
     pub(super) item: &'a Value,
-    pub(super) operation: &'a Value,
+    /// This one.
+    pub(super) own: &'a Value,
 }
 
 /// What was made of it; no tool when it could not be called.
@@ -98,7 +102,7 @@ impl<'a> Operation<'a> {
     }
 
     fn description(&self) -> String {
-        let text = ["summary", "description"].iter().filter_map(|key| self.operation[*key].as_str());
+        let text = ["summary", "description"].iter().filter_map(|key| self.own[*key].as_str());
         let text = text.map(sentence).find(|text| !text.is_empty());
         text.unwrap_or_else(|| format!("{} {}", self.method.to_uppercase(), self.path))
     }
@@ -122,7 +126,7 @@ impl Making<'_> {
     /// Parameters of the path, and those of the operation, which win.
     fn parameters(&mut self) {
         let mut all: Vec<Value> = Vec::new();
-        for holder in [self.of.item, self.of.operation] {
+        for holder in [self.of.item, self.of.own] {
             for parameter in holder["parameters"].as_array().into_iter().flatten() {
                 let parameter = self.of.document.resolved(parameter).clone();
                 all.retain(|known| known["name"] != parameter["name"] || known["in"] != parameter["in"]);
@@ -208,12 +212,14 @@ impl Making<'_> {
         if self.input.contains_key(&argument) || argument == "config" {
             argument = format!("{argument}_{place}");
         }
+        let default = self.of.document.resolved(schema).get("default").filter(|default| !default.is_null());
         let mut schema = self.schemas.convert(schema);
         if let Some(entries) = schema.as_object_mut() {
             // The service knows its default; to say it would be to fix it.
-            if let Some(default) = entries.remove("default") {
+            if let Some(default) = default {
                 let text = entries.get("description").and_then(Value::as_str).unwrap_or_default();
-                entries.insert("description".to_owned(), format!("{text} (default {default})").trim().into());
+                let text = format!("{text} (default {default})").trim().to_owned();
+                entries.insert("description".to_owned(), text.into());
             }
             if !required {
                 entries.insert("optional".to_owned(), true.into());
@@ -224,7 +230,7 @@ impl Making<'_> {
     }
 
     fn body(&mut self) -> Option<(String, Value)> {
-        let body = self.of.document.resolved(self.of.operation.get("requestBody")?);
+        let body = self.of.document.resolved(self.of.own.get("requestBody")?);
         let required = body["required"] == true;
         let content = body["content"].as_object()?;
         let is_json = |kind: &str| kind.contains("json") || kind == "*/*";
@@ -301,8 +307,8 @@ impl Making<'_> {
     }
 
     /// The schema of the result, and how it comes in pages, as far as the document says so.
-    fn answer(&mut self) -> (Option<(String, Value)>, Option<(String, Value)>) {
-        let responses = self.of.operation["responses"].as_object();
+    fn answer(&mut self) -> (Option<Entry>, Option<Entry>) {
+        let responses = self.of.own["responses"].as_object();
         let success = responses.into_iter().flatten().find(|(status, _)| status.starts_with('2'));
         let Some(response) = success.map(|(_, response)| self.of.document.resolved(response)) else {
             return (None, None);
@@ -325,13 +331,13 @@ impl Making<'_> {
 
     /// What a tool has no place for.
     fn other(&mut self) {
-        if self.of.operation.get("servers").or_else(|| self.of.item.get("servers")).is_some() {
+        if self.of.own.get("servers").or_else(|| self.of.item.get("servers")).is_some() {
             self.note("it has servers of its own; the tool asks that of the module");
         }
-        if self.of.operation.get("callbacks").is_some() {
+        if self.of.own.get("callbacks").is_some() {
             self.note("`callbacks` are not waited for");
         }
-        if self.of.operation["deprecated"] == true {
+        if self.of.own["deprecated"] == true {
             self.note("it is deprecated");
         }
     }

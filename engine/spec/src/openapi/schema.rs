@@ -52,13 +52,15 @@ const FORMATS: [&str; 13] = [
 pub(super) struct Schemas<'a> {
     document: &'a Document,
     parts: usize,
+    /// References that are being followed.
+    inside: Vec<String>,
     /// What was left out, and why.
     pub(super) notes: Vec<String>,
 }
 
 impl<'a> Schemas<'a> {
     pub(super) fn new(document: &'a Document) -> Self {
-        Self { document, parts: 0, notes: Vec::new() }
+        Self { document, parts: 0, inside: Vec::new(), notes: Vec::new() }
     }
 
     /// A schema of one argument or result; anything goes where it cannot be told.
@@ -70,13 +72,20 @@ impl<'a> Schemas<'a> {
     }
 
     /// A schema with `allOf` of mappings laid together, so that its properties can be seen.
-    pub(super) fn flat(&mut self, schema: &Value) -> Value {
+    pub(super) fn flat(&self, schema: &Value) -> Value {
+        self.flat_within(schema, &mut DEEPEST.pow(2))
+    }
+
+    /// The same, laying together so many parts at most.
+    fn flat_within(&self, schema: &Value, left: &mut usize) -> Value {
         let schema = self.document.resolved(schema);
-        let Some(parts) = schema["allOf"].as_array() else { return schema.clone() };
+        let parts = schema["allOf"].as_array().filter(|_| *left > 0);
+        let Some(parts) = parts else { return schema.clone() };
         let mut properties = schema["properties"].as_object().cloned().unwrap_or_default();
         let mut required = schema["required"].as_array().cloned().unwrap_or_default();
         for part in parts {
-            let part = self.flat(part);
+            *left = left.saturating_sub(1);
+            let part = self.flat_within(part, left);
             properties.extend(part["properties"].as_object().cloned().unwrap_or_default());
             required.extend(part["required"].as_array().cloned().unwrap_or_default());
         }
@@ -88,9 +97,21 @@ impl<'a> Schemas<'a> {
     }
 
     fn at(&mut self, schema: &Value, depth: usize) -> Value {
+        let Some(followed) = reference(schema) else { return self.inner(schema, depth) };
+        if self.inside.iter().any(|known| known == followed) {
+            self.note("a schema refers to itself; below that anything is taken");
+            return json!({});
+        }
+        self.inside.push(followed.to_owned());
+        let made = self.inner(schema, depth);
+        self.inside.pop();
+        made
+    }
+
+    fn inner(&mut self, schema: &Value, depth: usize) -> Value {
         self.parts += 1;
         if depth > DEEPEST || self.parts > LARGEST {
-            self.note("a schema is too deep or refers to itself; below that anything is taken");
+            self.note("a schema is too deep or too large; below that anything is taken");
             return json!({});
         }
         let target = self.document.resolved(schema);
@@ -106,35 +127,12 @@ impl<'a> Schemas<'a> {
                 made.insert(keyword.to_owned(), value.clone());
             }
         }
-        self.kind(entries, &mut made);
+        kind(entries, &mut made);
         bounds(entries, &mut made);
         self.text(entries, &mut made);
         self.parts_of(entries, &mut made, depth);
         drop_idle(&mut made);
         Value::Object(made)
-    }
-
-    fn kind(&mut self, entries: &Map<String, Value>, made: &mut Map<String, Value>) {
-        let nullable = entries.get("nullable") == Some(&Value::Bool(true));
-        let kind = entries
-            .get("type")
-            .cloned()
-            .or_else(|| entries.contains_key("properties").then(|| Value::from("object")));
-        match kind {
-            Some(Value::String(kind)) if nullable => {
-                made.insert("type".to_owned(), json!([kind, "null"]));
-            }
-            Some(kind) => {
-                made.insert("type".to_owned(), kind);
-            }
-            None => {}
-        }
-        if nullable
-            && let Some(Value::Array(choices)) = made.get_mut("enum")
-            && !choices.contains(&Value::Null)
-        {
-            choices.push(Value::Null);
-        }
     }
 
     fn text(&mut self, entries: &Map<String, Value>, made: &mut Map<String, Value>) {
@@ -177,7 +175,31 @@ impl<'a> Schemas<'a> {
     }
 }
 
-/// In OpenAPI 3.0 an exclusive bound is a flag beside the bound.
+/// The type, with null where the document says `nullable`.
+fn kind(entries: &Map<String, Value>, made: &mut Map<String, Value>) {
+    let nullable = entries.get("nullable") == Some(&Value::Bool(true));
+    let kind = entries
+        .get("type")
+        .cloned()
+        .or_else(|| entries.contains_key("properties").then(|| Value::from("object")));
+    match kind {
+        Some(Value::String(kind)) if nullable => {
+            made.insert("type".to_owned(), json!([kind, "null"]));
+        }
+        Some(kind) => {
+            made.insert("type".to_owned(), kind);
+        }
+        None => {}
+    }
+    if nullable
+        && let Some(Value::Array(choices)) = made.get_mut("enum")
+        && !choices.contains(&Value::Null)
+    {
+        choices.push(Value::Null);
+    }
+}
+
+/// In `OpenAPI` 3.0 an exclusive bound is a flag beside the bound.
 fn bounds(entries: &Map<String, Value>, made: &mut Map<String, Value>) {
     for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
         match entries.get(flag) {
@@ -205,8 +227,7 @@ fn drop_idle(made: &mut Map<String, Value>) {
     ];
     let Some(kind) = made.get("type").and_then(Value::as_str).map(str::to_owned) else { return };
     let kind = if kind == "integer" { "number".to_owned() } else { kind };
-    for (about, keywords) in ABOUT.iter().filter(|(about, _)| *about != kind) {
-        let _ = about;
+    for (_, keywords) in ABOUT.iter().filter(|(about, _)| *about != kind) {
         for keyword in *keywords {
             made.remove(*keyword);
         }

@@ -100,7 +100,7 @@ impl Maker<'_> {
         match (text("type").as_str(), text("scheme").as_str(), text("in").as_str()) {
             ("http", "bearer", _) => Some(json!({"bearer": self.secret("token")})),
             ("http", "basic", _) => {
-                let user = self.setting("user", json!({"optional": true}));
+                let user = self.setting("user", &json!({"optional": true}));
                 Some(json!({"basic": {"user": user, "password": self.secret("password")}}))
             }
             ("apikey", _, place @ ("header" | "query")) => {
@@ -122,10 +122,10 @@ impl Maker<'_> {
     }
 
     fn secret(&mut self, name: &str) -> String {
-        self.setting(name, json!({"secret": true, "optional": true}))
+        self.setting(name, &json!({"secret": true, "optional": true}))
     }
 
-    fn setting(&mut self, name: &str, more: Value) -> String {
+    fn setting(&mut self, name: &str, more: &Value) -> String {
         let mut setting = Map::new();
         setting.insert("env".to_owned(), format!("{}_{}", self.variable, name.to_ascii_uppercase()).into());
         setting.extend(more.as_object().cloned().unwrap_or_default());

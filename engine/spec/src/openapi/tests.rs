@@ -91,6 +91,7 @@ fn effects_follow_the_method() {
 fn schemas_are_bounded_and_understood() {
     let components = json!({"components": {"schemas": {
         "Node": {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Node"}, "size": {"type": "integer", "minimum": 0, "exclusiveMinimum": true, "format": "int64"}}},
+        "Own": {"allOf": [{"$ref": "#/components/schemas/Own"}, {"$ref": "#/components/schemas/Own"}, {"properties": {"a": {"type": "string"}}}]},
         "A": {"$ref": "#/components/schemas/B"}, "B": {"$ref": "#/components/schemas/A"},
     }}});
     let parameter = |name: &str, schema: Value| json!({"name": name, "in": "query", "schema": schema});
@@ -104,7 +105,11 @@ fn schemas_are_bounded_and_understood() {
         "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Node"}}}},
         "responses": {"200": {"description": "ok"}},
     });
-    let imported = imported(&json!({"/a": {"post": operation}}), &components);
+    let own = json!({
+        "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Own"}}}},
+        "responses": {"200": {"description": "ok"}},
+    });
+    let imported = imported(&json!({"/a": {"post": operation}, "/own": {"post": own}}), &components);
     let module = module(&imported);
     let input = &module["tools"][0]["input"];
     assert_eq!(input["circle"], json!({"optional": true}));

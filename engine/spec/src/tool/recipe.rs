@@ -13,7 +13,8 @@ use serde_json::Value;
 
 pub use self::doubt::doubts;
 pub use self::http::{
-    Auth, Body, Breaker, Failure, First, Http, Limits, Next, Pages, PathPart, Piece, Service, Target,
+    Auth, Body, Breaker, Failure, FilePiece, First, Http, Limits, Next, Pages, PathPart, Piece, Service,
+    Target,
 };
 pub use self::reading::Reading;
 pub use self::run::{Part, Run};

@@ -48,7 +48,7 @@ fn tools(folder: &std::path::Path) -> Tools {
         output_bytes: 1000,
         proxy: None,
         ca: None,
-        configuration: Default::default(),
+        configuration: crate::tool::configuration::Configuration::default(),
         state_folder: folder.to_owned(),
         store: LazyStore::new(folder, StoreOptions { durability: Durability::Full, inline_limit: 1000 }),
         logins: crate::tool::Logins::default(),

@@ -89,7 +89,10 @@ fn error(api: &Api, answer: &Answer, said: &Said, scope: &Scope) -> ToolError {
     } else {
         format!("{} `{}` gave status {}", answer.method, answer.url, answer.status)
     };
-    let message = message.map_or(how.clone(), |message| format!("{how}: {}", shortened(&message)));
+    let message = match message {
+        Some(message) => format!("{how}: {}", shortened(&message)),
+        None => how,
+    };
     ToolError::new(kind, message).details(details(answer, rule))
 }
 

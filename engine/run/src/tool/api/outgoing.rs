@@ -215,7 +215,7 @@ fn add(path: &mut String, part: &PathPart, scope: &Scope) -> Result<(), ToolErro
     match part {
         PathPart::Text(text) => path.push_str(text),
         PathPart::Segment(expression) => {
-            path.push_str(&segment(&path_value(expression, scope)?, expression)?)
+            path.push_str(&segment(&path_value(expression, scope)?, expression)?);
         }
         PathPart::Segments(expression) => {
             let value = path_value(expression, scope)?;
@@ -314,7 +314,7 @@ fn content(
             let value = render(template, scope, Missing::Fail)?.unwrap_or_default();
             return Ok(scalar(name, value)?.map(Content::Text));
         }
-        Piece::File { path, name, kind } => (path, name, kind),
+        Piece::File(file) => (&file.path, &file.name, &file.kind),
     };
     let Some(path) = text(path, scope)? else { return Ok(None) };
     let path = context.resolve(Path::new(&path));

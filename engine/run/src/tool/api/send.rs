@@ -65,15 +65,13 @@ impl Services {
 
     /// One attempt, redirects included, within its time.
     async fn attempt(&self, outgoing: &Outgoing) -> Result<Answer, ToolError> {
-        match timeout(outgoing.timeout, self.follow(outgoing)).await {
-            Ok(result) => result,
-            Err(_) => {
-                let url = shown(&outgoing.url);
-                let message = format!("{} `{url}` took too long", outgoing.method);
-                Err(ToolError::new(ErrorKind::Timeout, message)
-                    .details(json!({"method": outgoing.method.as_str(), "url": url})))
-            }
+        if let Ok(result) = timeout(outgoing.timeout, self.follow(outgoing)).await {
+            return result;
         }
+        let url = shown(&outgoing.url);
+        let message = format!("{} `{url}` took too long", outgoing.method);
+        let details = json!({"method": outgoing.method.as_str(), "url": url});
+        Err(ToolError::new(ErrorKind::Timeout, message).details(details))
     }
 
     async fn follow(&self, outgoing: &Outgoing) -> Result<Answer, ToolError> {
@@ -158,7 +156,7 @@ fn next_hop(outgoing: &Outgoing, hop: &Hop, answer: &Answer) -> Result<Option<Ho
     let safe = matches!(hop.method, Method::GET | Method::HEAD | Method::OPTIONS);
     let method = match answer.status {
         303 if !safe => Method::GET,
-        301 | 302 | 303 if safe => hop.method.clone(),
+        301..=303 if safe => hop.method.clone(),
         307 | 308 => hop.method.clone(),
         _ => return Ok(None),
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aa_spec::tool::ErrorKind;
 use aa_spec::tool::module::example::{Exchange, RecordedHttp, Request, Response};
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -13,7 +14,6 @@ use tokio::task::AbortHandle;
 use super::Witness;
 use crate::cause::cause;
 use crate::tool::ToolError;
-use aa_spec::tool::ErrorKind;
 
 /// Larger requests than this are not read.
 const LARGEST: usize = 16 << 20;
@@ -128,37 +128,36 @@ impl HttpReplay {
                 self.witness.differs(format!("{what}, header {name}"), json!(value.value), json!(sent));
             }
         }
-        let (recorded, sent) = self.bodies(request, asked);
+        let (recorded, sent) = bodies(request, asked);
         if recorded != sent {
             self.witness.differs(format!("{what}, body"), recorded, sent);
         }
     }
+}
 
-    /// What was recorded of the body, and what was sent, in the same form.
-    fn bodies(&self, request: &Request, asked: &Asked) -> (Value, Value) {
-        let text = || Value::from(String::from_utf8_lossy(&asked.body));
-        if let Some(json) = &request.json {
-            return (json.to_json(), serde_json::from_slice(&asked.body).unwrap_or_else(|_| text()));
-        }
-        if let Some(form) = &request.form {
-            let recorded = form.iter().map(|(name, value)| (name.clone(), Value::from(value.0.as_str())));
-            return (Value::Object(recorded.collect()), sent_form(asked).unwrap_or_else(text));
-        }
-        let recorded = request.text.as_ref().map_or("", |text| text.value.as_str());
-        (recorded.into(), text())
+/// What was recorded of the body, and what was sent, in the same form.
+fn bodies(request: &Request, asked: &Asked) -> (Value, Value) {
+    let text = || Value::from(String::from_utf8_lossy(&asked.body));
+    if let Some(json) = &request.json {
+        return (json.to_json(), serde_json::from_slice(&asked.body).unwrap_or_else(|_| text()));
     }
+    if let Some(form) = &request.form {
+        let recorded = form.iter().map(|(name, value)| (name.clone(), Value::from(value.0.as_str())));
+        return (Value::Object(recorded.collect()), sent_form(asked).unwrap_or_else(text));
+    }
+    let recorded = request.text.as_ref().map_or("", |text| text.value.as_str());
+    (recorded.into(), text())
 }
 
 /// The fields of a form, however it was sent.
 fn sent_form(asked: &Asked) -> Option<Value> {
     let kind = asked.headers.get("content-type")?;
-    let pairs: Vec<(String, String)> = match kind.split_once("boundary=") {
-        Some((_, boundary)) => parts(&asked.body, boundary.trim_matches('"')),
-        None => {
-            let query = std::str::from_utf8(&asked.body).ok()?;
-            let carrier = Url::parse(&format!("http://localhost/?{query}")).ok()?;
-            carrier.query_pairs().into_owned().collect()
-        }
+    let pairs: Vec<(String, String)> = if let Some((_, boundary)) = kind.split_once("boundary=") {
+        parts(&asked.body, boundary.trim_matches('"'))
+    } else {
+        let query = std::str::from_utf8(&asked.body).ok()?;
+        let carrier = Url::parse(&format!("http://localhost/?{query}")).ok()?;
+        carrier.query_pairs().into_owned().collect()
     };
     let mut fields = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in pairs {
@@ -192,12 +191,13 @@ fn answer(response: &Response) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {} Recorded\r\n", response.status);
     let has_kind = response.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"));
     if !has_kind && !kind.is_empty() {
-        head.push_str(&format!("content-type: {kind}\r\n"));
+        head.extend(["content-type: ", kind, "\r\n"]);
     }
     for (name, value) in &response.headers {
-        head.push_str(&format!("{name}: {}\r\n", value.value.replace(['\r', '\n'], " ")));
+        head.extend([name, ": ", &value.value.replace(['\r', '\n'], " "), "\r\n"]);
     }
-    head.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()));
+    let length = body.len().to_string();
+    head.extend(["content-length: ", &length, "\r\nconnection: close\r\n\r\n", &body]);
     head.into_bytes()
 }
 

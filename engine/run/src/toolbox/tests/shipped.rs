@@ -39,7 +39,7 @@ static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
         output_bytes: 8 * 1024 * 1024,
         proxy: None,
         ca: None,
-        configuration: Default::default(),
+        configuration: crate::tool::configuration::Configuration::default(),
         state_folder: "/nonexistent".into(),
         store: LazyStore::default(),
         logins: crate::tool::Logins::default(),

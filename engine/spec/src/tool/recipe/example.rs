@@ -47,7 +47,6 @@ impl Checker<'_> {
     fn recorded(&mut self, tool: &ModuleTool, example: &Example) {
         let at = example.args.span;
         match &example.recorded {
-            None => {}
             Some(_) if !example.has_outcome() => {
                 self.error(at, "a recorded example does not say what comes of it", "add `expect` or `fails`");
             }
@@ -67,7 +66,7 @@ impl Checker<'_> {
             Some(Recorded::Http(http)) if http.exchanges.is_empty() && !may_ask_nobody(tool) => {
                 self.error(at, "`exchanges` of a recorded example holds none", "");
             }
-            Some(_) => {}
+            Some(_) | None => {}
         }
     }
 

@@ -136,14 +136,18 @@ pub enum Piece {
     /// A value.
     Value(Template),
     /// The content of a file.
-    File {
-        /// Its path.
-        path: Template,
-        /// The name it is sent under, when not its own.
-        name: Option<Template>,
-        /// Its media type.
-        kind: Option<Template>,
-    },
+    File(Box<FilePiece>),
+}
+
+/// The content of a file as one part of a form.
+#[derive(Clone, Debug)]
+pub struct FilePiece {
+    /// Its path.
+    pub path: Template,
+    /// The name it is sent under, when not its own.
+    pub name: Option<Template>,
+    /// Its media type.
+    pub kind: Option<Template>,
 }
 
 /// How a long list comes in pages.
@@ -469,11 +473,11 @@ impl<'a> Compiler<'a> {
             let message = format!("a file has no `{}`, only `file`, `name` and `type`", key.value);
             self.error("unknown-key", key.span, message);
         }
-        Some(Piece::File {
+        Some(Piece::File(Box::new(FilePiece {
             path: self.template(path, Known::TOOL)?,
             name: node.get("name").and_then(|name| self.template(name, Known::TOOL)),
             kind: node.get("type").and_then(|kind| self.template(kind, Known::TOOL)),
-        })
+        })))
     }
 
     fn pages(&mut self, paginate: &Paginate, request: &Request) -> Option<Pages> {

@@ -133,7 +133,8 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
 
 /// An answer.
 pub(super) fn answer(status: u16, headers: &str, body: &str) -> String {
-    let headers: String = headers.lines().map(|line| format!("{line}\r\n")).collect();
+    let headers: Vec<String> = headers.lines().map(|line| format!("{line}\r\n")).collect();
+    let headers = headers.concat();
     format!(
         "HTTP/1.1 {status} Said\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()

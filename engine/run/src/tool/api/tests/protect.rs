@@ -1,6 +1,7 @@
 //! Configuration, credentials, and where they must not go.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use aa_spec::tool::ErrorKind;
@@ -146,4 +147,58 @@ async fn a_proxy_and_certificates_are_used() {
     let module = Module::tool("https://nowhere.invalid", "ca: /nowhere/ca.pem", "http: {path: /x}");
     let error = module.call(json!({})).await.unwrap_err();
     assert_eq!(error.message, "cannot read `/nowhere/ca.pem`: no such file or directory");
+}
+
+/// A page over TLS, by a certificate that nobody else trusts.
+struct Encrypted {
+    child: std::process::Child,
+    folder: tempfile::TempDir,
+    base: String,
+}
+
+impl Encrypted {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let openssl = |args: &str| {
+            let mut command = std::process::Command::new("openssl");
+            command.args(args.split(' ')).current_dir(folder.path()).stdin(Stdio::null());
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        let mut made = openssl(
+            "req -x509 -newkey rsa:2048 -nodes -subj /CN=aa.example -days 10 -addext subjectAltName=IP:127.0.0.1 \
+             -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out ca.pem",
+        );
+        assert!(made.status().unwrap().success());
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = openssl(&format!("s_server -www -quiet -key key.pem -cert ca.pem -accept {port}"))
+            .spawn()
+            .unwrap();
+        let start = std::time::Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(start.elapsed() < std::time::Duration::from_secs(20), "the server does not listen");
+        }
+        Self { child, folder, base: format!("https://127.0.0.1:{port}") }
+    }
+}
+
+impl Drop for Encrypted {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_ones_own_is_trusted_where_it_is_named() {
+    let server = Encrypted::start();
+    let keys = "http: {path: /, retries: 0}\nvalue: '{{ status }}'";
+    let error = Module::tool(&server.base, "", keys).call(json!({})).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Permanent);
+    assert!(error.message.starts_with("cannot trust `https://127.0.0.1:"), "{}", error.message);
+    let ca = server.folder.path().join("ca.pem");
+    let named = Module::tool(&server.base, &format!("ca: {}", ca.display()), keys);
+    assert_eq!(named.call(json!({})).await, Ok(json!(200)));
+    let usual = Module::with(&super::kit::text(&server.base, "", keys), &[], |options| options.ca = Some(ca));
+    assert_eq!(usual.call(json!({})).await, Ok(json!(200)));
 }

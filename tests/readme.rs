@@ -92,7 +92,7 @@ fn every_command_and_flag_that_it_names_exists() {
     for command in named {
         let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase());
         let words: Vec<&str> = command.split(' ').skip(1).take(2).take_while(is_name).collect();
-        let noun_only = ["schema", "doctor", "completions"].contains(&words[0]);
+        let noun_only = ["schema", "doctor", "completions", "listen"].contains(&words[0]);
         let words = &words[..if noun_only { 1 } else { words.len() }];
         let help = aa.args(words.iter().chain(&["--help"])).run().code(0).out();
         assert!(help.contains(&format!("Usage: aa {}", words.join(" "))), "`{command}`: {help}");

@@ -29,6 +29,7 @@ pub(crate) struct Request {
 /// What is answered.
 #[derive(Debug)]
 pub(crate) struct Reply {
+    /// 0 when it never arrives.
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
@@ -85,6 +86,10 @@ fn serve<S: Service>(state: &Arc<Mutex<S>>, seen: &Mutex<Vec<Request>>, mut stre
         return S::socket(state, &request, stream);
     }
     let reply = state.lock().unwrap().answer(&request);
+    if reply.status == 0 {
+        // The answer is lost: whoever waits for it waits.
+        return std::thread::sleep(super::PATIENCE);
+    }
     let mut head = format!("HTTP/1.1 {} x\r\nconnection: close\r\n", reply.status);
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));

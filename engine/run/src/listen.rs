@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aa_spec::template::{Expression, Missing, Scope, Template};
@@ -21,6 +22,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::event::StepError;
 use crate::store::{Heard, Pending, Store, StoreError};
+use crate::tool::Web;
 
 mod lock;
 mod socket;
@@ -60,7 +62,7 @@ pub struct Listener<A> {
     recipe: Recipe,
     store: Store,
     asker: A,
-    proxy: Option<String>,
+    web: Arc<Web>,
     /// There is one listener of a module and store at a time.
     _lock: Lock,
 }
@@ -70,15 +72,15 @@ impl<A: Asker> Listener<A> {
     ///
     /// # Errors
     /// Another process listens already.
-    pub fn new(
+    pub(crate) fn new(
         module: &str,
         recipe: Recipe,
         (store, folder): (Store, &Path),
         asker: A,
-        proxy: Option<String>,
+        web: Arc<Web>,
     ) -> Result<Self, StepError> {
         let lock = Lock::take(folder, module)?;
-        Ok(Self { module: module.to_owned(), recipe, store, asker, proxy, _lock: lock })
+        Ok(Self { module: module.to_owned(), recipe, store, asker, web, _lock: lock })
     }
 
     /// Looks once at every source; how many items were new.

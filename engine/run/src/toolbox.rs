@@ -30,7 +30,7 @@ use crate::tool::configuration::Configuration;
 use crate::tool::declared::Declared;
 use crate::tool::mcp::{McpModule, Surroundings};
 use crate::tool::process::{Environment, Launcher};
-use crate::tool::{BuiltIn, Logins, Tool, command, ephemeral, queue};
+use crate::tool::{BuiltIn, Logins, Tool, Web, command, ephemeral, queue};
 
 pub use self::examples::Specimen;
 pub use self::heal::HealEntry;
@@ -244,6 +244,11 @@ impl Toolbox {
     pub fn readable_in<'a>(&'a self, layer: &'a str) -> impl Iterator<Item = (&'a ModuleText, &'a Module)> {
         let modules = self.shelf.modules.iter().filter(move |entry| entry.text.layer == layer);
         modules.filter_map(|entry| Some((&entry.text, entry.parsed().module.as_ref()?)))
+    }
+
+    /// The way out that its tools share.
+    pub(crate) fn web(&self) -> Arc<Web> {
+        self.shelf.built_in.web()
     }
 
     /// How a module listens, and its name as it is written; `None` when it does not.

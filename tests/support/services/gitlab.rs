@@ -143,7 +143,7 @@ impl GitLab {
         });
         self.merge_requests.push(made.clone());
         if std::mem::take(&mut self.loses_answer) {
-            std::thread::sleep(std::time::Duration::from_mins(1));
+            return Reply { status: 0, ..Reply::empty() };
         }
         Reply::json(201, &made)
     }

@@ -38,7 +38,7 @@ impl Engine {
         };
         let store = self.parts.store().map_err(|error| unusable(&error))?;
         let folder = self.parts.settings.state_folder.join("listeners");
-        Listener::new(&module, recipe, (store, &folder), self.clone(), None)
+        Listener::new(&module, recipe, (store, &folder), self.clone(), toolbox.web())
     }
 }
 

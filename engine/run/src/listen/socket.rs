@@ -4,14 +4,12 @@
 //! is ready, a poll brings what came before. A connection that says nothing, not even a ping,
 //! is taken for dead.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use aa_spec::tool::ErrorKind;
 use aa_spec::tool::listener::Socket as Recipe;
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
-use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Upgraded};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
@@ -53,12 +51,11 @@ impl<A: Asker> Listener<A> {
     /// Keeps a connection, and polls while there is none. Ends only where no connection is ever
     /// possible, which leaves polling.
     pub(super) async fn attend(&self, tell: &Tell) {
-        let client = OnceLock::new();
         let mut trouble = Trouble::default();
         let mut wait = BACK_OFF.0;
         loop {
             let start = Instant::now();
-            let end = match self.connection(&client, &mut trouble, tell).await {
+            let end = match self.connection(&mut trouble, tell).await {
                 Ok(End::Renew) => None,
                 Ok(End::Lost(why)) => Some(why),
                 Err(error) if error.kind == ErrorKind::Invalid => {
@@ -80,20 +77,12 @@ impl<A: Asker> Listener<A> {
     }
 
     /// One connection, from its beginning to its end.
-    async fn connection(
-        &self,
-        client: &OnceLock<Client>,
-        trouble: &mut Trouble,
-        tell: &Tell,
-    ) -> Result<End, StepError> {
+    async fn connection(&self, trouble: &mut Trouble, tell: &Tell) -> Result<End, StepError> {
         let Some(recipe) = &self.recipe.socket else { return Ok(End::Lost(String::new())) };
         let answer = self.asker.ask(&recipe.open, Map::new()).await?;
         let url = text(&evaluate(&recipe.url, &scope([("result", &answer)]))?);
         let url = url.ok_or_else(|| lost("the service gives no address for a socket"))?;
-        let mut stream = match client.get() {
-            Some(client) => connect(client, &url).await?,
-            None => connect(client.get_or_init(|| made(self.proxy.as_deref())), &url).await?,
-        };
+        let mut stream = connect(&self.web.usual()?, &url).await?;
         if recipe.ready.is_none() {
             self.ready(trouble, tell).await;
         }
@@ -227,18 +216,6 @@ fn upgrade(key: &str) -> Result<HeaderMap, StepError> {
     let key = HeaderValue::from_str(key).map_err(|_| lost("cannot connect the socket: no key"))?;
     headers.insert("sec-websocket-key", key);
     Ok(headers)
-}
-
-/// A client of HTTP/1.1: only that can be upgraded.
-fn made(proxy: Option<&str>) -> Client {
-    // Fails when one is installed already, which is as good.
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    let mut builder =
-        Client::builder().no_proxy().redirect(Policy::none()).connect_timeout(PATIENCE).http1_only();
-    if let Some(proxy) = proxy.and_then(|proxy| reqwest::Proxy::all(proxy).ok()) {
-        builder = builder.proxy(proxy);
-    }
-    builder.build().unwrap_or_default()
 }
 
 fn lost(message: impl Into<String>) -> StepError {

@@ -80,7 +80,8 @@ fn listener<'a>(folder: &Path, chat: &'a Chat) -> Listener<&'a Chat> {
     let source = Source::new("chat.yaml", CHAT);
     let module = recipe::check(&source).0.unwrap();
     let recipe = listener::compile(&module, &source).unwrap().unwrap();
-    Listener::new("chat", recipe, (store(folder), folder), chat, None).unwrap()
+    Listener::new("chat", recipe, (store(folder), folder), chat, Arc::new(Web::new(None, None, 1000)))
+        .unwrap()
 }
 
 async fn once(listener: &Listener<&Chat>) -> (Result<usize, StepError>, Vec<String>) {

@@ -188,7 +188,9 @@ impl Node {
                 nodes.iter().zip(items).for_each(|(node, item)| node.prune(item));
             }
             (Self::Each(each), Value::Array(items)) => {
-                items.iter_mut().for_each(|item| each.value().prune(item))
+                for item in items {
+                    each.value().prune(item);
+                }
             }
             _ => {}
         }

@@ -61,8 +61,7 @@ pub(super) enum Content {
 impl Outgoing {
     pub(super) fn new(api: &Api, context: &CallContext, scope: &Scope) -> Result<Self, ToolError> {
         let http = &api.http;
-        let base =
-            http.service.base.as_ref().map(|base| needed(base, scope, "the service's `base`")).transpose()?;
+        let base = http.service.base.as_ref().map(|base| place(api, base, scope)).transpose()?;
         let mut url = target(&http.target, base.as_deref(), scope)?;
         append(&mut url, &pairs(&http.query, scope)?);
         let mut outgoing = Self {
@@ -354,6 +353,23 @@ fn route(api: &Api, context: &CallContext, scope: &Scope) -> Result<Route, ToolE
     let proxy = service.proxy.as_ref().map(|proxy| text(proxy, scope)).transpose()?.flatten();
     let ca = service.ca.as_ref().map(|ca| text(ca, scope)).transpose()?.flatten();
     Ok(Route { proxy, ca: ca.map(|ca| context.resolve(Path::new(&ca))) })
+}
+
+/// Where the service is.
+fn place(api: &Api, base: &Template, scope: &Scope) -> Result<String, ToolError> {
+    if let Some(place) = text(base, scope)?.filter(|place| !place.is_empty()) {
+        return Ok(place);
+    }
+    let read = base.references();
+    let settings = api.declared.common.config.iter();
+    let settings = settings.filter(|(name, _)| read.contains(&format!("config.{name}")));
+    let variables: Vec<_> = settings.filter_map(|(_, setting)| setting.env.as_ref()).collect();
+    let variables: String = variables.iter().map(|env| format!("`{}`, ", env.value)).collect();
+    let module = &api.declared.spec.module;
+    let message = format!(
+        "nobody has said where `{module}` is: set {variables}or `modules.{module}` in the configuration"
+    );
+    Err(invalid(message))
 }
 
 fn needed(template: &Template, scope: &Scope, what: &str) -> Result<String, ToolError> {

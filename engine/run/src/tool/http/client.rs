@@ -61,7 +61,7 @@ pub(in crate::tool) struct Answer {
 }
 
 impl Web {
-    pub(in crate::tool) fn new(proxy: Option<String>, ca: Option<PathBuf>, limit: usize) -> Self {
+    pub(crate) fn new(proxy: Option<String>, ca: Option<PathBuf>, limit: usize) -> Self {
         Self { usual: Route { proxy, ca }, limit, clients: Mutex::default() }
     }
 
@@ -116,6 +116,12 @@ impl Web {
             ca: route.ca.clone().or_else(|| self.usual.ca.clone()),
         };
         self.cached(route, follow)
+    }
+
+    /// The client for requests that do not say how they go, redirects not followed. It speaks HTTP/1.1,
+    /// so a connection can become a WebSocket.
+    pub(crate) fn usual(&self) -> Result<Client, ToolError> {
+        self.cached(self.usual.clone(), false)
     }
 
     fn cached(&self, route: Route, follow: bool) -> Result<Client, ToolError> {

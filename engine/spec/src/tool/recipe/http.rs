@@ -234,7 +234,7 @@ pub struct Breaker {
 impl<'a> Compiler<'a> {
     pub(super) fn http(&mut self, request: &'a Request) -> Http {
         self.check_no_command();
-        let first = request.first.iter().filter_map(|first| self.first(first)).collect();
+        let first = request.first.iter().map(|first| self.first(first)).collect();
         Http { first, ..self.request(request) }
     }
 
@@ -267,7 +267,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// From here on its name is known.
-    fn first(&mut self, first: &'a module::First) -> Option<First> {
+    fn first(&mut self, first: &'a module::First) -> First {
         let asks = first.path.is_some() || first.url.is_some();
         let of_answer: &[&str] = if asks { &PAGE[..3] } else { &[] };
         let condition = self.optional(first.r#if.as_ref(), Known::TOOL);
@@ -287,13 +287,13 @@ impl<'a> Compiler<'a> {
         let missing = first.missing.as_ref().and_then(|text| self.text(text, Known::TOOL));
         self.check_first(first, asks);
         self.found.push(&first.r#as.value);
-        Some(First {
+        First {
             name: first.r#as.value.clone(),
             condition,
             request,
             value,
             missing: missing.map(|text| (text, first.kind.unwrap_or(ErrorKind::NotFound))),
-        })
+        }
     }
 
     fn check_first(&mut self, first: &module::First, asks: bool) {

@@ -208,7 +208,7 @@ fn streamable_http() {
     let web = Web::start();
     let aa = web.module("let-me-in");
     assert_eq!(call(&aa, "web_add", &json!({"a": 1, "b": 2})).code(0).json(), json!({"total": 3}));
-    call(&aa, "web_fail", &json!({"why": "no luck"})).code(1).stderr_contains("no luck");
+    call(&aa, "web_fail", &json!({"why": "no luck"})).code(1).stderr_contains("Error executing tool fail");
     let stranger = web.module("wrong-token");
     let ran = call(&stranger, "web_add", &json!({"a": 1, "b": 2})).code(4);
     assert!(ran.err().contains("the server of `web`") && !ran.err().contains("wrong-token"), "{ran}");

@@ -132,8 +132,20 @@ pub(super) fn lost(module: &str, error: &dyn std::error::Error) -> ToolError {
             ErrorKind::Network
         };
     // Addresses may hold secrets, so only the innermost reason is told.
-    let reason = texts.last().map(|text| harmless(text, MESSAGE)).unwrap_or_default();
+    let reason = texts.last().map(|text| harmless(&without_address(text), MESSAGE)).unwrap_or_default();
     ToolError::new(kind, format!("the server of `{module}` cannot be reached: {reason}"))
+}
+
+/// The last part of a text about a request, without where it went.
+fn without_address(text: &str) -> String {
+    let last = text.rsplit("error: ").next().unwrap_or(text);
+    match last.split_once(" for url (") {
+        Some((before, rest)) => {
+            let after = rest.split_once(')').map_or("", |(_, after)| after);
+            format!("{before}{after}")
+        }
+        None => last.to_owned(),
+    }
 }
 
 /// Any other reason why there is no answer.

@@ -130,18 +130,17 @@ impl Checker<'_> {
 
     fn tool(&mut self, tool: &ModuleTool) {
         let Some(reconcile) = &tool.reconcile else { return };
-        match self.known(&reconcile.value.tool) {
-            Some(spec) => self.reconcile(tool, reconcile, &spec),
-            None => {
-                let wanted = &reconcile.value.tool;
-                let message = format!("there is no tool `{wanted}`, which `reconcile` asks");
-                let names = self.toolbox.names();
-                let known = self.module.tools.iter().map(|tool| tool.name.value.as_str());
-                let known = known.chain(names.iter().map(String::as_str));
-                let problem = self.error("unknown-tool", reconcile.span, message).suggest(wanted, known);
-                self.found.push(problem);
-            }
+        if let Some(spec) = self.known(&reconcile.value.tool) {
+            self.reconcile(tool, reconcile, &spec);
+            return;
         }
+        let wanted = &reconcile.value.tool;
+        let message = format!("there is no tool `{wanted}`, which `reconcile` asks");
+        let names = self.toolbox.names();
+        let known = self.module.tools.iter().map(|tool| tool.name.value.as_str());
+        let known = known.chain(names.iter().map(String::as_str));
+        let problem = self.error("unknown-tool", reconcile.span, message).suggest(wanted, known);
+        self.found.push(problem);
     }
 
     /// The public face of a tool of this module, or else of any.

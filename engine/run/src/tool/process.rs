@@ -106,6 +106,7 @@ impl Launcher {
     }
 
     /// A launcher that starts nothing and gives what was recorded.
+    #[must_use]
     pub fn replaying(&self, replay: CommandReplay) -> Self {
         Self { replay: Some(replay), ..self.clone() }
     }

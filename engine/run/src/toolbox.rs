@@ -11,7 +11,7 @@ mod examples;
 mod heal;
 mod workflow;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -111,6 +111,8 @@ struct Entry {
 /// A module, unless it has errors.
 struct Parsed {
     module: Option<Module>,
+    /// The names of its tools and their other names.
+    names: BTreeSet<String>,
     diagnostics: Vec<Diagnostic>,
     server: OnceLock<Option<McpModule>>,
 }
@@ -298,7 +300,7 @@ impl Shelf {
     }
 
     fn nearest(&self, name: &str) -> Option<Arc<dyn Tool>> {
-        for entry in self.modules.iter().filter(|entry| entry.mentions(name)) {
+        for entry in self.modules.iter().filter(|entry| entry.may_have(name)) {
             let parsed = entry.parsed();
             match &parsed.module {
                 Some(module) => {
@@ -307,8 +309,7 @@ impl Shelf {
                     }
                 }
                 // It may have meant to define this tool, and nobody else may stand in for it.
-                None if entry.names_tool(name) => return None,
-                None => {}
+                None => return None,
             }
         }
         self.queue(name).or_else(|| self.built_in.tool(name))
@@ -344,7 +345,15 @@ impl Entry {
         self.folded.get_or_init(|| fold(&self.text.source.text)).contains(folded)
     }
 
-    /// Whether a module that cannot be read has a tool or alias of this name, as far as can be seen.
+    /// Whether it may have a tool or alias of this name; certain once it has been read.
+    fn may_have(&self, folded: &str) -> bool {
+        match self.parsed.get() {
+            Some(parsed) if parsed.module.is_some() => parsed.names.contains(folded),
+            _ => self.names_tool(folded),
+        }
+    }
+
+    /// Whether a module that cannot be read, or has not been, has a tool or alias of this name, as far as can be seen.
     fn names_tool(&self, folded: &str) -> bool {
         let text = self.folded.get_or_init(|| fold(&self.text.source.text));
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -362,7 +371,8 @@ impl Entry {
         self.parsed.get_or_init(|| {
             let (module, diagnostics) = recipe::check(&self.text.source);
             let module = module.filter(|_| !has_errors(&diagnostics));
-            Parsed { module, diagnostics, server: OnceLock::new() }
+            let names = module.iter().flat_map(own_names).collect();
+            Parsed { module, names, diagnostics, server: OnceLock::new() }
         })
     }
 
@@ -375,6 +385,12 @@ impl Entry {
             requires: module.requires.commands.iter().map(|command| command.value.clone()).collect(),
         })
     }
+}
+
+/// The names of its tools, and their other names.
+fn own_names(module: &Module) -> impl Iterator<Item = String> {
+    let aliases = module.aliases.keys().map(|alias| fold(alias));
+    module.tools.iter().map(|tool| fold(&tool.name.value)).chain(aliases)
 }
 
 /// The names of its tools, and of those over what its listener has heard.

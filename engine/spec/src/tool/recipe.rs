@@ -8,6 +8,7 @@ mod reading;
 mod run;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 use regex::Regex;
 use serde_json::Value;
@@ -84,11 +85,35 @@ pub struct Common {
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// Found in what the command printed or the service answered.
-    pub pattern: Regex,
+    pub pattern: LazyPattern,
     /// What kind of error that is.
     pub kind: ErrorKind,
     /// What to do about it; may be empty.
     pub hint: String,
+}
+
+/// A pattern that is made when it is first needed: most are for errors that never come, and
+/// making them all would take longer than everything else.
+#[derive(Clone, Debug)]
+pub struct LazyPattern {
+    text: String,
+    made: Arc<OnceLock<Option<Regex>>>,
+}
+
+impl LazyPattern {
+    fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), made: Arc::default() }
+    }
+
+    /// Whether it is found in a text. One that is none, which [`check`] has said, is nowhere.
+    pub fn is_match(&self, text: &str) -> bool {
+        let made = self.made.get_or_init(|| multi_line(&self.text).ok());
+        made.as_ref().is_some_and(|pattern| pattern.is_match(text))
+    }
+}
+
+fn multi_line(text: &str) -> Result<Regex, regex::Error> {
+    regex::RegexBuilder::new(text).multi_line(true).build()
 }
 
 /// Reads a module and checks everything that can be known before a call.
@@ -96,6 +121,7 @@ pub fn check(source: &Source) -> (Option<Module>, Vec<Diagnostic>) {
     let (module, mut diagnostics) = module::read(source);
     if let Some(module) = &module {
         check_names(module, source, &mut diagnostics);
+        check_error_rules(module, source, &mut diagnostics);
         diagnostics.extend(crate::heal::check(&module.heal, source));
         for tool in &module.tools {
             for parameter in tool.input.0.iter().map(|(_, parameter)| parameter).chain(&tool.output) {
@@ -149,6 +175,21 @@ fn check_text(
     };
     diagnostics.push(problem);
     None
+}
+
+/// Patterns of errors must be patterns: they are made when an error comes, which is too late to say so.
+fn check_error_rules(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    for rule in module.errors.iter().chain(module.tools.iter().flat_map(|tool| &tool.errors)) {
+        let text = &rule.r#match;
+        if let Err(error) = multi_line(&text.value) {
+            diagnostics.push(crate::shape::bad_pattern(source, text.span, &text.value, &error));
+        }
+    }
+}
+
+fn rule(rule: &module::ErrorRule) -> Rule {
+    let pattern = LazyPattern::new(&rule.r#match.value);
+    Rule { pattern, kind: rule.kind, hint: rule.hint.clone().unwrap_or_default() }
 }
 
 fn check_names(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
@@ -230,7 +271,7 @@ impl Compiler<'_> {
     fn common(&mut self) -> Common {
         let (module, tool) = (self.module, self.tool);
         let ending = if tool.http.is_some() { ANSWER } else { ENDING };
-        let errors = tool.errors.iter().chain(&module.errors).filter_map(|rule| self.rule(rule)).collect();
+        let errors = tool.errors.iter().chain(&module.errors).map(rule).collect();
         let service = module.http.as_ref().filter(|_| tool.http.is_some());
         let timeout = tool.timeout.as_ref().or_else(|| service.and_then(|http| http.timeout.as_ref()));
         let timeout_ms = timeout.and_then(|text| self.duration(text));
@@ -411,13 +452,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn rule(&mut self, rule: &module::ErrorRule) -> Option<Rule> {
-        let pattern = self.pattern(&rule.r#match)?;
-        Some(Rule { pattern, kind: rule.kind, hint: rule.hint.clone().unwrap_or_default() })
-    }
-
     fn pattern(&mut self, text: &Spanned<String>) -> Option<Regex> {
-        match regex::RegexBuilder::new(&text.value).multi_line(true).build() {
+        match multi_line(&text.value) {
             Ok(pattern) => Some(pattern),
             Err(error) => {
                 self.diagnostics.push(crate::shape::bad_pattern(self.source, text.span, &text.value, &error));

@@ -44,8 +44,14 @@ fn call(aa: &Aa, tool: &str, args: &Value) -> Ran {
     aa.args(["tool", "call", tool, "--args", &args.to_string()]).run()
 }
 
-/// The names and effects of a module's tools.
+/// Trusts what the server of a module says.
+fn trust(aa: &Aa, module: &str) {
+    aa.args(["tool", "trust", module, "--yes"]).run().code(0);
+}
+
+/// The names of a module's tools.
 fn listed(aa: &Aa, module: &str) -> Vec<String> {
+    trust(aa, module);
     let tools = aa.args(["tool", "list", "--module", module, "--format", "json"]).run().code(0).json();
     tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
 }
@@ -76,6 +82,13 @@ fn filesystem() {
             "reads",
             "name: reads\ndescription: Reads\nsteps:\n  - {name: read, tool: fs_read_text_file, args: {path: note.txt}}\noutputs: [{name: text, value: '{{ read.content }}'}]\n",
         );
+    // Nothing of a project is started because somebody looks at it.
+    aa.args(["skill", "check", "reads"]).run().code(3).stderr_contains("`aa tool trust fs` asks it");
+    aa.args(["skill", "run", "reads"]).run().code(3).stderr_contains("`aa tool trust fs` asks it");
+    aa.args(["tool", "list"]).run().code(0).stderr_contains("`aa tool trust fs` asks its server");
+    let unknown = aa.args(["tool", "list", "--module", "fs"]).run().code(4);
+    unknown.stderr_contains("the tools of `fs` are not known");
+    trust(&aa, "fs");
     aa.args(["skill", "run", "reads"]).run().code(0).stdout_contains("a note");
     // What was seen once is known without the server.
     let elsewhere = aa.args(["skill", "check", "reads"]).env("PATH", "/nonexistent").run();
@@ -226,7 +239,9 @@ outputs: [{name: said, value: '{{ drop }}'}]
 ";
 
 fn shop(era: &str) -> Aa {
-    over("shop", &["python3", &hostile(), "--era", era], "").skill("drops", ASK)
+    let aa = over("shop", &["python3", &hostile(), "--era", era], "").skill("drops", ASK);
+    trust(&aa, "shop");
+    aa
 }
 
 #[test]
@@ -262,7 +277,7 @@ fn what_a_server_asks_is_asked_at_the_terminal() {
 #[test]
 fn a_question_that_nobody_answers_fails_the_step_in_time() {
     let aa = over("shop", &["python3", &hostile()], "").skill("drops", &ASK.replace("2m", "4s"));
-    aa.args(["tool", "list", "--module", "shop"]).run().code(0);
+    trust(&aa, "shop");
     let ran = aa.args(["skill", "run", "drops", "--format", "json"]).run().code(1);
     let events = ran.json_lines();
     let failed = events.iter().find(|event| event["event"] == "step_failed").unwrap();
@@ -296,7 +311,7 @@ fn changed_tools_are_held_back_until_they_are_trusted() {
 fn the_doctor_knows_servers_and_starts_none() {
     let aa = over("shop", &["python3", &hostile()], "");
     aa.args(["doctor"]).run().stdout_contains("`shop` over `python3`, not asked yet");
-    aa.args(["tool", "list", "--module", "shop"]).run();
+    trust(&aa, "shop");
     aa.args(["doctor"]).run().stdout_contains("tools trusted");
 }
 
@@ -304,6 +319,7 @@ fn the_doctor_knows_servers_and_starts_none() {
 fn a_killed_aa_leaves_no_server_behind() {
     let aa = over("shop", &["python3", &hostile()], "  tools: {hang: {effect: read}}\n")
         .skill("hangs", "name: hangs\ndescription: Hangs\nsteps: [{name: look, tool: shop_look}, {name: hang, tool: shop_hang, needs: [look]}]\n");
+    trust(&aa, "shop");
     let running = aa.args(["skill", "run", "hangs", "--format", "json"]).start();
     let pid = || {
         let events = aa.args(["run", "show", "1", "--format", "json"]).run();

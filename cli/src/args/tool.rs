@@ -78,9 +78,10 @@ pub(crate) struct CallArgs {
 /// Flags of `aa tool trust`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What a server says of its tools is trusted when it is first seen. When it says something else
-later, the tools that have changed are held back until this command has shown the difference
-and somebody has agreed.")]
+What a server says of its tools is trusted when one of them is first called, or with this
+command: a skill can use a server only when it is known. When it says something else later,
+the tools that have changed are held back until this command has shown the difference and
+somebody has agreed.")]
 pub(crate) struct TrustArgs {
     /// Name of a module over an MCP server
     #[arg(value_name = "MODULE")]

@@ -64,6 +64,7 @@ fn args() -> Map<String, Value> {
 }
 
 fn calls(runtime: &tokio::runtime::Runtime, toolbox: &Toolbox) -> Duration {
+    runtime.block_on(toolbox.meet("s_echo"));
     let tool = toolbox.tool("s_echo").unwrap();
     let context = CallContext::detached("/");
     runtime.block_on(async {

@@ -14,6 +14,7 @@ mod calls;
 mod clock;
 mod heals;
 mod inbox;
+mod journal;
 mod lines;
 mod mistakes;
 mod questions;
@@ -37,6 +38,7 @@ pub(crate) use self::clock::milliseconds;
 pub use self::clock::{Clock, WallClock};
 use self::heals::Heals;
 use self::inbox::Inbox;
+pub use self::journal::Journal;
 use self::lines::{Line, Lines};
 use self::questions::{Asked, Questions};
 pub(crate) use self::veil::{Veil, in_url};
@@ -45,7 +47,7 @@ use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
 use crate::mistake::Watch;
-use crate::store::{Lease, Request, Store, StoreError};
+use crate::store::{Lease, StoreError};
 use crate::tool::Tool;
 
 /// How long the machine may decide things before they are made durable.
@@ -129,19 +131,6 @@ pub type Toolbox = Arc<dyn Fn(&str) -> Option<Arc<dyn Tool>> + Send + Sync>;
 
 /// Sees every event after its commit and before anything that follows from it.
 pub type AfterCommit = Arc<dyn Fn(&Event) + Send + Sync>;
-
-/// Where a run's events go and its requests come from.
-#[async_trait]
-pub trait Journal: Send + Sync {
-    /// Appends events and takes requests off the inbox, in one commit. On return they are durable.
-    async fn append(&self, lease: Lease, events: Vec<Event>, taken: Vec<i64>) -> Result<(), StoreError>;
-    /// Gives the run back.
-    async fn release(&self, lease: Lease) -> Result<(), StoreError>;
-    /// Requests for a run, oldest first.
-    fn inbox(&self, run: RunId) -> Result<Vec<Request>, StoreError>;
-    /// A number that changes when another process wrote.
-    fn version(&self) -> Result<i64, StoreError>;
-}
 
 /// Opens sealed secrets.
 #[async_trait]
@@ -559,25 +548,6 @@ pub(crate) fn outcome(ending: &Body) -> Outcome {
         Body::SkillCompleted { outputs, .. } => Outcome::Completed(outputs.clone()),
         Body::SkillFailed { error, step, .. } => Outcome::Failed { error: error.clone(), step: step.clone() },
         _ => Outcome::Cancelled,
-    }
-}
-
-#[async_trait]
-impl Journal for Store {
-    async fn append(&self, lease: Lease, events: Vec<Event>, taken: Vec<i64>) -> Result<(), StoreError> {
-        self.append(lease, events, taken).await
-    }
-
-    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
-        self.release(lease).await
-    }
-
-    fn inbox(&self, run: RunId) -> Result<Vec<Request>, StoreError> {
-        self.inbox(run)
-    }
-
-    fn version(&self) -> Result<i64, StoreError> {
-        self.version()
     }
 }
 

@@ -193,18 +193,14 @@ impl Toolbox {
 
     /// Every tool name, sorted, as far as it is known without starting servers. Parses all modules.
     pub fn names(&self) -> Vec<String> {
-        self.all(false).iter().map(|spec| spec.name.clone()).collect()
+        self.specs().iter().map(|spec| spec.name.clone()).collect()
     }
 
-    /// Every tool, by name. Parses all modules, and asks the servers that were never asked.
+    /// Every tool, by name, as far as it is known without starting servers. Parses all modules.
     pub fn specs(&self) -> Vec<Arc<ToolSpec>> {
-        self.all(true)
-    }
-
-    fn all(&self, ask: bool) -> Vec<Arc<ToolSpec>> {
         let names = BuiltIn::names().chain(workflow::NAMES).map(str::to_owned);
         let own = self.shelf.modules.iter().filter_map(|entry| entry.parsed().module.as_ref());
-        let foreign = self.shelf.foreign_names(ask);
+        let foreign = self.shelf.foreign_names();
         let mut all: Vec<_> = names.chain(own.flat_map(tool_names)).chain(foreign).collect();
         all.sort_unstable();
         all.dedup();

@@ -22,6 +22,9 @@ use crate::words;
 /// Calls a tool once.
 pub(super) fn run(args: CallArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
+    if engine.tool(&args.tool)?.is_none() {
+        wait(async { Ok(engine.meet(&args.tool).await?) })?;
+    }
     let tool = named(&engine, &args.tool, context.printer)?;
     let given = arguments(&tool, args)?;
     let printer = context.printer;

@@ -1,6 +1,7 @@
 //! `aa tool list`
 
-use aa_spec::diagnostic::has_errors;
+use aa_run::engine::McpEntry;
+use aa_spec::diagnostic::{Diagnostic, has_errors};
 use aa_spec::tool::Tier as Offered;
 
 use crate::args::Format;
@@ -18,6 +19,9 @@ pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failur
     let wanted = |module: &str| args.module.as_deref().is_none_or(|wanted| wanted == module);
     let mut tools: Vec<_> = all.iter().filter(|tool| wanted(&tool.module)).collect();
     if let (Some(module), true) = (&args.module, tools.is_empty()) {
+        if let Some(server) = engine.servers()?.iter().find(|server| server.module == *module) {
+            return Err(without_tools(server, &engine.tool_problems()?, context));
+        }
         let near = aa_spec::name::suggest(module, all.iter().map(|tool| tool.module.as_str()));
         return Err(Failure::not_found(format!("there is no module `{module}`")).suggest(near));
     }
@@ -36,10 +40,29 @@ pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failur
         table.row(cells.map(Clone::clone));
     }
     table.print(printer);
+    if args.module.is_none() {
+        for server in engine.servers()?.iter().filter(|server| server.tools.is_none()) {
+            let module = &server.module;
+            printer.say(format_args!(
+                "the tools of `{module}` are not known; `aa tool trust {module}` asks its server"
+            ));
+        }
+    }
     let problems = engine.tool_problems()?;
     if !problems.is_empty() {
         diagnostic::draw_all(&problems, printer);
         diagnostic::sum_up(&problems, printer);
     }
     Ok(if has_errors(&problems) { Exit::Invalid } else { Exit::Ok })
+}
+
+/// Why nothing can be listed of a module that is there.
+fn without_tools(server: &McpEntry, problems: &[Diagnostic], context: &Context<'_>) -> Failure {
+    diagnostic::draw_all(problems, context.printer);
+    let module = &server.module;
+    match server.tools {
+        None => Failure::not_found(format!("the tools of `{module}` are not known"))
+            .hint(format!("`aa tool trust {module}` asks its server")),
+        Some(_) => Failure::not_found(format!("the server of `{module}` has no tool that can be used")),
+    }
 }

@@ -42,8 +42,13 @@ pub(super) struct Watcher {
 impl Driver {
     /// Puts the question of a call; it gets the answer once that is durable.
     pub(super) fn put_question(&mut self, asked: Asked) -> Result<(), StoreError> {
+        if asked.reply.is_closed() {
+            // It was taken back before it was put.
+            return Ok(());
+        }
         let question = asked.question.clone();
-        match self.run.machine.call_question(&asked.step, question.message, question.options) {
+        let anew = self.questions.was_taken_back(&asked.step);
+        match self.run.machine.call_question(&asked.step, (question.message, question.options), anew) {
             Ok(body) => {
                 self.questions.await_answer(asked);
                 self.record(body, None)
@@ -76,6 +81,11 @@ impl Questions {
         if let Some(reply) = self.waiting.remove(step) {
             let _ = reply.send(Ok(answer));
         }
+    }
+
+    /// Whether a step has asked, and nobody waits for the answer any more.
+    fn was_taken_back(&self, step: &StepPath) -> bool {
+        self.waiting.get(step).is_some_and(oneshot::Sender::is_closed)
     }
 
     pub(super) fn forget(&mut self, step: &StepPath) {

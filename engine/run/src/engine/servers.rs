@@ -26,6 +26,19 @@ impl Engine {
         tools::call(self, name, args, (progress, person)).await
     }
 
+    /// Asks the servers that may have a tool of this name which tools they have, unless they are
+    /// known. To be done when somebody wants to call it.
+    ///
+    /// # Errors
+    /// A folder or file of modules cannot be read.
+    pub async fn meet(&self, name: &str) -> Result<(), StartError> {
+        let toolbox = self.parts.toolbox()?;
+        if toolbox.tool(name).is_none() {
+            toolbox.meet(name).await;
+        }
+        Ok(())
+    }
+
     /// Every module over an MCP server, by name. None is started.
     ///
     /// # Errors

@@ -7,15 +7,16 @@ use super::{Command, Machine, Misfit, Signal, misfit};
 use crate::event::{Body, StepPath};
 
 impl Machine {
-    /// The event with which a running call asks a person.
+    /// The event with which a running call asks a person; `anew` when it has taken back what it
+    /// has asked before.
     ///
     /// # Errors
     /// No call of a step is running there, or it has asked already.
     pub fn call_question(
         &self,
         step: &StepPath,
-        message: String,
-        options: Vec<String>,
+        (message, options): (String, Vec<String>),
+        anew: bool,
     ) -> Result<Body, Misfit> {
         let unit = match self.locate(step)? {
             Spot::Unit(place) => self.unit(place).filter(|unit| matches!(unit.state, State::Calling)),
@@ -25,7 +26,7 @@ impl Machine {
         let Some(unit) = unit else {
             return misfit(format!("no call that could ask is running at `{step}`"));
         };
-        if unit.question.is_some() {
+        if unit.question.is_some() && !anew {
             return misfit(format!("`{step}` waits for an answer already"));
         }
         Ok(Body::ConfirmRequested {

@@ -3,7 +3,8 @@
 //! What a server says of its tools is kept when it is seen first ([`crate::store::Pinned`]) and
 //! believed from then on: skills are checked against it without the server, and a call is
 //! refused when the server has come to say something else, until a person has looked at it.
-//! So a server is started only by a call, by the first look at its tools, or to be trusted.
+//! So a server is started only by a call or to be trusted: what a project that was just cloned
+//! would start is not started by looking at its tools or checking its skills.
 //!
 //! Connections live on a thread of their own ([`host`]). Everything that a server may do wrong
 //! becomes the error of the call that it does it to.
@@ -19,7 +20,7 @@ mod pipe;
 mod schema;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aa_spec::tool::recipe::mcp::{Reach, Server};
@@ -126,23 +127,33 @@ impl McpModule {
             || server.tools.values().any(|tool| tool.name.as_deref() == Some(name))
     }
 
-    /// The tool of a name. Asks the server when it has never been asked; that may take a while.
+    /// The tool of a name, as far as it is known without asking the server.
     pub(crate) fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
-        let offers = self.offers().ok()?;
+        let offers = self.known().ok()??;
         let offer = offers.tools.get(name)?.clone();
         Some(Arc::new(McpTool { module: self.clone(), offer }))
     }
 
-    /// The names of its tools. Asks the server when it has never been asked, if `ask`.
-    pub(crate) fn names(&self, ask: bool) -> Vec<String> {
-        let offers = if ask { self.offers().ok() } else { self.known().ok().flatten() };
+    /// The names of its tools, as far as they are known without asking the server.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let offers = self.known().ok().flatten();
         offers.map(|offers| offers.tools.keys().cloned().collect()).unwrap_or_default()
     }
 
     /// Why it has no tools, as far as it was asked.
     pub(crate) fn failure(&self) -> Option<String> {
-        let sulking = self.parts.sulking.lock().unwrap_or_else(PoisonError::into_inner);
-        sulking.as_ref().map(|(_, why)| why.clone())
+        self.sulking().as_ref().map(|(_, why)| why.clone())
+    }
+
+    /// Why it has no tools, and what to do about it; `None` when they are known.
+    pub(crate) fn ignorance(&self) -> Option<String> {
+        self.failure().or_else(|| {
+            let module = &self.parts.server.module;
+            let unasked = self.known().is_ok_and(|known| known.is_none());
+            unasked.then(|| {
+                format!("the server of `{module}` was never asked which tools it has; `aa tool trust {module}` asks it")
+            })
+        })
     }
 
     /// What is known of it, without asking it.
@@ -188,29 +199,28 @@ impl McpModule {
     /// It cannot be kept.
     pub(crate) fn trust(&self, review: Review) -> Result<(), ToolError> {
         let module = self.clone();
-        self.parts.around.host.block(async move { module.pin(review.listing, true).await })
+        self.parts.around.host.block(async move { module.pin(review.listing, true).await })?;
+        *self.sulking() = None;
+        Ok(())
     }
 
-    /// What is made of the definitions that are kept; asks the server for them first if need be.
-    fn offers(&self) -> Result<Arc<Offers>, ToolError> {
-        if let Some(known) = self.known()? {
-            return Ok(known);
-        }
-        {
-            let sulking = self.parts.sulking.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, why)) = sulking.as_ref().filter(|(since, _)| since.elapsed() < SULK) {
-                return Err(ToolError::new(ErrorKind::Transient, why.clone()));
-            }
+    /// Asks the server which tools it has when it has never been asked, and keeps the answer.
+    /// May take a while.
+    pub(crate) async fn meet(&self) {
+        let sulks = self.sulking().as_ref().is_some_and(|(since, _)| since.elapsed() < SULK);
+        if sulks || !self.known().is_ok_and(|known| known.is_none()) {
+            return;
         }
         let module = self.clone();
-        let seen = self.parts.around.host.block(async move {
+        let seen = self.parts.around.host.run(async move {
             let listing = module.ask(&outside()).await?;
             module.pin(listing.to_vec(), false).await
         });
-        let why = seen.as_ref().err().map(|error| (Instant::now(), error.message.clone()));
-        *self.parts.sulking.lock().unwrap_or_else(PoisonError::into_inner) = why;
-        seen?;
-        self.known()?.ok_or_else(|| invalid("what was kept of a server is gone"))
+        *self.sulking() = seen.await.err().map(|error| (Instant::now(), error.message));
+    }
+
+    fn sulking(&self) -> MutexGuard<'_, Option<(Instant, String)>> {
+        self.parts.sulking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is made of the definitions that are kept; `None` when there are none.

@@ -9,6 +9,7 @@ use aa_spec::diagnostic::Diagnostic;
 use aa_spec::name::{self, fold};
 use aa_spec::source::Span;
 use aa_spec::tool::recipe;
+use futures_util::future::join_all;
 
 use super::{Entry, Shelf, Toolbox, ToolboxOptions};
 use crate::tool::Tool;
@@ -42,6 +43,14 @@ impl Toolbox {
         Self::of(Shelf { around, ..parts })
     }
 
+    /// Asks the servers that may have a tool of this name, all at once, unless they were asked
+    /// before. To be done before a call that somebody wants; nothing else starts servers that
+    /// nobody knows.
+    pub async fn meet(&self, name: &str) {
+        let candidates = self.shelf.candidates(&fold(name));
+        join_all(candidates.iter().map(|(_, server)| server.meet())).await;
+    }
+
     /// Every module over a server, by name; nothing is started.
     pub fn servers(&self) -> Vec<McpEntry> {
         let mut entries: Vec<_> =
@@ -73,14 +82,9 @@ impl Shelf {
         found.next().is_none().then_some(tool)
     }
 
-    /// The names of what servers have, asked all at once if they are to be asked.
-    pub(super) fn foreign_names(&self, ask: bool) -> Vec<String> {
-        let servers = self.servers();
-        std::thread::scope(|scope| {
-            let asked: Vec<_> =
-                servers.iter().map(|(_, server)| scope.spawn(move || server.names(ask))).collect();
-            asked.into_iter().flat_map(|names| names.join().unwrap_or_default()).collect()
-        })
+    /// The names of what servers are known to have.
+    pub(super) fn foreign_names(&self) -> Vec<String> {
+        self.servers().iter().flat_map(|(_, server)| server.names()).collect()
     }
 
     /// Why a name is no tool of the servers that may have it.
@@ -88,14 +92,14 @@ impl Shelf {
         let candidates = self.candidates(name);
         let having: Vec<&str> = candidates
             .iter()
-            .filter(|(_, server)| server.names(false).iter().any(|known| known == name))
+            .filter(|(_, server)| server.names().iter().any(|known| known == name))
             .filter_map(|(entry, _)| entry.module_name())
             .collect();
         let clash = (having.len() > 1).then(|| {
             format!("{} both have a tool `{name}`; give one of them another `prefix`", name::list(&having))
         });
         let problem = |(entry, server): &(&Entry, McpModule)| {
-            let message = clash.clone().or_else(|| server.failure())?;
+            let message = clash.clone().or_else(|| server.ignorance())?;
             Some(Diagnostic::error("unknown-tool", &entry.text.source, entry.server_span(), message))
         };
         candidates.iter().filter_map(problem).collect()
@@ -108,7 +112,7 @@ impl Shelf {
             let doubt = |message| {
                 Diagnostic::warning("unknown-tool", &entry.text.source, entry.server_span(), message)
             };
-            let hidden = server.names(false).into_iter().filter(|name| self.look_up(name).is_some());
+            let hidden = server.names().into_iter().filter(|name| self.look_up(name).is_some());
             let hidden = hidden
                 .map(|name| format!("its tool `{name}` cannot be reached: there is another of that name"));
             server.entry().problems.into_iter().chain(hidden).map(doubt).collect::<Vec<_>>()

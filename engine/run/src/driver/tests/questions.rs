@@ -121,3 +121,34 @@ async fn an_interrupted_call_that_had_asked_has_no_open_question_any_more() {
     assert!(matches!(running.outcome().await, Ok(Outcome::Completed(_))));
     assert_eq!(notes.all(), ["no"]);
 }
+
+#[tokio::test]
+async fn a_question_that_was_taken_back_makes_room_for_another() {
+    let notes = Notes::default();
+    let kept = notes.clone();
+    let stage = Stage::new(&one()).tool("ask", move |context, _| {
+        let notes = kept.clone();
+        async move {
+            let options = vec!["yes".to_owned(), "no".to_owned()];
+            let first = Question { message: "first?".to_owned(), options: options.clone() };
+            let asking = context.person.ask(first);
+            assert!(tokio::time::timeout(Duration::from_millis(300), asking).await.is_err());
+            let answer = context.person.ask(Question { message: "second?".to_owned(), options }).await?;
+            notes.put(answer.clone());
+            Ok::<_, ToolError>(json!(answer))
+        }
+    });
+    let running = stage.drive(Entry::Fresh);
+    let second = || {
+        let events = stage.journal.events();
+        let asked =
+            |body: &Body| matches!(body, Body::ConfirmRequested { message, .. } if message == "second?");
+        events.iter().any(|event| asked(&event.body))
+    };
+    while !second() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stage.journal.ask(answer("a", "yes"));
+    assert!(matches!(running.outcome().await, Ok(Outcome::Completed(_))));
+    assert_eq!(notes.all(), ["yes"]);
+}

@@ -1,5 +1,6 @@
 //! One call of a foreign tool, from its request to its value.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aa_spec::tool::ErrorKind;
@@ -29,6 +30,9 @@ const ROUNDS: usize = 10;
 const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long telling a server to stop may take; nobody waits longer for it.
 const LAST_WORD: Duration = Duration::from_millis(500);
+
+/// How long a person may take to answer where the call has no deadline of its own.
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// A call under way.
 pub(super) struct Call<'a> {
@@ -78,6 +82,7 @@ impl Call<'_> {
             progress: self.context.progress.clone(),
             person: self.context.person.clone(),
             notes: notes.downgrade(),
+            asked: Arc::default(),
         };
         let live = self.live;
         let registered = live.shared().register(call);
@@ -85,6 +90,7 @@ impl Call<'_> {
         drop((registered, notes));
         match result {
             Ok(answer) => {
+                live.shared().is_heard();
                 pending.handle = None;
                 match answer {
                     Ok(answer) => Ok(answer),
@@ -92,6 +98,9 @@ impl Call<'_> {
                 }
             }
             Err(stopped) => {
+                if stopped.kind == ErrorKind::Timeout {
+                    live.was_silent();
+                }
                 pending.reason.clone_from(&stopped.message);
                 Err(stopped)
             }
@@ -104,7 +113,7 @@ impl Call<'_> {
         handle: &mut RequestHandle<RoleClient>,
         notes: &mut UnboundedReceiver<Note>,
     ) -> Result<Result<ServerResult, ServiceError>, ToolError> {
-        let mut asking = false;
+        let mut asking = None;
         loop {
             let began = Instant::now();
             let module = self.live.module();
@@ -114,15 +123,16 @@ impl Call<'_> {
                 () = self.context.cancel.cancelled() => {
                     return Err(ToolError::new(ErrorKind::Cancelled, format!("the call of `{module}` was stopped")));
                 }
-                () = until(self.context.deadline) => return Err(late(module, asking)),
-                () = sleep(self.left), if !asking => return Err(late(module, false)),
+                () = until(self.context.deadline) => return Err(late(module, asking.is_some())),
+                () = until(asking) => return Err(late(module, true)),
+                () = sleep(self.left), if asking.is_none() => return Err(late(module, false)),
                 Some(note) = notes.recv() => {
-                    if !asking {
+                    if asking.is_none() {
                         self.left = self.left.saturating_sub(began.elapsed());
                     }
                     match note {
-                        Note::Asking => asking = true,
-                        Note::Answered => asking = false,
+                        Note::Asking => asking = Some(Instant::now() + PATIENCE),
+                        Note::Answered => asking = None,
                         Note::Refused(error) => return Err(error),
                     }
                 }
@@ -147,6 +157,7 @@ impl Call<'_> {
                     return Err(ToolError::new(ErrorKind::Cancelled, format!("the call of `{module}` was stopped")));
                 }
                 () = until(self.context.deadline) => return Err(late(module, true)),
+                () = sleep(PATIENCE) => return Err(late(module, true)),
             };
             responses.insert(key, serde_json::to_value(answer).unwrap_or_default());
         }

@@ -1,8 +1,9 @@
 //! Our side of a connection: what a server may say and ask while calls are under way.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aa_spec::tool::ErrorKind;
 use rmcp::model::{
     ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationAction,
     ElicitationCapability, ErrorData, FormElicitationCapability, Implementation, JsonObject,
@@ -19,12 +20,19 @@ use crate::tool::{Person, Progress, ToolError};
 /// Characters of a line of progress.
 const LINE: usize = 500;
 
+/// After how many requests without an answer a server is started anew.
+const SILENT: u32 = 3;
+/// Most questions that a server may ask during a call.
+const QUESTIONS: u32 = 10;
+
 /// What a connection and its calls share.
 pub(super) struct Shared {
     pub(super) module: String,
     calls: Mutex<Vec<Underway>>,
     /// The server has said that it has other tools now.
     pub(super) changed: AtomicBool,
+    /// How many requests in a row it has let time out without a word.
+    silent: AtomicU32,
 }
 
 /// A call that waits for its answer.
@@ -34,6 +42,8 @@ pub(super) struct Underway {
     pub(super) progress: Progress,
     pub(super) person: Arc<dyn Person>,
     pub(super) notes: WeakUnboundedSender<Note>,
+    /// How often the server has asked something.
+    pub(super) asked: Arc<AtomicU32>,
 }
 
 /// What happens to a call besides its answer.
@@ -58,7 +68,23 @@ pub(super) struct Registered<'a> {
 
 impl Shared {
     pub(super) fn new(module: &str) -> Self {
-        Self { module: module.to_owned(), calls: Mutex::default(), changed: AtomicBool::default() }
+        Self {
+            module: module.to_owned(),
+            calls: Mutex::default(),
+            changed: AtomicBool::default(),
+            silent: AtomicU32::default(),
+        }
+    }
+
+    /// The server has said something that it was asked for.
+    pub(super) fn is_heard(&self) {
+        self.silent.store(0, Ordering::Relaxed);
+    }
+
+    /// A request has timed out. True when the server is silent for good, as far as can be seen,
+    /// and no call still waits for it.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent.fetch_add(1, Ordering::Relaxed) + 1 >= SILENT && self.calls().is_empty()
     }
 
     pub(super) fn register(&self, call: Underway) -> Registered<'_> {
@@ -120,6 +146,12 @@ impl ClientHandler for Client {
             }
             return Ok(ElicitResult::new(ElicitationAction::Decline));
         };
+        self.0.is_heard();
+        if call.asked.fetch_add(1, Ordering::Relaxed) >= QUESTIONS {
+            let message = format!("the server of `{}` asks for more again and again", self.0.module);
+            let _ = notes.send(Note::Refused(ToolError::new(ErrorKind::Permanent, message)));
+            return Ok(ElicitResult::new(ElicitationAction::Cancel));
+        }
         // Nobody takes a note any more once the call is over.
         let _ = notes.send(Note::Asking);
         let answer = tokio::select! {
@@ -142,6 +174,7 @@ impl ClientHandler for Client {
             calls.iter().find(|call| call.token == said.progress_token).map(|call| call.progress.clone())
         };
         if let Some(progress) = progress {
+            self.0.is_heard();
             progress(&line(&said));
         }
     }

@@ -3,6 +3,8 @@
 //! Only what can be chosen is asked: yes or no, one of several values. Free text is not, so
 //! that no server can ask for a secret.
 
+use std::collections::BTreeSet;
+
 use aa_spec::tool::ErrorKind;
 use rmcp::model::{ElicitRequestParams, ElicitResult, ElicitationAction};
 use serde_json::{Map, Value};
@@ -47,7 +49,13 @@ pub(super) async fn answer(
                     harmless(url, LONGEST)
                 )));
             }
-            let message = said(module, &format!("{message}\nopen this page yourself: {url}"));
+            if harmless(url, LONGEST) != *url {
+                return Err(invalid(format!(
+                    "`{module}` asks to open a page whose address cannot be shown whole"
+                )));
+            }
+            // Only the message is cut: nobody is to open what they have not seen.
+            let message = format!("{}\nopen this page yourself: {url}", said(module, message));
             let options = vec!["done".to_owned(), DECLINE.to_owned()];
             let answer = person.ask(Question { message, options }).await?;
             Ok(if answer == "done" { ElicitResult::new(ElicitationAction::Accept) } else { declined() })
@@ -70,6 +78,8 @@ struct Form {
     choices: Vec<Choice>,
     /// What is given without asking: a default where only text would do.
     given: Map<String, Value>,
+    /// The same, for the person to see.
+    with: String,
 }
 
 struct Choice {
@@ -82,7 +92,12 @@ impl Form {
     fn read(module: &str, message: &str, schema: &Value) -> Result<Self, ToolError> {
         let required: Vec<&str> =
             schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let mut form = Self { message: said(module, message), choices: Vec::new(), given: Map::new() };
+        let mut form = Self {
+            message: said(module, message),
+            choices: Vec::new(),
+            given: Map::new(),
+            with: String::new(),
+        };
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             let options = options(property);
             if !options.is_empty() {
@@ -107,6 +122,10 @@ impl Form {
                 format!("{}; that are too many questions", form.message),
             ));
         }
+        form.with = with(&form.given).ok_or_else(|| {
+            let message = format!("{}; it wants more along with the answer than can be shown", form.message);
+            ToolError::new(ErrorKind::Permanent, message)
+        })?;
         Ok(form)
     }
 
@@ -114,27 +133,34 @@ impl Form {
     async fn fill(self, person: &dyn Person) -> Result<Option<Map<String, Value>>, ToolError> {
         let mut content = self.given;
         if self.choices.is_empty() {
-            let given: Vec<String> =
-                content.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-            let with = if given.is_empty() {
-                String::new()
-            } else {
-                format!(" (with {})", harmless(&given.join(", "), LONGEST))
-            };
             let options = vec!["accept".to_owned(), DECLINE.to_owned()];
-            let answer = person.ask(Question { message: self.message + &with, options }).await?;
+            let answer = person.ask(Question { message: self.message + &self.with, options }).await?;
             return Ok((answer == "accept").then_some(content));
         }
         for choice in self.choices {
             let mut options: Vec<String> = choice.options.iter().map(|(label, _)| label.clone()).collect();
             options.push(DECLINE.to_owned());
-            let answer = person.ask(Question { message: choice.message, options }).await?;
+            let message = choice.message + &self.with;
+            let answer = person.ask(Question { message, options }).await?;
+            if answer == DECLINE {
+                return Ok(None);
+            }
             let Some((_, value)) = choice.options.into_iter().find(|(label, _)| *label == answer) else {
                 return Ok(None);
             };
             content.insert(choice.name, value);
         }
         Ok(Some(content))
+    }
+}
+
+/// What is sent along with the answer; `None` when that is too much to be shown.
+fn with(given: &Map<String, Value>) -> Option<String> {
+    let given: Vec<String> = given.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let text = given.join(", ");
+    match text.chars().count() {
+        0 => Some(String::new()),
+        count => (count <= LONGEST).then(|| format!(" (with {})", harmless(&text, LONGEST))),
     }
 }
 
@@ -151,11 +177,16 @@ fn options(property: &Value) -> Vec<(String, Value)> {
         (None, None) => return Vec::new(),
     };
     let texts: Vec<&str> = values.iter().filter_map(|value| value.as_str()).collect();
-    let plain = texts.len() == values.len() && texts.len() <= CHOICES && !texts.contains(&DECLINE);
-    if !plain {
+    if texts.len() != values.len() || texts.len() > CHOICES {
         return Vec::new();
     }
-    texts.into_iter().map(|text| (harmless(text, 100), text.into())).collect()
+    // What counts is what people see: no two answers may look the same, and none like a refusal.
+    let labels: Vec<String> = texts.iter().map(|text| harmless(text, 100)).collect();
+    let mut seen: BTreeSet<String> = [DECLINE.to_owned()].into();
+    if !labels.iter().all(|label| seen.insert(label.trim().to_lowercase())) {
+        return Vec::new();
+    }
+    labels.into_iter().zip(texts.into_iter().map(Value::from)).collect()
 }
 
 #[cfg(test)]
@@ -205,7 +236,7 @@ mod tests {
             json!({"action": "accept", "content": {"count": 3, "size": "large", "sure": true}})
         );
         assert_eq!(questions[1].options, ["small", "large", "decline"]);
-        assert_eq!(questions[0].message, "`shop` asks: Really? (Are you sure?)");
+        assert_eq!(questions[0].message, "`shop` asks: Really? (Are you sure?) (with count = 3)");
     }
 
     #[tokio::test]
@@ -235,5 +266,22 @@ mod tests {
         assert_eq!(result, json!({"action": "accept"}));
         assert!(questions[0].message.ends_with("https://example.org/in?a=b"), "{questions:?}");
         assert!(answer("shop", &page("file:///etc/passwd"), &crate::tool::Nobody).await.is_err());
+        let endless = page(&format!("https://example.org/{}", "x".repeat(LONGEST)));
+        let error = answer("shop", &endless, &crate::tool::Nobody).await.unwrap_err();
+        assert!(error.message.ends_with("whose address cannot be shown whole"), "{error}");
+        let request = json!({
+            "mode": "url", "message": "x".repeat(2 * LONGEST), "url": "https://example.org/", "elicitationId": "1",
+        });
+        let (_, questions) = ask(&serde_json::from_value(request).unwrap(), &["decline"]).await;
+        assert!(questions[0].message.ends_with("https://example.org/"), "a long message hides no address");
+    }
+
+    #[tokio::test]
+    async fn no_answer_looks_like_another_or_like_a_refusal() {
+        for values in [json!(["decl\u{200b}ine", "x"]), json!(["yes", "y\u{200b}es"]), json!(["Decline "])] {
+            let request = form(json!({"sure": {"type": "string", "enum": values}}), &["sure"]);
+            let error = answer("shop", &request, &crate::tool::Nobody).await.unwrap_err();
+            assert!(error.message.contains("it wants `sure`, which is no choice"), "{error}");
+        }
     }
 }

@@ -18,8 +18,9 @@ use rmcp::transport::streamable_http_client::{
 };
 use rmcp::{Peer, RoleClient};
 use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, Shared};
@@ -37,9 +38,13 @@ const PAGES: usize = 100;
 const TOOLS: usize = 1000;
 /// What a server says of its tools is believed for this long.
 const FRESH: Duration = Duration::from_mins(5);
+/// The same where a server need not say that they have changed.
+const FRESH_UNTOLD: Duration = Duration::from_secs(30);
 /// Between two starts of a server that dies: nothing, this, twice this, and so on up to the most.
 const BACK_OFF: Duration = Duration::from_millis(500);
 const BACK_OFF_MOST: Duration = Duration::from_mins(1);
+/// A list of tools may take this long, however little time a call has.
+const LIST: Duration = Duration::from_secs(5);
 /// How long a server may be silent before it is taken for one of the older protocol.
 const PROBE: Duration = Duration::from_secs(10);
 /// How long to wait for the reason why a connection has ended.
@@ -71,6 +76,8 @@ pub(super) struct Live {
     ended: watch::Receiver<Option<Map<String, Value>>>,
     closing: CancellationToken,
     list_timeout: Duration,
+    /// How long a listing is believed.
+    fresh: Duration,
     useful: Mutex<bool>,
 }
 
@@ -145,35 +152,56 @@ impl Live {
         *self.useful.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
+    /// A request has timed out; a server that answers nothing at all is ended, so that the next
+    /// call starts it anew.
+    pub(super) fn was_silent(&self) {
+        if self.shared.is_silent() {
+            self.closing.cancel();
+        }
+    }
+
     fn was_useful(&self) -> bool {
         *self.useful.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_closed(&self) -> bool {
-        self.peer.is_transport_closed() || self.ended.borrow().is_some()
+        let closing = self.closing.is_cancelled() || self.peer.is_transport_closed();
+        closing || self.ended.borrow().is_some()
     }
 
     /// What the server says of its tools: asked again when it says that they have changed,
     /// or after a while.
     pub(super) async fn listing(&self) -> Result<Listing, ToolError> {
-        let mut known = self.listing.lock().await;
-        let changed = self.shared.changed.swap(false, Ordering::Relaxed);
-        if let Some((_, listing)) = known.as_ref().filter(|(at, _)| !changed && at.elapsed() < FRESH) {
+        let (began, patience) = (Instant::now(), self.list_timeout);
+        let Ok(mut known) = timeout(patience, self.listing.lock()).await else { return Err(self.unlisted()) };
+        if self.shared.changed.swap(false, Ordering::Relaxed) {
+            // Whatever becomes of the next one, this one counts no more.
+            *known = None;
+        }
+        if let Some((_, listing)) = known.as_ref().filter(|(at, _)| at.elapsed() < self.fresh) {
             return Ok(Arc::clone(listing));
         }
-        let listing = match timeout(self.list_timeout, self.list()).await {
-            Ok(listing) => Arc::new(listing?),
-            Err(_) => {
-                let message = format!(
-                    "the server of `{}` did not say within {} which tools it has",
-                    self.module(),
-                    humane(self.list_timeout)
-                );
-                return Err(ToolError::new(ErrorKind::Timeout, message));
+        // Whoever has waited for somebody else's question does not wait as long again.
+        let asked = Instant::now();
+        let Ok(listing) = timeout_at(began + patience, self.list()).await else {
+            if asked.elapsed() >= patience / 2 {
+                self.was_silent();
             }
+            return Err(self.unlisted());
         };
+        let listing = Arc::new(listing?);
+        self.shared.is_heard();
         *known = Some((Instant::now(), Arc::clone(&listing)));
         Ok(listing)
+    }
+
+    fn unlisted(&self) -> ToolError {
+        let message = format!(
+            "the server of `{}` did not say within {} which tools it has",
+            self.module(),
+            humane(self.list_timeout)
+        );
+        ToolError::new(ErrorKind::Timeout, message)
     }
 
     async fn list(&self) -> Result<Vec<(String, Value)>, ToolError> {
@@ -257,6 +285,35 @@ fn mode(era: Option<Era>) -> ClientLifecycleMode {
     }
 }
 
+/// A process that is being started. Dropped meanwhile, it is ended with all that it has started.
+struct Starting {
+    service: Option<Service>,
+    stay: Option<Stay>,
+}
+
+impl Starting {
+    fn new(service: Service, stay: Option<Stay>) -> Self {
+        Self { service: Some(service), stay }
+    }
+
+    /// From here on somebody else sees to its end.
+    fn take(&mut self) -> Option<Service> {
+        self.service.take()
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let (Some(service), Ok(runtime)) = (self.service.take(), Handle::try_current()) {
+            let stay = self.stay.take();
+            runtime.spawn(async move {
+                service.close().await;
+                drop(stay);
+            });
+        }
+    }
+}
+
 async fn start(server: &Server, around: &Surroundings, config: &Value) -> Result<Live, ToolError> {
     let shared = Arc::new(Shared::new(&server.module));
     let limit = Duration::from_millis(server.start_ms);
@@ -265,6 +322,7 @@ async fn start(server: &Server, around: &Surroundings, config: &Value) -> Result
         Reach::Command { .. } => {
             let invocation = invocation(&server.reach, config)?;
             let (service, stdin, stdout) = around.launcher.serve(&around.folder, &invocation)?;
+            let mut service = Starting::new(service, around.host.stay());
             let mut pipe = Pipe::new(stdin, stdout, fault.clone());
             let client = Client(Arc::clone(&shared));
             let connected = async {
@@ -273,9 +331,9 @@ async fn start(server: &Server, around: &Surroundings, config: &Value) -> Result
             };
             let answer = timeout(limit, connected).await;
             match answer {
-                Ok(Ok(running)) => Ok(live(server, around, (running, Some(service)), (shared, fault))),
-                Ok(Err(error)) => Err(dead_at_start(server, service, &fault, &error).await),
-                Err(_) => Err(mute(server, Some(service), limit).await),
+                Ok(Ok(running)) => Ok(live(server, around, (running, service.take()), (shared, fault))),
+                Ok(Err(error)) => Err(dead_at_start(server, service.take(), &fault, &error).await),
+                Err(_) => Err(mute(server, service.take(), limit).await),
             }
         }
         Reach::Http { url, headers } => {
@@ -301,6 +359,12 @@ fn live(
     let closing = around.host.closing();
     let (tell, ended) = watch::channel(None);
     let peer = running.peer().clone();
+    // Those of the newer protocol say so only to whoever listens for it.
+    let tells = peer.peer_info().is_some_and(|info| {
+        info.protocol_version <= ProtocolVersion::V_2025_11_25
+            && info.capabilities.tools.as_ref().is_some_and(|tools| tools.list_changed == Some(true))
+    });
+    let fresh = if tells { FRESH } else { FRESH_UNTOLD };
     tokio::spawn(keep(running, service, closing.clone(), tell, around.host.stay()));
     Live {
         peer,
@@ -309,7 +373,9 @@ fn live(
         fault,
         ended,
         closing,
-        list_timeout: Duration::from_millis(server.start_ms),
+        list_timeout: Duration::from_millis(server.start_ms)
+            .min(Duration::from_millis(server.call_ms).max(LIST)),
+        fresh,
         useful: Mutex::default(),
     }
 }
@@ -344,11 +410,14 @@ async fn keep(
 /// Why a process did not come up.
 async fn dead_at_start(
     server: &Server,
-    service: Service,
+    service: Option<Service>,
     fault: &Fault,
     error: &ClientInitializeError,
 ) -> ToolError {
-    let details = service.close().await;
+    let details = match service {
+        Some(service) => service.close().await,
+        None => Map::new(),
+    };
     if matches!(
         error,
         ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::TransportError { .. }

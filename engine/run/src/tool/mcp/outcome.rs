@@ -3,12 +3,13 @@
 use aa_spec::tool::ErrorKind;
 use aa_spec::tool::module::McpText;
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, ErrorData};
-use rmcp::service::ServiceError;
+use rmcp::service::{ClientInitializeError, ServiceError};
+use rmcp::transport::streamable_http_client::StreamableHttpError;
 use serde_json::{Value, json};
 
 use super::definition::harmless;
-use crate::tool::ToolError;
 use crate::tool::process::bytes;
+use crate::tool::{ToolError, kind_of};
 
 /// Characters of an error's message.
 const MESSAGE: usize = 500;
@@ -99,7 +100,7 @@ fn failed(result: &CallToolResult) -> ToolError {
     let text = texts.collect::<Vec<_>>().join("\n");
     let message = harmless(text.trim(), MESSAGE);
     let message = if message.is_empty() { "it failed and does not say why".to_owned() } else { message };
-    let error = ToolError::new(ErrorKind::Permanent, message);
+    let error = ToolError::new(kind_of(&text), message);
     if text.chars().count() > MESSAGE { error.details(json!({"text": text})) } else { error }
 }
 
@@ -117,23 +118,36 @@ pub(super) fn refused(module: &str, error: &ErrorData) -> ToolError {
 }
 
 /// Why a message did not reach a server over HTTP.
-pub(super) fn lost(module: &str, error: &dyn std::error::Error) -> ToolError {
-    let mut texts = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        texts.push(cause.to_string());
-        source = cause.source();
+pub(super) fn lost(module: &str, error: &(dyn std::error::Error + 'static)) -> ToolError {
+    let kind = if keeps_out(error) { ErrorKind::Auth } else { ErrorKind::Network };
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
     }
-    let text = texts.join(": ");
-    let kind =
-        if text.contains("401") || text.contains("403") || text.to_lowercase().contains("auth required") {
-            ErrorKind::Auth
-        } else {
-            ErrorKind::Network
-        };
     // Addresses may hold secrets, so only the innermost reason is told.
-    let reason = texts.last().map(|text| harmless(&without_address(text), MESSAGE)).unwrap_or_default();
+    let reason = harmless(&without_address(&last.to_string()), MESSAGE);
     ToolError::new(kind, format!("the server of `{module}` cannot be reached: {reason}"))
+}
+
+/// Whether a server wants to know first who asks, or does not let them in.
+fn keeps_out(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(ClientInitializeError::LegacyFallbackFailed { fallback, .. }) = error.downcast_ref() {
+        return keeps_out(fallback.as_ref());
+    }
+    if let Some(ClientInitializeError::TransportError { error, .. }) = error.downcast_ref() {
+        return keeps_out(error);
+    }
+    let status = |status: u16| matches!(status, 401 | 403);
+    match error.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
+        Some(StreamableHttpError::AuthRequired(_) | StreamableHttpError::InsufficientScope(_)) => true,
+        Some(StreamableHttpError::HttpStatus(error)) => status(error.status),
+        Some(StreamableHttpError::Client(error)) => error.status().is_some_and(|code| status(code.as_u16())),
+        // Its text begins with the status, and has what the server says behind it.
+        Some(StreamableHttpError::UnexpectedServerResponse(said)) => {
+            ["HTTP 401", "HTTP 403"].iter().any(|code| said.starts_with(code))
+        }
+        _ => error.source().is_some_and(keeps_out),
+    }
 }
 
 /// The last part of a text about a request, without where it went.
@@ -201,9 +215,20 @@ mod tests {
     }
 
     #[test]
+    fn only_a_status_says_that_somebody_is_kept_out() {
+        type Error = StreamableHttpError<reqwest::Error>;
+        let refused = Error::UnexpectedServerResponse("HTTP 401 Unauthorized: who?".into());
+        assert_eq!(lost("x", &refused).kind, ErrorKind::Auth);
+        let port = Error::Io(std::io::Error::other("connection to 127.0.0.1:4010 refused"));
+        assert_eq!(lost("x", &port).kind, ErrorKind::Network);
+    }
+
+    #[test]
     fn a_failure_says_what_the_tool_says() {
         let result = json!({"content": [{"type": "text", "text": "no such file\u{1b}[0m"}], "isError": true});
         let error = read(&Value::Bool(true), McpText::Text, result).unwrap_err();
         assert_eq!(error, ToolError::new(ErrorKind::Permanent, "no such file[0m"));
+        let known = json!({"content": [{"type": "text", "text": "connection refused"}], "isError": true});
+        assert_eq!(read(&Value::Bool(true), McpText::Text, known).unwrap_err().kind, ErrorKind::Network);
     }
 }

@@ -4,6 +4,7 @@
 //! call that it answers, text that is no message is ignored until it is too much, and what
 //! nobody asked for is read at a bounded pace.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -61,6 +62,8 @@ pub(super) struct Pipe {
     line: Line,
     noise: usize,
     pace: Pace,
+    /// Requests that have no answer yet.
+    open: Arc<Mutex<HashSet<RequestId>>>,
     fault: Fault,
 }
 
@@ -86,6 +89,7 @@ impl Pipe {
             line: Line::default(),
             noise: 0,
             pace: Pace { since: Instant::now(), count: 0 },
+            open: Arc::default(),
             fault,
         }
     }
@@ -140,7 +144,7 @@ impl Pipe {
             }
             match self.read() {
                 Ok(Some(message)) => {
-                    if !matches!(message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)) {
+                    if !self.was_asked_for(&message) {
                         self.pace.count();
                     }
                     return Some(message);
@@ -152,6 +156,16 @@ impl Pipe {
                 }
             }
         }
+    }
+
+    /// Whether a message answers a request that has no answer yet.
+    fn was_asked_for(&self, message: &ServerJsonRpcMessage) -> bool {
+        let id = match message {
+            JsonRpcMessage::Response(answer) => Some(&answer.id),
+            JsonRpcMessage::Error(answer) => answer.id.as_ref(),
+            _ => None,
+        };
+        id.is_some_and(|id| self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(id))
     }
 
     /// What a line says; an error ends the connection.
@@ -231,6 +245,9 @@ impl Transport<RoleClient> for Pipe {
         item: TxJsonRpcMessage<RoleClient>,
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         let writer = Arc::clone(&self.writer);
+        if let JsonRpcMessage::Request(request) = &item {
+            self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(request.id.clone());
+        }
         async move {
             let mut line = serde_json::to_vec(&item)?;
             line.push(b'\n');
@@ -298,6 +315,27 @@ mod tests {
         assert_eq!(line.feed(b"ab"), (2, false));
         assert_eq!(line.feed(b"c\nd"), (2, true));
         assert_eq!(line.bytes, b"abc");
+    }
+
+    #[tokio::test]
+    async fn answers_to_nothing_are_read_at_a_bounded_pace() {
+        let mut child = tokio::process::Command::new("yes")
+            .arg(r#"{"jsonrpc":"2.0","id":999,"result":{}}"#)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut pipe = Pipe::new(stdin, stdout, Fault::default());
+        let mut count = 0;
+        let flood = async {
+            while pipe.next().await.is_some() {
+                count += 1;
+            }
+        };
+        assert!(timeout(Duration::from_millis(700), flood).await.is_err());
+        assert!((1..=PACE + 1).contains(&count), "{count}");
     }
 
     #[test]

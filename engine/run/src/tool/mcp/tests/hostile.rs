@@ -109,16 +109,16 @@ async fn servers_that_do_not_start() {
         );
         let toolbox = World::new().module("s", &text).toolbox();
         let began = Instant::now();
-        assert!(toolbox.tool("s_ok").is_none(), "{start}");
+        assert!(met(&toolbox, "s_ok").is_none(), "{start}");
         let problems = toolbox.problems("s_ok");
         assert!(problems[0].message.starts_with(expected), "{start}: {}", problems[0].message);
-        assert!(toolbox.tool("s_fail").is_none(), "{start}");
+        assert!(met(&toolbox, "s_fail").is_none(), "{start}");
         assert!(began.elapsed() < Duration::from_secs(10), "it is not started for every name");
     }
     let missing =
         World::new().module("s", "module: s\ndescription: A server\nmcp: {command: [no-such-server]}\n");
     let toolbox = missing.toolbox();
-    assert!(toolbox.tool("s_ok").is_none());
+    assert!(met(&toolbox, "s_ok").is_none());
     assert_eq!(toolbox.problems("s_ok")[0].message, "there is no command `no-such-server`");
 }
 
@@ -142,4 +142,16 @@ async fn a_server_that_dies_is_started_again_at_growing_intervals() {
     let began = Instant::now();
     assert_eq!(call(&toolbox, "s_ok", json!({})).await.unwrap(), "ok");
     assert!(began.elapsed() < Duration::from_secs(5), "it was useful in between");
+}
+
+#[tokio::test]
+async fn a_server_that_is_there_and_says_nothing_is_started_again() {
+    let more = "  timeout: 300ms\n  tools: {look: {result: json}}\n";
+    let toolbox = World::new().server("s", &[], more).toolbox();
+    let before = call(&toolbox, "s_look", json!({})).await.unwrap()["pid"].clone();
+    for _ in 0..3 {
+        assert_eq!(call(&toolbox, "s_hang", json!({})).await.unwrap_err().kind, ErrorKind::Timeout);
+    }
+    let after = call(&toolbox, "s_look", json!({})).await.unwrap()["pid"].clone();
+    assert_ne!(before, after);
 }

@@ -96,8 +96,20 @@ pub(super) struct Calling {
     pub(super) lines: Arc<Mutex<Vec<String>>>,
 }
 
+/// A tool, whose server is asked if need be.
+pub(super) fn met(toolbox: &Toolbox, name: &str) -> Option<Arc<dyn Tool>> {
+    std::thread::scope(|scope| {
+        let meeting = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(toolbox.meet(name));
+        });
+        meeting.join().unwrap();
+    });
+    toolbox.tool(name)
+}
+
 pub(super) fn calling(toolbox: &Toolbox, name: &str, args: Value) -> Calling {
-    let tool = toolbox.tool(name).unwrap_or_else(|| panic!("no tool {name}: {:?}", toolbox.problems(name)));
+    let tool = met(toolbox, name).unwrap_or_else(|| panic!("no tool {name}: {:?}", toolbox.problems(name)));
     let Value::Object(args) = args else { panic!("arguments are a mapping") };
     let lines = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&lines);

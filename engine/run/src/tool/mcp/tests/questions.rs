@@ -61,6 +61,15 @@ async fn a_question_that_nobody_answers_ends_with_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_server_that_asks_again_and_again_is_refused() {
+    let toolbox = World::new().server("s", &[], "").toolbox();
+    let person = Arc::new(Answerer { answer: "no", ..Answerer::default() });
+    let error = calling(&toolbox, "s_nag", json!({})).asking(person.clone()).make().await.unwrap_err();
+    assert_eq!(error.message, "the server of `s` asks for more again and again");
+    assert_eq!(person.asked.lock().unwrap().len(), 10);
+}
+
+#[tokio::test]
 async fn secrets_are_not_asked_for() {
     for era in ["older", "newer"] {
         let toolbox = World::new().server("s", &["--era", era], "").toolbox();

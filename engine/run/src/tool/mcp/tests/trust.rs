@@ -11,7 +11,7 @@ async fn tools_are_known_without_their_server_once_they_were_seen() {
     std::fs::copy(SERVER, &script).unwrap();
     let text = format!("module: s\ndescription: A server\nmcp: {{command: [python3, '{script}']}}\n");
     let world = World::new().module("s", &text);
-    assert!(world.toolbox().tool("s_echo").is_some());
+    assert!(met(&world.toolbox(), "s_echo").is_some());
     std::fs::remove_file(&script).unwrap();
     let toolbox = world.toolbox();
     assert!(toolbox.names().contains(&"s_add".to_owned()));
@@ -52,7 +52,7 @@ async fn new_tools_and_tools_that_are_gone_are_changes_too() {
     let files = World::new();
     let words = files.path("words");
     let world = World::new().server("s", &["--words", &words], "");
-    assert!(world.toolbox().tool("s_ok").is_some());
+    assert!(met(&world.toolbox(), "s_ok").is_some());
     std::fs::write(&words, "extra").unwrap();
     let toolbox = world.toolbox();
     assert!(toolbox.tool("s_extra").is_none(), "nobody has looked at it");
@@ -76,9 +76,25 @@ async fn another_command_is_another_server() {
     let words = files.path("words");
     std::fs::write(&words, "for once").unwrap();
     let world = World::new().server("s", &[], "");
-    assert!(world.toolbox().tool("s_echo").is_some());
+    assert!(met(&world.toolbox(), "s_echo").is_some());
     let store_of_it = world.server("t", &["--words", &words], "  prefix: s_\n");
     let toolbox = store_of_it.toolbox();
     let review = toolbox.server("t").unwrap().review().unwrap();
     assert!(review.changes.iter().all(|change| change.before.is_none()), "seen for the first time");
+}
+
+#[tokio::test]
+async fn looking_at_tools_starts_no_server() {
+    let files = World::new();
+    let log = files.path("log");
+    let world = World::new().server("s", &["--log", &log], "");
+    let toolbox = world.toolbox();
+    assert!(toolbox.tool("s_ok").is_none() && toolbox.specs().iter().all(|spec| spec.module != "s"));
+    let expected = "the server of `s` was never asked which tools it has; `aa tool trust s` asks it";
+    assert_eq!(toolbox.problems("s_ok")[0].message, expected);
+    assert!(toolbox.diagnostics().is_empty() && toolbox.servers()[0].tools.is_none());
+    assert!(!std::path::Path::new(&log).exists(), "it was never started");
+    let server = toolbox.server("s").unwrap();
+    server.trust(server.review().unwrap()).unwrap();
+    assert!(toolbox.tool("s_ok").is_some());
 }

@@ -13,6 +13,7 @@ async fn both_kinds_of_servers_are_listed_and_called() {
         let more = "  tools: {look: {result: json}, hang: {hidden: true}, add: {effect: read}}\n";
         let world = World::new().server("s", &["--era", era], more);
         let toolbox = world.toolbox();
+        met(&toolbox, "s_ok");
         let names = toolbox.specs().iter().map(|spec| spec.name.clone()).collect::<Vec<_>>();
         let own: Vec<&String> = names.iter().filter(|name| name.starts_with("s_")).collect();
         assert!(own.len() > 20 && own.iter().any(|name| *name == "s_deep_name_of_it"), "all pages: {own:?}");
@@ -34,7 +35,7 @@ async fn a_tool_says_what_the_module_says_of_it() {
         "  default_effect: write\n  tools: {add: {effect: read, name: plus}}\n",
     );
     let toolbox = world.toolbox();
-    let (plus, echo) = (toolbox.tool("plus").unwrap(), toolbox.tool("s_echo").unwrap());
+    let (plus, echo) = (met(&toolbox, "plus").unwrap(), toolbox.tool("s_echo").unwrap());
     assert_eq!((plus.spec().effect, plus.spec().idempotent), (Effect::Read, true));
     assert_eq!((echo.spec().effect, echo.spec().idempotent), (Effect::Write, false));
     assert_eq!((plus.spec().module.as_str(), plus.spec().source.as_str()), ("s", "s.yaml:4"));
@@ -155,9 +156,9 @@ async fn servers_never_stand_in_for_other_tools() {
     let more = "  tools: {echo: {name: file_read}, add: {name: t_ok}}\n";
     let world = World::new().server("s", &[], more).server("t", &[], "").module("own", own);
     let toolbox = world.toolbox();
-    assert_eq!(toolbox.tool("s_ok").unwrap().spec().source, "own.yaml:3");
-    assert_eq!(toolbox.tool("file_read").unwrap().spec().source, "built in");
-    assert!(toolbox.tool("t_ok").is_none(), "nobody can tell which server is meant");
+    assert_eq!(met(&toolbox, "s_ok").unwrap().spec().source, "own.yaml:3");
+    assert_eq!(met(&toolbox, "file_read").unwrap().spec().source, "built in");
+    assert!(met(&toolbox, "t_ok").is_none(), "nobody can tell which server is meant");
     let problems = toolbox.problems("t_ok");
     assert!(problems[0].message.contains("both have a tool `t_ok`"), "{problems:?}");
     let doubts = toolbox.diagnostics();
@@ -171,7 +172,7 @@ async fn servers_never_stand_in_for_other_tools() {
 async fn a_module_is_asked_only_for_names_of_its_own() {
     let world = World::new().server("s", &["--start", "die"], "");
     let toolbox = world.toolbox();
-    assert!(toolbox.tool("nothing").is_none());
+    assert!(met(&toolbox, "nothing").is_none());
     assert_eq!(toolbox.servers()[0].problems, [] as [String; 0], "it was not started");
     assert!(toolbox.names().iter().all(|name| !name.starts_with("s_")));
     assert_eq!(toolbox.servers()[0].problems, [] as [String; 0], "names alone are no reason");

@@ -110,10 +110,6 @@ fn cluster(asked: &Asked) -> Said {
         ("DELETE", "/api/v1/namespaces/billing/pods/api-1") => {
             Said::json(200, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
         }
-        ("GET", "/api/v1/namespaces/billing/secrets/database") => Said::json(
-            200,
-            &json!({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "database"}, "data": {"user": "YW5u"}}),
-        ),
         ("GET", "/apis/apps/v1/namespaces/billing/deployments") => list("DeploymentList", deployment()),
         ("GET" | "PATCH", "/apis/apps/v1/namespaces/billing/deployments/api") => {
             Said::json(200, &deployment())
@@ -147,11 +143,14 @@ fn kubectl_reads_a_cluster() {
     let logs = json!({"pod_name": "api-1", "namespace": "billing", "tail": 2});
     aa.args(["tool", "call", "kubectl_logs", "--args", &logs.to_string()]).run().code(0).stdout("one\ntwo");
     assert!(server.asked().iter().any(|one| one.path.ends_with("/log") && one.query.contains("tailLines=2")));
-    let secret = json!({"secret_name": "database", "key": "user", "namespace": "billing"});
-    aa.args(["tool", "call", "kubectl_get_secret_value", "--args", &secret.to_string()])
-        .run()
-        .code(0)
-        .stdout("ann");
+    for kind in ["secrets", "Secret", "secrets.v1.", "secret/database", "pods,secrets"] {
+        let secret = json!({"resource": kind, "namespace": "billing"});
+        aa.args(["tool", "call", "kubectl_get", "--args", &secret.to_string()])
+            .run()
+            .code(1)
+            .stderr_contains("`resource`");
+    }
+    assert!(!server.asked().iter().any(|one| one.path.contains("/secrets")));
 }
 
 #[test]

@@ -90,9 +90,15 @@ pub struct ToolSpec {
 pub struct Reconcile {
     /// Tool to ask, of effect `read`.
     pub tool: String,
-    /// Its arguments; templates over `args` (the interrupted call's arguments).
+    /// Its arguments; templates over `args` (the interrupted call's arguments), `started_at` (when
+    /// the interrupted attempt started, an ISO time) and `idempotency_key` (the call's).
     #[serde(default)]
     pub args: Value,
-    /// Expression over `result` (the answer) and `args`: true means the call took place.
+    /// Expression over `result` (the answer), `args`, `started_at` and `idempotency_key`: true
+    /// means the call took place.
     pub when: String,
+    /// Expression over the same: what the interrupted call would have answered. Without it, the
+    /// answer itself stands for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
 }

@@ -261,8 +261,12 @@ impl Machine {
 
     fn inquiry_scope(&self, place: Place) -> Scope {
         let mut scope = self.outer_scope();
-        let args = self.unit(place).map(|unit| unit.args.clone()).unwrap_or_default();
-        scope.set("args", &Value::Object(args));
+        let Some(unit) = self.unit(place) else { return scope };
+        scope.set("args", &Value::Object(unit.args.clone()));
+        let started_at = unit.started.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        scope.set("started_at", &Value::String(started_at));
+        let key = self.idempotency_key(&self.keyed(Spot::Unit(place), &self.path(place)));
+        scope.set("idempotency_key", &Value::String(key));
         scope
     }
 
@@ -289,15 +293,23 @@ impl Machine {
         })
     }
 
-    /// Whether the answer says that the call took place.
+    /// Whether the answer says that the call took place, and with what.
     fn judge(&self, place: Place, answer: Value) -> Result<Resolution, StepError> {
         let Some(reconcile) = self.reconcile(place) else { return Ok(Resolution::Retry) };
-        let when = Expression::parse(&reconcile.when)
-            .map_err(|error| StepError::new(ErrorKind::Invalid, format!("reconcile: {error}")))?;
+        let invalid = |message: String| StepError::new(ErrorKind::Invalid, format!("reconcile: {message}"));
+        let parse = |text: &String| Expression::parse(text).map_err(|error| invalid(error.to_string()));
         let mut scope = self.inquiry_scope(place);
         scope.set("result", &answer);
-        let took_place = evaluate::holds(&when, &scope, "reconcile")?;
-        Ok(if took_place { Resolution::Done { output: answer } } else { Resolution::Retry })
+        if !evaluate::holds(&parse(&reconcile.when)?, &scope, "reconcile")? {
+            return Ok(Resolution::Retry);
+        }
+        let output = match &reconcile.value {
+            None => answer,
+            Some(value) => {
+                parse(value)?.eval(&scope).map_err(|error| invalid(format!("`value`: {error}")))?
+            }
+        };
+        Ok(Resolution::Done { output })
     }
 
     pub(super) fn fold_inquiry(&mut self, place: Place, started: &Started<'_>) -> Result<(), Misfit> {

@@ -129,6 +129,44 @@ fn reconcile_asks_the_world() {
 }
 
 #[test]
+fn reconcile_knows_when_and_as_what_the_call_was_made_and_shapes_its_output() {
+    let mut died = World::new(steps(&json!([{
+        "name": "create", "tool": "fail_1", "args": {"name": "x"}, "retry": {"attempts": 2, "delay_ms": 2000},
+        "reconcile": {
+            "tool": "find", "args": {"since": "{{ started_at }}", "key": "{{ idempotency_key }}"},
+            "when": "result.since == started_at and result.key == idempotency_key",
+            "value": "{'name': args.name, 'made': result.since}",
+        },
+    }])));
+    while died.made.len() < 2 {
+        died.turn();
+        died.poll();
+    }
+    let started = died.events.last().unwrap().at;
+    let key = died.made[1].idempotency_key.clone();
+    died.now += 5000;
+    // Another process dies while it asks: the interrupted attempt is still the same.
+    let mut asking = died.crash(died.events.len());
+    asking.poll();
+    asking.now += 5000;
+    let mut world = asking.crash(asking.events.len());
+    world.run();
+    let since = started.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    assert_eq!(json!(world.made[0].args), json!({"since": since, "key": key}));
+    assert_eq!(world.results()["create"], format!("completed {}", json!({"name": "x", "made": since})));
+}
+
+#[test]
+fn a_reconcile_whose_value_cannot_be_made_leaves_it_to_a_person() {
+    let mut world = died_calling(&json!({
+        "name": "create", "tool": "create", "args": {"name": "x"},
+        "reconcile": {"tool": "find", "args": {}, "when": "true", "value": "result.rows + 1"},
+    }));
+    assert!(world.run().story().contains("create#reconcile failed"), "{}", world.story());
+    assert_eq!(world.machine.waiting(), [StepPath("create".to_owned())]);
+}
+
+#[test]
 fn a_reconcile_that_does_not_know_leaves_it_to_a_person() {
     let lost = |call: &crate::machine::Call| match call.tool.as_str() {
         "find" => Err(fault(ErrorKind::Network, "no route")),

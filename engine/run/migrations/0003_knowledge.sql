@@ -37,7 +37,8 @@ create table mistakes (
   last_at integer not null
 ) strict, without rowid;
 
--- Warnings that were given, and what came of them: null while nobody knows.
+-- Warnings that nothing came of yet; what came of the others is in the mistakes' counts.
+-- `outcome` is always null.
 create table mistake_warnings (
   id integer primary key,
   mistake text not null,

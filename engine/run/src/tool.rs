@@ -37,7 +37,7 @@ pub(crate) use self::built_in::BuiltIn;
 pub(crate) use self::http::Web;
 pub use self::login::Logins;
 pub(crate) use self::memory::known_issues;
-pub(crate) use self::memory::{Key, shape};
+pub(crate) use self::memory::{DEEPEST, Key, check_size, shape};
 pub use self::person::{Nobody, Person, Question};
 pub(crate) use self::plain::touches_nothing;
 use crate::event::{RunId, StepError, StepPath};

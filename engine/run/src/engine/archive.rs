@@ -20,10 +20,10 @@ use super::{Engine, StartError};
 use crate::cause::cause;
 use crate::home::file;
 use crate::store::Imported;
-use crate::tool::{Key, shape};
+use crate::tool::{DEEPEST, Key, check_size, shape};
 
-/// Deepest folder that is looked into.
-const DEPTH: usize = 10;
+/// Deepest folder that is looked into; a key's last word is a file.
+const DEPTH: usize = DEEPEST - 1;
 /// Most files of a memory.
 const FILES: usize = 20_000;
 /// Biggest JSON file that is read.
@@ -112,7 +112,7 @@ impl Archive {
             Value::Object(document) => document,
             _ => return self.skip(file, "it is no mapping"),
         };
-        if let Err(error) = shape::check(&key, &document) {
+        if let Err(error) = shape::check(&key, &document).and_then(|()| check_size(&document)) {
             return self.refuse(file, error.message);
         }
         match self.documents.entry(key) {
@@ -255,7 +255,10 @@ fn file_of(key: &str, document: &Map<String, Value>) -> (PathBuf, String) {
     if text.len() <= yaml::MAX_BYTES {
         return (PathBuf::from(format!("{key}.yaml")), text);
     }
-    (PathBuf::from(format!("{key}.json")), format!("{value:#}\n"))
+    let text = format!("{value:#}\n");
+    // Many short lines may be more than is read again.
+    let text = if text.len() as u64 > BIGGEST { format!("{value}\n") } else { text };
+    (PathBuf::from(format!("{key}.json")), text)
 }
 
 fn put(path: &Path, text: &str) -> io::Result<()> {
@@ -296,9 +299,7 @@ mod tests {
     fn memory() -> impl Strategy<Value = BTreeMap<String, Map<String, Value>>> {
         let key = "[a-z_][a-z0-9_.-]{0,8}(/[a-z0-9][a-z0-9_.-]{0,8}){0,2}";
         let key = key.prop_filter("it has a shape", |key| {
-            !key.starts_with("sessions/")
-                && !key.starts_with("backups/")
-                && Key::new(&format!("{key}.yaml")).is_ok()
+            !key.starts_with("sessions/") && Key::new(&format!("{key}.yaml")).is_ok()
         });
         let document = prop::collection::btree_map("[a-zA-Z_][ -~]{0,9}", value(), 0..5)
             .prop_map(|entries| entries.into_iter().collect::<Map<_, _>>());
@@ -331,6 +332,25 @@ mod tests {
         write_new(&target, &[("a/big".to_owned(), big.clone())]).unwrap();
         assert!(target.join("a/big.json").is_file());
         assert_eq!(read(&target).unwrap().documents["a/big"], big);
+    }
+
+    #[test]
+    fn what_could_not_be_kept_is_not_taken_in_and_all_that_is_kept_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |value: Value| json!({"x": value}).as_object().unwrap().clone();
+        let deep = vec!["a"; DEEPEST].join("/");
+        assert!(Key::new(&deep).is_ok());
+        let target = folder.path().join("out");
+        let big = ("big".to_owned(), of("x".repeat(5 << 20).into()));
+        // Indented, it is more than the biggest file.
+        let long = ("long".to_owned(), of(json!([[vec![0; 2_000_000]]])));
+        write_new(&target, &[big, long.clone(), (deep.clone(), of(json!(1)))]).unwrap();
+        let archive = read(&target).unwrap();
+        let keys: Vec<_> = archive.documents.keys().collect();
+        assert_eq!(keys, [&deep, "long"]);
+        assert_eq!(archive.documents["long"], long.1);
+        assert_eq!(archive.problems.len(), 1);
+        assert!(archive.problems[0].message.contains("bytes under one key"), "{:?}", archive.problems);
     }
 
     #[test]

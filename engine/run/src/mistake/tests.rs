@@ -113,13 +113,13 @@ fn what_is_not_worth_remembering_is_forgotten() {
 /// A store, and runs in it.
 struct Bench {
     store: Store,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { store: open(folder.path()), _folder: folder }
+        Self { store: open(folder.path()), folder }
     }
 
     /// The watch of a run as it starts.
@@ -228,6 +228,32 @@ async fn a_warning_of_what_works_was_wrong() {
     watch.finish().await;
     let known = bench.only();
     assert_eq!((known.prevented, known.false_alarms, known.open.len()), (0, 1, 0));
+}
+
+#[tokio::test]
+async fn warnings_are_forgotten_when_something_or_nothing_more_comes_of_them() {
+    let bench = Bench::new();
+    let mut watch = bench.watch(1);
+    for step in ["a", "b", "c"] {
+        watch.after(&checkout(step, "mian"), (Some(&wrong()), false), time(0), &no_tools());
+    }
+    watch.finish().await;
+    let id = bench.only().id;
+    let open = |run: i64| Open { run: RunId(run), skill: "s".to_owned(), step: StepPath("d".to_owned()) };
+    let rows = || -> i64 {
+        let db = rusqlite::Connection::open(bench.folder.path().join("aa.db")).unwrap();
+        db.query_row("select count(*) from mistake_warnings", (), |row| row.get(0)).unwrap()
+    };
+    for (run, day) in [(1, 0), (2, 20), (3, 31)] {
+        bench.store.put_warning(id.clone(), open(run), time(day)).await.unwrap();
+    }
+    assert_eq!(bench.only().open, [open(2), open(3)], "the first run has said nothing for a month");
+    bench.store.settle_warnings(id.clone(), vec![open(2)], Outcome::Prevented).await.unwrap();
+    assert_eq!((bench.only().prevented, bench.only().open, rows()), (1, vec![open(3)], 1));
+    for run in 4..1010 {
+        bench.store.put_warning(id.clone(), open(run), time(31)).await.unwrap();
+    }
+    assert_eq!((bench.only().open.len(), rows()), (1000, 1000));
 }
 
 #[tokio::test]

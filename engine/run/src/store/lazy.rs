@@ -1,7 +1,9 @@
 //! A store that is not opened before somebody needs it.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use tokio::sync::watch;
 
 use super::opening::Opening;
 use super::{Durability, Store, StoreError, StoreOptions};
@@ -26,6 +28,15 @@ enum State {
     Open(Store),
 }
 
+/// How far opening is.
+enum Progress {
+    Over(Result<Store, StoreError>),
+    /// It will be over when this closes.
+    Running(watch::Receiver<()>),
+    /// Another thread waits for it, or is just looking.
+    InOtherHands,
+}
+
 impl LazyStore {
     /// The store of a folder, as yet unopened.
     pub fn new(folder: &Path, options: StoreOptions) -> Self {
@@ -35,8 +46,9 @@ impl LazyStore {
 
     /// Begins to open it, for whoever will need it soon. What goes wrong is said to them.
     pub fn open_early(&self) {
-        let mut state = self.state();
-        if matches!(*state, State::Closed)
+        // Whoever has the state is about to open it.
+        if let Some(mut state) = self.free_state()
+            && matches!(*state, State::Closed)
             && let Ok(opening) = Opening::start(&self.shared.folder, self.shared.options)
         {
             *state = State::Opening(opening);
@@ -63,16 +75,53 @@ impl LazyStore {
     /// # Errors
     /// Those of [`Self::get`].
     pub async fn soon(&self) -> Result<Store, StoreError> {
-        self.open_early();
-        let over = match &*self.state() {
-            State::Opening(opening) => Some(opening.over()),
-            State::Closed | State::Open(_) => None,
-        };
-        if let Some(mut over) = over {
-            // It closes; nothing is ever sent.
-            let _ = over.changed().await;
+        loop {
+            match self.advance() {
+                Progress::Over(result) => return result,
+                // It closes; nothing is ever sent.
+                Progress::Running(mut over) => drop(over.changed().await),
+                Progress::InOtherHands => {
+                    let this = self.clone();
+                    let opened = tokio::task::spawn_blocking(move || this.get()).await;
+                    return opened.unwrap_or(Err(StoreError::Stopped));
+                }
+            }
         }
-        self.get()
+    }
+
+    /// Begins to open it or ends that, as far as it goes without waiting.
+    fn advance(&self) -> Progress {
+        let Some(mut state) = self.free_state() else { return Progress::InOtherHands };
+        let opening = match std::mem::replace(&mut *state, State::Closed) {
+            State::Open(store) => {
+                *state = State::Open(store.clone());
+                return Progress::Over(Ok(store));
+            }
+            State::Closed => match Opening::start(&self.shared.folder, self.shared.options) {
+                Ok(opening) => opening,
+                Err(error) => return Progress::Over(Err(error)),
+            },
+            State::Opening(opening) => opening,
+        };
+        let over = opening.over();
+        if over.has_changed().is_ok() {
+            *state = State::Opening(opening);
+            return Progress::Running(over);
+        }
+        let result = opening.finish();
+        if let Ok(store) = &result {
+            *state = State::Open(store.clone());
+        }
+        Progress::Over(result)
+    }
+
+    /// The state, unless another thread has it.
+    fn free_state(&self) -> Option<MutexGuard<'_, State>> {
+        match self.shared.state.try_lock() {
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(state)) => Some(state.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -84,5 +133,42 @@ impl Default for LazyStore {
     /// A store that can never be opened, for whoever has none.
     fn default() -> Self {
         Self::new(Path::new("/dev/null/none"), StoreOptions { durability: Durability::Full, inline_limit: 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_another_thread_keeps_the_runtime_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions { durability: Durability::Normal, inline_limit: 1000 };
+        let store = LazyStore::new(folder.path(), options);
+        let (other, (tell, told), (holds, held)) = (store.clone(), mpsc::channel(), mpsc::channel());
+        let thread = std::thread::spawn(move || {
+            let _state = other.state();
+            holds.send(()).unwrap();
+            told.recv_timeout(Duration::from_secs(20))
+        });
+        held.recv().unwrap();
+        let opened = async {
+            store.open_early();
+            store.soon().await
+        };
+        let (opened, sent) = tokio::join!(opened, async { tell.send(()) });
+        assert!(opened.is_ok() && sent.is_ok());
+        assert_eq!(thread.join().unwrap(), Ok(()), "it was told while the other waited");
+    }
+
+    #[tokio::test]
+    async fn everyone_who_waits_is_told_of_a_failure() {
+        let store = LazyStore::default();
+        store.open_early();
+        let (one, other) = tokio::join!(store.soon(), store.soon());
+        assert!(one.is_err() && other.is_err());
     }
 }

@@ -74,6 +74,17 @@ impl Store {
         })
     }
 
+    /// Keys of the memory that begin like this, sorted.
+    pub fn memory_keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let reader = &self.parts.reader;
+        reader.with(|db| {
+            let sql = "select key from memory where substr(key, 1, length(?1)) = ?1 order by key";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let keys = select.query_map([prefix], |row| row.get(0));
+            keys.and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| reader.failed(&e))
+        })
+    }
+
     /// What is remembered under a key.
     pub fn memory(&self, key: &str) -> Result<Option<Map<String, Value>>, StoreError> {
         let reader = &self.parts.reader;
@@ -159,18 +170,20 @@ impl Journal {
 
     fn import_memory(&mut self, documents: &[Document], at: Time, replace: bool) -> Result<Imported, Fault> {
         let mut done = Imported::default();
+        let mut wanted = Vec::new();
         for (key, document) in documents {
             match self.remembered(key)? {
                 Some(known) if known == *document => done.same.push(key.clone()),
                 Some(_) if !replace => done.differing.push(key.clone()),
-                _ => done.written.push(key.clone()),
+                _ => wanted.push((key, document)),
             }
         }
         if !done.differing.is_empty() {
-            done.written.clear();
+            return Ok(done);
         }
-        for (key, document) in documents.iter().filter(|(key, _)| done.written.contains(key)) {
+        for (key, document) in wanted {
             self.put_document(key, document.clone(), at.timestamp_millis())?;
+            done.written.push(key.clone());
         }
         Ok(done)
     }

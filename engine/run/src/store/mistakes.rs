@@ -4,8 +4,10 @@
 //! that has nothing to be warned of pays for two looks at empty tables. They are written
 //! only after a failure, and after a success that a warning was waiting for.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::TimeDelta;
 use rusqlite::{Connection, params};
 
 use super::journal::{Fault, Journal};
@@ -15,6 +17,11 @@ use crate::mistake::{Mistake, Open, Outcome, Sighting};
 
 /// Most mistakes that are remembered; those seen longest ago are forgotten first.
 const MOST: i64 = 1000;
+
+/// Most warnings that may wait for what comes of them, and for how long. A run that was
+/// killed says nothing of its own any more.
+const MOST_OPEN: i64 = 1000;
+const PATIENCE: TimeDelta = TimeDelta::days(30);
 
 /// What is known at a run's start, shared by the writer and whoever starts runs.
 #[derive(Clone, Debug, Default)]
@@ -82,21 +89,30 @@ impl Journal {
             of.advice,
             at,
         ])?;
-        self.close(&of.id, &seen.open, Outcome::Repeated)?;
+        self.close(&of.id, &seen.open)?;
         self.prune(seen.at)
     }
 
     fn put_warning(&mut self, mistake: &str, of: &Open, at: Time) -> Result<(), Fault> {
         let sql = "insert into mistake_warnings (mistake, run, skill, step, at) values (?, ?, ?, ?, ?)";
-        let at = at.timestamp_millis();
-        self.db.prepare_cached(sql)?.execute(params![mistake, of.run.0, of.skill, of.step.0, at])?;
+        let parameters = params![mistake, of.run.0, of.skill, of.step.0, at.timestamp_millis()];
+        self.db.prepare_cached(sql)?.execute(parameters)?;
+        self.prune_warnings(at)
+    }
+
+    /// Forgets warnings that something came of, and those that nothing will come of.
+    fn prune_warnings(&self, now: Time) -> Result<(), Fault> {
+        let sql = "delete from mistake_warnings where outcome is not null or at < ?1 or id in
+                   (select id from mistake_warnings order by id desc limit -1 offset ?2)";
+        let oldest = (now - PATIENCE).timestamp_millis();
+        self.db.prepare_cached(sql)?.execute(params![oldest, MOST_OPEN])?;
         Ok(())
     }
 
     fn settle_warnings(&mut self, mistake: &str, of: &[Open], outcome: Outcome) -> Result<(), Fault> {
         let mut settled = 0;
         for open in of {
-            settled += self.close(mistake, open, outcome)?;
+            settled += self.close(mistake, open)?;
         }
         let sql = match outcome {
             // Several warnings of one mistake that came to nothing are one success.
@@ -111,11 +127,11 @@ impl Journal {
         Ok(())
     }
 
-    fn close(&self, mistake: &str, of: &Open, outcome: Outcome) -> Result<usize, Fault> {
-        let sql = "update mistake_warnings set outcome = ?1
-                   where mistake = ?2 and run = ?3 and step = ?4 and outcome is null";
-        let parameters = params![name(&outcome), mistake, of.run.0, of.step.0];
-        Ok(self.db.prepare_cached(sql)?.execute(parameters)?)
+    /// Forgets a warning that something has come of: only the mistake's counts matter then.
+    fn close(&self, mistake: &str, of: &Open) -> Result<usize, Fault> {
+        let sql = "delete from mistake_warnings
+                   where mistake = ? and run = ? and step = ? and outcome is null";
+        Ok(self.db.prepare_cached(sql)?.execute(params![mistake, of.run.0, of.step.0])?)
     }
 
     fn forget_mistake(&mut self, id: &str) -> Result<bool, Fault> {
@@ -133,7 +149,7 @@ impl Journal {
             [MOST],
         )?;
         self.db.execute("delete from mistake_warnings where mistake not in (select id from mistakes)", ())?;
-        Ok(())
+        self.prune_warnings(now)
     }
 }
 
@@ -170,14 +186,16 @@ fn load(db: &Connection) -> rusqlite::Result<Vec<Mistake>> {
     if known.is_empty() {
         return Ok(known);
     }
+    let places: HashMap<String, usize> =
+        known.iter().enumerate().map(|(place, mistake)| (mistake.id.clone(), place)).collect();
     let sql = "select mistake, run, skill, step from mistake_warnings where outcome is null order by id";
     let mut select = db.prepare_cached(sql)?;
     let mut rows = select.query(())?;
     while let Some(row) = rows.next()? {
         let of: String = row.get(0)?;
         let open = Open { run: RunId(row.get(1)?), skill: row.get(2)?, step: StepPath(row.get(3)?) };
-        if let Some(mistake) = known.iter_mut().find(|mistake| mistake.id == of) {
-            mistake.open.push(open);
+        if let Some(place) = places.get(&of) {
+            known[*place].open.push(open);
         }
     }
     Ok(known)

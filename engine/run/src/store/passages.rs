@@ -1,7 +1,7 @@
 //! Search over what is remembered.
 //!
-//! The index is brought up to date by who searches, in one transaction of the writer:
-//! remembering costs a run no more than a row that names the key.
+//! The index is brought up to date by who searches, in transactions of the writer that
+//! leave room for others: remembering costs a run no more than a row that names the key.
 
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -13,6 +13,8 @@ use super::{Store, StoreError};
 const LONGEST: usize = 4000;
 /// Passages of one key; what is beyond is not found.
 const MOST: usize = 5000;
+/// Bytes of documents that one transaction indexes, or one document that is bigger.
+const BATCH: usize = 4 << 20;
 /// How deep a passage may be rooted: items of lists, entries of mappings.
 const DEPTH: usize = 3;
 
@@ -46,7 +48,7 @@ impl Store {
     /// The store cannot be read, or its index cannot be brought up to date.
     pub async fn search_memory(&self, wanted: Wanted) -> Result<Vec<Hit>, StoreError> {
         if self.is_stale()? {
-            self.parts.writer.submit(Journal::index_memory).await?;
+            while self.parts.writer.submit(Journal::index_memory).await? {}
         }
         let words = terms(&wanted.words);
         let reader = &self.parts.reader;
@@ -71,12 +73,9 @@ impl Store {
 }
 
 impl Journal {
-    fn index_memory(&mut self) -> Result<(), Fault> {
-        let mut select = self.db.prepare_cached(
-            "select stale.key, json from memory_stale stale left join memory on memory.key = stale.key",
-        )?;
-        let rows = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let stale = rows.collect::<Result<Vec<(String, Option<String>)>, _>>()?;
+    /// Indexes some of what has changed; true when there is more.
+    fn index_memory(&mut self) -> Result<bool, Fault> {
+        let (stale, more) = self.stale()?;
         for (key, json) in stale {
             self.db.prepare_cached("delete from passages where key = ?")?.execute([&key])?;
             // What cannot be read is said by who reads it.
@@ -86,9 +85,27 @@ impl Journal {
             for (place, text) in value.iter().flat_map(passages) {
                 insert.execute(params![key, place, text])?;
             }
+            self.db.prepare_cached("delete from memory_stale where key = ?")?.execute([&key])?;
         }
-        self.db.execute("delete from memory_stale", ())?;
-        Ok(())
+        Ok(more)
+    }
+
+    /// The first keys that have changed, with what is there now; and whether there are more.
+    fn stale(&self) -> Result<(Vec<(String, Option<String>)>, bool), Fault> {
+        let mut select = self.db.prepare_cached(
+            "select stale.key, json from memory_stale stale left join memory on memory.key = stale.key",
+        )?;
+        let mut rows = select.query(())?;
+        let (mut stale, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            if bytes >= BATCH {
+                return Ok((stale, true));
+            }
+            let json: Option<String> = row.get(1)?;
+            bytes += json.as_ref().map_or(0, String::len);
+            stale.push((row.get(0)?, json));
+        }
+        Ok((stale, false))
     }
 }
 

@@ -123,6 +123,9 @@ fn sign(document: &mut Map<String, Value>, of: &Subject, sure: f64, at: Time) ->
     let metadata = metadata.as_object_mut().ok_or_else(|| invalid("`metadata` is no mapping"))?;
     metadata.insert("project".to_owned(), of.project.name.as_str().into());
     metadata.insert("persona".to_owned(), of.persona.as_str().into());
+    if let Some(folder) = &of.project.folder {
+        metadata.insert("path".to_owned(), folder.to_string_lossy().into());
+    }
     metadata.insert("last_updated".to_owned(), super::memory::stamp(at).into());
     metadata.insert("confidence".to_owned(), rounded(sure).into());
     Ok(())

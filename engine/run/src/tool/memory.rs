@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use self::change::{MemoryAppend, MemoryRemove, MemorySessionLog, MemoryUpdate, MemoryWrite};
 use self::find::{MemoryQuery, MemorySearch};
-pub(crate) use self::key::Key;
+pub(crate) use self::key::{DEEPEST, Key};
 pub(crate) use self::learn::known_issues;
 use self::learn::{CheckKnownIssues, LearnToolFix, RecordToolFailure};
 use self::read::{MemoryRead, MemoryStats};
@@ -131,13 +131,19 @@ impl Memory {
 fn stamped(key: &str, mut value: Map<String, Value>, at: Time) -> Result<Map<String, Value>, ToolError> {
     shape::check(key, &value)?;
     value.insert("last_updated".to_owned(), stamp(at).into());
-    let bytes = serde_json::to_vec(&value).map_err(|error| no_json(&error))?.len();
+    check_size(&value)?;
+    Ok(value)
+}
+
+/// Refuses a document that is too big for one key.
+pub(crate) fn check_size(document: &Map<String, Value>) -> Result<(), ToolError> {
+    let bytes = serde_json::to_vec(document).map_err(|error| no_json(&error))?.len();
     if bytes > MAX_BYTES {
         return Err(invalid(format!(
             "it would be {bytes} bytes under one key; at most {MAX_BYTES} are kept"
         )));
     }
-    Ok(value)
+    Ok(())
 }
 
 /// A moment as it is written into memory.

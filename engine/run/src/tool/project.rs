@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use aa_spec::name;
+use aa_spec::plan::digest;
 use aa_spec::tool::{Effect, ErrorKind};
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -16,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use self::detect::detect;
 pub(super) use self::detect::{Detected, dependencies, text};
-use super::memory::shape::PROJECTS;
+use super::memory::shape::{KNOWLEDGE, PROJECTS};
 use super::memory::{Key, Memory, Outcome};
 use super::native::{Face, Native, blocking, invalid, tool};
 use super::{CallContext, ToolError};
@@ -353,8 +354,45 @@ pub(super) async fn resolve(
     };
     let folder = folder.canonicalize().unwrap_or(folder);
     let named = known.iter().find(|(_, fields)| Path::new(path_of(fields)) == folder);
-    let name = named.map_or_else(|| word(&folder), |(name, _)| name.clone());
+    let name = match named {
+        Some((name, _)) => name.clone(),
+        None => name_of(memory, context, (&known, &folder)).await?,
+    };
     Ok(Resolved { name, folder: Some(folder) })
+}
+
+/// The name of a folder that is not registered: its own, or when that means another
+/// folder, the same with a mark.
+async fn name_of(
+    memory: &Memory,
+    context: &CallContext,
+    (registered, folder): (&[(String, Map<String, Value>)], &Path),
+) -> Result<String, ToolError> {
+    let name = word(folder);
+    let hash: String = digest(folder.as_os_str().as_encoded_bytes()).chars().take(8).collect();
+    let marked = format!("{name}-{hash}");
+    let is_registered = registered.iter().any(|(known, _)| *known == name);
+    let (of, wanted, folder) = (name.clone(), marked.clone(), folder.to_owned());
+    let is_other = memory.look(context, move |store| {
+        for key in store.memory_keys(KNOWLEDGE)? {
+            let project = key.rsplit('/').next().unwrap_or_default();
+            if project == wanted {
+                return Ok(true);
+            }
+            if project == of && store.memory(&key)?.is_some_and(|document| is_of_other(&document, &folder)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    });
+    Ok(if is_registered || is_other.await? { marked } else { name })
+}
+
+/// Whether knowledge is of another folder that is still there. One that is gone may have
+/// become this one.
+fn is_of_other(document: &Map<String, Value>, folder: &Path) -> bool {
+    let path = document.get("metadata").and_then(|metadata| metadata["path"].as_str());
+    path.map(Path::new).is_some_and(|path| path != folder && path.is_dir())
 }
 
 /// What can be seen in a folder.

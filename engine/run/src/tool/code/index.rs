@@ -1,5 +1,6 @@
 //! The index of one folder: an `SQLite` file that holds words and places, no text.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use aa_spec::tool::ErrorKind;
 use chrono::{DateTime, SecondsFormat, Utc};
 use ignore::{DirEntry, WalkBuilder};
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -75,6 +76,16 @@ pub(super) struct Refreshed {
     pub(super) duration_ms: u64,
 }
 
+/// Why an index cannot be opened.
+enum Fault {
+    /// It is broken, or of an older format.
+    Useless,
+    /// It is of a newer format.
+    Newer,
+    /// Something else, which says nothing of what is in it.
+    Failed(rusqlite::Error),
+}
+
 /// What is in an index.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub(super) struct Totals {
@@ -117,16 +128,24 @@ struct Candidate {
 }
 
 impl Index {
-    /// Opens the index of a folder; one that is broken or of another format is made anew.
+    /// Opens the index of a folder; one that is broken or of an older format is made anew.
+    /// Whatever else is wrong may pass, and another process may be using it.
     pub(super) fn open(file: &Path, root: &Path) -> Result<Self, ToolError> {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).map_err(|error| unusable(file, &error))?;
         }
-        let db = connect(file, root).or_else(|_| {
-            discard(file);
-            connect(file, root)
+        let db = connect(file, root).or_else(|fault| match fault {
+            Fault::Useless => {
+                discard(file);
+                connect(file, root)
+            }
+            other => Err(other),
         });
-        let db = db.map_err(|error| unusable(file, &error))?;
+        let db = db.map_err(|fault| match fault {
+            Fault::Useless => unusable(file, &"it is broken, and cannot be made anew"),
+            Fault::Newer => unusable(file, &"a newer version of this program has made it"),
+            Fault::Failed(error) => unusable(file, &error),
+        })?;
         Ok(Self { db, root: root.to_owned() })
     }
 
@@ -324,7 +343,16 @@ impl Index {
     }
 }
 
-fn connect(file: &Path, root: &Path) -> rusqlite::Result<Connection> {
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Useless,
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+fn connect(file: &Path, root: &Path) -> Result<Connection, Fault> {
     let mut db = Connection::open(file)?;
     db.busy_timeout(PATIENCE)?;
     db.pragma_update(None, "journal_mode", "wal")?;
@@ -341,8 +369,10 @@ fn connect(file: &Path, root: &Path) -> rusqlite::Result<Connection> {
         }
         transaction.commit()?;
     }
-    if format(&db)? != FORMAT {
-        return Err(rusqlite::Error::InvalidQuery);
+    match format(&db)?.cmp(&FORMAT) {
+        Ordering::Less => return Err(Fault::Useless),
+        Ordering::Equal => {}
+        Ordering::Greater => return Err(Fault::Newer),
     }
     // A file that is broken further in is noticed here rather than in a search.
     db.query_row("select count(*) from files", (), |row| row.get::<_, i64>(0))?;

@@ -169,6 +169,22 @@ async fn an_index_says_what_is_in_it_and_whether_it_is_whole() {
 }
 
 #[tokio::test]
+async fn an_index_is_made_anew_when_it_is_old_and_kept_when_it_is_newer() {
+    let bench = Bench::new(FILES);
+    bench.ok("code_index", json!({})).await;
+    let file = bench.code.file(&bench.root().canonicalize().unwrap());
+    let marked =
+        |format: i64| rusqlite::Connection::open(&file).unwrap().pragma_update(None, "user_version", format);
+    marked(2).unwrap();
+    let before = fs::metadata(&file).unwrap().len();
+    let error = bench.call("code_search", json!({"query": "total_owed"})).await.unwrap_err();
+    assert!(error.message.contains("newer version"), "{error}");
+    assert_eq!(fs::metadata(&file).unwrap().len(), before, "it is left alone");
+    marked(-1).unwrap();
+    assert_eq!(bench.ok("code_index", json!({})).await["read"], json!(3), "everything is read again");
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let bench = Bench::new(FILES);
     for (tool, args, kind) in [

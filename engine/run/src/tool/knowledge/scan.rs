@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use aa_spec::plan::digest;
 use aa_spec::tool::{Effect, ErrorKind};
 use async_trait::async_trait;
 use ignore::WalkBuilder;
@@ -120,15 +121,7 @@ fn put(document: &mut Map<String, Value>, seen: &Seen, of: &Subject, at: Time) -
     sign(document, of, sure, at)?;
     document["metadata"]["last_scanned"] = stamp(at).into();
     document["metadata"]["auto_generated"] = true.into();
-    let known = document.get("architecture");
-    let flow = known.and_then(|known| known.get("data_flow")).cloned().unwrap_or_else(|| json!(""));
-    let architecture = json!({
-        "overview": seen.overview,
-        "key_modules": seen.key_modules,
-        "data_flow": flow,
-        "dependencies": seen.dependencies,
-    });
-    document.insert("architecture".to_owned(), architecture);
+    put_architecture(document, seen);
     let detected = &seen.detected;
     let usual = |command: &str| if command.is_empty() { json!([]) } else { json!([format!("`{command}`")]) };
     let patterns = json!({
@@ -140,6 +133,46 @@ fn put(document: &mut Map<String, Value>, seen: &Seen, of: &Subject, at: Time) -
         document.entry(name).or_insert(empty);
     }
     Ok(())
+}
+
+/// Writes what was seen over what the last look has written; what others have written stays.
+fn put_architecture(document: &mut Map<String, Value>, seen: &Seen) {
+    let mut known = match document.shift_remove("architecture") {
+        Some(Value::Object(known)) => known,
+        _ => Map::new(),
+    };
+    let mut written = match document["metadata"].get("scanned") {
+        Some(Value::Object(written)) => written.clone(),
+        _ => Map::new(),
+    };
+    for (name, value) in [
+        ("overview", json!(seen.overview)),
+        ("key_modules", json!(seen.key_modules)),
+        ("data_flow", json!("")),
+        ("dependencies", json!(seen.dependencies)),
+    ] {
+        let is_ours = |known: &Value| written.get(name) == Some(&mark(known));
+        if known.get(name).is_none_or(|known| says_nothing(known) || is_ours(known)) {
+            written.insert(name.to_owned(), mark(&value));
+            known.insert(name.to_owned(), value);
+        }
+    }
+    document["metadata"]["scanned"] = Value::Object(written);
+    document.insert("architecture".to_owned(), Value::Object(known));
+}
+
+/// By what a value is known again.
+fn mark(value: &Value) -> Value {
+    digest(value.to_string()).chars().take(16).collect::<String>().into()
+}
+
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
 }
 
 fn look(folder: &Path, detected: Detected, brake: &Brake) -> Result<Seen, ToolError> {

@@ -89,6 +89,56 @@ async fn what_tasks_teach_adds_up_and_is_said_once() {
 }
 
 #[tokio::test]
+async fn looking_again_keeps_what_others_have_written() {
+    let bench = bench();
+    let scan = || bench.ok("knowledge_scan", json!({"project": "./shop", "force": true}));
+    scan().await;
+    for (section, content) in [("architecture.overview", json!("Ours.")), ("architecture.notes", json!("x"))]
+    {
+        let update = json!({"project": "./shop", "persona": "", "section": section, "content": content, "append": false});
+        bench.ok("knowledge_update", update).await;
+    }
+    std::fs::write(bench.folder().join("shop/Cargo.toml"), "[dependencies]\nrand = \"1\"\n").unwrap();
+    let expected = json!({
+        "overview": "Ours.",
+        "key_modules": [{"path": "src", "purpose": "The code.", "notes": "2 files"}],
+        "data_flow": "",
+        "dependencies": ["rand"],
+        "notes": "x",
+    });
+    for _ in 0..2 {
+        assert_eq!(scan().await["knowledge"]["architecture"], expected);
+    }
+}
+
+#[tokio::test]
+async fn folders_of_one_name_do_not_share_what_is_known() {
+    let bench = bench();
+    for (folder, words) in [("a/api", "One."), ("b/api", "Two.")] {
+        let folder = bench.folder().join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("README.md"), words).unwrap();
+    }
+    let load = async |folder: &str, args: Value| {
+        bench.call_in(&bench.folder().join(folder), "knowledge_load", args).await.unwrap()
+    };
+    let one = load("a/api", json!({})).await;
+    let two = load("b/api", json!({"persona": "devops"})).await;
+    let name = two["project"].as_str().unwrap().to_owned();
+    assert_eq!(one["project"], "api");
+    assert!(name.starts_with("api-") && name.len() == 12, "{name}");
+    for (folder, project, words) in [("a/api", "api", "One."), ("b/api", name.as_str(), "Two.")] {
+        let known = load(folder, json!({})).await;
+        assert_eq!(known["project"], project);
+        assert_eq!(known["knowledge"]["architecture"]["overview"], words, "{known}");
+    }
+    // One that is gone has no name to itself, and one that has moved keeps what is known.
+    std::fs::rename(bench.folder().join("a/api"), bench.folder().join("api")).unwrap();
+    assert_eq!(load("api", json!({})).await["knowledge"]["architecture"]["overview"], "One.");
+    assert_eq!(load("b/api", json!({})).await["project"], name.as_str());
+}
+
+#[tokio::test]
 async fn sections_are_added_to_and_keep_their_shape() {
     let bench = bench();
     let update = |section: &str, content: Value, append: bool| json!({"project": "other", "persona": "devops", "section": section, "content": content, "append": append});

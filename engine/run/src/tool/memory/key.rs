@@ -6,8 +6,12 @@ use crate::tool::native::invalid;
 /// Longest key.
 const LONGEST: usize = 200;
 
+/// Most words of a key.
+pub(crate) const DEEPEST: usize = 10;
+
 /// A key such as `state/current_work`: words of letters, digits, `_`, `-` and `.`,
-/// separated by `/`. Written `state/current_work.yaml`, it is the same key.
+/// separated by `/`. Written `state/current_work.yaml`, it is the same key. Every key can
+/// be written into a file of its own below one folder, and be read back from there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key(String);
 
@@ -18,6 +22,9 @@ impl Key {
         if key.len() > LONGEST || !key.split('/').all(is_word) {
             let message = format!("`{text}` is not a key of the memory: they look like `state/current_work`");
             return Err(invalid(message));
+        }
+        if let Some(why) = no_file(key) {
+            return Err(invalid(format!("`{text}` is not a key of the memory: {why}")));
         }
         Ok(Self(key.to_owned()))
     }
@@ -30,6 +37,19 @@ impl Key {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Why a key's file could not be exported and imported again.
+fn no_file(key: &str) -> Option<String> {
+    let (folders, _) = key.rsplit_once('/')?;
+    let ends_like_file = |word: &str| word.ends_with(".yaml") || word.ends_with(".json");
+    if folders.split('/').count() >= DEEPEST {
+        return Some(format!("it has more than {DEEPEST} words"));
+    }
+    if let Some(word) = folders.split('/').find(|word| ends_like_file(word)) {
+        return Some(format!("`{word}` would be a folder that is named like a file"));
+    }
+    (folders.split('/').next() == Some("backups")).then(|| "what is below `backups/` is no memory".to_owned())
 }
 
 fn is_word(word: &str) -> bool {
@@ -52,5 +72,21 @@ mod tests {
             assert!(Key::new(bad).is_err(), "{bad}");
         }
         assert!(Key::new(&"a".repeat(201)).is_err());
+    }
+
+    #[test]
+    fn keys_that_could_not_be_exported_are_refused_and_say_why() {
+        for (bad, why) in [
+            ("backups/old", "no memory"),
+            ("a.yaml/b", "named like a file"),
+            ("x/a.json/b", "named like a file"),
+            ("1/2/3/4/5/6/7/8/9/10/11", "more than 10 words"),
+        ] {
+            let error = Key::new(bad).unwrap_err();
+            assert!(error.message.contains(why), "{error}");
+        }
+        for good in ["backups", "1/2/3/4/5/6/7/8/9/10", "a/b.json", "a.yml/b"] {
+            assert!(Key::new(good).is_ok(), "{good}");
+        }
     }
 }

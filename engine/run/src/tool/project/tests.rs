@@ -103,4 +103,10 @@ async fn a_call_means_a_name_a_folder_or_what_is_around_it() {
     bench.ok("project_add", json!({"name": "store", "path": "shop"})).await;
     assert_eq!(resolved("shop/src", "").await, named("store", Some(&root)));
     assert_eq!(resolved("", "store").await, named("store", Some(&root)));
+    // A registered name means its folder alone.
+    let other = bench.folder().join("old/store");
+    std::fs::create_dir_all(&other).unwrap();
+    let found = resolved("old/store", "").await;
+    assert_eq!(found.folder, Some(other.canonicalize().unwrap()));
+    assert!(found.name.starts_with("store-"), "{found:?}");
 }

@@ -82,7 +82,7 @@ fn recorded_requests_are_replayed_strictly() {
     // So is another host, which a recording may name.
     let elsewhere = FORGE.replace(
         "http: {path: \"/api/v4/projects/{project}/merge_requests\", q",
-        "http: {url: \"https://other.example/api/v4/projects/{{ project | urlencode }}/merge_requests\", q",
+        "http: {url: \"https://other.example/api/v4/projects/{{ project }}/merge_requests\", q",
     );
     let elsewhere = elsewhere.replace("                headers: {Private-Token: recorded-token}\n", "");
     let aa = aa.tools("forge", &elsewhere);
@@ -96,8 +96,7 @@ fn recorded_requests_are_replayed_strictly() {
         )
         .replace("a%2Fb/merge_requests?per_page=2", "a/b/merge_requests?per_page=2");
     let aa = aa.tools("forge", &named);
-    let tried = aa.args(["tool", "test", "forge_mr_list"]).run();
-    assert!(!tried.err().contains(", host"), "{}", tried.err());
+    aa.args(["tool", "test", "forge_mr_list"]).run().code(0);
     let mixed =
         FORGE.replace("            - request: {method: POST", "            - requests: {method: POST");
     let aa = aa.tools("forge", &mixed);

@@ -79,6 +79,24 @@ fn recorded_requests_are_replayed_strictly() {
     let fewer = FORGE.replace(", paginate: {link: true}", "");
     let aa = aa.tools("forge", &fewer);
     aa.args(["tool", "test", "forge_mr_list"]).run().code(1).stderr_contains("1 of 2 that were recorded");
+    // So is another host, which a recording may name.
+    let elsewhere = FORGE.replace(
+        "http: {path: \"/api/v4/projects/{project}/merge_requests\", q",
+        "http: {url: \"https://other.example/api/v4/projects/{{ project }}/merge_requests\", q",
+    );
+    let elsewhere = elsewhere.replace("                headers: {Private-Token: recorded-token}\n", "");
+    let aa = aa.tools("forge", &elsewhere);
+    let tried = aa.args(["tool", "test", "forge_mr_list"]).run().code(1);
+    tried.stderr_contains("request 1, host").stderr_contains("https://other.example");
+    let named = elsewhere
+        .replace("request: {path: /api", "request: {host: \"https://other.example\", path: /api")
+        .replace(
+            "            - request:\n",
+            "            - request:\n                host: https://other.example\n",
+        )
+        .replace("a%2Fb/merge_requests?per_page=2", "a/b/merge_requests?per_page=2");
+    let aa = aa.tools("forge", &named);
+    aa.args(["tool", "test", "forge_mr_list"]).run().code(0);
     let mixed =
         FORGE.replace("            - request: {method: POST", "            - requests: {method: POST");
     let aa = aa.tools("forge", &mixed);
@@ -238,4 +256,53 @@ fn a_part_of_a_document_can_be_taken() {
         let args = ["tool", "import", "openapi"].into_iter().chain(args);
         aa.args(args).run().code(code).stdout("").stderr_contains(part);
     }
+}
+
+/// Tells whether the command line of any process holds the token, without one that holds it.
+const LOOK: &str = r#"
+module: look
+description: Looks at the processes of this machine
+requires: {commands: [sh]}
+tools:
+  - name: look_safely
+    description: Is given a secret in its environment
+    effect: read
+    input: {token: {type: string, description: A secret}}
+    run:
+      - sh
+      - -c
+      - 'case "$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " ")" in *"$TOKEN"*) echo "shown to all";; *look-marker*) echo hidden;; esac'
+      - look-marker
+    env: {TOKEN: "{{ token }}"}
+  - name: look_openly
+    description: Is given a secret on its command line
+    effect: read
+    input: {token: {type: string, description: A secret}}
+    run: [touch, "was-run", "--", "token={{ token }}"]
+"#;
+
+#[test]
+fn a_secret_never_stands_on_a_command_line() {
+    let skill = |tool: &str| {
+        format!(
+            "name: {tool}\ndescription: Looks\nsteps:\n  - {{name: it, tool: {tool}, args: {{token: '{{{{ secrets.TOKEN }}}}'}}, output: it}}\noutputs: [{{name: it, value: '{{{{ it }}}}'}}]\n"
+        )
+    };
+    let aa = Aa::new()
+        .tools("look", LOOK)
+        .skill("look_safely", &skill("look_safely"))
+        .skill("look_openly", &skill("look_openly"))
+        .config("secrets: {TOKEN: {env: REAL_TOKEN}}\n");
+    let ask = |args: &[&str]| aa.args(args).env("REAL_TOKEN", SECRET).run();
+    let given = "token={{ secrets.TOKEN }}";
+    for args in [&["skill", "run", "look_safely"][..], &["tool", "call", "look_safely", "-a", given]] {
+        let said = ask(args).code(0).to_string();
+        assert!(said.contains("hidden") && !said.contains("shown to all"), "{said}");
+    }
+    for args in [&["skill", "run", "look_openly"][..], &["tool", "call", "look_openly", "-a", given]] {
+        let said = ask(args).code(1).to_string();
+        assert!(said.contains("secret `TOKEN` would stand on the command line of `touch`"), "{said}");
+        assert!(!said.contains(SECRET), "{said}");
+    }
+    assert!(!aa.path("was-run").exists(), "nothing was started");
 }

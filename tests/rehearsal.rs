@@ -536,7 +536,8 @@ tools:
     description: Says who logged in
     effect: read
     input: {token: {type: string}}
-    run: [sh, -c, 'echo "in as $1"', sh, "{{ token }}"]
+    run: [sh, -c, 'echo "in as $TOKEN"']
+    env: {TOKEN: "{{ token }}"}
   - name: odd_big
     description: Prints much, with braces
     effect: read

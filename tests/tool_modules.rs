@@ -129,6 +129,15 @@ fn examples_are_replayed_and_judged() {
 
     2 of 2 examples failed in [time] (- expected, + found)
     ");
+    // Nor does what fails before anything that was recorded.
+    let early = COUNT
+        .replace("--, \"{{ file }}\"]", "--, \"{{ file }}\", \"{{ [none] }}\"]")
+        .replace("fails: {kind: not_found, message: No such file}", "fails: {kind: invalid}");
+    let aa = aa.tools("count", &early);
+    let tried = aa.args(["tool", "test", "count"]).run().code(1);
+    tried
+        .stderr_contains("2 of 2 examples failed")
+        .stderr_contains("0 of 1 that were recorded did take place");
     // What fails because it is not what was recorded does not count as failing as recorded.
     let wrong = COUNT
         .replace("run: [wc, -l, --, nothing.txt]", "run: [wc, -l, --, other.txt]")

@@ -79,6 +79,8 @@ pub struct CallContext {
     pub person: Arc<dyn Person>,
     /// Takes what a tool knows and nobody may see, before it is used.
     pub conceal: Conceal,
+    /// Tells which of the secrets in the arguments a text holds.
+    pub detect: Detect,
     /// Folder that relative paths of the skill mean.
     pub folder: PathBuf,
 }
@@ -101,6 +103,7 @@ impl CallContext {
             progress: Arc::new(|_| {}),
             person: Arc::new(Nobody),
             conceal: Arc::new(|_, _| Ok(())),
+            detect: Arc::new(|_| None),
             folder: folder.into(),
         }
     }
@@ -112,6 +115,9 @@ pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 /// Takes the name and the value of a secret, to hide the value in everything that comes back;
 /// says why when that is not possible.
 pub type Conceal = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
+
+/// Gives the name of a secret that a text holds, if it holds one.
+pub type Detect = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -180,14 +180,14 @@ impl Toolbox {
     /// What is wrong with the modules that mention this name.
     pub fn problems(&self, name: &str) -> Vec<Diagnostic> {
         let name = fold(name);
-        let mentioning = self.shelf.modules.iter().filter(|entry| entry.mentions(&name));
+        let mentioning = self.shelf.wanted().filter(|entry| entry.mentions(&name));
         let own = mentioning.flat_map(|entry| entry.parsed().diagnostics.clone());
         own.chain(self.shelf.foreign_problems(&name)).collect()
     }
 
     /// What is wrong with any module.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        let own = self.shelf.modules.iter().flat_map(|entry| entry.parsed().diagnostics.clone());
+        let own = self.shelf.wanted().flat_map(|entry| entry.parsed().diagnostics.clone());
         own.chain(self.shelf.foreign_doubts()).collect()
     }
 
@@ -209,7 +209,7 @@ impl Toolbox {
 
     /// Every module that can be used, by name. Parses all modules.
     pub fn modules(&self) -> Vec<ModuleEntry> {
-        let mut entries: Vec<_> = self.shelf.modules.iter().filter_map(|entry| entry.summary()).collect();
+        let mut entries: Vec<_> = self.shelf.wanted().filter_map(|entry| entry.summary()).collect();
         entries.extend(BuiltIn::modules().chain([workflow::MODULE]).map(|(name, description)| ModuleEntry {
             name: name.to_owned(),
             description: description.to_owned(),
@@ -234,13 +234,12 @@ impl Toolbox {
 
     /// Every module that can be used, with its text. Parses all of them.
     pub fn readable(&self) -> impl Iterator<Item = (&ModuleText, &Module)> {
-        let modules = self.shelf.modules.iter();
-        modules.filter_map(|entry| Some((&entry.text, entry.parsed().module.as_ref()?)))
+        self.shelf.wanted().filter_map(|entry| Some((&entry.text, entry.parsed().module.as_ref()?)))
     }
 
     /// Every module of a layer that can be used, with its text. Parses these.
     pub fn readable_in<'a>(&'a self, layer: &'a str) -> impl Iterator<Item = (&'a ModuleText, &'a Module)> {
-        let modules = self.shelf.modules.iter().filter(move |entry| entry.text.layer == layer);
+        let modules = self.shelf.wanted().filter(move |entry| entry.text.layer == layer);
         modules.filter_map(|entry| Some((&entry.text, entry.parsed().module.as_ref()?)))
     }
 
@@ -252,7 +251,7 @@ impl Toolbox {
     /// How a module listens, and its name as it is written; `None` when it does not.
     pub fn listener(&self, module: &str) -> Option<(String, listener::Listener)> {
         let named = |entry: &&Arc<Entry>| entry.listens().is_some_and(|name| fold(name) == fold(module));
-        let entry = self.shelf.modules.iter().find(named)?;
+        let entry = self.shelf.wanted().find(named)?;
         let module = entry.parsed().module.as_ref()?;
         let recipe = listener::compile(module, &entry.text.source).ok()??;
         Some((fold(&module.module.value), recipe))
@@ -260,8 +259,7 @@ impl Toolbox {
 
     /// Every module that listens, by name.
     pub fn listening(&self) -> Vec<String> {
-        let mut names: Vec<_> =
-            self.shelf.modules.iter().filter_map(|entry| entry.listens()).map(fold).collect();
+        let mut names: Vec<_> = self.shelf.wanted().filter_map(|entry| entry.listens()).map(fold).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -287,6 +285,11 @@ impl Shelf {
             only: self.only.clone(),
             found: Mutex::default(),
         }
+    }
+
+    /// The modules that are not left out.
+    fn wanted(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.modules.iter().filter(|entry| self.only.as_ref().is_none_or(|only| entry.is_called(only)))
     }
 
     fn look_up(&self, name: &str) -> Option<Arc<dyn Tool>> {
@@ -355,6 +358,13 @@ impl Entry {
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
         text.match_indices(folded)
             .any(|(at, _)| !text[..at].ends_with(is_part) && !text[at + folded.len()..].starts_with(is_part))
+    }
+
+    /// Whether this is its name; that of the file counts where it cannot be read.
+    fn is_called(&self, folded: &str) -> bool {
+        let file = Path::new(&*self.text.source.path).file_stem();
+        let file = file.map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
+        fold(self.parsed().module.as_ref().map_or(&file, |module| &module.module.value)) == folded
     }
 
     /// The name of the module, if it listens.

@@ -164,7 +164,8 @@ struct Import<'a> {
 
 impl Import<'_> {
     fn note(&mut self, note: impl Into<String>) {
-        let note = note.into();
+        // Notes become comments, which end where YAML sees the end of a line.
+        let note = note.into().replace(|c: char| c.is_control() || "\u{2028}\u{2029}".contains(c), " ");
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
@@ -291,11 +292,15 @@ impl Import<'_> {
         }
         let mut text = String::from("# Made of an OpenAPI document; change it as you like.\n");
         for note in &self.notes {
-            text.extend(["# note: ", &note.replace('\n', " "), "\n"]);
+            text.extend(["# note: ", note, "\n"]);
         }
         let mut module = head;
         module.insert("tools".to_owned(), Value::Array(tools));
         text.push_str(&yaml::write(&Value::Object(module)));
+        if let Some(problem) = error_in(&text) {
+            let message = format!("what came of the document cannot be used: {problem}");
+            return Err(ImportError::Unfit(message));
+        }
         Ok(Imported { module: self.module, text, tools: count, notes: self.notes })
     }
 }
@@ -304,8 +309,12 @@ impl Import<'_> {
 fn problem_of(head: &Map<String, Value>, tool: &Value) -> Option<String> {
     let mut module = head.clone();
     module.insert("tools".to_owned(), json!([tool]));
-    let source = Source::new("import.yaml", yaml::write(&Value::Object(module)));
-    let (_, diagnostics) = recipe::check(&source);
+    error_in(&yaml::write(&Value::Object(module)))
+}
+
+/// The first error of a module.
+fn error_in(text: &str) -> Option<String> {
+    let (_, diagnostics) = recipe::check(&Source::new("import.yaml", text));
     diagnostics.into_iter().find(|found| found.severity == Severity::Error).map(|found| found.message)
 }
 

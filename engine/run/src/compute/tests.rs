@@ -119,10 +119,15 @@ fn job(code: &str, names: Value) -> Job {
 #[derive(Default)]
 struct Echo {
     calls: Vec<HostCall>,
+    printed: Vec<String>,
 }
 
 #[async_trait]
 impl Host for Echo {
+    fn printed(&mut self, text: &str) {
+        self.printed.push(text.to_owned());
+    }
+
     async fn call(&mut self, call: HostCall) -> Result<Value, StepError> {
         self.calls.push(call.clone());
         match call.args.get("fail") {

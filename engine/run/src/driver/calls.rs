@@ -1,6 +1,6 @@
 //! Calls as tasks: they hand back a value and touch nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,14 +200,14 @@ async fn make(shared: &Arc<Shared>, call: &Call, cancel: CancellationToken) -> R
         let permit = Arc::clone(&shared.means.permits).acquire_owned().await.ok();
         Ok::<_, StepError>((permit, shared.veil.open(call.args.clone()).await?))
     };
-    let (_permit, args) = tokio::select! {
+    let (_permit, (args, secrets)) = tokio::select! {
         prepared = prepared => prepared?,
         () = cancel.cancelled() => return Err(StepError::new(ErrorKind::Cancelled, "cancelled before the call")),
         () = shared.reached(deadline) => {
             return Err(StepError::new(ErrorKind::Timeout, "the time was over before the call could be made"));
         }
     };
-    let context = shared.context(call, deadline, cancel);
+    let context = shared.context(call, deadline, cancel, secrets);
     limited(shared, tool, &context, (args, deadline)).await
 }
 
@@ -292,6 +292,7 @@ impl Shared {
         call: &Call,
         deadline: Option<Time>,
         cancel: CancellationToken,
+        secrets: BTreeSet<String>,
     ) -> CallContext {
         let (shared, step) = (Arc::clone(self), call.step.clone());
         let hiding = Arc::clone(self);
@@ -304,6 +305,7 @@ impl Shared {
             person: self.person(&call.step),
             progress: Arc::new(move |line| shared.lines.send(&step, shared.veil.hide(line))),
             conceal: Arc::new(move |name, value| hiding.veil.conceal(name, value)),
+            detect: self.veil.detector(secrets),
             folder: self.folder.clone(),
         }
     }

@@ -1,5 +1,6 @@
 //! Secrets: opened right before a call, hidden in everything that comes back.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aa_spec::template::seal;
@@ -8,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Secrets;
 use crate::event::StepError;
+use crate::tool::Detect;
 
 /// Shorter secrets cannot be hidden without making everything unreadable.
 const SHORTEST: usize = 4;
@@ -32,28 +34,43 @@ impl Veil {
         Self { secrets, known: Mutex::default() }
     }
 
-    /// The arguments with their secrets in place.
+    /// The arguments with their secrets in place, and the names of these.
     ///
     /// # Errors
     /// A secret that cannot be had, that is too short to be hidden later, or that a
     /// template has taken to pieces.
-    pub(crate) async fn open(&self, args: Map<String, Value>) -> Result<Map<String, Value>, StepError> {
+    pub(crate) async fn open(
+        &self,
+        args: Map<String, Value>,
+    ) -> Result<(Map<String, Value>, BTreeSet<String>), StepError> {
         let mut args = Value::Object(args);
+        let names = seal::names_in(&args);
         let mut values = Vec::new();
-        for name in seal::names_in(&args) {
-            let value = self.secrets.reveal(&name).await;
-            let value = value.map_err(|message| unusable(&name, &message))?;
-            self.conceal(&name, &value).map_err(|message| unusable(&name, &message))?;
+        for name in &names {
+            let value = self.secrets.reveal(name).await;
+            let value = value.map_err(|message| unusable(name, &message))?;
+            self.conceal(name, &value).map_err(|message| unusable(name, &message))?;
             values.push((name, value));
         }
         let lookup =
-            |wanted: &str| values.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+            |wanted: &str| values.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
         seal::open(&mut args, &lookup)
             .map_err(|error| StepError::new(ErrorKind::Invalid, error.to_string()))?;
         match args {
-            Value::Object(args) => Ok(args),
-            _ => Ok(Map::new()),
+            Value::Object(args) => Ok((args, names)),
+            _ => Ok((Map::new(), names)),
         }
+    }
+
+    /// Tells which of these secrets a text holds, for what must not even be seen while a call runs.
+    pub(crate) fn detector(self: &Arc<Self>, names: BTreeSet<String>) -> Detect {
+        let veil = Arc::clone(self);
+        Arc::new(move |text| names.iter().find(|name| veil.is_in(name, text)).cloned())
+    }
+
+    fn is_in(&self, name: &str, text: &str) -> bool {
+        let shown = shown(name);
+        self.known().iter().any(|known| known.shown == shown && text.contains(&known.text))
     }
 
     /// Hides the value of a secret from now on, in the forms in which it may come back.
@@ -64,7 +81,7 @@ impl Veil {
         if value.trim().chars().count() < SHORTEST {
             return Err(format!("it is shorter than {SHORTEST} characters and could not be hidden"));
         }
-        let shown = format!("‹secret:{name}›");
+        let shown = shown(name);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = Vec::clone(&known);
         for text in forms(value) {
@@ -107,6 +124,11 @@ impl Veil {
     fn known(&self) -> Arc<Vec<Known>> {
         Arc::clone(&self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What stands in the place of a secret.
+fn shown(name: &str) -> String {
+    format!("‹secret:{name}›")
 }
 
 fn unusable(name: &str, message: &str) -> StepError {
@@ -210,8 +232,13 @@ mod tests {
     async fn opens_arguments_and_hides_results() {
         let veil = Veil::new(Arc::new(Fixed(BTreeMap::from([("TOKEN", "hunter22")]))));
         let args = json!({"header": format!("Bearer {}", seal::seal("TOKEN")), "n": 1});
-        let opened = veil.open(args.as_object().unwrap().clone()).await.unwrap();
+        let (opened, names) = veil.open(args.as_object().unwrap().clone()).await.unwrap();
         assert_eq!(Value::Object(opened), json!({"header": "Bearer hunter22", "n": 1}));
+        let veil = Arc::new(veil);
+        let detect = veil.detector(names);
+        assert_eq!(detect("--header=Bearer hunter22"), Some("TOKEN".to_owned()));
+        assert_eq!(detect("hunter2"), None);
+        assert_eq!(veil.detector(BTreeSet::new())("hunter22"), None, "this call was not given it");
 
         let mut result = json!({"said": "it is hunter22!", "hunter22": [{"deep": "hunter22"}], "other": 1});
         veil.hide_value(&mut result);

@@ -90,7 +90,15 @@ impl Parts {
         {
             return Ok(toolbox.clone());
         }
-        let texts = modules::texts(&self.home, entries)?;
+        let texts = match (modules::texts(&self.home, entries), &*held) {
+            (Ok(texts), _) => texts,
+            // A file that is being saved, say. What was there serves until all can be read.
+            (Err(error), Some((before, _))) => {
+                tracing::warn!("the tool modules stay as they were: {error}");
+                return Ok(before.clone());
+            }
+            (Err(error), None) => return Err(error),
+        };
         let toolbox = match &*held {
             Some((before, _)) => before.with_modules(texts),
             None => Toolbox::new(texts, &self.options()).serving_in(&self.settings.folder),

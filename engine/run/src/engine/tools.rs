@@ -41,13 +41,14 @@ pub(super) async fn call(
         args.values_mut().for_each(seal_reference);
     }
     let veil = Arc::new(Veil::new(engine.parts.secrets.clone()));
-    let args = veil.open(args).await?;
+    let (args, secrets) = veil.open(args).await?;
     let (shown, hiding) = (Arc::clone(&veil), Arc::clone(&veil));
     let settings = engine.settings();
     let context = CallContext {
         progress: Arc::new(move |line| progress(&shown.hide(line))),
         person,
         conceal: Arc::new(move |name, value| hiding.conceal(name, value)),
+        detect: veil.detector(secrets),
         deadline: settings.step_timeout.and_then(|limit| Instant::now().checked_add(limit)),
         ..CallContext::detached(&settings.folder)
     };

@@ -119,8 +119,13 @@ impl Judge<'_> {
             return differences.iter().map(|one| self.difference(one)).collect();
         }
         let wanted = asked(recorded);
-        if witness.count() < wanted && (witness.count() > 0 || result.is_ok()) {
-            let message = format!("{} of {wanted} that were recorded did take place", witness.count());
+        // Who fails before all of it does not fail as recorded.
+        let judged = witness.count() > 0 || result.is_ok() || self.example.fails.is_some();
+        if witness.count() < wanted && judged {
+            let mut message = format!("{} of {wanted} that were recorded did take place", witness.count());
+            if let Err(error) = &result {
+                message = format!("{message}; the call fails ({}): {}", word(&error.kind), error.message);
+            }
             return vec![self.fault("recorded", self.example.args.span, &message)];
         }
         self.outcome(&result)

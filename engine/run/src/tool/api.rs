@@ -98,10 +98,14 @@ impl Api {
     }
 
     /// Whether sending a request twice equals sending it once.
-    fn is_repeatable(&self, context: &CallContext) -> bool {
+    fn is_repeatable(&self, context: &CallContext, scope: &Scope) -> bool {
         let keyed = match &self.declared.common.idempotency_key {
             Some(KeyPlace::Header(_)) => !context.idempotency_key.is_empty(),
-            key => key.is_some(),
+            Some(KeyPlace::Arg(name)) => {
+                let given = scope.json(&name.value).and_then(Result::ok);
+                given.is_some_and(|key| !key.is_null() && key != "")
+            }
+            Some(KeyPlace::Env(_)) | None => false,
         };
         self.declared.spec.idempotent || self.http.method.is_repeatable() || keyed
     }

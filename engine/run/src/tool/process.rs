@@ -124,12 +124,14 @@ impl Launcher {
     /// Starts a command and waits for its end. How it ended is for the caller to judge.
     ///
     /// # Errors
-    /// It could not be started, was stopped by cancel or deadline, or printed too much.
+    /// It could not be started, was stopped by cancel or deadline, or printed too much; or a secret
+    /// would stand on its command line.
     pub async fn launch(
         &self,
         context: &CallContext,
         invocation: &Invocation,
     ) -> Result<Finished, ToolError> {
+        refuse_secrets(context, invocation)?;
         if let Some(replay) = &self.replay {
             return replay.answer(invocation);
         }
@@ -188,6 +190,17 @@ impl Launcher {
             .spawn()
             .map_err(|error| not_started(invocation, &error))
     }
+}
+
+/// Everybody on the machine can read a command line.
+fn refuse_secrets(context: &CallContext, invocation: &Invocation) -> Result<(), ToolError> {
+    let Some(name) = invocation.argv.iter().find_map(|text| (context.detect)(text)) else { return Ok(()) };
+    let message = format!(
+        "secret `{name}` would stand on the command line of `{}`, which everybody on the machine can read; \
+         a tool takes it on standard input (`stdin`) or in the environment (`env`)",
+        program_name(invocation)
+    );
+    Err(ToolError::new(ErrorKind::Invalid, message))
 }
 
 /// Why watching a command ended.

@@ -14,7 +14,7 @@ use aa_spec::tool::module::example::RecordedCommand;
 use serde_json::{Map, Value, json};
 
 pub use self::http::HttpReplay;
-pub(super) use self::http::StandIn;
+pub(super) use self::http::{HOME, ORIGIN, StandIn};
 use super::ToolError;
 use super::process::{Finished, Invocation};
 

@@ -40,7 +40,7 @@ impl Toolbox {
             let near = module.tools.iter().filter(|tool| self.is_nearest(entry, &tool.name.value));
             near.map(|tool| Specimen::new(entry, module, tool)).collect()
         };
-        self.shelf.modules.iter().filter(wanted).flat_map(own).collect()
+        self.shelf.wanted().filter(wanted).flat_map(own).collect()
     }
 
     /// Whether no nearer module has a tool of this name.

@@ -35,7 +35,7 @@ impl Toolbox {
     pub fn heal_rules(&self) -> Vec<HealEntry> {
         let mut seen = BTreeSet::new();
         let mut rules = Vec::new();
-        for entry in self.shelf.modules.iter().filter(|entry| entry.mentions("heal:")) {
+        for entry in self.shelf.wanted().filter(|entry| entry.mentions("heal:")) {
             let Some(module) = &entry.parsed().module else { continue };
             for rule in &module.heal {
                 let Ok(plan) = compile(rule, &entry.text.source) else { continue };
@@ -49,7 +49,7 @@ impl Toolbox {
 
     /// What is wrong with modules that may have heal rules, and so have none.
     pub fn heal_problems(&self) -> Vec<Diagnostic> {
-        let broken = self.shelf.modules.iter().filter(|entry| entry.mentions("heal:"));
+        let broken = self.shelf.wanted().filter(|entry| entry.mentions("heal:"));
         broken
             .filter(|entry| entry.parsed().module.is_none())
             .flat_map(|entry| entry.parsed().diagnostics.clone())

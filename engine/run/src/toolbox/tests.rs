@@ -105,6 +105,29 @@ fn a_module_can_be_had_alone() {
 }
 
 #[test]
+fn nothing_of_other_modules_is_there_when_one_is_had_alone() {
+    let (one, two) = (module("one", &["a_b"]), module("two", &["c_d"]));
+    let broken = format!("{}\n    efect: read\n", module("bad", &["e_f"]).trim_end());
+    let toolbox = toolbox(&[
+        ("user", "one.yaml", &one),
+        ("user", "two.yaml", &two),
+        ("user", "tools/bad.yaml", &broken),
+    ]);
+    let alone = toolbox.only("two");
+    let names = |toolbox: &Toolbox| -> Vec<String> {
+        toolbox.readable().map(|(_, module)| module.module.value.clone()).collect()
+    };
+    assert_eq!(
+        (names(&toolbox), names(&alone)),
+        (vec!["one".to_owned(), "two".to_owned()], vec!["two".to_owned()])
+    );
+    assert_eq!(alone.readable_in("user").count(), 1);
+    assert_eq!(alone.specimens(&[]).iter().map(|one| one.spec.name.as_str()).collect::<Vec<_>>(), ["c_d"]);
+    assert_eq!((alone.diagnostics(), alone.problems("e_f")), (vec![], vec![]));
+    assert!(!toolbox.only("bad").diagnostics().is_empty(), "its own are there, by the name of the file");
+}
+
+#[test]
 fn modules_that_have_not_changed_stay_as_they_are() {
     let (one, two) = (module("one", &["a_b"]), module("two", &["c_d"]));
     let before = toolbox(&[("user", "one.yaml", &one), ("user", "two.yaml", &two)]);

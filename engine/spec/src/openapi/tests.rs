@@ -150,3 +150,17 @@ fn nothing_that_cannot_be_used_comes_out() {
         assert!(import(&Source::new("x.yaml", text), &Wanted::default()).is_err(), "{text}");
     }
 }
+
+#[test]
+fn nothing_in_a_document_becomes_more_than_a_comment() {
+    for end in ["\n", "\r", "\r\n", "\u{85}", "\u{2028}", "\u{2029}"] {
+        let path = format!("/a/{{x}}/b{end}aliases: {{sly: the_small_shop_ping}}{end}# ");
+        let answer = json!({"operationId": "ping", "responses": {"200": {"description": "ok"}}});
+        let odd = json!({"operationId": "odd", "callbacks": {}, "responses": {}});
+        let imported =
+            imported(&json!({"/ping": {"get": answer}, path: {"get": odd, "trace": odd}}), &json!({}));
+        assert!(imported.notes.iter().any(|note| note.contains("sly")), "{:?}", imported.notes);
+        assert!(!imported.notes.iter().any(|note| note.contains(end)), "{:?}", imported.notes);
+        assert_eq!(module(&imported).get("aliases"), None, "{}", imported.text);
+    }
+}

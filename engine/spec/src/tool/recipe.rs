@@ -421,15 +421,6 @@ impl Compiler<'_> {
                 );
             }
         }
-        self.check_config_is_free();
-    }
-
-    fn check_config_is_free(&mut self) {
-        let taken = self.tool.input.0.iter().find(|(name, _)| name.value == CONFIG);
-        if let Some((name, _)) = taken.filter(|_| !self.module.config.is_empty()) {
-            let message = "`config` is what templates of this module call its configuration";
-            self.error("reserved-name", name.span, message);
-        }
     }
 
     fn check_key_place(&mut self) {

@@ -173,8 +173,10 @@ impl<'a> Run<'a> {
             let what = format!("the block calls `{}`, which its text does not name", call.target);
             return Err(self.refused(ErrorKind::Permanent, &what));
         };
-        // An argument that is given twice keeps its other name, and the tool refuses it.
-        let _ = alias::rename(&callee.aliases, &mut call.args);
+        let renamed = alias::rename(&callee.aliases, &mut call.args).map_err(|twice| {
+            let what = format!("an argument of `{}` is given twice: {twice}", call.target);
+            self.refused(ErrorKind::Invalid, &what)
+        })?;
         let before = call.number.checked_sub(1).and_then(|place| self.answered.get(place as usize));
         if let Some(before) = before {
             if before.call == call {
@@ -185,6 +187,12 @@ impl<'a> Run<'a> {
                 call.number, before.call.target, call.target
             );
             return Err(self.refused(ErrorKind::Permanent, &what));
+        }
+        for (given, meant) in renamed {
+            host.printed(&format!(
+                "warning: the argument `{given}` of `{}` is called `{meant}`",
+                call.target
+            ));
         }
         // A host minds the deadline and the cancelling itself: what it does must not be torn.
         let answer = host.call(call.clone()).await;

@@ -105,6 +105,30 @@ async fn a_block_calls_tools_and_skills() {
     assert_eq!(host.calls.iter().map(|call| call.number).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
+/// A block in which `repo` is another name for `project` of `git_log`.
+fn with_alias(code: &str) -> Job {
+    let mut block = block(code);
+    let callee = block.calls.get_mut("git_log").unwrap();
+    callee.aliases = BTreeMap::from([("repo".to_owned(), "project".to_owned())]);
+    Job { block: Arc::new(block), ..job(code, json!({})) }
+}
+
+#[tokio::test]
+async fn another_name_of_an_argument_is_said_and_not_taken_twice() {
+    let mut host = Echo::default();
+    let code = "call_tool('git_log', repo='a')['args']";
+    let computed = WORKERS.run(with_alias(code), &mut host).await.unwrap();
+    assert_eq!(computed.value, json!({ "project": "a" }));
+    assert_eq!(host.printed, ["warning: the argument `repo` of `git_log` is called `project`"]);
+    let mut host = Echo::default();
+    let code = "call_tool('git_log', repo='a', project='b')";
+    let error = WORKERS.run(with_alias(code), &mut host).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Invalid);
+    let why = "an argument of `git_log` is given twice: `repo` is `project`, which is given, too";
+    assert!(error.message.contains(why), "{}", error.message);
+    assert_eq!(host.calls, []);
+}
+
 #[tokio::test]
 async fn a_failed_call_can_be_caught() {
     let code = "try:\n    call_tool('git_log', fail='no route')\nexcept ToolError as e:\n    said = [str(e), _attr(e, 'kind')]\nsaid";

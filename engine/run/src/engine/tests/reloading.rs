@@ -52,3 +52,21 @@ async fn a_run_keeps_the_tools_that_it_started_with() {
     let (_, outcome) = finish(handle).await;
     assert_eq!(outcome, Outcome::Completed(json!({"said": "before"}).as_object().unwrap().clone()));
 }
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_takes_no_tools_away() {
+    let world = World::new();
+    let engine = world.engine();
+    world.put("work/.aa/tools/voice.yaml", &module("voice", "voice_say", "one"));
+    assert_eq!(say(&engine, "voice_say").await, Ok(json!("one")));
+    let file = world.root.path().join("work/.aa/tools/voice.yaml");
+    fs::write(&file, b"module: voice\n\xff\xfe").unwrap();
+    assert_eq!(say(&engine, "voice_say").await, Ok(json!("one")), "what was there serves on");
+    assert!(engine.tool("note").unwrap().is_some());
+    // A new file that cannot be read changes nothing for the others, either.
+    fs::write(world.root.path().join("work/.aa/tools/noise.yaml"), b"\xff").unwrap();
+    assert_eq!(say(&engine, "voice_say").await, Ok(json!("one")));
+    fs::remove_file(world.root.path().join("work/.aa/tools/noise.yaml")).unwrap();
+    fs::write(&file, module("voice", "voice_say", "two")).unwrap();
+    assert_eq!(say(&engine, "voice_say").await, Ok(json!("two")));
+}

@@ -1,6 +1,7 @@
 //! What has to be found out before a request is sent.
 
 use aa_spec::template::{Expression, Scope};
+use aa_spec::tool::module::KeyPlace;
 use aa_spec::tool::recipe::{First, Http};
 use serde_json::Value;
 
@@ -49,6 +50,9 @@ impl Api {
     fn with(&self, http: &Http) -> Self {
         let mut declared = self.declared.clone();
         declared.common.result = None;
+        // The key is that of the change, and this request makes none.
+        let key = declared.common.idempotency_key.take();
+        declared.common.idempotency_key = key.filter(|place| !matches!(place, KeyPlace::Header(_)));
         Self { declared, http: http.clone(), services: self.services.clone() }
     }
 }

@@ -75,7 +75,7 @@ impl Outgoing {
             payload: payload(&http.body, context, scope)?,
             timeout: api.declared.common.timeout_ms.map_or(PATIENCE, Duration::from_millis),
             route: route(api, context, scope)?,
-            retries: if api.is_repeatable(context) { http.retries } else { 0 },
+            retries: if api.is_repeatable(context, scope) { http.retries } else { 0 },
             redirects: http.redirects,
             method: Method::from_bytes(http.method.name().as_bytes()).unwrap_or_default(),
             url,

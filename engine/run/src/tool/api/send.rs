@@ -15,6 +15,7 @@ use super::outgoing::{Outgoing, origin};
 use crate::tool::http::client::{Answer, shown};
 use crate::tool::http::failure::{LONGEST_WAIT, back_off, retry_after};
 use crate::tool::native::bounded;
+use crate::tool::replay::{HOME, ORIGIN};
 use crate::tool::{CallContext, ToolError};
 
 /// A service that sends people round more often than this is broken.
@@ -93,19 +94,21 @@ impl Services {
             Some(stand_in) => {
                 // Neither proxy nor certificates are asked for.
                 let client = self.web.straight()?;
-                client.request(hop.method.clone(), instead(stand_in.url().await?, &url))
+                let sending = client.request(hop.method.clone(), instead(stand_in.url().await?, &url));
+                sending.header(ORIGIN, origin(&url)).header(HOME, &outgoing.home)
             }
             None => self.web.client(&outgoing.route, false)?.request(hop.method.clone(), url.clone()),
         };
         if outgoing.is_home(&url) {
             sending = sending.headers(outgoing.credentials.clone());
         }
-        if origin(&url) == origin(&outgoing.url) {
+        let same = origin(&url) == origin(&outgoing.url);
+        if same {
             sending = sending.headers(outgoing.headers.clone());
         } else if let Some(accept) = outgoing.headers.get(ACCEPT) {
             sending = sending.header(ACCEPT, accept);
         }
-        if hop.method == outgoing.method {
+        if same && hop.method == outgoing.method {
             sending = outgoing.load(sending).await?;
         }
         let mut answer = self.web.receive(&hop.method, &url, sending).await?;

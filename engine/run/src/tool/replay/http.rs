@@ -18,6 +18,12 @@ use crate::tool::ToolError;
 /// Larger requests than this are not read.
 const LARGEST: usize = 16 << 20;
 
+/// Header in which the server is told where a request would have gone.
+pub(in crate::tool) const ORIGIN: &str = "x-aa-origin";
+
+/// Header in which the server is told where the service is.
+pub(in crate::tool) const HOME: &str = "x-aa-home";
+
 /// Requests that were recorded, in the place of a service.
 #[derive(Clone, Debug)]
 pub struct HttpReplay {
@@ -121,6 +127,12 @@ impl HttpReplay {
         if request.method.value != asked.method || request.path.value != asked.path {
             let recorded = line(&request.method.value, &request.path.value);
             self.witness.differs(what, recorded, line(&asked.method, &asked.path));
+        }
+        let header = |name: &str| asked.headers.get(name).map(String::as_str);
+        let host = request.host.as_ref().map(|host| host.value.as_str());
+        if host.or(header(HOME)) != header(ORIGIN) {
+            let recorded = json!(host.or(header(HOME)));
+            self.witness.differs(format!("{what}, host"), recorded, json!(header(ORIGIN)));
         }
         for (name, value) in &request.headers {
             let sent = asked.headers.get(&name.to_ascii_lowercase());

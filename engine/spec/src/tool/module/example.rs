@@ -123,6 +123,9 @@ pub struct Request {
     pub method: Spanned<String>,
     /// Path and query as they were sent, e.g. `/api/v4/projects/a%2Fb?per_page=100`.
     pub path: Spanned<String>,
+    /// Where it went when that was not the module's `base`, e.g. `https://login.example.org`.
+    #[serde(default)]
+    pub host: Option<Spanned<String>>,
     /// Headers that were sent, among others.
     #[serde(default)]
     pub headers: BTreeMap<String, Spanned<String>>,

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{ANSWER, CONFIG, CONTEXT, Compiler, Known};
+use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::Span;
 use crate::template::{Expression, Template};
-use crate::tool::ErrorKind;
 use crate::tool::module::{self, Fields, KeyPlace, Method, Paginate, Request};
+use crate::tool::{Effect, ErrorKind};
 use crate::yaml::{Node, Spanned};
 
 /// What expressions on one page of a list may read.
@@ -235,6 +236,11 @@ impl<'a> Compiler<'a> {
     pub(super) fn http(&mut self, request: &'a Request) -> Http {
         self.check_no_command();
         let first = request.first.iter().map(|first| self.first(first)).collect();
+        if self.tool.effect.value == Effect::Read && changes(request.method) {
+            let (tool, method) = (&self.tool.name.value, request.method.name());
+            let message = format!("`{tool}` says that it only reads, and sends `{method}`");
+            self.error("bad-value", self.tool.name.span, message);
+        }
         Http { first, ..self.request(request) }
     }
 
@@ -245,6 +251,7 @@ impl<'a> Compiler<'a> {
         let mut kinds = common.kinds.clone();
         kinds.extend(&request.kinds);
         let mut service = self.speaking_to(&common);
+        self.check_audience(request, &common);
         if let Some(auth) = &request.auth {
             service.auth = auth.0.iter().filter_map(|auth| self.auth(auth, Known::TOOL)).collect();
         }
@@ -308,6 +315,14 @@ impl<'a> Compiler<'a> {
         } else if self.found.contains(&name.value.as_str()) {
             let message = format!("`{}` is found out twice", name.value);
             self.error("duplicate-name", name.span, message);
+        }
+        if changes(first.method) {
+            let message = format!(
+                "`{}` is found out by `{}`, which changes something",
+                name.value,
+                first.method.name()
+            );
+            self.error("bad-value", name.span, message);
         }
         if !asks && first.value.is_none() {
             let message =
@@ -400,6 +415,22 @@ impl<'a> Compiler<'a> {
                 let message = format!("`http` of `{}` has a `path` or a `url`", self.tool.name.value);
                 self.error("missing-key", self.tool.name.span, message);
                 Target::Path(Vec::new())
+            }
+        }
+    }
+
+    /// What proves who asks goes to `base` and nowhere else, so without one it would go wherever a
+    /// `url` points.
+    fn check_audience(&mut self, request: &Request, service: &module::Service) {
+        let Some(url) = request.url.as_ref().filter(|_| service.base.is_none()) else { return };
+        for (key, there) in [
+            ("auth", request.auth.is_some() || service.auth.is_some()),
+            ("headers", !service.headers.0.is_empty()),
+        ] {
+            if there {
+                let message = format!("`{key}` would go wherever this `url` points");
+                let problem = Diagnostic::error("missing-key", self.source, url.span, message);
+                self.diagnostics.push(problem.hint("say in `base` of the module's `http` who may see it"));
             }
         }
     }
@@ -552,6 +583,11 @@ impl<'a> Compiler<'a> {
     fn optional(&mut self, text: Option<&Spanned<String>>, known: Known<'_>) -> Option<Expression> {
         text.and_then(|text| self.expression(text, known))
     }
+}
+
+/// Whether a method changes something whatever the service is; some search with `POST`.
+fn changes(method: Method) -> bool {
+    !method.is_safe() && method != Method::Post
 }
 
 impl Body {

@@ -135,3 +135,46 @@ tools:
         "{problems:?}"
     );
 }
+
+/// What is wrong with a module of one tool that asks a service.
+fn wrong_with(service: &str, effect: &str, request: &str) -> Vec<String> {
+    let text = format!(
+        "module: x\ndescription: d\nconfig: {{token: {{secret: true}}}}\nhttp: {service}\ntools:\n  - name: x_y\n    description: d\n    effect: {effect}\n    input: {{place: {{type: string}}}}\n    http: {request}\n"
+    );
+    let problems = check(&Source::new("x.yaml", text)).1;
+    problems.into_iter().map(|problem| format!("{}: {}", problem.code, problem.message)).collect()
+}
+
+#[test]
+fn what_proves_who_asks_goes_to_a_base_and_nowhere_else() {
+    let (auth, url) = ("auth: {bearer: '{{ config.token }}'}", "url: '{{ place }}'");
+    let refused = |key: &str| vec![format!("missing-key: `{key}` would go wherever this `url` points")];
+    let headers = "{headers: {X-Token: '{{ config.token }}'}}";
+    assert_eq!(wrong_with(&format!("{{{auth}}}"), "read", &format!("{{{url}}}")), refused("auth"));
+    assert_eq!(wrong_with(headers, "read", &format!("{{{url}}}")), refused("headers"));
+    assert_eq!(wrong_with("{}", "read", &format!("{{{url}, {auth}}}")), refused("auth"));
+    let first = format!("{{first: [{{as: one, {url}}}], url: 'https://a.example'}}");
+    assert_eq!(wrong_with(&format!("{{{auth}}}"), "read", &first).len(), 2);
+    let based = format!("{{base: 'https://a.example', {auth}}}");
+    assert_eq!(wrong_with(&based, "read", &format!("{{{url}}}")), Vec::<String>::new());
+    assert_eq!(wrong_with("{}", "read", &format!("{{{url}}}")), Vec::<String>::new());
+}
+
+#[test]
+fn what_only_reads_sends_nothing_that_changes_something() {
+    let base = "{base: 'https://a.example'}";
+    for method in ["PUT", "PATCH", "DELETE"] {
+        let request = format!("{{path: /a, method: {method}}}");
+        let refused = format!("bad-value: `x_y` says that it only reads, and sends `{method}`");
+        assert_eq!(wrong_with(base, "read", &request), [refused]);
+        assert_eq!(wrong_with(base, "write", &request), Vec::<String>::new());
+        let first = format!("{{first: [{{as: one, path: /b, method: {method}}}], path: /a}}");
+        let refused = format!("bad-value: `one` is found out by `{method}`, which changes something");
+        assert_eq!(wrong_with(base, "write", &first), [refused]);
+    }
+    for method in ["GET", "HEAD", "OPTIONS", "POST"] {
+        let request =
+            format!("{{first: [{{as: one, path: /b, method: {method}}}], path: /a, method: {method}}}");
+        assert_eq!(wrong_with(base, "read", &request), Vec::<String>::new());
+    }
+}

@@ -123,3 +123,50 @@ async fn what_is_sent_goes_along_only_where_it_should() {
         assert!(error.message.contains(part), "{}", error.message);
     }
 }
+
+#[tokio::test]
+async fn what_is_sent_does_not_go_to_another_host() {
+    let other = Server::new([json_reply(&json!("other"))]).await;
+    let moved = format!("Location: {}/there", other.base);
+    let server = Server::new([Reply::Text(answer(302, &moved, ""))]).await;
+    let module = Module::tool(&server.base, "", "http: {path: /x, json: {token: mine}}");
+    assert_eq!(module.call(json!({})).await, Ok(json!("other")));
+    assert_eq!(server.asked()[0].body, r#"{"token":"mine"}"#);
+    assert_eq!(other.asked()[0].body, "");
+}
+
+#[tokio::test]
+async fn an_empty_key_makes_nothing_repeatable() {
+    let keys = "input: {id: {type: string, optional: true}}
+idempotency_key: {arg: id}
+http: {method: POST, path: /x, json: {id: '{{ id }}'}}";
+    for (own, args, attempts) in [
+        ("", json!({}), 1),
+        ("", json!({"id": ""}), 1),
+        ("the-key", json!({"id": ""}), 1),
+        ("", json!({"id": "mine"}), 3),
+        ("the-key", json!({}), 3),
+    ] {
+        let server = Server::new([status(503, "Retry-After: 0")]).await;
+        let module = Module::tool(&server.base, "", keys);
+        let mut context = module.context();
+        context.idempotency_key = own.to_owned();
+        assert!(module.call_in(&context, "t", args.clone()).await.is_err());
+        assert_eq!(server.lines().len(), attempts, "{own} {args}");
+    }
+}
+
+#[tokio::test]
+async fn the_key_is_only_of_the_request_that_changes_something() {
+    let server = Server::new([json_reply(&json!({"id": 7}))]).await;
+    let keys = "idempotency_key: {header: Idempotency-Key}
+http: {first: [{as: one, method: POST, path: /find, value: body.id}], method: POST, path: '/do/{one}'}";
+    Module::tool(&server.base, "", keys).call(json!({})).await.unwrap();
+    let keyed: Vec<_> = server
+        .asked()
+        .into_iter()
+        .map(|asked| (asked.line, asked.headers.get("idempotency-key").cloned()))
+        .collect();
+    let expected = [("POST /find".to_owned(), None), ("POST /do/7".to_owned(), Some("the-key".to_owned()))];
+    assert_eq!(keyed, expected);
+}

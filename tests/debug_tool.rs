@@ -116,6 +116,59 @@ fn a_fix_is_made_when_a_person_says_so_and_alone_in_its_commit() {
     aa.args(["tool", "fix", "echo"]).run().code(1).stderr_contains("no rule knows how to mend `echo`");
 }
 
+const GIT: &str =
+    "export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@b; ";
+
+fn fix(aa: &Aa) -> String {
+    let call = aa.args(["tool", "fix", "demo_list", "--yes"]);
+    let call = call.env("GIT_AUTHOR_NAME", "A").env("GIT_AUTHOR_EMAIL", "a@b");
+    call.env("GIT_COMMITTER_NAME", "A").env("GIT_COMMITTER_EMAIL", "a@b").run().code(0).err()
+}
+
+#[test]
+fn what_a_person_changed_in_the_same_file_is_not_committed() {
+    let aa = project();
+    aa.script(&format!("{GIT} git init -q && git add .aa && git commit -qm one")).run().code(0);
+    let aa = aa.file(".aa/tools/demo.yaml", DEMO.replace("# Our tools.", "# My tools."));
+    fail(&aa);
+    let said = fix(&aa);
+    assert!(said.contains("not committed: the file had changes before"), "{said}");
+    assert!(aa.text(".aa/tools/demo.yaml").contains("--output=json"));
+    assert_eq!(aa.script("git log --format=%s").run().code(0).out(), "one\n");
+}
+
+#[test]
+fn a_file_that_is_made_is_committed_where_git_would_have_it() {
+    for (ignored, expected) in [(false, "committed"), (true, "the file is not under version control")] {
+        let aa = project();
+        let far = aa.text(".aa/tools/demo.yaml");
+        let aa = aa
+            .file("far/demo.yaml", far)
+            .file(".gitignore", if ignored { ".aa/tools\n" } else { "" })
+            .config("tools: [../far]\nsecrets: {TOKEN: {env: MY_TOKEN}}");
+        std::fs::remove_file(aa.path(".aa/tools/demo.yaml")).unwrap();
+        aa.script(&format!(
+            "{GIT} git init -q && git add far && git commit -qm one && echo x > other && git add other"
+        ))
+        .run()
+        .code(0);
+        fail(&aa);
+        let said = fix(&aa);
+        assert!(said.contains(expected), "{said}");
+        let files = aa.script("git show --format= --name-only; git status --short other").run().code(0).out();
+        let made = if ignored { "far/demo.yaml" } else { ".aa/tools/demo.yaml" };
+        assert_eq!(files, format!("{made}\nA  other\n"));
+    }
+}
+
+#[test]
+fn a_failure_that_is_too_big_for_a_row_is_still_the_last() {
+    let aa = project().config("secrets: {TOKEN: {env: MY_TOKEN}}\nstore: {inline_limit: 64}");
+    fail(&aa);
+    let page = aa.args(["tool", "debug", "demo_list"]).run().code(0).out();
+    assert!(page.contains("last failure in a run") && page.contains("run 1, step it"), "{page}");
+}
+
 #[test]
 fn a_fix_that_breaks_an_example_is_not_committed() {
     let examples = "    examples:\n      - args: {}\n        recorded: {run: [./demo, list, --outptu=json], stdout: listed}\n        expect: listed\n";

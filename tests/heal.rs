@@ -9,7 +9,7 @@ const SERVICE: &str = r#"
 module: service
 description: A service that wants a login
 tools:
-  - name: service_get
+  - name: oc_get
     description: Gets the value
     effect: read
     input: {cluster: {type: string, default: stage}}
@@ -34,7 +34,7 @@ kube_login:
 
 fn skill(on_error: &str) -> String {
     format!(
-        "name: fetch\ndescription: Gets a value\nsteps:\n  - {{name: get, tool: service_get, on_error: {on_error}}}\n\
+        "name: fetch\ndescription: Gets a value\nsteps:\n  - {{name: get, tool: oc_get, on_error: {on_error}}}\n\
          outputs: [{{name: got, value: \"{{{{ get }}}}\"}}]\n"
     )
 }
@@ -88,7 +88,7 @@ fn a_step_that_wants_a_login_gets_it_and_is_tried_again() {
     assert_eq!((&rule["acted"], &rule["helped"], &rule["in_vain"]), (&json!(1), &json!(1), &json!(0)));
     let learned =
         aa.args(["tool", "call", "memory_read", "--arg", "key=learned/tool_failures"]).run().code(0).out();
-    for word in ["kube_login(cluster=stage)", "\"auto_fixed\": 1", "\"success\": true", "service_get"] {
+    for word in ["kube_login(cluster=stage)", "\"auto_fixed\": 1", "\"success\": true", "oc_get"] {
         assert!(learned.contains(word), "{word}: {learned}");
     }
 }
@@ -150,7 +150,7 @@ fn bounds_of_an_hour_and_of_a_run_hold_over_processes() {
     assert_eq!(lines(&aa, "mends"), 3);
 
     let aa = ruled("  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, per_run: 2, cool_down: 0s, breaker: {failures: 99}}\n")
-        .skill("fetch", "name: fetch\ndescription: Gets values\nsteps:\n  - {name: get, tool: service_get, foreach: [1, 2, 3, 4], on_error: auto_heal_or_continue}\n");
+        .skill("fetch", "name: fetch\ndescription: Gets values\nsteps:\n  - {name: get, tool: oc_get, foreach: [1, 2, 3, 4], on_error: auto_heal_or_continue}\n");
     fetch(&aa).code(0);
     assert_eq!(lines(&aa, "mends"), 2);
 
@@ -174,6 +174,31 @@ fn two_processes_that_need_the_same_login_make_it_once() {
     let finished: Vec<_> = ran.iter().flat_map(|events| of(events, "heal_finished")).collect();
     assert!(finished.iter().all(|event| event["healed"] == true), "{finished:#?}");
     assert_eq!(lines(&aa, "gets"), 3);
+}
+
+#[test]
+fn a_sub_skill_that_is_retried_is_bound_like_one_that_is_not() {
+    let aa = ruled(
+        "  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, per_run: 2, cool_down: 0s, breaker: {failures: 99}}\n",
+    );
+    let outer = "name: outer\ndescription: Gets a value\nsteps:\n  - {name: inner, skill: fetch, retry: {attempts: 5, delay: 10ms, on: [auth]}}\n";
+    let aa = aa.skill("outer", outer);
+    let events = aa.args(["skill", "run", "outer", "--format", "json"]).run().code(1).json_lines();
+    assert_eq!(of(&events, "step_retrying").len(), 4);
+    assert_eq!(lines(&aa, "mends"), 2);
+}
+
+#[test]
+fn a_check_that_does_not_name_the_cluster_spares_no_login() {
+    let aa = project("auto_heal").config(
+        "kube_login: {command: [sh, -c, 'echo \"$1\" >> logins', sh, '{cluster}'], check: [echo, tester]}",
+    );
+    for cluster in ["ephemeral", "stage"] {
+        let login = ["tool", "call", "kube_login", "--arg", &format!("cluster={cluster}")];
+        let said = aa.args(login).run().code(0).json();
+        assert_eq!((&said["changed"], &said["user"]), (&json!(true), &json!("tester")));
+    }
+    assert_eq!(aa.text("logins"), "ephemeral\nstage\n");
 }
 
 #[test]
@@ -248,6 +273,15 @@ fn rules_are_listed_shown_and_tried_on_paper() {
     {
         assert_eq!(test("gitlab_mr_view", said).code(1).json()["remedies"], json!([]), "{said}");
     }
+    // Not every login is one to a cluster, and no network brings up what runs here.
+    for (tool, said) in [
+        ("gitlab_mr_view", "HTTP 401 unauthorized"),
+        ("jira_get", "connect to 127.0.0.1:8080: connection refused"),
+        ("jira_get", "unexpected EOF while looking for matching quote"),
+    ] {
+        assert_eq!(test(tool, said).code(1).json()["remedies"], json!([]), "{said}");
+    }
+    test("jira_get", "connect to 10.0.0.1:8080: connection refused").code(0);
     fetch(&project("fail").config(LOGIN)).code(1);
     let aa = project("fail");
     fetch(&aa).code(1);

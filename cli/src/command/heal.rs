@@ -39,8 +39,8 @@ fn state(rule: &HealEntry) -> &'static str {
 /// What a rule is for, in a few words.
 fn conditions(plan: &HealPlan) -> String {
     let mut parts = Vec::new();
-    if let Some(tool) = &plan.tool {
-        parts.push(format!("tool {tool}"));
+    if !plan.tools.is_empty() {
+        parts.push(format!("tool {}", plan.tools.join("|")));
     }
     if !plan.kinds.is_empty() {
         let kinds: Vec<String> = plan.kinds.iter().map(words::wire).collect();

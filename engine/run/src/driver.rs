@@ -241,7 +241,7 @@ struct Driver {
 enum Wake {
     Ended(Vec<Ended>),
     Block(News),
-    Heal(StepPath, Admission),
+    Heal(StepPath, u64, Admission),
     Line(Line),
     Asked(Asked),
     Inbox,
@@ -409,7 +409,7 @@ impl Driver {
             Some(ended) = self.calls.next() => Wake::Ended(ended),
             news = self.blocks.next() => Wake::Block(news),
             Some(asked) = self.questions.next() => Wake::Asked(asked),
-            Some((step, admission)) = self.heals.next() => Wake::Heal(step, admission),
+            Some((step, seq, admission)) = self.heals.next() => Wake::Heal(step, seq, admission),
             () = self.inbox.changed() => Wake::Inbox,
             () = timer => Wake::Timer,
         }
@@ -433,7 +433,7 @@ impl Driver {
             }
             Wake::Block(News::Ask(ask)) => self.host_call(ask),
             Wake::Asked(asked) => self.put_question(asked),
-            Wake::Heal(step, admission) => self.admit(&step, admission),
+            Wake::Heal(step, seq, admission) => self.admit(&step, seq, admission),
             Wake::Inbox => self.read_inbox(),
             Wake::Timer => Ok(()),
         }
@@ -451,8 +451,8 @@ impl Driver {
     }
 
     /// Lets a rule act, or not. A step that meanwhile waits for none needs no answer.
-    fn admit(&mut self, step: &StepPath, admission: Admission) -> Result<(), StoreError> {
-        match self.run.machine.admit(step, admission, self.now()) {
+    fn admit(&mut self, step: &StepPath, seq: u64, admission: Admission) -> Result<(), StoreError> {
+        match self.run.machine.admit(step, seq, admission, self.now()) {
             Ok(body) => self.record(body, None),
             Err(_) => Ok(()),
         }

@@ -16,7 +16,7 @@ use aa_spec::tool::ToolSpec;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-pub use self::debugging::{Committed, ToolFix};
+pub use self::debugging::{Before, Committed, ToolFix};
 pub use self::heal::{FailedCall, HealStats, Layer, Proposal, Remedy};
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};

@@ -12,10 +12,11 @@ pub use self::advice::hints;
 use crate::driver::{Healer, milliseconds};
 use crate::event::{RunId, StepError};
 use crate::machine::{Admission, HealCall};
-use crate::store::{Entrance, LazyStore, StoreError};
+use crate::store::{Entrance, LazyStore, Store, StoreError};
 
-/// How often to look whether somebody else's call is over.
-const TICK: Duration = Duration::from_millis(100);
+/// How soon to look whether somebody else's call is over, and how seldom after a while.
+const SOON: Duration = Duration::from_millis(100);
+const SELDOM: Duration = Duration::from_secs(1);
 
 /// Lets rules act by what the store knows of them.
 #[derive(Clone, Debug)]
@@ -35,9 +36,21 @@ impl Gate {
                 Entrance::Granted => return Ok(Admission::Granted),
                 Entrance::Reused(note) => return Ok(Admission::Reused(note)),
                 Entrance::Refused(why) => return Ok(Admission::Refused(why)),
-                Entrance::Busy => tokio::time::sleep(TICK).await,
+                Entrance::Busy => until_over(&store, call).await?,
             }
         }
+    }
+}
+
+/// Waits until nobody is making a call any more, or it seems so.
+async fn until_over(store: &Store, call: &HealCall) -> Result<(), StoreError> {
+    let mut pause = SOON;
+    loop {
+        tokio::time::sleep(pause).await;
+        if !store.is_heal_open(&call.key, milliseconds(Utc::now()))? {
+            return Ok(());
+        }
+        pause = (pause * 2).min(SELDOM);
     }
 }
 

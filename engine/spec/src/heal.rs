@@ -78,14 +78,17 @@ pub struct HealRule {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HealMatch {
-    /// The tool that failed; `*` stands for any letters.
-    pub tool: Option<Spanned<String>>,
+    /// The tool that failed, or several; `*` stands for any letters.
+    pub tool: Several<String>,
     /// The kind of error, or several.
     pub kind: Several<ErrorKind>,
     /// Regular expressions, of which one is found in the error's text: its message and what the
     /// command printed. They match whole words, in any case.
     #[schemars(with = "Several<crate::schema::Pattern>")]
     pub pattern: Several<String>,
+    /// Regular expressions like those of `pattern`, of which none may be found.
+    #[schemars(with = "Several<crate::schema::Pattern>")]
+    pub unless: Several<String>,
     /// The command's exit code, or several.
     pub exit_code: Several<i64>,
     /// The HTTP status, or several.

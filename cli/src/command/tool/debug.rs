@@ -40,10 +40,10 @@ fn human(report: &ToolReport, printer: &Printer) {
     ));
     page.section("definition");
     page.block(&report.definition);
-    page.section("last failure");
+    page.section("last failure in a run");
     match &report.last_failure {
         Some(failure) => last_failure(failure, &mut page),
-        None => page.line("  none in any run"),
+        None => page.line("  none; calls of `aa tool call` are in no run"),
     }
     if !report.known_issues.is_empty() {
         page.section("known issues");

@@ -26,7 +26,7 @@ pub(super) fn run(args: &FixArgs, context: &Context<'_>) -> Result<Exit, Failure
         printer.say("nothing was changed");
         return Ok(Exit::Failed);
     }
-    engine.apply_fix(&fix)?;
+    let before = engine.apply_fix(&fix)?;
     let mark = printer.err.mark(Mark::Done);
     printer.say(format_args!("{mark} `{}` is mended in {}", fix.tool, fix.target.display()));
     let failing = failing_examples(&engine, &fix.tool)?;
@@ -37,9 +37,12 @@ pub(super) fn run(args: &FixArgs, context: &Context<'_>) -> Result<Exit, Failure
         return Ok(Exit::Failed);
     }
     if !args.no_commit {
-        match engine.commit_fix(&fix) {
+        match engine.commit_fix(&fix, before) {
             Committed::Yes => printer.say(format_args!("{mark} committed")),
-            Committed::NotTracked => {}
+            Committed::NotTracked => printer.say("not committed: the file is not under version control"),
+            Committed::Edited => {
+                printer.say("not committed: the file had changes before that are in no commit");
+            }
             Committed::Refused(why) => {
                 printer.warning(format_args!("it could not be committed: {}", words::harmless(&why)));
             }

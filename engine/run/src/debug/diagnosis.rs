@@ -13,9 +13,25 @@ const UNKNOWN_FLAG: &str = r#"(?:unknown|unrecogni[sz]ed|invalid|unexpected|ille
 const UNKNOWN_WORD: &str =
     r#"(?:unknown|unrecogni[sz]ed|invalid|illegal) option[: ]*(?:-- )?['"`‘’]([A-Za-z][\w-]*)"#;
 /// An option that a command would like instead.
-const RATHER: &str = r#"(?:did you mean|similar (?:argument|option)s?(?: exists)?(?: is)?|maybe you meant|perhaps you meant|use|replaced (?:by|with)|renamed to)[: ]*(?:to )?['"`‘’]?(--?[A-Za-z][\w-]*)"#;
+const RATHER: &str = r#"\b(?:did you mean|similar (?:argument|option)s?(?: exists)?(?: is)?|maybe you meant|perhaps you meant|use|replaced (?:by|with)|renamed to)[: ]*(?:to )?['"`‘’]?(--?[A-Za-z][\w-]*)"#;
 /// An option that a command wants when nobody can answer it.
-const INSTEAD_OF_ASKING: &str = r#"(?:use|pass|with|try|add|specify|set|provide)(?: the)?(?: flag| option)?[: ]*['"`‘’]?(--[a-z][\w-]*|-y)\b"#;
+const INSTEAD_OF_ASKING: &str = r#"\b(?:use|pass|with|try|add|specify|set|provide)(?: the)?(?: flag| option)?[: ]*['"`‘’]?(--[a-z][\w-]*|-y)\b"#;
+/// Options that only keep a command from asking. Whatever else it names, e.g. `--force` or
+/// `--hard`, may do more than that, so a person has to decide.
+const HARMLESS: [&str; 12] = [
+    "-y",
+    "--yes",
+    "--assume-yes",
+    "--assumeyes",
+    "--batch",
+    "--batch-mode",
+    "--no-input",
+    "--no-interaction",
+    "--no-interactive",
+    "--no-prompt",
+    "--non-interactive",
+    "--noninteractive",
+];
 /// A command that wants to ask.
 const ASKS: &str =
     r"not a (?:tty|terminal)|is not a tty|no tty|stdin is not|interactive|are you sure|\[y/n\]|confirm";
@@ -85,10 +101,10 @@ fn unknown_flag(_: &StepError, text: &str) -> Option<Finding> {
     Some(Finding { cause: Cause::UnknownFlag, message })
 }
 
-/// The option with which a command that wants to ask goes on without.
+/// The option with which a command that wants to ask goes on without, and which does no more.
 pub(super) fn instead_of_asking(text: &str) -> Option<String> {
     first(ASKS, text)?;
-    first(INSTEAD_OF_ASKING, text)
+    first(INSTEAD_OF_ASKING, text).filter(|option| HARMLESS.contains(&option.as_str()))
 }
 
 fn asks_person(_: &StepError, text: &str) -> Option<Finding> {

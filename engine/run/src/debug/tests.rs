@@ -84,6 +84,8 @@ fn flags_are_read_from_what_commands_say() {
     for (said, wrong, rather) in cases {
         assert_eq!(diagnosis::flags(said), Some((wrong.to_owned(), rather.map(str::to_owned))), "{said}");
     }
+    let vague = diagnosis::flags("unknown flag: --foo, because --bar is there");
+    assert_eq!(vague, Some(("--foo".to_owned(), None)), "not a part of a word");
     assert_eq!(diagnosis::flags("merge request --1403 is broken"), None);
 }
 
@@ -131,12 +133,16 @@ fn a_patch_changes_what_the_failure_points_to() {
         "--- demo.yaml\n+++ demo.yaml\n@@ -4,7 +4,7 @@\n   - name: demo_list\n     description: Lists\n     effect: read\n\
          -    run: [demo, list, --outptu=json, --all]\n+    run: [demo, list, --output=json, --all]\n     result: json\n     timeout: 30s\n   # The next one is about something else.\n"
     );
-    let forced = patch("demo_release", &said("Error: not a TTY, use --force")).unwrap();
+    let unasked = patch("demo_release", &said("Error: not a TTY, use --yes")).unwrap();
     assert!(
-        forced.diff.contains("+    run: [demo, release, \"{{ name }}\", \"--force\"]"),
+        unasked.diff.contains("+    run: [demo, release, \"{{ name }}\", \"--yes\"]"),
         "{}",
-        forced.diff
+        unasked.diff
     );
+    for more in ["not a terminal; git reset --hard first", "not a TTY, use --force", "not a TTY because --x"]
+    {
+        assert_eq!(patch("demo_release", &said(more)), None, "{more}");
+    }
     let text = error(ErrorKind::Permanent, "cannot read what `demo` printed: it is no JSON: x", json!({}));
     assert!(patch("demo_list", &text).unwrap().diff.contains("-    result: json\n+    result: text"));
     let late = error(ErrorKind::Timeout, "it did not end in time", json!({}));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use tokio::task::{Id, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
 
 use super::{Drive, Healer};
 use crate::event::{Body, Event, RunId, StepPath};
@@ -14,9 +14,16 @@ pub(super) struct Heals {
     healer: Option<Arc<dyn Healer>>,
     run: RunId,
     tasks: JoinSet<Admission>,
-    step_of: HashMap<Id, StepPath>,
+    asked: HashMap<Id, Asked>,
     /// Steps whose end tells whether a rule has helped.
     healed: BTreeSet<StepPath>,
+}
+
+/// Who waits for an answer.
+struct Asked {
+    step: StepPath,
+    seq: u64,
+    task: AbortHandle,
 }
 
 impl Heals {
@@ -25,7 +32,7 @@ impl Heals {
             healer: run.means.healer.clone(),
             run: run.lease.run,
             tasks: JoinSet::new(),
-            step_of: HashMap::new(),
+            asked: HashMap::new(),
             healed: run.machine.healed().into_iter().collect(),
         }
     }
@@ -38,27 +45,42 @@ impl Heals {
     /// Asks whether a rule may act.
     pub(super) fn start(&mut self, call: HealCall) {
         let (healer, run) = (self.healer.clone(), self.run);
-        let step = call.step.clone();
+        let (step, seq) = (call.step.clone(), call.seq);
         let task = self.tasks.spawn(async move {
             match healer {
                 Some(healer) => healer.admit(run, &call).await,
                 None => Admission::Refused("nothing is healed here".to_owned()),
             }
         });
-        self.step_of.insert(task.id(), step);
+        self.asked.insert(task.id(), Asked { step, seq, task });
     }
 
-    /// The next answer; `None` when nobody waits for one. May be cancelled without losing any.
-    pub(super) async fn next(&mut self) -> Option<(StepPath, Admission)> {
-        let (id, admission) = match self.tasks.join_next_with_id().await? {
-            Ok(ended) => ended,
-            Err(error) => {
-                (error.id(), Admission::Refused("it cannot be known whether it may act".to_owned()))
+    /// The next answer, with the step and the number of the first event after what began the
+    /// healing; `None` when nobody waits for one. May be cancelled without losing any.
+    pub(super) async fn next(&mut self) -> Option<(StepPath, u64, Admission)> {
+        loop {
+            let (id, admission) = match self.tasks.join_next_with_id().await? {
+                Ok(ended) => ended,
+                Err(error) => {
+                    (error.id(), Admission::Refused("it cannot be known whether it may act".to_owned()))
+                }
+            };
+            // Nobody waits any more for what is not put down.
+            if let Some(Asked { step, seq, .. }) = self.asked.remove(&id) {
+                return Some((step, seq, admission));
             }
-        };
-        // Every task is put down when it is started.
-        let step = self.step_of.remove(&id).unwrap_or_else(|| StepPath(String::new()));
-        Some((step, admission))
+        }
+    }
+
+    /// Asks no more for a step that is over, so that it takes nobody's turn.
+    fn stop(&mut self, step: &StepPath) {
+        self.asked.retain(|_, asked| {
+            let over = asked.step == *step;
+            if over {
+                asked.task.abort();
+            }
+            !over
+        });
     }
 
     /// Whether durable events tell how a healing went.
@@ -73,6 +95,7 @@ impl Heals {
                 Body::StepCompleted { step, .. } | Body::StepFailed { step, .. }
                     if !self.healed.is_empty() =>
                 {
+                    self.stop(step);
                     concerns |= self.healed.remove(step);
                 }
                 _ => {}

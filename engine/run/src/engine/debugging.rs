@@ -37,8 +37,23 @@ pub enum Committed {
     Yes,
     /// The file is not under version control.
     NotTracked,
+    /// The file had changes before that are in no commit.
+    Edited,
     /// Git says no, for this reason.
     Refused(String),
+}
+
+/// How Git knew the file of a fix before that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// There was none.
+    Missing,
+    /// Git did not know it.
+    Untracked,
+    /// It was as in the last commit.
+    Committed,
+    /// It had changes that are in no commit, or that cannot be told.
+    Edited,
 }
 
 impl Engine {
@@ -83,11 +98,11 @@ impl Engine {
         Ok(Some(ToolFix { tool: report.tool, patch, target, copied, before }))
     }
 
-    /// Writes a fix down. The module is checked once more before.
+    /// Writes a fix down; tells how Git knew the file before. The module is checked once more.
     ///
     /// # Errors
     /// The module has changed since, would have errors, or cannot be written.
-    pub fn apply_fix(&self, fix: &ToolFix) -> Result<(), StartError> {
+    pub fn apply_fix(&self, fix: &ToolFix) -> Result<Before, StartError> {
         let unwritable = |message: String| StartError::Unwritable { path: fix.target.clone(), message };
         let (_, problems) =
             recipe::check(&Source::new(self.parts.home.shown(&fix.target), fix.patch.after.clone()));
@@ -100,21 +115,47 @@ impl Engine {
             let made = fs::File::create_new(&fix.target);
             let written =
                 made.and_then(|mut file| std::io::Write::write_all(&mut file, fix.patch.after.as_bytes()));
-            return written.map_err(|error| unwritable(cause(&error)));
+            return written.map(|()| Before::Missing).map_err(|error| unwritable(cause(&error)));
         }
+        let before = self.before(fix);
         let now = fs::read_to_string(&fix.target).map_err(|error| unwritable(cause(&error)))?;
         if now != fix.before {
             return Err(unwritable("it has changed in the meantime".to_owned()));
         }
-        replace(&fix.target, &fix.patch.after).map_err(|error| unwritable(cause(&error)))
+        replace(&fix.target, &fix.patch.after).map_err(|error| unwritable(cause(&error)))?;
+        Ok(before)
     }
 
-    /// Commits a fix that was written, and nothing else, when its file is under version control.
-    pub fn commit_fix(&self, fix: &ToolFix) -> Committed {
-        let tracked = self.git(fix, &["ls-files", "--error-unmatch", "--"]);
-        if !tracked.is_ok_and(|output| output.status.success()) {
-            return Committed::NotTracked;
+    fn before(&self, fix: &ToolFix) -> Before {
+        let works = |args: &[&str]| self.git(fix, args).is_ok_and(|output| output.status.success());
+        if !works(&["ls-files", "--error-unmatch", "--"]) {
+            return Before::Untracked;
         }
+        let as_committed = works(&["diff", "--quiet", "--no-ext-diff", "HEAD", "--"]);
+        if as_committed { Before::Committed } else { Before::Edited }
+    }
+
+    /// Commits a fix that was written, and nothing else: not what a person changed in the same file.
+    pub fn commit_fix(&self, fix: &ToolFix, before: Before) -> Committed {
+        match before {
+            Before::Untracked => return Committed::NotTracked,
+            Before::Edited => return Committed::Edited,
+            Before::Committed => {}
+            // Outside of a work tree, or where files like it are ignored, Git says no.
+            Before::Missing => match self.git(fix, &["add", "--intent-to-add", "--"]) {
+                Ok(output) if output.status.success() => {}
+                _ => return Committed::NotTracked,
+            },
+        }
+        let committed = self.commit(fix);
+        if committed != Committed::Yes && before == Before::Missing {
+            // The index is left as it was; that this fails changes nothing about the fix.
+            let _ = self.git(fix, &["rm", "--cached", "--quiet", "--force", "--"]);
+        }
+        committed
+    }
+
+    fn commit(&self, fix: &ToolFix) -> Committed {
         let message = format!("Mend {}: {}", fix.tool, fix.patch.what);
         match self.git(fix, &["commit", "--quiet", "--message", &message, "--only", "--"]) {
             Ok(output) if output.status.success() => Committed::Yes,

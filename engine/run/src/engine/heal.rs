@@ -288,8 +288,8 @@ impl HealStats {
         *(if record.reused { &mut self.reused } else { &mut self.acted }) += 1;
         match record.helped {
             Some(true) => self.helped += 1,
-            Some(false) => self.in_vain += 1,
-            None => {}
+            Some(false) if !record.cancelled => self.in_vain += 1,
+            _ => {}
         }
     }
 }

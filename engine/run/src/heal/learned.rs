@@ -73,13 +73,15 @@ fn each_match(
     error: &str,
     change: impl Fn(&mut Map<String, Value>),
 ) -> bool {
-    let (tool, error) = (tool.to_lowercase(), error.to_lowercase());
+    // A name such as `bonfire_release` says something by its parts.
+    let tool = format!("{tool} {}", tool.replace('_', " ")).to_lowercase();
+    let error = error.to_lowercase();
     let lists = mapping.iter_mut().filter(|(name, _)| name.ends_with("_patterns"));
     let mut found = false;
     for entry in lists.filter_map(|(_, list)| list.as_array_mut()).flatten() {
         let Some(entry) = entry.as_object_mut() else { continue };
         let pattern = entry.get("pattern").and_then(Value::as_str).unwrap_or_default().to_lowercase();
-        if pattern.is_empty() || !(error.contains(&pattern) || tool.contains(&pattern)) {
+        if pattern.is_empty() || !(has_words(&error, &pattern) || has_words(&tool, &pattern)) {
             continue;
         }
         if let Some(stats) = object(entry, "usage_stats") {
@@ -89,6 +91,17 @@ fn each_match(
         }
     }
     found
+}
+
+/// Whether a text has another one in it as whole words: `auth`, but not within `author`.
+fn has_words(text: &str, words: &str) -> bool {
+    let inner = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
+    text.match_indices(words).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + words.len()..]);
+        let cut_before = inner(before.chars().next_back()) && inner(words.chars().next());
+        let cut_after = inner(after.chars().next()) && inner(words.chars().next_back());
+        !cut_before && !cut_after
+    })
 }
 
 fn rate(stats: &mut Map<String, Value>) {
@@ -127,6 +140,7 @@ mod tests {
         assert!(count_matched(patterns, "oc_get", "token expired", Time::UNIX_EPOCH));
         assert!(count_fixed(patterns, "oc_get", "token expired"));
         assert!(!count_fixed(patterns, "oc_get", "nothing known"));
+        assert!(!count_fixed(patterns, "oc_get", "another token expiredness"), "only whole words count");
         let stats = &patterns["auth_patterns"][0]["usage_stats"];
         let expected = json!({"times_matched": 2, "times_fixed": 1, "success_rate": 0.5,
             "last_matched": "1970-01-01T00:00:00Z"});

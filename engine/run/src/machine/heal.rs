@@ -28,6 +28,8 @@ pub(super) struct Healing {
     rule: String,
     /// Which healing of the step, from 1.
     number: u32,
+    /// Number of the event after the one that began it.
+    seq: u64,
     /// Why the step failed.
     error: StepError,
     /// What the call is given.
@@ -59,7 +61,8 @@ pub struct HealCall {
     pub error: StepError,
     /// When the attempt that failed had started.
     pub since: Time,
-    /// Number of the first event that can tell how it went.
+    /// Number of the first event that can tell how it went. Whoever asks for the same healing
+    /// once more has the same number, and nobody else in the run.
     pub seq: u64,
     /// How long the call may take, in milliseconds.
     pub timeout_ms: u64,
@@ -169,6 +172,7 @@ impl Machine {
         let healing = Healing {
             rule: rule.clone(),
             number: *number,
+            seq: self.seq + 1,
             error: error.clone(),
             args: args.as_ref().and_then(Value::as_object).cloned().unwrap_or_default(),
             deadline: self.frame(place.frame).and_then(|frame| frame.deadline),
@@ -198,7 +202,7 @@ impl Machine {
             tool: tool_of(step).to_owned(),
             error: healing.error.clone(),
             since: unit.started,
-            seq: self.seq,
+            seq: healing.seq,
             timeout_ms: rule.timeout_ms,
             bounds: rule.bounds,
         })
@@ -214,11 +218,13 @@ impl Machine {
 
     /// The event that the answer amounts to: the start of the call, or the end of the healing.
     ///
+    /// `seq` is that of the [`HealCall`], so that no later healing of the step gets its answer.
+    ///
     /// # Errors
     /// Nobody waits for it any more.
-    pub fn admit(&self, step: &StepPath, admission: Admission, now: Time) -> Result<Body, Misfit> {
+    pub fn admit(&self, step: &StepPath, seq: u64, admission: Admission, now: Time) -> Result<Body, Misfit> {
         let place = self.place(step)?;
-        let Some(healing) = self.waiting_healing(place) else {
+        let Some(healing) = self.waiting_healing(place).filter(|healing| healing.seq == seq) else {
             return misfit(format!("`{step}` waits for no rule"));
         };
         let now = now.max(self.now);

@@ -1,8 +1,9 @@
 //! The last failing call of a tool, found in the journals of all runs.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use serde_json::Value;
 
+use super::reader::Reader;
 use super::{Store, StoreError, row};
 use crate::debug::LastFailure;
 use crate::event::{Body, RunId, StepError, StepPath, Time};
@@ -19,8 +20,8 @@ impl Store {
         reader.with(|db| {
             let failures = failures(db).map_err(|error| reader.failed(&error))?;
             for (run, seq, at, body) in failures {
-                let Some((step, error)) = failed(&body) else { continue };
-                let start = start(db, run, seq, &step).map_err(|error| reader.failed(&error))?;
+                let Some((step, error)) = whole(reader, body).as_deref().and_then(failed) else { continue };
+                let start = start(reader, db, (run, seq, &step)).map_err(|error| reader.failed(&error))?;
                 let Some(start) = start.filter(|start| start["target"] == tool && start["kind"] != "skill")
                 else {
                     continue;
@@ -33,16 +34,24 @@ impl Store {
     }
 }
 
-type Found = (i64, i64, i64, String);
+/// The text of an event here, or the name of the blob that has it.
+type Kept = (Option<String>, Option<String>);
+type Found = (i64, i64, i64, Kept);
+
+/// The whole text of an event; `None` when its blob cannot be read.
+fn whole(reader: &Reader, (body, blob): Kept) -> Option<String> {
+    body.or_else(|| reader.blob(&blob?).ok())
+}
 
 fn failures(db: &Connection) -> rusqlite::Result<Vec<Found>> {
-    let sql = "select run, seq, at, body from events
+    let sql = "select run, seq, at, body, blob from events
                where pos > (select coalesce(max(pos), 0) from events) - ?
-                 and kind in ('step_failed', 'step_retrying', 'heal_started') and body is not null
+                 and kind in ('step_failed', 'step_retrying', 'heal_started')
                order by pos desc limit ?";
     let mut select = db.prepare_cached(sql)?;
-    let rows = select
-        .query_map([EVENTS, FAILURES], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let rows = select.query_map([EVENTS, FAILURES], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, (row.get(3)?, row.get(4)?)))
+    })?;
     rows.collect()
 }
 
@@ -56,13 +65,24 @@ fn failed(body: &str) -> Option<(StepPath, StepError)> {
 }
 
 /// The last start of a step before an event.
-fn start(db: &Connection, run: i64, seq: i64, step: &StepPath) -> rusqlite::Result<Option<Value>> {
-    let sql =
-        "select body from events where run = ? and seq < ? and kind = 'step_started' and body ->> 'step' = ?
-               order by seq desc limit 1";
+fn start(
+    reader: &Reader,
+    db: &Connection,
+    (run, seq, step): (i64, i64, &StepPath),
+) -> rusqlite::Result<Option<Value>> {
+    let sql = "select body, blob from events where run = ? and seq < ? and kind = 'step_started'
+               and (body is null or body ->> 'step' = ?) order by seq desc";
     let mut select = db.prepare_cached(sql)?;
-    let body: Option<String> = select.query_row(params![run, seq, step.0], |row| row.get(0)).optional()?;
-    Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
+    let mut rows = select.query(params![run, seq, step.0])?;
+    while let Some(row) = rows.next()? {
+        let start: Option<Value> = whole(reader, (row.get(0)?, row.get(1)?))
+            .and_then(|body| serde_json::from_str(&body).ok())
+            .filter(|start: &Value| start["step"] == step.0);
+        if start.is_some() {
+            return Ok(start);
+        }
+    }
+    Ok(None)
 }
 
 fn told(run: RunId, step: StepPath, at: Time, (start, error): (&Value, StepError)) -> LastFailure {

@@ -20,12 +20,18 @@ use crate::machine::HealCall;
 /// How much longer than allowed a call may take before it counts as lost.
 const GRACE_MS: i64 = 30_000;
 const HOUR_MS: i64 = 3_600_000;
+/// How long healings are kept.
+const KEPT_MS: i64 = 90 * 24 * HOUR_MS;
 /// Characters of an error that are kept.
 const SNIPPET: usize = 200;
 
 const COLUMNS: &str =
     "id, rule, shown, run, step, number, seq, tool, kind, snippet, reused, started_at, ended_at,
-  worked, helped, until_at";
+  worked, helped, until_at, cancelled";
+
+/// Events that can tell how a healing went, if they are about its step or about no step.
+const TELLING: &str = "kind in ('heal_finished', 'heal_started', 'step_completed', 'step_failed',
+  'cancel_requested', 'skill_completed', 'skill_failed', 'skill_cancelled')";
 
 /// Whether a rule may act now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +81,9 @@ pub struct HealRecord {
     pub worked: Option<bool>,
     /// Whether the step worked afterwards.
     pub helped: Option<bool>,
+    /// The step was cancelled: whether the rule would have helped is not known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
     #[serde(skip)]
     until_at: i64,
 }
@@ -84,12 +93,42 @@ pub struct HealRecord {
 enum Whose {
     Everybody,
     Run(RunId),
+    /// Those that have a say in whether a call may be made.
+    Call {
+        key: String,
+        rule: String,
+    },
+    Rule(String),
 }
 
 impl Store {
     /// Lets a rule act, if its bounds allow it. On return that is durable.
     pub async fn admit_heal(&self, run: RunId, call: HealCall, now: Time) -> Result<Entrance, StoreError> {
         self.parts.writer.submit(move |journal| journal.admit_heal(run, &call, now)).await
+    }
+
+    /// Whether somebody who lives is making a call. Looks only; [`Self::admit_heal`] decides.
+    pub fn is_heal_open(&self, key: &str, now: Time) -> Result<bool, StoreError> {
+        let reader = &self.parts.reader;
+        let owner = reader.with(|db| {
+            let sql = format!(
+                "select runs.owner from heals join runs on runs.id = heals.run
+                 where heals.id = (select max(id) from heals where action = ? and reused = 0)
+                   and heals.ended_at is null and heals.helped is null and heals.until_at > ?
+                   and not exists (select 1 from events where events.run = heals.run
+                                   and events.seq >= heals.seq and {TELLING}
+                                   and (body is null or coalesce(body ->> 'step', heals.step) = heals.step))"
+            );
+            let now = now.timestamp_millis();
+            let found = db
+                .prepare_cached(&sql)
+                .and_then(|mut select| {
+                    select.query_row(params![key, now], |row| row.get::<_, Option<String>>(0)).optional()
+                })
+                .map_err(|error| reader.failed(&error))?;
+            Ok(found.flatten())
+        })?;
+        Ok(owner.is_some_and(|owner| reader.is_alive(&owner)))
     }
 
     /// Puts down how a run's healings went, as far as its journal tells.
@@ -127,15 +166,24 @@ impl Store {
         bounds: Bounds,
         now: Time,
     ) -> Result<Option<String>, StoreError> {
-        self.parts.writer.submit(move |journal| journal.stopped(&rule, &bounds, now)).await
+        self.parts
+            .writer
+            .submit(move |journal| {
+                journal.settle(&Whose::Rule(rule.clone()))?;
+                journal.stopped(&rule, &bounds, now)
+            })
+            .await
     }
 }
 
 impl Journal {
     fn admit_heal(&mut self, run: RunId, call: &HealCall, now: Time) -> Result<Entrance, Fault> {
-        self.settle(&Whose::Everybody)?;
-        let own = self
-            .records("where run = ? and step = ? and number = ?", params![run.0, call.step.0, call.number])?;
+        self.settle(&Whose::Call { key: call.key.clone(), rule: call.rule.clone() })?;
+        let seq = i64::try_from(call.seq).unwrap_or(i64::MAX);
+        let own = self.records(
+            "where run = ? and step = ? and number = ? and seq = ?",
+            params![run.0, call.step.0, call.number, seq],
+        )?;
         if let Some(own) = own.first() {
             // A dead process had asked; it counts once.
             return Ok(if own.reused { Entrance::Reused(String::new()) } else { Entrance::Granted });
@@ -152,51 +200,37 @@ impl Journal {
     fn entrance(&self, run: RunId, call: &HealCall, now: Time) -> Result<Entrance, Fault> {
         let last =
             self.records("where action = ? and reused = 0 order by id desc limit 1", params![call.key])?;
-        let last = last.first();
-        if let Some(last) = last
-            && last.ended_at.is_none()
-            && last.until_at > now.timestamp_millis()
-            && self.is_driven(last.run)?
-        {
-            return Ok(Entrance::Busy);
-        }
-        if let Some((last, at)) = last.and_then(|last| Some((last, last.ended_at?))) {
-            let others = (last.run, &last.step) != (run, &call.step);
-            if others && last.worked == Some(true) && at >= call.since {
-                return Ok(Entrance::Reused(format!(
-                    "{} worked for run {} just before",
-                    last.action, last.run
-                )));
+        if let Some(last) = last.first() {
+            if self.is_busy(last, now)? {
+                return Ok(Entrance::Busy);
             }
-            let age = (now - at).num_milliseconds().max(0);
-            if u64::try_from(age).unwrap_or(0) < call.bounds.cool_down_ms {
-                let how = if last.worked == Some(true) { "worked" } else { "did not work" };
-                let action = &last.action;
-                let message = format!(
-                    "{action} {how} {} s ago in run {}: it is left alone for a while",
-                    age / 1000,
-                    last.run
-                );
-                return Ok(Entrance::Refused(message));
+            if let Some(entrance) = after(last, run, call, now) {
+                return Ok(entrance);
             }
         }
         if let Some(why) = self.stopped(&call.rule, &call.bounds, now)? {
             return Ok(Entrance::Refused(why));
         }
+        Ok(self.too_often(run, call, now)?.map_or(Entrance::Granted, Entrance::Refused))
+    }
+
+    /// Whether somebody who lives is making a call.
+    fn is_busy(&self, last: &HealRecord, now: Time) -> Result<bool, Fault> {
+        let open = last.ended_at.is_none() && last.helped.is_none() && last.until_at > now.timestamp_millis();
+        Ok(open && self.is_driven(last.run)?)
+    }
+
+    /// Why a rule may not act: it has acted as often as it may.
+    fn too_often(&self, run: RunId, call: &HealCall, now: Time) -> Result<Option<String>, Fault> {
+        let Bounds { per_run, per_hour, .. } = call.bounds;
         let in_run = "select count(*) from heals where rule = ? and reused = 0 and run = ?";
-        if self.count(in_run, params![call.rule, run.0])? >= call.bounds.per_run {
-            let message =
-                format!("it has acted {} times in this run, which is the most", call.bounds.per_run);
-            return Ok(Entrance::Refused(message));
+        if self.count(in_run, params![call.rule, run.0])? >= per_run {
+            return Ok(Some(format!("it has acted {per_run} times in this run, which is the most")));
         }
         let in_hour = "select count(*) from heals where rule = ? and reused = 0 and started_at > ?";
-        if self.count(in_hour, params![call.rule, now.timestamp_millis() - HOUR_MS])? >= call.bounds.per_hour
-        {
-            let message =
-                format!("it has acted {} times within an hour, which is the most", call.bounds.per_hour);
-            return Ok(Entrance::Refused(message));
-        }
-        Ok(Entrance::Granted)
+        let since = now.timestamp_millis() - HOUR_MS;
+        let often = self.count(in_hour, params![call.rule, since])? >= per_hour;
+        Ok(often.then(|| format!("it has acted {per_hour} times within an hour, which is the most")))
     }
 
     /// Why a rule has stopped by itself: it has not helped several times in a row.
@@ -204,7 +238,8 @@ impl Journal {
         let sql = "select at from heal_resets where rule = ?";
         let reset = self.db.prepare_cached(sql)?.query_row([rule], |row| row.get::<_, i64>(0)).optional()?;
         let last = self.records(
-            "where rule = ? and reused = 0 and helped is not null and started_at >= ? order by id desc limit ?",
+            "where rule = ? and reused = 0 and helped is not null and cancelled = 0
+               and started_at >= ? order by id desc limit ?",
             params![rule, reset.unwrap_or(0), bounds.failures],
         )?;
         let in_vain = last.iter().filter(|record| record.helped == Some(false)).count();
@@ -226,6 +261,8 @@ impl Journal {
                      started_at, until_at)
                    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let at = now.timestamp_millis();
+        let old = "delete from heals where rule = ? and started_at < ?";
+        self.db.prepare_cached(old)?.execute(params![call.rule, at - KEPT_MS])?;
         let lasts = i64::try_from(call.timeout_ms).unwrap_or(i64::MAX / 2).saturating_add(GRACE_MS);
         let snippet: String = call.error.message.chars().take(SNIPPET).collect();
         self.db.prepare_cached(sql)?.execute(params![
@@ -251,19 +288,42 @@ impl Journal {
         let open = match whose {
             Whose::Everybody => self.records("where helped is null", params![])?,
             Whose::Run(run) => self.records("where helped is null and run = ?", params![run.0])?,
+            Whose::Call { key, rule } => {
+                self.records("where helped is null and (action = ? or rule = ?)", params![key, rule])?
+            }
+            Whose::Rule(rule) => self.records("where helped is null and rule = ?", params![rule])?,
         };
         for record in open {
-            let events =
-                row::events(&self.db, &self.blobs, record.run, record.seq).map_err(Fault::Refused)?;
-            let told = told(record, &events);
-            let sql = "update heals set ended_at = ?, worked = ?, helped = ? where id = ?";
-            let ended = told.ended_at.map(|at| at.timestamp_millis());
-            self.db.prepare_cached(sql)?.execute(params![ended, told.worked, told.helped, told.id])?;
-            if told.helped.is_some() {
-                self.learn(&told)?;
+            match self.telling(&record) {
+                Ok(events) => self.put_down(record, &events)?,
+                // Another run's journal must not keep this one from being healed.
+                Err(error) => tracing::warn!(run = %record.run, "cannot tell how a healing went: {error}"),
             }
         }
         Ok(())
+    }
+
+    /// The events that tell how a healing went.
+    fn telling(&self, record: &HealRecord) -> Result<Vec<Event>, StoreError> {
+        let which = format!("{TELLING} and (body is null or coalesce(body ->> 'step', ?3) = ?3)");
+        row::some_events(&self.db, &self.blobs, record.run, (record.seq, &which, &record.step.0))
+    }
+
+    fn put_down(&mut self, record: HealRecord, events: &[Event]) -> Result<(), Fault> {
+        let told = told(record.clone(), events);
+        if told == record {
+            return Ok(());
+        }
+        let sql = "update heals set ended_at = ?, worked = ?, helped = ?, cancelled = ? where id = ?";
+        let ended = told.ended_at.map(|at| at.timestamp_millis());
+        self.db.prepare_cached(sql)?.execute(params![
+            ended,
+            told.worked,
+            told.helped,
+            told.cancelled,
+            told.id
+        ])?;
+        if told.helped.is_some() && !told.cancelled { self.learn(&told) } else { Ok(()) }
     }
 
     /// What memory keeps of a healing.
@@ -317,6 +377,25 @@ impl Journal {
     }
 }
 
+/// What the end of the last same call means for another one, if anything.
+fn after(last: &HealRecord, run: RunId, call: &HealCall, now: Time) -> Option<Entrance> {
+    let at = last.ended_at?;
+    let HealRecord { action, worked, run: before, .. } = last;
+    let others = (*before, &last.step) != (run, &call.step);
+    if others && *worked == Some(true) && at >= call.since {
+        return Some(Entrance::Reused(format!("{action} worked for run {before} just before")));
+    }
+    let age = (now - at).num_milliseconds().max(0);
+    if u64::try_from(age).unwrap_or(0) >= call.bounds.cool_down_ms {
+        return None;
+    }
+    let how = if *worked == Some(true) { "worked" } else { "did not work" };
+    let seconds = age / 1000;
+    Some(Entrance::Refused(format!(
+        "{action} {how} {seconds} s ago in run {before}: it is left alone for a while"
+    )))
+}
+
 fn record(row: &Row<'_>) -> rusqlite::Result<HealRecord> {
     let time = |ms: i64| Time::from_timestamp_millis(ms).unwrap_or_default();
     Ok(HealRecord {
@@ -336,13 +415,16 @@ fn record(row: &Row<'_>) -> rusqlite::Result<HealRecord> {
         worked: row.get(13)?,
         helped: row.get(14)?,
         until_at: row.get(15)?,
+        cancelled: row.get(16)?,
     })
 }
 
 /// What a run's events tell of a healing.
 fn told(mut record: HealRecord, events: &[Event]) -> HealRecord {
+    let mut stopping = false;
     for event in events {
         match &event.body {
+            Body::CancelRequested { .. } => stopping = true,
             Body::HealFinished { step, number, healed, .. }
                 if *step == record.step && *number == record.number =>
             {
@@ -353,11 +435,21 @@ fn told(mut record: HealRecord, events: &[Event]) -> HealRecord {
                 record.helped = Some(record.worked == Some(true));
                 break;
             }
+            Body::StepFailed { step, error, .. }
+                if *step == record.step && (stopping || error.kind == ErrorKind::Cancelled) =>
+            {
+                (record.helped, record.cancelled) = (Some(false), true);
+                break;
+            }
             Body::StepFailed { step, .. } | Body::HealStarted { step, .. } if *step == record.step => {
                 record.helped = Some(false);
                 break;
             }
-            Body::SkillCompleted { .. } | Body::SkillFailed { .. } | Body::SkillCancelled { .. } => {
+            Body::SkillCancelled { .. } => {
+                (record.helped, record.cancelled) = (Some(false), true);
+                break;
+            }
+            Body::SkillCompleted { .. } | Body::SkillFailed { .. } => {
                 record.helped = Some(false);
                 break;
             }

@@ -178,6 +178,16 @@ impl Reader {
         result
     }
 
+    /// Whether the process that an owner's name stands for lives.
+    pub(super) fn is_alive(&self, owner: &str) -> bool {
+        owner::is_alive(&self.owners, owner)
+    }
+
+    /// The text of a blob.
+    pub(super) fn blob(&self, hash: &str) -> Result<String, String> {
+        self.blobs.get(hash)
+    }
+
     pub(super) fn failed(&self, error: &rusqlite::Error) -> StoreError {
         database::unusable(&self.path, error)
     }

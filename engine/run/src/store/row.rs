@@ -43,6 +43,27 @@ pub(super) fn events(
     Ok(events)
 }
 
+/// Events of a run from a `seq` on that a condition holds for; `?3` in it is the last text.
+pub(super) fn some_events(
+    db: &Connection,
+    blobs: &Blobs,
+    run: RunId,
+    (from, which, text): (u64, &str, &str),
+) -> Result<Vec<Event>, StoreError> {
+    let corrupt = |message: String| StoreError::Corrupt { run, message };
+    let broken = |error: rusqlite::Error| corrupt(error.to_string());
+    let sql = format!(
+        "select seq, at, source, blob, body from events where run = ?1 and seq >= ?2 and {which} order by seq"
+    );
+    let mut select = db.prepare_cached(&sql).map_err(broken)?;
+    let mut rows = select.query(rusqlite::params![run.0, from.cast_signed(), text]).map_err(broken)?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next().map_err(broken)? {
+        events.push(event(row, blobs, run).map_err(corrupt)?);
+    }
+    Ok(events)
+}
+
 fn event(row: &Row<'_>, blobs: &Blobs, run: RunId) -> Result<Event, String> {
     let text = |error: rusqlite::Error| error.to_string();
     let seq = row.get::<_, i64>(0).map_err(text)?.cast_unsigned();

@@ -9,6 +9,7 @@ use crate::event::{Body, StepError, StepPath};
 
 mod death;
 mod faults;
+mod heal;
 mod memory;
 mod order;
 

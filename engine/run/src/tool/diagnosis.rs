@@ -23,7 +23,10 @@ const SIGNS: &[(ErrorKind, &str)] = &[
     (ErrorKind::Auth, r"asked for the client to provide credentials|could not read (username|password)"),
     (ErrorKind::Auth, r"permission denied \((publickey|password|keyboard)|host key verification failed"),
     (ErrorKind::Network, r"no route to host|network is unreachable|network unreachable|host is down"),
-    (ErrorKind::Network, r"connection (was )?(refused|reset|closed|aborted)|broken pipe|unexpected eof"),
+    (
+        ErrorKind::Network,
+        r"connection (was )?(refused|reset|closed|aborted)|broken pipe|unexpected eof while reading",
+    ),
     (ErrorKind::Network, r"could not resolve (host|hostname|proxy)|no such host|name or service not known"),
     (ErrorKind::Network, r"temporary failure in name resolution|dial tcp|cannot connect|failed to connect"),
     (ErrorKind::Timeout, r"\btimed out\b|\btime-?out\b|deadline exceeded"),

@@ -36,7 +36,7 @@ const CLUSTERS: [(&str, &str); 5] =
 pub struct Logins {
     /// Logs in to a cluster; `{cluster}` stands for its name.
     pub kube_login: Vec<String>,
-    /// Succeeds while one is logged in to it.
+    /// Succeeds while one is logged in to it. Without `{cluster}` it does not spare a login.
     pub kube_check: Vec<String>,
     /// Connects to the private network.
     pub vpn_connect: Vec<String>,
@@ -102,12 +102,16 @@ impl Native for KubeLogin {
         let cluster = cluster(&args.cluster)?;
         let Login { logins, .. } = &*self.0;
         let check = named(&logins.kube_check, cluster);
-        if let Some(user) = self.0.holds(context, &check).await? {
+        // One that is the same for every cluster says only that one is logged in somewhere.
+        let tells = logins.kube_check.iter().any(|part| part.contains("{cluster}"));
+        if tells && let Some(user) = self.0.holds(context, &check).await? {
             return Ok(LoggedIn { cluster: cluster.to_owned(), user, changed: false });
         }
         let command = named(&logins.kube_login, cluster);
         if command.is_empty() {
-            let message = format!("one is not logged in to `{cluster}`, and how to log in is not configured");
+            let state =
+                if tells { "one is not logged in to" } else { "it is not known whether one is logged in to" };
+            let message = format!("{state} `{cluster}`, and how to log in is not configured");
             return Err(unconfigured(&message, "kube_login", "[kube-login, \"{cluster}\"]"));
         }
         self.0.carry_out(context, &command).await?;

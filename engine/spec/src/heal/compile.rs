@@ -77,9 +77,10 @@ impl Compiler<'_> {
         }
         HealPlan {
             name: name::fold(&rule.name.value),
-            tool: wanted.tool.as_ref().map(|tool| tool.value.clone()),
+            tools: wanted.tool.values(),
             kinds: wanted.kind.values(),
             patterns: wanted.pattern.0.iter().filter_map(|pattern| self.pattern(pattern)).collect(),
+            unless: wanted.unless.0.iter().filter_map(|pattern| self.pattern(pattern)).collect(),
             exit_codes: wanted.exit_code.values(),
             statuses: wanted.status.values(),
             guess: rule.guess.iter().map(|(name, table)| (name.clone(), self.table(table))).collect(),

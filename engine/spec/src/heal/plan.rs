@@ -22,15 +22,23 @@ const TEXTS: [&str; 4] = ["stderr", "stdout", "body", "hint"];
 pub struct HealPlan {
     /// Its name.
     pub name: String,
-    /// The tool that failed, `*` for any letters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tool: Option<String>,
+    /// Tools that failed, `*` for any letters; none: any.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        alias = "tool",
+        deserialize_with = "one_or_more"
+    )]
+    pub tools: Vec<String>,
     /// Kinds of error; none: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<ErrorKind>,
     /// Regular expressions, of which one is found in the error's text; none: any text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patterns: Vec<String>,
+    /// Regular expressions, of which none may be found in the error's text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unless: Vec<String>,
     /// Exit codes; none: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exit_codes: Vec<i64>,
@@ -118,7 +126,7 @@ impl Failure<'_> {
 impl HealPlan {
     /// Whether the rule is for calls of this tool; of what is no tool only without a pattern for it.
     pub fn is_for(&self, tool: &str) -> bool {
-        self.tool.as_ref().is_none_or(|glob| !tool.is_empty() && is_like(glob, tool))
+        self.tools.is_empty() || !tool.is_empty() && self.tools.iter().any(|glob| is_like(glob, tool))
     }
 
     /// Whether the rule is for this failure.
@@ -132,6 +140,7 @@ impl HealPlan {
             && among(&self.exit_codes, "exit_code")
             && among(&self.statuses, "status")
             && (self.patterns.is_empty() || finds_any(&self.patterns, &failure.text()))
+            && (self.unless.is_empty() || !finds_any(&self.unless, &failure.text()))
     }
 
     /// What the templates of its arguments see.
@@ -188,6 +197,20 @@ fn finds_any(patterns: &[String], said: &str) -> bool {
 }
 
 /// Whether a name is like a pattern with `*` in it.
+/// Plans that were pinned before a rule could be for several tools have the one as text.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::One(tool) => vec![tool],
+        Written::More(tools) => tools,
+    })
+}
+
 fn is_like(glob: &str, name: &str) -> bool {
     let parts: Vec<String> = fold(glob).split('*').map(regex::escape).collect();
     Regex::new(&format!("^{}$", parts.join(".*"))).is_ok_and(|pattern| pattern.is_match(&fold(name)))

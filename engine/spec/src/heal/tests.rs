@@ -46,6 +46,26 @@ fn everything_that_a_rule_says_must_fit() {
 }
 
 #[test]
+fn one_of_several_tools_must_fit_and_nothing_that_is_excepted() {
+    let rules = rules(
+        "  - {name: r, match: {tool: ['oc_*', kubectl-get-pods], kind: network, unless: 'localhost.*refused'}, do: {tool: t}}\n",
+    );
+    let args = Map::new();
+    let refused = |message| failure(ErrorKind::Network, message, &args);
+    assert!(rules[0].fits(&refused("10.0.0.1: refused")));
+    assert!(rules[0].fits(&Failure { tool: "oc_get", ..refused("no") }));
+    assert!(!rules[0].fits(&Failure { tool: "git_fetch", ..refused("no") }));
+    assert!(!rules[0].fits(&refused("localhost:80: refused")));
+    // As plans had it before.
+    let mut pinned = serde_json::to_value(&rules[0]).unwrap();
+    let pinned = pinned.as_object_mut().unwrap();
+    pinned.remove("tools");
+    pinned.insert("tool".to_owned(), json!("kubectl_*"));
+    let pinned: HealPlan = serde_json::from_value(pinned.clone().into()).unwrap();
+    assert!(pinned.fits(&refused("no")) && !pinned.is_for("oc_get"));
+}
+
+#[test]
 fn what_the_command_printed_is_a_part_of_the_text() {
     let rules = rules("  - {name: r, match: {pattern: '^denied$'}, do: {tool: t}}\n");
     let args = Map::new();

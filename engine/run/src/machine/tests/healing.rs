@@ -170,7 +170,7 @@ fn a_cancelled_run_waits_for_no_gate() {
     get failed: Auth who are you?
     run cancelled
     "#);
-    let late = world.machine.admit(&StepPath("get".to_owned()), Admission::Granted, super::kit::at(0));
+    let late = world.machine.admit(&StepPath("get".to_owned()), 0, Admission::Granted, super::kit::at(0));
     assert!(late.is_err());
 }
 

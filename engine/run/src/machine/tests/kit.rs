@@ -213,7 +213,7 @@ impl World {
                 Command::Compute(call) => self.blocks.push(Running::new(call)),
                 Command::Heal(call) => {
                     if let Some(admission) = (self.gate)(&call) {
-                        let body = self.machine.admit(&call.step, admission, at(self.now)).unwrap();
+                        let body = self.machine.admit(&call.step, call.seq, admission, at(self.now)).unwrap();
                         self.record(body);
                     }
                 }

@@ -233,7 +233,7 @@ fn docker_speaks_to_a_daemon() {
 
 /// Calls a tool with the linters on the path.
 fn lint(aa: &Aa, tool: &str, args: &Value) -> Value {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python-tools/bin");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/linters/bin");
     assert!(
         folder.join("flake8").is_file(),
         "there are no linters in {}; tests/run installs them",

@@ -21,7 +21,11 @@ create table heals (
   ended_at integer,
   worked integer,
   helped integer,
-  unique (run, step, number)
+  -- The step was cancelled, so `helped` says nothing about the rule.
+  cancelled integer not null default 0,
+  -- A step that is opened once more counts its healings from 1 again, so its path and their
+  -- number alone do not tell them apart: a healing is known by the event that began it.
+  unique (run, step, number, seq)
 ) strict;
 
 create index heals_by_rule on heals (rule, started_at);

@@ -23,6 +23,7 @@ create table listener_items (
   unique (module, key)
 ) strict;
 create index listener_items_waiting on listener_items (module, id) where done_at is null;
+create index listener_items_done on listener_items (module, done_at) where done_at is not null;
 
 -- Whom items came from, as far as somebody was asked.
 create table listener_people (

@@ -9,18 +9,20 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering as Atomic};
 use std::time::Duration;
 
+use aa_spec::plan::digest;
 use aa_spec::template::{Expression, Missing, Scope, Template};
 use aa_spec::tool::ErrorKind;
-use aa_spec::tool::listener::{Ask, Listener as Recipe};
+use aa_spec::tool::listener::{Ask, Listener as Recipe, mark_tool};
 use async_trait::async_trait;
 use chrono::{TimeDelta, Utc};
-use serde_json::{Map, Value};
-use tokio::sync::mpsc::UnboundedSender;
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, sleep_until};
 
-use crate::event::StepError;
+use crate::event::{StepError, Time};
 use crate::store::{Heard, Pending, Store, StoreError};
 use crate::tool::Web;
 
@@ -31,6 +33,8 @@ pub use lock::Lock;
 
 /// How long it is remembered who somebody is.
 const ACQUAINTANCE: TimeDelta = TimeDelta::days(1);
+/// When more items wait, somebody should be told: it seems that nobody deals with them.
+const MANY: u64 = 1000;
 
 /// Calls the tools that a listener asks.
 #[async_trait]
@@ -63,6 +67,10 @@ pub struct Listener<A> {
     store: Store,
     asker: A,
     web: Arc<Web>,
+    /// When the last look at every source that went well began, in milliseconds; 0 before the first.
+    looked: AtomicI64,
+    /// Whether it was told that many items wait.
+    crowded: AtomicBool,
     /// There is one listener of a module and store at a time.
     _lock: Lock,
 }
@@ -80,7 +88,9 @@ impl<A: Asker> Listener<A> {
         web: Arc<Web>,
     ) -> Result<Self, StepError> {
         let lock = Lock::take(folder, module)?;
-        Ok(Self { module: module.to_owned(), recipe, store, asker, web, _lock: lock })
+        let (looked, crowded) = (AtomicI64::new(0), AtomicBool::new(false));
+        let module = module.to_owned();
+        Ok(Self { module, recipe, store, asker, web, looked, crowded, _lock: lock })
     }
 
     /// Looks once at every source; how many items were new.
@@ -88,17 +98,21 @@ impl<A: Asker> Listener<A> {
     /// # Errors
     /// The first, after every source has been looked at.
     pub async fn once(&self, tell: &Tell) -> Result<usize, StepError> {
-        let mut new = 0;
-        let mut failed = None;
+        let (mut new, mut failed) = (0, None);
+        let (begun, start) = (Utc::now(), self.start()?);
         for source in self.sources().await? {
-            match self.look(&source, tell).await {
+            match self.look(&source, start, tell).await {
                 Ok(count) => new += count,
                 Err(error) => {
                     failed.get_or_insert(error);
                 }
             }
         }
-        failed.map_or(Ok(new), Err)
+        match failed {
+            None => self.looked.store(begun.timestamp_millis(), Atomic::Relaxed),
+            Some(error) => return Err(error),
+        }
+        Ok(new)
     }
 
     /// Listens for as long as it is polled. It may be dropped at any moment.
@@ -145,54 +159,90 @@ impl<A: Asker> Listener<A> {
         Ok(list.iter().filter_map(text).collect())
     }
 
+    /// From when on a source counts that was not there before: it has come after the last look at
+    /// all of them, and what was said in it since then is new.
+    fn start(&self) -> Result<Time, StepError> {
+        let looked = match self.looked.load(Atomic::Relaxed) {
+            0 => self.store.listener_moved(&self.module).map_err(|error| unusable(&error))?,
+            looked => Time::from_timestamp_millis(looked),
+        };
+        Ok(looked.unwrap_or_else(Utc::now))
+    }
+
     /// Looks at one source; how many items were new.
-    async fn look(&self, source: &str, tell: &Tell) -> Result<usize, StepError> {
+    async fn look(&self, source: &str, start: Time, tell: &Tell) -> Result<usize, StepError> {
         let poll = &self.recipe.poll;
         let known = self.store.listener_position(&self.module, source).map_err(|error| unusable(&error))?;
         let since = match &known {
             Some(position) => position.clone(),
-            None => text(&fill(&poll.start, &moment())?).ok_or_else(|| odd("`start` is no text"))?,
+            None => text(&fill(&poll.start, &moment(start))?).ok_or_else(|| odd("`start` is no text"))?,
         };
         let given = scope([("source", &source.into()), ("since", &since.clone().into())]);
         let result = self.ask(&poll.ask, &given).await?;
         let Value::Array(items) = evaluate(&poll.items, &scope([("result", &result)]))? else {
             return Err(odd("what a poll found is no list"));
         };
-        let mut found = Vec::with_capacity(items.len());
-        for item in items {
-            let position = text(&evaluate(&poll.since, &scope([("item", &item)]))?);
-            found.push((position.ok_or_else(|| odd("an item has no position"))?, item));
-        }
-        found.sort_by(|(one, _), (other, _)| order(one, other));
-        let last = found.last().map(|(position, _)| position.clone());
+        let mut failed = None;
+        let found = self.in_order(items, &mut failed);
+        let last = found.last().and_then(|(position, _)| position.clone());
         let position = last.filter(|last| order(last, &since) == Ordering::Greater).unwrap_or(since);
         let mut heard = Vec::with_capacity(found.len());
         for (_, item) in &found {
-            heard.extend(self.prepare(item, source).await?);
+            match self.prepare(item, source) {
+                Ok(None) => {}
+                Ok(Some((item, whom))) => heard.push(Heard { person: self.person(whom).await?, ..item }),
+                // Whatever is behind it must not wait for it.
+                Err(error) => {
+                    heard.push(unread(item, &error));
+                    failed.get_or_insert(error);
+                }
+            }
         }
         let moved = (known.as_ref() != Some(&position)).then_some(position);
-        self.keep(source, heard, moved, tell).await
+        let new = self.keep(source, heard, moved, tell).await?;
+        let count = new.len();
+        new.into_iter().for_each(|pending| say(tell, Tidings::Heard(Box::new(pending))));
+        failed.map_or(Ok(count), Err)
     }
 
-    /// What is kept of an item; nothing of one that is not wanted.
-    async fn prepare(&self, item: &Value, source: &str) -> Result<Option<Heard>, StepError> {
+    /// Items by their positions. Those without one come first: they are found again each time, and
+    /// known then by their keys.
+    fn in_order(&self, items: Vec<Value>, failed: &mut Option<StepError>) -> Vec<(Option<String>, Value)> {
+        let mut found: Vec<_> = items
+            .into_iter()
+            .map(|item| {
+                let position = evaluate(&self.recipe.poll.since, &scope([("item", &item)]));
+                let position =
+                    position.and_then(|at| text(&at).ok_or_else(|| odd("an item has no position")));
+                (position.map_err(|error| _ = failed.get_or_insert(error)).ok(), item)
+            })
+            .collect();
+        found.sort_by(|(one, _), (other, _)| match (one, other) {
+            (Some(one), Some(other)) => order(one, other),
+            (one, other) => one.is_some().cmp(&other.is_some()),
+        });
+        found
+    }
+
+    /// What is kept of an item, and the id of whom it comes from; nothing of one that is not wanted.
+    fn prepare(&self, item: &Value, source: &str) -> Result<Option<(Heard, Option<String>)>, StepError> {
         let recipe = &self.recipe;
         let given = scope([("item", item), ("source", &source.into())]);
         if let Some(condition) = &recipe.condition
-            && !condition.is_true(&given).map_err(|error| StepError::new(error.kind, error.message))?
+            && !is(condition, &given)?
         {
             return Ok(None);
         }
         let key = text(&evaluate(&recipe.key, &given)?).ok_or_else(|| odd("an item has no key"))?;
         let kept = recipe.value.as_ref().map(|value| fill(value, &given)).transpose()?;
-        let person = self.person(&given).await?;
-        Ok(Some(Heard { key, item: kept.unwrap_or_else(|| item.clone()), person }))
+        let whom = recipe.person.as_ref().map(|person| evaluate(&person.id, &given)).transpose()?;
+        let heard = Heard { key, item: kept.unwrap_or_else(|| item.clone()), person: None };
+        Ok(Some((heard, whom.as_ref().and_then(text))))
     }
 
-    /// Whom an item comes from. That nobody can be asked is no reason to lose an item.
-    async fn person(&self, given: &Scope) -> Result<Option<Value>, StepError> {
-        let Some(person) = &self.recipe.person else { return Ok(None) };
-        let Some(id) = text(&evaluate(&person.id, given)?) else { return Ok(None) };
+    /// Whom an id means. That nobody can be asked is no reason to lose an item.
+    async fn person(&self, id: Option<String>) -> Result<Option<Value>, StepError> {
+        let (Some(person), Some(id)) = (&self.recipe.person, id) else { return Ok(None) };
         let now = Utc::now();
         let known = self.store.person(&self.module, &id, now - ACQUAINTANCE);
         if let Some(known) = known.map_err(|error| unusable(&error))? {
@@ -211,22 +261,63 @@ impl<A: Asker> Listener<A> {
         }
     }
 
-    /// Puts items into the queue; how many were new.
+    /// Finds out whom items come from that are in the queue already, and shows them. Does not end.
+    async fn introduce(&self, met: &mut UnboundedReceiver<Met>, tell: &Tell) {
+        let mut trouble = Trouble::default();
+        while let Some(Met { mut pending, whom }) = met.recv().await {
+            if let Err(error) = self.complete(&mut pending, whom).await {
+                trouble.tell(error, tell);
+            }
+            say(tell, Tidings::Heard(Box::new(pending)));
+        }
+        std::future::pending().await
+    }
+
+    async fn complete(&self, pending: &mut Pending, whom: Option<String>) -> Result<(), StepError> {
+        pending.person = self.person(whom).await?;
+        if pending.person.is_some() {
+            let Pending { key, item, person, .. } = pending.clone();
+            // The same item once more: only who it comes from is added.
+            let added = self.store.hear(
+                &self.module,
+                &pending.source,
+                vec![Heard { key, item, person }],
+                None,
+                Utc::now(),
+            );
+            added.await.map_err(|error| unusable(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Puts items into the queue; those that were new.
     async fn keep(
         &self,
         source: &str,
         heard: Vec<Heard>,
         position: Option<String>,
         tell: &Tell,
-    ) -> Result<usize, StepError> {
+    ) -> Result<Vec<Pending>, StepError> {
         if heard.is_empty() && position.is_none() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let kept = self.store.hear(&self.module, source, heard, position, Utc::now()).await;
         let new = kept.map_err(|error| unusable(&error))?;
-        let count = new.len();
-        new.into_iter().for_each(|pending| say(tell, Tidings::Heard(Box::new(pending))));
-        Ok(count)
+        if !new.is_empty() {
+            self.warn_of_crowd(tell)?;
+        }
+        Ok(new)
+    }
+
+    /// Tells, once, that items pile up which nobody marks.
+    fn warn_of_crowd(&self, tell: &Tell) -> Result<(), StepError> {
+        let count = self.store.count_pending(&self.module).map_err(|error| unusable(&error))?;
+        if !self.crowded.swap(count > MANY, Atomic::Relaxed) && count > MANY {
+            let mark = mark_tool(&self.module);
+            let message = format!("{count} items wait; nobody seems to mark them with `{mark}`");
+            say(tell, Tidings::Trouble(odd(&message)));
+        }
+        Ok(())
     }
 
     async fn ask(&self, ask: &Ask, scope: &Scope) -> Result<Value, StepError> {
@@ -235,6 +326,18 @@ impl<A: Asker> Listener<A> {
             _ => Err(odd("the arguments are no mapping")),
         }
     }
+}
+
+/// An item that is in the queue, and the id of whom it comes from.
+struct Met {
+    pending: Pending,
+    whom: Option<String>,
+}
+
+/// What is kept of an item that the recipe cannot deal with, so that it is not lost.
+fn unread(item: &Value, error: &StepError) -> Heard {
+    let key = format!("unread:{}", digest(item.to_string()));
+    Heard { key, item: json!({"unread": item, "error": error.message}), person: None }
 }
 
 fn say(tell: &Tell, tidings: Tidings) {
@@ -268,19 +371,23 @@ fn order(one: &str, other: &str) -> Ordering {
 }
 
 fn scope<'a>(values: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Scope {
-    let mut scope = moment();
+    let mut scope = moment(Utc::now());
     values.into_iter().collect::<BTreeMap<_, _>>().iter().for_each(|(name, value)| scope.set(name, value));
     scope
 }
 
-fn moment() -> Scope {
+fn moment(at: Time) -> Scope {
     let mut scope = Scope::default();
-    scope.set_now(Utc::now().timestamp_millis());
+    scope.set_now(at.timestamp_millis());
     scope
 }
 
 fn evaluate(expression: &Expression, scope: &Scope) -> Result<Value, StepError> {
     expression.eval(scope).map_err(|error| StepError::new(error.kind, error.message))
+}
+
+fn is(condition: &Expression, scope: &Scope) -> Result<bool, StepError> {
+    condition.is_true(scope).map_err(|error| StepError::new(error.kind, error.message))
 }
 
 fn fill(template: &Template, scope: &Scope) -> Result<Value, StepError> {

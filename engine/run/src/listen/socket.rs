@@ -1,17 +1,20 @@
 //! Being told what is new, over a WebSocket.
 //!
 //! A connection is asked for afresh each time, since its address is good for one. As soon as it
-//! is ready, a poll brings what came before. A connection that says nothing, not even a ping,
+//! is ready, a poll beside it brings what came before. A connection that says nothing, not even a ping,
 //! is taken for dead.
 
 use std::time::Duration;
 
+use aa_spec::template::{Expression, Scope};
 use aa_spec::tool::ErrorKind;
 use aa_spec::tool::listener::Socket as Recipe;
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use reqwest::{Client, StatusCode, Upgraded};
 use serde_json::{Map, Value};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -19,8 +22,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use super::{Asker, Listener, Tell, Tidings, Trouble, evaluate, fill, say, scope, text};
+use super::{Asker, Listener, Met, Tell, Tidings, Trouble, evaluate, fill, is, say, scope, text, unread};
 use crate::event::StepError;
+use crate::store::Heard;
 
 /// Connecting, and the first word on a connection, must not take longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,22 +49,33 @@ enum End {
     Renew,
     /// It is lost.
     Lost(String),
+    /// No connection is ever possible.
+    Never(String),
 }
 
 impl<A: Asker> Listener<A> {
     /// Keeps a connection, and polls while there is none. Ends only where no connection is ever
     /// possible, which leaves polling.
     pub(super) async fn attend(&self, tell: &Tell) {
+        let (meet, mut met) = mpsc::unbounded_channel();
+        tokio::select! {
+            () = self.stay(&meet, tell) => {}
+            () = self.introduce(&mut met, tell) => {}
+        }
+        while let Ok(Met { pending, .. }) = met.try_recv() {
+            say(tell, Tidings::Heard(Box::new(pending)));
+        }
+    }
+
+    async fn stay(&self, meet: &UnboundedSender<Met>, tell: &Tell) {
         let mut trouble = Trouble::default();
         let mut wait = BACK_OFF.0;
         loop {
             let start = Instant::now();
-            let end = match self.connection(&mut trouble, tell).await {
+            let end = match self.connection(&mut trouble, meet, tell).await {
                 Ok(End::Renew) => None,
                 Ok(End::Lost(why)) => Some(why),
-                Err(error) if error.kind == ErrorKind::Invalid => {
-                    return say(tell, Tidings::Disconnected(error.message));
-                }
+                Ok(End::Never(why)) => return say(tell, Tidings::Disconnected(why)),
                 Err(error) => Some(error.message),
             };
             if start.elapsed() >= GOOD {
@@ -76,85 +91,150 @@ impl<A: Asker> Listener<A> {
         }
     }
 
-    /// One connection, from its beginning to its end.
-    async fn connection(&self, trouble: &mut Trouble, tell: &Tell) -> Result<End, StepError> {
-        let Some(recipe) = &self.recipe.socket else { return Ok(End::Lost(String::new())) };
-        let answer = self.asker.ask(&recipe.open, Map::new()).await?;
+    /// One connection, from its beginning to its end. Polls run beside it: the other side waits for
+    /// answers meanwhile.
+    async fn connection(
+        &self,
+        trouble: &mut Trouble,
+        meet: &UnboundedSender<Met>,
+        tell: &Tell,
+    ) -> Result<End, StepError> {
+        let Some(recipe) = &self.recipe.socket else { return Ok(End::Never(String::new())) };
+        let answer = match self.asker.ask(&recipe.open, Map::new()).await {
+            Err(error) if error.kind == ErrorKind::Invalid => return Ok(End::Never(error.message)),
+            answer => answer?,
+        };
         let url = text(&evaluate(&recipe.url, &scope([("result", &answer)]))?);
         let url = url.ok_or_else(|| lost("the service gives no address for a socket"))?;
-        let mut stream = connect(&self.web.usual()?, &url).await?;
+        let stream = connect(&self.web.usual()?, &url).await?;
+        let ready = Notify::new();
         if recipe.ready.is_none() {
-            self.ready(trouble, tell).await;
+            ready.notify_one();
         }
-        let mut recheck = Instant::now() + RECHECK;
+        let mut talk =
+            Talk { listener: self, recipe, stream, ready: &ready, meet, tell, trouble: Trouble::default() };
+        tokio::select! {
+            end = talk.read() => end,
+            () = self.recheck(&ready, trouble, tell) => Ok(End::Renew),
+        }
+    }
+
+    /// Polls as soon as a connection is ready, and from time to time. Does not end.
+    async fn recheck(&self, ready: &Notify, trouble: &mut Trouble, tell: &Tell) {
         loop {
-            let message = match next(&mut stream).await {
-                Ok(message) => message,
+            let is_new = timeout(RECHECK, ready.notified()).await.is_ok();
+            self.poll(trouble, tell).await;
+            if is_new {
+                say(tell, Tidings::Connected);
+            }
+        }
+    }
+}
+
+/// What is said on one connection.
+struct Talk<'a, A> {
+    listener: &'a Listener<A>,
+    recipe: &'a Recipe,
+    stream: Stream,
+    ready: &'a Notify,
+    meet: &'a UnboundedSender<Met>,
+    tell: &'a Tell,
+    trouble: Trouble,
+}
+
+impl<A: Asker> Talk<'_, A> {
+    /// Takes messages until the connection is over.
+    async fn read(&mut self) -> Result<End, StepError> {
+        loop {
+            let message = match next(&mut self.stream).await {
+                Ok(Message::Text(message)) => message,
+                Ok(_) => continue,
                 Err(why) => return Ok(End::Lost(why)),
             };
-            if self.take(recipe, &mut stream, message, trouble, tell).await? {
-                let _gone = stream.close(None).await;
-                return Ok(End::Renew);
-            }
-            if Instant::now() >= recheck {
-                self.poll(trouble, tell).await;
-                recheck = Instant::now() + RECHECK;
+            match serde_json::from_str::<Value>(&message) {
+                Ok(message) if self.take(&message).await? => {
+                    let _gone = self.stream.close(None).await;
+                    return Ok(End::Renew);
+                }
+                Ok(_) => {}
+                Err(_) => self.trouble.tell(lost("a message on the socket is no JSON"), self.tell),
             }
         }
     }
 
-    async fn ready(&self, trouble: &mut Trouble, tell: &Tell) {
-        self.poll(trouble, tell).await;
-        say(tell, Tidings::Connected);
-    }
-
-    /// Takes one message; whether the other side wants a new connection.
-    async fn take(
-        &self,
-        recipe: &Recipe,
-        stream: &mut Stream,
-        message: Message,
-        trouble: &mut Trouble,
-        tell: &Tell,
-    ) -> Result<bool, StepError> {
-        let Message::Text(message) = message else { return Ok(false) };
-        let Ok(message) = serde_json::from_str::<Value>(&message) else {
-            trouble.tell(lost("a message on the socket is no JSON"), tell);
-            return Ok(false);
-        };
-        let given = scope([("message", &message)]);
-        let is = |condition: Option<&aa_spec::template::Expression>| match condition {
-            Some(condition) => evaluate(condition, &given).map(|value| value == Value::Bool(true)),
-            None => Ok(false),
-        };
-        if is(recipe.close.as_ref())? {
+    /// Takes one message; whether the other side wants a new connection. An odd message does not
+    /// end the connection: it would be sent again on the next one.
+    async fn take(&mut self, message: &Value) -> Result<bool, StepError> {
+        let recipe = self.recipe;
+        let given = scope([("message", message)]);
+        if self.holds(recipe.close.as_ref(), &given) {
             return Ok(true);
         }
-        if is(recipe.ready.as_ref())? {
-            self.ready(trouble, tell).await;
+        if self.holds(recipe.ready.as_ref(), &given) {
+            self.ready.notify_one();
         }
-        let item = evaluate(&recipe.item, &given)?;
-        if !item.is_null() {
-            self.item(recipe, &item, tell).await?;
-        }
+        self.hear(message, &given).await?;
         // Only now: what is acknowledged is on disk.
         if let Some((condition, answer)) = &recipe.ack
-            && condition.is_true(&given).map_err(|error| StepError::new(error.kind, error.message))?
+            && self.holds(Some(condition), &given)
         {
-            let answer = fill(answer, &given)?.to_string();
-            let sent = stream.send(Message::text(answer)).await;
-            sent.map_err(|error| lost(format!("cannot answer on the socket: {error}")))?;
+            match fill(answer, &given) {
+                Ok(answer) => self.send(answer.to_string()).await?,
+                Err(error) => self.trouble.tell(error, self.tell),
+            }
         }
         Ok(false)
     }
 
-    async fn item(&self, recipe: &Recipe, item: &Value, tell: &Tell) -> Result<(), StepError> {
-        let source = recipe.source.as_ref().map(|source| evaluate(source, &scope([("item", item)])));
-        let source = source.transpose()?.as_ref().and_then(text).unwrap_or_default();
-        let heard = self.prepare(item, &source).await?;
-        self.keep(&source, heard.into_iter().collect(), None, tell).await.map(|_| ())
+    /// Whether a condition is there and holds.
+    fn holds(&mut self, condition: Option<&Expression>, given: &Scope) -> bool {
+        let held = condition.map_or(Ok(false), |condition| is(condition, given));
+        held.unwrap_or_else(|error| {
+            self.trouble.tell(error, self.tell);
+            false
+        })
+    }
+
+    /// Puts what a message brings into the queue. Whom it comes from is found out later: the other
+    /// side does not wait that long to be answered.
+    async fn hear(&mut self, message: &Value, given: &Scope) -> Result<(), StepError> {
+        let item = match evaluate(&self.recipe.item, given) {
+            Ok(Value::Null) => return Ok(()),
+            Ok(item) => self.prepare(&item),
+            Err(error) => Err((error, message.clone())),
+        };
+        let (source, heard, whom) = match item {
+            Ok(None) => return Ok(()),
+            Ok(Some(known)) => known,
+            Err((error, raw)) => {
+                let heard = unread(&raw, &error);
+                self.trouble.tell(error, self.tell);
+                (String::new(), heard, None)
+            }
+        };
+        for pending in self.listener.keep(&source, vec![heard], None, self.tell).await? {
+            let _gone = self.meet.send(Met { pending, whom: whom.clone() });
+        }
+        Ok(())
+    }
+
+    /// The source of an item, what is kept of it and whom it comes from; or what is wrong with it.
+    fn prepare(&self, item: &Value) -> Result<Option<Known>, (StepError, Value)> {
+        let source = self.recipe.source.as_ref().map(|source| evaluate(source, &scope([("item", item)])));
+        let source = source.transpose().map_err(|error| (error, item.clone()))?;
+        let source = source.as_ref().and_then(text).unwrap_or_default();
+        let prepared = self.listener.prepare(item, &source).map_err(|error| (error, item.clone()))?;
+        Ok(prepared.map(|(heard, whom)| (source, heard, whom)))
+    }
+
+    async fn send(&mut self, text: String) -> Result<(), StepError> {
+        let sent = self.stream.send(Message::text(text)).await;
+        sent.map_err(|error| lost(format!("cannot answer on the socket: {error}")))
     }
 }
+
+/// Where an item was heard, what is kept of it, and the id of whom it comes from.
+type Known = (String, Heard, Option<String>);
 
 /// The next message that is none of the protocol's own.
 async fn next(stream: &mut Stream) -> Result<Message, String> {

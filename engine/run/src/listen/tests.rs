@@ -7,6 +7,8 @@ use serde_json::json;
 use super::*;
 use crate::store::{Durability, Marked, StoreOptions};
 
+mod socket;
+
 const CHAT: &str = r#"
 module: chat
 description: A chat
@@ -34,14 +36,27 @@ struct Chat {
     asked: Mutex<Vec<String>>,
     messages: Mutex<Vec<Value>>,
     closed: Mutex<bool>,
+    /// Rooms that were opened later.
+    later: Mutex<Vec<&'static str>>,
+    /// Where its socket is.
+    url: Mutex<String>,
+    /// Whether everything but its socket takes forever.
+    stuck: Mutex<bool>,
 }
 
 #[async_trait]
 impl Asker for &Chat {
     async fn ask(&self, tool: &str, args: Map<String, Value>) -> Result<Value, StepError> {
         self.asked.lock().unwrap().push(format!("{tool} {}", Value::Object(args.clone())));
+        let stuck = *self.stuck.lock().unwrap();
         match tool {
-            "chat_rooms" => Ok(json!({"rooms": ["a", "b"]})),
+            "chat_open" => Ok(json!({"url": *self.url.lock().unwrap()})),
+            _ if stuck => std::future::pending().await,
+            "chat_rooms" => {
+                let rooms: Vec<_> =
+                    ["a", "b"].into_iter().chain(self.later.lock().unwrap().clone()).collect();
+                Ok(json!({"rooms": rooms}))
+            }
             "chat_user" if args["id"] == "u" => Ok(json!({"name": "Ute"})),
             "chat_user" => Err(odd("no such user")),
             "chat_messages" if args["room"] == "a" && *self.closed.lock().unwrap() => Err(odd("closed")),
@@ -77,7 +92,11 @@ fn store(folder: &Path) -> Store {
 }
 
 fn listener<'a>(folder: &Path, chat: &'a Chat) -> Listener<&'a Chat> {
-    let source = Source::new("chat.yaml", CHAT);
+    listening(CHAT, folder, chat)
+}
+
+fn listening<'a>(module: &str, folder: &Path, chat: &'a Chat) -> Listener<&'a Chat> {
+    let source = Source::new("chat.yaml", module);
     let module = recipe::check(&source).0.unwrap();
     let recipe = listener::compile(&module, &source).unwrap().unwrap();
     Listener::new("chat", recipe, (store(folder), folder), chat, Arc::new(Web::new(None, None, 1000)))
@@ -137,6 +156,93 @@ async fn a_source_that_fails_keeps_its_position_and_does_not_stop_the_others() {
     assert_eq!((result.unwrap_err().message.as_str(), &heard[..]), ("closed", &["b6".to_owned()][..]));
     *chat.closed.lock().unwrap() = false;
     assert_eq!(once(&listener).await.1, ["a6"]);
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_dealt_with_is_kept_and_does_not_stop_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = Chat::default();
+    let listener = listening(&CHAT.replace("item.room ~ ':' ~ item.at", "item.text"), folder.path(), &chat);
+    let nameless = json!({"room": "a", "at": 7, "user": "u"});
+    chat.messages.lock().unwrap().push(nameless.clone());
+    chat.say("a", 8, "u");
+    let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
+    assert_eq!(listener.once(&tell).await.unwrap_err().message, "an item has no key");
+    let kept: Vec<_> =
+        listener.store.pending("chat", 9).unwrap().into_iter().map(|found| found.item).collect();
+    let unread = json!({"unread": nameless, "error": "an item has no key"});
+    assert_eq!(kept, [unread, json!({"text": "a8", "room": "a"})]);
+    // The position is behind it.
+    assert_eq!(once(&listener).await, (Ok(0), vec![]));
+    assert!(chat.asked().contains(&r#"chat_messages {"room":"a","after":"8"}"#.to_owned()));
+}
+
+#[tokio::test]
+async fn items_without_a_position_are_heard_once_and_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = Chat::default();
+    let listener = listening(&CHAT.replace("since: item.at", "since: item.when"), folder.path(), &chat);
+    chat.say("a", 8, "u");
+    let missing = Err(odd("an item has no position"));
+    assert_eq!(once(&listener).await, (missing.clone(), vec!["a8".to_owned()]));
+    assert_eq!(once(&listener).await, (missing, vec![]));
+}
+
+#[tokio::test]
+async fn what_was_said_in_a_new_source_since_the_last_look_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = Chat::default();
+    let module = CHAT.replace(r#"start: "5""#, r#"start: "{{ now().timestamp() }}""#);
+    {
+        let listener = listening(&module, folder.path(), &chat);
+        let before = Utc::now().timestamp_millis();
+        assert_eq!(once(&listener).await, (Ok(0), vec![]));
+        assert!(listener.looked.load(Atomic::Relaxed) >= before);
+        listener.looked.store(7000, Atomic::Relaxed);
+        chat.later.lock().unwrap().push("c");
+        chat.say("c", 6, "u");
+        chat.say("c", 8, "u");
+        assert_eq!(once(&listener).await, (Ok(1), vec!["c8".to_owned()]));
+    }
+    // Another process knows at least when a position moved.
+    let moved = listening(&module, folder.path(), &chat).store.listener_moved("chat").unwrap().unwrap();
+    chat.later.lock().unwrap().push("d");
+    let after = u64::try_from(moved.timestamp()).unwrap() + 1;
+    chat.say("d", after - 100, "u");
+    chat.say("d", after, "u");
+    let listener = listening(&module, folder.path(), &chat);
+    assert_eq!(once(&listener).await, (Ok(1), vec![format!("d{after}")]));
+}
+
+#[tokio::test]
+async fn whom_an_item_comes_from_may_be_added_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let heard = |person| vec![Heard { key: "k".to_owned(), item: json!({"text": "x"}), person }];
+    assert_eq!(store.hear("chat", "a", heard(None), None, Utc::now()).await.unwrap().len(), 1);
+    let ute = Some(json!({"name": "Ute"}));
+    assert_eq!(store.hear("chat", "a", heard(ute.clone()), None, Utc::now()).await.unwrap(), []);
+    assert_eq!(store.hear("chat", "a", heard(Some(json!(1))), None, Utc::now()).await.unwrap(), []);
+    assert_eq!(store.pending("chat", 10).unwrap()[0].person, ute);
+}
+
+#[tokio::test]
+async fn a_queue_that_nobody_empties_is_told_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = Chat::default();
+    let listener = listener(folder.path(), &chat);
+    (0..=MANY).for_each(|at| chat.say("a", 10 + at, ""));
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    listener.once(&tell).await.unwrap();
+    chat.say("a", 5000, "");
+    listener.once(&tell).await.unwrap();
+    let mut trouble = Vec::new();
+    while let Ok(tidings) = told.try_recv() {
+        if let Tidings::Trouble(error) = tidings {
+            trouble.push(error.message);
+        }
+    }
+    assert_eq!(trouble, ["1001 items wait; nobody seems to mark them with `chat_respond_mark`"]);
 }
 
 #[tokio::test]

@@ -65,8 +65,19 @@ impl Store {
         })
     }
 
+    /// When a position of a module last moved.
+    pub fn listener_moved(&self, module: &str) -> Result<Option<Time>, StoreError> {
+        let reader = &self.parts.reader;
+        let at = reader.with(|db| {
+            let sql = "select max(at) from listener_positions where module = ?";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            select.query_row([module], |row| row.get::<_, Option<i64>>(0)).map_err(|e| reader.failed(&e))
+        })?;
+        at.map(|at| row::time(at).map_err(|message| self.spoilt(&message))).transpose()
+    }
+
     /// Puts items into the queue, in their order, and moves the position of their source. Gives those
-    /// that are new. On return all of it is durable.
+    /// that are new; of one that waits already, only the person is added. On return all of it is durable.
     pub async fn hear(
         &self,
         module: &str,
@@ -204,6 +215,10 @@ impl Journal {
                 let (key, source) = (key.clone(), source.to_owned());
                 let (item, person) = (item.clone(), person.clone());
                 new.push(Pending { id, key, source, heard_at: at, item, person });
+            } else if person_text.is_some() {
+                let sql = "update listener_items set person = ?
+                           where module = ? and key = ? and person is null and done_at is null";
+                self.db.prepare_cached(sql)?.execute(params![person_text, module, key])?;
             }
         }
         if let Some(position) = position {

@@ -46,7 +46,7 @@ const BACK_OFF_MOST: Duration = Duration::from_mins(1);
 /// A list of tools may take this long, however little time a call has.
 const LIST: Duration = Duration::from_secs(5);
 /// How long a server may be silent before it is taken for one of the older protocol.
-const PROBE: Duration = Duration::from_secs(10);
+const PROBE: Duration = Duration::from_secs(30);
 /// How long to wait for the reason why a connection has ended.
 const POST_MORTEM: Duration = Duration::from_secs(5);
 

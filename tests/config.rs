@@ -121,6 +121,8 @@ fn steady(text: &str) -> String {
         (r"[\d.]+ [kMGT]B free", "[size] free"),
         (r"version \d\S*", "version [version]"),
         (r"\d+ (skill|module)s", "[count] ${1}s"),
+        // Which commands are there is the machine's affair.
+        ("; without their commands .*", ""),
     ];
     filters.iter().fold(text.to_owned(), |text, (pattern, replacement)| {
         regex::Regex::new(pattern).unwrap().replace_all(&text, *replacement).into_owned()

@@ -89,6 +89,7 @@ fn a_tool_without_an_answer_fails_and_says_what_to_add() {
     ✗ write [time]  tool `trace_write` has no canned answer; add one under `tools:`, e.g. `trace_write: [{args: {"line":"hi seen"}, result: …}]`
     ✗ release failed in 1d00h · run 1
     error: step `write` failed (permanent): tool `trace_write` has no canned answer; add one under `tools:`, e.g. `trace_write: [{args: {"line":"hi seen"}, result: …}]`
+    hint: `aa tool debug trace_write` says more about the tool
     hint: `aa run show 1 --step write` shows all that is known
     "#);
     assert_eq!(aa.text("trace"), "");

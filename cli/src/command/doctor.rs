@@ -206,7 +206,7 @@ fn modules(engine: &Engine, environment: &Environment, findings: &mut Vec<Findin
         let message = diagnostic::summary(&diagnostics);
         findings.push(Finding::broken("modules", message, "`aa tool list` says more"));
     }
-    let mut ready = 0;
+    let (mut ready, mut idle) = (0, Vec::new());
     for module in &modules {
         let absent: Vec<&String> =
             module.requires.iter().filter(|command| !on_path(command, environment)).collect();
@@ -214,10 +214,20 @@ fn modules(engine: &Engine, environment: &Environment, findings: &mut Vec<Findin
             ready += 1;
             continue;
         }
+        // Nobody has asked for what is shipped.
+        if module.layer == "shipped" {
+            idle.push(&module.name);
+            continue;
+        }
         let message = format!("`{}` needs {}, which is not there", module.name, words::list(&absent));
         findings.push(Finding::doubtful("modules", message, "install it, or leave its tools alone"));
     }
-    findings.push(Finding::fine("modules", format!("{} ready", words::count(ready, "module"))));
+    let ready = format!("{} ready", words::count(ready, "module"));
+    let idle = match idle.as_slice() {
+        [] => String::new(),
+        idle => format!("; without their commands {}", words::list(idle)),
+    };
+    findings.push(Finding::fine("modules", ready + &idle));
     servers(engine, findings);
     for doubt in engine.secret_problems() {
         findings.push(Finding::doubtful("secrets", doubt, ""));

@@ -201,7 +201,9 @@ impl<A: Asker> Listener<A> {
         let moved = (known.as_ref() != Some(&position)).then_some(position);
         let new = self.keep(source, heard, moved, tell).await?;
         let count = new.len();
-        new.into_iter().for_each(|pending| say(tell, Tidings::Heard(Box::new(pending))));
+        for pending in new {
+            say(tell, Tidings::Heard(Box::new(pending)));
+        }
         failed.map_or(Ok(count), Err)
     }
 
@@ -270,7 +272,7 @@ impl<A: Asker> Listener<A> {
             }
             say(tell, Tidings::Heard(Box::new(pending)));
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn complete(&self, pending: &mut Pending, whom: Option<String>) -> Result<(), StepError> {

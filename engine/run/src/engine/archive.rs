@@ -338,7 +338,7 @@ mod tests {
     fn what_could_not_be_kept_is_not_taken_in_and_all_that_is_kept_is() {
         let folder = tempfile::tempdir().unwrap();
         let of = |value: Value| json!({"x": value}).as_object().unwrap().clone();
-        let deep = vec!["a"; DEEPEST].join("/");
+        let deep = ["a"; DEEPEST].join("/");
         assert!(Key::new(&deep).is_ok());
         let target = folder.path().join("out");
         let big = ("big".to_owned(), of("x".repeat(5 << 20).into()));

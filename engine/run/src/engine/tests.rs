@@ -28,7 +28,8 @@ tools:
     description: Notes a text
     effect: write
     input: {text: {type: string}}
-    run: [sh, -c, 'echo "$1" >> log; echo "$1"', sh, "{{ text }}"]
+    run: [sh, -c, 'text=$(cat); echo "$text" >> log; echo "$text"']
+    stdin: "{{ text }}"
   - name: hang
     description: Notes that it started, and does not end
     effect: write

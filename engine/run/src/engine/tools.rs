@@ -23,13 +23,10 @@ pub(super) async fn call(
     (progress, person): (Progress, Arc<dyn Person>),
 ) -> Result<Value, StepError> {
     let toolbox = engine.parts.toolbox().map_err(|error| invalid(error.to_string()))?;
-    let tool = match toolbox.tool(name) {
-        Some(tool) => tool,
-        None => {
-            toolbox.meet(name).await;
-            toolbox.tool(name).ok_or_else(|| unknown(&toolbox, name))?
-        }
-    };
+    if toolbox.tool(name).is_none() {
+        toolbox.meet(name).await;
+    }
+    let tool = toolbox.tool(name).ok_or_else(|| unknown(&toolbox, name))?;
     if holds_seal(&args) {
         return Err(invalid("the arguments hold the reserved character U+FDD0 or U+FDD1".to_owned()));
     }

@@ -219,6 +219,7 @@ impl<A: Asker> Talk<'_, A> {
     }
 
     /// The source of an item, what is kept of it and whom it comes from; or what is wrong with it.
+    #[expect(clippy::result_large_err, reason = "an odd message is rare, and its error is shown at once")]
     fn prepare(&self, item: &Value) -> Result<Option<Known>, (StepError, Value)> {
         let source = self.recipe.source.as_ref().map(|source| evaluate(source, &scope([("item", item)])));
         let source = source.transpose().map_err(|error| (error, item.clone()))?;

@@ -295,7 +295,7 @@ impl Journal {
         };
         for record in open {
             match self.telling(&record) {
-                Ok(events) => self.put_down(record, &events)?,
+                Ok(events) => self.put_down(&record, &events)?,
                 // Another run's journal must not keep this one from being healed.
                 Err(error) => tracing::warn!(run = %record.run, "cannot tell how a healing went: {error}"),
             }
@@ -309,9 +309,9 @@ impl Journal {
         row::some_events(&self.db, &self.blobs, record.run, (record.seq, &which, &record.step.0))
     }
 
-    fn put_down(&mut self, record: HealRecord, events: &[Event]) -> Result<(), Fault> {
+    fn put_down(&mut self, record: &HealRecord, events: &[Event]) -> Result<(), Fault> {
         let told = told(record.clone(), events);
-        if told == record {
+        if told == *record {
             return Ok(());
         }
         let sql = "update heals set ended_at = ?, worked = ?, helped = ?, cancelled = ? where id = ?";

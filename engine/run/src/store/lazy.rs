@@ -24,7 +24,7 @@ struct Shared {
 #[derive(Debug)]
 enum State {
     Closed,
-    Opening(Opening),
+    Opening(Box<Opening>),
     Open(Store),
 }
 
@@ -51,7 +51,7 @@ impl LazyStore {
             && matches!(*state, State::Closed)
             && let Ok(opening) = Opening::start(&self.shared.folder, self.shared.options)
         {
-            *state = State::Opening(opening);
+            *state = State::Opening(Box::new(opening));
         }
     }
 
@@ -101,11 +101,11 @@ impl LazyStore {
                 Ok(opening) => opening,
                 Err(error) => return Progress::Over(Err(error)),
             },
-            State::Opening(opening) => opening,
+            State::Opening(opening) => *opening,
         };
         let over = opening.over();
         if over.has_changed().is_ok() {
-            *state = State::Opening(opening);
+            *state = State::Opening(Box::new(opening));
             return Progress::Running(over);
         }
         let result = opening.finish();

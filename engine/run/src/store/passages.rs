@@ -91,7 +91,7 @@ impl Journal {
     }
 
     /// The first keys that have changed, with what is there now; and whether there are more.
-    fn stale(&self) -> Result<(Vec<(String, Option<String>)>, bool), Fault> {
+    fn stale(&self) -> Result<(Vec<Stale>, bool), Fault> {
         let mut select = self.db.prepare_cached(
             "select stale.key, json from memory_stale stale left join memory on memory.key = stale.key",
         )?;
@@ -108,6 +108,9 @@ impl Journal {
         Ok((stale, false))
     }
 }
+
+/// A key that has changed, and the document that is there now.
+type Stale = (String, Option<String>);
 
 fn find(db: &Connection, query: &str, wanted: &Wanted) -> rusqlite::Result<Vec<Hit>> {
     if query.is_empty() {

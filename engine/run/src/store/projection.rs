@@ -29,16 +29,12 @@ impl Projection {
         match body {
             // A step that holds others is not itself at work.
             Body::StepStarted { kind, .. } if kind == "foreach" || kind == "skill" => {}
-            Body::StepStarted { step, .. } => {
+            Body::StepStarted { step, .. } | Body::ConfirmAnswered { step, .. } => {
                 self.open.remove(step);
                 self.busy.insert(step.clone());
             }
             Body::ConfirmRequested { step, .. } => self.needs_person(step),
             Body::RunResumed { unknown } => unknown.iter().for_each(|step| self.needs_person(step)),
-            Body::ConfirmAnswered { step, .. } => {
-                self.open.remove(step);
-                self.busy.insert(step.clone());
-            }
             Body::StepResolved { step, .. }
             | Body::StepCompleted { step, .. }
             | Body::StepFailed { step, .. }

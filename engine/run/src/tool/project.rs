@@ -361,12 +361,15 @@ pub(super) async fn resolve(
     Ok(Resolved { name, folder: Some(folder) })
 }
 
+/// A registered project by its name.
+type Registered = (String, Map<String, Value>);
+
 /// The name of a folder that is not registered: its own, or when that means another
 /// folder, the same with a mark.
 async fn name_of(
     memory: &Memory,
     context: &CallContext,
-    (registered, folder): (&[(String, Map<String, Value>)], &Path),
+    (registered, folder): (&[Registered], &Path),
 ) -> Result<String, ToolError> {
     let name = word(folder);
     let hash: String = digest(folder.as_os_str().as_encoded_bytes()).chars().take(8).collect();

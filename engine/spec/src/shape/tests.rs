@@ -109,7 +109,7 @@ tools:
     8:81 bad-pattern «"("» `(` is not a regular expression: unclosed group []
     9:63 wrong-type «3» `result` must be text or a mapping, not a number [put it in quotes: `"3"`]
     10:52 unknown-key «iff» unknown key `iff` in item 1 of `run` [did you mean `if`?]
-    11:72 bad-value «{arg: x, env: y}» `idempotency_key` must have exactly one of `arg`, `env` []
+    11:72 bad-value «{arg: x, env: y}» `idempotency_key` must have exactly one of `arg`, `env`, `header` []
     12:73 bad-value «strng» `type` cannot be `strng` [did you mean `string`? it is one of `string`, `integer`, `number`, `boolean`, `array`, `object`, `null`]
     12:84 wrong-type «3» `y` must be a mapping, not a number []
     12:101 wrong-type «1» `optional` must be `true` or `false`, not a number []

@@ -364,7 +364,7 @@ fn place(api: &Api, base: &Template, scope: &Scope) -> Result<String, ToolError>
     let settings = api.declared.common.config.iter();
     let settings = settings.filter(|(name, _)| read.contains(&format!("config.{name}")));
     let variables: Vec<_> = settings.filter_map(|(_, setting)| setting.env.as_ref()).collect();
-    let variables: String = variables.iter().map(|env| format!("`{}`, ", env.value)).collect();
+    let variables = variables.iter().fold(String::new(), |all, env| all + "`" + &env.value + "`, ");
     let module = &api.declared.spec.module;
     let message = format!(
         "nobody has said where `{module}` is: set {variables}or `modules.{module}` in the configuration"

@@ -71,7 +71,7 @@ impl Offers {
                     offers.tools.insert(name, offer);
                 }
                 Err(why) => {
-                    offers.problems.push(format!("`{}` cannot be used: {why}", harmless(remote, 100)))
+                    offers.problems.push(format!("`{}` cannot be used: {why}", harmless(remote, 100)));
                 }
             }
         }

@@ -210,6 +210,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
     fn form(properties: Value, required: &[&str]) -> ElicitRequestParams {
         let schema = json!({"type": "object", "properties": properties, "required": required});
         let request = json!({"mode": "form", "message": "Really?\u{200b}\u{7}", "requestedSchema": schema});

@@ -30,7 +30,7 @@ struct Thread {
     handle: Handle,
     /// Held by whatever must come to its end before the thread may.
     guard: tokio::sync::mpsc::Sender<()>,
-    thread: JoinHandle<()>,
+    joined: JoinHandle<()>,
 }
 
 /// Held by a connection, which thereby keeps the thread alive until it has ended.
@@ -96,7 +96,7 @@ impl Host {
                 let _late = tokio::time::timeout(FAREWELL, stays.recv()).await;
             });
         })?;
-        Ok(Thread { handle, guard, thread })
+        Ok(Thread { handle, guard, joined: thread })
     }
 }
 
@@ -104,11 +104,11 @@ impl Drop for Host {
     fn drop(&mut self) {
         self.closing.cancel();
         let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Thread { guard, thread, .. }) = thread {
+        if let Some(Thread { guard, joined, .. }) = thread {
             drop(guard);
             // Dropped by its own work, it cannot wait for itself.
-            if thread.thread().id() != std::thread::current().id() {
-                let _panicked = thread.join();
+            if joined.thread().id() != std::thread::current().id() {
+                let _panicked = joined.join();
             }
         }
     }

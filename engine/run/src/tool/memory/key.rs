@@ -42,7 +42,7 @@ impl Key {
 /// Why a key's file could not be exported and imported again.
 fn no_file(key: &str) -> Option<String> {
     let (folders, _) = key.rsplit_once('/')?;
-    let ends_like_file = |word: &str| word.ends_with(".yaml") || word.ends_with(".json");
+    let ends_like_file = |word: &str| [".yaml", ".json"].iter().any(|end| word.ends_with(end));
     if folders.split('/').count() >= DEEPEST {
         return Some(format!("it has more than {DEEPEST} words"));
     }

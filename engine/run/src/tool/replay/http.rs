@@ -129,9 +129,9 @@ impl HttpReplay {
             self.witness.differs(what, recorded, line(&asked.method, &asked.path));
         }
         let header = |name: &str| asked.headers.get(name).map(String::as_str);
-        let host = request.host.as_ref().map(|host| host.value.as_str());
-        if host.or(header(HOME)) != header(ORIGIN) {
-            let recorded = json!(host.or(header(HOME)));
+        let host = request.host.as_ref().map(|host| host.value.as_str()).or_else(|| header(HOME));
+        if host != header(ORIGIN) {
+            let recorded = json!(host);
             self.witness.differs(format!("{what}, host"), recorded, json!(header(ORIGIN)));
         }
         for (name, value) in &request.headers {

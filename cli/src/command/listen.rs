@@ -54,7 +54,9 @@ fn list(names: &[String], printer: &Printer) -> Result<Exit, Failure> {
     if names.is_empty() {
         return Err(Failure::not_found("no module listens").hint("`aa schema tool` describes `listener`"));
     }
-    names.iter().for_each(|name| printer.data(name));
+    for name in names {
+        printer.data(name);
+    }
     Ok(Exit::Ok)
 }
 

@@ -28,7 +28,6 @@ use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use async_trait::async_trait;
 use chrono::Utc;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use self::call::Call;
 use self::definition::{Offer, Offers};
@@ -370,7 +369,7 @@ fn key(server: &Server) -> String {
         Reach::Http { url, .. } => json!({"url": url.source()}),
     };
     let text = json!([server.module, reach]).to_string();
-    Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    aa_spec::plan::digest(text).chars().take(32).collect()
 }
 
 /// Where no call is made.

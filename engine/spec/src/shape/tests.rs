@@ -97,7 +97,7 @@ tools:
   - {name: f, description: f, effect: read, run: [{iff: x, then: [y]}]}
   - {name: g, description: g, effect: read, run: [g], idempotency_key: {arg: x, env: y}}
   - {name: h, description: h, effect: read, run: [h], input: {x: {type: strng}, y: 3, z: {optional: 1}}}
-  - {name: i, description: i, effect: read, run: [i], exit: {kinds: {x: auth, 3: auht}}, http: {}}
+  - {name: i, description: i, effect: read, run: [i], exit: {kinds: {x: auth, 3: auht}}}
   - {name: j, description: j, effect: read, run: j}
 "#,
     );
@@ -115,7 +115,6 @@ tools:
     12:101 wrong-type «1» `optional` must be `true` or `false`, not a number []
     13:70 unknown-key «x» unknown key `x` in `kinds` []
     13:82 bad-value «auht» `3` cannot be `auht` [did you mean `auth`? it is one of `transient`, `permanent`, `auth`, `network`, `timeout`, `cancelled`, `not_found`, `invalid`]
-    13:90 unknown-key «http» unknown key `http` in a tool [known keys: `name`, `description`, `effect`, `idempotent`, `tier`, `input`, `output`, `run`, `stdin`, `cwd`, `env`, `env_pass`, `timeout`, `result`, `value`, `exit`, `errors`, `idempotency_key`, `reconcile`, `examples`]
     14:50 wrong-type «j» `run` must be a list, not text [write it as a list: `[j]`]
     "#);
 }

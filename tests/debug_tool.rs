@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::Aa;
 
-const DEMO: &str = r#"# Our tools.
+const DEMO: &str = r"# Our tools.
 module: demo
 description: A module
 tools:
@@ -14,7 +14,7 @@ tools:
     input: {token: {type: string, optional: true}}
     run: [./demo, list, --outptu=json]
     result: text
-"#;
+";
 
 /// A command that knows `--output` and says so.
 const COMMAND: &str = r#"#!/bin/sh

@@ -166,6 +166,7 @@ fn examples_that_only_read_can_be_tried_for_real() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "most of it is what is printed")]
 fn a_module_is_checked_like_a_skill() {
     let text = r#"
 module: odd

@@ -49,7 +49,7 @@ fn toolbox(folder: &std::path::Path) -> Toolbox {
         output_bytes: 1 << 20,
         proxy: None,
         ca: None,
-        configuration: Default::default(),
+        configuration: aa_run::tool::configuration::Configuration::default(),
         state_folder: folder.to_owned(),
         store: LazyStore::new(folder, options),
         ephemeral: ephemeral::Defaults::default(),

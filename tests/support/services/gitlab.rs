@@ -149,7 +149,7 @@ impl GitLab {
     }
 
     fn one(&mut self, iid: &str, then: impl FnOnce(&mut Value) -> Reply) -> Reply {
-        match self.merge_requests.iter_mut().find(|mr| mr["iid"].to_string() == iid) {
+        match self.merge_requests.iter_mut().find(|mr| mr["iid"].as_u64() == iid.parse().ok()) {
             Some(found) => then(found),
             None => Reply::message(404, "404 Not found"),
         }
@@ -224,11 +224,7 @@ fn page(request: &Request, items: &[Value], known: &[&str]) -> Reply {
     }
     let host = &request.headers["host"];
     let path = request.path.iter().map(|segment| segment.replace('/', "%2F")).collect::<Vec<_>>().join("/");
-    let query: String = request
-        .query
-        .iter()
-        .filter(|(name, _)| name != "page")
-        .map(|(name, value)| format!("&{name}={value}"))
-        .collect();
+    let kept = request.query.iter().filter(|(name, _)| name != "page");
+    let query = kept.fold(String::new(), |all, (name, value)| all + "&" + name + "=" + value);
     reply.header("link", format!("<http://{host}/{path}?page={}{query}>; rel=\"next\"", page + 1))
 }

@@ -148,6 +148,8 @@ pub(super) async fn ask(engine: &Engine, run: RunId, by: &str, ask: Ask) -> Resu
             }
             Err(StoreError::Busy(_)) if Instant::now() < deadline => sleep(TICK).await,
             Err(StoreError::Busy(_)) => return Ok(()),
+            // It may have been taken, and have brought the run to its end, since the look above.
+            Err(_) if is_taken(&store, run, by, &ask)? => return Ok(()),
             Err(error) => return Err(over(error)),
         }
     }

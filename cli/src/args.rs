@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod heal;
+pub(crate) mod mcp;
 pub(crate) mod memory;
 pub(crate) mod run;
 pub(crate) mod skill;
@@ -78,6 +79,10 @@ pub(crate) enum Command {
     /// Look at the rules that mend failed steps, and at what they did
     #[command(subcommand)]
     Heal(heal::Command),
+    /// Show skills and tools to an AI client
+    Mcp(mcp::McpArgs),
+    /// Serve AI clients over HTTP
+    Serve(mcp::ServeArgs),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::Command),

@@ -5,9 +5,11 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod heal;
 pub(crate) mod listen;
+pub(crate) mod mcp;
 pub(crate) mod memory;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod serve;
 pub(crate) mod skill;
 pub(crate) mod tool;
 
@@ -24,6 +26,8 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Memory(command) => memory::run(command, context),
         Command::Listen(args) => listen::run(&args, context),
         Command::Heal(command) => heal::run(command, context),
+        Command::Mcp(args) => mcp::run(&args, context),
+        Command::Serve(args) => serve::run(&args, context),
         Command::Config(command) => config::run(command, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Completions(args) => Ok(completions::run(&args, context)),

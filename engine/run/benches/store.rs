@@ -193,6 +193,7 @@ async fn create(store: &Store) -> Lease {
         at: now(),
         folder: PathBuf::from("/somewhere"),
         request_key: None,
+        principal: "local".to_owned(),
     };
     match store
         .create(new, move |run| Ok(vec![event(run, 0, begun.clone()), event(run, 1, started())]))

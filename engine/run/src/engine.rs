@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 pub use self::debugging::{Before, Committed, ToolFix};
 pub use self::heal::{FailedCall, HealStats, Layer, Proposal, Remedy};
+use crate::caller::Caller;
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
 use crate::home::FileError;
@@ -48,6 +49,7 @@ mod mend;
 mod mistakes;
 mod modules;
 mod parts;
+mod personas;
 mod rehearse;
 mod servers;
 mod steering;
@@ -63,8 +65,8 @@ mod tests;
 pub struct Engine {
     parts: Arc<Parts>,
     after_commit: Option<AfterCommit>,
-    /// Through which front end requests to runs come.
-    origin: Origin,
+    /// Who asks, and which runs are there for them.
+    caller: Caller,
 }
 
 /// A skill that can be run.
@@ -244,7 +246,7 @@ pub enum StartError {
 impl Engine {
     /// Puts an engine together. Opens nothing yet: each part is made when it is first needed.
     pub fn new(settings: Settings) -> Self {
-        Self { parts: Arc::new(Parts::new(settings)), after_commit: None, origin: Origin::Cli }
+        Self { parts: Arc::new(Parts::new(settings)), after_commit: None, caller: Caller::local(Origin::Cli) }
     }
 
     /// Calls this with every event after its commit; tests of crashes hang themselves in here.
@@ -253,10 +255,15 @@ impl Engine {
         Self { after_commit: Some(hook), ..self }
     }
 
-    /// The same engine for another front end: its requests to runs say so.
+    /// The same engine for another caller: runs that are not theirs are not there for them.
     #[must_use]
-    pub fn through(&self, origin: Origin) -> Self {
-        Self { origin, ..self.clone() }
+    pub fn for_caller(&self, caller: Caller) -> Self {
+        Self { caller, ..self.clone() }
+    }
+
+    /// Who it is for.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Says that a run is about to start: what it needs is opened while its skill is read.
@@ -376,6 +383,7 @@ impl Engine {
     /// # Errors
     /// The run cannot be read, is not over, or does not give a test that passes.
     pub async fn record(&self, run: RunId) -> Result<Recording, StartError> {
+        self.own(run)?;
         rehearse::record(&self.parts, run).await
     }
 
@@ -384,6 +392,7 @@ impl Engine {
     /// # Errors
     /// It is driven, over, or cannot be read; or its folder is gone.
     pub async fn resume(&self, run: RunId, park: Park) -> Result<RunHandle, StartError> {
+        self.own(run)?;
         steering::resume(self, run, park).await
     }
 
@@ -392,6 +401,7 @@ impl Engine {
     /// # Errors
     /// It is not over, is driven, or cannot be read; or its folder is gone.
     pub async fn undo(&self, run: RunId, by: &str) -> Result<RunHandle, StartError> {
+        self.own(run)?;
         steering::undo(self, run, by).await
     }
 
@@ -400,6 +410,7 @@ impl Engine {
     /// # Errors
     /// It is over already.
     pub async fn cancel(&self, run: RunId, by: &str, reason: &str) -> Result<(), StartError> {
+        self.own(run)?;
         steering::cancel(self, run, by, reason).await
     }
 
@@ -415,6 +426,7 @@ impl Engine {
         answer: &str,
         by: &str,
     ) -> Result<(), StartError> {
+        self.own(run)?;
         let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned() };
         steering::ask(self, run, by, ask).await
     }
@@ -430,32 +442,52 @@ impl Engine {
         resolution: Resolution,
         by: &str,
     ) -> Result<(), StartError> {
+        self.own(run)?;
         steering::ask(self, run, by, Ask::Resolve { step: step.clone(), resolution }).await
     }
 
-    /// Runs, newest first.
+    /// Runs that are there for the caller, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
-        self.parts.store()?.runs(filter)
+        let mut filter = filter.clone();
+        if let Some(owner) = self.caller.owner() {
+            filter.principal = Some(owner.to_owned());
+        }
+        if let Some(folder) = self.caller.folder() {
+            filter.folder = Some(folder.to_owned());
+        }
+        self.parts.store()?.runs(&filter)
     }
 
     /// One run.
+    ///
+    /// # Errors
+    /// There is none of this number, or not for the caller: the two are not told apart.
     pub fn run(&self, run: RunId) -> Result<RunSummary, StoreError> {
-        self.parts.store()?.run(run)
+        let found = self.parts.store()?.run(run)?;
+        if self.caller.sees(&found) { Ok(found) } else { Err(StoreError::NoRun(run)) }
+    }
+
+    /// Whether a run is there for the caller.
+    fn own(&self, run: RunId) -> Result<(), StoreError> {
+        if self.caller.owner().is_some() { self.run(run).map(drop) } else { Ok(()) }
     }
 
     /// Events of a run from a `seq` on.
     pub fn events(&self, run: RunId, from: u64) -> Result<Vec<Event>, StoreError> {
+        self.own(run)?;
         self.parts.store()?.events(run, from)
     }
 
     /// The plan that a run is pinned to.
     pub fn run_plan(&self, run: RunId) -> Result<Plan, StoreError> {
+        self.own(run)?;
         self.parts.store()?.plan(run)
     }
 
     /// Events of a run as they come, from a `seq` on, whoever drives it; ends with the run.
     /// Needs a runtime.
     pub fn watch(&self, run: RunId, from: u64) -> Result<mpsc::UnboundedReceiver<Event>, StoreError> {
+        self.own(run)?;
         watching::watch(self.parts.store()?, run, from)
     }
 

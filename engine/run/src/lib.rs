@@ -6,8 +6,9 @@
 //! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
 //! (the façade that every front end uses), [`listen`] (hearing of what is new), [`stub`] (what stands in for tools and people),
 //! [`heal`] (who says whether a heal rule may act), [`debug`] (why a tool fails), [`mistake`] (warnings of mistakes that repeat).
-//! [`cause`] words the errors of the system.
+//! [`persona`] (what a client sees); [`caller`] says who calls and what they see, [`cause`] words the errors of the system.
 
+pub mod caller;
 pub mod cause;
 pub mod compute;
 pub mod debug;
@@ -19,6 +20,7 @@ pub mod home;
 pub mod listen;
 pub mod machine;
 pub mod mistake;
+pub mod persona;
 pub mod settings;
 pub mod store;
 pub mod stub;

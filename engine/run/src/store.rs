@@ -100,8 +100,10 @@ pub struct NewRun {
     pub at: Time,
     /// The folder it was started in.
     pub folder: PathBuf,
-    /// A repeated request with the same key finds the first run instead.
+    /// A repeated request of the same principal with the same key finds the first run instead.
     pub request_key: Option<String>,
+    /// Whose it is.
+    pub principal: String,
 }
 
 /// The right to append to a run. Held by one process at a time; a dead process loses it.
@@ -146,6 +148,8 @@ pub struct RunSummary {
     pub interrupted: bool,
     /// Who started it.
     pub origin: Origin,
+    /// Whose it is.
+    pub principal: String,
     /// When.
     pub started_at: Time,
     /// When it ended.
@@ -170,6 +174,12 @@ pub struct RunFilter {
     pub status: Vec<RunStatus>,
     /// Only runs that are not over and that no living process drives.
     pub interrupted: bool,
+    /// Only runs of this principal.
+    pub principal: Option<String>,
+    /// Only runs that were started in this folder.
+    pub folder: Option<PathBuf>,
+    /// Only runs that came through this front end.
+    pub origin: Option<Origin>,
     /// Only runs before this one.
     pub before: Option<RunId>,
     /// At most this many.
@@ -313,6 +323,7 @@ impl Store {
             at: new.at,
             folder,
             request_key: new.request_key,
+            principal: new.principal,
             inline_limit: self.parts.inline_limit,
         };
         self.parts.writer.submit(move |journal| journal.create(&birth, &mut begin)).await

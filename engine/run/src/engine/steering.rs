@@ -42,6 +42,7 @@ pub(super) async fn start(
         at: now(),
         folder: engine.settings().folder.clone(),
         request_key: request.request_key.clone(),
+        principal: engine.caller.principal.clone(),
     };
     let stubs = match &script {
         Some(script) => Some(store.keep(serde_json::to_string(script).unwrap_or_default()).await?),
@@ -161,10 +162,10 @@ async fn post(engine: &Engine, store: &Store, run: RunId, by: &str, ask: &Ask) -
     if summary.ended_at.is_some() {
         return Err(StartError::Over { run, status: summary.status });
     }
-    let request = Request { id: 0, origin: engine.origin, by: by.to_owned(), ask: ask.clone() };
+    let request = Request { id: 0, origin: engine.caller.origin, by: by.to_owned(), ask: ask.clone() };
     let machine = replay(store, run)?;
     machine.request(&request).map_err(|misfit| StartError::Refused(misfit.message))?;
-    store.post(run, engine.origin, by, ask.clone()).await?;
+    store.post(run, engine.caller.origin, by, ask.clone()).await?;
     engine.parts.nudge();
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::*;
+use crate::caller::Caller;
 use crate::event::Body;
 use crate::settings::Surroundings;
 
@@ -307,7 +308,9 @@ async fn a_tool_call_is_checked_and_its_secrets_are_opened_and_hidden() {
     assert_eq!(result, json!("‹secret:TOKEN›"));
     assert_eq!(world.log(), "hunter2!\n");
     // Another front end's text is only text.
-    let result = call(&engine.through(Origin::Mcp), json!({"text": "{{ secrets.TOKEN }}"})).await.unwrap();
+    let result = call(&engine.for_caller(Caller::local(Origin::Mcp)), json!({"text": "{{ secrets.TOKEN }}"}))
+        .await
+        .unwrap();
     assert_eq!(result, json!("{{ secrets.TOKEN }}"));
     let kind = |result: Result<Value, StepError>| result.unwrap_err().kind;
     assert_eq!(kind(call(&engine, json!({"txt": 1})).await), ErrorKind::Invalid);

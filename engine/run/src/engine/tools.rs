@@ -34,7 +34,7 @@ pub(super) async fn call(
         progress(&format!("warning: the argument `{given}` of `{}` is called `{meant}`", tool.spec().name));
     }
     input::fits(&tool.spec().input, &Value::Object(args.clone())).map_err(invalid)?;
-    if engine.origin == Origin::Cli {
+    if engine.caller.origin == Origin::Cli {
         args.values_mut().for_each(seal_reference);
     }
     let veil = Arc::new(Veil::new(engine.parts.secrets.clone()));

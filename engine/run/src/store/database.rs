@@ -12,13 +12,14 @@ use super::{Durability, StoreError};
 use crate::cause::cause;
 
 /// Every format ever written, oldest first; the format number is the position, from 1.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/0001_runs_and_events.sql"),
     include_str!("../../migrations/0002_memory.sql"),
     include_str!("../../migrations/0003_knowledge.sql"),
     include_str!("../../migrations/0004_heal.sql"),
     include_str!("../../migrations/0005_trust.sql"),
     include_str!("../../migrations/0006_listeners.sql"),
+    include_str!("../../migrations/0007_callers.sql"),
 ];
 
 /// The newest format known here.

@@ -17,7 +17,7 @@ const IDLE: usize = 4;
 const SUMMARY: &str = "select id, skill, plan, status, origin, started_at, ended_at, folder, error, owner,
   (select coalesce(max(seq) + 1, 0) from events where run = runs.id),
   (select body ->> 'stubs' is not null from events where run = runs.id and seq = 0),
-  (select blob from events where run = runs.id and seq = 0) from runs";
+  (select blob from events where run = runs.id and seq = 0), principal from runs";
 
 /// The read side of the store. Connections are opened when first needed.
 #[derive(Debug)]
@@ -223,6 +223,18 @@ fn query(filter: &RunFilter) -> (String, Vec<Param>) {
     if filter.interrupted {
         conditions.push("ended_at is null".to_owned());
     }
+    if let Some(principal) = &filter.principal {
+        conditions.push("principal = ?".to_owned());
+        params.push(principal.clone().into());
+    }
+    if let Some(folder) = &filter.folder {
+        conditions.push("folder = ?".to_owned());
+        params.push(folder.display().to_string().into());
+    }
+    if let Some(origin) = filter.origin {
+        conditions.push("origin = ?".to_owned());
+        params.push(row::origin_name(origin).to_owned().into());
+    }
     if let Some(before) = filter.before {
         conditions.push("id < ?".to_owned());
         params.push(before.0.into());
@@ -239,10 +251,17 @@ fn summary(found: &Row<'_>, living: &mut Living<'_>) -> Result<RunSummary, Store
         let folder: String = found.get(7)?;
         let events = found.get::<_, i64>(10)?.cast_unsigned();
         let owner: Option<String> = found.get(9)?;
-        Ok((times, names, folder, events, owner, (found.get(1)?, found.get(2)?, found.get(8)?)))
+        Ok((
+            times,
+            names,
+            folder,
+            events,
+            owner,
+            (found.get(1)?, found.get(2)?, found.get(8)?, found.get(13)?),
+        ))
     };
     let corrupt = |message: String| StoreError::Corrupt { run, message };
-    let (times, names, folder, events, owner, (skill, plan, error)) =
+    let (times, names, folder, events, owner, (skill, plan, error, principal)) =
         read().map_err(|error| corrupt(error.to_string()))?;
     let status = row::status(&names.0).map_err(corrupt)?;
     let parked = status == RunStatus::Waiting && owner.is_none();
@@ -255,6 +274,7 @@ fn summary(found: &Row<'_>, living: &mut Living<'_>) -> Result<RunSummary, Store
         driven: times.1.is_none() && driven,
         interrupted: times.1.is_none() && !driven && !parked,
         origin: row::origin(&names.1).map_err(corrupt)?,
+        principal,
         started_at: row::time(times.0).map_err(corrupt)?,
         ended_at: times.1.map(row::time).transpose().map_err(corrupt)?,
         folder: folder.into(),

@@ -44,6 +44,7 @@ fn new_run(skill: &str) -> NewRun {
         at: at(0),
         folder: PathBuf::from("/somewhere"),
         request_key: None,
+        principal: "local".to_owned(),
     }
 }
 

@@ -61,7 +61,11 @@ async fn a_run_driven_elsewhere_takes_its_answer_there() {
     until(&mut handle, is_question).await;
     let refused = there.resume(handle.id, Park::Stay).await.unwrap_err();
     assert!(matches!(refused, StartError::Store(StoreError::Busy(_))), "{refused}");
-    there.through(Origin::Http).answer(handle.id, &step("sure"), "no", "bob").await.unwrap();
+    there
+        .for_caller(Caller::local(Origin::Http))
+        .answer(handle.id, &step("sure"), "no", "bob")
+        .await
+        .unwrap();
     let (events, outcome) = finish(handle).await;
     assert!(matches!(outcome, Outcome::Completed(_)), "{outcome:?}");
     assert_eq!(events[0].source, Origin::Http, "the first event after the question is the answer");

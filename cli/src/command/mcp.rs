@@ -1,0 +1,29 @@
+//! `aa mcp`: skills and tools for an AI client, over stdin and stdout.
+
+use aa_run::cause::cause;
+use aa_run::persona::Choice;
+use aa_serve::mcp::{self, Options};
+
+use crate::args::mcp::{McpArgs, Shown};
+use crate::context::{Context, wait};
+use crate::failure::{Exit, Failure};
+
+pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    let options = Options { choice: choice(&args.shown) };
+    wait(async {
+        let served = mcp::serve_stdio(&engine, &options).await;
+        served.map_err(|error| Failure::failed(format!("cannot serve the client: {}", cause(&error))))
+    })?;
+    Ok(Exit::Ok)
+}
+
+/// What clients see at first.
+pub(crate) fn choice(shown: &Shown) -> Choice {
+    match shown {
+        Shown { all: true, .. } => Choice::All,
+        Shown { tools: Some(tools), .. } => Choice::Tools(tools.clone()),
+        Shown { module: Some(module), .. } => Choice::Module(module.clone()),
+        Shown { persona, .. } => Choice::Persona(persona.clone().unwrap_or_else(|| "core".to_owned())),
+    }
+}

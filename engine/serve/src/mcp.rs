@@ -1,0 +1,28 @@
+//! Skills and tools for AI clients, over the Model Context Protocol.
+//!
+//! Reading order: [`server`] (what a client can ask, handed on to the files below), [`seat`]
+//! (what a connection sees), [`visit`] (who makes a request, from where), [`core`] (the tools that are always there, one file
+//! each), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`follow`] (a
+//! run that a call has started, until the call can be answered), [`stdio`] and [`http`] (how
+//! messages come and go).
+
+mod core;
+mod follow;
+pub(crate) mod http;
+mod module;
+mod seat;
+mod server;
+mod skill;
+mod stdio;
+mod visit;
+
+use aa_run::persona::Choice;
+
+pub use stdio::serve as serve_stdio;
+
+/// How a server is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What a client sees at first.
+    pub choice: Choice,
+}

@@ -1,0 +1,60 @@
+//! The tools that every client sees, whatever persona it has: one file each.
+
+mod skill_list;
+mod skill_run;
+
+use async_trait::async_trait;
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde_json::{Value, json};
+
+use super::server::{Answer, Call};
+
+/// A tool of the server itself.
+#[async_trait]
+pub(crate) trait CoreTool: Send + Sync {
+    /// What clients are told of it.
+    fn definition(&self) -> Tool;
+
+    /// Does it.
+    async fn call(&self, call: Call<'_>) -> Answer;
+}
+
+/// All of them, in the order in which they are listed.
+pub(crate) static CORE: &[&dyn CoreTool] = &[&skill_list::SkillList, &skill_run::SkillRun];
+
+/// What a tool does to the world, as clients are told.
+#[derive(Clone, Copy)]
+pub(crate) enum Hint {
+    /// It only looks.
+    Read,
+    /// It changes something; the same call twice may change it twice.
+    Write,
+}
+
+/// A definition from the `properties` of its arguments.
+pub(crate) fn define(
+    name: &'static str,
+    title: &str,
+    description: &'static str,
+    (properties, required): (Value, &[&str]),
+    hint: Hint,
+) -> Tool {
+    let schema = json!({
+        "type": "object", "properties": properties, "required": required, "additionalProperties": false
+    });
+    let read = matches!(hint, Hint::Read);
+    let annotations = ToolAnnotations::with_title(title)
+        .read_only(read)
+        .destructive(false)
+        .idempotent(read)
+        .open_world(false);
+    Tool::new(name, description, object(schema)).with_title(title).with_annotations(annotations)
+}
+
+/// The entries of a JSON object.
+pub(crate) fn object(value: Value) -> JsonObject {
+    match value {
+        Value::Object(entries) => entries,
+        _ => JsonObject::new(),
+    }
+}

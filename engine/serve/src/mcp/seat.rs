@@ -1,0 +1,34 @@
+//! What a connection sees.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aa_run::engine::Engine;
+use aa_run::persona::{Choice, View, ViewError};
+
+/// What one connection has: on stdio the process, over HTTP a session of an older client or a
+/// single request of a newer one. So nothing that has to last may be kept here.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    /// The engine of the folder that the server was started in, for nobody in particular.
+    pub(crate) engine: Engine,
+    choice: Arc<RwLock<Choice>>,
+}
+
+impl Seat {
+    pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
+        Self { engine, choice: Arc::new(RwLock::new(choice)) }
+    }
+
+    /// What was chosen last.
+    pub(crate) fn choice(&self) -> Choice {
+        self.choice.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows something else from now on; when that cannot be shown, nothing changes.
+    #[expect(dead_code, reason = "`persona_load` will need it")]
+    pub(crate) fn choose(&self, choice: Choice) -> Result<View, ViewError> {
+        let view = self.engine.view(&choice)?;
+        *self.choice.write().unwrap_or_else(PoisonError::into_inner) = choice;
+        Ok(view)
+    }
+}

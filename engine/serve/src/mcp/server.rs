@@ -1,0 +1,97 @@
+//! What a client can ask, handed on to the files beside this one.
+
+use std::sync::Arc;
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, ServerHandler};
+
+use super::core::CORE;
+use super::seat::Seat;
+use super::visit::Visit;
+use super::{module, skill};
+use aa_run::persona::View;
+
+/// One server, as a client sees it.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) seat: Arc<Seat>,
+}
+
+/// A call of a tool, as it came.
+pub(crate) struct Call<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) visit: Visit,
+    pub(crate) request: CallToolRequestParams,
+    #[expect(dead_code, reason = "progress will need it")]
+    pub(crate) context: RequestContext<RoleServer>,
+}
+
+/// What a call comes to. A failure of what was called is an answer, too: clients hide the text of
+/// protocol errors from the model, so those are for what makes no sense at all.
+pub(crate) type Answer = Result<CallToolResponse, ErrorData>;
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
+        ServerConfig::new(capabilities).with_server_info(Implementation::new("aa", env!("CARGO_PKG_VERSION")))
+    }
+
+    async fn list_tools(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(ListToolsResult { tools: self.tools(&visit)?, ..ListToolsResult::default() })
+    }
+
+    async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Answer {
+        let name = request.name.clone();
+        let visit = Visit::of(&self.seat, &context).await?;
+        let call = Call { server: self, visit, request, context };
+        if let Some(tool) = CORE.iter().find(|tool| tool.definition().name == name) {
+            return tool.call(call).await;
+        }
+        let view = self.view(&call.visit)?;
+        if let Some(entry) = view.skills.iter().find(|entry| skill::name(entry) == name) {
+            return skill::call(call, entry).await;
+        }
+        if view.tools.iter().any(|tool| tool.name == name) {
+            return module::call(call, &name).await;
+        }
+        Err(ErrorData::invalid_params(format!("unknown tool `{name}`"), None))
+    }
+}
+
+impl Server {
+    /// Everything that the client sees: the core, then skills, then tools, each by name.
+    fn tools(&self, visit: &Visit) -> Result<Vec<Tool>, ErrorData> {
+        let view = self.view(visit)?;
+        let mut tools: Vec<Tool> = CORE.iter().map(|tool| tool.definition()).collect();
+        for entry in &view.skills {
+            tools.extend(skill::definition(&visit.engine, entry));
+        }
+        tools.extend(view.tools.iter().map(|spec| module::definition(spec)));
+        Ok(tools)
+    }
+}
+
+impl Server {
+    /// What a request sees.
+    pub(crate) fn view(&self, visit: &Visit) -> Result<View, ErrorData> {
+        visit.engine.view(&self.seat.choice()).map_err(|error| internal(&error))
+    }
+}
+
+pub(crate) fn internal(error: &dyn std::fmt::Display) -> ErrorData {
+    ErrorData::internal_error(error.to_string(), None)
+}
+
+/// A failure of what was called, for the model to read.
+pub(crate) fn failed(text: impl Into<String>) -> CallToolResponse {
+    CallToolResult::error(vec![ContentBlock::text(text.into())]).into()
+}

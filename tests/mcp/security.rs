@@ -290,3 +290,22 @@ fn a_stream_without_end_does_not_keep_a_server() {
     });
     assert_eq!(served.ended(), Some(0));
 }
+
+#[test]
+fn the_checklist_names_tests_that_exist() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let list = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let ticked: Vec<&str> = list.lines().filter(|line| line.starts_with("- [x] ")).collect();
+    assert!(ticked.len() > 15, "the list is not where this test looks for it");
+    for line in ticked {
+        let proof = line.rsplit_once(": `").unwrap_or_else(|| panic!("no test: {line}")).1;
+        let mut text = String::new();
+        for word in proof.split('`').filter(|word| !word.trim_matches([',', ' ']).is_empty()) {
+            if word.contains('/') {
+                text = std::fs::read_to_string(root.join(word)).unwrap_or_else(|_| panic!("no file: {word}"));
+            } else {
+                assert!(text.contains(&format!("fn {word}(")), "no test `{word}`: {line}");
+            }
+        }
+    }
+}

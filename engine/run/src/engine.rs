@@ -44,6 +44,7 @@ mod configured;
 mod debugging;
 mod heal;
 mod history;
+mod keys;
 mod listening;
 mod mend;
 mod mistakes;

@@ -1,5 +1,7 @@
 //! MCP servers as tool modules: real public ones, and a hostile one where that is needed.
 
+mod calls;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

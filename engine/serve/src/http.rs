@@ -11,6 +11,7 @@ use crate::mcp::{self, Options};
 /// # Errors
 /// The listener cannot be used any more.
 pub async fn serve(listener: TcpListener, engine: &Engine, options: &Options) -> std::io::Result<()> {
+    mcp::task::go_on_with_all(engine);
     let router: Router = mcp::http::router(engine, options);
     axum::serve(listener, router).await
 }

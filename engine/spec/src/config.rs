@@ -3,6 +3,8 @@
 //! Several files are laid over one another, so every key is optional here; defaults
 //! and the order of the layers are the business of whoever resolves them.
 
+mod serve;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -13,6 +15,8 @@ use crate::diagnostic::Diagnostic;
 use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
+
+pub use self::serve::{Policy, Rule, Serve};
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -44,6 +48,8 @@ pub struct Config {
     pub kube_login: Login,
     /// How the tool `vpn_connect` connects to the private network.
     pub vpn_connect: Login,
+    /// How other programs are served.
+    pub serve: Serve,
 }
 
 /// Where and how runs are kept.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ContentBlock, ErrorData,
+    GetTaskParams, GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams,
+    ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
@@ -12,7 +13,7 @@ use rmcp::{RoleServer, ServerHandler};
 use super::core::CORE;
 use super::seat::Seat;
 use super::visit::Visit;
-use super::{module, skill};
+use super::{module, skill, task};
 use aa_run::persona::View;
 
 /// One server, as a client sees it.
@@ -26,7 +27,6 @@ pub(crate) struct Call<'a> {
     pub(crate) server: &'a Server,
     pub(crate) visit: Visit,
     pub(crate) request: CallToolRequestParams,
-    #[expect(dead_code, reason = "progress will need it")]
     pub(crate) context: RequestContext<RoleServer>,
 }
 
@@ -36,7 +36,8 @@ pub(crate) type Answer = Result<CallToolResponse, ErrorData>;
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
+        let capabilities =
+            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_tasks().build();
         ServerConfig::new(capabilities).with_server_info(Implementation::new("aa", env!("CARGO_PKG_VERSION")))
     }
 
@@ -64,6 +65,33 @@ impl ServerHandler for Server {
             return module::call(call, &name).await;
         }
         Err(ErrorData::invalid_params(format!("unknown tool `{name}`"), None))
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(GetTaskResult::new(task::get(&visit.engine, &request.task_id)?))
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        task::update(&visit.engine, &request.task_id, request.input_responses).await
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        task::cancel(&visit.engine, &request.task_id).await
     }
 }
 

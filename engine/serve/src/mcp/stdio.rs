@@ -9,6 +9,7 @@ use rmcp::ServiceExt;
 use super::Options;
 use super::seat::Seat;
 use super::server::Server;
+use super::task;
 
 /// Serves whoever has started the process, until it closes our stdin.
 ///
@@ -16,6 +17,7 @@ use super::server::Server;
 /// Nobody speaks the protocol at the other end, or stdin or stdout cannot be used.
 pub async fn serve(engine: &Engine, options: &Options) -> io::Result<()> {
     let server = Server { seat: Arc::new(Seat::new(engine.clone(), options.choice.clone())) };
+    task::go_on_with_all(engine);
     let service = server.serve((tokio::io::stdin(), tokio::io::stdout())).await.map_err(io::Error::other)?;
     service.waiting().await.map_err(io::Error::other)?;
     Ok(())

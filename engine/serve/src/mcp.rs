@@ -3,7 +3,7 @@
 //! Reading order: [`server`] (what a client can ask, handed on to the files below), [`seat`]
 //! (what a connection sees), [`visit`] (who makes a request, from where), [`core`] (the tools that are always there, one file
 //! each), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`follow`] (a
-//! run that a call has started, until the call can be answered), [`stdio`] and [`http`] (how
+//! run that a call has started, until the call can be answered), [`task`] (the same for clients that poll), [`stdio`] and [`http`] (how
 //! messages come and go).
 
 mod core;
@@ -14,6 +14,7 @@ mod seat;
 mod server;
 mod skill;
 mod stdio;
+pub(crate) mod task;
 mod visit;
 
 use aa_run::persona::Choice;
@@ -34,3 +35,6 @@ impl Default for Options {
         Self { choice: Choice::Persona("core".to_owned()), message_bytes: 4 << 20 }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
-pub use serve::{Key, Limits as ServeLimits, Serve};
+pub use self::serve::{Key, Limits as ServeLimits, Policy, Rule, Serve};
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -237,7 +237,12 @@ impl JsonSchema for Bytes {
 pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut diagnostics) = crate::shape::read::<Config>(source);
     let durations = config.iter().flat_map(|config| {
-        let serve = [&config.serve.session_timeout, &config.serve.shutdown_timeout];
+        let serve = [
+            &config.serve.session_timeout,
+            &config.serve.shutdown_timeout,
+            &config.serve.wait,
+            &config.serve.task_after,
+        ];
         [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout].into_iter().chain(serve)
     });
     for text in durations.flatten() {

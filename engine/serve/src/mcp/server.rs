@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ContentBlock, ErrorData,
+    GetTaskParams, GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams,
+    ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
@@ -12,7 +13,7 @@ use rmcp::{RoleServer, ServerHandler};
 use super::core::{self, CORE};
 use super::seat::Seat;
 use super::visit::Visit;
-use super::{module, skill};
+use super::{module, skill, task};
 use crate::audit::Note;
 use aa_run::persona::View;
 
@@ -27,7 +28,6 @@ pub(crate) struct Call<'a> {
     pub(crate) server: &'a Server,
     pub(crate) visit: Visit,
     pub(crate) request: CallToolRequestParams,
-    #[expect(dead_code, reason = "progress will need it")]
     pub(crate) context: RequestContext<RoleServer>,
 }
 
@@ -37,7 +37,8 @@ pub(crate) type Answer = Result<CallToolResponse, ErrorData>;
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
+        let capabilities =
+            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_tasks().build();
         ServerConfig::new(capabilities).with_server_info(Implementation::new("aa", env!("CARGO_PKG_VERSION")))
     }
 
@@ -60,6 +61,33 @@ impl ServerHandler for Server {
         let answer = self.answer(visit, request, context).await;
         note.end(&answer);
         answer
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(GetTaskResult::new(task::get(&visit.engine, &request.task_id)?))
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        task::update(&visit.engine, &request.task_id, request.input_responses).await
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        task::cancel(&visit.engine, &request.task_id).await
     }
 }
 

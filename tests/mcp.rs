@@ -1,4 +1,7 @@
-//! MCP servers as tool modules: real public ones, and a hostile one where that is needed.
+//! MCP servers as tool modules: real public ones, and a hostile one where that is needed. Below it, the
+//! binary as a server.
+
+mod clients;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

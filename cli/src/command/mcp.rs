@@ -10,7 +10,7 @@ use crate::failure::{Exit, Failure};
 
 pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let options = Options { choice: choice(&args.shown) };
+    let options = Options { choice: choice(&args.shown), skills_extension: args.skills_extension };
     wait(async {
         let served = mcp::serve_stdio(&engine, &options).await;
         served.map_err(|error| Failure::failed(format!("cannot serve the client: {}", cause(&error))))

@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure};
 
 pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let options = Options { choice: choice(&args.shown) };
+    let options = Options { choice: choice(&args.shown), skills_extension: args.skills_extension };
     wait(async {
         let failed = |error: std::io::Error| {
             Failure::failed(format!("cannot serve at `{}`: {}", args.listen, cause(&error)))

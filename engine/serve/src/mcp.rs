@@ -2,14 +2,18 @@
 //!
 //! Reading order: [`server`] (what a client can ask, handed on to the files below), [`seat`]
 //! (what a connection sees), [`visit`] (who makes a request, from where), [`core`] (the tools that are always there, one file
-//! each), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`follow`] (a
+//! each), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`resource`] and [`prompt`] (what can be read, and what clients offer as commands), [`extension`] (skills as folders), [`follow`] (a
 //! run that a call has started, until the call can be answered), [`stdio`] and [`http`] (how
 //! messages come and go).
 
+mod content;
 mod core;
+mod extension;
 mod follow;
 pub(crate) mod http;
 mod module;
+mod prompt;
+mod resource;
 mod seat;
 mod server;
 mod skill;
@@ -25,4 +29,6 @@ pub use stdio::serve as serve_stdio;
 pub struct Options {
     /// What a client sees at first.
     pub choice: Choice,
+    /// Whether the skills extension is spoken.
+    pub skills_extension: bool,
 }

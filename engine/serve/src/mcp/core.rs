@@ -1,5 +1,6 @@
 //! The tools that every client sees, whatever persona it has: one file each.
 
+mod run_explain;
 mod skill_list;
 mod skill_run;
 
@@ -20,7 +21,8 @@ pub(crate) trait CoreTool: Send + Sync {
 }
 
 /// All of them, in the order in which they are listed.
-pub(crate) static CORE: &[&dyn CoreTool] = &[&skill_list::SkillList, &skill_run::SkillRun];
+pub(crate) static CORE: &[&dyn CoreTool] =
+    &[&run_explain::RunExplain, &skill_list::SkillList, &skill_run::SkillRun];
 
 /// What a tool does to the world, as clients are told.
 #[derive(Clone, Copy)]

@@ -4,9 +4,9 @@ use aa_run::driver::Park;
 use aa_run::engine::{Inputs, Outcome, RunRequest};
 use aa_run::event::Origin;
 use aa_spec::check::Strictness;
-use rmcp::model::CallToolResult;
 use serde_json::{Map, Value, json};
 
+use super::content;
 use super::server::{Answer, Call, failed, internal};
 
 /// Runs a skill for a call.
@@ -27,7 +27,9 @@ pub(crate) async fn run(call: Call<'_>, skill: &str, inputs: Map<String, Value>)
     };
     let run = handle.id;
     match handle.outcome.await.map_err(|error| internal(&error))?.map_err(|error| internal(&error))? {
-        Outcome::Completed(outputs) => Ok(CallToolResult::structured(json!(outputs)).into()),
+        Outcome::Completed(outputs) => {
+            Ok(content::answer(json!(outputs), &call.visit.engine.settings().folder))
+        }
         Outcome::Failed { error, step } => {
             let step = step.map(|step| format!(" at step `{step}`")).unwrap_or_default();
             Ok(failed(format!("run {run} failed{step}: {}", error.message)))

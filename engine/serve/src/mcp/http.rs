@@ -14,9 +14,9 @@ use super::server::Server;
 /// The route `/mcp`.
 pub(crate) fn router(engine: &Engine, options: &Options) -> Router {
     let engine = engine.clone();
-    let choice = options.choice.clone();
+    let options = options.clone();
     let config = StreamableHttpServerConfig::default().enforce_origin_validation();
-    let make = move || Ok(Server { seat: Arc::new(Seat::new(engine.clone(), choice.clone())) });
+    let make = move || Ok(Server { seat: Arc::new(Seat::new(engine.clone(), &options)) });
     let service = StreamableHttpService::new(make, Arc::new(LocalSessionManager::default()), config);
     Router::new().route_service("/mcp", service)
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use aa_spec::tool::{Effect, ToolSpec};
-use rmcp::model::{CallToolResult, Tool, ToolAnnotations};
+use rmcp::model::{Tool, ToolAnnotations};
 
+use super::content;
 use super::core::object;
 use super::server::{Answer, Call, failed};
 
@@ -24,7 +25,7 @@ pub(crate) fn definition(spec: &ToolSpec) -> Tool {
 pub(crate) async fn call(call: Call<'_>, name: &str) -> Answer {
     let args = call.request.arguments.clone().unwrap_or_default();
     match call.visit.engine.call_tool(name, args, Arc::new(|_: &str| {})).await {
-        Ok(value) => Ok(CallToolResult::structured(value).into()),
+        Ok(value) => Ok(content::answer(value, &call.visit.engine.settings().folder)),
         Err(error) => Ok(failed(error.message)),
     }
 }

@@ -5,6 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use aa_run::engine::Engine;
 use aa_run::persona::{Choice, View, ViewError};
 
+use super::Options;
+use super::resource::Watches;
+
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
 /// single request of a newer one. So nothing that has to last may be kept here.
 #[derive(Clone, Debug)]
@@ -12,11 +15,16 @@ pub(crate) struct Seat {
     /// The engine of the folder that the server was started in, for nobody in particular.
     pub(crate) engine: Engine,
     choice: Arc<RwLock<Choice>>,
+    /// What the client has asked to be told of.
+    pub(crate) watches: Arc<Watches>,
+    /// Whether the skills extension is spoken.
+    pub(crate) skills_extension: bool,
 }
 
 impl Seat {
-    pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
-        Self { engine, choice: Arc::new(RwLock::new(choice)) }
+    pub(crate) fn new(engine: Engine, options: &Options) -> Self {
+        let choice = Arc::new(RwLock::new(options.choice.clone()));
+        Self { engine, choice, watches: Arc::default(), skills_extension: options.skills_extension }
     }
 
     /// What was chosen last.

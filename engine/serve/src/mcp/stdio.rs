@@ -15,7 +15,7 @@ use super::server::Server;
 /// # Errors
 /// Nobody speaks the protocol at the other end, or stdin or stdout cannot be used.
 pub async fn serve(engine: &Engine, options: &Options) -> io::Result<()> {
-    let server = Server { seat: Arc::new(Seat::new(engine.clone(), options.choice.clone())) };
+    let server = Server { seat: Arc::new(Seat::new(engine.clone(), options)) };
     let service = server.serve((tokio::io::stdin(), tokio::io::stdout())).await.map_err(io::Error::other)?;
     service.waiting().await.map_err(io::Error::other)?;
     Ok(())

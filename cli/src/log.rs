@@ -4,9 +4,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::env::{self, Environment};
 
-/// Starts logging to stderr when `AA_LOG` says so.
-pub(crate) fn start(environment: &Environment) {
-    let Some(filter) = environment.get(env::AA_LOG) else { return };
+/// Starts logging to stderr when `AA_LOG` says so, or else a command with the filter that it has.
+pub(crate) fn start(environment: &Environment, usual: Option<&str>) {
+    let Some(filter) = environment.get(env::AA_LOG).or(usual) else { return };
     // What is said to MCP servers may hold secrets, and their library would log it all.
     let silent = "rmcp=off".parse().ok();
     let filter = EnvFilter::builder().parse_lossy(filter);

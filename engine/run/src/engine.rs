@@ -48,6 +48,7 @@ mod explaining;
 mod exporting;
 mod heal;
 mod history;
+mod keys;
 mod listening;
 mod mend;
 mod mistakes;

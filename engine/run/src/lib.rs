@@ -6,7 +6,8 @@
 //! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
 //! (the façade that every front end uses), [`listen`] (hearing of what is new), [`stub`] (what stands in for tools and people),
 //! [`heal`] (who says whether a heal rule may act), [`debug`] (why a tool fails), [`explain`] (why a run failed), [`mistake`] (warnings of mistakes that repeat).
-//! [`export`] (skills written down for assistants), [`content`] (results that are more than text), [`persona`] (what a client sees); [`caller`] says who calls and what they see, [`cause`] words the errors of the system.
+//! [`export`] (skills written down for assistants), [`content`] (results that are more than text), [`persona`] (what a client sees);
+//! [`caller`] says who calls and what they see, [`key`] who may come in from outside, [`cause`] words the errors of the system.
 
 pub mod caller;
 pub mod cause;
@@ -20,6 +21,7 @@ pub mod explain;
 pub mod export;
 pub mod heal;
 pub mod home;
+pub mod key;
 pub mod listen;
 pub mod machine;
 pub mod mistake;

@@ -29,6 +29,18 @@ pub use stdio::serve as serve_stdio;
 pub struct Options {
     /// What a client sees at first.
     pub choice: Choice,
+    /// The longest message that is read, in bytes.
+    pub message_bytes: usize,
     /// Whether the skills extension is spoken.
     pub skills_extension: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            choice: Choice::Persona("core".to_owned()),
+            message_bytes: 4 << 20,
+            skills_extension: false,
+        }
+    }
 }

@@ -4,6 +4,10 @@ mod run_explain;
 mod skill_list;
 mod skill_run;
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use async_trait::async_trait;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
@@ -23,6 +27,14 @@ pub(crate) trait CoreTool: Send + Sync {
 /// All of them, in the order in which they are listed.
 pub(crate) static CORE: &[&dyn CoreTool] =
     &[&run_explain::RunExplain, &skill_list::SkillList, &skill_run::SkillRun];
+
+/// One of them by name.
+pub(crate) fn find(name: &str) -> Option<&'static dyn CoreTool> {
+    // A definition is too much to make for a look at its name.
+    static NAMES: LazyLock<HashMap<Cow<'static, str>, &'static dyn CoreTool>> =
+        LazyLock::new(|| CORE.iter().map(|tool| (tool.definition().name, *tool)).collect());
+    NAMES.get(name).copied()
+}
 
 /// What a tool does to the world, as clients are told.
 #[derive(Clone, Copy)]

@@ -4,8 +4,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use aa_run::engine::Engine;
 use aa_run::persona::{Choice, View, ViewError};
+use tokio_util::sync::CancellationToken;
 
-use super::Options;
 use super::resource::Watches;
 
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
@@ -15,6 +15,12 @@ pub(crate) struct Seat {
     /// The engine of the folder that the server was started in, for nobody in particular.
     pub(crate) engine: Engine,
     choice: Arc<RwLock<Choice>>,
+    /// Cancelled when the server or the connection ends. What is cancelled after that was not given up
+    /// by the client: a run goes on, or is left to be resumed.
+    #[expect(dead_code, reason = "calls that are cancelled will ask")]
+    pub(crate) closing: CancellationToken,
+    /// Whether the address or the command line has pinned the choice.
+    pub(crate) fixed: bool,
     /// What the client has asked to be told of.
     pub(crate) watches: Arc<Watches>,
     /// Whether the skills extension is spoken.
@@ -22,9 +28,15 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    pub(crate) fn new(engine: Engine, options: &Options) -> Self {
-        let choice = Arc::new(RwLock::new(options.choice.clone()));
-        Self { engine, choice, watches: Arc::default(), skills_extension: options.skills_extension }
+    pub(crate) fn new(engine: Engine, choice: Choice, closing: CancellationToken) -> Self {
+        Self {
+            engine,
+            choice: Arc::new(RwLock::new(choice)),
+            closing,
+            fixed: false,
+            watches: Arc::default(),
+            skills_extension: false,
+        }
     }
 
     /// What was chosen last.
@@ -35,6 +47,10 @@ impl Seat {
     /// Shows something else from now on; when that cannot be shown, nothing changes.
     #[expect(dead_code, reason = "`persona_load` will need it")]
     pub(crate) fn choose(&self, choice: Choice) -> Result<View, ViewError> {
+        if self.fixed {
+            let text = "this address shows one persona; connect to `/mcp/PERSONA` for another";
+            return Err(ViewError::Unusable(text.to_owned()));
+        }
         let view = self.engine.view(&choice)?;
         *self.choice.write().unwrap_or_else(PoisonError::into_inner) = choice;
         Ok(view)

@@ -13,10 +13,11 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
-use super::core::CORE;
+use super::core::{self, CORE};
 use super::seat::Seat;
 use super::visit::Visit;
 use super::{extension, module, prompt, resource, skill};
+use crate::audit::Note;
 use aa_run::persona::View;
 
 /// One server, as a client sees it.
@@ -60,14 +61,33 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        Ok(ListToolsResult { tools: self.tools(&visit)?, ..ListToolsResult::default() })
+        // The first list reads every module and skill; meanwhile others are answered.
+        let server = self.clone();
+        let tools = tokio::task::spawn_blocking(move || server.tools(&visit)).await;
+        let tools = tools.map_err(|error| internal(&error))??;
+        Ok(ListToolsResult { tools, ..ListToolsResult::default() })
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Answer {
-        let name = request.name.clone();
         let visit = Visit::of(&self.seat, &context).await?;
+        let note = Note::new(&visit.guest.principal, &request);
+        let answer = self.answer(visit, request, context).await;
+        note.end(&answer);
+        answer
+    }
+}
+
+impl Server {
+    /// Does what is called.
+    async fn answer(
+        &self,
+        visit: Visit,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Answer {
+        let name = request.name.clone();
         let call = Call { server: self, visit, request, context };
-        if let Some(tool) = CORE.iter().find(|tool| tool.definition().name == name) {
+        if let Some(tool) = core::find(&name) {
             return tool.call(call).await;
         }
         let view = self.view(&call.visit)?;
@@ -199,7 +219,11 @@ impl Server {
 impl Server {
     /// What a request sees.
     pub(crate) fn view(&self, visit: &Visit) -> Result<View, ErrorData> {
-        visit.engine.view(&self.seat.choice()).map_err(|error| internal(&error))
+        let choice = self.seat.choice();
+        if !visit.may_see(&choice) {
+            return Err(ErrorData::invalid_request("your key does not open this persona", None));
+        }
+        visit.engine.view(&choice).map_err(|error| internal(&error))
     }
 }
 

@@ -1,6 +1,7 @@
 //! MCP servers as tool modules: real public ones, and a hostile one where that is needed.
 //! Below it: `aa` as an MCP server.
 
+mod clients;
 mod config;
 mod load;
 mod security;

@@ -15,10 +15,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(crate) use self::definition::Definition;
+pub(crate) use self::diagnosis::text;
 pub use self::difference::unified;
 pub(crate) use self::tool::DebugTool;
 use crate::event::{RunId, StepError, StepPath, Time};
-use crate::store::{LazyStore, StoreError};
+use crate::store::{LazyStore, Store, StoreError};
 use crate::tool::{kind_of, known_issues};
 
 /// Everything that is known about why a tool fails.
@@ -139,9 +140,7 @@ pub(crate) fn report(subject: Subject<'_>, store: &LazyStore) -> Result<ToolRepo
     let store = store.get()?;
     let last = store.last_failure(&spec.name)?.map(LastFailure::redacted);
     let failure = failure(said, last.as_ref());
-    let read = |key| store.memory(key).map(Option::unwrap_or_default);
-    let text = failure.as_ref().map(diagnosis::text).unwrap_or_default();
-    let issues = known_issues(&read("learned/patterns")?, &read("learned/tool_fixes")?, &spec.name, &text);
+    let issues = issues(&store, &spec.name, &failure.as_ref().map(text).unwrap_or_default())?;
     let findings = failure.as_ref().map(diagnosis::all).unwrap_or_default();
     let patch = failure.as_ref().zip(definition.as_ref());
     let patch = patch.and_then(|(failure, definition)| patch::propose(definition, failure, &findings));
@@ -156,6 +155,12 @@ pub(crate) fn report(subject: Subject<'_>, store: &LazyStore) -> Result<ToolRepo
         diagnosis: findings,
         patch,
     })
+}
+
+/// What memory knows about a tool or about what it said.
+pub(crate) fn issues(store: &Store, tool: &str, said: &str) -> Result<Vec<Value>, StoreError> {
+    let read = |key| store.memory(key).map(Option::unwrap_or_default);
+    Ok(known_issues(&read("learned/patterns")?, &read("learned/tool_fixes")?, tool, said))
 }
 
 /// The failure to look at: what one is told, with whatever else the last one says if it is the same.

@@ -356,6 +356,11 @@ impl Store {
         self.parts.reader.events(run, from)
     }
 
+    /// The first event of a run: what it was started with.
+    pub fn first_event(&self, run: RunId) -> Result<Option<Event>, StoreError> {
+        self.parts.reader.first_event(run)
+    }
+
     /// The plan that a run is pinned to.
     pub fn plan(&self, run: RunId) -> Result<Plan, StoreError> {
         self.parts.reader.plan(run)

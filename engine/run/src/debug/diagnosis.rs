@@ -37,7 +37,7 @@ const ASKS: &str =
     r"not a (?:tty|terminal)|is not a tty|no tty|stdin is not|interactive|are you sure|\[y/n\]|confirm";
 
 /// Everything that the error says.
-pub(super) fn text(error: &StepError) -> String {
+pub(crate) fn text(error: &StepError) -> String {
     let said = |name: &str| error.details.get(name).and_then(Value::as_str).unwrap_or_default();
     format!("{}\n{}\n{}", error.message, said("stderr"), said("stdout"))
 }

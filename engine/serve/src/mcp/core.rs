@@ -2,6 +2,7 @@
 
 mod run_answer;
 mod run_cancel;
+mod run_explain;
 mod run_list;
 mod run_status;
 mod skill_list;
@@ -32,6 +33,7 @@ pub(crate) trait CoreTool: Send + Sync {
 pub(crate) static CORE: &[&dyn CoreTool] = &[
     &run_answer::RunAnswer,
     &run_cancel::RunCancel,
+    &run_explain::RunExplain,
     &run_list::RunList,
     &run_status::RunStatus,
     &skill_list::SkillList,

@@ -55,6 +55,9 @@ pub struct Serve {
     pub policy: Policy,
     /// Whether a model may answer the questions of runs itself, instead of a person (default `false`).
     pub self_approve: Option<Spanned<bool>>,
+    /// Whether each skill is also shown as a folder with a `SKILL.md`, to clients that know the draft of
+    /// that extension (default no).
+    pub skills_extension: Option<Spanned<bool>>,
 }
 
 /// One who may come in.

@@ -44,7 +44,9 @@ fn each_client_has_its_files() {
 #[test]
 fn every_skill_can_be_written_down_as_a_folder() {
     let aa = project();
-    export(&aa, "--client claude --skills .").code(0).stdout_contains("wrote .claude/skills/greet-them/SKILL.md");
+    export(&aa, "--client claude --skills .")
+        .code(0)
+        .stdout_contains("wrote .claude/skills/greet-them/SKILL.md");
     insta::assert_snapshot!("skill_sheet", aa.text(".claude/skills/greet-them/SKILL.md"));
     assert_eq!(aa.text(".claude/skills/greet-them/references/greet-them.yaml"), GREET);
     // Every head is YAML, and the name is that of the folder.
@@ -64,20 +66,26 @@ fn what_somebody_has_written_is_left_alone() {
     let left = "left alone, somebody else wrote it: .claude/commands/greet-them.md\n";
     export(&aa, "--client claude . greet-them").code(0).stdout(left);
     assert_eq!(aa.text(".claude/commands/greet-them.md"), "my own words\n");
-    export(&aa, "--client claude --check . greet-them").code(1).stderr_contains("1 file is not as the skills are");
+    export(&aa, "--client claude --check . greet-them")
+        .code(1)
+        .stderr_contains("1 file is not as the skills are");
 }
 
 #[test]
 fn a_check_says_what_is_out_of_date() {
     let aa = project();
-    export(&aa, "--client cursor --check . greet-them").code(1).stdout("missing: .cursor/commands/greet-them.md\n");
+    export(&aa, "--client cursor --check . greet-them")
+        .code(1)
+        .stdout("missing: .cursor/commands/greet-them.md\n");
     assert!(!aa.path(".cursor").exists(), "a check writes nothing");
     export(&aa, "--client cursor .").code(0);
     let aa = aa.skill("greet_them", &GREET.replace("Whom", "Which person"));
     export(&aa, "--client cursor --check .").code(1).stdout("out of date: .cursor/commands/greet-them.md\n");
     export(&aa, "--client cursor .").code(0).stdout("wrote again .cursor/commands/greet-them.md\n");
     std::fs::remove_file(aa.path(".aa/skills/greet_them.yaml")).unwrap();
-    export(&aa, "--client cursor --check .").code(1).stdout("left over, its skill is gone: .cursor/commands/greet-them.md\n");
+    export(&aa, "--client cursor --check .")
+        .code(1)
+        .stdout("left over, its skill is gone: .cursor/commands/greet-them.md\n");
     let aa = aa.skill("broken", "name: broken\ndescription: Broken\nsteps: [{name: x, tool: nothing}]\n");
     export(&aa, "--client cursor .").code(0).stderr_contains("the skill `broken` has errors");
     export(&aa, "--client cursor . nothing-like-it").code(4).stderr_contains("there is no skill");

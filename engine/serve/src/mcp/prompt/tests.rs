@@ -43,8 +43,14 @@ async fn every_skill_is_a_prompt_that_says_how_to_run_it() {
     assert_eq!(call, json!({"skill_name": "say", "inputs": {"what": "it", "loud": true}}));
     let words = text(&said(&client, "say", json!({"what": ""})).await.unwrap());
     assert!(words.contains("First ask the person for what is missing: `what`"), "{words}");
-    for (name, arguments) in [("say", json!({"wat": "x"})), ("nothing", json!({})), ("session_init", json!({"x": "y"}))] {
-        assert_eq!(said(&client, name, arguments).await.unwrap_err().code, ErrorCode::INVALID_PARAMS, "{name}");
+    for (name, arguments) in
+        [("say", json!({"wat": "x"})), ("nothing", json!({})), ("session_init", json!({"x": "y"}))]
+    {
+        assert_eq!(
+            said(&client, name, arguments).await.unwrap_err().code,
+            ErrorCode::INVALID_PARAMS,
+            "{name}"
+        );
     }
     let guide = text(&said(&client, "debug_guide", json!({"run": "7"})).await.unwrap());
     assert!(guide.contains("run_explain") && guide.ends_with("The run: 7"), "{guide}");

@@ -1,5 +1,7 @@
 //! The log for people who debug `aa`; off unless asked for.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::env::{self, Environment};
@@ -11,5 +13,6 @@ pub(crate) fn start(environment: &Environment, usual: Option<&str>) {
     let silent = "rmcp=off".parse().ok();
     let filter = EnvFilter::builder().parse_lossy(filter);
     let filter = silent.into_iter().fold(filter, EnvFilter::add_directive);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colour = std::io::stderr().is_terminal() && environment.get(env::NO_COLOR).is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
 }

@@ -15,9 +15,9 @@ const PERMITS: usize = 6;
 
 const TOOLS: &str = "module: load\ndescription: Tools under load\nrequires: {commands: [sh]}\ntools:\n  - name: load_slow\n    description: Takes a while\n    effect: read\n    input: {value: {type: string}}\n    run: [sh, -c, 'echo + >> calls; sleep 0.03; echo - >> calls; printf %s \"$1\"', sh, '{{ value }}']\n    result: text\n";
 
-fn skill(name: &str, tool: &str) -> String {
+fn skill(name: &str, tool: &str, output: &str) -> String {
     format!(
-        "name: {name}\ndescription: Gives back what it got\ninputs: [{{name: value, type: string}}]\nsteps: [{{name: back, tool: {tool}, args: {{value: '{{{{ inputs.value }}}}'}}}}]\noutputs: [{{name: value, value: '{{{{ back }}}}'}}]\n"
+        "name: {name}\ndescription: Gives back what it got\ninputs: [{{name: value, type: string}}]\nsteps: [{{name: back, tool: {tool}, args: {{value: '{{{{ inputs.value }}}}'}}}}]\noutputs: [{{name: value, value: '{{{{ {output} }}}}'}}]\n"
     )
 }
 
@@ -59,8 +59,8 @@ fn memory(pid: u32) -> u64 {
 fn two_hundred_callers_get_their_own_answers() {
     let aa = Aa::new()
         .tools("load", TOOLS)
-        .skill("slow_back", &skill("slow_back", "load_slow"))
-        .skill("fast_back", &skill("fast_back", "echo"))
+        .skill("slow_back", &skill("slow_back", "load_slow", "back"))
+        .skill("fast_back", &skill("fast_back", "echo", "back.value"))
         .config(&format!("limits: {{calls: {PERMITS}}}\n"));
     let served = Served::new(&aa, &[]);
     assert_eq!(round(&served, 0).len(), CALLERS);

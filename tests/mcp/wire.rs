@@ -156,7 +156,9 @@ impl Served {
     pub(crate) fn call(&self, tool: &str, args: &Value) -> Value {
         let reply = self.post("/mcp", &modern_headers(tool), &modern(7, tool, args));
         assert_eq!(reply.status, 200, "{reply:?}");
-        reply.message()["result"].clone()
+        let result = reply.message()["result"].clone();
+        assert!(result.is_object(), "{reply:?}");
+        result
     }
 }
 

@@ -54,8 +54,8 @@ Examples:
   aa mcp config --client codex --persona devops >> ~/.codex/config.toml
   aa mcp config --client vscode --http http://127.0.0.1:8610
 
-Without `--http` the client starts `aa mcp` itself. With it, it needs the key of `aa serve`, which is
-not printed.")]
+Without `--http` the client starts `aa mcp` itself. With it, it needs the key of `aa serve`, which
+is not printed.")]
 pub(crate) struct ConfigArgs {
     /// claude, cursor, vscode, codex or zed
     #[arg(long, value_name = "CLIENT", hide_possible_values = true)]
@@ -91,14 +91,14 @@ Examples:
   aa serve --persona devops             `/mcp` shows that persona
   aa mcp config --client claude --http http://127.0.0.1:8610
 
-Whoever asks needs a key: that of this machine is in the file `serve.token` beside the store, further
-ones are named under `serve:` in the configuration. `/mcp/PERSONA` shows one persona.
-Each call is a line on stderr; `--quiet` leaves them out.")]
+Whoever asks needs a key: that of this machine is in `serve.token` beside the store, others are named
+under `serve:` in the configuration. `/mcp/PERSONA` shows one persona. Each call is a line on stderr;
+`--quiet` leaves them out.")]
 pub(crate) struct ServeArgs {
     /// Address to listen at; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8610")]
     pub(crate) listen: std::net::SocketAddr,
-    /// Let other machines ask, though what is said to them can be read on the way: put a proxy with TLS before it
+    /// Let other machines ask, though what is said can be read on the way (TLS is a proxy's)
     #[arg(long)]
     pub(crate) allow_remote: bool,
     #[command(flatten)]

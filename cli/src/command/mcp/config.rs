@@ -3,7 +3,7 @@
 use aa_run::cause::cause;
 use aa_run::key;
 use aa_run::persona::ViewError;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::args::mcp::{Client, ConfigArgs};
 use crate::context::Context;
@@ -100,21 +100,22 @@ fn snippet(client: Client, reach: &Reach) -> Value {
 }
 
 fn server(client: Client, reach: &Reach) -> Value {
-    let mut server = match reach {
-        Reach::Command { program, args } => json!({"command": program, "args": args}),
-        Reach::Url(url) => {
-            json!({"url": url, "headers": {"Authorization": format!("Bearer {}", key_in(client))}})
-        }
-    };
+    let mut server = Map::new();
     let kind = match (client, reach) {
         (Client::Vscode, Reach::Command { .. }) => Some("stdio"),
         (Client::Vscode | Client::Claude, Reach::Url(_)) => Some("http"),
         _ => None,
     };
-    if let Some(kind) = kind {
-        server["type"] = kind.into();
-    }
-    server
+    server.extend(kind.map(|kind| ("type".to_owned(), json!(kind))));
+    let rest = match reach {
+        Reach::Command { program, args } => [("command", json!(program)), ("args", json!(args))],
+        Reach::Url(url) => {
+            let key = format!("Bearer {}", key_in(client));
+            [("url", json!(url)), ("headers", json!({"Authorization": key}))]
+        }
+    };
+    server.extend(rest.map(|(name, value)| (name.to_owned(), value)));
+    server.into()
 }
 
 /// How a client's configuration names the key without holding it.

@@ -72,7 +72,7 @@ fn unknown(endpoint: &Endpoint, guest: &Guest, error: &ViewError) -> Response {
     let near = near.map(|near| format!("; did you mean `/mcp/{near}`?")).unwrap_or_default();
     let names = endpoint.engine.personas().unwrap_or_default().into_iter().map(|persona| persona.name);
     let names: Vec<String> = names.filter(|name| guest.may_play(name)).collect();
-    problem(StatusCode::NOT_FOUND, format!("{error}{near} There are: {}", names.join(", ")))
+    problem(StatusCode::NOT_FOUND, format!("{error}{near} (there are: {})", names.join(", ")))
 }
 
 /// Forgets sessions that are not used, for as long as the server runs.
@@ -143,16 +143,17 @@ impl Endpoint {
         persona: Option<&str>,
         request: &Request,
     ) -> StreamableHttpService<Server, sessions::Manager> {
-        let (choice, fixed) = match persona {
+        let (choice, pinned) = match persona {
             Some(name) => (Choice::Persona(name.to_owned()), true),
             None => (self.first(guest), false),
         };
         let (engine, closing) = (self.engine.clone(), self.closing.calls.clone());
         let skills_extension = self.skills_extension;
         let make = move || {
-            let mut seat = Seat::new(engine.clone(), choice.clone(), closing.clone());
-            (seat.fixed, seat.skills_extension) = (fixed, skills_extension);
-            Ok(Server { seat: Arc::new(seat) })
+            let seat = Seat::new(engine.clone(), choice.clone())
+                .closing_with(closing.clone())
+                .with_skill_folders(skills_extension);
+            Ok(Server { seat: Arc::new(if pinned { seat.pinned() } else { seat }) })
         };
         let end = if never_ends(request) { &self.closing.streams } else { &self.closing.calls };
         let config = StreamableHttpServerConfig::default()

@@ -19,8 +19,7 @@ pub(crate) struct Seat {
     /// by the client: a run goes on, or is left to be resumed.
     #[expect(dead_code, reason = "calls that are cancelled will ask")]
     pub(crate) closing: CancellationToken,
-    /// Whether the address or the command line has pinned the choice.
-    pub(crate) fixed: bool,
+    pinned: bool,
     /// What the client has asked to be told of.
     pub(crate) watches: Arc<Watches>,
     /// Whether the skills extension is spoken.
@@ -28,15 +27,27 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    pub(crate) fn new(engine: Engine, choice: Choice, closing: CancellationToken) -> Self {
-        Self {
-            engine,
-            choice: Arc::new(RwLock::new(choice)),
-            closing,
-            fixed: false,
-            watches: Arc::default(),
-            skills_extension: false,
-        }
+    pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
+        let (choice, closing) = (Arc::new(RwLock::new(choice)), CancellationToken::new());
+        Self { engine, choice, closing, pinned: false, watches: Arc::default(), skills_extension: false }
+    }
+
+    /// The same at an address that means its choice and no other.
+    #[must_use]
+    pub(crate) fn pinned(self) -> Self {
+        Self { pinned: true, ..self }
+    }
+
+    /// The same, speaking the skills extension or not.
+    #[must_use]
+    pub(crate) fn with_skill_folders(self, skills_extension: bool) -> Self {
+        Self { skills_extension, ..self }
+    }
+
+    /// The same in a server that ends with `closing`.
+    #[must_use]
+    pub(crate) fn closing_with(self, closing: CancellationToken) -> Self {
+        Self { closing, ..self }
     }
 
     /// What was chosen last.
@@ -47,7 +58,7 @@ impl Seat {
     /// Shows something else from now on; when that cannot be shown, nothing changes.
     #[expect(dead_code, reason = "`persona_load` will need it")]
     pub(crate) fn choose(&self, choice: Choice) -> Result<View, ViewError> {
-        if self.fixed {
+        if self.pinned {
             let text = "this address shows one persona; connect to `/mcp/PERSONA` for another";
             return Err(ViewError::Unusable(text.to_owned()));
         }

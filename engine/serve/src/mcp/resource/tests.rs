@@ -17,7 +17,6 @@ use rmcp::service::{
 };
 use rmcp::{ClientHandler, RoleClient};
 use serde_json::{Map, json};
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::mcp::seat::Seat;
@@ -126,8 +125,7 @@ impl World {
     /// A client of a server in a project, in the newer or the older protocol.
     pub(crate) async fn client(&self, project: &str, choice: Choice, newer: bool) -> Client {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
-        let mut seat = Seat::new(self.engine(project), choice, CancellationToken::new());
-        seat.skills_extension = true;
+        let seat = Seat::new(self.engine(project), choice).with_skill_folders(true);
         let server = Server { seat: Arc::new(seat) };
         tokio::spawn(async move {
             let service = server.serve(tokio::io::split(theirs)).await.unwrap();

@@ -29,7 +29,8 @@ tools:
     description: Says it again
     effect: read
     input: {text: {type: string}}
-    run: [echo, '{{ text }}']
+    run: [cat]
+    stdin: '{{ text }}'
   - name: probe_hold
     description: Waits for a file
     effect: read

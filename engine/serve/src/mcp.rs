@@ -37,10 +37,6 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            choice: Choice::Persona("core".to_owned()),
-            message_bytes: 4 << 20,
-            skills_extension: false,
-        }
+        Self { choice: Choice::Persona("core".to_owned()), message_bytes: 4 << 20, skills_extension: false }
     }
 }

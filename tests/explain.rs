@@ -11,13 +11,19 @@ tools:
   - name: shop_look
     description: Reads a file
     effect: read
-    input: {file: {type: string, required: true}}
+    input: {file: {type: string}}
     run: [cat, "{{ file }}"]
   - name: shop_sell
     description: Sells, unless the price is odd
     effect: write
     input: {what: {type: string}, price: {type: string}, to: {type: string}, note: {type: string}}
     run: [sh, -c, 'case "$1" in *[13579]) echo "error: odd price $1" >&2; exit 3;; esac; echo "sold $2"', sh, "{{ price }}", "{{ what }}"]
+  - name: shop_whisper
+    description: Sells in secret, and fails
+    effect: write
+    input: {what: {type: string}}
+    run: [sh, -c, 'cat; echo "error: nobody may know" >&2; exit 3']
+    stdin: "{{ what }}"
 "#;
 
 const SELL: &str = r#"
@@ -59,7 +65,7 @@ fn a_failure_is_explained_by_what_led_to_it() {
     assert!(told.to_string().len() < 4096, "{told}");
     assert_eq!(told["step"]["path"], "sale");
     let changes = &told["changes"];
-    assert_eq!(changes["outputs"], json!([{"name": "price", "before": "2\n", "now": "3\n"}]));
+    assert_eq!(changes["outputs"], json!([{"name": "price", "before": "2", "now": "3"}]));
     assert_eq!(changes["skill"], json!([]));
     // The same journal gives the same words.
     assert_eq!(explain(&aa, &["2"]).out(), explain(&aa, &["2"]).out());
@@ -81,11 +87,11 @@ fn a_change_of_the_skill_and_of_its_tool_is_seen() {
 
 #[test]
 fn a_failure_in_a_sub_skill_is_followed_inwards_and_its_arguments_outwards() {
-    let outer = "name: outer\ndescription: Sells\ninputs: [{name: thing, type: string, required: true}]\nsteps:\n  - {name: all, skill: sell, args: {what: 'a {{ inputs.thing }}'}}\n";
+    let outer = "name: outer\ndescription: Sells\ninputs: [{name: thing, type: string, required: true}]\nsteps:\n  - {name: whole, skill: sell, args: {what: 'a {{ inputs.thing }}'}}\n";
     let aa = shop().skill("outer", outer).file("price.txt", "5");
     aa.args(["skill", "run", "outer", "-q", "-i", "thing=pear"]).run().code(1);
     let step = explain(&aa, &["--format", "json"]).code(0).json()["step"].take();
-    assert_eq!((&step["path"], &step["target"]), (&json!("all/sale"), &json!("shop_sell")));
+    assert_eq!((&step["path"], &step["target"]), (&json!("whole/sale"), &json!("shop_sell")));
     let from = |name: &str| {
         let args = step["args"].as_array().unwrap().iter();
         args.clone().find(|arg| arg["name"] == name).map(|arg| arg["from"].clone()).unwrap()
@@ -97,13 +103,13 @@ fn a_failure_in_a_sub_skill_is_followed_inwards_and_its_arguments_outwards() {
 
 #[test]
 fn a_secret_is_never_shown() {
-    let skill = "name: hush\ndescription: Uses a secret\nsteps:\n  - {name: sale, tool: shop_sell, args: {what: '{{ secrets.TOKEN }}', price: '1', to: 'x', note: y}}\n";
+    let skill = "name: hush\ndescription: Uses a secret\nsteps:\n  - {name: sale, tool: shop_whisper, args: {what: 'it is {{ secrets.TOKEN }}'}}\n";
     let aa = shop().skill("hush", skill).config("values: {town: Brno}\nsecrets: {TOKEN: {env: TOKEN}}\n");
     aa.args(["skill", "run", "hush", "-q"]).env("TOKEN", "hunter2hunter2").run().code(1);
     let told = explain(&aa, &["--format", "json"]).code(0).json();
     assert!(!told.to_string().contains("hunter2"), "{told}");
-    assert_eq!(told["step"]["args"][3]["value"], "‹secret:TOKEN›");
-    assert_eq!(told["step"]["args"][3]["from"], json!([{"kind": "secret", "name": "TOKEN"}]));
+    assert_eq!(told["step"]["args"][0]["value"], "it is ‹secret:TOKEN›");
+    assert_eq!(told["step"]["args"][0]["from"], json!([{"kind": "secret", "name": "TOKEN"}]));
 }
 
 #[test]

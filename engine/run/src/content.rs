@@ -76,6 +76,8 @@ pub struct Content {
     pub blocks: Vec<Block>,
     /// The result without the bytes, each replaced by how many there were.
     pub rest: Value,
+    /// Whether the result is content and nothing else, so that the rest says no more than the blocks.
+    pub alone: bool,
 }
 
 /// The content in a result: all of it, or in its topmost entries (outputs of a skill, say). None when
@@ -85,7 +87,7 @@ pub struct Content {
 /// A block is none, or names a file that is not below the folder or cannot be read.
 pub fn find(value: &Value, folder: &Path) -> Result<Option<Content>, String> {
     if let Some(blocks) = blocks(value, folder)? {
-        return Ok(Some(Content { blocks, rest: without_bytes(value) }));
+        return Ok(Some(Content { blocks, rest: without_bytes(value), alone: true }));
     }
     let Value::Object(entries) = value else { return Ok(None) };
     let (mut found, mut rest) = (Vec::new(), Map::new());
@@ -106,7 +108,7 @@ pub fn find(value: &Value, folder: &Path) -> Result<Option<Content>, String> {
     let rest = Value::Object(rest);
     // Who looks at the words alone misses nothing but the bytes.
     found.insert(0, Block::Text(rest.to_string()));
-    Ok(Some(Content { blocks: found, rest }))
+    Ok(Some(Content { blocks: found, rest, alone: false }))
 }
 
 /// The blocks that a value is, if it is content and nothing else.

@@ -65,9 +65,10 @@ impl Engine {
     /// # Errors
     /// A skill is not there, or a file cannot be read.
     pub fn export(&self, request: &ExportRequest) -> Result<Export, StartError> {
-        let names = match request.names.is_empty() {
-            true => self.skills()?.into_iter().map(|skill| skill.name).collect(),
-            false => request.names.clone(),
+        let names = if request.names.is_empty() {
+            self.skills()?.into_iter().map(|skill| skill.name).collect()
+        } else {
+            request.names.clone()
         };
         let mut export = Export::default();
         let mut wanted = BTreeMap::new();

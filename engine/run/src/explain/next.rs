@@ -145,7 +145,7 @@ fn has_undo(journal: &Journal) -> bool {
 fn retry(journal: &Journal) -> String {
     let none = Map::new();
     let inputs = origin::inputs(journal).unwrap_or(&none);
-    let given = inputs.iter().filter(|(_, value)| !value.is_null());
+    let given = inputs.iter().filter(|(name, value)| !value.is_null() && !is_default(journal, name, value));
     let words: Vec<String> =
         given.map(|(name, value)| format!("--input {}", word(&pair(name, value)))).collect();
     let command = format!("aa skill run {} {}", journal.run.skill, words.join(" "));
@@ -154,6 +154,13 @@ fn retry(journal: &Journal) -> String {
         return format!("aa skill run {} --inputs-file FILE", journal.run.skill);
     }
     command.trim_end().to_owned()
+}
+
+/// Whether an input is what it would be if it were not given.
+fn is_default(journal: &Journal, name: &str, value: &Value) -> bool {
+    let declared = journal.plan.skill.inputs.iter().find(|input| input.name == name);
+    let default = declared.and_then(|input| input.default.as_ref());
+    default.is_some_and(|default| default.is_constant() && default.source() == value)
 }
 
 fn pair(name: &str, value: &Value) -> String {

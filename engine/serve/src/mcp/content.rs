@@ -9,27 +9,24 @@ use rmcp::model::{
 };
 use serde_json::Value;
 
-use super::server::failed;
-
 /// The answer that a result comes to: its content where it has some, and the same as JSON for programs
 /// and as words for whoever reads only those. Files that it names are those of `folder`.
 pub(crate) fn answer(value: Value, folder: &Path) -> CallToolResponse {
-    match content::find(&value, folder) {
-        Ok(None) => CallToolResult::structured(value).into(),
-        Ok(Some(content)) => {
-            let alone = matches!(&value, Value::Object(entries) if entries.contains_key(content::KEY));
-            let mut result = CallToolResult::success(content.blocks.into_iter().map(block).collect());
-            // What is content and nothing else has no structure of its own.
-            result.structured_content =
-                Some(content.rest).filter(|rest| rest.is_object() && !alone && !is_block(rest));
-            result.into()
-        }
-        Err(message) => failed(message),
-    }
+    result(value, folder).into()
 }
 
-fn is_block(value: &Value) -> bool {
-    value.get("bytes").is_some() || value.get("type").is_some()
+/// The same, for whoever has more to say with it.
+pub(crate) fn result(value: Value, folder: &Path) -> CallToolResult {
+    match content::find(&value, folder) {
+        Ok(None) => CallToolResult::structured(value),
+        Ok(Some(content)) => {
+            let mut result = CallToolResult::success(content.blocks.into_iter().map(block).collect());
+            // What is content and nothing else has no structure of its own.
+            result.structured_content = (!content.alone).then_some(content.rest);
+            result
+        }
+        Err(message) => CallToolResult::error(vec![ContentBlock::text(message)]),
+    }
 }
 
 /// A piece of content as the protocol has it.

@@ -150,8 +150,9 @@ impl Endpoint {
         let (engine, closing) = (self.engine.clone(), self.closing.calls.clone());
         let skills_extension = self.skills_extension;
         let make = move || {
-            let seat = Seat::new(engine.clone(), choice.clone()).closing_with(closing.clone());
-            let seat = seat.with_skills_extension(skills_extension);
+            let seat = Seat::new(engine.clone(), choice.clone())
+                .closing_with(closing.clone())
+                .with_skill_folders(skills_extension);
             Ok(Server { seat: Arc::new(if pinned { seat.pinned() } else { seat }) })
         };
         let end = if never_ends(request) { &self.closing.streams } else { &self.closing.calls };

@@ -9,7 +9,7 @@ mod run;
 mod watch;
 
 use aa_run::engine::{Engine, Offer, StartError};
-use aa_run::persona::Choice;
+use aa_run::persona::{Choice, PersonaEntry};
 use aa_run::store::StoreError;
 use aa_spec::check::Strictness;
 use aa_spec::persona::exposed::ResourceSpec;
@@ -47,7 +47,7 @@ pub(crate) fn list(server: &Server, visit: &Visit) -> Result<ListResourcesResult
     for key in engine.memory_keys().map_err(|error| internal(&error))?.into_iter().take(LISTED) {
         all.push(entry(&Address::Document(key.clone()), &key, "Remembered", JSON));
     }
-    for persona in engine.personas().map_err(|error| internal(&error))? {
+    for persona in personas_of(visit)? {
         all.push(entry(&Address::Persona(persona.name.clone()), &persona.name, &persona.description, JSON));
     }
     for offered in offer(server, visit)?.resources.iter().filter(|offered| !offered.uri.value.contains('{')) {
@@ -176,8 +176,8 @@ fn of(server: &Server, visit: &Visit, asked: &Asked) -> Result<Option<Vec<Resour
             Some(document) => json(Value::Object(document)),
             None => Ok(None),
         },
-        Address::Personas => json(personas(engine)?),
-        Address::Persona(name) => persona(engine, name).map_or(Ok(None), json),
+        Address::Personas => json(personas(visit)?),
+        Address::Persona(name) => persona(visit, name).map_or(Ok(None), json),
         Address::Config => json(Value::Object(engine.shown_settings())),
         Address::Value(name) => match engine.shown_value(name) {
             Some(value) => json(value),
@@ -240,8 +240,15 @@ fn checked(engine: &Engine, name: &str) -> Result<aa_run::engine::CheckedSkill, 
     engine.check(name, Strictness { lenient: false, strict: false }).map_err(|error| internal(&error))
 }
 
-fn personas(engine: &Engine) -> Result<Value, ErrorData> {
-    let personas = engine.personas().map_err(|error: StartError| internal(&error))?;
+/// The personas that the caller may play.
+fn personas_of(visit: &Visit) -> Result<Vec<PersonaEntry>, ErrorData> {
+    let mut personas = visit.engine.personas().map_err(|error: StartError| internal(&error))?;
+    personas.retain(|persona| visit.guest.may_play(&persona.name));
+    Ok(personas)
+}
+
+fn personas(visit: &Visit) -> Result<Value, ErrorData> {
+    let personas = personas_of(visit)?;
     let personas: Vec<Value> = personas
         .iter()
         .map(|persona| {
@@ -252,9 +259,10 @@ fn personas(engine: &Engine) -> Result<Value, ErrorData> {
     Ok(json!({ "personas": personas }))
 }
 
-/// A persona; none when it is not there or cannot be used.
-fn persona(engine: &Engine, name: &str) -> Option<Value> {
-    let view = engine.view(&Choice::Persona(name.to_owned())).ok()?;
+/// A persona; none when it is not there, cannot be used, or the caller may not play it.
+fn persona(visit: &Visit, name: &str) -> Option<Value> {
+    let choice = Choice::Persona(name.to_owned());
+    let view = visit.engine.view(&choice).ok().filter(|_| visit.may_see(&choice))?;
     let entry = view.persona?;
     let skills: Vec<&String> = view.skills.iter().map(|skill| &skill.name).collect();
     let tools: Vec<&String> = view.tools.iter().map(|tool| &tool.name).collect();

@@ -28,14 +28,8 @@ pub(crate) struct Seat {
 
 impl Seat {
     pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
-        Self {
-            engine,
-            choice: Arc::new(RwLock::new(choice)),
-            closing: CancellationToken::new(),
-            pinned: false,
-            watches: Arc::default(),
-            skills_extension: false,
-        }
+        let (choice, closing) = (Arc::new(RwLock::new(choice)), CancellationToken::new());
+        Self { engine, choice, closing, pinned: false, watches: Arc::default(), skills_extension: false }
     }
 
     /// The same at an address that means its choice and no other.
@@ -44,9 +38,9 @@ impl Seat {
         Self { pinned: true, ..self }
     }
 
-    /// The same with the skills extension, or without it.
+    /// The same, speaking the skills extension or not.
     #[must_use]
-    pub(crate) fn with_skills_extension(self, skills_extension: bool) -> Self {
+    pub(crate) fn with_skill_folders(self, skills_extension: bool) -> Self {
         Self { skills_extension, ..self }
     }
 

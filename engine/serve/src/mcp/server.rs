@@ -49,9 +49,10 @@ impl ServerHandler for Server {
             .enable_prompts()
             .enable_completions()
             .enable_tasks();
-        let capabilities = match self.seat.skills_extension {
-            true => capabilities.enable_skills_with_directory_read().build(),
-            false => capabilities.build(),
+        let capabilities = if self.seat.skills_extension {
+            capabilities.enable_skills_with_directory_read().build()
+        } else {
+            capabilities.build()
         };
         ServerConfig::new(capabilities).with_server_info(Implementation::new("aa", env!("CARGO_PKG_VERSION")))
     }

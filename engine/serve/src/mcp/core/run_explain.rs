@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use aa_run::event::RunId;
+use aa_run::engine::Engine;
+use aa_run::event::{Body, RunId};
+use aa_run::explain::{Action, Explanation};
+use aa_spec::template::seal;
 use async_trait::async_trait;
 use rmcp::model::{CallToolResult, ErrorData, Tool};
 use serde_json::{Value, json};
@@ -40,9 +43,37 @@ impl CoreTool for RunExplain {
                 .ok_or_else(|| ErrorData::invalid_params("`run_id` must be the number of a run", None))?,
         };
         match engine.explain(run) {
-            Ok(explanation) => Ok(CallToolResult::structured(json!(explanation)).into()),
+            Ok(explanation) => Ok(CallToolResult::structured(told(engine, &explanation)).into()),
             Err(error) => Ok(failed(format!("{error}; `run_list` shows your runs"))),
         }
+    }
+}
+
+/// The explanation, each thing that can be done also as a call of a tool where there is one.
+fn told(engine: &Engine, explanation: &Explanation) -> Value {
+    let mut told = json!(explanation);
+    for (index, next) in explanation.next.iter().enumerate() {
+        if let Some((tool, arguments)) = tool_for(engine, explanation, next.action) {
+            told["next"][index]["call"] = json!({"tool": tool, "arguments": arguments});
+        }
+    }
+    told
+}
+
+fn tool_for(engine: &Engine, explanation: &Explanation, action: Action) -> Option<(&'static str, Value)> {
+    match action {
+        Action::DebugTool => {
+            let tool = explanation.step.as_ref()?.target.as_ref()?;
+            Some(("debug_tool", json!({ "tool_name": tool })))
+        }
+        Action::Retry => match engine.first_event(explanation.run).ok()??.body {
+            // A secret is no input that a client could give.
+            Body::SkillStarted { inputs, .. } if seal::is_clean(&json!(inputs)) => {
+                Some(("skill_run", json!({"skill_name": explanation.skill, "inputs": inputs})))
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 

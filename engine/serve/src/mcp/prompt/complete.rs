@@ -128,7 +128,8 @@ fn of_address(
     let engine = &visit.engine;
     Ok(match hole {
         "name" if template.starts_with("aa://personas/") => {
-            engine.personas().map_err(unreadable)?.into_iter().map(|persona| persona.name).collect()
+            let names = engine.personas().map_err(unreadable)?.into_iter().map(|persona| persona.name);
+            names.filter(|name| visit.guest.may_play(name)).collect()
         }
         "name" => server.view(visit)?.skills.into_iter().map(|skill| skill.name).collect(),
         "id" => runs(engine)?,

@@ -1,5 +1,7 @@
 //! The prompts of the server itself.
 
+use std::fmt::Write;
+
 use rmcp::model::{ErrorData, JsonObject, Prompt, PromptArgument};
 use serde_json::Value;
 
@@ -88,7 +90,7 @@ pub(super) fn text(name: &str, arguments: &JsonObject) -> Result<Option<String>,
         }
         let value = value.as_str().map_or_else(|| Value::to_string(value), str::to_owned);
         if !value.trim().is_empty() {
-            text.push_str(&format!("\n\nThe {name}: {}", value.trim()));
+            let _ = write!(text, "\n\nThe {name}: {}", value.trim());
         }
     }
     Ok(Some(text))

@@ -29,7 +29,8 @@ fn text(messages: &[PromptMessage]) -> String {
 
 #[tokio::test]
 async fn every_skill_is_a_prompt_that_says_how_to_run_it() {
-    let client = World::new().client("work", Choice::All, true).await;
+    let world = World::new();
+    let client = world.client("work", Choice::All, true).await;
     let prompts = client.list_all_prompts().await.unwrap();
     let names: Vec<&str> = prompts.iter().map(|prompt| prompt.name.as_str()).collect();
     assert_eq!(&names[..3], ["debug_guide", "review_guide", "session_init"]);

@@ -70,7 +70,7 @@ mod tests {
                 let next = meta.as_ref().and_then(|meta| meta.get("aa/next")?.as_str().map(str::to_owned));
                 (text.clone(), next)
             }
-            ResourceContents::BlobResourceContents { .. } => panic!("a text was given"),
+            other => panic!("a text was given: {other:?}"),
         }
     }
 

@@ -17,7 +17,6 @@ use rmcp::service::{
 };
 use rmcp::{ClientHandler, RoleClient};
 use serde_json::{Map, json};
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::mcp::seat::Seat;
@@ -30,7 +29,8 @@ tools:
     description: Says it again
     effect: read
     input: {text: {type: string}}
-    run: [echo, '{{ text }}']
+    run: [cat]
+    stdin: '{{ text }}'
   - name: probe_hold
     description: Waits for a file
     effect: read
@@ -126,16 +126,16 @@ impl World {
     /// A client of a server in a project, in the newer or the older protocol.
     pub(crate) async fn client(&self, project: &str, choice: Choice, newer: bool) -> Client {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
-        let mut seat = Seat::new(self.engine(project), choice, CancellationToken::new());
-        seat.skills_extension = true;
+        let seat = Seat::new(self.engine(project), choice).with_skill_folders(true);
         let server = Server { seat: Arc::new(seat) };
         tokio::spawn(async move {
             let service = server.serve(tokio::io::split(theirs)).await.unwrap();
             service.waiting().await.unwrap();
         });
-        let mode = match newer {
-            true => ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
-            false => ClientLifecycleMode::Initialize,
+        let mode = if newer {
+            ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }
+        } else {
+            ClientLifecycleMode::Initialize
         };
         Ear::default().serve_with_lifecycle(tokio::io::split(ours), mode).await.unwrap()
     }
@@ -168,6 +168,7 @@ async fn read(client: &Client, uri: &str) -> Result<String, ErrorData> {
         Ok(read) => match read.contents.into_iter().next().unwrap() {
             ResourceContents::TextResourceContents { text, .. } => Ok(text),
             ResourceContents::BlobResourceContents { blob, .. } => Ok(blob),
+            other => panic!("{other:?}"),
         },
         Err(ServiceError::McpError(error)) => Err(error),
         Err(error) => panic!("{error}"),
@@ -289,6 +290,7 @@ async fn a_persona_offers_resources_of_its_own() {
 }
 
 #[tokio::test]
+#[expect(deprecated, reason = "clients of the session era subscribe in this way")]
 async fn whoever_subscribes_hears_of_a_run_until_it_is_over() {
     let world = World::new();
     for newer in [false, true] {

@@ -14,7 +14,7 @@ pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure
     if let Some(Command::Config(args)) = &args.command {
         return config::run(args, context);
     }
-    let engine = context.engine()?;
+    let engine = context.serving_engine()?;
     let settings = &engine.settings().serve;
     let options = Options {
         choice: choice(&args.shown),

@@ -12,7 +12,7 @@ use crate::context::{Context, wait_on_threads};
 use crate::failure::{Exit, Failure};
 
 pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let engine = context.engine()?;
+    let engine = context.serving_engine()?;
     let settings = engine.settings();
     http::may_listen(args.listen, &settings.serve, args.allow_remote).map_err(|why| refused(args, why))?;
     let options = Options {

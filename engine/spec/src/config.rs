@@ -3,6 +3,7 @@
 //! Several files are laid over one another, so every key is optional here; defaults
 //! and the order of the layers are the business of whoever resolves them.
 
+mod policy;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,8 @@ use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
-pub use self::serve::{Policy, Rule, Serve};
+pub use policy::{Policy, Rule};
+pub use serve::Serve;
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -236,9 +238,15 @@ impl JsonSchema for Bytes {
 /// Reads a configuration file.
 pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut diagnostics) = crate::shape::read::<Config>(source);
-    let durations = config
-        .iter()
-        .flat_map(|config| [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout]);
+    let durations = config.iter().flat_map(|config| {
+        [
+            &config.limits.step_timeout,
+            &config.ephemeral.ttl,
+            &config.compute.timeout,
+            &config.serve.wait,
+            &config.serve.task_after,
+        ]
+    });
     for text in durations.flatten() {
         if let Err(message) = crate::duration::parse_ms(&text.value) {
             diagnostics.push(Diagnostic::error("bad-duration", source, text.span, message));

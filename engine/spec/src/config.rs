@@ -3,6 +3,7 @@
 //! Several files are laid over one another, so every key is optional here; defaults
 //! and the order of the layers are the business of whoever resolves them.
 
+mod policy;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,8 @@ use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
-pub use self::serve::{Key, Limits as ServeLimits, Policy, Rule, Serve};
+pub use policy::{Policy, Rule};
+pub use serve::{Key, Limits as ServeLimits, Serve};
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -3,16 +3,12 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Bytes;
+use super::{Bytes, Policy};
 use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::Spanned;
-
-mod policy;
-
-pub use policy::{Policy, Rule};
 
 /// How AI clients and others are served.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

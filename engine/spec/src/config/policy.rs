@@ -1,4 +1,4 @@
-//! What a client may have run without asking.
+//! `serve.policy:`: what clients may run without asking.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::Aa;
-use crate::support::server::{Said, Server};
+use crate::support::server::{Reply, Server};
 
 const COUNT: &str = r#"
 module: count
@@ -67,18 +67,13 @@ fn a_new_module_over_http_works_at_once() {
     asked("https://shop.example.org/api/").code(0).stdout(".aa/tools/shop.yaml\n");
     aa.args(["tool", "check", "shop"]).run().code(0).stderr_contains("no problems");
     aa.args(["tool", "test", "shop"]).run().code(0).stderr_contains("2 examples passed");
-    let server = Server::new(|asked| match asked.path.as_str() {
-        "/api/users/7" => {
-            Said::json(200, &json!({"id": 7, "bearer": asked.headers.contains("bearer t-12345")}))
-        }
-        _ => Said::json(404, &json!({"message": "no such user"})),
+    let server = Server::new(|asked| match asked.raw_path() {
+        "/api/users/7" => Reply::json(200, &json!({"id": 7, "bearer": asked.bearer() == Some("t-12345")})),
+        _ => Reply::json(404, &json!({"message": "no such user"})),
     });
     let call = |path: &str| {
         let words = ["tool", "call", "shop_get", "-a", path];
-        aa.args(words)
-            .env("SHOP_URL", format!("http://127.0.0.1:{}/api", server.port()))
-            .env("SHOP_TOKEN", "t-12345")
-            .run()
+        aa.args(words).env("SHOP_URL", format!("{}/api", server.url)).env("SHOP_TOKEN", "t-12345").run()
     };
     assert_eq!(call("path=users/7").code(0).json(), json!({"id": 7, "bearer": true}));
     call("path=users/8").code(1).stderr_contains("failed (not_found)");

@@ -19,7 +19,7 @@ use blobs::Blobs;
 pub use heal::{Entrance, HealRecord};
 use journal::{Birth, Takeover};
 pub use lazy::LazyStore;
-pub use listeners::{Heard, Marked, Pending};
+pub use listeners::{Claim, Heard, Marked, Pending, Positions, THREAD};
 pub use memory::{Change, Changed, Document, Imported, MemoryEntry};
 use opening::Opening;
 pub(crate) use passages::terms;

@@ -7,7 +7,7 @@ pub mod mcp;
 mod reading;
 mod run;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use regex::Regex;
@@ -90,6 +90,8 @@ pub struct Rule {
     pub kind: ErrorKind,
     /// What to do about it; may be empty.
     pub hint: String,
+    /// Whether every success is held against it, too.
+    pub always: bool,
 }
 
 /// A pattern that is made when it is first needed: most are for errors that never come, and
@@ -189,7 +191,8 @@ fn check_error_rules(module: &Module, source: &Source, diagnostics: &mut Vec<Dia
 
 fn rule(rule: &module::ErrorRule) -> Rule {
     let pattern = LazyPattern::new(&rule.r#match.value);
-    Rule { pattern, kind: rule.kind, hint: rule.hint.clone().unwrap_or_default() }
+    let hint = rule.hint.clone().unwrap_or_default();
+    Rule { pattern, kind: rule.kind, hint, always: rule.always }
 }
 
 fn check_names(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
@@ -430,6 +433,22 @@ impl Compiler<'_> {
             let message = format!("`{}` is no argument of `{}`", name.value, self.tool.name.value);
             let problem = Diagnostic::error("unknown-argument", self.source, name.span, message);
             self.diagnostics.push(problem.suggest(&name.value, self.tool.input.names()));
+        }
+    }
+
+    /// A code is a success or an error of a kind.
+    fn check_codes<C: Ord + std::fmt::Display>(
+        &mut self,
+        what: &str,
+        ok: &[C],
+        kinds: &BTreeMap<C, ErrorKind>,
+    ) {
+        for code in ok.iter().filter(|code| kinds.contains_key(*code)) {
+            let message =
+                format!("the {what} {code} of `{}` is among `ok` and among `kinds`", self.tool.name.value);
+            let problem = Diagnostic::error("bad-value", self.source, self.tool.name.span, message);
+            let hint = "when what was said decides, keep it in `ok` and add a rule to `errors`";
+            self.diagnostics.push(problem.hint(hint));
         }
     }
 

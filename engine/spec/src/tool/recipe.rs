@@ -5,6 +5,7 @@ mod example;
 mod http;
 pub mod mcp;
 mod reading;
+mod reconcile;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -263,6 +264,7 @@ impl Compiler<'_> {
     fn recipe(&mut self) -> Recipe {
         self.check_parameters();
         self.check_key_place();
+        self.check_reconcile();
         let way = match &self.tool.http {
             Some(request) => Way::Http(Box::new(self.http(request))),
             None => Way::Run(Box::new(self.run())),

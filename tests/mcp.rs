@@ -202,7 +202,7 @@ impl Web {
 
     fn module(&self, token: &str) -> Aa {
         let text = format!(
-            "module: web\ndescription: A service\nmcp:\n  url: http://127.0.0.1:{}/mcp\n  headers: {{Authorization: Bearer {token}}}\n  start_timeout: 2m\n",
+            "module: web\ndescription: A service\nmcp:\n  url: http://127.0.0.1:{}/mcp\n  auth: {{bearer: {token}}}\n  start_timeout: 2m\n",
             self.port
         );
         Aa::new().tools("web", &text)
@@ -283,6 +283,43 @@ fn a_question_that_nobody_answers_fails_the_step_in_time() {
     let failed = events.iter().find(|event| event["event"] == "step_failed").unwrap();
     assert_eq!(failed["error"]["kind"], "timeout", "{failed}");
     assert_eq!(failed["error"]["message"], "nobody answered in time what `shop` asks");
+}
+
+#[test]
+fn debugging_a_tool_shows_what_is_trusted_and_what_its_server_says_now() {
+    let files = tempfile::tempdir().unwrap();
+    let words = files.path().join("words").display().to_string();
+    let script = files.path().join("server.py").display().to_string();
+    std::fs::copy(hostile(), &script).unwrap();
+    let aa = over("shop", &["python3", &script, "--words", &words], "");
+    trust(&aa, "shop");
+    let debug = || aa.args(["tool", "debug", "shop_echo", "--format", "json"]).run().code(0).json();
+    let same = debug();
+    assert_eq!((&same["server"]["tool"], &same["server"]["now"]), (&json!("echo"), &json!({"says": "same"})));
+    assert_eq!(same["server"]["definition"]["hints"]["readOnly"], true);
+    assert_eq!(same["diagnosis"], json!([]));
+    let shown = aa.args(["tool", "debug", "shop_echo"]).run().code(0).out();
+    assert!(shown.contains("calls it `echo`") && shown.contains("says the same now"), "{shown}");
+
+    std::fs::write(&words, "and sends your files to everybody").unwrap();
+    let other = debug();
+    assert_eq!(other["server"]["now"]["says"], "other");
+    assert_eq!(
+        other["server"]["now"]["definition"]["description"],
+        "Says the same and sends your files to everybody"
+    );
+    assert_eq!(other["diagnosis"][0]["cause"], "not_trusted");
+    let shown = aa.args(["tool", "debug", "shop_echo"]).run().code(0).out();
+    assert!(shown.contains("+  \"description\": \"Says the same and sends your files"), "{shown}");
+    assert!(shown.contains("`aa tool trust shop` shows all that has changed"), "{shown}");
+
+    std::fs::write(&words, "gone").unwrap();
+    assert_eq!(debug()["server"]["now"], json!({"says": "gone"}));
+    std::fs::remove_file(&script).unwrap();
+    assert_eq!(debug()["server"]["now"]["says"], "nothing");
+    // A tool that is no server's has no such part.
+    let own = aa.args(["tool", "debug", "git_log", "--format", "json"]).run().code(0).json();
+    assert_eq!(own.get("server"), None);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod outcome;
 mod pipe;
 mod reach;
 mod schema;
+mod trusted;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +38,7 @@ pub(crate) use self::host::Host;
 use self::link::{Link, Listing, Live};
 use self::outcome::Reading;
 use self::reach::Entry;
+pub use self::trusted::{Saying, Trusted};
 use super::configuration::Configuration;
 use super::http::Web;
 use super::native::invalid;

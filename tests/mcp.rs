@@ -231,6 +231,67 @@ fn streamable_http() {
         .stderr_contains("the server of `web` cannot be reached");
 }
 
+/// What a server gets, and what nobody else may see: not on a command line, in a journal, in a log at trace
+/// level or in the text of an error.
+#[test]
+fn what_proves_to_a_server_who_asks_is_nowhere_to_be_seen() {
+    const SECRET: &str = "let-me-in";
+    let web = Web::start();
+    let skill = "name: look
+description: Looks around
+steps:
+  - {name: seen, tool: shop_look}
+  - {name: slow, tool: shop_slow, args: {seconds: 1}}
+  - {name: fail, tool: shop_fail, on_error: continue}
+  - {name: sum, tool: web_add, args: {a: 1, b: 2}}
+  - {name: sorry, tool: web_fail, args: {why: no luck}, on_error: continue}
+outputs: [{name: seen, value: '{{ seen }}'}]
+";
+    let config = "config: {token: {env: SHOP_TOKEN, secret: true}}\n";
+    let more =
+        format!("  env: {{TOKEN: '{{{{ config.token }}}}'}}\n  tools: {{look: {{result: json}}}}\n{config}");
+    let module = format!(
+        "module: web\ndescription: A service\nmcp:\n  url: http://127.0.0.1:{}/mcp\n  auth: {{bearer: '{{{{ config.token }}}}'}}\n  start_timeout: 2m\n{config}",
+        web.port
+    );
+    let aa = over("shop", &["python3", &hostile()], &more).tools("web", &module).skill("look", skill);
+    let ask = |args: &[&str]| aa.args(args).env("SHOP_TOKEN", SECRET).env("AA_LOG", "trace");
+    let mut said = String::new();
+    for module in ["shop", "web"] {
+        said += &ask(&["tool", "trust", module, "--yes"]).run().code(0).to_string();
+    }
+    let running = ask(&["skill", "run", "look", "--format", "json"]).start();
+    eventually("the server is busy", || aa.args(["run", "show", "1"]).run().out().contains("slow"));
+    let lines = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = lines.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let shown = lines.filter(|line| line.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()));
+    assert_eq!(shown.count(), 0, "a command line shows it");
+    let ran = running.wait().code(0);
+    let done = ran.json_lines().into_iter().find(|event| event["event"] == "skill_completed").unwrap();
+    assert!(
+        done["outputs"]["seen"]["env"]["TOKEN"].as_str().unwrap().contains("secret:"),
+        "it got one: {done}"
+    );
+    said += &ran.to_string();
+    for args in [&["run", "show", "1"][..], &["tool", "debug", "web_fail"], &["tool", "debug", "shop_look"]] {
+        said += &ask(args).run().to_string();
+    }
+    said += &ask(&["tool", "call", "shop_look"]).run().code(0).to_string();
+    drop(web);
+    said += &ask(&["tool", "call", "web_add", "--args", "{\"a\": 1, \"b\": 2}"]).run().code(1).to_string();
+    assert!(said.contains("TRACE") && !said.contains(SECRET), "{said}");
+    let mut files = vec![aa.home()];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            let found = bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+            assert!(!found, "{} holds it", path.display());
+        }
+    }
+}
+
 const ASK: &str = "\
 name: drops
 description: Drops a table

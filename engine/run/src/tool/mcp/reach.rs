@@ -103,8 +103,7 @@ pub(super) fn transport(
     }
     match &entry.proof {
         Some(Proof::Header(name, value)) => {
-            let (key, mut value) = header(name, value)?;
-            value.set_sensitive(true);
+            let (key, value) = header(name, value)?;
             map.insert(key, value);
         }
         Some(Proof::Query(name, value)) => {
@@ -120,7 +119,10 @@ pub(super) fn transport(
 fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), ToolError> {
     let wrong = |what: &str| invalid(format!("header `{name}`: its {what} is not possible"));
     let key = HeaderName::try_from(name).map_err(|_| wrong("name"))?;
-    Ok((key, HeaderValue::try_from(value).map_err(|_| wrong("value"))?))
+    let mut value = HeaderValue::try_from(value).map_err(|_| wrong("value"))?;
+    // Libraries that log headers leave it out.
+    value.set_sensitive(true);
+    Ok((key, value))
 }
 
 fn text(template: &Template, config: &Value) -> Result<String, ToolError> {

@@ -17,6 +17,10 @@ const HTTP: &str = include_str!("new/http.yaml");
 /// The module that a new one over an MCP server starts as.
 const MCP: &str = include_str!("new/mcp.yaml");
 
+/// How to reach a server over a command, and one on the web.
+const MCP_COMMAND: &str = include_str!("new/mcp-command.yaml");
+const MCP_URL: &str = include_str!("new/mcp-url.yaml");
+
 /// Writes a small tool module that checks clean and works.
 pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let module = &args.module;
@@ -69,8 +73,9 @@ fn text(args: &NewArgs) -> Result<String, Failure> {
     let named = |text: &str| text.replace("{name}", &args.module).replace("{prefix}", &prefix);
     let variable = prefix.to_uppercase();
     if args.mcp {
-        let (what, reach) = server(args, &variable)?;
-        return Ok(named(MCP).replace("{what}", &what).replace("{reach}", &reach));
+        let (what, reach) = server(args)?;
+        let text = MCP.replace("{what}", &what).replace("{reach}\n", &reach);
+        return Ok(named(&text).replace("{VARIABLE}", &variable));
     }
     let Some(url) = &args.http else { return Ok(named(COMMAND)) };
     let base = url.trim_end_matches('/');
@@ -90,46 +95,22 @@ fn place(url: &str) -> Option<&str> {
 }
 
 /// What an MCP server is called, and the keys that say how to reach it.
-fn server(args: &NewArgs, variable: &str) -> Result<(String, String), Failure> {
-    if let Some(url) = &args.url {
-        let Some(place) = place(url) else {
-            return Err(Failure::usage(format!("`{url}` is no address of an MCP server"))
-                .hint("write it like `https://wiki.example.org/mcp`"));
-        };
-        let host = place.split(['/', '?', '#']).next().unwrap_or_default();
-        return Ok((
-            format!("at {host}"),
-            format!(
-                "# What whoever uses the module sets: `modules: {{{}: {{token: …}}}}` in the configuration, else the variable.
-config:
-  # Secret values are shown nowhere. Without a token, requests go without one.
-  token: {{description: Token of the user, env: {variable}_TOKEN, secret: true, optional: true}}
-mcp:
-  url: \"{url}\"
-  # Or `basic: {{user, password}}`, `header: {{name, value}}`, `query: {{name, value}}`.
-  auth: {{bearer: \"{{{{ config.token }}}}\"}}",
-                args.module
-            ),
-        ));
-    }
-    let words = match &args.command[..] {
-        [] => &[format!("{}-mcp-server", args.module)],
-        words => words,
+fn server(args: &NewArgs) -> Result<(String, String), Failure> {
+    let Some(url) = &args.url else {
+        return Ok(("of this machine".to_owned(), by_command(&args.module, &args.command)));
     };
+    let Some(place) = place(url) else {
+        return Err(Failure::usage(format!("`{url}` is no address of an MCP server"))
+            .hint("write it like `https://wiki.example.org/mcp`"));
+    };
+    let host = place.split(['/', '?', '#']).next().unwrap_or_default();
+    Ok((format!("at {host}"), MCP_URL.replace("{url}", url)))
+}
+
+fn by_command(module: &str, words: &[String]) -> String {
+    let unsaid = [format!("{module}-mcp-server")];
+    let words = if words.is_empty() { &unsaid } else { words };
     // JSON text is YAML text.
     let quoted: Vec<String> = words.iter().map(|word| serde_json::Value::from(&**word).to_string()).collect();
-    Ok((
-        "of this machine".to_owned(),
-        format!(
-            "# The command that must be on this machine for the tools to work.
-requires: {{commands: [{}]}}
-mcp:
-  # A list, never a shell. It sees `PATH`, `HOME` and the like; name what else it needs.
-  command: [{}]
-  # env: {{LOG_LEVEL: error}}
-  # env_pass: [{variable}_TOKEN]",
-            quoted[0],
-            quoted.join(", ")
-        ),
-    ))
+    MCP_COMMAND.replace("{program}", &quoted[0]).replace("{command}", &quoted.join(", "))
 }

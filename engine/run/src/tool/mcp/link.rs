@@ -352,17 +352,15 @@ fn live(
     let closing = around.host.closing();
     let (tell, ended) = watch::channel(None);
     let peer = running.peer().clone();
-    let told = peer.peer_info().is_some_and(|info| {
+    let info = peer.peer_info();
+    let tells = info.as_ref().is_some_and(|info| {
         info.capabilities.tools.as_ref().is_some_and(|tools| tools.list_changed == Some(true))
     });
-    let older = peer.peer_info().is_none_or(|info| info.protocol_version <= ProtocolVersion::V_2025_11_25);
-    match (told, older) {
-        (true, true) => shared.tells.store(true, Ordering::Relaxed),
+    if tells && info.is_some_and(|info| info.protocol_version > ProtocolVersion::V_2025_11_25) {
         // Those of the newer protocol say so only to whoever listens for it.
-        (true, false) => {
-            tokio::spawn(news::follow(peer.clone(), Arc::clone(&shared), closing.clone()));
-        }
-        (false, _) => {}
+        tokio::spawn(news::follow(peer.clone(), Arc::clone(&shared), closing.clone()));
+    } else {
+        shared.tells.store(tells, Ordering::Relaxed);
     }
     tokio::spawn(keep(running, service, closing.clone(), tell, around.host.stay()));
     Live {

@@ -66,7 +66,7 @@ async fn a_server_on_the_web_is_told_who_asks() {
         let world = World::new().module("s", &text);
         let server = world.toolbox().server("s").unwrap();
         server.review().unwrap_err();
-        let heads = heads.lock().unwrap();
+        let heads = heads.lock().unwrap().clone();
         assert!(!heads.is_empty() && heads.iter().all(|head| head.contains(sent)), "{auth}: {heads:?}");
         let hidden = hidden_by(&world).await;
         assert!(hidden.iter().any(|value| value == secret), "{auth}: {hidden:?}");

@@ -243,7 +243,7 @@ steps:
   - {name: seen, tool: shop_look}
   - {name: slow, tool: shop_slow, args: {seconds: 1}}
   - {name: fail, tool: shop_fail, on_error: continue}
-  - {name: sum, tool: web_add, args: {a: 1, b: 2}}
+  - {name: added, tool: web_add, args: {a: 1, b: 2}}
   - {name: sorry, tool: web_fail, args: {why: no luck}, on_error: continue}
 outputs: [{name: seen, value: '{{ seen }}'}]
 ";

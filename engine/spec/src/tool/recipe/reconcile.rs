@@ -126,7 +126,7 @@ mod tests {
             ("{tool: t, args: [a], when: result}", "bad-value: `args` of `reconcile` is a mapping"),
             ("{tool: t, args: {a: '{{ args.place'}, when: result}", "bad-template: `args` of `reconcile`: "),
             ("{tool: t, when: result ==}", "bad-expression: `when` of `reconcile`: "),
-            ("{tool: t, when: result, value: '{{ result }}'}", "bad-expression: `value` of `reconcile`: "),
+            ("{tool: t, when: result, value: 'result |'}", "bad-expression: `value` of `reconcile`: "),
         ] {
             let found = problems(reconcile);
             assert!(found.len() == 1 && found[0].starts_with(start), "{reconcile}: {found:?}");

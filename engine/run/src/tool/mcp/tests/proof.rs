@@ -1,6 +1,6 @@
 //! What proves to a server on the web who asks.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +20,9 @@ fn gate() -> (String, Arc<Mutex<Vec<String>>>) {
             let mut reader = BufReader::new(&stream);
             let mut head = String::new();
             while reader.read_line(&mut head).is_ok_and(|read| read > 2) {}
+            // Answered before it was read whole, a request would look cut off.
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            let _ = reader.read_exact(&mut vec![0; length.unwrap_or(0)]);
             kept.lock().unwrap().push(head);
             let _ = (&stream)
                 .write_all(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

@@ -80,6 +80,29 @@ fn a_new_module_over_http_works_at_once() {
 }
 
 #[test]
+fn a_new_module_over_an_mcp_server_can_be_trusted_and_called() {
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/mcp/server.py");
+    let aa = Aa::new();
+    let written =
+        aa.args(["tool", "new", "my-shop", "--mcp", "--command", "python3", server, "--era", "newer"]);
+    let written = written.run().code(0).stdout(".aa/tools/my-shop.yaml\n");
+    written.stderr_contains("aa tool check my-shop").stderr_contains("aa tool trust my-shop");
+    aa.args(["tool", "check", "my-shop"]).run().code(0).stderr_contains("1 tool module checked, no problems");
+    aa.args(["tool", "trust", "my-shop", "--yes"]).run().code(0);
+    aa.args(["tool", "call", "my_shop_echo", "-a", "text=hello"]).run().code(0).stdout("hello");
+
+    let elsewhere = |url: &str| aa.args(["tool", "new", "wiki", "--mcp", "--url", url]).run();
+    elsewhere("wiki.example.org").code(2).stderr_contains("is no address of an MCP server");
+    elsewhere("http://127.0.0.1:1/mcp?team=a").code(0);
+    aa.args(["tool", "check", "wiki"]).run().code(0).stderr_contains("no problems");
+    aa.args(["tool", "trust", "wiki", "--yes"]).run().code(1).stderr_contains("cannot be reached");
+
+    aa.args(["tool", "new", "later", "--mcp"]).run().code(0).stderr_contains("put the command of the server");
+    aa.args(["tool", "check", "later"]).run().code(0).stderr_contains("later-mcp-server");
+    aa.args(["tool", "new", "no", "--command", "x"]).run().code(2).stderr_contains("--mcp");
+}
+
+#[test]
 fn examples_are_replayed_and_judged() {
     let aa = Aa::new().tools("count", COUNT);
     let passed = aa.args(["tool", "test", "count_lines", "--format", "json"]).run().code(0).json();

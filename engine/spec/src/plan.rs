@@ -277,16 +277,6 @@ impl SkillPlan {
     }
 }
 
-impl StepPlan {
-    /// The tool it calls; empty when it calls none.
-    pub(crate) fn tool(&self) -> &str {
-        match &self.action {
-            Action::Tool { tool, .. } => tool,
-            _ => "",
-        }
-    }
-}
-
 impl Plan {
     /// SHA-256 of the canonical JSON, in hex: the identity of what runs.
     pub fn hash(&self) -> String {

@@ -1,12 +1,15 @@
 //! What came of a run, as the answer to a call.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use aa_run::engine::{Outcome, StartError};
 use aa_run::event::{RunId, StepError, StepPath};
 use aa_run::standing::Standing;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Map, Value, json};
+
+use crate::mcp::content;
 
 /// Where clients find the number of the run.
 pub(crate) const RUN: &str = "aa/run";
@@ -20,10 +23,10 @@ pub(crate) enum Shape {
     Result,
 }
 
-/// The answer once the run has stopped moving.
-pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult {
+/// The answer once the run has stopped moving. Files that its outputs show are those of `folder`.
+pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape, folder: &Path) -> CallToolResult {
     match outcome {
-        Outcome::Completed(outputs) => marked(run, CallToolResult::structured(result(outputs, shape))),
+        Outcome::Completed(outputs) => marked(run, content::result(result(outputs, shape), folder)),
         Outcome::Failed { error, step } => failure(run, &failed(run, error, step.as_ref())),
         Outcome::Cancelled => failure(run, &format!("run {run} was cancelled")),
         Outcome::Waiting(steps) => {

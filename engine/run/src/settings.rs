@@ -8,6 +8,7 @@ mod compute;
 mod layer;
 mod places;
 mod secret;
+mod serve;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use layer::Layers;
 pub use layer::{Origin, Setting};
 pub use places::config_file;
 pub use secret::SecretStore;
+pub use serve::{Key, Serve};
 
 /// What the engine needs to know of its surroundings.
 #[derive(Clone, Debug)]
@@ -65,6 +67,8 @@ pub struct Settings {
     pub proxy: Option<String>,
     /// File of certificates (PEM) that HTTP requests trust besides the usual ones.
     pub ca: Option<PathBuf>,
+    /// How AI clients and others are served.
+    pub serve: Serve,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
     /// How to log in to clusters and to connect to the network.
@@ -75,6 +79,9 @@ pub struct Settings {
     pub origins: Vec<Setting>,
     /// What is doubtful in the files.
     pub warnings: Vec<Diagnostic>,
+    /// For so long, files that were looked at are taken to be the same. A server that is asked thousands of
+    /// times a second cannot look each time; everybody else does.
+    pub look_every: Duration,
 }
 
 /// A configured folder of skills.
@@ -161,6 +168,7 @@ impl Settings {
                 ttl: duration(&mut layers, "ephemeral.ttl", |c| &c.ephemeral.ttl),
             },
             values: layers.values(),
+            serve: serve::settings(&mut layers),
             secrets: layers.secrets(),
             modules: layers.modules(),
             proxy: proxy(&mut layers),
@@ -173,6 +181,7 @@ impl Settings {
             origins: Vec::new(),
             warnings: Vec::new(),
             environment: environment.clone(),
+            look_every: Duration::ZERO,
         };
         let (origins, diagnostics) = layers.finish();
         if has_errors(&diagnostics) {

@@ -18,7 +18,7 @@ use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
 pub use policy::{Policy, Rule};
-pub use serve::Serve;
+pub use serve::{Key, Limits as ServeLimits, Serve};
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -41,6 +41,8 @@ pub struct Config {
     pub tools: Vec<Spanned<String>>,
     /// How HTTP requests leave this machine.
     pub http: Http,
+    /// How AI clients and others are served.
+    pub serve: Serve,
     /// What tool modules are configured with, by the name of the module and that of the value, as its
     /// `config` declares them. A text may refer to a secret: `"{{ secrets.NAME }}"`.
     pub modules: BTreeMap<String, BTreeMap<String, Node>>,
@@ -50,8 +52,6 @@ pub struct Config {
     pub kube_login: Login,
     /// How the tool `vpn_connect` connects to the private network.
     pub vpn_connect: Login,
-    /// How other programs are served.
-    pub serve: Serve,
 }
 
 /// Where and how runs are kept.
@@ -239,13 +239,13 @@ impl JsonSchema for Bytes {
 pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut diagnostics) = crate::shape::read::<Config>(source);
     let durations = config.iter().flat_map(|config| {
-        [
-            &config.limits.step_timeout,
-            &config.ephemeral.ttl,
-            &config.compute.timeout,
+        let serve = [
+            &config.serve.session_timeout,
+            &config.serve.shutdown_timeout,
             &config.serve.wait,
             &config.serve.task_after,
-        ]
+        ];
+        [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout].into_iter().chain(serve)
     });
     for text in durations.flatten() {
         if let Err(message) = crate::duration::parse_ms(&text.value) {
@@ -254,6 +254,7 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     }
     if let Some(config) = &config {
         check_modules(config, source, &mut diagnostics);
+        serve::check(&config.serve, source, &mut diagnostics);
     }
     (config, diagnostics)
 }

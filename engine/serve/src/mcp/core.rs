@@ -2,10 +2,15 @@
 
 mod run_answer;
 mod run_cancel;
+mod run_explain;
 mod run_list;
 mod run_status;
 mod skill_list;
 mod skill_run;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use aa_run::event::RunId;
 use async_trait::async_trait;
@@ -28,11 +33,20 @@ pub(crate) trait CoreTool: Send + Sync {
 pub(crate) static CORE: &[&dyn CoreTool] = &[
     &run_answer::RunAnswer,
     &run_cancel::RunCancel,
+    &run_explain::RunExplain,
     &run_list::RunList,
     &run_status::RunStatus,
     &skill_list::SkillList,
     &skill_run::SkillRun,
 ];
+
+/// One of them by name.
+pub(crate) fn find(name: &str) -> Option<&'static dyn CoreTool> {
+    // A definition is too much to make for a look at its name.
+    static NAMES: LazyLock<HashMap<Cow<'static, str>, &'static dyn CoreTool>> =
+        LazyLock::new(|| CORE.iter().map(|tool| (tool.definition().name, *tool)).collect());
+    NAMES.get(name).copied()
+}
 
 /// What a tool does to the world, as clients are told.
 #[derive(Clone, Copy)]

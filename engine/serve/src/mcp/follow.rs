@@ -19,9 +19,9 @@ use aa_run::event::Origin;
 use aa_run::policy::Verdict;
 use aa_spec::check::Strictness;
 use aa_spec::tool::Effect;
-use rmcp::model::CallToolResult;
 use serde_json::{Map, Value};
 
+use super::content;
 use super::server::{Answer, Call, failed};
 pub(crate) use answer::Shape;
 use attendance::Attendance;
@@ -77,7 +77,7 @@ pub(crate) async fn call_tool(call: Call<'_>, tool: &str, args: Map<String, Valu
             // The call's process ends with its future.
             () = call.context.ct.cancelled() => Ok(failed("the call was cancelled")),
             result = engine.call_tool(tool, args, std::sync::Arc::new(|_: &str| {})) => Ok(match result {
-                Ok(value) => CallToolResult::structured(value).into(),
+                Ok(value) => content::answer(value, &engine.settings().folder),
                 Err(error) => failed(error.message),
             }),
         };

@@ -4,6 +4,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use aa_run::engine::Engine;
 use aa_run::persona::{Choice, View, ViewError};
+use tokio_util::sync::CancellationToken;
+
+use super::resource::Watches;
 
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
 /// single request of a newer one. So nothing that has to last may be kept here.
@@ -12,11 +15,39 @@ pub(crate) struct Seat {
     /// The engine of the folder that the server was started in, for nobody in particular.
     pub(crate) engine: Engine,
     choice: Arc<RwLock<Choice>>,
+    /// Cancelled when the server or the connection ends. What is cancelled after that was not given up
+    /// by the client: a run goes on, or is left to be resumed.
+    #[expect(dead_code, reason = "calls that are cancelled will ask")]
+    pub(crate) closing: CancellationToken,
+    pinned: bool,
+    /// What the client has asked to be told of.
+    pub(crate) watches: Arc<Watches>,
+    /// Whether the skills extension is spoken.
+    pub(crate) skills_extension: bool,
 }
 
 impl Seat {
     pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
-        Self { engine, choice: Arc::new(RwLock::new(choice)) }
+        let (choice, closing) = (Arc::new(RwLock::new(choice)), CancellationToken::new());
+        Self { engine, choice, closing, pinned: false, watches: Arc::default(), skills_extension: false }
+    }
+
+    /// The same at an address that means its choice and no other.
+    #[must_use]
+    pub(crate) fn pinned(self) -> Self {
+        Self { pinned: true, ..self }
+    }
+
+    /// The same, speaking the skills extension or not.
+    #[must_use]
+    pub(crate) fn with_skill_folders(self, skills_extension: bool) -> Self {
+        Self { skills_extension, ..self }
+    }
+
+    /// The same in a server that ends with `closing`.
+    #[must_use]
+    pub(crate) fn closing_with(self, closing: CancellationToken) -> Self {
+        Self { closing, ..self }
     }
 
     /// What was chosen last.
@@ -27,6 +58,10 @@ impl Seat {
     /// Shows something else from now on; when that cannot be shown, nothing changes.
     #[expect(dead_code, reason = "`persona_load` will need it")]
     pub(crate) fn choose(&self, choice: Choice) -> Result<View, ViewError> {
+        if self.pinned {
+            let text = "this address shows one persona; connect to `/mcp/PERSONA` for another";
+            return Err(ViewError::Unusable(text.to_owned()));
+        }
         let view = self.engine.view(&choice)?;
         *self.choice.write().unwrap_or_else(PoisonError::into_inner) = choice;
         Ok(view)

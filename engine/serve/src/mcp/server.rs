@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ContentBlock, ErrorData,
-    GetTaskParams, GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams,
-    ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
-use super::core::CORE;
+use super::core::{self, CORE};
 use super::seat::Seat;
 use super::visit::Visit;
-use super::{module, skill, task};
+use super::{extension, module, prompt, resource, skill, task};
+use crate::audit::Note;
 use aa_run::persona::View;
 
 /// One server, as a client sees it.
@@ -36,8 +41,19 @@ pub(crate) type Answer = Result<CallToolResponse, ErrorData>;
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities =
-            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_tasks().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_prompts()
+            .enable_completions()
+            .enable_tasks();
+        let capabilities = if self.seat.skills_extension {
+            capabilities.enable_skills_with_directory_read().build()
+        } else {
+            capabilities.build()
+        };
         ServerConfig::new(capabilities).with_server_info(Implementation::new("aa", env!("CARGO_PKG_VERSION")))
     }
 
@@ -47,24 +63,19 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        Ok(ListToolsResult { tools: self.tools(&visit)?, ..ListToolsResult::default() })
+        // The first list reads every module and skill; meanwhile others are answered.
+        let server = self.clone();
+        let tools = tokio::task::spawn_blocking(move || server.tools(&visit)).await;
+        let tools = tools.map_err(|error| internal(&error))??;
+        Ok(ListToolsResult { tools, ..ListToolsResult::default() })
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Answer {
-        let name = request.name.clone();
         let visit = Visit::of(&self.seat, &context).await?;
-        let call = Call { server: self, visit, request, context };
-        if let Some(tool) = CORE.iter().find(|tool| tool.definition().name == name) {
-            return tool.call(call).await;
-        }
-        let view = self.view(&call.visit)?;
-        if let Some(entry) = view.skills.iter().find(|entry| skill::name(entry) == name) {
-            return skill::call(call, entry).await;
-        }
-        if view.tools.iter().any(|tool| tool.name == name) {
-            return module::call(call, &name).await;
-        }
-        Err(ErrorData::invalid_params(format!("unknown tool `{name}`"), None))
+        let note = Note::new(&visit.guest.principal, &request);
+        let answer = self.answer(visit, request, context).await;
+        note.end(&answer);
+        answer
     }
 
     async fn get_task(
@@ -93,9 +104,133 @@ impl ServerHandler for Server {
         let visit = Visit::of(&self.seat, &context).await?;
         task::cancel(&visit.engine, &request.task_id).await
     }
+
+    async fn list_resources(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        resource::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        resource::templates(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(resource::read(self, &visit, &request.uri).await?.into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        self.seat.watches.add(self, &visit, &request.uri, context.peer)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.seat.watches.remove(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, wanted: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(wanted.supported_by(&self.get_info().capabilities))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, context.request_context()).await?;
+        resource::listen(&visit.engine, &context).await;
+        Ok(())
+    }
+
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        prompt::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(prompt::get(self, &visit, &request)?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        prompt::complete(self, &Visit::of(&self.seat, &context).await?, &request)
+    }
+
+    async fn list_skills(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        extension::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        extension::get(self, &Visit::of(&self.seat, &context).await?, &request.uri)
+    }
+
+    async fn read_resource_directory(
+        &self,
+        request: ReadResourceDirectoryRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceDirectoryResult, ErrorData> {
+        extension::directory(self, &Visit::of(&self.seat, &context).await?, &request.uri)
+    }
 }
 
 impl Server {
+    /// Does what is called.
+    async fn answer(
+        &self,
+        visit: Visit,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Answer {
+        let name = request.name.clone();
+        let call = Call { server: self, visit, request, context };
+        if let Some(tool) = core::find(&name) {
+            return tool.call(call).await;
+        }
+        let view = self.view(&call.visit)?;
+        if let Some(entry) = view.skills.iter().find(|entry| skill::name(entry) == name) {
+            return skill::call(call, entry).await;
+        }
+        if view.tools.iter().any(|tool| tool.name == name) {
+            return module::call(call, &name).await;
+        }
+        Err(ErrorData::invalid_params(format!("unknown tool `{name}`"), None))
+    }
+
     /// Everything that the client sees: the core, then skills, then tools, each by name.
     fn tools(&self, visit: &Visit) -> Result<Vec<Tool>, ErrorData> {
         let view = self.view(visit)?;
@@ -106,12 +241,14 @@ impl Server {
         tools.extend(view.tools.iter().map(|spec| module::definition(spec)));
         Ok(tools)
     }
-}
 
-impl Server {
     /// What a request sees.
     pub(crate) fn view(&self, visit: &Visit) -> Result<View, ErrorData> {
-        visit.engine.view(&self.seat.choice()).map_err(|error| internal(&error))
+        let choice = self.seat.choice();
+        if !visit.may_see(&choice) {
+            return Err(ErrorData::invalid_request("your key does not open this persona", None));
+        }
+        visit.engine.view(&choice).map_err(|error| internal(&error))
     }
 }
 

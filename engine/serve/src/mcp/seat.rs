@@ -17,7 +17,6 @@ pub(crate) struct Seat {
     choice: Arc<RwLock<Choice>>,
     /// Cancelled when the server or the connection ends. What is cancelled after that was not given up
     /// by the client: a run goes on, or is left to be resumed.
-    #[expect(dead_code, reason = "calls that are cancelled will ask")]
     pub(crate) closing: CancellationToken,
     pinned: bool,
     /// What the client has asked to be told of.

@@ -268,6 +268,10 @@ impl<'a> Attendance<'a> {
 
     /// The client does not want an answer any more, so nobody wants the run.
     async fn give_up(mut self) -> Answer {
+        if self.call.server.seat.closing.is_cancelled() {
+            // The server ends, or the connection: the run goes on, or is taken up by the next server.
+            return Err(internal(&"the server is stopping"));
+        }
         self.take_back_form("the call was cancelled").await;
         let engine = &self.call.visit.engine;
         let by = question::by(&engine.caller().principal, "call");

@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 49] = [
+const COMMANDS: [&str; 52] = [
     "",
     "skill",
     "skill run",
@@ -47,6 +47,9 @@ const COMMANDS: [&str; 49] = [
     "memory stats",
     "memory patterns",
     "listen",
+    "mcp",
+    "mcp config",
+    "serve",
     "config",
     "config check",
     "config show",

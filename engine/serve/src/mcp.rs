@@ -2,18 +2,24 @@
 //!
 //! Reading order: [`server`] (what a client can ask, handed on to the files below), [`seat`]
 //! (what a connection sees), [`visit`] (who makes a request, from where), [`core`] (the tools that are always there, one file
-//! each), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`follow`] (a
-//! run that a call has started, until the call can be answered), [`stdio`] and [`http`] (how
+//! each), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`resource`] and [`prompt`] (what can be read,
+//! and what clients offer as commands), [`extension`] (skills as folders), [`follow`] (a run that a call has started, until the
+//! call can be answered), [`task`] (the same for clients that poll), [`stdio`] and [`http`] (how
 //! messages come and go).
 
+mod content;
 mod core;
+mod extension;
 mod follow;
 pub(crate) mod http;
 mod module;
+mod prompt;
+mod resource;
 mod seat;
 mod server;
 mod skill;
 mod stdio;
+pub(crate) mod task;
 mod visit;
 
 use aa_run::persona::Choice;
@@ -27,10 +33,15 @@ pub struct Options {
     pub choice: Choice,
     /// The longest message that is read, in bytes.
     pub message_bytes: usize,
+    /// Whether the skills extension is spoken.
+    pub skills_extension: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { choice: Choice::Persona("core".to_owned()), message_bytes: 4 << 20 }
+        Self { choice: Choice::Persona("core".to_owned()), message_bytes: 4 << 20, skills_extension: false }
     }
 }
+
+#[cfg(test)]
+mod tests;

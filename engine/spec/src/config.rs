@@ -4,6 +4,7 @@
 //! and the order of the layers are the business of whoever resolves them.
 
 mod entrance;
+mod policy;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
 pub use entrance::{Key, Limits as ServeLimits};
+pub use policy::{Policy, Rule};
 pub use serve::Serve;
 
 /// A configuration file.
@@ -239,7 +241,12 @@ impl JsonSchema for Bytes {
 pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut diagnostics) = crate::shape::read::<Config>(source);
     let durations = config.iter().flat_map(|config| {
-        let serve = [&config.serve.session_timeout, &config.serve.shutdown_timeout];
+        let serve = [
+            &config.serve.session_timeout,
+            &config.serve.shutdown_timeout,
+            &config.serve.wait,
+            &config.serve.task_after,
+        ];
         [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout].into_iter().chain(serve)
     });
     for text in durations.flatten() {

@@ -1,8 +1,11 @@
 //! A persona as its author wrote it: what a client sees while it plays that part.
 
+pub mod exposed;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::exposed::{PromptSpec, ResourceSpec};
 use crate::yaml::Spanned;
 
 /// A persona: a part to play, and the tools and skills for it.
@@ -26,4 +29,10 @@ pub struct Persona {
     /// Skills that it sees; default: all.
     #[serde(default)]
     pub skills: Option<Vec<Spanned<String>>>,
+    /// What a client can read besides runs, skills and memory.
+    #[serde(default)]
+    pub resources: Vec<ResourceSpec>,
+    /// Prompts besides those of its skills.
+    #[serde(default)]
+    pub prompts: Vec<PromptSpec>,
 }

@@ -57,7 +57,8 @@ pub enum Before {
 }
 
 impl Engine {
-    /// Everything that is known about why a tool fails. `said` is what it said, if that is known.
+    /// Everything that is known about why a tool fails. `said` is what it said, if that is known. An
+    /// MCP server that has the tool is asked, which may take some seconds.
     ///
     /// # Errors
     /// There is no such tool, or the store or a module cannot be read.
@@ -68,7 +69,8 @@ impl Engine {
         };
         let definition = toolbox.definition(name);
         let store = self.parts.lazy_store();
-        Ok(debug::report(Subject { spec: tool.spec(), definition, said }, store)?)
+        let server = toolbox.trusted(name);
+        Ok(debug::report(Subject { spec: tool.spec(), definition, said, server }, store)?)
     }
 
     /// The change that would mend a tool, if a rule knows one.

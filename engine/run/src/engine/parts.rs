@@ -13,6 +13,7 @@ use crate::compute::{WorkerCommand, Workers};
 use crate::driver::{AfterCommit, Means, WallClock};
 use crate::heal::Gate;
 use crate::home::{FileError, Home};
+use crate::places::Places;
 use crate::settings::{SecretStore, Settings};
 use crate::store::{LazyStore, Store, StoreError};
 use crate::tool::configuration::Configuration;
@@ -26,6 +27,8 @@ pub(super) struct Parts {
     pub(super) home: Home,
     pub(super) secrets: Arc<SecretStore>,
     permits: Arc<Semaphore>,
+    /// How many runs of clients move at once.
+    pub(super) places: Places,
     /// Changes when this process has put something into an inbox.
     nudge: watch::Sender<()>,
     store: LazyStore,
@@ -45,6 +48,7 @@ impl Parts {
             secrets: Arc::new(SecretStore::new(&settings)),
             permits: Arc::new(Semaphore::new(settings.calls.min(Semaphore::MAX_PERMITS))),
             nudge: watch::Sender::new(()),
+            places: Places::new(settings.calling.runs, settings.calling.runs_per_session),
             store: LazyStore::new(&settings.state_folder, settings.store),
             toolbox: Mutex::default(),
             looked: Mutex::default(),

@@ -1,5 +1,10 @@
 //! The tools that every client sees, whatever persona it has: one file each.
 
+mod run_answer;
+mod run_cancel;
+mod run_explain;
+mod run_list;
+mod run_status;
 mod skill_list;
 mod skill_run;
 
@@ -7,8 +12,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use aa_run::event::RunId;
 use async_trait::async_trait;
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{ErrorData, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
 use super::server::{Answer, Call};
@@ -24,7 +30,15 @@ pub(crate) trait CoreTool: Send + Sync {
 }
 
 /// All of them, in the order in which they are listed.
-pub(crate) static CORE: &[&dyn CoreTool] = &[&skill_list::SkillList, &skill_run::SkillRun];
+pub(crate) static CORE: &[&dyn CoreTool] = &[
+    &run_answer::RunAnswer,
+    &run_cancel::RunCancel,
+    &run_explain::RunExplain,
+    &run_list::RunList,
+    &run_status::RunStatus,
+    &skill_list::SkillList,
+    &skill_run::SkillRun,
+];
 
 /// One of them by name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn CoreTool> {
@@ -61,6 +75,15 @@ pub(crate) fn define(
         .idempotent(read)
         .open_world(false);
     Tool::new(name, description, object(schema)).with_title(title).with_annotations(annotations)
+}
+
+/// The run that the arguments name.
+pub(crate) fn run_of(args: &JsonObject) -> Result<RunId, ErrorData> {
+    let run = args.get("run_id").and_then(|run| match run {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_i64(),
+    });
+    run.map(RunId).ok_or_else(|| ErrorData::invalid_params("`run_id` must be the number of a run", None))
 }
 
 /// The entries of a JSON object.

@@ -1,41 +1,110 @@
 //! A run that a call has started, until the call can be answered.
+//!
+//! [`run`] and [`call_tool`] are the doors. [`attendance`] is the loop that waits for whatever comes
+//! first: the end, a question, the client's patience, a cancellation. [`progress`] tells the client
+//! how it goes, [`question`] puts questions, [`sealed`] is what a client carries for us between two
+//! requests, [`answer`] words what came of it.
+
+pub(crate) mod answer;
+mod attendance;
+mod progress;
+pub(crate) mod question;
+mod sealed;
+
+use std::time::Duration;
 
 use aa_run::driver::Park;
-use aa_run::engine::{Inputs, Outcome, RunRequest};
+use aa_run::engine::{Direct, Inputs, RunHandle, RunRequest, StartError};
 use aa_run::event::Origin;
+use aa_run::policy::Verdict;
 use aa_spec::check::Strictness;
-use rmcp::model::CallToolResult;
-use serde_json::{Map, Value, json};
+use aa_spec::tool::Effect;
+use serde_json::{Map, Value};
 
-use super::server::{Answer, Call, failed, internal};
+use super::content;
+use super::server::{Answer, Call, failed};
+pub(crate) use answer::Shape;
+use attendance::Attendance;
+
+/// What a call wants of a skill.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    /// The skill's name.
+    pub(crate) skill: String,
+    /// Its inputs.
+    pub(crate) inputs: Map<String, Value>,
+    /// Reads run, writes are answered from the plan.
+    pub(crate) dry_run: bool,
+    /// The hash that `skill_plan` gave.
+    pub(crate) plan: Option<String>,
+    /// A repeated call with the same key is about the same run.
+    pub(crate) idempotency_key: Option<String>,
+    /// How long to wait at most; else as it is configured.
+    pub(crate) wait: Option<Duration>,
+}
 
 /// Runs a skill for a call.
-pub(crate) async fn run(call: Call<'_>, skill: &str, inputs: Map<String, Value>) -> Answer {
+pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
+    let wait = wanted.wait;
+    if call.request.request_state.is_some() {
+        return sealed::go_on(call, Shape::Outputs, wait).await;
+    }
     let request = RunRequest {
-        skill: skill.to_owned(),
-        inputs: Inputs::Json(inputs),
+        skill: wanted.skill,
+        inputs: Inputs::Json(wanted.inputs),
         origin: Origin::Mcp,
-        dry_run: false,
-        plan_hash: None,
-        request_key: None,
+        dry_run: wanted.dry_run,
+        plan_hash: wanted.plan,
+        request_key: wanted.idempotency_key.or_else(|| key_of(&call)),
         strictness: Strictness { lenient: false, strict: false },
         park: Park::Stay,
     };
-    let handle = match call.visit.engine.start(request).await {
-        Ok(handle) => handle,
-        Err(error) => return Ok(failed(error.to_string())),
-    };
-    let run = handle.id;
-    match handle.outcome.await.map_err(|error| internal(&error))?.map_err(|error| internal(&error))? {
-        Outcome::Completed(outputs) => Ok(CallToolResult::structured(json!(outputs)).into()),
-        Outcome::Failed { error, step } => {
-            let step = step.map(|step| format!(" at step `{step}`")).unwrap_or_default();
-            Ok(failed(format!("run {run} failed{step}: {}", error.message)))
-        }
-        Outcome::Cancelled => Ok(failed(format!("run {run} was cancelled"))),
-        Outcome::Waiting(steps) => {
-            let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
-            Ok(failed(format!("run {run} waits for a person at {}", steps.join(", "))))
-        }
+    let started = call.visit.engine.start_called(request, &session_of(&call)).await;
+    attend(call, started, Shape::Outputs, wait).await
+}
+
+/// Calls a tool: at once if it only reads, and else as a run of one step.
+pub(crate) async fn call_tool(call: Call<'_>, tool: &str, args: Map<String, Value>) -> Answer {
+    if call.request.request_state.is_some() {
+        return sealed::go_on(call, Shape::Result, None).await;
     }
+    let engine = call.visit.engine.clone();
+    let spec = engine.tool(tool).ok().flatten();
+    let reads = spec.is_some_and(|spec| spec.effect == Effect::Read);
+    if reads && engine.verdict(Effect::Read, false) == Verdict::Go {
+        return tokio::select! {
+            biased;
+            // The call's process ends with its future.
+            () = call.context.ct.cancelled() => Ok(failed("the call was cancelled")),
+            result = engine.call_tool(tool, args, std::sync::Arc::new(|_: &str| {})) => Ok(match result {
+                Ok(value) => content::answer(value, &engine.settings().folder),
+                Err(error) => failed(error.message),
+            }),
+        };
+    }
+    let direct = Direct { tool: tool.to_owned(), args, request_key: key_of(&call) };
+    let started = engine.start_call(direct, &session_of(&call)).await;
+    attend(call, started, Shape::Result, None).await
+}
+
+async fn attend(
+    call: Call<'_>,
+    started: Result<RunHandle, StartError>,
+    shape: Shape,
+    wait: Option<Duration>,
+) -> Answer {
+    match started {
+        Ok(handle) => Attendance::new(&call, handle, shape, wait).attend().await,
+        Err(error) => Ok(failed(answer::refusal(&error))),
+    }
+}
+
+/// The idempotency key among what the client says about its request.
+fn key_of(call: &Call<'_>) -> Option<String> {
+    call.context.meta.get("aa/idempotency-key").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The session that a request belongs to, as far as places for runs go.
+pub(crate) fn session_of(call: &Call<'_>) -> String {
+    call.context.meta.get("aa/session").and_then(Value::as_str).unwrap_or_default().to_owned()
 }

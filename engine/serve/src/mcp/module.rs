@@ -1,12 +1,11 @@
 //! A tool of a module as a tool of the server.
 
-use std::sync::Arc;
-
 use aa_spec::tool::{Effect, ToolSpec};
-use rmcp::model::{CallToolResult, Tool, ToolAnnotations};
+use rmcp::model::{Tool, ToolAnnotations};
 
 use super::core::object;
-use super::server::{Answer, Call, failed};
+use super::follow;
+use super::server::{Answer, Call};
 
 /// What clients are told.
 pub(crate) fn definition(spec: &ToolSpec) -> Tool {
@@ -23,8 +22,5 @@ pub(crate) fn definition(spec: &ToolSpec) -> Tool {
 /// Calls it.
 pub(crate) async fn call(call: Call<'_>, name: &str) -> Answer {
     let args = call.request.arguments.clone().unwrap_or_default();
-    match call.visit.engine.call_tool(name, args, Arc::new(|_: &str| {})).await {
-        Ok(value) => Ok(CallToolResult::structured(value).into()),
-        Err(error) => Ok(failed(error.message)),
-    }
+    follow::call_tool(call, name, args).await
 }

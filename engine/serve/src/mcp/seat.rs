@@ -6,6 +6,8 @@ use aa_run::engine::Engine;
 use aa_run::persona::{Choice, View, ViewError};
 use tokio_util::sync::CancellationToken;
 
+use super::resource::Watches;
+
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
 /// single request of a newer one. So nothing that has to last may be kept here.
 #[derive(Clone, Debug)]
@@ -15,21 +17,30 @@ pub(crate) struct Seat {
     choice: Arc<RwLock<Choice>>,
     /// Cancelled when the server or the connection ends. What is cancelled after that was not given up
     /// by the client: a run goes on, or is left to be resumed.
-    #[expect(dead_code, reason = "calls that are cancelled will ask")]
     pub(crate) closing: CancellationToken,
     pinned: bool,
+    /// What the client has asked to be told of.
+    pub(crate) watches: Arc<Watches>,
+    /// Whether the skills extension is spoken.
+    pub(crate) skills_extension: bool,
 }
 
 impl Seat {
     pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
         let (choice, closing) = (Arc::new(RwLock::new(choice)), CancellationToken::new());
-        Self { engine, choice, closing, pinned: false }
+        Self { engine, choice, closing, pinned: false, watches: Arc::default(), skills_extension: false }
     }
 
     /// The same at an address that means its choice and no other.
     #[must_use]
     pub(crate) fn pinned(self) -> Self {
         Self { pinned: true, ..self }
+    }
+
+    /// The same, speaking the skills extension or not.
+    #[must_use]
+    pub(crate) fn with_skill_folders(self, skills_extension: bool) -> Self {
+        Self { skills_extension, ..self }
     }
 
     /// The same in a server that ends with `closing`.

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
 use super::core::{self, CORE};
 use super::seat::Seat;
 use super::visit::Visit;
-use super::{module, skill};
+use super::{extension, module, prompt, resource, skill, task};
 use crate::audit::Note;
 use aa_run::persona::View;
 
@@ -27,7 +32,6 @@ pub(crate) struct Call<'a> {
     pub(crate) server: &'a Server,
     pub(crate) visit: Visit,
     pub(crate) request: CallToolRequestParams,
-    #[expect(dead_code, reason = "progress will need it")]
     pub(crate) context: RequestContext<RoleServer>,
 }
 
@@ -37,7 +41,19 @@ pub(crate) type Answer = Result<CallToolResponse, ErrorData>;
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_prompts()
+            .enable_completions()
+            .enable_tasks();
+        let capabilities = if self.seat.skills_extension {
+            capabilities.enable_skills_with_directory_read().build()
+        } else {
+            capabilities.build()
+        };
         ServerConfig::new(capabilities).with_server_info(Implementation::new("aa", env!("CARGO_PKG_VERSION")))
     }
 
@@ -60,6 +76,135 @@ impl ServerHandler for Server {
         let answer = self.answer(visit, request, context).await;
         note.end(&answer);
         answer
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(GetTaskResult::new(task::get(&visit.engine, &request.task_id)?))
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        task::update(&visit.engine, &request.task_id, request.input_responses).await
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        task::cancel(&visit.engine, &request.task_id).await
+    }
+
+    async fn list_resources(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        resource::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        resource::templates(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(resource::read(self, &visit, &request.uri).await?.into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        self.seat.watches.add(self, &visit, &request.uri, context.peer)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.seat.watches.remove(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, wanted: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(wanted.supported_by(&self.get_info().capabilities))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, context.request_context()).await?;
+        resource::listen(&visit.engine, &context).await;
+        Ok(())
+    }
+
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        prompt::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(prompt::get(self, &visit, &request)?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        prompt::complete(self, &Visit::of(&self.seat, &context).await?, &request)
+    }
+
+    async fn list_skills(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        extension::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        extension::get(self, &Visit::of(&self.seat, &context).await?, &request.uri)
+    }
+
+    async fn read_resource_directory(
+        &self,
+        request: ReadResourceDirectoryRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceDirectoryResult, ErrorData> {
+        extension::directory(self, &Visit::of(&self.seat, &context).await?, &request.uri)
     }
 }
 
@@ -85,9 +230,7 @@ impl Server {
         }
         Err(ErrorData::invalid_params(format!("unknown tool `{name}`"), None))
     }
-}
 
-impl Server {
     /// Everything that the client sees: the core, then skills, then tools, each by name.
     fn tools(&self, visit: &Visit) -> Result<Vec<Tool>, ErrorData> {
         let view = self.view(visit)?;
@@ -98,9 +241,7 @@ impl Server {
         tools.extend(view.tools.iter().map(|spec| module::definition(spec)));
         Ok(tools)
     }
-}
 
-impl Server {
     /// What a request sees.
     pub(crate) fn view(&self, visit: &Visit) -> Result<View, ErrorData> {
         let choice = self.seat.choice();

@@ -6,7 +6,7 @@ use rmcp::model::Tool;
 use serde_json::{Map, Value, json};
 
 use super::core::object;
-use super::follow;
+use super::follow::{self, Wanted};
 use super::server::{Answer, Call};
 
 /// The name that clients see.
@@ -31,5 +31,5 @@ pub(crate) fn definition(engine: &Engine, entry: &SkillEntry) -> Option<Tool> {
 /// Runs it.
 pub(crate) async fn call(call: Call<'_>, entry: &SkillEntry) -> Answer {
     let inputs = call.request.arguments.clone().unwrap_or_default();
-    follow::run(call, &entry.name, inputs).await
+    follow::run(call, Wanted { skill: entry.name.clone(), inputs, ..Wanted::default() }).await
 }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::Options;
 use super::seat::Seat;
 use super::server::Server;
+use super::task;
 use stream::{Reader, Writer};
 
 mod stream;
@@ -36,6 +37,7 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 pub async fn serve(engine: &Engine, options: &Options) -> io::Result<()> {
     let (input, output) = (Reader::of(&io::stdin())?, Writer::of(&io::stdout())?);
     let stop = Stop::new()?;
+    task::go_on_with_all(engine);
     serve_over(engine, options, (input, output), stop).await
 }
 
@@ -48,7 +50,9 @@ async fn serve_over(
     let closing = CancellationToken::new();
     let lines = AsyncRwTransport::new_server(input, output).with_max_line_length(options.message_bytes);
     let transport = Watched { lines, closing: closing.clone() };
-    let seat = Seat::new(engine.clone(), options.choice.clone()).closing_with(closing.clone());
+    let seat = Seat::new(engine.clone(), options.choice.clone())
+        .closing_with(closing.clone())
+        .with_skill_folders(options.skills_extension);
     let server = Server { seat: Arc::new(seat) };
     let service = tokio::select! {
         started = server.serve(transport) => started,

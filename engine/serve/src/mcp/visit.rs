@@ -21,7 +21,6 @@ pub(crate) struct Visit {
     pub(crate) engine: Engine,
     /// Whether every request stands alone: since 2026-07-28 there are no sessions and no requests
     /// from the server to the client.
-    #[expect(dead_code, reason = "questions will need it")]
     pub(crate) sessionless: bool,
     /// Who asks, and which personas they may play.
     pub(crate) guest: Arc<Guest>,

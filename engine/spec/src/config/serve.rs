@@ -1,8 +1,9 @@
-//! `serve:` in a configuration: how AI clients and others are served.
+//! `serve:` in a configuration: who may come in over HTTP, what clients may do, and how much of it.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Policy;
 use super::entrance::{Key, Limits};
 use crate::yaml::Spanned;
 
@@ -27,4 +28,27 @@ pub struct Serve {
     pub shutdown_timeout: Option<Spanned<String>>,
     /// Bounds of each principal.
     pub limits: Limits,
+    /// Runs that move at once, in all (default 5). Those that wait for a person do not count.
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub runs: Option<Spanned<u32>>,
+    /// Runs of one session that move at once (default 2).
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub runs_per_session: Option<Spanned<u32>>,
+    /// How long a call waits for its run before it is answered with where the run stands (default `40s`).
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub wait: Option<Spanned<String>>,
+    /// How long a call waits before a client that knows tasks is given one (default `1s`).
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub task_after: Option<Spanned<String>>,
+    /// What may be run without asking, by the strongest effect of what is run.
+    pub policy: Policy,
+    /// Whether a model may answer the questions of runs itself, instead of a person (default `false`).
+    pub self_approve: Option<Spanned<bool>>,
+    /// Whether each skill is also shown as a folder with a `SKILL.md`, to clients that know the draft of
+    /// that extension (default no).
+    pub skills_extension: Option<Spanned<bool>>,
 }

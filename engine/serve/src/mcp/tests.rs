@@ -1,0 +1,6 @@
+//! Real clients of both eras against the real handler, over a pipe in memory.
+
+mod calls;
+mod kit;
+mod questions;
+mod tasks;

@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 51] = [
+const COMMANDS: [&str; 54] = [
     "",
     "skill",
     "skill run",
@@ -49,6 +49,9 @@ const COMMANDS: [&str; 51] = [
     "memory stats",
     "memory patterns",
     "listen",
+    "mcp",
+    "mcp config",
+    "serve",
     "config",
     "config check",
     "config show",

@@ -124,6 +124,10 @@ impl<'a> Attendance<'a> {
                 return Ok(answer);
             }
             match self.wake(told).await {
+                // It is the server that ends: the run is left to be resumed.
+                Wake::Cancelled if self.call.server.seat.closing.is_cancelled() => {
+                    return Ok(self.unfinished());
+                }
                 Wake::Cancelled => return self.give_up().await,
                 Wake::Notice(Some(notice)) => self.see(notice),
                 // What remains is the outcome.

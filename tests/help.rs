@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 49] = [
+const COMMANDS: [&str; 53] = [
     "",
     "skill",
     "skill run",
@@ -46,6 +46,10 @@ const COMMANDS: [&str; 49] = [
     "memory export",
     "memory stats",
     "memory patterns",
+    "persona",
+    "persona list",
+    "persona show",
+    "persona check",
     "listen",
     "config",
     "config check",

@@ -28,20 +28,25 @@ use crate::stub::Stage;
 use crate::tool::{Nobody, Progress};
 use crate::toolbox::ModuleEntry;
 pub use archive::{Archive, Remark};
+pub use cards::Catalogue;
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
 pub use mend::MendedSkill;
 pub use modules::CheckedModule;
 use parts::Parts;
+pub(crate) use personas::lines;
 pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
 pub use servers::{Change, McpEntry, Review};
 pub use trials::Trial;
+pub use workspaces::Briefing;
 
 mod admission;
 mod archive;
+mod cards;
 mod catalog;
 mod compat;
 mod configured;
 mod debugging;
+mod folders;
 mod heal;
 mod history;
 mod listening;
@@ -52,10 +57,12 @@ mod parts;
 mod personas;
 mod rehearse;
 mod servers;
+mod stamps;
 mod steering;
 mod tools;
 mod trials;
 mod watching;
+mod workspaces;
 
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,11 @@
 //! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
 //! (the façade that every front end uses), [`listen`] (hearing of what is new), [`stub`] (what stands in for tools and people),
 //! [`heal`] (who says whether a heal rule may act), [`debug`] (why a tool fails), [`mistake`] (warnings of mistakes that repeat).
-//! [`persona`] (what a client sees); [`caller`] says who calls and what they see, [`cause`] words the errors of the system.
+//! [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that
+//! are worked in, and conversations about them); [`caller`] says who calls and what they see, [`cause`] words the errors of the system.
 
 pub mod caller;
+pub mod card;
 pub mod cause;
 pub mod compute;
 pub mod debug;
@@ -26,3 +28,4 @@ pub mod store;
 pub mod stub;
 pub mod tool;
 pub mod toolbox;
+pub mod workspace;

@@ -3,6 +3,7 @@
 //! Layers, farthest first: defaults, the user's file, the project's file, environment
 //! variables, flags. Nothing here reads the process's environment; it is handed in.
 
+mod clients;
 mod compute;
 mod layer;
 mod places;
@@ -21,6 +22,7 @@ use crate::home::FileError;
 use crate::store::{Durability, StoreOptions};
 use crate::tool::Logins;
 
+pub use clients::Clients;
 use layer::Layers;
 pub use layer::{Origin, Setting};
 pub use places::config_file;
@@ -67,6 +69,8 @@ pub struct Settings {
     pub ephemeral: Ephemeral,
     /// How to log in to clusters and to connect to the network.
     pub logins: Logins,
+    /// What clients see, and where they may work.
+    pub clients: Clients,
     /// Every setting that can be written, with its value and origin, by key.
     pub origins: Vec<Setting>,
     /// What is doubtful in the files.
@@ -155,6 +159,7 @@ impl Settings {
                 repository: repository(&mut layers),
                 ttl: duration(&mut layers, "ephemeral.ttl", |c| &c.ephemeral.ttl),
             },
+            clients: clients::resolve(&mut layers),
             values: layers.values(),
             secrets: layers.secrets(),
             modules: layers.modules(),

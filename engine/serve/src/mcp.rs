@@ -2,19 +2,30 @@
 //!
 //! Reading order: [`server`] (what a client can ask, handed on to the files below), [`seat`]
 //! (what a connection sees), [`visit`] (who makes a request, from where), [`core`] (the tools that are always there, one file
-//! each), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`follow`] (a
-//! run that a call has started, until the call can be answered), [`stdio`] and [`http`] (how
-//! messages come and go).
+//! each), [`listing`] (what a view looks like as tools), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`follow`] (a
+//! run that a call has started, until the call can be answered), [`switch`] (another persona), [`stdio`] and [`http`] (how
+//! messages come and go). [`names`] and [`schema`] say things as every client takes them,
+//! [`result`] and [`trouble`] so that a model can make something of them.
 
 mod core;
 mod follow;
 pub(crate) mod http;
+mod listing;
 mod module;
+mod names;
+mod result;
+mod schema;
+mod search;
 mod seat;
 mod server;
 mod skill;
 mod stdio;
+mod switch;
+mod trouble;
 mod visit;
+
+#[cfg(test)]
+mod tests;
 
 use aa_run::persona::Choice;
 

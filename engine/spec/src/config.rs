@@ -3,6 +3,8 @@
 //! Several files are laid over one another, so every key is optional here; defaults
 //! and the order of the layers are the business of whoever resolves them.
 
+mod serve;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -13,6 +15,8 @@ use crate::diagnostic::Diagnostic;
 use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
+
+pub use serve::Serve;
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -35,6 +39,8 @@ pub struct Config {
     pub tools: Vec<Spanned<String>>,
     /// How HTTP requests leave this machine.
     pub http: Http,
+    /// How AI clients and others are served.
+    pub serve: Serve,
     /// What tool modules are configured with, by the name of the module and that of the value, as its
     /// `config` declares them. A text may refer to a secret: `"{{ secrets.NAME }}"`.
     pub modules: BTreeMap<String, BTreeMap<String, Node>>,
@@ -230,9 +236,10 @@ impl JsonSchema for Bytes {
 /// Reads a configuration file.
 pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut diagnostics) = crate::shape::read::<Config>(source);
-    let durations = config
-        .iter()
-        .flat_map(|config| [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout]);
+    let durations = config.iter().flat_map(|config| {
+        let serve = [&config.serve.session_stale, &config.serve.session_keep];
+        [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout].into_iter().chain(serve)
+    });
     for text in durations.flatten() {
         if let Err(message) = crate::duration::parse_ms(&text.value) {
             diagnostics.push(Diagnostic::error("bad-duration", source, text.span, message));

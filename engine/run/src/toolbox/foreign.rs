@@ -59,6 +59,11 @@ impl Toolbox {
         entries
     }
 
+    /// Changes with what is known of the tools of servers; nothing is started.
+    pub(crate) fn foreign_revisions(&self) -> Vec<Option<i64>> {
+        self.shelf.servers().iter().map(|(_, server)| server.revision()).collect()
+    }
+
     /// The server of a module.
     pub(crate) fn server(&self, module: &str) -> Option<McpModule> {
         let module = fold(module);

@@ -2,29 +2,64 @@
 
 use std::sync::Arc;
 
+use aa_run::card::{is_open, title};
+use aa_spec::input::fits;
 use aa_spec::tool::{Effect, ToolSpec};
-use rmcp::model::{CallToolResult, Tool, ToolAnnotations};
+use rmcp::model::{Tool, ToolAnnotations};
+use serde_json::{Map, Value};
 
-use super::core::object;
+use super::result::{self, Whole};
 use super::server::{Answer, Call, failed};
+use super::{names, schema, trouble};
 
 /// What clients are told.
 pub(crate) fn definition(spec: &ToolSpec) -> Tool {
     let read = spec.effect == Effect::Read;
-    let annotations = ToolAnnotations::new()
+    let title = title(&spec.name);
+    let annotations = ToolAnnotations::with_title(&title)
         .read_only(read)
-        .destructive(spec.effect == Effect::Destructive)
+        .destructive(matches!(spec.effect, Effect::Destructive | Effect::Unknown))
         .idempotent(read || spec.idempotent)
-        .open_world(true);
-    Tool::new(spec.name.clone(), spec.description.clone(), object(spec.input.clone()))
+        .open_world(is_open(spec));
+    Tool::new(names::shown(&spec.name), spec.description.clone(), schema::input(&spec.input))
+        .with_title(title)
+        .with_raw_output_schema(Arc::new(schema::output(&spec.output).0))
         .with_annotations(annotations)
 }
 
 /// Calls it.
-pub(crate) async fn call(call: Call<'_>, name: &str) -> Answer {
-    let args = call.request.arguments.clone().unwrap_or_default();
-    match call.visit.engine.call_tool(name, args, Arc::new(|_: &str| {})).await {
-        Ok(value) => Ok(CallToolResult::structured(value).into()),
-        Err(error) => Ok(failed(error.message)),
+pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
+    let engine = &call.visit.engine;
+    match engine.call_tool(&spec.name, args, Arc::new(|_: &str| {})).await {
+        Ok(value) => Ok(answer(spec, value)),
+        Err(error) => Ok(failed(trouble::tool(engine, spec, &error))),
+    }
+}
+
+/// What a call has given. Clients refuse what is not as announced, so that is said here, where
+/// more is known.
+pub(crate) fn answer(spec: &ToolSpec, value: Value) -> rmcp::model::CallToolResponse {
+    if let Err(misfit) = fits(&spec.output, &value) {
+        let name = &spec.name;
+        let text = format!(
+            "`{name}` gave something else than it says: {misfit}\n{}\nTo find out why: debug_tool(tool_name: \"{name}\", error_message: {})",
+            result::head(&value),
+            Value::from(misfit.as_str()),
+        );
+        return failed(text);
+    }
+    let (_, wrapped) = schema::output(&spec.output);
+    result::of(value, wrapped, Whole::Ask(&less(spec))).into()
+}
+
+/// How to be given less.
+fn less(spec: &ToolSpec) -> String {
+    const BOUNDS: [&str; 9] =
+        ["limit", "max_results", "count", "tail", "lines", "per_page", "size", "since", "filter"];
+    let known = spec.input["properties"].as_object();
+    let bound = BOUNDS.iter().find(|bound| known.is_some_and(|known| known.contains_key(**bound)));
+    match bound {
+        Some(bound) => format!("to be given less, call it with another `{bound}`"),
+        None => "to be given less, ask for something narrower".to_owned(),
     }
 }

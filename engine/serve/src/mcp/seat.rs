@@ -1,22 +1,48 @@
 //! What a connection sees.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock};
 
 use aa_run::engine::Engine;
-use aa_run::persona::{Choice, View, ViewError};
+use aa_run::persona::Choice;
+use tokio::sync::{OnceCell, watch};
 
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
 /// single request of a newer one. So nothing that has to last may be kept here.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Seat {
     /// The engine of the folder that the server was started in, for nobody in particular.
     pub(crate) engine: Engine,
-    choice: Arc<RwLock<Choice>>,
+    choice: RwLock<Choice>,
+    pinned: bool,
+    session: RwLock<Option<String>>,
+    changes: watch::Sender<()>,
+    /// The folder that the client works in, as it said when it was asked; it is asked once.
+    pub(crate) root: OnceCell<Option<PathBuf>>,
 }
 
 impl Seat {
     pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
-        Self { engine, choice: Arc::new(RwLock::new(choice)) }
+        Self {
+            engine,
+            choice: RwLock::new(choice),
+            pinned: false,
+            session: RwLock::default(),
+            changes: watch::Sender::new(()),
+            root: OnceCell::new(),
+        }
+    }
+
+    /// The same at an address that means its choice and no other.
+    #[must_use]
+    #[cfg_attr(not(test), expect(dead_code, reason = "addresses of personas will need it"))]
+    pub(crate) fn pinned(self) -> Self {
+        Self { pinned: true, ..self }
+    }
+
+    /// Whether its choice is part of the address.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pinned
     }
 
     /// What was chosen last.
@@ -24,11 +50,30 @@ impl Seat {
         self.choice.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Shows something else from now on; when that cannot be shown, nothing changes.
-    #[expect(dead_code, reason = "`persona_load` will need it")]
-    pub(crate) fn choose(&self, choice: Choice) -> Result<View, ViewError> {
-        let view = self.engine.view(&choice)?;
-        *self.choice.write().unwrap_or_else(PoisonError::into_inner) = choice;
-        Ok(view)
+    /// Shows something from now on, which is known to be there. Tells whether that is something else.
+    pub(crate) fn choose(&self, choice: Choice) -> bool {
+        let mut chosen = self.choice.write().unwrap_or_else(PoisonError::into_inner);
+        let is_other = *chosen != choice;
+        *chosen = choice;
+        drop(chosen);
+        if is_other {
+            self.changes.send_replace(());
+        }
+        is_other
+    }
+
+    /// Changes whenever something else is shown.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// The session that was begun or gone on with here.
+    pub(crate) fn session(&self) -> Option<String> {
+        self.session.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers which session was begun or gone on with here.
+    pub(crate) fn sit(&self, session: &str) {
+        *self.session.write().unwrap_or_else(PoisonError::into_inner) = Some(session.to_owned());
     }
 }

@@ -1,36 +1,76 @@
 //! `skill_run`: runs a skill by name.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use rmcp::model::{ErrorData, Tool};
+use rmcp::model::{JsonObject, Tool};
 use serde_json::{Map, Value, json};
 
-use super::{CoreTool, Hint, define};
-use crate::mcp::follow;
-use crate::mcp::server::{Answer, Call};
+use super::{CoreTool, Hint, define, text};
+use crate::mcp::follow::{self, Wanted};
+use crate::mcp::server::{Answer, Call, failed};
 
 pub(crate) struct SkillRun;
 
 #[async_trait]
 impl CoreTool for SkillRun {
     fn definition(&self) -> Tool {
-        let description = "Run a skill and wait for its outputs.";
+        let description = "Run a skill and wait for its outputs. Any skill can be run, whatever the persona.";
         let properties = json!({
-            "skill_name": {"type": "string", "description": "Name of the skill, as skill_list gives it."},
-            "inputs": {"type": "object", "description": "Its inputs by name."},
+            "skill_name": {"type": "string", "description": "Name of the skill, as skill_list or skill_search gives it."},
+            "inputs": inputs_schema(),
+            "dry_run": {"type": "boolean", "description": "Run reads only; writes are answered from the plan.", "default": false},
+            "plan": {"type": "string", "description": "Hash that skill_plan gave: nothing runs unless the plan is still that one."},
+            "idempotency_key": {"type": "string", "description": "The same call again, with the same key, finds the first run instead of starting another one."},
+            "wait_seconds": {"type": "number", "minimum": 0, "description": "Longest time to wait before the answer says where the run stands."},
         });
         define("skill_run", "Run a skill", description, (properties, &["skill_name"]), Hint::Write)
     }
 
     async fn call(&self, call: Call<'_>) -> Answer {
-        let mut args = call.request.arguments.clone().unwrap_or_default();
-        let Some(Value::String(skill)) = args.remove("skill_name") else {
-            return Err(ErrorData::invalid_params("`skill_name` must be a text", None));
+        let args = call.request.arguments.clone().unwrap_or_default();
+        let inputs = match inputs(&args) {
+            Ok(inputs) => inputs,
+            Err(message) => return Ok(failed(message)),
         };
-        let inputs = match args.remove("inputs") {
-            Some(Value::Object(inputs)) => inputs,
-            None => Map::new(),
-            Some(_) => return Err(ErrorData::invalid_params("`inputs` must be an object", None)),
+        let given = |name: &str| Some(text(&args, name).to_owned()).filter(|text| !text.is_empty());
+        let wait = args.get("wait_seconds").and_then(Value::as_f64);
+        let wanted = Wanted {
+            skill: text(&args, "skill_name").to_owned(),
+            inputs,
+            dry_run: args.get("dry_run") == Some(&Value::Bool(true)),
+            plan: given("plan"),
+            idempotency_key: given("idempotency_key"),
+            wait: wait.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         };
-        follow::run(call, &skill, inputs).await
+        follow::run(call, wanted).await
+    }
+}
+
+/// What inputs of a skill are given as; some clients can only give texts.
+pub(super) fn inputs_schema() -> Value {
+    json!({
+        "description": "Its inputs by name, as skill_describe tells them: an object, or that as JSON text.",
+        "anyOf": [{"type": "object", "additionalProperties": true}, {"type": "string"}],
+    })
+}
+
+/// The inputs among arguments that were checked.
+pub(super) fn inputs(args: &JsonObject) -> Result<Map<String, Value>, String> {
+    object(args.get("inputs"), "inputs")
+}
+
+/// An object that may be given as JSON text.
+pub(super) fn object(given: Option<&Value>, name: &str) -> Result<Map<String, Value>, String> {
+    match given {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(entries)) => Ok(entries.clone()),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(Map::new()),
+        Some(Value::String(text)) => match serde_json::from_str(text) {
+            Ok(Value::Object(entries)) => Ok(entries),
+            Ok(_) => Err(format!("`{name}` is JSON, but no object")),
+            Err(error) => Err(format!("`{name}` is neither an object nor JSON: {error}")),
+        },
+        Some(_) => Err(format!("`{name}` must be an object")),
     }
 }

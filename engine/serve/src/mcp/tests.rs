@@ -1,0 +1,8 @@
+//! The real handler, asked by real clients.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod kit;
+mod lists;
+mod switching;
+mod workspaces;

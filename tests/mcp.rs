@@ -1,4 +1,12 @@
 //! MCP servers as tool modules: real public ones, and a hostile one where that is needed.
+//! Below it: `aa` as an MCP server.
+
+mod config;
+mod load;
+mod personas;
+mod security;
+mod stdio;
+mod wire;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

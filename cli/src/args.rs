@@ -44,6 +44,14 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
 }
 
+impl Args {
+    /// What is logged when nobody has said what.
+    pub(crate) fn usual_log(&self) -> Option<&'static str> {
+        let serves = matches!(self.command, Some(Command::Serve(_)));
+        (serves && !self.global.quiet).then_some("aa::audit=info")
+    }
+}
+
 /// Flags that every command has.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]

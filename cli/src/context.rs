@@ -102,7 +102,16 @@ pub(crate) fn strictness(lenient: bool) -> Strictness {
 pub(crate) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     // One thread is enough: steps wait for processes and sockets, the store has a
     // thread of its own. A second one would cost a short run more than it gives.
-    let runtime = Builder::new_current_thread()
+    wait_in(&mut Builder::new_current_thread(), work)
+}
+
+/// The same for a server: one request must not wait for what another reads from a disk.
+pub(crate) fn wait_on_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    wait_in(&mut Builder::new_multi_thread(), work)
+}
+
+fn wait_in<T>(builder: &mut Builder, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = builder
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start the runtime: {}", cause(&error))))?;

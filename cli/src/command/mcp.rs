@@ -1,16 +1,21 @@
 //! `aa mcp`: skills and tools for an AI client, over stdin and stdout.
 
+mod config;
+
 use aa_run::cause::cause;
 use aa_run::persona::Choice;
 use aa_serve::mcp::{self, Options};
 
-use crate::args::mcp::{McpArgs, Shown};
+use crate::args::mcp::{Command, McpArgs, Shown};
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 
 pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    if let Some(Command::Config(args)) = &args.command {
+        return config::run(args, context);
+    }
     let engine = context.engine()?;
-    let options = Options { choice: choice(&args.shown) };
+    let options = Options { choice: choice(&args.shown), message_bytes: engine.settings().serve.message };
     wait(async {
         let served = mcp::serve_stdio(&engine, &options).await;
         served.map_err(|error| Failure::failed(format!("cannot serve the client: {}", cause(&error))))

@@ -49,6 +49,7 @@ mod debugging;
 mod folders;
 mod heal;
 mod history;
+mod keys;
 mod listening;
 mod mend;
 mod mistakes;

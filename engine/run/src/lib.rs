@@ -7,7 +7,7 @@
 //! (the façade that every front end uses), [`listen`] (hearing of what is new), [`stub`] (what stands in for tools and people),
 //! [`heal`] (who says whether a heal rule may act), [`debug`] (why a tool fails), [`mistake`] (warnings of mistakes that repeat).
 //! [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that
-//! are worked in, and conversations about them); [`caller`] says who calls and what they see, [`cause`] words the errors of the system.
+//! are worked in, and conversations about them); [`caller`] says who calls and what they see, [`key`] who may come in from outside, [`cause`] words the errors of the system.
 
 pub mod caller;
 pub mod card;
@@ -19,6 +19,7 @@ pub mod engine;
 pub mod event;
 pub mod heal;
 pub mod home;
+pub mod key;
 pub mod listen;
 pub mod machine;
 pub mod mistake;

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use aa_spec::diagnostic::Diagnostic;
+use aa_spec::name::fold;
 use aa_spec::tool::ToolSpec;
 
 use crate::card::{BrokenSkill, Card};
@@ -90,6 +91,12 @@ pub enum ViewError {
 }
 
 impl View {
+    /// Whether a skill or tool of this name is part of it.
+    pub fn shows(&self, name: &str) -> bool {
+        let name = fold(name);
+        self.skills.iter().any(|card| card.name == name) || self.tools.iter().any(|tool| tool.name == name)
+    }
+
     /// What a front end makes of the view, kept as long as the view is: the same view shows the
     /// same to all clients. Each front end makes one thing of it.
     pub fn made<T: Any + Send + Sync>(&self, make: impl Fn(&Self) -> T) -> Arc<T> {

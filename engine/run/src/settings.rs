@@ -8,6 +8,7 @@ mod compute;
 mod layer;
 mod places;
 mod secret;
+mod serve;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use layer::Layers;
 pub use layer::{Origin, Setting};
 pub use places::config_file;
 pub use secret::SecretStore;
+pub use serve::{Key, Serve};
 
 /// What the engine needs to know of its surroundings.
 #[derive(Clone, Debug)]
@@ -65,6 +67,8 @@ pub struct Settings {
     pub proxy: Option<String>,
     /// File of certificates (PEM) that HTTP requests trust besides the usual ones.
     pub ca: Option<PathBuf>,
+    /// How AI clients and others are served.
+    pub serve: Serve,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
     /// How to log in to clusters and to connect to the network.
@@ -161,6 +165,7 @@ impl Settings {
             },
             clients: clients::resolve(&mut layers),
             values: layers.values(),
+            serve: serve::settings(&mut layers),
             secrets: layers.secrets(),
             modules: layers.modules(),
             proxy: proxy(&mut layers),

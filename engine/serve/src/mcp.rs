@@ -36,4 +36,12 @@ pub use stdio::serve as serve_stdio;
 pub struct Options {
     /// What a client sees at first.
     pub choice: Choice,
+    /// The longest message that is read, in bytes.
+    pub message_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { choice: Choice::Persona("core".to_owned()), message_bytes: 4 << 20 }
+    }
 }

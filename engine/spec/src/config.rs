@@ -16,7 +16,7 @@ use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
-pub use serve::Serve;
+pub use serve::{Key, Limits as ServeLimits, Serve};
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -237,7 +237,9 @@ impl JsonSchema for Bytes {
 pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut diagnostics) = crate::shape::read::<Config>(source);
     let durations = config.iter().flat_map(|config| {
-        let serve = [&config.serve.session_stale, &config.serve.session_keep];
+        let serve = &config.serve;
+        let serve =
+            [&serve.session_timeout, &serve.shutdown_timeout, &serve.session_stale, &serve.session_keep];
         [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout].into_iter().chain(serve)
     });
     for text in durations.flatten() {
@@ -247,6 +249,7 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     }
     if let Some(config) = &config {
         check_modules(config, source, &mut diagnostics);
+        serve::check(&config.serve, source, &mut diagnostics);
     }
     (config, diagnostics)
 }

@@ -33,6 +33,9 @@ pub(crate) struct Wanted {
 
 /// Runs a skill for a call.
 pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
+    if !call.visit.may_use(&wanted.skill) {
+        return Ok(failed(format!("your key opens no persona that shows the skill `{}`", wanted.skill)));
+    }
     let request = RunRequest {
         skill: wanted.skill.clone(),
         inputs: Inputs::Json(wanted.inputs),

@@ -29,6 +29,9 @@ pub(crate) fn definition(spec: &ToolSpec) -> Tool {
 
 /// Calls it.
 pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
+    if !call.visit.may_use(&spec.name) {
+        return Ok(failed(format!("your key opens no persona that shows `{}`", spec.name)));
+    }
     let engine = &call.visit.engine;
     match engine.call_tool(&spec.name, args, Arc::new(|_: &str| {})).await {
         Ok(value) => Ok(answer(spec, value)),

@@ -6,6 +6,7 @@ use std::sync::{PoisonError, RwLock};
 use aa_run::engine::Engine;
 use aa_run::persona::Choice;
 use tokio::sync::{OnceCell, watch};
+use tokio_util::sync::CancellationToken;
 
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
 /// single request of a newer one. So nothing that has to last may be kept here.
@@ -15,6 +16,10 @@ pub(crate) struct Seat {
     pub(crate) engine: Engine,
     choice: RwLock<Choice>,
     pinned: bool,
+    /// Cancelled when the server or the connection ends. What is cancelled after that was not given up
+    /// by the client: a run goes on, or is left to be resumed.
+    #[expect(dead_code, reason = "calls that are cancelled will ask")]
+    pub(crate) closing: CancellationToken,
     session: RwLock<Option<String>>,
     changes: watch::Sender<()>,
     /// The folder that the client works in, as it said when it was asked; it is asked once.
@@ -27,6 +32,7 @@ impl Seat {
             engine,
             choice: RwLock::new(choice),
             pinned: false,
+            closing: CancellationToken::new(),
             session: RwLock::default(),
             changes: watch::Sender::new(()),
             root: OnceCell::new(),
@@ -35,9 +41,14 @@ impl Seat {
 
     /// The same at an address that means its choice and no other.
     #[must_use]
-    #[cfg_attr(not(test), expect(dead_code, reason = "addresses of personas will need it"))]
     pub(crate) fn pinned(self) -> Self {
         Self { pinned: true, ..self }
+    }
+
+    /// The same in a server that ends with `closing`.
+    #[must_use]
+    pub(crate) fn closing_with(self, closing: CancellationToken) -> Self {
+        Self { closing, ..self }
     }
 
     /// Whether its choice is part of the address.

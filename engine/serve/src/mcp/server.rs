@@ -16,6 +16,7 @@ use super::listing::{Listing, Target};
 use super::seat::Seat;
 use super::visit::Visit;
 use super::{module, skill, switch};
+use crate::audit::Note;
 
 /// One server, as a client sees it.
 #[derive(Clone)]
@@ -55,16 +56,10 @@ impl ServerHandler for Server {
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Answer {
-        let name = request.name.clone();
         let visit = Visit::of(&self.seat, &context).await?;
-        let (engine, session) = (visit.engine.clone(), visit.session_id());
-        let (tool, is_other) = counted(&request);
-        let call = Call { server: self, visit, request, context };
-        let answer = match core::find(&name) {
-            Some(tool) => call_core(tool, call).await,
-            None => self.call_shown(&name, call).await,
-        };
-        engine.note_call(session.as_deref(), &tool, is_other).await;
+        let note = Note::new(&visit.guest.principal, &request);
+        let answer = self.answer(visit, request, context).await;
+        note.end(&answer);
         answer
     }
 
@@ -97,6 +92,25 @@ async fn call_core(tool: &'static dyn CoreTool, call: Call<'_>) -> Answer {
 }
 
 impl Server {
+    /// Does what is called, and counts it.
+    async fn answer(
+        &self,
+        visit: Visit,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Answer {
+        let name = request.name.clone();
+        let (engine, session) = (visit.engine.clone(), visit.session_id());
+        let (tool, is_other) = counted(&request);
+        let call = Call { server: self, visit, request, context };
+        let answer = match core::find(&name) {
+            Some(tool) => call_core(tool, call).await,
+            None => self.call_shown(&name, call).await,
+        };
+        engine.note_call(session.as_deref(), &tool, is_other).await;
+        answer
+    }
+
     /// Calls what the client sees under a name.
     async fn call_shown(&self, name: &str, call: Call<'_>) -> Answer {
         let listing = self.listing(&call.visit)?;
@@ -113,6 +127,9 @@ impl Server {
 
     /// What a request sees.
     pub(crate) fn view(&self, visit: &Visit) -> Result<Arc<View>, ErrorData> {
+        if !visit.may_see(&visit.choice) {
+            return Err(ErrorData::invalid_request("your key does not open this persona", None));
+        }
         visit.engine.view(&visit.choice).map_err(|error| internal(&error))
     }
 

@@ -35,6 +35,9 @@ pub(crate) async fn switch(call: &Call<'_>, persona: &str, opening: Opening) -> 
     let visit = &call.visit;
     let view = visit.engine.view(&Choice::Persona(persona.to_owned())).map_err(|error| error.to_string())?;
     let name = view.persona.as_ref().map_or(persona, |entry| &entry.name).to_owned();
+    if !visit.guest.may_play(&name) {
+        return Err(format!("nothing has changed: your key does not open the persona `{name}`"));
+    }
     if seat.is_pinned() && seat.choice() != Choice::Persona(name.clone()) {
         return Err(pinned(&name, &seat.choice()));
     }

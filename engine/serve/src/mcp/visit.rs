@@ -6,11 +6,13 @@
 //! ever the session of a transport.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use aa_run::caller::{Caller, LOCAL, Sees};
+use aa_run::caller::{Caller, Sees};
 use aa_run::engine::Engine;
 use aa_run::event::Origin;
+use aa_run::key::Guest;
 use aa_run::persona::Choice;
 use aa_run::workspace::{ChatSession, path_of};
 use axum::http::request::Parts;
@@ -30,10 +32,6 @@ pub(crate) const WORKSPACE: &str = "aa/workspace";
 /// How long a client may take to say what it works in.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whoever has shown a key over HTTP; put into the request by what checks keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Principal(pub(crate) String);
-
 /// What a request may do and see.
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {
@@ -50,18 +48,21 @@ pub(crate) struct Visit {
     pub(crate) session: Option<ChatSession>,
     /// What it sees.
     pub(crate) choice: Choice,
+    /// Who asks, and which personas they may play.
+    pub(crate) guest: Arc<Guest>,
 }
 
 impl Visit {
     /// Works out who asks.
     pub(crate) async fn of(seat: &Seat, context: &RequestContext<RoleServer>) -> Result<Self, ErrorData> {
         let http = context.extensions.get::<Parts>();
-        let principal = http.and_then(|parts| parts.extensions.get::<Principal>());
-        let principal = principal.map_or_else(|| LOCAL.to_owned(), |principal| principal.0.clone());
+        // Over HTTP the door has put it there; on stdio it is whoever has started us.
+        let guest = http.and_then(|parts| parts.extensions.get::<Arc<Guest>>());
+        let guest = guest.map_or_else(|| Arc::new(Guest::local()), Arc::clone);
         let version = context.protocol_version();
         let sessionless =
             version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
-        let own = within(&seat.engine, &principal);
+        let own = within(&seat.engine, &guest.principal);
         let named = match text(context, SESSION)? {
             Some(id) => Some(session(&own, id)?),
             None => None,
@@ -75,7 +76,24 @@ impl Visit {
             None => sat(seat, &own)?,
         };
         let alone = sessionless && http.is_some();
-        Ok(Self { engine, sessionless, alone, named: is_named, session, choice })
+        Ok(Self { engine, sessionless, alone, named: is_named, session, choice, guest })
+    }
+
+    /// Whether they may see what was chosen: a key that opens some personas opens nothing else.
+    pub(crate) fn may_see(&self, choice: &Choice) -> bool {
+        match choice {
+            Choice::Persona(name) => self.guest.may_play(name),
+            _ => self.guest.personas.is_none(),
+        }
+    }
+
+    /// Whether they may call a tool, or run a skill, of this name: one that a persona shows which they may play.
+    pub(crate) fn may_use(&self, name: &str) -> bool {
+        let Some(personas) = &self.guest.personas else { return true };
+        personas.iter().any(|persona| {
+            let view = self.engine.view(&Choice::Persona(persona.clone()));
+            view.is_ok_and(|view| view.shows(name))
+        })
     }
 
     /// The engine of another workspace, for the same caller.

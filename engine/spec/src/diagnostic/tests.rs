@@ -50,7 +50,7 @@ fn codes_are_in_order_and_told_apart() {
 fn every_code_has_a_fixture_and_every_fixture_a_code() {
     let known: BTreeSet<String> = CODES.iter().map(|(code, _)| (*code).to_owned()).collect();
     let mut shown: BTreeSet<String> = GENERATED.map(str::to_owned).into();
-    for path in ["skills/bad", "tools/bad", "tools/doubtful", "stubs/bad", "personas/bad"]
+    for path in ["skills/bad", "tools/bad", "tools/doubtful", "stubs/bad", "config/bad", "personas/bad"]
         .into_iter()
         .flat_map(fixtures)
     {
@@ -64,6 +64,15 @@ fn bad_modules_have_the_problems_they_promise() {
     for path in fixtures("tools/bad") {
         let bytes = std::fs::read(&path).expect("a fixture");
         let codes = found("x.yaml", bytes.clone(), |source| crate::tool::recipe::check(source).1);
+        assert_eq!(codes, expected(&bytes), "{}", path.display());
+    }
+}
+
+#[test]
+fn bad_configurations_have_the_problems_they_promise() {
+    for path in fixtures("config/bad") {
+        let bytes = std::fs::read(&path).expect("a fixture");
+        let codes = found("config.yaml", bytes.clone(), |source| crate::config::read(source).1);
         assert_eq!(codes, expected(&bytes), "{}", path.display());
     }
 }

@@ -36,6 +36,9 @@ impl CoreTool for ContextFilter {
         let args = call.request.arguments.clone().unwrap_or_default();
         let view = match text(&args, "persona") {
             "" => call.server.view(&call.visit)?,
+            name if !call.visit.guest.may_play(name) => {
+                return Ok(failed(format!("your key does not open the persona `{name}`")));
+            }
             name => match call.visit.engine.view(&Choice::Persona(name.to_owned())) {
                 Ok(view) => view,
                 Err(error) => return Ok(failed(error.to_string())),

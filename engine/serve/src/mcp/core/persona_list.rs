@@ -23,7 +23,8 @@ impl CoreTool for PersonaList {
     async fn call(&self, call: Call<'_>) -> Answer {
         let personas = call.visit.engine.personas().map_err(|error| internal(&error))?;
         let told = |persona: &aa_run::persona::PersonaEntry| json!({"name": persona.name, "description": persona.description, "layer": persona.layer});
-        let all: Vec<Value> = personas.iter().map(told).collect();
+        let personas = personas.iter().filter(|persona| call.visit.guest.may_play(&persona.name));
+        let all: Vec<Value> = personas.map(told).collect();
         let mut told = json!({ "personas": all });
         if let Choice::Persona(name) = &call.visit.choice {
             told["active"] = json!(name);

@@ -21,9 +21,10 @@ pub(crate) fn definition(spec: &ToolSpec) -> Tool {
         .destructive(matches!(spec.effect, Effect::Destructive | Effect::Unknown))
         .idempotent(read || spec.idempotent)
         .open_world(is_open(spec));
+    let output = if read { schema::output(&spec.output).0 } else { schema::of_run(&spec.output) };
     Tool::new(names::shown(&spec.name), spec.description.clone(), schema::input(&spec.input))
         .with_title(title)
-        .with_raw_output_schema(Arc::new(schema::output(&spec.output).0))
+        .with_raw_output_schema(Arc::new(output))
         .with_annotations(annotations)
 }
 

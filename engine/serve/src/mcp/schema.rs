@@ -61,6 +61,14 @@ pub(crate) fn output(schema: &Value) -> (JsonObject, bool) {
     (object(wrapped), true)
 }
 
+/// The schema of a result that may be put off: what is said of the run meanwhile is an object of its own.
+pub(crate) fn of_run(schema: &Value) -> JsonObject {
+    let (mut schema, _) = output(schema);
+    schema.shift_remove("required");
+    schema.shift_remove("additionalProperties");
+    schema
+}
+
 /// The entries of a JSON object.
 fn object(value: Value) -> JsonObject {
     match value {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod kit;
 mod lists;
+mod machine;
 mod switching;
 mod workspaces;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::kit::{Hearer, World, call, connect, failed, names, ok, said, tools};
+use super::machine::{Hearer, World, call, connect, failed, names, ok, said, tools};
 
 #[tokio::test]
 async fn tools_say_all_that_clients_want_to_know() {

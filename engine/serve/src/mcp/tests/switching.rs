@@ -5,7 +5,7 @@ use std::time::Duration;
 use rmcp::model::SubscriptionFilter;
 use serde_json::json;
 
-use super::kit::{Client, Hearer, World, connect, connect_newer, failed, names, ok};
+use super::machine::{Client, Hearer, World, connect, connect_newer, failed, names, ok};
 
 const ONE: [&str; 6] = ["ask", "greet", "probe_fail", "probe_note", "probe_say", "probe_where"];
 const TWO: [&str; 2] = ["other_count", "probe_hidden"];

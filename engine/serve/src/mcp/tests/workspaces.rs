@@ -3,7 +3,7 @@
 use rmcp::model::{CallToolRequestParams, RequestMetaObject};
 use serde_json::{Value, json};
 
-use super::kit::{Client, Hearer, World, connect, connect_newer, failed, names, ok};
+use super::machine::{Client, Hearer, World, connect, connect_newer, failed, names, ok};
 
 /// A call with something in its metadata.
 async fn with_meta(
@@ -20,7 +20,7 @@ async fn with_meta(
     params.meta = Some(meta);
     let result = client.call_tool(params).await.map_err(|error| error.to_string())?;
     if result.is_error == Some(true) {
-        Err(super::kit::said(&result))
+        Err(super::machine::said(&result))
     } else {
         Ok(result.structured_content.unwrap())
     }

@@ -8,6 +8,8 @@ mod security;
 mod stdio;
 mod wire;
 
+mod calls;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

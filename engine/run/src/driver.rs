@@ -18,6 +18,7 @@ mod journal;
 mod lines;
 mod mistakes;
 mod questions;
+mod turns;
 mod veil;
 
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
 use crate::mistake::Watch;
+use crate::places::Turn;
 use crate::store::{Lease, StoreError};
 use crate::tool::Tool;
 
@@ -73,6 +75,8 @@ pub struct Drive {
     pub watchers: mpsc::UnboundedSender<Notice>,
     /// What to do when only a person can move the run on.
     pub park: Park,
+    /// Its claim to a place among the runs that may move; without one it needs none.
+    pub(crate) turn: Option<Turn>,
     /// Warns of mistakes that repeat, and learns from failures; absent where nothing is real.
     pub(crate) watch: Option<Watch>,
 }
@@ -201,6 +205,24 @@ pub fn begin(plan: &Arc<Plan>, first: Event, clock: &dyn Clock) -> Result<(Machi
     Ok((machine, events))
 }
 
+/// A fresh run that may not begin yet: because a person is asked first, or because it has no
+/// place among the runs that may move.
+pub(crate) fn begin_held(
+    plan: &Arc<Plan>,
+    first: Event,
+    approval: Option<String>,
+) -> Result<(Machine, Vec<Event>), Misfit> {
+    let mut machine = Machine::new(plan);
+    machine.apply(&first)?;
+    let mut events = vec![first];
+    if let Some(message) = approval {
+        let asked = Event { seq: machine.next_seq(), body: Machine::approval(message), ..events[0].clone() };
+        machine.apply(&asked)?;
+        events.push(asked);
+    }
+    Ok((machine, events))
+}
+
 /// Stands where an interpreter will be, and takes note that one is needed.
 #[derive(Default)]
 struct Later(AtomicBool);
@@ -233,6 +255,8 @@ struct Driver {
     taken: Vec<i64>,
     /// What to start and stop once the reason is durable.
     orders: Vec<Command>,
+    /// Only a person can move the run on, and it has given its place back.
+    rests: bool,
     /// The run was over before: its end has given the lease back then, and not now.
     was_over: bool,
 }
@@ -261,12 +285,26 @@ impl Driver {
         let inbox = Inbox::new(&run);
         let was_over = run.machine.is_over();
         let (batch, taken, orders) = (Vec::new(), Vec::new(), Vec::new());
-        Self { run, calls, blocks, heals, inbox, lines, questions, batch, taken, orders, was_over }
+        Self {
+            run,
+            calls,
+            blocks,
+            heals,
+            inbox,
+            lines,
+            questions,
+            batch,
+            taken,
+            orders,
+            rests: false,
+            was_over,
+        }
     }
 
     async fn run(&mut self) -> Result<Outcome, StoreError> {
         self.enter()?;
         loop {
+            self.take_turn().await?;
             let more = self.advance()?;
             self.commit().await?;
             if let Some(ending) = self.run.machine.ending() {
@@ -384,6 +422,7 @@ impl Driver {
             return Err(self.corrupt("nothing can move the run on"));
         }
         if self.run.park == Park::Stay {
+            self.leave_turn();
             return Ok(None);
         }
         self.read_inbox()?;

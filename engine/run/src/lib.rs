@@ -6,7 +6,7 @@
 //! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
 //! (the façade that every front end uses), [`listen`] (hearing of what is new), [`stub`] (what stands in for tools and people),
 //! [`heal`] (who says whether a heal rule may act), [`debug`] (why a tool fails), [`mistake`] (warnings of mistakes that repeat).
-//! [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that
+//! [`card`] (a skill as others are told of it), [`standing`] (where a run stands), [`persona`] (what a client sees), [`policy`] (what it may do without asking), [`places`] (how many runs move at once), [`workspace`] (folders that
 //! are worked in, and conversations about them); [`caller`] says who calls and what they see, [`key`] who may come in from outside, [`cause`] words the errors of the system.
 
 pub mod caller;
@@ -24,7 +24,10 @@ pub mod listen;
 pub mod machine;
 pub mod mistake;
 pub mod persona;
+pub mod places;
+pub mod policy;
 pub mod settings;
+pub mod standing;
 pub mod store;
 pub mod stub;
 pub mod tool;

@@ -15,6 +15,7 @@ mod evaluate;
 mod fold;
 mod foreach;
 mod frame;
+mod gate;
 mod heal;
 mod layout;
 mod place;
@@ -36,6 +37,7 @@ use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
 use self::frame::Frame;
+pub use self::gate::{APPROVAL, APPROVE, REJECT};
 pub use self::heal::{Admission, HealCall};
 use self::layout::Layout;
 use self::place::{Job, Place, Spot};
@@ -76,6 +78,8 @@ pub struct Machine {
     completed: Vec<Completed>,
     /// Frames that are being taken back.
     undoing: BTreeSet<usize>,
+    /// The question that holds the run up before anything of it has begun.
+    gate: Option<unit::Question>,
     /// How often someone asked for the run's end.
     cancels: u32,
     ending: Option<Body>,
@@ -163,6 +167,7 @@ impl Machine {
             signals: VecDeque::new(),
             completed: Vec::new(),
             undoing: BTreeSet::new(),
+            gate: None,
             cancels: 0,
             ending: None,
         }
@@ -206,6 +211,9 @@ impl Machine {
 
     /// The next thing to write down, given the time; calls are left for [`Self::poll`].
     pub fn next_record(&mut self, now: Time) -> Option<Body> {
+        if self.is_held_up() {
+            return None;
+        }
         let now = now.max(self.now);
         self.wake(now);
         while let Some(job) = self.agenda.first().copied() {

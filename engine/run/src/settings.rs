@@ -3,6 +3,7 @@
 //! Layers, farthest first: defaults, the user's file, the project's file, environment
 //! variables, flags. Nothing here reads the process's environment; it is handed in.
 
+mod calling;
 mod clients;
 mod compute;
 mod layer;
@@ -23,6 +24,7 @@ use crate::home::FileError;
 use crate::store::{Durability, StoreOptions};
 use crate::tool::Logins;
 
+pub use calling::Calling;
 pub use clients::Clients;
 use layer::Layers;
 pub use layer::{Origin, Setting};
@@ -73,6 +75,8 @@ pub struct Settings {
     pub ephemeral: Ephemeral,
     /// How to log in to clusters and to connect to the network.
     pub logins: Logins,
+    /// What calls of clients may take and do.
+    pub calling: Calling,
     /// What clients see, and where they may work.
     pub clients: Clients,
     /// Every setting that can be written, with its value and origin, by key.
@@ -153,6 +157,7 @@ impl Settings {
                 .and_then(|text| aa_spec::duration::parse_ms(&text).ok())
                 .map(Duration::from_millis),
             compute: compute::limits(&mut layers),
+            calling: calling::calling(&mut layers),
             logins: Logins {
                 kube_login: layers.command("kube_login.command", |c| &c.kube_login.command, &[]),
                 kube_check: layers.command("kube_login.check", |c| &c.kube_login.check, &["oc", "whoami"]),

@@ -36,6 +36,7 @@ mod heal;
 mod journal;
 mod lazy;
 mod listeners;
+mod marks;
 mod memory;
 mod mistakes;
 mod opening;

@@ -62,6 +62,7 @@ pub(crate) struct Closing {
 /// # Errors
 /// The listener cannot be used any more.
 pub async fn serve(listener: TcpListener, engine: &Engine, keys: Keys, options: &Options) -> io::Result<()> {
+    mcp::task::go_on_with_all(engine);
     let settings = engine.settings().serve.clone();
     let closing = Closing::default();
     let endpoint = Endpoint::new(engine, options, closing.clone());

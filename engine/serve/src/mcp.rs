@@ -3,7 +3,7 @@
 //! Reading order: [`server`] (what a client can ask, handed on to the files below), [`seat`]
 //! (what a connection sees), [`visit`] (who makes a request, from where), [`core`] (the tools that are always there, one file
 //! each), [`listing`] (what a view looks like as tools), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`follow`] (a
-//! run that a call has started, until the call can be answered), [`switch`] (another persona), [`stdio`] and [`http`] (how
+//! run that a call has started, until the call can be answered), [`task`] (the same for clients that poll), [`switch`] (another persona), [`stdio`] and [`http`] (how
 //! messages come and go). [`names`] and [`schema`] say things as every client takes them,
 //! [`result`] and [`trouble`] so that a model can make something of them.
 
@@ -21,6 +21,7 @@ mod server;
 mod skill;
 mod stdio;
 mod switch;
+pub(crate) mod task;
 mod trouble;
 mod visit;
 

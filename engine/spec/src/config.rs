@@ -16,7 +16,7 @@ use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
-pub use serve::{Key, Limits as ServeLimits, Serve};
+pub use serve::{Key, Limits as ServeLimits, Policy, Rule, Serve};
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -50,6 +50,8 @@ pub struct Config {
     pub kube_login: Login,
     /// How the tool `vpn_connect` connects to the private network.
     pub vpn_connect: Login,
+    /// How other programs are served.
+    pub serve: Serve,
 }
 
 /// Where and how runs are kept.

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::parts::Parts;
 use super::{Engine, StartError};
+use crate::places::Places;
 use crate::settings::{Settings, SettingsError, Surroundings};
 use crate::store::LazyStore;
 use crate::workspace::Registry;
@@ -19,6 +20,8 @@ const MOST: usize = 32;
 /// What the engines of all folders have in common.
 pub(super) struct Shared {
     pub(super) permits: Arc<Semaphore>,
+    /// How many runs of clients move at once.
+    pub(super) places: Places,
     /// Changes when this process has put something into an inbox.
     pub(super) nudge: watch::Sender<()>,
     pub(super) store: LazyStore,
@@ -32,6 +35,7 @@ impl Shared {
         Self {
             permits: Arc::new(Semaphore::new(settings.calls.min(Semaphore::MAX_PERMITS))),
             nudge: watch::Sender::new(()),
+            places: Places::new(settings.calling.runs, settings.calling.runs_per_session),
             workspaces: Registry::new(store.clone()),
             store,
             folders: Mutex::default(),

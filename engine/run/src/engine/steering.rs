@@ -17,12 +17,26 @@ use crate::driver::{self, Drive, Entry, Journal, Park, WallClock, drive};
 use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::machine::Machine;
 use crate::mistake::{self, Watch};
+use crate::places::Turn;
 use crate::store::{Ask, Created, Lease, NewRun, Request, RunSummary, Store, StoreError};
 use crate::stub::Stage;
 
 /// How long a process that drives a run may take to read its inbox before whoever asked goes away.
 const PATIENCE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(20);
+
+/// How a run begins, apart from what runs.
+#[derive(Default)]
+pub(super) struct Opening {
+    /// Canned answers that stand for tools and people.
+    pub(super) script: Option<Script>,
+    /// What a person is asked before anything begins.
+    pub(super) approval: Option<String>,
+    /// The run's claim to a place among those that may move.
+    pub(super) turn: Option<Turn>,
+    /// A run that is found by its key must be of the same skill and inputs.
+    pub(super) alike: bool,
+}
 
 /// Admits and creates a run, and drives it.
 pub(super) async fn start(
@@ -33,6 +47,17 @@ pub(super) async fn start(
     // The store is opened while the skill is read.
     engine.parts.open_store_early();
     let admitted = admission::admit(&engine.parts, &request)?;
+    launch(engine, &admitted, &request, Opening { script, ..Opening::default() }).await
+}
+
+/// Creates a run of what has been admitted, and drives it.
+pub(super) async fn launch(
+    engine: &Engine,
+    admitted: &Admitted,
+    request: &RunRequest,
+    opening: Opening,
+) -> Result<RunHandle, StartError> {
+    let Opening { script, approval, mut turn, alike } = opening;
     let store = engine.parts.store_soon().await?;
     let fresh = Arc::new(Mutex::new(None));
     let new = NewRun {
@@ -53,20 +78,32 @@ pub(super) async fn start(
         seq: 0,
         at: new.at,
         source: new.origin,
-        body: first_body(&admitted, &request, &new.folder.display().to_string(), stubs),
+        body: first_body(admitted, request, &new.folder.display().to_string(), stubs),
     };
+    // Without a place nothing begins, and what has not begun needs none.
+    let goes = approval.is_none() && turn.as_mut().is_none_or(Turn::try_take);
     let plan = Arc::clone(&admitted.plan);
     let slot = Arc::clone(&fresh);
     let begin = move |run: RunId| {
         let first = Event { run_id: run, ..first.clone() };
-        let (machine, events) = driver::begin(&plan, first, &WallClock)
-            .map_err(|misfit| StoreError::Corrupt { run, message: misfit.message })?;
+        let begun = if goes {
+            driver::begin(&plan, first, &WallClock)
+        } else {
+            driver::begin_held(&plan, first, approval.clone())
+        };
+        let (machine, events) =
+            begun.map_err(|misfit| StoreError::Corrupt { run, message: misfit.message })?;
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((machine, events.clone()));
         Ok(events)
     };
     let lease = match store.create(new, begin).await? {
         Created::New(lease) => lease,
-        Created::Existing(run) => return join(engine, &store, run, request.park).await,
+        Created::Existing(run) => {
+            if alike {
+                be_alike(&store, run, admitted)?;
+            }
+            return join(engine, &store, run, request.park, turn).await;
+        }
     };
     let fresh = fresh.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (machine, events) = fresh.ok_or(StoreError::Stopped)?;
@@ -82,19 +119,49 @@ pub(super) async fn start(
     let folder = engine.settings().folder.clone();
     let skill = &admitted.plan.skill.name;
     let of = Driven { lease, skill, origin: request.origin, folder: &folder, park: request.park };
-    go(engine, store, (machine, Entry::Fresh), (&of, stubs), (watchers, notices))
+    go(engine, store, (machine, Entry::Fresh), (&of, stubs, turn), (watchers, notices))
+}
+
+/// Whether a run that was found by its key is the one that is wanted now.
+fn be_alike(store: &Store, run: RunId, admitted: &Admitted) -> Result<(), StartError> {
+    let events = store.events(run, 0)?;
+    let same = matches!(
+        events.first().map(|event| &event.body),
+        Some(Body::SkillStarted { skill, inputs, .. })
+            if *skill == admitted.plan.skill.name && *inputs == admitted.inputs
+    );
+    if same {
+        return Ok(());
+    }
+    Err(StartError::Refused(format!("the idempotency key belongs to run {run}, which is another call")))
 }
 
 /// Goes on with a run that no living process drives.
 pub(super) async fn resume(engine: &Engine, run: RunId, park: Park) -> Result<RunHandle, StartError> {
-    let store = engine.parts.store()?;
-    let summary = with_folder(&store, run)?;
-    go_on(engine, store, &summary, park).await
+    resume_in_turn(engine, run, park, None).await
 }
 
-async fn go_on(engine: &Engine, store: Store, run: &RunSummary, park: Park) -> Result<RunHandle, StartError> {
+/// The same, for a run that moves only when it has a place.
+pub(super) async fn resume_in_turn(
+    engine: &Engine,
+    run: RunId,
+    park: Park,
+    turn: Option<Turn>,
+) -> Result<RunHandle, StartError> {
+    let store = engine.parts.store()?;
+    let summary = with_folder(&store, run)?;
+    go_on(engine, store, &summary, park, turn).await
+}
+
+async fn go_on(
+    engine: &Engine,
+    store: Store,
+    run: &RunSummary,
+    park: Park,
+    turn: Option<Turn>,
+) -> Result<RunHandle, StartError> {
     let lease = store.acquire(run.id).await.map_err(over)?;
-    take_up(engine, store, (lease, Entry::Resume), run, park).await
+    take_up(engine, store, (lease, Entry::Resume), run, (park, turn)).await
 }
 
 /// Takes back a run that is over.
@@ -105,7 +172,7 @@ pub(super) async fn undo(engine: &Engine, run: RunId, by: &str) -> Result<RunHan
         return Err(StartError::Refused(format!("run {run} is not over, so it cannot be taken back yet")));
     }
     let lease = store.reopen(run).await?;
-    take_up(engine, store, (lease, Entry::Undo { by: by.to_owned() }), &summary, Park::Release).await
+    take_up(engine, store, (lease, Entry::Undo { by: by.to_owned() }), &summary, (Park::Release, None)).await
 }
 
 /// Asks a run to end; when nobody drives it, drives it to that end.
@@ -119,7 +186,7 @@ pub(super) async fn cancel(engine: &Engine, run: RunId, by: &str, reason: &str) 
             return Ok(());
         }
         // Not even the loss of its folder keeps a run from being given up.
-        match go_on(engine, store.clone(), &store.run(run)?, Park::Release).await {
+        match go_on(engine, store.clone(), &store.run(run)?, Park::Release, None).await {
             Ok(handle) => {
                 handle.outcome.await.map_err(|_| StoreError::Stopped)??;
                 return Ok(());
@@ -203,8 +270,14 @@ async fn take_in(engine: &Engine, store: &Store, lease: Lease) -> Result<(), Sta
 }
 
 /// The run that an earlier request of the same key has started.
-async fn join(engine: &Engine, store: &Store, run: RunId, park: Park) -> Result<RunHandle, StartError> {
-    match resume(engine, run, park).await {
+pub(super) async fn join(
+    engine: &Engine,
+    store: &Store,
+    run: RunId,
+    park: Park,
+    turn: Option<Turn>,
+) -> Result<RunHandle, StartError> {
+    match resume_in_turn(engine, run, park, turn).await {
         Err(StartError::Over { .. } | StartError::Store(StoreError::Busy(_))) => {
             Ok(watching::follow(store.clone(), run)?)
         }
@@ -218,13 +291,13 @@ async fn take_up(
     store: Store,
     (lease, entry): (Lease, Entry),
     summary: &RunSummary,
-    park: Park,
+    (park, turn): (Park, Option<Turn>),
 ) -> Result<RunHandle, StartError> {
     let (origin, folder) = (summary.origin, &summary.folder);
     let of = Driven { lease, skill: &summary.skill, origin, folder, park };
     let driven = replay(&store, lease.run).and_then(|machine| {
         let stubs = Stubs::of(&store, summary)?;
-        go(engine, store.clone(), (machine, entry), (&of, stubs), mpsc::unbounded_channel())
+        go(engine, store.clone(), (machine, entry), (&of, stubs, turn), mpsc::unbounded_channel())
     });
     if driven.is_err() {
         store.release(lease).await?;
@@ -269,7 +342,7 @@ fn go(
     engine: &Engine,
     store: Store,
     (machine, entry): (Machine, Entry),
-    (of, stubs): (&Driven<'_>, Option<Stubs>),
+    (of, stubs, turn): (&Driven<'_>, Option<Stubs>, Option<Turn>),
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
 ) -> Result<RunHandle, StartError> {
     let mut means = engine.parts.means(engine.after_commit.clone())?;
@@ -300,6 +373,7 @@ fn go(
         means,
         watchers,
         park: of.park,
+        turn,
         watch,
     };
     let id = run.lease.run;

@@ -13,6 +13,7 @@ use crate::event::Body;
 use crate::settings::Surroundings;
 
 mod asking;
+mod calling;
 mod crashing;
 mod mistaking;
 mod reloading;

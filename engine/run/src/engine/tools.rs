@@ -73,7 +73,7 @@ fn invalid(message: String) -> StepError {
     StepError::new(ErrorKind::Invalid, message)
 }
 
-fn holds_seal(args: &Map<String, Value>) -> bool {
+pub(super) fn holds_seal(args: &Map<String, Value>) -> bool {
     let text = |value: &Value| matches!(value, Value::String(text) if seal::contains(text));
     args.iter().any(|(name, value)| seal::contains(name) || any(value, &text))
 }

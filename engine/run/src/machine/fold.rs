@@ -75,10 +75,14 @@ impl Machine {
                 let place = self.place(step)?;
                 self.fold_retrying(place, *attempt, error, *until)
             }
+            Body::ConfirmRequested { step, options, .. } if self.seq == 1 => self.fold_gate(step, options),
             Body::ConfirmRequested { step, options, default, until, .. } => {
                 let question = Question { options: options.clone(), default: default.clone(), until: *until };
                 let place = self.place(step)?;
                 self.fold_question(place, question)
+            }
+            Body::ConfirmAnswered { step, answer, by } if self.is_gate(step) => {
+                self.fold_gate_answer(answer, by, at)
             }
             Body::ConfirmAnswered { step, answer, .. } => {
                 let place = self.place(step)?;

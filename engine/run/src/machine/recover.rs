@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::place::{Place, Spot};
 use super::undo::UndoState;
 use super::unit::{Inquiry, State};
-use super::{Call, Machine, Misfit, Signal, evaluate, misfit};
+use super::{APPROVAL, Call, Machine, Misfit, Signal, evaluate, misfit};
 use crate::event::{Body, Resolution, StepError, StepPath, Time};
 use crate::machine::fold::Started;
 use crate::store::{Ask, Request};
@@ -29,7 +29,8 @@ impl Machine {
         let places = self.every_place().into_iter().filter(asks);
         let undos = self.undoing.iter().copied().filter(|frame| self.is_undo(*frame, UndoState::Unknown));
         let undos = undos.filter_map(|frame| self.spot_path(Spot::Undo(frame)));
-        places.map(|place| self.path(place)).chain(undos).collect()
+        let gate = self.gate.is_some().then(|| StepPath(APPROVAL.to_owned()));
+        gate.into_iter().chain(places.map(|place| self.path(place))).chain(undos).collect()
     }
 
     /// The event that a request amounts to.
@@ -55,9 +56,12 @@ impl Machine {
     }
 
     fn check_answer(&self, step: &StepPath, answer: &String) -> Result<(), Misfit> {
-        let question = match self.locate(step)? {
-            Spot::Unit(place) => self.open_question(place),
-            _ => None,
+        let question = match &self.gate {
+            Some(gate) if self.is_gate(step) => Some(gate),
+            _ => match self.locate(step)? {
+                Spot::Unit(place) => self.open_question(place),
+                _ => None,
+            },
         };
         match question {
             Some(question) if question.options.contains(answer) => Ok(()),

@@ -12,6 +12,8 @@ pub(super) struct Projection {
     pub(super) events: u64,
     /// How and when it ended, if it has.
     end: Option<(RunStatus, Time)>,
+    /// It was asked whether the run may begin at all.
+    gated: bool,
     /// A run that was over is being taken back.
     undoing: bool,
     /// Steps that go on by themselves.
@@ -29,11 +31,19 @@ impl Projection {
         match body {
             // A step that holds others is not itself at work.
             Body::StepStarted { kind, .. } if kind == "foreach" || kind == "skill" => {}
+            // Nothing has begun that could be at work after the answer.
+            Body::ConfirmAnswered { step, .. } if self.gated => {
+                self.gated = false;
+                self.open.remove(step);
+            }
             Body::StepStarted { step, .. } | Body::ConfirmAnswered { step, .. } => {
                 self.open.remove(step);
                 self.busy.insert(step.clone());
             }
-            Body::ConfirmRequested { step, .. } => self.needs_person(step),
+            Body::ConfirmRequested { step, .. } => {
+                self.gated = self.events == 2;
+                self.needs_person(step);
+            }
             Body::RunResumed { unknown } => unknown.iter().for_each(|step| self.needs_person(step)),
             Body::StepResolved { step, .. }
             | Body::StepCompleted { step, .. }

@@ -4,6 +4,10 @@ mod context_filter;
 mod debug_tool;
 mod persona_list;
 mod persona_load;
+mod run_answer;
+mod run_cancel;
+mod run_list;
+mod run_status;
 mod session_start;
 mod skill_describe;
 mod skill_list;
@@ -18,10 +22,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use aa_run::event::RunId;
 use aa_spec::input::fits;
 use aa_spec::name::list;
 use async_trait::async_trait;
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{ErrorData, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
 use super::server::{Answer, Call};
@@ -44,6 +49,10 @@ pub(crate) static CORE: &[&dyn CoreTool] = &[
     &debug_tool::DebugTool,
     &persona_list::PersonaList { name: "persona_list" },
     &persona_load::PersonaLoad { name: "persona_load", argument: "persona_name" },
+    &run_answer::RunAnswer,
+    &run_cancel::RunCancel,
+    &run_list::RunList,
+    &run_status::RunStatus,
     &session_start::SessionStart,
     &skill_describe::SkillDescribe,
     &skill_list::SkillList,
@@ -113,6 +122,15 @@ pub(crate) fn define(
         .idempotent(read)
         .open_world(false);
     Tool::new(name, description, object(schema)).with_title(title).with_annotations(annotations)
+}
+
+/// The run that the arguments name.
+pub(crate) fn run_of(args: &JsonObject) -> Result<RunId, ErrorData> {
+    let run = args.get("run_id").and_then(|run| match run {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_i64(),
+    });
+    run.map(RunId).ok_or_else(|| ErrorData::invalid_params("`run_id` must be the number of a run", None))
 }
 
 /// The entries of a JSON object.

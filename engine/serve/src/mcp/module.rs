@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::result::{self, Whole};
 use super::server::{Answer, Call, failed};
-use super::{names, schema, trouble};
+use super::{follow, names, schema};
 
 /// What clients are told.
 pub(crate) fn definition(spec: &ToolSpec) -> Tool {
@@ -33,11 +33,7 @@ pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
     if !call.visit.may_use(&spec.name) {
         return Ok(failed(format!("your key opens no persona that shows `{}`", spec.name)));
     }
-    let engine = &call.visit.engine;
-    match engine.call_tool(&spec.name, args, Arc::new(|_: &str| {})).await {
-        Ok(value) => Ok(answer(spec, value)),
-        Err(error) => Ok(failed(trouble::tool(engine, spec, &error))),
-    }
+    follow::call_tool(call, spec, args).await
 }
 
 /// What a call has given. Clients refuse what is not as announced, so that is said here, where

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::Options;
 use super::seat::Seat;
 use super::server::Server;
+use super::task;
 use stream::{Reader, Writer};
 
 mod stream;
@@ -36,6 +37,7 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 pub async fn serve(engine: &Engine, options: &Options) -> io::Result<()> {
     let (input, output) = (Reader::of(&io::stdin())?, Writer::of(&io::stdout())?);
     let stop = Stop::new()?;
+    task::go_on_with_all(engine);
     serve_over(engine, options, (input, output), stop).await
 }
 

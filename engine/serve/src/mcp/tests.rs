@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod calls;
+mod kit;
 mod lists;
 mod machine;
+mod questions;
 mod switching;
+mod tasks;
 mod workspaces;

@@ -38,6 +38,20 @@ pub(crate) fn start(skill: &str, error: &StartError) -> String {
     }
 }
 
+/// Why a call of a tool that would be a run cannot start.
+pub(crate) fn call(spec: &ToolSpec, error: &StartError) -> String {
+    match error {
+        StartError::Inputs(_) | StartError::Invalid(_) => {
+            let lines = match error {
+                StartError::Inputs(errors) => errors.iter().map(input).collect::<Vec<_>>().join("\n"),
+                other => reasons(other),
+            };
+            format!("`{}` was not called:\n{lines}\n{}", spec.name, arguments(spec))
+        }
+        other => format!("`{}` was not called: {other}", spec.name),
+    }
+}
+
 /// Why something cannot be used, with all that is wrong in its text.
 pub(crate) fn reasons(error: &StartError) -> String {
     match error {

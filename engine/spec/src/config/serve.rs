@@ -31,6 +31,26 @@ pub struct Serve {
     pub shutdown_timeout: Option<Spanned<String>>,
     /// Bounds of each principal.
     pub limits: Limits,
+    /// Runs that move at once, in all (default 5). Those that wait for a person do not count.
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub runs: Option<Spanned<u32>>,
+    /// Runs of one session that move at once (default 2).
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub runs_per_session: Option<Spanned<u32>>,
+    /// How long a call waits for its run before it is answered with where the run stands (default `40s`).
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub wait: Option<Spanned<String>>,
+    /// How long a call waits before a client that knows tasks is given one (default `1s`).
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub task_after: Option<Spanned<String>>,
+    /// What may be run without asking, by the strongest effect of what is run.
+    pub policy: Policy,
+    /// Whether a model may answer the questions of runs itself, instead of a person (default `false`).
+    pub self_approve: Option<Spanned<bool>>,
     /// Tools in a client's list at most (default 80); the rest is found by searching.
     #[schemars(range(min = 1))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
@@ -80,6 +100,55 @@ pub struct Limits {
     pub sessions: Option<Spanned<u32>>,
     /// Longest message, e.g. `1MiB` (default `4MiB`).
     pub message: Option<Spanned<Bytes>>,
+}
+
+/// What may be run without asking, by effect.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// What changes nothing (default `allow`).
+    pub read: Option<Spanned<Rule>>,
+    /// What changes something (default `plan`).
+    pub write: Option<Spanned<Rule>>,
+    /// What destroys something (default `ask`).
+    pub destructive: Option<Spanned<Rule>>,
+}
+
+/// What it takes to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// Nothing.
+    Allow,
+    /// The hash of the plan that was shown, or else a person who approves.
+    Plan,
+    /// A person who approves.
+    Ask,
+    /// It is never run.
+    Deny,
+}
+
+impl Rule {
+    /// Reads a rule.
+    ///
+    /// # Errors
+    /// What the rules are called.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        [Self::Allow, Self::Plan, Self::Ask, Self::Deny]
+            .into_iter()
+            .find(|rule| rule.word() == text)
+            .ok_or_else(|| format!("`{text}` is not a rule; write `allow`, `plan`, `ask` or `deny`"))
+    }
+
+    /// As people write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Plan => "plan",
+            Self::Ask => "ask",
+            Self::Deny => "deny",
+        }
+    }
 }
 
 impl Key {

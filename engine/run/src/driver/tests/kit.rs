@@ -203,6 +203,7 @@ impl Stage {
         let tools = self.tools.clone();
         let standing: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let run = Drive {
+            turn: None,
             machine: Machine::replay(&self.plan, &self.journal.events()).unwrap(),
             entry,
             lease: Lease { run: RunId(1), epoch: 1 },

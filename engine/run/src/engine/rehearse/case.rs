@@ -94,6 +94,7 @@ impl Case {
         let parts = Arc::clone(&self.parts);
         let (watchers, _) = mpsc::unbounded_channel();
         let outcome = drive(Drive {
+            turn: None,
             machine,
             entry: Entry::Fresh,
             lease: Lease { run, epoch: 0 },

@@ -10,6 +10,9 @@ use super::{CoreTool, Hint, define, text};
 use crate::mcp::follow::{self, Wanted};
 use crate::mcp::server::{Answer, Call, failed};
 
+/// Longest wait that a call may ask for.
+const LONGEST: Duration = Duration::from_hours(24);
+
 pub(crate) struct SkillRun;
 
 #[async_trait]
@@ -41,7 +44,7 @@ impl CoreTool for SkillRun {
             dry_run: args.get("dry_run") == Some(&Value::Bool(true)),
             plan: given("plan"),
             idempotency_key: given("idempotency_key"),
-            wait: wait.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            wait: wait.map(|seconds| Duration::try_from_secs_f64(seconds).map_or(LONGEST, |wait| wait.min(LONGEST))),
         };
         follow::run(call, wanted).await
     }

@@ -1,0 +1,292 @@
+//! Runs for clients: under the policy of whoever calls, in their turn, and of one tool alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aa_spec::input;
+use aa_spec::plan::resolve::ResolvedStep;
+use aa_spec::plan::{Action, FORMAT, InputPlan, OutputPlan, Plan, SkillPlan, StepPlan};
+use aa_spec::skill::{OnError, OnFailure};
+use aa_spec::template::{Expression, Template};
+use aa_spec::tool::{Effect, ToolSpec};
+use chrono::Utc;
+use serde_json::{Map, Value, json};
+
+use super::admission::{self, Admitted};
+use super::steering::{self, Opening};
+use super::{Engine, Inputs, RunHandle, RunRequest, StartError};
+use crate::driver::Park;
+use crate::event::{RunId, StepPath};
+use crate::places::Turn;
+use crate::policy::{self, Policy, Verdict};
+use crate::standing::Standing;
+use crate::store::{Ask, RunFilter, RunStatus};
+
+/// Steps that a question about a run lists.
+const LISTED: usize = 20;
+/// Characters of a step's arguments that it shows.
+const SHOWN: usize = 400;
+
+/// A call of a single tool.
+#[derive(Clone, Debug)]
+pub struct Direct {
+    /// The tool's name.
+    pub tool: String,
+    /// Its arguments.
+    pub args: Map<String, Value>,
+    /// A repeated call with the same key finds the first one.
+    pub request_key: Option<String>,
+}
+
+impl Engine {
+    /// What becomes of a call of this effect by the caller.
+    pub fn verdict(&self, effect: Effect, planned: bool) -> Verdict {
+        Policy::of(&self.caller, &self.settings().calling).judge(effect, planned)
+    }
+
+    /// Starts a run as the caller's policy has it: at once, or held up until a person approves. It
+    /// moves when it has a place among the runs of clients, of which a session has only so many.
+    ///
+    /// # Errors
+    /// Those of [`Engine::start`], or the policy forbids it.
+    pub async fn start_called(
+        &self,
+        mut request: RunRequest,
+        session: &str,
+    ) -> Result<RunHandle, StartError> {
+        self.parts.open_store_early();
+        let admitted = admission::admit(&self.parts, &request)?;
+        // A dry run changes nothing, whatever it would do.
+        let effect = if request.dry_run { Effect::Read } else { admitted.plan.skill.effect() };
+        // The hash has been held against the plan.
+        let planned = request.plan_hash.is_some();
+        self.scope_key(&mut request.request_key);
+        self.launch_called(&admitted, &request, (effect, planned), session).await
+    }
+
+    /// Starts a run of one step, which calls a tool.
+    ///
+    /// # Errors
+    /// There is no such tool, the arguments do not fit it, or the policy forbids it.
+    pub async fn start_call(&self, direct: Direct, session: &str) -> Result<RunHandle, StartError> {
+        self.parts.open_store_early();
+        let toolbox = self.parts.toolbox()?;
+        if toolbox.tool(&direct.tool).is_none() {
+            toolbox.meet(&direct.tool).await;
+        }
+        let tool = toolbox.tool(&direct.tool);
+        let tool = tool.ok_or_else(|| StartError::Refused(format!("there is no tool `{}`", direct.tool)))?;
+        let spec = tool.spec();
+        let args = direct.args;
+        input::fits(&spec.input, &Value::Object(args.clone())).map_err(StartError::Refused)?;
+        if super::tools::holds_seal(&args) {
+            let message = "the arguments hold the reserved character U+FDD0 or U+FDD1";
+            return Err(StartError::Refused(message.to_owned()));
+        }
+        let plan = Arc::new(single(spec, &args)?);
+        let mut request = RunRequest {
+            skill: plan.skill.name.clone(),
+            inputs: Inputs::Json(Map::from_iter([("arguments".to_owned(), Value::Object(args))])),
+            origin: self.caller.origin,
+            dry_run: false,
+            plan_hash: None,
+            request_key: direct.request_key,
+            strictness: aa_spec::check::Strictness { lenient: false, strict: false },
+            park: Park::Stay,
+        };
+        let admitted = admission::admit_plan(&self.parts, plan, &request.inputs, Utc::now())
+            .map_err(StartError::Inputs)?;
+        self.scope_key(&mut request.request_key);
+        self.launch_called(&admitted, &request, (spec.effect, false), session).await
+    }
+
+    /// Follows a run, whoever drives it; when nobody does, goes on with it.
+    ///
+    /// # Errors
+    /// There is no such run for the caller, or it cannot be read.
+    pub async fn attend(&self, run: RunId, session: &str) -> Result<RunHandle, StartError> {
+        self.own(run)?;
+        let store = self.parts.store()?;
+        steering::join(self, &store, run, Park::Stay, Some(self.turn(session))).await
+    }
+
+    /// Where a run stands.
+    ///
+    /// # Errors
+    /// There is no such run for the caller, or it cannot be read.
+    pub fn standing(&self, run: RunId) -> Result<Standing, StartError> {
+        Ok(Standing::of(&self.events(run, 0)?))
+    }
+
+    /// Answers a question as a model and not as a person: where the policy lets it.
+    ///
+    /// # Errors
+    /// The policy does not let it, or those of [`Engine::answer`].
+    pub async fn answer_for_model(
+        &self,
+        run: RunId,
+        step: &StepPath,
+        answer: &str,
+        by: &str,
+    ) -> Result<(), StartError> {
+        self.own(run)?;
+        if !policy::may_answer(&self.caller, &self.settings().calling) {
+            return Err(StartError::Refused(format!(
+                "a person has to answer this question: `aa run answer {run} {step} …` in a terminal"
+            )));
+        }
+        let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned() };
+        steering::ask(self, run, by, ask).await
+    }
+
+    /// Goes on with the runs that clients have started in this folder and that no living process
+    /// drives, and gives their numbers. Needs a runtime; the runs go on by themselves.
+    ///
+    /// # Errors
+    /// The list of runs cannot be read.
+    pub async fn take_over(&self) -> Result<Vec<RunId>, StartError> {
+        let of = RunFilter {
+            origin: Some(crate::event::Origin::Mcp),
+            folder: Some(self.settings().folder.clone()),
+            ..RunFilter::default()
+        };
+        let store = self.parts.store_soon().await?;
+        let mut left = store.runs(&RunFilter { interrupted: true, ..of.clone() })?;
+        left.extend(store.runs(&RunFilter { status: vec![RunStatus::Waiting], ..of })?);
+        let mut taken = Vec::new();
+        for run in left.into_iter().filter(|run| !run.driven).rev() {
+            let turn = Some(self.turn(&format!("run {}", run.id)));
+            match steering::resume_in_turn(self, run.id, Park::Stay, turn).await {
+                Ok(_) => taken.push(run.id),
+                // Another process was faster, or it is one that only a person can help.
+                Err(error) => tracing::warn!(run = %run.id, "cannot go on with it: {error}"),
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn launch_called(
+        &self,
+        admitted: &Admitted,
+        request: &RunRequest,
+        (effect, planned): (Effect, bool),
+        session: &str,
+    ) -> Result<RunHandle, StartError> {
+        let approval = match self.verdict(effect, planned) {
+            Verdict::Go => None,
+            Verdict::Ask => Some(question(&admitted.plan, &admitted.resolve(&self.parts)?.steps)),
+            Verdict::Refuse => {
+                return Err(StartError::Refused(format!(
+                    "the policy forbids what `{}` does ({})",
+                    admitted.plan.skill.name,
+                    word(effect)
+                )));
+            }
+        };
+        let opening = Opening { script: None, approval, turn: Some(self.turn(session)), alike: true };
+        steering::launch(self, admitted, request, opening).await
+    }
+
+    fn turn(&self, session: &str) -> Turn {
+        Turn::new(self.parts.shared.places.clone(), &format!("{}\n{session}", self.caller.principal))
+    }
+
+    /// The same key in another folder is another key: its run would not be there for the caller.
+    fn scope_key(&self, key: &mut Option<String>) {
+        if let Some(key) = key {
+            *key = format!("{}\n{key}", self.settings().folder.display());
+        }
+    }
+}
+
+/// The question whether a run may begin: with everything that it would change.
+fn question(plan: &Plan, steps: &[ResolvedStep]) -> String {
+    let mut text = format!("May `{}` run?", plan.skill.name);
+    let changes: Vec<_> = steps
+        .iter()
+        .filter(|step| step.effect != Effect::Read && !step.action.starts_with("skill "))
+        .filter(|step| step.condition != Some(Value::Bool(false)))
+        .collect();
+    for step in changes.iter().take(LISTED) {
+        let args: String = step.args.to_string().chars().take(SHOWN).collect();
+        let line = format!("\n- {} ({}): {} {args}", step.name, word(step.effect), step.action);
+        text.push_str(&line);
+    }
+    if changes.len() > LISTED {
+        text.push_str(&format!("\n- and {} more steps that change something", changes.len() - LISTED));
+    }
+    text
+}
+
+fn word(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Read => "read",
+        Effect::Write => "write",
+        Effect::Destructive => "destructive",
+        Effect::Unknown => "unknown",
+    }
+}
+
+/// A skill of one step that calls a tool. The arguments are an input: what a client sends is data,
+/// and is never read as a template.
+fn single(spec: &ToolSpec, args: &Map<String, Value>) -> Result<Plan, StartError> {
+    let mut templates = BTreeMap::new();
+    for name in args.keys() {
+        if !name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-.$@:".contains(letter)) {
+            return Err(StartError::Refused(format!("no argument can be called `{name}`")));
+        }
+        templates.insert(name.clone(), template(&format!("{{{{ inputs.arguments[\"{name}\"] }}}}"))?);
+    }
+    let step = StepPlan {
+        name: "call".to_owned(),
+        description: String::new(),
+        action: Action::Tool {
+            tool: spec.name.clone(),
+            nullable: args.keys().cloned().collect::<BTreeSet<_>>(),
+            args: templates,
+            reconcile: spec.reconcile.clone(),
+        },
+        output: "call".to_owned(),
+        needs: Vec::new(),
+        effect: spec.effect,
+        idempotent: spec.idempotent,
+        condition: None::<Expression>,
+        condition_per_item: false,
+        foreach: None,
+        retry: None,
+        timeout_ms: None,
+        on_error: OnError::Fail,
+        undo: None,
+        validate: Vec::new(),
+        line: 1,
+    };
+    let skill = SkillPlan {
+        // No skill can have this name.
+        name: format!("call:{}", spec.name),
+        description: spec.description.clone(),
+        inputs: vec![InputPlan {
+            name: "arguments".to_owned(),
+            description: String::new(),
+            required: true,
+            default: None,
+            schema: json!({"type": "object"}),
+        }],
+        defaults: Value::Null,
+        env: Vec::new(),
+        lenient: false,
+        timeout_ms: None,
+        on_failure: OnFailure::Stop,
+        concurrency: 1,
+        steps: vec![step],
+        outputs: vec![OutputPlan {
+            name: "result".to_owned(),
+            value: template("{{ call }}")?,
+            description: String::new(),
+        }],
+    };
+    Ok(Plan { format: FORMAT, skill, skills: BTreeMap::new(), heal: Vec::new() })
+}
+
+fn template(text: &str) -> Result<Template, StartError> {
+    Template::parse(&Value::from(text)).map_err(|error| StartError::Refused(error.to_string()))
+}

@@ -1,0 +1,267 @@
+//! Runs for clients: under a policy, in their turn, approved or rejected by people.
+
+use super::*;
+use crate::caller::Sees;
+
+const TIDY: &str = "\
+name: tidy
+description: Tidies up
+inputs: [{name: what, type: string, required: true}]
+timeout: 1h
+steps:
+  - {name: before, tool: look}
+  - {name: act, tool: note, args: {text: 'tidied {{ inputs.what }}'}}
+outputs:
+  - {name: said, value: '{{ act }}'}
+";
+
+const SLOW: &str = "\
+name: slow
+description: Waits a little
+steps:
+  - {name: nap, wait: 300ms}
+";
+
+fn world() -> World {
+    let world = World::new();
+    world.put("work/.aa/skills/tidy.yaml", TIDY);
+    world.put("work/.aa/skills/slow.yaml", SLOW);
+    world.put("work/log", "");
+    world
+}
+
+/// An engine for a client, as another process would have it.
+fn client(world: &World) -> Engine {
+    let engine = world.engine();
+    let sees = Sees::OwnIn(engine.settings().folder.clone());
+    engine.for_caller(Caller { sees, ..Caller::local(Origin::Mcp) })
+}
+
+fn tidy() -> RunRequest {
+    RunRequest { origin: Origin::Mcp, park: Park::Stay, ..request("tidy", json!({"what": "the desk"})) }
+}
+
+fn slow() -> RunRequest {
+    RunRequest { origin: Origin::Mcp, park: Park::Stay, ..request("slow", json!({})) }
+}
+
+#[tokio::test]
+async fn a_write_waits_for_an_approval_that_lists_it_before_anything_begins() {
+    let world = world();
+    let engine = client(&world);
+    let mut handle = engine.start_called(tidy(), "s").await.unwrap();
+    until(&mut handle, |body| matches!(body, Body::ConfirmRequested { .. })).await;
+    let standing = engine.standing(handle.id).unwrap();
+    let asked = &standing.questions[&step("approval")];
+    assert_eq!(asked.options, ["approve", "reject"]);
+    assert_eq!(asked.message, "May `tidy` run?\n- act (write): tool note {\"text\":\"tidied the desk\"}");
+    assert_eq!(engine.run(handle.id).unwrap().status, RunStatus::Waiting);
+    assert_eq!(kinds(&engine.events(handle.id, 0).unwrap()), ["skill_started", "confirm_requested"]);
+
+    let refused = engine.answer_for_model(handle.id, &step("approval"), "approve", "m").await.unwrap_err();
+    assert!(refused.to_string().contains("a person has to answer"), "{refused}");
+    let refused = engine.answer(handle.id, &step("approval"), "yes", "ann").await.unwrap_err();
+    assert!(refused.to_string().contains("`yes` is not an answer"), "{refused}");
+    let refused = engine.answer(handle.id, &step("act"), "approve", "ann").await.unwrap_err();
+    assert!(matches!(refused, StartError::Refused(_)), "{refused}");
+    assert_eq!(world.log(), "");
+
+    // Whoever is faster, from wherever.
+    world.engine().answer(handle.id, &step("approval"), "approve", "ann").await.unwrap();
+    let late = engine.answer(handle.id, &step("approval"), "reject", "bob").await.unwrap_err();
+    assert!(matches!(late, StartError::Refused(_) | StartError::Over { .. }), "{late}");
+    let id = handle.id;
+    assert!(matches!(finish(handle).await.1, Outcome::Completed(_)));
+    assert_eq!(world.log(), "tidied the desk\n");
+    assert_eq!(engine.run(id).unwrap().status, RunStatus::Completed);
+}
+
+#[tokio::test]
+async fn what_is_rejected_or_cancelled_never_begins() {
+    let world = world();
+    let engine = client(&world);
+    let handle = engine.start_called(tidy(), "s").await.unwrap();
+    engine.answer(handle.id, &step("approval"), "reject", "ann").await.unwrap();
+    let (_, outcome) = finish(handle).await;
+    let Outcome::Failed { error, step: at } = outcome else { panic!("{outcome:?}") };
+    assert_eq!((error.message.as_str(), at), ("it was rejected by ann", Some(step("approval"))));
+
+    let handle = engine.start_called(tidy(), "s").await.unwrap();
+    engine.cancel(handle.id, "ann", "").await.unwrap();
+    assert_eq!(finish(handle).await.1, Outcome::Cancelled);
+    assert_eq!(world.log(), "");
+}
+
+#[tokio::test]
+async fn the_plan_that_was_shown_stands_for_an_approval_and_another_does_not() {
+    let world = world();
+    let engine = client(&world);
+    let plan = engine.plan(&tidy()).unwrap();
+    let held = RunRequest { plan_hash: Some(plan.hash.clone()), ..tidy() };
+    assert!(matches!(finish(engine.start_called(held, "s").await.unwrap()).await.1, Outcome::Completed(_)));
+    let other = request("tidy", json!({"what": "everything"}));
+    let other = RunRequest { plan_hash: Some(plan.hash), origin: Origin::Mcp, ..other };
+    let error = engine.start_called(other, "s").await.unwrap_err();
+    assert!(matches!(error, StartError::PlanChanged { .. }), "{error}");
+    assert_eq!(world.log(), "tidied the desk\n");
+}
+
+#[tokio::test]
+async fn a_policy_forbids_and_a_dry_run_changes_nothing() {
+    let world = world();
+    world.put("work/.aa/config.yaml", "serve: {policy: {write: deny}}\n");
+    let engine = client(&world);
+    let error = engine.start_called(tidy(), "s").await.unwrap_err();
+    assert!(error.to_string().contains("forbids what `tidy` does (write)"), "{error}");
+    let dry = RunRequest { dry_run: true, ..tidy() };
+    assert!(matches!(finish(engine.start_called(dry, "s").await.unwrap()).await.1, Outcome::Completed(_)));
+    assert_eq!(world.log(), "");
+    assert_eq!(engine.runs(&RunFilter::default()).unwrap().len(), 1, "what is forbidden leaves no run");
+}
+
+#[tokio::test]
+async fn a_call_of_a_tool_that_changes_something_is_a_run_and_its_arguments_are_data() {
+    let world = world();
+    let engine = client(&world);
+    let args = json!({"text": "{{ 1 + 1 }} {{ secrets.TOKEN }}"}).as_object().unwrap().clone();
+    let direct = Direct { tool: "note".to_owned(), args, request_key: Some("once".to_owned()) };
+    let handle = engine.start_call(direct.clone(), "s").await.unwrap();
+    let id = handle.id;
+    assert_eq!(engine.run(id).unwrap().skill, "call:note");
+    engine.answer(id, &step("approval"), "approve", "ann").await.unwrap();
+    let (_, outcome) = finish(handle).await;
+    let said = json!({"result": "{{ 1 + 1 }} {{ secrets.TOKEN }}"});
+    assert_eq!(outcome, Outcome::Completed(said.as_object().unwrap().clone()));
+    let again = engine.start_call(direct.clone(), "s").await.unwrap();
+    assert_eq!(again.id, id, "the same call");
+    let other = Direct { args: json!({"text": "x"}).as_object().unwrap().clone(), ..direct.clone() };
+    let error = engine.start_call(other, "s").await.unwrap_err();
+    assert!(error.to_string().contains("belongs to run 1"), "{error}");
+    let wrong = Direct { args: json!({"txt": "x"}).as_object().unwrap().clone(), ..direct };
+    assert!(matches!(engine.start_call(wrong, "s").await, Err(StartError::Refused(_))));
+    assert_eq!(world.log(), "{{ 1 + 1 }} {{ secrets.TOKEN }}\n");
+}
+
+#[tokio::test]
+async fn a_crash_after_any_event_loses_no_approval_and_asks_none_twice() {
+    // Events: started, asked, answered, [resumed,] look started and completed, note started and so on.
+    for died_after in 1..=4_usize {
+        let world = world();
+        let engine = client(&world);
+        let mut handle = engine.start_called(tidy(), "s").await.unwrap();
+        let id = handle.id;
+        for seen in 0..died_after {
+            if seen == 2 {
+                engine.answer(id, &step("approval"), "approve", "ann").await.unwrap();
+            }
+            let event = timeout(PATIENCE, handle.notices.recv()).await.unwrap();
+            assert!(event.is_some(), "{died_after}");
+        }
+        handle.outcome.abort();
+        let _ = handle.outcome.await;
+        drop(engine);
+
+        let engine = client(&world);
+        assert_eq!(engine.take_over().await.unwrap(), [id], "{died_after}");
+        let open = engine.standing(id).unwrap().questions.contains_key(&step("approval"));
+        assert_eq!(open, died_after <= 2, "{died_after}");
+        if open {
+            assert_eq!(world.log(), "");
+            engine.answer(id, &step("approval"), "approve", "bob").await.unwrap();
+        }
+        let work = engine.attend(id, "s").await.unwrap();
+        let outcome = timeout(PATIENCE, work.outcome).await.unwrap().unwrap().unwrap();
+        assert!(matches!(outcome, Outcome::Completed(_)), "{died_after}: {outcome:?}");
+        assert_eq!(world.log(), "tidied the desk\n", "{died_after}");
+        let events = engine.events(id, 0).unwrap();
+        let asked = events.iter().filter(|event| matches!(event.body, Body::ConfirmRequested { .. }));
+        assert_eq!(asked.count(), 1, "{died_after}");
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_runs_move_and_one_that_waits_for_a_person_is_none_of_them() {
+    let world = world();
+    world.put("work/.aa/config.yaml", "serve: {runs: 2, runs_per_session: 1}\n");
+    let engine = client(&world);
+    // Its question is open, so it takes no place.
+    let waiting = engine.start_called(tidy(), "a").await.unwrap();
+    let mut handles = Vec::new();
+    for session in ["a", "a", "b", "c"] {
+        handles.push(engine.start_called(slow(), session).await.unwrap());
+    }
+    let begun = |handle: &RunHandle| engine.standing(handle.id).unwrap().begun;
+    let started: Vec<bool> = handles.iter().map(begun).collect();
+    assert_eq!(started, [true, false, true, false]);
+    assert_eq!(engine.standing(handles[1].id).unwrap().line(), "waiting for its turn");
+    // One that waits for its turn can be cancelled, and leaves no gap.
+    engine.cancel(handles[1].id, "ann", "").await.unwrap();
+    assert_eq!(finish(handles.remove(1)).await.1, Outcome::Cancelled);
+    // An answer is taken at once, although there is no place to go on.
+    engine.answer(waiting.id, &step("approval"), "approve", "ann").await.unwrap();
+    for handle in handles {
+        assert!(matches!(finish(handle).await.1, Outcome::Completed(_)));
+    }
+    assert!(matches!(finish(waiting).await.1, Outcome::Completed(_)));
+    let most = most_at_once(&engine);
+    assert!(most <= 2, "{most} at once");
+}
+
+/// How many runs were moving at the same time, by their events.
+fn most_at_once(engine: &Engine) -> usize {
+    let mut changes = Vec::new();
+    for run in engine.runs(&RunFilter::default()).unwrap() {
+        let events = engine.events(run.id, 0).unwrap();
+        let first = events.iter().find(|event| matches!(event.body, Body::StepStarted { .. }));
+        if let Some(first) = first {
+            changes.push((first.at, 1));
+            changes.push((run.ended_at.unwrap(), -1));
+        }
+    }
+    changes.sort();
+    let running = changes.iter().scan(0_i32, |now, (_, change)| {
+        *now += change;
+        Some(*now)
+    });
+    usize::try_from(running.max().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_driver_that_is_gone_leaves_its_place() {
+    let world = world();
+    world.put("work/.aa/config.yaml", "serve: {runs: 1}\n");
+    let engine = client(&world);
+    let first = engine.start_called(slow(), "a").await.unwrap();
+    let second = engine.start_called(slow(), "b").await.unwrap();
+    first.outcome.abort();
+    assert!(matches!(finish(second).await.1, Outcome::Completed(_)));
+}
+
+#[tokio::test]
+async fn the_key_of_another_caller_is_another_key() {
+    let world = world();
+    let engine = client(&world);
+    let keyed = || RunRequest { request_key: Some("k".to_owned()), ..slow() };
+    let first = engine.start_called(keyed(), "s").await.unwrap();
+    let eve = engine.for_caller(Caller { principal: "eve".to_owned(), ..engine.caller().clone() });
+    let second = eve.start_called(keyed(), "s").await.unwrap();
+    assert_ne!(first.id, second.id);
+    assert!(matches!(eve.attend(first.id, "s").await, Err(StartError::Store(StoreError::NoRun(_)))));
+    assert!(eve.answer_for_model(first.id, &step("approval"), "approve", "e").await.is_err());
+    finish(first).await;
+    finish(second).await;
+}
+
+#[tokio::test]
+async fn a_mark_counts_once_and_the_key_stays() {
+    let world = world();
+    let engine = client(&world);
+    let mark = engine.mark().unwrap();
+    assert!(engine.use_mark(&mark, Duration::from_mins(1)).await.unwrap());
+    assert!(!engine.use_mark(&mark, Duration::from_mins(1)).await.unwrap());
+    assert!(engine.use_mark(&engine.mark().unwrap(), Duration::from_mins(1)).await.unwrap());
+    let key = engine.sealing_key().unwrap();
+    assert_eq!((key.len(), client(&world).sealing_key().unwrap() == key), (32, true));
+    let file = fs::metadata(engine.settings().state_folder.join("seal.key")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o777, 0o600);
+}

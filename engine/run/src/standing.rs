@@ -1,0 +1,169 @@
+//! Where a run stands, as its events tell it so far: what runs, what is done, what is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::event::{Body, Event, StepError, StepPath, Time};
+
+/// Where a run stands. Events are folded in one after the other.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// Number of the next event.
+    pub next: u64,
+    /// When the last event was.
+    pub at: Option<Time>,
+    /// What was called or asked and is not over, with the last that it said.
+    pub busy: BTreeMap<StepPath, String>,
+    /// Steps of the skill itself that are over.
+    pub done: BTreeSet<StepPath>,
+    /// Open questions.
+    pub questions: BTreeMap<StepPath, Asked>,
+    /// Steps of which only a person can tell how they ended.
+    pub unknown: BTreeSet<StepPath>,
+    /// Whether any step has started yet.
+    pub begun: bool,
+    /// Whether it is over.
+    pub over: bool,
+    /// How often each step has asked.
+    asked: BTreeMap<StepPath, u32>,
+}
+
+/// A question that is open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// Which step asks.
+    pub step: StepPath,
+    /// Tells this question from earlier ones of the run: the step's path, and a number from the second on.
+    pub key: String,
+    /// What is asked.
+    pub message: String,
+    /// Possible answers.
+    pub options: Vec<String>,
+    /// The answer when nobody answers in time.
+    pub default: Option<String>,
+    /// When that is.
+    pub until: Option<Time>,
+    /// Number of the event that put it.
+    pub seq: u64,
+}
+
+impl Standing {
+    /// Where a run stands after these events.
+    pub fn of(events: &[Event]) -> Self {
+        let mut standing = Self::default();
+        events.iter().for_each(|event| standing.apply(event));
+        standing
+    }
+
+    /// Folds one more event in; one that has been folded in before changes nothing.
+    pub fn apply(&mut self, event: &Event) {
+        if event.seq < self.next {
+            return;
+        }
+        self.next = event.seq + 1;
+        self.at = Some(event.at);
+        match &event.body {
+            Body::StepStarted { step, kind, .. } => {
+                self.begun = true;
+                self.leave(step);
+                if kind != "foreach" && kind != "skill" {
+                    self.busy.insert(step.clone(), String::new());
+                }
+            }
+            Body::StepProgress { step, message, .. } => self.say(step, message),
+            Body::StepRetrying { step, error, .. } => {
+                self.leave(step);
+                self.busy.insert(step.clone(), retrying(error));
+            }
+            Body::ConfirmRequested { step, message, options, default, until } => {
+                let number = self.asked.entry(step.clone()).or_default();
+                *number += 1;
+                let key = if *number == 1 { step.to_string() } else { format!("{step}#{number}") };
+                let asked = Asked {
+                    step: step.clone(),
+                    key,
+                    message: message.clone(),
+                    options: options.clone(),
+                    default: default.clone(),
+                    until: *until,
+                    seq: event.seq,
+                };
+                self.questions.insert(step.clone(), asked);
+            }
+            Body::ConfirmAnswered { step, .. } => {
+                self.questions.remove(step);
+            }
+            Body::StepCompleted { step, .. }
+            | Body::StepFailed { step, .. }
+            | Body::StepSkipped { step, .. } => {
+                self.leave(step);
+                if !step.0.contains(['/', '[', '#']) {
+                    self.done.insert(step.clone());
+                }
+            }
+            Body::StepResolved { step, .. } => {
+                self.unknown.remove(step);
+            }
+            Body::RunResumed { unknown } => {
+                for step in unknown {
+                    self.leave(step);
+                    self.unknown.insert(step.clone());
+                }
+            }
+            Body::SkillCompleted { .. } | Body::SkillFailed { .. } | Body::SkillCancelled { .. } => {
+                self.end()
+            }
+            Body::SkillStarted { .. }
+            | Body::HealStarted { .. }
+            | Body::HealFinished { .. }
+            | Body::CancelRequested { .. }
+            | Body::UndoStarted { .. }
+            | Body::UndoFinished { .. }
+            | Body::WorkspaceUpdated { .. } => {}
+        }
+    }
+
+    /// A line that a step has said.
+    pub fn say(&mut self, step: &StepPath, line: &str) {
+        if let Some(said) = self.busy.get_mut(step) {
+            line.clone_into(said);
+        }
+    }
+
+    /// In a line: the steps that run, and what they say.
+    pub fn line(&self) -> String {
+        if let Some(asked) = self.questions.values().next() {
+            return format!("waiting for a person at `{}`", asked.step);
+        }
+        if let Some(step) = self.unknown.iter().next() {
+            return format!("waiting for a person to say how `{step}` ended");
+        }
+        if !self.begun && !self.over {
+            return "waiting for its turn".to_owned();
+        }
+        let told = |(step, said): (&StepPath, &String)| {
+            if said.is_empty() { step.to_string() } else { format!("{step}: {said}") }
+        };
+        let mut lines: Vec<String> = self.busy.iter().take(3).map(told).collect();
+        if self.busy.len() > 3 {
+            lines.push(format!("and {} more", self.busy.len() - 3));
+        }
+        lines.join("; ")
+    }
+
+    fn leave(&mut self, step: &StepPath) {
+        self.busy.remove(step);
+        self.unknown.remove(step);
+        self.questions.remove(step);
+    }
+
+    fn end(&mut self) {
+        self.over = true;
+        self.busy.clear();
+        self.questions.clear();
+        self.unknown.clear();
+    }
+}
+
+fn retrying(error: &StepError) -> String {
+    format!("again, after: {}", error.message.lines().next().unwrap_or_default())
+}

@@ -1,0 +1,59 @@
+//! `run_answer`: answers a question of a run, where the policy lets a model do so.
+
+use aa_run::event::StepPath;
+use async_trait::async_trait;
+use rmcp::model::{CallToolResult, ErrorData, Tool};
+use serde_json::{Value, json};
+
+use super::{CoreTool, Hint, define, object, run_of};
+use crate::mcp::follow::{answer, question, session_of};
+use crate::mcp::server::{Answer, Call, failed};
+
+pub(crate) struct RunAnswer;
+
+#[async_trait]
+impl CoreTool for RunAnswer {
+    fn definition(&self) -> Tool {
+        let description = "Answer an open question of a run. Questions are for people: unless the configuration lets \
+                           you answer them (serve.self_approve), this is refused, and a person has to do it.";
+        let properties = json!({
+            "run_id": {"type": "integer", "minimum": 1, "description": "Number of the run."},
+            "step": {"type": "string", "description": "Which step asks, as run_status says."},
+            "answer": {"type": "string", "description": "One of the question's options."},
+        });
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "run_id": {"type": "integer"}, "step": {"type": "string"}, "answer": {"type": "string"},
+            },
+            "required": ["run_id", "step", "answer"],
+        });
+        let required = (properties, &["run_id", "step", "answer"][..]);
+        define("run_answer", "Answer a run", description, required, Hint::Write)
+            .with_raw_output_schema(object(schema).into())
+    }
+
+    async fn call(&self, call: Call<'_>) -> Answer {
+        let args = call.request.arguments.clone().unwrap_or_default();
+        let run = run_of(&args)?;
+        let step = StepPath(text(&args, "step")?);
+        let given = text(&args, "answer")?;
+        let engine = &call.visit.engine;
+        let by = question::by(&engine.caller().principal, "run_answer");
+        if let Err(error) = engine.answer_for_model(run, &step, &given, &by).await {
+            return Ok(failed(answer::refusal(&error)));
+        }
+        // When nobody drives it, somebody has to do what follows.
+        if engine.run(run).is_ok_and(|run| !run.driven && run.ended_at.is_none())
+            && let Err(error) = engine.attend(run, &session_of(&call)).await
+        {
+            return Ok(failed(answer::refusal(&error)));
+        }
+        Ok(CallToolResult::structured(json!({"run_id": run, "step": step, "answer": given})).into())
+    }
+}
+
+fn text(args: &serde_json::Map<String, Value>, name: &str) -> Result<String, ErrorData> {
+    let text = args.get(name).and_then(Value::as_str).map(str::to_owned);
+    text.ok_or_else(|| ErrorData::invalid_params(format!("`{name}` must be a text"), None))
+}

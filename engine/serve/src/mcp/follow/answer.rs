@@ -1,0 +1,118 @@
+//! What came of a run, as the answer to a call.
+
+use aa_run::engine::{Outcome, StartError};
+use aa_run::event::{RunId, StepError, StepPath};
+use aa_run::standing::Standing;
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
+use serde_json::{Map, Value, json};
+
+use crate::mcp::result::{self, Whole};
+
+/// Where clients find the number of the run.
+pub(crate) const RUN: &str = "aa/run";
+
+/// What of a run's outputs is the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// All of them, as an object.
+    Outputs,
+    /// The result of the tool that was called.
+    Result,
+}
+
+/// The answer once the run has stopped moving.
+pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult {
+    match outcome {
+        Outcome::Completed(outputs) => {
+            let value = value(outputs, shape);
+            let wrapped = !value.is_object();
+            marked(run, result::of(value, wrapped, Whole::Run(run)))
+        }
+        Outcome::Failed { error, step } => failure(run, &failed(run, error, step.as_ref())),
+        Outcome::Cancelled => failure(run, &format!("run {run} was cancelled")),
+        Outcome::Waiting(steps) => {
+            let steps: Vec<String> = steps.iter().map(|step| format!("`{step}`")).collect();
+            failure(run, &format!("run {run} waits for a person at {}", steps.join(", ")))
+        }
+    }
+}
+
+/// The answer while the run goes on: no failure, as nothing has failed.
+pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> CallToolResult {
+    let mut text = match standing.questions.values().next() {
+        Some(asked) => {
+            let options = asked.options.join(" / ");
+            let how = format!("`aa run answer {run} {} ANSWER` in a terminal", asked.step);
+            let how = if may_answer { format!("run_answer, or {how}") } else { how };
+            format!(
+                "run {run} is waiting for a person at `{}`: {}\n({options}) It is answered by {how}.",
+                asked.step, asked.message
+            )
+        }
+        None => format!("run {run} is still running ({})", standing.line()),
+    };
+    text.push_str(&format!("\nCall run_status with run_id {run} for how it goes and what comes of it."));
+    let questions: Vec<Value> = standing.questions.values().map(question).collect();
+    let status =
+        if standing.questions.is_empty() && standing.unknown.is_empty() { "running" } else { "waiting" };
+    let mut content = json!({"run_id": run, "status": status, "message": standing.line()});
+    if !questions.is_empty() {
+        content["questions"] = questions.into();
+    }
+    let mut answer = CallToolResult::success(vec![ContentBlock::text(text)]);
+    answer.structured_content = Some(content);
+    marked(run, answer)
+}
+
+/// A question as data.
+pub(crate) fn question(asked: &aa_run::standing::Asked) -> Value {
+    json!({"step": asked.step, "message": asked.message, "options": asked.options, "default": asked.default})
+}
+
+fn value(outputs: &Map<String, Value>, shape: Shape) -> Value {
+    match shape {
+        Shape::Outputs => json!(outputs),
+        Shape::Result => outputs.get("result").cloned().unwrap_or_default(),
+    }
+}
+
+fn failed(run: RunId, error: &StepError, step: Option<&StepPath>) -> String {
+    let at = step.map(|step| format!(" at step `{step}`")).unwrap_or_default();
+    let mut text = format!("run {run} failed{at}: {}", error.message);
+    if let Some(stderr) = error.details.get("stderr").and_then(Value::as_str).filter(|text| !text.is_empty())
+    {
+        let start = stderr.char_indices().rev().nth(999).map_or(0, |(at, _)| at);
+        text.push_str(&format!("\nstderr: {}", stderr[start..].trim()));
+    }
+    text.push_str(&format!(
+        "\nrun_explain with run_id {run} says what differs from the last good run; run_status shows its steps."
+    ));
+    text
+}
+
+fn failure(run: RunId, text: &str) -> CallToolResult {
+    marked(run, CallToolResult::error(vec![ContentBlock::text(text)]))
+}
+
+fn marked(run: RunId, mut answer: CallToolResult) -> CallToolResult {
+    answer.meta = Some(MetaObject(JsonObject::from_iter([(RUN.to_owned(), json!(run))])));
+    answer
+}
+
+/// Why a run has not started, for the model to mend its call.
+pub(crate) fn refusal(error: &StartError) -> String {
+    let lines: Vec<String> = match error {
+        StartError::Invalid(problems) => problems.iter().map(|problem| problem.message.clone()).collect(),
+        StartError::Inputs(problems) => problems.iter().map(ToString::to_string).collect(),
+        StartError::UnknownSkill { suggestion: Some(near), .. } => vec![format!("did you mean `{near}`?")],
+        StartError::PlanChanged { .. } => {
+            vec!["Call skill_plan again, look at what it shows, and give its hash.".to_owned()]
+        }
+        _ => Vec::new(),
+    };
+    let mut text = error.to_string();
+    for line in lines {
+        text.push_str(&format!("\n- {line}"));
+    }
+    text
+}

@@ -1,0 +1,364 @@
+//! The loop that follows a run for a call: until the end, a question that goes out with the answer,
+//! the client's patience, or a cancellation, whatever comes first.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aa_run::engine::{Engine, Notice, Outcome, RunHandle, StartError};
+use aa_run::event::{Body, RunId, StepPath};
+use aa_run::policy;
+use aa_run::standing::{Asked, Standing};
+use aa_run::store::StoreError;
+use rmcp::RoleServer;
+use rmcp::model::{
+    CallToolResponse, CallToolResult, ClientResult, ContentBlock, CreateTaskResult, ElicitRequest, ErrorData,
+    ServerRequest,
+};
+use rmcp::service::{PeerRequestOptions, RequestHandle, ServiceError};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::progress::Teller;
+use super::question::{self, Reply};
+use super::{Shape, answer, sealed};
+use crate::mcp::server::{Answer, Call, internal};
+use crate::mcp::task;
+
+/// One call that waits for its run.
+pub(super) struct Attendance<'a> {
+    call: &'a Call<'a>,
+    run: RunId,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    outcome: JoinHandle<Result<Outcome, StoreError>>,
+    standing: Standing,
+    shape: Shape,
+    means: Means,
+    teller: Option<Teller>,
+    patience: Patience,
+    /// The form that the client shows now.
+    form: Option<Form>,
+    /// Questions that nobody before this client wanted to answer.
+    left: BTreeSet<String>,
+    /// What the client is to be told along with the answer.
+    notes: Vec<String>,
+}
+
+/// How this client can be asked, and how long calls may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Means {
+    /// It polls a task.
+    Task,
+    /// It shows a form while the call waits.
+    Form,
+    /// It shows a form when that is the answer to its call, and calls again.
+    Again,
+    /// Not at all.
+    None,
+}
+
+/// When the call is answered although the run goes on.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// However it goes.
+    limit: Option<Instant>,
+    /// While a question is open that this client cannot be asked.
+    stuck: Instant,
+}
+
+/// A form on its way.
+struct Form {
+    asked: Asked,
+    handle: RequestHandle<RoleServer>,
+}
+
+type FormResult = Result<Result<ClientResult, ServiceError>, tokio::sync::oneshot::error::RecvError>;
+
+/// Why the loop goes on.
+enum Wake {
+    Cancelled,
+    Notice(Option<Notice>),
+    Over(Result<Result<Outcome, StoreError>, tokio::task::JoinError>),
+    Form(FormResult),
+    Impatient,
+    Tell,
+}
+
+impl<'a> Attendance<'a> {
+    pub(super) fn new(call: &'a Call<'a>, handle: RunHandle, shape: Shape, wait: Option<Duration>) -> Self {
+        let RunHandle { id: run, notices, outcome, .. } = handle;
+        let engine = &call.visit.engine;
+        let means = Means::of(call);
+        let calling = &engine.settings().calling;
+        let token = call.context.meta.get_progress_token();
+        let usual = match means {
+            Means::Task => Some(calling.task_after),
+            _ if token.is_some() => None,
+            _ => Some(calling.wait),
+        };
+        // A client with tasks is not kept longer than it takes to make one.
+        let limit = if means == Means::Task { usual } else { wait.or(usual) };
+        let now = Instant::now();
+        let patience =
+            Patience { limit: limit.map(|limit| now + limit), stuck: now + wait.unwrap_or(calling.wait) };
+        let teller = token.map(|token| {
+            let total = engine.run_plan(run).ok().map(|plan| plan.skill.steps.len());
+            Teller::new(call.context.peer.clone(), token, total)
+        });
+        let (standing, form, left, notes) = (Standing::default(), None, BTreeSet::new(), Vec::new());
+        Self { call, run, notices, outcome, standing, shape, means, teller, patience, form, left, notes }
+    }
+
+    /// Does not ask these questions again.
+    pub(super) fn leaving(mut self, left: BTreeSet<String>, notes: Vec<String>) -> Self {
+        self.left = left;
+        self.notes = notes;
+        self
+    }
+
+    /// Waits until the call can be answered.
+    pub(super) async fn attend(mut self) -> Answer {
+        let mut told = false;
+        loop {
+            if let Some(answer) = self.look().await? {
+                return Ok(answer);
+            }
+            match self.wake(told).await {
+                Wake::Cancelled => return self.give_up().await,
+                Wake::Notice(Some(notice)) => self.see(notice),
+                // What remains is the outcome.
+                Wake::Notice(None) => told = true,
+                Wake::Over(outcome) => {
+                    self.take_back_form("the run is over").await;
+                    let outcome =
+                        outcome.map_err(|error| internal(&error))?.map_err(|error| internal(&error))?;
+                    return Ok(self.finished(answer::of(self.run, &outcome, self.shape)));
+                }
+                Wake::Form(result) => self.take_in(result).await,
+                Wake::Impatient => return Ok(self.unfinished()),
+                Wake::Tell => {
+                    if let Some(teller) = &mut self.teller {
+                        teller.tell(&self.standing).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn wake(&mut self, told: bool) -> Wake {
+        let limit = self.limit();
+        tokio::select! {
+            biased;
+            () = self.call.context.ct.cancelled() => Wake::Cancelled,
+            notice = self.notices.recv(), if !told => Wake::Notice(notice),
+            outcome = &mut self.outcome => Wake::Over(outcome),
+            result = filled(self.form.as_mut()) => Wake::Form(result),
+            () = until(limit) => Wake::Impatient,
+            () = due(self.teller.as_ref()) => Wake::Tell,
+        }
+    }
+
+    fn see(&mut self, notice: Notice) {
+        match notice {
+            Notice::Event(event) => {
+                // A run that was taken up again begins with its next event.
+                if event.seq > self.standing.next {
+                    self.catch_up();
+                }
+                self.standing.apply(&event);
+            }
+            Notice::Line { step, line } => self.standing.say(&step, &line),
+        }
+        // Whatever else has happened at the same time is looked at first.
+        while let Ok(notice) = self.notices.try_recv() {
+            match notice {
+                Notice::Event(event) => self.standing.apply(&event),
+                Notice::Line { step, line } => self.standing.say(&step, &line),
+            }
+        }
+        if let Some(teller) = &mut self.teller {
+            teller.see(&self.standing);
+        }
+    }
+
+    fn catch_up(&mut self) {
+        for event in self.call.visit.engine.events(self.run, self.standing.next).unwrap_or_default() {
+            self.standing.apply(&event);
+        }
+    }
+
+    /// Whether what is known now is reason enough to answer, or to show a form.
+    async fn look(&mut self) -> Result<Option<CallToolResponse>, ErrorData> {
+        if let Some(form) = &self.form
+            && self.standing.questions.get(&form.asked.step).is_none_or(|asked| asked.key != form.asked.key)
+        {
+            let how = late(&self.call.visit.engine, self.run, &form.asked.step);
+            self.take_back_form(&how).await;
+        }
+        if self.standing.questions.is_empty() {
+            return Ok(None);
+        }
+        let open = self.standing.questions.values().find(|asked| !self.left.contains(&asked.key)).cloned();
+        match (self.means, open) {
+            (Means::Task, _) => Ok(Some(self.unfinished())),
+            (Means::Form | Means::Again, None) => Ok(Some(self.unfinished())),
+            (Means::Form, Some(asked)) => {
+                if self.form.is_none() {
+                    self.show(asked).await;
+                }
+                Ok(None)
+            }
+            (Means::Again, Some(_)) => {
+                let open = self.standing.questions.values().filter(|asked| !self.left.contains(&asked.key));
+                sealed::ask(self.call, self.run, open).map(Some)
+            }
+            // The model may answer itself, so it need not wait.
+            (Means::None, _) => Ok(self.may_answer().then(|| self.unfinished())),
+        }
+    }
+
+    async fn show(&mut self, asked: Asked) {
+        let request = ServerRequest::ElicitRequest(ElicitRequest::new(question::form(&asked)));
+        let sent = self.call.context.peer.send_cancellable_request(request, PeerRequestOptions::no_options());
+        match sent.await {
+            Ok(handle) => self.form = Some(Form { asked, handle }),
+            Err(error) => {
+                tracing::warn!(run = %self.run, "cannot ask the client: {error}");
+                self.left.insert(asked.key);
+            }
+        }
+    }
+
+    /// What somebody has filled in, or that they did not want to.
+    async fn take_in(&mut self, result: FormResult) {
+        let Some(Form { asked, .. }) = self.form.take() else { return };
+        let reply = match result {
+            Ok(Ok(ClientResult::ElicitResult(result))) => question::reply(&result),
+            _ => Reply::Nothing,
+        };
+        let Reply::Answer(answer) = reply else {
+            self.left.insert(asked.key);
+            return;
+        };
+        let engine = &self.call.visit.engine;
+        let by = question::by(&engine.caller().principal, "form");
+        match engine.answer(self.run, &asked.step, &answer, &by).await {
+            // Its event is on its way.
+            Ok(()) => {
+                self.standing.questions.remove(&asked.step);
+            }
+            Err(error) => {
+                self.notes.push(refused(engine, self.run, &asked.step, &error));
+                self.catch_up();
+                self.left.insert(asked.key);
+            }
+        }
+    }
+
+    async fn take_back_form(&mut self, why: &str) {
+        if let Some(form) = self.form.take() {
+            let _ = form.handle.cancel(Some(why.to_owned())).await;
+        }
+    }
+
+    /// The client does not want an answer any more, so nobody wants the run.
+    async fn give_up(mut self) -> Answer {
+        self.take_back_form("the call was cancelled").await;
+        let engine = &self.call.visit.engine;
+        let by = question::by(&engine.caller().principal, "call");
+        match engine.cancel(self.run, &by, "the client has cancelled its call").await {
+            Ok(()) | Err(StartError::Over { .. }) => {}
+            Err(error) => tracing::warn!(run = %self.run, "cannot cancel it: {error}"),
+        }
+        // It is thrown away.
+        Err(internal(&"the call was cancelled"))
+    }
+
+    fn limit(&self) -> Option<Instant> {
+        let stuck = self.means == Means::None && !self.standing.questions.is_empty();
+        let limit = self.patience.limit;
+        if stuck {
+            Some(limit.map_or(self.patience.stuck, |limit| limit.min(self.patience.stuck)))
+        } else {
+            limit
+        }
+    }
+
+    fn may_answer(&self) -> bool {
+        let engine = &self.call.visit.engine;
+        policy::may_answer(engine.caller(), &engine.settings().calling)
+    }
+
+    /// The answer while the run goes on.
+    fn unfinished(&self) -> CallToolResponse {
+        if self.means == Means::Task
+            && let Ok(summary) = self.call.visit.engine.run(self.run)
+        {
+            return CreateTaskResult::new(task::seed(&summary, &self.standing)).into();
+        }
+        self.finished(answer::unfinished(self.run, &self.standing, self.may_answer()))
+    }
+
+    fn finished(&self, mut result: CallToolResult) -> CallToolResponse {
+        result.content.extend(self.notes.iter().map(ContentBlock::text));
+        result.into()
+    }
+}
+
+impl Means {
+    fn of(call: &Call<'_>) -> Self {
+        let capabilities = call.context.client_capabilities();
+        if capabilities.as_ref().is_some_and(rmcp::model::ClientCapabilities::supports_tasks) {
+            return Self::Task;
+        }
+        match (question::shows_forms(capabilities.as_ref()), call.visit.sessionless) {
+            (false, _) => Self::None,
+            (true, false) => Self::Form,
+            (true, true) => Self::Again,
+        }
+    }
+}
+
+/// What becomes of an answer that was not taken.
+pub(super) fn refused(engine: &Engine, run: RunId, step: &StepPath, error: &StartError) -> String {
+    match error {
+        StartError::Refused(why) if why.ends_with("no open question") => {
+            format!("the answer to `{step}` came too late: {}", late(engine, run, step))
+        }
+        error => error.to_string(),
+    }
+}
+
+/// How a question ended that is not open any more.
+fn late(engine: &Engine, run: RunId, step: &StepPath) -> String {
+    let answered = |body: &Body| match body {
+        Body::ConfirmAnswered { step: of, answer, by } if of == step => {
+            Some(format!("it was answered with `{answer}` by {by}"))
+        }
+        _ => None,
+    };
+    let events = engine.events(run, 0).unwrap_or_default();
+    let answered = events.iter().rev().find_map(|event| answered(&event.body));
+    answered.unwrap_or_else(|| "the question is not open any more".to_owned())
+}
+
+async fn filled(form: Option<&mut Form>) -> FormResult {
+    match form {
+        Some(form) => (&mut form.handle.rx).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(limit: Option<Instant>) {
+    match limit {
+        Some(limit) => sleep_until(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn due(teller: Option<&Teller>) {
+    match teller {
+        Some(teller) => teller.due().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,154 @@
+//! What a client carries for us between a question and the request that answers it.
+//!
+//! Clients of the newer era are asked by the answer to their call, and call again with what a
+//! person said. The run must not begin anew by that: its number goes along, sealed, bound to whoever
+//! called, the tool and the arguments, for a short time and for one use.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use aa_run::engine::StartError;
+use aa_run::event::{RunId, StepPath};
+use aa_run::standing::Asked;
+use aa_spec::plan::digest;
+use rmcp::model::{
+    CallToolResponse, ErrorData, InputRequests, InputRequiredResult, RequestStateCodec, SealOptions,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::attendance::{Attendance, refused};
+use super::question::{self, Reply};
+use super::{Shape, answer, session_of};
+use crate::mcp::server::{Answer, Call, failed, internal};
+
+/// How long a question can be answered this way.
+const TTL: Duration = Duration::from_mins(15);
+
+/// What is carried.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    run: RunId,
+    /// Makes it count once.
+    mark: String,
+    /// The keys of what was asked.
+    asked: BTreeSet<String>,
+}
+
+/// The answer that asks.
+pub(super) fn ask<'q>(
+    call: &Call<'_>,
+    run: RunId,
+    questions: impl Iterator<Item = &'q Asked>,
+) -> Result<CallToolResponse, ErrorData> {
+    let mut requests = InputRequests::new();
+    for asked in questions {
+        requests.insert(asked.key.clone(), question::request(asked));
+    }
+    let mark = call.visit.engine.mark().map_err(|error| internal(&error))?;
+    let state = State { run, mark, asked: requests.keys().cloned().collect() };
+    let bound = bound(call);
+    let options = SealOptions::new().associated_data(bound.as_bytes()).ttl(TTL);
+    let sealed = codec(call)?.seal_json_with(&state, &options).map_err(|error| internal(&error))?;
+    Ok(InputRequiredResult::new(Some(requests), Some(sealed)).into())
+}
+
+/// Goes on with the run that a call was about before.
+pub(super) async fn go_on(call: Call<'_>, shape: Shape, wait: Option<Duration>) -> Answer {
+    let state = open(&call)?;
+    let engine = call.visit.engine.clone();
+    if engine.run(state.run).is_err() {
+        return Err(unbelievable());
+    }
+    let first = engine.use_mark(&state.mark, TTL * 2).await.map_err(|error| internal(&error))?;
+    if !first {
+        return Err(unbelievable());
+    }
+    let responses = call.request.input_responses.clone().unwrap_or_default();
+    let (left, notes) = match give(&call, &state, responses).await {
+        Ok(given) => given,
+        Err(error) => return Ok(failed(answer::refusal(&error))),
+    };
+    match engine.attend(state.run, &session_of(&call)).await {
+        Ok(handle) => Attendance::new(&call, handle, shape, wait).leaving(left, notes).attend().await,
+        Err(error) => Ok(failed(answer::refusal(&error))),
+    }
+}
+
+/// Answers the questions of a run with what came along; gives the keys of those that nobody wanted to
+/// answer, and what is to be said of answers that were not taken.
+async fn give(
+    call: &Call<'_>,
+    state: &State,
+    responses: BTreeMap<String, Value>,
+) -> Result<(BTreeSet<String>, Vec<String>), StartError> {
+    let engine = &call.visit.engine;
+    let (mut left, mut notes) = (BTreeSet::new(), Vec::new());
+    let open: BTreeMap<String, Asked> =
+        engine.standing(state.run)?.questions.into_values().map(|asked| (asked.key.clone(), asked)).collect();
+    for key in &state.asked {
+        // What was not even asked is asked again.
+        let Some(response) = responses.get(key) else { continue };
+        let step = open.get(key).map_or_else(|| step_of(key), |asked| asked.step.clone());
+        match question::carried(response) {
+            Reply::Answer(answer) => {
+                let by = question::by(&engine.caller().principal, "form");
+                if let Err(error) = engine.answer(state.run, &step, &answer, &by).await {
+                    notes.push(refused(engine, state.run, &step, &error));
+                    left.insert(key.clone());
+                }
+            }
+            Reply::Nothing => {
+                left.insert(key.clone());
+            }
+        }
+    }
+    Ok((left, notes))
+}
+
+/// The step of a key.
+fn step_of(key: &str) -> StepPath {
+    let numbered = key.rsplit_once('#').filter(|(_, number)| number.parse::<u32>().is_ok());
+    StepPath(numbered.map_or(key, |(step, _)| step).to_owned())
+}
+
+fn open(call: &Call<'_>) -> Result<State, ErrorData> {
+    let sealed = call.request.request_state.as_deref().unwrap_or_default();
+    codec(call)?.open_json_with(sealed, bound(call).as_bytes()).map_err(|_| unbelievable())
+}
+
+fn codec(call: &Call<'_>) -> Result<RequestStateCodec, ErrorData> {
+    let key = call.visit.engine.sealing_key().map_err(|error| internal(&error))?;
+    RequestStateCodec::try_new(key).map_err(|error| internal(&error))
+}
+
+/// What a state is good for: this caller, in this folder, with this call.
+fn bound(call: &Call<'_>) -> String {
+    let caller = call.visit.engine.caller();
+    let folder = caller.folder().unwrap_or_else(|| std::path::Path::new(""));
+    let args = Value::Object(call.request.arguments.clone().unwrap_or_default());
+    let args = digest(sorted(&args).to_string());
+    serde_json::json!([caller.principal, folder.display().to_string(), call.request.name, args]).to_string()
+}
+
+/// The order of keys is no part of a call.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(entries) => {
+            let entries: BTreeMap<&String, Value> =
+                entries.iter().map(|(name, value)| (name, sorted(value))).collect();
+            entries
+                .into_iter()
+                .map(|(name, value)| (name.clone(), value))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
+/// One text for all: whoever has made something up learns nothing.
+fn unbelievable() -> ErrorData {
+    ErrorData::invalid_params("the request state is not, or no longer, valid for this call", None)
+}

@@ -1,0 +1,142 @@
+//! A run as a task: its number is the task's, and everything is read from the store, so a task lives
+//! as long as its run whatever becomes of the server.
+
+use std::collections::BTreeMap;
+
+use aa_run::engine::{Engine, Outcome, StartError};
+use aa_run::event::{Body, Origin, RunId, Time};
+use aa_run::standing::{Asked, Standing};
+use aa_run::store::{RunStatus, RunSummary};
+use chrono::SecondsFormat;
+use rmcp::model::{DetailedTask, ErrorData, InputRequests, Task, TaskPayload, TaskStatus};
+use serde_json::Value;
+
+use super::core::object;
+use super::follow::{Shape, answer, question};
+use super::server::internal;
+
+/// For so long a task can be asked for at least.
+const TTL: u64 = 24 * 60 * 60 * 1000;
+/// How often a client may ask how it goes.
+const POLL: u64 = 500;
+/// What the name of a run of a single tool begins with.
+const SINGLE: &str = "call:";
+
+/// A task as a call is answered with it.
+pub(crate) fn seed(run: &RunSummary, standing: &Standing) -> Task {
+    let status = match run.status {
+        RunStatus::Running | RunStatus::Waiting if !standing.questions.is_empty() => {
+            TaskStatus::InputRequired
+        }
+        RunStatus::Running | RunStatus::Waiting => TaskStatus::Working,
+        RunStatus::Completed | RunStatus::Failed => TaskStatus::Completed,
+        RunStatus::Cancelled => TaskStatus::Cancelled,
+    };
+    let last = run.ended_at.or(standing.at).unwrap_or(run.started_at);
+    let line = standing.line();
+    let task = Task::new(run.id.to_string(), status, time(run.started_at), time(last))
+        .with_ttl_ms(TTL)
+        .with_poll_interval_ms(POLL);
+    if line.is_empty() { task } else { task.with_status_message(line) }
+}
+
+/// How a task stands.
+pub(crate) fn get(engine: &Engine, id: &str) -> Result<DetailedTask, ErrorData> {
+    let run = find(engine, id)?;
+    let events = engine.events(run.id, 0).map_err(|error| internal(&error))?;
+    let standing = Standing::of(&events);
+    let task = seed(&run, &standing);
+    let payload = match task.status {
+        TaskStatus::InputRequired => TaskPayload::InputRequired { input_requests: requests(&standing) },
+        TaskStatus::Completed => {
+            let outcome = events.iter().rev().find_map(|event| outcome(&event.body));
+            let outcome = outcome.ok_or_else(|| internal(&"the run has no end"))?;
+            let shape = if run.skill.starts_with(SINGLE) { Shape::Result } else { Shape::Outputs };
+            let result = answer::of(run.id, &outcome, shape);
+            let result = serde_json::to_value(result).map_err(|error| internal(&error))?;
+            TaskPayload::Completed { result: object(result) }
+        }
+        TaskStatus::Cancelled => TaskPayload::Cancelled,
+        _ => TaskPayload::Working,
+    };
+    Ok(DetailedTask::new(task, payload))
+}
+
+/// Answers questions of a task. What is refused is said; the rest is taken all the same.
+pub(crate) async fn update(
+    engine: &Engine,
+    id: &str,
+    responses: BTreeMap<String, Value>,
+) -> Result<(), ErrorData> {
+    let run = find(engine, id)?;
+    let standing = engine.standing(run.id).map_err(|error| internal(&error))?;
+    let open: BTreeMap<&str, &Asked> =
+        standing.questions.values().map(|asked| (asked.key.as_str(), asked)).collect();
+    let mut refused = Vec::new();
+    for (key, response) in &responses {
+        let Some(asked) = open.get(key.as_str()) else {
+            refused.push(format!("the question `{key}` is not open"));
+            continue;
+        };
+        let question::Reply::Answer(answer) = question::carried(response) else { continue };
+        let by = question::by(&engine.caller().principal, "task");
+        if let Err(error) = engine.answer(run.id, &asked.step, &answer, &by).await {
+            refused.push(error.to_string());
+        }
+    }
+    if !run.driven {
+        // Nobody would do what follows from the answers.
+        if let Err(error) = engine.attend(run.id, "").await {
+            tracing::warn!(run = %run.id, "cannot go on with it: {error}");
+        }
+    }
+    if refused.is_empty() { Ok(()) } else { Err(ErrorData::invalid_params(refused.join("; "), None)) }
+}
+
+/// Ends a task. One that is over stays as it is.
+pub(crate) async fn cancel(engine: &Engine, id: &str) -> Result<(), ErrorData> {
+    let run = find(engine, id)?;
+    let by = question::by(&engine.caller().principal, "task");
+    match engine.cancel(run.id, &by, "the client has cancelled the task").await {
+        Ok(()) | Err(StartError::Over { .. }) => Ok(()),
+        Err(error) => Err(internal(&error)),
+    }
+}
+
+/// Goes on with the runs of clients that a dead server has left behind.
+pub(crate) fn go_on_with_all(engine: &Engine) {
+    let engine = engine.clone();
+    tokio::spawn(async move {
+        match engine.take_over().await {
+            Ok(taken) if !taken.is_empty() => tracing::info!("went on with {} runs", taken.len()),
+            Ok(_) => {}
+            Err(error) => tracing::warn!("cannot go on with the runs of clients: {error}"),
+        }
+    });
+}
+
+/// The run of a task. That there is none, and that it is another's, is the same.
+fn find(engine: &Engine, id: &str) -> Result<RunSummary, ErrorData> {
+    let none = || ErrorData::invalid_params(format!("there is no task `{id}`"), None);
+    // One spelling for each.
+    let number = id.parse().ok().map(RunId).filter(|run| run.to_string() == id).ok_or_else(none)?;
+    engine.run(number).ok().filter(|run| run.origin == Origin::Mcp).ok_or_else(none)
+}
+
+fn requests(standing: &Standing) -> InputRequests {
+    standing.questions.values().map(|asked| (asked.key.clone(), question::request(asked))).collect()
+}
+
+fn outcome(body: &Body) -> Option<Outcome> {
+    match body {
+        Body::SkillCompleted { outputs, .. } => Some(Outcome::Completed(outputs.clone())),
+        Body::SkillFailed { error, step, .. } => {
+            Some(Outcome::Failed { error: error.clone(), step: step.clone() })
+        }
+        _ => None,
+    }
+}
+
+fn time(at: Time) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}

@@ -1,0 +1,101 @@
+//! Runs as tasks.
+
+use std::time::Duration;
+
+use aa_run::event::RunId;
+use aa_run::store::RunStatus;
+use rmcp::model::{
+    CallToolResponse, CancelTaskParams, GetTaskParams, TaskPayload, TaskStatus, UpdateTaskParams,
+};
+use rmcp::service::{RunningService, ServiceError};
+use rmcp::{RoleClient, model::DetailedTask};
+use serde_json::json;
+
+use super::kit::{Era, PATIENCE, Person, World, accept, call, params};
+use crate::mcp::task;
+
+type Client = RunningService<RoleClient, Person>;
+
+async fn begin(client: &Client, skill: &'static str) -> String {
+    match client.call_tool_once(params(skill, json!({}))).await.unwrap() {
+        CallToolResponse::Task(created) => created.task.task_id,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn until(client: &Client, id: &str, status: TaskStatus) -> DetailedTask {
+    let work = async {
+        loop {
+            let task = client.get_task(GetTaskParams::new(id)).await.unwrap().task;
+            if task.status() == status {
+                return task;
+            }
+            assert!(!task.status().is_terminal(), "{task:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, work).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_call_that_takes_long_becomes_a_task_with_the_runs_number() {
+    let world = World::new().config("serve: {task_after: 100ms}\n");
+    let client = world.client(Person::absent().with_tasks(), Era::Newer).await;
+    let id = begin(&client, "three").await;
+    assert_eq!(id, "1");
+    let task = client.get_task(GetTaskParams::new(&*id)).await.unwrap().task;
+    assert_eq!((task.status(), task.task.status_message.as_deref()), (TaskStatus::Working, Some("a")));
+    assert!(task.task.ttl_ms.is_some() && task.task.poll_interval_ms.is_some());
+    let TaskPayload::Completed { result } = until(&client, &id, TaskStatus::Completed).await.payload else {
+        panic!("no result")
+    };
+    assert_eq!((&result["structuredContent"], &result["_meta"]["aa/run"]), (&json!({"seen": ""}), &json!(1)));
+    // One that is quick is answered at once, and a failure is a result.
+    let quick = call(&client, "look", json!({})).await;
+    assert_eq!(quick.is_error, Some(false));
+    assert_eq!(call(&client, "broken", json!({})).await.is_error, Some(true));
+}
+
+#[tokio::test]
+async fn a_task_asks_and_is_answered_and_cancelled() {
+    let world = World::new();
+    let client = world.client(Person::absent().with_tasks(), Era::Newer).await;
+    let id = begin(&client, "ask").await;
+    let task = until(&client, &id, TaskStatus::InputRequired).await;
+    let TaskPayload::InputRequired { input_requests } = task.payload else { panic!("no question") };
+    assert_eq!(input_requests.keys().collect::<Vec<_>>(), ["sure"]);
+    let answer = |key: &str| [(key.to_owned(), json!(accept("yes")))].into();
+    let error = client.update_task(UpdateTaskParams::new(&*id, answer("unsure"))).await.unwrap_err();
+    assert!(error.to_string().contains("is not open"), "{error}");
+    client.update_task(UpdateTaskParams::new(&*id, answer("sure"))).await.unwrap();
+    let TaskPayload::Completed { result } = until(&client, &id, TaskStatus::Completed).await.payload else {
+        panic!("no result")
+    };
+    assert_eq!(result["structuredContent"], json!({"sure": "yes"}));
+    client.cancel_task(CancelTaskParams::new(&*id)).await.unwrap();
+    assert_eq!(client.get_task(GetTaskParams::new(&*id)).await.unwrap().task.status(), TaskStatus::Completed);
+
+    let id = begin(&client, "tidy").await;
+    until(&client, &id, TaskStatus::InputRequired).await;
+    client.cancel_task(CancelTaskParams::new(&*id)).await.unwrap();
+    until(&client, &id, TaskStatus::Cancelled).await;
+    assert_eq!(world.read("log"), "");
+}
+
+#[tokio::test]
+async fn the_task_of_another_is_not_there() {
+    let world = World::new();
+    let client = world.client(Person::absent().with_tasks(), Era::Newer).await;
+    let id = begin(&client, "ask").await;
+    let eve = world.as_client("eve");
+    let error = task::get(&eve, &id).unwrap_err();
+    assert_eq!((error.code.0, &*error.message), (-32602, "there is no task `1`"));
+    assert_eq!(task::cancel(&eve, &id).await.unwrap_err().message, error.message);
+    let answer = [("sure".to_owned(), json!(accept("yes")))].into();
+    assert_eq!(task::update(&eve, &id, answer).await.unwrap_err().message, error.message);
+    for made_up in ["2", "01", "+1", "x", ""] {
+        let gone = client.get_task(GetTaskParams::new(made_up)).await.unwrap_err();
+        assert!(matches!(&gone, ServiceError::McpError(error) if error.code.0 == -32602), "{gone}");
+    }
+    assert_eq!(world.engine().run(RunId(1)).unwrap().status, RunStatus::Waiting);
+}

@@ -1,0 +1,173 @@
+//! Calls of a real `aa mcp`: what happens to them when the server or the client goes away.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use serde_json::{Value, json};
+
+use crate::support::{Aa, PATIENCE, eventually};
+
+const TOOLS: &str = r#"
+module: probe
+description: Tools that leave a trace
+tools:
+  - name: nap
+    description: Takes its time
+    effect: read
+    input: {}
+    run: [sh, -c, 'echo nap >> naps; sleep 1; echo slept']
+  - name: note
+    description: Notes a text
+    effect: write
+    input: {text: {type: string}}
+    run: [sh, -c, 'text=$(cat); echo "$text" >> log; echo "$text"']
+    stdin: "{{ text }}"
+  - name: family
+    description: Hangs with a child
+    effect: read
+    input: {}
+    run: [sh, -c, 'sleep 300 & echo $$ $! > pids; wait']
+"#;
+
+const LONG: &str = "\
+name: long
+description: Takes its time, then writes
+steps:
+  - {name: first, tool: nap}
+  - {name: second, tool: note, args: {text: '{{ first }}'}}
+outputs:
+  - {name: said, value: '{{ second }}'}
+";
+
+fn project() -> Aa {
+    Aa::new()
+        .tools("probe", TOOLS)
+        .skill("long", LONG)
+        .skill("hang", "name: hang\ndescription: Hangs\nsteps:\n  - {name: a, tool: family}\n")
+        .config("serve: {task_after: 200ms, policy: {write: allow}}\n")
+}
+
+/// A server and the pipe to it; killed at the end.
+struct Server {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<Value>,
+    id: u64,
+}
+
+impl Server {
+    fn start(aa: &Aa) -> Self {
+        let mut command = aa.args(["mcp", "--all"]).command();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { stdin: child.stdin.take(), child, lines, id: 0 }
+    }
+
+    fn send(&mut self, message: &Value) {
+        writeln!(self.stdin.as_mut().unwrap(), "{message}").unwrap();
+    }
+
+    /// Asks as a client of the newer era that knows tasks; gives the number of the request.
+    fn ask(&mut self, method: &str, mut params: Value) -> u64 {
+        self.id += 1;
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}},
+        });
+        self.send(&json!({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params}));
+        self.id
+    }
+
+    fn next(&self) -> Value {
+        self.lines.recv_timeout(PATIENCE).expect("the server says something")
+    }
+
+    fn result(&mut self, method: &str, params: Value) -> Value {
+        let id = self.ask(method, params);
+        loop {
+            let answer = self.next();
+            if answer["id"] == id {
+                assert!(answer.get("error").is_none(), "{answer}");
+                return answer["result"].clone();
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_task_survives_the_server_that_was_killed_in_the_middle_of_it() {
+    let aa = project();
+    let mut server = Server::start(&aa);
+    let call = json!({"name": "long", "arguments": {}});
+    let task = server.result("tools/call", call);
+    assert_eq!(
+        (&task["resultType"], &task["taskId"], &task["status"]),
+        (&json!("task"), &json!("1"), &json!("working"))
+    );
+    eventually("the first step runs", || aa.text("naps") == "nap\n");
+    server.child.kill().unwrap();
+    drop(server);
+    assert_eq!(aa.text("log"), "");
+
+    let mut server = Server::start(&aa);
+    let mut task = Value::Null;
+    eventually("the task completes", || {
+        task = server.result("tasks/get", json!({"taskId": "1"}));
+        task["status"] == "completed"
+    });
+    assert_eq!(task["result"]["structuredContent"], json!({"said": "slept"}), "{task}");
+    assert_eq!((aa.text("naps").as_str(), aa.text("log").as_str()), ("nap\nnap\n", "slept\n"));
+}
+
+#[test]
+fn a_cancelled_call_leaves_no_process() {
+    let aa = project().config("serve: {task_after: 1h}\n");
+    let mut server = Server::start(&aa);
+    let id = server.ask("tools/call", json!({"name": "hang", "arguments": {}}));
+    eventually("it hangs", || aa.text("pids").ends_with('\n'));
+    server.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}}));
+    let pids = aa.text("pids");
+    for pid in pids.split_whitespace() {
+        eventually("its processes are gone", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
+    }
+    // The next answer is that of the next question.
+    let id = server.ask("tools/call", json!({"name": "run_status", "arguments": {"run_id": 1}}));
+    let answer = server.next();
+    assert_eq!(answer["id"], id, "{answer}");
+    assert_eq!(answer["result"]["structuredContent"]["status"], "cancelled", "{answer}");
+}
+
+#[test]
+fn an_approval_is_given_in_a_terminal_while_the_client_polls() {
+    let aa = project().config("serve: {task_after: 200ms}\n");
+    let mut server = Server::start(&aa);
+    let task = server.result("tools/call", json!({"name": "long", "arguments": {}}));
+    assert_eq!((&task["taskId"], &task["status"]), (&json!("1"), &json!("input_required")), "{task}");
+    aa.args(["run", "answer", "1", "approval", "approve"]).run().code(0);
+    let mut task = Value::Null;
+    eventually("the task completes", || {
+        task = server.result("tasks/get", json!({"taskId": "1"}));
+        task["status"] == "completed"
+    });
+    assert_eq!(aa.text("log"), "slept\n");
+    let shown = aa.args(["run", "show", "1"]).run().code(0).out();
+    assert!(shown.contains("approval"), "{shown}");
+}

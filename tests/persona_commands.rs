@@ -42,6 +42,7 @@ fn a_persona_is_shown() {
     insta::assert_snapshot!(said, @"
     error: there is no persona `traser`
     hint: did you mean `tracer`?
+    hint: `aa persona list` shows every persona; a file is named by its path
     ");
 }
 

@@ -4,9 +4,11 @@
 //! AI models have in common: no bare `true` where a schema belongs, one `type` at a time, an
 //! `items` for every list, nothing of our own.
 
-use aa_spec::tool::alias;
 use rmcp::model::JsonObject;
 use serde_json::{Map, Value, json};
+
+/// What words begin with that mean something to us alone.
+const OURS: &str = "x-aa-";
 
 /// Words whose value is a schema, or `true` or `false`.
 const ONE: [&str; 8] = ["items", "contains", "not", "propertyNames", "if", "then", "else", "contentSchema"];
@@ -88,7 +90,7 @@ fn anything() -> Value {
 fn portable(schema: &Value) -> JsonObject {
     let Value::Object(written) = schema else { return JsonObject::new() };
     let mut said = Map::new();
-    for (word, value) in written.iter().filter(|(word, _)| *word != alias::KEYWORD) {
+    for (word, value) in written.iter().filter(|(word, _)| !word.starts_with(OURS)) {
         said.insert(word.clone(), word_portable(word, value));
     }
     if let Some(Value::Array(types)) = said.get("type").cloned() {
@@ -179,7 +181,7 @@ mod tests {
                 "name": {"type": ["string", "null"], "description": "A name", "minLength": 1},
                 "list": {"type": ["array", "null"], "items": true, "default": null},
                 "names": {"type": "array"},
-                "of": {"type": ["string"], (alias::KEYWORD): ["by"]},
+                "of": {"type": ["string"], (aa_spec::tool::alias::KEYWORD): ["by"]},
             },
             "required": [],
             "additionalProperties": false,

@@ -1,6 +1,4 @@
-//! The real handler, asked by real clients.
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+//! Real clients of both eras against the real handler, over a pipe in memory.
 
 mod calls;
 mod kit;

@@ -33,7 +33,7 @@ impl CoreTool for SessionStart {
 
     async fn call(&self, mut call: Call<'_>) -> Answer {
         let args = call.request.arguments.clone().unwrap_or_default();
-        if let Err(message) = enter(&mut call, text(&args, "workspace")) {
+        if let Err(message) = enter(&mut call, &args) {
             return Ok(failed(message));
         }
         let (session, view, how) = match open(&call, &args).await {
@@ -53,8 +53,17 @@ impl CoreTool for SessionStart {
     }
 }
 
-/// Goes to the workspace that is named.
-fn enter(call: &mut Call<'_>, workspace: &str) -> Result<(), String> {
+/// Goes to the workspace that is named, or that the session is about which is gone on with.
+fn enter(call: &mut Call<'_>, args: &JsonObject) -> Result<(), String> {
+    let known = match text(args, "session") {
+        "" => None,
+        id => call.visit.engine.session(id).map_err(|error| error.to_string())?,
+    };
+    let about = known.map(|session| session.workspace_uri).unwrap_or_default();
+    let workspace = match text(args, "workspace") {
+        "" => &about,
+        named => named,
+    };
     if !workspace.is_empty() {
         call.visit.engine = call.visit.elsewhere(&call.server.seat, workspace)?;
     }

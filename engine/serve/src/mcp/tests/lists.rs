@@ -193,7 +193,9 @@ async fn tools_of_modules_give_results_and_help() {
 #[tokio::test]
 async fn a_large_result_is_cut_and_stays_of_its_shape() {
     let world = World::new();
-    let large = "name: large\ndescription: Gives much\ninputs: [{name: n, type: integer, default: 60000}]\nsteps:\n  - {name: all, tool: shell, args: {script: 'head -c 60000 /dev/zero | tr \"\\0\" x'}}\noutputs: [{name: text, value: '{{ all.stdout }}'}]\n";
+    let big = "module: big\ndescription: Says much\ntools:\n  - {name: big_text, description: Says much, effect: read, input: {}, output: {type: string}, run: [printf, '%060000d', '7']}\n";
+    world.put("alpha/.aa/tools/big.yaml", big);
+    let large = "name: large\ndescription: Gives much\nsteps: [{name: all, tool: big_text}]\noutputs: [{name: text, value: '{{ all }}'}]\n";
     world.put("alpha/.aa/skills/large.yaml", large);
     world.persona("large", "skills: [large]\ntools: [probe_say]\n");
     let engine = world.engine("alpha");

@@ -46,7 +46,7 @@ async fn what_cannot_be_loaded_changes_nothing() {
     world.persona("broken", "modules: [prob]\n");
     let engine = world.engine("alpha");
     let client = connect(world.seat(&engine, "one"), Hearer::default()).await;
-    let why = failed(&client, "persona_load", json!({"persona_name": "tow"})).await;
+    let why = failed(&client, "persona_load", json!({"persona_name": "twoo"})).await;
     assert!(why.contains("did you mean `two`"), "{why}");
     let why = failed(&client, "persona_load", json!({"persona_name": "broken"})).await;
     assert!(why.contains("there is no tool module `prob`") && why.contains("did you mean `probe`"), "{why}");
@@ -54,7 +54,7 @@ async fn what_cannot_be_loaded_changes_nothing() {
     assert!(why.contains("broken.yaml:3"), "{why}");
     assert_eq!(names(&client).await, ONE);
     assert_eq!(client.service().changes(), 0);
-    assert_eq!(engine.sessions(10).unwrap(), []);
+    assert!(engine.sessions(10).unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ async fn with_meta(
     value: &str,
 ) -> Result<Value, String> {
     let mut meta = RequestMetaObject::new();
-    meta.0.insert(key.to_owned(), json!(value));
+    meta.0.0.insert(key.to_owned(), json!(value));
     let args = args.as_object().cloned().unwrap();
     let mut params = CallToolRequestParams::new(name.to_owned()).with_arguments(args);
     params.meta = Some(meta);

@@ -195,7 +195,7 @@ async fn a_large_result_is_cut_and_stays_of_its_shape() {
     let world = World::new();
     let big = "module: big\ndescription: Says much\ntools:\n  - {name: big_text, description: Says much, effect: read, input: {}, output: {type: string}, run: [printf, '%060000d', '7']}\n";
     world.put("alpha/.aa/tools/big.yaml", big);
-    let large = "name: large\ndescription: Gives much\nsteps: [{name: all, tool: big_text}]\noutputs: [{name: text, value: '{{ all }}'}]\n";
+    let large = "name: large\ndescription: Gives much\nsteps: [{name: much, tool: big_text}]\noutputs: [{name: text, value: '{{ much }}'}]\n";
     world.put("alpha/.aa/skills/large.yaml", large);
     world.persona("large", "skills: [large]\ntools: [probe_say]\n");
     let engine = world.engine("alpha");

@@ -50,6 +50,14 @@ fn settings_are_shown_with_who_said_so() {
     compute.workers: 4  # default
     limits.calls: 4  # .aa/config.yaml:2
     limits.output_bytes: 1048576  # default
+    serve.policy.destructive: ask  # default
+    serve.policy.read: allow  # default
+    serve.policy.write: plan  # default
+    serve.runs: 5  # default
+    serve.runs_per_session: 2  # default
+    serve.self_approve: false  # default
+    serve.task_after: 1s  # default
+    serve.wait: 40s  # default
     store.durability: normal  # AA_STORE_DURABILITY
     store.folder: [home]/state/aa-workflow  # default
     store.inline_limit: 65536  # default

@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 53] = [
+const COMMANDS: [&str; 55] = [
     "",
     "skill",
     "skill run",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 53] = [
     "skill plan",
     "skill graph",
     "skill new",
+    "skill export",
     "run",
     "run list",
     "run show",
@@ -23,6 +24,7 @@ const COMMANDS: [&str; 53] = [
     "run answer",
     "run resolve",
     "run undo",
+    "run explain",
     "run diff",
     "tool",
     "tool list",

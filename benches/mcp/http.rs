@@ -1,6 +1,6 @@
 //! A client over HTTP that speaks plain requests on connections that stay.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::thread;
@@ -35,7 +35,7 @@ pub(crate) fn measure(peer: &Peer, project: &Project) -> Figures {
     let start_ms = micros(began.elapsed()) / 1e3;
     thread::sleep(Duration::from_millis(500));
     let idle_mib = memory(server.child.id());
-    (0..ALONE / 10).for_each(|_| drop(connection.echo()));
+    connection.warm_up();
     let alone: Vec<f64> = (0..ALONE).map(|_| micros(connection.echo())).collect();
     let per_second = together(&server, &session);
     Figures {
@@ -49,7 +49,7 @@ pub(crate) fn measure(peer: &Peer, project: &Project) -> Figures {
 
 /// Calls a second over sixteen connections of one session.
 fn together(server: &Server, session: &str) -> f64 {
-    let each = (TOGETHER / 2).min(ALONE * 4) / IN_FLIGHT;
+    let each = TOGETHER / IN_FLIGHT;
     let began = Instant::now();
     thread::scope(|scope| {
         for worker in 0..IN_FLIGHT {
@@ -58,7 +58,9 @@ fn together(server: &Server, session: &str) -> f64 {
                 connection.enter(server, session);
                 // Ids are those of the session.
                 connection.id = (worker + 1) * 1_000_000;
-                (0..each).for_each(|_| drop(connection.echo()));
+                for _ in 0..each {
+                    connection.echo();
+                }
             });
         }
     });
@@ -100,6 +102,12 @@ impl Connection {
         self.head = format!(
             "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\nAccept: application/json, text/event-stream\r\nContent-Type: application/json\r\n{of}"
         );
+    }
+
+    fn warm_up(&mut self) {
+        for _ in 0..ALONE / 10 {
+            self.echo();
+        }
     }
 
     fn echo(&mut self) -> Duration {

@@ -23,7 +23,7 @@ const ROUNDS: usize = 3;
 const ALONE: usize = 1000;
 
 /// Calls with sixteen under way, for how many are done in a second.
-const TOGETHER: usize = 8000;
+const TOGETHER: usize = 4000;
 
 const IN_FLIGHT: usize = 16;
 

@@ -1,6 +1,6 @@
 //! A client over pipes that speaks plain lines.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,7 +28,9 @@ pub(crate) fn measure(peer: &Peer, project: &Project) -> Figures {
     let start_ms = micros(began.elapsed()) / 1e3;
     std::thread::sleep(Duration::from_millis(500));
     let idle_mib = memory(client.child.id());
-    (0..ALONE / 10).for_each(|_| drop(client.echo()));
+    for _ in 0..ALONE / 10 {
+        client.echo();
+    }
     let alone: Vec<f64> = (0..ALONE).map(|_| micros(client.echo())).collect();
     Figures {
         start_ms,
@@ -83,16 +85,15 @@ impl Client {
     /// Calls a second with sixteen under way.
     fn together(&mut self) -> f64 {
         let began = Instant::now();
-        let (mut asked, mut open) = (0, HashMap::new());
-        let calls = TOGETHER.min(ALONE * 8);
-        while asked < calls || !open.is_empty() {
+        let (mut asked, mut open) = (0, HashSet::new());
+        while asked < TOGETHER || !open.is_empty() {
             let mut batch = String::new();
-            while open.len() < IN_FLIGHT && asked < calls {
+            while open.len() < IN_FLIGHT && asked < TOGETHER {
                 self.id += 1;
                 asked += 1;
                 batch.push_str(&call(self.id, "echo", r#"{"value":"hello"}"#));
                 batch.push('\n');
-                open.insert(self.id, ());
+                open.insert(self.id);
             }
             if !batch.is_empty() {
                 self.to.write_all(batch.as_bytes()).unwrap();
@@ -100,7 +101,7 @@ impl Client {
             let id = self.hear();
             open.remove(&id);
         }
-        f64::from(u32::try_from(calls).unwrap()) / began.elapsed().as_secs_f64()
+        f64::from(u32::try_from(TOGETHER).unwrap()) / began.elapsed().as_secs_f64()
     }
 
     fn say(&mut self, message: &str) {

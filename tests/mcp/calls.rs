@@ -149,7 +149,8 @@ fn a_cancelled_call_leaves_no_process() {
         eventually("its processes are gone", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
     }
     // The next answer is that of the next question.
-    let id = server.ask("tools/call", json!({"name": "run_status", "arguments": {"run_id": 1}}));
+    let id = server
+        .ask("tools/call", json!({"name": "run_status", "arguments": {"run_id": 1, "wait_seconds": 20}}));
     let answer = server.next();
     assert_eq!(answer["id"], id, "{answer}");
     assert_eq!(answer["result"]["structuredContent"]["status"], "cancelled", "{answer}");

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::wire::{Served, call, hello, modern, modern_headers};
-use crate::support::service::Service;
+use crate::support::server::{Reply, Server};
 use crate::support::{Aa, eventually};
 
 const ANN: &str = "Bearer ann-0123456789abcdef0123456789abcdef";
@@ -211,7 +211,7 @@ fn no_answer_is_for_a_browser_to_use() {
 
 #[test]
 fn a_callers_key_is_passed_on_to_nobody() {
-    let service = Service::new(|_| (200, "{\"seen\": true}".to_owned()));
+    let service = Server::new(|_| Reply::json(200, &json!({"seen": true})));
     let module = format!(
         "module: shop\ndescription: A shop\nhttp: {{base: '{}', retries: 0}}\ntools:\n  - name: shop_look\n    description: Looks\n    effect: read\n    input: {{}}\n    output: {{type: object}}\n    http: {{path: /look}}\n",
         service.url
@@ -222,8 +222,9 @@ fn a_callers_key_is_passed_on_to_nobody() {
     assert_ne!(result["isError"], true, "{result}");
     let asked = service.asked();
     assert_eq!(asked.len(), 1);
-    let key = served.token.to_lowercase();
-    assert!(!asked[0].headers.contains(&key) && !asked[0].headers.contains("authorization"), "{asked:?}");
+    let shown = |value: &String| value.contains(&served.token);
+    let headers = &asked[0].headers;
+    assert!(!headers.contains_key("authorization") && !headers.values().any(shown), "{asked:?}");
 }
 
 #[test]

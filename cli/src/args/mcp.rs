@@ -32,6 +32,9 @@ Examples:
 pub(crate) struct McpArgs {
     #[command(flatten)]
     pub(crate) shown: Shown,
+    /// Also show each skill as a folder with a SKILL.md, to clients that know the draft of that extension
+    #[arg(long)]
+    pub(crate) skills_extension: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -100,4 +103,7 @@ pub(crate) struct ServeArgs {
     pub(crate) allow_remote: bool,
     #[command(flatten)]
     pub(crate) shown: Shown,
+    /// Also show each skill as a folder with a SKILL.md, to clients that know the draft of that extension
+    #[arg(long)]
+    pub(crate) skills_extension: bool,
 }

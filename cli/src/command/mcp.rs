@@ -14,8 +14,13 @@ pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure
     if let Some(Command::Config(args)) = &args.command {
         return config::run(args, context);
     }
-    let engine = context.engine()?;
-    let options = Options { choice: choice(&args.shown), message_bytes: engine.settings().serve.message };
+    let engine = context.serving_engine()?;
+    let settings = &engine.settings().serve;
+    let options = Options {
+        choice: choice(&args.shown),
+        message_bytes: settings.message,
+        skills_extension: args.skills_extension || settings.skills_extension,
+    };
     wait(async {
         let served = mcp::serve_stdio(&engine, &options).await;
         served.map_err(|error| Failure::failed(format!("cannot serve the client: {}", cause(&error))))

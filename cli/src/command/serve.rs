@@ -12,10 +12,14 @@ use crate::context::{Context, wait_on_threads};
 use crate::failure::{Exit, Failure};
 
 pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let engine = context.engine()?;
+    let engine = context.serving_engine()?;
     let settings = engine.settings();
     http::may_listen(args.listen, &settings.serve, args.allow_remote).map_err(|why| refused(args, why))?;
-    let options = Options { choice: choice(&args.shown), message_bytes: settings.serve.message };
+    let options = Options {
+        choice: choice(&args.shown),
+        message_bytes: settings.serve.message,
+        skills_extension: args.skills_extension || settings.serve.skills_extension,
+    };
     wait_on_threads(async {
         let failed = |error: std::io::Error| {
             Failure::failed(format!("cannot serve at `{}`: {}", args.listen, cause(&error)))

@@ -220,7 +220,12 @@ impl Tree {
             }
             Body::ConfirmAnswered { step, answer, by } => {
                 let node = self.touch(step, at);
-                node.line = format!("{answer} (by {by})");
+                let said = format!("{answer} (by {by})");
+                if node.kind.is_empty() {
+                    // Whether the run may begin is no step of it.
+                    return self.finish(step, at, State::Done(said), 0);
+                }
+                node.line = said;
                 node.state = State::Running;
                 Change::None
             }

@@ -78,6 +78,16 @@ impl Card {
         }
     }
 
+    /// What a list has of it.
+    pub fn entry(&self) -> SkillEntry {
+        SkillEntry {
+            name: self.name.clone(),
+            description: self.summary().to_owned(),
+            layer: self.layer.clone(),
+            path: self.path.clone(),
+        }
+    }
+
     /// The first line of its description.
     pub fn summary(&self) -> &str {
         self.description.lines().next().unwrap_or_default()

@@ -42,6 +42,7 @@ use self::inbox::Inbox;
 pub use self::journal::Journal;
 use self::lines::{Line, Lines};
 use self::questions::{Asked, Questions};
+pub(crate) use self::turns::begin_held;
 pub(crate) use self::veil::{Veil, in_url};
 use crate::compute::Computer;
 use crate::engine::{Notice, Outcome};
@@ -201,24 +202,6 @@ pub fn begin(plan: &Arc<Plan>, first: Event, clock: &dyn Clock) -> Result<(Machi
         let event = Event { run_id, seq: machine.next_seq(), at, source, body };
         machine.apply(&event)?;
         events.push(event);
-    }
-    Ok((machine, events))
-}
-
-/// A fresh run that may not begin yet: because a person is asked first, or because it has no
-/// place among the runs that may move.
-pub(crate) fn begin_held(
-    plan: &Arc<Plan>,
-    first: Event,
-    approval: Option<String>,
-) -> Result<(Machine, Vec<Event>), Misfit> {
-    let mut machine = Machine::new(plan);
-    machine.apply(&first)?;
-    let mut events = vec![first];
-    if let Some(message) = approval {
-        let asked = Event { seq: machine.next_seq(), body: Machine::approval(message), ..events[0].clone() };
-        machine.apply(&asked)?;
-        events.push(asked);
     }
     Ok((machine, events))
 }

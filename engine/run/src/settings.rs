@@ -83,6 +83,9 @@ pub struct Settings {
     pub origins: Vec<Setting>,
     /// What is doubtful in the files.
     pub warnings: Vec<Diagnostic>,
+    /// For so long, files that were looked at are taken to be the same. A server that is asked thousands of
+    /// times a second cannot look each time; everybody else does.
+    pub look_every: Duration,
 }
 
 /// A configured folder of skills.
@@ -183,6 +186,7 @@ impl Settings {
             origins: Vec::new(),
             warnings: Vec::new(),
             environment: environment.clone(),
+            look_every: Duration::ZERO,
         };
         let (origins, diagnostics) = layers.finish();
         if has_errors(&diagnostics) {

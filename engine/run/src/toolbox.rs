@@ -436,7 +436,7 @@ fn tool_names(module: &Module) -> impl Iterator<Item = String> {
     let own = module.tools.iter().map(|tool| fold(&tool.name.value));
     let queue = module.listener.iter().flat_map(|_| {
         let name = fold(&module.module.value);
-        [listener::pending_tool(&name), listener::mark_tool(&name)]
+        [listener::pending_tool(&name), listener::claim_tool(&name), listener::mark_tool(&name)]
     });
     own.chain(queue)
 }

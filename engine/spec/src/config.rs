@@ -3,6 +3,7 @@
 //! Several files are laid over one another, so every key is optional here; defaults
 //! and the order of the layers are the business of whoever resolves them.
 
+mod policy;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,8 @@ use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
-pub use serve::{Key, Limits as ServeLimits, Policy, Rule, Serve};
+pub use policy::{Policy, Rule};
+pub use serve::{Key, Limits as ServeLimits, Serve};
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -50,8 +52,6 @@ pub struct Config {
     pub kube_login: Login,
     /// How the tool `vpn_connect` connects to the private network.
     pub vpn_connect: Login,
-    /// How other programs are served.
-    pub serve: Serve,
 }
 
 /// Where and how runs are kept.
@@ -239,9 +239,14 @@ impl JsonSchema for Bytes {
 pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut diagnostics) = crate::shape::read::<Config>(source);
     let durations = config.iter().flat_map(|config| {
-        let serve = &config.serve;
-        let serve =
-            [&serve.session_timeout, &serve.shutdown_timeout, &serve.session_stale, &serve.session_keep];
+        let serve = [
+            &config.serve.session_timeout,
+            &config.serve.shutdown_timeout,
+            &config.serve.wait,
+            &config.serve.task_after,
+            &config.serve.session_stale,
+            &config.serve.session_keep,
+        ];
         [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout].into_iter().chain(serve)
     });
     for text in durations.flatten() {

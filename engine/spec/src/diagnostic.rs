@@ -85,7 +85,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("secret-outside-arguments", "a secret used anywhere but in a tool's arguments"),
     ("secret-worked-on", "a secret that is more than passed on"),
     ("self-reference", "a step that waits for itself"),
-    ("skill-as-tool", "a skill run by way of a tool, with its inputs as JSON in a text"),
+    ("skill-as-tool", "a skill run as if it were a tool, or by way of the tool `skill_run`"),
     ("spelled-value", "a value written as another type than it has"),
     ("spliced-shell", "a template in a script, whose value could change what the script does"),
     ("step-kind", "a step that does nothing, or several things at once"),

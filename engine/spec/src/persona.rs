@@ -10,9 +10,12 @@
 
 mod check;
 
+pub mod exposed;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::exposed::{PromptSpec, ResourceSpec};
 pub use self::check::{Known, check};
 use crate::name::fold;
 use crate::tool::Tier;
@@ -40,6 +43,12 @@ pub struct Persona {
     /// Skills that it sees; default: all.
     #[serde(default)]
     pub skills: Option<Vec<Spanned<String>>>,
+    /// What a client can read besides runs, skills and memory.
+    #[serde(default)]
+    pub resources: Vec<ResourceSpec>,
+    /// Prompts besides those of its skills.
+    #[serde(default)]
+    pub prompts: Vec<PromptSpec>,
 }
 
 /// Where the words come from that an assistant is told.

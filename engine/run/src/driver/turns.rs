@@ -2,10 +2,33 @@
 //! happened, and given back while only a person can move the run on.
 
 use std::pin::pin;
+use std::sync::Arc;
+
+use aa_spec::plan::Plan;
 
 use super::Driver;
+use crate::event::Event;
+use crate::machine::{Machine, Misfit};
 use crate::places::Turn;
 use crate::store::StoreError;
+
+/// A fresh run that may not begin yet: because a person is asked first, or because it has no
+/// place among the runs that may move.
+pub(crate) fn begin_held(
+    plan: &Arc<Plan>,
+    first: Event,
+    approval: Option<String>,
+) -> Result<(Machine, Vec<Event>), Misfit> {
+    let mut machine = Machine::new(plan);
+    machine.apply(&first)?;
+    let mut events = vec![first];
+    if let Some(message) = approval {
+        let asked = Event { seq: machine.next_seq(), body: Machine::approval(message), ..events[0].clone() };
+        machine.apply(&asked)?;
+        events.push(asked);
+    }
+    Ok((machine, events))
+}
 
 impl Driver {
     /// Waits for a place, when there may be something to do. What is asked of the run meanwhile is

@@ -1,6 +1,7 @@
 //! Runs for clients: under the policy of whoever calls, in their turn, and of one tool alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aa_spec::input;
@@ -213,7 +214,7 @@ fn question(plan: &Plan, steps: &[ResolvedStep]) -> String {
         text.push_str(&line);
     }
     if changes.len() > LISTED {
-        text.push_str(&format!("\n- and {} more steps that change something", changes.len() - LISTED));
+        let _ = write!(text, "\n- and {} more steps that change something", changes.len() - LISTED);
     }
     text
 }

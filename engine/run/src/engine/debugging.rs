@@ -60,7 +60,8 @@ pub enum Before {
 }
 
 impl Engine {
-    /// Everything that is known about why a tool fails. `said` is what it said, if that is known.
+    /// Everything that is known about why a tool fails. `said` is what it said, if that is known. An
+    /// MCP server that has the tool is asked, which may take some seconds.
     ///
     /// # Errors
     /// There is no such tool, or the store or a module cannot be read.
@@ -71,7 +72,8 @@ impl Engine {
         };
         let definition = toolbox.definition(name);
         let store = self.parts.lazy_store();
-        let mut report = debug::report(Subject { spec: tool.spec(), definition, said }, store)?;
+        let server = toolbox.trusted(name);
+        let mut report = debug::report(Subject { spec: tool.spec(), definition, said, server }, store)?;
         if report.last_failure.as_ref().is_some_and(|last| self.run(last.run).is_err()) {
             // It is another one's run, and so is all that is known of it alone.
             report.last_failure = None;

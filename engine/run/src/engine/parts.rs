@@ -1,6 +1,7 @@
 //! What an engine is made of: each part is made when it is first needed, and once.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use aa_spec::compute::Interpreter;
 
@@ -33,6 +34,8 @@ pub(super) struct Parts {
     toolbox: Mutex<Option<(Toolbox, Option<Stamps>)>>,
     /// What clients are told, as of when it was last looked at.
     pub(super) catalogue: Mutex<Option<Arc<Catalogue>>>,
+    /// When they were looked at last.
+    looked: Mutex<Option<Instant>>,
     #[cfg(feature = "compute")]
     workers: Workers,
 }
@@ -51,6 +54,7 @@ impl Parts {
             shared,
             toolbox: Mutex::default(),
             catalogue: Mutex::default(),
+            looked: Mutex::default(),
             #[cfg(feature = "compute")]
             workers: Workers::new(WorkerCommand::own(), settings.compute.clone()),
             settings,
@@ -88,7 +92,9 @@ impl Parts {
     /// has come, changed or gone. Whoever holds a toolbox keeps what was there.
     pub(super) fn toolbox(&self) -> Result<Toolbox, FileError> {
         let mut held = self.toolbox.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((toolbox, None)) = &*held {
+        if let Some((toolbox, stamps)) = &*held
+            && (stamps.is_none() || !self.looks_again())
+        {
             return Ok(toolbox.clone());
         }
         let (entries, stamps) = modules::files(&self.home)?;
@@ -112,6 +118,16 @@ impl Parts {
         };
         *held = Some((toolbox.clone(), Some(stamps)));
         Ok(toolbox)
+    }
+
+    /// Whether it is time to look at files again; then it is not for a while.
+    fn looks_again(&self) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = looked.is_none_or(|looked| looked.elapsed() >= self.settings.look_every);
+        if due {
+            *looked = Some(Instant::now());
+        }
+        due
     }
 
     /// Evaluates expressions in Python, if this build can.

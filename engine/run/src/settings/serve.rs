@@ -28,6 +28,8 @@ pub struct Serve {
     pub sessions: usize,
     /// Longest message, in bytes.
     pub message: usize,
+    /// Whether the skills extension is spoken.
+    pub skills_extension: bool,
 }
 
 /// One who may come in.
@@ -53,6 +55,7 @@ impl Default for Serve {
             rate: 500,
             sessions: 64,
             message: 4 << 20,
+            skills_extension: false,
         }
     }
 }
@@ -74,6 +77,7 @@ pub(super) fn settings(layers: &mut Layers<'_>) -> Serve {
         rate: count(layers, "serve.limits.rate", |c| &c.serve.limits.rate).unwrap_or(usual.rate),
         sessions: sessions.map_or(usual.sessions, |count| count as usize),
         message: bytes(layers).unwrap_or(usual.message),
+        skills_extension: flag(layers).unwrap_or(usual.skills_extension),
     }
 }
 
@@ -97,4 +101,12 @@ fn bytes(layers: &mut Layers<'_>) -> Option<usize> {
     let (Bytes(bytes), origin) = layers.scalar(KEY, |c| &c.serve.limits.message, Bytes::parse)?;
     layers.note(KEY, json!(bytes), origin);
     usize::try_from(bytes).ok()
+}
+
+fn flag(layers: &mut Layers<'_>) -> Option<bool> {
+    const KEY: &str = "serve.skills_extension";
+    let parse = |text: &str| text.parse().map_err(|_| format!("`{text}` is neither `true` nor `false`"));
+    let (flag, origin) = layers.scalar(KEY, |c| &c.serve.skills_extension, parse)?;
+    layers.note(KEY, json!(flag), origin);
+    Some(flag)
 }

@@ -425,6 +425,15 @@ pub(super) async fn look_at(context: &CallContext, path: &str) -> Result<Detecte
     .await
 }
 
+/// The registered projects with their folders, which may not be there.
+pub(super) async fn folders(
+    memory: &Memory,
+    context: &CallContext,
+) -> Result<Vec<(String, PathBuf)>, ToolError> {
+    let known = registered(memory, context).await?;
+    Ok(known.into_iter().map(|(name, fields)| (name, PathBuf::from(path_of(&fields)))).collect())
+}
+
 /// The registered projects, by name.
 async fn registered(
     memory: &Memory,

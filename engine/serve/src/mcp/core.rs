@@ -6,6 +6,7 @@ mod persona_list;
 mod persona_load;
 mod run_answer;
 mod run_cancel;
+mod run_explain;
 mod run_list;
 mod run_status;
 mod session_start;
@@ -51,6 +52,7 @@ pub(crate) static CORE: &[&dyn CoreTool] = &[
     &persona_load::PersonaLoad { name: "persona_load", argument: "persona_name" },
     &run_answer::RunAnswer,
     &run_cancel::RunCancel,
+    &run_explain::RunExplain,
     &run_list::RunList,
     &run_status::RunStatus,
     &session_start::SessionStart,

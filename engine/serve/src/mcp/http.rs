@@ -35,6 +35,7 @@ const BODY: Duration = Duration::from_secs(30);
 pub(crate) struct Endpoint {
     engine: Engine,
     choice: Choice,
+    skills_extension: bool,
     sessions: Sessions,
     settings: Serve,
     closing: Closing,
@@ -86,6 +87,7 @@ impl Endpoint {
             sessions: Sessions::new(settings.sessions, settings.session_timeout),
             engine: engine.clone(),
             choice: options.choice.clone(),
+            skills_extension: options.skills_extension,
             settings,
             closing,
         })
@@ -146,8 +148,11 @@ impl Endpoint {
             None => (self.first(guest), false),
         };
         let (engine, closing) = (self.engine.clone(), self.closing.calls.clone());
+        let skills_extension = self.skills_extension;
         let make = move || {
-            let seat = Seat::new(engine.clone(), choice.clone()).closing_with(closing.clone());
+            let seat = Seat::new(engine.clone(), choice.clone())
+                .closing_with(closing.clone())
+                .with_skill_folders(skills_extension);
             Ok(Server { seat: Arc::new(if pinned { seat.pinned() } else { seat }) })
         };
         let end = if never_ends(request) { &self.closing.streams } else { &self.closing.calls };

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::result::{self, Whole};
 use super::server::{Answer, Call, failed};
-use super::{follow, names, schema};
+use super::{content, follow, names, schema};
 
 /// What clients are told.
 pub(crate) fn definition(spec: &ToolSpec) -> Tool {
@@ -38,7 +38,10 @@ pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
 
 /// What a call has given. Clients refuse what is not as announced, so that is said here, where
 /// more is known.
-pub(crate) fn answer(spec: &ToolSpec, value: Value) -> rmcp::model::CallToolResponse {
+pub(crate) fn answer(spec: &ToolSpec, value: Value, folder: &std::path::Path) -> rmcp::model::CallToolResponse {
+    if !matches!(aa_run::content::find(&value, folder), Ok(None)) {
+        return content::answer(value, folder);
+    }
     if let Err(misfit) = fits(&spec.output, &value) {
         let name = &spec.name;
         let text = format!(

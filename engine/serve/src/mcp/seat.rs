@@ -1,12 +1,14 @@
 //! What a connection sees.
 
 use std::path::PathBuf;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aa_run::engine::Engine;
 use aa_run::persona::Choice;
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
+
+use super::resource::Watches;
 
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
 /// single request of a newer one. So nothing that has to last may be kept here.
@@ -21,6 +23,10 @@ pub(crate) struct Seat {
     #[expect(dead_code, reason = "calls that are cancelled will ask")]
     pub(crate) closing: CancellationToken,
     session: RwLock<Option<String>>,
+    /// What the client has asked to be told of.
+    pub(crate) watches: Arc<Watches>,
+    /// Whether the skills extension is spoken.
+    pub(crate) skills_extension: bool,
     changes: watch::Sender<()>,
     /// The folder that the client works in, as it said when it was asked; it is asked once.
     pub(crate) root: OnceCell<Option<PathBuf>>,
@@ -34,6 +40,8 @@ impl Seat {
             pinned: false,
             closing: CancellationToken::new(),
             session: RwLock::default(),
+            watches: Arc::default(),
+            skills_extension: false,
             changes: watch::Sender::new(()),
             root: OnceCell::new(),
         }
@@ -43,6 +51,12 @@ impl Seat {
     #[must_use]
     pub(crate) fn pinned(self) -> Self {
         Self { pinned: true, ..self }
+    }
+
+    /// The same, speaking the skills extension or not.
+    #[must_use]
+    pub(crate) fn with_skill_folders(self, skills_extension: bool) -> Self {
+        Self { skills_extension, ..self }
     }
 
     /// The same in a server that ends with `closing`.

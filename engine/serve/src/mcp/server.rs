@@ -5,9 +5,13 @@ use std::sync::Arc;
 use aa_run::persona::View;
 use aa_spec::name::suggest;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ContentBlock, ErrorData,
-    GetTaskParams, GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams,
-    ServerCapabilities, ServerConfig, SubscriptionFilter, UpdateTaskParams,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -16,7 +20,7 @@ use super::core::{self, CoreTool};
 use super::listing::{Listing, Target};
 use super::seat::Seat;
 use super::visit::Visit;
-use super::{module, skill, switch, task};
+use super::{extension, module, prompt, resource, skill, switch, task};
 use crate::audit::Note;
 
 /// One server, as a client sees it.
@@ -39,8 +43,19 @@ pub(crate) type Answer = Result<CallToolResponse, ErrorData>;
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities =
-            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_tasks().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_prompts()
+            .enable_completions()
+            .enable_tasks();
+        let capabilities = if self.seat.skills_extension {
+            capabilities.enable_skills_with_directory_read().build()
+        } else {
+            capabilities.build()
+        };
         ServerConfig::new(capabilities).with_server_info(Implementation::new("aa", env!("CARGO_PKG_VERSION")))
     }
 
@@ -92,14 +107,109 @@ impl ServerHandler for Server {
         task::cancel(&visit.engine, &request.task_id).await
     }
 
-    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(requested.supported_by(&self.get_info().capabilities))
+    async fn list_resources(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        resource::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        resource::templates(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(resource::read(self, &visit, &request.uri).await?.into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        self.seat.watches.add(self, &visit, &request.uri, context.peer)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.seat.watches.remove(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, wanted: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(wanted.supported_by(&self.get_info().capabilities))
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let visit = Visit::of(&self.seat, context.request_context()).await?;
-        switch::tell(&self.seat, &visit, &context).await;
+        tokio::select! {
+            () = resource::listen(&visit.engine, &context) => {}
+            () = switch::tell(&self.seat, &visit, &context) => {}
+        }
         Ok(())
+    }
+
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        prompt::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(prompt::get(self, &visit, &request)?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        prompt::complete(self, &Visit::of(&self.seat, &context).await?, &request)
+    }
+
+    async fn list_skills(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        extension::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        extension::get(self, &Visit::of(&self.seat, &context).await?, &request.uri)
+    }
+
+    async fn read_resource_directory(
+        &self,
+        request: ReadResourceDirectoryRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceDirectoryResult, ErrorData> {
+        extension::directory(self, &Visit::of(&self.seat, &context).await?, &request.uri)
     }
 }
 

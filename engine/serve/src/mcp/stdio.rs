@@ -50,7 +50,9 @@ async fn serve_over(
     let closing = CancellationToken::new();
     let lines = AsyncRwTransport::new_server(input, output).with_max_line_length(options.message_bytes);
     let transport = Watched { lines, closing: closing.clone() };
-    let seat = Seat::new(engine.clone(), options.choice.clone()).closing_with(closing.clone());
+    let seat = Seat::new(engine.clone(), options.choice.clone())
+        .closing_with(closing.clone())
+        .with_skill_folders(options.skills_extension);
     let server = Server { seat: Arc::new(seat) };
     let service = tokio::select! {
         started = server.serve(transport) => started,

@@ -1,9 +1,9 @@
-//! `serve:` in a configuration: who may come in over HTTP, and how much they may ask.
+//! `serve:` in a configuration: who may come in over HTTP, what clients may do, and how much of it.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Bytes;
+use super::{Bytes, Policy};
 use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::Source;
@@ -51,6 +51,9 @@ pub struct Serve {
     pub policy: Policy,
     /// Whether a model may answer the questions of runs itself, instead of a person (default `false`).
     pub self_approve: Option<Spanned<bool>>,
+    /// Whether each skill is also shown as a folder with a `SKILL.md`, to clients that know the draft of
+    /// that extension (default no).
+    pub skills_extension: Option<Spanned<bool>>,
     /// Tools in a client's list at most (default 80); the rest is found by searching.
     #[schemars(range(min = 1))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
@@ -100,55 +103,6 @@ pub struct Limits {
     pub sessions: Option<Spanned<u32>>,
     /// Longest message, e.g. `1MiB` (default `4MiB`).
     pub message: Option<Spanned<Bytes>>,
-}
-
-/// What may be run without asking, by effect.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Policy {
-    /// What changes nothing (default `allow`).
-    pub read: Option<Spanned<Rule>>,
-    /// What changes something (default `plan`).
-    pub write: Option<Spanned<Rule>>,
-    /// What destroys something (default `ask`).
-    pub destructive: Option<Spanned<Rule>>,
-}
-
-/// What it takes to be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Rule {
-    /// Nothing.
-    Allow,
-    /// The hash of the plan that was shown, or else a person who approves.
-    Plan,
-    /// A person who approves.
-    Ask,
-    /// It is never run.
-    Deny,
-}
-
-impl Rule {
-    /// Reads a rule.
-    ///
-    /// # Errors
-    /// What the rules are called.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        [Self::Allow, Self::Plan, Self::Ask, Self::Deny]
-            .into_iter()
-            .find(|rule| rule.word() == text)
-            .ok_or_else(|| format!("`{text}` is not a rule; write `allow`, `plan`, `ask` or `deny`"))
-    }
-
-    /// As people write it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Plan => "plan",
-            Self::Ask => "ask",
-            Self::Deny => "deny",
-        }
-    }
 }
 
 impl Key {

@@ -144,21 +144,20 @@ async fn a_call_of_a_tool_that_changes_something_is_a_run_and_its_arguments_are_
 
 #[tokio::test]
 async fn a_crash_after_any_event_loses_no_approval_and_asks_none_twice() {
-    // Events: started, asked, answered, [resumed,] look started and completed, note started and so on.
-    for died_after in 1..=4_usize {
+    // Events: started, asked, answered, and the first step's start.
+    for died_after in 1..=4_u64 {
         let world = world();
-        let engine = client(&world);
-        let mut handle = engine.start_called(tidy(), "s").await.unwrap();
+        // The driver dies right after the commit; of the first two events nothing follows by itself.
+        let dies = move |event: &Event| assert!(event.seq < 2 || event.seq + 1 != died_after, "it dies");
+        let engine = client(&world).after_commit(Arc::new(dies));
+        let handle = engine.start_called(tidy(), "s").await.unwrap();
         let id = handle.id;
-        for seen in 0..died_after {
-            if seen == 2 {
-                engine.answer(id, &step("approval"), "approve", "ann").await.unwrap();
-            }
-            let event = timeout(PATIENCE, handle.notices.recv()).await.unwrap();
-            assert!(event.is_some(), "{died_after}");
+        if died_after > 2 {
+            engine.answer(id, &step("approval"), "approve", "ann").await.unwrap();
+        } else {
+            handle.outcome.abort();
         }
-        handle.outcome.abort();
-        let _ = handle.outcome.await;
+        assert!(timeout(PATIENCE, handle.outcome).await.unwrap().is_err(), "{died_after}");
         drop(engine);
 
         let engine = client(&world);

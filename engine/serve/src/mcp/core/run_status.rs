@@ -35,10 +35,7 @@ impl CoreTool for RunStatus {
 
     async fn call(&self, call: Call<'_>) -> Answer {
         let args = call.request.arguments.clone().unwrap_or_default();
-        let run = match super::run_of(&args) {
-            Ok(run) => run,
-            Err(error) => return Err(error),
-        };
+        let run = super::run_of(&args)?;
         let wait = args.get("wait_seconds").and_then(Value::as_f64).unwrap_or_default().clamp(0.0, 300.0);
         if let Err(error) = call.visit.engine.run(run) {
             return Ok(failed(error.to_string()));

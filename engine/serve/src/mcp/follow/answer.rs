@@ -1,5 +1,7 @@
 //! What came of a run, as the answer to a call.
 
+use std::fmt::Write as _;
+
 use aa_run::engine::{Outcome, StartError};
 use aa_run::event::{RunId, StepError, StepPath};
 use aa_run::standing::Standing;
@@ -51,7 +53,7 @@ pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> C
         }
         None => format!("run {run} is still running ({})", standing.line()),
     };
-    text.push_str(&format!("\nCall run_status with run_id {run} for how it goes and what comes of it."));
+    let _ = write!(text, "\nCall run_status with run_id {run} for how it goes and what comes of it.");
     let questions: Vec<Value> = standing.questions.values().map(question).collect();
     let status =
         if standing.questions.is_empty() && standing.unknown.is_empty() { "running" } else { "waiting" };
@@ -82,11 +84,12 @@ fn failed(run: RunId, error: &StepError, step: Option<&StepPath>) -> String {
     if let Some(stderr) = error.details.get("stderr").and_then(Value::as_str).filter(|text| !text.is_empty())
     {
         let start = stderr.char_indices().rev().nth(999).map_or(0, |(at, _)| at);
-        text.push_str(&format!("\nstderr: {}", stderr[start..].trim()));
+        let _ = write!(text, "\nstderr: {}", stderr[start..].trim());
     }
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "\nrun_explain with run_id {run} says what differs from the last good run; run_status shows its steps."
-    ));
+    );
     text
 }
 
@@ -112,7 +115,7 @@ pub(crate) fn refusal(error: &StartError) -> String {
     };
     let mut text = error.to_string();
     for line in lines {
-        text.push_str(&format!("\n- {line}"));
+        let _ = write!(text, "\n- {line}");
     }
     text
 }

@@ -192,7 +192,7 @@ impl<'a> Attendance<'a> {
         if let Some(form) = &self.form
             && self.standing.questions.get(&form.asked.step).is_none_or(|asked| asked.key != form.asked.key)
         {
-            let how = late(&self.call.visit.engine, self.run, &form.asked.step);
+            let how = too_late(&self.call.visit.engine, self.run, &form.asked.step);
             self.take_back_form(&how).await;
         }
         if self.standing.questions.is_empty() {
@@ -321,25 +321,29 @@ impl Means {
 
 /// What becomes of an answer that was not taken.
 pub(super) fn refused(engine: &Engine, run: RunId, step: &StepPath, error: &StartError) -> String {
-    match error {
-        StartError::Refused(why) if why.ends_with("no open question") => {
-            format!("the answer to `{step}` came too late: {}", late(engine, run, step))
-        }
-        error => error.to_string(),
-    }
+    answered(engine, run, step).map_or_else(|| error.to_string(), |how| late(step, &how))
 }
 
-/// How a question ended that is not open any more.
-fn late(engine: &Engine, run: RunId, step: &StepPath) -> String {
-    let answered = |body: &Body| match body {
-        Body::ConfirmAnswered { step: of, answer, by } if of == step => {
-            Some(format!("it was answered with `{answer}` by {by}"))
-        }
-        _ => None,
-    };
+/// What is said to an answer whose question is not open any more.
+pub(super) fn too_late(engine: &Engine, run: RunId, step: &StepPath) -> String {
+    late(step, &answered(engine, run, step).unwrap_or_else(|| "the question is not open any more".to_owned()))
+}
+
+fn late(step: &StepPath, how: &str) -> String {
+    format!("the answer to `{step}` came too late: {how}")
+}
+
+/// How the last question of a step was answered, unless it is open.
+fn answered(engine: &Engine, run: RunId, step: &StepPath) -> Option<String> {
     let events = engine.events(run, 0).unwrap_or_default();
-    let answered = events.iter().rev().find_map(|event| answered(&event.body));
-    answered.unwrap_or_else(|| "the question is not open any more".to_owned())
+    let last = events.iter().rev().find_map(|event| match &event.body {
+        Body::ConfirmAnswered { step: of, answer, by } if of == step => {
+            Some(Some(format!("it was answered with `{answer}` by {by}")))
+        }
+        Body::ConfirmRequested { step: of, .. } if of == step => Some(None),
+        _ => None,
+    });
+    last.flatten()
 }
 
 async fn filled(form: Option<&mut Form>) -> FormResult {

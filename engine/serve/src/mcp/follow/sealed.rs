@@ -17,7 +17,7 @@ use rmcp::model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::attendance::{Attendance, refused};
+use super::attendance::{Attendance, refused, too_late};
 use super::question::{self, Reply};
 use super::{Shape, answer, session_of};
 use crate::mcp::server::{Answer, Call, failed, internal};
@@ -89,12 +89,15 @@ async fn give(
     for key in &state.asked {
         // What was not even asked is asked again.
         let Some(response) = responses.get(key) else { continue };
-        let step = open.get(key).map_or_else(|| step_of(key), |asked| asked.step.clone());
+        let Some(asked) = open.get(key) else {
+            notes.push(too_late(engine, state.run, &step_of(key)));
+            continue;
+        };
         match question::carried(response) {
             Reply::Answer(answer) => {
                 let by = question::by(&engine.caller().principal, "form");
-                if let Err(error) = engine.answer(state.run, &step, &answer, &by).await {
-                    notes.push(refused(engine, state.run, &step, &error));
+                if let Err(error) = engine.answer(state.run, &asked.step, &answer, &by).await {
+                    notes.push(refused(engine, state.run, &asked.step, &error));
                     left.insert(key.clone());
                 }
             }

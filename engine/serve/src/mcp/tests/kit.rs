@@ -247,7 +247,6 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
     pub(super) async fn send(&mut self, message: Value) {
         self.write.write_all(format!("{message}\n").as_bytes()).await.unwrap();
     }

@@ -123,5 +123,8 @@ fn a_newer_client_names_its_session() {
     let mut message = modern(4, "skill_list", &json!({}));
     message["params"]["_meta"]["aa/session"] = "0123456789abcdef0123456789abcdef".into();
     let reply = served.post("/mcp", &modern_headers("skill_list"), &message);
-    assert!(reply.message()["error"]["message"].as_str().unwrap().contains("there is no session"), "{reply:?}");
+    assert!(
+        reply.message()["error"]["message"].as_str().unwrap().contains("there is no session"),
+        "{reply:?}"
+    );
 }

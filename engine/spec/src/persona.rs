@@ -15,8 +15,8 @@ pub mod exposed;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::exposed::{PromptSpec, ResourceSpec};
 pub use self::check::{Known, check};
+use self::exposed::{PromptSpec, ResourceSpec};
 use crate::name::fold;
 use crate::tool::Tier;
 use crate::yaml::Spanned;

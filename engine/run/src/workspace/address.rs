@@ -11,9 +11,10 @@ pub fn uri_of(folder: &Path) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~+@,:=".contains(&byte);
     let mut uri = SCHEME.to_owned();
     for byte in folder.as_os_str().as_bytes() {
-        match plain(*byte) {
-            true => uri.push(char::from(*byte)),
-            false => uri.push_str(&format!("%{byte:02X}")),
+        if plain(*byte) {
+            uri.push(char::from(*byte));
+        } else {
+            uri.extend([format!("%{byte:02X}")]);
         }
     }
     uri

@@ -52,9 +52,8 @@ impl Listing {
             listing.add(usize::MAX, definition.name.to_string(), Target::Core(tool), || definition);
         }
         for card in &view.skills {
-            listing.add(budget, skill::name(card), Target::Skill(Arc::clone(card)), || {
-                skill::definition(card)
-            });
+            listing
+                .add(budget, skill::name(card), Target::Skill(Arc::clone(card)), || skill::definition(card));
         }
         for spec in &view.tools {
             listing.add(budget, names::shown(&spec.name), Target::Module(Arc::clone(spec)), || {
@@ -65,7 +64,9 @@ impl Listing {
         if listing.count() > MANY {
             let of = view.persona.as_ref().map_or("what is shown", |persona| &persona.name);
             let (count, out) = (listing.count(), listing.left_out.len());
-            tracing::warn!("{of}: {count} tools, of which {out} are not in the list; more than {MANY} crowd out other thoughts");
+            tracing::warn!(
+                "{of}: {count} tools, of which {out} are not in the list; more than {MANY} crowd out other thoughts"
+            );
         }
         listing
     }

@@ -38,7 +38,11 @@ pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
 
 /// What a call has given. Clients refuse what is not as announced, so that is said here, where
 /// more is known.
-pub(crate) fn answer(spec: &ToolSpec, value: Value, folder: &std::path::Path) -> rmcp::model::CallToolResponse {
+pub(crate) fn answer(
+    spec: &ToolSpec,
+    value: Value,
+    folder: &std::path::Path,
+) -> rmcp::model::CallToolResponse {
     if !matches!(aa_run::content::find(&value, folder), Ok(None)) {
         return content::answer(value, folder);
     }

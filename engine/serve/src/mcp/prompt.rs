@@ -88,7 +88,12 @@ fn say(
 
 /// The skill whose prompt has that name.
 fn entry(server: &Server, visit: &Visit, name: &str) -> Result<Option<SkillEntry>, ErrorData> {
-    Ok(server.view(visit)?.skills.iter().find(|card| skill::name(&card.entry()) == name).map(|card| card.entry()))
+    Ok(server
+        .view(visit)?
+        .skills
+        .iter()
+        .find(|card| skill::name(&card.entry()) == name)
+        .map(|card| card.entry()))
 }
 
 /// A prompt of one message.

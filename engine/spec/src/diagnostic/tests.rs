@@ -89,7 +89,7 @@ fn bad_personas_have_the_problems_they_promise() {
         assert_eq!(codes, expected(&bytes), "{}", path.display());
         for problem in problems {
             let place = source.place(problem.span.start);
-            drawn += &format!("{name}:{}: {}\n  {}\n", place.line, problem.message, problem.hint);
+            drawn.extend([format!("{name}:{}: {}\n  {}\n", place.line, problem.message, problem.hint)]);
         }
     }
     insta::assert_snapshot!(drawn);

@@ -78,9 +78,10 @@ impl Checker<'_> {
             return;
         }
         let problem = self.error("unknown-module", word, format!("there is no tool module `{}`", word.value));
-        let problem = match self.known.has_tool(&fold(&word.value)) {
-            true => problem.hint(format!("`{}` is a tool; write it under `tools`", word.value)),
-            false => problem.suggest(&word.value, modules.iter().map(String::as_str)),
+        let problem = if self.known.has_tool(&fold(&word.value)) {
+            problem.hint(format!("`{}` is a tool; write it under `tools`", word.value))
+        } else {
+            problem.suggest(&word.value, modules.iter().map(String::as_str))
         };
         self.found.push(problem);
     }

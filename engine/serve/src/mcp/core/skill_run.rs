@@ -44,7 +44,9 @@ impl CoreTool for SkillRun {
             dry_run: args.get("dry_run") == Some(&Value::Bool(true)),
             plan: given("plan"),
             idempotency_key: given("idempotency_key"),
-            wait: wait.map(|seconds| Duration::try_from_secs_f64(seconds).map_or(LONGEST, |wait| wait.min(LONGEST))),
+            wait: wait.map(|seconds| {
+                Duration::try_from_secs_f64(seconds).map_or(LONGEST, |wait| wait.min(LONGEST))
+            }),
         };
         follow::run(call, wanted).await
     }

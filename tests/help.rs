@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 54] = [
+const COMMANDS: [&str; 58] = [
     "",
     "skill",
     "skill run",
@@ -48,6 +48,10 @@ const COMMANDS: [&str; 54] = [
     "memory export",
     "memory stats",
     "memory patterns",
+    "persona",
+    "persona list",
+    "persona show",
+    "persona check",
     "listen",
     "mcp",
     "mcp config",

@@ -4,6 +4,7 @@
 mod clients;
 mod config;
 mod load;
+mod personas;
 mod security;
 mod stdio;
 mod wire;

@@ -246,6 +246,8 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
             &config.serve.shutdown_timeout,
             &config.serve.wait,
             &config.serve.task_after,
+            &config.serve.session_stale,
+            &config.serve.session_keep,
         ];
         [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout].into_iter().chain(serve)
     });

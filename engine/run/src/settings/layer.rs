@@ -247,6 +247,20 @@ impl<'a> Layers<'a> {
         folders
     }
 
+    /// `serve.folders` of all files, nearest first, absolute.
+    pub(super) fn folders(&mut self) -> Vec<PathBuf> {
+        let mut folders = Vec::new();
+        for file in &self.files {
+            for of in &file.config.serve.folders {
+                let folder = absolute(&file.folder, self.home(), &of.value);
+                let key = format!("serve.folders[{}]", folders.len());
+                self.settings.push(Setting { key, value: json!(folder), origin: file.origin(of.span) });
+                folders.push(folder);
+            }
+        }
+        folders
+    }
+
     /// A configured command: the nearest file that has one decides.
     pub(super) fn command(
         &mut self,

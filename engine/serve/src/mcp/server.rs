@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use aa_run::persona::View;
+use aa_spec::name::suggest;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
     CompleteResult, ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse,
@@ -9,17 +11,17 @@ use rmcp::model::{
     ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
     PaginatedRequestParams, ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult,
     ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
-    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
+    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
-use super::core::{self, CORE};
+use super::core::{self, CoreTool};
+use super::listing::{Listing, Target};
 use super::seat::Seat;
 use super::visit::Visit;
-use super::{extension, module, prompt, resource, skill, task};
+use super::{extension, module, prompt, resource, skill, switch, task};
 use crate::audit::Note;
-use aa_run::persona::View;
 
 /// One server, as a client sees it.
 #[derive(Clone)]
@@ -63,11 +65,11 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        // The first list reads every module and skill; meanwhile others are answered.
+        // The first list reads modules and skills; meanwhile others are answered.
         let server = self.clone();
-        let tools = tokio::task::spawn_blocking(move || server.tools(&visit)).await;
-        let tools = tools.map_err(|error| internal(&error))??;
-        Ok(ListToolsResult { tools, ..ListToolsResult::default() })
+        let listing = tokio::task::spawn_blocking(move || server.listing(&visit)).await;
+        let listing = listing.map_err(|error| internal(&error))??;
+        Ok(ListToolsResult { tools: listing.tools.clone(), ..ListToolsResult::default() })
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Answer {
@@ -154,7 +156,10 @@ impl ServerHandler for Server {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let visit = Visit::of(&self.seat, context.request_context()).await?;
-        resource::listen(&visit.engine, &context).await;
+        tokio::select! {
+            () = resource::listen(&visit.engine, &context) => {}
+            () = switch::tell(&self.seat, &visit, &context) => {}
+        }
         Ok(())
     }
 
@@ -208,8 +213,25 @@ impl ServerHandler for Server {
     }
 }
 
+/// The tool that a session has called, and whether it is none of those that the session shows.
+fn counted(request: &CallToolRequestParams) -> (String, bool) {
+    let named = request.arguments.as_ref().and_then(|args| args.get("tool_name")?.as_str());
+    match named.filter(|_| ["tool_call", "tool_exec"].contains(&&*request.name)) {
+        Some(tool) => (tool.to_owned(), true),
+        None => (request.name.to_string(), false),
+    }
+}
+
+/// Calls a tool of the server itself, once its arguments fit.
+async fn call_core(tool: &'static dyn CoreTool, call: Call<'_>) -> Answer {
+    match core::check(&call.request.name, call.request.arguments.as_ref()) {
+        Ok(()) => tool.call(call).await,
+        Err(misfits) => Ok(failed(misfits)),
+    }
+}
+
 impl Server {
-    /// Does what is called.
+    /// Does what is called, and counts it.
     async fn answer(
         &self,
         visit: Visit,
@@ -217,39 +239,55 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Answer {
         let name = request.name.clone();
+        let (engine, session) = (visit.engine.clone(), visit.session_id());
+        let (tool, is_other) = counted(&request);
         let call = Call { server: self, visit, request, context };
-        if let Some(tool) = core::find(&name) {
-            return tool.call(call).await;
-        }
-        let view = self.view(&call.visit)?;
-        if let Some(entry) = view.skills.iter().find(|entry| skill::name(entry) == name) {
-            return skill::call(call, entry).await;
-        }
-        if view.tools.iter().any(|tool| tool.name == name) {
-            return module::call(call, &name).await;
-        }
-        Err(ErrorData::invalid_params(format!("unknown tool `{name}`"), None))
+        let answer = match core::find(&name) {
+            Some(tool) => call_core(tool, call).await,
+            None => self.call_shown(&name, call).await,
+        };
+        engine.note_call(session.as_deref(), &tool, is_other).await;
+        answer
     }
 
-    /// Everything that the client sees: the core, then skills, then tools, each by name.
-    fn tools(&self, visit: &Visit) -> Result<Vec<Tool>, ErrorData> {
-        let view = self.view(visit)?;
-        let mut tools: Vec<Tool> = CORE.iter().map(|tool| tool.definition()).collect();
-        for entry in &view.skills {
-            tools.extend(skill::definition(&visit.engine, entry));
+    /// Calls what the client sees under a name.
+    async fn call_shown(&self, name: &str, call: Call<'_>) -> Answer {
+        let listing = self.listing(&call.visit)?;
+        let Some(target) = listing.target(name) else { return Err(unknown(name, &listing, &call.visit)) };
+        match target.clone() {
+            Target::Core(tool) => call_core(tool, call).await,
+            Target::Skill(card) => skill::call(call, &card).await,
+            Target::Module(spec) => {
+                let args = call.request.arguments.clone().unwrap_or_default();
+                module::call(call, &spec, args).await
+            }
         }
-        tools.extend(view.tools.iter().map(|spec| module::definition(spec)));
-        Ok(tools)
     }
 
     /// What a request sees.
-    pub(crate) fn view(&self, visit: &Visit) -> Result<View, ErrorData> {
-        let choice = self.seat.choice();
-        if !visit.may_see(&choice) {
+    pub(crate) fn view(&self, visit: &Visit) -> Result<Arc<View>, ErrorData> {
+        if !visit.may_see(&visit.choice) {
             return Err(ErrorData::invalid_request("your key does not open this persona", None));
         }
-        visit.engine.view(&choice).map_err(|error| internal(&error))
+        visit.engine.view(&visit.choice).map_err(|error| internal(&error))
     }
+
+    /// The same as its tools.
+    pub(crate) fn listing(&self, visit: &Visit) -> Result<Arc<Listing>, ErrorData> {
+        let budget = self.seat.engine.settings().clients.tool_budget;
+        Ok(Listing::of(&*self.view(visit)?, budget))
+    }
+}
+
+/// There is no such tool to be seen. One that another persona shows can be called all the same.
+fn unknown(name: &str, listing: &Listing, visit: &Visit) -> ErrorData {
+    let hint = if visit.engine.tool(name).ok().flatten().is_some() {
+        format!("; it is no tool of this persona: call it with tool_call(tool_name: \"{name}\")")
+    } else {
+        let near = suggest(name, listing.names());
+        near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+    };
+    ErrorData::invalid_params(format!("unknown tool `{name}`{hint}"), None)
 }
 
 pub(crate) fn internal(error: &dyn std::fmt::Display) -> ErrorData {

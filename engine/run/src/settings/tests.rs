@@ -180,6 +180,22 @@ fn the_store_follows_flag_then_variables_then_files() {
 }
 
 #[test]
+fn a_project_can_be_stricter_than_its_user_and_never_laxer() {
+    use aa_spec::config::Rule;
+    let policy = |machine: &Machine| {
+        let settings = machine.resolve().unwrap();
+        let said: Vec<u32> = settings.warnings.iter().map(|doubt| doubt.place().line).collect();
+        (settings.calling.policy.write, settings.calling.policy.destructive, settings.calling.self_approve, said)
+    };
+    let project = "serve:\n  policy: {write: allow, destructive: deny}\n  self_approve: true\n";
+    assert_eq!(policy(&Machine::new("", project)), (Rule::Plan, Rule::Deny, false, vec![2, 3]));
+    let user = "serve: {policy: {write: ask, destructive: allow}, self_approve: true}\n";
+    assert_eq!(policy(&Machine::new(user, project)), (Rule::Ask, Rule::Deny, true, vec![2]));
+    let by_hand = Machine::new(user, project).variable("AA_SERVE_POLICY_WRITE", "allow");
+    assert_eq!(policy(&by_hand), (Rule::Allow, Rule::Deny, true, Vec::new()));
+}
+
+#[test]
 fn what_is_wrong_is_said_all_at_once() {
     let user = "limits: {calls: 0, step_timeout: soon}\nstorage: {}\n";
     let machine = Machine::new(user, "values: [1]\n")

@@ -132,7 +132,7 @@ fn a_session_is_there_for_whoever_began_it_only() {
 
 #[test]
 fn a_key_opens_its_personas_only() {
-    let aa = shared("");
+    let aa = shared("  tool_budget: 2000\n");
     let served = serve(&aa, &["--all"]);
     let list = |path: &str, key: &str| {
         let id = served.session(path, &[("Authorization", key)]);

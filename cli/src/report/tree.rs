@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use aa_run::event::{Body, Event, RunId, StepError, StepPath, Time};
+use aa_run::machine::APPROVAL;
 use serde_json::{Map, Value};
 
 use crate::words;
@@ -221,7 +222,7 @@ impl Tree {
             Body::ConfirmAnswered { step, answer, by } => {
                 let node = self.touch(step, at);
                 let said = format!("{answer} (by {by})");
-                if node.kind.is_empty() {
+                if node.kind.is_empty() && step.0 == APPROVAL {
                     // Whether the run may begin is no step of it.
                     return self.finish(step, at, State::Done(said), 0);
                 }

@@ -72,7 +72,10 @@ fn unknown(endpoint: &Endpoint, guest: &Guest, error: &ViewError) -> Response {
     let near = near.map(|near| format!("; did you mean `/mcp/{near}`?")).unwrap_or_default();
     let names = endpoint.engine.personas().unwrap_or_default().into_iter().map(|persona| persona.name);
     let names: Vec<String> = names.filter(|name| guest.may_play(name)).collect();
-    problem(StatusCode::NOT_FOUND, format!("there is no persona `{name}`{near} (there are: {})", names.join(", ")))
+    problem(
+        StatusCode::NOT_FOUND,
+        format!("there is no persona `{name}`{near} (there are: {})", names.join(", ")),
+    )
 }
 
 /// Forgets sessions that are not used, for as long as the server runs.

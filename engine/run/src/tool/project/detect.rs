@@ -38,7 +38,7 @@ pub(crate) struct Detected {
     pub(crate) is_git: bool,
     /// Where it is cloned from; empty when it is not known.
     pub(crate) remote: String,
-    /// The path of that on its server, such as `group/project`.
+    /// The path of that on its server, such as `group/project`, whichever server that is.
     pub(crate) gitlab: String,
     /// Its main branch; empty when it is not known.
     pub(crate) default_branch: String,

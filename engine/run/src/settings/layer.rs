@@ -125,7 +125,8 @@ impl<'a> Layers<'a> {
         let own = own.or_else(|| self.files.iter().filter(theirs).find_map(|file| file.value(field)));
         let own = own.unwrap_or((usual, Origin::Default));
         let project = self.files.iter().find(|file| file.of_project);
-        let Some((file, written)) = project.and_then(|file| Some((file, field(&file.config).as_ref()?))) else {
+        let Some((file, written)) = project.and_then(|file| Some((file, field(&file.config).as_ref()?)))
+        else {
             return own;
         };
         if is_stricter(&written.value, &own.0) {

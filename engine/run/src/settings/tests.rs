@@ -185,7 +185,12 @@ fn a_project_can_be_stricter_than_its_user_and_never_laxer() {
     let policy = |machine: &Machine| {
         let settings = machine.resolve().unwrap();
         let said: Vec<u32> = settings.warnings.iter().map(|doubt| doubt.place().line).collect();
-        (settings.calling.policy.write, settings.calling.policy.destructive, settings.calling.self_approve, said)
+        (
+            settings.calling.policy.write,
+            settings.calling.policy.destructive,
+            settings.calling.self_approve,
+            said,
+        )
     };
     let project = "serve:\n  policy: {write: allow, destructive: deny}\n  self_approve: true\n";
     assert_eq!(policy(&Machine::new("", project)), (Rule::Plan, Rule::Deny, false, vec![2, 3]));

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::wire::{Piped, call, hello};
 use crate::support::{Aa, eventually};
 
-const SLOW: &str = "module: slow\ndescription: Waits\nrequires: {commands: [sh]}\ntools:\n  - name: slow_wait\n    description: Waits\n    effect: read\n    input: {}\n    run: [sh, -c, 'touch begun; sleep 60']\n    result: text\n";
+const SLOW: &str = "module: slow\ndescription: Waits\nrequires: {commands: [sh]}\ntools:\n  - name: slow_wait\n    description: Waits\n    effect: read\n    input: {}\n    run: [sh, -c, '[ -e begun ] && exit; touch begun; sleep 60']\n    result: text\n";
 
 const WAITS: &str = "name: waits\ndescription: Waits\nsteps: [{name: wait, tool: slow_wait}]\n";
 
@@ -94,6 +94,9 @@ fn left_alone(end: impl FnOnce(&mut Piped)) {
     assert_eq!(run["status"], "running", "{run}");
     // Nobody drives it, so whoever comes may.
     aa.args(["run", "list"]).run().code(0).stdout_contains("interrupted");
+    aa.args(["run", "resume", "1"]).run().code(0);
+    let run = aa.args(["run", "list", "--format", "json"]).run().code(0).json()[0].clone();
+    assert_eq!(run["status"], "completed", "nobody has cancelled it: {run}");
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub(super) async fn call(
         deadline: settings.step_timeout.and_then(|limit| Instant::now().checked_add(limit)),
         ..CallContext::detached(&settings.folder)
     };
+    // It counts among the calls of runs. Whoever gives the call up gives up its place in the line.
+    let _permit = engine.parts.shared.permits.acquire().await;
     match tool.call(&context, args).await {
         Ok(mut value) => {
             veil.hide_value(&mut value);

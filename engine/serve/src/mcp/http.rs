@@ -20,10 +20,12 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::Options;
 use super::seat::Seat;
 use super::server::Server;
+use crate::audit;
 use crate::http::{Closing, hold, problem};
 use sessions::Sessions;
 
@@ -108,19 +110,23 @@ impl Endpoint {
                 None => return problem(StatusCode::NOT_FOUND, "there is no such session"),
             },
         };
-        if session.is_none() && begins_session(&request) && !self.sessions.make_room(owner.0).await {
-            return problem(StatusCode::SERVICE_UNAVAILABLE, "too many sessions are in use");
-        }
         let request = match self.read(request).await {
             Ok(request) => request,
             Err(refused) => return refused,
         };
         let ends_session = request.method() == Method::DELETE;
-        let response = self.service(guest, persona.as_deref(), &request).handle(request).await;
+        let ending = self.closing.calls.child_token();
+        let response = self.service(guest, persona.as_deref(), (&request, &ending)).handle(request).await;
         let response = response.map(Body::new);
         match (&session, response.headers().get(SESSION).and_then(|id| id.to_str().ok())) {
-            (Some(id), _) if ends_session && response.status().is_success() => self.sessions.forget(id),
-            (None, Some(id)) => self.sessions.begin(id, owner),
+            (Some(id), _) if ends_session && response.status().is_success() => {
+                self.sessions.forget(id);
+                audit::left(owner.0);
+            }
+            // Whether a request begins one, the library has found out from what it says.
+            (None, Some(id)) if !self.sessions.begin(id, owner, ending).await => {
+                return problem(StatusCode::SERVICE_UNAVAILABLE, "too many sessions are in use");
+            }
             _ => {}
         }
         hold(response, visit)
@@ -144,13 +150,13 @@ impl Endpoint {
         &self,
         guest: &Guest,
         persona: Option<&str>,
-        request: &Request,
+        (request, ending): (&Request, &CancellationToken),
     ) -> StreamableHttpService<Server, sessions::Manager> {
         let (choice, pinned) = match persona {
             Some(name) => (Choice::Persona(name.to_owned()), true),
             None => (self.first(guest), false),
         };
-        let (engine, closing) = (self.engine.clone(), self.closing.calls.clone());
+        let (engine, closing) = (self.engine.clone(), ending.clone());
         let skills_extension = self.skills_extension;
         let make = move || {
             let seat = Seat::new(engine.clone(), choice.clone())
@@ -183,12 +189,6 @@ const SESSION: &str = "mcp-session-id";
 
 fn session(headers: &HeaderMap) -> Option<&str> {
     headers.get(SESSION).map(|id| id.to_str().unwrap_or_default())
-}
-
-/// Whether a request without a session can only be one that begins one. Newer clients have none, and say in
-/// a header what they want.
-fn begins_session(request: &Request) -> bool {
-    request.method() == Method::POST && !request.headers().contains_key("mcp-method")
 }
 
 /// Whether the answer is a stream of notifications without end.

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use rmcp::model::{CallToolResult, ErrorData, Tool};
 use serde_json::{Value, json};
 
+use super::tool_call::any;
 use super::{CoreTool, Hint, define, object, run_of};
 use crate::mcp::follow::{answer, question, session_of};
 use crate::mcp::server::{Answer, Call, failed};
@@ -29,7 +30,8 @@ impl CoreTool for RunAnswer {
             "required": ["run_id", "step", "answer"],
         });
         let required = (properties, &["run_id", "step", "answer"][..]);
-        define("run_answer", "Answer a run", description, required, Hint::Write)
+        // What was asked may be whether something is to be destroyed.
+        any(define("run_answer", "Answer a run", description, required, Hint::Write))
             .with_raw_output_schema(object(schema).into())
     }
 

@@ -96,7 +96,7 @@ async fn open(
         let switched = switch::switch(call, &persona, opening).await?;
         return Ok((switched.session, switched.view, switched.how));
     }
-    let view = visit.engine.view(&visit.choice).map_err(|error| error.to_string())?;
+    let view = call.server.view(visit).map_err(|error| error.message.to_string())?;
     let session = switch::begin(visit, opening).await?;
     if !visit.alone && !visit.named {
         call.server.seat.sit(&session.session_id);

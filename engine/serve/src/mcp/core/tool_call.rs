@@ -50,7 +50,7 @@ impl CoreTool for ToolExec {
 }
 
 /// It may come to whatever a tool can do.
-fn any(tool: Tool) -> Tool {
+pub(super) fn any(tool: Tool) -> Tool {
     let annotations = tool.annotations.clone().unwrap_or_default().destructive(true).open_world(true);
     tool.with_annotations(annotations)
 }

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::progress::Teller;
 use super::question::{self, Reply};
-use super::{Shape, answer, sealed};
+use super::{Shape, answer, due, sealed};
 use crate::mcp::server::{Answer, Call, internal};
 use crate::mcp::task;
 
@@ -144,7 +144,10 @@ impl<'a> Attendance<'a> {
                     )));
                 }
                 Wake::Form(result) => self.take_in(result).await,
-                Wake::Impatient => return Ok(self.unfinished()),
+                Wake::Impatient => {
+                    self.leave_form();
+                    return Ok(self.unfinished());
+                }
                 Wake::Tell => {
                     if let Some(teller) = &mut self.teller {
                         teller.tell(&self.standing).await;
@@ -270,6 +273,28 @@ impl<'a> Attendance<'a> {
         }
     }
 
+    /// The form stays before the person when the call has to be answered: what they fill in still counts, until
+    /// the question is closed.
+    fn leave_form(&mut self) {
+        let Some(Form { asked, mut handle }) = self.form.take() else { return };
+        let (engine, run) = (self.call.visit.engine.clone(), self.run);
+        tokio::spawn(async move {
+            let filled = tokio::select! {
+                filled = &mut handle.rx => filled,
+                () = closed(&engine, run, &asked) => {
+                    let _ = handle.cancel(Some(too_late(&engine, run, &asked.step))).await;
+                    return;
+                }
+            };
+            let Ok(Ok(ClientResult::ElicitResult(result))) = filled else { return };
+            let Reply::Answer(answer) = question::reply(&result) else { return };
+            let by = question::by(&engine.caller().principal, "form");
+            if let Err(error) = engine.answer(run, &asked.step, &answer, &by).await {
+                tracing::warn!(%run, "an answer was not taken: {error}");
+            }
+        });
+    }
+
     /// The client does not want an answer any more, so nobody wants the run.
     async fn give_up(mut self) -> Answer {
         if self.call.server.seat.closing.is_cancelled() {
@@ -359,6 +384,20 @@ fn answered(engine: &Engine, run: RunId, step: &StepPath) -> Option<String> {
     last.flatten()
 }
 
+/// Returns when a question is not open any more.
+async fn closed(engine: &Engine, run: RunId, asked: &Asked) {
+    let Ok(mut events) = engine.watch(run, 0) else { return };
+    let (mut standing, mut was_open) = (Standing::default(), false);
+    while let Some(event) = events.recv().await {
+        standing.apply(&event);
+        let is_open = standing.questions.get(&asked.step).is_some_and(|open| open.key == asked.key);
+        if standing.over || (was_open && !is_open) {
+            return;
+        }
+        was_open |= is_open;
+    }
+}
+
 async fn filled(form: Option<&mut Form>) -> FormResult {
     match form {
         Some(form) => (&mut form.handle.rx).await,
@@ -369,13 +408,6 @@ async fn filled(form: Option<&mut Form>) -> FormResult {
 async fn until(limit: Option<Instant>) {
     match limit {
         Some(limit) => sleep_until(limit).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn due(teller: Option<&Teller>) {
-    match teller {
-        Some(teller) => teller.due().await,
         None => std::future::pending().await,
     }
 }

@@ -17,14 +17,19 @@ pub(crate) fn shows_forms(capabilities: Option<&ClientCapabilities>) -> bool {
 
 /// The form of a question.
 pub(crate) fn form(asked: &Asked) -> ElicitRequestParams {
-    let mut answer = json!({"type": "string", "title": "Answer", "enum": asked.options});
-    if let Some(default) = &asked.default {
+    form_of(&asked.message, &asked.options, asked.default.as_deref())
+}
+
+/// A form with one field.
+pub(crate) fn form_of(message: &str, options: &[String], default: Option<&str>) -> ElicitRequestParams {
+    let mut answer = json!({"type": "string", "title": "Answer", "enum": options});
+    if let Some(default) = default {
         answer["default"] = json!(default);
     }
     let schema = json!({"type": "object", "properties": {ANSWER: answer}, "required": [ANSWER]});
     ElicitRequestParams::FormElicitationParams {
         meta: None,
-        message: asked.message.clone(),
+        message: message.to_owned(),
         requested_schema: serde_json::from_value(schema)
             .unwrap_or_else(|_| rmcp::model::ElicitationSchema::new(std::collections::BTreeMap::new())),
     }

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use aa_run::event::RunId;
+use aa_run::caller::Caller;
+use aa_run::driver::Park;
+use aa_run::engine::{Inputs, RunRequest};
+use aa_run::event::{Origin, RunId};
 use aa_run::store::{RunFilter, RunStatus};
+use aa_spec::check::Strictness;
 use serde_json::json;
 
 use super::kit::{Era, Person, World, call, eventually, run_of, text};
@@ -95,6 +99,37 @@ async fn a_run_is_cancelled_by_another_call() {
     assert_eq!((&result["run_id"], &status["status"]), (&json!(run), &json!("cancelled")));
     let none = call(&client, "run_status", json!({"run_id": 99})).await;
     assert_eq!((none.is_error, text(&none).as_str()), (Some(true), "there is no run 99"));
+}
+
+#[tokio::test]
+async fn what_a_person_has_started_is_not_ended_by_a_model() {
+    let world = World::new();
+    let caller = Caller::local(Origin::Cli);
+    let request = RunRequest {
+        skill: "long".to_owned(),
+        inputs: Inputs::Json(serde_json::Map::new()),
+        origin: Origin::Cli,
+        dry_run: false,
+        plan_hash: None,
+        request_key: None,
+        strictness: Strictness { lenient: false, strict: false },
+        park: Park::Stay,
+    };
+    let started = world.engine().for_caller(caller).start(request).await.unwrap();
+    let client = world.client(Person::absent(), Era::Session).await;
+    let result = call(&client, "run_cancel", json!({"run_id": started.id})).await;
+    assert!(result.is_error == Some(true) && text(&result).contains("aa run cancel 1"), "{result:?}");
+    assert!(world.engine().run(started.id).unwrap().ended_at.is_none());
+}
+
+#[tokio::test]
+async fn a_tool_that_reads_says_that_it_is_still_there() {
+    let world = World::new();
+    let person = Person::absent();
+    let client = world.client(person.clone(), Era::Session).await;
+    let result = call(&client, "tool_call", json!({"tool_name": "doze"})).await;
+    assert!(text(&result).contains("woke"), "{result:?}");
+    assert!(!person.told.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

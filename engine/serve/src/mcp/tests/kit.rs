@@ -42,6 +42,11 @@ tools:
     effect: read
     input: {}
     run: [sh, -c, 'echo $$ > hanging; exec sleep 60']
+  - name: doze
+    description: Takes a while
+    effect: read
+    input: {}
+    run: [sh, -c, 'sleep 0.7; echo woke']
   - name: look
     description: Reads the log
     effect: read
@@ -174,6 +179,7 @@ pub(super) type Fill = Arc<dyn Fn(&str) -> Option<ElicitResult> + Send + Sync>;
 pub(super) struct Person {
     fill: Option<Fill>,
     tasks: bool,
+    slow: Duration,
     pub(super) asked: Arc<Mutex<Vec<String>>>,
     /// Forms that were taken back.
     pub(super) taken_back: Arc<Mutex<usize>>,
@@ -186,6 +192,7 @@ impl Person {
         Self {
             fill: None,
             tasks: false,
+            slow: Duration::ZERO,
             asked: Arc::default(),
             taken_back: Arc::default(),
             told: Arc::default(),
@@ -195,6 +202,11 @@ impl Person {
     /// Fills forms in; `None` leaves them lying around.
     pub(super) fn filling(fill: impl Fn(&str) -> Option<ElicitResult> + Send + Sync + 'static) -> Self {
         Self { fill: Some(Arc::new(fill)), ..Self::absent() }
+    }
+
+    /// Takes its time.
+    pub(super) fn after(self, slow: Duration) -> Self {
+        Self { slow, ..self }
     }
 
     pub(super) fn with_tasks(self) -> Self {
@@ -228,6 +240,7 @@ impl ClientHandler for Person {
     ) -> Result<ElicitResult, ErrorData> {
         let ElicitRequestParams::FormElicitationParams { message, .. } = request else { panic!("no form") };
         self.asked.lock().unwrap().push(message.clone());
+        tokio::time::sleep(self.slow).await;
         if let Some(result) = self.fill.as_ref().and_then(|fill| fill(&message)) {
             return Ok(result);
         }

@@ -80,7 +80,7 @@ pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String,
             // The call's process ends with its future.
             () = call.context.ct.cancelled() => Ok(failed("the call was cancelled")),
             result = engine.call_tool(&spec.name, args, Arc::new(|_: &str| {})) => Ok(match result {
-                Ok(value) => module::answer(spec, value, &engine.settings().folder),
+                Ok(value) => module::answer(spec, value),
                 Err(error) => failed(trouble::tool(&engine, spec, &error)),
             }),
         };

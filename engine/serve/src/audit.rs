@@ -27,6 +27,11 @@ struct Begun {
 impl Note {
     /// Begins to note a call.
     pub(crate) fn new(principal: &str, request: &CallToolRequestParams) -> Self {
+        Self::begin(principal, &request.name, request.arguments.as_ref())
+    }
+
+    /// Begins to note that something else was asked for, such as `resources/read`.
+    pub(crate) fn begin<A: serde::Serialize>(principal: &str, what: &str, arguments: Option<&A>) -> Self {
         if !tracing::enabled!(target: TARGET, Level::INFO) {
             return Self(None);
         }
@@ -34,17 +39,26 @@ impl Note {
             at: Instant::now(),
             principal: principal.to_owned(),
             // A name is said by the client; a line has no place for more.
-            tool: request.name.chars().take(64).collect(),
-            arguments: request.arguments.as_ref().map_or_else(|| "-".to_owned(), hash),
+            tool: what.chars().take(64).collect(),
+            arguments: arguments.map_or_else(|| "-".to_owned(), hash),
         };
         Self(Some(Box::new(begun)))
     }
 
     /// Says how it went.
     pub(crate) fn end(self, answer: &Result<CallToolResponse, ErrorData>) {
+        self.close(outcome(answer));
+    }
+
+    /// Says how anything else went.
+    pub(crate) fn end_asking<T>(self, answer: &Result<T, ErrorData>) {
+        self.close(if answer.is_ok() { "ok" } else { "refused" });
+    }
+
+    fn close(self, outcome: &str) {
         let Some(begun) = self.0 else { return };
         let Begun { at, principal, tool, arguments } = *begun;
-        let (outcome, ms) = (outcome(answer), at.elapsed().as_millis());
+        let ms = at.elapsed().as_millis();
         tracing::info!(target: TARGET, ?principal, ?tool, arguments, outcome, ms, "call");
     }
 }

@@ -129,7 +129,15 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        Ok(resource::read(self, &visit, &request.uri).await?.into())
+        let note = Note::begin(&visit.guest.principal, "resources/read", Some(&request.uri));
+        let read = tokio::select! {
+            biased;
+            // A tool that is called for it ends with its future.
+            () = context.ct.cancelled() => Err(internal(&"the request was cancelled")),
+            read = resource::read(self, &visit, &request.uri) => read,
+        };
+        note.end_asking(&read);
+        Ok(read?.into())
     }
 
     async fn subscribe(
@@ -177,7 +185,10 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        Ok(prompt::get(self, &visit, &request)?.into())
+        let note = Note::begin(&visit.guest.principal, "prompts/get", Some(&request.name));
+        let said = prompt::get(self, &visit, &request);
+        note.end_asking(&said);
+        Ok(said?.into())
     }
 
     async fn complete(

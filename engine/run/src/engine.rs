@@ -65,7 +65,7 @@ mod modules;
 mod offering;
 mod parts;
 mod personas;
-mod reading;
+pub(crate) mod reading;
 mod rehearse;
 mod sealing;
 mod servers;

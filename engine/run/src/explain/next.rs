@@ -9,6 +9,8 @@ use super::{Journal, StepReport, origin};
 use crate::event::{Body, RunId, StepPath};
 use crate::store::RunStatus;
 
+/// What the name of a run begins with that is a single call of a tool.
+const SINGLE: &str = "call:";
 /// Longest command; beyond it, inputs are taken from a file.
 const LONGEST: usize = 400;
 
@@ -145,15 +147,31 @@ fn has_undo(journal: &Journal) -> bool {
 fn retry(journal: &Journal) -> String {
     let none = Map::new();
     let inputs = origin::inputs(journal).unwrap_or(&none);
+    if let Some(tool) = journal.run.skill.strip_prefix(SINGLE) {
+        return call_again(tool, inputs.get("arguments").unwrap_or(&Value::Null));
+    }
+    // What was only tried must not become real.
+    let mut trial = if journal.is_dry() { " --dry-run".to_owned() } else { String::new() };
+    trial.push_str(if journal.run.stubbed { " --stub-tools FILE" } else { "" });
     let given = inputs.iter().filter(|(name, value)| !value.is_null() && !is_default(journal, name, value));
     let words: Vec<String> =
         given.map(|(name, value)| format!("--input {}", word(&pair(name, value)))).collect();
-    let command = format!("aa skill run {} {}", journal.run.skill, words.join(" "));
+    let command = format!("aa skill run {}{trial} {}", journal.run.skill, words.join(" "));
     let hidden = !seal::is_clean(&Value::Object(inputs.clone()));
     if command.len() > LONGEST || hidden {
-        return format!("aa skill run {} --inputs-file FILE", journal.run.skill);
+        return format!("aa skill run {}{trial} --inputs-file FILE", journal.run.skill);
     }
     command.trim_end().to_owned()
+}
+
+/// The command that calls a tool with the same arguments.
+fn call_again(tool: &str, arguments: &Value) -> String {
+    let given = arguments.as_object().into_iter().flatten();
+    let words: String = given.map(|(name, value)| format!(" --arg {}", word(&pair(name, value)))).collect();
+    if words.len() > LONGEST || !seal::is_clean(arguments) {
+        return format!("aa tool call {tool} --args JSON");
+    }
+    format!("aa tool call {tool}{words}")
 }
 
 /// Whether an input is what it would be if it were not given.

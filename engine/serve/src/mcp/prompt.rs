@@ -13,17 +13,21 @@ use rmcp::model::{
 
 pub(crate) use self::complete::complete;
 use super::content;
+use super::resource::offer;
 use super::server::{Server, internal};
 use super::visit::Visit;
 
 /// How long the list may be kept, in milliseconds.
 const SHORT_WHILE: u64 = 5_000;
 
-/// Every prompt: the server's own, then one for each skill that can be run, by name.
+/// Every prompt: the server's own, those of the persona, which come before others of their name, then one
+/// for each skill that can be run, by name.
 pub(crate) fn list(server: &Server, visit: &Visit) -> Result<ListPromptsResult, ErrorData> {
     let mut prompts: Vec<Prompt> = general::all();
     let view = server.view(visit)?;
-    prompts.extend(offer(server, visit)?.prompts.iter().map(offered));
+    let offer = offer(server, visit)?;
+    prompts.retain(|own| offer.prompts.iter().all(|prompt| prompt.name.value != own.name));
+    prompts.extend(offer.prompts.iter().map(offered));
     let known: Vec<String> = prompts.iter().map(|prompt| prompt.name.clone()).collect();
     let skills = view.skills.iter().filter(|entry| !known.contains(&skill::name(&entry.entry())));
     prompts.extend(skills.filter_map(|card| skill::definition(&visit.engine, &card.entry())));
@@ -38,22 +42,17 @@ pub(crate) fn get(
     request: &GetPromptRequestParams,
 ) -> Result<GetPromptResult, ErrorData> {
     let arguments = request.arguments.clone().unwrap_or_default();
-    if let Some(text) = general::text(&request.name, &arguments)? {
-        return Ok(one(text));
-    }
     let offer = offer(server, visit)?;
     if let Some(prompt) = offer.prompts.iter().find(|prompt| prompt.name.value == request.name) {
         return say(visit, &offer, prompt, &arguments);
+    }
+    if let Some(text) = general::text(&request.name, &arguments)? {
+        return Ok(one(text));
     }
     match entry(server, visit, &request.name)? {
         Some(entry) => skill::get(&visit.engine, &entry, &arguments),
         None => Err(ErrorData::invalid_params(format!("there is no prompt `{}`", request.name), None)),
     }
-}
-
-/// What the client's persona offers.
-fn offer(server: &Server, visit: &Visit) -> Result<Offer, ErrorData> {
-    visit.engine.offer(&server.seat.choice()).map_err(unreadable)
 }
 
 fn offered(prompt: &PromptSpec) -> Prompt {

@@ -141,7 +141,12 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
         let note = Note::new(&self.seat, &visit, "resources/read", Some(&request));
-        let read = resource::read(self, &visit, &request.uri).await;
+        let read = tokio::select! {
+            biased;
+            // A tool that is called for it ends with its future.
+            () = context.ct.cancelled() => Err(internal(&"the request was cancelled")),
+            read = resource::read(self, &visit, &request.uri) => read,
+        };
         note.done(&read);
         Ok(read?.into())
     }
@@ -192,7 +197,10 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        Ok(prompt::get(self, &visit, &request)?.into())
+        let note = Note::begin(&visit.guest.principal, "prompts/get", Some(&request.name));
+        let said = prompt::get(self, &visit, &request);
+        note.end_asking(&said);
+        Ok(said?.into())
     }
 
     async fn complete(

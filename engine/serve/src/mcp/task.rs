@@ -20,7 +20,7 @@ const TTL: u64 = 24 * 60 * 60 * 1000;
 /// How often a client may ask how it goes.
 const POLL: u64 = 500;
 /// What the name of a run of a single tool begins with.
-const SINGLE: &str = "call:";
+pub(crate) const SINGLE: &str = "call:";
 
 /// A task as a call is answered with it.
 pub(crate) fn seed(run: &RunSummary, standing: &Standing) -> Task {
@@ -52,7 +52,7 @@ pub(crate) fn get(engine: &Engine, id: &str) -> Result<DetailedTask, ErrorData> 
             let outcome = events.iter().rev().find_map(|event| outcome(&event.body));
             let outcome = outcome.ok_or_else(|| internal(&"the run has no end"))?;
             let shape = if run.skill.starts_with(SINGLE) { Shape::Result } else { Shape::Outputs };
-            let result = answer::of(run.id, &outcome, shape, &run.folder);
+            let result = answer::of(run.id, &outcome, shape);
             let result = serde_json::to_value(result).map_err(|error| internal(&error))?;
             TaskPayload::Completed { result: object(result) }
         }

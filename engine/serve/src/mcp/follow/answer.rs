@@ -1,7 +1,6 @@
 //! What came of a run, as the answer to a call.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use aa_run::engine::{Outcome, StartError};
 use aa_run::event::{RunId, StepError, StepPath};
@@ -24,10 +23,10 @@ pub(crate) enum Shape {
     Result,
 }
 
-/// The answer once the run has stopped moving. Files that its outputs show are those of `folder`.
-pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape, folder: &Path) -> CallToolResult {
+/// The answer once the run has stopped moving.
+pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult {
     match outcome {
-        Outcome::Completed(outputs) => marked(run, completed(run, value(outputs, shape), folder)),
+        Outcome::Completed(outputs) => marked(run, completed(run, value(outputs, shape))),
         Outcome::Failed { error, step } => failure(run, &failed(run, error, step.as_ref())),
         Outcome::Cancelled => failure(run, &format!("run {run} was cancelled")),
         Outcome::Waiting(steps) => {
@@ -38,12 +37,11 @@ pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape, folder: &Path) -> 
 }
 
 /// A result as its content, where it has some, and else as a value that is cut to what fits.
-fn completed(run: RunId, value: Value, folder: &Path) -> CallToolResult {
-    if !matches!(aa_run::content::find(&value, folder), Ok(None)) {
-        return content::result(value, folder);
-    }
-    let wrapped = !value.is_object();
-    result::of(value, wrapped, Whole::Run(run))
+fn completed(run: RunId, value: Value) -> CallToolResult {
+    content::result(&value, Whole::Run(run)).unwrap_or_else(|| {
+        let wrapped = !value.is_object();
+        result::of(value, wrapped, Whole::Run(run))
+    })
 }
 
 /// The answer while the run goes on: no failure, as nothing has failed.

@@ -63,7 +63,7 @@ pub(super) fn events(engine: &Engine, run: RunId, from: u64) -> Result<ResourceC
 /// An event as JSON, secrets by name. One that is longer than a page is only named: its values are
 /// among the outputs or at its step.
 fn shape(event: &Event) -> Value {
-    let mut value = json!(event);
+    let mut value = event.shown();
     seal::show(&mut value);
     let bytes = value.to_string().len();
     if bytes <= PAGE {

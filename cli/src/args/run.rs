@@ -138,9 +138,9 @@ pub(crate) struct AnswerArgs {
     /// The step that asks
     #[arg(value_name = "STEP", value_parser = step_path)]
     pub(crate) step: StepPath,
-    /// One of its options
-    #[arg(value_name = "ANSWER")]
-    pub(crate) answer: String,
+    /// One of its options; of a form, `NAME=VALUE` for each field
+    #[arg(value_name = "ANSWER", required = true)]
+    pub(crate) answer: Vec<String>,
     /// What to print: `human`, `json` (the events, one per line) or `quiet` (only outputs)
     #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
     pub(crate) format: RunFormat,

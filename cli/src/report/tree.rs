@@ -104,6 +104,8 @@ pub(crate) struct Question {
     pub(crate) message: String,
     /// Possible answers.
     pub(crate) options: Vec<String>,
+    /// JSON Schema of the form that is to be filled in instead.
+    pub(crate) form: Option<Value>,
     /// The answer when nobody answers in time.
     pub(crate) default: Option<String>,
     /// When that is.
@@ -207,11 +209,12 @@ impl Tree {
                 self.touch(step, at).state = State::Retrying { error: error.clone(), until: *until };
                 Change::Retrying(self.by_path[step])
             }
-            Body::ConfirmRequested { step, message, options, default, until } => {
+            Body::ConfirmRequested { step, message, options, form, default, until } => {
                 let question = Question {
                     step: step.clone(),
                     message: message.clone(),
                     options: options.clone(),
+                    form: form.clone(),
                     default: default.clone(),
                     until: *until,
                 };

@@ -6,12 +6,14 @@
 
 mod input;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 pub use self::input::Input;
+use crate::form::Field;
 use crate::yaml::{Node, Spanned};
 
 /// A skill: a DAG of steps with typed inputs and outputs.
@@ -168,6 +170,9 @@ pub struct Confirm {
     /// Possible answers; default `[approve, reject]`. The step's output is the answer.
     #[serde(default)]
     pub options: Vec<Spanned<String>>,
+    /// Fields to fill in, instead of options. The step's output is an object of them.
+    #[serde(default)]
+    pub form: BTreeMap<String, Spanned<Field>>,
     /// The answer when nobody answers in time.
     #[serde(default)]
     pub default: Option<Spanned<String>>,

@@ -306,7 +306,8 @@ impl Checker<'_> {
             self.report(problem.suggest(&step.value, asking.iter().map(|(known, _)| known.as_str())));
             return;
         };
-        for reply in replies.iter().filter(|reply| !options.contains(reply)) {
+        // A form is held against its fields when it is filled in.
+        for reply in replies.iter().filter(|reply| !options.is_empty() && !options.contains(reply)) {
             let message = format!("`{reply}` is no answer to `{}`", step.value);
             let problem = Diagnostic::error("bad-option", self.source, step.span, message);
             self.report(problem.suggest(reply, options.iter().map(String::as_str)));

@@ -1,13 +1,14 @@
 //! A server's question to a person, as a choice between answers.
 //!
-//! Only what can be chosen is asked: yes or no, one of several values. Free text is not, so
-//! that no server can ask for a secret.
+//! What can be chosen is asked one by one: yes or no, one of several values. Where a text is wanted, the form is
+//! asked as a whole. What looks like a secret is never asked for.
 
 use std::collections::BTreeSet;
 
+use aa_spec::form;
 use aa_spec::tool::ErrorKind;
 use rmcp::model::{ElicitRequestParams, ElicitResult, ElicitationAction};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::definition::harmless;
 use crate::tool::native::invalid;
@@ -35,6 +36,10 @@ pub(super) async fn answer(
     match request {
         ElicitRequestParams::FormElicitationParams { message, requested_schema, .. } => {
             let schema = serde_json::to_value(requested_schema).unwrap_or_default();
+            refuse_secrets(module, message, &schema)?;
+            if wants_text(&schema) {
+                return whole(module, message, &schema, person).await;
+            }
             let form = Form::read(module, message, &schema)?;
             let content = form.fill(person).await?;
             Ok(content.map_or_else(declined, |content| {
@@ -57,11 +62,92 @@ pub(super) async fn answer(
             // Only the message is cut: nobody is to open what they have not seen.
             let message = format!("{}\nopen this page yourself: {url}", said(module, message));
             let options = vec!["done".to_owned(), DECLINE.to_owned()];
-            let answer = person.ask(Question { message, options }).await?;
+            let answer = person.ask(Question { message, options, form: None }).await?;
             Ok(if answer == "done" { ElicitResult::new(ElicitationAction::Accept) } else { declined() })
         }
         _ => Err(invalid(format!("`{module}` asks in a form that is not known here"))),
     }
+}
+
+/// Whether a field has to be filled in that is no choice, and all can be shown as they are.
+fn wants_text(schema: &Value) -> bool {
+    let required =
+        |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|of| of == name));
+    let choice = |field: &Value| ["enum", "oneOf", "anyOf"].iter().any(|key| field.get(key).is_some());
+    let fields = || form::properties(schema);
+    fields()
+        .any(|(name, field)| required(name) && field.get("default").is_none() && options(field).is_empty())
+        && fields().all(|(_, field)| !choice(field) || !options(field).is_empty())
+}
+
+/// No server is to be told a secret by a person who takes it for a harmless question.
+fn refuse_secrets(module: &str, message: &str, schema: &Value) -> Result<(), ToolError> {
+    let secret = form::properties(schema).map(|(name, _)| name).find(|name| form::is_secret(name));
+    secret.map_or(Ok(()), |name| {
+        let message = format!(
+            "{}; it wants `{}`, which looks like a secret, and those are not asked for",
+            said(module, message),
+            harmless(name, 100)
+        );
+        Err(ToolError::new(ErrorKind::Permanent, message))
+    })
+}
+
+/// Asks with the form as it is.
+async fn whole(
+    module: &str,
+    message: &str,
+    schema: &Value,
+    person: &dyn Person,
+) -> Result<ElicitResult, ToolError> {
+    let refused =
+        |why: String| ToolError::new(ErrorKind::Permanent, format!("{}; {why}", said(module, message)));
+    form::check(schema).map_err(refused)?;
+    if form::properties(schema).count() > QUESTIONS {
+        return Err(refused("that are too many questions".to_owned()));
+    }
+    if form::properties(schema).any(|(name, _)| harmless(name, 100) != *name) {
+        return Err(refused("a field has a name that cannot be shown".to_owned()));
+    }
+    let fields: Map<String, Value> =
+        form::properties(schema).map(|(name, field)| (name.clone(), shown(field))).collect();
+    let question = Question {
+        message: said(module, message),
+        options: vec![DECLINE.to_owned()],
+        form: Some(json!({
+            "type": "object",
+            "properties": fields,
+            "required": schema.get("required").cloned().unwrap_or_else(|| json!([])),
+        })),
+    };
+    let answer = person.ask(question).await?;
+    Ok(match serde_json::from_str::<Value>(&answer) {
+        Ok(content @ Value::Object(_)) => ElicitResult::new(ElicitationAction::Accept).with_content(content),
+        _ => declined(),
+    })
+}
+
+/// A field as it is shown: of its schema what is known here.
+fn shown(field: &Value) -> Value {
+    let mut shown = Map::new();
+    let keys = ["type", "minimum", "maximum", "minLength", "maxLength", "default", "format"];
+    for key in keys {
+        if let Some(value) = field.get(key) {
+            shown.insert(key.to_owned(), value.clone());
+        }
+    }
+    for key in ["title", "description"] {
+        if let Some(text) = field[key].as_str() {
+            shown.insert(key.to_owned(), harmless(text, LONGEST).into());
+        }
+    }
+    if field["type"] == "string" {
+        let values: Vec<Value> = options(field).into_iter().map(|(_, value)| value).collect();
+        if !values.is_empty() {
+            shown.insert("enum".to_owned(), values.into());
+        }
+    }
+    Value::Object(shown)
 }
 
 fn declined() -> ElicitResult {
@@ -134,14 +220,15 @@ impl Form {
         let mut content = self.given;
         if self.choices.is_empty() {
             let options = vec!["accept".to_owned(), DECLINE.to_owned()];
-            let answer = person.ask(Question { message: self.message + &self.with, options }).await?;
+            let answer =
+                person.ask(Question { message: self.message + &self.with, options, form: None }).await?;
             return Ok((answer == "accept").then_some(content));
         }
         for choice in self.choices {
             let mut options: Vec<String> = choice.options.iter().map(|(label, _)| label.clone()).collect();
             options.push(DECLINE.to_owned());
             let message = choice.message + &self.with;
-            let answer = person.ask(Question { message, options }).await?;
+            let answer = person.ask(Question { message, options, form: None }).await?;
             if answer == DECLINE {
                 return Ok(None);
             }
@@ -193,10 +280,8 @@ fn options(property: &Value) -> Vec<(String, Value)> {
 mod tests {
     use std::sync::Mutex;
 
-    use async_trait::async_trait;
-    use serde_json::json;
-
     use super::*;
+    use async_trait::async_trait;
 
     /// Gives these answers, and keeps the questions.
     struct Script(Mutex<(Vec<&'static str>, Vec<Question>)>);
@@ -254,7 +339,31 @@ mod tests {
     async fn free_text_is_not_asked_for() {
         let request = form(json!({"password": {"type": "string"}}), &["password"]);
         let error = answer("shop", &request, &crate::tool::Nobody).await.unwrap_err();
-        assert!(error.message.contains("it wants `password`, which is no choice"), "{error}");
+        assert!(error.message.contains("it wants `password`, which looks like a secret"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_form_that_wants_a_text_is_asked_as_a_whole() {
+        let properties = json!({
+            "name": {"type": "string", "title": "Your\u{7} name"},
+            "size": {"type": "string", "oneOf": [{"const": "s", "title": "small"}, {"const": "l", "title": "large"}]},
+        });
+        let request = form(properties, &["name"]);
+        let (result, questions) = ask(&request, &[r#"{"name":"ann","size":"s"}"#]).await;
+        assert_eq!(result, json!({"action": "accept", "content": {"name": "ann", "size": "s"}}));
+        assert_eq!((&questions[0].options[..], questions.len()), (&["decline".to_owned()][..], 1));
+        assert_eq!(
+            questions[0].form,
+            Some(json!({
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string", "title": "Your name"},
+                    "size": {"type": "string", "enum": ["s", "l"]},
+                },
+                "required": ["name"],
+            }))
+        );
+        assert_eq!(ask(&request, &["decline"]).await.0, json!({"action": "decline"}));
     }
 
     #[tokio::test]

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use aa_run::engine::{Outcome, StartError};
 use aa_run::event::{RunId, StepError, StepPath};
-use aa_run::standing::Standing;
+use aa_run::standing::{Asked, Standing};
+use aa_spec::form;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Map, Value, json};
 
@@ -37,7 +38,7 @@ pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult 
 pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> CallToolResult {
     let mut text = match standing.questions.values().next() {
         Some(asked) => {
-            let options = asked.options.join(" / ");
+            let options = choices(asked);
             let how = format!("`aa run answer {run} {} ANSWER` in a terminal", asked.step);
             let how = if may_answer { format!("run_answer, or {how}") } else { how };
             format!(
@@ -60,9 +61,22 @@ pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> C
     marked(run, answer)
 }
 
+fn choices(asked: &Asked) -> String {
+    match &asked.form {
+        Some(form) => {
+            form::properties(form).map(|(name, _)| format!("{name}=…")).collect::<Vec<_>>().join(" ")
+        }
+        None => asked.options.join(" / "),
+    }
+}
+
 /// A question as data.
-pub(crate) fn question(asked: &aa_run::standing::Asked) -> Value {
-    json!({"step": asked.step, "message": asked.message, "options": asked.options, "default": asked.default})
+pub(crate) fn question(asked: &Asked) -> Value {
+    let mut question = json!({"step": asked.step, "message": asked.message, "options": asked.options, "default": asked.default});
+    if let Some(form) = &asked.form {
+        question["form"] = form.clone();
+    }
+    question
 }
 
 fn result(outputs: &Map<String, Value>, shape: Shape) -> Value {

@@ -1,8 +1,11 @@
 //! A run's question as a form for whoever sits before the client, and what they fill in.
 
+use std::collections::BTreeMap;
+
 use aa_run::standing::Asked;
 use rmcp::model::{
-    ClientCapabilities, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, InputRequest,
+    ClientCapabilities, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ElicitationSchema, InputRequest,
 };
 use serde_json::{Value, json};
 
@@ -17,17 +20,22 @@ pub(crate) fn shows_forms(capabilities: Option<&ClientCapabilities>) -> bool {
 
 /// The form of a question.
 pub(crate) fn form(asked: &Asked) -> ElicitRequestParams {
-    let mut answer = json!({"type": "string", "title": "Answer", "enum": asked.options});
-    if let Some(default) = &asked.default {
-        answer["default"] = json!(default);
-    }
-    let schema = json!({"type": "object", "properties": {ANSWER: answer}, "required": [ANSWER]});
+    let schema = asked.form.clone().unwrap_or_else(|| choice(asked));
     ElicitRequestParams::FormElicitationParams {
         meta: None,
         message: asked.message.clone(),
         requested_schema: serde_json::from_value(schema)
-            .unwrap_or_else(|_| rmcp::model::ElicitationSchema::new(std::collections::BTreeMap::new())),
+            .unwrap_or_else(|_| ElicitationSchema::new(BTreeMap::new())),
     }
+}
+
+/// A form of one field: which of the options.
+fn choice(asked: &Asked) -> Value {
+    let mut answer = json!({"type": "string", "title": "Answer", "enum": asked.options});
+    if let Some(default) = &asked.default {
+        answer["default"] = json!(default);
+    }
+    json!({"type": "object", "properties": {ANSWER: answer}, "required": [ANSWER]})
 }
 
 /// The same for a client that is answered with a question.
@@ -44,18 +52,19 @@ pub(crate) enum Reply {
     Nothing,
 }
 
-/// What came back of a form.
-pub(crate) fn reply(result: &ElicitResult) -> Reply {
-    let answer = result.content.as_ref().and_then(|content| content.get(ANSWER)).and_then(Value::as_str);
-    match (&result.action, answer) {
-        (ElicitationAction::Accept, Some(answer)) => Reply::Answer(answer.to_owned()),
-        _ => Reply::Nothing,
-    }
+/// What came back of a question's form.
+pub(crate) fn reply(asked: &Asked, result: &ElicitResult) -> Reply {
+    let content = result.content.as_ref().filter(|_| result.action == ElicitationAction::Accept);
+    let answer = match &asked.form {
+        Some(_) => content.map(Value::to_string),
+        None => content.and_then(|content| content.get(ANSWER)).and_then(Value::as_str).map(str::to_owned),
+    };
+    answer.map_or(Reply::Nothing, Reply::Answer)
 }
 
 /// The same, of a form that was carried along with a request.
-pub(crate) fn carried(response: &Value) -> Reply {
-    serde_json::from_value(response.clone()).map_or(Reply::Nothing, |result| reply(&result))
+pub(crate) fn carried(asked: &Asked, response: &Value) -> Reply {
+    serde_json::from_value(response.clone()).map_or(Reply::Nothing, |result| reply(asked, &result))
 }
 
 /// Who has answered, and how, for the journal.

@@ -36,6 +36,7 @@ fn main() {
     fan_out_steps(&bench);
     check(&bench);
     compute(&bench);
+    modules(&bench);
 }
 
 /// (a) One step, from process start to exit.
@@ -116,6 +117,69 @@ fn compute(bench: &Bench) {
     bench.beside("1000 compute steps, durable; one `python3`", &skill, &python);
 }
 
+/// (g) A project with twenty modules of fifteen tools beside one with none.
+fn modules(bench: &Bench) {
+    let (many, none) = (bench.folder.path().join("wide"), bench.folder.path().join("none"));
+    for folder in [&many, &none] {
+        fs::create_dir_all(folder.join(".aa/tools")).unwrap();
+        fs::write(folder.join("say.yaml"), SAY).unwrap();
+    }
+    for index in 0..20 {
+        let name = format!("made_{index}");
+        fs::write(many.join(format!(".aa/tools/{name}.yaml")), made_module(&name)).unwrap();
+    }
+    let rows: [(&str, &[&str]); 3] = [
+        ("list of tools", &["tool", "list"]),
+        ("check of a skill", &["skill", "check", "./say.yaml", "--quiet"]),
+        ("run of a skill", &["skill", "run", "./say.yaml", "--quiet"]),
+    ];
+    for (what, command) in rows {
+        let what = format!("{what}, 300 more tools; none more");
+        if bench.wanted(&what) {
+            let aa =
+                [env!("CARGO_BIN_EXE_aa")].into_iter().chain(command.iter().copied()).collect::<Vec<_>>();
+            bench.alternate(&what, (&aa, &many), (&aa, &none));
+        }
+    }
+}
+
+/// Fifteen tools with arguments, results and error rules, as modules have them.
+fn made_module(name: &str) -> String {
+    let mut text = format!(
+        "module: {name}\ndescription: Things of the service {name}\nrequires: {{commands: [printf]}}\n\
+         errors:\n  - {{match: \"no such thing\", kind: not_found, hint: give another}}\ntools:\n"
+    );
+    for index in 0..15 {
+        write!(
+            text,
+            "  - name: {name}_{index}
+    description: Thing number {index}, with all that belongs to it
+    effect: read
+    input:
+      name: {{type: string, description: Which thing}}
+      limit: {{type: integer, default: 10, minimum: 1, description: How many at most}}
+      deep: {{type: boolean, default: false, description: Whether to look below}}
+    output: {{type: array, items: {{type: object, properties: {{id: {{type: string}}, size: {{type: integer}}}}}}}}
+    run: [printf, '%s\\t%s\\n', '{{{{ name }}}}', '{{{{ limit }}}}', {{if: deep, then: [deep]}}]
+    result: {{lines: {{split: \"\\t\", fields: [id, size], types: {{size: integer}}}}}}
+    examples:
+      - description: One thing
+        args: {{name: a}}
+        recorded: {{run: [printf, '%s\\t%s\\n', a, '10'], stdout: \"a\\t10\\n\"}}
+        expect: [{{id: a, size: 10}}]
+"
+        )
+        .unwrap();
+    }
+    text
+}
+
+const SAY: &str = "name: say
+description: A benchmark
+steps:
+  - {name: say, tool: echo, args: {value: hello}}
+";
+
 impl Bench {
     fn new(filter: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -157,13 +221,19 @@ impl Bench {
         let run = ["skill", "run", skill, "--quiet"];
         let aa = [env!("CARGO_BIN_EXE_aa")].into_iter().chain(run).collect::<Vec<_>>();
         let floor: Vec<&str> = floor.iter().map(String::as_str).collect();
-        self.measure(&aa, 1);
-        let (mut ours, mut floors) = (Vec::new(), Vec::new());
+        self.alternate(what, (&aa, self.folder.path()), (&floor, self.folder.path()));
+    }
+
+    /// Runs two commands in turn, each in its folder.
+    fn alternate(&self, what: &str, ours: (&[&str], &Path), floor: (&[&str], &Path)) {
+        let measure = |(command, folder): (&[&str], &Path), times| self.measure_in(folder, command, times);
+        measure(ours, 1);
+        let (mut mine, mut floors) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            ours.extend(self.measure(&aa, 3));
-            floors.extend(self.measure(&floor, 3));
+            mine.extend(measure(ours, 3));
+            floors.extend(measure(floor, 3));
         }
-        let (ours, floors) = (median(ours), median(floors));
+        let (ours, floors) = (median(mine), median(floors));
         println!(
             "{what:<44} {:>7.2} ms {:>7.2} ms {:>6.2}× {:>5.1} MiB",
             ours.ms,
@@ -180,13 +250,17 @@ impl Bench {
         median(self.measure(&command, times))
     }
 
-    /// Runs a command `times` times under the floor program's clock.
     fn measure(&self, command: &[&str], times: usize) -> Vec<Cost> {
+        self.measure_in(self.folder.path(), command, times)
+    }
+
+    /// Runs a command `times` times under the floor program's clock.
+    fn measure_in(&self, folder: &Path, command: &[&str], times: usize) -> Vec<Cost> {
         let output = Command::new(&self.floor)
             .arg("time")
             .arg(times.to_string())
             .args(command)
-            .current_dir(self.folder.path())
+            .current_dir(folder)
             .env("AA_CONFIG_DIR", self.folder.path().join("config"))
             .env("AA_STATE_DIR", self.folder.path().join("state"))
             .stderr(Stdio::inherit())

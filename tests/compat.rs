@@ -136,7 +136,7 @@ fn a_foreign_skill_runs_as_it_was_meant() {
     run("early_exit").code(0).stdout_contains("There was nothing to do");
     assert_eq!(aa.text("trace"), "saw done\nexact\nseveral\ncleaned up\n");
     run("sub_skills").code(0);
-    assert!(aa.text("trace").ends_with("cleaned up\nfor us 12\n 1\n"), "{}", aa.text("trace"));
+    assert!(aa.text("trace").ends_with("cleaned up\nfor us 12\n 1\nus 3\n"), "{}", aa.text("trace"));
     run("release_guard").code(0);
     let file = "theirs/mapping_inputs.yaml";
     aa.args(["skill", "run", file, "--input", "folder=src", "--format", "quiet"]).run().code(0);

@@ -341,3 +341,47 @@ fn bad_rules_are_diagnostics() {
     aa.args(["skill", "check", "fetch"]).run().code(3).stderr_contains("error[heal-match]");
     aa.args(["skill", "run", "fetch"]).run().code(3);
 }
+
+#[test]
+fn a_plan_says_which_rules_may_act_for_which_steps() {
+    let text = "name: fetch\ndescription: Gets a value\nsteps:
+  - {name: get, tool: oc_get, on_error: auto_heal}
+  - {name: look, tool: git_log, on_error: auto_heal}
+  - {name: plain, tool: oc_get}
+";
+    let aa = project("auto_heal").skill("fetch", text);
+    let plan = aa.args(["skill", "plan", "fetch", "--format", "json"]).run().code(0).json();
+    let rules = |step: usize| -> Vec<&str> {
+        let heals = plan["steps"][step]["heals"].as_array().into_iter().flatten();
+        heals.map(|heal| heal["rule"].as_str().unwrap()).collect()
+    };
+    // Logins are for the tools of clusters, connections for all.
+    assert_eq!(rules(0), ["kube_login", "kube_login_by_text", "vpn_connect", "vpn_connect_by_text"]);
+    assert_eq!(rules(1), ["vpn_connect", "vpn_connect_by_text"]);
+    assert_eq!(rules(2), [""; 0]);
+    assert_eq!(
+        plan["steps"][0]["heals"][0],
+        json!({"rule": "kube_login", "action": "tool kube_login", "effect": "write"})
+    );
+    let shown = aa.args(["skill", "plan", "fetch"]).run().code(0).out();
+    let line = "    may be healed by vpn_connect (tool vpn_connect, write), vpn_connect_by_text (tool vpn_connect, write)\n";
+    assert!(shown.contains(line), "{shown}");
+}
+
+#[test]
+fn the_doctor_says_which_logins_are_counted_on_and_not_configured() {
+    let findings = |aa: &Aa| -> Vec<String> {
+        let all = aa.args(["doctor", "--format", "json"]).run().json();
+        let all = all.as_array().unwrap().iter().filter(|finding| finding["what"] == "logins");
+        all.map(|finding| finding["message"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(findings(&project("fail")), [""; 0], "nobody has asked for the shipped rules");
+    let aa = project("auto_heal");
+    let expected = ["kube_login", "vpn_connect"]
+        .map(|tool| format!("the skill `fetch` may call `{tool}`, which is not configured"));
+    assert_eq!(findings(&aa), expected);
+    assert_eq!(findings(&project("auto_heal").config(LOGIN)), expected[1..]);
+    let rule = "module: mine\ndescription: Rules\nheal: [{name: mine, match: {kind: auth}, do: {tool: vpn_connect}}]\n";
+    let aa = project("fail").tools("mine", rule);
+    assert_eq!(findings(&aa), ["the heal rule `mine` may call `vpn_connect`, which is not configured"]);
+}

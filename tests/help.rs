@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 49] = [
+const COMMANDS: [&str; 58] = [
     "",
     "skill",
     "skill run",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 49] = [
     "skill plan",
     "skill graph",
     "skill new",
+    "skill export",
     "run",
     "run list",
     "run show",
@@ -23,6 +24,7 @@ const COMMANDS: [&str; 49] = [
     "run answer",
     "run resolve",
     "run undo",
+    "run explain",
     "run diff",
     "tool",
     "tool list",
@@ -46,7 +48,14 @@ const COMMANDS: [&str; 49] = [
     "memory export",
     "memory stats",
     "memory patterns",
+    "persona",
+    "persona list",
+    "persona show",
+    "persona check",
     "listen",
+    "mcp",
+    "mcp config",
+    "serve",
     "config",
     "config check",
     "config show",

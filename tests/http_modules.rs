@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::support::Aa;
-use crate::support::service::{Asked, Service};
+use crate::support::server::{Reply, Request, Server};
 
 const SECRET: &str = "s3cret-t0ken/with+odd=parts";
 
@@ -104,12 +104,11 @@ fn recorded_requests_are_replayed_strictly() {
 }
 
 /// A service that says back whatever it is told, secrets and all.
-fn gossip() -> Service {
-    Service::new(|asked: &Asked| {
-        let status = if asked.line.contains("broken") { 403 } else { 200 };
-        let said =
-            json!({"iid": 1, "title": format!("you sent {}", asked.headers), "message": asked.headers});
-        (status, if status == 200 { json!([said]).to_string() } else { said.to_string() })
+fn gossip() -> Server {
+    Server::new(|asked: &Request| {
+        let status = if asked.target.contains("broken") { 403 } else { 200 };
+        let said = json!({"iid": 1, "title": format!("you sent {}", asked.head()), "message": asked.head()});
+        Reply::json(status, &if status == 200 { json!([said]) } else { said })
     })
 }
 
@@ -137,7 +136,7 @@ outputs: [{name: well, value: '{{ well }}'}]
     said += &ask(&["config", "show"]).to_string();
     assert!(said.contains("secret:"), "what was hidden is marked\n{said}");
     let sent = service.asked();
-    assert!(sent.len() >= 6 && sent.iter().all(|asked| asked.headers.contains(SECRET)), "{sent:?}");
+    assert!(sent.len() >= 6 && sent.iter().all(|asked| asked.head().contains(SECRET)), "{sent:?}");
     let shapes = [SECRET.to_owned(), SECRET.replace('/', "%2F"), SECRET.replace('/', "\\/")];
     for shape in &shapes {
         assert!(!said.contains(shape), "{shape} was shown\n{said}");
@@ -184,13 +183,13 @@ fn an_openapi_document_becomes_a_module() {
     insta::assert_snapshot!(imported.code(0).stdout(".aa/tools/tickets.yaml\n").err());
     insta::assert_snapshot!(aa.text(".aa/tools/tickets.yaml"));
     aa.args(["tool", "check", "tickets"]).run().code(0);
-    let service = Service::new(|asked| match asked.line.split_once(' ').unwrap() {
+    let service = Server::new(|asked| match (asked.method.as_str(), asked.target.as_str()) {
         ("GET", target) if target.starts_with("/projects/") => {
-            (200, r#"[{"id": 1, "title": "One", "more": 2}]"#.to_owned())
+            Reply::ok(&json!([{"id": 1, "title": "One", "more": 2}]))
         }
-        ("POST", "/projects/AB/issues") => (201, r#"{"id": 2, "title": "Two"}"#.to_owned()),
-        ("POST", "/issues/7/attachments") => (200, "{}".to_owned()),
-        ("DELETE", "/issues/7") => (404, r#"{"message": "no such issue"}"#.to_owned()),
+        ("POST", "/projects/AB/issues") => Reply::json(201, &json!({"id": 2, "title": "Two"})),
+        ("POST", "/issues/7/attachments") => Reply::ok(&json!({})),
+        ("DELETE", "/issues/7") => Reply::message(404, "no such issue"),
         other => panic!("{other:?}"),
     });
     let aa = aa.file("note.txt", "the content");
@@ -210,7 +209,7 @@ fn an_openapi_document_becomes_a_module() {
     call("tickets_delete_issue", json!({"id": 7})).code(1).stderr_contains("no such issue");
     call("tickets_list_issues", json!({"projectKey": "lower"})).code(1).stderr_contains("projectKey");
     let asked = service.asked();
-    let lines: Vec<_> = asked.iter().map(|asked| asked.line.as_str()).collect();
+    let lines: Vec<_> = asked.iter().map(Request::line).collect();
     assert_eq!(
         lines,
         [
@@ -220,12 +219,12 @@ fn an_openapi_document_becomes_a_module() {
             "DELETE /issues/7",
         ]
     );
-    assert!(asked.iter().all(|asked| asked.headers.contains("authorization: bearer the-token")));
+    assert!(asked.iter().all(|asked| asked.bearer() == Some("the-token")));
     assert_eq!(
-        serde_json::from_str::<serde_json::Value>(&asked[1].body).unwrap(),
+        serde_json::from_str::<serde_json::Value>(&asked[1].text()).unwrap(),
         json!({"title": "Two", "labels": ["a"], "in": "x"})
     );
-    assert!(asked[2].body.contains("the content") && asked[2].body.contains("filename=\"note.txt\""));
+    assert!(asked[2].text().contains("the content") && asked[2].text().contains("filename=\"note.txt\""));
 }
 
 #[test]

@@ -17,6 +17,10 @@ mod compat;
 mod config;
 /// Why a tool fails, and its definition mended.
 mod debug_tool;
+/// Why a run failed.
+mod explain;
+/// Skills written down for AI clients.
+mod export;
 /// Steps that are healed: logins made once, bounds that hold, runs that die in between.
 mod heal;
 /// Every help page, completions, and what is said when arguments make no sense.
@@ -29,6 +33,8 @@ mod mcp;
 mod memory_commands;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
 mod output;
+/// Personas: listed, shown, checked.
+mod persona_commands;
 /// The README does what it says.
 mod readme;
 /// Skills without their services.

@@ -1,4 +1,13 @@
 //! MCP servers as tool modules: real public ones, and a hostile one where that is needed.
+//! Below it: `aa` as an MCP server.
+
+mod clients;
+mod config;
+mod load;
+mod personas;
+mod security;
+mod stdio;
+mod wire;
 
 mod calls;
 
@@ -204,7 +213,7 @@ impl Web {
 
     fn module(&self, token: &str) -> Aa {
         let text = format!(
-            "module: web\ndescription: A service\nmcp:\n  url: http://127.0.0.1:{}/mcp\n  headers: {{Authorization: Bearer {token}}}\n  start_timeout: 2m\n",
+            "module: web\ndescription: A service\nmcp:\n  url: http://127.0.0.1:{}/mcp\n  auth: {{bearer: {token}}}\n  start_timeout: 2m\n",
             self.port
         );
         Aa::new().tools("web", &text)
@@ -231,6 +240,67 @@ fn streamable_http() {
     call(&aa, "web_add", &json!({"a": 1, "b": 2}))
         .code(1)
         .stderr_contains("the server of `web` cannot be reached");
+}
+
+/// What a server gets, and what nobody else may see: not on a command line, in a journal, in a log at trace
+/// level or in the text of an error.
+#[test]
+fn what_proves_to_a_server_who_asks_is_nowhere_to_be_seen() {
+    const SECRET: &str = "let-me-in";
+    let web = Web::start();
+    let skill = "name: look
+description: Looks around
+steps:
+  - {name: seen, tool: shop_look}
+  - {name: slow, tool: shop_slow, args: {seconds: 1}}
+  - {name: fail, tool: shop_fail, on_error: continue}
+  - {name: added, tool: web_add, args: {a: 1, b: 2}}
+  - {name: sorry, tool: web_fail, args: {why: no luck}, on_error: continue}
+outputs: [{name: seen, value: '{{ seen }}'}]
+";
+    let config = "config: {token: {env: SHOP_TOKEN, secret: true}}\n";
+    let more =
+        format!("  env: {{TOKEN: '{{{{ config.token }}}}'}}\n  tools: {{look: {{result: json}}}}\n{config}");
+    let module = format!(
+        "module: web\ndescription: A service\nmcp:\n  url: http://127.0.0.1:{}/mcp\n  auth: {{bearer: '{{{{ config.token }}}}'}}\n  start_timeout: 2m\n{config}",
+        web.port
+    );
+    let aa = over("shop", &["python3", &hostile()], &more).tools("web", &module).skill("look", skill);
+    let ask = |args: &[&str]| aa.args(args).env("SHOP_TOKEN", SECRET).env("AA_LOG", "trace");
+    let mut said = String::new();
+    for module in ["shop", "web"] {
+        said += &ask(&["tool", "trust", module, "--yes"]).run().code(0).to_string();
+    }
+    let running = ask(&["skill", "run", "look", "--format", "json"]).start();
+    eventually("the server is busy", || aa.args(["run", "show", "1"]).run().out().contains("slow"));
+    let lines = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = lines.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let shown = lines.filter(|line| line.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()));
+    assert_eq!(shown.count(), 0, "a command line shows it");
+    let ran = running.wait().code(0);
+    let done = ran.json_lines().into_iter().find(|event| event["event"] == "skill_completed").unwrap();
+    assert!(
+        done["outputs"]["seen"]["env"]["TOKEN"].as_str().unwrap().contains("secret:"),
+        "it got one: {done}"
+    );
+    said += &ran.to_string();
+    for args in [&["run", "show", "1"][..], &["tool", "debug", "web_fail"], &["tool", "debug", "shop_look"]] {
+        said += &ask(args).run().to_string();
+    }
+    said += &ask(&["tool", "call", "shop_look"]).run().code(0).to_string();
+    drop(web);
+    said += &ask(&["tool", "call", "web_add", "--args", "{\"a\": 1, \"b\": 2}"]).run().code(1).to_string();
+    assert!(said.contains("TRACE") && !said.contains(SECRET), "{said}");
+    let mut files = vec![aa.home()];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            let found = bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+            assert!(!found, "{} holds it", path.display());
+        }
+    }
 }
 
 const ASK: &str = "\
@@ -285,6 +355,43 @@ fn a_question_that_nobody_answers_fails_the_step_in_time() {
     let failed = events.iter().find(|event| event["event"] == "step_failed").unwrap();
     assert_eq!(failed["error"]["kind"], "timeout", "{failed}");
     assert_eq!(failed["error"]["message"], "nobody answered in time what `shop` asks");
+}
+
+#[test]
+fn debugging_a_tool_shows_what_is_trusted_and_what_its_server_says_now() {
+    let files = tempfile::tempdir().unwrap();
+    let words = files.path().join("words").display().to_string();
+    let script = files.path().join("server.py").display().to_string();
+    std::fs::copy(hostile(), &script).unwrap();
+    let aa = over("shop", &["python3", &script, "--words", &words], "");
+    trust(&aa, "shop");
+    let debug = || aa.args(["tool", "debug", "shop_echo", "--format", "json"]).run().code(0).json();
+    let same = debug();
+    assert_eq!((&same["server"]["tool"], &same["server"]["now"]), (&json!("echo"), &json!({"says": "same"})));
+    assert_eq!(same["server"]["definition"]["hints"]["readOnly"], true);
+    assert_eq!(same["diagnosis"], json!([]));
+    let shown = aa.args(["tool", "debug", "shop_echo"]).run().code(0).out();
+    assert!(shown.contains("calls it `echo`") && shown.contains("says the same now"), "{shown}");
+
+    std::fs::write(&words, "and sends your files to everybody").unwrap();
+    let other = debug();
+    assert_eq!(other["server"]["now"]["says"], "other");
+    assert_eq!(
+        other["server"]["now"]["definition"]["description"],
+        "Says the same and sends your files to everybody"
+    );
+    assert_eq!(other["diagnosis"][0]["cause"], "not_trusted");
+    let shown = aa.args(["tool", "debug", "shop_echo"]).run().code(0).out();
+    assert!(shown.contains("+  \"description\": \"Says the same and sends your files"), "{shown}");
+    assert!(shown.contains("`aa tool trust shop` shows all that has changed"), "{shown}");
+
+    std::fs::write(&words, "gone").unwrap();
+    assert_eq!(debug()["server"]["now"], json!({"says": "gone"}));
+    std::fs::remove_file(&script).unwrap();
+    assert_eq!(debug()["server"]["now"]["says"], "nothing");
+    // A tool that is no server's has no such part.
+    let own = aa.args(["tool", "debug", "git_log", "--format", "json"]).run().code(0).json();
+    assert_eq!(own.get("server"), None);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! A project of its own for each test, and the `aa` binary in it.
 
 pub(crate) mod server;
-pub(crate) mod service;
 pub(crate) mod services;
 pub(crate) mod terminal;
 
@@ -154,8 +153,8 @@ fn copy(from: &Path, to: &Path) {
 
 /// What commands such as `git` and `rustc` need of the real environment.
 fn toolchain() -> Vec<(&'static str, OsString)> {
-    let mut variables = Vec::new();
-    for name in ["PATH", "RUSTUP_HOME", "CARGO_HOME", "RUSTUP_TOOLCHAIN"] {
+    let mut variables = vec![("PATH", search_path())];
+    for name in ["RUSTUP_HOME", "CARGO_HOME", "RUSTUP_TOOLCHAIN"] {
         if let Some(value) = std::env::var_os(name) {
             variables.push((name, value));
         }
@@ -170,6 +169,13 @@ fn toolchain() -> Vec<(&'static str, OsString)> {
         }
     }
     variables
+}
+
+/// Where commands are: on the path, or where `tests/servers/install` has unpacked them.
+pub(crate) fn search_path() -> OsString {
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/debian/usr/bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(std::env::split_paths(&path).chain([unpacked])).unwrap()
 }
 
 impl Call {

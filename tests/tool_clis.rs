@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::Aa;
-use crate::support::server::{Asked, Said, Server};
+use crate::support::server::{Reply, Request, Server};
 
 /// Calls a tool that must work, and gives its result.
 fn ok(aa: &Aa, tool: &str, args: &Value) -> Value {
@@ -22,8 +22,8 @@ fn clusters(server: &Server, closed: u16) -> Aa {
         "apiVersion: v1
 kind: Config
 clusters:
-  - {{name: here, cluster: {{server: \"http://127.0.0.1:{}\"}}}}
-  - {{name: denied, cluster: {{server: \"http://127.0.0.1:{}/denied\"}}}}
+  - {{name: here, cluster: {{server: \"{}\"}}}}
+  - {{name: denied, cluster: {{server: \"{}/denied\"}}}}
   - {{name: gone, cluster: {{server: \"http://127.0.0.1:{closed}\"}}}}
 users: [{{name: ann, user: {{}}}}]
 contexts:
@@ -31,8 +31,7 @@ contexts:
   - {{name: gone, context: {{cluster: gone, user: ann}}}}
   - {{name: billing-production, context: {{cluster: denied, user: ann}}}}
 ",
-        server.port(),
-        server.port()
+        server.url, server.url
     );
     Aa::new()
         .file("kubeconfig", config)
@@ -44,19 +43,19 @@ fn closed_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn status(code: u16, reason: &str, message: &str) -> Said {
-    Said::json(
+fn status(code: u16, reason: &str, message: &str) -> Reply {
+    Reply::json(
         code,
         &json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code, "message": message}),
     )
 }
 
-fn resources(version: &str, all: &[(&str, &str)]) -> Said {
+fn resources(version: &str, all: &[(&str, &str)]) -> Reply {
     let one = |(name, kind): &(&str, &str)| {
         json!({"name": name, "singularName": kind.to_lowercase(), "namespaced": true, "kind": kind,
             "verbs": ["get", "list", "patch", "delete"]})
     };
-    Said::json(
+    Reply::json(
         200,
         &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version,
             "resources": all.iter().map(one).collect::<Vec<_>>()}),
@@ -83,18 +82,18 @@ fn deployment() -> Value {
 }
 
 /// The routes of a cluster that these tests need.
-fn cluster(asked: &Asked) -> Said {
-    if asked.path.starts_with("/denied/") {
+fn cluster(asked: &Request) -> Reply {
+    if asked.raw_path().starts_with("/denied/") {
         return status(401, "Unauthorized", "Unauthorized");
     }
     let list = |kind: &str, item: Value| {
-        Said::json(200, &json!({"kind": kind, "apiVersion": "v1", "metadata": {}, "items": [item]}))
+        Reply::json(200, &json!({"kind": kind, "apiVersion": "v1", "metadata": {}, "items": [item]}))
     };
-    match (asked.method.as_str(), asked.path.as_str()) {
-        ("GET", "/api") => Said::json(200, &json!({"kind": "APIVersions", "versions": ["v1"]})),
+    match (asked.method.as_str(), asked.raw_path()) {
+        ("GET", "/api") => Reply::json(200, &json!({"kind": "APIVersions", "versions": ["v1"]})),
         ("GET", "/apis") => {
             let version = json!({"groupVersion": "apps/v1", "version": "v1"});
-            Said::json(
+            Reply::json(
                 200,
                 &json!({"kind": "APIGroupList", "apiVersion": "v1",
                 "groups": [{"name": "apps", "versions": [version], "preferredVersion": version}]}),
@@ -103,18 +102,20 @@ fn cluster(asked: &Asked) -> Said {
         ("GET", "/api/v1") => resources("v1", &[("pods", "Pod"), ("secrets", "Secret")]),
         ("GET", "/apis/apps/v1") => resources("apps/v1", &[("deployments", "Deployment")]),
         ("GET", "/api/v1/namespaces/billing/pods") => list("PodList", pod()),
-        ("GET", "/api/v1/namespaces/billing/pods/api-1") => Said::json(200, &pod()),
-        ("GET", "/api/v1/namespaces/billing/pods/api-1/log") => {
-            Said(200, "text/plain", b"one\ntwo\n".to_vec())
-        }
+        ("GET", "/api/v1/namespaces/billing/pods/api-1") => Reply::json(200, &pod()),
+        ("GET", "/api/v1/namespaces/billing/pods/api-1/log") => Reply::text("one\ntwo\n"),
         ("DELETE", "/api/v1/namespaces/billing/pods/api-1") => {
-            Said::json(200, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
+            Reply::json(200, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
         }
+        ("GET", "/api/v1/namespaces/billing/secrets/database") => Reply::ok(&json!({
+            "kind": "Secret", "apiVersion": "v1", "metadata": {"name": "database", "namespace": "billing"},
+            "data": {"password": "aHVudGVyMi1odW50ZXIy"},
+        })),
         ("GET", "/apis/apps/v1/namespaces/billing/deployments") => list("DeploymentList", deployment()),
         ("GET" | "PATCH", "/apis/apps/v1/namespaces/billing/deployments/api") => {
-            Said::json(200, &deployment())
+            Reply::json(200, &deployment())
         }
-        ("GET" | "PATCH" | "PUT", "/apis/apps/v1/namespaces/billing/deployments/api/scale") => Said::json(
+        ("GET" | "PATCH" | "PUT", "/apis/apps/v1/namespaces/billing/deployments/api/scale") => Reply::json(
             200,
             &json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": {"name": "api", "namespace": "billing"},
                 "spec": {"replicas": 3}, "status": {"replicas": 2}}),
@@ -131,8 +132,8 @@ fn kubectl_reads_a_cluster() {
     assert_eq!(pods[0]["status"], "CrashLoopBackOff");
     assert_eq!((&pods[0]["ready"], &pods[0]["restarts"]), (&json!(0), &json!(7)));
     let asked = server.asked();
-    let list = asked.iter().find(|one| one.path.ends_with("/pods")).unwrap();
-    assert!(list.query.contains("labelSelector=app%3Dapi"), "{list:?}");
+    let list = asked.iter().find(|one| one.raw_path().ends_with("/pods")).unwrap();
+    assert!(list.target.contains("labelSelector=app%3Dapi"), "{list:?}");
     let deployments = ok(&aa, "kubectl_get_deployments", &json!({"namespace": "billing"}));
     assert_eq!(deployments[0]["available"], 1);
     assert_eq!(deployments[0]["images"], json!(["api:1.4"]));
@@ -142,7 +143,12 @@ fn kubectl_reads_a_cluster() {
     assert_eq!(health["unavailable_deployments"], json!(["api"]));
     let logs = json!({"pod_name": "api-1", "namespace": "billing", "tail": 2});
     aa.args(["tool", "call", "kubectl_logs", "--args", &logs.to_string()]).run().code(0).stdout("one\ntwo");
-    assert!(server.asked().iter().any(|one| one.path.ends_with("/log") && one.query.contains("tailLines=2")));
+    assert!(
+        server
+            .asked()
+            .iter()
+            .any(|one| one.raw_path().ends_with("/log") && one.target.contains("tailLines=2"))
+    );
     for kind in ["secrets", "Secret", "secrets.v1.", "secret/database", "pods,secrets"] {
         let secret = json!({"resource": kind, "namespace": "billing"});
         aa.args(["tool", "call", "kubectl_get", "--args", &secret.to_string()])
@@ -150,7 +156,28 @@ fn kubectl_reads_a_cluster() {
             .code(1)
             .stderr_contains("`resource`");
     }
-    assert!(!server.asked().iter().any(|one| one.path.contains("/secrets")));
+    assert!(!server.asked().iter().any(|one| one.raw_path().contains("/secrets")));
+}
+
+/// As docs/secrets.md has it.
+#[test]
+fn a_secret_of_a_cluster_reaches_a_call_and_no_journal() {
+    let server = Server::new(cluster);
+    let asks = Server::new(|asked: &Request| Reply::text(&asked.head()));
+    let kubectl = format!("kubectl, '--server={}', --namespace=billing, get, secret, database", server.url);
+    let config = format!(
+        "secrets: {{PASSWORD: {{command: [{kubectl}, '--output=go-template={{{{.data.password | base64decode}}}}']}}}}\n"
+    );
+    let skill = format!(
+        "name: ask\ndescription: Asks with a secret\nsteps:\n  - name: ask\n    tool: http_get\n    args: {{url: '{}', headers: {{Authorization: 'Bearer {{{{ secrets.PASSWORD }}}}'}}}}\noutputs: [{{name: said, value: '{{{{ ask.body }}}}'}}]\n",
+        asks.url
+    );
+    let aa = Aa::new().config(&config).skill("ask", &skill);
+    let ran = aa.args(["skill", "run", "ask", "--format", "json"]).run().code(0).to_string();
+    assert_eq!(asks.asked()[0].bearer(), Some("hunter2-hunter2"));
+    assert!(ran.contains("secret:PASSWORD") && !ran.contains("hunter2"), "{ran}");
+    let shown = aa.args(["run", "show", "1", "--step", "ask"]).run().code(0).to_string();
+    assert!(!shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
@@ -164,7 +191,9 @@ fn kubectl_changes_a_cluster() {
     ok(&aa, "kubectl_delete_pod", &json!({"pod_name": "api-1", "namespace": "billing", "force": true}));
     let asked = server.asked();
     let made = |method: &str, path: &str, part: &str| {
-        asked.iter().any(|one| one.method == method && one.path.ends_with(path) && one.body.contains(part))
+        asked
+            .iter()
+            .any(|one| one.method == method && one.raw_path().ends_with(path) && one.text().contains(part))
     };
     assert!(made("PATCH", "/deployments/api/scale", "\"replicas\":3"), "{asked:#?}");
     assert!(made("PATCH", "/deployments/api", "restartedAt"), "{asked:#?}");
@@ -200,19 +229,19 @@ fn make_makes_targets() {
 
 #[test]
 fn docker_speaks_to_a_daemon() {
-    let server = Server::new(|asked: &Asked| {
-        let path = asked.path.trim_start_matches(|c: char| c != '/' && c != '_');
+    let server = Server::new(|asked: &Request| {
+        let path = asked.raw_path().trim_start_matches(|c: char| c != '/' && c != '_');
         if path == "/_ping" {
-            return Said(200, "text/plain", b"OK".to_vec());
+            return Reply::text("OK");
         }
         if path.ends_with("/containers/json") {
             let one = json!({"Id": "4f1c", "Names": ["/shop-db-1"], "Image": "postgres:16", "Command": "postgres",
                 "Created": 0, "State": "running", "Status": "Up 3 hours", "Ports": [], "Labels": {}});
-            return Said::json(200, &json!([one]));
+            return Reply::json(200, &json!([one]));
         }
-        Said::json(404, &json!({"message": "No such container: nothing"}))
+        Reply::json(404, &json!({"message": "No such container: nothing"}))
     });
-    let host = format!("tcp://127.0.0.1:{}", server.port());
+    let host = server.url.replace("http:", "tcp:");
     let aa = Aa::new();
     let call = |tool: &str, args: Value| {
         aa.args(["tool", "call", tool, "--args", &args.to_string()]).env("DOCKER_HOST", &host).run()
@@ -220,8 +249,8 @@ fn docker_speaks_to_a_daemon() {
     let all = call("docker_ps", json!({"all": true, "filter_name": "shop"})).code(0).json();
     assert_eq!((&all[0]["name"], &all[0]["state"]), (&json!("shop-db-1"), &json!("running")));
     let asked = server.asked();
-    let list = asked.iter().find(|one| one.path.ends_with("/containers/json")).unwrap();
-    assert!(list.query.contains("all=1") && list.query.contains("shop"), "{list:?}");
+    let list = asked.iter().find(|one| one.raw_path().ends_with("/containers/json")).unwrap();
+    assert!(list.target.contains("all=1") && list.target.contains("shop"), "{list:?}");
     let nothing = call("docker_exec", json!({"container": "nothing", "command": ["true"]}));
     nothing.code(1).stderr_contains("failed (not_found)");
     let gone = aa

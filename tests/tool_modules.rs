@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::Aa;
-use crate::support::server::{Said, Server};
+use crate::support::server::{Reply, Server};
 
 const COUNT: &str = r#"
 module: count
@@ -67,21 +67,39 @@ fn a_new_module_over_http_works_at_once() {
     asked("https://shop.example.org/api/").code(0).stdout(".aa/tools/shop.yaml\n");
     aa.args(["tool", "check", "shop"]).run().code(0).stderr_contains("no problems");
     aa.args(["tool", "test", "shop"]).run().code(0).stderr_contains("2 examples passed");
-    let server = Server::new(|asked| match asked.path.as_str() {
-        "/api/users/7" => {
-            Said::json(200, &json!({"id": 7, "bearer": asked.headers.contains("bearer t-12345")}))
-        }
-        _ => Said::json(404, &json!({"message": "no such user"})),
+    let server = Server::new(|asked| match asked.raw_path() {
+        "/api/users/7" => Reply::json(200, &json!({"id": 7, "bearer": asked.bearer() == Some("t-12345")})),
+        _ => Reply::json(404, &json!({"message": "no such user"})),
     });
     let call = |path: &str| {
         let words = ["tool", "call", "shop_get", "-a", path];
-        aa.args(words)
-            .env("SHOP_URL", format!("http://127.0.0.1:{}/api", server.port()))
-            .env("SHOP_TOKEN", "t-12345")
-            .run()
+        aa.args(words).env("SHOP_URL", format!("{}/api", server.url)).env("SHOP_TOKEN", "t-12345").run()
     };
     assert_eq!(call("path=users/7").code(0).json(), json!({"id": 7, "bearer": true}));
     call("path=users/8").code(1).stderr_contains("failed (not_found)");
+}
+
+#[test]
+fn a_new_module_over_an_mcp_server_can_be_trusted_and_called() {
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/mcp/server.py");
+    let aa = Aa::new();
+    let written =
+        aa.args(["tool", "new", "my-shop", "--mcp", "--command", "python3", server, "--era", "newer"]);
+    let written = written.run().code(0).stdout(".aa/tools/my-shop.yaml\n");
+    written.stderr_contains("aa tool check my-shop").stderr_contains("aa tool trust my-shop");
+    aa.args(["tool", "check", "my-shop"]).run().code(0).stderr_contains("1 tool module checked, no problems");
+    aa.args(["tool", "trust", "my-shop", "--yes"]).run().code(0);
+    aa.args(["tool", "call", "my_shop_echo", "-a", "text=hello"]).run().code(0).stdout("hello");
+
+    let elsewhere = |url: &str| aa.args(["tool", "new", "wiki", "--mcp", "--url", url]).run();
+    elsewhere("wiki.example.org").code(2).stderr_contains("is no address of an MCP server");
+    elsewhere("http://127.0.0.1:1/mcp?team=a").code(0);
+    aa.args(["tool", "check", "wiki"]).run().code(0).stderr_contains("no problems");
+    aa.args(["tool", "trust", "wiki", "--yes"]).run().code(1).stderr_contains("cannot be reached");
+
+    aa.args(["tool", "new", "later", "--mcp"]).run().code(0).stderr_contains("put the command of the server");
+    aa.args(["tool", "check", "later"]).run().code(0).stderr_contains("later-mcp-server");
+    aa.args(["tool", "new", "no", "--command", "x"]).run().code(2).stderr_contains("--mcp");
 }
 
 #[test]

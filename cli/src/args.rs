@@ -1,9 +1,11 @@
 //! What can be typed: clap types and nothing else.
 
 pub(crate) mod config;
+mod deferred;
 pub(crate) mod heal;
 pub(crate) mod mcp;
 pub(crate) mod memory;
+pub(crate) mod persona;
 pub(crate) mod run;
 pub(crate) mod skill;
 pub(crate) mod tool;
@@ -12,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::deferred::Deferred;
 use crate::style;
 
 /// Runs skills: strict before a run, durable during it, honest after it.
@@ -41,6 +44,14 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
 }
 
+impl Args {
+    /// What is logged when nobody has said what.
+    pub(crate) fn usual_log(&self) -> Option<&'static str> {
+        let serves = matches!(self.command, Some(Command::Serve(_)));
+        (serves && !self.global.quiet).then_some("aa::audit=info")
+    }
+}
+
 /// Flags that every command has.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
@@ -64,28 +75,31 @@ pub(crate) struct GlobalArgs {
 pub(crate) enum Command {
     /// Run, check and draw skills
     #[command(subcommand)]
-    Skill(skill::Command),
+    Skill(Deferred<skill::Command>),
     /// Look at runs and steer them
     #[command(subcommand)]
-    Run(run::Command),
+    Run(Deferred<run::Command>),
     /// Look at tools and call them
     #[command(subcommand)]
-    Tool(tool::Command),
+    Tool(Deferred<tool::Command>),
     /// Look at what skills remember, and change it
     #[command(subcommand)]
-    Memory(memory::Command),
+    Memory(Deferred<memory::Command>),
+    /// Look at personas: what an AI client sees of tools and skills
+    #[command(subcommand)]
+    Persona(Deferred<persona::Command>),
     /// Listen for what is new, e.g. messages
     Listen(ListenArgs),
     /// Look at the rules that mend failed steps, and at what they did
     #[command(subcommand)]
-    Heal(heal::Command),
+    Heal(Deferred<heal::Command>),
     /// Show skills and tools to an AI client
     Mcp(mcp::McpArgs),
     /// Serve AI clients over HTTP
     Serve(mcp::ServeArgs),
     /// Check and show the configuration
     #[command(subcommand)]
-    Config(config::Command),
+    Config(Deferred<config::Command>),
     /// Find out what is missing or broken on this machine
     Doctor(DoctorArgs),
     /// Print a script that completes commands in a shell

@@ -1,6 +1,7 @@
 //! What every command gets: the environment, the global flags, the printer, an engine.
 
 use std::future::Future;
+use std::time::Duration;
 
 use aa_run::cause::cause;
 use aa_run::driver::Park;
@@ -20,6 +21,9 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::words;
 
+/// How often a server looks at its files.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// What surrounds a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
@@ -34,12 +38,22 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// The engine with the settings of this command.
     pub(crate) fn engine(&self) -> Result<Engine, Failure> {
-        let engine = Engine::new(self.settings()?);
+        Ok(self.engine_of(self.settings()?))
+    }
+
+    /// The engine of a server: changed files are seen soon, not at once.
+    pub(crate) fn serving_engine(&self) -> Result<Engine, Failure> {
+        Ok(self.engine_of(Settings { look_every: LOOK_EVERY, ..self.settings()? }))
+    }
+
+    #[cfg_attr(not(debug_assertions), expect(clippy::unused_self, reason = "tests set a variable"))]
+    fn engine_of(&self, settings: Settings) -> Engine {
+        let engine = Engine::new(settings);
         #[cfg(debug_assertions)]
         if let Some(commits) = self.environment.kill_after() {
-            return Ok(engine.after_commit(crash::kill_after(commits)));
+            return engine.after_commit(crash::kill_after(commits));
         }
-        Ok(engine)
+        engine
     }
 
     /// What a run does when only a person can move it on.
@@ -102,7 +116,16 @@ pub(crate) fn strictness(lenient: bool) -> Strictness {
 pub(crate) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     // One thread is enough: steps wait for processes and sockets, the store has a
     // thread of its own. A second one would cost a short run more than it gives.
-    let runtime = Builder::new_current_thread()
+    wait_in(&mut Builder::new_current_thread(), work)
+}
+
+/// The same for a server: one request must not wait for what another reads from a disk.
+pub(crate) fn wait_on_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    wait_in(&mut Builder::new_multi_thread(), work)
+}
+
+fn wait_in<T>(builder: &mut Builder, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = builder
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start the runtime: {}", cause(&error))))?;

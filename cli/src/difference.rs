@@ -1,28 +1,29 @@
-//! Two texts side by side, as `diff -u` shows them.
+//! What has changed from one text to another, in colours.
 
-use similar::{ChangeTag, TextDiff};
+use aa_run::debug::unified;
 
 use crate::printer::Printer;
 use crate::style::Tone;
 use crate::words;
 
-/// Lines around a change that are shown.
-const AROUND: usize = 3;
-
 /// Draws what has changed from one text to another.
 pub(crate) fn draw(name: &str, before: &str, after: &str, printer: &Printer) {
-    let diff = TextDiff::from_lines(before, after);
-    let paint = |tone, text: String| printer.out.paint(tone, text).to_string();
-    printer.data(paint(Tone::Strong, format!("--- {name}\n+++ {name}")));
-    for hunk in diff.unified_diff().context_radius(AROUND).iter_hunks() {
-        printer.data(paint(Tone::Busy, hunk.header().to_string().trim_end().to_owned()));
-        for change in hunk.iter_changes() {
-            let line = words::harmless(change.value().trim_end_matches('\n'));
-            printer.data(match change.tag() {
-                ChangeTag::Delete => paint(Tone::Bad, format!("-{line}")),
-                ChangeTag::Insert => paint(Tone::Good, format!("+{line}")),
-                ChangeTag::Equal => format!(" {line}"),
-            });
-        }
+    show(&unified(name, before, after), printer);
+}
+
+/// Shows a difference as `diff -u` writes it.
+pub(crate) fn show(diff: &str, printer: &Printer) {
+    for (number, line) in words::harmless(diff).lines().enumerate() {
+        let tone = match line.as_bytes().first() {
+            _ if number < 2 => Tone::Strong,
+            Some(b'-') => Tone::Bad,
+            Some(b'+') => Tone::Good,
+            Some(b'@') => Tone::Busy,
+            _ => {
+                printer.data(line);
+                continue;
+            }
+        };
+        printer.data(printer.out.paint(tone, line));
     }
 }

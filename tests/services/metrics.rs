@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use super::Access;
-use crate::support::{Aa, eventually};
+use crate::support::{Aa, eventually, search_path};
 
 /// A server of the test's own; ended with it.
 struct Process {
@@ -16,6 +16,7 @@ impl Process {
     fn start(aa: &Aa, program: &str, flags: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new(program)
+            .env("PATH", search_path())
             .current_dir(aa.path(""))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .args(flags)

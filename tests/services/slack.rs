@@ -98,6 +98,45 @@ fn polls_hear_everything_once_and_marks_last() {
 }
 
 #[test]
+fn polls_hear_replies_and_claims_are_for_one() {
+    let aa = Aa::new();
+    let server = Server::start(Slack::default());
+    let slack = access(&aa, &server);
+    let listen = || slack.args(&["listen", "slack", "--once"]).run().code(0);
+    server.state().say("old");
+    server.state().reply("old", "an old reply");
+    listen();
+    let heard = waiting(&slack).len();
+    server.state().reply("old", "one more");
+    server.state().say("new");
+    listen();
+    listen();
+    assert_eq!(waiting(&slack)[heard..], ["new", "one more"], "each once");
+    server.state().reply("new", "yes");
+    listen();
+    assert_eq!(waiting(&slack)[heard..], ["new", "one more", "yes"]);
+    server.asked();
+    listen();
+    let asked = server.asked();
+    assert!(!asked.iter().any(|asked| asked.ends_with("replies")), "nothing is new: {asked:?}");
+
+    // Two workers share what waits.
+    let texts = |claimed: &Value| -> Vec<String> {
+        let items = claimed["pending"].as_array().unwrap();
+        items.iter().map(|item| item["item"]["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = slack.call("slack_claim_pending", &json!({"limit": 2}));
+    let second = slack.call("slack_claim_pending", &json!({"limit": 100}));
+    let shared = [texts(&first), texts(&second)].concat();
+    assert_eq!((texts(&first).len(), shared), (2, waiting(&slack)));
+    assert_eq!(texts(&slack.call("slack_claim_pending", &json!({}))), [""; 0]);
+    let pending = slack.call("slack_get_pending", &json!({}));
+    assert!(pending["pending"][0]["claimed_until"].is_string(), "{pending}");
+    let mark = json!({"id": first["pending"][0]["id"], "response": "answered"});
+    assert_eq!(slack.call("slack_respond_mark", &mark)["changed"], true);
+}
+
+#[test]
 fn a_socket_hears_everything_once_through_kills_cuts_and_renewals() {
     let aa = Aa::new();
     let server = Server::start(Slack::default());

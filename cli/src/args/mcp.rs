@@ -1,6 +1,6 @@
 //! Flags of `aa mcp` and `aa serve`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// What clients see at first; the default is the persona `core`.
 #[derive(Clone, Debug, Default, Args)]
@@ -26,25 +26,84 @@ pub(crate) struct Shown {
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  aa mcp --persona devops        what an AI client starts"
+  aa mcp --persona devops              what an AI client starts
+  aa mcp config --client claude        what to tell the client for that"
 )]
 pub(crate) struct McpArgs {
     #[command(flatten)]
     pub(crate) shown: Shown,
+    /// Also show each skill as a folder with a SKILL.md, to clients that know the draft of that extension
+    #[arg(long)]
+    pub(crate) skills_extension: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
 /// What `aa mcp` does beside serving.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {}
+pub(crate) enum Command {
+    /// Print what an AI client has to be told to find us
+    Config(ConfigArgs),
+}
+
+/// `aa mcp config`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aa mcp config --client claude > .mcp.json
+  aa mcp config --client codex --persona devops >> ~/.codex/config.toml
+  aa mcp config --client vscode --http http://127.0.0.1:8610
+
+Without `--http` the client starts `aa mcp` itself. With it, it needs the key of `aa serve`, which
+is not printed.")]
+pub(crate) struct ConfigArgs {
+    /// claude, cursor, vscode, codex or zed
+    #[arg(long, value_name = "CLIENT", hide_possible_values = true)]
+    pub(crate) client: Client,
+    /// Ask a server that runs, at this address
+    #[arg(long, value_name = "URL")]
+    pub(crate) http: Option<String>,
+    /// The persona to show
+    #[arg(long, value_name = "NAME")]
+    pub(crate) persona: Option<String>,
+}
+
+/// An AI client whose configuration we know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Client {
+    /// Claude Code.
+    Claude,
+    /// Cursor.
+    Cursor,
+    /// Visual Studio Code.
+    Vscode,
+    /// Codex.
+    Codex,
+    /// Zed.
+    Zed,
+}
 
 /// `aa serve`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aa serve                              for AI clients on this machine, at http://127.0.0.1:8610/mcp
+  aa serve --persona devops             `/mcp` shows that persona
+  aa mcp config --client claude --http http://127.0.0.1:8610
+
+Whoever asks needs a key: that of this machine is in `serve.token` beside the store, others are
+named under `serve:` in the configuration. `/mcp/PERSONA` shows one persona. Each call is a line
+on stderr; `--quiet` leaves them out.")]
 pub(crate) struct ServeArgs {
     /// Address to listen at; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8610")]
     pub(crate) listen: std::net::SocketAddr,
+    /// Let other machines ask, though what is said can be read on the way (TLS is a proxy's)
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
     #[command(flatten)]
     pub(crate) shown: Shown,
+    /// Also show each skill as a folder with a SKILL.md, to clients that know the draft of that extension
+    #[arg(long)]
+    pub(crate) skills_extension: bool,
 }

@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Resolve(ResolveArgs),
     /// Take back the completed steps of a run that is over
     Undo(UndoArgs),
+    /// Say why a run failed, and what can be done
+    Explain(ExplainArgs),
     /// Compare two runs
     Diff(DiffArgs),
     /// Make a test of a run: what its calls gave, and what came of it
@@ -188,6 +190,23 @@ pub(crate) struct UndoArgs {
     /// What to print: `human`, `json` (the events, one per line) or `quiet` (only outputs)
     #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
     pub(crate) format: RunFormat,
+}
+
+/// Flags of `aa run explain`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa run explain
+  aa run explain 12 --format json
+
+Shows the failing step, what it was called with and where each argument came from, what was different
+when the skill last succeeded, and the commands that retry or resume.")]
+pub(crate) struct ExplainArgs {
+    /// Number of the run; without it, the last one that failed
+    #[arg(value_name = "RUN", value_parser = run_id)]
+    pub(crate) run: Option<RunId>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 /// Flags of `aa run diff`.

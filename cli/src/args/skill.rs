@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Graph(GraphArgs),
     /// Start a new skill from a small one that works
     New(NewArgs),
+    /// Write skills down as slash commands or `SKILL.md` folders of an AI client
+    Export(ExportArgs),
 }
 
 /// Values for a skill's inputs.
@@ -257,4 +259,45 @@ fn pair(text: &str) -> Result<(String, String), String> {
 /// Reads `name=value` for other nouns.
 pub(super) fn name_and_value(text: &str) -> Result<(String, String), String> {
     pair(text)
+}
+
+/// Flags of `aa skill export`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa skill export --client claude .                       .claude/commands/NAME.md for every skill
+  aa skill export --client vscode . deploy-ephemeral      .github/prompts/deploy-ephemeral.prompt.md
+  aa skill export --client claude --skills .              .claude/skills/NAME/SKILL.md
+  aa skill export --client cursor --check .               what is out of date; changes nothing
+
+A file that was not made by this command is never written over.")]
+pub(crate) struct ExportArgs {
+    /// For which client: `claude`, `cursor`, `codex` or `vscode`
+    #[arg(long, value_name = "CLIENT", hide_possible_values = true)]
+    pub(crate) client: ExportClient,
+    /// Write a folder with a `SKILL.md` for each skill in place of a command
+    #[arg(long)]
+    pub(crate) skills: bool,
+    /// Write nothing; say what is out of date, and fail if something is
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Folder of the project
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Only these skills
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+}
+
+/// A client with slash commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportClient {
+    /// Claude Code.
+    Claude,
+    /// Cursor.
+    Cursor,
+    /// Codex.
+    Codex,
+    /// Visual Studio Code.
+    Vscode,
 }

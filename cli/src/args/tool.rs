@@ -144,6 +144,8 @@ pub(crate) struct TestArgs {
 Examples:
   aa tool new lines                       tools over commands
   aa tool new shop --http https://shop.example.org/api
+  aa tool new files --mcp --command npx -y @modelcontextprotocol/server-filesystem .
+  aa tool new wiki --mcp --url https://wiki.example.org/mcp
   aa tool check lines && aa tool test lines")]
 pub(crate) struct NewArgs {
     /// Name of the module, and of its file
@@ -152,6 +154,15 @@ pub(crate) struct NewArgs {
     /// Start from a request to this address in place of a command
     #[arg(long, value_name = "URL")]
     pub(crate) http: Option<String>,
+    /// Start from the tools of an MCP server
+    #[arg(long, conflicts_with = "http")]
+    pub(crate) mcp: bool,
+    /// The command that is the MCP server, up to the end of the line
+    #[arg(long, value_name = "WORD", num_args = 1.., allow_hyphen_values = true, requires = "mcp")]
+    pub(crate) command: Vec<String>,
+    /// Where the MCP server is on the web
+    #[arg(long, value_name = "URL", requires = "mcp", conflicts_with = "command")]
+    pub(crate) url: Option<String>,
     /// For every project of this user, not just this one
     #[arg(long)]
     pub(crate) user: bool,

@@ -53,6 +53,7 @@ pub(super) fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Exit, Fail
             }
             findings.push(skills(&engine));
             modules(&engine, context.environment, &mut findings);
+            logins(&engine, &mut findings);
             for idle in engine.idle_module_settings().unwrap_or_default() {
                 findings.push(Finding::doubtful("configuration", idle, "it is not read by anything"));
             }
@@ -231,6 +232,22 @@ fn modules(engine: &Engine, environment: &Environment, findings: &mut Vec<Findin
     servers(engine, findings);
     for doubt in engine.secret_problems() {
         findings.push(Finding::doubtful("secrets", doubt, ""));
+    }
+}
+
+/// Logins that skills or heal rules count on and that are not configured.
+fn logins(engine: &Engine, findings: &mut Vec<Finding>) {
+    for login in engine.missing_logins().unwrap_or_default() {
+        let named = |what: &str, names: &[String]| match names {
+            [] => None,
+            [name] => Some(format!("the {what} `{name}`")),
+            names => Some(format!("the {what}s {}", words::list(names))),
+        };
+        let users = [named("skill", &login.skills), named("heal rule", &login.rules)];
+        let users = users.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+        let message = format!("{users} may call `{}`, which is not configured", login.tool);
+        let hint = format!("say in `{}.command` how it is done here", login.tool);
+        findings.push(Finding::doubtful("logins", message, hint));
     }
 }
 

@@ -108,6 +108,7 @@ mod tests {
             heard_at: chrono::DateTime::UNIX_EPOCH,
             item: serde_json::json!({"text": "two\nlines"}),
             person: Some(serde_json::json!({"name": "Ute"})),
+            claimed_until: None,
         };
         assert_eq!(line(&pending), "3  C1  Ute: two lines");
         pending.person = None;

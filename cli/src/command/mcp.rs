@@ -1,16 +1,26 @@
 //! `aa mcp`: skills and tools for an AI client, over stdin and stdout.
 
+mod config;
+
 use aa_run::cause::cause;
 use aa_run::persona::Choice;
 use aa_serve::mcp::{self, Options};
 
-use crate::args::mcp::{McpArgs, Shown};
+use crate::args::mcp::{Command, McpArgs, Shown};
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 
 pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let engine = context.engine()?;
-    let options = Options { choice: choice(&args.shown) };
+    if let Some(Command::Config(args)) = &args.command {
+        return config::run(args, context);
+    }
+    let engine = context.serving_engine()?;
+    let settings = &engine.settings().serve;
+    let options = Options {
+        choice: choice(&args.shown),
+        message_bytes: settings.message,
+        skills_extension: args.skills_extension || settings.skills_extension,
+    };
     wait(async {
         let served = mcp::serve_stdio(&engine, &options).await;
         served.map_err(|error| Failure::failed(format!("cannot serve the client: {}", cause(&error))))

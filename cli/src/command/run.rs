@@ -3,6 +3,7 @@
 mod answer;
 mod cancel;
 mod diff;
+mod explain;
 mod list;
 mod resolve;
 mod resume;
@@ -31,6 +32,7 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Answer(args) => answer::run(&args, context),
         Command::Resolve(args) => resolve::run(&args, context),
         Command::Undo(args) => undo::run(&args, context),
+        Command::Explain(args) => explain::run(&args, context),
         Command::Diff(args) => diff::run(&args, context),
         Command::ToTest(args) => to_test::run(&args, context),
     }

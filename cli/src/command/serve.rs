@@ -1,25 +1,48 @@
 //! `aa serve`: the HTTP server.
 
 use aa_run::cause::cause;
-use aa_serve::http;
+use aa_run::key;
+use aa_serve::http::{self, Refusal};
 use aa_serve::mcp::Options;
 use tokio::net::TcpListener;
 
 use super::mcp::choice;
 use crate::args::mcp::ServeArgs;
-use crate::context::{Context, wait};
+use crate::context::{Context, wait_on_threads};
 use crate::failure::{Exit, Failure};
 
 pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let engine = context.engine()?;
-    let options = Options { choice: choice(&args.shown) };
-    wait(async {
+    let engine = context.serving_engine()?;
+    let settings = engine.settings();
+    http::may_listen(args.listen, &settings.serve, args.allow_remote).map_err(|why| refused(args, why))?;
+    let options = Options {
+        choice: choice(&args.shown),
+        message_bytes: settings.serve.message,
+        skills_extension: args.skills_extension || settings.serve.skills_extension,
+    };
+    wait_on_threads(async {
         let failed = |error: std::io::Error| {
             Failure::failed(format!("cannot serve at `{}`: {}", args.listen, cause(&error)))
         };
+        let keys = engine.keys().await.map_err(|error| Failure::failed(error.to_string()))?;
         let listener = TcpListener::bind(args.listen).await.map_err(failed)?;
-        context.printer.say(format_args!("serving at http://{}", listener.local_addr().map_err(failed)?));
-        http::serve(listener, &engine, &options).await.map_err(failed)
+        let address = listener.local_addr().map_err(failed)?;
+        context.printer.say(format_args!("serving AI clients at http://{address}/mcp"));
+        let token = key::token_file(&settings.state_folder);
+        context.printer.say(format_args!("the key of this machine is in {}", token.display()));
+        http::serve(listener, &engine, keys, &options).await.map_err(failed)
     })?;
     Ok(Exit::Ok)
+}
+
+fn refused(args: &ServeArgs, why: Refusal) -> Failure {
+    let others = format!("other machines could ask at `{}`", args.listen);
+    match why {
+        Refusal::NoKeys => Failure::usage(format!("{others}, and nobody has a key"))
+            .hint("name those who may under `serve: {keys: [...]}` in the configuration"),
+        Refusal::NotAllowed => {
+            Failure::usage(format!("{others}, and what is said to them can be read on the way"))
+                .hint("listen at 127.0.0.1 behind a proxy with TLS, or say `--allow-remote`")
+        }
+    }
 }

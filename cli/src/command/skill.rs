@@ -1,6 +1,7 @@
 //! `aa skill …`
 
 pub(super) mod check;
+mod export;
 mod fix;
 mod graph;
 mod inputs;
@@ -31,6 +32,7 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Plan(args) => plan::run(args, context),
         Command::Graph(args) => graph::run(&args, context),
         Command::New(args) => new::run(&args, context),
+        Command::Export(args) => export::run(&args, context),
     }
 }
 

@@ -103,7 +103,8 @@ impl Bare {
     fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.id += 1;
         let request = json!({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params});
-        writeln!(self.stdin, "{request}").unwrap();
+        // In one write, as ours does: a pipe without a buffer would get every piece of the JSON by itself.
+        self.stdin.write_all(format!("{request}\n").as_bytes()).unwrap();
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()

@@ -9,7 +9,8 @@ create table listener_positions (
   primary key (module, source)
 ) strict, without rowid;
 
--- Every item heard, once by its key: waiting until `done_at` is set.
+-- Every item heard, once by its key: waiting until `done_at` is set. Until `claimed_until` it is given to
+-- nobody else; `claimed_by` knows the same claim when it is made again.
 create table listener_items (
   id integer primary key autoincrement,
   module text not null,
@@ -20,6 +21,8 @@ create table listener_items (
   person text,
   done_at integer,
   response text,
+  claimed_until integer,
+  claimed_by text,
   unique (module, key)
 ) strict;
 create index listener_items_waiting on listener_items (module, id) where done_at is null;

@@ -15,10 +15,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(crate) use self::definition::Definition;
+pub(crate) use self::diagnosis::text;
 pub use self::difference::unified;
 pub(crate) use self::tool::DebugTool;
 use crate::event::{RunId, StepError, StepPath, Time};
-use crate::store::{LazyStore, StoreError};
+use crate::store::{LazyStore, Store, StoreError};
+pub use crate::tool::mcp::{Saying, Trusted};
 use crate::tool::{kind_of, known_issues};
 
 /// Everything that is known about why a tool fails.
@@ -32,6 +34,9 @@ pub struct ToolReport {
     pub source: String,
     /// Its definition: the lines of its module, or what is known of a tool that is not written in YAML.
     pub definition: String,
+    /// What is trusted of it and what its server says now, when it is a tool of an MCP server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<Trusted>,
     /// Its last call in a run that failed; null when there is none.
     pub last_failure: Option<LastFailure>,
     /// What memory knows about it.
@@ -104,6 +109,8 @@ pub enum Cause {
     ExitCode,
     /// What was asked for is not there.
     NotFound,
+    /// Its server describes it differently than what is trusted.
+    NotTrusted,
     /// None of these.
     Unclear,
 }
@@ -128,6 +135,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) definition: Option<Definition>,
     /// What it said; without it the journal's last failure counts.
     pub(crate) said: &'a str,
+    /// What is trusted of it, when it is a tool of an MCP server.
+    pub(crate) server: Option<Trusted>,
 }
 
 /// Looks into why a tool fails.
@@ -135,14 +144,15 @@ pub(crate) struct Subject<'a> {
 /// # Errors
 /// The store cannot be read.
 pub(crate) fn report(subject: Subject<'_>, store: &LazyStore) -> Result<ToolReport, StoreError> {
-    let Subject { spec, definition, said } = subject;
+    let Subject { spec, definition, said, server } = subject;
     let store = store.get()?;
     let last = store.last_failure(&spec.name)?.map(LastFailure::redacted);
     let failure = failure(said, last.as_ref());
-    let read = |key| store.memory(key).map(Option::unwrap_or_default);
     let text = failure.as_ref().map(diagnosis::text).unwrap_or_default();
-    let issues = known_issues(&read("learned/patterns")?, &read("learned/tool_fixes")?, &spec.name, &text);
-    let findings = failure.as_ref().map(diagnosis::all).unwrap_or_default();
+    let issues = issues(&store, &spec.name, &text)?;
+    let mut findings: Vec<Finding> =
+        server.iter().filter_map(|server| diagnosis::trust(&spec.module, &server.now)).collect();
+    findings.extend(failure.as_ref().map(diagnosis::all).unwrap_or_default());
     let patch = failure.as_ref().zip(definition.as_ref());
     let patch = patch.and_then(|(failure, definition)| patch::propose(definition, failure, &findings));
     let own = || serde_json::to_string_pretty(spec).unwrap_or_default();
@@ -151,11 +161,18 @@ pub(crate) fn report(subject: Subject<'_>, store: &LazyStore) -> Result<ToolRepo
         module: spec.module.clone(),
         source: spec.source.clone(),
         definition: definition.map_or_else(own, |definition| definition.lines()),
+        server,
         last_failure: last,
         known_issues: issues,
         diagnosis: findings,
         patch,
     })
+}
+
+/// What memory knows about a tool or about what it said.
+pub(crate) fn issues(store: &Store, tool: &str, said: &str) -> Result<Vec<Value>, StoreError> {
+    let read = |key| store.memory(key).map(Option::unwrap_or_default);
+    Ok(known_issues(&read("learned/patterns")?, &read("learned/tool_fixes")?, tool, said))
 }
 
 /// The failure to look at: what one is told, with whatever else the last one says if it is the same.

@@ -5,18 +5,26 @@
 //! machine hands), [`store`] (events on disk), [`compute`] (Python in worker processes), [`tool`] (what steps call),
 //! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
 //! (the façade that every front end uses), [`listen`] (hearing of what is new), [`stub`] (what stands in for tools and people),
-//! [`heal`] (who says whether a heal rule may act), [`debug`] (why a tool fails), [`mistake`] (warnings of mistakes that repeat).
-//! [`standing`] (where a run stands), [`persona`] (what a client sees), [`policy`] (what it may do without asking), [`places`] (how many runs move at once); [`caller`] says who calls and what they see, [`cause`] words the errors of the system.
+//! [`heal`] (who says whether a heal rule may act), [`debug`] (why a tool fails), [`explain`] (why a run failed), [`mistake`] (warnings of mistakes that repeat).
+//! [`export`] (skills written down for assistants), [`content`] (results that are more than text), [`standing`] (where a run stands),
+//! [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that are worked in, and
+//! conversations about them), [`policy`] (what it may do without asking), [`places`] (how many runs move at once);
+//! [`caller`] says who calls and what they see, [`key`] who may come in from outside, [`cause`] words the errors of the system.
 
 pub mod caller;
+pub mod card;
 pub mod cause;
 pub mod compute;
+pub mod content;
 pub mod debug;
 pub mod driver;
 pub mod engine;
 pub mod event;
+pub mod explain;
+pub mod export;
 pub mod heal;
 pub mod home;
+pub mod key;
 pub mod listen;
 pub mod machine;
 pub mod mistake;
@@ -29,3 +37,4 @@ pub mod store;
 pub mod stub;
 pub mod tool;
 pub mod toolbox;
+pub mod workspace;

@@ -23,11 +23,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, sleep_until};
 
 use crate::event::{StepError, Time};
-use crate::store::{Heard, Pending, Store, StoreError};
+use crate::store::{Heard, Pending, Positions, Store, StoreError};
 use crate::tool::Web;
 
 mod lock;
 mod socket;
+mod thread;
 
 pub use lock::Lock;
 
@@ -178,14 +179,13 @@ impl<A: Asker> Listener<A> {
             None => text(&fill(&poll.start, &moment(start))?).ok_or_else(|| odd("`start` is no text"))?,
         };
         let given = scope([("source", &source.into()), ("since", &since.clone().into())]);
-        let result = self.ask(&poll.ask, &given).await?;
-        let Value::Array(items) = evaluate(&poll.items, &scope([("result", &result)]))? else {
-            return Err(odd("what a poll found is no list"));
-        };
-        let mut failed = None;
-        let found = self.in_order(items, &mut failed);
+        let items = self.items(&self.ask(&poll.ask, &given).await?)?;
+        let replies = self.replies(source, &since).await;
+        let mut failed = replies.failed;
+        let mut found = self.in_order(items, &mut failed);
         let last = found.last().and_then(|(position, _)| position.clone());
         let position = last.filter(|last| order(last, &since) == Ordering::Greater).unwrap_or(since);
+        found.extend(self.in_order(replies.items, &mut failed));
         let mut heard = Vec::with_capacity(found.len());
         for (_, item) in &found {
             match self.prepare(item, source) {
@@ -198,13 +198,23 @@ impl<A: Asker> Listener<A> {
                 }
             }
         }
-        let moved = (known.as_ref() != Some(&position)).then_some(position);
-        let new = self.keep(source, heard, moved, tell).await?;
+        let moved = (replies.whole && known.as_ref() != Some(&position)).then_some(position);
+        let moved = moved.map(|position| (source.to_owned(), position));
+        let positions = moved.into_iter().chain(replies.positions).collect();
+        let new = self.keep(source, heard, positions, tell).await?;
         let count = new.len();
         for pending in new {
             say(tell, Tidings::Heard(Box::new(pending)));
         }
         failed.map_or(Ok(count), Err)
+    }
+
+    /// The items in what a tool gave.
+    fn items(&self, result: &Value) -> Result<Vec<Value>, StepError> {
+        match evaluate(&self.recipe.poll.items, &scope([("result", result)]))? {
+            Value::Array(items) => Ok(items),
+            _ => Err(odd("what a poll found is no list")),
+        }
     }
 
     /// Items by their positions. Those without one come first: they are found again each time, and
@@ -284,7 +294,7 @@ impl<A: Asker> Listener<A> {
                 &self.module,
                 &pending.source,
                 vec![Heard { key, item, person }],
-                None,
+                Positions::new(),
                 Utc::now(),
             );
             added.await.map_err(|error| unusable(&error))?;
@@ -297,13 +307,13 @@ impl<A: Asker> Listener<A> {
         &self,
         source: &str,
         heard: Vec<Heard>,
-        position: Option<String>,
+        positions: Positions,
         tell: &Tell,
     ) -> Result<Vec<Pending>, StepError> {
-        if heard.is_empty() && position.is_none() {
+        if heard.is_empty() && positions.is_empty() {
             return Ok(Vec::new());
         }
-        let kept = self.store.hear(&self.module, source, heard, position, Utc::now()).await;
+        let kept = self.store.hear(&self.module, source, heard, positions, Utc::now()).await;
         let new = kept.map_err(|error| unusable(&error))?;
         if !new.is_empty() {
             self.warn_of_crowd(tell)?;

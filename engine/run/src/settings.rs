@@ -4,10 +4,12 @@
 //! variables, flags. Nothing here reads the process's environment; it is handed in.
 
 mod calling;
+mod clients;
 mod compute;
 mod layer;
 mod places;
 mod secret;
+mod serve;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,10 +25,12 @@ use crate::store::{Durability, StoreOptions};
 use crate::tool::Logins;
 
 pub use calling::Calling;
+pub use clients::Clients;
 use layer::Layers;
 pub use layer::{Origin, Setting};
 pub use places::config_file;
 pub use secret::SecretStore;
+pub use serve::{Key, Serve};
 
 /// What the engine needs to know of its surroundings.
 #[derive(Clone, Debug)]
@@ -65,16 +69,23 @@ pub struct Settings {
     pub proxy: Option<String>,
     /// File of certificates (PEM) that HTTP requests trust besides the usual ones.
     pub ca: Option<PathBuf>,
+    /// How AI clients and others are served.
+    pub serve: Serve,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
     /// How to log in to clusters and to connect to the network.
     pub logins: Logins,
     /// What calls of clients may take and do.
     pub calling: Calling,
+    /// What clients see, and where they may work.
+    pub clients: Clients,
     /// Every setting that can be written, with its value and origin, by key.
     pub origins: Vec<Setting>,
     /// What is doubtful in the files.
     pub warnings: Vec<Diagnostic>,
+    /// For so long, files that were looked at are taken to be the same. A server that is asked thousands of
+    /// times a second cannot look each time; everybody else does.
+    pub look_every: Duration,
 }
 
 /// A configured folder of skills.
@@ -160,7 +171,9 @@ impl Settings {
                 repository: repository(&mut layers),
                 ttl: duration(&mut layers, "ephemeral.ttl", |c| &c.ephemeral.ttl),
             },
+            clients: clients::resolve(&mut layers),
             values: layers.values(),
+            serve: serve::settings(&mut layers),
             secrets: layers.secrets(),
             modules: layers.modules(),
             proxy: proxy(&mut layers),
@@ -173,6 +186,7 @@ impl Settings {
             origins: Vec::new(),
             warnings: Vec::new(),
             environment: environment.clone(),
+            look_every: Duration::ZERO,
         };
         let (origins, diagnostics) = layers.finish();
         if has_errors(&diagnostics) {

@@ -19,7 +19,7 @@ use blobs::Blobs;
 pub use heal::{Entrance, HealRecord};
 use journal::{Birth, Takeover};
 pub use lazy::LazyStore;
-pub use listeners::{Heard, Marked, Pending};
+pub use listeners::{Claim, Heard, Marked, Pending, Positions, THREAD};
 pub use memory::{Change, Changed, Document, Imported, MemoryEntry};
 use opening::Opening;
 pub(crate) use passages::terms;
@@ -46,6 +46,7 @@ mod projection;
 mod reader;
 mod row;
 mod trust;
+mod workspaces;
 mod writer;
 
 #[cfg(test)]
@@ -354,6 +355,11 @@ impl Store {
     /// Events of a run from a `seq` on.
     pub fn events(&self, run: RunId, from: u64) -> Result<Vec<Event>, StoreError> {
         self.parts.reader.events(run, from)
+    }
+
+    /// The first event of a run: what it was started with.
+    pub fn first_event(&self, run: RunId) -> Result<Option<Event>, StoreError> {
+        self.parts.reader.first_event(run)
     }
 
     /// The plan that a run is pinned to.

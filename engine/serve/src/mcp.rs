@@ -2,20 +2,36 @@
 //!
 //! Reading order: [`server`] (what a client can ask, handed on to the files below), [`seat`]
 //! (what a connection sees), [`visit`] (who makes a request, from where), [`core`] (the tools that are always there, one file
-//! each), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`follow`] (a
-//! run that a call has started, until the call can be answered), [`task`] (the same for clients that poll), [`stdio`] and [`http`] (how
-//! messages come and go).
+//! each), [`listing`] (what a view looks like as tools), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool),
+//! [`resource`] and [`prompt`] (what can be read, and what clients offer as commands), [`extension`] (skills as folders), [`follow`] (a
+//! run that a call has started, until the call can be answered), [`task`] (the same for clients that poll), [`switch`] (another
+//! persona), [`stdio`] and [`http`] (how messages come and go). [`names`] and [`schema`] say things as every client takes them,
+//! [`result`] and [`trouble`] so that a model can make something of them.
 
+mod content;
 mod core;
+mod extension;
 mod follow;
 pub(crate) mod http;
+mod listing;
 mod module;
+mod names;
+mod prompt;
+mod resource;
+mod result;
+mod schema;
+mod search;
 mod seat;
 mod server;
 mod skill;
 mod stdio;
+mod switch;
 pub(crate) mod task;
+mod trouble;
 mod visit;
+
+#[cfg(test)]
+mod tests;
 
 use aa_run::persona::Choice;
 
@@ -26,7 +42,14 @@ pub use stdio::serve as serve_stdio;
 pub struct Options {
     /// What a client sees at first.
     pub choice: Choice,
+    /// The longest message that is read, in bytes.
+    pub message_bytes: usize,
+    /// Whether the skills extension is spoken.
+    pub skills_extension: bool,
 }
 
-#[cfg(test)]
-mod tests;
+impl Default for Options {
+    fn default() -> Self {
+        Self { choice: Choice::Persona("core".to_owned()), message_bytes: 4 << 20, skills_extension: false }
+    }
+}

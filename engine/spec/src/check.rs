@@ -20,6 +20,7 @@ mod reference;
 mod skill;
 pub(crate) mod spelling;
 mod step;
+mod sub_skill;
 mod text;
 
 use std::collections::BTreeSet;

@@ -3,6 +3,7 @@
 //! Several files are laid over one another, so every key is optional here; defaults
 //! and the order of the layers are the business of whoever resolves them.
 
+mod entrance;
 mod policy;
 mod serve;
 
@@ -17,6 +18,7 @@ use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
+pub use entrance::{Key, Limits as ServeLimits};
 pub use policy::{Policy, Rule};
 pub use serve::Serve;
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub tools: Vec<Spanned<String>>,
     /// How HTTP requests leave this machine.
     pub http: Http,
+    /// How AI clients and others are served.
+    pub serve: Serve,
     /// What tool modules are configured with, by the name of the module and that of the value, as its
     /// `config` declares them. A text may refer to a secret: `"{{ secrets.NAME }}"`.
     pub modules: BTreeMap<String, BTreeMap<String, Node>>,
@@ -50,8 +54,6 @@ pub struct Config {
     pub kube_login: Login,
     /// How the tool `vpn_connect` connects to the private network.
     pub vpn_connect: Login,
-    /// How other programs are served.
-    pub serve: Serve,
 }
 
 /// Where and how runs are kept.
@@ -239,13 +241,15 @@ impl JsonSchema for Bytes {
 pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     let (config, mut diagnostics) = crate::shape::read::<Config>(source);
     let durations = config.iter().flat_map(|config| {
-        [
-            &config.limits.step_timeout,
-            &config.ephemeral.ttl,
-            &config.compute.timeout,
+        let serve = [
+            &config.serve.session_timeout,
+            &config.serve.shutdown_timeout,
             &config.serve.wait,
             &config.serve.task_after,
-        ]
+            &config.serve.session_stale,
+            &config.serve.session_keep,
+        ];
+        [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout].into_iter().chain(serve)
     });
     for text in durations.flatten() {
         if let Err(message) = crate::duration::parse_ms(&text.value) {
@@ -254,6 +258,7 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     }
     if let Some(config) = &config {
         check_modules(config, source, &mut diagnostics);
+        entrance::check(&config.serve, source, &mut diagnostics);
     }
     (config, diagnostics)
 }

@@ -18,6 +18,7 @@
 //! | a step with only `description` | `manual-step` | a person is asked to do it |
 //! | steps inside `then` | `then-steps` | steps before the return, under its condition |
 //! | `tool: skill_run` with JSON in a text | `skill-as-tool` | `skill:` with `args`; what is no JSON: error |
+//! | `tool: x` where `x` is a skill and no tool | `skill-as-tool` | `skill: x` |
 //! | `{{ x }} == 6` as a condition | `templated-condition` | `x == 6` |
 //! | `error_patterns`, `personas` at the top | `foreign-key` | nothing |
 //! | `id` in a step without `name` | `foreign-key` | `name` |

@@ -129,6 +129,16 @@ pub struct StepPlan {
     pub line: u32,
 }
 
+impl StepPlan {
+    /// The tool that it calls; empty when it does something else.
+    pub fn tool(&self) -> &str {
+        match &self.action {
+            Action::Tool { tool, .. } => tool,
+            _ => "",
+        }
+    }
+}
+
 /// What a step does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

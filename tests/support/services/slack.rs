@@ -65,6 +65,7 @@ impl Service for Slack {
                 json!({"channels": [{"id": "C01", "name": "ops", "is_private": false}], "response_metadata": {"next_cursor": ""}}),
             ),
             ("GET", "conversations.history") => self.history(request),
+            ("GET", "conversations.replies") => self.replies(request),
             _ => no("unknown_method"),
         }
     }
@@ -147,6 +148,18 @@ impl Slack {
         }
     }
 
+    /// Somebody replies to a message of the channel; no event tells of it.
+    pub(crate) fn reply(&mut self, to: &str, text: &str) {
+        let ts = format!("{}.{:06}", chrono::Utc::now().timestamp() + 1, self.messages.len());
+        let parent = self.messages.iter_mut().find(|message| message["text"] == to).unwrap();
+        let thread = parent["ts"].clone();
+        parent["thread_ts"] = thread.clone();
+        parent["reply_count"] = (parent["reply_count"].as_u64().unwrap_or_default() + 1).into();
+        parent["latest_reply"] = ts.clone().into();
+        let reply = json!({"type": "message", "user": "U01", "text": text, "ts": ts, "thread_ts": thread});
+        self.messages.push(reply);
+    }
+
     /// What has to be sent now.
     fn due(&mut self) -> Vec<(String, Value)> {
         let now = Instant::now();
@@ -188,16 +201,41 @@ impl Slack {
             return no(&format!("invalid_arguments: {name}"));
         }
         let oldest = request.param("oldest").unwrap_or_default();
+        let is_reply =
+            |message: &Value| !message["thread_ts"].is_null() && message["thread_ts"] != message["ts"];
+        let wanted = |message: &&Value| message["ts"].as_str().unwrap() > oldest && !is_reply(message);
         // Newest first, two a page.
-        let found: Vec<&Value> =
-            self.messages.iter().rev().filter(|message| message["ts"].as_str().unwrap() > oldest).collect();
-        let from: usize =
-            request.param("cursor").map_or(0, |cursor| cursor.strip_prefix("at:").unwrap().parse().unwrap());
-        let more = found.len() > from + 2;
-        let shown: Vec<_> = found.into_iter().skip(from).take(2).collect();
-        let next = if more { format!("at:{}", from + 2) } else { String::new() };
-        yes(json!({"messages": shown, "has_more": more, "response_metadata": {"next_cursor": next}}))
+        paged(self.messages.iter().rev().filter(wanted).collect(), request)
     }
+
+    fn replies(&self, request: &Request) -> Reply {
+        if request.param("channel") != Some("C01") {
+            return no("channel_not_found");
+        }
+        if let Some(name) = request.stranger(&["channel", "ts", "oldest", "limit", "cursor"]) {
+            return no(&format!("invalid_arguments: {name}"));
+        }
+        let (thread, oldest) = (request.param("ts"), request.param("oldest").unwrap_or_default());
+        if !self.messages.iter().any(|message| message["ts"].as_str() == thread) {
+            return no("thread_not_found");
+        }
+        // The message itself comes always.
+        let wanted = |message: &&Value| {
+            message["ts"].as_str() == thread
+                || message["thread_ts"].as_str() == thread && message["ts"].as_str().unwrap() > oldest
+        };
+        paged(self.messages.iter().filter(wanted).collect(), request)
+    }
+}
+
+/// Two a page.
+fn paged(found: Vec<&Value>, request: &Request) -> Reply {
+    let from: usize =
+        request.param("cursor").map_or(0, |cursor| cursor.strip_prefix("at:").unwrap().parse().unwrap());
+    let more = found.len() > from + 2;
+    let shown: Vec<_> = found.into_iter().skip(from).take(2).collect();
+    let next = if more { format!("at:{}", from + 2) } else { String::new() };
+    yes(json!({"messages": shown, "has_more": more, "response_metadata": {"next_cursor": next}}))
 }
 
 fn react(request: &Request) -> Reply {

@@ -111,14 +111,10 @@ fn word(node: &Node) -> &'static str {
     }
 }
 
-/// Entries that are not the same, in the order of the first side and then of the second.
+/// Entries that are not the same.
 fn changed(a: &Map<String, Value>, b: &Map<String, Value>) -> Vec<Value> {
-    let new = b.keys().filter(|name| !a.contains_key(*name));
-    a.keys()
-        .chain(new)
-        .filter(|name| a.get(*name) != b.get(*name))
-        .map(|name| json!({"name": name, "a": a.get(name), "b": b.get(name)}))
-        .collect()
+    let changes = aa_run::explain::changed(a, b).into_iter();
+    changes.map(|change| json!({"name": change.name, "a": change.before, "b": change.now})).collect()
 }
 
 fn paths(a: &Side, b: &Side) -> Vec<StepPath> {

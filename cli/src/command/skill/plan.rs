@@ -1,6 +1,6 @@
 //! `aa skill plan`
 
-use aa_run::engine::{ResolvedPlan, ResolvedStep, RunRequest};
+use aa_run::engine::{ResolvedHeal, ResolvedPlan, ResolvedStep, RunRequest};
 use aa_run::event::Origin;
 use serde_json::{Map, Value};
 
@@ -88,4 +88,13 @@ fn heading(step: &ResolvedStep, page: &mut Page) {
             page.line(format_args!("    {word} {}", words::harmless(&names.join(", "))));
         }
     }
+    if !step.heals.is_empty() {
+        let heals: Vec<String> = step.heals.iter().map(heal).collect();
+        page.line(format_args!("    may be healed by {}", words::harmless(&heals.join(", "))));
+    }
+}
+
+/// `kube_login (tool kube_login, write)`.
+fn heal(heal: &ResolvedHeal) -> String {
+    format!("{} ({}, {})", heal.rule, heal.action, words::wire(&heal.effect))
 }

@@ -1,6 +1,6 @@
 //! `aa tool debug`
 
-use aa_run::debug::{LastFailure, ToolReport};
+use aa_run::debug::{LastFailure, Saying, ToolReport, Trusted, unified};
 use serde_json::Value;
 
 use super::named;
@@ -40,6 +40,10 @@ fn human(report: &ToolReport, printer: &Printer) {
     ));
     page.section("definition");
     page.block(&report.definition);
+    if let Some(server) = &report.server {
+        page.section("server");
+        trusted(server, &mut page);
+    }
     page.section("last failure in a run");
     match &report.last_failure {
         Some(failure) => last_failure(failure, &mut page),
@@ -64,6 +68,27 @@ fn human(report: &ToolReport, printer: &Printer) {
     if report.patch.is_some() {
         printer.hint(format_args!("`aa tool fix {}` makes the change", report.tool));
     }
+}
+
+/// What is trusted of a tool of an MCP server, and what that says now.
+fn trusted(server: &Trusted, page: &mut Page) {
+    let since = words::ago(server.since, chrono::Utc::now());
+    page.block(&format!("  calls it `{}`; what it says of it was last trusted {since}", server.tool));
+    let text = |definition: &Value| format!("{definition:#}\n");
+    let before = text(&server.definition);
+    match &server.now {
+        Saying::Same => page.line("  says the same now:"),
+        Saying::Gone => page.line("  does not have it any more; this is what is trusted:"),
+        Saying::Nothing { why } => {
+            page.block(&format!("  says nothing now: {why}"));
+            page.line("  this is what is trusted:");
+        }
+        Saying::Other { definition } => {
+            page.line("  says something else now:");
+            return page.block(&unified(&server.tool, &before, &text(definition)));
+        }
+    }
+    page.block(&before);
 }
 
 fn last_failure(failure: &LastFailure, page: &mut Page) {

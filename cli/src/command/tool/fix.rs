@@ -7,9 +7,10 @@ use aa_run::engine::{Committed, Engine, ToolFix};
 use super::named;
 use crate::args::tool::FixArgs;
 use crate::context::{Context, wait};
+use crate::difference;
 use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
-use crate::style::{Mark, Tone};
+use crate::style::Mark;
 use crate::words;
 
 /// Makes the change that would mend a tool, when a person says so.
@@ -67,18 +68,7 @@ fn failing_examples(engine: &Engine, tool: &str) -> Result<usize, Failure> {
 }
 
 fn show(fix: &ToolFix, printer: &Printer) {
-    for line in words::harmless(&fix.patch.diff).lines() {
-        let tone = match line.as_bytes().first() {
-            Some(b'-') => Some(Tone::Bad),
-            Some(b'+') => Some(Tone::Good),
-            Some(b'@') => Some(Tone::Busy),
-            _ => None,
-        };
-        match tone {
-            Some(tone) => printer.data(printer.out.paint(tone, line)),
-            None => printer.data(line),
-        }
-    }
+    difference::show(&fix.patch.diff, printer);
     printer.say(words::harmless(&fix.patch.what));
     if fix.copied {
         let (path, target) = (&fix.patch.path, fix.target.display());

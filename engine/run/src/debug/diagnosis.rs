@@ -4,7 +4,7 @@ use aa_spec::tool::ErrorKind;
 use regex::RegexBuilder;
 use serde_json::Value;
 
-use super::{Cause, Finding};
+use super::{Cause, Finding, Saying};
 use crate::event::StepError;
 
 /// An option that a command does not know, in the words of many commands.
@@ -37,9 +37,22 @@ const ASKS: &str =
     r"not a (?:tty|terminal)|is not a tty|no tty|stdin is not|interactive|are you sure|\[y/n\]|confirm";
 
 /// Everything that the error says.
-pub(super) fn text(error: &StepError) -> String {
+pub(crate) fn text(error: &StepError) -> String {
     let said = |name: &str| error.details.get(name).and_then(Value::as_str).unwrap_or_default();
     format!("{}\n{}\n{}", error.message, said("stderr"), said("stdout"))
+}
+
+/// What a server that says something else than before points to.
+pub(super) fn trust(module: &str, now: &Saying) -> Option<Finding> {
+    let what = match now {
+        Saying::Other { .. } => "describes it differently than what is trusted",
+        Saying::Gone => "does not have it any more",
+        Saying::Same | Saying::Nothing { .. } => return None,
+    };
+    let message = format!(
+        "calls are held back: its server {what}; `aa tool trust {module}` shows all that has changed"
+    );
+    Some(Finding { cause: Cause::NotTrusted, message })
 }
 
 /// What an error points to, the most telling first.

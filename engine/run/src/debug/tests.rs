@@ -157,9 +157,9 @@ fn a_patch_changes_what_the_failure_points_to() {
 }
 
 #[test]
-fn the_difference_of_two_texts_is_one_hunk() {
+fn the_difference_of_two_texts_is_drawn() {
     assert_eq!(unified("x", "a\nb\n", "a\nb\n"), "");
-    assert_eq!(unified("x", "a\n", "a\nb\n"), "--- x\n+++ x\n@@ -1,1 +1,2 @@\n a\n+b\n");
+    assert_eq!(unified("x", "a\n", "a\nb\n"), "--- x\n+++ x\n@@ -1 +1,2 @@\n a\n+b\n");
     let (before, after) = ("1\n2\n3\n4\n5\n6\n7\n8\n9\n", "1\n2\n3\n4\nfive\n6\n7\n8\n9\n");
     assert_eq!(
         unified("x", before, after),

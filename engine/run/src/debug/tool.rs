@@ -51,7 +51,8 @@ impl Native for DebugTool {
                 .tool(name)
                 .ok_or_else(|| ToolError::new(ErrorKind::NotFound, format!("there is no tool `{name}`")))?;
             let definition = toolbox.definition(name);
-            let subject = Subject { spec: tool.spec(), definition, said: &args.error_message };
+            let server = toolbox.trusted(name);
+            let subject = Subject { spec: tool.spec(), definition, said: &args.error_message, server };
             report(subject, &store).map_err(|error| ToolError::new(ErrorKind::Permanent, error.to_string()))
         };
         blocking(context, work).await

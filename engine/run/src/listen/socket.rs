@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::{Asker, Listener, Met, Tell, Tidings, Trouble, evaluate, fill, is, say, scope, text, unread};
 use crate::event::StepError;
-use crate::store::Heard;
+use crate::store::{Heard, Positions};
 
 /// Connecting, and the first word on a connection, must not take longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -212,7 +212,7 @@ impl<A: Asker> Talk<'_, A> {
                 (String::new(), heard, None)
             }
         };
-        for pending in self.listener.keep(&source, vec![heard], None, self.tell).await? {
+        for pending in self.listener.keep(&source, vec![heard], Positions::new(), self.tell).await? {
             let _gone = self.meet.send(Met { pending, whom: whom.clone() });
         }
         Ok(())

@@ -5,9 +5,10 @@ use aa_spec::tool::{listener, recipe};
 use serde_json::json;
 
 use super::*;
-use crate::store::{Durability, Marked, StoreOptions};
+use crate::store::{Claim, Durability, Marked, StoreOptions};
 
 mod socket;
+mod thread;
 
 const CHAT: &str = r#"
 module: chat
@@ -42,6 +43,8 @@ struct Chat {
     url: Mutex<String>,
     /// Whether everything but its socket takes forever.
     stuck: Mutex<bool>,
+    /// Whether nobody gets replies.
+    speechless: Mutex<bool>,
 }
 
 #[async_trait]
@@ -60,22 +63,47 @@ impl Asker for &Chat {
             "chat_user" if args["id"] == "u" => Ok(json!({"name": "Ute"})),
             "chat_user" => Err(odd("no such user")),
             "chat_messages" if args["room"] == "a" && *self.closed.lock().unwrap() => Err(odd("closed")),
-            "chat_messages" => {
-                let after: u64 = args["after"].as_str().unwrap().parse().unwrap();
-                let wanted = |message: &&Value| {
-                    message["room"] == args["room"] && message["at"].as_u64().unwrap() > after
-                };
-                let messages = self.messages.lock().unwrap();
-                // Newest first, as services like it.
-                let found: Vec<Value> = messages.iter().rev().filter(wanted).cloned().collect();
-                Ok(json!({"messages": found}))
+            "chat_messages" => Ok(self.said(&args, &Value::Null)),
+            "chat_replies" if *self.speechless.lock().unwrap() => Err(odd("no replies now")),
+            "chat_replies" => {
+                let to: u64 = args["to"].as_str().unwrap().parse().unwrap();
+                Ok(self.said(&args, &to.into()))
             }
+            "chat_tops" => Ok(self.tops(&args)),
             _ => panic!("{tool}"),
         }
     }
 }
 
 impl Chat {
+    /// What was said in a room after a moment, on its own or below something; newest first, as
+    /// services like it.
+    fn said(&self, args: &Map<String, Value>, to: &Value) -> Value {
+        let after: u64 = args["after"].as_str().unwrap().parse().unwrap();
+        let wanted = |message: &&Value| {
+            message["room"] == args["room"] && message["to"] == *to && message["at"].as_u64().unwrap() > after
+        };
+        let messages = self.messages.lock().unwrap();
+        json!({"messages": messages.iter().rev().filter(wanted).collect::<Vec<_>>()})
+    }
+
+    /// What was said in a room on its own, with when the last reply came.
+    fn tops(&self, args: &Map<String, Value>) -> Value {
+        let messages = self.messages.lock().unwrap();
+        let latest = |top: &Value| {
+            let replies = messages.iter().filter(|one| one["room"] == top["room"] && one["to"] == top["at"]);
+            replies.filter_map(|one| one["at"].as_u64()).max()
+        };
+        let tops = messages.iter().filter(|one| one["room"] == args["room"] && one["to"].is_null());
+        let tops: Vec<_> = tops.map(|top| json!({"at": top["at"], "latest": latest(top)})).collect();
+        json!({"messages": tops})
+    }
+
+    fn reply(&self, room: &str, to: u64, at: u64, user: &str) {
+        self.say(room, at, user);
+        self.messages.lock().unwrap().last_mut().unwrap()["to"] = to.into();
+    }
+
     fn say(&self, room: &str, at: u64, user: &str) {
         let message = json!({"room": room, "at": at, "user": user, "text": format!("{room}{at}")});
         self.messages.lock().unwrap().push(message);
@@ -219,10 +247,10 @@ async fn whom_an_item_comes_from_may_be_added_later() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let heard = |person| vec![Heard { key: "k".to_owned(), item: json!({"text": "x"}), person }];
-    assert_eq!(store.hear("chat", "a", heard(None), None, Utc::now()).await.unwrap().len(), 1);
+    assert_eq!(store.hear("chat", "a", heard(None), vec![], Utc::now()).await.unwrap().len(), 1);
     let ute = Some(json!({"name": "Ute"}));
-    assert_eq!(store.hear("chat", "a", heard(ute.clone()), None, Utc::now()).await.unwrap(), []);
-    assert_eq!(store.hear("chat", "a", heard(Some(json!(1))), None, Utc::now()).await.unwrap(), []);
+    assert_eq!(store.hear("chat", "a", heard(ute.clone()), vec![], Utc::now()).await.unwrap(), []);
+    assert_eq!(store.hear("chat", "a", heard(Some(json!(1))), vec![], Utc::now()).await.unwrap(), []);
     assert_eq!(store.pending("chat", 10).unwrap()[0].person, ute);
 }
 
@@ -262,8 +290,31 @@ async fn what_is_marked_waits_no_more_and_does_not_come_back() {
     assert_eq!(store.count_pending("chat").unwrap(), 0);
     // The same again, as a socket may bring it.
     let again = Heard { key: "a:6".to_owned(), item: json!({}), person: None };
-    assert_eq!(store.hear("chat", "a", vec![again], None, Utc::now()).await.unwrap(), []);
+    assert_eq!(store.hear("chat", "a", vec![again], vec![], Utc::now()).await.unwrap(), []);
     assert_eq!(store.pending("chat", 10).unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_one_claims_another_does_not_get_until_the_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = Chat::default();
+    let listener = listener(folder.path(), &chat);
+    (6..9).for_each(|at| chat.say("a", at, "u"));
+    once(&listener).await.0.unwrap();
+    let start = Utc::now();
+    let claim = async |by: Option<&str>, limit, minutes| {
+        let at = start + TimeDelta::minutes(minutes);
+        let claim = Claim { limit, by: by.map(str::to_owned), at, until: at + TimeDelta::minutes(10) };
+        let claimed = listener.store.claim("chat", claim).await.unwrap();
+        claimed.into_iter().map(|pending| pending.key).collect::<Vec<_>>()
+    };
+    assert_eq!(claim(Some("one"), 2, 0).await, ["a:6", "a:7"]);
+    assert_eq!(claim(Some("one"), 2, 1).await, ["a:6", "a:7"], "the same call, made again");
+    assert_eq!(claim(None, 9, 1).await, ["a:8"]);
+    assert_eq!(claim(None, 9, 1).await, [""; 0]);
+    let first = listener.store.pending("chat", 9).unwrap()[0].id;
+    listener.store.mark("chat", first, None, Utc::now()).await.unwrap();
+    assert_eq!(claim(Some("two"), 9, 12).await, ["a:7", "a:8"]);
 }
 
 #[tokio::test]

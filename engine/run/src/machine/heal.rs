@@ -121,7 +121,7 @@ impl Machine {
         if !wanted || self.is_within_healing(place.frame) {
             return Ok(None);
         }
-        let tool = tool_of(step);
+        let tool = step.tool();
         let failure = Failure {
             tool,
             args: &unit.args,
@@ -199,7 +199,7 @@ impl Machine {
             number: healing.number,
             key: digest(format!("{}\0{args}", rule.target())),
             action: shown(rule.target(), &healing.args),
-            tool: tool_of(step).to_owned(),
+            tool: step.tool().to_owned(),
             error: healing.error.clone(),
             since: unit.started,
             seq: healing.seq,
@@ -362,13 +362,6 @@ fn finished(step: &StepPath, healing: &Healing, healed: bool, note: String) -> B
         number: healing.number,
         healed,
         note,
-    }
-}
-
-fn tool_of(step: &StepPlan) -> &str {
-    match &step.action {
-        Action::Tool { tool, .. } => tool,
-        _ => "",
     }
 }
 

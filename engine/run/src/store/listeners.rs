@@ -1,6 +1,6 @@
 //! What listeners have heard: positions, a queue of items, and whom they came from.
 //!
-//! An item and the position behind it are written in one transaction, so what is behind a
+//! Items and the positions behind them are written in one transaction, so what is behind a
 //! position is in the queue, and what is in the queue is there once, whoever heard it how often.
 
 use chrono::TimeDelta;
@@ -14,6 +14,13 @@ use crate::event::Time;
 
 /// How long an item that was dealt with is remembered, so that its key is known when it comes again.
 const MEMORY: TimeDelta = TimeDelta::days(30);
+
+/// Stands between a source and a thread of it. The position of a thread is forgotten when
+/// it has not moved for as long as items are remembered.
+pub const THREAD: char = '\u{1f}';
+
+/// Where the next look at sources and threads begins.
+pub type Positions = Vec<(String, String)>;
 
 /// An item that may be new.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +48,21 @@ pub struct Pending {
     pub item: Value,
     /// Whom it comes from, if that is known.
     pub person: Option<Value>,
+    /// Until when somebody deals with it alone.
+    pub claimed_until: Option<Time>,
+}
+
+/// A wish to deal with items alone.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// At most so many.
+    pub limit: u32,
+    /// Who claims, if a claim can be made again.
+    pub by: Option<String>,
+    /// Now.
+    pub at: Time,
+    /// When others may have them.
+    pub until: Time,
 }
 
 /// What marking an item came to.
@@ -73,22 +95,21 @@ impl Store {
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
             select.query_row([module], |row| row.get::<_, Option<i64>>(0)).map_err(|e| reader.failed(&e))
         })?;
-        at.map(|at| row::time(at).map_err(|message| self.spoilt(&message))).transpose()
+        at.map(|at| self.time(at)).transpose()
     }
 
-    /// Puts items into the queue, in their order, and moves the position of their source. Gives those
+    /// Puts items into the queue, in their order, and moves the positions behind them. Gives those
     /// that are new; of one that waits already, only the person is added. On return all of it is durable.
     pub async fn hear(
         &self,
         module: &str,
         source: &str,
         heard: Vec<Heard>,
-        position: Option<String>,
+        positions: Positions,
         at: Time,
     ) -> Result<Vec<Pending>, StoreError> {
         let (module, source) = (module.to_owned(), source.to_owned());
-        let work =
-            move |journal: &mut Journal| journal.hear((&module, &source), &heard, position.as_deref(), at);
+        let work = move |journal: &mut Journal| journal.hear((&module, &source), &heard, &positions, at);
         self.parts.writer.submit(work).await
     }
 
@@ -96,12 +117,20 @@ impl Store {
     pub fn pending(&self, module: &str, limit: u32) -> Result<Vec<Pending>, StoreError> {
         let reader = &self.parts.reader;
         let rows = reader.with(|db| {
-            let sql = "select id, key, source, heard_at, item, person from listener_items
+            let sql = "select id, key, source, heard_at, item, person, claimed_until from listener_items
                        where module = ? and done_at is null order by id limit ?";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
             let rows = select.query_map(params![module, limit], raw).map_err(|e| reader.failed(&e))?;
             rows.collect::<Result<Vec<_>, _>>().map_err(|e| reader.failed(&e))
         })?;
+        rows.into_iter().map(|raw| self.read(raw)).collect()
+    }
+
+    /// The oldest items that wait and that nobody has claimed, given to nobody else for a while. The
+    /// same claimant gets what it has already. On return that is durable.
+    pub async fn claim(&self, module: &str, claim: Claim) -> Result<Vec<Pending>, StoreError> {
+        let module = module.to_owned();
+        let rows = self.parts.writer.submit(move |journal| journal.claim(&module, &claim)).await?;
         rows.into_iter().map(|raw| self.read(raw)).collect()
     }
 
@@ -159,10 +188,15 @@ impl Store {
             id: raw.id,
             key: raw.key,
             source: raw.source,
-            heard_at: row::time(raw.heard_at).map_err(|message| self.spoilt(&message))?,
+            heard_at: self.time(raw.heard_at)?,
             item: self.value(&raw.item)?,
             person: raw.person.map(|person| self.value(&person)).transpose()?,
+            claimed_until: raw.claimed_until.map(|at| self.time(at)).transpose()?,
         })
+    }
+
+    fn time(&self, millis: i64) -> Result<Time, StoreError> {
+        row::time(millis).map_err(|message| self.spoilt(&message))
     }
 
     fn value(&self, json: &str) -> Result<Value, StoreError> {
@@ -182,6 +216,7 @@ struct Raw {
     heard_at: i64,
     item: String,
     person: Option<String>,
+    claimed_until: Option<i64>,
 }
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
@@ -192,6 +227,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
         heard_at: row.get(3)?,
         item: row.get(4)?,
         person: row.get(5)?,
+        claimed_until: row.get(6)?,
     })
 }
 
@@ -200,7 +236,7 @@ impl Journal {
         &mut self,
         (module, source): (&str, &str),
         heard: &[Heard],
-        position: Option<&str>,
+        positions: &Positions,
         at: Time,
     ) -> Result<Vec<Pending>, Fault> {
         let now = at.timestamp_millis();
@@ -214,14 +250,14 @@ impl Journal {
             if let Some(id) = insert.query_row(row, |row| row.get(0)).optional()? {
                 let (key, source) = (key.clone(), source.to_owned());
                 let (item, person) = (item.clone(), person.clone());
-                new.push(Pending { id, key, source, heard_at: at, item, person });
+                new.push(Pending { id, key, source, heard_at: at, item, person, claimed_until: None });
             } else if person_text.is_some() {
                 let sql = "update listener_items set person = ?
                            where module = ? and key = ? and person is null and done_at is null";
                 self.db.prepare_cached(sql)?.execute(params![person_text, module, key])?;
             }
         }
-        if let Some(position) = position {
+        for (source, position) in positions {
             let sql = "insert into listener_positions (module, source, position, at) values (?, ?, ?, ?)
                        on conflict (module, source) do update set position = excluded.position, at = excluded.at";
             self.db.prepare_cached(sql)?.execute(params![module, source, position, now])?;
@@ -230,8 +266,24 @@ impl Journal {
             let sql = "delete from listener_items where module = ? and done_at < ?";
             let long_ago = (at - MEMORY).timestamp_millis();
             self.db.prepare_cached(sql)?.execute(params![module, long_ago])?;
+            let sql = "delete from listener_positions where module = ? and at < ? and instr(source, ?) > 0";
+            self.db.prepare_cached(sql)?.execute(params![module, long_ago, THREAD.to_string()])?;
         }
         Ok(new)
+    }
+
+    fn claim(&mut self, module: &str, claim: &Claim) -> Result<Vec<Raw>, Fault> {
+        let Claim { limit, by, at, until } = claim;
+        let sql = "update listener_items set claimed_until = ?, claimed_by = ? where id in (
+                       select id from listener_items where module = ? and done_at is null
+                       and (claimed_until is null or claimed_until <= ? or claimed_by = ?)
+                       order by id limit ?)
+                   returning id, key, source, heard_at, item, person, claimed_until";
+        let mut update = self.db.prepare_cached(sql)?;
+        let values = params![until.timestamp_millis(), by, module, at.timestamp_millis(), by, limit];
+        let mut rows = update.query_map(values, raw)?.collect::<Result<Vec<_>, _>>()?;
+        rows.sort_by_key(|row| row.id);
+        Ok(rows)
     }
 
     fn mark(&mut self, module: &str, id: i64, response: Option<&str>, at: Time) -> Result<Marked, Fault> {

@@ -45,6 +45,11 @@ impl Reader {
         })
     }
 
+    pub(super) fn first_event(&self, run: RunId) -> Result<Option<Event>, StoreError> {
+        let which = (0, "seq < 1 and ?3 = ''", "");
+        self.with(|db| Ok(row::some_events(db, &self.blobs, run, which)?.into_iter().next()))
+    }
+
     pub(super) fn plan(&self, run: RunId) -> Result<Plan, StoreError> {
         self.with(|db| {
             let sql = "select json from runs left join plans on hash = plan where id = ?";

@@ -12,6 +12,8 @@ use crate::event::Time;
 pub struct Pinned {
     /// Changes with every change of the definitions.
     pub revision: i64,
+    /// When they were first seen, or last trusted.
+    pub at: Time,
     /// The definitions, by the server's names for its tools.
     pub tools: Vec<(String, Value)>,
 }
@@ -29,8 +31,14 @@ impl Store {
 
     /// What is pinned of a server; `None` while it has never been seen.
     pub fn pinned(&self, server: &str) -> Result<Option<Pinned>, StoreError> {
-        let Some(revision) = self.pinned_revision(server)? else { return Ok(None) };
         let reader = &self.parts.reader;
+        let seen: Option<(i64, i64)> = reader.with(|db| {
+            let sql = "select revision, seen_at from mcp_servers where server = ?";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let row = select.query_row([server], |row| Ok((row.get(0)?, row.get(1)?)));
+            row.optional().map_err(|e| reader.failed(&e))
+        })?;
+        let Some((revision, at)) = seen else { return Ok(None) };
         let rows: Vec<(String, String)> = reader.with(|db| {
             let sql = "select tool, definition from mcp_tools where server = ? order by tool";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
@@ -46,7 +54,7 @@ impl Store {
             Ok((tool.clone(), definition.map_err(damaged)?))
         };
         let tools = rows.into_iter().map(read).collect::<Result<_, StoreError>>()?;
-        Ok(Some(Pinned { revision, tools }))
+        Ok(Some(Pinned { revision, at: Time::from_timestamp_millis(at).unwrap_or_default(), tools }))
     }
 
     /// Pins the definitions of a server: over what there is, or only when there is nothing.

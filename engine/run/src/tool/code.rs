@@ -14,29 +14,35 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::cache::CodeCache;
 use self::index::{Index, Refreshed, Totals};
 use self::search::{Found, Question};
+use self::watch::{CodeWatch, CodeWatchAll};
 use super::memory::Memory;
-use super::native::{Face, Native, blocking, invalid, tool};
+use super::native::{Face, Native, blocking, tool};
 use super::project;
 use super::{CallContext, Tool, ToolError};
 
+mod cache;
 mod chunk;
 mod index;
 mod search;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 /// Makes one of the tools.
 pub(super) type Make = fn(Code) -> std::sync::Arc<dyn Tool>;
 
 /// Every tool of the module by name.
 pub(super) const TOOLS: &[(&str, Make)] = &[
+    (CodeCache::FACE.name, |code| tool(CodeCache(code))),
     (CodeHealth::FACE.name, |code| tool(CodeHealth(code))),
     (CodeIndex::FACE.name, |code| tool(CodeIndex(code))),
     (CodeSearch::FACE.name, |code| tool(CodeSearch(code))),
     (CodeStats::FACE.name, |code| tool(CodeStats(code))),
     (CodeWatch::FACE.name, |code| tool(CodeWatch(code))),
+    (CodeWatchAll::FACE.name, |code| tool(CodeWatchAll(code))),
 ];
 
 /// Where the indexes are, and which projects there are.
@@ -54,8 +60,6 @@ struct CodeIndex(Code);
 struct CodeStats(Code);
 /// `code_health`.
 struct CodeHealth(Code);
-/// `code_watch`.
-struct CodeWatch(Code);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -93,21 +97,6 @@ struct StatsArgs {
     /// A registered project or a folder; without it, the repository around the run's folder.
     #[serde(default)]
     project: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct WatchArgs {
-    /// A registered project or a folder; without it, the repository around the run's folder.
-    #[serde(default)]
-    project: String,
-    /// `start` brings the index up to date; `stop` and `status` change nothing.
-    #[serde(default = "start")]
-    action: String,
-    /// Of no consequence: nothing is watched.
-    #[serde(default)]
-    #[expect(dead_code, reason = "what others give must be taken")]
-    debounce_seconds: f64,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -173,23 +162,8 @@ struct Checked {
     refreshed_at: String,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct Watched {
-    project: String,
-    /// Always false: an index is brought up to date by every search instead.
-    watching: bool,
-    /// Files in the index.
-    files: usize,
-    /// The same in words.
-    message: String,
-}
-
 const fn ten() -> usize {
     10
-}
-
-fn start() -> String {
-    "start".to_owned()
 }
 
 impl Code {
@@ -314,11 +288,10 @@ impl Native for CodeHealth {
     async fn call(&self, context: &CallContext, _args: NoArgs) -> Result<Health, ToolError> {
         let folder = self.0.folder.clone();
         let indexes = blocking(context, move |brake| {
-            let mut files: Vec<_> = std::fs::read_dir(&folder).into_iter().flatten().flatten().collect();
-            files.sort_by_key(std::fs::DirEntry::file_name);
-            let indexes = files.iter().map(std::fs::DirEntry::path);
-            let indexes = indexes.filter(|file| file.extension().is_some_and(|extension| extension == "db"));
-            indexes.map(|file| brake.check().map(|()| (file.clone(), checked(&file)))).collect()
+            files(&folder)
+                .into_iter()
+                .map(|file| brake.check().map(|()| (file.clone(), checked(&file))))
+                .collect()
         });
         let indexes: Vec<(PathBuf, Checked)> = indexes.await?;
         let problems: Vec<String> = indexes.iter().filter_map(|(file, index)| problem(file, index)).collect();
@@ -327,33 +300,13 @@ impl Native for CodeHealth {
     }
 }
 
-#[async_trait]
-impl Native for CodeWatch {
-    type Args = WatchArgs;
-    type Output = Watched;
-
-    const FACE: Face = Face {
-        name: "code_watch",
-        module: "code",
-        description: "Says that nothing needs to be watched: every search looks for changes first",
-        effect: Effect::Write,
-        idempotent: true,
-    };
-
-    async fn call(&self, context: &CallContext, args: WatchArgs) -> Result<Watched, ToolError> {
-        let (project, folder) = self.0.project(context, &args.project).await?;
-        let files = match args.action.as_str() {
-            "start" => self.0.refresh(context, (project.clone(), folder), false).await?.done.files,
-            "stop" | "status" => 0,
-            other => {
-                return Err(invalid(format!(
-                    "`{other}` is no action; there are `start`, `stop` and `status`"
-                )));
-            }
-        };
-        let message = "nothing is watched: every search looks for changed files first".to_owned();
-        Ok(Watched { project, watching: false, files, message })
-    }
+/// The indexes in a folder, by name.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "db"));
+    files.sort_unstable();
+    files
 }
 
 fn checked(file: &Path) -> Checked {

@@ -68,18 +68,17 @@ impl Command {
         finished: &Finished,
         mut scope: Scope,
     ) -> Result<Value, ToolError> {
-        let success = finished.code().filter(|code| self.run.ok.contains(code));
-        let Some(code) = success else {
-            return Err(diagnosis::failed(
-                &invocation.argv[0],
-                finished,
-                &self.declared.common.errors,
-                &self.run.kinds,
-            ));
+        let (program, rules) = (&invocation.argv[0], &self.declared.common.errors);
+        let Some(code) = finished.code().filter(|code| self.run.ok.contains(code)) else {
+            let rule = diagnosis::fitting(finished, rules);
+            return Err(diagnosis::failed(program, finished, rule, &self.run.kinds));
         };
+        if let Some(rule) = diagnosis::objection(finished, rules) {
+            return Err(diagnosis::failed(program, finished, Some(rule), &self.run.kinds));
+        }
         let stdout = self.decode(context, finished)?;
         let result = reading::read(self.reading(), &stdout).map_err(|message| {
-            let message = format!("cannot read what `{}` printed: {message}", invocation.argv[0]);
+            let message = format!("cannot read what `{program}` printed: {message}");
             ToolError::new(ErrorKind::Permanent, message).details(Value::Object(finished.details.clone()))
         })?;
         scope.set("exit_code", &code.into());

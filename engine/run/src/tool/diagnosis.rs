@@ -38,17 +38,32 @@ const SIGNS: &[(ErrorKind, &str)] = &[
     (ErrorKind::Invalid, r"unknown (option|flag|switch|command|argument)|invalid (option|argument)|^usage:"),
 ];
 
-/// The error of a command that ended badly.
+/// The rule by which a command failed although its exit code is a success. What it printed is data then,
+/// and with exit code 0 even standard error is chatter, unless the rule is meant for that.
+pub(super) fn objection<'a>(finished: &Finished, rules: &'a [Rule]) -> Option<&'a Rule> {
+    let unusual = finished.code() != Some(0);
+    let said = |rule: &&Rule| {
+        (unusual || rule.always) && rule.pattern.is_match(&finished.stderr)
+            || rule.always && rule.pattern.is_match(&tail(&finished.stdout))
+    };
+    rules.iter().find(said)
+}
+
+/// The rule that fits a command that ended badly.
+pub(super) fn fitting<'a>(finished: &Finished, rules: &'a [Rule]) -> Option<&'a Rule> {
+    let stdout = tail(&finished.stdout);
+    rules.iter().find(|rule| rule.pattern.is_match(&finished.stderr) || rule.pattern.is_match(&stdout))
+}
+
+/// The error of a command that ended badly, and the rule that fits.
 pub(super) fn failed(
     program: &str,
     finished: &Finished,
-    rules: &[Rule],
+    rule: Option<&Rule>,
     kinds: &BTreeMap<i32, ErrorKind>,
 ) -> ToolError {
     let stdout = tail(&finished.stdout);
     let said = if finished.stderr.trim().is_empty() { &stdout } else { &finished.stderr };
-    let rule =
-        rules.iter().find(|rule| rule.pattern.is_match(&finished.stderr) || rule.pattern.is_match(&stdout));
     let by_code = || finished.code().and_then(|code| kinds.get(&code).copied());
     let kind =
         rule.map(|rule| rule.kind).or_else(by_code).or_else(|| sign(said)).unwrap_or(ErrorKind::Permanent);

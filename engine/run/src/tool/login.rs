@@ -185,7 +185,7 @@ impl Login {
         if finished.status.success() {
             return Ok(finished);
         }
-        Err(diagnosis::failed(&command[0], &finished, &[], &std::collections::BTreeMap::new()))
+        Err(diagnosis::failed(&command[0], &finished, None, &std::collections::BTreeMap::new()))
     }
 
     fn invocation(&self, context: &CallContext, command: &[String]) -> Invocation {

@@ -15,9 +15,12 @@ mod definition;
 mod elicit;
 mod host;
 mod link;
+mod news;
 mod outcome;
 mod pipe;
+mod reach;
 mod schema;
+mod trusted;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,6 +37,8 @@ use self::definition::{Offer, Offers};
 pub(crate) use self::host::Host;
 use self::link::{Link, Listing, Live};
 use self::outcome::Reading;
+use self::reach::Entry;
+pub use self::trusted::{Saying, Trusted};
 use super::configuration::Configuration;
 use super::http::Web;
 use super::native::invalid;
@@ -131,6 +136,12 @@ impl McpModule {
         let offers = self.known().ok()??;
         let offer = offers.tools.get(name)?.clone();
         Some(Arc::new(McpTool { module: self.clone(), offer }))
+    }
+
+    /// Changes with what is known of its tools; `None` while nothing is.
+    pub(crate) fn revision(&self) -> Option<i64> {
+        let store = self.parts.around.store.get().ok()?;
+        store.pinned_revision(&self.parts.key).ok()?
     }
 
     /// The names of its tools, as far as they are known without asking the server.
@@ -234,7 +245,7 @@ impl McpModule {
             return Ok(Some(Arc::clone(known)));
         }
         let pinned = store.pinned(&parts.key).map_err(|error| unkept(&error))?;
-        let Some(Pinned { revision, tools }) = pinned else { return Ok(None) };
+        let Some(Pinned { revision, tools, .. }) = pinned else { return Ok(None) };
         let made = Arc::new(Offers::new(&parts.server, &parts.source, &tools));
         *offers = Some((revision, Arc::clone(&made)));
         Ok(Some(made))
@@ -258,7 +269,8 @@ impl McpModule {
     async fn connect(&self, context: &CallContext) -> Result<Arc<Live>, ToolError> {
         let Parts { server, around, link, .. } = &*self.parts;
         let config = around.configuration.of(&server.module, &server.config, context).await?;
-        link.connect(server, around, &Value::Object(config), &context.progress).await
+        let entry = Entry::new(server, Value::Object(config), context)?;
+        link.connect(server, around, &entry, &context.progress).await
     }
 
     /// What the server says now.

@@ -15,12 +15,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use self::detect::detect;
 pub(super) use self::detect::{Detected, dependencies, text};
+use self::detect::{branch, detect};
 use super::memory::shape::{KNOWLEDGE, PROJECTS};
 use super::memory::{Key, Memory, Outcome};
 use super::native::{Face, Native, blocking, invalid, tool};
 use super::{CallContext, ToolError};
+use crate::workspace::Surroundings;
 
 mod detect;
 #[cfg(test)]
@@ -361,6 +362,19 @@ pub(super) async fn resolve(
     Ok(Resolved { name, folder: Some(folder) })
 }
 
+/// The project of a folder and the branch that is checked out in it: the registered project that
+/// the folder is or lies in, else the repository around it. `document` holds the registered ones.
+pub(crate) fn seen_in(folder: &Path, document: &Map<String, Value>) -> Surroundings {
+    let known = document.get("projects").and_then(Value::as_object).into_iter().flatten();
+    let of = |(name, fields): (&String, &Value)| {
+        let path = PathBuf::from(fields["path"].as_str()?);
+        folder.starts_with(&path).then(|| (path.components().count(), name.clone()))
+    };
+    let root = root_of(folder);
+    let registered = known.filter_map(of).max().map(|(_, name)| name);
+    Surroundings { project: registered.unwrap_or_else(|| word(&root)), branch: branch(&root) }
+}
+
 /// A registered project by its name.
 type Registered = (String, Map<String, Value>);
 
@@ -409,6 +423,15 @@ pub(super) async fn look_at(context: &CallContext, path: &str) -> Result<Detecte
         Ok(detect(&folder))
     })
     .await
+}
+
+/// The registered projects with their folders, which may not be there.
+pub(super) async fn folders(
+    memory: &Memory,
+    context: &CallContext,
+) -> Result<Vec<(String, PathBuf)>, ToolError> {
+    let known = registered(memory, context).await?;
+    Ok(known.into_iter().map(|(name, fields)| (name, PathBuf::from(path_of(&fields)))).collect())
 }
 
 /// The registered projects, by name.

@@ -1,11 +1,11 @@
-//! What a listener has heard, for whoever deals with it: `NAME_get_pending` and
-//! `NAME_respond_mark` of every module that listens.
+//! What a listener has heard, for whoever deals with it: `NAME_get_pending`,
+//! `NAME_claim_pending` and `NAME_respond_mark` of every module that listens.
 
 use std::sync::Arc;
 
 use aa_spec::tool::{Effect, ErrorKind, ToolSpec, listener};
 use async_trait::async_trait;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::native::{Face, Native, blocking, invalid, tool};
 use super::{CallContext, Tool, ToolError};
 use crate::event::Time;
-use crate::store::{LazyStore, Marked, StoreError};
+use crate::store::{Claim, LazyStore, Marked, Pending, StoreError};
 
 /// The queue of one module.
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ pub(crate) struct Queue {
 }
 
 struct GetPending(Queue);
+struct ClaimPending(Queue);
 struct RespondMark(Queue);
 
 #[derive(Deserialize, JsonSchema)]
@@ -56,6 +57,21 @@ struct PendingItem {
     item: Value,
     /// Whom it comes from, if that is known.
     person: Value,
+    /// Until when somebody who claimed it deals with it; null when nobody has.
+    claimed_until: Option<Time>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ClaimArgs {
+    /// At most so many, oldest first.
+    #[serde(default = "twenty")]
+    #[schemars(range(min = 1, max = 1000))]
+    limit: u32,
+    /// For so many minutes nobody else gets them.
+    #[serde(default = "ten")]
+    #[schemars(range(min = 1, max = 1440))]
+    minutes: u32,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -80,11 +96,16 @@ const fn twenty() -> u32 {
     20
 }
 
-/// The two tools of a module that listens, by name: `None` when it is neither of them.
+const fn ten() -> u32 {
+    10
+}
+
+/// The tools of a module that listens, by name: `None` when it is none of them.
 pub(crate) fn find(module: &str, name: &str, store: &LazyStore) -> Option<Arc<dyn Tool>> {
     let queue = || Queue { module: module.into(), store: store.clone() };
     let inner = match name {
         _ if name == listener::pending_tool(module) => tool(GetPending(queue())),
+        _ if name == listener::claim_tool(module) => tool(ClaimPending(queue())),
         _ if name == listener::mark_tool(module) => tool(RespondMark(queue())),
         _ => return None,
     };
@@ -129,15 +150,40 @@ impl Native for GetPending {
             Ok((store.count_pending(&module)?, store.pending(&module, args.limit)?))
         };
         let (count, waiting) = blocking(context, move |_| look().map_err(|error| unusable(&error))).await?;
-        let pending = waiting.into_iter().map(|item| PendingItem {
-            id: item.id,
-            key: item.key,
-            source: item.source,
-            heard_at: item.heard_at,
-            item: item.item,
-            person: item.person.unwrap_or_default(),
-        });
-        Ok(PendingItems { count, pending: pending.collect() })
+        Ok(PendingItems { count, pending: waiting.into_iter().map(PendingItem::from).collect() })
+    }
+}
+
+#[async_trait]
+impl Native for ClaimPending {
+    type Args = ClaimArgs;
+    type Output = PendingItems;
+
+    const FACE: Face = Face {
+        name: "claim_pending",
+        module: "",
+        description: "What `aa listen` has heard and nobody has dealt with; what one caller gets no other gets for some minutes",
+        effect: Effect::Write,
+        idempotent: true,
+    };
+
+    async fn call(&self, context: &CallContext, args: ClaimArgs) -> Result<PendingItems, ToolError> {
+        let Queue { module, store } = self.0.clone();
+        let opened = blocking(context, move |_| store.get().map_err(|error| unusable(&error))).await?;
+        let at = Utc::now();
+        let until = at + TimeDelta::minutes(args.minutes.into());
+        let by = Some(context.idempotency_key.clone()).filter(|key| !key.is_empty());
+        let claimed = opened.claim(&module, Claim { limit: args.limit, by, at, until }).await;
+        let pending = claimed.map_err(|error| unusable(&error))?.into_iter().map(PendingItem::from).collect();
+        let count = opened.count_pending(&module).map_err(|error| unusable(&error))?;
+        Ok(PendingItems { count, pending })
+    }
+}
+
+impl From<Pending> for PendingItem {
+    fn from(item: Pending) -> Self {
+        let Pending { id, key, source, heard_at, item, person, claimed_until } = item;
+        Self { id, key, source, heard_at, item, person: person.unwrap_or_default(), claimed_until }
     }
 }
 

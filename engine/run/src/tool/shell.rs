@@ -116,7 +116,7 @@ impl Native for Shell {
         let finished = self.0.launch(context, &invocation).await?;
         match finished.code() {
             Some(code) if ok.contains(&code) => value(context, form, code, finished),
-            _ => Err(diagnosis::failed(&invocation.argv[0], &finished, &[], &BTreeMap::new())),
+            _ => Err(diagnosis::failed(&invocation.argv[0], &finished, None, &BTreeMap::new())),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{Entry, Shelf, Toolbox, ToolboxOptions};
 use crate::tool::Tool;
 use crate::tool::Web;
 use crate::tool::configuration::Configuration;
-use crate::tool::mcp::{Host, McpEntry, McpModule, Surroundings};
+use crate::tool::mcp::{Host, McpEntry, McpModule, Surroundings, Trusted};
 use crate::tool::process::Launcher;
 
 /// What servers need of where they run.
@@ -57,6 +57,20 @@ impl Toolbox {
             self.shelf.servers().into_iter().map(|(_, server)| server.entry()).collect();
         entries.sort_by(|a, b| a.module.cmp(&b.module));
         entries
+    }
+
+    /// What is trusted of a tool of a server, and what that says now; `None` for any other tool.
+    pub(crate) fn trusted(&self, name: &str) -> Option<Trusted> {
+        let name = fold(name);
+        if self.shelf.look_up(&name).is_some() {
+            return None;
+        }
+        self.shelf.candidates(&name).into_iter().find_map(|(_, server)| server.trusted(&name))
+    }
+
+    /// Changes with what is known of the tools of servers; nothing is started.
+    pub(crate) fn foreign_revisions(&self) -> Vec<Option<i64>> {
+        self.shelf.servers().iter().map(|(_, server)| server.revision()).collect()
     }
 
     /// The server of a module.

@@ -11,6 +11,7 @@ mod progress;
 pub(crate) mod question;
 mod sealed;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aa_run::driver::Park;
@@ -18,11 +19,11 @@ use aa_run::engine::{Direct, Inputs, RunHandle, RunRequest, StartError};
 use aa_run::event::Origin;
 use aa_run::policy::Verdict;
 use aa_spec::check::Strictness;
-use aa_spec::tool::Effect;
-use rmcp::model::CallToolResult;
+use aa_spec::tool::{Effect, ToolSpec};
 use serde_json::{Map, Value};
 
 use super::server::{Answer, Call, failed};
+use super::{module, trouble};
 pub(crate) use answer::Shape;
 use attendance::Attendance;
 
@@ -45,12 +46,15 @@ pub(crate) struct Wanted {
 
 /// Runs a skill for a call.
 pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
-    let wait = wanted.wait;
+    let (wait, name) = (wanted.wait, wanted.skill);
     if call.request.request_state.is_some() {
         return sealed::go_on(call, Shape::Outputs, wait).await;
     }
+    if !call.visit.may_use(&name) {
+        return Ok(failed(format!("your key opens no persona that shows the skill `{name}`")));
+    }
     let request = RunRequest {
-        skill: wanted.skill,
+        skill: name.clone(),
         inputs: Inputs::Json(wanted.inputs),
         origin: Origin::Mcp,
         dry_run: wanted.dry_run,
@@ -60,42 +64,42 @@ pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
         park: Park::Stay,
     };
     let started = call.visit.engine.start_called(request, &session_of(&call)).await;
-    attend(call, started, Shape::Outputs, wait).await
+    let refused = |error: &StartError| trouble::start(&name, error);
+    attend(call, started.map_err(|error| refused(&error)), Shape::Outputs, wait).await
 }
 
 /// Calls a tool: at once if it only reads, and else as a run of one step.
-pub(crate) async fn call_tool(call: Call<'_>, tool: &str, args: Map<String, Value>) -> Answer {
+pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
     if call.request.request_state.is_some() {
         return sealed::go_on(call, Shape::Result, None).await;
     }
     let engine = call.visit.engine.clone();
-    let spec = engine.tool(tool).ok().flatten();
-    let reads = spec.is_some_and(|spec| spec.effect == Effect::Read);
-    if reads && engine.verdict(Effect::Read, false) == Verdict::Go {
+    if spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go {
         return tokio::select! {
             biased;
             // The call's process ends with its future.
             () = call.context.ct.cancelled() => Ok(failed("the call was cancelled")),
-            result = engine.call_tool(tool, args, std::sync::Arc::new(|_: &str| {})) => Ok(match result {
-                Ok(value) => CallToolResult::structured(value).into(),
-                Err(error) => failed(error.message),
+            result = engine.call_tool(&spec.name, args, Arc::new(|_: &str| {})) => Ok(match result {
+                Ok(value) => module::answer(spec, value, &engine.settings().folder),
+                Err(error) => failed(trouble::tool(&engine, spec, &error)),
             }),
         };
     }
-    let direct = Direct { tool: tool.to_owned(), args, request_key: key_of(&call) };
+    let direct = Direct { tool: spec.name.clone(), args, request_key: key_of(&call) };
     let started = engine.start_call(direct, &session_of(&call)).await;
-    attend(call, started, Shape::Result, None).await
+    let refused = |error: &StartError| trouble::call(spec, error);
+    attend(call, started.map_err(|error| refused(&error)), Shape::Result, None).await
 }
 
 async fn attend(
     call: Call<'_>,
-    started: Result<RunHandle, StartError>,
+    started: Result<RunHandle, String>,
     shape: Shape,
     wait: Option<Duration>,
 ) -> Answer {
     match started {
         Ok(handle) => Attendance::new(&call, handle, shape, wait).attend().await,
-        Err(error) => Ok(failed(answer::refusal(&error))),
+        Err(refused) => Ok(failed(refused)),
     }
 }
 
@@ -106,5 +110,5 @@ fn key_of(call: &Call<'_>) -> Option<String> {
 
 /// The session that a request belongs to, as far as places for runs go.
 pub(crate) fn session_of(call: &Call<'_>) -> String {
-    call.context.meta.get("aa/session").and_then(Value::as_str).unwrap_or_default().to_owned()
+    call.visit.session.as_ref().map(|session| session.session_id.clone()).unwrap_or_default()
 }

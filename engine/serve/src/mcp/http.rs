@@ -1,22 +1,195 @@
 //! Messages over streamable HTTP.
+//!
+//! `/mcp` shows what the server was started with, `/mcp/PERSONA` shows that persona and no other.
+//! The library's service is made anew for each request, around sessions that are shared: so a persona
+//! that was added as a file has its address at once.
+
+mod sessions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aa_run::engine::Engine;
-use axum::Router;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use aa_run::key::Guest;
+use aa_run::persona::{Choice, ViewError};
+use aa_run::settings::Serve;
+use axum::Extension;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::time::timeout;
 
 use super::Options;
 use super::seat::Seat;
 use super::server::Server;
+use crate::http::{Closing, hold, problem};
+use sessions::Sessions;
 
-/// The route `/mcp`.
-pub(crate) fn router(engine: &Engine, options: &Options) -> Router {
-    let engine = engine.clone();
-    let choice = options.choice.clone();
-    let config = StreamableHttpServerConfig::default().enforce_origin_validation();
-    let make = move || Ok(Server { seat: Arc::new(Seat::new(engine.clone(), choice.clone())) });
-    let service = StreamableHttpService::new(make, Arc::new(LocalSessionManager::default()), config);
-    Router::new().route_service("/mcp", service)
+/// How long a body may take to come.
+const BODY: Duration = Duration::from_secs(30);
+
+/// What is behind `/mcp`.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    engine: Engine,
+    choice: Choice,
+    skills_extension: bool,
+    sessions: Sessions,
+    settings: Serve,
+    closing: Closing,
+}
+
+/// `/mcp`.
+pub(crate) async fn own(
+    State(endpoint): State<Arc<Endpoint>>,
+    Extension(guest): Extension<Arc<Guest>>,
+    request: Request,
+) -> Response {
+    endpoint.answer(&guest, None, request).await
+}
+
+/// `/mcp/PERSONA`.
+pub(crate) async fn of_persona(
+    State(endpoint): State<Arc<Endpoint>>,
+    Extension(guest): Extension<Arc<Guest>>,
+    Path(persona): Path<String>,
+    request: Request,
+) -> Response {
+    match endpoint.engine.persona_name(&persona) {
+        Ok(name) if guest.may_play(&name) => endpoint.answer(&guest, Some(name), request).await,
+        Ok(_) => problem(StatusCode::FORBIDDEN, format!("your key does not open the persona `{persona}`")),
+        Err(error) => unknown(&endpoint, &guest, &error),
+    }
+}
+
+fn unknown(endpoint: &Endpoint, guest: &Guest, error: &ViewError) -> Response {
+    let ViewError::UnknownPersona { suggestion, .. } = error else {
+        return problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+    };
+    let near = suggestion.as_ref().filter(|near| guest.may_play(near));
+    let near = near.map(|near| format!("; did you mean `/mcp/{near}`?")).unwrap_or_default();
+    let names = endpoint.engine.personas().unwrap_or_default().into_iter().map(|persona| persona.name);
+    let names: Vec<String> = names.filter(|name| guest.may_play(name)).collect();
+    problem(StatusCode::NOT_FOUND, format!("{error}{near} (there are: {})", names.join(", ")))
+}
+
+/// Forgets sessions that are not used, for as long as the server runs.
+pub(crate) async fn sweep(endpoint: Arc<Endpoint>) {
+    endpoint.sessions.sweep().await;
+}
+
+impl Endpoint {
+    pub(crate) fn new(engine: &Engine, options: &Options, closing: Closing) -> Arc<Self> {
+        let settings = engine.settings().serve.clone();
+        Arc::new(Self {
+            sessions: Sessions::new(settings.sessions, settings.session_timeout),
+            engine: engine.clone(),
+            choice: options.choice.clone(),
+            skills_extension: options.skills_extension,
+            settings,
+            closing,
+        })
+    }
+
+    /// Answers a request of a guest, at the address of a persona.
+    async fn answer(&self, guest: &Guest, persona: Option<String>, request: Request) -> Response {
+        let owner = (guest.principal.as_str(), persona.as_deref().unwrap_or_default());
+        let session = session(request.headers()).map(str::to_owned);
+        let visit = match &session {
+            None => None,
+            Some(id) => match self.sessions.enter(id, owner) {
+                Some(visit) => Some(visit),
+                // One of another principal is not told apart from none.
+                None => return problem(StatusCode::NOT_FOUND, "there is no such session"),
+            },
+        };
+        if session.is_none() && begins_session(&request) && !self.sessions.make_room(owner.0).await {
+            return problem(StatusCode::SERVICE_UNAVAILABLE, "too many sessions are in use");
+        }
+        let request = match self.read(request).await {
+            Ok(request) => request,
+            Err(refused) => return refused,
+        };
+        let ends_session = request.method() == Method::DELETE;
+        let response = self.service(guest, persona.as_deref(), &request).handle(request).await;
+        let response = response.map(Body::new);
+        match (&session, response.headers().get(SESSION).and_then(|id| id.to_str().ok())) {
+            (Some(id), _) if ends_session && response.status().is_success() => self.sessions.forget(id),
+            (None, Some(id)) => self.sessions.begin(id, owner),
+            _ => {}
+        }
+        hold(response, visit)
+    }
+
+    /// The whole request, if it comes in time and is not too long.
+    async fn read(&self, request: Request) -> Result<Request, Response> {
+        let (parts, body) = request.into_parts();
+        match timeout(BODY, to_bytes(body, self.settings.message)).await {
+            Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
+            Ok(Err(_)) => Err(problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("a message may have {} bytes (`serve.limits.message`)", self.settings.message),
+            )),
+            Err(_) => Err(problem(StatusCode::REQUEST_TIMEOUT, "the message did not come in time")),
+        }
+    }
+
+    /// What the library answers with. Its own look at hosts and origins is not needed behind the door.
+    fn service(
+        &self,
+        guest: &Guest,
+        persona: Option<&str>,
+        request: &Request,
+    ) -> StreamableHttpService<Server, sessions::Manager> {
+        let (choice, pinned) = match persona {
+            Some(name) => (Choice::Persona(name.to_owned()), true),
+            None => (self.first(guest), false),
+        };
+        let (engine, closing) = (self.engine.clone(), self.closing.calls.clone());
+        let skills_extension = self.skills_extension;
+        let make = move || {
+            let seat = Seat::new(engine.clone(), choice.clone())
+                .closing_with(closing.clone())
+                .with_skill_folders(skills_extension);
+            Ok(Server { seat: Arc::new(if pinned { seat.pinned() } else { seat }) })
+        };
+        let end = if never_ends(request) { &self.closing.streams } else { &self.closing.calls };
+        let config = StreamableHttpServerConfig::default()
+            .disable_allowed_hosts()
+            .with_json_response(true)
+            .with_max_request_body_bytes(self.settings.message)
+            .with_cancellation_token(end.clone());
+        StreamableHttpService::new(make, self.sessions.manager(), config)
+    }
+
+    /// What `/mcp` shows: what the server was started with, or the first that the key opens.
+    fn first(&self, guest: &Guest) -> Choice {
+        let opens = |choice: &Choice| matches!(choice, Choice::Persona(name) if guest.may_play(name));
+        match &guest.personas {
+            Some(names) if !opens(&self.choice) => {
+                Choice::Persona(names.first().cloned().unwrap_or_default())
+            }
+            _ => self.choice.clone(),
+        }
+    }
+}
+
+const SESSION: &str = "mcp-session-id";
+
+fn session(headers: &HeaderMap) -> Option<&str> {
+    headers.get(SESSION).map(|id| id.to_str().unwrap_or_default())
+}
+
+/// Whether a request without a session can only be one that begins one. Newer clients have none, and say in
+/// a header what they want.
+fn begins_session(request: &Request) -> bool {
+    request.method() == Method::POST && !request.headers().contains_key("mcp-method")
+}
+
+/// Whether the answer is a stream of notifications without end.
+fn never_ends(request: &Request) -> bool {
+    let listens = request.headers().get("mcp-method").is_some_and(|method| method == "subscriptions/listen");
+    listens || request.method() == Method::GET
 }

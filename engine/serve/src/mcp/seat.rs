@@ -1,22 +1,72 @@
 //! What a connection sees.
 
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aa_run::engine::Engine;
-use aa_run::persona::{Choice, View, ViewError};
+use aa_run::persona::Choice;
+use tokio::sync::{OnceCell, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::resource::Watches;
 
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
 /// single request of a newer one. So nothing that has to last may be kept here.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Seat {
     /// The engine of the folder that the server was started in, for nobody in particular.
     pub(crate) engine: Engine,
-    choice: Arc<RwLock<Choice>>,
+    choice: RwLock<Choice>,
+    pinned: bool,
+    /// Cancelled when the server or the connection ends. What is cancelled after that was not given up
+    /// by the client: a run goes on, or is left to be resumed.
+    pub(crate) closing: CancellationToken,
+    session: RwLock<Option<String>>,
+    /// What the client has asked to be told of.
+    pub(crate) watches: Arc<Watches>,
+    /// Whether the skills extension is spoken.
+    pub(crate) skills_extension: bool,
+    changes: watch::Sender<()>,
+    /// The folder that the client works in, as it said when it was asked; it is asked once.
+    pub(crate) root: OnceCell<Option<PathBuf>>,
 }
 
 impl Seat {
     pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
-        Self { engine, choice: Arc::new(RwLock::new(choice)) }
+        Self {
+            engine,
+            choice: RwLock::new(choice),
+            pinned: false,
+            closing: CancellationToken::new(),
+            session: RwLock::default(),
+            watches: Arc::default(),
+            skills_extension: false,
+            changes: watch::Sender::new(()),
+            root: OnceCell::new(),
+        }
+    }
+
+    /// The same at an address that means its choice and no other.
+    #[must_use]
+    pub(crate) fn pinned(self) -> Self {
+        Self { pinned: true, ..self }
+    }
+
+    /// The same, speaking the skills extension or not.
+    #[must_use]
+    pub(crate) fn with_skill_folders(self, skills_extension: bool) -> Self {
+        Self { skills_extension, ..self }
+    }
+
+    /// The same in a server that ends with `closing`.
+    #[must_use]
+    pub(crate) fn closing_with(self, closing: CancellationToken) -> Self {
+        Self { closing, ..self }
+    }
+
+    /// Whether its choice is part of the address.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pinned
     }
 
     /// What was chosen last.
@@ -24,11 +74,30 @@ impl Seat {
         self.choice.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Shows something else from now on; when that cannot be shown, nothing changes.
-    #[expect(dead_code, reason = "`persona_load` will need it")]
-    pub(crate) fn choose(&self, choice: Choice) -> Result<View, ViewError> {
-        let view = self.engine.view(&choice)?;
-        *self.choice.write().unwrap_or_else(PoisonError::into_inner) = choice;
-        Ok(view)
+    /// Shows something from now on, which is known to be there. Tells whether that is something else.
+    pub(crate) fn choose(&self, choice: Choice) -> bool {
+        let mut chosen = self.choice.write().unwrap_or_else(PoisonError::into_inner);
+        let is_other = *chosen != choice;
+        *chosen = choice;
+        drop(chosen);
+        if is_other {
+            self.changes.send_replace(());
+        }
+        is_other
+    }
+
+    /// Changes whenever something else is shown.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// The session that was begun or gone on with here.
+    pub(crate) fn session(&self) -> Option<String> {
+        self.session.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers which session was begun or gone on with here.
+    pub(crate) fn sit(&self, session: &str) {
+        *self.session.write().unwrap_or_else(PoisonError::into_inner) = Some(session.to_owned());
     }
 }

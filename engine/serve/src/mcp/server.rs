@@ -2,19 +2,26 @@
 
 use std::sync::Arc;
 
+use aa_run::persona::View;
+use aa_spec::name::suggest;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ContentBlock, ErrorData,
-    GetTaskParams, GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams,
-    ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
-use super::core::CORE;
+use super::core::{self, CoreTool};
+use super::listing::{Listing, Target};
 use super::seat::Seat;
 use super::visit::Visit;
-use super::{module, skill, task};
-use aa_run::persona::View;
+use super::{extension, module, prompt, resource, skill, switch, task};
+use crate::audit::Note;
 
 /// One server, as a client sees it.
 #[derive(Clone)]
@@ -36,8 +43,19 @@ pub(crate) type Answer = Result<CallToolResponse, ErrorData>;
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities =
-            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_tasks().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_prompts()
+            .enable_completions()
+            .enable_tasks();
+        let capabilities = if self.seat.skills_extension {
+            capabilities.enable_skills_with_directory_read().build()
+        } else {
+            capabilities.build()
+        };
         ServerConfig::new(capabilities).with_server_info(Implementation::new("aa", env!("CARGO_PKG_VERSION")))
     }
 
@@ -47,24 +65,19 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        Ok(ListToolsResult { tools: self.tools(&visit)?, ..ListToolsResult::default() })
+        // The first list reads modules and skills; meanwhile others are answered.
+        let server = self.clone();
+        let listing = tokio::task::spawn_blocking(move || server.listing(&visit)).await;
+        let listing = listing.map_err(|error| internal(&error))??;
+        Ok(ListToolsResult { tools: listing.tools.clone(), ..ListToolsResult::default() })
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Answer {
-        let name = request.name.clone();
         let visit = Visit::of(&self.seat, &context).await?;
-        let call = Call { server: self, visit, request, context };
-        if let Some(tool) = CORE.iter().find(|tool| tool.definition().name == name) {
-            return tool.call(call).await;
-        }
-        let view = self.view(&call.visit)?;
-        if let Some(entry) = view.skills.iter().find(|entry| skill::name(entry) == name) {
-            return skill::call(call, entry).await;
-        }
-        if view.tools.iter().any(|tool| tool.name == name) {
-            return module::call(call, &name).await;
-        }
-        Err(ErrorData::invalid_params(format!("unknown tool `{name}`"), None))
+        let note = Note::new(&visit.guest.principal, &request);
+        let answer = self.answer(visit, request, context).await;
+        note.end(&answer);
+        answer
     }
 
     async fn get_task(
@@ -93,26 +106,188 @@ impl ServerHandler for Server {
         let visit = Visit::of(&self.seat, &context).await?;
         task::cancel(&visit.engine, &request.task_id).await
     }
-}
 
-impl Server {
-    /// Everything that the client sees: the core, then skills, then tools, each by name.
-    fn tools(&self, visit: &Visit) -> Result<Vec<Tool>, ErrorData> {
-        let view = self.view(visit)?;
-        let mut tools: Vec<Tool> = CORE.iter().map(|tool| tool.definition()).collect();
-        for entry in &view.skills {
-            tools.extend(skill::definition(&visit.engine, entry));
+    async fn list_resources(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        resource::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        resource::templates(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(resource::read(self, &visit, &request.uri).await?.into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        self.seat.watches.add(self, &visit, &request.uri, context.peer)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.seat.watches.remove(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, wanted: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(wanted.supported_by(&self.get_info().capabilities))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let visit = Visit::of(&self.seat, context.request_context()).await?;
+        tokio::select! {
+            () = resource::listen(&visit.engine, &context) => {}
+            () = switch::tell(&self.seat, &visit, &context) => {}
         }
-        tools.extend(view.tools.iter().map(|spec| module::definition(spec)));
-        Ok(tools)
+        Ok(())
+    }
+
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        prompt::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let visit = Visit::of(&self.seat, &context).await?;
+        Ok(prompt::get(self, &visit, &request)?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        prompt::complete(self, &Visit::of(&self.seat, &context).await?, &request)
+    }
+
+    async fn list_skills(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        extension::list(self, &Visit::of(&self.seat, &context).await?)
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        extension::get(self, &Visit::of(&self.seat, &context).await?, &request.uri)
+    }
+
+    async fn read_resource_directory(
+        &self,
+        request: ReadResourceDirectoryRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceDirectoryResult, ErrorData> {
+        extension::directory(self, &Visit::of(&self.seat, &context).await?, &request.uri)
+    }
+}
+
+/// The tool that a session has called, and whether it is none of those that the session shows.
+fn counted(request: &CallToolRequestParams) -> (String, bool) {
+    let named = request.arguments.as_ref().and_then(|args| args.get("tool_name")?.as_str());
+    match named.filter(|_| ["tool_call", "tool_exec"].contains(&&*request.name)) {
+        Some(tool) => (tool.to_owned(), true),
+        None => (request.name.to_string(), false),
+    }
+}
+
+/// Calls a tool of the server itself, once its arguments fit.
+async fn call_core(tool: &'static dyn CoreTool, call: Call<'_>) -> Answer {
+    match core::check(&call.request.name, call.request.arguments.as_ref()) {
+        Ok(()) => tool.call(call).await,
+        Err(misfits) => Ok(failed(misfits)),
     }
 }
 
 impl Server {
-    /// What a request sees.
-    pub(crate) fn view(&self, visit: &Visit) -> Result<View, ErrorData> {
-        visit.engine.view(&self.seat.choice()).map_err(|error| internal(&error))
+    /// Does what is called, and counts it.
+    async fn answer(
+        &self,
+        visit: Visit,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Answer {
+        let name = request.name.clone();
+        let (engine, session) = (visit.engine.clone(), visit.session_id());
+        let (tool, is_other) = counted(&request);
+        let call = Call { server: self, visit, request, context };
+        let answer = match core::find(&name) {
+            Some(tool) => call_core(tool, call).await,
+            None => self.call_shown(&name, call).await,
+        };
+        engine.note_call(session.as_deref(), &tool, is_other).await;
+        answer
     }
+
+    /// Calls what the client sees under a name.
+    async fn call_shown(&self, name: &str, call: Call<'_>) -> Answer {
+        let listing = self.listing(&call.visit)?;
+        let Some(target) = listing.target(name) else { return Err(unknown(name, &listing, &call.visit)) };
+        match target.clone() {
+            Target::Core(tool) => call_core(tool, call).await,
+            Target::Skill(card) => skill::call(call, &card).await,
+            Target::Module(spec) => {
+                let args = call.request.arguments.clone().unwrap_or_default();
+                module::call(call, &spec, args).await
+            }
+        }
+    }
+
+    /// What a request sees.
+    pub(crate) fn view(&self, visit: &Visit) -> Result<Arc<View>, ErrorData> {
+        if !visit.may_see(&visit.choice) {
+            return Err(ErrorData::invalid_request("your key does not open this persona", None));
+        }
+        visit.engine.view(&visit.choice).map_err(|error| internal(&error))
+    }
+
+    /// The same as its tools.
+    pub(crate) fn listing(&self, visit: &Visit) -> Result<Arc<Listing>, ErrorData> {
+        let budget = self.seat.engine.settings().clients.tool_budget;
+        Ok(Listing::of(&*self.view(visit)?, budget))
+    }
+}
+
+/// There is no such tool to be seen. One that another persona shows can be called all the same.
+fn unknown(name: &str, listing: &Listing, visit: &Visit) -> ErrorData {
+    let hint = if visit.engine.tool(name).ok().flatten().is_some() {
+        format!("; it is no tool of this persona: call it with tool_call(tool_name: \"{name}\")")
+    } else {
+        let near = suggest(name, listing.names());
+        near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+    };
+    ErrorData::invalid_params(format!("unknown tool `{name}`{hint}"), None)
 }
 
 pub(crate) fn internal(error: &dyn std::fmt::Display) -> ErrorData {

@@ -52,7 +52,7 @@ pub(crate) fn get(engine: &Engine, id: &str) -> Result<DetailedTask, ErrorData> 
             let outcome = events.iter().rev().find_map(|event| outcome(&event.body));
             let outcome = outcome.ok_or_else(|| internal(&"the run has no end"))?;
             let shape = if run.skill.starts_with(SINGLE) { Shape::Result } else { Shape::Outputs };
-            let result = answer::of(run.id, &outcome, shape);
+            let result = answer::of(run.id, &outcome, shape, &run.folder);
             let result = serde_json::to_value(result).map_err(|error| internal(&error))?;
             TaskPayload::Completed { result: object(result) }
         }

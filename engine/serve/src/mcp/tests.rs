@@ -2,5 +2,9 @@
 
 mod calls;
 mod kit;
+mod lists;
+mod machine;
 mod questions;
+mod switching;
 mod tasks;
+mod workspaces;

@@ -2,7 +2,7 @@
 
 use super::library::{Library, Lookup};
 use crate::heal::HealPlan;
-use crate::plan::{Action, SkillPlan, StepPlan};
+use crate::plan::{Action, SkillPlan};
 use crate::tool::Effect;
 
 impl Library<'_> {
@@ -22,7 +22,7 @@ impl Library<'_> {
     fn tools_to_heal(&self, skill: &SkillPlan) -> Vec<String> {
         let mut tools: Vec<String> = Vec::new();
         for step in self.skills().chain([skill]).flat_map(|skill| &skill.steps) {
-            let tool = tool_of(step);
+            let tool = step.tool();
             if step.on_error.heals() && !tools.iter().any(|known| known == tool) {
                 tools.push(tool.to_owned());
             }
@@ -48,12 +48,5 @@ impl Library<'_> {
             _ => return None,
         }
         Some(rule)
-    }
-}
-
-fn tool_of(step: &StepPlan) -> &str {
-    match &step.action {
-        Action::Tool { tool, .. } => tool,
-        _ => "",
     }
 }

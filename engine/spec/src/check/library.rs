@@ -68,9 +68,10 @@ impl<'c> Library<'c> {
     pub(super) fn read(&mut self, source: &Source) -> (Option<SkillPlan>, Vec<Diagnostic>) {
         let (skill, mut diagnostics) = crate::dialect::read(source);
         self.strictness.lower(&mut diagnostics);
-        let plan = skill.map(|skill| {
+        let plan = skill.map(|mut skill| {
             self.open.push(fold(&skill.name.value));
             let mut checker = Checker::new(source, self);
+            checker.skills_as_tools(&mut skill);
             let plan = checker.skill(&skill);
             diagnostics.append(&mut checker.diagnostics);
             self.open.pop();

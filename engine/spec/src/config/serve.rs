@@ -1,15 +1,33 @@
-//! `serve:`: what clients of a server may do, and how much of it at once.
+//! `serve:` in a configuration: who may come in over HTTP, what clients may do, and how much of it.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Policy;
+use super::entrance::{Key, Limits};
 use crate::yaml::Spanned;
 
-/// How other programs are served.
+/// How AI clients and others are served.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Serve {
+    /// Who may come in over HTTP, besides whoever can read the token file.
+    pub keys: Vec<Key>,
+    /// Names under which the server may be asked for, besides those of this machine itself, e.g.
+    /// `aa.example.org`.
+    pub hosts: Vec<Spanned<String>>,
+    /// Web pages that may ask it, e.g. `https://app.example.org`; default: none.
+    pub origins: Vec<Spanned<String>>,
+    /// A session that is not used for so long is forgotten (default `1h`).
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub session_timeout: Option<Spanned<String>>,
+    /// How long a server that is told to stop waits for answers under way (default `10s`).
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub shutdown_timeout: Option<Spanned<String>>,
+    /// Bounds of each principal.
+    pub limits: Limits,
     /// Runs that move at once, in all (default 5). Those that wait for a person do not count.
     #[schemars(range(min = 1))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
@@ -30,4 +48,22 @@ pub struct Serve {
     pub policy: Policy,
     /// Whether a model may answer the questions of runs itself, instead of a person (default `false`).
     pub self_approve: Option<Spanned<bool>>,
+    /// Whether each skill is also shown as a folder with a `SKILL.md`, to clients that know the draft of
+    /// that extension (default no).
+    pub skills_extension: Option<Spanned<bool>>,
+    /// Tools in a client's list at most (default 80); the rest is found by searching.
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub tool_budget: Option<Spanned<u32>>,
+    /// Folders that principals with a key may work in, with all that lies in them, besides the folder
+    /// that the server was started in; a relative one is relative to this file.
+    pub folders: Vec<Spanned<String>>,
+    /// A conversation without a call for so long is no longer gone on with by itself (default `24h`).
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub session_stale: Option<Spanned<String>>,
+    /// A conversation without a call for so long is forgotten (default `30d`).
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub session_keep: Option<Spanned<String>>,
 }

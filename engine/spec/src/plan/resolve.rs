@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Action, Plan, SkillPlan, StepPlan, digest};
+use crate::heal::HealPlan;
 use crate::name::fold;
 use crate::template::{Expression, Missing, Scope, Template, seal};
 use crate::tool::Effect;
@@ -49,8 +50,22 @@ pub struct ResolvedStep {
     pub approval: bool,
     /// Whether it can be taken back.
     pub undo: bool,
+    /// Heal rules that may act when it fails, in the order in which they are tried.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub heals: Vec<ResolvedHeal>,
     /// Median duration of earlier runs, in milliseconds.
     pub expected_ms: Option<u64>,
+}
+
+/// What may be done about a failure of a step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ResolvedHeal {
+    /// Name of the rule.
+    pub rule: String,
+    /// What it calls: `tool kube_login`, `skill reconnect`.
+    pub action: String,
+    /// What that does to the world.
+    pub effect: Effect,
 }
 
 /// What is known before a run.
@@ -135,8 +150,19 @@ impl Resolver<'_> {
             touches,
             approval: matches!(step.action, Action::Confirm { .. }),
             undo: step.undo.is_some(),
+            heals: self.heals(step),
             expected_ms: None,
         }
+    }
+
+    fn heals(&self, step: &StepPlan) -> Vec<ResolvedHeal> {
+        let rules = self.plan.heal.iter().filter(|rule| step.on_error.heals() && rule.is_for(step.tool()));
+        let heal = |rule: &HealPlan| ResolvedHeal {
+            rule: rule.name.clone(),
+            action: action_name(&rule.action),
+            effect: rule.effect,
+        };
+        rules.map(heal).collect()
     }
 }
 

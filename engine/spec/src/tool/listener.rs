@@ -90,6 +90,40 @@ pub struct AuthoredPoll {
     pub since: Spanned<String>,
     /// The position of the first look, e.g. `{{ now().timestamp() }}`; a template.
     pub start: Spanned<String>,
+    /// Items below other items, which `tool` does not give.
+    #[serde(default)]
+    pub threads: Option<AuthoredThreads>,
+}
+
+/// Where what is said below other items is found. Of one source, twenty threads at most are asked for
+/// in one look.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ListenerThreads")]
+pub struct AuthoredThreads {
+    /// Tool of effect `read` that gives the items that something may be below; read by the poll's `items`.
+    pub tool: Spanned<String>,
+    /// Its arguments; templates over `source`.
+    #[serde(default)]
+    pub args: Option<Node>,
+    /// Expression over `item`: what its thread is called.
+    pub id: Spanned<String>,
+    /// Expression over `item`: the position of the newest one below it; null when nothing is.
+    pub since: Spanned<String>,
+    /// How to ask for what is below it, read by the poll's `items`; templates over `source`, `thread` and `since`.
+    pub replies: AuthoredReplies,
+}
+
+/// How to ask for what is below an item.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ListenerReplies")]
+pub struct AuthoredReplies {
+    /// Tool of effect `read` to ask.
+    pub tool: Spanned<String>,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Option<Node>,
 }
 
 /// Where to look.
@@ -180,6 +214,17 @@ pub struct Poll {
     pub items: Expression,
     pub since: Expression,
     pub start: Template,
+    pub threads: Option<Threads>,
+}
+
+/// How to ask for what is below other items.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "each is what the authored field of that name says")]
+pub struct Threads {
+    pub ask: Ask,
+    pub id: Expression,
+    pub since: Expression,
+    pub replies: Ask,
 }
 
 /// How to be told what is new.
@@ -201,6 +246,11 @@ const EVERY: &str = "10s";
 /// The tool that gives what a module's listener has heard: `NAME_get_pending`.
 pub fn pending_tool(module: &str) -> String {
     format!("{module}_get_pending")
+}
+
+/// The tool that gives the same to one caller at a time: `NAME_claim_pending`.
+pub fn claim_tool(module: &str) -> String {
+    format!("{module}_claim_pending")
 }
 
 /// The tool that marks what has been dealt with: `NAME_respond_mark`.
@@ -270,6 +320,7 @@ impl Compiler<'_> {
         };
         let since = self.expression(&authored.since, &["item"]);
         let start = self.text(&authored.start, &[]);
+        let threads = authored.threads.as_ref().map(|threads| self.threads(threads));
         Some(Poll {
             every_ms: every_ms.ok()?,
             sources: whole(sources)?,
@@ -277,7 +328,17 @@ impl Compiler<'_> {
             items: items?,
             since: since?,
             start: start?,
+            threads: whole(threads)?,
         })
+    }
+
+    fn threads(&mut self, authored: &AuthoredThreads) -> Option<Threads> {
+        let ask = self.ask(&authored.tool, authored.args.as_ref(), &["source"]);
+        let id = self.expression(&authored.id, &["item"]);
+        let since = self.expression(&authored.since, &["item"]);
+        let replies = &authored.replies;
+        let replies = self.ask(&replies.tool, replies.args.as_ref(), &["source", "thread", "since"]);
+        Some(Threads { ask: ask?, id: id?, since: since?, replies: replies? })
     }
 
     fn socket(&mut self, authored: &AuthoredSocket) -> Option<Socket> {

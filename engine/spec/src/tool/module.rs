@@ -233,7 +233,7 @@ pub struct When {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Exit {
-    /// Exit codes that are a success (default `[0]`).
+    /// Exit codes that are a success (default `[0]`), unless an error rule matches.
     pub ok: Vec<i32>,
     /// Error kinds of other exit codes; those not listed are `permanent`.
     pub kinds: BTreeMap<i32, ErrorKind>,
@@ -254,13 +254,19 @@ pub struct Each {
     pub value: Node,
 }
 
-/// Tells one error apart.
+/// Tells one error apart. It wins over `ok`: where a code is a success only because `ok` lists it, what the
+/// command wrote to standard error, or the service answered, is an error all the same when it matches.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRule {
-    /// Regular expression on what the command wrote last, to standard error or standard output.
+    /// Regular expression on what the command wrote last, to standard error or standard output, or on
+    /// what the service answered.
     #[schemars(with = "crate::schema::Pattern")]
     pub r#match: Spanned<String>,
+    /// Whether every success is held against it, too: exit code 0 with standard output, status 200 to 299
+    /// (default `false`, because what a success gives is mostly data, which may speak of errors).
+    #[serde(default)]
+    pub always: bool,
     /// What kind of error that is.
     pub kind: ErrorKind,
     /// What to do about it.

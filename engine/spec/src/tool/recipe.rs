@@ -5,9 +5,10 @@ mod example;
 mod http;
 pub mod mcp;
 mod reading;
+mod reconcile;
 mod run;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use regex::Regex;
@@ -90,6 +91,8 @@ pub struct Rule {
     pub kind: ErrorKind,
     /// What to do about it; may be empty.
     pub hint: String,
+    /// Whether every success is held against it, too.
+    pub always: bool,
 }
 
 /// A pattern that is made when it is first needed: most are for errors that never come, and
@@ -189,7 +192,8 @@ fn check_error_rules(module: &Module, source: &Source, diagnostics: &mut Vec<Dia
 
 fn rule(rule: &module::ErrorRule) -> Rule {
     let pattern = LazyPattern::new(&rule.r#match.value);
-    Rule { pattern, kind: rule.kind, hint: rule.hint.clone().unwrap_or_default() }
+    let hint = rule.hint.clone().unwrap_or_default();
+    Rule { pattern, kind: rule.kind, hint, always: rule.always }
 }
 
 fn check_names(module: &Module, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
@@ -260,6 +264,7 @@ impl Compiler<'_> {
     fn recipe(&mut self) -> Recipe {
         self.check_parameters();
         self.check_key_place();
+        self.check_reconcile();
         let way = match &self.tool.http {
             Some(request) => Way::Http(Box::new(self.http(request))),
             None => Way::Run(Box::new(self.run())),
@@ -430,6 +435,22 @@ impl Compiler<'_> {
             let message = format!("`{}` is no argument of `{}`", name.value, self.tool.name.value);
             let problem = Diagnostic::error("unknown-argument", self.source, name.span, message);
             self.diagnostics.push(problem.suggest(&name.value, self.tool.input.names()));
+        }
+    }
+
+    /// A code is a success or an error of a kind.
+    fn check_codes<C: Ord + std::fmt::Display>(
+        &mut self,
+        what: &str,
+        ok: &[C],
+        kinds: &BTreeMap<C, ErrorKind>,
+    ) {
+        for code in ok.iter().filter(|code| kinds.contains_key(*code)) {
+            let message =
+                format!("the {what} {code} of `{}` is among `ok` and among `kinds`", self.tool.name.value);
+            let problem = Diagnostic::error("bad-value", self.source, self.tool.name.span, message);
+            let hint = "when what was said decides, keep it in `ok` and add a rule to `errors`";
+            self.diagnostics.push(problem.hint(hint));
         }
     }
 

@@ -88,3 +88,21 @@ async fn a_store_of_the_first_format_is_brought_up_to_date() {
     assert_eq!(count(&store, "a", None).await, json!(0));
     assert_eq!(create(&store, "s").await.run, RunId(1));
 }
+
+#[tokio::test]
+async fn more_than_one_transaction_holds_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let filler = "x".repeat(2 << 20);
+    let document = |n: usize| {
+        let value = json!({"words": format!("zebra{n} stripes"), "filler": filler});
+        (format!("k{n}"), value.as_object().unwrap().clone())
+    };
+    let imported = store.import_memory((0..5).map(document).collect(), at(1), false).await.unwrap();
+    assert_eq!(imported.written.len(), 5);
+    let find = |words: &str| Wanted { words: words.to_owned(), prefix: String::new(), limit: 10 };
+    assert_eq!(store.search_memory(find("stripes")).await.unwrap().len(), 5);
+    store.import_memory(vec![document(7), document(3)], at(2), false).await.unwrap();
+    assert_eq!(store.search_memory(find("zebra7")).await.unwrap()[0].key, "k7");
+    assert_eq!(store.search_memory(find("stripes")).await.unwrap().len(), 6);
+}

@@ -41,6 +41,8 @@ pub(super) fn judge(api: &Api, answer: &Answer, scope: &Scope) -> Result<Said, T
     let ok = &api.http.ok;
     let success =
         if ok.is_empty() { (200..300).contains(&answer.status) } else { ok.contains(&answer.status) };
+    let rule = if success { objection(api, answer) } else { None };
+    let success = success && rule.is_none();
     let body = if success && api.declared.common.result.is_none() { answer.body()? } else { lenient(answer) };
     let headers = answer.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
     let said = Said { status: answer.status, headers: Value::Object(headers.collect()), body };
@@ -50,7 +52,25 @@ pub(super) fn judge(api: &Api, answer: &Answer, scope: &Scope) -> Result<Said, T
     if success && !when.as_ref().map_or(Ok(false), |when| when.is_true(&scope)).map_err(unfit)? {
         return Ok(said);
     }
-    Err(error(api, answer, &said, &scope))
+    Err(error(api, answer, &said, &scope, rule.or_else(|| fitting(api, answer))))
+}
+
+/// The rule by which an answer is a failure although its status is a success. With a usual success it is
+/// data, which may speak of errors, unless the rule is meant for that.
+fn objection<'a>(api: &'a Api, answer: &Answer) -> Option<&'a Rule> {
+    let usual = (200..300).contains(&answer.status);
+    let rules = &api.declared.common.errors;
+    if usual && !rules.iter().any(|rule| rule.always) {
+        return None;
+    }
+    let text = String::from_utf8_lossy(&answer.content);
+    rules.iter().find(|rule| (rule.always || !usual) && rule.pattern.is_match(&text))
+}
+
+/// The rule that fits an answer that is a failure.
+fn fitting<'a>(api: &'a Api, answer: &Answer) -> Option<&'a Rule> {
+    let text = String::from_utf8_lossy(&answer.content);
+    api.declared.common.errors.iter().find(|rule| rule.pattern.is_match(&text))
 }
 
 /// The result of a request that is not made of pages.
@@ -69,7 +89,7 @@ fn lenient(answer: &Answer) -> Value {
     answer.body().unwrap_or_else(|_| String::from_utf8_lossy(&answer.content).into_owned().into())
 }
 
-fn error(api: &Api, answer: &Answer, said: &Said, scope: &Scope) -> ToolError {
+fn error(api: &Api, answer: &Answer, said: &Said, scope: &Scope, rule: Option<&Rule>) -> ToolError {
     let failure = &api.http.failure;
     let asked = |expression: &Option<Expression>| {
         let value = expression.as_ref().and_then(|expression| eval(expression, scope).ok());
@@ -77,8 +97,6 @@ fn error(api: &Api, answer: &Answer, said: &Said, scope: &Scope) -> ToolError {
     };
     let message = asked(&failure.message).or_else(|| usual_message(&said.body));
     let code = asked(&failure.code).or_else(|| message.clone());
-    let text = String::from_utf8_lossy(&answer.content);
-    let rule = api.declared.common.errors.iter().find(|rule| rule.pattern.is_match(&text));
     let kind = rule
         .map(|rule| rule.kind)
         .or_else(|| code.as_ref().and_then(|code| failure.kinds.get(code).copied()))

@@ -379,7 +379,8 @@ fn connect(file: &Path, root: &Path) -> Result<Connection, Fault> {
     Ok(db)
 }
 
-fn discard(file: &Path) {
+/// Throws an index away.
+pub(super) fn discard(file: &Path) {
     for ending in ["db", "db-wal", "db-shm"] {
         // What cannot be removed is said when it cannot be opened again.
         let _ = fs::remove_file(file.with_extension(ending));

@@ -185,6 +185,42 @@ async fn an_index_is_made_anew_when_it_is_old_and_kept_when_it_is_newer() {
 }
 
 #[tokio::test]
+async fn indexes_are_counted_and_thrown_away() {
+    let bench = Bench::new(FILES);
+    bench.ok("code_index", json!({})).await;
+    let cache = bench.ok("code_cache", json!({})).await;
+    assert_eq!((&cache["indexes"], &cache["cleared"]), (&json!(1), &json!(0)));
+    assert!(cache["bytes"].as_u64().unwrap() > 1000, "{cache}");
+    let cleared = bench.ok("code_cache", json!({"action": "clear"})).await;
+    assert_eq!(
+        (&cleared["indexes"], &cleared["bytes"], &cleared["cleared"]),
+        (&json!(0), &json!(0), &json!(1))
+    );
+    assert_eq!(bench.ok("code_stats", json!({})).await["indexed"], json!(false));
+    assert_eq!(bench.found(json!({"query": "total_owed"})).await, ["src/billing.rs:4"]);
+}
+
+#[tokio::test]
+async fn every_registered_project_is_brought_up_to_date() {
+    let bench = Bench::new(FILES);
+    let memory = &bench.code.memory;
+    let context = CallContext::detached(bench.root());
+    let (_, add) = project::TOOLS.iter().find(|(name, _)| *name == "project_add").unwrap();
+    for (name, path) in [("shop", bench.root()), ("lost", bench.folder.path().join("lost"))] {
+        fs::create_dir_all(&path).unwrap();
+        let args = json!({"name": name, "path": path, "gitlab": "team/x", "jira_project": "X"});
+        add(memory.clone()).call(&context, args.as_object().unwrap().clone()).await.unwrap();
+    }
+    fs::remove_dir(bench.folder.path().join("lost")).unwrap();
+    let looked = bench.ok("code_watch_all", json!({"action": "status"})).await;
+    assert_eq!((&looked["projects"][0]["files"], &looked["missing"]), (&json!(0), &json!(["lost"])));
+    assert_eq!(bench.ok("code_stats", json!({})).await["indexed"], json!(false));
+    let watched = bench.ok("code_watch_all", json!({})).await;
+    assert_eq!((&watched["watching"], &watched["projects"][0]["files"]), (&json!(false), &json!(3)));
+    assert_eq!(bench.ok("code_stats", json!({})).await["indexed"], json!(true));
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let bench = Bench::new(FILES);
     for (tool, args, kind) in [
@@ -193,6 +229,8 @@ async fn what_makes_no_sense_is_refused() {
         ("code_search", json!({"query": "a", "project": "nowhere"}), ErrorKind::NotFound),
         ("code_index", json!({"project": "./nowhere"}), ErrorKind::NotFound),
         ("code_watch", json!({"action": "dance"}), ErrorKind::Invalid),
+        ("code_watch_all", json!({"action": "dance"}), ErrorKind::Invalid),
+        ("code_cache", json!({"action": "dance"}), ErrorKind::Invalid),
     ] {
         assert_eq!(bench.call(tool, args.clone()).await.unwrap_err().kind, kind, "{tool} {args}");
     }

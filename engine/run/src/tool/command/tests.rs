@@ -155,6 +155,32 @@ errors: [{{match: 'flux .* low', kind: not_found, hint: refill it}}]"
 }
 
 #[tokio::test]
+async fn an_error_rule_wins_over_a_good_exit_code() {
+    let tool = |script: &str, rule: &str| {
+        format!(
+            "run: [sh, -c, '{script}']\nexit: {{ok: [0, 2]}}\nerrors: [{{match: no rule, kind: not_found{rule}}}]"
+        )
+    };
+    for (script, rule, expected) in [
+        // Exit code 2 is good only because the tool says so, and this is not what it meant.
+        ("echo no rule >&2; exit 2", "", Err(ErrorKind::NotFound)),
+        // What a success prints is data.
+        ("echo no rule; exit 2", "", Ok(json!("no rule"))),
+        ("echo no rule; echo no rule >&2", "", Ok(json!("no rule"))),
+        ("echo no rule", ", always: true", Err(ErrorKind::NotFound)),
+        ("echo no rule >&2", ", always: true", Err(ErrorKind::NotFound)),
+        ("echo a rule", ", always: true", Ok(json!("a rule"))),
+    ] {
+        let result = call(&tool(script, rule), json!({})).await;
+        assert_eq!(result.map_err(|error| error.kind), expected, "{script}{rule}");
+    }
+    let hinted = tool("echo no rule >&2; exit 2", ", hint: write one");
+    let error = call(&hinted, json!({})).await.unwrap_err();
+    assert_eq!(error.message, "`sh` ended with exit code 2: no rule");
+    assert_eq!(error.details["hint"], "write one");
+}
+
+#[tokio::test]
 async fn time_is_limited() {
     let error = call("run: [sleep, 1000]\ntimeout: 50ms", json!({})).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Timeout);

@@ -31,6 +31,8 @@ pub(super) struct Shared {
     calls: Mutex<Vec<Underway>>,
     /// The server has said that it has other tools now.
     pub(super) changed: AtomicBool,
+    /// It does say so when it has.
+    pub(super) tells: AtomicBool,
     /// How many requests in a row it has let time out without a word.
     silent: AtomicU32,
 }
@@ -72,6 +74,7 @@ impl Shared {
             module: module.to_owned(),
             calls: Mutex::default(),
             changed: AtomicBool::default(),
+            tells: AtomicBool::default(),
             silent: AtomicU32::default(),
         }
     }

@@ -1,20 +1,15 @@
 //! A connection to a server: started when it is needed, and again after it has died.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aa_spec::template::{Missing, Scope, Template};
 use aa_spec::tool::ErrorKind;
 use aa_spec::tool::recipe::mcp::{Reach, Server};
 use rmcp::model::{ClientRequest, ListToolsRequest, PaginatedRequestParams, ProtocolVersion, ServerResult};
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt, PeerRequestOptions, RunningService,
     ServiceError,
-};
-use rmcp::transport::streamable_http_client::{
-    StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
 };
 use rmcp::{Peer, RoleClient};
 use serde_json::{Map, Value, json};
@@ -27,10 +22,9 @@ use super::client::{Client, Shared};
 use super::definition::{self, harmless};
 use super::host::Stay;
 use super::pipe::{Era, Fault, Pipe};
-use super::{Surroundings, outcome};
-use crate::tool::http::Route;
-use crate::tool::native::invalid;
-use crate::tool::process::{Invocation, Service};
+use super::reach::{Entry, invocation, transport};
+use super::{Surroundings, news, outcome};
+use crate::tool::process::Service;
 use crate::tool::{Progress, ToolError};
 
 /// Most pages and tools of a list.
@@ -38,7 +32,7 @@ const PAGES: usize = 100;
 const TOOLS: usize = 1000;
 /// What a server says of its tools is believed for this long.
 const FRESH: Duration = Duration::from_mins(5);
-/// The same where a server need not say that they have changed.
+/// The same while a server does not say when they have changed.
 const FRESH_UNTOLD: Duration = Duration::from_secs(30);
 /// Between two starts of a server that dies: nothing, this, twice this, and so on up to the most.
 const BACK_OFF: Duration = Duration::from_millis(500);
@@ -76,8 +70,6 @@ pub(super) struct Live {
     ended: watch::Receiver<Option<Map<String, Value>>>,
     closing: CancellationToken,
     list_timeout: Duration,
-    /// How long a listing is believed.
-    fresh: Duration,
     useful: Mutex<bool>,
 }
 
@@ -90,7 +82,7 @@ impl Link {
         &self,
         server: &Server,
         around: &Surroundings,
-        config: &Value,
+        entry: &Entry,
         progress: &Progress,
     ) -> Result<Arc<Live>, ToolError> {
         let mut slot = self.slot.lock().await;
@@ -109,7 +101,7 @@ impl Link {
             progress(&format!("the server of `{}` has failed; starting it again in {left}", server.module));
             sleep_until(time).await;
         }
-        match start(server, around, config).await {
+        match start(server, around, entry).await {
             Ok(live) => {
                 let live = Arc::new(live);
                 slot.live = Some(Arc::clone(&live));
@@ -178,7 +170,8 @@ impl Live {
             // Whatever becomes of the next one, this one counts no more.
             *known = None;
         }
-        if let Some((_, listing)) = known.as_ref().filter(|(at, _)| at.elapsed() < self.fresh) {
+        let fresh = if self.shared.tells.load(Ordering::Relaxed) { FRESH } else { FRESH_UNTOLD };
+        if let Some((_, listing)) = known.as_ref().filter(|(at, _)| at.elapsed() < fresh) {
             return Ok(Arc::clone(listing));
         }
         // Whoever has waited for somebody else's question does not wait as long again.
@@ -314,13 +307,13 @@ impl Drop for Starting {
     }
 }
 
-async fn start(server: &Server, around: &Surroundings, config: &Value) -> Result<Live, ToolError> {
+async fn start(server: &Server, around: &Surroundings, entry: &Entry) -> Result<Live, ToolError> {
     let shared = Arc::new(Shared::new(&server.module));
     let limit = Duration::from_millis(server.start_ms);
     let fault = Fault::default();
     match &server.reach {
         Reach::Command { .. } => {
-            let invocation = invocation(&server.reach, config)?;
+            let invocation = invocation(&server.reach, entry)?;
             let (service, stdin, stdout) = around.launcher.serve(&around.folder, &invocation)?;
             let mut service = Starting::new(service, around.host.stay());
             let mut pipe = Pipe::new(stdin, stdout, fault.clone());
@@ -336,8 +329,8 @@ async fn start(server: &Server, around: &Surroundings, config: &Value) -> Result
                 Err(_) => Err(mute(server, service.take(), limit).await),
             }
         }
-        Reach::Http { url, headers } => {
-            let transport = transport(server, around, (url, headers), config)?;
+        Reach::Http { url, headers, .. } => {
+            let transport = transport(server, around, (url, headers), entry)?;
             let answer =
                 timeout(limit, Client(Arc::clone(&shared)).serve_with_lifecycle(transport, mode(None))).await;
             match answer {
@@ -359,12 +352,16 @@ fn live(
     let closing = around.host.closing();
     let (tell, ended) = watch::channel(None);
     let peer = running.peer().clone();
-    // Those of the newer protocol say so only to whoever listens for it.
-    let tells = peer.peer_info().is_some_and(|info| {
-        info.protocol_version <= ProtocolVersion::V_2025_11_25
-            && info.capabilities.tools.as_ref().is_some_and(|tools| tools.list_changed == Some(true))
+    let info = peer.peer_info();
+    let tells = info.as_ref().is_some_and(|info| {
+        info.capabilities.tools.as_ref().is_some_and(|tools| tools.list_changed == Some(true))
     });
-    let fresh = if tells { FRESH } else { FRESH_UNTOLD };
+    if tells && info.is_some_and(|info| info.protocol_version > ProtocolVersion::V_2025_11_25) {
+        // Those of the newer protocol say so only to whoever listens for it.
+        tokio::spawn(news::follow(peer.clone(), Arc::clone(&shared), closing.clone()));
+    } else {
+        shared.tells.store(tells, Ordering::Relaxed);
+    }
     tokio::spawn(keep(running, service, closing.clone(), tell, around.host.stay()));
     Live {
         peer,
@@ -375,7 +372,6 @@ fn live(
         closing,
         list_timeout: Duration::from_millis(server.start_ms)
             .min(Duration::from_millis(server.call_ms).max(LIST)),
-        fresh,
         useful: Mutex::default(),
     }
 }
@@ -440,53 +436,6 @@ async fn mute(server: &Server, service: Option<Service>, limit: Duration) -> Too
     let message =
         format!("the server of `{}` did not answer within {} of its start", server.module, humane(limit));
     ToolError::new(ErrorKind::Timeout, message).details(Value::Object(details))
-}
-
-fn invocation(reach: &Reach, config: &Value) -> Result<Invocation, ToolError> {
-    let Reach::Command { argv, env, env_pass, folder } = reach else { return Ok(Invocation::default()) };
-    let argv = argv.iter().map(|part| text(part, config)).collect::<Result<_, _>>()?;
-    let env = env.iter().map(|(name, value)| Ok((name.clone(), text(value, config)?)));
-    Ok(Invocation {
-        argv,
-        folder: folder.into(),
-        env: env.collect::<Result<_, ToolError>>()?,
-        pass: env_pass.clone(),
-        ..Invocation::default()
-    })
-}
-
-fn transport(
-    server: &Server,
-    around: &Surroundings,
-    (url, headers): (&Template, &[(String, Template)]),
-    config: &Value,
-) -> Result<StreamableHttpClientTransport<reqwest::Client>, ToolError> {
-    let address = text(url, config)?;
-    let safe = reqwest::Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    if !safe {
-        return Err(invalid(format!("`url` of the module `{}` is no address of the web", server.module)));
-    }
-    let mut map = HashMap::new();
-    for (name, value) in headers {
-        let wrong = |what: &str| invalid(format!("header `{name}`: its {what} is not possible"));
-        let key = reqwest::header::HeaderName::try_from(name).map_err(|_| wrong("name"))?;
-        let value =
-            reqwest::header::HeaderValue::try_from(text(value, config)?).map_err(|_| wrong("value"))?;
-        map.insert(key, value);
-    }
-    let client = around.web.client(&Route::default(), false)?;
-    let settings = StreamableHttpClientTransportConfig::with_uri(address).custom_headers(map);
-    Ok(StreamableHttpClientTransport::with_client(client, settings))
-}
-
-fn text(template: &Template, config: &Value) -> Result<String, ToolError> {
-    let mut scope = Scope::default();
-    scope.set("config", config);
-    match template.render(&scope, Missing::Fail).map_err(|error| invalid(error.message))? {
-        Some(Value::String(text)) => Ok(text),
-        Some(value) if !value.is_null() => Ok(value.to_string()),
-        _ => Err(invalid("a value that the server needs is missing")),
-    }
 }
 
 /// A time as people write it.

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod kit;
+mod proof;
 mod questions;
 mod trust;
 mod use_of_it;

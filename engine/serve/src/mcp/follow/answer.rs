@@ -1,6 +1,7 @@
 //! What came of a run, as the answer to a call.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use aa_run::engine::{Outcome, StartError};
 use aa_run::event::{RunId, StepError, StepPath};
@@ -8,6 +9,9 @@ use aa_run::standing::{Asked, Standing};
 use aa_spec::form;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Map, Value, json};
+
+use crate::mcp::content;
+use crate::mcp::result::{self, Whole};
 
 /// Where clients find the number of the run.
 pub(crate) const RUN: &str = "aa/run";
@@ -21,10 +25,10 @@ pub(crate) enum Shape {
     Result,
 }
 
-/// The answer once the run has stopped moving.
-pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult {
+/// The answer once the run has stopped moving. Files that its outputs show are those of `folder`.
+pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape, folder: &Path) -> CallToolResult {
     match outcome {
-        Outcome::Completed(outputs) => marked(run, CallToolResult::structured(result(outputs, shape))),
+        Outcome::Completed(outputs) => marked(run, completed(run, value(outputs, shape), folder)),
         Outcome::Failed { error, step } => failure(run, &failed(run, error, step.as_ref())),
         Outcome::Cancelled => failure(run, &format!("run {run} was cancelled")),
         Outcome::Waiting(steps) => {
@@ -32,6 +36,15 @@ pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult 
             failure(run, &format!("run {run} waits for a person at {}", steps.join(", ")))
         }
     }
+}
+
+/// A result as its content, where it has some, and else as a value that is cut to what fits.
+fn completed(run: RunId, value: Value, folder: &Path) -> CallToolResult {
+    if !matches!(aa_run::content::find(&value, folder), Ok(None)) {
+        return content::result(value, folder);
+    }
+    let wrapped = !value.is_object();
+    result::of(value, wrapped, Whole::Run(run))
 }
 
 /// The answer while the run goes on: no failure, as nothing has failed.
@@ -79,7 +92,7 @@ pub(crate) fn question(asked: &Asked) -> Value {
     question
 }
 
-fn result(outputs: &Map<String, Value>, shape: Shape) -> Value {
+fn value(outputs: &Map<String, Value>, shape: Shape) -> Value {
     match shape {
         Shape::Outputs => json!(outputs),
         Shape::Result => outputs.get("result").cloned().unwrap_or_default(),

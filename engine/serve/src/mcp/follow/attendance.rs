@@ -124,6 +124,10 @@ impl<'a> Attendance<'a> {
                 return Ok(answer);
             }
             match self.wake(told).await {
+                // It is the server that ends: the run is left to be resumed.
+                Wake::Cancelled if self.call.server.seat.closing.is_cancelled() => {
+                    return Ok(self.unfinished());
+                }
                 Wake::Cancelled => return self.give_up().await,
                 Wake::Notice(Some(notice)) => self.see(notice),
                 // What remains is the outcome.
@@ -132,7 +136,12 @@ impl<'a> Attendance<'a> {
                     self.take_back_form("the run is over").await;
                     let outcome =
                         outcome.map_err(|error| internal(&error))?.map_err(|error| internal(&error))?;
-                    return Ok(self.finished(answer::of(self.run, &outcome, self.shape)));
+                    return Ok(self.finished(answer::of(
+                        self.run,
+                        &outcome,
+                        self.shape,
+                        &self.call.visit.engine.settings().folder,
+                    )));
                 }
                 Wake::Form(result) => self.take_in(result).await,
                 Wake::Impatient => return Ok(self.unfinished()),
@@ -263,6 +272,10 @@ impl<'a> Attendance<'a> {
 
     /// The client does not want an answer any more, so nobody wants the run.
     async fn give_up(mut self) -> Answer {
+        if self.call.server.seat.closing.is_cancelled() {
+            // The server ends, or the connection: the run goes on, or is taken up by the next server.
+            return Err(internal(&"the server is stopping"));
+        }
         self.take_back_form("the call was cancelled").await;
         let engine = &self.call.visit.engine;
         let by = question::by(&engine.caller().principal, "call");

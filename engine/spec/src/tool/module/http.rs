@@ -74,7 +74,7 @@ pub struct Request {
     pub body: Option<Spanned<String>>,
     /// How a long list comes in pages. The result is the list of the items of all pages.
     pub paginate: Option<Paginate>,
-    /// Which status codes are a success; without it, 200 to 299.
+    /// Which status codes are a success, unless an error rule matches; without it, 200 to 299.
     pub ok: Vec<u16>,
     /// Error kinds of status codes, before those of the module.
     pub kinds: BTreeMap<u16, ErrorKind>,

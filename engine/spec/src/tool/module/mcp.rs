@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Tier;
+use super::http::AuthForm;
 use crate::tool::Effect;
 use crate::yaml::Spanned;
 
@@ -42,6 +43,9 @@ pub struct Mcp {
     /// Headers of every request to `url`.
     #[serde(default)]
     pub headers: BTreeMap<String, Spanned<String>>,
+    /// How to prove to `url` who asks. Of a list, the first whose values are not null is used.
+    #[serde(default)]
+    pub auth: Option<AuthForm>,
     /// What the names of its tools begin with (default: the module's name and `_`).
     #[serde(default)]
     pub prefix: Option<Spanned<String>>,

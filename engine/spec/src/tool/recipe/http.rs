@@ -252,6 +252,7 @@ impl<'a> Compiler<'a> {
         kinds.extend(&request.kinds);
         let mut service = self.speaking_to(&common);
         self.check_audience(request, &common);
+        self.check_codes("status", &request.ok, &request.kinds);
         if let Some(auth) = &request.auth {
             service.auth = auth.0.iter().filter_map(|auth| self.auth(auth, Known::TOOL)).collect();
         }

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
+use super::http::Auth;
 use super::{bad_name, check_text};
 use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::Source;
 use crate::template::Template;
-use crate::tool::module::{Mcp, McpText, McpTool, Module, Setting};
+use crate::tool::module::{self, Mcp, McpText, McpTool, Module, Setting};
 use crate::tool::{Effect, Tier};
-use crate::yaml::Spanned;
+use crate::yaml::{Kind, Node, Spanned};
 
 /// Time for starting and for listing, in milliseconds.
 const START_MS: u64 = 60_000;
@@ -57,6 +60,8 @@ pub enum Reach {
         url: Template,
         /// Headers of every request.
         headers: Vec<(String, Template)>,
+        /// Ways to prove who asks; the first whose values are not null is used.
+        auth: Vec<Auth>,
     },
 }
 
@@ -125,13 +130,12 @@ impl Compiler<'_> {
             (Some(url), true) => {
                 self.refuse_process_keys();
                 let headers = self.templates(&mcp.headers);
-                self.template(url).map_or_else(nowhere, |url| Reach::Http { url, headers })
+                let auth = mcp.auth.iter().flat_map(|auth| &auth.0).filter_map(|auth| self.auth(auth));
+                let auth = auth.collect();
+                self.template(url).map_or_else(nowhere, |url| Reach::Http { url, headers, auth })
             }
             (None, false) => {
-                if let Some(header) = mcp.headers.values().next() {
-                    let message = "a command has no `headers`; they belong to `url`";
-                    self.diagnostics.push(Diagnostic::error("bad-value", self.source, header.span, message));
-                }
+                self.refuse_web_keys();
                 Reach::Command {
                     argv: mcp.command.iter().filter_map(|text| self.argument(text)).collect(),
                     env: self.templates(&mcp.env),
@@ -163,6 +167,39 @@ impl Compiler<'_> {
             self.diagnostics.push(problem.hint("hand it over in `env`"));
         }
         Some(template)
+    }
+
+    /// What only an address can have.
+    fn refuse_web_keys(&mut self) {
+        let mcp = &self.mcp.value;
+        if let Some(header) = mcp.headers.values().next() {
+            let message = "a command has no `headers`; they belong to `url`";
+            self.diagnostics.push(Diagnostic::error("bad-value", self.source, header.span, message));
+        }
+        if mcp.auth.is_some() {
+            let message = "a command has no `auth`; it belongs to `url`";
+            let problem = Diagnostic::error("bad-value", self.source, self.mcp.span, message);
+            self.diagnostics.push(problem.hint("hand secrets over in `env`"));
+        }
+    }
+
+    fn auth(&mut self, auth: &module::Auth) -> Option<Auth> {
+        Some(match auth {
+            module::Auth::Bearer(token) => Auth::Bearer(self.value(token)?),
+            module::Auth::Basic(basic) => Auth::Basic(self.value(&basic.user)?, self.value(&basic.password)?),
+            module::Auth::Header(named) => Auth::Header(named.name.value.clone(), self.value(&named.value)?),
+            module::Auth::Query(named) => Auth::Query(named.name.value.clone(), self.value(&named.value)?),
+        })
+    }
+
+    /// A template of a value that is one text.
+    fn value(&mut self, node: &Node) -> Option<Template> {
+        if let Kind::Scalar(Value::String(text)) = &node.kind {
+            return self.template(&Spanned { value: text.clone(), span: node.span });
+        }
+        let message = "this is a text, e.g. `\"{{ config.token }}\"`";
+        self.diagnostics.push(Diagnostic::error("bad-value", self.source, node.span, message));
+        None
     }
 
     /// What only a command can have.
@@ -293,6 +330,15 @@ mod tests {
             (
                 "{command: [a], headers: {A: b}}",
                 "bad-value: a command has no `headers`; they belong to `url`",
+            ),
+            ("{command: [a], auth: {bearer: b}}", "bad-value: a command has no `auth`; it belongs to `url`"),
+            (
+                "{url: 'http://x', auth: {bearer: '{{ b }}'}}",
+                "unknown-reference: `b` is not among the `config` of the module",
+            ),
+            (
+                "{url: 'http://x', auth: {header: {name: A, value: [b]}}}",
+                "bad-value: this is a text, e.g. `\"{{ config.token }}\"`",
             ),
             (
                 "{url: 'http://x', env: {A: b}}",

@@ -52,6 +52,7 @@ impl Compiler<'_> {
         if let Some(KeyPlace::Header(name)) = &tool.idempotency_key {
             self.error("stray-key", name.span, "a command has no headers");
         }
+        self.check_codes("exit code", &tool.exit.ok, &tool.exit.kinds);
         Run {
             run: tool.run.iter().map(|argument| self.part(argument)).collect(),
             stdin: tool.stdin.as_ref().and_then(|node| self.template(node, Known::TOOL)),

@@ -86,6 +86,20 @@ tools:
 }
 
 #[test]
+fn a_code_is_a_success_or_an_error() {
+    let refused =
+        |what: &str| vec![format!("bad-value: the {what} of `x_y` is among `ok` and among `kinds`")];
+    let both = "{path: /a, ok: [200, 404], kinds: {404: not_found}}";
+    assert_eq!(wrong_with("{base: 'https://a.example'}", "read", both), refused("status 404"));
+    // What the module says of a status, a tool of it may see otherwise.
+    let apart = "{base: 'https://a.example', kinds: {404: not_found}}";
+    assert_eq!(wrong_with(apart, "read", "{path: /a, ok: [200, 404]}"), Vec::<String>::new());
+    let text = "module: x\ndescription: d\ntools: [{name: x_y, description: d, effect: read, run: [x], exit: {kinds: {0: auth}}}]\n";
+    let problems = check(&Source::new("x.yaml", text)).1;
+    assert_eq!(problems[0].message, "the exit code 0 of `x_y` is among `ok` and among `kinds`");
+}
+
+#[test]
 fn what_a_request_finds_out_first_is_known_from_then_on() {
     let text = r#"
 module: x

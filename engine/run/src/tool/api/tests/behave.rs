@@ -206,6 +206,32 @@ errors: []";
 }
 
 #[tokio::test]
+async fn an_error_rule_wins_over_a_good_status() {
+    let page = "<html>Session expired</html>";
+    let keys = |rule: &str| {
+        format!(
+            "http: {{path: /, ok: [200, 404]}}\nresult: text\nerrors: [{{match: expired, kind: auth{rule}}}]"
+        )
+    };
+    for (code, rule, expected) in [
+        (404, "", Err(ErrorKind::Auth)),
+        // What a success gives is data, which may speak of anything.
+        (200, "", Ok(json!(page))),
+        (200, ", always: true", Err(ErrorKind::Auth)),
+        (404, ", always: true", Err(ErrorKind::Auth)),
+    ] {
+        let server = Server::new([Reply::Text(answer(code, "Content-Type: text/html", page))]).await;
+        let result = Module::tool(&server.base, "", &keys(rule)).call(json!({})).await;
+        assert_eq!(result.map_err(|error| error.kind), expected, "{code}{rule}");
+    }
+    // An error page where JSON belongs is the error that it is, not a text that is no JSON.
+    let server = Server::new([Reply::Text(answer(200, "Content-Type: application/json", page))]).await;
+    let keys = "http: {path: /}\nerrors: [{match: expired, kind: auth, always: true, hint: log in}]";
+    let error = Module::tool(&server.base, "", keys).call(json!({})).await.unwrap_err();
+    assert_eq!((error.kind, &error.details["hint"]), (ErrorKind::Auth, &json!("log in")));
+}
+
+#[tokio::test]
 async fn an_expected_status_is_a_success() {
     let server = Server::new([Reply::Text(answer(404, "", "gone"))]).await;
     let keys = "http: {path: /, ok: [200, 404]}\nvalue: {found: '{{ status == 200 }}'}";

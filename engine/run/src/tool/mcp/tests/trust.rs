@@ -47,6 +47,37 @@ async fn a_tool_that_has_changed_is_held_back_until_it_is_trusted() {
     assert!(server.review().unwrap().changes.is_empty());
 }
 
+/// Calls until the call is refused; far sooner than a server that says nothing is asked again.
+async fn refused(toolbox: &crate::toolbox::Toolbox) -> String {
+    for _ in 0..500 {
+        if let Err(error) = call(toolbox, "s_echo", json!({"text": "a"})).await {
+            return error.message;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("a changed tool is called for ten seconds")
+}
+
+#[tokio::test]
+async fn a_server_of_the_newer_protocol_is_heard_when_its_tools_change() {
+    // One stream tells of every change, or ends after each and is opened again.
+    for listen in ["always", "once"] {
+        let files = World::new();
+        let words = files.path("words");
+        let flags = ["--era", "newer", "--listen", listen, "--words", &words];
+        let world = World::new().server("s", &flags, "");
+        let toolbox = world.toolbox();
+        assert_eq!(call(&toolbox, "s_echo", json!({"text": "a"})).await.unwrap(), "a");
+        let server = toolbox.server("s").unwrap();
+        for change in ["one thing", "another"] {
+            std::fs::write(&words, change).unwrap();
+            assert!(refused(&toolbox).await.starts_with("`s_echo` is held back"), "{listen}: {change}");
+            server.trust(server.review().unwrap()).unwrap();
+            assert_eq!(call(&toolbox, "s_echo", json!({"text": "b"})).await.unwrap(), "b", "{listen}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn new_tools_and_tools_that_are_gone_are_changes_too() {
     let files = World::new();

@@ -1,0 +1,91 @@
+//! Runs explained.
+
+use std::time::SystemTime;
+
+use super::{Engine, StartError};
+use crate::debug;
+use crate::event::{RunId, Time};
+use crate::explain::{Explanation, Journal, explain};
+use crate::home::Kind;
+use crate::store::{RunFilter, RunStatus, StoreError};
+
+/// Runs that are looked at to find one that went well.
+const RUNS: u32 = 50;
+
+impl Engine {
+    /// Why a run is where it is: its failed step with where its arguments came from, what was
+    /// different when the skill last succeeded, and what can be done.
+    ///
+    /// # Errors
+    /// There is no such run for the caller, or it cannot be read.
+    pub fn explain(&self, run: RunId) -> Result<Explanation, StartError> {
+        let journal = self.journal(run)?;
+        let good = self.last_good(&journal)?;
+        let mut explanation = explain(&journal, good.as_ref());
+        self.add_known_issues(&mut explanation)?;
+        if let (Some(changes), Some(since)) = (&mut explanation.changes, good.map(|good| good.run.started_at))
+        {
+            let tool = explanation.step.as_ref().and_then(|step| step.target.clone());
+            changes.tools = tool.into_iter().filter(|tool| self.tool_changed_since(tool, since)).collect();
+        }
+        Ok(explanation)
+    }
+
+    /// The newest run that failed, of those that are there for the caller.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn last_failed(&self) -> Result<Option<RunId>, StoreError> {
+        let filter = RunFilter { status: vec![RunStatus::Failed], limit: Some(1), ..RunFilter::default() };
+        Ok(self.runs(&filter)?.first().map(|run| run.id))
+    }
+
+    fn journal(&self, run: RunId) -> Result<Journal, StoreError> {
+        Ok(Journal { run: self.run(run)?, events: self.events(run, 0)?, plan: self.run_plan(run)? })
+    }
+
+    /// The last run of the same skill before this one that really succeeded.
+    fn last_good(&self, journal: &Journal) -> Result<Option<Journal>, StoreError> {
+        let filter = RunFilter {
+            skill: Some(journal.run.skill.clone()),
+            status: vec![RunStatus::Completed],
+            before: Some(journal.run.id),
+            limit: Some(RUNS),
+            ..RunFilter::default()
+        };
+        for run in self.runs(&filter)?.into_iter().filter(|run| run.stubbed == journal.run.stubbed) {
+            // What cannot be read any more is no reason not to explain what can.
+            let Ok(good) = self.journal(run.id) else { continue };
+            if is_dry(&good) == is_dry(journal) {
+                return Ok(Some(good));
+            }
+        }
+        Ok(None)
+    }
+
+    fn add_known_issues(&self, explanation: &mut Explanation) -> Result<(), StoreError> {
+        let Some(step) = &explanation.step else { return Ok(()) };
+        let Some(error) = &step.error else { return Ok(()) };
+        let store = self.parts.store()?;
+        explanation.known_issues =
+            debug::issues(&store, step.target.as_deref().unwrap_or_default(), &debug::text(error))?;
+        Ok(())
+    }
+
+    /// Whether the file that defines a tool was written after a moment.
+    fn tool_changed_since(&self, tool: &str, since: Time) -> bool {
+        let Ok(toolbox) = self.parts.toolbox() else { return false };
+        let Some(tool) = toolbox.tool(tool) else { return false };
+        let Ok(entries) = self.parts.home.all(Kind::Module) else { return false };
+        let source = &tool.spec().source;
+        let of_tool = |shown: &str| source.strip_prefix(shown).is_some_and(|rest| rest.starts_with(':'));
+        let path = entries.iter().find(|entry| of_tool(&entry.shown)).and_then(|entry| entry.path());
+        let written = path.and_then(|path| path.metadata().ok()?.modified().ok());
+        written.is_some_and(|written| written > SystemTime::from(since))
+    }
+}
+
+fn is_dry(journal: &Journal) -> bool {
+    use crate::event::Body;
+    matches!(journal.events.first().map(|event| &event.body), Some(Body::SkillStarted { dry_run: true, .. }))
+}

@@ -1,0 +1,224 @@
+//! What was not so when a skill last went well.
+
+use std::collections::BTreeMap;
+
+use aa_spec::plan::{Plan, StepPlan};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Journal, MOST, SourceKind, StepReport, brief};
+use crate::event::{Body, Event, RunId, StepPath, Time};
+
+/// The differences between a run and one that went well. Lists are cut; `more` counts what is not shown.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Changes {
+    /// The run that went well.
+    pub good: RunId,
+    /// When it ended.
+    pub at: Option<Time>,
+    /// Inputs that were not the same.
+    pub inputs: Vec<Change>,
+    /// Values of the configuration and environment variables that were not the same.
+    pub settings: Vec<Change>,
+    /// Steps of the skill that are written differently, as `SKILL: STEP` with what is different.
+    pub skill: Vec<StepChange>,
+    /// Arguments of the failed step that were not the same.
+    pub args: Vec<Change>,
+    /// Outputs of earlier steps that were not the same, those that the failed step reads first.
+    pub outputs: Vec<Change>,
+    /// Tools whose files have changed since.
+    pub tools: Vec<String>,
+    /// How many more differences there are.
+    pub more: usize,
+}
+
+/// Something that was not the same.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Change {
+    /// What.
+    pub name: String,
+    /// What it was; null when there was none.
+    pub before: Value,
+    /// What it is; null when there is none.
+    pub now: Value,
+}
+
+/// A step that is written differently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct StepChange {
+    /// Which, as `SKILL: STEP`.
+    pub step: String,
+    /// `new`, `gone`, or the parts that differ, such as `args.branch`.
+    pub what: Vec<String>,
+}
+
+/// Entries that are not the same, in the order of the first side and then of the second.
+pub fn changed(a: &Map<String, Value>, b: &Map<String, Value>) -> Vec<Change> {
+    let new = b.keys().filter(|name| !a.contains_key(*name));
+    let names = a.keys().chain(new).filter(|name| a.get(*name) != b.get(*name));
+    let of = |side: &Map<String, Value>, name: &String| side.get(name).cloned().unwrap_or_default();
+    names.map(|name| Change { name: name.clone(), before: of(a, name), now: of(b, name) }).collect()
+}
+
+/// Compares a run with one that went well.
+pub(super) fn between(good: &Journal, bad: &Journal, step: Option<&StepReport>) -> Changes {
+    let (was, is) = (Start::of(good), Start::of(bad));
+    let mut settings = changed(&was.config, &is.config);
+    settings.extend(changed(&was.env, &is.env));
+    let args = step.map(|step| changed(&args(good, &step.path), &args(bad, &step.path)));
+    let mut changes = Changes {
+        good: good.run.id,
+        at: good.run.ended_at,
+        inputs: changed(&was.inputs, &is.inputs),
+        settings,
+        skill: if good.run.plan == bad.run.plan { Vec::new() } else { plans(&good.plan, &bad.plan) },
+        args: args.unwrap_or_default(),
+        outputs: outputs(good, bad, step),
+        tools: Vec::new(),
+        more: 0,
+    };
+    changes.shorten();
+    changes
+}
+
+impl Changes {
+    fn shorten(&mut self) {
+        for list in [&mut self.inputs, &mut self.settings, &mut self.args, &mut self.outputs] {
+            self.more += list.len().saturating_sub(MOST);
+            list.truncate(MOST);
+            for change in list {
+                (change.before, change.now) = (brief(&change.before), brief(&change.now));
+            }
+        }
+        self.more += self.skill.len().saturating_sub(MOST);
+        self.skill.truncate(MOST);
+    }
+
+    /// Whether nothing was different.
+    pub fn is_empty(&self) -> bool {
+        let lists = [&self.inputs, &self.settings, &self.args, &self.outputs];
+        lists.iter().all(|list| list.is_empty()) && self.skill.is_empty() && self.tools.is_empty()
+    }
+}
+
+/// What a run began with.
+#[derive(Default)]
+struct Start {
+    inputs: Map<String, Value>,
+    config: Map<String, Value>,
+    env: Map<String, Value>,
+}
+
+impl Start {
+    fn of(journal: &Journal) -> Self {
+        match journal.events.first().map(|event| &event.body) {
+            Some(Body::SkillStarted { inputs, config, env, .. }) => Self {
+                inputs: inputs.clone(),
+                config: named("config", config.as_object()),
+                env: named("env", Some(env)),
+            },
+            _ => Self::default(),
+        }
+    }
+}
+
+/// Entries under names that say where they belong.
+fn named(place: &str, values: Option<&Map<String, Value>>) -> Map<String, Value> {
+    let values = values.into_iter().flatten();
+    values.map(|(name, value)| (format!("{place}.{name}"), value.clone())).collect()
+}
+
+/// What the last attempt of a step was called with.
+fn args(journal: &Journal, path: &StepPath) -> Map<String, Value> {
+    let starts = journal.events.iter().rev();
+    let args = starts.filter(|event| event.body.step() == Some(path)).find_map(|event| match &event.body {
+        Body::StepStarted { args: Some(Value::Object(args)), .. } => Some(args.clone()),
+        _ => None,
+    });
+    args.unwrap_or_default()
+}
+
+/// Results of steps that both runs have, and that are not the same.
+fn outputs(good: &Journal, bad: &Journal, step: Option<&StepReport>) -> Vec<Change> {
+    let (was, is) = (results(&good.events), results(&bad.events));
+    let read = |name: &str| {
+        let mut sources = step.iter().flat_map(|step| &step.args).flat_map(|arg| &arg.from);
+        sources
+            .any(|source| matches!(source.kind, SourceKind::Output | SourceKind::Step) && source.name == name)
+    };
+    let of_both = is.iter().filter_map(|(path, (seq, now))| Some((path, seq, was.get(path)?, now)));
+    let mut differing: Vec<_> = of_both.filter(|(_, _, (_, before), now)| before != *now).collect();
+    differing.sort_by_key(|(path, seq, ..)| (!read(&path.0), **seq));
+    let change = |(path, _, (_, before), now): (&StepPath, _, &(u64, &Value), &&Value)| Change {
+        name: path.0.clone(),
+        before: (*before).clone(),
+        now: (*now).clone(),
+    };
+    differing.into_iter().map(change).collect()
+}
+
+/// Results of steps with the place of each; without those of items and sub-steps, which are part of them.
+fn results(events: &[Event]) -> BTreeMap<StepPath, (u64, &Value)> {
+    let completed = events.iter().filter_map(|event| match &event.body {
+        Body::StepCompleted { step, output, .. } if !step.0.contains(['/', '[', '#']) => {
+            Some((step.clone(), (event.seq, output)))
+        }
+        _ => None,
+    });
+    completed.collect()
+}
+
+/// Steps of all skills of two plans that are not written the same.
+fn plans(was: &Plan, is: &Plan) -> Vec<StepChange> {
+    let (was, is) = (steps(was), steps(is));
+    let change = |step: &String, what: Vec<String>| StepChange { step: step.clone(), what };
+    let gone =
+        was.keys().filter(|step| !is.contains_key(*step)).map(|step| change(step, vec!["gone".to_owned()]));
+    let here = is.iter().filter_map(|(step, now)| match was.get(step) {
+        None => Some(change(step, vec!["new".to_owned()])),
+        Some(before) => Some(change(step, parts(before, now))).filter(|change| !change.what.is_empty()),
+    });
+    here.chain(gone).collect()
+}
+
+fn steps(plan: &Plan) -> BTreeMap<String, Value> {
+    let skills = std::iter::once(&plan.skill).chain(plan.skills.values());
+    let steps = skills.flat_map(|skill| {
+        let rest = serde_json::json!({
+            "inputs": skill.inputs, "defaults": skill.defaults, "outputs": skill.outputs, "timeout_ms": skill.timeout_ms,
+        });
+        let steps = skill.steps.iter().map(|step| (format!("{}: {}", skill.name, step.name), written(step)));
+        steps.chain([(format!("{}: (head)", skill.name), rest)])
+    });
+    steps.collect()
+}
+
+/// A step without its line and the numbers of its neighbours, which change when another step does.
+fn written(step: &StepPlan) -> Value {
+    let mut value = serde_json::to_value(step).unwrap_or_default();
+    if let Value::Object(parts) = &mut value {
+        parts.retain(|name, _| !matches!(name.as_str(), "line" | "needs"));
+    }
+    value
+}
+
+/// The parts that differ; of an action, its arguments one by one.
+fn parts(was: &Value, is: &Value) -> Vec<String> {
+    let empty = Map::new();
+    let object = |value: &'_ Value| value.as_object().cloned().unwrap_or_else(|| empty.clone());
+    let mut parts = Vec::new();
+    for change in changed(&object(was), &object(is)) {
+        let inner = ["tool", "skill"].iter().find_map(|kind| {
+            let args = |value: &Value| value.get(kind)?.get("args").map(object);
+            Some(changed(&args(&change.before)?, &args(&change.now)?))
+        });
+        match inner {
+            Some(args) if change.name == "action" && !args.is_empty() => {
+                parts.extend(args.into_iter().map(|arg| format!("args.{}", arg.name)));
+            }
+            _ => parts.push(change.name),
+        }
+    }
+    parts
+}

@@ -1,0 +1,181 @@
+//! What can be done about a run.
+
+use aa_spec::template::seal;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Journal, StepReport, origin};
+use crate::event::{Body, RunId, StepPath};
+use crate::store::RunStatus;
+
+/// Longest command; beyond it, inputs are taken from a file.
+const LONGEST: usize = 400;
+
+/// Something that can be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Next {
+    /// What it is.
+    pub action: Action,
+    /// How, on a command line.
+    pub command: String,
+    /// When that makes sense.
+    pub why: String,
+}
+
+/// A kind of thing that can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Start again, from the beginning.
+    Retry,
+    /// Go on where it stopped.
+    Resume,
+    /// Answer its question.
+    Answer,
+    /// Say how a step with unknown outcome ended.
+    Resolve,
+    /// Look into the tool.
+    DebugTool,
+    /// Take back what it did.
+    Undo,
+    /// Compare it with the run that went well.
+    Compare,
+}
+
+/// Everything that can be done, the most sensible first.
+pub(super) fn all(journal: &Journal, step: Option<&StepReport>, good: Option<RunId>) -> Vec<Next> {
+    let run = &journal.run;
+    let mut all = Vec::new();
+    match run.status {
+        RunStatus::Running | RunStatus::Waiting => open(journal, &mut all),
+        RunStatus::Completed => {}
+        RunStatus::Failed | RunStatus::Cancelled => {
+            let failed = step.filter(|step| step.error.is_some());
+            if let Some(tool) =
+                failed.filter(|step| step.kind == "tool").and_then(|step| step.target.as_ref())
+            {
+                let why = "what is known about the tool, and a change to it if a rule knows one";
+                all.push(next(Action::DebugTool, format!("aa tool debug {tool}"), why));
+            }
+            let why = "once the cause is mended: all steps run again, from the first";
+            all.push(next(Action::Retry, retry(journal), why));
+            if let Some(good) = good {
+                let why = "every step of this run beside the run that went well";
+                all.push(next(Action::Compare, format!("aa run diff {good} {}", run.id), why));
+            }
+            if has_undo(journal) {
+                let why = "takes back what its steps did, as far as the skill says how";
+                all.push(next(Action::Undo, format!("aa run undo {}", run.id), why));
+            }
+        }
+    }
+    all
+}
+
+fn next(action: Action, command: String, why: &str) -> Next {
+    Next { action, command, why: why.to_owned() }
+}
+
+/// Of a run that is not over: what it waits for.
+fn open(journal: &Journal, all: &mut Vec<Next>) {
+    let run = journal.run.id;
+    for (step, options) in questions(journal) {
+        let answers = options.join("|");
+        let command = format!("aa run answer {run} {} {answers}", word(&step.0));
+        all.push(next(Action::Answer, command, "answers its question, with one of these words"));
+    }
+    for step in unknown(journal) {
+        let command = format!("aa run resolve {run} {} --retry|--fail|--done JSON", word(&step.0));
+        let why = "its process ended while the step was under way: look whether it took place, then say so";
+        all.push(next(Action::Resolve, command, why));
+    }
+    if journal.run.interrupted {
+        let why = "goes on with what is not done yet";
+        all.push(next(Action::Resume, format!("aa run resume {run}"), why));
+    }
+}
+
+/// Questions that are not answered.
+fn questions(journal: &Journal) -> Vec<(StepPath, Vec<String>)> {
+    let mut open = Vec::<(StepPath, Vec<String>)>::new();
+    for event in &journal.events {
+        match &event.body {
+            Body::ConfirmRequested { step, options, .. } => {
+                open.retain(|(known, _)| known != step);
+                open.push((step.clone(), options.clone()));
+            }
+            Body::ConfirmAnswered { step, .. }
+            | Body::StepCompleted { step, .. }
+            | Body::StepFailed { step, .. }
+            | Body::StepSkipped { step, .. } => open.retain(|(known, _)| known != step),
+            _ => {}
+        }
+    }
+    open
+}
+
+/// Steps whose outcome nobody knows.
+fn unknown(journal: &Journal) -> Vec<StepPath> {
+    let mut open = Vec::<StepPath>::new();
+    for event in &journal.events {
+        match &event.body {
+            Body::RunResumed { unknown } => open.clone_from(unknown),
+            Body::StepResolved { step, .. }
+            | Body::StepStarted { step, .. }
+            | Body::StepCompleted { step, .. }
+            | Body::StepFailed { step, .. } => open.retain(|known| known != step),
+            _ => {}
+        }
+    }
+    open
+}
+
+/// Whether a step that was done can be taken back.
+fn has_undo(journal: &Journal) -> bool {
+    let undone =
+        journal.events.iter().any(|event| matches!(event.body, Body::UndoStarted { step: None, .. }));
+    let mut skills = std::iter::once(&journal.plan.skill).chain(journal.plan.skills.values());
+    let can = skills.any(|skill| skill.steps.iter().any(|step| step.undo.is_some()));
+    let done = journal.events.iter().any(|event| matches!(event.body, Body::StepCompleted { .. }));
+    can && done && !undone
+}
+
+/// The command that starts the same again. What cannot be said on a line comes from a file.
+fn retry(journal: &Journal) -> String {
+    let none = Map::new();
+    let inputs = origin::inputs(journal).unwrap_or(&none);
+    let given = inputs.iter().filter(|(name, value)| !value.is_null() && !is_default(journal, name, value));
+    let words: Vec<String> =
+        given.map(|(name, value)| format!("--input {}", word(&pair(name, value)))).collect();
+    let command = format!("aa skill run {} {}", journal.run.skill, words.join(" "));
+    let hidden = !seal::is_clean(&Value::Object(inputs.clone()));
+    if command.len() > LONGEST || hidden {
+        return format!("aa skill run {} --inputs-file FILE", journal.run.skill);
+    }
+    command.trim_end().to_owned()
+}
+
+/// Whether an input is what it would be if it were not given.
+fn is_default(journal: &Journal, name: &str, value: &Value) -> bool {
+    let declared = journal.plan.skill.inputs.iter().find(|input| input.name == name);
+    let default = declared.and_then(|input| input.default.as_ref());
+    default.is_some_and(|default| default.is_constant() && default.source() == value)
+}
+
+fn pair(name: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{name}={text}"),
+        value => format!("{name}={value}"),
+    }
+}
+
+/// A word for a shell.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-=./:,@%+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}

@@ -1,0 +1,115 @@
+//! How much each principal may ask: so many requests at once, so many a second.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aa_run::key::Keys;
+use aa_run::settings::Serve;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The bounds of all principals.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    of: HashMap<String, Bound>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    places: Arc<Semaphore>,
+    pace: Mutex<Pace>,
+}
+
+/// Too much was asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum TooMuch {
+    /// Too many requests are under way.
+    AtOnce,
+    /// Too many came in too short a time; the next may come after this.
+    TooFast(Duration),
+}
+
+impl Bounds {
+    pub(super) fn new(keys: &Keys, settings: &Serve) -> Self {
+        let bound = || Bound {
+            places: Arc::new(Semaphore::new(settings.requests.min(Semaphore::MAX_PERMITS))),
+            pace: Mutex::new(Pace::new(settings.rate)),
+        };
+        Self { of: keys.guests().map(|guest| (guest.principal.clone(), bound())).collect() }
+    }
+
+    /// A place for one request, for as long as it is held.
+    pub(super) fn enter(&self, principal: &str) -> Result<OwnedSemaphorePermit, TooMuch> {
+        let bound = self.of.get(principal).ok_or(TooMuch::AtOnce)?;
+        let now = Instant::now();
+        bound.pace.lock().unwrap_or_else(PoisonError::into_inner).step(now).map_err(TooMuch::TooFast)?;
+        Arc::clone(&bound.places).try_acquire_owned().map_err(|_| TooMuch::AtOnce)
+    }
+}
+
+/// Evenly in the long run, two seconds' worth at once after a pause.
+#[derive(Debug)]
+struct Pace {
+    step: Duration,
+    burst: Duration,
+    /// When the next one would be due if they came evenly.
+    due: Option<Instant>,
+}
+
+impl Pace {
+    fn new(rate: u32) -> Self {
+        let step = Duration::from_secs(1) / rate.max(1);
+        Self { step, burst: Duration::from_secs(2).max(step), due: None }
+    }
+
+    fn step(&mut self, now: Instant) -> Result<(), Duration> {
+        let due = self.due.map_or(now, |due| due.max(now)) + self.step;
+        let ahead = due - now;
+        if ahead > self.burst {
+            return Err(ahead - self.burst);
+        }
+        self.due = Some(due);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aa_run::key::Guest;
+
+    use super::*;
+
+    #[test]
+    fn what_was_not_asked_for_two_seconds_may_be_asked_at_once() {
+        let (start, mut pace) = (Instant::now(), Pace::new(10));
+        for _ in 0..20 {
+            assert_eq!(pace.step(start), Ok(()));
+        }
+        assert_eq!(pace.step(start), Err(Duration::from_millis(100)));
+        assert_eq!(pace.step(start + Duration::from_millis(100)), Ok(()));
+        assert_eq!(pace.step(start + Duration::from_millis(100)), Err(Duration::from_millis(100)));
+        assert_eq!((0..30).filter(|_| pace.step(start + Duration::from_secs(9)).is_ok()).count(), 20);
+    }
+
+    #[test]
+    fn one_a_second_is_possible() {
+        let (start, mut pace) = (Instant::now(), Pace::new(1));
+        assert_eq!((0..9).filter(|_| pace.step(start).is_ok()).count(), 2);
+    }
+
+    #[test]
+    fn principals_do_not_take_each_others_places() {
+        let mut keys = Keys::default();
+        for name in ["ann", "ben"] {
+            keys.add(&name.repeat(20), Guest { principal: name.to_owned(), personas: None }).unwrap();
+        }
+        let settings = Serve { requests: 2, ..Serve::default() };
+        let bounds = Bounds::new(&keys, &settings);
+        let held = (bounds.enter("ann").unwrap(), bounds.enter("ann").unwrap());
+        assert_eq!(bounds.enter("ann").unwrap_err(), TooMuch::AtOnce);
+        assert!(bounds.enter("ben").is_ok());
+        drop(held);
+        assert!(bounds.enter("ann").is_ok());
+        assert_eq!(bounds.enter("eve").unwrap_err(), TooMuch::AtOnce);
+    }
+}

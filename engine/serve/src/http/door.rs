@@ -1,0 +1,272 @@
+//! What every request has to pass: asked under a name of ours, by no foreign web page, with a key, and
+//! not too often.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aa_run::caller::LOCAL;
+use aa_run::key::{Guest, Keys};
+use aa_run::settings::Serve;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName};
+use axum::http::uri::{Authority, Uri};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::StreamExt;
+
+use super::accept::Peer;
+use super::bounds::{Bounds, TooMuch};
+use super::problem;
+use crate::audit;
+
+/// Who is let in.
+#[derive(Debug)]
+pub(super) struct Door {
+    keys: Keys,
+    bounds: Bounds,
+    /// Names of this server; with a port only with that port.
+    hosts: Vec<Authority>,
+    origins: Vec<String>,
+}
+
+/// What answers are sent with, so that no browser makes anything of them.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Names under which people put keys into addresses.
+const KEY_WORDS: [&str; 7] = ["token", "access_token", "key", "api_key", "apikey", "bearer", "authorization"];
+
+impl Door {
+    pub(super) fn new(keys: Keys, settings: &Serve, address: SocketAddr) -> Self {
+        let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
+        let listening = (!address.ip().is_unspecified()).then(|| match address {
+            SocketAddr::V4(address) => address.ip().to_string(),
+            SocketAddr::V6(address) => format!("[{}]", address.ip()),
+        });
+        let hosts = own.into_iter().chain(listening).chain(settings.hosts.iter().cloned());
+        Self {
+            bounds: Bounds::new(&keys, settings),
+            hosts: hosts.filter_map(|host| host.to_ascii_lowercase().parse().ok()).collect(),
+            origins: settings.origins.iter().map(|origin| origin.to_ascii_lowercase()).collect(),
+            keys,
+        }
+    }
+
+    /// Whether a request names this server: a web page whose own name leads here (DNS rebinding)
+    /// does not.
+    fn is_ours(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        let named = headers.get(header::HOST).map(HeaderValue::to_str);
+        let asked: Option<Authority> = match named {
+            Some(host) => host.ok().and_then(|host| host.to_ascii_lowercase().parse().ok()),
+            None => uri.authority().cloned(),
+        };
+        let Some(asked) = asked else { return false };
+        let fits = |known: &Authority| {
+            known.host() == asked.host() && known.port_u16().is_none_or(|port| asked.port_u16() == Some(port))
+        };
+        self.hosts.iter().any(fits)
+    }
+
+    /// Whether no web page asks, or one that may.
+    fn may_ask(&self, headers: &HeaderMap) -> bool {
+        headers.get_all(header::ORIGIN).iter().all(|origin| {
+            origin.to_str().is_ok_and(|origin| self.origins.contains(&origin.to_ascii_lowercase()))
+        })
+    }
+
+    /// Who asks. The token of this machine opens for those on this machine only.
+    fn guest(&self, headers: &HeaderMap, peer: Peer) -> Option<Arc<Guest>> {
+        let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+        let (Some(shown), None) = (shown.next(), shown.next()) else { return None };
+        let (scheme, key) = shown.to_str().ok()?.split_once(' ')?;
+        let guest = scheme.eq_ignore_ascii_case("bearer").then(|| self.keys.guest(key.trim())).flatten()?;
+        (guest.principal != LOCAL || peer.0.ip().is_loopback()).then_some(guest)
+    }
+}
+
+/// Looks at what needs no key.
+pub(super) async fn look(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    let mut response = match refuse(&door, &request) {
+        Some(refused) => refused,
+        None => next.run(request).await,
+    };
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn refuse(door: &Door, request: &Request) -> Option<Response> {
+    if !door.is_ours(request.headers(), request.uri()) {
+        let message =
+            "this server is not known under that name; `serve.hosts` in the configuration names others";
+        return Some(problem(StatusCode::FORBIDDEN, message));
+    }
+    if !door.may_ask(request.headers()) {
+        let message =
+            "web pages of that origin may not ask; `serve.origins` in the configuration names those that may";
+        return Some(problem(StatusCode::FORBIDDEN, message));
+    }
+    if names_key(request.uri()) {
+        let message = "a key does not belong into an address, where logs keep it: send `Authorization: Bearer KEY`, and exchange that key for a new one";
+        return Some(problem(StatusCode::BAD_REQUEST, message));
+    }
+    None
+}
+
+fn names_key(uri: &Uri) -> bool {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    pairs
+        .map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
+        .any(|name| KEY_WORDS.contains(&name.to_ascii_lowercase().replace('-', "_").as_str()))
+}
+
+/// Lets in whoever has shown a key.
+pub(super) async fn admit(
+    State(door): State<Arc<Door>>,
+    Extension(peer): Extension<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let Some(guest) = door.guest(request.headers(), peer) else {
+        audit::stranger(peer.0, request.uri().path());
+        let mut refused =
+            problem(StatusCode::UNAUTHORIZED, "a key is needed: send `Authorization: Bearer KEY`");
+        refused
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"aa\""));
+        return refused;
+    };
+    let place = match door.bounds.enter(&guest.principal) {
+        Ok(place) => place,
+        Err(TooMuch::AtOnce) => return later("too many requests are under way", Duration::from_secs(1)),
+        Err(TooMuch::TooFast(wait)) => return later("too many requests in too short a time", wait),
+    };
+    request.extensions_mut().insert(guest);
+    hold(next.run(request).await, place)
+}
+
+fn later(message: &str, wait: Duration) -> Response {
+    let mut refused = problem(StatusCode::TOO_MANY_REQUESTS, message);
+    let seconds = wait.as_millis().div_ceil(1000).max(1);
+    refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(1)));
+    refused
+}
+
+/// Keeps something until the answer has been sent, for answers that take a while to be.
+pub(crate) fn hold(response: Response, held: impl Send + 'static) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if kind.is_none_or(|kind| kind != "text/event-stream") {
+        return response;
+    }
+    response.map(|body| {
+        Body::from_stream(body.into_data_stream().map(move |part| {
+            let _held = &held;
+            part
+        }))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn door(hosts: &[&str], origins: &[&str], address: &str) -> Door {
+        let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let settings = Serve { hosts: own(hosts), origins: own(origins), ..Serve::default() };
+        let mut keys = Keys::default();
+        keys.add(&"l".repeat(32), Guest::local()).unwrap();
+        keys.add(&"c".repeat(32), Guest { principal: "ci".to_owned(), personas: None }).unwrap();
+        Door::new(keys, &settings, address.parse().unwrap())
+    }
+
+    fn headers(of: &[(&'static str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in of.iter().map(pair) {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    #[test]
+    fn only_our_own_names_are_answered_to() {
+        let door = door(&["aa.example.org", "other.example.org:8443"], &[], "192.0.2.1:80");
+        let asked = |host: &str| door.is_ours(&headers(&[("host", host)]), &Uri::from_static("/mcp"));
+        for good in [
+            "localhost",
+            "LOCALHOST:8610",
+            "127.0.0.1:1",
+            "[::1]:8610",
+            "192.0.2.1",
+            "AA.example.org:99",
+            "other.example.org:8443",
+        ] {
+            assert!(asked(good), "{good}");
+        }
+        for bad in [
+            "",
+            "evil.example.org",
+            "localhost.evil.org",
+            "other.example.org",
+            "other.example.org:1",
+            "a b",
+            "ü",
+        ] {
+            assert!(!asked(bad), "{bad}");
+        }
+        assert!(!door.is_ours(&HeaderMap::new(), &Uri::from_static("/mcp")));
+    }
+
+    #[test]
+    fn no_web_page_may_ask_unless_it_is_named() {
+        let door = door(&[], &["https://App.example.org"], "127.0.0.1:1");
+        let may = |origins: &[(&'static str, &str)]| door.may_ask(&headers(origins));
+        assert!(may(&[]) && may(&[("origin", "https://app.example.org")]));
+        for bad in ["null", "http://localhost", "https://app.example.org:444", "http://app.example.org", "ü"]
+        {
+            assert!(!may(&[("origin", bad)]), "{bad}");
+        }
+        assert!(!may(&[("origin", "https://app.example.org"), ("origin", "https://evil.example.org")]));
+    }
+
+    #[test]
+    fn keys_open_and_the_local_one_only_from_here() {
+        let door = door(&[], &[], "0.0.0.0:1");
+        let (here, there) = (Peer("127.0.0.1:9".parse().unwrap()), Peer("192.0.2.7:9".parse().unwrap()));
+        let who = |value: &str, peer| {
+            door.guest(&headers(&[("authorization", value)]), peer).map(|guest| guest.principal.clone())
+        };
+        let (local, ci) = (format!("Bearer {}", "l".repeat(32)), format!("bearer {}", "c".repeat(32)));
+        assert_eq!(who(&local, here).as_deref(), Some("local"));
+        assert_eq!(who(&local, there), None);
+        assert_eq!(who(&ci, there).as_deref(), Some("ci"));
+        for bad in ["", "Bearer", "Bearer ", &"c".repeat(32), &format!("Basic {}", "c".repeat(32))] {
+            assert_eq!(who(bad, here), None, "{bad}");
+        }
+        let twice = headers(&[("authorization", &ci), ("authorization", &local)]);
+        assert_eq!(door.guest(&twice, here), None);
+    }
+
+    #[test]
+    fn keys_in_addresses_are_seen() {
+        for bad in ["/mcp?token=x", "/mcp?a=b&Access-Token=x", "/mcp?api_key", "/mcp/x?KEY=1"] {
+            assert!(names_key(&bad.parse().unwrap()), "{bad}");
+        }
+        for good in ["/mcp", "/mcp?persona=token", "/mcp?tokens=3"] {
+            assert!(!names_key(&good.parse().unwrap()), "{good}");
+        }
+    }
+}

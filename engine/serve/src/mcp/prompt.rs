@@ -1,0 +1,110 @@
+//! Prompts: one per skill, which clients offer as slash commands, and a few of the server's own.
+
+mod complete;
+mod general;
+mod skill;
+
+use aa_run::engine::{Message, Offer, SkillEntry};
+use aa_spec::persona::exposed::{ArgumentSpec, PromptSpec};
+use rmcp::model::{
+    CacheScope, ErrorData, GetPromptRequestParams, GetPromptResult, JsonObject, ListPromptsResult, Prompt,
+    PromptArgument, PromptMessage, Role,
+};
+
+pub(crate) use self::complete::complete;
+use super::content;
+use super::server::{Server, internal};
+use super::visit::Visit;
+
+/// How long the list may be kept, in milliseconds.
+const SHORT_WHILE: u64 = 5_000;
+
+/// Every prompt: the server's own, then one for each skill that can be run, by name.
+pub(crate) fn list(server: &Server, visit: &Visit) -> Result<ListPromptsResult, ErrorData> {
+    let mut prompts: Vec<Prompt> = general::all();
+    let view = server.view(visit)?;
+    prompts.extend(offer(server, visit)?.prompts.iter().map(offered));
+    let known: Vec<String> = prompts.iter().map(|prompt| prompt.name.clone()).collect();
+    let skills = view.skills.iter().filter(|entry| !known.contains(&skill::name(&entry.entry())));
+    prompts.extend(skills.filter_map(|card| skill::definition(&visit.engine, &card.entry())));
+    let list = ListPromptsResult { prompts, ..ListPromptsResult::default() };
+    Ok(list.with_ttl_ms(SHORT_WHILE).with_cache_scope(CacheScope::Private))
+}
+
+/// One prompt, with its arguments filled in.
+pub(crate) fn get(
+    server: &Server,
+    visit: &Visit,
+    request: &GetPromptRequestParams,
+) -> Result<GetPromptResult, ErrorData> {
+    let arguments = request.arguments.clone().unwrap_or_default();
+    if let Some(text) = general::text(&request.name, &arguments)? {
+        return Ok(one(text));
+    }
+    let offer = offer(server, visit)?;
+    if let Some(prompt) = offer.prompts.iter().find(|prompt| prompt.name.value == request.name) {
+        return say(visit, &offer, prompt, &arguments);
+    }
+    match entry(server, visit, &request.name)? {
+        Some(entry) => skill::get(&visit.engine, &entry, &arguments),
+        None => Err(ErrorData::invalid_params(format!("there is no prompt `{}`", request.name), None)),
+    }
+}
+
+/// What the client's persona offers.
+fn offer(server: &Server, visit: &Visit) -> Result<Offer, ErrorData> {
+    visit.engine.offer(&server.seat.choice()).map_err(unreadable)
+}
+
+fn offered(prompt: &PromptSpec) -> Prompt {
+    let argument = |argument: &ArgumentSpec| {
+        let mut told = PromptArgument::new(argument.name.value.clone()).with_required(argument.required);
+        told.description.clone_from(&argument.description);
+        told
+    };
+    let arguments = prompt.arguments.iter().map(argument).collect();
+    Prompt::new(prompt.name.value.clone(), prompt.description.clone(), Some(arguments))
+}
+
+fn say(
+    visit: &Visit,
+    offer: &Offer,
+    prompt: &PromptSpec,
+    arguments: &JsonObject,
+) -> Result<GetPromptResult, ErrorData> {
+    let messages = visit.engine.say_offered(offer, prompt, arguments);
+    let messages = messages.map_err(|error| ErrorData::invalid_params(error.message, None))?;
+    let message = |message: Message| {
+        let role = match message.role {
+            aa_spec::persona::exposed::Role::User => Role::User,
+            aa_spec::persona::exposed::Role::Assistant => Role::Assistant,
+        };
+        PromptMessage::new(role, content::block(message.content))
+    };
+    let mut said = GetPromptResult::new(messages.into_iter().map(message).collect());
+    said.description.clone_from(&prompt.description);
+    Ok(said)
+}
+
+/// The skill whose prompt has that name.
+fn entry(server: &Server, visit: &Visit, name: &str) -> Result<Option<SkillEntry>, ErrorData> {
+    Ok(server
+        .view(visit)?
+        .skills
+        .iter()
+        .find(|card| skill::name(&card.entry()) == name)
+        .map(|card| card.entry()))
+}
+
+/// A prompt of one message.
+fn one(text: String) -> GetPromptResult {
+    GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)])
+}
+
+/// What a caller who reads the store may be told of why it cannot be read.
+fn unreadable(error: impl std::fmt::Display) -> ErrorData {
+    internal(&error)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! The three kinds of stdio, each with a client at the other end that speaks plain lines.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek, Write, pipe};
+use std::os::unix::net::UnixStream;
+
+use aa_run::persona::Choice;
+use aa_run::settings::{Settings, Surroundings};
+use serde_json::Value;
+
+use super::*;
+
+const HELLO: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"0"}}}
+{"jsonrpc":"2.0","method":"notifications/initialized"}
+{"jsonrpc":"2.0","id":2,"method":"ping"}
+"#;
+
+/// Serves what comes from `input`, to its end.
+async fn serve_on(input: Reader, output: Writer) {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().display().to_string();
+    let surroundings = Surroundings {
+        folder: folder.path().to_owned(),
+        environment: BTreeMap::from([("HOME".to_owned(), home)]),
+        store: None,
+    };
+    let engine = Engine::new(Settings::resolve(&surroundings).unwrap());
+    let options = Options { choice: Choice::Tools(Vec::new()), ..Options::default() };
+    serve_over(&engine, &options, (input, output), Stop::new().unwrap()).await.unwrap();
+}
+
+/// Answers come in any order, so by id.
+fn answers(output: impl std::io::Read) -> BTreeMap<u64, Value> {
+    let lines = BufReader::new(output).lines().map(Result::unwrap);
+    let parsed = lines.map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    parsed.map(|answer| (answer["id"].as_u64().unwrap(), answer["result"].clone())).collect()
+}
+
+fn assert_greeted(answers: &BTreeMap<u64, Value>) {
+    assert_eq!(answers.len(), 2, "{answers:?}");
+    assert_eq!(answers[&1]["serverInfo"]["name"], "aa");
+    assert_eq!(answers[&2], serde_json::json!({}));
+}
+
+#[tokio::test]
+async fn pipes_are_polled() {
+    let ((input, mut to), (from, output)) = (pipe().unwrap(), pipe().unwrap());
+    to.write_all(HELLO.as_bytes()).unwrap();
+    let (reader, writer) = (Reader::of(&input).unwrap(), Writer::of(&output).unwrap());
+    assert!(matches!((&reader, &writer), (Reader::Pipe(_), Writer::Pipe(_))));
+    // What others do with the same descriptors waits as before.
+    let waits = |fd: &dyn Fn() -> rustix::io::Result<rustix::fs::OFlags>| {
+        !fd().unwrap().contains(rustix::fs::OFlags::NONBLOCK)
+    };
+    assert!(waits(&|| rustix::fs::fcntl_getfl(&input)) && waits(&|| rustix::fs::fcntl_getfl(&output)));
+    drop((to, input, output));
+    serve_on(reader, writer).await;
+    assert_greeted(&answers(from));
+}
+
+#[tokio::test]
+async fn sockets_are_polled() {
+    let ((input, mut to), (from, output)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    to.write_all(HELLO.as_bytes()).unwrap();
+    let (reader, writer) = (Reader::of(&input).unwrap(), Writer::of(&output).unwrap());
+    assert!(matches!((&reader, &writer), (Reader::Socket(_), Writer::Socket(_))));
+    drop((to, input, output));
+    serve_on(reader, writer).await;
+    assert_greeted(&answers(from));
+}
+
+#[tokio::test]
+async fn files_are_read_by_a_thread() {
+    let (mut input, mut output) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+    input.write_all(HELLO.as_bytes()).unwrap();
+    input.rewind().unwrap();
+    let (reader, writer) = (Reader::of(&input).unwrap(), Writer::of(&output).unwrap());
+    assert!(matches!((&reader, &writer), (Reader::Other(_), Writer::Other(_))));
+    serve_on(reader, writer).await;
+    output.rewind().unwrap();
+    assert_greeted(&answers(File::from(output)));
+}
+
+#[tokio::test]
+async fn a_line_without_end_is_not_kept() {
+    let ((input, mut to), (from, output)) = (pipe().unwrap(), pipe().unwrap());
+    let (reader, writer) = (Reader::of(&input).unwrap(), Writer::of(&output).unwrap());
+    drop((input, output));
+    let most = Options::default().message_bytes;
+    let sent = std::thread::spawn(move || {
+        to.write_all(&vec![b' '; 2 * most]).unwrap();
+        to.write_all(format!("\n{HELLO}").as_bytes()).unwrap();
+    });
+    serve_on(reader, writer).await;
+    sent.join().unwrap();
+    assert_greeted(&answers(from));
+}

@@ -1,0 +1,137 @@
+//! `aa run explain`: why a run failed, and what can be done.
+
+use serde_json::{Value, json};
+
+use crate::support::{Aa, Ran};
+
+const TOOLS: &str = r#"
+module: shop
+description: Tools that fail when they are told to
+tools:
+  - name: shop_look
+    description: Reads a file
+    effect: read
+    input: {file: {type: string}}
+    run: [cat, "{{ file }}"]
+  - name: shop_sell
+    description: Sells, unless the price is odd
+    effect: write
+    input: {what: {type: string}, price: {type: string}, to: {type: string}, note: {type: string}}
+    run: [sh, -c, 'case "$1" in *[13579]) echo "error: odd price $1" >&2; exit 3;; esac; echo "sold $2"', sh, "{{ price }}", "{{ what }}"]
+  - name: shop_whisper
+    description: Sells in secret, and fails
+    effect: write
+    input: {what: {type: string}}
+    run: [sh, -c, 'cat; echo "error: nobody may know" >&2; exit 3']
+    stdin: "{{ what }}"
+"#;
+
+const SELL: &str = r#"
+name: sell
+description: Looks up a price and sells
+inputs:
+  - {name: what, type: string, required: true}
+  - {name: to, type: string, default: everybody}
+steps:
+  - {name: price, tool: shop_look, args: {file: price.txt}}
+  - name: sale
+    tool: shop_sell
+    args: {what: "{{ inputs.what }}", price: "{{ price | trim }}", to: "{{ inputs.to }} in {{ config.town }}", note: fixed}
+outputs:
+  - {name: said, value: "{{ sale }}"}
+"#;
+
+fn shop() -> Aa {
+    let aa = Aa::new().tools("shop", TOOLS).skill("sell", SELL).config("values: {town: Brno}\n");
+    aa.file("price.txt", "2\n")
+}
+
+fn sell(aa: &Aa, what: &str) -> Ran {
+    aa.args(["skill", "run", "sell", "-q", "-i", &format!("what={what}")]).run()
+}
+
+fn explain(aa: &Aa, words: &[&str]) -> Ran {
+    aa.args(["run", "explain"].iter().chain(words)).run()
+}
+
+#[test]
+fn a_failure_is_explained_by_what_led_to_it() {
+    let aa = shop();
+    sell(&aa, "apples").code(0);
+    let aa = aa.file("price.txt", "3\n");
+    sell(&aa, "green apples").code(1);
+    insta::assert_snapshot!(explain(&aa, &[]).code(0).out());
+    let told = explain(&aa, &["2", "--format", "json"]).code(0).json();
+    assert!(told.to_string().len() < 4096, "{told}");
+    assert_eq!(told["step"]["path"], "sale");
+    let changes = &told["changes"];
+    assert_eq!(changes["outputs"], json!([{"name": "price", "before": "2", "now": "3"}]));
+    assert_eq!(changes["skill"], json!([]));
+    // The same journal gives the same words.
+    assert_eq!(explain(&aa, &["2"]).out(), explain(&aa, &["2"]).out());
+}
+
+#[test]
+fn a_change_of_the_skill_and_of_its_tool_is_seen() {
+    let aa = shop();
+    sell(&aa, "apples").code(0);
+    let aa = aa.skill("sell", &SELL.replace("{{ price | trim }}", "1{{ price | trim }}1"));
+    let aa = aa.tools("shop", &TOOLS.replace("Sells,", "Sells things,"));
+    sell(&aa, "apples").code(1);
+    let changes = explain(&aa, &["--format", "json"]).code(0).json()["changes"].take();
+    assert_eq!(changes["skill"], json!([{"step": "sell: sale", "what": ["args.price"]}]));
+    assert_eq!(changes["args"], json!([{"name": "price", "before": "2", "now": "121"}]));
+    assert_eq!(changes["tools"], json!(["shop_sell"]));
+    assert_eq!((&changes["inputs"], &changes["outputs"]), (&json!([]), &json!([])));
+}
+
+#[test]
+fn a_failure_in_a_sub_skill_is_followed_inwards_and_its_arguments_outwards() {
+    let outer = "name: outer\ndescription: Sells\ninputs: [{name: thing, type: string, required: true}]\nsteps:\n  - {name: whole, skill: sell, args: {what: 'a {{ inputs.thing }}'}}\n";
+    let aa = shop().skill("outer", outer).file("price.txt", "5");
+    aa.args(["skill", "run", "outer", "-q", "-i", "thing=pear"]).run().code(1);
+    let step = explain(&aa, &["--format", "json"]).code(0).json()["step"].take();
+    assert_eq!((&step["path"], &step["target"]), (&json!("whole/sale"), &json!("shop_sell")));
+    let from = |name: &str| {
+        let args = step["args"].as_array().unwrap().iter();
+        args.clone().find(|arg| arg["name"] == name).map(|arg| arg["from"].clone()).unwrap()
+    };
+    assert_eq!(from("what"), json!([{"kind": "input", "name": "thing"}]));
+    assert_eq!(from("to"), json!([{"kind": "config", "name": "town"}, {"kind": "default", "name": "to"}]));
+    assert_eq!(from("price"), json!([{"kind": "output", "name": "price"}]));
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let skill = "name: hush\ndescription: Uses a secret\nsteps:\n  - {name: sale, tool: shop_whisper, args: {what: 'it is {{ secrets.TOKEN }}'}}\n";
+    let aa = shop().skill("hush", skill).config("values: {town: Brno}\nsecrets: {TOKEN: {env: TOKEN}}\n");
+    aa.args(["skill", "run", "hush", "-q"]).env("TOKEN", "hunter2hunter2").run().code(1);
+    let told = explain(&aa, &["--format", "json"]).code(0).json();
+    assert!(!told.to_string().contains("hunter2"), "{told}");
+    assert_eq!(told["step"]["args"][0]["value"], "it is ‹secret:TOKEN›");
+    assert_eq!(told["step"]["args"][0]["from"], json!([{"kind": "secret", "name": "TOKEN"}]));
+}
+
+#[test]
+fn what_memory_knows_is_said() {
+    let aa = shop().file("price.txt", "7");
+    let known = r#"{"price_patterns": [{"pattern": "odd price", "meaning": "the shop only sells in pairs", "fix": "double it"}]}"#;
+    aa.args(["memory", "set", "learned/patterns", known]).run().code(0);
+    sell(&aa, "apples").code(1);
+    explain(&aa, &[]).code(0).stdout_contains("the shop only sells in pairs");
+}
+
+#[test]
+fn a_run_that_waits_or_went_well_is_explained_too() {
+    let asks = "name: asks\ndescription: Asks\nsteps: [{name: sure, confirm: {message: 'Sure?', options: [\"yes\", \"no\"]}}]\n";
+    let aa = shop().skill("asks", asks);
+    explain(&aa, &[]).code(4).stderr_contains("no run has failed");
+    aa.args(["skill", "run", "asks", "-q"]).run().code(6);
+    let told = explain(&aa, &["1", "--format", "json"]).code(0).json();
+    assert_eq!(told["summary"], "run 1 of `asks` waits for a person at step `sure`");
+    assert_eq!(told["next"][0]["command"], "aa run answer 1 sure 'yes|no'".replace('\'', ""));
+    sell(&aa, "apples").code(0);
+    let told = explain(&aa, &["2", "--format", "json"]).code(0).json();
+    assert_eq!((&told["step"], &told["changes"], &told["next"]), (&Value::Null, &Value::Null, &json!([])));
+    explain(&aa, &["9"]).code(4).stderr_contains("there is no run 9");
+}

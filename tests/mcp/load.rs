@@ -1,0 +1,85 @@
+//! Two hundred callers at once.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::wire::{Served, modern, modern_headers};
+use crate::support::Aa;
+
+const CALLERS: usize = 200;
+
+/// Tool calls at once, as the configuration has it.
+const PERMITS: usize = 6;
+
+const TOOLS: &str = "module: load\ndescription: Tools under load\nrequires: {commands: [sh]}\ntools:\n  - name: load_slow\n    description: Takes a while\n    effect: read\n    input: {value: {type: string}}\n    run: [sh, -c, 'echo + >> calls; sleep 0.03; echo - >> calls; printf %s \"$1\"', sh, '{{ value }}']\n    result: text\n";
+
+fn skill(name: &str, tool: &str, output: &str) -> String {
+    format!(
+        "name: {name}\ndescription: Gives back what it got\ninputs: [{{name: value, type: string}}]\nsteps: [{{name: back, tool: {tool}, args: {{value: '{{{{ inputs.value }}}}'}}}}]\noutputs: [{{name: value, value: '{{{{ {output} }}}}'}}]\n"
+    )
+}
+
+/// One of every four is slow.
+fn ask(served: &Served, round: usize, caller: usize) -> (String, Value) {
+    let value = format!("{round}/{caller}");
+    let skill = if caller.is_multiple_of(4) { "slow_back" } else { "fast_back" };
+    let args = json!({"skill_name": skill, "inputs": {"value": value}});
+    let message = modern(u64::try_from(caller).unwrap(), "skill_run", &args);
+    let reply = served.post("/mcp", &modern_headers("skill_run"), &message);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let answer = reply.message();
+    assert_eq!(answer["id"], caller, "{answer}");
+    (value, answer["result"]["structuredContent"].clone())
+}
+
+fn round(served: &Served, round: usize) -> BTreeSet<String> {
+    thread::scope(|scope| {
+        let asked: Vec<_> =
+            (0..CALLERS).map(|caller| scope.spawn(move || ask(served, round, caller))).collect();
+        let answers = asked.into_iter().map(|caller| caller.join().unwrap());
+        answers
+            .map(|(value, answer)| {
+                assert_eq!(answer["value"], value, "somebody else's answer");
+                value
+            })
+            .collect()
+    })
+}
+
+/// Memory of a process, in KiB.
+fn memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn two_hundred_callers_get_their_own_answers() {
+    let aa = Aa::new()
+        .tools("load", TOOLS)
+        .skill("slow_back", &skill("slow_back", "load_slow", "back"))
+        .skill("fast_back", &skill("fast_back", "echo", "back.value"))
+        .config(&format!("limits: {{calls: {PERMITS}}}\n"));
+    let served = Served::new(&aa, &[]);
+    assert_eq!(round(&served, 0).len(), CALLERS);
+    let before = memory(served.pid());
+    for number in 1..4 {
+        assert_eq!(round(&served, number).len(), CALLERS);
+    }
+    let grown = memory(served.pid()).saturating_sub(before);
+    assert!(grown < 16 << 10, "600 calls took {grown} KiB for good");
+    let (mut at_once, mut most, mut calls) = (0_usize, 0, 0);
+    for line in aa.text("calls").lines() {
+        if line == "+" {
+            at_once += 1;
+            calls += 1;
+        } else {
+            at_once -= 1;
+        }
+        most = most.max(at_once);
+    }
+    assert_eq!((at_once, calls), (0, CALLERS));
+    assert!(most <= PERMITS && most > 1, "{most} calls at once");
+}

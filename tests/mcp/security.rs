@@ -1,0 +1,315 @@
+//! The security checklist (`docs/security.md`) on the running binary.
+
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::wire::{Served, call, hello, modern, modern_headers};
+use crate::support::server::{Reply, Server};
+use crate::support::{Aa, eventually};
+
+const ANN: &str = "Bearer ann-0123456789abcdef0123456789abcdef";
+const BEN: &str = "Bearer ben-0123456789abcdef0123456789abcdef";
+
+/// A project in which two more may come in; `ben` plays one persona.
+fn shared(more: &str) -> Aa {
+    let config = format!(
+        "secrets: {{ANN: {{env: ANN_KEY}}, BEN: {{env: BEN_KEY}}}}\nserve:\n  keys:\n    - {{principal: ann, key: '{{{{ secrets.ANN }}}}'}}\n    - {{principal: ben, key: '{{{{ secrets.BEN }}}}', personas: [small]}}\n{more}"
+    );
+    let small = "name: small\ndescription: Little\ntools: [echo]\nskills: []\n";
+    Aa::new().config(&config).file(".aa/personas/small.yaml", small)
+}
+
+fn serve(aa: &Aa, args: &[&str]) -> Served {
+    let call = aa.args(["serve", "--listen", "127.0.0.1:0"].iter().chain(args));
+    Served::start(call.env("ANN_KEY", &ANN[7..]).env("BEN_KEY", &BEN[7..]))
+}
+
+#[test]
+fn other_machines_are_shut_out_unless_somebody_says_so_and_has_a_key() {
+    let listen = |aa: &Aa| aa.args(["serve", "--listen", "0.0.0.0:0"]).run().code(2);
+    listen(&Aa::new()).stderr_contains("nobody has a key");
+    let flag = Aa::new().args(["serve", "--listen", "[::]:0", "--allow-remote"]).run().code(2);
+    flag.stderr_contains("nobody has a key");
+    listen(&shared("")).stderr_contains("--allow-remote").stderr_contains("TLS");
+}
+
+#[test]
+fn foreign_names_and_foreign_pages_are_refused() {
+    let aa = Aa::new().config("serve: {hosts: [aa.example.org], origins: ['https://app.example.org']}\n");
+    let served = Served::new(&aa, &[]);
+    let status = |more: &[(&str, &str)]| served.post("/mcp", more, &hello()).status;
+    assert_eq!(status(&[("Host", "evil.example.org")]), 403);
+    assert_eq!(status(&[("Host", "")]), 403);
+    assert_eq!(status(&[("Host", "aa.example.org")]), 200);
+    for origin in ["null", "http://localhost:3000", "https://evil.example.org", "https://app.example.org:1"] {
+        assert_eq!(status(&[("Origin", origin)]), 403, "{origin}");
+    }
+    assert_eq!(status(&[("Origin", "https://app.example.org")]), 200);
+    // Also where no key is needed.
+    assert_eq!(served.ask("GET /healthz", &[("Host", "evil.example.org")], "").status, 403);
+}
+
+#[test]
+fn nobody_comes_in_without_a_key() {
+    let aa = shared("");
+    let served = serve(&aa, &[]);
+    for wrong in ["", "Bearer", "Bearer x", "Basic eDp4", "Bearer ann-0123456789abcdef0123456789abcdeX"] {
+        for path in ["/mcp", "/mcp/small", "/nowhere"] {
+            let reply = served.post(path, &[("Authorization", wrong)], &hello());
+            assert_eq!((reply.status, reply.header("www-authenticate")), (401, Some("bearer realm=\"aa\"")));
+            assert!(!reply.body.contains("0123456789"), "{reply:?}");
+        }
+    }
+    assert_eq!(served.post("/mcp", &[("Authorization", ANN)], &hello()).status, 200);
+    assert_eq!(served.ask("GET /healthz", &[("Authorization", "")], "").status, 200);
+    eventually("it is noted", || served.said().contains("outcome=\"unauthorised\""));
+}
+
+#[test]
+fn a_key_in_an_address_is_refused() {
+    let aa = Aa::new();
+    let served = Served::new(&aa, &[]);
+    for path in ["/mcp?token=", "/mcp?access_token=", "/mcp/core?a=1&key=", "/healthz?api-key="] {
+        let reply = served.post(&format!("{path}{}", served.token), &[], &hello());
+        assert_eq!(reply.status, 400);
+        assert!(reply.body.contains("Authorization: Bearer") && !reply.body.contains(&served.token));
+    }
+    assert!(!served.said().contains(&served.token));
+}
+
+#[test]
+fn the_key_of_this_machine_is_for_its_owner() {
+    let aa = Aa::new();
+    let served = Served::new(&aa, &[]);
+    let path = aa.home().join("state/aa-workflow/serve.token");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_to_string(&path).unwrap().trim(), served.token);
+    assert!(served.token.len() >= 43);
+    drop(served);
+    // It stays the same, and is not used once others could have read it.
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = aa.args(["serve", "--listen", "127.0.0.1:0"]).run().code(1);
+    refused.stderr_contains("others can read it").stderr_contains("chmod 600");
+}
+
+#[test]
+fn keys_that_are_weak_or_not_there_open_nothing() {
+    let aa = shared("");
+    let start = |ann: &str| aa.args(["serve", "--listen", "127.0.0.1:0"]).env("ANN_KEY", ann);
+    start("hunter2").env("BEN_KEY", &BEN[7..]).run().code(1).stderr_contains("less than 32 characters");
+    start(&ANN[7..]).run().code(1).stderr_contains("the key of `ben` cannot be opened");
+    start(&ANN[7..]).env("BEN_KEY", &ANN[7..]).run().code(1).stderr_contains("have the same key");
+    let unknown = Aa::new().config("serve: {keys: [{principal: ann, key: '{{ secrets.NONE }}'}]}\n");
+    unknown.args(["serve"]).run().code(3).stderr_contains("error[unknown-secret]");
+    let plain = Aa::new().config("serve: {keys: [{principal: ann, key: 0123456789abcdef}]}\n");
+    plain.args(["config", "check"]).run().code(3).stderr_contains("error[plain-key]");
+}
+
+#[test]
+fn a_session_is_there_for_whoever_began_it_only() {
+    let aa = shared("");
+    let served = serve(&aa, &[]);
+    let id = served.session("/mcp", &[("Authorization", ANN)]);
+    let status = |line: &str, key: &str| {
+        let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}).to_string();
+        served.ask(line, &[("Authorization", key), ("Mcp-Session-Id", &id)], &list).status
+    };
+    let local = format!("Bearer {}", served.token);
+    for line in ["POST /mcp", "GET /mcp", "DELETE /mcp", "POST /mcp/small"] {
+        assert_eq!((status(line, BEN), status(line, &local)), (404, 404), "{line}");
+    }
+    // Another address is another view, also for the one who began it.
+    assert_eq!(status("POST /mcp/small", ANN), 404);
+    assert_eq!(status("POST /mcp", ANN), 200);
+    assert!(id.len() >= 32, "{id} can be guessed");
+    assert_eq!(status("DELETE /mcp", ANN), 202);
+    assert_eq!(status("POST /mcp", ANN), 404);
+}
+
+#[test]
+fn a_key_opens_its_personas_only() {
+    let aa = shared("");
+    let served = serve(&aa, &["--all"]);
+    let list = |path: &str, key: &str| {
+        let id = served.session(path, &[("Authorization", key)]);
+        let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
+        let reply = served.post(path, &[("Authorization", key), ("Mcp-Session-Id", &id)], &list);
+        let tools = reply.message()["result"]["tools"].as_array().unwrap().clone();
+        tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (all, small) = (list("/mcp", ANN), list("/mcp", BEN));
+    assert!(all.contains(&"git_log".to_owned()) && !small.contains(&"git_log".to_owned()));
+    assert!(small.contains(&"echo".to_owned()));
+    assert_eq!(list("/mcp/small", BEN), small);
+    assert_eq!(served.post("/mcp/core", &[("Authorization", BEN)], &hello()).status, 403);
+}
+
+#[test]
+fn an_unknown_persona_is_told_and_a_new_one_needs_no_restart() {
+    let aa = shared("");
+    let served = serve(&aa, &[]);
+    let reply = served.post("/mcp/smal", &[("Authorization", ANN)], &hello());
+    assert_eq!(reply.status, 404);
+    assert!(reply.body.contains("did you mean `/mcp/small`?") && reply.body.contains("core"), "{reply:?}");
+    let hidden = served.post("/mcp/cor", &[("Authorization", BEN)], &hello());
+    assert!(!hidden.body.contains("core"), "{hidden:?}");
+    assert_eq!(served.post("/mcp/later", &[("Authorization", ANN)], &hello()).status, 404);
+    let _aa = aa.file(".aa/personas/later.yaml", "name: later\ndescription: Came later\n");
+    assert_eq!(served.post("/mcp/later", &[("Authorization", ANN)], &hello()).status, 200);
+    for path in ["/mcp/..", "/mcp/%2e%2e%2fconfig", "/mcp/a%00b"] {
+        assert_eq!(served.post(path, &[("Authorization", ANN)], &hello()).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn messages_requests_and_sessions_are_bounded() {
+    let aa = shared("  session_timeout: 2s\n  limits: {message: 4096, sessions: 2, rate: 20}\n");
+    let served = serve(&aa, &[]);
+    let long = modern(1, "skill_list", &json!({"text": "x".repeat(5000)}));
+    assert_eq!(served.post("/mcp", &modern_headers("skill_list"), &long).status, 413);
+    let ann = [("Authorization", ANN)];
+    let ids: Vec<String> = (0..3).map(|_| served.session("/mcp", &ann)).collect();
+    let ping = json!({"jsonrpc": "2.0", "id": 2, "method": "ping"});
+    let status =
+        |id: &str| served.post("/mcp", &[("Authorization", ANN), ("Mcp-Session-Id", id)], &ping).status;
+    assert_eq!([&ids[0], &ids[1], &ids[2]].map(|id| status(id)), [404, 200, 200]);
+    std::thread::sleep(Duration::from_millis(3500));
+    assert_eq!((status(&ids[1]), status(&ids[2])), (404, 404));
+    let begun = Instant::now();
+    let flood = (0..).map(|_| served.post("/mcp", &[("Authorization", BEN)], &ping)).find(|reply| {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nothing stops a flood");
+        reply.status == 429
+    });
+    assert!(flood.unwrap().header("retry-after").is_some());
+    // The others do not suffer for it.
+    assert_ne!(served.post("/mcp", &[], &ping).status, 429);
+}
+
+#[test]
+fn no_answer_is_for_a_browser_to_use() {
+    let aa = Aa::new();
+    let served = Served::new(&aa, &[]);
+    for (line, key) in
+        [("GET /healthz", ""), ("POST /mcp", ""), ("GET /nowhere", &*format!("Bearer {}", served.token))]
+    {
+        let reply = served.ask(line, &[("Authorization", key)], "");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("x-frame-options", "deny"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ] {
+            assert_eq!(reply.header(name), Some(value), "{line}");
+        }
+        assert_eq!(reply.header("access-control-allow-origin"), None);
+    }
+}
+
+#[test]
+fn a_callers_key_is_passed_on_to_nobody() {
+    let service = Server::new(|_| Reply::json(200, &json!({"seen": true})));
+    let module = format!(
+        "module: shop\ndescription: A shop\nhttp: {{base: '{}', retries: 0}}\ntools:\n  - name: shop_look\n    description: Looks\n    effect: read\n    input: {{}}\n    output: {{type: object}}\n    http: {{path: /look}}\n",
+        service.url
+    );
+    let aa = Aa::new().tools("shop", &module);
+    let served = Served::new(&aa, &["--all"]);
+    let result = served.call("shop_look", &json!({}));
+    assert_ne!(result["isError"], true, "{result}");
+    let asked = service.asked();
+    assert_eq!(asked.len(), 1);
+    let shown = |value: &String| value.contains(&served.token);
+    let headers = &asked[0].headers;
+    assert!(!headers.contains_key("authorization") && !headers.values().any(shown), "{asked:?}");
+}
+
+#[test]
+fn every_call_is_noted_without_what_was_asked() {
+    let aa = shared("");
+    let served = serve(&aa, &["--all"]);
+    let say = |key: &str, tool: &str, args: &Value| {
+        let mut headers = modern_headers(tool);
+        headers.push(("Authorization", key));
+        served.post("/mcp", &headers, &modern(1, tool, args))
+    };
+    assert_eq!(say(ANN, "echo", &json!({"value": "hunter2"})).status, 200);
+    say(ANN, "skill_run", &json!({"skill_name": "no_such_skill"}));
+    eventually("both are noted", || served.said().lines().filter(|line| line.contains("ms=")).count() == 2);
+    let said = served.said();
+    let line = said.lines().find(|line| line.contains("tool=\"echo\"")).unwrap();
+    assert!(line.contains("principal=\"ann\"") && line.contains("outcome=\"ok\""), "{line}");
+    assert!(said.contains("outcome=\"failed\"") && !said.contains("hunter2"), "{said}");
+}
+
+const SLOW: &str = "module: slow\ndescription: Waits\nrequires: {commands: [sh]}\ntools:\n  - name: slow_wait\n    description: Waits\n    effect: read\n    input: {seconds: {type: string}}\n    run: [sh, -c, 'touch begun; sleep \"$1\"; echo over', sh, '{{ seconds }}']\n    result: text\n";
+
+#[test]
+fn a_server_that_is_told_to_stop_answers_first() {
+    let aa = Aa::new().tools("slow", SLOW);
+    let mut served = Served::new(&aa, &["--all"]);
+    let answer = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| served.call("slow_wait", &json!({"seconds": "1"})));
+        eventually("the call is under way", || aa.path("begun").exists());
+        served.signal(Signal::TERM);
+        eventually("nobody is let in", || TcpStream::connect(served.address).is_err());
+        asked.join().unwrap()
+    });
+    assert!(answer.to_string().contains("over"), "{answer}");
+    assert_eq!(served.ended(), Some(0));
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_does_not_wait_for_ever() {
+    let aa = Aa::new().tools("slow", SLOW).config("serve: {shutdown_timeout: 200ms}\n");
+    let mut served = Served::new(&aa, &["--all"]);
+    let (headers, message) = (modern_headers("slow_wait"), modern(1, "slow_wait", &json!({"seconds": "60"})));
+    let begun = std::thread::scope(|scope| {
+        scope.spawn(|| served.post("/mcp", &headers, &message));
+        eventually("the call is under way", || aa.path("begun").exists());
+        served.signal(Signal::INT);
+        Instant::now()
+    });
+    assert_eq!(served.ended(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_stream_without_end_does_not_keep_a_server() {
+    let aa = Aa::new();
+    let mut served = Served::new(&aa, &[]);
+    let id = served.session("/mcp", &[]);
+    std::thread::scope(|scope| {
+        let listening = scope.spawn(|| served.ask("GET /mcp", &[("Mcp-Session-Id", &id)], ""));
+        let call = call(2, "skill_list", &json!({}));
+        assert_eq!(served.post("/mcp", &[("Mcp-Session-Id", &id)], &call).status, 200);
+        std::thread::sleep(Duration::from_millis(100));
+        let told = Instant::now();
+        served.signal(Signal::TERM);
+        assert_eq!(listening.join().unwrap().status, 200);
+        assert!(told.elapsed() < Duration::from_secs(5));
+    });
+    assert_eq!(served.ended(), Some(0));
+}
+
+#[test]
+fn the_checklist_names_tests_that_exist() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let list = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let ticked: Vec<&str> = list.lines().filter(|line| line.starts_with("- [x] ")).collect();
+    assert!(ticked.len() > 15, "the list is not where this test looks for it");
+    for line in ticked {
+        let proof = line.rsplit_once(": `").unwrap_or_else(|| panic!("no test: {line}")).1;
+        let mut text = String::new();
+        for word in proof.split('`').filter(|word| !word.trim_matches([',', ' ']).is_empty()) {
+            if word.contains('/') {
+                text = std::fs::read_to_string(root.join(word)).unwrap_or_else(|_| panic!("no file: {word}"));
+            } else {
+                assert!(text.contains(&format!("fn {word}(")), "no test `{word}`: {line}");
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `aa mcp` as a client starts it: fast, quiet, and ended in order.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::wire::{Piped, call, hello};
+use crate::support::{Aa, eventually};
+
+const SLOW: &str = "module: slow\ndescription: Waits\nrequires: {commands: [sh]}\ntools:\n  - name: slow_wait\n    description: Waits\n    effect: read\n    input: {}\n    run: [sh, -c, 'touch begun; sleep 60']\n    result: text\n";
+
+const WAITS: &str = "name: waits\ndescription: Waits\nsteps: [{name: wait, tool: slow_wait}]\n";
+
+#[test]
+fn the_first_answer_waits_for_no_module() {
+    let aa = Aa::new();
+    // Whoever opens it waits until somebody writes.
+    let pipe = aa.path(".aa/tools/slow.yaml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut client = Piped::greeted(aa.args(["mcp"]));
+    client.say(&json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}));
+    client.say(&json!({"jsonrpc": "2.0", "id": 3, "method": "ping"}));
+    assert_eq!(client.answer(3)["result"], json!({}));
+    assert!(client.silent_for(Duration::from_millis(100)), "the list must still be waiting");
+    std::fs::write(&pipe, SLOW).unwrap();
+    // What it is about is only that it comes now; a pipe is no module.
+    client.answer(2);
+}
+
+#[test]
+fn the_first_answer_comes_soon() {
+    let aa = (0..50).fold(Aa::new(), |aa, index| {
+        let name = format!("m{index}");
+        aa.tools(&name, &SLOW.replace("slow", &name))
+    });
+    let best = (0..5).map(|_| {
+        let started = Instant::now();
+        let mut client = Piped::new(aa.args(["mcp", "--all"]));
+        client.say(&hello());
+        client.answer(1);
+        started.elapsed()
+    });
+    let best = best.min().unwrap();
+    assert!(best < Duration::from_millis(200), "{best:?}");
+}
+
+#[test]
+fn stdout_is_for_messages_only() {
+    let aa = Aa::new().tools("slow", SLOW);
+    let mut client = Piped::greeted(aa.args(["mcp"]).env("AA_LOG", "trace"));
+    client.say(&json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}));
+    // Whatever comes before an answer must be a message, too.
+    assert!(client.answer(2)["result"]["tools"].is_array());
+    client.say(&call(3, "no_such_tool", &json!({})));
+    assert!(client.answer(3)["error"].is_object());
+    client.write("this is no message\n");
+    client.say(&call(4, "skill_list", &json!({})));
+    assert_ne!(client.answer(4)["result"]["isError"], true);
+    client.close();
+    let (code, lines, errors) = client.ended();
+    assert_eq!((code, lines), (Some(0), Vec::new()));
+    assert!(errors.contains("aa::audit"), "{errors}");
+    assert!(!errors.contains("rmcp"), "{errors}");
+}
+
+#[test]
+fn a_client_that_goes_gets_its_answers_and_ends_the_server() {
+    let aa = Aa::new();
+    let mut client = Piped::greeted(aa.args(["mcp"]));
+    client.say(&call(2, "skill_list", &json!({})));
+    client.close();
+    let (code, lines, _) = client.ended();
+    assert_eq!(code, Some(0));
+    assert!(lines.iter().any(|line| line.contains("\"id\":2")), "{lines:?}");
+    // One that has said nothing is no error either.
+    let mut silent = Piped::new(aa.args(["mcp"]));
+    silent.close();
+    assert_eq!(silent.ended().0, Some(0));
+}
+
+/// A run that is under way when the server is told to end.
+fn left_alone(end: impl FnOnce(&mut Piped)) {
+    let aa = Aa::new().tools("slow", SLOW).skill("waits", WAITS);
+    let mut client = Piped::greeted(aa.args(["mcp"]));
+    client.say(&call(2, "skill_run", &json!({"skill_name": "waits", "inputs": {}})));
+    eventually("the step begins", || aa.path("begun").exists());
+    end(&mut client);
+    let begun = Instant::now();
+    assert_eq!(client.ended().0, Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    let run = aa.args(["run", "list", "--format", "json"]).run().code(0).json()[0].clone();
+    assert_eq!(run["status"], "running", "{run}");
+    // Nobody drives it, so whoever comes may.
+    aa.args(["run", "list"]).run().code(0).stdout_contains("interrupted");
+}
+
+#[test]
+fn a_signal_leaves_runs_to_be_resumed() {
+    left_alone(|client| client.signal(Signal::TERM));
+}
+
+#[test]
+fn the_end_of_stdin_leaves_runs_to_be_resumed() {
+    left_alone(Piped::close);
+}

@@ -1,11 +1,12 @@
 //! Questions to the person at the terminal.
 
+mod form;
+
 use std::io::BufRead;
 
-use aa_spec::form;
-use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use self::form::Partial;
 use crate::printer::Printer;
 use crate::report::tree::Question;
 use crate::style::{Mark, Tone};
@@ -18,15 +19,6 @@ pub(crate) struct Asker {
     lines: Option<mpsc::UnboundedReceiver<String>>,
     /// The form that is being filled in, as far as it has come.
     partial: Option<Partial>,
-}
-
-/// A form on its way.
-#[derive(Debug)]
-struct Partial {
-    question: Question,
-    /// Fields that were dealt with.
-    seen: Vec<String>,
-    values: Map<String, Value>,
 }
 
 impl Asker {
@@ -42,9 +34,8 @@ impl Asker {
     pub(crate) async fn answer(&mut self, question: &Question, printer: &Printer) -> String {
         let lines = self.lines.get_or_insert_with(read_stdin);
         while let Some(line) = lines.recv().await {
-            if let Some(form) = &question.form {
-                let partial = Partial::of(&mut self.partial, question);
-                if let Some(answer) = partial.take(form, line.trim(), printer) {
+            if question.form.is_some() {
+                if let Some(answer) = Partial::of(&mut self.partial, question).take(line.trim(), printer) {
                     self.partial = None;
                     return answer;
                 }
@@ -63,62 +54,6 @@ impl Asker {
     }
 }
 
-impl Partial {
-    /// That of a question; one of another question is forgotten.
-    fn of<'p>(held: &'p mut Option<Self>, question: &Question) -> &'p mut Self {
-        let held_on = held.take().filter(|held| held.question == *question);
-        let new = || Self { question: question.clone(), seen: Vec::new(), values: Map::new() };
-        held.insert(held_on.unwrap_or_else(new))
-    }
-
-    /// Takes a line as the value of the next field; gives the answer when it was the last one.
-    fn take(&mut self, form: &Value, line: &str, printer: &Printer) -> Option<String> {
-        if let Some(option) = self.question.options.iter().find(|option| option.eq_ignore_ascii_case(line)) {
-            return Some(option.clone());
-        }
-        let (name, field) = form::properties(form).find(|(name, _)| !self.seen.contains(name))?;
-        match read_field(form, (name, field), line) {
-            Ok(value) => {
-                self.values.extend(value.map(|value| (name.clone(), value)));
-                self.seen.push(name.clone());
-            }
-            Err(problem) => printer.error(format_args!("{problem}")),
-        }
-        match form::properties(form).find(|(name, _)| !self.seen.contains(name)) {
-            Some(next) => {
-                prompt_field(next, printer);
-                None
-            }
-            None => Some(Value::Object(std::mem::take(&mut self.values)).to_string()),
-        }
-    }
-}
-
-/// What a line means as a field; nothing when the field is left alone.
-fn read_field(form: &Value, (name, field): (&str, &Value), line: &str) -> Result<Option<Value>, String> {
-    if line.is_empty() {
-        let required = form["required"].as_array().is_some_and(|all| all.iter().any(|of| of == name));
-        let needed = required && field.get("default").is_none();
-        return if needed { Err(format!("`{name}` has to be filled in")) } else { Ok(None) };
-    }
-    let choices: Vec<&str> =
-        field["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let chosen = line.parse::<usize>().ok().and_then(|number| choices.get(number.checked_sub(1)?));
-    let value = form::value(field, chosen.map_or(line, |choice| choice))?;
-    aa_spec::input::fits(field, &value)?;
-    Ok(Some(value))
-}
-
-fn prompt_field((name, field): (&String, &Value), printer: &Printer) {
-    let title = field["title"].as_str().or_else(|| field["description"].as_str()).unwrap_or(name);
-    for (number, choice) in field["enum"].as_array().into_iter().flatten().enumerate() {
-        let number = printer.err.paint(Tone::Busy, number + 1);
-        printer.tell(format_args!("  {number} {}", words::harmless(choice.as_str().unwrap_or_default())));
-    }
-    let default = field.get("default").map(|default| format!(" [{default}]")).unwrap_or_default();
-    printer.prompt(format_args!("{}{}: ", words::harmless(title), words::harmless(&default)));
-}
-
 /// Puts a question on the terminal.
 pub(crate) fn put(question: &Question, printer: &Printer) {
     let palette = printer.err;
@@ -129,14 +64,19 @@ pub(crate) fn put(question: &Question, printer: &Printer) {
         palette.mark(Mark::Question),
         palette.paint(Tone::Strong, message)
     ));
+    if question.form.is_some() {
+        return form::begin(question, printer);
+    }
     for (number, option) in question.options.iter().enumerate() {
-        let number = palette.paint(Tone::Busy, number + 1);
-        printer.tell(format_args!("  {number} {}", words::harmless(option)));
+        put_choice(number, option, printer);
     }
-    match question.form.as_ref().and_then(|form| form::properties(form).next()) {
-        Some(first) => prompt_field(first, printer),
-        None => prompt(question, printer),
-    }
+    prompt(question, printer);
+}
+
+/// One of several, with the number by which it can be chosen.
+fn put_choice(number: usize, text: &str, printer: &Printer) {
+    let number = printer.err.paint(Tone::Busy, number + 1);
+    printer.tell(format_args!("  {number} {}", words::harmless(text)));
 }
 
 fn prompt(question: &Question, printer: &Printer) {
@@ -216,26 +156,5 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(choose(&question, text), expected, "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_form_is_filled_in_field_by_field() {
-        let form = serde_json::json!({
-            "type": "object",
-            "properties": {
-                "region": {"type": "string", "enum": ["eu", "us"]},
-                "replicas": {"type": "integer", "minimum": 1, "default": 2},
-            },
-            "required": ["region"],
-        });
-        let region = &form["properties"]["region"];
-        let replicas = &form["properties"]["replicas"];
-        assert_eq!(read_field(&form, ("region", region), "2"), Ok(Some("us".into())));
-        assert_eq!(read_field(&form, ("region", region), "eu"), Ok(Some("eu".into())));
-        assert!(read_field(&form, ("region", region), "asia").is_err());
-        assert!(read_field(&form, ("region", region), "").is_err());
-        assert_eq!(read_field(&form, ("replicas", replicas), ""), Ok(None));
-        assert_eq!(read_field(&form, ("replicas", replicas), "3"), Ok(Some(3.into())));
-        assert!(read_field(&form, ("replicas", replicas), "0").is_err());
     }
 }

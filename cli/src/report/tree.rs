@@ -112,6 +112,13 @@ pub(crate) struct Question {
     pub(crate) until: Option<Time>,
 }
 
+impl Question {
+    /// How it can be answered, in words.
+    pub(crate) fn answers(&self) -> Vec<String> {
+        aa_spec::form::answers(&self.options, self.form.as_ref())
+    }
+}
+
 /// How many parts of a step are over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parts {

@@ -1,259 +1,234 @@
-//! Forms: what a person fills in, field by field. Flat, of single values, and never secrets.
+//! Forms: what a person fills in, field by field. Flat, of single values and choices, and
+//! never secrets.
+//!
+//! A form is a JSON Schema from here on, wherever it came from: written in a skill
+//! ([`Fields`]) or sent by a module that asks in the middle of a call.
 
-use std::collections::BTreeMap;
+mod field;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Value, json};
 
+pub use self::field::{Choices, Field, FieldKind, Fields, TextFormat, Titled};
 use crate::input;
-use crate::yaml::{Node, Spanned};
 
-/// Words in the name of a field that holds a secret.
-const SECRETS: [&str; 9] =
-    ["password", "passwd", "passphrase", "passcode", "secret", "token", "apikey", "privatekey", "credential"];
+/// What the name of a field that holds a secret has in it.
+const SECRETS: [&str; 13] = [
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "passcode",
+    "secret",
+    "token",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "signingkey",
+    "credential",
+    "onetimecode",
+];
 
-/// One field of a form.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Field {
-    /// What is filled in (default `string`).
-    #[serde(default, rename = "type")]
-    pub kind: FieldKind,
-    /// What people see instead of the name.
-    #[serde(default)]
-    pub title: Option<Spanned<String>>,
-    /// What it is for.
-    #[serde(default)]
-    pub description: Option<Spanned<String>>,
-    /// The only texts that can be chosen.
-    #[serde(default, rename = "enum")]
-    pub choices: Vec<Spanned<String>>,
-    /// What stands in it at first, and is taken when it is left alone.
-    #[serde(default)]
-    pub default: Option<Node>,
-    /// Whether it has to be filled in (default `true`, unless there is a `default`).
-    #[serde(default)]
-    pub required: Option<Spanned<bool>>,
-    /// The least number.
-    #[serde(default)]
-    pub minimum: Option<Number>,
-    /// The greatest number.
-    #[serde(default)]
-    pub maximum: Option<Number>,
+/// Words of which the same is true, and that are parts of harmless ones.
+const SECRET_WORDS: [&str; 6] = ["pass", "pin", "otp", "cvv", "cvc", "mfa"];
+
+/// What may be chosen in a field: the value, and what people see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice<'a> {
+    /// The value.
+    pub value: &'a str,
+    /// What people see.
+    pub title: &'a str,
 }
 
-/// What can be filled in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum FieldKind {
-    /// A text.
-    #[default]
-    String,
-    /// A whole number.
-    Integer,
-    /// A number.
-    Number,
-    /// Yes or no.
-    Boolean,
+/// The fields of a form, in their order.
+pub fn properties(form: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    form["properties"].as_object().into_iter().flatten()
 }
 
-impl FieldKind {
-    fn word(self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::Boolean => "boolean",
-        }
+/// Whether a field has to have a value; a default is one.
+pub fn is_required(form: &Value, name: &str) -> bool {
+    form["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name))
+}
+
+/// What can be chosen in a field; empty where it is free.
+pub fn choices(field: &Value) -> Vec<Choice<'_>> {
+    let of = if field["type"] == "array" { &field["items"] } else { field };
+    if let Some(titled) = of["oneOf"].as_array().or_else(|| of["anyOf"].as_array()) {
+        return titled.iter().filter_map(titled_choice).collect();
     }
+    let values = of["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let title = |at: usize| of["enumNames"].get(at).and_then(Value::as_str);
+    values.enumerate().map(|(at, value)| Choice { value, title: title(at).unwrap_or(value) }).collect()
 }
 
-impl Field {
-    /// Whether it has to be filled in.
-    pub fn is_required(&self) -> bool {
-        self.required.as_ref().map_or(self.default.is_none(), |required| required.value)
-    }
-
-    /// What fits into it, as a JSON Schema.
-    pub fn schema(&self) -> Value {
-        let mut schema = json!({"type": self.kind.word()});
-        let mut put = |key: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                schema[key] = value;
-            }
-        };
-        let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| json!(text.value));
-        put("title", text(&self.title));
-        put("description", text(&self.description));
-        let choices: Vec<&str> = self.choices.iter().map(|choice| choice.value.as_str()).collect();
-        put("enum", (!choices.is_empty()).then(|| json!(choices)));
-        put("minimum", self.minimum.clone().map(Value::Number));
-        put("maximum", self.maximum.clone().map(Value::Number));
-        put("default", self.default.as_ref().map(Node::to_json));
-        schema
-    }
+fn titled_choice(one: &Value) -> Option<Choice<'_>> {
+    let value = one["const"].as_str()?;
+    Some(Choice { value, title: one["title"].as_str().unwrap_or(value) })
 }
 
-/// The JSON Schema of a form: an object of exactly these fields.
-pub fn schema(fields: &BTreeMap<String, Spanned<Field>>) -> Value {
-    let properties: Map<String, Value> =
-        fields.iter().map(|(name, field)| (name.clone(), field.value.schema())).collect();
-    let required: Vec<&String> =
-        fields.iter().filter(|(_, field)| field.value.is_required()).map(|(name, _)| name).collect();
-    json!({"type": "object", "properties": properties, "required": required})
-}
-
-/// Whether a field of this name would hold a secret, as far as a name tells.
+/// Whether a name sounds like that of a secret.
 pub fn is_secret(name: &str) -> bool {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-    SECRETS.iter().any(|word| plain.contains(word))
+    let lower = name.to_lowercase();
+    let plain: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
+    let mut words = lower.split(|char: char| !char.is_ascii_alphanumeric());
+    SECRETS.iter().any(|secret| plain.contains(secret)) || words.any(|word| SECRET_WORDS.contains(&word))
 }
 
-/// Whether a JSON Schema is that of a form, which asks for no secrets: flat, of single values.
+/// Whether a field asks for a secret, as far as its name and title tell. A choice is none:
+/// everything that can be chosen is known before.
+pub fn asks_secret(name: &str, field: &Value) -> bool {
+    let free = field["type"] != "boolean" && choices(field).is_empty();
+    free && (is_secret(name) || field["title"].as_str().is_some_and(is_secret))
+}
+
+/// Whether a JSON Schema is that of a form: flat, of single values and choices, no secrets.
 ///
 /// # Errors
 /// What in it cannot be asked, in one line.
-pub fn check(schema: &Value) -> Result<(), String> {
-    for (name, field) in properties(schema) {
-        if is_secret(name) {
+pub fn check(form: &Value) -> Result<(), String> {
+    for (name, field) in properties(form) {
+        if asks_secret(name, field) {
             return Err(format!("the field `{name}` would hold a secret"));
         }
-        let single = ["string", "integer", "number", "boolean"].iter().any(|kind| field["type"] == *kind);
-        if !single {
-            return Err(format!("the field `{name}` is no single value"));
+        let kind = field["type"].as_str().unwrap_or_default();
+        let known = match kind {
+            "array" => !choices(field).is_empty(),
+            kind => ["string", "integer", "number", "boolean"].contains(&kind),
+        };
+        if !known {
+            return Err(format!("the field `{name}` is no single value and no choice"));
         }
     }
     Ok(())
+}
+
+/// Whether a value fits into a field.
+///
+/// # Errors
+/// Why not, in one line.
+pub fn fits(field: &Value, value: &Value) -> Result<(), String> {
+    let choices: Vec<&str> = choices(field).iter().map(|choice| choice.value).collect();
+    if choices.is_empty() {
+        return input::fits(field, value);
+    }
+    // As a plain list of texts, so that what is wrong with a value is said in plain words.
+    let one = json!({"type": "string", "enum": choices});
+    let mut plain = one.clone();
+    if field["type"] == "array" {
+        plain = json!({"type": "array", "items": one, "uniqueItems": true});
+        for bound in ["minItems", "maxItems"] {
+            if let Some(value) = field.get(bound) {
+                plain[bound] = value.clone();
+            }
+        }
+    }
+    input::fits(&plain, value)
 }
 
 /// A filled-in form, checked and with the defaults of what was left alone.
 ///
 /// # Errors
 /// Everything that does not fit, in one line.
-pub fn fill(schema: &Value, given: &Value) -> Result<Map<String, Value>, String> {
+pub fn fill(form: &Value, given: &Value) -> Result<Map<String, Value>, String> {
     let Value::Object(given) = given else { return Err("a form is answered with its fields".to_owned()) };
     let mut filled = Map::new();
-    let mut problems = Vec::new();
-    for name in given.keys().filter(|name| schema["properties"].get(name).is_none()) {
-        problems.push(format!("there is no field `{name}`"));
-    }
-    let required =
-        |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|of| of == name));
-    for (name, field) in properties(schema) {
+    let unknown = given.keys().filter(|name| form["properties"].get(name).is_none());
+    let mut problems: Vec<String> = unknown.map(|name| format!("there is no field `{name}`")).collect();
+    for (name, field) in properties(form) {
         match given.get(name).filter(|value| !value.is_null()).or_else(|| field.get("default")) {
-            Some(value) => match input::fits(field, value) {
+            Some(value) => match fits(field, value) {
                 Ok(()) => drop(filled.insert(name.clone(), value.clone())),
-                Err(problem) => problems.push(format!("`{name}`: {problem}")),
+                Err(problem) => problems.push(format!("`{name}` {problem}")),
             },
-            None if required(name) => problems.push(format!("`{name}` is missing")),
+            None if is_required(form, name) => problems.push(format!("`{name}` is missing")),
             None => {}
         }
     }
     if problems.is_empty() { Ok(filled) } else { Err(problems.join("; ")) }
 }
 
-/// `name=text` pairs as the values of a form; what is wrong with them, [`fill`] says.
+/// `name=text` pairs as the values of a form; whether they fit, [`fill`] says.
 ///
 /// # Errors
-/// A text that is no pair, or cannot be read as what the field holds.
-pub fn read(schema: &Value, pairs: &[String]) -> Result<Map<String, Value>, String> {
+/// A text that is no pair, or a name that is there twice.
+pub fn read(form: &Value, pairs: &[String]) -> Result<Map<String, Value>, String> {
     let mut values = Map::new();
     for pair in pairs {
         let Some((name, text)) = pair.split_once('=') else {
             return Err(format!("`{pair}` is not a field; write it like `name=value`"));
         };
-        values.insert(name.to_owned(), value(&schema["properties"][name], text)?);
+        if values.insert(name.to_owned(), value(&form["properties"][name], text)).is_some() {
+            return Err(format!("`{name}` is there twice"));
+        }
     }
     Ok(values)
 }
 
-/// A text as what a field holds.
-///
-/// # Errors
-/// It cannot be read so.
-pub fn value(field: &Value, text: &str) -> Result<Value, String> {
-    let kind = field["type"].as_str().unwrap_or("string");
-    let lower = text.trim().to_lowercase();
-    match kind {
-        "boolean" => match lower.as_str() {
-            "true" | "yes" | "y" => Ok(true.into()),
-            "false" | "no" | "n" => Ok(false.into()),
-            _ => Err(format!("`{text}` is neither yes nor no")),
+/// A text as what a field holds; one that cannot be read so is left as it is, and fits nowhere.
+pub fn value(field: &Value, text: &str) -> Value {
+    let trimmed = text.trim();
+    match field["type"].as_str() {
+        Some("boolean") => match trimmed.to_lowercase().as_str() {
+            "true" | "yes" | "y" => true.into(),
+            "false" | "no" | "n" => false.into(),
+            _ => text.into(),
         },
-        "integer" | "number" => {
-            let number = serde_json::from_str::<Number>(&lower);
-            number.map(Value::Number).map_err(|_| format!("`{text}` is not a number"))
+        Some("integer" | "number") => {
+            let number = serde_json::from_str(trimmed).ok().filter(Value::is_number);
+            number.unwrap_or_else(|| text.into())
         }
-        _ => Ok(text.into()),
+        Some("array") => several(field, trimmed),
+        _ => chosen(field, text),
     }
 }
 
-/// What a form comes to that nobody fills in, in a dry run.
-pub fn example(schema: &Value) -> Map<String, Value> {
-    let example = |field: &Value| {
-        let first = field["enum"].get(0).cloned();
-        field.get("default").cloned().or(first).unwrap_or_else(|| match field["type"].as_str() {
-            Some("boolean") => false.into(),
-            Some("integer" | "number") => field.get("minimum").cloned().unwrap_or_else(|| 0.into()),
-            _ => "".into(),
-        })
-    };
-    properties(schema).map(|(name, field)| (name.clone(), example(field))).collect()
+/// `a, b`, or the same as JSON.
+fn several(field: &Value, text: &str) -> Value {
+    if let Ok(list @ Value::Array(_)) = serde_json::from_str(text) {
+        return list;
+    }
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| chosen(field, part)).collect()
 }
 
-/// The fields of a form, in their order.
-pub fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    schema["properties"].as_object().into_iter().flatten()
+/// What was meant by the title of a choice.
+fn chosen(field: &Value, text: &str) -> Value {
+    let choices = choices(field);
+    let by_title = || choices.iter().find(|choice| choice.title.eq_ignore_ascii_case(text.trim()));
+    let known = choices.iter().find(|choice| choice.value == text).or_else(by_title);
+    known.map_or(text, |choice| choice.value).into()
+}
+
+/// How a question can be answered, in words: its form as `name=…` pairs, and its options.
+pub fn answers(options: &[String], form: Option<&Value>) -> Vec<String> {
+    let pairs = |form| properties(form).map(|(name, _)| format!("{name}=…")).collect::<Vec<_>>().join(" ");
+    form.map(pairs).into_iter().chain(options.iter().cloned()).collect()
+}
+
+/// A form as it is filled in when nobody is asked, in a dry run: the defaults, and what fits else.
+pub fn example(form: &Value) -> Map<String, Value> {
+    let value = |field: &Value| field.get("default").cloned().unwrap_or_else(|| usual(field));
+    properties(form).map(|(name, field)| (name.clone(), value(field))).collect()
+}
+
+fn usual(field: &Value) -> Value {
+    let choices = choices(field);
+    let count = |key: &str| field[key].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+    match (field["type"].as_str(), field["format"].as_str()) {
+        (Some("boolean"), _) => false.into(),
+        (Some("integer" | "number"), _) => {
+            field.get("minimum").or_else(|| field.get("maximum")).cloned().unwrap_or_else(|| 0.into())
+        }
+        (Some("array"), _) => choices.iter().take(count("minItems")).map(|choice| choice.value).collect(),
+        (_, Some("email")) => "someone@example.org".into(),
+        (_, Some("uri")) => "https://example.org/".into(),
+        (_, Some("date")) => "2000-01-01".into(),
+        (_, Some("date-time")) => "2000-01-01T00:00:00Z".into(),
+        _ => {
+            choices.first().map_or_else(|| "x".repeat(count("minLength")), |one| one.value.to_owned()).into()
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn form() -> Value {
-        json!({
-            "type": "object",
-            "properties": {
-                "region": {"type": "string", "enum": ["eu", "us"]},
-                "replicas": {"type": "integer", "minimum": 1, "default": 2},
-                "note": {"type": "string"},
-            },
-            "required": ["region"],
-        })
-    }
-
-    #[test]
-    fn what_was_left_alone_gets_its_default_and_all_problems_are_said() {
-        let filled = fill(&form(), &json!({"region": "eu"})).unwrap();
-        assert_eq!(json!(filled), json!({"region": "eu", "replicas": 2}));
-        let error = fill(&form(), &json!({"regions": "eu", "replicas": 0})).unwrap_err();
-        let said = ["there is no field `regions`", "`region` is missing", "`replicas`: "];
-        assert!(said.iter().all(|part| error.contains(part)), "{error}");
-        assert!(fill(&form(), &json!({"region": "asia"})).is_err());
-        assert!(fill(&form(), &json!("eu")).is_err());
-    }
-
-    #[test]
-    fn pairs_are_read_as_what_the_fields_hold() {
-        let pairs = ["region=eu".to_owned(), "replicas=3".to_owned(), "note=a=b".to_owned()];
-        let read = read(&form(), &pairs).unwrap();
-        assert_eq!(json!(read), json!({"region": "eu", "replicas": 3, "note": "a=b"}));
-        assert!(super::read(&form(), &["replicas=many".to_owned()]).is_err());
-        assert!(super::read(&form(), &["eu".to_owned()]).is_err());
-        assert_eq!(value(&json!({"type": "boolean"}), "Yes"), Ok(true.into()));
-    }
-
-    #[test]
-    fn a_form_is_flat_and_asks_for_no_secret() {
-        assert_eq!(check(&form()), Ok(()));
-        for name in ["password", "API-Key", "github_token", "clientSecret"] {
-            assert!(is_secret(name), "{name}");
-        }
-        for name in ["key", "region", "author"] {
-            assert!(!is_secret(name), "{name}");
-        }
-        assert!(check(&json!({"properties": {"a": {"type": "object"}}})).is_err());
-        assert_eq!(fill(&form(), &Value::Object(example(&form()))).unwrap(), example(&form()));
-    }
-}
+mod tests;

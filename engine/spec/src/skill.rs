@@ -6,14 +6,13 @@
 
 mod input;
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 pub use self::input::Input;
-use crate::form::Field;
+use crate::form::Fields;
 use crate::yaml::{Node, Spanned};
 
 /// A skill: a DAG of steps with typed inputs and outputs.
@@ -172,7 +171,7 @@ pub struct Confirm {
     pub options: Vec<Spanned<String>>,
     /// Fields to fill in, instead of options. The step's output is an object of them.
     #[serde(default)]
-    pub form: BTreeMap<String, Spanned<Field>>,
+    pub form: Option<Spanned<Fields>>,
     /// The answer when nobody answers in time.
     #[serde(default)]
     pub default: Option<Spanned<String>>,

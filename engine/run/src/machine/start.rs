@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aa_spec::plan::{Action, StepPlan};
 use aa_spec::template::{Scope, Template};
 use aa_spec::tool::ErrorKind;
-use aa_spec::{duration, input};
+use aa_spec::{duration, form, input};
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
@@ -237,7 +237,14 @@ impl Machine {
     /// The result of a step that was answered: the option, or the values of its form.
     fn answer_value(&self, place: Place, answer: &str) -> Value {
         match self.step(place).map(|step| &step.action) {
-            Some(Action::Confirm { form: Some(_), .. }) => serde_json::from_str(answer).unwrap_or_default(),
+            Some(Action::Confirm { form: Some(form), .. }) => {
+                let mut values: Map<String, Value> = serde_json::from_str(answer).unwrap_or_default();
+                // Templates can ask for every field.
+                for (name, _) in form::properties(form) {
+                    values.entry(name.as_str()).or_insert(Value::Null);
+                }
+                values.into()
+            }
             _ => answer.into(),
         }
     }

@@ -9,8 +9,6 @@ use super::Checker;
 use super::argument::Signature;
 use super::library::Lookup;
 use super::reference::{Reads, Site};
-use crate::form::{self, FieldKind};
-use crate::input;
 use crate::name::{fold, list};
 use crate::plan::{Action, SkillPlan};
 use crate::shape::is_stand_in;
@@ -234,7 +232,7 @@ impl Checker<'_, '_> {
             options = vec!["approve".to_owned(), "reject".to_owned()];
         }
         if let Some(default) = confirm.default.as_ref() {
-            if !options.contains(&default.value) {
+            if form.is_none() && !options.contains(&default.value) {
                 let message = format!("the default `{}` is not one of the options", default.value);
                 let problem = self.error("bad-option", default.span, message);
                 self.report(problem.suggest(&default.value, options.iter().map(String::as_str)));
@@ -251,43 +249,6 @@ impl Checker<'_, '_> {
         let timeout_ms = confirm.timeout.as_ref().and_then(|timeout| self.timeout(timeout));
         let default = confirm.default.as_ref().map(|default| default.value.clone());
         Action::Confirm { message, options, form, default, timeout_ms }
-    }
-
-    /// The schema of a form, when there is one.
-    fn form(&mut self, confirm: &Confirm) -> Option<Value> {
-        if confirm.form.is_empty() {
-            return None;
-        }
-        let other = confirm.options.first().map(|option| option.span);
-        if let Some(span) = other.or(confirm.default.as_ref().map(|default| default.span)) {
-            let problem = self.error("bad-form", span, "a form has neither `options` nor a `default`");
-            self.report(problem.hint("give the fields an `enum` or a `default` of their own"));
-        }
-        for (name, field) in &confirm.form {
-            let Spanned { value: field, span } = field;
-            if form::is_secret(name) {
-                let message = format!("the field `{name}` would hold a secret, and whoever answers is seen");
-                let problem = self.error("secret-in-form", *span, message);
-                self.report(problem.hint("configure it below `secrets:` and use `{{ secrets.NAME }}`"));
-            }
-            if !field.choices.is_empty() && field.kind != FieldKind::String {
-                self.report(self.error(
-                    "bad-form",
-                    *span,
-                    format!("only a text can have an `enum`, and `{name}` is none"),
-                ));
-            }
-            if let Some(default) = &field.default
-                && let Err(problem) = input::fits(&field.schema(), &default.to_json())
-            {
-                self.report(self.error(
-                    "bad-default",
-                    default.span,
-                    format!("the default of `{name}`: {problem}"),
-                ));
-            }
-        }
-        Some(form::schema(&confirm.form))
     }
 
     fn wait(&mut self, wait: &Node, site: &Site, reads: &mut Reads) -> Action {

@@ -224,7 +224,7 @@ async fn a_form_is_checked_and_filled_up_whenever_the_process_dies() {
             engine.answer(id, &step("to"), answer, "ann").await.unwrap();
         }
         let (_, outcome) = finish(handle).await;
-        let expected = json!({"to": {"region": "eu", "replicas": 2}});
+        let expected = json!({"to": {"region": "eu", "replicas": 2, "note": null}});
         assert_eq!(outcome, Outcome::Completed(expected.as_object().unwrap().clone()), "{died_at}");
     }
 }

@@ -51,8 +51,9 @@ fn completed(run: RunId, value: Value, folder: &Path) -> CallToolResult {
 pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> CallToolResult {
     let mut text = match standing.questions.values().next() {
         Some(asked) => {
-            let options = choices(asked);
-            let how = format!("`aa run answer {run} {} ANSWER` in a terminal", asked.step);
+            let options = form::answers(&asked.options, asked.form.as_ref()).join(" / ");
+            let word = if asked.form.is_some() { "NAME=VALUE…" } else { "ANSWER" };
+            let how = format!("`aa run answer {run} {} {word}` in a terminal", asked.step);
             let how = if may_answer { format!("run_answer, or {how}") } else { how };
             format!(
                 "run {run} is waiting for a person at `{}`: {}\n({options}) It is answered by {how}.",
@@ -72,15 +73,6 @@ pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> C
     let mut answer = CallToolResult::success(vec![ContentBlock::text(text)]);
     answer.structured_content = Some(content);
     marked(run, answer)
-}
-
-fn choices(asked: &Asked) -> String {
-    match &asked.form {
-        Some(form) => {
-            form::properties(form).map(|(name, _)| format!("{name}=…")).collect::<Vec<_>>().join(" ")
-        }
-        None => asked.options.join(" / "),
-    }
 }
 
 /// A question as data.

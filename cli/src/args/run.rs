@@ -131,7 +131,9 @@ pub(crate) struct CancelArgs {
 #[command(after_help = "\
 Examples:
   aa run answer 12 go_ahead approve
+  aa run answer 12 where region=eu replicas=3 days=mon,tue
 
+A form takes a value for each of its fields; those with a default can be left out.
 When no process drives the run, answering also goes on with it.")]
 pub(crate) struct AnswerArgs {
     /// Number of the run

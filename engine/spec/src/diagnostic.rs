@@ -19,7 +19,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("bad-answer", "a canned answer that gives nothing, or several things at once"),
     ("bad-argument", "an argument that does not fit what the tool or skill takes"),
     ("bad-arguments", "`args` that are no mapping"),
-    ("bad-default", "a default that does not fit its input"),
+    ("bad-default", "a default that does not fit its input or field"),
     ("bad-duration", "text that is not a duration such as `30s`"),
     ("bad-example", "an example that does not fit the tool's arguments"),
     ("bad-expression", "an expression that does not compile"),

@@ -71,3 +71,43 @@ pub(crate) fn carried(asked: &Asked, response: &Value) -> Reply {
 pub(crate) fn by(principal: &str, how: &str) -> String {
     format!("{principal} (mcp {how})")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_field_reaches_the_client_as_it_is_and_in_its_order() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "user": {"type": "string", "title": "User", "minLength": 1, "maxLength": 9},
+                "mail": {"type": "string", "format": "email", "description": "Where to write"},
+                "age": {"type": "integer", "minimum": 0, "maximum": 150, "default": 30},
+                "score": {"type": "number", "default": 95.5},
+                "loud": {"type": "boolean", "default": true},
+                "plain": {"type": "string", "enum": ["a", "b"], "default": "a"},
+                "titled": {"type": "string", "oneOf": [{"const": "a", "title": "A"}]},
+                "legacy": {"type": "string", "enum": ["a", "b"], "enumNames": ["A", "B"]},
+                "days": {"type": "array", "items": {"type": "string", "enum": ["mo", "tu"]}, "minItems": 1, "default": ["mo"]},
+                "also": {"type": "array", "items": {"anyOf": [{"const": "a", "title": "A"}]}},
+            },
+            "required": ["user"],
+        });
+        let asked = Asked {
+            step: aa_run::event::StepPath("ask".to_owned()),
+            key: "ask".to_owned(),
+            message: "who?".to_owned(),
+            options: Vec::new(),
+            form: Some(schema.clone()),
+            default: None,
+            until: None,
+            seq: 3,
+        };
+        let sent = serde_json::to_value(form(&asked)).unwrap();
+        assert_eq!(sent["requestedSchema"], schema);
+        let names =
+            |schema: &Value| schema["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&sent["requestedSchema"]), names(&schema));
+    }
+}

@@ -1,9 +1,12 @@
 //! Questions to the person at the terminal.
 
+mod form;
+
 use std::io::BufRead;
 
 use tokio::sync::mpsc;
 
+use self::form::Partial;
 use crate::printer::Printer;
 use crate::report::tree::Question;
 use crate::style::{Mark, Tone};
@@ -14,6 +17,8 @@ use crate::words;
 #[derive(Debug, Default)]
 pub(crate) struct Asker {
     lines: Option<mpsc::UnboundedReceiver<String>>,
+    /// The form that is being filled in, as far as it has come.
+    partial: Option<Partial>,
 }
 
 impl Asker {
@@ -29,6 +34,13 @@ impl Asker {
     pub(crate) async fn answer(&mut self, question: &Question, printer: &Printer) -> String {
         let lines = self.lines.get_or_insert_with(read_stdin);
         while let Some(line) = lines.recv().await {
+            if question.form.is_some() {
+                if let Some(answer) = Partial::of(&mut self.partial, question).take(line.trim(), printer) {
+                    self.partial = None;
+                    return answer;
+                }
+                continue;
+            }
             match choose(question, line.trim()) {
                 Some(answer) => return answer.to_owned(),
                 None if line.trim().is_empty() => prompt(question, printer),
@@ -52,11 +64,19 @@ pub(crate) fn put(question: &Question, printer: &Printer) {
         palette.mark(Mark::Question),
         palette.paint(Tone::Strong, message)
     ));
+    if question.form.is_some() {
+        return form::begin(question, printer);
+    }
     for (number, option) in question.options.iter().enumerate() {
-        let number = palette.paint(Tone::Busy, number + 1);
-        printer.tell(format_args!("  {number} {}", words::harmless(option)));
+        put_choice(number, option, printer);
     }
     prompt(question, printer);
+}
+
+/// One of several, with the number by which it can be chosen.
+fn put_choice(number: usize, text: &str, printer: &Printer) {
+    let number = printer.err.paint(Tone::Busy, number + 1);
+    printer.tell(format_args!("  {number} {}", words::harmless(text)));
 }
 
 fn prompt(question: &Question, printer: &Printer) {
@@ -117,6 +137,7 @@ mod tests {
             step: StepPath("go".to_owned()),
             message: "restart?".to_owned(),
             options: vec!["restart".to_owned(), "cancel".to_owned(), "cancel all".to_owned()],
+            form: None,
             default: Some("cancel".to_owned()),
             until: None,
         };

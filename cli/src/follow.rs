@@ -117,6 +117,7 @@ async fn settle(
             step: step.clone(),
             message: "its process died; run it again?".to_owned(),
             options: vec!["retry".to_owned(), "fail".to_owned(), "later".to_owned()],
+            form: None,
             default: None,
             until: None,
         };

@@ -174,3 +174,15 @@ fn an_approval_is_given_in_a_terminal_while_the_client_polls() {
     let shown = aa.args(["run", "show", "1"]).run().code(0).out();
     assert!(shown.contains("approval"), "{shown}");
 }
+
+#[test]
+fn a_form_is_filled_in_by_name() {
+    let form = "name: where\ndescription: Asks\nsteps:\n  - name: to\n    confirm: {message: where to?, form: {region: {enum: [eu, us]}, replicas: {type: integer, default: 2}}}\noutputs:\n  - {name: to, value: '{{ to }}'}\n";
+    let aa = project().skill("where", form);
+    aa.args(["skill", "run", "where"]).run().code(6);
+    assert!(!aa.args(["run", "answer", "1", "to", "region=asia"]).run().stderr_contains("region").is_ok());
+    let ran =
+        aa.args(["run", "answer", "1", "to", "region=eu", "replicas=3", "--format", "quiet"]).run().code(0);
+    let out = ran.out();
+    assert!(out.contains("eu") && out.contains('3'), "{out}");
+}

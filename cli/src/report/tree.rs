@@ -105,10 +105,19 @@ pub(crate) struct Question {
     pub(crate) message: String,
     /// Possible answers.
     pub(crate) options: Vec<String>,
+    /// JSON Schema of the form that is to be filled in instead.
+    pub(crate) form: Option<Value>,
     /// The answer when nobody answers in time.
     pub(crate) default: Option<String>,
     /// When that is.
     pub(crate) until: Option<Time>,
+}
+
+impl Question {
+    /// How it can be answered, in words.
+    pub(crate) fn answers(&self) -> Vec<String> {
+        aa_spec::form::answers(&self.options, self.form.as_ref())
+    }
 }
 
 /// How many parts of a step are over.
@@ -208,11 +217,12 @@ impl Tree {
                 self.touch(step, at).state = State::Retrying { error: error.clone(), until: *until };
                 Change::Retrying(self.by_path[step])
             }
-            Body::ConfirmRequested { step, message, options, default, until } => {
+            Body::ConfirmRequested { step, message, options, form, default, until } => {
                 let question = Question {
                     step: step.clone(),
                     message: message.clone(),
                     options: options.clone(),
+                    form: form.clone(),
                     default: default.clone(),
                     until: *until,
                 };

@@ -177,6 +177,9 @@ pub enum Body {
         message: String,
         /// Possible answers.
         options: Vec<String>,
+        /// JSON Schema of a form to fill in; the answer is then its values as JSON.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        form: Option<Value>,
         /// The answer when nobody answers in time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         default: Option<String>,
@@ -188,7 +191,7 @@ pub enum Body {
     ConfirmAnswered {
         /// Which step.
         step: StepPath,
-        /// One of the options.
+        /// One of the options, or the values of a form as JSON.
         answer: String,
         /// Who answered; `timeout` for the default.
         by: String,

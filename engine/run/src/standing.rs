@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::event::{Body, Event, StepError, StepPath, Time};
 
 /// Where a run stands. Events are folded in one after the other.
@@ -38,6 +40,8 @@ pub struct Asked {
     pub message: String,
     /// Possible answers.
     pub options: Vec<String>,
+    /// JSON Schema of the form that is to be filled in instead.
+    pub form: Option<Value>,
     /// The answer when nobody answers in time.
     pub default: Option<String>,
     /// When that is.
@@ -76,7 +80,7 @@ impl Standing {
                 self.leave(step);
                 self.busy.insert(step.clone(), retrying(error));
             }
-            Body::ConfirmRequested { step, message, options, default, until } => {
+            Body::ConfirmRequested { step, message, options, form, default, until } => {
                 let number = self.asked.entry(step.clone()).or_default();
                 *number += 1;
                 let key = if *number == 1 { step.to_string() } else { format!("{step}#{number}") };
@@ -85,6 +89,7 @@ impl Standing {
                     key,
                     message: message.clone(),
                     options: options.clone(),
+                    form: form.clone(),
                     default: default.clone(),
                     until: *until,
                     seq: event.seq,

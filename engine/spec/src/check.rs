@@ -11,6 +11,7 @@ mod bare;
 mod compute;
 mod declaration;
 mod fit;
+mod form;
 mod heal;
 mod library;
 mod names;

@@ -172,8 +172,11 @@ pub enum Action {
     Confirm {
         /// The question.
         message: Template,
-        /// Possible answers, never empty.
+        /// Possible answers; empty only when there is a form.
         options: Vec<String>,
+        /// JSON Schema of the form to fill in instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        form: Option<Value>,
         /// The answer when nobody answers in time.
         default: Option<String>,
         /// How long to wait, in milliseconds.

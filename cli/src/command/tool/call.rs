@@ -82,9 +82,9 @@ struct Asked {
 impl Person for Terminal {
     async fn ask(&self, question: Question) -> Result<String, ToolError> {
         let (reply, answer) = oneshot::channel();
-        let Question { message, options } = question;
+        let Question { message, options, form } = question;
         let step = StepPath("call".to_owned());
-        let question = tree::Question { step, message, options, default: None, until: None };
+        let question = tree::Question { step, message, options, form, default: None, until: None };
         let gone = || ToolError::new(ErrorKind::Cancelled, "the call is over");
         self.0.send(Asked { question, reply }).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())

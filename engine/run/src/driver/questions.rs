@@ -48,7 +48,11 @@ impl Driver {
         }
         let question = asked.question.clone();
         let anew = self.questions.was_taken_back(&asked.step);
-        match self.run.machine.call_question(&asked.step, (question.message, question.options), anew) {
+        match self.run.machine.call_question(
+            &asked.step,
+            (question.message, question.options, question.form),
+            anew,
+        ) {
             Ok(body) => {
                 self.questions.await_answer(asked);
                 self.record(body, None)

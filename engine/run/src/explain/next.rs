@@ -1,5 +1,6 @@
 //! What can be done about a run.
 
+use aa_spec::form;
 use aa_spec::template::seal;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -82,10 +83,14 @@ fn next(action: Action, command: String, why: &str) -> Next {
 /// Of a run that is not over: what it waits for.
 fn open(journal: &Journal, all: &mut Vec<Next>) {
     let run = journal.run.id;
-    for (step, options) in questions(journal) {
-        let answers = options.join("|");
+    for Asked { step, options, form } in questions(journal) {
+        let why = match form {
+            Some(_) => "fills in its form",
+            None => "answers its question, with one of these words",
+        };
+        let answers = form::answers(options, form).join("|");
         let command = format!("aa run answer {run} {} {answers}", word(&step.0));
-        all.push(next(Action::Answer, command, "answers its question, with one of these words"));
+        all.push(next(Action::Answer, command, why));
     }
     for step in unknown(journal) {
         let command = format!("aa run resolve {run} {} --retry|--fail|--done JSON", word(&step.0));
@@ -98,19 +103,26 @@ fn open(journal: &Journal, all: &mut Vec<Next>) {
     }
 }
 
+/// A question that is not answered.
+struct Asked<'j> {
+    step: &'j StepPath,
+    options: &'j [String],
+    form: Option<&'j Value>,
+}
+
 /// Questions that are not answered.
-fn questions(journal: &Journal) -> Vec<(StepPath, Vec<String>)> {
-    let mut open = Vec::<(StepPath, Vec<String>)>::new();
+fn questions(journal: &Journal) -> Vec<Asked<'_>> {
+    let mut open = Vec::<Asked<'_>>::new();
     for event in &journal.events {
         match &event.body {
-            Body::ConfirmRequested { step, options, .. } => {
-                open.retain(|(known, _)| known != step);
-                open.push((step.clone(), options.clone()));
+            Body::ConfirmRequested { step, options, form, .. } => {
+                open.retain(|known| known.step != step);
+                open.push(Asked { step, options, form: form.as_ref() });
             }
             Body::ConfirmAnswered { step, .. }
             | Body::StepCompleted { step, .. }
             | Body::StepFailed { step, .. }
-            | Body::StepSkipped { step, .. } => open.retain(|(known, _)| known != step),
+            | Body::StepSkipped { step, .. } => open.retain(|known| known.step != step),
             _ => {}
         }
     }

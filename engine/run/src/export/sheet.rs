@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use aa_spec::form;
 use aa_spec::name::list;
 use aa_spec::plan::{Action, InputPlan, Plan, StepPlan};
 use aa_spec::tool::Effect;
@@ -27,8 +28,9 @@ pub fn description(plan: &Plan) -> String {
 fn questions(plan: &Plan) -> Vec<String> {
     let skills = std::iter::once(&plan.skill).chain(plan.skills.values());
     let questions = skills.flat_map(|skill| &skill.steps).filter_map(|step| match &step.action {
-        Action::Confirm { message, options, .. } => {
-            Some(format!("{} ({})", shown(message.source()).trim(), options.join(", ")))
+        Action::Confirm { message, options, form, .. } => {
+            let answers = form::answers(options, form.as_ref());
+            Some(format!("{} ({})", shown(message.source()).trim(), answers.join(", ")))
         }
         _ => None,
     });

@@ -24,6 +24,7 @@ impl Machine {
             step: StepPath(APPROVAL.to_owned()),
             message,
             options: vec![APPROVE.to_owned(), REJECT.to_owned()],
+            form: None,
             default: None,
             until: None,
         }
@@ -47,7 +48,7 @@ impl Machine {
         if step.0 != APPROVAL || !options.iter().any(|option| option == APPROVE) {
             return misfit("only an approval is asked for before anything begins");
         }
-        self.gate = Some(Question { options: options.to_vec(), default: None, until: None });
+        self.gate = Some(Question { options: options.to_vec(), form: None, default: None, until: None });
         // The time that a person takes is not the skill's.
         if let Some(frame) = self.frame_mut(ROOT)
             && let Some(deadline) = frame.deadline.take()

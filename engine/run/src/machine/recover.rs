@@ -45,8 +45,8 @@ impl Machine {
         match &request.ask {
             Ask::Cancel { reason } => Ok(Body::CancelRequested { by, reason: reason.clone() }),
             Ask::Answer { step, answer } => {
-                self.check_answer(step, answer)?;
-                Ok(Body::ConfirmAnswered { step: step.clone(), answer: answer.clone(), by })
+                let answer = self.check_answer(step, answer)?;
+                Ok(Body::ConfirmAnswered { step: step.clone(), answer, by })
             }
             Ask::Resolve { step, resolution } => {
                 self.check_doubt(step)?;
@@ -55,7 +55,8 @@ impl Machine {
         }
     }
 
-    fn check_answer(&self, step: &StepPath, answer: &String) -> Result<(), Misfit> {
+    /// An answer as it is written down, if it is one.
+    fn check_answer(&self, step: &StepPath, answer: &str) -> Result<String, Misfit> {
         let question = match &self.gate {
             Some(gate) if self.is_gate(step) => Some(gate),
             _ => match self.locate(step) {
@@ -67,15 +68,7 @@ impl Machine {
             },
         };
         match question {
-            Some(question) if question.options.contains(answer) => Ok(()),
-            Some(question) => {
-                let options: Vec<String> =
-                    question.options.iter().map(|option| format!("`{option}`")).collect();
-                misfit(format!(
-                    "`{answer}` is not an answer to `{step}`; it is one of {}",
-                    options.join(", ")
-                ))
-            }
+            Some(question) => question.settle(step, answer),
             None => misfit(format!("step `{step}` has no open question")),
         }
     }

@@ -70,6 +70,7 @@ pub(super) enum State {
 #[derive(Clone, Debug)]
 pub(super) struct Question {
     pub(super) options: Vec<String>,
+    pub(super) form: Option<Value>,
     pub(super) default: Option<String>,
     pub(super) until: Option<Time>,
 }

@@ -2,6 +2,7 @@
 
 use aa_spec::tool::ErrorKind;
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::ToolError;
 
@@ -12,7 +13,7 @@ use super::ToolError;
 /// than its deadline; dropping the future takes the question back.
 #[async_trait]
 pub trait Person: Send + Sync {
-    /// Puts a question and waits for one of its options.
+    /// Puts a question and waits for one of its options, or for its form.
     ///
     /// # Errors
     /// Nobody is there to be asked.
@@ -20,12 +21,14 @@ pub trait Person: Send + Sync {
 }
 
 /// A question that comes up during a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     /// What is asked, and by whom.
     pub message: String,
     /// Possible answers; never empty.
     pub options: Vec<String>,
+    /// JSON Schema of a form that can be filled in instead; the answer is then its values as JSON.
+    pub form: Option<Value>,
 }
 
 /// Stands where nobody is there to be asked.

@@ -197,9 +197,9 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        let note = Note::begin(&visit.guest.principal, "prompts/get", Some(&request.name));
+        let note = Note::new(&self.seat, &visit, "prompts/get", Some(&request.name));
         let said = prompt::get(self, &visit, &request);
-        note.end_asking(&said);
+        note.done(&said);
         Ok(said?.into())
     }
 

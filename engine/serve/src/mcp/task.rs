@@ -78,7 +78,7 @@ pub(crate) async fn update(
             refused.push(format!("the question `{key}` is not open"));
             continue;
         };
-        let question::Reply::Answer(answer) = question::carried(response) else { continue };
+        let question::Reply::Answer(answer) = question::carried(asked, response) else { continue };
         let by = question::by(&engine.caller().principal, "task");
         if let Err(error) = engine.answer(run.id, &asked.step, &answer, &by).await {
             refused.push(error.to_string());

@@ -239,6 +239,9 @@ fn arguments(action: &Action, frame: &Frame<'_>) -> Value {
             Value::Object(args.iter().map(|(name, template)| (name.clone(), frame.value(template))).collect())
         }
         Action::Compute { block } => json!({ "source": block.source, "reads": block.reads }),
+        Action::Confirm { message, form: Some(form), .. } => {
+            json!({ "message": frame.value(message), "form": form })
+        }
         Action::Confirm { message, options, default, .. } => {
             json!({ "message": frame.value(message), "options": options, "default": default })
         }

@@ -22,7 +22,7 @@ fn asking(steps: &Value, notes: &Notes) -> Stage {
         let notes = notes.clone();
         async move {
             let options = vec!["yes".to_owned(), "no".to_owned()];
-            let question = Question { message: "`shop` asks: sure?".to_owned(), options };
+            let question = Question { message: "`shop` asks: sure?".to_owned(), options, form: None };
             let answer = context.person.ask(question).await?;
             notes.put(answer.clone());
             Ok::<_, ToolError>(json!(answer))
@@ -67,6 +67,7 @@ async fn a_call_may_ask_again_and_items_ask_for_themselves() {
             context.person.ask(Question {
                 message: message.to_owned(),
                 options: vec!["on".to_owned(), "off".to_owned()],
+                form: None,
             })
         };
         let first = ask("first?").await?;
@@ -130,10 +131,11 @@ async fn a_question_that_was_taken_back_makes_room_for_another() {
         let notes = kept.clone();
         async move {
             let options = vec!["yes".to_owned(), "no".to_owned()];
-            let first = Question { message: "first?".to_owned(), options: options.clone() };
+            let first = Question { message: "first?".to_owned(), options: options.clone(), form: None };
             let asking = context.person.ask(first);
             assert!(tokio::time::timeout(Duration::from_millis(300), asking).await.is_err());
-            let answer = context.person.ask(Question { message: "second?".to_owned(), options }).await?;
+            let answer =
+                context.person.ask(Question { message: "second?".to_owned(), options, form: None }).await?;
             notes.put(answer.clone());
             Ok::<_, ToolError>(json!(answer))
         }

@@ -178,6 +178,70 @@ async fn a_crash_after_any_event_loses_no_approval_and_asks_none_twice() {
     }
 }
 
+const WHERE: &str = "\
+name: where
+description: Asks where to
+steps:
+  - name: to
+    confirm:
+      message: where to?
+      form:
+        region: {enum: [eu, us], title: Region}
+        replicas: {type: integer, minimum: 1, default: 2}
+        note: {required: false}
+  - {name: after, tool: look}
+outputs:
+  - {name: to, value: '{{ to }}'}
+";
+
+/// Waits until a step asks.
+async fn asks(engine: &Engine, run: RunId, name: &str) {
+    let asking = async {
+        while !engine.standing(run).unwrap().questions.contains_key(&step(name)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, asking).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_form_is_checked_and_filled_up_whenever_the_process_dies() {
+    let answer = r#"{"region": "eu"}"#;
+    // Events: started, step started, asked, answered, step completed, and the next one's start.
+    for died_at in 2..=5_u64 {
+        let world = world();
+        world.put("work/.aa/skills/where.yaml", WHERE);
+        let dies = move |event: &Event| assert!(event.seq != died_at, "it dies");
+        let engine = world.engine().after_commit(Arc::new(dies));
+        let staying = RunRequest { park: Park::Stay, ..request("where", json!({})) };
+        let handle = engine.start(staying).await.unwrap();
+        let id = handle.id;
+        if died_at > 2 {
+            asks(&engine, id, "to").await;
+            engine.answer(id, &step("to"), answer, "ann").await.unwrap();
+        }
+        assert!(timeout(PATIENCE, handle.outcome).await.unwrap().is_err(), "{died_at}");
+        drop(engine);
+
+        let engine = world.engine();
+        let handle = engine.resume(id, Park::Stay).await.unwrap();
+        if died_at <= 2 {
+            asks(&engine, id, "to").await;
+            for wrong in ["eu", "{}", r#"{"region": "asia"}"#, r#"{"region": "eu", "x": 1}"#] {
+                let refused = engine.answer(id, &step("to"), wrong, "ann").await.unwrap_err();
+                assert!(refused.to_string().contains("does not fill in the form of `to`"), "{refused}");
+            }
+            engine.answer(id, &step("to"), answer, "ann").await.unwrap();
+        }
+        let (_, outcome) = finish(handle).await;
+        let expected = json!({"to": {"region": "eu", "replicas": 2, "note": null}});
+        assert_eq!(outcome, Outcome::Completed(expected.as_object().unwrap().clone()), "{died_at}");
+        let events = engine.events(id, 0).unwrap();
+        let asked = events.iter().filter(|event| matches!(event.body, Body::ConfirmRequested { .. }));
+        assert_eq!(asked.count(), 1, "{died_at}");
+    }
+}
+
 #[tokio::test]
 async fn only_so_many_runs_move_and_one_that_waits_for_a_person_is_none_of_them() {
     let world = world();

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use aa_run::engine::{Outcome, StartError};
 use aa_run::event::{RunId, StepError, StepPath};
-use aa_run::standing::Standing;
+use aa_run::standing::{Asked, Standing};
+use aa_spec::form;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Map, Value, json};
 
@@ -48,8 +49,9 @@ fn completed(run: RunId, value: Value) -> CallToolResult {
 pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> CallToolResult {
     let mut text = match standing.questions.values().next() {
         Some(asked) => {
-            let options = asked.options.join(" / ");
-            let how = format!("`aa run answer {run} {} ANSWER` in a terminal", asked.step);
+            let options = form::answers(&asked.options, asked.form.as_ref()).join(" / ");
+            let word = if asked.form.is_some() { "NAME=VALUE…" } else { "ANSWER" };
+            let how = format!("`aa run answer {run} {} {word}` in a terminal", asked.step);
             let how = if may_answer { format!("run_answer, or {how}") } else { how };
             format!(
                 "run {run} is waiting for a person at `{}`: {}\n({options}) It is answered by {how}.",
@@ -72,8 +74,12 @@ pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> C
 }
 
 /// A question as data.
-pub(crate) fn question(asked: &aa_run::standing::Asked) -> Value {
-    json!({"step": asked.step, "message": asked.message, "options": asked.options, "default": asked.default})
+pub(crate) fn question(asked: &Asked) -> Value {
+    let mut question = json!({"step": asked.step, "message": asked.message, "options": asked.options, "default": asked.default});
+    if let Some(form) = &asked.form {
+        question["form"] = form.clone();
+    }
+    question
 }
 
 fn value(outputs: &Map<String, Value>, shape: Shape) -> Value {

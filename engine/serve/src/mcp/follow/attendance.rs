@@ -240,7 +240,7 @@ impl<'a> Attendance<'a> {
     async fn take_in(&mut self, result: FormResult) {
         let Some(Form { asked, .. }) = self.form.take() else { return };
         let reply = match result {
-            Ok(Ok(ClientResult::ElicitResult(result))) => question::reply(&result),
+            Ok(Ok(ClientResult::ElicitResult(result))) => question::reply(&asked, &result),
             _ => Reply::Nothing,
         };
         let Reply::Answer(answer) = reply else {

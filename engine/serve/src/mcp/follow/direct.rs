@@ -44,7 +44,7 @@ pub(super) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
         hear(line, None, &mut warnings);
     }
     let mut answer = match result {
-        Ok(value) => module::answer(spec, value, &engine.settings().folder),
+        Ok(value) => module::answer(spec, value),
         Err(error) => failed(trouble::tool(&engine, spec, &error)),
     };
     if let CallToolResponse::Complete(result) = &mut answer {

@@ -96,7 +96,7 @@ async fn give(
             notes.push(too_late(engine, state.run, &step_of(key)));
             continue;
         };
-        match question::carried(response) {
+        match question::carried(asked, response) {
             Reply::Answer(answer) => {
                 let by = question::by(&engine.caller().principal, "form");
                 if let Err(error) = engine.answer(state.run, &asked.step, &answer, &by).await {

@@ -112,8 +112,8 @@ fn words(body: &Body) -> Option<String> {
         Body::HealStarted { rule, .. } => format!("healing by {rule}"),
         Body::HealFinished { rule, healed: true, .. } => format!("healed by {rule}"),
         Body::HealFinished { rule, note, .. } => format!("not healed by {rule} {note}"),
-        Body::ConfirmRequested { message, options, .. } => {
-            format!("asks: {message} ({})", options.join(", "))
+        Body::ConfirmRequested { message, options, form, .. } => {
+            format!("asks: {message} ({})", aa_spec::form::answers(options, form.as_ref()).join(", "))
         }
         Body::ConfirmAnswered { answer, by, .. } => format!("answered {answer} by {by}"),
         Body::StepCompleted { duration_ms, .. } => format!("completed {}", took(duration_ms)),

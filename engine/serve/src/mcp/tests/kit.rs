@@ -59,7 +59,11 @@ tools:
     run: [sh, -c, 'echo no such thing >&2; exit 3']
 "#;
 
-const SKILLS: [(&str, &str); 6] = [
+const SKILLS: [(&str, &str); 7] = [
+    (
+        "where",
+        "name: where\ndescription: Asks for more\nsteps:\n  - name: to\n    confirm: {message: where to?, form: {region: {enum: [eu, us]}, replicas: {type: integer, default: 2}}}\noutputs:\n  - {name: to, value: '{{ to }}'}\n",
+    ),
     (
         "three",
         "name: three\ndescription: Three steps\nsteps:\n  - {name: a, wait: 300ms}\n  - {name: b, wait: 300ms}\n  - {name: c, tool: look}\noutputs:\n  - {name: seen, value: '{{ c }}'}\n",

@@ -174,3 +174,21 @@ async fn an_answer_that_comes_too_late_is_told_so() {
     assert_eq!(done.structured_content, Some(json!({"sure": "no"})));
     assert!(text(&done).contains("came too late: it was answered with `no` by ann"), "{done:?}");
 }
+
+#[tokio::test]
+async fn a_form_is_shown_with_its_fields_and_its_values_are_the_steps_output() {
+    for era in [Era::Session, Era::Newer] {
+        let world = World::new();
+        let filled = || ElicitResult::new(ElicitationAction::Accept).with_content(json!({"region": "us"}));
+        let client = world.client(Person::filling(move |_| Some(filled())), era).await;
+        let result = call(&client, "where", json!({})).await;
+        let to = json!({"to": {"region": "us", "replicas": 2}});
+        assert_eq!(result.structured_content, Some(to), "{era:?} {result:?}");
+        // What does not fit is refused, and the question stays open.
+        let wrong = || ElicitResult::new(ElicitationAction::Accept).with_content(json!({"region": "asia"}));
+        let client = world.client(Person::filling(move |_| Some(wrong())), era).await;
+        let waiting = call(&client, "where", json!({})).await;
+        assert!(text(&waiting).contains("does not fill in the form of `to`"), "{era:?} {waiting:?}");
+        assert_eq!(waiting.structured_content.unwrap()["questions"][0]["step"], "to");
+    }
+}

@@ -37,6 +37,8 @@ pub(super) async fn call(
     if engine.caller.origin == Origin::Cli {
         args.values_mut().for_each(seal_reference);
     }
+    // Never closed; whoever gives up waiting has called nothing.
+    let _permit = Arc::clone(&engine.parts.shared.permits).acquire_owned().await.ok();
     let veil = Arc::new(Veil::new(engine.parts.secrets.clone()));
     let (args, secrets) = veil.open(args).await?;
     let (shown, hiding) = (Arc::clone(&veil), Arc::clone(&veil));

@@ -56,6 +56,11 @@ impl Standing {
         standing
     }
 
+    /// Where a call stands that is no run's.
+    pub fn of_call(step: StepPath) -> Self {
+        Self { begun: true, busy: BTreeMap::from([(step, String::new())]), ..Self::default() }
+    }
+
     /// Folds one more event in; one that has been folded in before changes nothing.
     pub fn apply(&mut self, event: &Event) {
         if event.seq < self.next {
@@ -150,6 +155,14 @@ impl Standing {
             lines.push(format!("and {} more", self.busy.len() - 3));
         }
         lines.join("; ")
+    }
+
+    /// Whether nothing happens until somebody says something: neither a call is under way, nor does
+    /// time answer a question.
+    pub fn only_waits(&self) -> bool {
+        let asks = !self.questions.is_empty() || !self.unknown.is_empty();
+        asks && self.busy.keys().all(|step| self.questions.contains_key(step))
+            && self.questions.values().all(|asked| asked.until.is_none())
     }
 
     fn leave(&mut self, step: &StepPath) {

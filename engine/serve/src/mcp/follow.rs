@@ -1,17 +1,17 @@
 //! A run that a call has started, until the call can be answered.
 //!
 //! [`run`] and [`call_tool`] are the doors. [`attendance`] is the loop that waits for whatever comes
-//! first: the end, a question, the client's patience, a cancellation. [`progress`] tells the client
-//! how it goes, [`question`] puts questions, [`sealed`] is what a client carries for us between two
+//! first: the end, a question, the client's patience, a cancellation. [`direct`] calls what only
+//! reads. [`progress`] tells the client how it goes, [`question`] puts questions, [`sealed`] is what a client carries for us between two
 //! requests, [`answer`] words what came of it.
 
 pub(crate) mod answer;
 mod attendance;
+mod direct;
 mod progress;
 pub(crate) mod question;
 mod sealed;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aa_run::driver::Park;
@@ -23,7 +23,7 @@ use aa_spec::tool::{Effect, ToolSpec};
 use serde_json::{Map, Value};
 
 use super::server::{Answer, Call, failed};
-use super::{module, trouble};
+use super::trouble;
 pub(crate) use answer::Shape;
 use attendance::Attendance;
 
@@ -75,15 +75,7 @@ pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String,
     }
     let engine = call.visit.engine.clone();
     if spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go {
-        return tokio::select! {
-            biased;
-            // The call's process ends with its future.
-            () = call.context.ct.cancelled() => Ok(failed("the call was cancelled")),
-            result = engine.call_tool(&spec.name, args, Arc::new(|_: &str| {})) => Ok(match result {
-                Ok(value) => module::answer(spec, value, &engine.settings().folder),
-                Err(error) => failed(trouble::tool(&engine, spec, &error)),
-            }),
-        };
+        return direct::call(&call, spec, args).await;
     }
     let direct = Direct { tool: spec.name.clone(), args, request_key: key_of(&call) };
     let started = engine.start_call(direct, &session_of(&call)).await;

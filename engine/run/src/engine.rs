@@ -28,6 +28,7 @@ use crate::stub::Stage;
 use crate::tool::{Nobody, Progress};
 use crate::toolbox::ModuleEntry;
 pub use archive::{Archive, Remark};
+pub use attending::Presence;
 pub use calls::Direct;
 pub use cards::Catalogue;
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
@@ -44,7 +45,9 @@ pub use trials::Trial;
 pub use workspaces::Briefing;
 
 mod admission;
+mod approval;
 mod archive;
+mod attending;
 mod calls;
 mod cards;
 mod catalog;
@@ -308,6 +311,7 @@ impl Engine {
     /// # Errors
     /// There is none, or it or something that it refers to cannot be read.
     pub fn check(&self, skill: &str, strictness: Strictness) -> Result<CheckedSkill, StartError> {
+        self.by_name(skill)?;
         catalog::check(&self.parts, skill, strictness)
     }
 
@@ -340,6 +344,7 @@ impl Engine {
     /// # Errors
     /// Those of [`Self::start`] before it creates the run.
     pub fn plan(&self, request: &RunRequest) -> Result<ResolvedPlan, StartError> {
+        self.by_name(&request.skill)?;
         let mut resolved = admission::admit(&self.parts, request)?.resolve(&self.parts)?;
         history::expect(&self.parts, &mut resolved);
         Ok(resolved)
@@ -446,7 +451,7 @@ impl Engine {
         by: &str,
     ) -> Result<(), StartError> {
         self.own(run)?;
-        let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned() };
+        let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned(), question: None };
         steering::ask(self, run, by, ask).await
     }
 

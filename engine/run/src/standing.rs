@@ -157,6 +157,14 @@ impl Standing {
         lines.join("; ")
     }
 
+    /// Whether nothing happens until somebody says something: neither a call is under way, nor does
+    /// time answer a question.
+    pub fn only_waits(&self) -> bool {
+        let asks = !self.questions.is_empty() || !self.unknown.is_empty();
+        asks && self.busy.keys().all(|step| self.questions.contains_key(step))
+            && self.questions.values().all(|asked| asked.until.is_none())
+    }
+
     fn leave(&mut self, step: &StepPath) {
         self.busy.remove(step);
         self.unknown.remove(step);

@@ -90,7 +90,7 @@ fn input_text(input: &InputPlan) -> String {
 /// What an assistant has to keep to.
 pub(super) fn rules(plan: &Plan) -> String {
     let mut text = String::new();
-    if plan.skill.effect() != Effect::Read {
+    if plan.effect() != Effect::Read {
         text.push_str(
             "\nIt changes things: call `skill_plan` with the same inputs first, and show what it would do.\n",
         );

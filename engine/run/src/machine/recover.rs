@@ -44,7 +44,8 @@ impl Machine {
         }
         match &request.ask {
             Ask::Cancel { reason } => Ok(Body::CancelRequested { by, reason: reason.clone() }),
-            Ask::Answer { step, answer } => {
+            Ask::Answer { step, answer, question } => {
+                self.check_question(step, *question)?;
                 let answer = self.check_answer(step, answer)?;
                 Ok(Body::ConfirmAnswered { step: step.clone(), answer, by })
             }
@@ -52,6 +53,16 @@ impl Machine {
                 self.check_doubt(step)?;
                 Ok(Body::StepResolved { step: step.clone(), resolution: resolution.clone(), by })
             }
+        }
+    }
+
+    /// Whether the question that is answered is the one that the step asked last.
+    fn check_question(&self, step: &StepPath, question: Option<u64>) -> Result<(), Misfit> {
+        match question {
+            Some(seq) if self.asked.get(step) != Some(&seq) => {
+                misfit(format!("the question of step `{step}` that this answers is not open any more"))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -80,11 +80,12 @@ pub(crate) async fn update(
         };
         let question::Reply::Answer(answer) = question::carried(asked, response) else { continue };
         let by = question::by(&engine.caller().principal, "task");
-        if let Err(error) = engine.answer(run.id, &asked.step, &answer, &by).await {
+        if let Err(error) = engine.answer_question(run.id, asked, &answer, &by).await {
             refused.push(error.to_string());
         }
     }
-    if !run.driven {
+    // Whoever drove it when the answers came may have ended since.
+    if engine.run(run.id).is_ok_and(|run| !run.driven && run.ended_at.is_none()) {
         // Nobody would do what follows from the answers.
         if let Err(error) = engine.attend(run.id, "").await {
             tracing::warn!(run = %run.id, "cannot go on with it: {error}");

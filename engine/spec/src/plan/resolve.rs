@@ -18,6 +18,9 @@ pub struct ResolvedPlan {
     pub skill: String,
     /// Hash over plan, inputs and all that is resolved, for `--plan`.
     pub hash: String,
+    /// What a run may do at worst, see [`Plan::effect`].
+    #[serde(skip)]
+    pub effect: Effect,
     /// Bound inputs.
     pub inputs: Map<String, Value>,
     /// The steps, in the order of the file, those of sub-skills after the step that runs them.
@@ -91,6 +94,7 @@ pub fn resolve(plan: &Plan, known: Known<'_>, touches: &dyn Fn(&str, &Value) -> 
     ResolvedPlan {
         skill: plan.skill.name.clone(),
         hash: digest(identity),
+        effect: plan.effect(),
         inputs: known.inputs.clone(),
         steps,
     }

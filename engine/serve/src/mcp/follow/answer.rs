@@ -29,7 +29,10 @@ pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult 
     match outcome {
         Outcome::Completed(outputs) => marked(run, completed(run, value(outputs, shape))),
         Outcome::Failed { error, step } => failure(run, &failed(run, error, step.as_ref())),
-        Outcome::Cancelled => failure(run, &format!("run {run} was cancelled")),
+        Outcome::Cancelled => {
+            let again = "a call with the same idempotency key finds it again; another key starts anew";
+            failure(run, &format!("run {run} was cancelled ({again})"))
+        }
         Outcome::Waiting(steps) => {
             let steps: Vec<String> = steps.iter().map(|step| format!("`{step}`")).collect();
             failure(run, &format!("run {run} waits for a person at {}", steps.join(", ")))

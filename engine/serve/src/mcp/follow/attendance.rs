@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aa_run::engine::{Engine, Notice, Outcome, RunHandle, StartError};
+use aa_run::engine::{Engine, Notice, Outcome, Presence, RunHandle, StartError};
 use aa_run::event::{Body, RunId, StepPath};
 use aa_run::policy;
 use aa_run::standing::{Asked, Standing};
@@ -29,6 +29,8 @@ use crate::mcp::task;
 pub(super) struct Attendance<'a> {
     call: &'a Call<'a>,
     run: RunId,
+    /// Other calls may wait for the same run.
+    presence: Presence,
     notices: mpsc::UnboundedReceiver<Notice>,
     outcome: JoinHandle<Result<Outcome, StoreError>>,
     standing: Standing,
@@ -106,7 +108,22 @@ impl<'a> Attendance<'a> {
             Teller::new(call.context.peer.clone(), token, total)
         });
         let (standing, form, left, notes) = (Standing::default(), None, BTreeSet::new(), Vec::new());
-        Self { call, run, notices, outcome, standing, shape, means, teller, patience, form, left, notes }
+        let presence = engine.be_present(run);
+        Self {
+            call,
+            run,
+            presence,
+            notices,
+            outcome,
+            standing,
+            shape,
+            means,
+            teller,
+            patience,
+            form,
+            left,
+            notes,
+        }
     }
 
     /// Does not ask these questions again.
@@ -249,7 +266,7 @@ impl<'a> Attendance<'a> {
         };
         let engine = &self.call.visit.engine;
         let by = question::by(&engine.caller().principal, "form");
-        match engine.answer(self.run, &asked.step, &answer, &by).await {
+        match engine.answer_question(self.run, &asked, &answer, &by).await {
             // Its event is on its way.
             Ok(()) => {
                 self.standing.questions.remove(&asked.step);
@@ -282,9 +299,9 @@ impl<'a> Attendance<'a> {
                 }
             };
             let Ok(Ok(ClientResult::ElicitResult(result))) = filled else { return };
-            let Reply::Answer(answer) = question::reply(&result) else { return };
+            let Reply::Answer(answer) = question::reply(&asked, &result) else { return };
             let by = question::by(&engine.caller().principal, "form");
-            if let Err(error) = engine.answer(run, &asked.step, &answer, &by).await {
+            if let Err(error) = engine.answer_question(run, &asked, &answer, &by).await {
                 tracing::warn!(%run, "an answer was not taken: {error}");
             }
         });
@@ -297,6 +314,10 @@ impl<'a> Attendance<'a> {
             return Err(internal(&"the server is stopping"));
         }
         self.take_back_form("the call was cancelled").await;
+        if !self.presence.leave() {
+            // Another call waits for the same run, by the same key.
+            return Err(internal(&"the call was cancelled"));
+        }
         let engine = &self.call.visit.engine;
         let by = question::by(&engine.caller().principal, "call");
         match engine.cancel(self.run, &by, "the client has cancelled its call").await {

@@ -79,10 +79,10 @@ struct Before(Peer<RoleServer>);
 #[async_trait]
 impl Person for Before {
     async fn ask(&self, question: Question) -> Result<String, ToolError> {
-        let form = question::form_of(&question.message, &question.options, None);
+        let form = question::form_of(&question);
         let shown = self.0.send_request(ServerRequest::ElicitRequest(ElicitRequest::new(form))).await;
         let reply = match shown {
-            Ok(ClientResult::ElicitResult(result)) => question::reply(&result),
+            Ok(ClientResult::ElicitResult(result)) => question::reply_to(question.form.is_some(), &result),
             _ => Reply::Nothing,
         };
         match reply {

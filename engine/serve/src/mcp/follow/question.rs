@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aa_run::standing::Asked;
+use aa_run::tool::Question;
 use rmcp::model::{
     ClientCapabilities, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
     ElicitationSchema, InputRequest,
@@ -24,9 +25,10 @@ pub(crate) fn form(asked: &Asked) -> ElicitRequestParams {
     elicit(&asked.message, schema)
 }
 
-/// The form of a question with options that is no question of a run.
-pub(crate) fn form_of(message: &str, options: &[String], default: Option<&str>) -> ElicitRequestParams {
-    elicit(message, choice(options, default))
+/// The form of a question that is none of a run.
+pub(crate) fn form_of(question: &Question) -> ElicitRequestParams {
+    let schema = question.form.clone().unwrap_or_else(|| choice(&question.options, None));
+    elicit(&question.message, schema)
 }
 
 fn elicit(message: &str, schema: Value) -> ElicitRequestParams {
@@ -63,10 +65,15 @@ pub(crate) enum Reply {
 
 /// What came back of a question's form.
 pub(crate) fn reply(asked: &Asked, result: &ElicitResult) -> Reply {
+    reply_to(asked.form.is_some(), result)
+}
+
+/// What came back of a form, with fields of its own or with one for an option.
+pub(crate) fn reply_to(has_fields: bool, result: &ElicitResult) -> Reply {
     let content = result.content.as_ref().filter(|_| result.action == ElicitationAction::Accept);
-    let answer = match &asked.form {
-        Some(_) => content.map(Value::to_string),
-        None => content.and_then(|content| content.get(ANSWER)).and_then(Value::as_str).map(str::to_owned),
+    let answer = match has_fields {
+        true => content.map(Value::to_string),
+        false => content.and_then(|content| content.get(ANSWER)).and_then(Value::as_str).map(str::to_owned),
     };
     answer.map_or(Reply::Nothing, Reply::Answer)
 }

@@ -99,7 +99,7 @@ async fn give(
         match question::carried(asked, response) {
             Reply::Answer(answer) => {
                 let by = question::by(&engine.caller().principal, "form");
-                if let Err(error) = engine.answer(state.run, &asked.step, &answer, &by).await {
+                if let Err(error) = engine.answer_question(state.run, asked, &answer, &by).await {
                     notes.push(refused(engine, state.run, &asked.step, &error));
                     left.insert(key.clone());
                 }

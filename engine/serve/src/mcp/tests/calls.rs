@@ -32,6 +32,17 @@ async fn progress_grows_with_the_steps_and_the_answer_is_the_outputs() {
 }
 
 #[tokio::test]
+async fn a_tool_that_reads_tells_how_it_goes_as_well() {
+    let world = World::new();
+    let person = Person::absent();
+    let client = world.client(person.clone(), Era::Session).await;
+    let result = call(&client, "tool_call", json!({"tool_name": "nap", "arguments": {}})).await;
+    assert_eq!(result.is_error, Some(false), "{result:?}");
+    let told = person.told.lock().unwrap().clone();
+    assert!(told.iter().any(|told| told.message.as_deref() == Some("nap")), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_failure_says_where_why_and_what_next() {
     let world = World::new();
     let client = world.client(Person::absent(), Era::Session).await;
@@ -84,6 +95,26 @@ async fn a_cancelled_call_ends_its_run_and_is_not_answered() {
     let pid = world.read("hanging");
     let gone = || !std::path::Path::new(&format!("/proc/{}", pid.trim())).exists();
     eventually("its process is gone", gone).await;
+}
+
+#[tokio::test]
+async fn a_run_that_two_calls_wait_for_ends_with_the_last_of_them() {
+    let world = World::new();
+    let mut raw = world.raw().await;
+    let args = json!({"skill_name": "long", "idempotency_key": "k"});
+    raw.call(1, "skill_run", args.clone()).await;
+    eventually("it hangs", || !world.read("hanging").is_empty()).await;
+    raw.call(2, "skill_run", args).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let cancel =
+        |id: u64| json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
+    raw.send(cancel(1)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let engine = world.as_client("local");
+    assert_eq!(engine.run(RunId(1)).unwrap().status, RunStatus::Running);
+    raw.send(cancel(2)).await;
+    let ended = || engine.run(RunId(1)).unwrap().status == RunStatus::Cancelled;
+    eventually("the run ends", ended).await;
 }
 
 #[tokio::test]

@@ -52,6 +52,11 @@ tools:
     effect: read
     input: {}
     run: [sh, -c, 'cat log 2>/dev/null; true']
+  - name: nap
+    description: Takes a little
+    effect: read
+    input: {}
+    run: [sleep, '0.7']
   - name: fail
     description: Fails
     effect: read
@@ -81,7 +86,7 @@ const SKILLS: [(&str, &str); 7] = [
         "ask",
         "name: ask\ndescription: Asks in the middle\nsteps:\n  - {name: first, tool: look}\n  - {name: sure, confirm: {message: 'really?', options: [yes, no]}}\n  - {name: after, wait: 10ms}\noutputs:\n  - {name: sure, value: '{{ sure }}'}\n",
     ),
-    ("brief", "name: brief\ndescription: Short\nsteps:\n  - {name: a, wait: 700ms}\n"),
+    ("brief", "name: brief\ndescription: Short\nsteps:\n  - {name: a, tool: nap}\n"),
 ];
 
 /// A project of its own.

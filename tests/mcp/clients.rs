@@ -17,7 +17,7 @@ use crate::support::{Aa, PATIENCE, eventually};
 enum Client {
     /// The SDK for Python.
     Python(&'static str),
-    /// FastMCP.
+    /// `FastMCP`.
     FastMcp(&'static str),
     /// The SDK for TypeScript, first or second.
     TypeScript(u8, &'static str),

@@ -24,14 +24,11 @@ enum Reach {
 
 pub(crate) fn run(args: &ConfigArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let reach = match &args.http {
-        Some(url) => Reach::Url(address(url, args.persona.as_deref())?),
-        None => {
-            if let Some(persona) = &args.persona {
-                engine.persona_name(persona).map_err(unknown)?;
-            }
-            started(args, context, &engine.settings().folder)?
+    let reach = if let Some(url) = &args.http { Reach::Url(address(url, args.persona.as_deref())?) } else {
+        if let Some(persona) = &args.persona {
+            engine.persona_name(persona).map_err(unknown)?;
         }
+        started(args, context, &engine.settings().folder)?
     };
     let printer = context.printer;
     printer.data(match args.client {

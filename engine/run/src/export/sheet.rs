@@ -70,7 +70,7 @@ pub(super) fn inputs_text(plan: &Plan) -> String {
 }
 
 fn input_text(input: &InputPlan) -> String {
-    let kind = input.schema.get("type").map(shown).unwrap_or_else(|| "anything".to_owned());
+    let kind = input.schema.get("type").map_or_else(|| "anything".to_owned(), shown);
     let need = if input.required { ", required" } else { "" };
     let mut text = format!("`{}` ({kind}{need})", input.name);
     let words = input.description.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -81,13 +81,10 @@ impl Registry {
     ) -> Result<WorkspaceState, StoreError> {
         let key = (principal.to_owned(), uri_of(folder));
         let known = self.held().workspaces.get(&key).cloned();
-        let known = match known {
-            Some(known) => known,
-            None => {
-                let stored = self.store.get()?.workspace(&key.0, &key.1)?;
-                let state = stored.unwrap_or_else(|| fresh(&key, &look().project));
-                self.held().workspaces.entry(key).or_insert(state).clone()
-            }
+        let known = if let Some(known) = known { known } else {
+            let stored = self.store.get()?.workspace(&key.0, &key.1)?;
+            let state = stored.unwrap_or_else(|| fresh(&key, &look().project));
+            self.held().workspaces.entry(key).or_insert(state).clone()
         };
         let rested = Utc::now() - known.last_activity > stale;
         let active_session_id = known.active_session_id.filter(|_| !rested);

@@ -313,15 +313,12 @@ async fn whoever_subscribes_hears_of_a_run_until_it_is_over() {
         world.put("work/go", b"");
         handle.outcome.await.unwrap().unwrap();
         let heard = async {
-            match &mut stream {
-                Some(stream) => drop(stream.next().await.unwrap()),
-                None => {
-                    while client.service().0.lock().unwrap().is_empty() {
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                    }
-                    assert_eq!(client.service().0.lock().unwrap()[0], uri);
-                    client.unsubscribe(UnsubscribeRequestParams::new(uri.clone())).await.unwrap();
+            if let Some(stream) = &mut stream { drop(stream.next().await.unwrap()) } else {
+                while client.service().0.lock().unwrap().is_empty() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
+                assert_eq!(client.service().0.lock().unwrap()[0], uri);
+                client.unsubscribe(UnsubscribeRequestParams::new(uri.clone())).await.unwrap();
             }
         };
         tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap();

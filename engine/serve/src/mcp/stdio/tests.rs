@@ -79,7 +79,7 @@ async fn files_are_read_by_a_thread() {
     assert!(matches!((&reader, &writer), (Reader::Other(_), Writer::Other(_))));
     serve_on(reader, writer).await;
     output.rewind().unwrap();
-    assert_greeted(&answers(File::from(output)));
+    assert_greeted(&answers(output));
 }
 
 #[tokio::test]

@@ -260,9 +260,9 @@ async fn what_exceeds_the_budget_is_found_by_searching() {
     let world = World::new();
     let mut many = "module: many\ndescription: Very many\ntools:\n".to_owned();
     for n in 0..60 {
-        let _ = write!(
+        let _ = writeln!(
             many,
-            "  - {{name: many_{n:02}, description: Number {n}, effect: read, input: {{}}, run: [echo, '{n}']}}\n"
+            "  - {{name: many_{n:02}, description: Number {n}, effect: read, input: {{}}, run: [echo, '{n}']}}"
         );
     }
     world.put("alpha/.aa/tools/many.yaml", &many);

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::mcp::seat::Seat;
 use crate::mcp::server::Server;
 
-const PROBE: &str = r#"
+const PROBE: &str = r"
 module: probe
 description: Tools that look around
 tools:
@@ -54,9 +54,9 @@ tools:
     effect: write
     input: {}
     run: [touch, note]
-"#;
+";
 
-const OTHER: &str = r#"
+const OTHER: &str = r"
 module: other
 description: Tools of another kind
 tools:
@@ -67,7 +67,7 @@ tools:
     output: {type: integer}
     run: [echo, '3']
     result: json
-"#;
+";
 
 const GREET: &str = "\
 name: greet

@@ -56,7 +56,10 @@ fn settings_are_shown_with_who_said_so() {
     serve.runs: 5  # default
     serve.runs_per_session: 2  # default
     serve.self_approve: false  # default
+    serve.session_keep: "30d"  # default
+    serve.session_stale: 24h  # default
     serve.task_after: 1s  # default
+    serve.tool_budget: 80  # default
     serve.wait: 40s  # default
     store.durability: normal  # AA_STORE_DURABILITY
     store.folder: [home]/state/aa-workflow  # default

@@ -38,7 +38,7 @@ fn ask(served: &Served, round: usize, caller: usize) -> (String, Value) {
     let answer = reply.message();
     assert_eq!(answer["id"], caller, "{answer}");
     let content = &answer["result"]["structuredContent"];
-    (value, content.get("value").or(content.get("result")).cloned().unwrap_or_default())
+    (value, content.get("value").or_else(|| content.get("result")).cloned().unwrap_or_default())
 }
 
 fn round(served: &Served, round: usize) -> BTreeSet<String> {

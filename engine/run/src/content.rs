@@ -298,8 +298,8 @@ fn without_bytes(value: &Value) -> Value {
 mod tests {
     use super::*;
 
-    fn found(value: Value) -> Option<Content> {
-        find(&value)
+    fn found(value: impl std::borrow::Borrow<Value>) -> Option<Content> {
+        find(value.borrow())
     }
 
     #[test]
@@ -325,7 +325,7 @@ mod tests {
     fn blocks_of_the_protocol_are_content() {
         let image = json!({"type": "image", "data": "AAAA", "mimeType": "image/png"});
         let block = Block::Image { data: "AAAA".to_owned(), mime_type: "image/png".to_owned() };
-        assert_eq!(found(image.clone()).unwrap().blocks, [block.clone()]);
+        assert_eq!(found(&image).unwrap().blocks, std::slice::from_ref(&block));
         let both = found(json!(["words", image])).unwrap();
         assert_eq!(both.blocks, [Block::Text("words".to_owned()), block]);
         assert_eq!(both.rest, json!(["words", {"type": "image", "bytes": 3, "mimeType": "image/png"}]));

@@ -200,7 +200,8 @@ impl Home {
     /// Those of [`Self::data_beside`], or it is not there.
     pub fn data_below(&self, entry: &Entry, path: &str) -> Result<(Vec<u8>, String), FileError> {
         if let Place::File(of) = &entry.place {
-            let folder = of.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+            let folder =
+                of.parent().filter(|folder| *folder != Path::new("")).unwrap_or_else(|| Path::new("."));
             let meant = folder.join(path);
             let real = |path: &Path| path.canonicalize().map_err(|error| FileError::new(path, error));
             if !real(&meant)?.starts_with(real(folder)?) {

@@ -187,7 +187,7 @@ impl<A: Asker> Listener<A> {
                 "`{}` gave as many items as it is asked for; older ones may be missing",
                 poll.ask.tool
             );
-            failed.get_or_insert(odd(&message));
+            failed.get_or_insert_with(|| odd(&message));
         }
         let mut found = self.in_order(items, &mut failed);
         let last = found.last().and_then(|(position, _)| position.clone());

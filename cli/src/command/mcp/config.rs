@@ -24,7 +24,9 @@ enum Reach {
 
 pub(crate) fn run(args: &ConfigArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let reach = if let Some(url) = &args.http { Reach::Url(address(url, args.persona.as_deref())?) } else {
+    let reach = if let Some(url) = &args.http {
+        Reach::Url(address(url, args.persona.as_deref())?)
+    } else {
         if let Some(persona) = &args.persona {
             engine.persona_name(persona).map_err(unknown)?;
         }

@@ -91,14 +91,11 @@ fn open(events: &[Event]) -> Option<Failure> {
     let mut open = BTreeMap::<&StepPath, (bool, u64)>::new();
     for event in events {
         match &event.body {
-            Body::StepStarted { step, .. } => {
+            Body::StepStarted { step, .. } | Body::ConfirmAnswered { step, .. } => {
                 open.insert(step, (false, event.seq));
             }
             Body::ConfirmRequested { step, .. } => {
                 open.insert(step, (true, event.seq));
-            }
-            Body::ConfirmAnswered { step, .. } => {
-                open.insert(step, (false, event.seq));
             }
             Body::StepCompleted { step, .. }
             | Body::StepFailed { step, .. }

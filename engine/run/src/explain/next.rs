@@ -179,7 +179,9 @@ fn retry(journal: &Journal) -> String {
 /// The command that calls a tool with the same arguments.
 fn call_again(tool: &str, arguments: &Value) -> String {
     let given = arguments.as_object().into_iter().flatten();
-    let words: String = given.map(|(name, value)| format!(" --arg {}", word(&pair(name, value)))).collect();
+    let words: Vec<String> =
+        given.map(|(name, value)| format!(" --arg {}", word(&pair(name, value)))).collect();
+    let words = words.concat();
     if words.len() > LONGEST || !seal::is_clean(arguments) {
         return format!("aa tool call {tool} --args JSON");
     }

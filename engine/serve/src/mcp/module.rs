@@ -39,7 +39,11 @@ pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
 /// What a call has given. Clients refuse what is not as announced, so that is said here, where
 /// more is known.
 pub(crate) fn answer(spec: &ToolSpec, value: Value) -> rmcp::model::CallToolResponse {
-    if let Some(shown) = content::result(&value, Whole::Ask(&less(spec))) {
+    if let Some(mut shown) = content::result(&value, Whole::Ask(&less(spec))) {
+        // A schema has been announced, and strict clients want what it says.
+        let rest = shown.structured_content.take().unwrap_or_default();
+        let (_, wrapped) = schema::output(&spec.output);
+        shown.structured_content = Some(if wrapped { serde_json::json!({ "result": rest }) } else { rest });
         return shown.into();
     }
     if let Err(misfit) = fits(&spec.output, &value) {

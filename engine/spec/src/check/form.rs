@@ -19,7 +19,7 @@ impl Checker<'_, '_> {
             self.bad_form(form.span, "a form without fields asks nothing".to_owned());
         }
         let option = confirm.options.first().map(|option| option.span);
-        if let Some(span) = option.or(confirm.default.as_ref().map(|default| default.span)) {
+        if let Some(span) = option.or_else(|| confirm.default.as_ref().map(|default| default.span)) {
             let problem = self.error("bad-form", span, "a form has neither `options` nor a `default`");
             self.report(problem.hint("give the fields an `enum` or a `default` of their own"));
         }

@@ -193,12 +193,13 @@ impl TextFormat {
 impl Field {
     /// What is filled in.
     pub fn kind(&self) -> FieldKind {
-        self.r#type.unwrap_or(if self.items.is_some() { FieldKind::Array } else { FieldKind::String })
+        let usual = if self.items.is_some() { FieldKind::Array } else { FieldKind::String };
+        self.r#type.unwrap_or(usual)
     }
 
     /// Whether it has to be filled in.
     pub fn is_required(&self) -> bool {
-        self.required.unwrap_or(self.default.is_none())
+        self.required.unwrap_or_else(|| self.default.is_none())
     }
 
     /// Whether one or several of given texts are chosen.

@@ -32,7 +32,7 @@ tools:
   - {name: miss, description: Fails, effect: read, input: {}, run: ['false']}
   - {name: wipe, description: Wipes, effect: destructive, input: {}, run: [sh, -c, 'echo wiped >> log']}
 heal:
-  - {name: wiper, match: {tool: miss}, do: {tool: wipe}}
+  - {name: wiper, match: {tool: miss, exit_code: 1}, do: {tool: wipe}}
 ";
 
 const MISS: &str = "\
@@ -241,7 +241,8 @@ async fn asks(engine: &Engine, run: RunId, name: &str) {
 async fn a_form_is_checked_and_filled_up_whenever_the_process_dies() {
     let answer = r#"{"region": "eu"}"#;
     // Events: started, step started, asked, answered, step completed, and the next one's start.
-    for died_at in 2..=5_u64 {
+    // The first three share the commit that the run is created with.
+    for died_at in 3..=5_u64 {
         let world = world();
         world.put("work/.aa/skills/where.yaml", WHERE);
         let dies = move |event: &Event| assert!(event.seq != died_at, "it dies");

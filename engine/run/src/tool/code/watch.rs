@@ -90,7 +90,11 @@ impl Code {
         (project, folder): (String, PathBuf),
         refreshes: bool,
     ) -> Result<Watched, ToolError> {
-        let files = if refreshes { self.refresh(context, (project.clone(), folder), false).await?.done.files } else { 0 };
+        let files = if refreshes {
+            self.refresh(context, (project.clone(), folder), false).await?.done.files
+        } else {
+            0
+        };
         Ok(Watched { project, watching: false, files, message: MESSAGE.to_owned() })
     }
 }

@@ -21,14 +21,14 @@ impl CoreTool for RunAnswer {
             "run_id": {"type": "integer", "minimum": 1, "description": "Number of the run."},
             "step": {"type": "string", "description": "Which step asks, as run_status says."},
             "answer": {
-                "type": ["string", "object"],
+                "anyOf": [{"type": "string"}, {"type": "object"}],
                 "description": "One of the question's options; of a form, its fields as an object.",
             },
         });
         let schema = json!({
             "type": "object",
             "properties": {
-                "run_id": {"type": "integer"}, "step": {"type": "string"}, "answer": {"type": ["string", "object"]},
+                "run_id": {"type": "integer"}, "step": {"type": "string"}, "answer": {"anyOf": [{"type": "string"}, {"type": "object"}]},
             },
             "required": ["run_id", "step", "answer"],
         });

@@ -224,8 +224,7 @@ impl<'a> Attendance<'a> {
         }
         let open = self.standing.questions.values().find(|asked| !self.left.contains(&asked.key)).cloned();
         match (self.means, open) {
-            (Means::Task, _) => Ok(Some(self.unfinished())),
-            (Means::Form | Means::Again, None) => Ok(Some(self.unfinished())),
+            (Means::Task, _) | (Means::Form | Means::Again, None) => Ok(Some(self.unfinished())),
             (Means::Form, Some(asked)) => {
                 if self.form.is_none() {
                     self.show(asked).await;

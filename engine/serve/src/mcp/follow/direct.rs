@@ -25,6 +25,9 @@ pub(super) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
     tokio::pin!(asked);
     let token = call.context.meta.get_progress_token();
     let mut teller = token.map(|token| Teller::new(call.context.peer.clone(), token, None));
+    if let Some(teller) = &mut teller {
+        teller.hear(&spec.name);
+    }
     let mut warnings = Vec::new();
     let result = loop {
         tokio::select! {

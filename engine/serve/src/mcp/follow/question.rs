@@ -71,7 +71,11 @@ pub(crate) fn reply(asked: &Asked, result: &ElicitResult) -> Reply {
 /// What came back of a form, with fields of its own or with one for an option.
 pub(crate) fn reply_to(has_fields: bool, result: &ElicitResult) -> Reply {
     let content = result.content.as_ref().filter(|_| result.action == ElicitationAction::Accept);
-    let answer = if has_fields { content.map(Value::to_string) } else { content.and_then(|content| content.get(ANSWER)).and_then(Value::as_str).map(str::to_owned) };
+    let answer = if has_fields {
+        content.map(Value::to_string)
+    } else {
+        content.and_then(|content| content.get(ANSWER)).and_then(Value::as_str).map(str::to_owned)
+    };
     answer.map_or(Reply::Nothing, Reply::Answer)
 }
 

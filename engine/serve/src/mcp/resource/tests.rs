@@ -129,7 +129,7 @@ impl World {
         let seat = Seat::new(self.engine(project), choice).with_skill_folders(true);
         let server = Server { seat: Arc::new(seat) };
         tokio::spawn(async move {
-            let service = server.serve(tokio::io::split(theirs)).await.unwrap();
+            let service = Box::pin(server.serve(tokio::io::split(theirs))).await.unwrap();
             service.waiting().await.unwrap();
         });
         let mode = if newer {
@@ -313,7 +313,9 @@ async fn whoever_subscribes_hears_of_a_run_until_it_is_over() {
         world.put("work/go", b"");
         handle.outcome.await.unwrap().unwrap();
         let heard = async {
-            if let Some(stream) = &mut stream { drop(stream.next().await.unwrap()) } else {
+            if let Some(stream) = &mut stream {
+                drop(stream.next().await.unwrap())
+            } else {
                 while client.service().0.lock().unwrap().is_empty() {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }

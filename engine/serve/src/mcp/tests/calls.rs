@@ -199,7 +199,7 @@ async fn calls_wait_for_their_turn_and_say_so() {
 async fn a_tool_that_reads_is_called_at_once_and_one_that_writes_is_a_run() {
     let world = World::new().config("serve: {policy: {write: allow}}\n");
     let client = world.client(Person::absent(), Era::Session).await;
-    assert_eq!(call(&client, "look", json!({})).await.structured_content, Some(json!("")));
+    assert_eq!(call(&client, "look", json!({})).await.structured_content, Some(json!({"result": ""})));
     assert!(world.engine().runs(&RunFilter::default()).unwrap().is_empty());
     let result = call(&client, "note", json!({"text": "{{ 1 + 1 }}"})).await;
     assert_eq!((result.structured_content.clone(), run_of(&result)), (Some(json!("{{ 1 + 1 }}")), 1));

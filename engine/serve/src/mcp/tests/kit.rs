@@ -148,7 +148,7 @@ impl World {
     pub(super) async fn client(&self, person: Person, era: Era) -> RunningService<RoleClient, Person> {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let server = self.server();
-        tokio::spawn(async move { server.serve(ours).await.unwrap().waiting().await.unwrap() });
+        tokio::spawn(async move { Box::pin(server.serve(ours)).await.unwrap().waiting().await.unwrap() });
         let mode = match era {
             Era::Session => ClientLifecycleMode::Initialize,
             Era::Newer => {
@@ -162,7 +162,7 @@ impl World {
     pub(super) async fn raw(&self) -> Raw {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let server = self.server();
-        tokio::spawn(async move { server.serve(ours).await.unwrap().waiting().await.unwrap() });
+        tokio::spawn(async move { Box::pin(server.serve(ours)).await.unwrap().waiting().await.unwrap() });
         let (read, write) = tokio::io::split(theirs);
         let mut raw = Raw { lines: BufReader::new(read).lines(), write };
         let info = json!({"name": "raw", "version": "1"});

@@ -314,7 +314,7 @@ async fn whoever_subscribes_hears_of_a_run_until_it_is_over() {
         handle.outcome.await.unwrap().unwrap();
         let heard = async {
             if let Some(stream) = &mut stream {
-                drop(stream.next().await.unwrap())
+                drop(stream.next().await.unwrap());
             } else {
                 while client.service().0.lock().unwrap().is_empty() {
                     tokio::time::sleep(Duration::from_millis(20)).await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::Aa;
 
 /// Inputs that the skills cannot do without, and some that change what they would do.
-const INPUTS: [(&str, &[&str]); 8] = [
+const INPUTS: [(&str, &[&str]); 18] = [
     ("backup-folder", &["folder=photos", "target=backups"]),
     ("cert-check", &[r#"servers=["example.org"]"#]),
     ("deploy-ephemeral", &["mr=123"]),

@@ -202,6 +202,9 @@ async fn a_tool_that_reads_is_called_at_once_and_one_that_writes_is_a_run() {
     assert_eq!(call(&client, "look", json!({})).await.structured_content, Some(json!({"result": ""})));
     assert!(world.engine().runs(&RunFilter::default()).unwrap().is_empty());
     let result = call(&client, "note", json!({"text": "{{ 1 + 1 }}"})).await;
-    assert_eq!((result.structured_content.clone(), run_of(&result)), (Some(json!("{{ 1 + 1 }}")), 1));
+    assert_eq!(
+        (result.structured_content.clone(), run_of(&result)),
+        (Some(json!({"result": "{{ 1 + 1 }}"})), 1)
+    );
     assert_eq!(world.read("log"), "{{ 1 + 1 }}\n");
 }

@@ -48,6 +48,11 @@ impl Shared {
 }
 
 impl Engine {
+    /// Lets go of the engines of other folders, which keep the store open as long as they are at hand.
+    pub fn leave_folders(&self) {
+        self.parts.shared.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The engine of another folder, for the same caller. It has that folder's settings, but for
     /// the store and the permits, which are this engine's.
     ///

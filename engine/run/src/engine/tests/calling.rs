@@ -408,6 +408,7 @@ async fn a_run_left_behind_is_taken_over_in_its_own_folder() {
         let id = handle.id;
         handle.outcome.abort();
         assert!(timeout(PATIENCE, handle.outcome).await.unwrap().is_err());
+        engine.leave_folders();
         drop(engine);
         left.push(id);
     }

@@ -168,7 +168,7 @@ impl Home {
             Place::Shipped(kind, name) => {
                 let path = Path::new(&entry.shown);
                 let bytes = shipped::get(*kind, name).ok_or_else(|| FileError::new(path, "it is gone"))?;
-                file::decode(path, &entry.shown, bytes.into_owned())
+                file::decode(path, &entry.shown, bytes)
             }
         }
     }

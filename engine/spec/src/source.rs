@@ -1,6 +1,7 @@
 //! Where in which text something stands.
 
-use std::ops::Range;
+use std::fmt;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,16 @@ pub struct Source {
     /// Path as shown to people, e.g. `skills/deploy.yaml`.
     pub path: Arc<str>,
     /// The whole text.
-    pub text: Arc<str>,
+    pub text: Text,
+}
+
+/// A text that costs nothing to clone: what is part of the binary is never copied.
+#[derive(Clone)]
+pub enum Text {
+    /// It was read.
+    Shared(Arc<str>),
+    /// It is part of the binary.
+    Static(&'static str),
 }
 
 /// A range of bytes in a [`Source`]; `start <= end`.
@@ -32,9 +42,46 @@ pub struct Place {
     pub column: u32,
 }
 
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Shared(text) => text,
+            Self::Static(text) => text,
+        }
+    }
+}
+
+impl<T: Into<Arc<str>>> From<T> for Text {
+    fn from(text: T) -> Self {
+        Self::Shared(text.into())
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Text {}
+
 impl Source {
     /// A source from its shown path and its text.
-    pub fn new(path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+    pub fn new(path: impl Into<Arc<str>>, text: impl Into<Text>) -> Self {
         Self { path: path.into(), text: text.into() }
     }
 

@@ -30,10 +30,10 @@ impl Asker {
         let lines = self.lines.get_or_insert_with(read_stdin);
         while let Some(line) = lines.recv().await {
             match choose(question, line.trim()) {
-                Some(answer) => return answer.to_owned(),
+                Some(answer) => return answer,
                 None if line.trim().is_empty() => prompt(question, printer),
                 None => {
-                    printer.error(format_args!("it is one of {}", words::list(&question.options)));
+                    printer.error(format_args!("{}", refused(question, line.trim())));
                     prompt(question, printer);
                 }
             }
@@ -87,12 +87,28 @@ fn read_stdin() -> mpsc::UnboundedReceiver<String> {
     receiver
 }
 
-/// The option that was meant: by its number, its text, or the start of its text; an
-/// empty line means the default.
-fn choose<'q>(question: &'q Question, text: &str) -> Option<&'q str> {
-    if text.is_empty() {
-        return question.default.as_deref();
+/// Why a text is no answer.
+fn refused(question: &Question, text: &str) -> String {
+    let options = words::list(&question.options);
+    match question.want.as_ref().map(|want| want.read(text)) {
+        Some(Err(why)) => format!("{}, or one of {options}", words::harmless(&why)),
+        _ => format!("it is one of {options}"),
     }
+}
+
+/// What was wanted, or the option that was meant: by its number, its text, or the start of its text; an
+/// empty line means the default.
+fn choose(question: &Question, text: &str) -> Option<String> {
+    if text.is_empty() {
+        return question.default.clone();
+    }
+    if question.want.as_ref().is_some_and(|want| want.read(text).is_ok()) {
+        return Some(text.to_owned());
+    }
+    option(question, text).map(str::to_owned)
+}
+
+fn option<'q>(question: &'q Question, text: &str) -> Option<&'q str> {
     let options = || question.options.iter().map(String::as_str);
     if let Some(option) = options().find(|option| option.eq_ignore_ascii_case(text)) {
         return Some(option);
@@ -119,6 +135,7 @@ mod tests {
             options: vec!["restart".to_owned(), "cancel".to_owned(), "cancel all".to_owned()],
             default: Some("cancel".to_owned()),
             until: None,
+            want: None,
         };
         let cases = [
             ("1", Some("restart")),
@@ -133,7 +150,7 @@ mod tests {
             ("stop", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(choose(&question, text), expected, "{text:?}");
+            assert_eq!(choose(&question, text).as_deref(), expected, "{text:?}");
         }
     }
 }

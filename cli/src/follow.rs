@@ -119,6 +119,7 @@ async fn settle(
             options: vec!["retry".to_owned(), "fail".to_owned(), "later".to_owned()],
             default: None,
             until: None,
+            want: None,
         };
         ask::put(&question, context.printer);
         let answer = tokio::select! {

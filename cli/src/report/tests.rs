@@ -93,6 +93,7 @@ fn story() -> Vec<(i64, Body)> {
                 options: vec!["yes".to_owned(), "no".to_owned()],
                 default: None,
                 until: None,
+                want: None,
             },
         ),
         (

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use aa_run::event::{Body, Event, RunId, StepError, StepPath, Time};
+use aa_run::want::Want;
 use serde_json::{Map, Value};
 
 use crate::words;
@@ -108,6 +109,8 @@ pub(crate) struct Question {
     pub(crate) default: Option<String>,
     /// When that is.
     pub(crate) until: Option<Time>,
+    /// What else is an answer.
+    pub(crate) want: Option<Want>,
 }
 
 /// How many parts of a step are over.
@@ -207,13 +210,14 @@ impl Tree {
                 self.touch(step, at).state = State::Retrying { error: error.clone(), until: *until };
                 Change::Retrying(self.by_path[step])
             }
-            Body::ConfirmRequested { step, message, options, default, until } => {
+            Body::ConfirmRequested { step, message, options, default, until, want } => {
                 let question = Question {
                     step: step.clone(),
                     message: message.clone(),
                     options: options.clone(),
                     default: default.clone(),
                     until: *until,
+                    want: want.clone(),
                 };
                 self.touch(step, at).state = State::Asking(question);
                 Change::Asked(self.by_path[step])

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{Body, Event, StepError, StepPath, Time};
+use crate::want::Want;
 
 /// Where a run stands. Events are folded in one after the other.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +43,8 @@ pub struct Asked {
     pub default: Option<String>,
     /// When that is.
     pub until: Option<Time>,
+    /// What else is an answer.
+    pub want: Option<Want>,
     /// Number of the event that put it.
     pub seq: u64,
 }
@@ -74,7 +77,7 @@ impl Standing {
                 self.leave(step);
                 self.busy.insert(step.clone(), retrying(error));
             }
-            Body::ConfirmRequested { step, message, options, default, until } => {
+            Body::ConfirmRequested { step, message, options, default, until, want } => {
                 let number = self.asked.entry(step.clone()).or_default();
                 *number += 1;
                 let key = if *number == 1 { step.to_string() } else { format!("{step}#{number}") };
@@ -85,6 +88,7 @@ impl Standing {
                     options: options.clone(),
                     default: default.clone(),
                     until: *until,
+                    want: want.clone(),
                     seq: event.seq,
                 };
                 self.questions.insert(step.clone(), asked);

@@ -64,6 +64,7 @@ pub(crate) struct Closing {
 pub async fn serve(listener: TcpListener, engine: &Engine, keys: Keys, options: &Options) -> io::Result<()> {
     mcp::task::go_on_with_all(engine);
     let settings = engine.settings().serve.clone();
+    mcp::task::go_on_with_all(engine);
     let closing = Closing::default();
     let endpoint = Endpoint::new(engine, options, closing.clone());
     let door = Door::new(keys, &settings, listener.local_addr()?);

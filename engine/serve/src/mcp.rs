@@ -3,10 +3,11 @@
 //! Reading order: [`server`] (what a client can ask, handed on to the files below), [`seat`]
 //! (what a connection sees), [`visit`] (who makes a request, from where), [`core`] (the tools that are always there, one file
 //! each), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`resource`] and [`prompt`] (what can be read,
-//! and what clients offer as commands), [`extension`] (skills as folders), [`follow`] (a run that a call has started, until the
+//! and what clients offer as commands), [`extension`] (skills as folders), [`change`] (that there is something new), [`follow`] (a run that a call has started, until the
 //! call can be answered), [`task`] (the same for clients that poll), [`stdio`] and [`http`] (how
 //! messages come and go).
 
+mod change;
 mod content;
 mod core;
 mod extension;

@@ -76,8 +76,9 @@ impl Machine {
                 self.fold_retrying(place, *attempt, error, *until)
             }
             Body::ConfirmRequested { step, options, .. } if self.seq == 1 => self.fold_gate(step, options),
-            Body::ConfirmRequested { step, options, default, until, .. } => {
-                let question = Question { options: options.clone(), default: default.clone(), until: *until };
+            Body::ConfirmRequested { step, options, default, until, want, .. } => {
+                let (options, default) = (options.clone(), default.clone());
+                let question = Question { options, default, until: *until, want: want.clone() };
                 let place = self.place(step)?;
                 self.fold_question(place, question)
             }

@@ -15,7 +15,7 @@ impl Machine {
     pub fn call_question(
         &self,
         step: &StepPath,
-        (message, options): (String, Vec<String>),
+        question: crate::tool::Question,
         anew: bool,
     ) -> Result<Body, Misfit> {
         let unit = match self.locate(step)? {
@@ -31,10 +31,11 @@ impl Machine {
         }
         Ok(Body::ConfirmRequested {
             step: step.clone(),
-            message,
-            options,
+            message: question.message,
+            options: question.options,
             default: None,
             until: unit.deadline,
+            want: question.want,
         })
     }
 
@@ -59,7 +60,7 @@ impl Machine {
     }
 
     pub(super) fn fold_answer(&mut self, place: Place, answer: &str) -> Result<(), Misfit> {
-        let fits = |question: &Question| question.options.iter().any(|option| option == answer);
+        let fits = |question: &Question| question.check(answer).is_ok();
         if self.calls_at(place) {
             if !self.open_question(place).is_some_and(fits) {
                 return misfit(format!("`{}` is not in a state for this", self.path(place)));

@@ -55,7 +55,7 @@ impl Machine {
         }
     }
 
-    fn check_answer(&self, step: &StepPath, answer: &String) -> Result<(), Misfit> {
+    fn check_answer(&self, step: &StepPath, answer: &str) -> Result<(), Misfit> {
         let question = match &self.gate {
             Some(gate) if self.is_gate(step) => Some(gate),
             _ => match self.locate(step) {
@@ -67,15 +67,9 @@ impl Machine {
             },
         };
         match question {
-            Some(question) if question.options.contains(answer) => Ok(()),
-            Some(question) => {
-                let options: Vec<String> =
-                    question.options.iter().map(|option| format!("`{option}`")).collect();
-                misfit(format!(
-                    "`{answer}` is not an answer to `{step}`; it is one of {}",
-                    options.join(", ")
-                ))
-            }
+            Some(question) => question
+                .check(answer)
+                .or_else(|why| misfit(format!("`{answer}` is not an answer to `{step}`; {why}"))),
             None => misfit(format!("step `{step}` has no open question")),
         }
     }

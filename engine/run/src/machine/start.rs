@@ -248,6 +248,7 @@ impl Machine {
             options: options.clone(),
             default: default.clone(),
             until: earliest(own, self.unit(place).and_then(|unit| unit.deadline)),
+            want: None,
         })
     }
 

@@ -7,6 +7,7 @@ use super::{Machine, Misfit};
 use crate::event::{Resolution, StepError, Time};
 use crate::machine::foreach::Fan;
 use crate::machine::heal::Healing;
+use crate::want::Want;
 
 /// A unit from its first start to its end.
 #[derive(Debug)]
@@ -72,6 +73,25 @@ pub(super) struct Question {
     pub(super) options: Vec<String>,
     pub(super) default: Option<String>,
     pub(super) until: Option<Time>,
+    pub(super) want: Option<Want>,
+}
+
+impl Question {
+    /// Whether a text is an answer.
+    ///
+    /// # Errors
+    /// What would be one.
+    pub(super) fn check(&self, answer: &str) -> Result<(), String> {
+        if self.options.iter().any(|option| option == answer) {
+            return Ok(());
+        }
+        let options: Vec<String> = self.options.iter().map(|option| format!("`{option}`")).collect();
+        let options = options.join(", ");
+        match &self.want {
+            Some(want) => want.read(answer).map(drop).map_err(|why| format!("{why}, or one of {options}")),
+            None => Err(format!("it is one of {options}")),
+        }
+    }
 }
 
 /// How far finding out about an unknown call has come.

@@ -139,6 +139,7 @@ mod tests {
             options: vec!["yes".to_owned()],
             default: None,
             until: None,
+            want: None,
         }
     }
 

@@ -2,8 +2,11 @@
 
 use aa_spec::tool::ErrorKind;
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::ToolError;
+use crate::want::Want;
 
 /// Somebody who can be asked: a person at a terminal, or whoever answers a run's questions.
 ///
@@ -12,20 +15,54 @@ use super::ToolError;
 /// than its deadline; dropping the future takes the question back.
 #[async_trait]
 pub trait Person: Send + Sync {
-    /// Puts a question and waits for one of its options.
+    /// Puts a question and waits for an answer: one of its options, or what else it wants as JSON.
     ///
     /// # Errors
     /// Nobody is there to be asked.
     async fn ask(&self, question: Question) -> Result<String, ToolError>;
+
+    /// Says something to whoever follows; nobody has to.
+    fn tell(&self, _level: Level, _text: &str) {}
 }
 
 /// A question that comes up during a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     /// What is asked, and by whom.
     pub message: String,
     /// Possible answers; never empty.
     pub options: Vec<String>,
+    /// What else is an answer.
+    pub want: Option<Want>,
+}
+
+impl Question {
+    /// A question with nothing but options.
+    pub fn choice(message: impl Into<String>, options: Vec<String>) -> Self {
+        Self { message: message.into(), options, want: None }
+    }
+}
+
+/// How much a line matters, from least to most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// To whoever looks for a mistake.
+    Debug,
+    /// To whoever wants to know.
+    Info,
+    /// To everybody, once.
+    Notice,
+    /// Something may go wrong.
+    Warning,
+    /// Something went wrong.
+    Error,
+    /// Something that others need went wrong.
+    Critical,
+    /// Somebody has to act.
+    Alert,
+    /// Nothing works.
+    Emergency,
 }
 
 /// Stands where nobody is there to be asked.

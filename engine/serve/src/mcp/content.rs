@@ -18,6 +18,10 @@ pub(crate) fn answer(value: Value, folder: &Path) -> CallToolResponse {
 /// The same, for whoever has more to say with it.
 pub(crate) fn result(value: Value, folder: &Path) -> CallToolResult {
     match content::find(&value, folder) {
+        // A text is no structure.
+        Ok(None) if value.is_string() => {
+            CallToolResult::success(vec![ContentBlock::text(value.as_str().unwrap_or_default())])
+        }
         Ok(None) => CallToolResult::structured(value),
         Ok(Some(content)) => {
             let mut result = CallToolResult::success(content.blocks.into_iter().map(block).collect());

@@ -2,11 +2,12 @@
 //!
 //! [`run`] and [`call_tool`] are the doors. [`attendance`] is the loop that waits for whatever comes
 //! first: the end, a question, the client's patience, a cancellation. [`progress`] tells the client
-//! how it goes, [`question`] puts questions, [`sealed`] is what a client carries for us between two
+//! how it goes, [`question`] puts questions, [`log`] says lines, [`sealed`] is what a client carries for us between two
 //! requests, [`answer`] words what came of it.
 
 pub(crate) mod answer;
 mod attendance;
+pub(crate) mod log;
 mod progress;
 pub(crate) mod question;
 mod sealed;
@@ -19,10 +20,11 @@ use aa_run::event::Origin;
 use aa_run::policy::Verdict;
 use aa_spec::check::Strictness;
 use aa_spec::tool::Effect;
-use serde_json::{Map, Value};
+use rmcp::model::{CallToolResponse, ClientCapabilities, ErrorData, InputRequiredResult, TASKS_EXTENSION_ID};
+use serde_json::{Map, Value, json};
 
 use super::content;
-use super::server::{Answer, Call, failed};
+use super::server::{Answer, Call, failed, internal};
 pub(crate) use answer::Shape;
 use attendance::Attendance;
 
@@ -41,13 +43,31 @@ pub(crate) struct Wanted {
     pub(crate) idempotency_key: Option<String>,
     /// How long to wait at most; else as it is configured.
     pub(crate) wait: Option<Duration>,
+    /// Whether a task is no answer.
+    pub(crate) to_the_end: bool,
+}
+
+/// How a call is answered.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    shape: Shape,
+    /// How long it waits at most; else as it is configured.
+    wait: Option<Duration>,
+    /// Whether a task is no answer.
+    to_the_end: bool,
+}
+
+impl Manner {
+    fn of_a_tool() -> Self {
+        Self { shape: Shape::Result, wait: None, to_the_end: false }
+    }
 }
 
 /// Runs a skill for a call.
 pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
-    let wait = wanted.wait;
+    let manner = Manner { shape: Shape::Outputs, wait: wanted.wait, to_the_end: wanted.to_the_end };
     if call.request.request_state.is_some() {
-        return sealed::go_on(call, Shape::Outputs, wait).await;
+        return sealed::go_on(call, manner).await;
     }
     let request = RunRequest {
         skill: wanted.skill,
@@ -59,14 +79,43 @@ pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
         strictness: Strictness { lenient: false, strict: false },
         park: Park::Stay,
     };
-    let started = call.visit.engine.start_called(request, &session_of(&call)).await;
-    attend(call, started, Shape::Outputs, wait).await
+    let can = call.context.client_capabilities();
+    let tasks = can.as_ref().is_some_and(ClientCapabilities::supports_tasks);
+    let started = call.visit.engine.start_called(request, &session_of(&call), tasks).await;
+    attend(call, started, manner).await
+}
+
+/// What a run comes to that is made for something else than a call of a tool.
+pub(crate) enum Prepared {
+    /// Its outputs.
+    Outputs(Map<String, Value>),
+    /// It asks first.
+    Asks(InputRequiredResult),
+}
+
+/// Runs a skill for something that needs its outputs.
+pub(crate) async fn prepare(
+    call: Call<'_>,
+    skill: &str,
+    inputs: Map<String, Value>,
+) -> Result<Prepared, ErrorData> {
+    let engine = call.visit.engine.clone();
+    let wanted = Wanted { skill: skill.to_owned(), inputs, to_the_end: true, ..Wanted::default() };
+    let result = match run(call, wanted).await? {
+        CallToolResponse::InputRequired(asked) => return Ok(Prepared::Asks(asked)),
+        CallToolResponse::Complete(result) => result,
+        _ => return Err(internal(&"a run that is waited for became a task")),
+    };
+    match answer::outputs(&engine, &result) {
+        Some(outputs) => Ok(Prepared::Outputs(outputs)),
+        None => Err(ErrorData::internal_error(answer::words(&result), None)),
+    }
 }
 
 /// Calls a tool: at once if it only reads, and else as a run of one step.
 pub(crate) async fn call_tool(call: Call<'_>, tool: &str, args: Map<String, Value>) -> Answer {
     if call.request.request_state.is_some() {
-        return sealed::go_on(call, Shape::Result, None).await;
+        return sealed::go_on(call, Manner::of_a_tool()).await;
     }
     let engine = call.visit.engine.clone();
     let spec = engine.tool(tool).ok().flatten();
@@ -84,17 +133,19 @@ pub(crate) async fn call_tool(call: Call<'_>, tool: &str, args: Map<String, Valu
     }
     let direct = Direct { tool: tool.to_owned(), args, request_key: key_of(&call) };
     let started = engine.start_call(direct, &session_of(&call)).await;
-    attend(call, started, Shape::Result, None).await
+    attend(call, started, Manner::of_a_tool()).await
 }
 
-async fn attend(
-    call: Call<'_>,
-    started: Result<RunHandle, StartError>,
-    shape: Shape,
-    wait: Option<Duration>,
-) -> Answer {
+async fn attend(call: Call<'_>, started: Result<RunHandle, StartError>, manner: Manner) -> Answer {
     match started {
-        Ok(handle) => Attendance::new(&call, handle, shape, wait).attend().await,
+        Ok(handle) => {
+            let given = call.request.input_responses.clone().unwrap_or_default();
+            Attendance::new(&call, handle, manner).knowing(given).attend().await
+        }
+        Err(StartError::NeedsTask(_)) => {
+            let tasks = serde_json::from_value(json!({"extensions": {TASKS_EXTENSION_ID: {}}}));
+            Err(ErrorData::missing_required_client_capability(tasks.unwrap_or_default()))
+        }
         Err(error) => Ok(failed(answer::refusal(&error))),
     }
 }

@@ -22,6 +22,7 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::time::timeout;
 
 use super::Options;
+use super::change::Changes;
 use super::seat::Seat;
 use super::server::Server;
 use crate::http::{Closing, hold, problem};
@@ -39,6 +40,7 @@ pub(crate) struct Endpoint {
     sessions: Sessions,
     settings: Serve,
     closing: Closing,
+    changes: Arc<Changes>,
 }
 
 /// `/mcp`.
@@ -86,6 +88,7 @@ impl Endpoint {
         Arc::new(Self {
             sessions: Sessions::new(settings.sessions, settings.session_timeout),
             engine: engine.clone(),
+            changes: Changes::new(engine.clone()),
             choice: options.choice.clone(),
             skills_extension: options.skills_extension,
             settings,
@@ -149,10 +152,12 @@ impl Endpoint {
         };
         let (engine, closing) = (self.engine.clone(), self.closing.calls.clone());
         let skills_extension = self.skills_extension;
+        let changes = Arc::clone(&self.changes);
         let make = move || {
             let seat = Seat::new(engine.clone(), choice.clone())
                 .closing_with(closing.clone())
-                .with_skill_folders(skills_extension);
+                .with_skill_folders(skills_extension)
+                .with_changes(Arc::clone(&changes));
             Ok(Server { seat: Arc::new(if pinned { seat.pinned() } else { seat }) })
         };
         let end = if never_ends(request) { &self.closing.streams } else { &self.closing.calls };

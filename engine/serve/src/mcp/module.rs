@@ -15,8 +15,18 @@ pub(crate) fn definition(spec: &ToolSpec) -> Tool {
         .destructive(spec.effect == Effect::Destructive)
         .idempotent(read || spec.idempotent)
         .open_world(true);
-    Tool::new(spec.name.clone(), spec.description.clone(), object(spec.input.clone()))
-        .with_annotations(annotations)
+    Tool::new(
+        spec.name.clone(),
+        spec.description.clone(),
+        object(spec.written.as_ref().unwrap_or(&spec.input).clone()),
+    )
+    .with_annotations(annotations)
+}
+
+/// Whether arguments of a tool are to stand in headers as well.
+pub(crate) fn has_headers(spec: &ToolSpec) -> bool {
+    let arguments = spec.input["properties"].as_object();
+    arguments.into_iter().flatten().any(|(_, schema)| schema.get("x-mcp-header").is_some())
 }
 
 /// Calls it.

@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
-    CompleteResult, ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    CompleteResult, ContentBlock, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
     GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
     PaginatedRequestParams, ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult,
     ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
     SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::{RequestContext, SubscriptionContext};
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
 use super::core::{self, CORE};
 use super::seat::Seat;
 use super::visit::Visit;
-use super::{extension, module, prompt, resource, skill, task};
+use super::{change, extension, follow, module, prompt, resource, skill, task};
 use crate::audit::Note;
 use aa_run::persona::View;
 
@@ -40,14 +40,18 @@ pub(crate) struct Call<'a> {
 pub(crate) type Answer = Result<CallToolResponse, ErrorData>;
 
 impl ServerHandler for Server {
+    #[expect(deprecated, reason = "clients have a log until it is taken away")]
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed()
             .enable_resources()
             .enable_resources_subscribe()
+            .enable_resources_list_changed()
             .enable_prompts()
+            .enable_prompts_list_changed()
             .enable_completions()
+            .enable_logging()
             .enable_tasks();
         let capabilities = if self.seat.skills_extension {
             capabilities.enable_skills_with_directory_read().build()
@@ -130,6 +134,27 @@ impl ServerHandler for Server {
         Ok(resource::read(self, &visit, &request.uri).await?.into())
     }
 
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        self.seat.tell_changes(context.peer);
+    }
+
+    #[expect(deprecated, reason = "clients have this log until it is taken away")]
+    async fn set_level(
+        &self,
+        request: rmcp::model::SetLevelRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.seat.set_log_level(follow::log::ours(request.level));
+        Ok(())
+    }
+
+    /// Asked before each call over HTTP, for arguments that are to stand in headers as well. Only tools of
+    /// other servers have such.
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        let spec = self.seat.engine.tool(name).ok().flatten()?;
+        module::has_headers(&spec).then(|| module::definition(&spec))
+    }
+
     async fn subscribe(
         &self,
         request: SubscribeRequestParams,
@@ -154,7 +179,10 @@ impl ServerHandler for Server {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let visit = Visit::of(&self.seat, context.request_context()).await?;
-        resource::listen(&visit.engine, &context).await;
+        tokio::select! {
+            () = resource::listen(&visit.engine, &context) => {}
+            () = change::tell_stream(&self.seat.changes, &context) => {}
+        }
         Ok(())
     }
 
@@ -172,7 +200,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        Ok(prompt::get(self, &visit, &request)?.into())
+        prompt::get(self, visit, request, context).await
     }
 
     async fn complete(
@@ -219,7 +247,14 @@ impl Server {
         let name = request.name.clone();
         let call = Call { server: self, visit, request, context };
         if let Some(tool) = core::find(&name) {
-            return tool.call(call).await;
+            let carries = call.request.request_state.is_some();
+            return match tool.call(call).await {
+                // Arguments that do not fit are for the model to mend, which protocol errors are hidden from.
+                Err(error) if error.code == ErrorCode::INVALID_PARAMS && !carries => {
+                    Ok(failed(error.message))
+                }
+                answer => answer,
+            };
         }
         let view = self.view(&call.visit)?;
         if let Some(entry) = view.skills.iter().find(|entry| skill::name(entry) == name) {

@@ -47,6 +47,7 @@ async fn serve_over(
     (input, output): (Reader, Writer),
     mut stop: Stop,
 ) -> io::Result<()> {
+    task::go_on_with_all(engine);
     let closing = CancellationToken::new();
     let lines = AsyncRwTransport::new_server(input, output).with_max_line_length(options.message_bytes);
     let transport = Watched { lines, closing: closing.clone() };

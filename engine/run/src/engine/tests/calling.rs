@@ -49,7 +49,7 @@ fn slow() -> RunRequest {
 async fn a_write_waits_for_an_approval_that_lists_it_before_anything_begins() {
     let world = world();
     let engine = client(&world);
-    let mut handle = engine.start_called(tidy(), "s").await.unwrap();
+    let mut handle = engine.start_called(tidy(), "s", true).await.unwrap();
     until(&mut handle, |body| matches!(body, Body::ConfirmRequested { .. })).await;
     let standing = engine.standing(handle.id).unwrap();
     let asked = &standing.questions[&step("approval")];
@@ -80,13 +80,13 @@ async fn a_write_waits_for_an_approval_that_lists_it_before_anything_begins() {
 async fn what_is_rejected_or_cancelled_never_begins() {
     let world = world();
     let engine = client(&world);
-    let handle = engine.start_called(tidy(), "s").await.unwrap();
+    let handle = engine.start_called(tidy(), "s", true).await.unwrap();
     engine.answer(handle.id, &step("approval"), "reject", "ann").await.unwrap();
     let (_, outcome) = finish(handle).await;
     let Outcome::Failed { error, step: at } = outcome else { panic!("{outcome:?}") };
     assert_eq!((error.message.as_str(), at), ("it was rejected by ann", Some(step("approval"))));
 
-    let handle = engine.start_called(tidy(), "s").await.unwrap();
+    let handle = engine.start_called(tidy(), "s", true).await.unwrap();
     engine.cancel(handle.id, "ann", "").await.unwrap();
     assert_eq!(finish(handle).await.1, Outcome::Cancelled);
     assert_eq!(world.log(), "");
@@ -98,10 +98,13 @@ async fn the_plan_that_was_shown_stands_for_an_approval_and_another_does_not() {
     let engine = client(&world);
     let plan = engine.plan(&tidy()).unwrap();
     let held = RunRequest { plan_hash: Some(plan.hash.clone()), ..tidy() };
-    assert!(matches!(finish(engine.start_called(held, "s").await.unwrap()).await.1, Outcome::Completed(_)));
+    assert!(matches!(
+        finish(engine.start_called(held, "s", true).await.unwrap()).await.1,
+        Outcome::Completed(_)
+    ));
     let other = request("tidy", json!({"what": "everything"}));
     let other = RunRequest { plan_hash: Some(plan.hash), origin: Origin::Mcp, ..other };
-    let error = engine.start_called(other, "s").await.unwrap_err();
+    let error = engine.start_called(other, "s", true).await.unwrap_err();
     assert!(matches!(error, StartError::PlanChanged { .. }), "{error}");
     assert_eq!(world.log(), "tidied the desk\n");
 }
@@ -111,10 +114,13 @@ async fn a_policy_forbids_and_a_dry_run_changes_nothing() {
     let world = world();
     world.put("work/.aa/config.yaml", "serve: {policy: {write: deny}}\n");
     let engine = client(&world);
-    let error = engine.start_called(tidy(), "s").await.unwrap_err();
+    let error = engine.start_called(tidy(), "s", true).await.unwrap_err();
     assert!(error.to_string().contains("forbids what `tidy` does (write)"), "{error}");
     let dry = RunRequest { dry_run: true, ..tidy() };
-    assert!(matches!(finish(engine.start_called(dry, "s").await.unwrap()).await.1, Outcome::Completed(_)));
+    assert!(matches!(
+        finish(engine.start_called(dry, "s", true).await.unwrap()).await.1,
+        Outcome::Completed(_)
+    ));
     assert_eq!(world.log(), "");
     assert_eq!(engine.runs(&RunFilter::default()).unwrap().len(), 1, "what is forbidden leaves no run");
 }
@@ -150,7 +156,7 @@ async fn a_crash_after_any_event_loses_no_approval_and_asks_none_twice() {
         // The driver dies right after the commit; of the first two events nothing follows by itself.
         let dies = move |event: &Event| assert!(event.seq < 2 || event.seq + 1 != died_after, "it dies");
         let engine = client(&world).after_commit(Arc::new(dies));
-        let handle = engine.start_called(tidy(), "s").await.unwrap();
+        let handle = engine.start_called(tidy(), "s", true).await.unwrap();
         let id = handle.id;
         if died_after > 2 {
             engine.answer(id, &step("approval"), "approve", "ann").await.unwrap();
@@ -184,10 +190,10 @@ async fn only_so_many_runs_move_and_one_that_waits_for_a_person_is_none_of_them(
     world.put("work/.aa/config.yaml", "serve: {runs: 2, runs_per_session: 1}\n");
     let engine = client(&world);
     // Its question is open, so it takes no place.
-    let waiting = engine.start_called(tidy(), "a").await.unwrap();
+    let waiting = engine.start_called(tidy(), "a", true).await.unwrap();
     let mut handles = Vec::new();
     for session in ["a", "a", "b", "c"] {
-        handles.push(engine.start_called(slow(), session).await.unwrap());
+        handles.push(engine.start_called(slow(), session, true).await.unwrap());
     }
     let begun = |handle: &RunHandle| engine.standing(handle.id).unwrap().begun;
     let started: Vec<bool> = handles.iter().map(begun).collect();
@@ -230,8 +236,8 @@ async fn a_driver_that_is_gone_leaves_its_place() {
     let world = world();
     world.put("work/.aa/config.yaml", "serve: {runs: 1}\n");
     let engine = client(&world);
-    let first = engine.start_called(slow(), "a").await.unwrap();
-    let second = engine.start_called(slow(), "b").await.unwrap();
+    let first = engine.start_called(slow(), "a", true).await.unwrap();
+    let second = engine.start_called(slow(), "b", true).await.unwrap();
     first.outcome.abort();
     assert!(matches!(finish(second).await.1, Outcome::Completed(_)));
 }
@@ -241,9 +247,9 @@ async fn the_key_of_another_caller_is_another_key() {
     let world = world();
     let engine = client(&world);
     let keyed = || RunRequest { request_key: Some("k".to_owned()), ..slow() };
-    let first = engine.start_called(keyed(), "s").await.unwrap();
+    let first = engine.start_called(keyed(), "s", true).await.unwrap();
     let eve = engine.for_caller(Caller { principal: "eve".to_owned(), ..engine.caller().clone() });
-    let second = eve.start_called(keyed(), "s").await.unwrap();
+    let second = eve.start_called(keyed(), "s", true).await.unwrap();
     assert_ne!(first.id, second.id);
     assert!(matches!(eve.attend(first.id, "s").await, Err(StartError::Store(StoreError::NoRun(_)))));
     assert!(eve.answer_for_model(first.id, &step("approval"), "approve", "e").await.is_err());

@@ -57,7 +57,7 @@ pub(super) async fn answer(
             // Only the message is cut: nobody is to open what they have not seen.
             let message = format!("{}\nopen this page yourself: {url}", said(module, message));
             let options = vec!["done".to_owned(), DECLINE.to_owned()];
-            let answer = person.ask(Question { message, options }).await?;
+            let answer = person.ask(Question::choice(message, options)).await?;
             Ok(if answer == "done" { ElicitResult::new(ElicitationAction::Accept) } else { declined() })
         }
         _ => Err(invalid(format!("`{module}` asks in a form that is not known here"))),
@@ -134,14 +134,14 @@ impl Form {
         let mut content = self.given;
         if self.choices.is_empty() {
             let options = vec!["accept".to_owned(), DECLINE.to_owned()];
-            let answer = person.ask(Question { message: self.message + &self.with, options }).await?;
+            let answer = person.ask(Question::choice(self.message + &self.with, options)).await?;
             return Ok((answer == "accept").then_some(content));
         }
         for choice in self.choices {
             let mut options: Vec<String> = choice.options.iter().map(|(label, _)| label.clone()).collect();
             options.push(DECLINE.to_owned());
             let message = choice.message + &self.with;
-            let answer = person.ask(Question { message, options }).await?;
+            let answer = person.ask(Question::choice(message, options)).await?;
             if answer == DECLINE {
                 return Ok(None);
             }

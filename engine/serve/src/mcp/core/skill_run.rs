@@ -53,6 +53,7 @@ impl CoreTool for SkillRun {
             plan: text(&mut args, "plan")?,
             idempotency_key: text(&mut args, "idempotency_key")?,
             wait: wait(&args)?,
+            to_the_end: false,
         };
         follow::run(call, wanted).await
     }

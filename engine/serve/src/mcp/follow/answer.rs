@@ -1,12 +1,15 @@
 //! What came of a run, as the answer to a call.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use aa_run::engine::{Outcome, StartError};
-use aa_run::event::{RunId, StepError, StepPath};
+use aa_run::engine::{Engine, Outcome, StartError};
+use aa_run::event::{Body, RunId, StepError, StepPath};
 use aa_run::standing::Standing;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Map, Value, json};
+
+use crate::mcp::content;
 
 /// Where clients find the number of the run.
 pub(crate) const RUN: &str = "aa/run";
@@ -20,10 +23,10 @@ pub(crate) enum Shape {
     Result,
 }
 
-/// The answer once the run has stopped moving.
-pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult {
+/// The answer once the run has stopped moving. Files that its content names are those of the folder.
+pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape, folder: &Path) -> CallToolResult {
     match outcome {
-        Outcome::Completed(outputs) => marked(run, CallToolResult::structured(result(outputs, shape))),
+        Outcome::Completed(outputs) => marked(run, content::result(result(outputs, shape), folder)),
         Outcome::Failed { error, step } => failure(run, &failed(run, error, step.as_ref())),
         Outcome::Cancelled => failure(run, &format!("run {run} was cancelled")),
         Outcome::Waiting(steps) => {
@@ -58,6 +61,25 @@ pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> C
     let mut answer = CallToolResult::success(vec![ContentBlock::text(text)]);
     answer.structured_content = Some(content);
     marked(run, answer)
+}
+
+/// The outputs of the run that an answer is about; none when it has not come to its end.
+pub(crate) fn outputs(engine: &Engine, answer: &CallToolResult) -> Option<Map<String, Value>> {
+    let run = answer.meta.as_ref()?.0.get(RUN)?.as_i64().map(RunId)?;
+    let events = engine.events(run, 0).ok()?;
+    events.into_iter().rev().find_map(|event| match event.body {
+        Body::SkillCompleted { outputs, .. } => Some(outputs),
+        _ => None,
+    })
+}
+
+/// What an answer says.
+pub(crate) fn words(answer: &CallToolResult) -> String {
+    let texts = answer.content.iter().filter_map(|block| match block {
+        ContentBlock::Text(text) => Some(text.text.as_str()),
+        _ => None,
+    });
+    texts.collect::<Vec<_>>().join("\n")
 }
 
 /// A question as data.

@@ -1,27 +1,64 @@
-//! A run's question as a form for whoever sits before the client, and what they fill in.
+//! A run's question as a request to the client, and what comes back of it.
+//!
+//! Most questions become a form for whoever sits before the client. What only the client itself has
+//! is asked of it: the words of its model, its folders.
 
 use aa_run::standing::Asked;
+use aa_run::tool::DECLINE;
+use aa_run::want::Want;
 use rmcp::model::{
-    ClientCapabilities, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, InputRequest,
+    ClientCapabilities, ClientResult, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
+    InputRequest, ServerRequest,
 };
 use serde_json::{Value, json};
 
 /// The field of a form that holds the answer.
 const ANSWER: &str = "answer";
 
+/// Whether a client can be asked this.
+pub(crate) fn can_be_asked(capabilities: Option<&ClientCapabilities>, asked: &Asked) -> bool {
+    let Some(can) = capabilities else { return false };
+    match &asked.want {
+        None | Some(Want::Form(_)) => shows_forms(can),
+        Some(Want::Model(_)) => answers_for_its_model(can),
+        Some(Want::Folders) => tells_folders(can),
+    }
+}
+
+/// Whether a client can be asked anything at all.
+pub(crate) fn can_be_asked_something(capabilities: Option<&ClientCapabilities>) -> bool {
+    capabilities.is_some_and(|can| shows_forms(can) || answers_for_its_model(can) || tells_folders(can))
+}
+
 /// Whether a client can show a form. One that says nothing of its kinds can.
-pub(crate) fn shows_forms(capabilities: Option<&ClientCapabilities>) -> bool {
-    let elicitation = capabilities.and_then(|capabilities| capabilities.elicitation.as_ref());
-    elicitation.is_some_and(|can| can.form.is_some() || can.url.is_none())
+fn shows_forms(can: &ClientCapabilities) -> bool {
+    can.elicitation.as_ref().is_some_and(|can| can.form.is_some() || can.url.is_none())
+}
+
+fn answers_for_its_model(can: &ClientCapabilities) -> bool {
+    can.sampling.is_some()
+}
+
+fn tells_folders(can: &ClientCapabilities) -> bool {
+    can.roots.is_some()
+}
+
+/// What a client would have to be able to do.
+pub(crate) fn needed(asked: &Asked) -> ClientCapabilities {
+    let needed = match &asked.want {
+        None | Some(Want::Form(_)) => json!({"elicitation": {}}),
+        Some(Want::Model(_)) => json!({"sampling": {}}),
+        Some(Want::Folders) => json!({"roots": {}}),
+    };
+    serde_json::from_value(needed).unwrap_or_default()
 }
 
 /// The form of a question.
-pub(crate) fn form(asked: &Asked) -> ElicitRequestParams {
-    let mut answer = json!({"type": "string", "title": "Answer", "enum": asked.options});
-    if let Some(default) = &asked.default {
-        answer["default"] = json!(default);
-    }
-    let schema = json!({"type": "object", "properties": {ANSWER: answer}, "required": [ANSWER]});
+fn form(asked: &Asked) -> ElicitRequestParams {
+    let schema = match &asked.want {
+        Some(Want::Form(schema)) => schema.clone(),
+        _ => choice(asked),
+    };
     ElicitRequestParams::FormElicitationParams {
         meta: None,
         message: asked.message.clone(),
@@ -30,32 +67,85 @@ pub(crate) fn form(asked: &Asked) -> ElicitRequestParams {
     }
 }
 
-/// The same for a client that is answered with a question.
+fn choice(asked: &Asked) -> Value {
+    let mut answer = json!({"type": "string", "title": "Answer", "enum": asked.options});
+    if let Some(default) = &asked.default {
+        answer["default"] = json!(default);
+    }
+    json!({"type": "object", "properties": {ANSWER: answer}, "required": [ANSWER]})
+}
+
+/// A question as a request for a client that is answered with it.
 pub(crate) fn request(asked: &Asked) -> InputRequest {
-    InputRequest::Elicitation(ElicitRequest::new(form(asked)))
+    let other = match &asked.want {
+        Some(Want::Model(request)) => {
+            serde_json::from_value(json!({"method": "sampling/createMessage", "params": request}))
+                .ok()
+                .map(InputRequest::CreateMessage)
+        }
+        Some(Want::Folders) => {
+            serde_json::from_value(json!({"method": "roots/list"})).ok().map(InputRequest::ListRoots)
+        }
+        _ => None,
+    };
+    other.unwrap_or_else(|| InputRequest::Elicitation(ElicitRequest::new(form(asked))))
 }
 
-/// What somebody did with a form.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Reply {
-    /// They answered.
-    Answer(String),
-    /// They did not want to, or something came that is no answer.
-    Nothing,
-}
-
-/// What came back of a form.
-pub(crate) fn reply(result: &ElicitResult) -> Reply {
-    let answer = result.content.as_ref().and_then(|content| content.get(ANSWER)).and_then(Value::as_str);
-    match (&result.action, answer) {
-        (ElicitationAction::Accept, Some(answer)) => Reply::Answer(answer.to_owned()),
-        _ => Reply::Nothing,
+/// The same for a client with a session.
+pub(crate) fn sent(asked: &Asked) -> ServerRequest {
+    match request(asked) {
+        InputRequest::CreateMessage(request) => ServerRequest::CreateMessageRequest(request),
+        InputRequest::ListRoots(request) => ServerRequest::ListRootsRequest(request),
+        InputRequest::Elicitation(request) => ServerRequest::ElicitRequest(request),
+        _ => ServerRequest::ElicitRequest(ElicitRequest::new(form(asked))),
     }
 }
 
-/// The same, of a form that was carried along with a request.
-pub(crate) fn carried(response: &Value) -> Reply {
-    serde_json::from_value(response.clone()).map_or(Reply::Nothing, |result| reply(&result))
+/// What came back.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Reply {
+    /// An answer.
+    Answer(String),
+    /// They did not want to.
+    Nothing,
+    /// Something that is no answer at all.
+    Nonsense,
+}
+
+/// What came back of a client with a session.
+pub(crate) fn reply(asked: &Asked, result: &ClientResult) -> Reply {
+    match serde_json::to_value(result) {
+        Ok(result) => carried(asked, &result),
+        Err(_) => Reply::Nonsense,
+    }
+}
+
+/// What a client has carried along with a request.
+pub(crate) fn carried(asked: &Asked, response: &Value) -> Reply {
+    match &asked.want {
+        Some(want @ (Want::Model(_) | Want::Folders)) => {
+            let answer = response.to_string();
+            want.read(&answer).map_or(Reply::Nonsense, |_| Reply::Answer(answer))
+        }
+        want => filled(want.is_some(), response),
+    }
+}
+
+/// What somebody did with a form.
+fn filled(free: bool, response: &Value) -> Reply {
+    let Ok(result) = serde_json::from_value::<ElicitResult>(response.clone()) else { return Reply::Nonsense };
+    let content = result.content.as_ref();
+    match result.action {
+        ElicitationAction::Accept if free => {
+            content.map_or(Reply::Nonsense, |content| Reply::Answer(content.to_string()))
+        }
+        ElicitationAction::Accept => {
+            let answer = content.and_then(|content| content.get(ANSWER)).and_then(Value::as_str);
+            answer.map_or(Reply::Nonsense, |answer| Reply::Answer(answer.to_owned()))
+        }
+        ElicitationAction::Decline if free => Reply::Answer(DECLINE.to_owned()),
+        _ => Reply::Nothing,
+    }
 }
 
 /// Who has answered, and how, for the journal.

@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 51] = [
+const COMMANDS: [&str; 58] = [
     "",
     "skill",
     "skill run",
@@ -48,7 +48,14 @@ const COMMANDS: [&str; 51] = [
     "memory export",
     "memory stats",
     "memory patterns",
+    "persona",
+    "persona list",
+    "persona show",
+    "persona check",
     "listen",
+    "mcp",
+    "mcp config",
+    "serve",
     "config",
     "config check",
     "config show",

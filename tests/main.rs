@@ -33,6 +33,8 @@ mod mcp;
 mod memory_commands;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
 mod output;
+/// Personas: listed, shown, checked.
+mod persona_commands;
 /// The README does what it says.
 mod readme;
 /// Skills without their services.

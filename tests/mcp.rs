@@ -5,6 +5,7 @@ mod clients;
 mod config;
 mod conformance;
 mod load;
+mod personas;
 mod security;
 mod stdio;
 mod wire;

@@ -5,6 +5,7 @@ mod deferred;
 pub(crate) mod heal;
 pub(crate) mod mcp;
 pub(crate) mod memory;
+pub(crate) mod persona;
 pub(crate) mod run;
 pub(crate) mod skill;
 pub(crate) mod tool;
@@ -84,6 +85,9 @@ pub(crate) enum Command {
     /// Look at what skills remember, and change it
     #[command(subcommand)]
     Memory(Deferred<memory::Command>),
+    /// Look at personas: what an AI client sees of tools and skills
+    #[command(subcommand)]
+    Persona(Deferred<persona::Command>),
     /// Listen for what is new, e.g. messages
     Listen(ListenArgs),
     /// Look at the rules that mend failed steps, and at what they did

@@ -45,7 +45,7 @@ fn project() -> Aa {
         .tools("probe", TOOLS)
         .skill("long", LONG)
         .skill("hang", "name: hang\ndescription: Hangs\nsteps:\n  - {name: a, tool: family}\n")
-        .config("serve: {task_after: 200ms, policy: {write: allow}}\n")
+        .config("serve: {task_after: 200ms}\n")
 }
 
 /// A server and the pipe to it; killed at the end.
@@ -58,7 +58,7 @@ struct Server {
 
 impl Server {
     fn start(aa: &Aa) -> Self {
-        let mut command = aa.args(["mcp", "--all"]).command();
+        let mut command = aa.args(["mcp", "--all"]).env("AA_SERVE_POLICY_WRITE", "allow").command();
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());

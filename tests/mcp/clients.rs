@@ -10,7 +10,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 use super::installed;
-use crate::support::{Aa, PATIENCE};
+use crate::support::{Aa, PATIENCE, eventually};
 
 /// A client of somebody else, and how it finds out which protocol to speak.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +59,16 @@ tools:
     result: json
 ";
 
+const SHOWS: &str = "\
+name: shows
+description: Shows a picture
+steps: [{name: plot, tool: art_plot}]
+outputs: [{name: picture, value: '{{ plot }}'}, {name: dots, value: 1}]
+";
+
 fn project() -> Aa {
-    let aa = Aa::traced().tools("art", PICTURE).skill("greet", GREET).skill("fails", FAILS);
+    let aa =
+        Aa::traced().tools("art", PICTURE).skill("shows", SHOWS).skill("greet", GREET).skill("fails", FAILS);
     aa.file("dot.png", [0x89, b'P', b'N', b'G'])
 }
 
@@ -225,9 +233,13 @@ fn they_call_a_skill_and_are_told_of_failures() {
 
 #[test]
 fn they_see_pictures() {
-    everywhere(&project(), &["--all"], &json!([{"call": "art_plot"}]), |client, seen| {
+    let steps = json!([{"call": "art_plot"}, {"call": "shows"}]);
+    everywhere(&project(), &["--all"], &steps, |client, seen| {
         assert_eq!(seen[0]["kinds"], json!(["text", "image"]), "{client:?}: {seen:?}");
         assert_eq!(seen[0]["text"], json!(["a dot"]), "{client:?}");
+        // What a skill gives beside the picture is there for programs, too.
+        assert_eq!(seen[1]["kinds"], json!(["text", "text", "image"]), "{client:?}: {seen:?}");
+        assert_eq!(seen[1]["structured"]["dots"], 1, "{client:?}");
     });
 }
 
@@ -320,4 +332,71 @@ fn what_a_foreign_server_gives_is_passed_on() {
         let seen = client.drive(&aa, &over_stdio(&aa, &["--all"]), &steps);
         assert_eq!(seen[0]["kinds"], json!(["text", "image", "text"]), "{client:?}: {seen:?}");
     }
+}
+
+const SLOW: &str = "\
+name: slow
+description: Takes a while
+steps:
+  - {name: first, wait: 500ms}
+  - {name: second, wait: 500ms, needs: [first]}
+  - {name: third, wait: 500ms, needs: [second]}
+outputs: [{name: done, value: '{{ true }}'}]
+";
+
+const HANG: &str = "name: hang\ndescription: Waits for ever\nsteps: [{name: wait, tool: trace_hang}]\n";
+
+const ASKS: &str = "\
+name: asks
+description: Asks
+steps: [{name: sure, confirm: {message: 'Really?', options: [\"go on\", \"stop\"]}}]
+outputs: [{name: said, value: '{{ sure }}'}]
+";
+
+/// What the newest run of a skill is at.
+fn status(aa: &Aa, skill: &str) -> Value {
+    let runs = aa.args(["run", "list", "--skill", skill, "--format", "json"]).run().code(0).json();
+    runs[0]["status"].clone()
+}
+
+#[test]
+fn they_are_told_how_it_goes() {
+    everywhere(&project().skill("slow", SLOW), &["--all"], &json!([{"call": "slow"}]), |client, seen| {
+        let progress: Vec<f64> =
+            seen[0]["progress"].as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+        assert!(!progress.is_empty(), "{client:?}: {seen:?}");
+        assert!(progress.windows(2).all(|pair| pair[0] < pair[1]), "{client:?}: {progress:?}");
+        assert_eq!(seen[0]["structured"]["done"], true, "{client:?}");
+    });
+}
+
+#[test]
+fn a_call_that_they_give_up_ends_its_run() {
+    let aa = project().skill("hang", HANG);
+    let served = Served::start(&aa, &["--all"]);
+    for client in CLIENTS {
+        for server in [over_stdio(&aa, &["--all"]), served.address.clone()] {
+            // The connection goes on after it, so that the end is not what has ended the run.
+            let steps =
+                json!([{"call": "hang", "cancel_after": 1.5}, {"call": "greet", "args": {"who": "you"}}]);
+            let seen = client.drive(&aa, &server, &steps);
+            assert_eq!(
+                (&seen[0]["cancelled"], &seen[1]["failed"]),
+                (&json!(true), &json!(false)),
+                "{client:?}"
+            );
+            eventually(&format!("{client:?} at {server} cancels its run"), || {
+                status(&aa, "hang") == "cancelled"
+            });
+        }
+    }
+}
+
+#[test]
+fn they_are_asked_what_a_run_asks() {
+    let steps = json!([{"call": "asks", "answers": [{"answer": "go on"}]}]);
+    everywhere(&project().skill("asks", ASKS), &["--all"], &steps, |client, seen| {
+        assert_eq!(seen[0]["asked"], json!(["Really?"]), "{client:?}: {seen:?}");
+        assert!(seen[0]["structured"].to_string().contains("go on"), "{client:?}: {seen:?}");
+    });
 }

@@ -91,9 +91,9 @@ Examples:
   aa serve --persona devops             `/mcp` shows that persona
   aa mcp config --client claude --http http://127.0.0.1:8610
 
-Whoever asks needs a key: that of this machine is in `serve.token` beside the store, others are named
-under `serve:` in the configuration. `/mcp/PERSONA` shows one persona. Each call is a line on stderr;
-`--quiet` leaves them out.")]
+Whoever asks needs a key: that of this machine is in `serve.token` beside the store, others are
+named under `serve:` in the configuration. `/mcp/PERSONA` shows one persona. Each call is a line
+on stderr; `--quiet` leaves them out.")]
 pub(crate) struct ServeArgs {
     /// Address to listen at; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8610")]

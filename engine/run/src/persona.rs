@@ -1,11 +1,13 @@
 //! What a client sees: a persona's tools and skills, or a choice made at the start.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
 
 use aa_spec::diagnostic::Diagnostic;
+use aa_spec::name::fold;
 use aa_spec::tool::ToolSpec;
 
-use crate::engine::SkillEntry;
+use crate::card::{BrokenSkill, Card};
 
 /// A persona that can be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +22,19 @@ pub struct PersonaEntry {
     pub path: String,
 }
 
+/// A persona that was checked.
+#[derive(Clone, Debug)]
+pub struct CheckedPersona {
+    /// Canonical name.
+    pub name: String,
+    /// Path as shown to people.
+    pub path: String,
+    /// Everything that is wrong or doubtful.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
 /// What a client is to see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Choice {
     /// What a persona shows, by name.
     Persona(String),
@@ -34,23 +47,27 @@ pub enum Choice {
 }
 
 /// What a client sees. Names are in order, so that two views of the same files are equal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct View {
     /// The persona, when it is one's.
     pub persona: Option<PersonaEntry>,
     /// What an assistant is told when it plays the part; empty without a persona.
     pub text: String,
     /// Skills by name.
-    pub skills: Vec<SkillEntry>,
+    pub skills: Vec<Arc<Card>>,
+    /// Skills that would be among them, had they no errors.
+    pub broken: Vec<Arc<BrokenSkill>>,
     /// Tools by name.
     pub tools: Vec<Arc<ToolSpec>>,
+    /// What a front end has made of it.
+    pub(crate) made: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 /// Why there is no such view.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
     /// No persona of that name.
-    #[error("there is no persona `{name}`")]
+    #[error("there is no persona `{name}`{}", suggestion.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     UnknownPersona {
         /// The name.
         name: String,
@@ -58,7 +75,7 @@ pub enum ViewError {
         suggestion: Option<String>,
     },
     /// The persona's file has errors.
-    #[error("the persona `{name}` has errors")]
+    #[error("the persona `{name}` has errors\n{}", crate::engine::lines(diagnostics))]
     Invalid {
         /// Which persona.
         name: String,
@@ -71,4 +88,20 @@ pub enum ViewError {
     /// A file or folder cannot be read.
     #[error(transparent)]
     Unreadable(#[from] crate::home::FileError),
+}
+
+impl View {
+    /// Whether a skill or tool of this name is part of it.
+    pub fn shows(&self, name: &str) -> bool {
+        let name = fold(name);
+        self.skills.iter().any(|card| card.name == name) || self.tools.iter().any(|tool| tool.name == name)
+    }
+
+    /// What a front end makes of the view, kept as long as the view is: the same view shows the
+    /// same to all clients. Each front end makes one thing of it.
+    pub fn made<T: Any + Send + Sync>(&self, make: impl Fn(&Self) -> T) -> Arc<T> {
+        let made = self.made.get_or_init(|| Arc::new(make(self)));
+        // Another front end may have been first; then it is made each time.
+        Arc::clone(made).downcast::<T>().unwrap_or_else(|_| Arc::new(make(self)))
+    }
 }

@@ -4,6 +4,7 @@
 //! variables, flags. Nothing here reads the process's environment; it is handed in.
 
 mod calling;
+mod clients;
 mod compute;
 mod layer;
 mod places;
@@ -24,6 +25,7 @@ use crate::store::{Durability, StoreOptions};
 use crate::tool::Logins;
 
 pub use calling::Calling;
+pub use clients::Clients;
 use layer::Layers;
 pub use layer::{Origin, Setting};
 pub use places::config_file;
@@ -75,6 +77,8 @@ pub struct Settings {
     pub logins: Logins,
     /// What calls of clients may take and do.
     pub calling: Calling,
+    /// What clients see, and where they may work.
+    pub clients: Clients,
     /// Every setting that can be written, with its value and origin, by key.
     pub origins: Vec<Setting>,
     /// What is doubtful in the files.
@@ -167,6 +171,7 @@ impl Settings {
                 repository: repository(&mut layers),
                 ttl: duration(&mut layers, "ephemeral.ttl", |c| &c.ephemeral.ttl),
             },
+            clients: clients::resolve(&mut layers),
             values: layers.values(),
             serve: serve::settings(&mut layers),
             secrets: layers.secrets(),

@@ -53,7 +53,9 @@ impl Standing {
     /// Where a run stands after these events.
     pub fn of(events: &[Event]) -> Self {
         let mut standing = Self::default();
-        events.iter().for_each(|event| standing.apply(event));
+        for event in events {
+            standing.apply(event);
+        }
         standing
     }
 
@@ -114,7 +116,7 @@ impl Standing {
                 }
             }
             Body::SkillCompleted { .. } | Body::SkillFailed { .. } | Body::SkillCancelled { .. } => {
-                self.end()
+                self.end();
             }
             Body::SkillStarted { .. }
             | Body::HealStarted { .. }

@@ -46,6 +46,7 @@ mod projection;
 mod reader;
 mod row;
 mod trust;
+mod workspaces;
 mod writer;
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ pub(crate) use self::memory::known_issues;
 pub(crate) use self::memory::{DEEPEST, Key, check_size, shape};
 pub use self::person::{Level, Nobody, Person, Question};
 pub(crate) use self::plain::touches_nothing;
+pub(crate) use self::project::seen_in;
 use crate::event::{RunId, StepError, StepPath};
 
 /// What kind of error a command has had, by what it said.

@@ -207,6 +207,33 @@ impl Toolbox {
         all.iter().filter_map(|name| self.tool(name)).map(|tool| tool.spec().clone()).collect()
     }
 
+    /// The tools of the module of a file's name, by name; parses no other module when that one is
+    /// as usual.
+    pub fn module_specs(&self, module: &str) -> Vec<Arc<ToolSpec>> {
+        let wanted = fold(module);
+        let named = |entry: &&Arc<Entry>| entry.stem() == wanted;
+        let own = self.shelf.modules.iter().filter(named).filter_map(|entry| entry.parsed().module.as_ref());
+        let mut names: Vec<String> = own
+            .filter(|module| module.mcp.is_none() && fold(&module.module.value) == wanted)
+            .flat_map(tool_names)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let of = |spec: &Arc<ToolSpec>| fold(&spec.module) == wanted;
+        let found: Vec<_> = names
+            .iter()
+            .filter_map(|name| self.tool(name))
+            .map(|tool| tool.spec().clone())
+            .filter(of)
+            .collect();
+        if found.is_empty() { self.specs().into_iter().filter(of).collect() } else { found }
+    }
+
+    /// The names of the modules that are not files.
+    pub fn built_in_modules(&self) -> impl Iterator<Item = String> + use<> {
+        BuiltIn::modules().chain([workflow::MODULE]).map(|(name, _)| name.to_owned())
+    }
+
     /// Every module that can be used, by name. Parses all modules.
     pub fn modules(&self) -> Vec<ModuleEntry> {
         let mut entries: Vec<_> = self.shelf.wanted().filter_map(|entry| entry.summary()).collect();
@@ -362,9 +389,14 @@ impl Entry {
 
     /// Whether this is its name; that of the file counts where it cannot be read.
     fn is_called(&self, folded: &str) -> bool {
+        self.parsed().module.as_ref().map_or_else(|| self.stem(), |module| fold(&module.module.value))
+            == folded
+    }
+
+    /// The name that its file has.
+    fn stem(&self) -> String {
         let file = Path::new(&*self.text.source.path).file_stem();
-        let file = file.map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
-        fold(self.parsed().module.as_ref().map_or(&file, |module| &module.module.value)) == folded
+        fold(&file.map(std::ffi::OsStr::to_string_lossy).unwrap_or_default())
     }
 
     /// The name of the module, if it listens.

@@ -2,10 +2,11 @@
 //!
 //! Reading order: [`server`] (what a client can ask, handed on to the files below), [`seat`]
 //! (what a connection sees), [`visit`] (who makes a request, from where), [`core`] (the tools that are always there, one file
-//! each), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool), [`resource`] and [`prompt`] (what can be read,
-//! and what clients offer as commands), [`extension`] (skills as folders), [`change`] (that there is something new), [`follow`] (a run that a call has started, until the
-//! call can be answered), [`task`] (the same for clients that poll), [`stdio`] and [`http`] (how
-//! messages come and go).
+//! each), [`listing`] (what a view looks like as tools), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool),
+//! [`resource`] and [`prompt`] (what can be read, and what clients offer as commands), [`extension`] (skills as folders), [`change`] (that files have changed), [`follow`] (a
+//! run that a call has started, until the call can be answered), [`task`] (the same for clients that poll), [`switch`] (another
+//! persona), [`stdio`] and [`http`] (how messages come and go). [`names`] and [`schema`] say things as every client takes them,
+//! [`result`] and [`trouble`] so that a model can make something of them.
 
 mod change;
 mod content;
@@ -13,15 +14,25 @@ mod core;
 mod extension;
 mod follow;
 pub(crate) mod http;
+mod listing;
 mod module;
+mod names;
 mod prompt;
 mod resource;
+mod result;
+mod schema;
+mod search;
 mod seat;
 mod server;
 mod skill;
 mod stdio;
+mod switch;
 pub(crate) mod task;
+mod trouble;
 mod visit;
+
+#[cfg(test)]
+mod tests;
 
 use aa_run::persona::Choice;
 
@@ -43,6 +54,3 @@ impl Default for Options {
         Self { choice: Choice::Persona("core".to_owned()), message_bytes: 4 << 20, skills_extension: false }
     }
 }
-
-#[cfg(test)]
-mod tests;

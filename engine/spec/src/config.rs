@@ -3,6 +3,7 @@
 //! Several files are laid over one another, so every key is optional here; defaults
 //! and the order of the layers are the business of whoever resolves them.
 
+mod entrance;
 mod policy;
 mod serve;
 
@@ -17,8 +18,9 @@ use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
+pub use entrance::{Key, Limits as ServeLimits};
 pub use policy::{Policy, Rule};
-pub use serve::{Key, Limits as ServeLimits, Serve};
+pub use serve::Serve;
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -244,6 +246,8 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
             &config.serve.shutdown_timeout,
             &config.serve.wait,
             &config.serve.task_after,
+            &config.serve.session_stale,
+            &config.serve.session_keep,
         ];
         [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout].into_iter().chain(serve)
     });
@@ -254,7 +258,7 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     }
     if let Some(config) = &config {
         check_modules(config, source, &mut diagnostics);
-        serve::check(&config.serve, source, &mut diagnostics);
+        entrance::check(&config.serve, source, &mut diagnostics);
     }
     (config, diagnostics)
 }

@@ -194,7 +194,7 @@ impl Engine {
     }
 
     fn turn(&self, session: &str) -> Turn {
-        Turn::new(self.parts.places.clone(), &format!("{}\n{session}", self.caller.principal))
+        Turn::new(self.parts.shared.places.clone(), &format!("{}\n{session}", self.caller.principal))
     }
 
     /// The same key in another folder is another key: its run would not be there for the caller.

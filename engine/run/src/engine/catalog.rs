@@ -22,17 +22,27 @@ use crate::toolbox::Toolbox;
 /// Every skill, by name.
 pub(super) fn skills(parts: &Parts) -> Result<Vec<SkillEntry>, StartError> {
     let entries = parts.home.list(Kind::Skill)?.into_iter();
-    let skill = |entry: Entry| {
-        let text = parts.home.read(&entry).map(|source| description(&source)).unwrap_or_default();
-        SkillEntry { name: entry.name, description: text, layer: entry.layer, path: entry.shown }
-    };
-    Ok(entries.map(skill).collect())
+    Ok(entries.map(|entry| skill_entry(parts, entry)).collect())
+}
+
+/// What is told of a skill without checking it.
+pub(super) fn skill_entry(parts: &Parts, entry: Entry) -> SkillEntry {
+    let text = parts.home.read(&entry).map(|source| description(&source)).unwrap_or_default();
+    SkillEntry { name: entry.name, description: text, layer: entry.layer, path: entry.shown }
 }
 
 /// Reads and checks a skill, by name or path.
 pub(super) fn check(parts: &Parts, skill: &str, strictness: Strictness) -> Result<CheckedSkill, StartError> {
-    let entry = find(parts, skill)?;
-    let source = match parts.home.read(&entry) {
+    check_entry(parts, &find(parts, skill)?, strictness)
+}
+
+/// Reads and checks a skill that was found.
+pub(super) fn check_entry(
+    parts: &Parts,
+    entry: &Entry,
+    strictness: Strictness,
+) -> Result<CheckedSkill, StartError> {
+    let source = match parts.home.read(entry) {
         Ok(source) => source,
         Err(FileError { problem: Some(problem), .. }) => {
             return Ok(CheckedSkill {
@@ -43,7 +53,7 @@ pub(super) fn check(parts: &Parts, skill: &str, strictness: Strictness) -> Resul
         }
         Err(error) => return Err(error.into()),
     };
-    check_text(parts, &entry, &source, strictness)
+    check_text(parts, entry, &source, strictness)
 }
 
 /// Checks a text as if it stood in a file.

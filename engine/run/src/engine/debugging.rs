@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use aa_spec::diagnostic::has_errors;
 use aa_spec::source::Source;
 use aa_spec::tool::recipe;
+use serde_json::Value;
 
 use super::heal::Layer;
 use super::mend::replace;
@@ -14,6 +15,8 @@ use super::{Engine, StartError};
 use crate::cause::cause;
 use crate::debug::{self, Patch, Subject, ToolReport};
 use crate::home::Kind;
+use crate::store::StoreError;
+use crate::tool::known_issues;
 
 /// A change to a tool's definition, ready to be made.
 #[derive(Clone, Debug)]
@@ -70,7 +73,26 @@ impl Engine {
         let definition = toolbox.definition(name);
         let store = self.parts.lazy_store();
         let server = toolbox.trusted(name);
-        Ok(debug::report(Subject { spec: tool.spec(), definition, said, server }, store)?)
+        let mut report = debug::report(Subject { spec: tool.spec(), definition, said, server }, store)?;
+        if report.last_failure.as_ref().is_some_and(|last| self.run(last.run).is_err()) {
+            // It is another one's run, and so is all that is known of it alone.
+            report.last_failure = None;
+            if said.is_empty() {
+                report.diagnosis.clear();
+                report.patch = None;
+            }
+        }
+        Ok(report)
+    }
+
+    /// What memory knows of failures of a tool that say this.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn known_issues(&self, tool: &str, said: &str) -> Result<Vec<Value>, StoreError> {
+        let store = self.parts.store()?;
+        let read = |key| store.memory(key).map(Option::unwrap_or_default);
+        Ok(known_issues(&read("learned/patterns")?, &read("learned/tool_fixes")?, tool, said))
     }
 
     /// The change that would mend a tool, if a rule knows one.

@@ -1,9 +1,6 @@
 //! Tool modules as files: read again when they change, and checked.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::Path;
 
 use aa_spec::diagnostic::{Diagnostic, has_errors};
 use aa_spec::name::fold;
@@ -14,42 +11,24 @@ use aa_spec::yaml::Spanned;
 use serde_json::Value;
 
 use super::catalog::is_path;
+use super::stamps::Stamps;
 use super::{Engine, StartError};
 use crate::home::{Entry, FileError, Home, Kind};
 use crate::tool::BuiltIn;
 use crate::toolbox::{ModuleText, Toolbox};
 
-/// What tells whether the files of modules are still the same, without reading them.
-#[derive(Debug, PartialEq)]
-pub(super) struct Stamps(Vec<Stamp>);
-
-#[derive(Debug, PartialEq)]
-struct Stamp {
-    path: PathBuf,
-    /// None when it is gone.
-    file: Option<(Option<SystemTime>, u64, u64)>,
-}
-
 /// Every module file there is, with its stamp. The stamps are taken before anything is read:
 /// what changes meanwhile is seen the next time.
 pub(super) fn files(home: &Home) -> Result<(Vec<Entry>, Stamps), FileError> {
     let entries = home.all(Kind::Module)?;
-    let stamps = entries.iter().filter_map(Entry::path).map(Stamp::of).collect();
-    Ok((entries, Stamps(stamps)))
+    let stamps = Stamps::of(&entries);
+    Ok((entries, stamps))
 }
 
 /// The texts of modules.
 pub(super) fn texts(home: &Home, entries: Vec<Entry>) -> Result<Vec<ModuleText>, FileError> {
     let text = |entry: Entry| Ok(ModuleText { source: home.read(&entry)?, layer: entry.layer });
     entries.into_iter().map(text).collect()
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Self {
-        let file = fs::metadata(path).ok();
-        let file = file.map(|file| (file.modified().ok(), file.len(), file.ino()));
-        Self { path: path.to_owned(), file }
-    }
 }
 
 /// A tool module that was checked.

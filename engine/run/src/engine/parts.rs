@@ -4,16 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use aa_spec::compute::Interpreter;
-use tokio::sync::{Semaphore, watch};
 
-use super::modules::{self, Stamps};
+use super::cards::Catalogue;
+use super::folders::Shared;
+use super::modules;
+use super::stamps::Stamps;
 use crate::compute::Computer;
 #[cfg(feature = "compute")]
 use crate::compute::{WorkerCommand, Workers};
 use crate::driver::{AfterCommit, Means, WallClock};
 use crate::heal::Gate;
 use crate::home::{FileError, Home};
-use crate::places::Places;
 use crate::settings::{SecretStore, Settings};
 use crate::store::{LazyStore, Store, StoreError};
 use crate::tool::configuration::Configuration;
@@ -26,15 +27,13 @@ pub(super) struct Parts {
     pub(super) settings: Settings,
     pub(super) home: Home,
     pub(super) secrets: Arc<SecretStore>,
-    permits: Arc<Semaphore>,
-    /// How many runs of clients move at once.
-    pub(super) places: Places,
-    /// Changes when this process has put something into an inbox.
-    nudge: watch::Sender<()>,
-    store: LazyStore,
+    /// What engines of other folders have, too.
+    pub(super) shared: Arc<Shared>,
     /// The tools, and what tells whether the files of their modules are still the same; without
     /// stamps they stay as they are.
     toolbox: Mutex<Option<(Toolbox, Option<Stamps>)>>,
+    /// What clients are told, as of when it was last looked at.
+    pub(super) catalogue: Mutex<Option<Arc<Catalogue>>>,
     /// When they were looked at last.
     looked: Mutex<Option<Instant>>,
     #[cfg(feature = "compute")]
@@ -43,14 +42,18 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn new(settings: Settings) -> Self {
+        let shared = Arc::new(Shared::new(&settings));
+        Self::sharing(settings, shared)
+    }
+
+    /// The parts of an engine of other settings over the same store and permits.
+    pub(super) fn sharing(settings: Settings, shared: Arc<Shared>) -> Self {
         Self {
             home: Home::new(&settings),
             secrets: Arc::new(SecretStore::new(&settings)),
-            permits: Arc::new(Semaphore::new(settings.calls.min(Semaphore::MAX_PERMITS))),
-            nudge: watch::Sender::new(()),
-            places: Places::new(settings.calling.runs, settings.calling.runs_per_session),
-            store: LazyStore::new(&settings.state_folder, settings.store),
+            shared,
             toolbox: Mutex::default(),
+            catalogue: Mutex::default(),
             looked: Mutex::default(),
             #[cfg(feature = "compute")]
             workers: Workers::new(WorkerCommand::own(), settings.compute.clone()),
@@ -67,22 +70,22 @@ impl Parts {
 
     /// The store; opened, and created if need be, by the first who asks.
     pub(super) fn store(&self) -> Result<Store, StoreError> {
-        self.store.get()
+        self.shared.store.get()
     }
 
     /// The store, for whoever may not need it.
     pub(super) fn lazy_store(&self) -> &LazyStore {
-        &self.store
+        &self.shared.store
     }
 
     /// Begins to open the store, for a run that will need it.
     pub(super) fn open_store_early(&self) {
-        self.store.open_early();
+        self.shared.store.open_early();
     }
 
     /// The store, without keeping a thread waiting.
     pub(super) async fn store_soon(&self) -> Result<Store, StoreError> {
-        self.store.soon().await
+        self.shared.store.soon().await
     }
 
     /// The tools; the texts of all modules are read by the first who asks, and again when a file
@@ -159,11 +162,11 @@ impl Parts {
         Ok(Means {
             tools: Arc::new(move |name| toolbox.tool(name)),
             computer: self.computer(),
-            permits: Arc::clone(&self.permits),
+            permits: Arc::clone(&self.shared.permits),
             secrets: self.secrets.clone(),
-            healer: Some(Arc::new(Gate::new(self.store.clone()))),
+            healer: Some(Arc::new(Gate::new(self.shared.store.clone()))),
             clock: Arc::new(WallClock),
-            nudge: self.nudge.subscribe(),
+            nudge: self.shared.nudge.subscribe(),
             call_timeout: self.settings.step_timeout,
             interpreter: self.interpreter(),
             after_commit,
@@ -172,7 +175,7 @@ impl Parts {
 
     /// Tells the drivers of this process that an inbox has something new.
     pub(super) fn nudge(&self) {
-        self.nudge.send_replace(());
+        self.shared.nudge.send_replace(());
     }
 
     fn options(&self) -> ToolboxOptions {
@@ -192,7 +195,7 @@ impl Parts {
                 standing_in: false,
             },
             state_folder: self.settings.state_folder.clone(),
-            store: self.store.clone(),
+            store: self.shared.store.clone(),
             logins: self.settings.logins.clone(),
             ephemeral: ephemeral::Defaults {
                 repository: own.repository.clone().unwrap_or(usual.repository),

@@ -1,18 +1,21 @@
-//! Personas found and read, and what a client sees of tools and skills.
+//! Personas found, read and checked, and what a client sees of tools and skills.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use aa_spec::diagnostic::has_errors;
+use aa_spec::diagnostic::{Diagnostic, has_errors};
 use aa_spec::name::{fold, suggest};
-use aa_spec::persona::Persona;
+use aa_spec::persona::{self, Known, Persona, Text, module_form};
 use aa_spec::shape;
 use aa_spec::tool::{Tier, ToolSpec};
-use aa_spec::yaml::Spanned;
 
-use super::{Engine, StartError};
-use crate::home::{Entry, Kind};
-use crate::persona::{Choice, PersonaEntry, View, ViewError};
+use super::catalog::is_path;
+use super::parts::Parts;
+use super::{Catalogue, Engine, StartError};
+use crate::card::{BrokenSkill, Card};
+use crate::home::{Entry, FileError, Home, Kind};
+use crate::persona::{CheckedPersona, Choice, PersonaEntry, View, ViewError};
 use crate::toolbox::Toolbox;
 
 impl Engine {
@@ -30,64 +33,118 @@ impl Engine {
         Ok(entries.map(persona).collect())
     }
 
-    /// What a client sees.
+    /// Checks one persona, by name or path; `None` when there is none of that name.
     ///
     /// # Errors
-    /// Something of the choice is not there or cannot be used: then there is no part of the view.
-    pub fn view(&self, choice: &Choice) -> Result<View, ViewError> {
-        let toolbox = self.parts.toolbox()?;
-        let skills =
-            || super::catalog::skills(&self.parts).map_err(|error| ViewError::Unusable(error.to_string()));
-        match choice {
-            Choice::Persona(name) => self.persona_view(name, &toolbox),
-            Choice::Tools(names) => {
-                let tools = names.iter().map(|name| tool(&toolbox, name)).collect::<Result<_, _>>()?;
-                Ok(View { persona: None, text: String::new(), skills: skills()?, tools })
-            }
-            Choice::Module(module) => {
-                let tools = of_module(&toolbox, module)?;
-                Ok(View { persona: None, text: String::new(), skills: Vec::new(), tools })
-            }
-            Choice::All => {
-                Ok(View { persona: None, text: String::new(), skills: skills()?, tools: toolbox.specs() })
-            }
-        }
-    }
-
-    fn persona_view(&self, name: &str, toolbox: &Toolbox) -> Result<View, ViewError> {
+    /// A folder or file cannot be read.
+    pub fn check_persona(&self, name: &str) -> Result<Option<CheckedPersona>, StartError> {
         let home = &self.parts.home;
-        let Some(entry) = home.find(Kind::Persona, name)? else {
-            let known = home.list(Kind::Persona)?;
-            let near = suggest(name, known.iter().map(|entry| entry.name.as_str()));
-            return Err(ViewError::UnknownPersona {
-                name: name.to_owned(),
-                suggestion: near.map(str::to_owned),
-            });
+        let entry =
+            if is_path(name) { Some(home.at(Path::new(name))) } else { home.find(Kind::Persona, name)? };
+        let Some(entry) = entry else { return Ok(None) };
+        let diagnostics = match home.read(&entry) {
+            Ok(source) => {
+                let shelves = Shelves::new(&self.parts, &entry, self.parts.toolbox()?)?;
+                persona::check(&source, &shelves).1
+            }
+            Err(FileError { problem: Some(problem), .. }) => vec![*problem],
+            Err(error) => return Err(error.into()),
         };
-        let (persona, diagnostics) = shape::read::<Persona>(&home.read(&entry)?);
-        let Some(persona) = persona.filter(|_| !has_errors(&diagnostics)) else {
-            return Err(ViewError::Invalid { name: entry.name, diagnostics });
-        };
-        let mut tools = BTreeMap::new();
-        for module in &persona.modules {
-            let basic =
-                of_module(toolbox, &module.value)?.into_iter().filter(|tool| tool.tier == Tier::Basic);
-            tools.extend(basic.map(|tool| (tool.name.clone(), tool)));
+        Ok(Some(CheckedPersona { name: entry.name, path: entry.shown, diagnostics }))
+    }
+}
+
+/// What a client sees that has made this choice.
+pub(super) fn view(parts: &Parts, catalogue: &Catalogue, choice: &Choice) -> Result<View, ViewError> {
+    let toolbox = catalogue.toolbox();
+    let mut view = View::default();
+    match choice {
+        Choice::Persona(name) => return of_persona(parts, catalogue, name),
+        Choice::Tools(names) => {
+            view.tools = names.iter().map(|name| tool(toolbox, name)).collect::<Result<_, _>>()?;
         }
-        for name in &persona.tools {
-            let tool = tool(toolbox, &name.value)?;
+        Choice::Module(module) => {
+            view.tools = of_module(toolbox, module)?;
+            return Ok(view);
+        }
+        Choice::All => view.tools = catalogue.tools().to_vec(),
+    }
+    (view.skills, view.broken) = skills(catalogue, catalogue.skill_names());
+    Ok(view)
+}
+
+fn of_persona(parts: &Parts, catalogue: &Catalogue, name: &str) -> Result<View, ViewError> {
+    let home = &parts.home;
+    let Some(entry) = home.find(Kind::Persona, name)? else {
+        let known = home.list(Kind::Persona)?;
+        let near = suggest(name, known.iter().map(|entry| entry.name.as_str())).map(str::to_owned);
+        return Err(ViewError::UnknownPersona { name: name.to_owned(), suggestion: near });
+    };
+    let toolbox = catalogue.toolbox();
+    let source = home.read(&entry)?;
+    let shelves = Shelves::new(parts, &entry, toolbox.clone())?;
+    let (persona, diagnostics) = persona::check(&source, &shelves);
+    let Some(persona) = persona.filter(|_| !has_errors(&diagnostics)) else {
+        return Err(ViewError::Invalid { name: entry.name, diagnostics });
+    };
+    let mut tools = BTreeMap::new();
+    for word in &persona.modules {
+        for tool in of_form(toolbox, &shelves, &word.value)? {
             tools.insert(tool.name.clone(), tool);
         }
-        let mut skills =
-            super::catalog::skills(&self.parts).map_err(|error| ViewError::Unusable(error.to_string()))?;
-        if let Some(wanted) = &persona.skills {
-            let wanted: BTreeSet<String> = wanted.iter().map(|name| fold(&name.value)).collect();
-            skills.retain(|skill| wanted.contains(&skill.name));
-        }
-        let text = persona.text.map(|text: Spanned<String>| text.value).unwrap_or_default();
-        let entry = named(entry, persona.description.value);
-        Ok(View { persona: Some(entry), text, skills, tools: tools.into_values().collect() })
     }
+    for name in &persona.tools {
+        let tool = tool(toolbox, &name.value)?;
+        tools.insert(tool.name.clone(), tool);
+    }
+    let (skills, broken) = match &persona.skills {
+        Some(wanted) => skills(catalogue, wanted.iter().map(|name| name.value.as_str())),
+        None => skills(catalogue, catalogue.skill_names()),
+    };
+    Ok(View {
+        text: words(home, &entry, &persona),
+        persona: Some(named(entry, persona.description.value)),
+        tools: tools.into_values().collect(),
+        skills,
+        broken,
+        ..View::default()
+    })
+}
+
+/// The cards of skills by name, and those that have none.
+fn skills<'a>(
+    catalogue: &Catalogue,
+    names: impl Iterator<Item = &'a str>,
+) -> (Vec<Arc<Card>>, Vec<Arc<BrokenSkill>>) {
+    let (mut cards, mut broken) = (Vec::new(), Vec::new());
+    for skill in names.filter_map(|name| catalogue.skill(name)) {
+        match skill {
+            Ok(card) => cards.push(card),
+            Err(problem) => broken.push(problem),
+        }
+    }
+    cards.sort_by(|a, b| a.name.cmp(&b.name));
+    cards.dedup_by(|a, b| a.name == b.name);
+    (cards, broken)
+}
+
+/// What an assistant is told. That the file was there is part of the check.
+fn words(home: &Home, entry: &Entry, persona: &Persona) -> String {
+    let read = |file: &str| {
+        let bytes = home.data_beside(entry, file).ok()?.0;
+        Some(String::from_utf8_lossy(&bytes).trim().to_owned())
+    };
+    match persona.words() {
+        Text::Here(text) => text.trim().to_owned(),
+        Text::File(file) => read(file).unwrap_or_default(),
+        Text::Beside => read(&beside(entry)).unwrap_or_default(),
+    }
+}
+
+/// The name of the file of words that belongs to a persona which names none.
+fn beside(entry: &Entry) -> String {
+    let path = entry.shown.strip_prefix("shipped ").unwrap_or(&entry.shown);
+    Path::new(path).with_extension("md").file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn named(entry: Entry, description: String) -> PersonaEntry {
@@ -103,13 +160,78 @@ fn tool(toolbox: &Toolbox, name: &str) -> Result<Arc<ToolSpec>, ViewError> {
     })
 }
 
+/// The tools that a word under `modules` means.
+fn of_form(toolbox: &Toolbox, shelves: &Shelves<'_>, word: &str) -> Result<Vec<Arc<ToolSpec>>, ViewError> {
+    let is_module = |name: &str| shelves.modules.iter().any(|known| known == name);
+    let (module, tier) = module_form(word, &is_module).unwrap_or_else(|| (fold(word), Tier::Basic));
+    Ok(of_module(toolbox, &module)?.into_iter().filter(|tool| tool.tier == tier).collect())
+}
+
 fn of_module(toolbox: &Toolbox, module: &str) -> Result<Vec<Arc<ToolSpec>>, ViewError> {
-    let of: Vec<_> = toolbox.specs().into_iter().filter(|tool| fold(&tool.module) == fold(module)).collect();
+    let of = toolbox.module_specs(module);
     if !of.is_empty() {
         return Ok(of);
     }
     let modules = toolbox.modules();
+    if let Some(server) = toolbox.servers().into_iter().find(|server| fold(&server.module) == fold(module)) {
+        let message = format!(
+            "the tools of the module `{module}` are not known yet, as its server has never been asked; `aa tool trust {}` asks it",
+            server.module
+        );
+        return Err(ViewError::Unusable(message));
+    }
     let near = suggest(module, modules.iter().map(|entry| entry.name.as_str()));
     let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     Err(ViewError::Unusable(format!("there is no module `{module}`, or none of its tools can be used{hint}")))
+}
+
+/// What a persona may name.
+struct Shelves<'a> {
+    home: &'a Home,
+    entry: &'a Entry,
+    toolbox: Toolbox,
+    modules: Vec<String>,
+    skills: Vec<String>,
+}
+
+impl<'a> Shelves<'a> {
+    fn new(parts: &'a Parts, entry: &'a Entry, toolbox: Toolbox) -> Result<Self, FileError> {
+        // A module is called like its file, so none has to be read to know that it is there.
+        let files = parts.home.list(Kind::Module)?.into_iter().map(|module| module.name);
+        let modules = files.chain(toolbox.built_in_modules()).collect();
+        let skills = parts.home.list(Kind::Skill)?.into_iter().map(|skill| skill.name).collect();
+        Ok(Self { home: &parts.home, entry, toolbox, modules, skills })
+    }
+}
+
+impl Known for Shelves<'_> {
+    fn modules(&self) -> &[String] {
+        &self.modules
+    }
+
+    fn has_tool(&self, name: &str) -> bool {
+        self.toolbox.tool(name).is_some()
+    }
+
+    fn tools(&self) -> Vec<String> {
+        self.toolbox.names()
+    }
+
+    fn skills(&self) -> &[String] {
+        &self.skills
+    }
+
+    fn has_file(&self, name: &str) -> bool {
+        self.home.data_beside(self.entry, name).is_ok()
+    }
+}
+
+/// Errors among what was found, a line each, for whoever wanted the persona.
+pub(crate) fn lines(diagnostics: &[Diagnostic]) -> String {
+    let line = |problem: &Diagnostic| {
+        let place = problem.source.place(problem.span.start);
+        let hint = if problem.hint.is_empty() { String::new() } else { format!(" ({})", problem.hint) };
+        format!("{}:{}: {}{hint}", problem.source.path, place.line, problem.message)
+    };
+    diagnostics.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -52,14 +52,14 @@ fn duration(layers: &mut Layers<'_>, key: &'static str, field: Field<String>, us
 }
 
 fn rule(layers: &mut Layers<'_>, key: &'static str, field: Field<Rule>, usual: Rule) -> Rule {
-    let (rule, origin) = layers.scalar(key, field, Rule::parse).unwrap_or((usual, Origin::Default));
+    let (rule, origin) = layers.guard(key, (field, Rule::parse), usual, |a, b| a > b);
     layers.note(key, json!(rule.word()), origin);
     rule
 }
 
 fn truth(layers: &mut Layers<'_>, key: &'static str, field: Field<bool>) -> bool {
     let parse = |text: &str| text.parse().map_err(|_| format!("`{text}` is neither `true` nor `false`"));
-    let (truth, origin) = layers.scalar(key, field, parse).unwrap_or((false, Origin::Default));
+    let (truth, origin) = layers.guard(key, (field, parse), false, |a, b| !a && *b);
     layers.note(key, json!(truth), origin);
     truth
 }

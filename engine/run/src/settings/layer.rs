@@ -62,6 +62,8 @@ struct File {
     source: Source,
     folder: PathBuf,
     config: Config,
+    /// Whether it is the project's: whoever clones a project has not written it.
+    of_project: bool,
 }
 
 impl<'a> Layers<'a> {
@@ -80,7 +82,7 @@ impl<'a> Layers<'a> {
             settings: Vec::new(),
             diagnostics: Vec::new(),
         };
-        for of in project.into_iter().chain([user]) {
+        for (of, of_project) in project.map(|of| (of, true)).into_iter().chain([(user, false)]) {
             let path = places::config_file(of);
             let shown = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
             let Some(source) = file::read(&path, &shown)? else { continue };
@@ -89,7 +91,8 @@ impl<'a> Layers<'a> {
             }
             let (config, diagnostics) = config::read(&source);
             layers.diagnostics.extend(diagnostics);
-            layers.files.push(File { source, folder: of.to_owned(), config: config.unwrap_or_default() });
+            let config = config.unwrap_or_default();
+            layers.files.push(File { source, folder: of.to_owned(), config, of_project });
         }
         Ok(layers)
     }
@@ -103,16 +106,54 @@ impl<'a> Layers<'a> {
     ) -> Option<(T, Origin)> {
         let variable = format!("AA_{}", key.to_ascii_uppercase().replace('.', "_"));
         self.known.push(variable.clone());
-        if let Some(text) = set(self.environment, &variable) {
-            match parse(text) {
-                Ok(value) => return Some((value, Origin::Variable(variable))),
-                Err(message) => self.diagnostics.push(in_variable("bad-value", &variable, text, message)),
+        self.variable(variable, parse).or_else(|| self.files.iter().find_map(|file| file.value(field)))
+    }
+
+    /// A setting that guards whoever runs `aa`, by their variable, their file or `usual`: a project's file
+    /// can make it stricter, and is not heard where it makes it laxer.
+    pub(super) fn guard<T: Clone>(
+        &mut self,
+        key: &str,
+        (field, parse): (Field<T>, impl Fn(&str) -> Result<T, String>),
+        usual: T,
+        is_stricter: impl Fn(&T, &T) -> bool,
+    ) -> (T, Origin) {
+        let variable = format!("AA_{}", key.to_ascii_uppercase().replace('.', "_"));
+        self.known.push(variable.clone());
+        let theirs = |file: &&File| !file.of_project;
+        let own = self.variable(variable, parse);
+        let own = own.or_else(|| self.files.iter().filter(theirs).find_map(|file| file.value(field)));
+        let own = own.unwrap_or((usual, Origin::Default));
+        let project = self.files.iter().find(|file| file.of_project);
+        let Some((file, written)) = project.and_then(|file| Some((file, field(&file.config).as_ref()?)))
+        else {
+            return own;
+        };
+        if is_stricter(&written.value, &own.0) {
+            return (written.value.clone(), file.origin(written.span));
+        }
+        if is_stricter(&own.0, &written.value) {
+            let message = format!("a project cannot make `{key}` laxer, so this is not heard");
+            let hint = "say it in your own configuration, or by a variable of the environment";
+            let doubt = Diagnostic::warning("bad-value", &file.source, written.span, message).hint(hint);
+            self.diagnostics.push(doubt);
+        }
+        own
+    }
+
+    fn variable<T>(
+        &mut self,
+        variable: String,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<(T, Origin)> {
+        let text = set(self.environment, &variable)?;
+        match parse(text) {
+            Ok(value) => Some((value, Origin::Variable(variable))),
+            Err(message) => {
+                self.diagnostics.push(in_variable("bad-value", &variable, text, message));
+                None
             }
         }
-        self.files.iter().find_map(|file| {
-            let written = field(&file.config).as_ref()?;
-            Some((written.value.clone(), file.origin(written.span)))
-        })
     }
 
     /// Remembers a setting for people to see.
@@ -247,6 +288,20 @@ impl<'a> Layers<'a> {
         folders
     }
 
+    /// `serve.folders` of all files, nearest first, absolute.
+    pub(super) fn folders(&mut self) -> Vec<PathBuf> {
+        let mut folders = Vec::new();
+        for file in &self.files {
+            for of in &file.config.serve.folders {
+                let folder = absolute(&file.folder, self.home(), &of.value);
+                let key = format!("serve.folders[{}]", folders.len());
+                self.settings.push(Setting { key, value: json!(folder), origin: file.origin(of.span) });
+                folders.push(folder);
+            }
+        }
+        folders
+    }
+
     /// A configured command: the nearest file that has one decides.
     pub(super) fn command(
         &mut self,
@@ -301,6 +356,11 @@ impl<'a> Layers<'a> {
 }
 
 impl File {
+    fn value<T: Clone>(&self, field: Field<T>) -> Option<(T, Origin)> {
+        let written = field(&self.config).as_ref()?;
+        Some((written.value.clone(), self.origin(written.span)))
+    }
+
     fn origin(&self, span: Span) -> Origin {
         Origin::File { path: self.source.path.to_string(), line: self.source.place(span.start).line }
     }

@@ -108,7 +108,10 @@ fn nearer_layers_win_and_every_value_knows_its_origin() {
     serve.runs = 5  (default)
     serve.runs_per_session = 2  (default)
     serve.self_approve = false  (default)
+    serve.session_keep = "30d"  (default)
+    serve.session_stale = "24h"  (default)
     serve.task_after = "1s"  (default)
+    serve.tool_budget = 80  (default)
     serve.wait = "40s"  (default)
     skills[0] = {"folder":"…/work/.aa/../other","lenient":true}  (…/work/.aa/config.yaml:7)
     store.durability = "normal"  (…/home/.config/aa-workflow/config.yaml:1)
@@ -149,7 +152,10 @@ fn without_files_everything_has_a_default() {
     serve.runs = 5  (default)
     serve.runs_per_session = 2  (default)
     serve.self_approve = false  (default)
+    serve.session_keep = "30d"  (default)
+    serve.session_stale = "24h"  (default)
     serve.task_after = "1s"  (default)
+    serve.tool_budget = 80  (default)
     serve.wait = "40s"  (default)
     store.durability = "full"  (default)
     store.folder = "…/home/.local/state/aa-workflow"  (default)
@@ -171,6 +177,27 @@ fn the_store_follows_flag_then_variables_then_files() {
     assert_eq!(folder(&machine), "…/work/deep/er/here");
     let machine = Machine { store: Some(PathBuf::from("/flag")), ..machine };
     assert_eq!(folder(&machine), "/flag");
+}
+
+#[test]
+fn a_project_can_be_stricter_than_its_user_and_never_laxer() {
+    use aa_spec::config::Rule;
+    let policy = |machine: &Machine| {
+        let settings = machine.resolve().unwrap();
+        let said: Vec<u32> = settings.warnings.iter().map(|doubt| doubt.place().line).collect();
+        (
+            settings.calling.policy.write,
+            settings.calling.policy.destructive,
+            settings.calling.self_approve,
+            said,
+        )
+    };
+    let project = "serve:\n  policy: {write: allow, destructive: deny}\n  self_approve: true\n";
+    assert_eq!(policy(&Machine::new("", project)), (Rule::Plan, Rule::Deny, false, vec![2, 3]));
+    let user = "serve: {policy: {write: ask, destructive: allow}, self_approve: true}\n";
+    assert_eq!(policy(&Machine::new(user, project)), (Rule::Ask, Rule::Deny, true, vec![2]));
+    let by_hand = Machine::new(user, project).variable("AA_SERVE_POLICY_WRITE", "allow");
+    assert_eq!(policy(&by_hand), (Rule::Allow, Rule::Deny, true, Vec::new()));
 }
 
 #[test]

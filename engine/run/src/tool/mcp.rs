@@ -138,6 +138,12 @@ impl McpModule {
         Some(Arc::new(McpTool { module: self.clone(), offer }))
     }
 
+    /// Changes with what is known of its tools; `None` while nothing is.
+    pub(crate) fn revision(&self) -> Option<i64> {
+        let store = self.parts.around.store.get().ok()?;
+        store.pinned_revision(&self.parts.key).ok()?
+    }
+
     /// The names of its tools, as far as they are known without asking the server.
     pub(crate) fn names(&self) -> Vec<String> {
         let offers = self.known().ok().flatten();

@@ -15,12 +15,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use self::detect::detect;
 pub(super) use self::detect::{Detected, dependencies, text};
+use self::detect::{branch, detect};
 use super::memory::shape::{KNOWLEDGE, PROJECTS};
 use super::memory::{Key, Memory, Outcome};
 use super::native::{Face, Native, blocking, invalid, tool};
 use super::{CallContext, ToolError};
+use crate::workspace::Surroundings;
 
 mod detect;
 #[cfg(test)]
@@ -359,6 +360,19 @@ pub(super) async fn resolve(
         None => name_of(memory, context, (&known, &folder)).await?,
     };
     Ok(Resolved { name, folder: Some(folder) })
+}
+
+/// The project of a folder and the branch that is checked out in it: the registered project that
+/// the folder is or lies in, else the repository around it. `document` holds the registered ones.
+pub(crate) fn seen_in(folder: &Path, document: &Map<String, Value>) -> Surroundings {
+    let known = document.get("projects").and_then(Value::as_object).into_iter().flatten();
+    let of = |(name, fields): (&String, &Value)| {
+        let path = PathBuf::from(fields["path"].as_str()?);
+        folder.starts_with(&path).then(|| (path.components().count(), name.clone()))
+    };
+    let root = root_of(folder);
+    let registered = known.filter_map(of).max().map(|(_, name)| name);
+    Surroundings { project: registered.unwrap_or_else(|| word(&root)), branch: branch(&root) }
 }
 
 /// A registered project by its name.

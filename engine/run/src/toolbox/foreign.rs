@@ -68,6 +68,11 @@ impl Toolbox {
         self.shelf.candidates(&name).into_iter().find_map(|(_, server)| server.trusted(&name))
     }
 
+    /// Changes with what is known of the tools of servers; nothing is started.
+    pub(crate) fn foreign_revisions(&self) -> Vec<Option<i64>> {
+        self.shelf.servers().iter().map(|(_, server)| server.revision()).collect()
+    }
+
     /// The server of a module.
     pub(crate) fn server(&self, module: &str) -> Option<McpModule> {
         let module = fold(module);

@@ -1,18 +1,31 @@
 //! The tools that every client sees, whatever persona it has: one file each.
 
+mod context_filter;
+mod debug_tool;
+mod persona_list;
+mod persona_load;
 mod run_answer;
 mod run_cancel;
 mod run_explain;
 mod run_list;
 mod run_status;
+mod session_start;
+mod skill_describe;
 mod skill_list;
+mod skill_plan;
 mod skill_run;
+mod skill_search;
+mod tool_call;
+mod tool_list;
+mod tool_search;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use aa_run::event::RunId;
+use aa_spec::input::fits;
+use aa_spec::name::list;
 use async_trait::async_trait;
 use rmcp::model::{ErrorData, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
@@ -31,13 +44,27 @@ pub(crate) trait CoreTool: Send + Sync {
 
 /// All of them, in the order in which they are listed.
 pub(crate) static CORE: &[&dyn CoreTool] = &[
+    &persona_list::PersonaList { name: "agent_list" },
+    &persona_load::PersonaLoad { name: "agent_load", argument: "agent_name" },
+    &context_filter::ContextFilter,
+    &debug_tool::DebugTool,
+    &persona_list::PersonaList { name: "persona_list" },
+    &persona_load::PersonaLoad { name: "persona_load", argument: "persona_name" },
     &run_answer::RunAnswer,
     &run_cancel::RunCancel,
     &run_explain::RunExplain,
     &run_list::RunList,
     &run_status::RunStatus,
+    &session_start::SessionStart,
+    &skill_describe::SkillDescribe,
     &skill_list::SkillList,
+    &skill_plan::SkillPlan,
     &skill_run::SkillRun,
+    &skill_search::SkillSearch,
+    &tool_call::ToolCall,
+    &tool_call::ToolExec,
+    &tool_list::ToolList,
+    &tool_search::ToolSearch,
 ];
 
 /// One of them by name.
@@ -46,6 +73,27 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn CoreTool> {
     static NAMES: LazyLock<HashMap<Cow<'static, str>, &'static dyn CoreTool>> =
         LazyLock::new(|| CORE.iter().map(|tool| (tool.definition().name, *tool)).collect());
     NAMES.get(name).copied()
+}
+
+/// Whether arguments fit a tool of ours, or all that is wrong with them.
+pub(crate) fn check(name: &str, args: Option<&JsonObject>) -> Result<(), String> {
+    static SCHEMAS: LazyLock<HashMap<Cow<'static, str>, Value>> = LazyLock::new(|| {
+        let schema = |tool: Tool| (tool.name, Value::Object((*tool.input_schema).clone()));
+        CORE.iter().map(|tool| schema(tool.definition())).collect()
+    });
+    let Some(schema) = SCHEMAS.get(name) else { return Ok(()) };
+    let args = Value::Object(args.cloned().unwrap_or_default());
+    fits(schema, &args).map_err(|misfit| {
+        let known = schema["properties"].as_object().into_iter().flat_map(|all| all.keys());
+        let known: Vec<&str> = known.map(String::as_str).collect();
+        let takes = if known.is_empty() { "no arguments".to_owned() } else { list(&known) };
+        format!("`{name}` was not called: {misfit}. It takes {takes}.")
+    })
+}
+
+/// A text among arguments that were checked; empty when it is not given.
+pub(crate) fn text<'a>(args: &'a JsonObject, name: &str) -> &'a str {
+    args.get(name).and_then(Value::as_str).map(str::trim).unwrap_or_default()
 }
 
 /// What a tool does to the world, as clients are told.
@@ -60,14 +108,15 @@ pub(crate) enum Hint {
 /// A definition from the `properties` of its arguments.
 pub(crate) fn define(
     name: &'static str,
-    title: &str,
+    title: &'static str,
     description: &'static str,
     (properties, required): (Value, &[&str]),
     hint: Hint,
 ) -> Tool {
-    let schema = json!({
-        "type": "object", "properties": properties, "required": required, "additionalProperties": false
-    });
+    let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
     let read = matches!(hint, Hint::Read);
     let annotations = ToolAnnotations::with_title(title)
         .read_only(read)

@@ -95,8 +95,8 @@ fn mime_type(uri: &str) -> &'static str {
 }
 
 fn folders(server: &Server, visit: &Visit) -> Result<Vec<Folder>, ErrorData> {
-    let skills = server.view(visit)?.skills;
-    Ok(skills.iter().filter_map(|entry| Folder::of(visit, &entry.name)).collect())
+    let view = server.view(visit)?;
+    Ok(view.skills.iter().filter_map(|entry| Folder::of(visit, &entry.name)).collect())
 }
 
 impl Folder {

@@ -12,6 +12,7 @@ mod progress;
 pub(crate) mod question;
 mod sealed;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aa_run::driver::Park;
@@ -19,12 +20,12 @@ use aa_run::engine::{Direct, Inputs, RunHandle, RunRequest, StartError};
 use aa_run::event::Origin;
 use aa_run::policy::Verdict;
 use aa_spec::check::Strictness;
-use aa_spec::tool::Effect;
+use aa_spec::tool::{Effect, ToolSpec};
 use rmcp::model::{CallToolResponse, ClientCapabilities, ErrorData, InputRequiredResult, TASKS_EXTENSION_ID};
 use serde_json::{Map, Value, json};
 
-use super::content;
 use super::server::{Answer, Call, failed, internal};
+use super::{module, trouble};
 pub(crate) use answer::Shape;
 use attendance::Attendance;
 
@@ -66,11 +67,15 @@ impl Manner {
 /// Runs a skill for a call.
 pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
     let manner = Manner { shape: Shape::Outputs, wait: wanted.wait, to_the_end: wanted.to_the_end };
+    let name = wanted.skill;
     if call.request.request_state.is_some() {
         return sealed::go_on(call, manner).await;
     }
+    if !call.visit.may_use(&name) {
+        return Ok(failed(format!("your key opens no persona that shows the skill `{name}`")));
+    }
     let request = RunRequest {
-        skill: wanted.skill,
+        skill: name.clone(),
         inputs: Inputs::Json(wanted.inputs),
         origin: Origin::Mcp,
         dry_run: wanted.dry_run,
@@ -82,7 +87,7 @@ pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
     let can = call.context.client_capabilities();
     let tasks = can.as_ref().is_some_and(ClientCapabilities::supports_tasks);
     let started = call.visit.engine.start_called(request, &session_of(&call), tasks).await;
-    attend(call, started, manner).await
+    attend(call, started, manner, &|error| trouble::start(&name, error)).await
 }
 
 /// What a run comes to that is made for something else than a call of a tool.
@@ -113,30 +118,33 @@ pub(crate) async fn prepare(
 }
 
 /// Calls a tool: at once if it only reads, and else as a run of one step.
-pub(crate) async fn call_tool(call: Call<'_>, tool: &str, args: Map<String, Value>) -> Answer {
+pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
     if call.request.request_state.is_some() {
         return sealed::go_on(call, Manner::of_a_tool()).await;
     }
     let engine = call.visit.engine.clone();
-    let spec = engine.tool(tool).ok().flatten();
-    let reads = spec.is_some_and(|spec| spec.effect == Effect::Read);
-    if reads && engine.verdict(Effect::Read, false) == Verdict::Go {
+    if spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go {
         return tokio::select! {
             biased;
             // The call's process ends with its future.
             () = call.context.ct.cancelled() => Ok(failed("the call was cancelled")),
-            result = engine.call_tool(tool, args, std::sync::Arc::new(|_: &str| {})) => Ok(match result {
-                Ok(value) => content::answer(value, &engine.settings().folder),
-                Err(error) => failed(error.message),
+            result = engine.call_tool(&spec.name, args, Arc::new(|_: &str| {})) => Ok(match result {
+                Ok(value) => module::answer(spec, value, &engine.settings().folder),
+                Err(error) => failed(trouble::tool(&engine, spec, &error)),
             }),
         };
     }
-    let direct = Direct { tool: tool.to_owned(), args, request_key: key_of(&call) };
+    let direct = Direct { tool: spec.name.clone(), args, request_key: key_of(&call) };
     let started = engine.start_call(direct, &session_of(&call)).await;
-    attend(call, started, Manner::of_a_tool()).await
+    attend(call, started, Manner::of_a_tool(), &|error| trouble::call(spec, error)).await
 }
 
-async fn attend(call: Call<'_>, started: Result<RunHandle, StartError>, manner: Manner) -> Answer {
+async fn attend(
+    call: Call<'_>,
+    started: Result<RunHandle, StartError>,
+    manner: Manner,
+    refused: &(dyn Fn(&StartError) -> String + Sync),
+) -> Answer {
     match started {
         Ok(handle) => {
             let given = call.request.input_responses.clone().unwrap_or_default();
@@ -146,7 +154,7 @@ async fn attend(call: Call<'_>, started: Result<RunHandle, StartError>, manner: 
             let tasks = serde_json::from_value(json!({"extensions": {TASKS_EXTENSION_ID: {}}}));
             Err(ErrorData::missing_required_client_capability(tasks.unwrap_or_default()))
         }
-        Err(error) => Ok(failed(answer::refusal(&error))),
+        Err(error) => Ok(failed(refused(&error))),
     }
 }
 
@@ -157,5 +165,5 @@ fn key_of(call: &Call<'_>) -> Option<String> {
 
 /// The session that a request belongs to, as far as places for runs go.
 pub(crate) fn session_of(call: &Call<'_>) -> String {
-    call.context.meta.get("aa/session").and_then(Value::as_str).unwrap_or_default().to_owned()
+    call.visit.session.as_ref().map(|session| session.session_id.clone()).unwrap_or_default()
 }

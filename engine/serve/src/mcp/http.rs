@@ -157,7 +157,7 @@ impl Endpoint {
             let seat = Seat::new(engine.clone(), choice.clone())
                 .closing_with(closing.clone())
                 .with_skill_folders(skills_extension)
-                .with_changes(Arc::clone(&changes));
+                .with_files(Arc::clone(&changes));
             Ok(Server { seat: Arc::new(if pinned { seat.pinned() } else { seat }) })
         };
         let end = if never_ends(request) { &self.closing.streams } else { &self.closing.calls };

@@ -1,25 +1,34 @@
 //! A tool of a module as a tool of the server.
 
+use std::sync::Arc;
+
+use aa_run::card::{is_open, title};
+use aa_spec::input::fits;
 use aa_spec::tool::{Effect, ToolSpec};
 use rmcp::model::{Tool, ToolAnnotations};
+use serde_json::{Map, Value};
 
-use super::core::object;
-use super::follow;
-use super::server::{Answer, Call};
+use super::result::{self, Whole};
+use super::server::{Answer, Call, failed};
+use super::{content, follow, names, schema};
 
 /// What clients are told.
 pub(crate) fn definition(spec: &ToolSpec) -> Tool {
     let read = spec.effect == Effect::Read;
-    let annotations = ToolAnnotations::new()
+    let title = title(&spec.name);
+    let annotations = ToolAnnotations::with_title(&title)
         .read_only(read)
-        .destructive(spec.effect == Effect::Destructive)
+        .destructive(matches!(spec.effect, Effect::Destructive | Effect::Unknown))
         .idempotent(read || spec.idempotent)
-        .open_world(true);
+        .open_world(is_open(spec));
+    let output = if read { schema::output(&spec.output).0 } else { schema::of_run(&spec.output) };
     Tool::new(
-        spec.name.clone(),
+        names::shown(&spec.name),
         spec.description.clone(),
-        object(spec.written.as_ref().unwrap_or(&spec.input).clone()),
+        schema::input(spec.written.as_ref().unwrap_or(&spec.input)),
     )
+    .with_title(title)
+    .with_raw_output_schema(Arc::new(output))
     .with_annotations(annotations)
 }
 
@@ -30,7 +39,44 @@ pub(crate) fn has_headers(spec: &ToolSpec) -> bool {
 }
 
 /// Calls it.
-pub(crate) async fn call(call: Call<'_>, name: &str) -> Answer {
-    let args = call.request.arguments.clone().unwrap_or_default();
-    follow::call_tool(call, name, args).await
+pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
+    if !call.visit.may_use(&spec.name) {
+        return Ok(failed(format!("your key opens no persona that shows `{}`", spec.name)));
+    }
+    follow::call_tool(call, spec, args).await
+}
+
+/// What a call has given. Clients refuse what is not as announced, so that is said here, where
+/// more is known.
+pub(crate) fn answer(
+    spec: &ToolSpec,
+    value: Value,
+    folder: &std::path::Path,
+) -> rmcp::model::CallToolResponse {
+    if !matches!(aa_run::content::find(&value, folder), Ok(None)) {
+        return content::answer(value, folder);
+    }
+    if let Err(misfit) = fits(&spec.output, &value) {
+        let name = &spec.name;
+        let text = format!(
+            "`{name}` gave something else than it says: {misfit}\n{}\nTo find out why: debug_tool(tool_name: \"{name}\", error_message: {})",
+            result::head(&value),
+            Value::from(misfit.as_str()),
+        );
+        return failed(text);
+    }
+    let (_, wrapped) = schema::output(&spec.output);
+    result::of(value, wrapped, Whole::Ask(&less(spec))).into()
+}
+
+/// How to be given less.
+fn less(spec: &ToolSpec) -> String {
+    const BOUNDS: [&str; 9] =
+        ["limit", "max_results", "count", "tail", "lines", "per_page", "size", "since", "filter"];
+    let known = spec.input["properties"].as_object();
+    let bound = BOUNDS.iter().find(|bound| known.is_some_and(|known| known.contains_key(**bound)));
+    match bound {
+        Some(bound) => format!("to be given less, call it with another `{bound}`"),
+        None => "to be given less, ask for something narrower".to_owned(),
+    }
 }

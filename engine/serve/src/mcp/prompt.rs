@@ -29,8 +29,8 @@ pub(crate) fn list(server: &Server, visit: &Visit) -> Result<ListPromptsResult, 
     let view = server.view(visit)?;
     prompts.extend(offer(server, visit)?.prompts.iter().map(offered));
     let known: Vec<String> = prompts.iter().map(|prompt| prompt.name.clone()).collect();
-    let skills = view.skills.iter().filter(|entry| !known.contains(&skill::name(entry)));
-    prompts.extend(skills.filter_map(|entry| skill::definition(&visit.engine, entry)));
+    let skills = view.skills.iter().filter(|entry| !known.contains(&skill::name(&entry.entry())));
+    prompts.extend(skills.filter_map(|card| skill::definition(&visit.engine, &card.entry())));
     let list = ListPromptsResult { prompts, ..ListPromptsResult::default() };
     Ok(list.with_ttl_ms(SHORT_WHILE).with_cache_scope(CacheScope::Private))
 }
@@ -114,7 +114,12 @@ fn say(
 
 /// The skill whose prompt has that name.
 fn entry(server: &Server, visit: &Visit, name: &str) -> Result<Option<SkillEntry>, ErrorData> {
-    Ok(server.view(visit)?.skills.into_iter().find(|entry| skill::name(entry) == name))
+    Ok(server
+        .view(visit)?
+        .skills
+        .iter()
+        .find(|card| skill::name(&card.entry()) == name)
+        .map(|card| card.entry()))
 }
 
 /// A prompt of one message.

@@ -202,7 +202,7 @@ fn skills(server: &Server, visit: &Visit) -> Result<Value, ErrorData> {
         .iter()
         .map(|skill| {
             let address = Address::Skill(skill.name.clone()).to_string();
-            json!({"name": skill.name, "description": skill.description, "layer": skill.layer, "uri": address})
+            json!({"name": skill.name, "description": skill.summary(), "layer": skill.layer, "uri": address})
         })
         .collect();
     Ok(json!({ "skills": skills }))
@@ -211,7 +211,7 @@ fn skills(server: &Server, visit: &Visit) -> Result<Value, ErrorData> {
 /// The canonical name of a skill that the client sees.
 fn seen(server: &Server, visit: &Visit, name: &str) -> Result<Option<String>, ErrorData> {
     let name = aa_spec::name::fold(name);
-    Ok(server.view(visit)?.skills.into_iter().map(|skill| skill.name).find(|known| *known == name))
+    Ok(server.view(visit)?.skills.iter().map(|skill| skill.name.clone()).find(|known| *known == name))
 }
 
 fn skill(
@@ -263,7 +263,7 @@ fn personas(visit: &Visit) -> Result<Value, ErrorData> {
 fn persona(visit: &Visit, name: &str) -> Option<Value> {
     let choice = Choice::Persona(name.to_owned());
     let view = visit.engine.view(&choice).ok().filter(|_| visit.may_see(&choice))?;
-    let entry = view.persona?;
+    let entry = view.persona.as_ref()?;
     let skills: Vec<&String> = view.skills.iter().map(|skill| &skill.name).collect();
     let tools: Vec<&String> = view.tools.iter().map(|tool| &tool.name).collect();
     Some(json!({

@@ -1,12 +1,14 @@
 //! What a connection sees.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use aa_run::engine::Engine;
-use aa_run::persona::{Choice, View, ViewError};
+use aa_run::persona::Choice;
 use aa_run::tool::Level;
 use rmcp::RoleServer;
 use rmcp::service::Peer;
+use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -15,39 +17,45 @@ use super::resource::Watches;
 
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
 /// single request of a newer one. So nothing that has to last may be kept here.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Seat {
     /// The engine of the folder that the server was started in, for nobody in particular.
     pub(crate) engine: Engine,
-    choice: Arc<RwLock<Choice>>,
+    choice: RwLock<Choice>,
+    pinned: bool,
     /// Cancelled when the server or the connection ends. What is cancelled after that was not given up
     /// by the client: a run goes on, or is left to be resumed.
     pub(crate) closing: CancellationToken,
-    pinned: bool,
+    session: RwLock<Option<String>>,
     /// What the client has asked to be told of.
     pub(crate) watches: Arc<Watches>,
     /// Whether the skills extension is spoken.
     pub(crate) skills_extension: bool,
-    log_level: Arc<RwLock<Option<Level>>>,
-    /// What says that there is something new.
-    pub(crate) changes: Arc<Changes>,
+    log_level: RwLock<Option<Level>>,
+    /// What says that files have changed.
+    pub(crate) files: Arc<Changes>,
     /// Tells the client of changes; ends with the connection.
-    teller: Arc<Mutex<JoinSet<()>>>,
+    teller: Mutex<JoinSet<()>>,
+    changes: watch::Sender<()>,
+    /// The folder that the client works in, as it said when it was asked; it is asked once.
+    pub(crate) root: OnceCell<Option<PathBuf>>,
 }
 
 impl Seat {
     pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
-        let (choice, closing) = (Arc::new(RwLock::new(choice)), CancellationToken::new());
         Self {
-            changes: Changes::new(engine.clone()),
+            files: Changes::new(engine.clone()),
+            log_level: RwLock::default(),
+            teller: Mutex::default(),
             engine,
-            choice,
-            closing,
+            choice: RwLock::new(choice),
             pinned: false,
+            closing: CancellationToken::new(),
+            session: RwLock::default(),
             watches: Arc::default(),
             skills_extension: false,
-            log_level: Arc::default(),
-            teller: Arc::default(),
+            changes: watch::Sender::new(()),
+            root: OnceCell::new(),
         }
     }
 
@@ -63,10 +71,10 @@ impl Seat {
         Self { skills_extension, ..self }
     }
 
-    /// The same, told of changes by `changes`.
+    /// The same, told of changed files by `files`.
     #[must_use]
-    pub(crate) fn with_changes(self, changes: Arc<Changes>) -> Self {
-        Self { changes, ..self }
+    pub(crate) fn with_files(self, files: Arc<Changes>) -> Self {
+        Self { files, ..self }
     }
 
     /// The same in a server that ends with `closing`.
@@ -79,7 +87,7 @@ impl Seat {
     pub(crate) fn tell_changes(&self, peer: Peer<RoleServer>) {
         let mut teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
         if teller.is_empty() {
-            teller.spawn(change::tell_session(Arc::clone(&self.changes), peer));
+            teller.spawn(change::tell_session(Arc::clone(&self.files), peer));
         }
     }
 
@@ -92,20 +100,40 @@ impl Seat {
         *self.log_level.write().unwrap_or_else(PoisonError::into_inner) = Some(level);
     }
 
+    /// Whether its choice is part of the address.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pinned
+    }
+
     /// What was chosen last.
     pub(crate) fn choice(&self) -> Choice {
         self.choice.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Shows something else from now on; when that cannot be shown, nothing changes.
-    #[expect(dead_code, reason = "`persona_load` will need it")]
-    pub(crate) fn choose(&self, choice: Choice) -> Result<View, ViewError> {
-        if self.pinned {
-            let text = "this address shows one persona; connect to `/mcp/PERSONA` for another";
-            return Err(ViewError::Unusable(text.to_owned()));
+    /// Shows something from now on, which is known to be there. Tells whether that is something else.
+    pub(crate) fn choose(&self, choice: Choice) -> bool {
+        let mut chosen = self.choice.write().unwrap_or_else(PoisonError::into_inner);
+        let is_other = *chosen != choice;
+        *chosen = choice;
+        drop(chosen);
+        if is_other {
+            self.changes.send_replace(());
         }
-        let view = self.engine.view(&choice)?;
-        *self.choice.write().unwrap_or_else(PoisonError::into_inner) = choice;
-        Ok(view)
+        is_other
+    }
+
+    /// Changes whenever something else is shown.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// The session that was begun or gone on with here.
+    pub(crate) fn session(&self) -> Option<String> {
+        self.session.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers which session was begun or gone on with here.
+    pub(crate) fn sit(&self, session: &str) {
+        *self.session.write().unwrap_or_else(PoisonError::into_inner) = Some(session.to_owned());
     }
 }

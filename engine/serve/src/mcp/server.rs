@@ -2,24 +2,26 @@
 
 use std::sync::Arc;
 
+use aa_run::persona::View;
+use aa_spec::name::suggest;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
-    CompleteResult, ContentBlock, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    CompleteResult, ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse,
     GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
     PaginatedRequestParams, ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult,
     ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
-    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
+    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
-use super::core::{self, CORE};
+use super::core::{self, CoreTool};
+use super::listing::{Listing, Target};
 use super::seat::Seat;
 use super::visit::Visit;
-use super::{change, extension, follow, module, prompt, resource, skill, task};
+use super::{change, extension, follow, module, prompt, resource, skill, switch, task};
 use crate::audit::Note;
-use aa_run::persona::View;
 
 /// One server, as a client sees it.
 #[derive(Clone)]
@@ -67,11 +69,11 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        // The first list reads every module and skill; meanwhile others are answered.
+        // The first list reads modules and skills; meanwhile others are answered.
         let server = self.clone();
-        let tools = tokio::task::spawn_blocking(move || server.tools(&visit)).await;
-        let tools = tools.map_err(|error| internal(&error))??;
-        Ok(ListToolsResult { tools, ..ListToolsResult::default() })
+        let listing = tokio::task::spawn_blocking(move || server.listing(&visit)).await;
+        let listing = listing.map_err(|error| internal(&error))??;
+        Ok(ListToolsResult { tools: listing.tools.clone(), ..ListToolsResult::default() })
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Answer {
@@ -150,7 +152,7 @@ impl ServerHandler for Server {
 
     /// Asked before each call over HTTP, for arguments that are to stand in headers as well. Only tools of
     /// other servers have such.
-    fn get_tool(&self, name: &str) -> Option<Tool> {
+    fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
         let spec = self.seat.engine.tool(name).ok().flatten()?;
         module::has_headers(&spec).then(|| module::definition(&spec))
     }
@@ -181,7 +183,8 @@ impl ServerHandler for Server {
         let visit = Visit::of(&self.seat, context.request_context()).await?;
         tokio::select! {
             () = resource::listen(&visit.engine, &context) => {}
-            () = change::tell_stream(&self.seat.changes, &context) => {}
+            () = switch::tell(&self.seat, &visit, &context) => {}
+            () = change::tell_stream(&self.seat.files, &context) => {}
         }
         Ok(())
     }
@@ -236,8 +239,25 @@ impl ServerHandler for Server {
     }
 }
 
+/// The tool that a session has called, and whether it is none of those that the session shows.
+fn counted(request: &CallToolRequestParams) -> (String, bool) {
+    let named = request.arguments.as_ref().and_then(|args| args.get("tool_name")?.as_str());
+    match named.filter(|_| ["tool_call", "tool_exec"].contains(&&*request.name)) {
+        Some(tool) => (tool.to_owned(), true),
+        None => (request.name.to_string(), false),
+    }
+}
+
+/// Calls a tool of the server itself, once its arguments fit.
+async fn call_core(tool: &'static dyn CoreTool, call: Call<'_>) -> Answer {
+    match core::check(&call.request.name, call.request.arguments.as_ref()) {
+        Ok(()) => tool.call(call).await,
+        Err(misfits) => Ok(failed(misfits)),
+    }
+}
+
 impl Server {
-    /// Does what is called.
+    /// Does what is called, and counts it.
     async fn answer(
         &self,
         visit: Visit,
@@ -245,46 +265,55 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Answer {
         let name = request.name.clone();
+        let (engine, session) = (visit.engine.clone(), visit.session_id());
+        let (tool, is_other) = counted(&request);
         let call = Call { server: self, visit, request, context };
-        if let Some(tool) = core::find(&name) {
-            let carries = call.request.request_state.is_some();
-            return match tool.call(call).await {
-                // Arguments that do not fit are for the model to mend, which protocol errors are hidden from.
-                Err(error) if error.code == ErrorCode::INVALID_PARAMS && !carries => {
-                    Ok(failed(error.message))
-                }
-                answer => answer,
-            };
-        }
-        let view = self.view(&call.visit)?;
-        if let Some(entry) = view.skills.iter().find(|entry| skill::name(entry) == name) {
-            return skill::call(call, entry).await;
-        }
-        if view.tools.iter().any(|tool| tool.name == name) {
-            return module::call(call, &name).await;
-        }
-        Err(ErrorData::invalid_params(format!("unknown tool `{name}`"), None))
+        let answer = match core::find(&name) {
+            Some(tool) => call_core(tool, call).await,
+            None => self.call_shown(&name, call).await,
+        };
+        engine.note_call(session.as_deref(), &tool, is_other).await;
+        answer
     }
 
-    /// Everything that the client sees: the core, then skills, then tools, each by name.
-    fn tools(&self, visit: &Visit) -> Result<Vec<Tool>, ErrorData> {
-        let view = self.view(visit)?;
-        let mut tools: Vec<Tool> = CORE.iter().map(|tool| tool.definition()).collect();
-        for entry in &view.skills {
-            tools.extend(skill::definition(&visit.engine, entry));
+    /// Calls what the client sees under a name.
+    async fn call_shown(&self, name: &str, call: Call<'_>) -> Answer {
+        let listing = self.listing(&call.visit)?;
+        let Some(target) = listing.target(name) else { return Err(unknown(name, &listing, &call.visit)) };
+        match target.clone() {
+            Target::Core(tool) => call_core(tool, call).await,
+            Target::Skill(card) => skill::call(call, &card).await,
+            Target::Module(spec) => {
+                let args = call.request.arguments.clone().unwrap_or_default();
+                module::call(call, &spec, args).await
+            }
         }
-        tools.extend(view.tools.iter().map(|spec| module::definition(spec)));
-        Ok(tools)
     }
 
     /// What a request sees.
-    pub(crate) fn view(&self, visit: &Visit) -> Result<View, ErrorData> {
-        let choice = self.seat.choice();
-        if !visit.may_see(&choice) {
+    pub(crate) fn view(&self, visit: &Visit) -> Result<Arc<View>, ErrorData> {
+        if !visit.may_see(&visit.choice) {
             return Err(ErrorData::invalid_request("your key does not open this persona", None));
         }
-        visit.engine.view(&choice).map_err(|error| internal(&error))
+        visit.engine.view(&visit.choice).map_err(|error| internal(&error))
     }
+
+    /// The same as its tools.
+    pub(crate) fn listing(&self, visit: &Visit) -> Result<Arc<Listing>, ErrorData> {
+        let budget = self.seat.engine.settings().clients.tool_budget;
+        Ok(Listing::of(&*self.view(visit)?, budget))
+    }
+}
+
+/// There is no such tool to be seen. One that another persona shows can be called all the same.
+fn unknown(name: &str, listing: &Listing, visit: &Visit) -> ErrorData {
+    let hint = if visit.engine.tool(name).ok().flatten().is_some() {
+        format!("; it is no tool of this persona: call it with tool_call(tool_name: \"{name}\")")
+    } else {
+        let near = suggest(name, listing.names());
+        near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+    };
+    ErrorData::invalid_params(format!("unknown tool `{name}`{hint}"), None)
 }
 
 pub(crate) fn internal(error: &dyn std::fmt::Display) -> ErrorData {

@@ -1,35 +1,37 @@
 //! A skill as a tool of its own.
 
-use aa_run::engine::{Engine, SkillEntry};
-use aa_spec::check::Strictness;
-use rmcp::model::Tool;
-use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
-use super::core::object;
+use aa_run::card::Card;
+use aa_spec::tool::Effect;
+use rmcp::model::{Tool, ToolAnnotations};
+
 use super::follow::{self, Wanted};
 use super::server::{Answer, Call};
+use super::{names, schema};
 
 /// The name that clients see.
-pub(crate) fn name(entry: &SkillEntry) -> String {
-    entry.name.clone()
+pub(crate) fn name(card: &Card) -> String {
+    names::shown(&card.name)
 }
 
-/// What clients are told; none when the skill has errors.
-pub(crate) fn definition(engine: &Engine, entry: &SkillEntry) -> Option<Tool> {
-    let checked = engine.check(&entry.name, Strictness { lenient: false, strict: false }).ok()?;
-    let plan = checked.plan?;
-    let properties: Map<String, Value> =
-        plan.skill.inputs.iter().map(|input| (input.name.clone(), input.schema.clone())).collect();
-    let required: Vec<_> =
-        plan.skill.inputs.iter().filter(|input| input.required).map(|input| &input.name).collect();
-    let schema = json!({
-        "type": "object", "properties": properties, "required": required, "additionalProperties": false
-    });
-    Some(Tool::new(name(entry), entry.description.clone(), object(schema)))
+/// What clients are told.
+pub(crate) fn definition(card: &Card) -> Tool {
+    let read = card.effect == Effect::Read;
+    let annotations = ToolAnnotations::with_title(&card.title)
+        .read_only(read)
+        .destructive(matches!(card.effect, Effect::Destructive | Effect::Unknown))
+        .idempotent(card.idempotent)
+        .open_world(card.open_world);
+    let asks = if card.asks { "\nMay ask a person before it goes on." } else { "" };
+    Tool::new(name(card), format!("{}{asks}", card.description), schema::input(&card.input))
+        .with_title(card.title.clone())
+        .with_raw_output_schema(Arc::new(schema::output(&card.output).0))
+        .with_annotations(annotations)
 }
 
 /// Runs it.
-pub(crate) async fn call(call: Call<'_>, entry: &SkillEntry) -> Answer {
+pub(crate) async fn call(call: Call<'_>, card: &Card) -> Answer {
     let inputs = call.request.arguments.clone().unwrap_or_default();
-    follow::run(call, Wanted { skill: entry.name.clone(), inputs, ..Wanted::default() }).await
+    follow::run(call, Wanted { skill: card.name.clone(), inputs, ..Wanted::default() }).await
 }

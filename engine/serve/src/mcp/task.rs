@@ -57,7 +57,7 @@ pub(crate) fn get(engine: &Engine, id: &str) -> Result<DetailedTask, ErrorData> 
                 return Ok(DetailedTask::new(failed, TaskPayload::Failed { error }));
             }
             let shape = if run.skill.starts_with(SINGLE) { Shape::Result } else { Shape::Outputs };
-            let result = answer::of(run.id, &outcome, shape, &engine.settings().folder);
+            let result = answer::of(run.id, &outcome, shape, &run.folder);
             let result = serde_json::to_value(result).map_err(|error| internal(&error))?;
             TaskPayload::Completed { result: object(result) }
         }

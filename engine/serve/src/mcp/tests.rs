@@ -3,5 +3,9 @@
 mod calls;
 mod client;
 mod kit;
+mod lists;
+mod machine;
 mod questions;
+mod switching;
 mod tasks;
+mod workspaces;

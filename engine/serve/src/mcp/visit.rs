@@ -1,18 +1,36 @@
-//! One request: who makes it, from which workspace, and in which era of the protocol.
+//! One request: who makes it, from which workspace, in which session and era of the protocol.
+//!
+//! A workspace is what the request names (`_meta["aa/workspace"]`), what its session is about, what
+//! the client says that it works in, or the folder that the server was started in. A session is what
+//! the request names (`_meta["aa/session"]`) or what was begun on the same connection. Neither is
+//! ever the session of a transport.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aa_run::caller::{Caller, Sees};
 use aa_run::engine::Engine;
 use aa_run::event::Origin;
 use aa_run::key::Guest;
 use aa_run::persona::Choice;
+use aa_run::workspace::{ChatSession, path_of};
 use axum::http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::{ErrorData, ProtocolVersion};
 use rmcp::service::RequestContext;
 
 use super::seat::Seat;
+use super::trouble;
+
+/// The key of a request's metadata under which it names its session.
+pub(crate) const SESSION: &str = "aa/session";
+
+/// The key of a request's metadata under which it names its workspace.
+pub(crate) const WORKSPACE: &str = "aa/workspace";
+
+/// How long a client may take to say what it works in.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a request may do and see.
 #[derive(Clone, Debug)]
@@ -22,24 +40,43 @@ pub(crate) struct Visit {
     /// Whether every request stands alone: since 2026-07-28 there are no sessions and no requests
     /// from the server to the client.
     pub(crate) sessionless: bool,
+    /// Whether nothing but the request itself says what it sees: newer requests over HTTP.
+    pub(crate) alone: bool,
+    /// Whether the request names its session.
+    pub(crate) named: bool,
+    /// The session that the request names, or that was begun on its connection.
+    pub(crate) session: Option<ChatSession>,
+    /// What it sees.
+    pub(crate) choice: Choice,
     /// Who asks, and which personas they may play.
     pub(crate) guest: Arc<Guest>,
 }
 
 impl Visit {
     /// Works out who asks.
-    #[expect(clippy::unnecessary_wraps, clippy::unused_async, reason = "a workspace may be unknown")]
     pub(crate) async fn of(seat: &Seat, context: &RequestContext<RoleServer>) -> Result<Self, ErrorData> {
+        let http = context.extensions.get::<Parts>();
         // Over HTTP the door has put it there; on stdio it is whoever has started us.
-        let guest = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Arc<Guest>>());
+        let guest = http.and_then(|parts| parts.extensions.get::<Arc<Guest>>());
         let guest = guest.map_or_else(|| Arc::new(Guest::local()), Arc::clone);
-        let principal = guest.principal.clone();
-        let folder = seat.engine.settings().folder.clone();
-        let caller = Caller { origin: Origin::Mcp, principal, sees: Sees::OwnIn(folder) };
         let version = context.protocol_version();
         let sessionless =
             version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
-        Ok(Self { engine: seat.engine.for_caller(caller), sessionless, guest })
+        let own = within(&seat.engine, &guest.principal);
+        let named = match text(context, SESSION)? {
+            Some(id) => Some(session(&own, id)?),
+            None => None,
+        };
+        let choice = choice(seat, named.as_ref());
+        let folder = folder(seat, &own, context, (named.as_ref(), sessionless)).await?;
+        let engine = enter(&own, &folder).map_err(|message| ErrorData::invalid_params(message, None))?;
+        let is_named = named.is_some();
+        let session = match named {
+            Some(session) => Some(session),
+            None => sat(seat, &own)?,
+        };
+        let alone = sessionless && http.is_some();
+        Ok(Self { engine, sessionless, alone, named: is_named, session, choice, guest })
     }
 
     /// Whether they may see what was chosen: a key that opens some personas opens nothing else.
@@ -49,4 +86,141 @@ impl Visit {
             _ => self.guest.personas.is_none(),
         }
     }
+
+    /// Whether they may call a tool, or run a skill, of this name: one that a persona shows which they may play.
+    pub(crate) fn may_use(&self, name: &str) -> bool {
+        let Some(personas) = &self.guest.personas else { return true };
+        personas.iter().any(|persona| {
+            let view = self.engine.view(&Choice::Persona(persona.clone()));
+            view.is_ok_and(|view| view.shows(name))
+        })
+    }
+
+    /// The engine of another workspace, for the same caller.
+    pub(crate) fn elsewhere(&self, seat: &Seat, workspace: &str) -> Result<Engine, String> {
+        let own = within(&seat.engine, &self.engine.caller().principal);
+        let folder = path_of(workspace).ok_or_else(|| no_folder(workspace))?;
+        enter(&own, &folder)
+    }
+
+    /// The session that a persona is loaded into when none is named. One that merely was used last in this
+    /// folder may be another client's, unless there is no other way to find one's own again.
+    pub(crate) fn session_id_for_switch(&self) -> Option<String> {
+        let own = self.session.as_ref().map(|session| session.session_id.clone());
+        own.or_else(|| self.alone.then(|| self.session_id())?)
+    }
+
+    /// The id of the session that the request belongs to: the one that it names, or that was begun on its connection,
+    /// or else the one that the caller has used last in this workspace.
+    pub(crate) fn session_id(&self) -> Option<String> {
+        let own = self.session.as_ref().map(|session| session.session_id.clone());
+        own.or_else(|| self.engine.workspace().ok()?.active_session_id)
+    }
+}
+
+/// The server's own engine for a principal.
+fn within(engine: &Engine, principal: &str) -> Engine {
+    let folder = engine.settings().folder.clone();
+    let caller = Caller { origin: Origin::Mcp, principal: principal.to_owned(), sees: Sees::OwnIn(folder) };
+    engine.for_caller(caller)
+}
+
+/// The engine of a folder, if the caller may work there.
+fn enter(own: &Engine, folder: &Path) -> Result<Engine, String> {
+    if folder == own.settings().folder {
+        return Ok(own.clone());
+    }
+    let real = folder.canonicalize().ok().filter(|real| real.is_dir());
+    let real = real.ok_or_else(|| format!("there is no folder `{}`", folder.display()))?;
+    if own.settings().folder.canonicalize().is_ok_and(|started| started == real) {
+        return Ok(own.clone());
+    }
+    if !own.may_work_in(&real) {
+        let principal = &own.caller().principal;
+        return Err(format!(
+            "`{principal}` may not work in `{}`; `serve.folders` in the server's configuration says where others may",
+            folder.display()
+        ));
+    }
+    let engine = own
+        .in_folder(&real)
+        .map_err(|error| format!("cannot work in `{}`: {}", real.display(), trouble::reasons(&error)))?;
+    let caller = Caller { sees: Sees::OwnIn(real), ..own.caller().clone() };
+    Ok(engine.for_caller(caller))
+}
+
+/// What a request sees: what its address means, what its session has loaded, or what was chosen
+/// on its connection.
+fn choice(seat: &Seat, named: Option<&ChatSession>) -> Choice {
+    let loaded = named.map(|session| &session.persona).filter(|persona| !persona.is_empty());
+    match loaded {
+        Some(persona) if !seat.is_pinned() => Choice::Persona(persona.clone()),
+        _ => seat.choice(),
+    }
+}
+
+fn session(own: &Engine, id: &str) -> Result<ChatSession, ErrorData> {
+    let found = own.session(id).map_err(|error| super::server::internal(&error))?;
+    found.ok_or_else(|| {
+        ErrorData::invalid_params(format!("there is no session `{id}`; session_start begins one"), None)
+    })
+}
+
+/// The session that was begun on the same connection.
+fn sat(seat: &Seat, own: &Engine) -> Result<Option<ChatSession>, ErrorData> {
+    let Some(id) = seat.session() else { return Ok(None) };
+    own.session(&id).map_err(|error| super::server::internal(&error))
+}
+
+async fn folder(
+    seat: &Seat,
+    own: &Engine,
+    context: &RequestContext<RoleServer>,
+    (session, sessionless): (Option<&ChatSession>, bool),
+) -> Result<PathBuf, ErrorData> {
+    let about = session.and_then(|session| path_of(&session.workspace_uri));
+    if let Some(workspace) = text(context, WORKSPACE)? {
+        let folder =
+            path_of(workspace).ok_or_else(|| ErrorData::invalid_params(no_folder(workspace), None))?;
+        return match about {
+            Some(about) if !is_same(&about, &folder) => {
+                let message =
+                    format!("the session is about `{}`, not `{}`", about.display(), folder.display());
+                Err(ErrorData::invalid_params(message, None))
+            }
+            _ => Ok(folder),
+        };
+    }
+    if let Some(about) = about {
+        return Ok(about);
+    }
+    let root = if sessionless { None } else { seat.root.get_or_init(|| root(context)).await.clone() };
+    Ok(root.unwrap_or_else(|| own.settings().folder.clone()))
+}
+
+/// Whether two paths lead to one folder.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// The first folder of this machine that the client says it works in, if it can say.
+#[expect(deprecated, reason = "clients of the session era have nothing else to say it with")]
+async fn root(context: &RequestContext<RoleServer>) -> Option<PathBuf> {
+    context.client_capabilities()?.roots?;
+    let asked = context.peer.list_roots();
+    let roots = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?.roots;
+    roots.iter().filter_map(|root| path_of(&root.uri)).find(|folder| folder.is_dir())
+}
+
+/// A text of the request's metadata.
+fn text<'a>(context: &'a RequestContext<RoleServer>, key: &str) -> Result<Option<&'a str>, ErrorData> {
+    match context.meta.get(key) {
+        None => Ok(None),
+        Some(serde_json::Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(ErrorData::invalid_params(format!("`{key}` must be a text"), None)),
+    }
+}
+
+fn no_folder(text: &str) -> String {
+    format!("`{text}` is no folder: give an absolute path or a `file://` address")
 }

@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use crate::yaml::Spanned;
 
-/// What may be run without asking, by effect.
+/// What may be run without asking, by effect. A project's file can make it stricter, and only the user's own
+/// laxer.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
@@ -17,8 +18,8 @@ pub struct Policy {
     pub destructive: Option<Spanned<Rule>>,
 }
 
-/// What it takes to be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+/// What it takes to be run; the strictest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
     /// Nothing.

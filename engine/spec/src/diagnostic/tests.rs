@@ -50,7 +50,7 @@ fn codes_are_in_order_and_told_apart() {
 fn every_code_has_a_fixture_and_every_fixture_a_code() {
     let known: BTreeSet<String> = CODES.iter().map(|(code, _)| (*code).to_owned()).collect();
     let mut shown: BTreeSet<String> = GENERATED.map(str::to_owned).into();
-    for path in ["skills/bad", "tools/bad", "tools/doubtful", "stubs/bad", "config/bad"]
+    for path in ["skills/bad", "tools/bad", "tools/doubtful", "stubs/bad", "config/bad", "personas/bad"]
         .into_iter()
         .flat_map(fixtures)
     {
@@ -74,6 +74,59 @@ fn bad_configurations_have_the_problems_they_promise() {
         let bytes = std::fs::read(&path).expect("a fixture");
         let codes = found("config.yaml", bytes.clone(), |source| crate::config::read(source).1);
         assert_eq!(codes, expected(&bytes), "{}", path.display());
+    }
+}
+
+#[test]
+fn bad_personas_have_the_problems_they_promise() {
+    let mut drawn = String::new();
+    for path in fixtures("personas/bad") {
+        let bytes = std::fs::read(&path).expect("a fixture");
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let source = crate::yaml::decode(&name, bytes.clone()).expect("text");
+        let (_, problems) = crate::persona::check(&source, &Stage::new());
+        let codes: Vec<_> = problems.iter().map(|problem| problem.code.to_owned()).collect();
+        assert_eq!(codes, expected(&bytes), "{}", path.display());
+        for problem in problems {
+            let place = source.place(problem.span.start);
+            drawn.extend([format!("{name}:{}: {}\n  {}\n", place.line, problem.message, problem.hint)]);
+        }
+    }
+    insta::assert_snapshot!(drawn);
+}
+
+/// What the fixtures of personas may name.
+struct Stage {
+    modules: Vec<String>,
+    skills: Vec<String>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self { modules: owned(&["git", "gitlab", "k8s"]), skills: owned(&["release_notes"]) }
+    }
+}
+
+impl crate::persona::Known for Stage {
+    fn modules(&self) -> &[String] {
+        &self.modules
+    }
+
+    fn has_tool(&self, name: &str) -> bool {
+        name == "git_log"
+    }
+
+    fn tools(&self) -> Vec<String> {
+        vec!["git_log".to_owned()]
+    }
+
+    fn skills(&self) -> &[String] {
+        &self.skills
+    }
+
+    fn has_file(&self, _: &str) -> bool {
+        false
     }
 }
 

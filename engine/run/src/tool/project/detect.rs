@@ -140,6 +140,17 @@ fn git_folder(folder: &Path) -> Option<PathBuf> {
     Some(shared.unwrap_or(pointed))
 }
 
+/// The branch that is checked out in a folder; empty when there is none.
+pub(super) fn branch(folder: &Path) -> String {
+    let git = folder.join(".git");
+    let own = match text(&git) {
+        Some(pointer) => pointer.trim().strip_prefix("gitdir:").map(|to| folder.join(to.trim())),
+        None => Some(git),
+    };
+    let head = own.and_then(|own| text(&own.join("HEAD"))).unwrap_or_default();
+    head.trim().strip_prefix("ref: refs/heads/").unwrap_or_default().to_owned()
+}
+
 /// The address of `origin`, without what might be a password in it.
 fn remote(git: &Path) -> String {
     let config = text(&git.join("config")).unwrap_or_default();

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rmcp::model::{ErrorData, Tool};
+use rmcp::model::{JsonObject, Tool};
 use serde_json::{Map, Value, json};
 
-use super::{CoreTool, Hint, define};
+use super::{CoreTool, Hint, define, text};
 use crate::mcp::follow::{self, Wanted};
-use crate::mcp::server::{Answer, Call};
+use crate::mcp::server::{Answer, Call, failed};
 
 /// Longest wait that a call may ask for.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -18,60 +18,65 @@ pub(crate) struct SkillRun;
 #[async_trait]
 impl CoreTool for SkillRun {
     fn definition(&self) -> Tool {
-        let description = "Run a skill and wait for its outputs.";
+        let description = "Run a skill and wait for its outputs. Any skill can be run, whatever the persona.";
         let properties = json!({
-            "skill_name": {"type": "string", "description": "Name of the skill, as skill_list gives it."},
-            "inputs": {"type": "object", "description": "Its inputs by name."},
-            "dry_run": {"type": "boolean", "description": "Only read, and say what would be changed (default false)."},
-            "plan": {"type": "string", "description": "The hash that skill_plan gave: run this and nothing else."},
-            "idempotency_key": {
-                "type": "string",
-                "description": "A repeated call with the same key finds the first run instead of starting another.",
-            },
-            "wait_seconds": {
-                "type": "number", "minimum": 0,
-                "description": "How long to wait for its end; then run_status tells how it goes.",
-            },
+            "skill_name": {"type": "string", "description": "Name of the skill, as skill_list or skill_search gives it."},
+            "inputs": inputs_schema(),
+            "dry_run": {"type": "boolean", "description": "Run reads only; writes are answered from the plan.", "default": false},
+            "plan": {"type": "string", "description": "Hash that skill_plan gave: nothing runs unless the plan is still that one."},
+            "idempotency_key": {"type": "string", "description": "The same call again, with the same key, finds the first run instead of starting another one."},
+            "wait_seconds": {"type": "number", "minimum": 0, "description": "Longest time to wait before the answer says where the run stands."},
         });
         define("skill_run", "Run a skill", description, (properties, &["skill_name"]), Hint::Write)
     }
 
     async fn call(&self, call: Call<'_>) -> Answer {
-        let mut args = call.request.arguments.clone().unwrap_or_default();
-        let Some(Value::String(skill)) = args.remove("skill_name") else {
-            return Err(ErrorData::invalid_params("`skill_name` must be a text", None));
+        let args = call.request.arguments.clone().unwrap_or_default();
+        let inputs = match inputs(&args) {
+            Ok(inputs) => inputs,
+            Err(message) => return Ok(failed(message)),
         };
-        let inputs = match args.remove("inputs") {
-            Some(Value::Object(inputs)) => inputs,
-            None | Some(Value::Null) => Map::new(),
-            Some(_) => return Err(ErrorData::invalid_params("`inputs` must be an object", None)),
-        };
+        let given = |name: &str| Some(text(&args, name).to_owned()).filter(|text| !text.is_empty());
+        let wait = args.get("wait_seconds").and_then(Value::as_f64);
         let wanted = Wanted {
-            skill,
+            skill: text(&args, "skill_name").to_owned(),
             inputs,
-            dry_run: args.get("dry_run").and_then(Value::as_bool).unwrap_or_default(),
-            plan: text(&mut args, "plan")?,
-            idempotency_key: text(&mut args, "idempotency_key")?,
-            wait: wait(&args)?,
+            dry_run: args.get("dry_run") == Some(&Value::Bool(true)),
+            plan: given("plan"),
+            idempotency_key: given("idempotency_key"),
+            wait: wait.map(|seconds| {
+                Duration::try_from_secs_f64(seconds).map_or(LONGEST, |wait| wait.min(LONGEST))
+            }),
             to_the_end: false,
         };
         follow::run(call, wanted).await
     }
 }
 
-fn text(args: &mut Map<String, Value>, name: &str) -> Result<Option<String>, ErrorData> {
-    match args.remove(name) {
-        Some(Value::String(text)) => Ok(Some(text)),
-        None | Some(Value::Null) => Ok(None),
-        Some(_) => Err(ErrorData::invalid_params(format!("`{name}` must be a text"), None)),
-    }
+/// What inputs of a skill are given as; some clients can only give texts.
+pub(super) fn inputs_schema() -> Value {
+    json!({
+        "description": "Its inputs by name, as skill_describe tells them: an object, or that as JSON text.",
+        "anyOf": [{"type": "object", "additionalProperties": true}, {"type": "string"}],
+    })
 }
 
-fn wait(args: &Map<String, Value>) -> Result<Option<Duration>, ErrorData> {
-    let Some(seconds) = args.get("wait_seconds").filter(|seconds| !seconds.is_null()) else {
-        return Ok(None);
-    };
-    let wait = seconds.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    wait.map(|wait| Some(wait.min(LONGEST)))
-        .ok_or_else(|| ErrorData::invalid_params("`wait_seconds` must be a number from 0 on", None))
+/// The inputs among arguments that were checked.
+pub(super) fn inputs(args: &JsonObject) -> Result<Map<String, Value>, String> {
+    object(args.get("inputs"), "inputs")
+}
+
+/// An object that may be given as JSON text.
+pub(super) fn object(given: Option<&Value>, name: &str) -> Result<Map<String, Value>, String> {
+    match given {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(entries)) => Ok(entries.clone()),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(Map::new()),
+        Some(Value::String(text)) => match serde_json::from_str(text) {
+            Ok(Value::Object(entries)) => Ok(entries),
+            Ok(_) => Err(format!("`{name}` is JSON, but no object")),
+            Err(error) => Err(format!("`{name}` is neither an object nor JSON: {error}")),
+        },
+        Some(_) => Err(format!("`{name}` must be an object")),
+    }
 }

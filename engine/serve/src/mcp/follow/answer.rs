@@ -10,6 +10,7 @@ use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Map, Value, json};
 
 use crate::mcp::content;
+use crate::mcp::result::{self, Whole};
 
 /// Where clients find the number of the run.
 pub(crate) const RUN: &str = "aa/run";
@@ -23,10 +24,10 @@ pub(crate) enum Shape {
     Result,
 }
 
-/// The answer once the run has stopped moving. Files that its content names are those of the folder.
+/// The answer once the run has stopped moving. Files that its outputs show are those of `folder`.
 pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape, folder: &Path) -> CallToolResult {
     match outcome {
-        Outcome::Completed(outputs) => marked(run, content::result(result(outputs, shape), folder)),
+        Outcome::Completed(outputs) => marked(run, completed(run, value(outputs, shape), folder)),
         Outcome::Failed { error, step } => failure(run, &failed(run, error, step.as_ref())),
         Outcome::Cancelled => failure(run, &format!("run {run} was cancelled")),
         Outcome::Waiting(steps) => {
@@ -34,6 +35,15 @@ pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape, folder: &Path) -> 
             failure(run, &format!("run {run} waits for a person at {}", steps.join(", ")))
         }
     }
+}
+
+/// A result as its content, where it has some, and else as a value that is cut to what fits.
+fn completed(run: RunId, value: Value, folder: &Path) -> CallToolResult {
+    if !matches!(aa_run::content::find(&value, folder), Ok(None)) {
+        return content::result(value, folder);
+    }
+    let wrapped = !value.is_object();
+    result::of(value, wrapped, Whole::Run(run))
 }
 
 /// The answer while the run goes on: no failure, as nothing has failed.
@@ -87,7 +97,7 @@ pub(crate) fn question(asked: &aa_run::standing::Asked) -> Value {
     json!({"step": asked.step, "message": asked.message, "options": asked.options, "default": asked.default})
 }
 
-fn result(outputs: &Map<String, Value>, shape: Shape) -> Value {
+fn value(outputs: &Map<String, Value>, shape: Shape) -> Value {
     match shape {
         Shape::Outputs => json!(outputs),
         Shape::Result => outputs.get("result").cloned().unwrap_or_default(),

@@ -172,6 +172,10 @@ impl<'a> Attendance<'a> {
                 return Ok(answer);
             }
             match self.wake(told).await {
+                // It is the server that ends: the run is left to be resumed.
+                Wake::Cancelled if self.call.server.seat.closing.is_cancelled() => {
+                    return Ok(self.unfinished());
+                }
                 Wake::Cancelled => return self.give_up().await,
                 Wake::Notice(Some(notice)) => {
                     self.see(notice);
@@ -384,6 +388,10 @@ impl<'a> Attendance<'a> {
 
     /// The client does not want an answer any more, so nobody wants the run.
     async fn give_up(mut self) -> Answer {
+        if self.call.server.seat.closing.is_cancelled() {
+            // The server ends, or the connection: the run goes on, or is taken up by the next server.
+            return Err(internal(&"the server is stopping"));
+        }
         self.take_back_form("the call was cancelled").await;
         // The server ends, and the next one goes on.
         if self.call.server.seat.closing.is_cancelled() {

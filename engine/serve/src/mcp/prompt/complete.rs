@@ -131,7 +131,7 @@ fn of_address(
             let names = engine.personas().map_err(unreadable)?.into_iter().map(|persona| persona.name);
             names.filter(|name| visit.guest.may_play(name)).collect()
         }
-        "name" => server.view(visit)?.skills.into_iter().map(|skill| skill.name).collect(),
+        "name" => server.view(visit)?.skills.iter().map(|skill| skill.name.clone()).collect(),
         "id" => runs(engine)?,
         "key" => engine.memory_keys().map_err(unreadable)?,
         "path" => {

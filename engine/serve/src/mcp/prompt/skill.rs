@@ -10,11 +10,11 @@ use aa_spec::plan::{InputPlan, Plan};
 use rmcp::model::{ErrorData, GetPromptResult, JsonObject, Prompt, PromptArgument};
 use serde_json::{Map, Value};
 
-use crate::mcp::skill as tool;
+use crate::mcp::names;
 
 /// The name that clients see: that of the skill's tool.
 pub(super) fn name(entry: &SkillEntry) -> String {
-    tool::name(entry)
+    names::shown(&entry.name)
 }
 
 /// What clients are told; none when the skill has errors.

@@ -112,7 +112,8 @@ impl World {
     }
 
     pub(super) fn config(self, text: &str) -> Self {
-        self.put("work/.aa/config.yaml", text);
+        // The user's own: a project could not make a policy laxer.
+        self.put("home/.config/aa-workflow/config.yaml", text);
         self
     }
 

@@ -1,0 +1,175 @@
+//! A skill as others are told of it: what it takes and gives, and what it does to the world.
+
+use std::sync::Arc;
+
+use aa_spec::compute::CalleeKind;
+use aa_spec::diagnostic::Diagnostic;
+use aa_spec::plan::{Action, Plan, SkillPlan, StepPlan};
+use aa_spec::tool::{Effect, ToolSpec};
+use serde_json::{Map, Value, json};
+
+use crate::engine::SkillEntry;
+
+/// Modules whose tools touch nothing but the values, files and memory that are at hand.
+const CLOSED: [&str; 6] = ["code", "file", "knowledge", "memory", "plain", "project"];
+
+/// What is told of a skill that can be run.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// Canonical name.
+    pub name: String,
+    /// The name as words: `Deploy ephemeral`.
+    pub title: String,
+    /// All of its description.
+    pub description: String,
+    /// Where it comes from: `project`, `user`, `shipped` or a configured folder.
+    pub layer: String,
+    /// Path as shown to people.
+    pub path: String,
+    /// JSON Schema of its inputs: an object of exactly these.
+    pub input: Value,
+    /// JSON Schema of its outputs: an object. Not all of them need be there, as a skill may end early.
+    pub output: Value,
+    /// The strongest effect among its steps, those of sub-skills and the calls of Python blocks included.
+    pub effect: Effect,
+    /// Whether running it twice equals running it once.
+    pub idempotent: bool,
+    /// Whether it reaches beyond this machine's files and memory.
+    pub open_world: bool,
+    /// Whether it may ask a person.
+    pub asks: bool,
+    /// What would run.
+    pub plan: Arc<Plan>,
+}
+
+/// A skill that cannot be run.
+#[derive(Clone, Debug)]
+pub struct BrokenSkill {
+    /// Canonical name.
+    pub name: String,
+    /// Path as shown to people.
+    pub path: String,
+    /// What is wrong, a line each.
+    pub problems: Vec<String>,
+}
+
+impl Card {
+    /// The card of a checked skill; `tool` looks up what its steps call.
+    pub(crate) fn new(
+        entry: SkillEntry,
+        plan: &Arc<Plan>,
+        tool: &dyn Fn(&str) -> Option<Arc<ToolSpec>>,
+    ) -> Self {
+        let steps = || skills(plan).flat_map(|skill| &skill.steps);
+        let called: Vec<&str> = steps().flat_map(called_tools).collect();
+        Self {
+            title: title(&entry.name),
+            description: plan.skill.description.trim().to_owned(),
+            layer: entry.layer,
+            path: entry.path,
+            input: input_schema(&plan.skill),
+            output: output_schema(&plan.skill),
+            effect: plan.skill.effect(),
+            idempotent: steps().all(|step| step.effect == Effect::Read || is_idempotent(step)),
+            open_world: called.iter().any(|name| tool(name).is_none_or(|spec| is_open(&spec))),
+            asks: steps().any(|step| matches!(step.action, Action::Confirm { .. })),
+            name: entry.name,
+            plan: Arc::clone(plan),
+        }
+    }
+
+    /// What a list has of it.
+    pub fn entry(&self) -> SkillEntry {
+        SkillEntry {
+            name: self.name.clone(),
+            description: self.summary().to_owned(),
+            layer: self.layer.clone(),
+            path: self.path.clone(),
+        }
+    }
+
+    /// The first line of its description.
+    pub fn summary(&self) -> &str {
+        self.description.lines().next().unwrap_or_default()
+    }
+}
+
+impl BrokenSkill {
+    pub(crate) fn new(entry: SkillEntry, diagnostics: &[Diagnostic]) -> Self {
+        let line = |problem: &Diagnostic| {
+            let place = problem.source.place(problem.span.start);
+            format!("{}:{}: {} ({})", problem.source.path, place.line, problem.message, problem.code)
+        };
+        let errors =
+            diagnostics.iter().filter(|problem| problem.severity == aa_spec::diagnostic::Severity::Error);
+        Self { name: entry.name, path: entry.path, problems: errors.map(line).collect() }
+    }
+}
+
+/// Whether a tool reaches beyond this machine's files and memory, as far as can be told.
+pub fn is_open(spec: &ToolSpec) -> bool {
+    spec.source != "built in" || !CLOSED.contains(&spec.module.as_str())
+}
+
+/// A name as words: `Git log`.
+pub fn title(name: &str) -> String {
+    let words = name.replace(['_', '-'], " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The skill and its sub-skills.
+fn skills(plan: &Plan) -> impl Iterator<Item = &SkillPlan> {
+    std::iter::once(&plan.skill).chain(plan.skills.values())
+}
+
+/// Whether a step may be done again. One that runs a sub-skill is judged by that one's steps.
+fn is_idempotent(step: &StepPlan) -> bool {
+    step.idempotent || matches!(step.action, Action::Skill { .. })
+}
+
+/// The tools that a step may call.
+fn called_tools(step: &StepPlan) -> Vec<&str> {
+    match &step.action {
+        Action::Tool { tool, .. } => vec![tool],
+        Action::Compute { block } => {
+            let tools = block.calls.iter().filter(|(_, callee)| callee.kind == CalleeKind::Tool);
+            tools.map(|(name, _)| name.as_str()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn input_schema(skill: &SkillPlan) -> Value {
+    let property = |input: &aa_spec::plan::InputPlan| {
+        let mut schema = match &input.schema {
+            Value::Object(schema) => schema.clone(),
+            _ => Map::new(),
+        };
+        if !input.description.is_empty() {
+            schema.insert("description".to_owned(), input.description.trim().into());
+        }
+        if let Some(default) = input.default.as_ref().filter(|default| default.is_constant()) {
+            schema.insert("default".to_owned(), default.source().clone());
+        }
+        (input.name.clone(), Value::Object(schema))
+    };
+    let required: Vec<_> =
+        skill.inputs.iter().filter(|input| input.required).map(|input| &input.name).collect();
+    json!({
+        "type": "object",
+        "properties": skill.inputs.iter().map(property).collect::<Map<_, _>>(),
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn output_schema(skill: &SkillPlan) -> Value {
+    let property = |output: &aa_spec::plan::OutputPlan| {
+        let description = output.description.trim();
+        let schema = if description.is_empty() { json!({}) } else { json!({ "description": description }) };
+        (output.name.clone(), schema)
+    };
+    let properties: Map<_, _> = skill.outputs.iter().map(property).collect();
+    json!({ "type": "object", "properties": properties })
+}

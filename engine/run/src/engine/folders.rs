@@ -1,0 +1,82 @@
+//! One engine for several folders: each has its own skills, tools, personas and settings; they
+//! share the store, the permits and who works where.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, watch};
+
+use super::parts::Parts;
+use super::{Engine, StartError};
+use crate::places::Places;
+use crate::settings::{Settings, SettingsError, Surroundings};
+use crate::store::LazyStore;
+use crate::workspace::Registry;
+
+/// Engines of other folders that are kept at hand.
+const MOST: usize = 32;
+
+/// What the engines of all folders have in common.
+pub(super) struct Shared {
+    pub(super) permits: Arc<Semaphore>,
+    /// How many runs of clients move at once.
+    pub(super) places: Places,
+    /// Changes when this process has put something into an inbox.
+    pub(super) nudge: watch::Sender<()>,
+    pub(super) store: LazyStore,
+    pub(super) workspaces: Registry,
+    folders: Mutex<BTreeMap<PathBuf, Arc<Parts>>>,
+}
+
+impl Shared {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let store = LazyStore::new(&settings.state_folder, settings.store);
+        Self {
+            permits: Arc::new(Semaphore::new(settings.calls.min(Semaphore::MAX_PERMITS))),
+            nudge: watch::Sender::new(()),
+            places: Places::new(settings.calling.runs, settings.calling.runs_per_session),
+            workspaces: Registry::new(store.clone()),
+            store,
+            folders: Mutex::default(),
+        }
+    }
+}
+
+impl Engine {
+    /// The engine of another folder, for the same caller. It has that folder's settings, but for
+    /// the store and the permits, which are this engine's.
+    ///
+    /// # Errors
+    /// There is no such folder, or its configuration has errors.
+    pub fn in_folder(&self, folder: &Path) -> Result<Self, StartError> {
+        if folder == self.settings().folder {
+            return Ok(self.clone());
+        }
+        let shared = &self.parts.shared;
+        let known = shared.folders.lock().unwrap_or_else(PoisonError::into_inner).get(folder).cloned();
+        if let Some(parts) = known {
+            return Ok(Self { parts, ..self.clone() });
+        }
+        if !folder.is_dir() {
+            return Err(StartError::Refused(format!("there is no folder `{}`", folder.display())));
+        }
+        let surroundings = Surroundings {
+            folder: folder.to_owned(),
+            environment: self.settings().environment.clone(),
+            store: Some(self.settings().state_folder.clone()),
+        };
+        let settings = Settings::resolve(&surroundings).map_err(|error| match error {
+            SettingsError::Invalid(diagnostics) => StartError::Invalid(diagnostics),
+            other => StartError::Refused(other.to_string()),
+        })?;
+        let parts = Arc::new(Parts::sharing(settings, Arc::clone(shared)));
+        let mut folders = shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if folders.len() >= MOST {
+            // What somebody still works with stays; the rest is made again when it is needed.
+            folders.retain(|_, parts| Arc::strong_count(parts) > 1);
+        }
+        let parts = folders.entry(folder.to_owned()).or_insert(parts);
+        Ok(Self { parts: Arc::clone(parts), ..self.clone() })
+    }
+}

@@ -1,0 +1,158 @@
+//! Workspaces and sessions of whoever calls, and what a new session is told.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use tokio::sync::broadcast;
+
+use super::Engine;
+use crate::caller::LOCAL;
+use crate::store::{RunFilter, RunStatus, RunSummary, StoreError};
+use crate::tool::seen_in;
+use crate::workspace::{ChatSession, Opening, WorkspaceState, WorkspaceUpdated, uri_of};
+
+/// Entries of the session log that are told.
+const LOG: usize = 5;
+
+/// Runs that wait and are told of.
+const WAITING: u32 = 20;
+
+/// What whoever begins to work is told.
+#[derive(Clone, Debug, Default)]
+pub struct Briefing {
+    /// `state/current_work` of the memory; empty when nothing is known.
+    pub current_work: Map<String, Value>,
+    /// The last entries of the session logs, newest first.
+    pub log: Vec<Value>,
+    /// Runs of the caller that wait for a person.
+    pub waiting: Vec<RunSummary>,
+}
+
+impl Engine {
+    /// The folder as the caller works in it.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn workspace(&self) -> Result<WorkspaceState, StoreError> {
+        let stale = self.settings().clients.session_stale;
+        self.registry().workspace(self.place(), stale, || self.look())
+    }
+
+    /// The sessions of the caller in this folder, the last used first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn sessions(&self, limit: u32) -> Result<Vec<ChatSession>, StoreError> {
+        let (principal, folder) = self.place();
+        self.parts.store()?.chat_sessions(principal, &uri_of(folder), limit)
+    }
+
+    /// A session of the caller, in whatever folder; that of another one is not there.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn session(&self, id: &str) -> Result<Option<ChatSession>, StoreError> {
+        self.registry().session(&self.caller.principal, id)
+    }
+
+    /// The session of the caller in this folder that was used last, unless that is long ago.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn active_session(&self) -> Result<Option<ChatSession>, StoreError> {
+        let Some(id) = self.workspace()?.active_session_id else { return Ok(None) };
+        self.session(&id)
+    }
+
+    /// Makes a session, or goes on with one; `None` when the caller has none of that id.
+    /// On return it is durable.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn open_session(&self, opening: Opening) -> Result<Option<ChatSession>, StoreError> {
+        self.registry().tidy(self.settings().clients.session_keep).await?;
+        self.registry().open(self.place(), opening, self.look()).await
+    }
+
+    /// Notes that a tool was called; `is_other` when it is none that the session shows.
+    pub async fn note_call(&self, session: Option<&str>, tool: &str, is_other: bool) {
+        if session.is_some() && self.workspace().is_err() {
+            return;
+        }
+        let Some(writing) = self.registry().count(self.place(), session, (tool, is_other)) else { return };
+        // Counts are no reason for a call to fail.
+        if let Err(error) = self.registry().write(writing).await {
+            tracing::warn!("a session is not written: {error}");
+        }
+    }
+
+    /// Writes what was merely counted; to be done before the process ends.
+    pub async fn save_sessions(&self) {
+        for writing in self.registry().unwritten() {
+            if let Err(error) = self.registry().write(writing).await {
+                tracing::warn!("a session is not written: {error}");
+            }
+        }
+    }
+
+    /// What changes about workspaces from now on. Of all principals: whoever passes it on shows
+    /// each of them only their own.
+    pub fn workspace_notices(&self) -> broadcast::Receiver<WorkspaceUpdated> {
+        self.registry().notices()
+    }
+
+    /// Whether the caller may work in a folder: whoever owns the store in any, others in those
+    /// that the configuration names and in the one that this engine was started in.
+    pub fn may_work_in(&self, folder: &Path) -> bool {
+        let settings = self.settings();
+        let mut open = std::iter::once(&settings.folder).chain(&settings.clients.folders);
+        self.caller.principal == LOCAL || open.any(|allowed| is_within(folder, allowed))
+    }
+
+    /// What whoever begins to work is told.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn briefing(&self) -> Result<Briefing, StoreError> {
+        let store = self.parts.store()?;
+        let mut log = Vec::new();
+        for key in store.memory_keys("sessions/")?.iter().rev() {
+            let entries = store.memory(key)?.and_then(|mut day| day.remove("entries"));
+            let Some(Value::Array(entries)) = entries else { continue };
+            log.extend(entries.into_iter().rev());
+            if log.len() >= LOG {
+                break;
+            }
+        }
+        log.truncate(LOG);
+        let filter =
+            RunFilter { status: vec![RunStatus::Waiting], limit: Some(WAITING), ..RunFilter::default() };
+        Ok(Briefing {
+            current_work: store.memory("state/current_work")?.unwrap_or_default(),
+            log,
+            waiting: self.runs(&filter)?,
+        })
+    }
+
+    /// What is seen in the folder. That the store cannot be read is said by whoever needs it.
+    fn look(&self) -> crate::workspace::Surroundings {
+        let projects = self.parts.store().and_then(|store| store.memory("state/projects"));
+        seen_in(&self.settings().folder, &projects.ok().flatten().unwrap_or_default())
+    }
+
+    fn place(&self) -> (&str, &Path) {
+        (&self.caller.principal, &self.settings().folder)
+    }
+
+    fn registry(&self) -> &crate::workspace::Registry {
+        &self.parts.shared.workspaces
+    }
+}
+
+/// Whether a folder is another one or lies in it, wherever links lead.
+fn is_within(folder: &Path, other: &Path) -> bool {
+    match (folder.canonicalize(), other.canonicalize()) {
+        (Ok(folder), Ok(other)) => folder.starts_with(other),
+        _ => false,
+    }
+}

@@ -1,0 +1,147 @@
+//! `session_start`: begins a conversation about a workspace, or goes on with one, and tells what
+//! is known before anything is done.
+
+use aa_run::engine::{Briefing, Engine};
+use aa_run::persona::View;
+use aa_run::workspace::{ChatSession, Opening};
+use async_trait::async_trait;
+use rmcp::model::{CallToolResult, JsonObject, Tool};
+use serde_json::{Value, json};
+
+use super::{CoreTool, Hint, define, text};
+use crate::mcp::listing::{Listing, MANY};
+use crate::mcp::server::{Answer, Call, failed, internal};
+use crate::mcp::switch;
+
+pub(crate) struct SessionStart;
+
+#[async_trait]
+impl CoreTool for SessionStart {
+    fn definition(&self) -> Tool {
+        let description = "Begin a session, or go on with one: loads a persona if one is named, and tells the project, \
+                           the work under way, the last entries of the log, the skills, and runs that wait for a person. Call it first.";
+        let properties = json!({
+            "agent": {"type": "string", "description": "Persona to load; default: none, what is shown stays.", "default": ""},
+            "session": {"type": "string", "description": "Session to go on with; default: a new one.", "default": ""},
+            "name": {"type": "string", "description": "What to call the session.", "default": ""},
+            "workspace": {"type": "string", "description": "The folder that it is about: an absolute path or file:// address; default: where the client works.", "default": ""},
+            "project": {"type": "string", "description": "The project that it is about; default: what is seen in the folder.", "default": ""},
+            "issue_key": {"type": "string", "description": "The issue that it is about.", "default": ""},
+        });
+        define("session_start", "Start a session", description, (properties, &[]), Hint::Write)
+    }
+
+    async fn call(&self, mut call: Call<'_>) -> Answer {
+        let args = call.request.arguments.clone().unwrap_or_default();
+        if let Err(message) = enter(&mut call, &args) {
+            return Ok(failed(message));
+        }
+        let (session, view, how) = match open(&call, &args).await {
+            Ok(opened) => opened,
+            Err(message) => return Ok(failed(message)),
+        };
+        let engine = &call.visit.engine;
+        let briefing = engine.briefing().map_err(|error| internal(&error))?;
+        let listing = Listing::of(&view, call.server.seat.engine.settings().clients.tool_budget);
+        let mut told = told(engine, &session, &view, briefing);
+        told["tools"] = json!(switch::names(&listing).1);
+        told["warnings"] = json!(warnings(&view, &listing));
+        if !how.is_empty() {
+            told["how"] = json!(how);
+        }
+        Ok(CallToolResult::structured(told).into())
+    }
+}
+
+/// Goes to the workspace that is named, or that the session is about which is gone on with.
+fn enter(call: &mut Call<'_>, args: &JsonObject) -> Result<(), String> {
+    let known = match text(args, "session") {
+        "" => None,
+        id => call.visit.engine.session(id).map_err(|error| error.to_string())?,
+    };
+    let about = known.map(|session| session.workspace_uri).unwrap_or_default();
+    let workspace = match text(args, "workspace") {
+        "" => &about,
+        named => named,
+    };
+    if !workspace.is_empty() {
+        call.visit.engine = call.visit.elsewhere(&call.server.seat, workspace)?;
+    }
+    Ok(())
+}
+
+/// The session, what it shows, and how the client comes to that.
+async fn open(
+    call: &Call<'_>,
+    args: &JsonObject,
+) -> Result<(ChatSession, std::sync::Arc<View>, String), String> {
+    let given = |name: &str| Some(text(args, name).to_owned()).filter(|text| !text.is_empty());
+    let opening = Opening {
+        resume: given("session"),
+        name: given("name"),
+        persona: None,
+        project: given("project"),
+        issue_key: given("issue_key"),
+    };
+    let visit = &call.visit;
+    let before = match &opening.resume {
+        Some(id) => {
+            visit.engine.session(id).map_err(|error| error.to_string())?.map(|session| session.persona)
+        }
+        None => None,
+    };
+    // What it had loaded is loaded again.
+    let persona = given("agent").or(before.filter(|persona| !persona.is_empty()));
+    if let Some(persona) = persona {
+        let switched = switch::switch(call, &persona, opening).await?;
+        return Ok((switched.session, switched.view, switched.how));
+    }
+    let view = visit.engine.view(&visit.choice).map_err(|error| error.to_string())?;
+    let session = switch::begin(visit, opening).await?;
+    if !visit.alone && !visit.named {
+        call.server.seat.sit(&session.session_id);
+    }
+    Ok((session, view, String::new()))
+}
+
+fn told(engine: &Engine, session: &ChatSession, view: &View, briefing: Briefing) -> Value {
+    let skills: Vec<Value> =
+        view.skills.iter().map(|card| json!({"name": card.name, "description": card.summary()})).collect();
+    let waiting = |run: &aa_run::store::RunSummary| json!({"run": run.id, "skill": run.skill, "since": run.started_at, "look": format!("run_status(run_id: {})", run.id)});
+    json!({
+        "session": session.session_id,
+        "name": session.name,
+        "workspace": session.workspace_uri,
+        "folder": engine.settings().folder,
+        "project": session.project,
+        "issue_key": session.issue_key,
+        "branch": session.branch,
+        "persona": view.persona.as_ref().map(|persona| &persona.name),
+        "text": view.text,
+        "current_work": briefing.current_work,
+        "log": briefing.log,
+        "skills": skills,
+        "waiting": briefing.waiting.iter().map(waiting).collect::<Vec<_>>(),
+    })
+}
+
+fn warnings(view: &View, listing: &Listing) -> Vec<String> {
+    let mut warnings: Vec<String> = Vec::new();
+    if listing.count() > MANY {
+        warnings.push(format!(
+            "this persona shows {} tools; more than {MANY} crowd out what a model has to think about",
+            listing.count()
+        ));
+    }
+    if !listing.left_out.is_empty() {
+        warnings.push(format!(
+            "{} of them are not in the list: find them with tool_search or skill_search, call them with tool_call or skill_run",
+            listing.left_out.len()
+        ));
+    }
+    for broken in &view.broken {
+        let first = broken.problems.first().map(String::as_str).unwrap_or_default();
+        warnings.push(format!("the skill `{}` has errors and cannot be run: {first}", broken.name));
+    }
+    warnings
+}

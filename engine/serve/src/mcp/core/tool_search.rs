@@ -1,0 +1,52 @@
+//! `tool_search`: tools found by words.
+
+use std::sync::Arc;
+
+use aa_spec::tool::ToolSpec;
+use async_trait::async_trait;
+use rmcp::model::{CallToolResult, Tool};
+use serde_json::{Value, json};
+
+use super::{CoreTool, Hint, define, text};
+use crate::mcp::search;
+use crate::mcp::server::{Answer, Call, internal};
+
+/// Tools that are given.
+const MOST: usize = 15;
+
+pub(crate) struct ToolSearch;
+
+#[async_trait]
+impl CoreTool for ToolSearch {
+    fn definition(&self) -> Tool {
+        let description = "Find tools of all modules by words, whatever the persona, with the arguments that they take. Call them with tool_call.";
+        let properties = json!({
+            "query": {"type": "string", "description": "What the tool should do, in a few words."},
+            "module": {"type": "string", "description": "Only tools of this module."},
+        });
+        define("tool_search", "Search tools", description, (properties, &["query"]), Hint::Read)
+    }
+
+    async fn call(&self, call: Call<'_>) -> Answer {
+        let args = call.request.arguments.clone().unwrap_or_default();
+        let wanted = search::words(text(&args, "query"));
+        let module = text(&args, "module");
+        let catalogue = call.visit.engine.catalogue().map_err(|error| internal(&error))?;
+        let of = |spec: &&Arc<ToolSpec>| module.is_empty() || spec.module == module;
+        let found =
+            search::best(catalogue.tools().iter().filter(of), MOST, |spec| search::tool(&wanted, spec));
+        let tools: Vec<Value> = found.into_iter().map(|spec| told(spec)).collect();
+        Ok(CallToolResult::structured(json!({ "tools": tools })).into())
+    }
+}
+
+/// What is told of a tool to one who may call it.
+pub(super) fn told(spec: &ToolSpec) -> Value {
+    json!({
+        "name": spec.name,
+        "module": spec.module,
+        "description": spec.description,
+        "effect": spec.effect,
+        "input": crate::mcp::schema::input(&spec.input),
+    })
+}

@@ -1,0 +1,149 @@
+//! Another persona: what is shown from now on, and who is told.
+//!
+//! Clients of the session era are told that their list has changed. Newer ones may not be shown
+//! another list because of an earlier request: for them a persona belongs to a session of ours,
+//! which requests name, and those who listen for that session are told. On stdio the process is one
+//! client, whose list follows in either era.
+
+use std::sync::Arc;
+
+use aa_run::persona::{Choice, View};
+use aa_run::workspace::{ChatSession, Opening, WorkspaceUpdated};
+use rmcp::service::SubscriptionContext;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::listing::{Listing, Target};
+use super::seat::Seat;
+use super::server::Call;
+use super::visit::{SESSION, Visit};
+
+/// A persona that was loaded.
+pub(crate) struct Switched {
+    /// What it shows.
+    pub(crate) view: Arc<View>,
+    /// The session that has loaded it.
+    pub(crate) session: ChatSession,
+    /// How the client comes to its tools.
+    pub(crate) how: String,
+}
+
+/// Loads a persona, together with whatever else a session is to be; when that cannot be, nothing
+/// has changed.
+pub(crate) async fn switch(call: &Call<'_>, persona: &str, opening: Opening) -> Result<Switched, String> {
+    let seat = &*call.server.seat;
+    let visit = &call.visit;
+    let view = visit.engine.view(&Choice::Persona(persona.to_owned())).map_err(|error| error.to_string())?;
+    let name = view.persona.as_ref().map_or(persona, |entry| &entry.name).to_owned();
+    if !visit.guest.may_play(&name) {
+        return Err(format!("nothing has changed: your key does not open the persona `{name}`"));
+    }
+    if seat.is_pinned() && seat.choice() != Choice::Persona(name.clone()) {
+        return Err(pinned(&name, &seat.choice()));
+    }
+    let count = view.skills.len() + view.tools.len();
+    let opening = Opening { persona: Some((name.clone(), count)), ..opening };
+    let session = begin(visit, opening).await?;
+    let follows = !visit.alone && !visit.named;
+    if follows {
+        seat.sit(&session.session_id);
+    }
+    let changed = if follows { seat.choose(Choice::Persona(name)) } else { true };
+    if changed && !visit.sessionless {
+        // Whoever does not hear of it can call everything by tool_call.
+        let _ = call.context.peer.notify_tool_list_changed().await;
+    }
+    let how = how(visit, &session);
+    Ok(Switched { view, session, how })
+}
+
+/// Begins a session or goes on with one.
+pub(crate) async fn begin(visit: &Visit, opening: Opening) -> Result<ChatSession, String> {
+    let wanted = opening.resume.clone().unwrap_or_default();
+    let opened = visit.engine.open_session(opening).await.map_err(|error| error.to_string())?;
+    opened.ok_or_else(|| format!("there is no session `{wanted}`"))
+}
+
+/// The session that a persona is to be loaded into: the one that is named, or the request's.
+pub(crate) fn target(visit: &Visit, named: &str) -> Option<String> {
+    if named.is_empty() { visit.session_id_for_switch() } else { Some(named.to_owned()) }
+}
+
+fn pinned(wanted: &str, shown: &Choice) -> String {
+    let shown = match shown {
+        Choice::Persona(name) => format!("the persona `{name}`"),
+        _ => "one choice of tools".to_owned(),
+    };
+    format!(
+        "nothing has changed: this address shows {shown} and nothing else. The address of `{wanted}` is /mcp/{wanted}, and on stdio `aa mcp --persona {wanted}`. Its tools can be called from here with tool_call, its skills with skill_run."
+    )
+}
+
+fn how(visit: &Visit, session: &ChatSession) -> String {
+    let persona = &session.persona;
+    if visit.alone {
+        format!(
+            "Requests that name this session in `_meta[\"{SESSION}\"]` list these tools; the address /mcp/{persona} lists them for everybody. They can be called at once: tools with tool_call, skills with skill_run."
+        )
+    } else {
+        "The list of tools has changed. If you do not see the new ones, call tools with tool_call and skills with skill_run.".to_owned()
+    }
+}
+
+/// The names under which a view's skills and tools are seen.
+pub(crate) fn names(listing: &Listing) -> (Vec<&str>, Vec<&str>) {
+    let (mut skills, mut tools) = (Vec::new(), Vec::new());
+    for name in listing.names() {
+        match listing.target(name) {
+            Some(Target::Skill(_)) => skills.push(name),
+            Some(Target::Module(_)) => tools.push(name),
+            Some(Target::Core(_)) | None => {}
+        }
+    }
+    skills.sort_unstable();
+    tools.sort_unstable();
+    (skills, tools)
+}
+
+/// A loaded persona as an answer.
+pub(crate) fn told(switched: &Switched, listing: &Listing) -> Value {
+    let (skills, tools) = names(listing);
+    json!({
+        "persona": switched.session.persona,
+        "text": switched.view.text,
+        "session": switched.session.session_id,
+        "skills": skills,
+        "tools": tools,
+        "how": switched.how,
+    })
+}
+
+/// Tells one who listens whenever the list changes that requests like this one get.
+pub(crate) async fn tell(seat: &Seat, visit: &Visit, context: &SubscriptionContext) {
+    let mut notices = visit.engine.workspace_notices();
+    let mut seated = seat.changes();
+    loop {
+        let changed = tokio::select! {
+            () = context.cancelled() => return,
+            notice = notices.recv() => match notice {
+                Ok(notice) => concerns(visit, &notice),
+                // Something may have been missed.
+                Err(RecvError::Lagged(_)) => true,
+                Err(RecvError::Closed) => return,
+            },
+            changed = seated.changed(), if !visit.named => match changed {
+                Ok(()) => true,
+                Err(_) => return,
+            },
+        };
+        if changed && context.sink().notify_tool_list_changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether a request that names its session is shown something else now.
+fn concerns(visit: &Visit, notice: &WorkspaceUpdated) -> bool {
+    let session = visit.session.as_ref().filter(|_| visit.named).map(|session| &session.session_id);
+    notice.persona_changed && session.is_some() && session == notice.session_id.as_ref()
+}

@@ -39,7 +39,7 @@ fn every_mistake_in_the_configuration_is_shown() {
 fn settings_are_shown_with_who_said_so() {
     let aa = Aa::new().config("limits:\n  calls: 4\nvalues: {team: blue}\n");
     let shown = aa.args(["config", "show", "--origin"]).env("AA_STORE_DURABILITY", "normal").run().code(0);
-    insta::assert_snapshot!(shown.stderr("").out(), @"
+    insta::assert_snapshot!(shown.stderr("").out(), @r#"
     compute.calls: 200  # default
     compute.depth: 200  # default
     compute.memory: 67108864  # default
@@ -56,13 +56,16 @@ fn settings_are_shown_with_who_said_so() {
     serve.runs: 5  # default
     serve.runs_per_session: 2  # default
     serve.self_approve: false  # default
+    serve.session_keep: "30d"  # default
+    serve.session_stale: 24h  # default
     serve.task_after: 1s  # default
+    serve.tool_budget: 80  # default
     serve.wait: 40s  # default
     store.durability: normal  # AA_STORE_DURABILITY
     store.folder: [home]/state/aa-workflow  # default
     store.inline_limit: 65536  # default
     values.team: blue  # .aa/config.yaml:3
-    ");
+    "#);
     let json = aa.args(["config", "show", "--format", "json"]).run().code(0).json();
     assert_eq!(json["limits.calls"], 4);
 }

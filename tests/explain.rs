@@ -102,6 +102,41 @@ fn a_failure_in_a_sub_skill_is_followed_inwards_and_its_arguments_outwards() {
 }
 
 #[test]
+fn what_was_only_tried_is_only_tried_again() {
+    let aa = shop();
+    std::fs::remove_file(aa.path("price.txt")).unwrap();
+    aa.args(["skill", "run", "sell", "-q", "--dry-run", "-i", "what=apples"]).run().code(1);
+    let next = explain(&aa, &["--format", "json"]).code(0).json()["next"].take();
+    let retry = next.as_array().unwrap().iter().find(|next| next["action"] == "retry").unwrap();
+    assert_eq!(retry["command"], "aa skill run sell --dry-run --input what=apples");
+}
+
+#[test]
+fn what_a_sub_skill_found_before_it_failed_is_compared() {
+    let outer = "name: outer\ndescription: Sells\nsteps:\n  - {name: price, tool: shop_look, args: {file: other.txt}}\n  - {name: whole, skill: sell, args: {what: pear}}\n";
+    let aa = shop().skill("outer", outer).file("other.txt", "a");
+    let run = |aa: &Aa| aa.args(["skill", "run", "outer", "-q"]).run();
+    run(&aa).code(0);
+    let aa = aa.file("price.txt", "3\n").file("other.txt", "b");
+    run(&aa).code(1);
+    let changes = explain(&aa, &["--format", "json"]).code(0).json()["changes"].take();
+    let whole = json!({"name": "whole/price", "before": "2", "now": "3"});
+    assert_eq!(changes["outputs"], json!([whole, {"name": "price", "before": "a", "now": "b"}]));
+}
+
+#[test]
+fn a_run_in_which_the_same_step_failed_is_no_good_one() {
+    let soft = SELL.split("outputs:").next().unwrap().replace("name: sell\n", "name: soft\n");
+    let soft = soft.replace("tool: shop_sell\n", "tool: shop_sell\n    on_error: continue\n");
+    let aa = shop().skill("soft", &soft).file("price.txt", "3\n");
+    let run = |aa: &Aa| aa.args(["skill", "run", "soft", "-q", "-i", "what=x"]).run().code(0);
+    run(&aa);
+    run(&aa);
+    let told = explain(&aa, &["2", "--format", "json"]).code(0).json();
+    assert_eq!((&told["step"]["path"], &told["changes"]), (&json!("sale"), &Value::Null));
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     let skill = "name: hush\ndescription: Uses a secret\nsteps:\n  - {name: sale, tool: shop_whisper, args: {what: 'it is {{ secrets.TOKEN }}'}}\n";
     let aa = shop().skill("hush", skill).config("values: {town: Brno}\nsecrets: {TOKEN: {env: TOKEN}}\n");

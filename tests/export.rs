@@ -66,9 +66,12 @@ fn what_somebody_has_written_is_left_alone() {
     let left = "left alone, somebody else wrote it: .claude/commands/greet-them.md\n";
     export(&aa, "--client claude . greet-them").code(0).stdout(left);
     assert_eq!(aa.text(".claude/commands/greet-them.md"), "my own words\n");
-    export(&aa, "--client claude --check . greet-them")
-        .code(1)
-        .stderr_contains("1 file is not as the skills are");
+    // That is as it should be, so a check has nothing against it.
+    export(&aa, "--client claude --check . greet-them").code(0).stdout(left);
+    let words = "How we use exports: \"Made by `aa skill export`\" means that a file is not ours.\n";
+    let aa = aa.file(".claude/commands/greet-them.md", words);
+    export(&aa, "--client claude . greet-them").code(0).stdout(left);
+    assert_eq!(aa.text(".claude/commands/greet-them.md"), words);
 }
 
 #[test]
@@ -82,6 +85,9 @@ fn a_check_says_what_is_out_of_date() {
     let aa = aa.skill("greet_them", &GREET.replace("Whom", "Which person"));
     export(&aa, "--client cursor --check .").code(1).stdout("out of date: .cursor/commands/greet-them.md\n");
     export(&aa, "--client cursor .").code(0).stdout("wrote again .cursor/commands/greet-them.md\n");
+    // One that has errors is not gone.
+    let aa = aa.skill("greet_them", "name: greet_them\ndescription: G\nsteps: [{name: x, tool: nothing}]\n");
+    export(&aa, "--client cursor --check .").code(0).stdout("");
     std::fs::remove_file(aa.path(".aa/skills/greet_them.yaml")).unwrap();
     export(&aa, "--client cursor --check .")
         .code(1)

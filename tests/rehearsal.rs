@@ -269,7 +269,7 @@ fn a_skill_passes_its_tests() {
     assert_eq!(aa.text("trace"), "");
     let json = run(&aa, "skill test ./.aa/skills/release.yaml --filter keeps --format json").code(0).json();
     assert_eq!((json.as_array().unwrap().len(), &json[0]["passed"]), (1, &true.into()));
-    run(&aa, "skill test --filter nothing").code(4).stderr_contains("there are no tests to run");
+    run(&aa, "skill test --filter no_test_says_this").code(4).stderr_contains("there are no tests to run");
     run(&aa, "skill test telling").code(1).stderr_contains("skill `telling` has no tests");
     let list = run(&aa, "skill list").code(0).out();
     assert!(!list.contains(".test"), "tests are no skills\n{list}");

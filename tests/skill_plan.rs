@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::Aa;
 
 /// Inputs that the skills cannot do without, and some that change what they would do.
-const INPUTS: [(&str, &[&str]); 8] = [
+const INPUTS: [(&str, &[&str]); 18] = [
     ("backup-folder", &["folder=photos", "target=backups"]),
     ("cert-check", &[r#"servers=["example.org"]"#]),
     ("deploy-ephemeral", &["mr=123"]),
@@ -15,6 +15,19 @@ const INPUTS: [(&str, &[&str]); 8] = [
     ("http-check", &[r#"urls=["https://example.org"]"#]),
     ("log-triage", &["path=app.log"]),
     ("port-check", &[r#"ports=["localhost:5432"]"#]),
+    (
+        "bonfire_deploy_aa_from_snapshot",
+        &["namespace=ephemeral-1", r#"snapshot_json={"spec": {"components": []}}"#],
+    ),
+    ("jira_ai_helper", &["issue_key=ABC-12"]),
+    ("knowledge_deep_scan", &["project=acme/api"]),
+    ("workflow_check_deploy_readiness", &["project=acme/api", "mr_id=12"]),
+    ("workflow_handle_review", &["issue_key=ABC-12", "repo=work/api"]),
+    ("workflow_monitor_pipelines", &["repo=work/api"]),
+    ("workflow_prepare_mr", &["issue_key=ABC-12", "repo=work/api"]),
+    ("workflow_review_feedback", &["project=acme/api", "mr_id=12"]),
+    ("workflow_run_local_checks", &["repo=work/api"]),
+    ("workflow_start_work", &["issue_key=ABC-12"]),
 ];
 
 /// Every shipped skill, by the name of its file.

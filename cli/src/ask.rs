@@ -1,9 +1,12 @@
 //! Questions to the person at the terminal.
 
+mod form;
+
 use std::io::BufRead;
 
 use tokio::sync::mpsc;
 
+use self::form::Partial;
 use crate::printer::Printer;
 use crate::report::tree::Question;
 use crate::style::{Mark, Tone};
@@ -14,6 +17,8 @@ use crate::words;
 #[derive(Debug, Default)]
 pub(crate) struct Asker {
     lines: Option<mpsc::UnboundedReceiver<String>>,
+    /// The form that is being filled in, as far as it has come.
+    partial: Option<Partial>,
 }
 
 impl Asker {
@@ -29,11 +34,18 @@ impl Asker {
     pub(crate) async fn answer(&mut self, question: &Question, printer: &Printer) -> String {
         let lines = self.lines.get_or_insert_with(read_stdin);
         while let Some(line) = lines.recv().await {
+            if question.form.is_some() {
+                if let Some(answer) = Partial::of(&mut self.partial, question).take(line.trim(), printer) {
+                    self.partial = None;
+                    return answer;
+                }
+                continue;
+            }
             match choose(question, line.trim()) {
-                Some(answer) => return answer,
+                Some(answer) => return answer.to_owned(),
                 None if line.trim().is_empty() => prompt(question, printer),
                 None => {
-                    printer.error(format_args!("{}", refused(question, line.trim())));
+                    printer.error(format_args!("it is one of {}", words::list(&question.options)));
                     prompt(question, printer);
                 }
             }
@@ -52,11 +64,19 @@ pub(crate) fn put(question: &Question, printer: &Printer) {
         palette.mark(Mark::Question),
         palette.paint(Tone::Strong, message)
     ));
+    if question.form.is_some() {
+        return form::begin(question, printer);
+    }
     for (number, option) in question.options.iter().enumerate() {
-        let number = palette.paint(Tone::Busy, number + 1);
-        printer.tell(format_args!("  {number} {}", words::harmless(option)));
+        put_choice(number, option, printer);
     }
     prompt(question, printer);
+}
+
+/// One of several, with the number by which it can be chosen.
+fn put_choice(number: usize, text: &str, printer: &Printer) {
+    let number = printer.err.paint(Tone::Busy, number + 1);
+    printer.tell(format_args!("  {number} {}", words::harmless(text)));
 }
 
 fn prompt(question: &Question, printer: &Printer) {
@@ -87,28 +107,12 @@ fn read_stdin() -> mpsc::UnboundedReceiver<String> {
     receiver
 }
 
-/// Why a text is no answer.
-fn refused(question: &Question, text: &str) -> String {
-    let options = words::list(&question.options);
-    match question.want.as_ref().map(|want| want.read(text)) {
-        Some(Err(why)) => format!("{}, or one of {options}", words::harmless(&why)),
-        _ => format!("it is one of {options}"),
-    }
-}
-
-/// What was wanted, or the option that was meant: by its number, its text, or the start of its text; an
+/// The option that was meant: by its number, its text, or the start of its text; an
 /// empty line means the default.
-fn choose(question: &Question, text: &str) -> Option<String> {
+fn choose<'q>(question: &'q Question, text: &str) -> Option<&'q str> {
     if text.is_empty() {
-        return question.default.clone();
+        return question.default.as_deref();
     }
-    if question.want.as_ref().is_some_and(|want| want.read(text).is_ok()) {
-        return Some(text.to_owned());
-    }
-    option(question, text).map(str::to_owned)
-}
-
-fn option<'q>(question: &'q Question, text: &str) -> Option<&'q str> {
     let options = || question.options.iter().map(String::as_str);
     if let Some(option) = options().find(|option| option.eq_ignore_ascii_case(text)) {
         return Some(option);
@@ -133,9 +137,9 @@ mod tests {
             step: StepPath("go".to_owned()),
             message: "restart?".to_owned(),
             options: vec!["restart".to_owned(), "cancel".to_owned(), "cancel all".to_owned()],
+            form: None,
             default: Some("cancel".to_owned()),
             until: None,
-            want: None,
         };
         let cases = [
             ("1", Some("restart")),
@@ -150,7 +154,7 @@ mod tests {
             ("stop", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(choose(&question, text).as_deref(), expected, "{text:?}");
+            assert_eq!(choose(&question, text), expected, "{text:?}");
         }
     }
 }

@@ -117,9 +117,9 @@ async fn settle(
             step: step.clone(),
             message: "its process died; run it again?".to_owned(),
             options: vec!["retry".to_owned(), "fail".to_owned(), "later".to_owned()],
+            form: None,
             default: None,
             until: None,
-            want: None,
         };
         ask::put(&question, context.printer);
         let answer = tokio::select! {

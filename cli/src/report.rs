@@ -231,9 +231,10 @@ impl<'a> Reporter<'a> {
             let message = words::harmless(&question.message);
             printer.tell(format_args!(
                 "{mark} run {run} waits: {message} ({})",
-                words::choice(&question.options)
+                words::harmless(&words::choice(&question.answers()))
             ));
-            printer.hint(format_args!("`aa run answer {run} {} ANSWER` goes on with it", question.step));
+            let answer = if question.form.is_some() { "NAME=VALUE…" } else { "ANSWER" };
+            printer.hint(format_args!("`aa run answer {run} {} {answer}` goes on with it", question.step));
         }
         for node in self.tree.nodes.iter().filter(|node| node.state == State::Unknown) {
             let (mark, step) = (printer.err.mark(Mark::Unknown), &node.path);

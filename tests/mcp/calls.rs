@@ -46,6 +46,8 @@ fn project() -> Aa {
         .skill("long", LONG)
         .skill("hang", "name: hang\ndescription: Hangs\nsteps:\n  - {name: a, tool: family}\n")
         .config("serve: {task_after: 200ms}\n")
+        // The user's own: a project could not make a policy laxer.
+        .file("../home/config/aa-workflow/config.yaml", "serve: {policy: {write: allow}}\n")
 }
 
 /// A server and the pipe to it; killed at the end.
@@ -58,7 +60,7 @@ struct Server {
 
 impl Server {
     fn start(aa: &Aa) -> Self {
-        let mut command = aa.args(["mcp", "--all"]).env("AA_SERVE_POLICY_WRITE", "allow").command();
+        let mut command = aa.args(["mcp", "--all"]).command();
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -158,7 +160,7 @@ fn a_cancelled_call_leaves_no_process() {
 
 #[test]
 fn an_approval_is_given_in_a_terminal_while_the_client_polls() {
-    let aa = project().config("serve: {task_after: 200ms}\n");
+    let aa = project().file("../home/config/aa-workflow/config.yaml", "serve: {policy: {write: ask}}\n");
     let mut server = Server::start(&aa);
     let task = server.result("tools/call", json!({"name": "long", "arguments": {}}));
     assert_eq!((&task["taskId"], &task["status"]), (&json!("1"), &json!("input_required")), "{task}");
@@ -171,4 +173,16 @@ fn an_approval_is_given_in_a_terminal_while_the_client_polls() {
     assert_eq!(aa.text("log"), "slept\n");
     let shown = aa.args(["run", "show", "1"]).run().code(0).out();
     assert!(shown.contains("approval"), "{shown}");
+}
+
+#[test]
+fn a_form_is_filled_in_by_name() {
+    let form = "name: where\ndescription: Asks\nsteps:\n  - name: to\n    confirm: {message: where to?, form: {region: {enum: [eu, us]}, replicas: {type: integer, default: 2}}}\noutputs:\n  - {name: to, value: '{{ to }}'}\n";
+    let aa = project().skill("where", form);
+    aa.args(["skill", "run", "where"]).run().code(6);
+    assert!(!aa.args(["run", "answer", "1", "to", "region=asia"]).run().stderr_contains("region").is_ok());
+    let ran =
+        aa.args(["run", "answer", "1", "to", "region=eu", "replicas=3", "--format", "quiet"]).run().code(0);
+    let out = ran.out();
+    assert!(out.contains("eu") && out.contains('3'), "{out}");
 }

@@ -17,7 +17,7 @@ use crate::support::{Aa, PATIENCE, eventually};
 enum Client {
     /// The SDK for Python.
     Python(&'static str),
-    /// FastMCP.
+    /// `FastMCP`.
     FastMcp(&'static str),
     /// The SDK for TypeScript, first or second.
     TypeScript(u8, &'static str),
@@ -323,7 +323,7 @@ fn the_inspector_finds_nothing_to_complain_about() {
 fn what_a_foreign_server_gives_is_passed_on() {
     let server = super::npm("mcp-server-everything");
     let text = format!(
-        "module: every\ndescription: A server\nmcp:\n  command: ['{server}', stdio]\n  start_timeout: 2m\n  tools: {{get_tiny_image: {{effect: read}}}}\n"
+        "module: every\ndescription: A server\nmcp:\n  command: ['{server}', stdio]\n  start_timeout: 2m\n  default_effect: read\n"
     );
     let aa = Aa::new().tools("every", &text);
     super::trust(&aa, "every");

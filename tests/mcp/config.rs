@@ -34,6 +34,20 @@ fn json_is_json_and_no_key_is_in_it() {
 }
 
 #[test]
+fn the_store_goes_along_and_words_are_quoted_for_the_shell() {
+    let aa = Aa::new().file("it's; a folder/x", "");
+    let args = ["mcp", "config", "--client", "claude", "-C", "it's; a folder", "--store", "runs"];
+    let ran = aa.args(args).run().code(0);
+    let said: Vec<String> = ["it's; a folder", "runs"].map(|path| aa.path(path).display().to_string()).into();
+    let args = ran.json()["mcpServers"]["aa"]["args"].clone();
+    assert_eq!(args[1], "-C");
+    assert!(args[2].as_str().unwrap().ends_with("/it's; a folder"), "{args}");
+    assert_eq!(args[3], "--store");
+    assert!(args[4].as_str().unwrap().ends_with("/runs"), "{args} {said:?}");
+    ran.stderr_contains("/it'\\''s; a folder' --store");
+}
+
+#[test]
 fn what_is_not_there_is_said() {
     let aa = Aa::new();
     let config = |more: &[&str]| aa.args(["mcp", "config", "--client", "zed"].iter().chain(more)).run();

@@ -108,7 +108,9 @@ impl Server {
         let config = aa.text(".aa/config.yaml");
         let aa = aa.config(&format!("{config}  origins: ['http://127.0.0.1:{port}']\n"));
         aa.args(["tool", "trust", "peer", "--yes"]).run().code(0);
-        let served = Served::new(&aa, &["--persona", "conformance", "--skills-extension"]);
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--persona", "conformance", "--skills-extension"];
+        // Some of the skills change a file of the project, and a project cannot allow that by itself.
+        let served = Served::start(aa.args(serve).env("AA_SERVE_POLICY_WRITE", "allow"));
         let line = format!("{} {}\n", served.address.port(), served.token);
         gate.stdin.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
         Self { aa, gate, url: format!("http://127.0.0.1:{port}/mcp"), _served: served }

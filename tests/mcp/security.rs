@@ -44,11 +44,29 @@ fn foreign_names_and_foreign_pages_are_refused() {
     let status = |more: &[(&str, &str)]| served.post("/mcp", more, &hello()).status;
     assert_eq!(status(&[("Host", "evil.example.org")]), 403);
     assert_eq!(status(&[("Host", "")]), 403);
-    assert_eq!(status(&[("Host", "aa.example.org")]), 200);
+    // A name of ours, but the key of this machine is not for whoever comes by it.
+    assert_eq!(status(&[("Host", "aa.example.org")]), 401);
+    assert_eq!(status(&[("Host", "localhost")]), 200);
+    assert_eq!(status(&[("X-Forwarded-For", "192.0.2.7")]), 401);
     for origin in ["null", "http://localhost:3000", "https://evil.example.org", "https://app.example.org:1"] {
         assert_eq!(status(&[("Origin", origin)]), 403, "{origin}");
     }
     assert_eq!(status(&[("Origin", "https://app.example.org")]), 200);
+    let preflight = |origin: &str| {
+        let asks =
+            [("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "authorization")];
+        served.ask("OPTIONS /mcp", &[("Origin", origin), ("Authorization", ""), asks[0], asks[1]], "")
+    };
+    let allowed = preflight("https://app.example.org");
+    assert_eq!(allowed.status, 204);
+    assert_eq!(allowed.header("access-control-allow-origin"), Some("https://app.example.org"));
+    assert_eq!(allowed.header("access-control-allow-headers"), Some("authorization"));
+    assert!(allowed.header("access-control-allow-methods").unwrap().contains("post"));
+    let answered = served.post("/mcp", &[("Origin", "https://app.example.org")], &hello());
+    assert_eq!(answered.header("access-control-allow-origin"), Some("https://app.example.org"));
+    assert!(answered.header("access-control-expose-headers").unwrap().contains("mcp-session-id"));
+    let refused = preflight("https://evil.example.org");
+    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (403, None));
     // Also where no key is needed.
     assert_eq!(served.ask("GET /healthz", &[("Host", "evil.example.org")], "").status, 403);
 }
@@ -132,7 +150,7 @@ fn a_session_is_there_for_whoever_began_it_only() {
 
 #[test]
 fn a_key_opens_its_personas_only() {
-    let aa = shared("");
+    let aa = shared("  tool_budget: 2000\n");
     let served = serve(&aa, &["--all"]);
     let list = |path: &str, key: &str| {
         let id = served.session(path, &[("Authorization", key)]);
@@ -146,6 +164,80 @@ fn a_key_opens_its_personas_only() {
     assert!(small.contains(&"echo".to_owned()));
     assert_eq!(list("/mcp/small", BEN), small);
     assert_eq!(served.post("/mcp/core", &[("Authorization", BEN)], &hello()).status, 403);
+}
+
+#[test]
+fn a_narrow_key_opens_nothing_by_the_tools_of_the_server() {
+    let wide = "name: wide\ndescription: Not for everybody\nsteps: [{name: look, tool: git_status}]\n";
+    let aa = shared("").skill("wide", wide);
+    let served = serve(&aa, &["--all"]);
+    let say = |key: &str, tool: &str, args: &Value| {
+        let mut headers = modern_headers(tool);
+        headers.push(("Authorization", key));
+        served.post("/mcp", &headers, &modern(1, tool, args)).message()["result"].clone()
+    };
+    for (tool, args) in [
+        ("skill_run", json!({"skill_name": "wide"})),
+        ("skill_plan", json!({"skill_name": "wide"})),
+        ("skill_describe", json!({"skill_name": "wide"})),
+        ("debug_tool", json!({"tool_name": "git_status"})),
+        ("tool_call", json!({"tool_name": "git_status"})),
+        ("tool_exec", json!({"tool_name": "wide"})),
+        ("tool_call", json!({"tool_name": "skill_list"})),
+    ] {
+        let refused = say(BEN, tool, &args);
+        assert_eq!(refused["isError"], true, "{tool}: {refused}");
+        assert!(refused.to_string().contains("your key opens no persona that shows"), "{tool}: {refused}");
+        assert!(!say(ANN, tool, &args).to_string().contains("your key"), "{tool}");
+    }
+    for (tool, args) in [
+        ("skill_list", json!({})),
+        ("skill_search", json!({"query": "wide everybody"})),
+        ("tool_search", json!({"query": "git status"})),
+        ("tool_list", json!({})),
+        ("context_filter", json!({"message": "run wide with git_status"})),
+    ] {
+        let told = say(BEN, tool, &args);
+        assert_ne!(told["isError"], true, "{tool}: {told}");
+        let told = told["structuredContent"].to_string();
+        assert!(!told.contains("wide") && !told.contains("git"), "{tool}: {told}");
+    }
+    assert_ne!(
+        say(BEN, "tool_call", &json!({"tool_name": "echo", "arguments": {"value": 1}}))["isError"],
+        true
+    );
+}
+
+const ASK: &str = "name: ask\ndescription: Asks\nsteps: [{name: sure, confirm: {message: 'really?', options: [yes, no]}}]\noutputs: [{name: sure, value: '{{ sure }}'}]\n";
+
+#[test]
+fn what_a_client_carries_is_good_for_one_principal_in_one_folder() {
+    let aa = shared("").skill("ask", ASK).file("other/.aa/skills/ask.yaml", ASK);
+    let served = serve(&aa, &[]);
+    let args = json!({"skill_name": "ask"});
+    let say = |key: &str, folder: &str, state: Option<&Value>| {
+        let mut message = modern(1, "skill_run", &args);
+        message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({"elicitation": {}});
+        message["params"]["_meta"]["aa/workspace"] = json!(aa.path(folder));
+        if let Some(state) = state {
+            message["params"]["requestState"] = state.clone();
+            message["params"]["inputResponses"] =
+                json!({"sure": {"action": "accept", "content": {"answer": "yes"}}});
+        }
+        let mut headers = modern_headers("skill_run");
+        headers.push(("Authorization", key));
+        served.post("/mcp", &headers, &message).message()
+    };
+    let local = format!("Bearer {}", served.token);
+    let state = say(&local, "", None)["result"]["requestState"].clone();
+    assert!(state.is_string());
+    for (key, folder) in [(ANN, ""), (local.as_str(), "other")] {
+        let refused = say(key, folder, Some(&state));
+        assert_eq!(refused["error"]["code"], -32602, "{refused}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains("request state"), "{refused}");
+    }
+    let done = say(&local, "", Some(&state));
+    assert_eq!(done["result"]["structuredContent"], json!({"sure": "yes"}), "{done}");
 }
 
 #[test]
@@ -172,7 +264,10 @@ fn messages_requests_and_sessions_are_bounded() {
     let long = modern(1, "skill_list", &json!({"text": "x".repeat(5000)}));
     assert_eq!(served.post("/mcp", &modern_headers("skill_list"), &long).status, 413);
     let ann = [("Authorization", ANN)];
-    let ids: Vec<String> = (0..3).map(|_| served.session("/mcp", &ann)).collect();
+    let ids: Vec<String> = (0..2).map(|_| served.session("/mcp", &ann)).collect();
+    // What a header says makes no difference.
+    let third = served.session("/mcp", &[("Authorization", ANN), ("Mcp-Method", "initialize")]);
+    let ids = [ids[0].clone(), ids[1].clone(), third];
     let ping = json!({"jsonrpc": "2.0", "id": 2, "method": "ping"});
     let status =
         |id: &str| served.post("/mcp", &[("Authorization", ANN), ("Mcp-Session-Id", id)], &ping).status;
@@ -301,6 +396,10 @@ fn the_checklist_names_tests_that_exist() {
     let list = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
     let ticked: Vec<&str> = list.lines().filter(|line| line.starts_with("- [x] ")).collect();
     assert!(ticked.len() > 15, "the list is not where this test looks for it");
+    for line in list.lines().filter(|line| line.starts_with("- [ ] ")) {
+        let reason = line.split_once(": ").map(|(_, reason)| reason).unwrap_or_default();
+        assert!(reason.len() > 20 && !reason.contains("tested in"), "neither a test nor a reason: {line}");
+    }
     for line in ticked {
         let proof = line.rsplit_once(": `").unwrap_or_else(|| panic!("no test: {line}")).1;
         let mut text = String::new();

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::wire::{Piped, call, hello};
 use crate::support::{Aa, eventually};
 
-const SLOW: &str = "module: slow\ndescription: Waits\nrequires: {commands: [sh]}\ntools:\n  - name: slow_wait\n    description: Waits\n    effect: read\n    input: {}\n    run: [sh, -c, 'touch begun; sleep 60']\n    result: text\n";
+const SLOW: &str = "module: slow\ndescription: Waits\nrequires: {commands: [sh]}\ntools:\n  - name: slow_wait\n    description: Waits\n    effect: read\n    input: {}\n    run: [sh, -c, '[ -e begun ] && exit; touch begun; sleep 60']\n    result: text\n";
 
 const WAITS: &str = "name: waits\ndescription: Waits\nsteps: [{name: wait, tool: slow_wait}]\n";
 
@@ -24,8 +24,8 @@ fn the_first_answer_waits_for_no_module() {
     client.say(&json!({"jsonrpc": "2.0", "id": 3, "method": "ping"}));
     assert_eq!(client.answer(3)["result"], json!({}));
     assert!(client.silent_for(Duration::from_millis(100)), "the list must still be waiting");
-    std::fs::write(&pipe, SLOW).unwrap();
-    // What it is about is only that it comes now; a pipe is no module.
+    // What it is about is only that the list comes now: a pipe is no module, and need not be read.
+    let _not_read = std::fs::write(&pipe, SLOW);
     client.answer(2);
 }
 
@@ -94,6 +94,9 @@ fn left_alone(end: impl FnOnce(&mut Piped)) {
     assert_eq!(run["status"], "running", "{run}");
     // Nobody drives it, so whoever comes may.
     aa.args(["run", "list"]).run().code(0).stdout_contains("interrupted");
+    aa.args(["run", "resume", "1"]).run().code(0);
+    let run = aa.args(["run", "list", "--format", "json"]).run().code(0).json()[0].clone();
+    assert_eq!(run["status"], "completed", "nobody has cancelled it: {run}");
 }
 
 #[test]

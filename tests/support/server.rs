@@ -134,7 +134,8 @@ impl Request {
 
     /// All headers, a line each.
     pub(crate) fn head(&self) -> String {
-        self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+        let lines = self.headers.iter().map(|(name, value)| format!("{name}: {value}\n"));
+        lines.collect::<Vec<_>>().concat()
     }
 
     /// The body as text.

@@ -28,7 +28,7 @@ pub(crate) trait Service: Send + 'static {
 pub(crate) struct Server<S> {
     pub(crate) url: String,
     state: Arc<Mutex<S>>,
-    server: server::Server,
+    inner: server::Server,
 }
 
 impl<S: Service> Server<S> {
@@ -42,7 +42,7 @@ impl<S: Service> Server<S> {
             let reply = shared.lock().unwrap().answer(request);
             reply.send(stream);
         });
-        Self { url: server.url.clone(), state, server }
+        Self { url: server.url.clone(), state, inner: server }
     }
 
     /// The state of the service.
@@ -53,6 +53,6 @@ impl<S: Service> Server<S> {
     /// What has been asked since the last time, as `METHOD /path`.
     pub(crate) fn asked(&self) -> Vec<String> {
         let name = |request: Request| format!("{} /{}", request.method, request.path.join("/"));
-        self.server.news().into_iter().map(name).collect()
+        self.inner.news().into_iter().map(name).collect()
     }
 }

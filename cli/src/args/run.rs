@@ -131,7 +131,9 @@ pub(crate) struct CancelArgs {
 #[command(after_help = "\
 Examples:
   aa run answer 12 go_ahead approve
+  aa run answer 12 where region=eu replicas=3 days=mon,tue
 
+A form takes a value for each of its fields; those with a default can be left out.
 When no process drives the run, answering also goes on with it.")]
 pub(crate) struct AnswerArgs {
     /// Number of the run
@@ -140,9 +142,9 @@ pub(crate) struct AnswerArgs {
     /// The step that asks
     #[arg(value_name = "STEP", value_parser = step_path)]
     pub(crate) step: StepPath,
-    /// One of its options
-    #[arg(value_name = "ANSWER")]
-    pub(crate) answer: String,
+    /// One of its options; of a form, `NAME=VALUE` for each field
+    #[arg(value_name = "ANSWER", required = true)]
+    pub(crate) answer: Vec<String>,
     /// What to print: `human`, `json` (the events, one per line) or `quiet` (only outputs)
     #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
     pub(crate) format: RunFormat,

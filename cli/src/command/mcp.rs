@@ -22,7 +22,7 @@ pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure
         skills_extension: args.skills_extension || settings.skills_extension,
     };
     wait(async {
-        let served = mcp::serve_stdio(&engine, &options).await;
+        let served = Box::pin(mcp::serve_stdio(&engine, &options)).await;
         served.map_err(|error| Failure::failed(format!("cannot serve the client: {}", cause(&error))))
     })?;
     Ok(Exit::Ok)

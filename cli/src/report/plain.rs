@@ -46,7 +46,7 @@ pub(crate) fn news(tree: &Tree, change: &Change, palette: Palette) -> Option<Str
         }
         Change::Asked(index) => {
             let State::Asking(question) = &tree.nodes[*index].state else { return None };
-            let what = format!("{} ({})", one_line(&question.message), question.options.join(", "));
+            let what = format!("{} ({})", one_line(&question.message), question.answers().join(", "));
             format!("{} {}  {what}", palette.mark(Mark::Question), question.step)
         }
         Change::Resolved(index) => {

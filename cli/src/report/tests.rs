@@ -91,6 +91,7 @@ fn story() -> Vec<(i64, Body)> {
                 step: path("go"),
                 message: "announce it?".to_owned(),
                 options: vec!["yes".to_owned(), "no".to_owned()],
+                form: None,
                 default: None,
                 until: None,
                 want: None,

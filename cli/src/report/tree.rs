@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use aa_run::event::{Body, Event, RunId, StepError, StepPath, Time};
-use aa_run::want::Want;
+use aa_run::machine::APPROVAL;
 use serde_json::{Map, Value};
 
 use crate::words;
@@ -105,12 +105,19 @@ pub(crate) struct Question {
     pub(crate) message: String,
     /// Possible answers.
     pub(crate) options: Vec<String>,
+    /// JSON Schema of the form that is to be filled in instead.
+    pub(crate) form: Option<Value>,
     /// The answer when nobody answers in time.
     pub(crate) default: Option<String>,
     /// When that is.
     pub(crate) until: Option<Time>,
-    /// What else is an answer.
-    pub(crate) want: Option<Want>,
+}
+
+impl Question {
+    /// How it can be answered, in words.
+    pub(crate) fn answers(&self) -> Vec<String> {
+        aa_spec::form::answers(&self.options, self.form.as_ref())
+    }
 }
 
 /// How many parts of a step are over.
@@ -210,14 +217,14 @@ impl Tree {
                 self.touch(step, at).state = State::Retrying { error: error.clone(), until: *until };
                 Change::Retrying(self.by_path[step])
             }
-            Body::ConfirmRequested { step, message, options, default, until, want } => {
+            Body::ConfirmRequested { step, message, options, form, default, until, .. } => {
                 let question = Question {
                     step: step.clone(),
                     message: message.clone(),
                     options: options.clone(),
+                    form: form.clone(),
                     default: default.clone(),
                     until: *until,
-                    want: want.clone(),
                 };
                 self.touch(step, at).state = State::Asking(question);
                 Change::Asked(self.by_path[step])
@@ -225,7 +232,7 @@ impl Tree {
             Body::ConfirmAnswered { step, answer, by } => {
                 let node = self.touch(step, at);
                 let said = format!("{answer} (by {by})");
-                if node.kind.is_empty() {
+                if node.kind.is_empty() && step.0 == APPROVAL {
                     // Whether the run may begin is no step of it.
                     return self.finish(step, at, State::Done(said), 0);
                 }

@@ -30,7 +30,8 @@ pub struct Card {
     pub input: Value,
     /// JSON Schema of its outputs: an object. Not all of them need be there, as a skill may end early.
     pub output: Value,
-    /// The strongest effect among its steps, those of sub-skills and the calls of Python blocks included.
+    /// The strongest effect of all that it may call: its steps, those of sub-skills, the calls of Python blocks,
+    /// heal rules and undo tools.
     pub effect: Effect,
     /// Whether running it twice equals running it once.
     pub idempotent: bool,
@@ -69,7 +70,7 @@ impl Card {
             path: entry.path,
             input: input_schema(&plan.skill),
             output: output_schema(&plan.skill),
-            effect: plan.skill.effect(),
+            effect: plan.effect(),
             idempotent: steps().all(|step| step.effect == Effect::Read || is_idempotent(step)),
             open_world: called.iter().any(|name| tool(name).is_none_or(|spec| is_open(&spec))),
             asks: steps().any(|step| matches!(step.action, Action::Confirm { .. })),

@@ -139,6 +139,17 @@ pub(crate) struct Subject<'a> {
     pub(crate) server: Option<Trusted>,
 }
 
+impl ToolReport {
+    /// Leaves out the last failing call, which is another one's, and all that is known of it alone.
+    pub(crate) fn forget_failure(&mut self, said: &str) {
+        self.last_failure = None;
+        if said.is_empty() {
+            self.diagnosis.clear();
+            self.patch = None;
+        }
+    }
+}
+
 /// Looks into why a tool fails.
 ///
 /// # Errors

@@ -397,7 +397,12 @@ impl Driver {
     async fn park(&mut self) -> Result<Option<Outcome>, StoreError> {
         // A block that waits for a call is run again by the next process.
         let busy = !self.calls.is_empty() || self.blocks.busy() > 0 || self.heals.len() > 0;
-        if busy || self.run.machine.moves_by_itself() {
+        if busy {
+            return Ok(None);
+        }
+        if self.run.machine.moves_by_itself() {
+            // Only time moves it on, which takes no place.
+            self.leave_turn();
             return Ok(None);
         }
         let waiting = self.run.machine.waiting();

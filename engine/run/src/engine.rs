@@ -28,6 +28,7 @@ use crate::stub::Stage;
 use crate::tool::{Level, Nobody, Progress};
 use crate::toolbox::ModuleEntry;
 pub use archive::{Archive, Remark};
+pub use attending::Presence;
 pub use calls::Direct;
 pub use cards::Catalogue;
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
@@ -44,7 +45,9 @@ pub use trials::Trial;
 pub use workspaces::Briefing;
 
 mod admission;
+mod approval;
 mod archive;
+mod attending;
 mod calls;
 mod cards;
 mod catalog;
@@ -65,7 +68,7 @@ mod modules;
 mod offering;
 mod parts;
 mod personas;
-mod reading;
+pub(crate) mod reading;
 mod rehearse;
 mod sealing;
 mod servers;
@@ -313,6 +316,7 @@ impl Engine {
     /// # Errors
     /// There is none, or it or something that it refers to cannot be read.
     pub fn check(&self, skill: &str, strictness: Strictness) -> Result<CheckedSkill, StartError> {
+        self.by_name(skill)?;
         catalog::check(&self.parts, skill, strictness)
     }
 
@@ -345,6 +349,7 @@ impl Engine {
     /// # Errors
     /// Those of [`Self::start`] before it creates the run.
     pub fn plan(&self, request: &RunRequest) -> Result<ResolvedPlan, StartError> {
+        self.by_name(&request.skill)?;
         let mut resolved = admission::admit(&self.parts, request)?.resolve(&self.parts)?;
         history::expect(&self.parts, &mut resolved);
         Ok(resolved)
@@ -451,7 +456,7 @@ impl Engine {
         by: &str,
     ) -> Result<(), StartError> {
         self.own(run)?;
-        let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned() };
+        let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned(), question: None };
         steering::ask(self, run, by, ask).await
     }
 

@@ -179,13 +179,16 @@ pub enum Body {
         message: String,
         /// Possible answers.
         options: Vec<String>,
+        /// JSON Schema of a form to fill in; the answer is then its values as JSON.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        form: Option<Value>,
         /// The answer when nobody answers in time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         default: Option<String>,
         /// When the default is taken, or the step fails.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Time>,
-        /// What else is an answer.
+        /// What only the AI client that has started the run can give, and is asked for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         want: Option<Want>,
     },
@@ -193,7 +196,7 @@ pub enum Body {
     ConfirmAnswered {
         /// Which step.
         step: StepPath,
-        /// One of the options, or what else was wanted, as JSON.
+        /// One of the options, the values of a form as JSON, or what else was wanted as JSON.
         answer: String,
         /// Who answered; `timeout` for the default.
         by: String,

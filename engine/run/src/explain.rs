@@ -18,7 +18,7 @@ use serde_json::Value;
 pub use self::difference::{Change, Changes, StepChange, changed};
 pub use self::next::{Action, Next};
 pub use self::origin::{Given, Source, SourceKind};
-use crate::event::{Event, RunId, StepError, StepPath};
+use crate::event::{Body, Event, RunId, StepError, StepPath};
 use crate::store::{RunStatus, RunSummary};
 
 /// Longest text of a value or message, in characters; what is longer is cut and says so.
@@ -93,6 +93,13 @@ pub(crate) struct Journal {
     pub(crate) plan: Plan,
 }
 
+impl Journal {
+    /// Whether the run only showed what it would do.
+    pub(crate) fn is_dry(&self) -> bool {
+        matches!(self.events.first().map(|event| &event.body), Some(Body::SkillStarted { dry_run: true, .. }))
+    }
+}
+
 /// Explains a run by its journal and that of the last one that went well.
 pub(crate) fn explain(journal: &Journal, good: Option<&Journal>) -> Explanation {
     let failure = failure::find(journal);
@@ -115,6 +122,23 @@ pub(crate) fn explain(journal: &Journal, good: Option<&Journal>) -> Explanation 
         shorten_error(error);
     }
     explanation
+}
+
+/// Whether the step that failed in one run went well in another, as far as one has failed.
+pub(crate) fn went_well(good: &Journal, bad: &Journal) -> bool {
+    let Some(failure) = failure::find(bad) else { return true };
+    failure::succeeded(&good.events, &failure.step)
+}
+
+/// Cuts what memory knows to what fits.
+pub(crate) fn shorten_issues(issues: &mut Vec<Value>) {
+    issues.truncate(MOST);
+    for issue in issues {
+        match issue {
+            Value::Object(entries) => entries.values_mut().for_each(|value| *value = brief(value)),
+            other => *other = brief(other),
+        }
+    }
 }
 
 fn summary(journal: &Journal, step: Option<&StepReport>) -> String {

@@ -29,9 +29,12 @@ pub fn folder(plan: &Plan, source: &Source) -> BTreeMap<String, String> {
     BTreeMap::from([("SKILL.md".to_owned(), sheet::skill_md(plan, &file)), (file, source.text.to_string())])
 }
 
-/// Whether a text was made here.
+/// Whether a text was made here: what it begins with, after its head, says so. One that only speaks of
+/// exports is somebody's own.
 pub fn is_made(text: &str) -> bool {
-    text.contains(MARK)
+    let head = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n"));
+    let body = head.map_or(text, |(_, body)| body).trim_start();
+    body.strip_prefix("<!-- ").is_some_and(|rest| rest.starts_with(MARK))
 }
 
 #[cfg(test)]

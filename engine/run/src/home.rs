@@ -193,6 +193,24 @@ impl Home {
         }
     }
 
+    /// The same of a file that has to be below the other's folder: no link may lead out of it, as whoever
+    /// is shown the file may not be allowed to read the rest of the disk.
+    ///
+    /// # Errors
+    /// Those of [`Self::data_beside`], or it is not there.
+    pub fn data_below(&self, entry: &Entry, path: &str) -> Result<(Vec<u8>, String), FileError> {
+        if let Place::File(of) = &entry.place {
+            let folder =
+                of.parent().filter(|folder| *folder != Path::new("")).unwrap_or_else(|| Path::new("."));
+            let meant = folder.join(path);
+            let real = |path: &Path| path.canonicalize().map_err(|error| FileError::new(path, error));
+            if !real(&meant)?.starts_with(real(folder)?) {
+                return Err(FileError::new(&meant, "it is not below the folder of the file that names it"));
+            }
+        }
+        self.data_beside(entry, path)
+    }
+
     /// A path as people see it.
     pub fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()

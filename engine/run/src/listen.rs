@@ -182,6 +182,13 @@ impl<A: Asker> Listener<A> {
         let items = self.items(&self.ask(&poll.ask, &given).await?)?;
         let replies = self.replies(source, &since).await;
         let mut failed = replies.failed;
+        if self.is_full(&items) {
+            let message = format!(
+                "`{}` gave as many items as it is asked for; older ones may be missing",
+                poll.ask.tool
+            );
+            failed.get_or_insert_with(|| odd(&message));
+        }
         let mut found = self.in_order(items, &mut failed);
         let last = found.last().and_then(|(position, _)| position.clone());
         let position = last.filter(|last| order(last, &since) == Ordering::Greater).unwrap_or(since);
@@ -207,6 +214,12 @@ impl<A: Asker> Listener<A> {
             say(tell, Tidings::Heard(Box::new(pending)));
         }
         failed.map_or(Ok(count), Err)
+    }
+
+    /// Whether there may be more than what a poll has found: it was asked for no more than that.
+    fn is_full(&self, items: &[Value]) -> bool {
+        let limit = self.recipe.poll.ask.args.source().get("limit").and_then(Value::as_u64);
+        limit.is_some_and(|limit| items.len() as u64 >= limit)
     }
 
     /// The items in what a tool gave.
@@ -374,7 +387,7 @@ impl Trouble {
 
 /// Positions of one length are compared as texts, so that no digit is lost; others as numbers, if
 /// they are some.
-fn order(one: &str, other: &str) -> Ordering {
+pub(crate) fn order(one: &str, other: &str) -> Ordering {
     let numbers = one.parse::<f64>().ok().zip(other.parse::<f64>().ok());
     match numbers {
         Some((one_number, other_number)) if one.len() != other.len() => one_number.total_cmp(&other_number),

@@ -80,6 +80,8 @@ pub struct Machine {
     undoing: BTreeSet<usize>,
     /// The question that holds the run up before anything of it has begun.
     gate: Option<unit::Question>,
+    /// The number of the event by which each step has asked last.
+    asked: BTreeMap<StepPath, u64>,
     /// How often someone asked for the run's end.
     cancels: u32,
     ending: Option<Body>,
@@ -168,6 +170,7 @@ impl Machine {
             completed: Vec::new(),
             undoing: BTreeSet::new(),
             gate: None,
+            asked: BTreeMap::new(),
             cancels: 0,
             ending: None,
         }
@@ -192,6 +195,9 @@ impl Machine {
     pub fn apply(&mut self, event: &Event) -> Result<(), Misfit> {
         self.check_place_in_journal(event)?;
         self.fold(event)?;
+        if let Body::ConfirmRequested { step, .. } = &event.body {
+            self.asked.insert(step.clone(), event.seq);
+        }
         self.seq += 1;
         self.now = self.now.max(event.at);
         self.expire(self.now);

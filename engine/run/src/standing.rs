@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::event::{Body, Event, StepError, StepPath, Time};
 use crate::want::Want;
 
@@ -39,11 +41,13 @@ pub struct Asked {
     pub message: String,
     /// Possible answers.
     pub options: Vec<String>,
+    /// JSON Schema of the form that is to be filled in instead.
+    pub form: Option<Value>,
     /// The answer when nobody answers in time.
     pub default: Option<String>,
     /// When that is.
     pub until: Option<Time>,
-    /// What else is an answer.
+    /// What only the AI client that has started the run can give.
     pub want: Option<Want>,
     /// Number of the event that put it.
     pub seq: u64,
@@ -79,7 +83,7 @@ impl Standing {
                 self.leave(step);
                 self.busy.insert(step.clone(), retrying(error));
             }
-            Body::ConfirmRequested { step, message, options, default, until, want } => {
+            Body::ConfirmRequested { step, message, options, form, default, until, want } => {
                 let number = self.asked.entry(step.clone()).or_default();
                 *number += 1;
                 let key = if *number == 1 { step.to_string() } else { format!("{step}#{number}") };
@@ -88,6 +92,7 @@ impl Standing {
                     key,
                     message: message.clone(),
                     options: options.clone(),
+                    form: form.clone(),
                     default: default.clone(),
                     until: *until,
                     want: want.clone(),
@@ -154,6 +159,14 @@ impl Standing {
             lines.push(format!("and {} more", self.busy.len() - 3));
         }
         lines.join("; ")
+    }
+
+    /// Whether nothing happens until somebody says something: neither a call is under way, nor does
+    /// time answer a question.
+    pub fn only_waits(&self) -> bool {
+        let asks = !self.questions.is_empty() || !self.unknown.is_empty();
+        asks && self.busy.keys().all(|step| self.questions.contains_key(step))
+            && self.questions.values().all(|asked| asked.until.is_none())
     }
 
     fn leave(&mut self, step: &StepPath) {

@@ -216,6 +216,9 @@ pub enum Ask {
         step: StepPath,
         /// One of its options.
         answer: String,
+        /// Which of its questions: number of the event that put it. Without one, whatever it asks now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        question: Option<u64>,
     },
     /// Say how a step with unknown outcome ended.
     Resolve {

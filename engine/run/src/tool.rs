@@ -35,12 +35,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::built_in::BuiltIn;
-pub use self::client::DECLINE;
 pub(crate) use self::http::Web;
 pub use self::login::Logins;
 pub(crate) use self::memory::known_issues;
 pub(crate) use self::memory::{DEEPEST, Key, check_size, shape};
-pub use self::person::{Level, Nobody, Person, Question};
+pub use self::person::{DECLINE, Level, Nobody, Person, Question};
 pub(crate) use self::plain::touches_nothing;
 pub(crate) use self::project::seen_in;
 use crate::event::{RunId, StepError, StepPath};

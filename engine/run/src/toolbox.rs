@@ -330,7 +330,7 @@ impl Shelf {
             let parsed = entry.parsed();
             match &parsed.module {
                 Some(module) => {
-                    if let Some(tool) = self.declared(module, name, &entry.text.source) {
+                    if let Some(tool) = self.declared(module, name, &entry.text) {
                         return Some(tool);
                     }
                 }
@@ -348,14 +348,17 @@ impl Shelf {
         listening.into_iter().find_map(|module| queue::find(&fold(module), name, &self.store))
     }
 
-    fn declared(&self, module: &Module, name: &str, source: &Source) -> Option<Arc<dyn Tool>> {
+    fn declared(&self, module: &Module, name: &str, text: &ModuleText) -> Option<Arc<dyn Tool>> {
         let tool = module.tool(name)?;
+        let source = &text.source;
         let Recipe { way, common } = recipe::compile(module, tool, source).ok()?;
         let spec = Arc::new(tool.spec(module, source));
         let declared = Declared { spec, common, configuration: self.configuration.clone() };
         Some(match way {
             Way::Run(run) => {
-                Arc::new(command::Command { declared, run: *run, launcher: self.launcher.clone() })
+                let launcher = self.launcher.clone();
+                let shows_files = text.layer == "project";
+                Arc::new(command::Command { declared, run: *run, launcher, shows_files })
             }
             Way::Http(http) => Arc::new(Api { declared, http: *http, services: self.services.clone() }),
         })

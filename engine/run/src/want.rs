@@ -1,54 +1,41 @@
-//! What a question wants that no option can say: a form, words of a model, folders.
+//! What a question wants that only an AI client has: words of its model, its folders.
 //!
-//! The answer is the same as JSON, in a text like every other answer.
+//! The answer is what the client says, as JSON, in a text like every other answer.
 
 use aa_spec::input;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-/// What an answer may be besides one of the options.
+/// What only the AI client that has started a run can give.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Want {
-    /// A form, filled in: an object that fits this schema.
-    Form(Value),
-    /// What the model of the AI client says to this.
+    /// What its model says to this.
     Model(Value),
-    /// The folders that the AI client works in.
+    /// The folders that it works in.
     Folders,
 }
 
 impl Want {
-    /// Whether nobody but the AI client that follows the run can answer.
-    pub fn is_for_client(&self) -> bool {
-        matches!(self, Self::Model(_) | Self::Folders)
-    }
-
     /// Reads an answer.
     ///
     /// # Errors
     /// Why it is none.
     pub fn read(&self, answer: &str) -> Result<Value, String> {
         let value = serde_json::from_str(answer).map_err(|_| format!("it wants {}", self.what()))?;
-        match self {
-            Self::Form(schema) => input::fits(schema, &value)?,
-            Self::Model(_) => input::fits(&said(), &value)?,
-            Self::Folders => input::fits(&folders(), &value)?,
-        }
+        let schema = match self {
+            Self::Model(_) => said(),
+            Self::Folders => folders(),
+        };
+        input::fits(&schema, &value)?;
         Ok(value)
     }
 
-    fn what(&self) -> String {
+    fn what(&self) -> &'static str {
         match self {
-            Self::Form(schema) => {
-                let fields = schema["properties"].as_object().map(Map::keys);
-                let fields: Vec<String> =
-                    fields.into_iter().flatten().map(|name| format!("`{name}`")).collect();
-                format!("a JSON object with {}", fields.join(", "))
-            }
-            Self::Model(_) => "a message of the client's model".to_owned(),
-            Self::Folders => "the client's folders".to_owned(),
+            Self::Model(_) => "a message of the client's model",
+            Self::Folders => "the client's folders",
         }
     }
 }
@@ -71,16 +58,10 @@ mod tests {
 
     #[test]
     fn an_answer_fits_what_is_wanted() {
-        let form = Want::Form(json!({
-            "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"],
-        }));
-        assert_eq!(form.read(r#"{"name": "Ann"}"#), Ok(json!({"name": "Ann"})));
-        assert_eq!(form.read("Ann").unwrap_err(), "it wants a JSON object with `name`");
-        assert!(form.read(r#"{"name": 5}"#).is_err());
-        assert!(form.read("{}").is_err());
         let model = Want::Model(Value::Null);
         assert!(model.read(r#"{"role": "assistant", "content": {"type": "text", "text": "yes"}}"#).is_ok());
         assert!(model.read(r#"{"content": 5}"#).is_err());
+        assert_eq!(model.read("yes").unwrap_err(), "it wants a message of the client's model");
         assert!(Want::Folders.read(r#"{"roots": [{"uri": "file:///a"}]}"#).is_ok());
         assert!(Want::Folders.read(r#"{"roots": [{}]}"#).is_err());
     }

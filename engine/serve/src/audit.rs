@@ -1,14 +1,19 @@
 //! Who called what, and how it went: a line for each call, under the log target `aa::audit`.
 //!
-//! What was asked is there as a hash only: arguments may be secret.
+//! What was asked is there as a hash only, with the key of the store: arguments may be secret, and a plain
+//! hash of them could be guessed.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use rmcp::model::{CallToolRequestParams, CallToolResponse, ErrorData};
+use rmcp::model::{CallToolResponse, ErrorData};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tracing::Level;
+
+use crate::mcp::seat::Seat;
+use crate::mcp::visit::Visit;
 
 const TARGET: &str = "aa::audit";
 
@@ -25,26 +30,36 @@ struct Begun {
 }
 
 impl Note {
-    /// Begins to note a call.
-    pub(crate) fn new(principal: &str, request: &CallToolRequestParams) -> Self {
+    /// Begins to note a call of a tool, or another request that shows or changes something.
+    pub(crate) fn new(seat: &Seat, visit: &Visit, what: &str, arguments: Option<&impl Serialize>) -> Self {
         if !tracing::enabled!(target: TARGET, Level::INFO) {
             return Self(None);
         }
         let begun = Begun {
             at: Instant::now(),
-            principal: principal.to_owned(),
+            principal: visit.guest.principal.clone(),
             // A name is said by the client; a line has no place for more.
-            tool: request.name.chars().take(64).collect(),
-            arguments: request.arguments.as_ref().map_or_else(|| "-".to_owned(), hash),
+            tool: what.chars().take(64).collect(),
+            arguments: arguments
+                .map_or_else(|| "-".to_owned(), |arguments| hash(seat.audit_key(), arguments)),
         };
         Self(Some(Box::new(begun)))
     }
 
-    /// Says how it went.
-    pub(crate) fn end(self, answer: &Result<CallToolResponse, ErrorData>) {
+    /// Says how a call of a tool went.
+    pub(crate) fn answered(self, answer: &Result<CallToolResponse, ErrorData>) {
+        self.end(outcome(answer));
+    }
+
+    /// Says how another request went.
+    pub(crate) fn done<T>(self, answer: &Result<T, ErrorData>) {
+        self.end(if answer.is_ok() { "ok" } else { "refused" });
+    }
+
+    fn end(self, outcome: &str) {
         let Some(begun) = self.0 else { return };
         let Begun { at, principal, tool, arguments } = *begun;
-        let (outcome, ms) = (outcome(answer), at.elapsed().as_millis());
+        let ms = at.elapsed().as_millis();
         tracing::info!(target: TARGET, ?principal, ?tool, arguments, outcome, ms, "call");
     }
 }
@@ -59,12 +74,24 @@ fn outcome(answer: &Result<CallToolResponse, ErrorData>) -> &'static str {
     }
 }
 
-fn hash(arguments: &impl serde::Serialize) -> String {
+/// Without a key, nothing is said.
+fn hash(key: Option<&[u8]>, arguments: &impl Serialize) -> String {
+    let Some(key) = key else { return "-".to_owned() };
     let bytes = serde_json::to_vec(arguments).unwrap_or_default();
-    Sha256::digest(bytes).iter().take(6).fold(String::new(), |mut text, byte| {
-        let _never_fails = write!(text, "{byte:02x}");
-        text
-    })
+    // The key around both ends: what is appended to the arguments gives another hash altogether.
+    let inner = Sha256::new().chain_update(key).chain_update(bytes).finalize();
+    Sha256::new().chain_update(key).chain_update(inner).finalize().iter().take(6).fold(
+        String::new(),
+        |mut text, byte| {
+            let _never_fails = write!(text, "{byte:02x}");
+            text
+        },
+    )
+}
+
+/// Notes that a client has ended its session.
+pub(crate) fn left(principal: &str) {
+    tracing::info!(target: TARGET, ?principal, outcome = "ok", "session ended");
 }
 
 /// Notes somebody without a key.

@@ -40,11 +40,14 @@ pub enum Refusal {
 /// # Errors
 /// It may not.
 pub fn may_listen(address: SocketAddr, settings: &Serve, allow_remote: bool) -> Result<(), Refusal> {
-    match address.ip().is_loopback() {
-        true => Ok(()),
-        false if settings.keys.is_empty() => Err(Refusal::NoKeys),
-        false if !allow_remote => Err(Refusal::NotAllowed),
-        false => Ok(()),
+    if address.ip().is_loopback() {
+        Ok(())
+    } else if settings.keys.is_empty() {
+        Err(Refusal::NoKeys)
+    } else if allow_remote {
+        Ok(())
+    } else {
+        Err(Refusal::NotAllowed)
     }
 }
 
@@ -64,7 +67,6 @@ pub(crate) struct Closing {
 pub async fn serve(listener: TcpListener, engine: &Engine, keys: Keys, options: &Options) -> io::Result<()> {
     mcp::task::go_on_with_all(engine);
     let settings = engine.settings().serve.clone();
-    mcp::task::go_on_with_all(engine);
     let closing = Closing::default();
     let endpoint = Endpoint::new(engine, options, closing.clone());
     let door = Door::new(keys, &settings, listener.local_addr()?);

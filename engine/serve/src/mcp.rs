@@ -22,14 +22,14 @@ mod resource;
 mod result;
 mod schema;
 mod search;
-mod seat;
+pub(crate) mod seat;
 mod server;
 mod skill;
 mod stdio;
 mod switch;
 pub(crate) mod task;
 mod trouble;
-mod visit;
+pub(crate) mod visit;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ mod bare;
 mod compute;
 mod declaration;
 mod fit;
+mod form;
 mod heal;
 mod library;
 mod names;
@@ -39,6 +40,10 @@ use crate::tool::ToolSpec;
 pub trait Catalog {
     /// The tool of that name (`-` and `_` are the same letter).
     fn tool(&self, name: &str) -> Option<Arc<ToolSpec>>;
+    /// Whether there may be a tool of that name that is not known yet: of a server that nobody has asked.
+    fn may_have_tool(&self, _name: &str) -> bool {
+        false
+    }
     /// Every tool name, for suggestions. May be slow: only called on errors.
     fn tool_names(&self) -> Vec<String>;
     /// The text of the skill of that name.

@@ -85,7 +85,9 @@ fn action_words(step: &StepPlan) -> String {
         Action::Tool { tool, .. } => format!("tool {tool}"),
         Action::Skill { skill, .. } => format!("skill {skill}"),
         Action::Compute { .. } => "compute".to_owned(),
-        Action::Confirm { options, .. } => format!("ask: {}", options.join(" / ")),
+        Action::Confirm { options, form, .. } => {
+            format!("ask: {}", crate::form::answers(options, form.as_ref()).join(" / "))
+        }
         Action::WaitFor { duration } => match duration.source().as_u64() {
             Some(ms) => format!("wait {}", humantime::format_duration(std::time::Duration::from_millis(ms))),
             None => "wait".to_owned(),

@@ -3,7 +3,7 @@
 //! Pure: no I/O, no async, no clock. Text comes in, values and diagnostics go out.
 //! Reading order: [`source`] and [`diagnostic`] (where and what), [`yaml`] (text to a
 //! tree with spans), [`shape`] (tree to authored types), [`dialect`] (what authors write
-//! elsewhere, as what they mean), [`skill`], [`tool`], [`heal`],
+//! elsewhere, as what they mean), [`skill`], [`form`], [`tool`], [`heal`],
 //! [`persona`] and [`config`] (the authored types), [`template`] (the expression language),
 //! [`compute`] (Python in skills), [`check`]
 //! (authored to canonical), [`plan`] (the canonical form that runs), [`input`]
@@ -18,6 +18,7 @@ pub mod diagnostic;
 pub mod dialect;
 pub mod duration;
 pub mod fix;
+pub mod form;
 pub mod graph;
 pub mod heal;
 pub mod input;

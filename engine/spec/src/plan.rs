@@ -175,8 +175,11 @@ pub enum Action {
     Confirm {
         /// The question.
         message: Template,
-        /// Possible answers, never empty.
+        /// Possible answers; empty only when there is a form.
         options: Vec<String>,
+        /// JSON Schema of the form to fill in instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        form: Option<Value>,
         /// The answer when nobody answers in time.
         default: Option<String>,
         /// How long to wait, in milliseconds.
@@ -231,6 +234,9 @@ pub struct RetryPlan {
 pub struct UndoPlan {
     /// Canonical tool name.
     pub tool: String,
+    /// What that does to the world.
+    #[serde(default = "untold")]
+    pub effect: Effect,
     /// Whether the tool says it may be repeated: then a crash in the middle repeats it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub idempotent: bool,
@@ -273,14 +279,52 @@ pub fn digest(bytes: impl AsRef<[u8]>) -> String {
         .collect()
 }
 
+/// A plan that does not say what its undo tools do may do the worst.
+fn untold() -> Effect {
+    Effect::Unknown
+}
+
 impl SkillPlan {
-    /// What it does to the world: the strongest effect among its steps.
+    /// What its steps do to the world: the strongest of them. What else a run may call is in
+    /// [`Plan::effect`].
     pub fn effect(&self) -> Effect {
         self.steps.iter().map(|step| step.effect).max().unwrap_or(Effect::Read)
     }
 }
 
 impl Plan {
+    /// What a run of it may do to the world: the strongest effect of all that it may call by
+    /// itself, those of steps of every skill, of heal rules and of undo tools.
+    pub fn effect(&self) -> Effect {
+        let steps = self.steps().map(|step| step.effect);
+        let heals = self.heals().map(|rule| rule.effect);
+        let undos = self.undos().map(|(_, undo)| undo.effect);
+        steps.chain(heals).chain(undos).max().unwrap_or(Effect::Read)
+    }
+
+    /// The heal rules that a failure of some step may set off.
+    pub fn heals(&self) -> impl Iterator<Item = &HealPlan> {
+        let concerns =
+            move |rule: &HealPlan| self.steps().any(|step| step.on_error.heals() && rule.is_for(step.tool()));
+        self.heal.iter().filter(move |rule| concerns(rule))
+    }
+
+    /// What a failure or a cancellation takes back by itself, with the steps that it belongs to.
+    pub fn undos(&self) -> impl Iterator<Item = (&StepPlan, &UndoPlan)> {
+        // Once a skill takes back, so do those that it runs.
+        let takes_back = self.all().any(|skill| skill.on_failure == OnFailure::Undo);
+        self.steps().filter(move |_| takes_back).filter_map(|step| Some((step, step.undo.as_ref()?)))
+    }
+
+    /// The steps of the skill and of all that it runs.
+    fn steps(&self) -> impl Iterator<Item = &StepPlan> {
+        self.all().flat_map(|skill| &skill.steps)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &SkillPlan> {
+        std::iter::once(&self.skill).chain(self.skills.values())
+    }
+
     /// SHA-256 of the canonical JSON, in hex: the identity of what runs.
     pub fn hash(&self) -> String {
         digest(serde_json::to_vec(self).unwrap_or_default())

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 pub use self::input::Input;
+use crate::form::Fields;
 use crate::yaml::{Node, Spanned};
 
 /// A skill: a DAG of steps with typed inputs and outputs.
@@ -194,6 +195,9 @@ pub struct Confirm {
     /// Possible answers; default `[approve, reject]`. The step's output is the answer.
     #[serde(default)]
     pub options: Vec<Spanned<String>>,
+    /// Fields to fill in, instead of options. The step's output is an object of them.
+    #[serde(default)]
+    pub form: Option<Spanned<Fields>>,
     /// The answer when nobody answers in time.
     #[serde(default)]
     pub default: Option<Spanned<String>>,

@@ -1,5 +1,7 @@
 //! `aa mcp config`: what AI clients have to be told to find us, each in its own form.
 
+use std::path::Path;
+
 use aa_run::cause::cause;
 use aa_run::key;
 use aa_run::persona::ViewError;
@@ -22,14 +24,13 @@ enum Reach {
 
 pub(crate) fn run(args: &ConfigArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let reach = match &args.http {
-        Some(url) => Reach::Url(address(url, args.persona.as_deref())?),
-        None => {
-            if let Some(persona) = &args.persona {
-                engine.persona_name(persona).map_err(unknown)?;
-            }
-            started(args, context)?
+    let reach = if let Some(url) = &args.http {
+        Reach::Url(address(url, args.persona.as_deref())?)
+    } else {
+        if let Some(persona) = &args.persona {
+            engine.persona_name(persona).map_err(unknown)?;
         }
+        started(args, context, &engine.settings().folder)?
     };
     let printer = context.printer;
     printer.data(match args.client {
@@ -61,17 +62,18 @@ fn unknown(error: ViewError) -> Failure {
     }
 }
 
-/// This program, and the folder when one was named: clients start it wherever they are.
-fn started(args: &ConfigArgs, context: &Context<'_>) -> Result<Reach, Failure> {
+/// This program, with the folder and the store: clients start it wherever they are.
+fn started(args: &ConfigArgs, context: &Context<'_>, folder: &Path) -> Result<Reach, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::failed(format!("cannot find this program: {}", cause(&error))))?;
     let mut words = vec!["mcp".to_owned()];
     if let Some(persona) = &args.persona {
         words.extend(["--persona".to_owned(), persona.clone()]);
     }
-    if let Some(folder) = &context.global.folder {
-        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
-        words.extend(["-C".to_owned(), folder.display().to_string()]);
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    words.extend(["-C".to_owned(), absolute(folder).display().to_string()]);
+    if let Some(store) = &context.global.store {
+        words.extend(["--store".to_owned(), absolute(store).display().to_string()]);
     }
     Ok(Reach::Command { program: program.display().to_string(), args: words })
 }
@@ -149,11 +151,25 @@ fn toml(reach: &Reach) -> String {
 
 fn claude_line(reach: &Reach) -> String {
     match reach {
-        Reach::Command { program, args } => format!("claude mcp add aa -- {program} {}", args.join(" ")),
+        Reach::Command { program, args } => {
+            let words: Vec<String> = std::iter::once(program).chain(args).map(|word| quoted(word)).collect();
+            format!("claude mcp add aa -- {}", words.join(" "))
+        }
+        // The client reads the variable; a shell would put the key into its history and the list of processes.
         Reach::Url(url) => {
-            format!("claude mcp add --transport http aa {url} --header \"Authorization: Bearer ${KEY}\"")
+            let (url, key) = (quoted(url), key_in(Client::Claude));
+            format!("claude mcp add --transport http aa {url} --header 'Authorization: Bearer {key}'")
         }
     }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 fn place(client: Client) -> &'static str {

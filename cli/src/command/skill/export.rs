@@ -39,7 +39,9 @@ pub(super) fn run(args: &ExportArgs, context: &Context<'_>) -> Result<Exit, Fail
             printer.data(format_args!("{what} {}", shown(file).display()));
         }
     }
-    let stale = export.files.iter().filter(|file| file.state != ExportState::Same).count();
+    // What somebody else wrote stays, so that it is told is all there is to it.
+    let settled = |file: &&ExportFile| matches!(file.state, ExportState::Same | ExportState::Foreign);
+    let stale = export.files.len() - export.files.iter().filter(settled).count();
     if args.check && stale > 0 {
         let verb = if stale == 1 { "is" } else { "are" };
         return Err(Failure::failed(format!("{} {verb} not as the skills are", words::count(stale, "file")))

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use aa_run::event::{StepError, StepPath};
 use aa_run::tool::{Nobody, Person, Question, ToolError};
-use aa_run::want::Want;
 use aa_spec::tool::{ErrorKind, ToolSpec};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -83,13 +82,13 @@ struct Asked {
 impl Person for Terminal {
     async fn ask(&self, question: Question) -> Result<String, ToolError> {
         let (reply, answer) = oneshot::channel();
-        let Question { message, options, want } = question;
-        if want.as_ref().is_some_and(Want::is_for_client) {
+        let Question { message, options, form, want } = question;
+        if want.is_some() {
             let message = "no AI client is there: only a run that one has started can ask it";
             return Err(ToolError::new(ErrorKind::Permanent, message));
         }
         let step = StepPath("call".to_owned());
-        let question = tree::Question { step, message, options, default: None, until: None, want };
+        let question = tree::Question { step, message, options, form, default: None, until: None };
         let gone = || ToolError::new(ErrorKind::Cancelled, "the call is over");
         self.0.send(Asked { question, reply }).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())

@@ -43,7 +43,9 @@ pub(super) fn run(args: &NewArgs, context: &Context<'_>) -> Result<Exit, Failure
     printer.data(&shown);
     let (what, next) = next(args, &shown);
     printer.say(format_args!("{} written; {what}:", printer.err.mark(Mark::Done)));
-    next.iter().for_each(|line| printer.say(format_args!("  {line}")));
+    for line in &next {
+        printer.say(format_args!("  {line}"));
+    }
     Ok(Exit::Ok)
 }
 

@@ -68,7 +68,7 @@ fn agrees(module: &str, what: &str, context: &Context<'_>) -> Result<bool, Failu
         step: StepPath(module.to_owned()),
         message: format!("trust what the server says now ({what})?"),
         options: vec!["yes".to_owned(), "no".to_owned()],
-        want: None,
+        form: None,
         default: None,
         until: None,
     };

@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use aa_spec::tool::{Effect, ErrorKind};
 
-use super::{Subject, ToolReport, report};
-use crate::store::LazyStore;
+use super::{Subject, ToolReport, Trusted, report};
+use crate::event::RunId;
+use crate::store::{LazyStore, StoreError};
 use crate::tool::native::{Face, Native, blocking, invalid};
 use crate::tool::{CallContext, ToolError};
 use crate::toolbox::Remote;
@@ -44,17 +45,32 @@ impl Native for DebugTool {
 
     async fn call(&self, context: &CallContext, args: DebugArgs) -> Result<ToolReport, ToolError> {
         let Some(toolbox) = self.toolbox.get() else { return Err(invalid("the tools are gone")) };
-        let store = self.store.clone();
+        let (store, run) = (self.store.clone(), context.run);
         let work = move |_: &crate::tool::native::Brake| {
             let name = &args.tool_name;
             let tool = toolbox
                 .tool(name)
                 .ok_or_else(|| ToolError::new(ErrorKind::NotFound, format!("there is no tool `{name}`")))?;
             let definition = toolbox.definition(name);
-            let server = toolbox.trusted(name);
+            let mut server = toolbox.trusted(name);
+            server.iter_mut().for_each(Trusted::withhold);
             let subject = Subject { spec: tool.spec(), definition, said: &args.error_message, server };
-            report(subject, &store).map_err(|error| ToolError::new(ErrorKind::Permanent, error.to_string()))
+            let failed = |error: StoreError| ToolError::new(ErrorKind::Permanent, error.to_string());
+            let mut report = report(subject, &store).map_err(failed)?;
+            if let (Some(run), Some(last)) = (run, &report.last_failure)
+                && !is_of_same(&store, run, last.run).map_err(failed)?
+            {
+                report.forget_failure(&args.error_message);
+            }
+            Ok(report)
         };
         blocking(context, work).await
     }
+}
+
+/// Whether two runs are one person's, in one folder.
+fn is_of_same(store: &LazyStore, run: RunId, other: RunId) -> Result<bool, StoreError> {
+    let store = store.get()?;
+    let (run, other) = (store.run(run)?, store.run(other)?);
+    Ok(run.principal == other.principal && run.folder == other.folder)
 }

@@ -108,13 +108,13 @@ impl Asked {
 #[async_trait]
 impl Person for Watcher {
     async fn ask(&self, mut question: Question) -> Result<String, ToolError> {
-        if !self.client && question.want.as_ref().is_some_and(Want::is_for_client) {
+        if !self.client && question.want.is_some() {
             return Err(unasked(&question, "no AI client has started this run"));
         }
         let _turn = self.turn.lock().await;
         question.message = self.veil.hide(&question.message);
-        if let Some(Want::Form(value) | Want::Model(value)) = &mut question.want {
-            self.veil.hide_value(value);
+        if let Some(Want::Model(request)) = &mut question.want {
+            self.veil.hide_value(request);
         }
         let (reply, answer) = oneshot::channel();
         let asked = Asked { step: self.step.clone(), question: question.clone(), reply };

@@ -1,32 +1,27 @@
 //! Runs for clients: under the policy of whoever calls, in their turn, and of one tool alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aa_spec::input;
-use aa_spec::plan::resolve::ResolvedStep;
 use aa_spec::plan::{Action, FORMAT, InputPlan, OutputPlan, Plan, SkillPlan, StepPlan};
 use aa_spec::skill::{AsTask, OnError, OnFailure};
 use aa_spec::template::{Expression, Template};
-use aa_spec::tool::{Effect, ToolSpec};
+use aa_spec::tool::{Effect, ToolSpec, alias};
 use chrono::Utc;
 use serde_json::{Map, Value, json};
 
 use super::admission::{self, Admitted};
+use super::approval::{question, word};
 use super::steering::{self, Opening};
-use super::{Engine, Inputs, RunHandle, RunRequest, StartError};
+use super::{Engine, Inputs, RunHandle, RunRequest, StartError, catalog};
+use crate::caller::Caller;
 use crate::driver::Park;
-use crate::event::{RunId, StepPath};
+use crate::event::{Origin, RunId, StepPath};
 use crate::places::Turn;
 use crate::policy::{self, Policy, Verdict};
-use crate::standing::Standing;
-use crate::store::{Ask, RunFilter, RunStatus};
-
-/// Steps that a question about a run lists.
-const LISTED: usize = 20;
-/// Characters of a step's arguments that it shows.
-const SHOWN: usize = 400;
+use crate::standing::{Asked, Standing};
+use crate::store::{Ask, RunFilter, RunStatus, RunSummary, Store};
 
 /// A call of a single tool.
 #[derive(Clone, Debug)]
@@ -57,13 +52,14 @@ impl Engine {
         session: &str,
         tasks: bool,
     ) -> Result<RunHandle, StartError> {
+        self.by_name(&request.skill)?;
         self.parts.open_store_early();
         let admitted = admission::admit(&self.parts, &request)?;
         if admitted.plan.skill.as_task == AsTask::Required && !tasks {
             return Err(StartError::NeedsTask(admitted.plan.skill.name.clone()));
         }
         // A dry run changes nothing, whatever it would do.
-        let effect = if request.dry_run { Effect::Read } else { admitted.plan.skill.effect() };
+        let effect = if request.dry_run { Effect::Read } else { admitted.plan.effect() };
         // The hash has been held against the plan.
         let planned = request.plan_hash.is_some();
         self.scope_key(&mut request.request_key);
@@ -83,7 +79,8 @@ impl Engine {
         let tool = toolbox.tool(&direct.tool);
         let tool = tool.ok_or_else(|| StartError::Refused(format!("there is no tool `{}`", direct.tool)))?;
         let spec = tool.spec();
-        let args = direct.args;
+        let mut args = direct.args;
+        alias::rename(&alias::all(&spec.input), &mut args).map_err(StartError::Refused)?;
         input::fits(&spec.input, &Value::Object(args.clone())).map_err(StartError::Refused)?;
         if super::tools::holds_seal(&args) {
             let message = "the arguments hold the reserved character U+FDD0 or U+FDD1";
@@ -124,6 +121,22 @@ impl Engine {
         Ok(Standing::of(&self.events(run, 0)?))
     }
 
+    /// Answers this very question of a run, and no later one of the same step.
+    ///
+    /// # Errors
+    /// Those of [`Engine::answer`], or it is not open any more.
+    pub async fn answer_question(
+        &self,
+        run: RunId,
+        asked: &Asked,
+        answer: &str,
+        by: &str,
+    ) -> Result<(), StartError> {
+        self.own(run)?;
+        let (step, question) = (asked.step.clone(), Some(asked.seq));
+        steering::ask(self, run, by, Ask::Answer { step, answer: answer.to_owned(), question }).await
+    }
+
     /// Answers a question as a model and not as a person: where the policy lets it.
     ///
     /// # Errors
@@ -141,34 +154,45 @@ impl Engine {
                 "a person has to answer this question: `aa run answer {run} {step} …` in a terminal"
             )));
         }
-        let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned() };
+        let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned(), question: None };
         steering::ask(self, run, by, ask).await
     }
 
-    /// Goes on with the runs that clients have started in this folder and that no living process
-    /// drives, and gives their numbers. Needs a runtime; the runs go on by themselves.
+    /// Goes on with the runs that clients have started and that a dead server has left behind, each in
+    /// its own folder, and gives their numbers. What only waits for a person is left alone: whoever
+    /// brings the answer goes on with it. Needs a runtime; the runs go on by themselves.
     ///
     /// # Errors
     /// The list of runs cannot be read.
     pub async fn take_over(&self) -> Result<Vec<RunId>, StartError> {
-        let of = RunFilter {
-            origin: Some(crate::event::Origin::Mcp),
-            folder: Some(self.settings().folder.clone()),
-            ..RunFilter::default()
-        };
+        let of = RunFilter { origin: Some(Origin::Mcp), ..RunFilter::default() };
         let store = self.parts.store_soon().await?;
         let mut left = store.runs(&RunFilter { interrupted: true, ..of.clone() })?;
-        left.extend(store.runs(&RunFilter { status: vec![RunStatus::Waiting], ..of })?);
+        let parked = store.runs(&RunFilter { status: vec![RunStatus::Waiting], ..of })?;
+        left.extend(parked.into_iter().filter(|run| !run.interrupted));
+        left.sort_by_key(|run| run.id);
         let mut taken = Vec::new();
-        for run in left.into_iter().filter(|run| !run.driven).rev() {
-            let turn = Some(self.turn(&format!("run {}", run.id)));
-            match steering::resume_in_turn(self, run.id, Park::Stay, turn).await {
-                Ok(_) => taken.push(run.id),
-                // Another process was faster, or it is one that only a person can help.
+        for run in left.into_iter().filter(|run| !run.driven) {
+            match self.take_over_one(&store, &run).await {
+                Ok(true) => taken.push(run.id),
+                Ok(false) => {}
+                // Another process was faster, its folder is gone, or only a person can help it.
                 Err(error) => tracing::warn!(run = %run.id, "cannot go on with it: {error}"),
             }
         }
         Ok(taken)
+    }
+
+    async fn take_over_one(&self, store: &Store, run: &RunSummary) -> Result<bool, StartError> {
+        let idle = store.inbox(run.id)?.is_empty() && Standing::of(&store.events(run.id, 0)?).only_waits();
+        if idle {
+            return Ok(false);
+        }
+        let caller = Caller { principal: run.principal.clone(), ..self.caller.clone() };
+        let engine = self.in_folder(&run.folder)?.for_caller(caller);
+        let turn = Some(engine.turn(&format!("run {}", run.id)));
+        steering::resume_in_turn(&engine, run.id, Park::Stay, turn).await?;
+        Ok(true)
     }
 
     async fn launch_called(
@@ -193,6 +217,14 @@ impl Engine {
         steering::launch(self, admitted, request, opening).await
     }
 
+    /// A client names skills: a path would lead it to any file of this machine.
+    pub(super) fn by_name(&self, skill: &str) -> Result<(), StartError> {
+        if self.caller.origin == Origin::Mcp && catalog::is_path(skill) {
+            return Err(StartError::UnknownSkill { name: skill.to_owned(), suggestion: None });
+        }
+        Ok(())
+    }
+
     fn turn(&self, session: &str) -> Turn {
         Turn::new(self.parts.shared.places.clone(), &format!("{}\n{session}", self.caller.principal))
     }
@@ -202,34 +234,6 @@ impl Engine {
         if let Some(key) = key {
             *key = format!("{}\n{key}", self.settings().folder.display());
         }
-    }
-}
-
-/// The question whether a run may begin: with everything that it would change.
-fn question(plan: &Plan, steps: &[ResolvedStep]) -> String {
-    let mut text = format!("May `{}` run?", plan.skill.name);
-    let changes: Vec<_> = steps
-        .iter()
-        .filter(|step| step.effect != Effect::Read && !step.action.starts_with("skill "))
-        .filter(|step| step.condition != Some(Value::Bool(false)))
-        .collect();
-    for step in changes.iter().take(LISTED) {
-        let args: String = step.args.to_string().chars().take(SHOWN).collect();
-        let line = format!("\n- {} ({}): {} {args}", step.name, word(step.effect), step.action);
-        text.push_str(&line);
-    }
-    if changes.len() > LISTED {
-        let _ = write!(text, "\n- and {} more steps that change something", changes.len() - LISTED);
-    }
-    text
-}
-
-fn word(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Read => "read",
-        Effect::Write => "write",
-        Effect::Destructive => "destructive",
-        Effect::Unknown => "unknown",
     }
 }
 

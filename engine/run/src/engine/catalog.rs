@@ -165,6 +165,10 @@ impl Catalog for Shelves<'_> {
         tool.map(|tool| tool.spec().clone())
     }
 
+    fn may_have_tool(&self, name: &str) -> bool {
+        self.toolbox.may_have(name)
+    }
+
     fn tool_names(&self) -> Vec<String> {
         self.toolbox.names()
     }

@@ -13,7 +13,8 @@ use super::heal::Layer;
 use super::mend::replace;
 use super::{Engine, StartError};
 use crate::cause::cause;
-use crate::debug::{self, Patch, Subject, ToolReport};
+use crate::debug::{self, Patch, Subject, ToolReport, Trusted};
+use crate::event::Origin;
 use crate::home::Kind;
 use crate::store::StoreError;
 use crate::tool::known_issues;
@@ -72,15 +73,13 @@ impl Engine {
         };
         let definition = toolbox.definition(name);
         let store = self.parts.lazy_store();
-        let server = toolbox.trusted(name);
+        let mut server = toolbox.trusted(name);
+        if self.caller.origin != Origin::Cli {
+            server.iter_mut().for_each(Trusted::withhold);
+        }
         let mut report = debug::report(Subject { spec: tool.spec(), definition, said, server }, store)?;
         if report.last_failure.as_ref().is_some_and(|last| self.run(last.run).is_err()) {
-            // It is another one's run, and so is all that is known of it alone.
-            report.last_failure = None;
-            if said.is_empty() {
-                report.diagnosis.clear();
-                report.patch = None;
-            }
+            report.forget_failure(said);
         }
         Ok(report)
     }

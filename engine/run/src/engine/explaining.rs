@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::{Engine, StartError};
 use crate::debug;
 use crate::event::{RunId, Time};
-use crate::explain::{Explanation, Journal, explain};
+use crate::explain::{Explanation, Journal, explain, shorten_issues, went_well};
 use crate::home::Kind;
 use crate::store::{RunFilter, RunStatus, StoreError};
 
@@ -31,32 +31,39 @@ impl Engine {
         Ok(explanation)
     }
 
-    /// The newest run that failed, of those that are there for the caller.
+    /// The newest run that failed, of those that are there for the caller: of this folder, or else of any.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn last_failed(&self) -> Result<Option<RunId>, StoreError> {
-        let filter = RunFilter { status: vec![RunStatus::Failed], limit: Some(1), ..RunFilter::default() };
-        Ok(self.runs(&filter)?.first().map(|run| run.id))
+        let anywhere = RunFilter { status: vec![RunStatus::Failed], limit: Some(1), ..RunFilter::default() };
+        let here = RunFilter { folder: Some(self.settings().folder.clone()), ..anywhere.clone() };
+        let last = match self.runs(&here)? {
+            none if none.is_empty() => self.runs(&anywhere)?,
+            found => found,
+        };
+        Ok(last.first().map(|run| run.id))
     }
 
     fn journal(&self, run: RunId) -> Result<Journal, StoreError> {
         Ok(Journal { run: self.run(run)?, events: self.events(run, 0)?, plan: self.run_plan(run)? })
     }
 
-    /// The last run of the same skill before this one that really succeeded.
+    /// The last run of the same skill in the same folder before this one that really succeeded: the step
+    /// that failed in this one did what it should, so nobody stopped the run before it.
     fn last_good(&self, journal: &Journal) -> Result<Option<Journal>, StoreError> {
         let filter = RunFilter {
             skill: Some(journal.run.skill.clone()),
             status: vec![RunStatus::Completed],
             before: Some(journal.run.id),
+            folder: Some(journal.run.folder.clone()),
             limit: Some(RUNS),
             ..RunFilter::default()
         };
         for run in self.runs(&filter)?.into_iter().filter(|run| run.stubbed == journal.run.stubbed) {
             // What cannot be read any more is no reason not to explain what can.
             let Ok(good) = self.journal(run.id) else { continue };
-            if is_dry(&good) == is_dry(journal) {
+            if good.is_dry() == journal.is_dry() && went_well(&good, journal) {
                 return Ok(Some(good));
             }
         }
@@ -69,6 +76,7 @@ impl Engine {
         let store = self.parts.store()?;
         explanation.known_issues =
             debug::issues(&store, step.target.as_deref().unwrap_or_default(), &debug::text(error))?;
+        shorten_issues(&mut explanation.known_issues);
         Ok(())
     }
 
@@ -83,9 +91,4 @@ impl Engine {
         let written = path.and_then(|path| path.metadata().ok()?.modified().ok());
         written.is_some_and(|written| written > SystemTime::from(since))
     }
-}
-
-fn is_dry(journal: &Journal) -> bool {
-    use crate::event::Body;
-    matches!(journal.events.first().map(|event| &event.body), Some(Body::SkillStarted { dry_run: true, .. }))
 }

@@ -98,7 +98,8 @@ impl Engine {
             export.files.push(ExportFile { path, state, text });
         }
         if request.names.is_empty() {
-            export.files.extend(left(request, &export.files)?);
+            let left = left(request, &export)?;
+            export.files.extend(left);
         }
         Ok(export)
     }
@@ -134,6 +135,10 @@ fn write(file: &ExportFile) -> io::Result<()> {
 }
 
 fn state(path: &Path, sheet: Option<&Path>, text: &str) -> Result<ExportState, StartError> {
+    if path.is_symlink() {
+        // What it leads to may be anything.
+        return Ok(ExportState::Foreign);
+    }
     let Some(found) = read(path)? else { return Ok(ExportState::New) };
     if found == text {
         return Ok(ExportState::Same);
@@ -154,8 +159,14 @@ fn read(path: &Path) -> Result<Option<String>, StartError> {
     }
 }
 
-/// Files that were made before and are not wanted any more.
-fn left(request: &ExportRequest, files: &[ExportFile]) -> Result<Vec<ExportFile>, StartError> {
+/// Files that were made before and are not wanted any more. Those of a skill that has errors are: it is
+/// not gone.
+fn left(request: &ExportRequest, export: &Export) -> Result<Vec<ExportFile>, StartError> {
+    let broken: Vec<String> = export.broken.iter().map(|name| shown_name(name)).collect();
+    let is_broken = |entry: &fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        broken.iter().any(|broken| name.split('.').next() == Some(broken.as_str()))
+    };
     let root = request.client;
     let root = request.folder.join(if request.as_skills { root.skills() } else { root.commands() });
     let entries = match fs::read_dir(&root) {
@@ -166,7 +177,7 @@ fn left(request: &ExportRequest, files: &[ExportFile]) -> Result<Vec<ExportFile>
     let mut left = Vec::new();
     for entry in entries.filter_map(Result::ok) {
         let path = if request.as_skills { entry.path().join("SKILL.md") } else { entry.path() };
-        let is_wanted = files.iter().any(|file| file.path == path);
+        let is_wanted = is_broken(&entry) || export.files.iter().any(|file| file.path == path);
         if !is_wanted && path.is_file() && read(&path)?.is_some_and(|text| is_made(&text)) {
             left.push(ExportFile { path, state: ExportState::Left, text: String::new() });
         }

@@ -1,7 +1,7 @@
 //! One engine for several folders: each has its own skills, tools, personas and settings; they
 //! share the store, the permits and who works where.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::parts::Parts;
 use super::{Engine, StartError};
+use crate::event::RunId;
 use crate::places::Places;
 use crate::settings::{Settings, SettingsError, Surroundings};
 use crate::store::LazyStore;
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub(super) nudge: watch::Sender<()>,
     pub(super) store: LazyStore,
     pub(super) workspaces: Registry,
+    /// How many wait for a run, of those for which anybody does.
+    pub(super) present: Mutex<HashMap<RunId, usize>>,
     folders: Mutex<BTreeMap<PathBuf, Arc<Parts>>>,
 }
 
@@ -38,12 +41,18 @@ impl Shared {
             places: Places::new(settings.calling.runs, settings.calling.runs_per_session),
             workspaces: Registry::new(store.clone()),
             store,
+            present: Mutex::default(),
             folders: Mutex::default(),
         }
     }
 }
 
 impl Engine {
+    /// Lets go of the engines of other folders, which keep the store open as long as they are at hand.
+    pub fn leave_folders(&self) {
+        self.parts.shared.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The engine of another folder, for the same caller. It has that folder's settings, but for
     /// the store and the permits, which are this engine's.
     ///

@@ -1,23 +1,27 @@
 //! What a persona offers besides tools and skills: found, read and filled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::slice::from_ref;
 
+use aa_spec::diagnostic::Diagnostic;
 use aa_spec::persona::Persona;
 use aa_spec::persona::exposed::{
     MessageSpec, PromptSpec, ResourceSpec, Role, Surroundings, ToolCall, check, fill,
 };
 use aa_spec::shape;
+use aa_spec::source::Source;
 use aa_spec::template::{Missing, Scope, Template};
 use aa_spec::tool::{Effect, ErrorKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use super::Engine;
+use super::{Engine, StartError};
 use crate::content::Block;
 use crate::event::StepError;
 use crate::home::{Entry, Kind};
 use crate::persona::{Choice, ViewError};
+use crate::policy::Verdict;
 use crate::toolbox::Toolbox;
 
 /// What a persona offers; nothing without one.
@@ -61,11 +65,27 @@ impl Engine {
         let Some(entry) = home.find(Kind::Persona, name)? else { return Ok(Offer::default()) };
         let source = home.read(&entry)?;
         let Some(persona) = shape::read::<Persona>(&source).0 else { return Ok(Offer::default()) };
-        let shelves = Shelves { engine: self, entry: &entry, toolbox: self.parts.toolbox()? };
-        if !check(&source, (&persona.resources, &persona.prompts), &shelves).is_empty() {
-            return Ok(Offer::default());
+        let (mut resources, mut prompts) = (persona.resources, persona.prompts);
+        {
+            let shelves = Shelves { engine: self, entry: &entry, toolbox: self.parts.toolbox()? };
+            resources.retain(|one| check(&source, (from_ref(one), &[]), &shelves).is_empty());
+            prompts.retain(|one| check(&source, (&[], from_ref(one)), &shelves).is_empty());
         }
-        Ok(Offer { resources: persona.resources, prompts: persona.prompts, entry: Some(entry) })
+        let (mut uris, mut names) = (BTreeSet::new(), BTreeSet::new());
+        resources.retain(|one| uris.insert(one.uri.value.clone()));
+        prompts.retain(|one| names.insert(one.name.value.clone()));
+        Ok(Offer { resources, prompts, entry: Some(entry) })
+    }
+
+    /// What is wrong with what a persona offers.
+    pub(super) fn offer_problems(
+        &self,
+        entry: &Entry,
+        source: &Source,
+        persona: &Persona,
+    ) -> Result<Vec<Diagnostic>, StartError> {
+        let shelves = Shelves { engine: self, entry, toolbox: self.parts.toolbox()? };
+        Ok(check(source, (&persona.resources, &persona.prompts), &shelves))
     }
 
     /// Reads a resource of an offer.
@@ -143,12 +163,19 @@ impl Engine {
 
     fn beside(&self, offer: &Offer, file: &str) -> Result<Vec<u8>, StepError> {
         let entry = offer.entry.as_ref().ok_or_else(|| invalid("there is no persona".to_owned()))?;
-        let read = self.parts.home.data_beside(entry, file);
+        let read = self.parts.home.data_below(entry, file);
         read.map(|(bytes, _)| bytes).map_err(|error| StepError::new(ErrorKind::NotFound, error.to_string()))
     }
 
-    /// What a tool says.
+    /// What a tool says. It is called as if the caller did it: as the policy has it, and only to read.
     async fn asked(&self, call: &ToolCall, scope: &Scope) -> Result<String, StepError> {
+        let name = &call.name.value;
+        let unusable = |error: StartError| invalid(error.to_string());
+        self.meet(name).await.map_err(unusable)?;
+        let effect = self.tool(name).map_err(unusable)?.map(|spec| spec.effect);
+        if effect != Some(Effect::Read) || self.verdict(Effect::Read, false) != Verdict::Go {
+            return Err(invalid(format!("`{name}` is no tool that may be called for this")));
+        }
         let mut args = Map::new();
         for (name, value) in &call.args {
             let template = Template::parse(&value.to_json()).map_err(|error| invalid(error.message))?;
@@ -156,7 +183,7 @@ impl Engine {
             args.extend(value.map(|value| (name.clone(), value)));
         }
         let silent = std::sync::Arc::new(|_: &str| {});
-        Ok(match self.call_tool(&call.name.value, args, silent).await? {
+        Ok(match self.call_tool(name, args, silent).await? {
             Value::String(text) => text,
             value => format!("{value:#}"),
         })
@@ -172,11 +199,13 @@ struct Shelves<'a> {
 
 impl Surroundings for Shelves<'_> {
     fn effect(&self, tool: &str) -> Option<Effect> {
-        self.toolbox.tool(tool).map(|tool| tool.spec().effect)
+        let known = self.toolbox.tool(tool).map(|tool| tool.spec().effect);
+        // What a server has that nobody has asked yet is seen when it is read.
+        known.or_else(|| self.toolbox.may_have(tool).then_some(Effect::Read))
     }
 
     fn has_file(&self, path: &str) -> bool {
-        self.engine.parts.home.data_beside(self.entry, path).is_ok()
+        self.engine.parts.home.data_below(self.entry, path).is_ok()
     }
 
     fn has_skill(&self, name: &str) -> bool {

@@ -45,7 +45,12 @@ impl Engine {
         let diagnostics = match home.read(&entry) {
             Ok(source) => {
                 let shelves = Shelves::new(&self.parts, &entry, self.parts.toolbox()?)?;
-                persona::check(&source, &shelves).1
+                let (persona, mut found) = persona::check(&source, &shelves);
+                if let Some(persona) = persona {
+                    found.extend(self.offer_problems(&entry, &source, &persona)?);
+                }
+                found.sort_by_key(|problem| problem.span.start);
+                found
             }
             Err(FileError { problem: Some(problem), .. }) => vec![*problem],
             Err(error) => return Err(error.into()),
@@ -131,7 +136,7 @@ fn skills<'a>(
 /// What an assistant is told. That the file was there is part of the check.
 fn words(home: &Home, entry: &Entry, persona: &Persona) -> String {
     let read = |file: &str| {
-        let bytes = home.data_beside(entry, file).ok()?.0;
+        let bytes = home.data_below(entry, file).ok()?.0;
         Some(String::from_utf8_lossy(&bytes).trim().to_owned())
     };
     match persona.words() {
@@ -222,7 +227,7 @@ impl Known for Shelves<'_> {
     }
 
     fn has_file(&self, name: &str) -> bool {
-        self.home.data_beside(self.entry, name).is_ok()
+        self.home.data_below(self.entry, name).is_ok()
     }
 }
 

@@ -1,9 +1,9 @@
 //! What is remembered and configured, for front ends to show.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Engine;
-use crate::event::{Event, RunId};
+use crate::event::{Body, Event, RunId};
 use crate::store::StoreError;
 use crate::tool::Key;
 
@@ -53,7 +53,24 @@ impl Engine {
     }
 }
 
-fn shown(key: &str, value: &Value) -> Value {
+impl Event {
+    /// The event as JSON, for whoever is not at the terminal: of what a run began with, values under a name
+    /// that sounds like a secret are left out, as in [`Engine::shown_settings`].
+    pub fn shown(&self) -> Value {
+        let mut value = json!(self);
+        for group in ["config", "env"] {
+            if let (Body::SkillStarted { .. }, Some(Value::Object(entries))) =
+                (&self.body, value.get_mut(group))
+            {
+                entries.iter_mut().for_each(|(name, value)| *value = shown(name, value));
+            }
+        }
+        value
+    }
+}
+
+/// A value without what stands under a name that sounds like a secret.
+pub(crate) fn shown(key: &str, value: &Value) -> Value {
     let lower = key.rsplit('.').next().unwrap_or(key).to_ascii_lowercase().replace('-', "_");
     if !key.starts_with("secrets.") && HIDDEN.iter().any(|word| lower.contains(word)) && !value.is_boolean() {
         return Value::from("‹hidden›");
@@ -69,8 +86,6 @@ fn shown(key: &str, value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

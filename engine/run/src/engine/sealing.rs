@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use chrono::{TimeDelta, Utc};
@@ -52,6 +52,12 @@ impl Engine {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let key = fs::read(path)?;
+    if fs::metadata(path)?.mode() & 0o077 != 0 {
+        return Err(io::Error::other(format!(
+            "others can read `{}`; `chmod 600` it, or remove it so that a new one is made",
+            path.display()
+        )));
+    }
     if key.len() == KEY {
         return Ok(key);
     }
@@ -61,8 +67,9 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Another process may do the same at the same time: the first one's key stays.
 fn make(folder: &Path, path: &Path) -> io::Result<()> {
     let key: [u8; KEY] = random()?;
-    let draft = folder.join(format!("seal.key.{}", std::process::id()));
-    let _ = fs::remove_file(&draft);
+    // Other threads of this process may be at it, too.
+    let draft: [u8; 8] = random()?;
+    let draft = folder.join(format!(".seal.key.{:016x}", u64::from_be_bytes(draft)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     file.write_all(&key)?;
     file.sync_all()?;

@@ -100,7 +100,7 @@ pub(super) async fn launch(
         Created::New(lease) => lease,
         Created::Existing(run) => {
             if alike {
-                be_alike(&store, run, admitted)?;
+                be_alike(&store, run, admitted, request)?;
             }
             return join(engine, &store, run, request.park, turn).await;
         }
@@ -123,12 +123,17 @@ pub(super) async fn launch(
 }
 
 /// Whether a run that was found by its key is the one that is wanted now.
-fn be_alike(store: &Store, run: RunId, admitted: &Admitted) -> Result<(), StartError> {
+fn be_alike(store: &Store, run: RunId, admitted: &Admitted, request: &RunRequest) -> Result<(), StartError> {
     let events = store.events(run, 0)?;
+    // Whoever names no plan may find a run of the skill as it was.
+    let same_plan = |plan: &str| request.plan_hash.is_none() || plan == admitted.plan.hash();
     let same = matches!(
         events.first().map(|event| &event.body),
-        Some(Body::SkillStarted { skill, inputs, .. })
-            if *skill == admitted.plan.skill.name && *inputs == admitted.inputs
+        Some(Body::SkillStarted { skill, inputs, dry_run, plan, .. })
+            if *skill == admitted.plan.skill.name
+                && *inputs == admitted.inputs
+                && *dry_run == request.dry_run
+                && same_plan(plan)
     );
     if same {
         return Ok(());
@@ -202,29 +207,51 @@ pub(super) async fn cancel(engine: &Engine, run: RunId, by: &str, reason: &str) 
 /// Asks something of a run; when nobody drives it, writes down what that amounts to.
 pub(super) async fn ask(engine: &Engine, run: RunId, by: &str, ask: Ask) -> Result<(), StartError> {
     let store = engine.parts.store()?;
-    post(engine, &store, run, by, &ask).await?;
+    let from = post(engine, &store, run, by, &ask).await?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         if is_taken(&store, run, by, &ask)? {
-            return Ok(());
+            return counted(&store, run, from, by, &ask);
         }
         match store.acquire(run).await {
             Ok(lease) => {
                 let result = take_in(engine, &store, lease).await;
                 store.release(lease).await?;
-                return result;
+                result?;
+                return counted(&store, run, from, by, &ask);
             }
             Err(StoreError::Busy(_)) if Instant::now() < deadline => sleep(TICK).await,
             Err(StoreError::Busy(_)) => return Ok(()),
             // It may have been taken, and have brought the run to its end, since the look above.
-            Err(_) if is_taken(&store, run, by, &ask)? => return Ok(()),
+            Err(_) if is_taken(&store, run, by, &ask)? => return counted(&store, run, from, by, &ask),
             Err(error) => return Err(over(error)),
         }
     }
 }
 
-/// Puts a request into the inbox that fits the run as it is.
-async fn post(engine: &Engine, store: &Store, run: RunId, by: &str, ask: &Ask) -> Result<(), StartError> {
+/// Whether what was taken out of the inbox was what counted: of two answers at the same moment,
+/// the second is ignored.
+fn counted(store: &Store, run: RunId, from: u64, by: &str, ask: &Ask) -> Result<(), StartError> {
+    let (step, answered) = match ask {
+        Ask::Cancel { .. } => return Ok(()),
+        Ask::Answer { step, .. } => (step, true),
+        Ask::Resolve { step, .. } => (step, false),
+    };
+    let events = store.events(run, from)?;
+    let mine = events.iter().any(|event| match &event.body {
+        Body::ConfirmAnswered { step: of, by: who, .. } => answered && of == step && who == by,
+        Body::StepResolved { step: of, by: who, .. } => !answered && of == step && who == by,
+        _ => false,
+    });
+    if mine {
+        return Ok(());
+    }
+    Err(StartError::Refused(format!("it came too late for step `{step}` of run {run}")))
+}
+
+/// Puts a request into the inbox that fits the run as it is; what comes of it is an event from the
+/// number on that this gives.
+async fn post(engine: &Engine, store: &Store, run: RunId, by: &str, ask: &Ask) -> Result<u64, StartError> {
     let summary = store.run(run)?;
     if summary.ended_at.is_some() {
         return Err(StartError::Over { run, status: summary.status });
@@ -234,7 +261,7 @@ async fn post(engine: &Engine, store: &Store, run: RunId, by: &str, ask: &Ask) -
     machine.request(&request).map_err(|misfit| StartError::Refused(misfit.message))?;
     store.post(run, engine.caller.origin, by, ask.clone()).await?;
     engine.parts.nudge();
-    Ok(())
+    Ok(machine.next_seq())
 }
 
 fn is_taken(store: &Store, run: RunId, by: &str, ask: &Ask) -> Result<bool, StoreError> {

@@ -10,8 +10,10 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::Engine;
+use crate::debug::DebugTool;
 use crate::driver::Veil;
 use crate::event::{Origin, StepError};
+use crate::tool::native::Native as _;
 use crate::tool::{CallContext, Person, Progress};
 use crate::toolbox::Toolbox;
 
@@ -27,6 +29,10 @@ pub(super) async fn call(
         toolbox.meet(name).await;
     }
     let tool = toolbox.tool(name).ok_or_else(|| unknown(&toolbox, name))?;
+    if engine.caller.owner().is_some() && tool.spec().name == DebugTool::FACE.name {
+        // Outside a run it does not know who calls, and what failed may be another one's.
+        return Err(invalid(format!("`{name}` cannot be called from outside a run")));
+    }
     if holds_seal(&args) {
         return Err(invalid("the arguments hold the reserved character U+FDD0 or U+FDD1".to_owned()));
     }
@@ -49,6 +55,8 @@ pub(super) async fn call(
         deadline: settings.step_timeout.and_then(|limit| Instant::now().checked_add(limit)),
         ..CallContext::detached(&settings.folder)
     };
+    // It counts among the calls of runs. Whoever gives the call up gives up its place in the line.
+    let _permit = engine.parts.shared.permits.acquire().await;
     match tool.call(&context, args).await {
         Ok(mut value) => {
             veil.hide_value(&mut value);

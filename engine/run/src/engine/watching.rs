@@ -54,12 +54,9 @@ pub(super) fn follow(store: Store, run: RunId) -> Result<RunHandle, StoreError> 
     let (sender, notices) = mpsc::unbounded_channel();
     store.run(run)?;
     let outcome = tokio::spawn(async move {
-        let tell = |event| {
-            // The outcome is wanted even when nobody listens.
-            let _ = sender.send(Notice::Event(Box::new(event)));
-            true
-        };
-        pass_on(&store, run, 0, tell, || false).await?;
+        let tell = |event| sender.send(Notice::Event(Box::new(event))).is_ok();
+        // Whoever drops the handle is not kept informed for as long as the run may wait.
+        pass_on(&store, run, 0, tell, || sender.is_closed()).await?;
         Ok(steering::outcome(&store.events(run, 0)?).unwrap_or(Outcome::Waiting(Vec::new())))
     });
     Ok(RunHandle { id: run, notices, outcome, stage: None })

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Journal, MOST, SourceKind, StepReport, brief};
+use crate::engine::reading::shown;
 use crate::event::{Body, Event, RunId, StepPath, Time};
 
 /// The differences between a run and one that went well. Lists are cut; `more` counts what is not shown.
@@ -66,6 +67,9 @@ pub(super) fn between(good: &Journal, bad: &Journal, step: Option<&StepReport>) 
     let (was, is) = (Start::of(good), Start::of(bad));
     let mut settings = changed(&was.config, &is.config);
     settings.extend(changed(&was.env, &is.env));
+    for change in &mut settings {
+        (change.before, change.now) = (shown(&change.name, &change.before), shown(&change.name, &change.now));
+    }
     let args = step.map(|step| changed(&args(good, &step.path), &args(bad, &step.path)));
     let mut changes = Changes {
         good: good.run.id,
@@ -141,11 +145,16 @@ fn args(journal: &Journal, path: &StepPath) -> Map<String, Value> {
 
 /// Results of steps that both runs have, and that are not the same.
 fn outputs(good: &Journal, bad: &Journal, step: Option<&StepReport>) -> Vec<Change> {
-    let (was, is) = (results(&good.events), results(&bad.events));
-    let read = |name: &str| {
+    let around = step.map(|step| around(&step.path)).unwrap_or_default();
+    let (was, is) = (results(&good.events, around), results(&bad.events, around));
+    let read = |path: &str| {
         let mut sources = step.iter().flat_map(|step| &step.args).flat_map(|arg| &arg.from);
-        sources
-            .any(|source| matches!(source.kind, SourceKind::Output | SourceKind::Step) && source.name == name)
+        sources.any(|source| {
+            let beside = format!("{around}{}", source.name);
+            // What an input of a sub-skill came from is a step outside of it.
+            let named = path == beside || path == source.name && !is.contains_key(&StepPath(beside));
+            matches!(source.kind, SourceKind::Output | SourceKind::Step) && named
+        })
     };
     let of_both = is.iter().filter_map(|(path, (seq, now))| Some((path, seq, was.get(path)?, now)));
     let mut differing: Vec<_> = of_both.filter(|(_, _, (_, before), now)| before != *now).collect();
@@ -158,10 +167,18 @@ fn outputs(good: &Journal, bad: &Journal, step: Option<&StepReport>) -> Vec<Chan
     differing.into_iter().map(change).collect()
 }
 
-/// Results of steps with the place of each; without those of items and sub-steps, which are part of them.
-fn results(events: &[Event]) -> BTreeMap<StepPath, (u64, &Value)> {
+/// What the paths of the steps beside one begin with; nothing when it is no step of a sub-skill.
+fn around(step: &StepPath) -> &str {
+    step.0.rfind('/').map_or("", |at| &step.0[..=at])
+}
+
+/// Results of steps with the place of each, and of those beside a step in a sub-skill; without those of
+/// other items and sub-steps, which are part of them.
+fn results<'e>(events: &'e [Event], around: &str) -> BTreeMap<StepPath, (u64, &'e Value)> {
+    let is_whole = |path: &str| !path.contains(['/', '[', '#']);
+    let counts = |path: &str| is_whole(path) || path.strip_prefix(around).is_some_and(is_whole);
     let completed = events.iter().filter_map(|event| match &event.body {
-        Body::StepCompleted { step, output, .. } if !step.0.contains(['/', '[', '#']) => {
+        Body::StepCompleted { step, output, .. } if counts(&step.0) => {
             Some((step.clone(), (event.seq, output)))
         }
         _ => None,

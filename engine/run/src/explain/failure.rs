@@ -51,6 +51,16 @@ fn failures(events: &[Event]) -> Vec<(&StepPath, &StepError)> {
     failed.collect()
 }
 
+/// Whether a step went well: it, or the step of the run that it is within, completed, and it never
+/// failed for good.
+pub(super) fn succeeded(events: &[Event], step: &StepPath) -> bool {
+    let outermost = step.0.split(['/', '[', '#']).next().unwrap_or_default();
+    let completed = events
+        .iter()
+        .any(|event| matches!(&event.body, Body::StepCompleted { step, .. } if step.0 == outermost));
+    completed && !failures(events).iter().any(|(failed, _)| *failed == step)
+}
+
 fn ending(events: &[Event]) -> Option<(StepError, Option<StepPath>)> {
     events.iter().rev().find_map(|event| match &event.body {
         Body::SkillFailed { error, step, .. } => Some((error.clone(), step.clone())),
@@ -81,14 +91,11 @@ fn open(events: &[Event]) -> Option<Failure> {
     let mut open = BTreeMap::<&StepPath, (bool, u64)>::new();
     for event in events {
         match &event.body {
-            Body::StepStarted { step, .. } => {
+            Body::StepStarted { step, .. } | Body::ConfirmAnswered { step, .. } => {
                 open.insert(step, (false, event.seq));
             }
             Body::ConfirmRequested { step, .. } => {
                 open.insert(step, (true, event.seq));
-            }
-            Body::ConfirmAnswered { step, .. } => {
-                open.insert(step, (false, event.seq));
             }
             Body::StepCompleted { step, .. }
             | Body::StepFailed { step, .. }

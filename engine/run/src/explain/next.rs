@@ -1,5 +1,6 @@
 //! What can be done about a run.
 
+use aa_spec::form;
 use aa_spec::template::seal;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,6 +10,8 @@ use super::{Journal, StepReport, origin};
 use crate::event::{Body, RunId, StepPath};
 use crate::store::RunStatus;
 
+/// What the name of a run begins with that is a single call of a tool.
+const SINGLE: &str = "call:";
 /// Longest command; beyond it, inputs are taken from a file.
 const LONGEST: usize = 400;
 
@@ -80,10 +83,14 @@ fn next(action: Action, command: String, why: &str) -> Next {
 /// Of a run that is not over: what it waits for.
 fn open(journal: &Journal, all: &mut Vec<Next>) {
     let run = journal.run.id;
-    for (step, options) in questions(journal) {
-        let answers = options.join("|");
+    for Asked { step, options, form } in questions(journal) {
+        let why = match form {
+            Some(_) => "fills in its form",
+            None => "answers its question, with one of these words",
+        };
+        let answers = form::answers(options, form).join("|");
         let command = format!("aa run answer {run} {} {answers}", word(&step.0));
-        all.push(next(Action::Answer, command, "answers its question, with one of these words"));
+        all.push(next(Action::Answer, command, why));
     }
     for step in unknown(journal) {
         let command = format!("aa run resolve {run} {} --retry|--fail|--done JSON", word(&step.0));
@@ -96,19 +103,26 @@ fn open(journal: &Journal, all: &mut Vec<Next>) {
     }
 }
 
+/// A question that is not answered.
+struct Asked<'j> {
+    step: &'j StepPath,
+    options: &'j [String],
+    form: Option<&'j Value>,
+}
+
 /// Questions that are not answered.
-fn questions(journal: &Journal) -> Vec<(StepPath, Vec<String>)> {
-    let mut open = Vec::<(StepPath, Vec<String>)>::new();
+fn questions(journal: &Journal) -> Vec<Asked<'_>> {
+    let mut open = Vec::<Asked<'_>>::new();
     for event in &journal.events {
         match &event.body {
-            Body::ConfirmRequested { step, options, .. } => {
-                open.retain(|(known, _)| known != step);
-                open.push((step.clone(), options.clone()));
+            Body::ConfirmRequested { step, options, form, .. } => {
+                open.retain(|known| known.step != step);
+                open.push(Asked { step, options, form: form.as_ref() });
             }
             Body::ConfirmAnswered { step, .. }
             | Body::StepCompleted { step, .. }
             | Body::StepFailed { step, .. }
-            | Body::StepSkipped { step, .. } => open.retain(|(known, _)| known != step),
+            | Body::StepSkipped { step, .. } => open.retain(|known| known.step != step),
             _ => {}
         }
     }
@@ -145,15 +159,33 @@ fn has_undo(journal: &Journal) -> bool {
 fn retry(journal: &Journal) -> String {
     let none = Map::new();
     let inputs = origin::inputs(journal).unwrap_or(&none);
+    if let Some(tool) = journal.run.skill.strip_prefix(SINGLE) {
+        return call_again(tool, inputs.get("arguments").unwrap_or(&Value::Null));
+    }
+    // What was only tried must not become real.
+    let mut trial = if journal.is_dry() { " --dry-run".to_owned() } else { String::new() };
+    trial.push_str(if journal.run.stubbed { " --stub-tools FILE" } else { "" });
     let given = inputs.iter().filter(|(name, value)| !value.is_null() && !is_default(journal, name, value));
     let words: Vec<String> =
         given.map(|(name, value)| format!("--input {}", word(&pair(name, value)))).collect();
-    let command = format!("aa skill run {} {}", journal.run.skill, words.join(" "));
+    let command = format!("aa skill run {}{trial} {}", journal.run.skill, words.join(" "));
     let hidden = !seal::is_clean(&Value::Object(inputs.clone()));
     if command.len() > LONGEST || hidden {
-        return format!("aa skill run {} --inputs-file FILE", journal.run.skill);
+        return format!("aa skill run {}{trial} --inputs-file FILE", journal.run.skill);
     }
     command.trim_end().to_owned()
+}
+
+/// The command that calls a tool with the same arguments.
+fn call_again(tool: &str, arguments: &Value) -> String {
+    let given = arguments.as_object().into_iter().flatten();
+    let words: Vec<String> =
+        given.map(|(name, value)| format!(" --arg {}", word(&pair(name, value)))).collect();
+    let words = words.concat();
+    if words.len() > LONGEST || !seal::is_clean(arguments) {
+        return format!("aa tool call {tool} --args JSON");
+    }
+    format!("aa tool call {tool}{words}")
 }
 
 /// Whether an input is what it would be if it were not given.

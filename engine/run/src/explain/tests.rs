@@ -3,7 +3,10 @@ use serde_json::{Map, Value, json};
 use super::*;
 
 fn map(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+    match value {
+        Value::Object(entries) => entries,
+        other => panic!("{other}"),
+    }
 }
 
 #[test]

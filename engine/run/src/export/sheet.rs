@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use aa_spec::form;
 use aa_spec::name::list;
 use aa_spec::plan::{Action, InputPlan, Plan, StepPlan};
 use aa_spec::tool::Effect;
@@ -27,8 +28,9 @@ pub fn description(plan: &Plan) -> String {
 fn questions(plan: &Plan) -> Vec<String> {
     let skills = std::iter::once(&plan.skill).chain(plan.skills.values());
     let questions = skills.flat_map(|skill| &skill.steps).filter_map(|step| match &step.action {
-        Action::Confirm { message, options, .. } => {
-            Some(format!("{} ({})", shown(message.source()).trim(), options.join(", ")))
+        Action::Confirm { message, options, form, .. } => {
+            let answers = form::answers(options, form.as_ref());
+            Some(format!("{} ({})", shown(message.source()).trim(), answers.join(", ")))
         }
         _ => None,
     });
@@ -68,7 +70,7 @@ pub(super) fn inputs_text(plan: &Plan) -> String {
 }
 
 fn input_text(input: &InputPlan) -> String {
-    let kind = input.schema.get("type").map(shown).unwrap_or_else(|| "anything".to_owned());
+    let kind = input.schema.get("type").map_or_else(|| "anything".to_owned(), shown);
     let need = if input.required { ", required" } else { "" };
     let mut text = format!("`{}` ({kind}{need})", input.name);
     let words = input.description.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -88,7 +90,7 @@ fn input_text(input: &InputPlan) -> String {
 /// What an assistant has to keep to.
 pub(super) fn rules(plan: &Plan) -> String {
     let mut text = String::new();
-    if plan.skill.effect() != Effect::Read {
+    if plan.effect() != Effect::Read {
         text.push_str(
             "\nIt changes things: call `skill_plan` with the same inputs first, and show what it would do.\n",
         );

@@ -45,6 +45,8 @@ struct Chat {
     stuck: Mutex<bool>,
     /// Whether nobody gets replies.
     speechless: Mutex<bool>,
+    /// What nobody gets the replies to.
+    broken: Mutex<Vec<Value>>,
 }
 
 #[async_trait]
@@ -64,6 +66,7 @@ impl Asker for &Chat {
             "chat_user" => Err(odd("no such user")),
             "chat_messages" if args["room"] == "a" && *self.closed.lock().unwrap() => Err(odd("closed")),
             "chat_messages" => Ok(self.said(&args, &Value::Null)),
+            "chat_replies" if self.broken.lock().unwrap().contains(&args["to"]) => Err(odd("no such thread")),
             "chat_replies" if *self.speechless.lock().unwrap() => Err(odd("no replies now")),
             "chat_replies" => {
                 let to: u64 = args["to"].as_str().unwrap().parse().unwrap();

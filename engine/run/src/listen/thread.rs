@@ -25,6 +25,14 @@ pub(super) struct Replies {
     pub(super) failed: Option<StepError>,
 }
 
+impl Replies {
+    /// Something could not be seen, and the next look must see it.
+    fn lack(&mut self, error: StepError) {
+        self.whole = false;
+        self.failed.get_or_insert(error);
+    }
+}
+
 /// A thread in which something is new.
 struct Lively {
     id: String,
@@ -39,8 +47,7 @@ impl<A: Asker> Listener<A> {
         let mut replies = Replies { whole: true, ..Replies::default() };
         let Some(threads) = &self.recipe.poll.threads else { return replies };
         if let Err(error) = self.gather(threads, (source, since), &mut replies).await {
-            replies.whole = false;
-            replies.failed = Some(error);
+            replies.lack(error);
         }
         replies
     }
@@ -51,22 +58,38 @@ impl<A: Asker> Listener<A> {
         (source, since): (&str, &str),
         replies: &mut Replies,
     ) -> Result<(), StepError> {
-        let lively = self.lively(threads, (source, since)).await?;
-        replies.whole = lively.len() <= MOST;
+        let lively = self.lively(threads, (source, since), replies).await?;
+        replies.whole &= lively.len() <= MOST;
         for thread in lively.into_iter().take(MOST) {
-            let given = [
-                ("source", &source.into()),
-                ("thread", &thread.id.clone().into()),
-                ("since", &thread.since.clone().into()),
-            ];
-            let found = self.ask(&threads.replies, &scope(given)).await?;
-            let items = self.items(&found)?;
-            // Nothing is there when the last one was taken back.
-            let seen = self.newest(&items)?.unwrap_or(thread.latest);
-            replies.positions.push((format!("{source}{THREAD}{}", thread.id), seen));
-            replies.items.extend(items);
+            // Whatever is behind it must not wait for it.
+            match self.below(threads, source, &thread).await {
+                Ok((items, seen)) => {
+                    replies.positions.push((format!("{source}{THREAD}{}", thread.id), seen));
+                    replies.items.extend(items);
+                }
+                Err(error) => replies.lack(error),
+            }
         }
         Ok(())
+    }
+
+    /// What is new in one thread, and where the next look at it begins.
+    async fn below(
+        &self,
+        threads: &Threads,
+        source: &str,
+        thread: &Lively,
+    ) -> Result<(Vec<Value>, String), StepError> {
+        let given = [
+            ("source", &source.into()),
+            ("thread", &thread.id.clone().into()),
+            ("since", &thread.since.clone().into()),
+        ];
+        let found = self.ask(&threads.replies, &scope(given)).await?;
+        let items = self.items(&found)?;
+        // Nothing is there when the last one was taken back.
+        let seen = self.newest(&items)?.unwrap_or_else(|| thread.latest.clone());
+        Ok((items, seen))
     }
 
     /// Threads with something new.
@@ -74,21 +97,33 @@ impl<A: Asker> Listener<A> {
         &self,
         threads: &Threads,
         (source, since): (&str, &str),
+        replies: &mut Replies,
     ) -> Result<Vec<Lively>, StepError> {
         let result = self.ask(&threads.ask, &scope([("source", &source.into())])).await?;
         let mut lively = Vec::new();
         for item in self.items(&result)? {
-            let given = scope([("item", &item)]);
-            let Some(latest) = text(&evaluate(&threads.since, &given)?) else { continue };
-            let id = text(&evaluate(&threads.id, &given)?).ok_or_else(|| odd("a thread has no id"))?;
-            let place = format!("{source}{THREAD}{id}");
-            let known = self.store.listener_position(&self.module, &place);
-            let since = known.map_err(|error| unusable(&error))?.unwrap_or_else(|| since.to_owned());
-            if order(&latest, &since) == Ordering::Greater {
-                lively.push(Lively { id, since, latest });
+            match self.thread(threads, (source, since), &item) {
+                Ok(thread) => lively.extend(thread),
+                Err(error) => replies.lack(error),
             }
         }
         Ok(lively)
+    }
+
+    /// The thread below an item, when something is new in it.
+    fn thread(
+        &self,
+        threads: &Threads,
+        (source, since): (&str, &str),
+        item: &Value,
+    ) -> Result<Option<Lively>, StepError> {
+        let given = scope([("item", item)]);
+        let Some(latest) = text(&evaluate(&threads.since, &given)?) else { return Ok(None) };
+        let id = text(&evaluate(&threads.id, &given)?).ok_or_else(|| odd("a thread has no id"))?;
+        let place = format!("{source}{THREAD}{id}");
+        let known = self.store.listener_position(&self.module, &place);
+        let since = known.map_err(|error| unusable(&error))?.unwrap_or_else(|| since.to_owned());
+        Ok((order(&latest, &since) == Ordering::Greater).then_some(Lively { id, since, latest }))
     }
 
     /// The greatest position of some items.

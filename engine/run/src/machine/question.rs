@@ -1,10 +1,14 @@
 //! Questions that come up during a call: put and answered like those of a `confirm` step,
 //! while the call goes on.
 
+use aa_spec::form;
+use serde_json::Value;
+
 use super::place::{Place, Spot};
 use super::unit::{Question, State};
 use super::{Command, Machine, Misfit, Signal, misfit};
 use crate::event::{Body, StepPath};
+use crate::tool::Question as Asked;
 
 impl Machine {
     /// The event with which a running call asks a person; `anew` when it has taken back what it
@@ -12,12 +16,7 @@ impl Machine {
     ///
     /// # Errors
     /// No call of a step is running there, or it has asked already.
-    pub fn call_question(
-        &self,
-        step: &StepPath,
-        question: crate::tool::Question,
-        anew: bool,
-    ) -> Result<Body, Misfit> {
+    pub fn call_question(&self, step: &StepPath, question: Asked, anew: bool) -> Result<Body, Misfit> {
         let unit = match self.locate(step)? {
             Spot::Unit(place) => self.unit(place).filter(|unit| matches!(unit.state, State::Calling)),
             // Taking back and finding out are left to themselves.
@@ -29,13 +28,15 @@ impl Machine {
         if unit.question.is_some() && !anew {
             return misfit(format!("`{step}` waits for an answer already"));
         }
+        let Asked { message, options, form, want } = question;
         Ok(Body::ConfirmRequested {
             step: step.clone(),
-            message: question.message,
-            options: question.options,
+            message,
+            options,
+            form,
             default: None,
             until: unit.deadline,
-            want: question.want,
+            want,
         })
     }
 
@@ -60,7 +61,7 @@ impl Machine {
     }
 
     pub(super) fn fold_answer(&mut self, place: Place, answer: &str) -> Result<(), Misfit> {
-        let fits = |question: &Question| question.check(answer).is_ok();
+        let fits = |question: &Question| question.fits(answer);
         if self.calls_at(place) {
             if !self.open_question(place).is_some_and(fits) {
                 return misfit(format!("`{}` is not in a state for this", self.path(place)));
@@ -94,5 +95,45 @@ impl Machine {
         let Some(mut unit) = self.take(place) else { return misfit("a step has lost its place") };
         (unit.answer, unit.question) = (answer, question);
         self.put(place, unit)
+    }
+}
+
+impl Question {
+    /// An answer as it is written down: the values of a form with what was left alone.
+    ///
+    /// # Errors
+    /// It is no answer to this question.
+    pub(super) fn settle(&self, step: &StepPath, answer: &str) -> Result<String, Misfit> {
+        if self.options.iter().any(|option| option == answer) {
+            return Ok(answer.to_owned());
+        }
+        if let Some(form) = &self.form {
+            let given = serde_json::from_str(answer).unwrap_or(Value::Null);
+            let filled = form::fill(form, &given);
+            return match filled {
+                Ok(filled) => Ok(Value::Object(filled).to_string()),
+                Err(problem) => misfit(format!("that does not fill in the form of `{step}`: {problem}")),
+            };
+        }
+        if let Some(want) = &self.want {
+            let read = want.read(answer).map(|_| answer.to_owned());
+            return read.or_else(|why| misfit(format!("that is no answer to `{step}`: {why}")));
+        }
+        let options: Vec<String> = self.options.iter().map(|option| format!("`{option}`")).collect();
+        misfit(format!("`{answer}` is not an answer to `{step}`; it is one of {}", options.join(", ")))
+    }
+
+    /// Whether an answer that is written down answers it.
+    fn fits(&self, answer: &str) -> bool {
+        self.options.iter().any(|option| option == answer)
+            || self.form.is_some()
+                && serde_json::from_str::<Value>(answer).is_ok_and(|value| value.is_object())
+            || self.want.as_ref().is_some_and(|want| want.read(answer).is_ok())
+    }
+
+    /// What a dry run answers.
+    pub(super) fn usual(&self) -> Option<String> {
+        let filled = || self.form.as_ref().map(|form| Value::Object(form::example(form)).to_string());
+        self.default.clone().or_else(filled).or_else(|| self.options.first().cloned())
     }
 }

@@ -44,9 +44,10 @@ impl Machine {
         }
         match &request.ask {
             Ask::Cancel { reason } => Ok(Body::CancelRequested { by, reason: reason.clone() }),
-            Ask::Answer { step, answer } => {
-                self.check_answer(step, answer)?;
-                Ok(Body::ConfirmAnswered { step: step.clone(), answer: answer.clone(), by })
+            Ask::Answer { step, answer, question } => {
+                self.check_question(step, *question)?;
+                let answer = self.check_answer(step, answer)?;
+                Ok(Body::ConfirmAnswered { step: step.clone(), answer, by })
             }
             Ask::Resolve { step, resolution } => {
                 self.check_doubt(step)?;
@@ -55,7 +56,18 @@ impl Machine {
         }
     }
 
-    fn check_answer(&self, step: &StepPath, answer: &str) -> Result<(), Misfit> {
+    /// Whether the question that is answered is the one that the step asked last.
+    fn check_question(&self, step: &StepPath, question: Option<u64>) -> Result<(), Misfit> {
+        match question {
+            Some(seq) if self.asked.get(step) != Some(&seq) => {
+                misfit(format!("the question of step `{step}` that this answers is not open any more"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An answer as it is written down, if it is one.
+    fn check_answer(&self, step: &StepPath, answer: &str) -> Result<String, Misfit> {
         let question = match &self.gate {
             Some(gate) if self.is_gate(step) => Some(gate),
             _ => match self.locate(step) {
@@ -67,9 +79,7 @@ impl Machine {
             },
         };
         match question {
-            Some(question) => question
-                .check(answer)
-                .or_else(|why| misfit(format!("`{answer}` is not an answer to `{step}`; {why}"))),
+            Some(question) => question.settle(step, answer),
             None => misfit(format!("step `{step}` has no open question")),
         }
     }

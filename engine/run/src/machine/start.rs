@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aa_spec::plan::{Action, StepPlan};
 use aa_spec::template::{Scope, Template};
 use aa_spec::tool::ErrorKind;
-use aa_spec::{duration, input};
+use aa_spec::{duration, form, input};
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
@@ -173,7 +173,7 @@ impl Machine {
         let halted = self.is_halted(place);
         match &unit.state {
             State::Answered => Some(self.conclude(place, Ok(self.dry_answer(place, unit)), now)),
-            State::Answer(answer) => Some(self.conclude(place, Ok(Value::from(answer.as_str())), now)),
+            State::Answer(answer) => Some(self.conclude(place, Ok(self.answer_value(place, answer)), now)),
             State::Returning => Some(self.returning(place, now)),
             State::Retrying { .. } | State::Asking(_) | State::Sleeping { .. } | State::Unhealed(_)
                 if halted =>
@@ -224,8 +224,7 @@ impl Machine {
             );
         };
         if self.dry_run {
-            let answer = question.default.as_ref().or_else(|| question.options.first())?;
-            return Some(answered(self.path(place), answer, "dry run"));
+            return Some(answered(self.path(place), &question.usual()?, "dry run"));
         }
         question.until.filter(|until| *until <= now)?;
         if let Some(answer) = &question.default {
@@ -235,8 +234,23 @@ impl Machine {
         Some(self.conclude(place, Err(error), now))
     }
 
+    /// The result of a step that was answered: the option, or the values of its form.
+    fn answer_value(&self, place: Place, answer: &str) -> Value {
+        match self.step(place).map(|step| &step.action) {
+            Some(Action::Confirm { form: Some(form), .. }) => {
+                let mut values: Map<String, Value> = serde_json::from_str(answer).unwrap_or_default();
+                // Templates can ask for every field.
+                for (name, _) in form::properties(form) {
+                    values.entry(name.as_str()).or_insert(Value::Null);
+                }
+                values.into()
+            }
+            _ => answer.into(),
+        }
+    }
+
     fn question(&self, place: Place, now: Time) -> Result<Body, StepError> {
-        let Some(Action::Confirm { message, options, default, timeout_ms }) =
+        let Some(Action::Confirm { message, options, form, default, timeout_ms }) =
             self.step(place).map(|step| &step.action)
         else {
             return Err(StepError::new(ErrorKind::Invalid, "the step asks nothing"));
@@ -246,6 +260,7 @@ impl Machine {
             step: self.path(place),
             message: evaluate::text(message, &self.scope(place), "message")?,
             options: options.clone(),
+            form: form.clone(),
             default: default.clone(),
             until: earliest(own, self.unit(place).and_then(|unit| unit.deadline)),
             want: None,

@@ -71,27 +71,10 @@ pub(super) enum State {
 #[derive(Clone, Debug)]
 pub(super) struct Question {
     pub(super) options: Vec<String>,
+    pub(super) form: Option<Value>,
     pub(super) default: Option<String>,
     pub(super) until: Option<Time>,
     pub(super) want: Option<Want>,
-}
-
-impl Question {
-    /// Whether a text is an answer.
-    ///
-    /// # Errors
-    /// What would be one.
-    pub(super) fn check(&self, answer: &str) -> Result<(), String> {
-        if self.options.iter().any(|option| option == answer) {
-            return Ok(());
-        }
-        let options: Vec<String> = self.options.iter().map(|option| format!("`{option}`")).collect();
-        let options = options.join(", ");
-        match &self.want {
-            Some(want) => want.read(answer).map(drop).map_err(|why| format!("{why}, or one of {options}")),
-            None => Err(format!("it is one of {options}")),
-        }
-    }
 }
 
 /// How far finding out about an unknown call has come.

@@ -32,7 +32,7 @@ pub(super) fn resolve(layers: &mut Layers<'_>) -> Clients {
 fn duration(layers: &mut Layers<'_>, key: &'static str, field: Field<String>, usual: &str) -> Duration {
     let parse = |text: &str| aa_spec::duration::parse_ms(text).map(|_| text.to_owned());
     let (text, origin) =
-        layers.scalar(key, field, parse).unwrap_or((usual.to_owned(), super::Origin::Default));
+        layers.scalar(key, field, parse).unwrap_or_else(|| (usual.to_owned(), super::Origin::Default));
     layers.note(key, json!(text), origin);
     let ms = aa_spec::duration::parse_ms(&text).ok().and_then(|ms| i64::try_from(ms).ok());
     ms.and_then(Duration::try_milliseconds).unwrap_or(Duration::MAX)

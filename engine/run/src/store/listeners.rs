@@ -3,6 +3,8 @@
 //! Items and the positions behind them are written in one transaction, so what is behind a
 //! position is in the queue, and what is in the queue is there once, whoever heard it how often.
 
+use std::cmp::Ordering;
+
 use chrono::TimeDelta;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
@@ -11,12 +13,13 @@ use serde_json::Value;
 use super::journal::{Fault, Journal};
 use super::{Store, StoreError, database, row};
 use crate::event::Time;
+use crate::listen::order;
 
 /// How long an item that was dealt with is remembered, so that its key is known when it comes again.
 const MEMORY: TimeDelta = TimeDelta::days(30);
 
 /// Stands between a source and a thread of it. The position of a thread is forgotten when
-/// it has not moved for as long as items are remembered.
+/// it has not moved for as long as items are remembered, and its source is past it.
 pub const THREAD: char = '\u{1f}';
 
 /// Where the next look at sources and threads begins.
@@ -266,10 +269,31 @@ impl Journal {
             let sql = "delete from listener_items where module = ? and done_at < ?";
             let long_ago = (at - MEMORY).timestamp_millis();
             self.db.prepare_cached(sql)?.execute(params![module, long_ago])?;
-            let sql = "delete from listener_positions where module = ? and at < ? and instr(source, ?) > 0";
-            self.db.prepare_cached(sql)?.execute(params![module, long_ago, THREAD.to_string()])?;
+            self.forget_threads(module, long_ago)?;
         }
         Ok(new)
+    }
+
+    /// Forgets the positions of threads that have not moved since then. One that is after the position of
+    /// its source stays: without it what was said there would be new again.
+    fn forget_threads(&self, module: &str, since: i64) -> Result<(), Fault> {
+        let sql = "select thread.source, thread.position, source.position
+                   from listener_positions thread join listener_positions source
+                   on source.module = thread.module
+                   and source.source = substr(thread.source, 1, instr(thread.source, ?) - 1)
+                   where thread.module = ? and thread.at < ? and instr(thread.source, ?) > 0";
+        let mark = THREAD.to_string();
+        let mut select = self.db.prepare_cached(sql)?;
+        let rows = select.query_map(params![mark, module, since, mark], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+        })?;
+        for (thread, position, source) in rows.collect::<Result<Vec<_>, _>>()? {
+            if order(&position, &source) != Ordering::Greater {
+                let sql = "delete from listener_positions where module = ? and source = ?";
+                self.db.prepare_cached(sql)?.execute([module, thread.as_str()])?;
+            }
+        }
+        Ok(())
     }
 
     fn claim(&mut self, module: &str, claim: &Claim) -> Result<Vec<Raw>, Fault> {

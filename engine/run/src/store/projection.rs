@@ -137,6 +137,7 @@ mod tests {
             step: step(name),
             message: String::new(),
             options: vec!["yes".to_owned()],
+            form: None,
             default: None,
             until: None,
             want: None,

@@ -58,7 +58,7 @@ impl Journal for StagedJournal {
     fn inbox(&self, run: RunId) -> Result<Vec<Request>, StoreError> {
         let mut requests = self.inner.inbox(run)?;
         for (step, answer) in self.stage.replies().iter() {
-            let ask = Ask::Answer { step: step.clone(), answer: answer.clone() };
+            let ask = Ask::Answer { step: step.clone(), answer: answer.clone(), question: None };
             let id = self.number(step);
             requests.push(Request { id, origin: Origin::Parent, by: BY.to_owned(), ask });
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Tool;
-use super::client::{ClientForm, ClientLog, ClientRoots, ClientSample};
+use super::client::{ClientLog, ClientRoots, ClientSample};
 use super::ephemeral;
 use super::file::{
     FileAppend, FileCopy, FileExists, FileFind, FileHash, FileList, FileMove, FileRead, FileRemove,
@@ -34,7 +34,6 @@ type Make = fn(&BuiltIn) -> Arc<dyn Tool>;
 
 /// Every built-in tool: adding one is a line here.
 const TOOLS: &[(&str, Make)] = &[
-    (ClientForm::FACE.name, |_| tool(ClientForm)),
     (ClientLog::FACE.name, |_| tool(ClientLog)),
     (ClientRoots::FACE.name, |_| tool(ClientRoots)),
     (ClientSample::FACE.name, |_| tool(ClientSample)),
@@ -68,7 +67,7 @@ const MEMORY: [&[(&str, memory::Make)]; 3] = [knowledge::TOOLS, memory::TOOLS, p
 
 /// The modules that built-in tools belong to.
 const MODULES: &[(&str, &str)] = &[
-    ("client", "The AI client that started a run: a form, its model, its folders, its log"),
+    ("client", "The AI client that started a run: its model, its folders, its log"),
     ("code", "Search in the text of projects"),
     ("ephemeral", "Somewhere to run one commit of a service for a while"),
     ("file", "Files and folders"),

@@ -1,28 +1,18 @@
-//! The AI client that has started a run: a form for whoever sits before it, its model, its folders, its log.
+//! The AI client that has started a run: its model, its folders, its log.
 //!
-//! Whatever is asked is a question of the run like others: it is in the journal, it outlives the
-//! process that drives the run, and a form may be filled in from anywhere. A model and folders only a
-//! client has, so a run that no client has started fails when it asks for them.
-
-use std::collections::BTreeMap;
+//! What is asked is a question of the run like others: it is in the journal, and outlives the process
+//! that drives the run. Only a client has a model and folders, so a run that no client has started fails
+//! when it asks for them. Whoever sits before the client is asked by `confirm` steps.
 
 use aa_spec::tool::{Effect, ErrorKind};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::native::{Face, Native, invalid};
-use super::{CallContext, Level, Question, ToolError};
+use super::{CallContext, DECLINE, Level, Question, ToolError};
 use crate::want::Want;
-
-/// The answer of somebody who does not want to.
-pub const DECLINE: &str = "decline";
-/// Most fields of a form.
-const FIELDS: usize = 20;
-
-/// `client_form`.
-pub(super) struct ClientForm;
 
 /// `client_log`.
 pub(super) struct ClientLog;
@@ -32,19 +22,6 @@ pub(super) struct ClientRoots;
 
 /// `client_sample`.
 pub(super) struct ClientSample;
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FormArgs {
-    /// What is asked for.
-    message: String,
-    /// The fields by name, each with the schema of a text, a number, a truth value or a choice, such as
-    /// `{type: string, description: Your name}`.
-    fields: BTreeMap<String, Map<String, Value>>,
-    /// Fields that must be filled in; default: all without a default.
-    #[serde(default)]
-    required: Option<Vec<String>>,
-}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -99,28 +76,6 @@ pub(super) struct Folder {
     /// What it is called.
     #[serde(default)]
     name: Option<String>,
-}
-
-#[async_trait]
-impl Native for ClientForm {
-    type Args = FormArgs;
-    type Output = Map<String, Value>;
-
-    const FACE: Face = Face {
-        name: "client_form",
-        module: "client",
-        description: "Asks whoever sits before the AI client to fill in a form; gives the fields",
-        effect: Effect::Read,
-        idempotent: true,
-    };
-
-    async fn call(&self, context: &CallContext, args: FormArgs) -> Result<Self::Output, ToolError> {
-        let schema = schema(&args)?;
-        match ask(context, args.message, Want::Form(schema)).await? {
-            Value::Object(fields) => Ok(fields),
-            other => Err(invalid(format!("the form came back as `{other}`"))),
-        }
-    }
 }
 
 #[async_trait]
@@ -192,11 +147,11 @@ impl Native for ClientSample {
 }
 
 async fn ask(context: &CallContext, message: String, want: Want) -> Result<Value, ToolError> {
-    let question = Question { message, options: vec![DECLINE.to_owned()], want: Some(want.clone()) };
+    let question =
+        Question { want: Some(want.clone()), ..Question::choice(message, vec![DECLINE.to_owned()]) };
     let answer = context.person.ask(question).await?;
     if answer == DECLINE {
         let message = match want {
-            Want::Form(_) => "the form was declined",
             Want::Model(_) => "the client does not let its model be asked",
             Want::Folders => "the client does not tell its folders",
         };
@@ -210,38 +165,6 @@ fn words(content: &Value) -> String {
     let blocks = content.as_array().map_or_else(|| std::slice::from_ref(content), Vec::as_slice);
     let texts: Vec<&str> = blocks.iter().filter_map(|block| block["text"].as_str()).collect();
     texts.join("\n")
-}
-
-/// The schema of a form. Clients show flat forms only.
-fn schema(args: &FormArgs) -> Result<Value, ToolError> {
-    if args.fields.is_empty() || args.fields.len() > FIELDS {
-        return Err(invalid(format!("a form has from 1 to {FIELDS} fields")));
-    }
-    for (name, field) in &args.fields {
-        let plain = ["string", "number", "integer", "boolean"];
-        let kind = field.get("type").and_then(Value::as_str).unwrap_or_default();
-        let choices = kind == "array" && field.get("items").is_some_and(is_choice);
-        if !plain.contains(&kind) && !choices {
-            return Err(invalid(format!(
-                "the field `{name}` must be a `string`, a `number`, an `integer`, a `boolean`, or an `array` of choices"
-            )));
-        }
-    }
-    let required = match &args.required {
-        Some(required) => required.clone(),
-        None => {
-            let open = args.fields.iter().filter(|(_, field)| !field.contains_key("default"));
-            open.map(|(name, _)| name.clone()).collect()
-        }
-    };
-    if let Some(unknown) = required.iter().find(|name| !args.fields.contains_key(*name)) {
-        return Err(invalid(format!("`required` names `{unknown}`, which is no field")));
-    }
-    Ok(json!({"type": "object", "properties": args.fields, "required": required}))
-}
-
-fn is_choice(items: &Value) -> bool {
-    ["enum", "anyOf", "oneOf"].iter().any(|key| items[key].is_array())
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub(crate) struct Command {
     pub(crate) declared: Declared,
     pub(crate) run: Run,
     pub(crate) launcher: Arc<Launcher>,
+    /// Whether its result may name files to be shown: the project's own tools may.
+    pub(crate) shows_files: bool,
 }
 
 #[async_trait]
@@ -34,7 +36,12 @@ impl Tool for Command {
         let scope = self.declared.scope(context, args).await?;
         let invocation = self.invocation(context, &scope)?;
         let finished = self.launcher.launch(context, &invocation).await?;
-        self.conclude(context, &invocation, &finished, scope)
+        let mut value = self.conclude(context, &invocation, &finished, scope)?;
+        if self.shows_files {
+            let opened = crate::content::open_files(&mut value, &context.folder);
+            opened.map_err(|message| ToolError::new(ErrorKind::Permanent, message))?;
+        }
+        Ok(value)
     }
 }
 

@@ -44,7 +44,8 @@ pub(super) fn objection<'a>(finished: &Finished, rules: &'a [Rule]) -> Option<&'
     let unusual = finished.code() != Some(0);
     let said = |rule: &&Rule| {
         (unusual || rule.always) && rule.pattern.is_match(&finished.stderr)
-            || rule.always && rule.pattern.is_match(&tail(&finished.stdout))
+            // An error page may begin with what it is, so all of it counts; it is no longer than allowed.
+            || rule.always && rule.pattern.is_match(&String::from_utf8_lossy(&finished.stdout))
     };
     rules.iter().find(said)
 }

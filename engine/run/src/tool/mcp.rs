@@ -33,6 +33,7 @@ use chrono::Utc;
 use serde_json::{Map, Value, json};
 
 use self::call::Call;
+pub(crate) use self::definition::is_invisible;
 use self::definition::{Offer, Offers};
 pub(crate) use self::host::Host;
 use self::link::{Link, Listing, Live};

@@ -4,9 +4,13 @@ use aa_spec::tool::ErrorKind;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::ToolError;
 use crate::want::Want;
+
+/// The answer of somebody who does not want to.
+pub const DECLINE: &str = "decline";
 
 /// Somebody who can be asked: a person at a terminal, or whoever answers a run's questions.
 ///
@@ -15,7 +19,7 @@ use crate::want::Want;
 /// than its deadline; dropping the future takes the question back.
 #[async_trait]
 pub trait Person: Send + Sync {
-    /// Puts a question and waits for an answer: one of its options, or what else it wants as JSON.
+    /// Puts a question and waits for one of its options, for its form, or for what else it wants.
     ///
     /// # Errors
     /// Nobody is there to be asked.
@@ -32,14 +36,16 @@ pub struct Question {
     pub message: String,
     /// Possible answers; never empty.
     pub options: Vec<String>,
-    /// What else is an answer.
+    /// JSON Schema of a form that can be filled in instead; the answer is then its values as JSON.
+    pub form: Option<Value>,
+    /// What only the AI client that has started the run can give.
     pub want: Option<Want>,
 }
 
 impl Question {
     /// A question with nothing but options.
     pub fn choice(message: impl Into<String>, options: Vec<String>) -> Self {
-        Self { message: message.into(), options, want: None }
+        Self { message: message.into(), options, form: None, want: None }
     }
 }
 

@@ -95,7 +95,7 @@ impl Shelf {
             (Way::Run(run), Recorded::Command(recorded)) => {
                 let replay = CommandReplay { recorded: recorded.clone(), witness: witness.clone() };
                 let launcher = Arc::new(self.launcher.replaying(replay));
-                Some(Arc::new(command::Command { declared, run: *run, launcher }))
+                Some(Arc::new(command::Command { declared, run: *run, launcher, shows_files: false }))
             }
             (Way::Http(http), Recorded::Http(recorded)) => {
                 let replay = HttpReplay { recorded: recorded.clone(), witness: witness.clone() };

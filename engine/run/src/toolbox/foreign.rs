@@ -68,6 +68,11 @@ impl Toolbox {
         self.shelf.candidates(&name).into_iter().find_map(|(_, server)| server.trusted(&name))
     }
 
+    /// Whether a server may have a tool of this name that was not asked yet, or cannot be.
+    pub(crate) fn may_have(&self, name: &str) -> bool {
+        self.shelf.candidates(&fold(name)).iter().any(|(_, server)| server.ignorance().is_some())
+    }
+
     /// Changes with what is known of the tools of servers; nothing is started.
     pub(crate) fn foreign_revisions(&self) -> Vec<Option<i64>> {
         self.shelf.servers().iter().map(|(_, server)| server.revision()).collect()

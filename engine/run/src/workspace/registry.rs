@@ -81,13 +81,12 @@ impl Registry {
     ) -> Result<WorkspaceState, StoreError> {
         let key = (principal.to_owned(), uri_of(folder));
         let known = self.held().workspaces.get(&key).cloned();
-        let known = match known {
-            Some(known) => known,
-            None => {
-                let stored = self.store.get()?.workspace(&key.0, &key.1)?;
-                let state = stored.unwrap_or_else(|| fresh(&key, &look().project));
-                self.held().workspaces.entry(key).or_insert(state).clone()
-            }
+        let known = if let Some(known) = known {
+            known
+        } else {
+            let stored = self.store.get()?.workspace(&key.0, &key.1)?;
+            let state = stored.unwrap_or_else(|| fresh(&key, &look().project));
+            self.held().workspaces.entry(key).or_insert(state).clone()
         };
         let rested = Utc::now() - known.last_activity > stale;
         let active_session_id = known.active_session_id.filter(|_| !rested);
@@ -194,9 +193,9 @@ impl Registry {
         let of = |session: &&ChatSession| session.principal == principal && session.workspace_uri == uri;
         let sessions: Vec<_> =
             held.counted.iter().filter_map(|id| held.sessions.get(id)).filter(of).cloned().collect();
-        sessions.iter().for_each(|session| {
+        for session in &sessions {
             held.counted.remove(&session.session_id);
-        });
+        }
         Some(Writing { workspace: state.clone(), sessions, notice: None })
     }
 
@@ -332,5 +331,6 @@ fn notice(
 fn random_id() -> std::io::Result<String> {
     let mut bytes = [0; RANDOM];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(digits.concat())
 }

@@ -66,7 +66,7 @@ impl Pace {
         let due = self.due.map_or(now, |due| due.max(now)) + self.step;
         let ahead = due - now;
         if ahead > self.burst {
-            return Err(ahead - self.burst);
+            return Err(ahead.saturating_sub(self.burst));
         }
         self.due = Some(due);
         Ok(())

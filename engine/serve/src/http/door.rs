@@ -1,7 +1,7 @@
 //! What every request has to pass: asked under a name of ours, by no foreign web page, with a key, and
 //! not too often.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName};
 use axum::http::uri::{Authority, Uri};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 
 use super::accept::Peer;
@@ -42,6 +42,12 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
+
+/// What proxies say of those whom they pass on.
+const PASSED_ON: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+
+/// What pages that may ask can read of an answer's head.
+const EXPOSED: &str = "mcp-session-id, retry-after, www-authenticate";
 
 /// Names under which people put keys into addresses.
 const KEY_WORDS: [&str; 7] = ["token", "access_token", "key", "api_key", "apikey", "bearer", "authorization"];
@@ -84,26 +90,68 @@ impl Door {
         })
     }
 
+    /// The page that asks, if it may.
+    fn page(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        headers.get(header::ORIGIN).filter(|_| self.may_ask(headers)).cloned()
+    }
+
     /// Who asks. The token of this machine opens for those on this machine only.
     fn guest(&self, headers: &HeaderMap, peer: Peer) -> Option<Arc<Guest>> {
         let mut shown = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(shown), None) = (shown.next(), shown.next()) else { return None };
         let (scheme, key) = shown.to_str().ok()?.split_once(' ')?;
         let guest = scheme.eq_ignore_ascii_case("bearer").then(|| self.keys.guest(key.trim())).flatten()?;
-        (guest.principal != LOCAL || peer.0.ip().is_loopback()).then_some(guest)
+        (guest.principal != LOCAL || is_here(headers, peer)).then_some(guest)
     }
+}
+
+/// Whether somebody on this machine asks for themselves. Behind a proxy everybody comes from this machine, so
+/// whoever was passed on, or asks under a name that others reach us by, is not believed to sit here.
+fn is_here(headers: &HeaderMap, peer: Peer) -> bool {
+    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let is_own = named.is_none_or(|named| {
+        let host = named.host().trim_matches(['[', ']']);
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    });
+    peer.0.ip().is_loopback() && is_own && !PASSED_ON.iter().any(|name| headers.contains_key(*name))
 }
 
 /// Looks at what needs no key.
 pub(super) async fn look(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    let mut response = match refuse(&door, &request) {
-        Some(refused) => refused,
-        None => next.run(request).await,
+    let page = door.page(request.headers());
+    let wanted = page.as_ref().and_then(|_| preflight(&request));
+    let mut response = match (refuse(&door, &request), &wanted) {
+        (Some(refused), _) => refused,
+        // A browser asks first whether a page may ask, and shows no key for that.
+        (None, Some(_)) => StatusCode::NO_CONTENT.into_response(),
+        (None, None) => next.run(request).await,
     };
+    if let Some(page) = page {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, page);
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        if let Some(wanted) = wanted {
+            headers
+                .insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+        }
+    }
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
+}
+
+/// The headers that a page wants to send, when its browser asks whether it may.
+fn preflight(request: &Request) -> Option<HeaderValue> {
+    let headers = request.headers();
+    (request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)).then(
+        || {
+            let wanted = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+            wanted.unwrap_or(HeaderValue::from_static("authorization"))
+        },
+    )
 }
 
 fn refuse(door: &Door, request: &Request) -> Option<Response> {
@@ -253,6 +301,18 @@ mod tests {
         assert_eq!(who(&local, here).as_deref(), Some("local"));
         assert_eq!(who(&local, there), None);
         assert_eq!(who(&ci, there).as_deref(), Some("ci"));
+        // Behind a proxy everybody is here.
+        for (name, value, is_here) in [
+            ("x-forwarded-for", "192.0.2.7", false),
+            ("forwarded", "for=192.0.2.7", false),
+            ("host", "aa.example.org", false),
+            ("host", "localhost:8610", true),
+            ("host", "[::1]:8610", true),
+        ] {
+            let let_in = |key: &str| door.guest(&headers(&[("authorization", key), (name, value)]), here);
+            assert_eq!(let_in(&local).is_some(), is_here, "{name}: {value}");
+            assert!(let_in(&ci).is_some());
+        }
         for bad in ["", "Bearer", "Bearer ", &"c".repeat(32), &format!("Basic {}", "c".repeat(32))] {
             assert_eq!(who(bad, here), None, "{bad}");
         }

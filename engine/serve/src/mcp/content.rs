@@ -1,36 +1,25 @@
 //! Results that are more than text, as the protocol has them.
 
-use std::path::Path;
-
-use aa_run::content::{self, Block};
+use aa_run::content::{self, Block, Content};
 use rmcp::model::{
-    AudioContent, CallToolResponse, CallToolResult, ContentBlock, EmbeddedResource, ImageContent, Resource,
-    ResourceContents,
+    AudioContent, CallToolResult, ContentBlock, EmbeddedResource, ImageContent, Resource, ResourceContents,
 };
 use serde_json::Value;
 
-/// The answer that a result comes to: its content where it has some, and the same as JSON for programs
-/// and as words for whoever reads only those. Files that it names are those of `folder`.
-pub(crate) fn answer(value: Value, folder: &Path) -> CallToolResponse {
-    result(value, folder).into()
-}
+use super::result::{self, Whole};
 
-/// The same, for whoever has more to say with it.
-pub(crate) fn result(value: Value, folder: &Path) -> CallToolResult {
-    match content::find(&value, folder) {
-        // A text is no structure.
-        Ok(None) if value.is_string() => {
-            CallToolResult::success(vec![ContentBlock::text(value.as_str().unwrap_or_default())])
-        }
-        Ok(None) => CallToolResult::structured(value),
-        Ok(Some(content)) => {
-            let mut result = CallToolResult::success(content.blocks.into_iter().map(block).collect());
-            // What is content and nothing else has no structure of its own.
-            result.structured_content = (!content.alone).then_some(content.rest);
-            result
-        }
-        Err(message) => CallToolResult::error(vec![ContentBlock::text(message)]),
+/// The answer that a result comes to which is more than text: its content, and what else there is as JSON for
+/// programs and as words for whoever reads only those. None when it is no more.
+pub(crate) fn result(value: &Value, whole: Whole<'_>) -> Option<CallToolResult> {
+    let Content { blocks, rest, alone } = content::find(value)?;
+    let blocks = blocks.into_iter().map(block);
+    // What is content and nothing else has no structure of its own.
+    if alone {
+        return Some(CallToolResult::success(blocks.collect()));
     }
+    let mut shown = result::of(rest, false, whole);
+    shown.content.extend(blocks);
+    Some(shown)
 }
 
 /// A piece of content as the protocol has it.

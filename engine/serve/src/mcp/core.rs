@@ -103,6 +103,8 @@ pub(crate) enum Hint {
     Read,
     /// It changes something; the same call twice may change it twice.
     Write,
+    /// It ends something that cannot be begun again.
+    End,
 }
 
 /// A definition from the `properties` of its arguments.
@@ -120,7 +122,7 @@ pub(crate) fn define(
     let read = matches!(hint, Hint::Read);
     let annotations = ToolAnnotations::with_title(title)
         .read_only(read)
-        .destructive(false)
+        .destructive(matches!(hint, Hint::End))
         .idempotent(read)
         .open_world(false);
     Tool::new(name, description, object(schema)).with_title(title).with_annotations(annotations)

@@ -91,7 +91,8 @@ pub(crate) fn directory(
 }
 
 fn mime_type(uri: &str) -> &'static str {
-    if uri.ends_with(".md") { "text/markdown" } else { "application/yaml" }
+    let is_markdown = std::path::Path::new(uri).extension().is_some_and(|of| of.eq_ignore_ascii_case("md"));
+    if is_markdown { "text/markdown" } else { "application/yaml" }
 }
 
 fn folders(server: &Server, visit: &Visit) -> Result<Vec<Folder>, ErrorData> {

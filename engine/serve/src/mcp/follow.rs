@@ -2,17 +2,17 @@
 //!
 //! [`run`] and [`call_tool`] are the doors. [`attendance`] is the loop that waits for whatever comes
 //! first: the end, a question, the client's patience, a cancellation. [`progress`] tells the client
-//! how it goes, [`question`] puts questions, [`log`] says lines, [`sealed`] is what a client carries for us between two
-//! requests, [`answer`] words what came of it.
+//! how it goes, [`direct`] calls what needs no run, [`question`] puts questions, [`log`] says lines,
+//! [`sealed`] is what a client carries for us between two requests, [`answer`] words what came of it.
 
 pub(crate) mod answer;
 mod attendance;
+mod direct;
 pub(crate) mod log;
 mod progress;
 pub(crate) mod question;
 mod sealed;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aa_run::driver::Park;
@@ -25,7 +25,7 @@ use rmcp::model::{CallToolResponse, ClientCapabilities, ErrorData, InputRequired
 use serde_json::{Map, Value, json};
 
 use super::server::{Answer, Call, failed, internal};
-use super::{module, trouble};
+use super::trouble;
 pub(crate) use answer::Shape;
 use attendance::Attendance;
 
@@ -124,15 +124,7 @@ pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String,
     }
     let engine = call.visit.engine.clone();
     if spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go {
-        return tokio::select! {
-            biased;
-            // The call's process ends with its future.
-            () = call.context.ct.cancelled() => Ok(failed("the call was cancelled")),
-            result = engine.call_tool(&spec.name, args, Arc::new(|_: &str| {})) => Ok(match result {
-                Ok(value) => module::answer(spec, value, &engine.settings().folder),
-                Err(error) => failed(trouble::tool(&engine, spec, &error)),
-            }),
-        };
+        return direct::call(call, spec, args).await;
     }
     let direct = Direct { tool: spec.name.clone(), args, request_key: key_of(&call) };
     let started = engine.start_call(direct, &session_of(&call)).await;
@@ -158,12 +150,26 @@ async fn attend(
     }
 }
 
+/// Returns when a client that wants to be told is to be told something.
+async fn due(teller: Option<&progress::Teller>) {
+    match teller {
+        Some(teller) => teller.due().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The idempotency key among what the client says about its request.
 fn key_of(call: &Call<'_>) -> Option<String> {
     call.context.meta.get("aa/idempotency-key").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The session that a request belongs to, as far as places for runs go.
+/// The session that a request belongs to, as far as places for runs go: where none was begun, that is its
+/// connection, so that two clients of one person do not wait for each other. Requests that stand alone have
+/// nothing but their principal.
 pub(crate) fn session_of(call: &Call<'_>) -> String {
-    call.visit.session.as_ref().map(|session| session.session_id.clone()).unwrap_or_default()
+    match &call.visit.session {
+        Some(session) => session.session_id.clone(),
+        None if call.visit.alone => String::new(),
+        None => call.server.seat.id().to_owned(),
+    }
 }

@@ -20,11 +20,13 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::Options;
 use super::change::Changes;
 use super::seat::Seat;
 use super::server::Server;
+use crate::audit;
 use crate::http::{Closing, hold, problem};
 use sessions::Sessions;
 
@@ -67,14 +69,17 @@ pub(crate) async fn of_persona(
 }
 
 fn unknown(endpoint: &Endpoint, guest: &Guest, error: &ViewError) -> Response {
-    let ViewError::UnknownPersona { suggestion, .. } = error else {
+    let ViewError::UnknownPersona { name, suggestion } = error else {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
     };
     let near = suggestion.as_ref().filter(|near| guest.may_play(near));
     let near = near.map(|near| format!("; did you mean `/mcp/{near}`?")).unwrap_or_default();
     let names = endpoint.engine.personas().unwrap_or_default().into_iter().map(|persona| persona.name);
     let names: Vec<String> = names.filter(|name| guest.may_play(name)).collect();
-    problem(StatusCode::NOT_FOUND, format!("{error}{near} (there are: {})", names.join(", ")))
+    problem(
+        StatusCode::NOT_FOUND,
+        format!("there is no persona `{name}`{near} (there are: {})", names.join(", ")),
+    )
 }
 
 /// Forgets sessions that are not used, for as long as the server runs.
@@ -108,19 +113,23 @@ impl Endpoint {
                 None => return problem(StatusCode::NOT_FOUND, "there is no such session"),
             },
         };
-        if session.is_none() && begins_session(&request) && !self.sessions.make_room(owner.0).await {
-            return problem(StatusCode::SERVICE_UNAVAILABLE, "too many sessions are in use");
-        }
         let request = match self.read(request).await {
             Ok(request) => request,
             Err(refused) => return refused,
         };
         let ends_session = request.method() == Method::DELETE;
-        let response = self.service(guest, persona.as_deref(), &request).handle(request).await;
+        let ending = self.closing.calls.child_token();
+        let response = self.service(guest, persona.as_deref(), (&request, &ending)).handle(request).await;
         let response = response.map(Body::new);
         match (&session, response.headers().get(SESSION).and_then(|id| id.to_str().ok())) {
-            (Some(id), _) if ends_session && response.status().is_success() => self.sessions.forget(id),
-            (None, Some(id)) => self.sessions.begin(id, owner),
+            (Some(id), _) if ends_session && response.status().is_success() => {
+                self.sessions.forget(id);
+                audit::left(owner.0);
+            }
+            // Whether a request begins one, the library has found out from what it says.
+            (None, Some(id)) if !self.sessions.begin(id, owner, ending).await => {
+                return problem(StatusCode::SERVICE_UNAVAILABLE, "too many sessions are in use");
+            }
             _ => {}
         }
         hold(response, visit)
@@ -144,13 +153,13 @@ impl Endpoint {
         &self,
         guest: &Guest,
         persona: Option<&str>,
-        request: &Request,
+        (request, ending): (&Request, &CancellationToken),
     ) -> StreamableHttpService<Server, sessions::Manager> {
         let (choice, pinned) = match persona {
             Some(name) => (Choice::Persona(name.to_owned()), true),
             None => (self.first(guest), false),
         };
-        let (engine, closing) = (self.engine.clone(), self.closing.calls.clone());
+        let (engine, closing) = (self.engine.clone(), ending.clone());
         let skills_extension = self.skills_extension;
         let changes = Arc::clone(&self.changes);
         let make = move || {
@@ -185,12 +194,6 @@ const SESSION: &str = "mcp-session-id";
 
 fn session(headers: &HeaderMap) -> Option<&str> {
     headers.get(SESSION).map(|id| id.to_str().unwrap_or_default())
-}
-
-/// Whether a request without a session can only be one that begins one. Newer clients have none, and say in
-/// a header what they want.
-fn begins_session(request: &Request) -> bool {
-    request.method() == Method::POST && !request.headers().contains_key("mcp-method")
 }
 
 /// Whether the answer is a stream of notifications without end.

@@ -2,6 +2,7 @@
 //! the same.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aa_run::card::Card;
@@ -90,12 +91,14 @@ impl Listing {
         let (out, hidden) = (self.left_out.len(), self.shadowed.len());
         let mut words = String::new();
         if out > 0 {
-            words += &format!(
+            let _ = write!(
+                words,
                 " {out} more skills and tools of this persona are not in the list: find them with tool_search or skill_search, and call them with tool_call or skill_run."
             );
         }
         if hidden > 0 {
-            words += &format!(
+            let _ = write!(
+                words,
                 " Hidden by a skill of the same name, and called with tool_call: {}.",
                 self.shadowed.join(", ")
             );

@@ -48,13 +48,13 @@ pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
 
 /// What a call has given. Clients refuse what is not as announced, so that is said here, where
 /// more is known.
-pub(crate) fn answer(
-    spec: &ToolSpec,
-    value: Value,
-    folder: &std::path::Path,
-) -> rmcp::model::CallToolResponse {
-    if !matches!(aa_run::content::find(&value, folder), Ok(None)) {
-        return content::answer(value, folder);
+pub(crate) fn answer(spec: &ToolSpec, value: Value) -> rmcp::model::CallToolResponse {
+    if let Some(mut shown) = content::result(&value, Whole::Ask(&less(spec))) {
+        // A schema has been announced, and strict clients want what it says.
+        let rest = shown.structured_content.take().unwrap_or_default();
+        let (_, wrapped) = schema::output(&spec.output);
+        shown.structured_content = Some(if wrapped { serde_json::json!({ "result": rest }) } else { rest });
+        return shown.into();
     }
     if let Err(misfit) = fits(&spec.output, &value) {
         let name = &spec.name;

@@ -17,17 +17,21 @@ use serde_json::Map;
 pub(crate) use self::complete::complete;
 use super::content;
 use super::follow::{self, Prepared};
+use super::resource::offer;
 use super::server::{Call, Server, internal};
 use super::visit::Visit;
 
 /// How long the list may be kept, in milliseconds.
 const SHORT_WHILE: u64 = 5_000;
 
-/// Every prompt: the server's own, then one for each skill that can be run, by name.
+/// Every prompt: the server's own, those of the persona, which come before others of their name, then one
+/// for each skill that can be run, by name.
 pub(crate) fn list(server: &Server, visit: &Visit) -> Result<ListPromptsResult, ErrorData> {
     let mut prompts: Vec<Prompt> = general::all();
     let view = server.view(visit)?;
-    prompts.extend(offer(server, visit)?.prompts.iter().map(offered));
+    let offer = offer(server, visit)?;
+    prompts.retain(|own| offer.prompts.iter().all(|prompt| prompt.name.value != own.name));
+    prompts.extend(offer.prompts.iter().map(offered));
     let known: Vec<String> = prompts.iter().map(|prompt| prompt.name.clone()).collect();
     let skills = view.skills.iter().filter(|entry| !known.contains(&skill::name(&entry.entry())));
     prompts.extend(skills.filter_map(|card| skill::definition(&visit.engine, &card.entry())));
@@ -43,9 +47,6 @@ pub(crate) async fn get(
     context: RequestContext<RoleServer>,
 ) -> Result<GetPromptResponse, ErrorData> {
     let arguments = request.arguments.clone().unwrap_or_default();
-    if let Some(text) = general::text(&request.name, &arguments)? {
-        return Ok(one(text).into());
-    }
     let offer = offer(server, &visit)?;
     if let Some(prompt) = offer.prompts.iter().find(|prompt| prompt.name.value == request.name) {
         let engine = visit.engine.clone();
@@ -57,6 +58,9 @@ pub(crate) async fn get(
             Prepared::Outputs(outputs) => say(&engine, &offer, prompt, (&arguments, outputs)),
             Prepared::Asks(asked) => Ok(GetPromptResponse::InputRequired(asked)),
         };
+    }
+    if let Some(text) = general::text(&request.name, &arguments)? {
+        return Ok(one(text).into());
     }
     match entry(server, &visit, &request.name)? {
         Some(entry) => skill::get(&visit.engine, &entry, &arguments).map(Into::into),
@@ -75,11 +79,6 @@ fn as_call(
     call.arguments = request.arguments;
     (call.input_responses, call.request_state) = (request.input_responses, request.request_state);
     Call { server, visit, request: call, context }
-}
-
-/// What the client's persona offers.
-fn offer(server: &Server, visit: &Visit) -> Result<Offer, ErrorData> {
-    visit.engine.offer(&server.seat.choice()).map_err(unreadable)
 }
 
 fn offered(prompt: &PromptSpec) -> Prompt {

@@ -32,6 +32,7 @@ const SHORT_WHILE: u64 = 5_000;
 /// Everything that has an address of its own.
 pub(crate) fn list(server: &Server, visit: &Visit) -> Result<ListResourcesResult, ErrorData> {
     let engine = &visit.engine;
+    let remembers = remembers(visit);
     let fixed = [
         (Address::Skills, "skills", "Skills that can be run"),
         (Address::Runs, "runs", "Your runs, newest first"),
@@ -39,12 +40,15 @@ pub(crate) fn list(server: &Server, visit: &Visit) -> Result<ListResourcesResult
         (Address::Personas, "personas", "Personas that can be loaded"),
         (Address::Config, "config", "Settings that are in force; of secrets, where they come from"),
     ];
-    let mut all: Vec<Resource> = fixed.map(|(address, name, what)| entry(&address, name, what, JSON)).into();
+    let fixed = fixed.into_iter().filter(|(address, ..)| remembers || *address != Address::Memory);
+    let mut all: Vec<Resource> =
+        fixed.map(|(address, name, what)| entry(&address, name, what, JSON)).collect();
     for skill in &server.view(visit)?.skills {
         let address = Address::Skill(skill.name.clone());
         all.push(entry(&address, &skill.name, &skill.description, "application/yaml"));
     }
-    for key in engine.memory_keys().map_err(|error| internal(&error))?.into_iter().take(LISTED) {
+    let keys = if remembers { engine.memory_keys().map_err(|error| internal(&error))? } else { Vec::new() };
+    for key in keys.into_iter().take(LISTED) {
         all.push(entry(&Address::Document(key.clone()), &key, "Remembered", JSON));
     }
     for persona in personas_of(visit)? {
@@ -68,9 +72,16 @@ fn entry(address: &Address, name: &str, what: &str, mime_type: &str) -> Resource
     Resource::new(address.to_string(), name).with_description(what).with_mime_type(mime_type)
 }
 
-/// What the client's persona offers.
-fn offer(server: &Server, visit: &Visit) -> Result<Offer, ErrorData> {
-    visit.engine.offer(&server.seat.choice()).map_err(|error| internal(&error))
+/// Whether the caller may know what is remembered: a key that opens some personas only where one of them
+/// shows the tool that reads it.
+pub(crate) fn remembers(visit: &Visit) -> bool {
+    visit.may_use("memory_read")
+}
+
+/// What the persona offers that the request sees, which is the one of its tools.
+pub(crate) fn offer(server: &Server, visit: &Visit) -> Result<Offer, ErrorData> {
+    server.view(visit)?;
+    visit.engine.offer(&visit.choice).map_err(|error| internal(&error))
 }
 
 fn offered_entry(offered: &ResourceSpec) -> Resource {
@@ -171,6 +182,7 @@ fn of(server: &Server, visit: &Visit, asked: &Asked) -> Result<Option<Vec<Resour
             Some(step) => json(step),
             None => Ok(None),
         },
+        Address::Memory | Address::Document(_) if !remembers(visit) => Ok(None),
         Address::Memory => json(json!({"keys": engine.memory_keys().map_err(|error| internal(&error))?})),
         Address::Document(key) => match engine.memory_document(key).map_err(|error| internal(&error))? {
             Some(document) => json(Value::Object(document)),

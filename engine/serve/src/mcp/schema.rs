@@ -145,7 +145,9 @@ fn split(said: &mut JsonObject, types: &[Value]) {
     }
     let branches: Vec<Value> = types.iter().map(|of| Value::Object(branch(said, of))).collect();
     for (_, words) in OF_TYPE {
-        words.iter().for_each(|word| drop(said.shift_remove(*word)));
+        for word in words {
+            drop(said.shift_remove(*word));
+        }
     }
     said.shift_remove("type");
     said.insert("anyOf".to_owned(), branches.into());

@@ -1,7 +1,7 @@
 //! What a connection sees.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use aa_run::engine::Engine;
 use aa_run::persona::Choice;
@@ -39,13 +39,15 @@ pub(crate) struct Seat {
     changes: watch::Sender<()>,
     /// The folder that the client works in, as it said when it was asked; it is asked once.
     pub(crate) root: OnceCell<Option<PathBuf>>,
+    id: OnceLock<String>,
+    audit_key: OnceLock<Option<Vec<u8>>>,
 }
 
 impl Seat {
     pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
         Self {
-            files: Changes::new(engine.clone()),
             log_level: RwLock::default(),
+            files: Changes::new(engine.clone()),
             teller: Mutex::default(),
             engine,
             choice: RwLock::new(choice),
@@ -56,6 +58,8 @@ impl Seat {
             skills_extension: false,
             changes: watch::Sender::new(()),
             root: OnceCell::new(),
+            id: OnceLock::new(),
+            audit_key: OnceLock::new(),
         }
     }
 
@@ -103,6 +107,16 @@ impl Seat {
     /// Whether its choice is part of the address.
     pub(crate) fn is_pinned(&self) -> bool {
         self.pinned
+    }
+
+    /// A name for this connection that no other has.
+    pub(crate) fn id(&self) -> &str {
+        self.id.get_or_init(|| self.engine.mark().unwrap_or_default())
+    }
+
+    /// What hashes in the log are made with; none when there is no key to be had.
+    pub(crate) fn audit_key(&self) -> Option<&[u8]> {
+        self.audit_key.get_or_init(|| self.engine.sealing_key().ok()).as_deref()
     }
 
     /// What was chosen last.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use aa_run::persona::View;
 use aa_spec::name::suggest;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
-    CompleteResult, ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse,
-    GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
+    CompleteRequestParams, CompleteResult, ContentBlock, ErrorData, GetPromptRequestParams,
+    GetPromptResponse, GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, Implementation,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
     PaginatedRequestParams, ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult,
     ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
     SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
@@ -65,22 +65,25 @@ impl ServerHandler for Server {
 
     async fn list_tools(
         &self,
-        _page: Option<PaginatedRequestParams>,
+        page: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        only_page(page.as_ref())?;
         let visit = Visit::of(&self.seat, &context).await?;
         // The first list reads modules and skills; meanwhile others are answered.
         let server = self.clone();
         let listing = tokio::task::spawn_blocking(move || server.listing(&visit)).await;
         let listing = listing.map_err(|error| internal(&error))??;
-        Ok(ListToolsResult { tools: listing.tools.clone(), ..ListToolsResult::default() })
+        let list = ListToolsResult { tools: listing.tools.clone(), ..ListToolsResult::default() };
+        // What is shown depends on who asks.
+        Ok(list.with_cache_scope(CacheScope::Private))
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Answer {
         let visit = Visit::of(&self.seat, &context).await?;
-        let note = Note::new(&visit.guest.principal, &request);
+        let note = Note::new(&self.seat, &visit, &request.name, request.arguments.as_ref());
         let answer = self.answer(visit, request, context).await;
-        note.end(&answer);
+        note.answered(&answer);
         answer
     }
 
@@ -99,7 +102,10 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        task::update(&visit.engine, &request.task_id, request.input_responses).await
+        let note = Note::new(&self.seat, &visit, "tasks/update", Some(&request));
+        let updated = task::update(&visit.engine, &request.task_id, request.input_responses).await;
+        note.done(&updated);
+        updated
     }
 
     async fn cancel_task(
@@ -108,22 +114,27 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        task::cancel(&visit.engine, &request.task_id).await
+        let note = Note::new(&self.seat, &visit, "tasks/cancel", Some(&request));
+        let cancelled = task::cancel(&visit.engine, &request.task_id).await;
+        note.done(&cancelled);
+        cancelled
     }
 
     async fn list_resources(
         &self,
-        _page: Option<PaginatedRequestParams>,
+        page: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
+        only_page(page.as_ref())?;
         resource::list(self, &Visit::of(&self.seat, &context).await?)
     }
 
     async fn list_resource_templates(
         &self,
-        _page: Option<PaginatedRequestParams>,
+        page: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        only_page(page.as_ref())?;
         resource::templates(self, &Visit::of(&self.seat, &context).await?)
     }
 
@@ -133,7 +144,15 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        Ok(resource::read(self, &visit, &request.uri).await?.into())
+        let note = Note::new(&self.seat, &visit, "resources/read", Some(&request));
+        let read = tokio::select! {
+            biased;
+            // A tool that is called for it ends with its future.
+            () = context.ct.cancelled() => Err(internal(&"the request was cancelled")),
+            read = resource::read(self, &visit, &request.uri) => read,
+        };
+        note.done(&read);
+        Ok(read?.into())
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
@@ -191,9 +210,10 @@ impl ServerHandler for Server {
 
     async fn list_prompts(
         &self,
-        _page: Option<PaginatedRequestParams>,
+        page: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
+        only_page(page.as_ref())?;
         prompt::list(self, &Visit::of(&self.seat, &context).await?)
     }
 
@@ -203,7 +223,10 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        prompt::get(self, visit, request, context).await
+        let note = Note::new(&self.seat, &visit, "prompts/get", Some(&request.name));
+        let said = prompt::get(self, visit, request, context).await;
+        note.done(&said);
+        said
     }
 
     async fn complete(
@@ -216,9 +239,10 @@ impl ServerHandler for Server {
 
     async fn list_skills(
         &self,
-        _page: Option<PaginatedRequestParams>,
+        page: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListSkillsResult, ErrorData> {
+        only_page(page.as_ref())?;
         extension::list(self, &Visit::of(&self.seat, &context).await?)
     }
 
@@ -239,6 +263,14 @@ impl ServerHandler for Server {
     }
 }
 
+/// Lists are given whole, so there is no page after the first.
+fn only_page(page: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match page.and_then(|page| page.cursor.as_ref()) {
+        None => Ok(()),
+        Some(_) => Err(ErrorData::invalid_params("there is no such cursor: lists are given whole", None)),
+    }
+}
+
 /// The tool that a session has called, and whether it is none of those that the session shows.
 fn counted(request: &CallToolRequestParams) -> (String, bool) {
     let named = request.arguments.as_ref().and_then(|args| args.get("tool_name")?.as_str());
@@ -250,6 +282,9 @@ fn counted(request: &CallToolRequestParams) -> (String, bool) {
 
 /// Calls a tool of the server itself, once its arguments fit.
 async fn call_core(tool: &'static dyn CoreTool, call: Call<'_>) -> Answer {
+    if let Some(why) = call.visit.shut(call.request.arguments.as_ref()) {
+        return Ok(failed(why));
+    }
     match core::check(&call.request.name, call.request.arguments.as_ref()) {
         Ok(()) => tool.call(call).await,
         Err(misfits) => Ok(failed(misfits)),
@@ -291,6 +326,7 @@ impl Server {
     }
 
     /// What a request sees.
+    #[expect(clippy::unused_self, reason = "the one door to what is seen, whatever it will look at")]
     pub(crate) fn view(&self, visit: &Visit) -> Result<Arc<View>, ErrorData> {
         if !visit.may_see(&visit.choice) {
             return Err(ErrorData::invalid_request("your key does not open this persona", None));

@@ -38,7 +38,7 @@ pub async fn serve(engine: &Engine, options: &Options) -> io::Result<()> {
     let (input, output) = (Reader::of(&io::stdin())?, Writer::of(&io::stdout())?);
     let stop = Stop::new()?;
     task::go_on_with_all(engine);
-    serve_over(engine, options, (input, output), stop).await
+    Box::pin(serve_over(engine, options, (input, output), stop)).await
 }
 
 async fn serve_over(
@@ -47,7 +47,6 @@ async fn serve_over(
     (input, output): (Reader, Writer),
     mut stop: Stop,
 ) -> io::Result<()> {
-    task::go_on_with_all(engine);
     let closing = CancellationToken::new();
     let lines = AsyncRwTransport::new_server(input, output).with_max_line_length(options.message_bytes);
     let transport = Watched { lines, closing: closing.clone() };

@@ -20,7 +20,7 @@ const TTL: u64 = 24 * 60 * 60 * 1000;
 /// How often a client may ask how it goes.
 const POLL: u64 = 500;
 /// What the name of a run of a single tool begins with.
-const SINGLE: &str = "call:";
+pub(crate) const SINGLE: &str = "call:";
 
 /// A task as a call is answered with it.
 pub(crate) fn seed(run: &RunSummary, standing: &Standing) -> Task {
@@ -57,7 +57,7 @@ pub(crate) fn get(engine: &Engine, id: &str) -> Result<DetailedTask, ErrorData> 
                 return Ok(DetailedTask::new(failed, TaskPayload::Failed { error }));
             }
             let shape = if run.skill.starts_with(SINGLE) { Shape::Result } else { Shape::Outputs };
-            let result = answer::of(run.id, &outcome, shape, &run.folder);
+            let result = answer::of(run.id, &outcome, shape);
             let result = serde_json::to_value(result).map_err(|error| internal(&error))?;
             TaskPayload::Completed { result: object(result) }
         }
@@ -83,11 +83,12 @@ pub(crate) async fn update(
         let Some(asked) = open.get(key.as_str()) else { continue };
         let question::Reply::Answer(answer) = question::carried(asked, response) else { continue };
         let by = question::by(&engine.caller().principal, "task");
-        if let Err(error) = engine.answer(run.id, &asked.step, &answer, &by).await {
+        if let Err(error) = engine.answer_question(run.id, asked, &answer, &by).await {
             refused.push(error.to_string());
         }
     }
-    if !run.driven {
+    // Whoever drove it when the answers came may have ended since.
+    if engine.run(run.id).is_ok_and(|run| !run.driven && run.ended_at.is_none()) {
         // Nobody would do what follows from the answers.
         if let Err(error) = engine.attend(run.id, "").await {
             tracing::warn!(run = %run.id, "cannot go on with it: {error}");

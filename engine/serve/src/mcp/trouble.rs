@@ -6,6 +6,7 @@ use aa_spec::diagnostic::{Diagnostic, Severity};
 use aa_spec::input::InputError;
 use aa_spec::tool::{ErrorKind, ToolSpec};
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// Characters of what a command said that are shown.
 const SAID: usize = 2000;
@@ -83,13 +84,13 @@ pub(crate) fn tool(engine: &Engine, spec: &ToolSpec, error: &StepError) -> Strin
     for stream in ["stderr", "stdout"] {
         let said = error.details[stream].as_str().map(str::trim).unwrap_or_default();
         if !said.is_empty() && !error.message.contains(said) {
-            text += &format!("\n{stream}: {}", end(said));
+            let _ = write!(text, "\n{stream}: {}", end(said));
             break;
         }
     }
     let issues = engine.known_issues(name, &error.message).unwrap_or_default();
     for issue in issues.iter().take(ISSUES) {
-        text += &format!("\nKnown issue: {}", told(issue));
+        let _ = write!(text, "\nKnown issue: {}", told(issue));
     }
     let line = error.message.lines().next().unwrap_or_default();
     text + &format!(

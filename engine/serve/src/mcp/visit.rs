@@ -13,11 +13,11 @@ use aa_run::caller::{Caller, Sees};
 use aa_run::engine::Engine;
 use aa_run::event::Origin;
 use aa_run::key::Guest;
-use aa_run::persona::Choice;
+use aa_run::persona::{Choice, View};
 use aa_run::workspace::{ChatSession, path_of};
 use axum::http::request::Parts;
 use rmcp::RoleServer;
-use rmcp::model::{ErrorData, ProtocolVersion};
+use rmcp::model::{ErrorData, JsonObject, ProtocolVersion};
 use rmcp::service::RequestContext;
 
 use super::seat::Seat;
@@ -67,16 +67,12 @@ impl Visit {
             Some(id) => Some(session(&own, id)?),
             None => None,
         };
+        let sat = if named.is_some() { None } else { sat(seat, &own)? };
         let choice = choice(seat, named.as_ref());
-        let folder = folder(seat, &own, context, (named.as_ref(), sessionless)).await?;
+        let folder = folder(seat, &own, context, (named.as_ref(), sat.as_ref(), sessionless)).await?;
         let engine = enter(&own, &folder).map_err(|message| ErrorData::invalid_params(message, None))?;
-        let is_named = named.is_some();
-        let session = match named {
-            Some(session) => Some(session),
-            None => sat(seat, &own)?,
-        };
         let alone = sessionless && http.is_some();
-        Ok(Self { engine, sessionless, alone, named: is_named, session, choice, guest })
+        Ok(Self { engine, sessionless, alone, named: named.is_some(), session: named.or(sat), choice, guest })
     }
 
     /// Whether they may see what was chosen: a key that opens some personas opens nothing else.
@@ -89,11 +85,27 @@ impl Visit {
 
     /// Whether they may call a tool, or run a skill, of this name: one that a persona shows which they may play.
     pub(crate) fn may_use(&self, name: &str) -> bool {
-        let Some(personas) = &self.guest.personas else { return true };
-        personas.iter().any(|persona| {
-            let view = self.engine.view(&Choice::Persona(persona.clone()));
-            view.is_ok_and(|view| view.shows(name))
-        })
+        self.scope().shows(name)
+    }
+
+    /// All that they may call and run.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope(self.guest.personas.as_ref().map(|personas| {
+            let view = |persona: &String| self.engine.view(&Choice::Persona(persona.clone())).ok();
+            personas.iter().filter_map(view).collect()
+        }))
+    }
+
+    /// Why their key does not let them call a tool of the server with these arguments.
+    pub(crate) fn shut(&self, args: Option<&JsonObject>) -> Option<String> {
+        let personas = self.guest.personas.as_ref()?;
+        if personas.is_empty() {
+            return Some("your key opens no persona".to_owned());
+        }
+        let named = |key: &str| args.and_then(|args| args.get(key)?.as_str()).map(str::trim);
+        let mut names = ["skill_name", "tool_name"].into_iter().filter_map(named);
+        let name = names.find(|name| !self.may_use(name))?;
+        Some(format!("your key opens no persona that shows `{name}`"))
     }
 
     /// The engine of another workspace, for the same caller.
@@ -115,6 +127,17 @@ impl Visit {
     pub(crate) fn session_id(&self) -> Option<String> {
         let own = self.session.as_ref().map(|session| session.session_id.clone());
         own.or_else(|| self.engine.workspace().ok()?.active_session_id)
+    }
+}
+
+/// What a key opens: everything, or what its personas show.
+#[derive(Debug)]
+pub(crate) struct Scope(Option<Vec<Arc<View>>>);
+
+impl Scope {
+    /// Whether a tool or a skill of this name is part of it.
+    pub(crate) fn shows(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|views| views.iter().any(|view| view.shows(name)))
     }
 }
 
@@ -176,14 +199,14 @@ async fn folder(
     seat: &Seat,
     own: &Engine,
     context: &RequestContext<RoleServer>,
-    (session, sessionless): (Option<&ChatSession>, bool),
+    (named, sat, sessionless): (Option<&ChatSession>, Option<&ChatSession>, bool),
 ) -> Result<PathBuf, ErrorData> {
-    let about = session.and_then(|session| path_of(&session.workspace_uri));
+    let about = named.or(sat).and_then(|session| path_of(&session.workspace_uri));
     if let Some(workspace) = text(context, WORKSPACE)? {
         let folder =
             path_of(workspace).ok_or_else(|| ErrorData::invalid_params(no_folder(workspace), None))?;
         return match about {
-            Some(about) if !is_same(&about, &folder) => {
+            Some(about) if named.is_some() && !is_same(&about, &folder) => {
                 let message =
                     format!("the session is about `{}`, not `{}`", about.display(), folder.display());
                 Err(ErrorData::invalid_params(message, None))

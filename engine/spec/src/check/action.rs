@@ -227,11 +227,12 @@ impl Checker<'_, '_> {
             }
             options.push(option.value.clone());
         }
-        if options.is_empty() {
+        let form = self.form(confirm);
+        if options.is_empty() && form.is_none() {
             options = vec!["approve".to_owned(), "reject".to_owned()];
         }
         if let Some(default) = confirm.default.as_ref() {
-            if !options.contains(&default.value) {
+            if form.is_none() && !options.contains(&default.value) {
                 let message = format!("the default `{}` is not one of the options", default.value);
                 let problem = self.error("bad-option", default.span, message);
                 self.report(problem.suggest(&default.value, options.iter().map(String::as_str)));
@@ -247,7 +248,7 @@ impl Checker<'_, '_> {
         }
         let timeout_ms = confirm.timeout.as_ref().and_then(|timeout| self.timeout(timeout));
         let default = confirm.default.as_ref().map(|default| default.value.clone());
-        Action::Confirm { message, options, default, timeout_ms }
+        Action::Confirm { message, options, form, default, timeout_ms }
     }
 
     fn wait(&mut self, wait: &Node, site: &Site, reads: &mut Reads) -> Action {

@@ -9,7 +9,7 @@ use super::action::{Kind, Target, kinds};
 use super::names::{InputName, is_reserved};
 use crate::name::fold;
 use crate::plan::{Action, SkillPlan};
-use crate::skill::{Input, Step};
+use crate::skill::{Confirm, Input, Step};
 
 impl Checker<'_, '_> {
     pub(super) fn declare_inputs(&mut self, inputs: &[Input]) {
@@ -83,6 +83,7 @@ fn result_schema(step: &Step, target: &Target) -> Value {
         Target::Unknown => Value::Bool(true),
     };
     let one = match &step.confirm {
+        Some(Confirm { form: Some(form), .. }) => form.value.result_schema(),
         Some(_) => json!({ "type": "string" }),
         None => one,
     };

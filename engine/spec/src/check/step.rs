@@ -161,7 +161,7 @@ impl Checker<'_, '_> {
         let args = self.arguments(undo.args.as_ref(), Some(&signature), &site, reads);
         let idempotent = spec.idempotent || spec.effect == Effect::Read;
         let nullable = signature.nullable(&args);
-        Some(UndoPlan { tool: spec.name.clone(), idempotent, args, nullable })
+        Some(UndoPlan { tool: spec.name.clone(), effect: spec.effect, idempotent, args, nullable })
     }
 
     fn validations(&mut self, step: &Step, site: &Site, reads: &mut Reads) -> Vec<ValidationPlan> {

@@ -9,7 +9,7 @@ use crate::source::Span;
 
 impl Checker<'_, '_> {
     /// Makes steps that run a skill of those that call one as if it were a tool. A tool of that
-    /// name comes first.
+    /// name comes first, also one that is not known yet: the same text must not mean two things.
     pub(super) fn skills_as_tools(&mut self, skill: &mut Skill) {
         for step in &mut skill.steps {
             self.skill_as_tool(step);
@@ -22,6 +22,7 @@ impl Checker<'_, '_> {
         if step.skill.is_some()
             || catalog.tool(&name.value).is_some()
             || catalog.skill(&fold(&name.value)).is_none()
+            || catalog.may_have_tool(&name.value)
         {
             return;
         }

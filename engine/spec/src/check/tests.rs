@@ -137,6 +137,44 @@ steps:
     assert_eq!(plan.skill.steps[2].needs, [1]);
 }
 
+/// A world with a server that nobody has asked, and that may have a tool called as a skill is.
+struct Unmet;
+
+impl Catalog for Unmet {
+    fn tool(&self, name: &str) -> Option<Arc<ToolSpec>> {
+        World.tool(name)
+    }
+    fn may_have_tool(&self, name: &str) -> bool {
+        name == "sub"
+    }
+    fn tool_names(&self) -> Vec<String> {
+        World.tool_names()
+    }
+    fn skill(&self, name: &str) -> Option<Source> {
+        World.skill(name)
+    }
+    fn skill_names(&self) -> Vec<String> {
+        World.skill_names()
+    }
+    fn secret_names(&self) -> Vec<String> {
+        World.secret_names()
+    }
+    fn config(&self) -> Value {
+        World.config()
+    }
+}
+
+#[test]
+fn a_skill_stands_in_for_no_tool_that_is_only_not_known_yet() {
+    let text = "{name: x, description: x, steps: [{name: a, tool: sub, args: {n: 1}}]}";
+    let source = Source::new("skills/x.yaml", text);
+    let codes = |catalog: &dyn Catalog| -> Vec<&str> {
+        check(&source, catalog, Strictness::default()).1.iter().map(|problem| problem.code).collect()
+    };
+    assert_eq!(codes(&World), ["skill-as-tool"]);
+    assert_eq!(codes(&Unmet), ["unknown-tool"]);
+}
+
 /// Skills `s0`, `s1` … of which each runs the next one a number of times.
 struct Ladder {
     rungs: usize,

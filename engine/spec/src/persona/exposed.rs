@@ -139,8 +139,12 @@ pub fn check(
     let mut checker = Checker { source, around, outputs: false, found: Vec::new() };
     checker.distinct(resources.iter().map(|resource| &resource.uri), "resources");
     checker.distinct(prompts.iter().map(|prompt| &prompt.name), "prompts");
-    resources.iter().for_each(|resource| checker.resource(resource));
-    prompts.iter().for_each(|prompt| checker.prompt(prompt));
+    for resource in resources {
+        checker.resource(resource);
+    }
+    for prompt in prompts {
+        checker.prompt(prompt);
+    }
     checker.found
 }
 

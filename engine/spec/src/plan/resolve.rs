@@ -18,6 +18,9 @@ pub struct ResolvedPlan {
     pub skill: String,
     /// Hash over plan, inputs and all that is resolved, for `--plan`.
     pub hash: String,
+    /// What a run may do at worst, see [`Plan::effect`].
+    #[serde(skip)]
+    pub effect: Effect,
     /// Bound inputs.
     pub inputs: Map<String, Value>,
     /// The steps, in the order of the file, those of sub-skills after the step that runs them.
@@ -91,6 +94,7 @@ pub fn resolve(plan: &Plan, known: Known<'_>, touches: &dyn Fn(&str, &Value) -> 
     ResolvedPlan {
         skill: plan.skill.name.clone(),
         hash: digest(identity),
+        effect: plan.effect(),
         inputs: known.inputs.clone(),
         steps,
     }
@@ -239,6 +243,9 @@ fn arguments(action: &Action, frame: &Frame<'_>) -> Value {
             Value::Object(args.iter().map(|(name, template)| (name.clone(), frame.value(template))).collect())
         }
         Action::Compute { block } => json!({ "source": block.source, "reads": block.reads }),
+        Action::Confirm { message, form: Some(form), .. } => {
+            json!({ "message": frame.value(message), "form": form })
+        }
         Action::Confirm { message, options, default, .. } => {
             json!({ "message": frame.value(message), "options": options, "default": default })
         }

@@ -9,6 +9,7 @@ use super::script::{Canned, Gives, Script, Spot};
 use super::{Answer, Failure, Stubs};
 use crate::diagnostic::Diagnostic;
 use crate::duration;
+use crate::form;
 use crate::name::fold;
 use crate::plan::{Action, Plan, SkillPlan};
 use crate::schema::{OneOrMore, unfit};
@@ -300,13 +301,26 @@ impl Checker<'_> {
     fn options(&mut self, plan: &Plan, step: &Spanned<String>, replies: &[String]) {
         let asking = questions(plan, &plan.skill, "", 0);
         let path: String = without_items(&step.value);
-        let Some((_, options)) = asking.iter().find(|(known, _)| *known == path) else {
+        let Some((_, question)) = asking.iter().find(|(known, _)| *known == path) else {
             let message = format!("no step `{}` asks anything", step.value);
             let problem = Diagnostic::error("unknown-step", self.source, step.span, message);
             self.report(problem.suggest(&step.value, asking.iter().map(|(known, _)| known.as_str())));
             return;
         };
-        for reply in replies.iter().filter(|reply| !options.contains(reply)) {
+        for reply in replies {
+            self.reply(step, *question, reply);
+        }
+    }
+
+    fn reply(&mut self, step: &Spanned<String>, (options, form): Asked<'_>, reply: &str) {
+        if let Some(form) = form {
+            let given = serde_json::from_str(reply).unwrap_or_default();
+            if let Err(problem) = form::fill(form, &given) {
+                let message = format!("`{reply}` does not fill in the form of `{}`: {problem}", step.value);
+                let problem = Diagnostic::error("bad-option", self.source, step.span, message);
+                self.report(problem.hint("write its fields as JSON, like `{\"name\": \"value\"}`"));
+            }
+        } else if !options.iter().any(|option| option == reply) {
             let message = format!("`{reply}` is no answer to `{}`", step.value);
             let problem = Diagnostic::error("bad-option", self.source, step.span, message);
             self.report(problem.suggest(reply, options.iter().map(String::as_str)));
@@ -320,13 +334,21 @@ fn without_items(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// The steps that ask, with their possible answers.
-fn questions(plan: &Plan, skill: &SkillPlan, above: &str, depth: usize) -> Vec<(String, Vec<String>)> {
+/// What a step asks: its options, and its form.
+type Asked<'p> = (&'p [String], Option<&'p Value>);
+
+/// The steps that ask, with what they ask.
+fn questions<'p>(
+    plan: &'p Plan,
+    skill: &'p SkillPlan,
+    above: &str,
+    depth: usize,
+) -> Vec<(String, Asked<'p>)> {
     let mut found = Vec::new();
     for step in &skill.steps {
         let path = format!("{above}{}", step.name);
         match &step.action {
-            Action::Confirm { options, .. } => found.push((path, options.clone())),
+            Action::Confirm { options, form, .. } => found.push((path, (options.as_slice(), form.as_ref()))),
             // Checked plans are not deeper; a pinned one could be anything.
             Action::Skill { skill, .. } if depth < 16 => {
                 if let Some(inner) = plan.skill(skill) {

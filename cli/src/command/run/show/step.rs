@@ -36,8 +36,9 @@ fn headline(body: &Body) -> Option<(Mark, String)> {
         Body::StepRetrying { attempt, until, .. } => {
             (Mark::Again, format!("attempt {attempt} failed; next one at {}", clock(until)))
         }
-        Body::ConfirmRequested { message, options, .. } => {
-            (Mark::Question, format!("{} ({})", words::harmless(message), options.join(", ")))
+        Body::ConfirmRequested { message, options, form, .. } => {
+            let answers = aa_spec::form::answers(options, form.as_ref()).join(", ");
+            (Mark::Question, format!("{} ({})", words::harmless(message), words::harmless(&answers)))
         }
         Body::ConfirmAnswered { answer, by, .. } => (Mark::Done, format!("answered `{answer}` by {by}")),
         Body::StepCompleted { duration_ms, .. } => {

@@ -31,7 +31,7 @@ fn asking(steps: &Value, notes: &Notes) -> Stage {
 }
 
 fn answer(at: &str, text: &str) -> Ask {
-    Ask::Answer { step: step(at), answer: text.to_owned() }
+    Ask::Answer { step: step(at), answer: text.to_owned(), question: None }
 }
 
 #[tokio::test]

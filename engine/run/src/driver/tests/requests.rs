@@ -13,7 +13,7 @@ fn confirm() -> Value {
 }
 
 fn answer(text: &str) -> Ask {
-    Ask::Answer { step: step("ask"), answer: text.to_owned() }
+    Ask::Answer { step: step("ask"), answer: text.to_owned(), question: None }
 }
 
 fn cancel() -> Ask {

@@ -1,5 +1,7 @@
 //! Runs for clients: under a policy, in their turn, approved or rejected by people.
 
+use aa_spec::tool::Effect;
+
 use super::*;
 use crate::caller::Sees;
 
@@ -17,15 +19,44 @@ outputs:
 
 const SLOW: &str = "\
 name: slow
-description: Waits a little
+description: Takes a little
 steps:
-  - {name: nap, wait: 300ms}
+  - {name: nap, tool: nap}
+";
+
+const NAPS: &str = "\
+module: naps
+description: Naps, and what goes wrong
+tools:
+  - {name: nap, description: Takes a little, effect: read, input: {}, run: [sleep, '0.3']}
+  - {name: miss, description: Fails, effect: read, input: {}, run: ['false']}
+  - {name: wipe, description: Wipes, effect: destructive, input: {}, run: [sh, -c, 'echo wiped >> log']}
+heal:
+  - {name: wiper, match: {tool: miss, exit_code: 1}, do: {tool: wipe}}
+";
+
+const MISS: &str = "\
+name: miss_it
+description: Only reads, as far as its steps go
+steps:
+  - {name: miss, tool: miss, on_error: auto_heal}
+";
+
+const BACK: &str = "\
+name: back
+description: Takes back what it has written
+on_failure: undo
+steps:
+  - {name: act, tool: note, args: {text: here}, undo: {tool: wipe}}
 ";
 
 fn world() -> World {
     let world = World::new();
     world.put("work/.aa/skills/tidy.yaml", TIDY);
     world.put("work/.aa/skills/slow.yaml", SLOW);
+    world.put("work/.aa/tools/naps.yaml", NAPS);
+    world.put("work/.aa/skills/miss_it.yaml", MISS);
+    world.put("work/.aa/skills/back.yaml", BACK);
     world.put("work/log", "");
     world
 }
@@ -167,7 +198,9 @@ async fn a_crash_after_any_event_loses_no_approval_and_asks_none_twice() {
         drop(engine);
 
         let engine = client(&world);
-        assert_eq!(engine.take_over().await.unwrap(), [id], "{died_after}");
+        // One that waits for a person is left to whoever brings the answer.
+        let left = if died_after <= 2 { vec![] } else { vec![id] };
+        assert_eq!(engine.take_over().await.unwrap(), left, "{died_after}");
         let open = engine.standing(id).unwrap().questions.contains_key(&step("approval"));
         assert_eq!(open, died_after <= 2, "{died_after}");
         if open {
@@ -181,6 +214,71 @@ async fn a_crash_after_any_event_loses_no_approval_and_asks_none_twice() {
         let events = engine.events(id, 0).unwrap();
         let asked = events.iter().filter(|event| matches!(event.body, Body::ConfirmRequested { .. }));
         assert_eq!(asked.count(), 1, "{died_after}");
+    }
+}
+
+const WHERE: &str = "\
+name: where
+description: Asks where to
+steps:
+  - name: to
+    confirm:
+      message: where to?
+      form:
+        region: {enum: [eu, us], title: Region}
+        replicas: {type: integer, minimum: 1, default: 2}
+        note: {required: false}
+  - {name: after, tool: look}
+outputs:
+  - {name: to, value: '{{ to }}'}
+";
+
+/// Waits until a step asks.
+async fn asks(engine: &Engine, run: RunId, name: &str) {
+    let asking = async {
+        while !engine.standing(run).unwrap().questions.contains_key(&step(name)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, asking).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_form_is_checked_and_filled_up_whenever_the_process_dies() {
+    let answer = r#"{"region": "eu"}"#;
+    // Events: started, step started, asked, answered, step completed, and the next one's start.
+    // The first three share the commit that the run is created with.
+    for died_at in 3..=5_u64 {
+        let world = world();
+        world.put("work/.aa/skills/where.yaml", WHERE);
+        let dies = move |event: &Event| assert!(event.seq != died_at, "it dies");
+        let engine = world.engine().after_commit(Arc::new(dies));
+        let staying = RunRequest { park: Park::Stay, ..request("where", json!({})) };
+        let handle = engine.start(staying).await.unwrap();
+        let id = handle.id;
+        if died_at > 2 {
+            asks(&engine, id, "to").await;
+            engine.answer(id, &step("to"), answer, "ann").await.unwrap();
+        }
+        assert!(timeout(PATIENCE, handle.outcome).await.unwrap().is_err(), "{died_at}");
+        drop(engine);
+
+        let engine = world.engine();
+        let handle = engine.resume(id, Park::Stay).await.unwrap();
+        if died_at <= 2 {
+            asks(&engine, id, "to").await;
+            for wrong in ["eu", "{}", r#"{"region": "asia"}"#, r#"{"region": "eu", "x": 1}"#] {
+                let refused = engine.answer(id, &step("to"), wrong, "ann").await.unwrap_err();
+                assert!(refused.to_string().contains("does not fill in the form of `to`"), "{refused}");
+            }
+            engine.answer(id, &step("to"), answer, "ann").await.unwrap();
+        }
+        let (_, outcome) = finish(handle).await;
+        let expected = json!({"to": {"region": "eu", "replicas": 2, "note": null}});
+        assert_eq!(outcome, Outcome::Completed(expected.as_object().unwrap().clone()), "{died_at}");
+        let events = engine.events(id, 0).unwrap();
+        let asked = events.iter().filter(|event| matches!(event.body, Body::ConfirmRequested { .. }));
+        assert_eq!(asked.count(), 1, "{died_at}");
     }
 }
 
@@ -269,4 +367,166 @@ async fn a_mark_counts_once_and_the_key_stays() {
     assert_eq!((key.len(), client(&world).sealing_key().unwrap() == key), (32, true));
     let file = fs::metadata(engine.settings().state_folder.join("seal.key")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o777, 0o600);
+}
+
+fn called(skill: &str, inputs: Value) -> RunRequest {
+    RunRequest { origin: Origin::Mcp, park: Park::Stay, ..request(skill, inputs) }
+}
+
+#[tokio::test]
+async fn what_heals_and_what_takes_back_is_judged_and_shown_like_a_step() {
+    let world = world();
+    let engine = client(&world);
+    for (skill, line) in [
+        ("miss_it", "- if a step fails, `wiper` (destructive): tool wipe"),
+        ("back", "- if the run fails, undo `act` (destructive): tool wipe"),
+    ] {
+        // Not even the plan that was shown is enough for what destroys.
+        let plan = engine.plan(&called(skill, json!({}))).unwrap();
+        assert_eq!(plan.effect, Effect::Destructive);
+        let held = RunRequest { plan_hash: Some(plan.hash), ..called(skill, json!({})) };
+        let handle = engine.start_called(held, "s", true).await.unwrap();
+        let asked = engine.standing(handle.id).unwrap().questions.remove(&step("approval")).unwrap();
+        assert!(asked.message.contains(line), "{}", asked.message);
+        engine.cancel(handle.id, "ann", "").await.unwrap();
+        finish(handle).await;
+    }
+    world.put("work/.aa/config.yaml", "serve: {policy: {destructive: deny}}\n");
+    let error = client(&world).start_called(called("miss_it", json!({})), "s", true).await.unwrap_err();
+    assert!(error.to_string().contains("(destructive)"), "{error}");
+    assert_eq!(world.log(), "");
+}
+
+#[tokio::test]
+async fn a_run_left_behind_is_taken_over_in_its_own_folder() {
+    let world = world();
+    for folder in ["other", "gone"] {
+        world.put(&format!("{folder}/.aa/tools/naps.yaml"), NAPS);
+        world.put(&format!("{folder}/.aa/skills/slow.yaml"), SLOW);
+    }
+    let mut left = Vec::new();
+    for folder in ["other", "gone"] {
+        let folder = world.root.path().join(folder);
+        let engine = client(&world).in_folder(&folder).unwrap();
+        let sees = Sees::OwnIn(folder);
+        let engine = engine.for_caller(Caller { sees, ..Caller::local(Origin::Mcp) });
+        let handle = engine.start_called(slow(), "s", true).await.unwrap();
+        let id = handle.id;
+        handle.outcome.abort();
+        assert!(timeout(PATIENCE, handle.outcome).await.unwrap().is_err());
+        engine.leave_folders();
+        drop(engine);
+        left.push(id);
+    }
+    fs::rename(world.root.path().join("gone"), world.root.path().join("moved")).unwrap();
+    let engine = client(&world);
+    let mut taken = Vec::new();
+    // The engine that is gone lets go of the store when its last task has ended.
+    for _ in 0..200 {
+        taken.extend(engine.take_over().await.unwrap());
+        if !taken.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(taken, left[..1]);
+    let engine = world.engine();
+    let work = engine.attend(left[0], "s").await.unwrap();
+    assert!(matches!(finish(work).await.1, Outcome::Completed(_)));
+}
+
+#[tokio::test]
+async fn a_dry_run_does_not_stand_for_the_real_one() {
+    let world = world();
+    let engine = client(&world);
+    let key = Some("k".to_owned());
+    let dry = RunRequest { dry_run: true, request_key: key.clone(), ..tidy() };
+    finish(engine.start_called(dry, "s", true).await.unwrap()).await;
+    let real = RunRequest { request_key: key, ..tidy() };
+    let error = engine.start_called(real, "s", true).await.unwrap_err();
+    assert!(error.to_string().contains("belongs to run 1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_client_names_skills_and_never_files() {
+    let world = world();
+    world.put("evil.yaml", &SLOW.replace("slow", "evil"));
+    let path = world.root.path().join("evil.yaml").display().to_string();
+    assert!(world.engine().plan(&called(&path, json!({}))).is_ok(), "a person may");
+    let engine = client(&world);
+    for path in [path.as_str(), "/etc/passwd", "evil.yaml"] {
+        let error = engine.start_called(called(path, json!({})), "s", true).await.unwrap_err();
+        assert!(matches!(error, StartError::UnknownSkill { .. }), "{error}");
+        let error = engine.plan(&called(path, json!({}))).unwrap_err();
+        assert!(matches!(error, StartError::UnknownSkill { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn time_that_passes_takes_no_place() {
+    let world = world();
+    world.put("work/.aa/config.yaml", "serve: {runs: 1}\n");
+    world.put(
+        "work/.aa/skills/later.yaml",
+        "name: later\ndescription: Waits\nsteps: [{name: a, wait: 1m}, {name: b, tool: nap}]\n",
+    );
+    let engine = client(&world);
+    let mut first = engine.start_called(called("later", json!({})), "a", true).await.unwrap();
+    until(&mut first, |body| matches!(body, Body::StepStarted { .. })).await;
+    let second = engine.start_called(slow(), "b", true).await.unwrap();
+    assert!(matches!(finish(second).await.1, Outcome::Completed(_)));
+    engine.cancel(first.id, "ann", "").await.unwrap();
+    finish(first).await;
+}
+
+#[tokio::test]
+async fn the_second_of_two_answers_is_told_so_and_an_answer_is_to_one_question() {
+    let world = world();
+    let engine = client(&world);
+    let handle = engine.start_called(tidy(), "s", true).await.unwrap();
+    let id = handle.id;
+    let mut asked = engine.standing(id).unwrap().questions.remove(&step("approval")).unwrap();
+    asked.seq += 1;
+    let error = engine.answer_question(id, &asked, "approve", "ann").await.unwrap_err();
+    assert!(error.to_string().contains("not open any more"), "{error}");
+    handle.outcome.abort();
+    drop(handle.notices);
+    let _ = handle.outcome.await;
+    drop(engine);
+
+    let engine = client(&world);
+    let first = Ask::Answer { step: step("approval"), answer: "reject".to_owned(), question: None };
+    engine.parts.store().unwrap().post(id, Origin::Cli, "ann", first).await.unwrap();
+    let error = engine.answer(id, &step("approval"), "approve", "bob").await.unwrap_err();
+    assert!(error.to_string().contains("too late"), "{error}");
+    let work = engine.attend(id, "s").await.unwrap();
+    assert!(matches!(finish(work).await.1, Outcome::Failed { .. }));
+    assert_eq!(world.log(), "");
+}
+
+#[tokio::test]
+async fn calls_outside_of_runs_need_a_permit_as_well() {
+    let world = world();
+    world.put("work/.aa/config.yaml", "limits: {calls: 1}\n");
+    let engine = client(&world);
+    let nap = || engine.call_tool("nap", Map::new(), Arc::new(|_: &str| {}));
+    let began = std::time::Instant::now();
+    let (first, second, third) = tokio::join!(nap(), nap(), nap());
+    assert!(first.is_ok() && second.is_ok() && third.is_ok());
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+#[test]
+fn all_who_make_the_first_key_get_the_same_and_only_the_owner_can_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = world();
+    let engine = world.engine();
+    let keys: Vec<_> = std::thread::scope(|scope| {
+        let making: Vec<_> = (0..8).map(|_| scope.spawn(|| engine.sealing_key().unwrap())).collect();
+        making.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
+    let path = engine.settings().state_folder.join("seal.key");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(engine.sealing_key().unwrap_err().to_string().contains("others can read"));
 }

@@ -69,3 +69,50 @@ async fn threads_that_cannot_be_seen_are_told_of_and_not_lost() {
     *chat.speechless.lock().unwrap() = false;
     assert_eq!(once(&listener).await, (Ok(1), vec!["b7".to_owned()]));
 }
+
+#[tokio::test]
+async fn a_thread_that_cannot_be_seen_does_not_stop_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = Chat::default();
+    let listener = listening(&module(), folder.path(), &chat);
+    (6..9).for_each(|at| chat.say("b", at, "u"));
+    assert_eq!(once(&listener).await.0, Ok(3));
+    (6..9).for_each(|to| chat.reply("b", to, to + 10, "u"));
+    chat.broken.lock().unwrap().push("6".into());
+    let (result, heard) = once(&listener).await;
+    assert_eq!((result, &heard[..]), (Err(odd("no such thread")), &["b17".to_owned(), "b18".to_owned()][..]));
+    chat.broken.lock().unwrap().clear();
+    assert_eq!(once(&listener).await, (Ok(1), vec!["b16".to_owned()]));
+}
+
+#[tokio::test]
+async fn the_position_of_a_thread_is_kept_as_long_as_its_source_is_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let heard = |key: &str| vec![Heard { key: key.to_owned(), item: json!({}), person: None }];
+    let places = |all: &[(&str, &str)]| -> Positions {
+        all.iter().map(|(place, at)| ((*place).to_owned(), (*at).to_owned())).collect()
+    };
+    let positions = places(&[("a", "10"), ("a\u{1f}1", "12"), ("a\u{1f}2", "8")]);
+    let long_ago = Utc::now() - chrono::TimeDelta::days(40);
+    store.hear("chat", "a", heard("x"), positions, long_ago).await.unwrap();
+    store.hear("chat", "b", heard("y"), places(&[("b", "1")]), Utc::now()).await.unwrap();
+    let position = |place: &str| store.listener_position("chat", place).unwrap();
+    assert_eq!(position("a\u{1f}1").as_deref(), Some("12"), "else it would begin at 10 again");
+    assert_eq!(position("a\u{1f}2"), None);
+}
+
+#[tokio::test]
+async fn more_than_a_look_asks_for_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = Chat::default();
+    let module = CHAT.replace(r#"after: "{{ since }}"}"#, r#"after: "{{ since }}", limit: 2}"#);
+    let module = module.replace("after: {type: string}}", "after: {type: string}, limit: {type: integer}}");
+    let listener = listening(&module, folder.path(), &chat);
+    chat.say("a", 6, "u");
+    assert_eq!(once(&listener).await.0, Ok(1));
+    (7..9).for_each(|at| chat.say("a", at, "u"));
+    let (result, heard) = once(&listener).await;
+    assert!(result.unwrap_err().message.contains("older ones may be missing"));
+    assert_eq!(heard, ["a7", "a8"]);
+}

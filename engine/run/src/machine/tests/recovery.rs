@@ -286,8 +286,11 @@ fn requests_are_checked_before_they_become_events() {
         let request = Request { id: 1, origin: Origin::Http, by: "ann".to_owned(), ask };
         world.machine.request(&request).map_err(|misfit| misfit.message)
     };
-    let answer =
-        |step: &str, answer: &str| Ask::Answer { step: StepPath(step.to_owned()), answer: answer.to_owned() };
+    let answer = |step: &str, answer: &str| Ask::Answer {
+        step: StepPath(step.to_owned()),
+        answer: answer.to_owned(),
+        question: None,
+    };
     let resolve =
         |step: &str| Ask::Resolve { step: StepPath(step.to_owned()), resolution: Resolution::Retry };
     assert!(matches!(ask(&world, answer("ask", "yes")), Ok(Body::ConfirmAnswered { .. })));

@@ -31,39 +31,6 @@ async fn call(
 }
 
 #[tokio::test]
-async fn a_form_comes_back_as_its_fields() {
-    let args = json!({
-        "message": "Who?",
-        "fields": {"name": {"type": "string"}, "age": {"type": "integer", "default": 30}},
-    });
-    let (result, asked) = call(ClientForm, args.clone(), r#"{"name": "Ann", "age": 5}"#).await;
-    assert_eq!(result.unwrap(), json!({"name": "Ann", "age": 5}));
-    let Some(Want::Form(schema)) = &asked[0].want else { panic!("{asked:?}") };
-    // A field that has a default may be left alone.
-    assert_eq!(schema["required"], json!(["name"]));
-    let (result, _) = call(ClientForm, args.clone(), DECLINE).await;
-    assert_eq!(result.unwrap_err().message, "the form was declined");
-    let (result, _) = call(ClientForm, args, r#"{"age": 5}"#).await;
-    assert_eq!(result.unwrap_err().kind, ErrorKind::Invalid);
-}
-
-#[tokio::test]
-async fn a_form_is_flat() {
-    for fields in [
-        json!({}),
-        json!({"a": {"type": "object"}}),
-        json!({"a": {"type": "array", "items": {"type": "string"}}}),
-    ] {
-        let (result, asked) = call(ClientForm, json!({"message": "?", "fields": fields}), "{}").await;
-        assert_eq!(result.unwrap_err().kind, ErrorKind::Invalid);
-        assert!(asked.is_empty());
-    }
-    let args = json!({"message": "?", "fields": {"a": {"type": "string"}}, "required": ["b"]});
-    let (result, _) = call(ClientForm, args, "{}").await;
-    assert_eq!(result.unwrap_err().message, "`required` names `b`, which is no field");
-}
-
-#[tokio::test]
 async fn a_model_answers_in_words() {
     let said = r#"{"role": "assistant", "model": "m", "content": {"type": "text", "text": "Paris"}}"#;
     let (result, asked) = call(ClientSample, json!({"prompt": "Capital?", "max_tokens": 9}), said).await;
@@ -85,6 +52,6 @@ async fn folders_come_as_a_list() {
 #[tokio::test]
 async fn without_a_client_nobody_is_asked() {
     let tool = native::tool(ClientRoots);
-    let error = tool.call(&CallContext::detached("/"), Map::new()).await.unwrap_err();
+    let error = tool.call(&CallContext::detached("/"), serde_json::Map::new()).await.unwrap_err();
     assert_eq!(error.message, "nobody is there to answer: Which folders do you work in?");
 }

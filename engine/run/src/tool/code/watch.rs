@@ -90,9 +90,10 @@ impl Code {
         (project, folder): (String, PathBuf),
         refreshes: bool,
     ) -> Result<Watched, ToolError> {
-        let files = match refreshes {
-            true => self.refresh(context, (project.clone(), folder), false).await?.done.files,
-            false => 0,
+        let files = if refreshes {
+            self.refresh(context, (project.clone(), folder), false).await?.done.files
+        } else {
+            0
         };
         Ok(Watched { project, watching: false, files, message: MESSAGE.to_owned() })
     }

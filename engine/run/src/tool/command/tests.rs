@@ -26,7 +26,7 @@ fn tool(keys: &str) -> Command {
     let spec = Arc::new(module.tools[0].spec(&module, &source));
     let declared = Declared { spec, common, configuration: Arc::default() };
     let launcher = Arc::new(Launcher::new(Environment::new(std::env::vars_os()), 1_000_000));
-    Command { declared, run: *run, launcher }
+    Command { declared, run: *run, launcher, shows_files: false }
 }
 
 async fn call(keys: &str, args: Value) -> Result<Value, ToolError> {

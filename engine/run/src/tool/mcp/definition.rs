@@ -156,17 +156,19 @@ fn suggested(hints: &Value) -> Option<Effect> {
 
 /// A foreign text without what cannot be seen, and not too long of it.
 pub(super) fn harmless(text: &str, most: usize) -> String {
-    let invisible = |c: char| {
-        (c.is_control() && !matches!(c, '\n' | '\t'))
-            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-                | '\u{feff}' | '\u{fdd0}' | '\u{fdd1}' | '\u{e0000}'..='\u{e007f}')
-    };
-    let mut clean = text.chars().filter(|c| !invisible(*c));
+    let mut clean = text.chars().filter(|c| !is_invisible(*c));
     let mut short: String = clean.by_ref().take(most).collect();
     if clean.next().is_some() {
         short.push('…');
     }
     short
+}
+
+/// Whether a character cannot be seen, or turns around what stands next to it.
+pub(crate) fn is_invisible(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t'))
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fdd0}' | '\u{fdd1}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A value whose mappings have their keys in order.

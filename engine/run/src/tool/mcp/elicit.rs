@@ -1,32 +1,35 @@
-//! A server's question to a person, as a choice between answers.
+//! A server's question to a person, with the module named that asks.
 //!
-//! Only what can be chosen is asked: yes or no, one of several values. Free text is not, so
-//! that no server can ask for a secret.
+//! A single choice is asked as one: yes or no, one of several values. Everything else is a form to
+//! fill in. What looks like a secret is never asked for.
+
+mod fields;
 
 use std::collections::BTreeSet;
 
+use aa_spec::form;
 use aa_spec::tool::ErrorKind;
 use rmcp::model::{ElicitRequestParams, ElicitResult, ElicitationAction};
 use serde_json::{Map, Value};
 
 use super::definition::harmless;
 use crate::tool::native::invalid;
-use crate::tool::{Person, Question, ToolError};
+use crate::tool::{DECLINE, Person, Question, ToolError};
 
 /// Most choices of one question.
 const CHOICES: usize = 20;
-/// Most questions of one form.
-const QUESTIONS: usize = 5;
+/// Characters of the name of a choice.
+const LABEL: usize = 100;
 /// Characters of a question.
 const LONGEST: usize = 1000;
 
-/// The answer that is always there.
-const DECLINE: &str = "decline";
+/// The answer to a form without fields.
+const ACCEPT: &str = "accept";
 
 /// Asks a person what the server of a module wants to know.
 ///
 /// # Errors
-/// Nobody is there, or it wants more than choices.
+/// Nobody is there, or it wants what cannot be asked or shown.
 pub(super) async fn answer(
     module: &str,
     request: &ElicitRequestParams,
@@ -35,11 +38,15 @@ pub(super) async fn answer(
     match request {
         ElicitRequestParams::FormElicitationParams { message, requested_schema, .. } => {
             let schema = serde_json::to_value(requested_schema).unwrap_or_default();
-            let form = Form::read(module, message, &schema)?;
-            let content = form.fill(person).await?;
-            Ok(content.map_or_else(declined, |content| {
-                ElicitResult::new(ElicitationAction::Accept).with_content(Value::Object(content))
-            }))
+            refuse_secrets(module, message, &schema)?;
+            if form::properties(&schema).next().is_none() {
+                return consent(said(module, message), person).await;
+            }
+            if let Some(choice) = Choice::read(module, message, &schema) {
+                return choice.ask(person).await;
+            }
+            let form = fields::shown(&schema).map_err(|why| refused(module, message, &why))?;
+            fill_in(said(module, message), form, person).await
         }
         ElicitRequestParams::UrlElicitationParams { message, url, .. } => {
             let safe = reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
@@ -64,6 +71,34 @@ pub(super) async fn answer(
     }
 }
 
+/// No server is to be told a secret by a person who takes it for a harmless question.
+fn refuse_secrets(module: &str, message: &str, schema: &Value) -> Result<(), ToolError> {
+    let secret = form::properties(schema).find(|(name, field)| form::asks_secret(name, field));
+    secret.map_or(Ok(()), |(name, _)| {
+        let name = harmless(name, 100);
+        let why = format!("it wants `{name}`, which looks like a secret, and those are not asked for");
+        Err(refused(module, message, &why))
+    })
+}
+
+fn refused(module: &str, message: &str, why: &str) -> ToolError {
+    ToolError::new(ErrorKind::Permanent, format!("{}; {why}", said(module, message)))
+}
+
+/// Asks for a form to be filled in.
+async fn fill_in(message: String, form: Value, person: &dyn Person) -> Result<ElicitResult, ToolError> {
+    let question = Question { form: Some(form), ..Question::choice(message, vec![DECLINE.to_owned()]) };
+    let answer = person.ask(question).await?;
+    Ok(match serde_json::from_str(&answer) {
+        Ok(Value::Object(values)) => accepted(values),
+        _ => declined(),
+    })
+}
+
+fn accepted(values: Map<String, Value>) -> ElicitResult {
+    ElicitResult::new(ElicitationAction::Accept).with_content(Value::Object(values))
+}
+
 fn declined() -> ElicitResult {
     ElicitResult::new(ElicitationAction::Decline)
 }
@@ -72,95 +107,36 @@ fn said(module: &str, message: &str) -> String {
     format!("`{module}` asks: {}", harmless(message, LONGEST))
 }
 
-/// What is to be filled in.
-struct Form {
-    message: String,
-    choices: Vec<Choice>,
-    /// What is given without asking: a default where only text would do.
-    given: Map<String, Value>,
-    /// The same, for the person to see.
-    with: String,
+/// A form without fields: whether the server may go on.
+async fn consent(message: String, person: &dyn Person) -> Result<ElicitResult, ToolError> {
+    let options = vec![ACCEPT.to_owned(), DECLINE.to_owned()];
+    let answer = person.ask(Question::choice(message, options)).await?;
+    Ok(if answer == ACCEPT { accepted(Map::new()) } else { declined() })
 }
 
+/// A form of one field that is a choice: which of its values.
 struct Choice {
     name: String,
     message: String,
     options: Vec<(String, Value)>,
 }
 
-impl Form {
-    fn read(module: &str, message: &str, schema: &Value) -> Result<Self, ToolError> {
-        let required: Vec<&str> =
-            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let mut form = Self {
-            message: said(module, message),
-            choices: Vec::new(),
-            given: Map::new(),
-            with: String::new(),
-        };
-        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            let options = options(property);
-            if !options.is_empty() {
-                let what = ["description", "title"].into_iter().find_map(|key| property[key].as_str());
-                let what = harmless(what.unwrap_or(name), LONGEST);
-                let message = format!("{} ({what})", form.message);
-                form.choices.push(Choice { name: name.clone(), message, options });
-            } else if let Some(default) = property.get("default") {
-                form.given.insert(name.clone(), default.clone());
-            } else if required.contains(&name.as_str()) {
-                let name = harmless(name, 100);
-                let message = format!(
-                    "{}; it wants `{name}`, which is no choice, and free text is not asked for",
-                    form.message
-                );
-                return Err(ToolError::new(ErrorKind::Permanent, message));
-            }
-        }
-        if form.choices.len() > QUESTIONS {
-            return Err(ToolError::new(
-                ErrorKind::Permanent,
-                format!("{}; that are too many questions", form.message),
-            ));
-        }
-        form.with = with(&form.given).ok_or_else(|| {
-            let message = format!("{}; it wants more along with the answer than can be shown", form.message);
-            ToolError::new(ErrorKind::Permanent, message)
-        })?;
-        Ok(form)
+impl Choice {
+    fn read(module: &str, message: &str, schema: &Value) -> Option<Self> {
+        let mut fields = form::properties(schema);
+        let (Some((name, field)), None) = (fields.next(), fields.next()) else { return None };
+        let options = options(field);
+        let what = ["description", "title"].into_iter().find_map(|key| field[key].as_str());
+        let message = format!("{} ({})", said(module, message), harmless(what.unwrap_or(name), LONGEST));
+        (!options.is_empty()).then(|| Self { name: name.clone(), message, options })
     }
 
-    /// The values that the person chose; `None` when one was declined.
-    async fn fill(self, person: &dyn Person) -> Result<Option<Map<String, Value>>, ToolError> {
-        let mut content = self.given;
-        if self.choices.is_empty() {
-            let options = vec!["accept".to_owned(), DECLINE.to_owned()];
-            let answer = person.ask(Question::choice(self.message + &self.with, options)).await?;
-            return Ok((answer == "accept").then_some(content));
-        }
-        for choice in self.choices {
-            let mut options: Vec<String> = choice.options.iter().map(|(label, _)| label.clone()).collect();
-            options.push(DECLINE.to_owned());
-            let message = choice.message + &self.with;
-            let answer = person.ask(Question::choice(message, options)).await?;
-            if answer == DECLINE {
-                return Ok(None);
-            }
-            let Some((_, value)) = choice.options.into_iter().find(|(label, _)| *label == answer) else {
-                return Ok(None);
-            };
-            content.insert(choice.name, value);
-        }
-        Ok(Some(content))
-    }
-}
-
-/// What is sent along with the answer; `None` when that is too much to be shown.
-fn with(given: &Map<String, Value>) -> Option<String> {
-    let given: Vec<String> = given.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-    let text = given.join(", ");
-    match text.chars().count() {
-        0 => Some(String::new()),
-        count => (count <= LONGEST).then(|| format!(" (with {})", harmless(&text, LONGEST))),
+    async fn ask(self, person: &dyn Person) -> Result<ElicitResult, ToolError> {
+        let mut options: Vec<String> = self.options.iter().map(|(label, _)| label.clone()).collect();
+        options.push(DECLINE.to_owned());
+        let answer = person.ask(Question::choice(self.message, options)).await?;
+        let chosen = self.options.into_iter().find(|(label, _)| *label == answer);
+        Ok(chosen.map_or_else(declined, |(_, value)| accepted(Map::from_iter([(self.name, value)]))))
     }
 }
 
@@ -169,24 +145,20 @@ fn options(property: &Value) -> Vec<(String, Value)> {
     if property["type"] == "boolean" {
         return vec![("yes".to_owned(), true.into()), ("no".to_owned(), false.into())];
     }
-    let named = ["oneOf", "anyOf"].into_iter().find_map(|key| property[key].as_array());
-    let listed = property["enum"].as_array();
-    let values: Vec<&Value> = match (named, listed) {
-        (Some(named), _) => named.iter().map(|one| &one["const"]).collect(),
-        (None, Some(listed)) => listed.iter().collect(),
-        (None, None) => return Vec::new(),
-    };
-    let texts: Vec<&str> = values.iter().filter_map(|value| value.as_str()).collect();
-    if texts.len() != values.len() || texts.len() > CHOICES {
+    if property["type"] != "string" {
         return Vec::new();
     }
-    // What counts is what people see: no two answers may look the same, and none like a refusal.
-    let labels: Vec<String> = texts.iter().map(|text| harmless(text, 100)).collect();
+    let choices = form::choices(property);
+    if choices.len() > CHOICES || !are_distinct(&choices) {
+        return Vec::new();
+    }
+    choices.iter().map(|choice| (harmless(choice.title, LABEL), choice.value.into())).collect()
+}
+
+/// Whether people can tell choices from each other, and from a refusal: what counts is what they see.
+fn are_distinct(choices: &[form::Choice<'_>]) -> bool {
     let mut seen: BTreeSet<String> = [DECLINE.to_owned()].into();
-    if !labels.iter().all(|label| seen.insert(label.trim().to_lowercase())) {
-        return Vec::new();
-    }
-    labels.into_iter().zip(texts.into_iter().map(Value::from)).collect()
+    choices.iter().all(|choice| seen.insert(harmless(choice.title, LABEL).trim().to_lowercase()))
 }
 
 #[cfg(test)]
@@ -224,37 +196,62 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_of_choices_is_asked_one_by_one() {
+    async fn a_single_choice_is_asked_as_one() {
+        let sure = json!({"sure": {"type": "boolean", "description": "Are you sure?"}});
+        let (result, questions) = ask(&form(sure, &["sure"]), &["yes"]).await;
+        assert_eq!(result, json!({"action": "accept", "content": {"sure": true}}));
+        assert_eq!(questions[0].message, "`shop` asks: Really? (Are you sure?)");
+        let size = json!({"size": {"type": "string", "oneOf": [{"const": "s", "title": "small"}]}});
+        let (result, questions) = ask(&form(size.clone(), &[]), &["small"]).await;
+        assert_eq!(result, json!({"action": "accept", "content": {"size": "s"}}));
+        assert_eq!(questions[0].options, ["small", "decline"]);
+        assert_eq!(ask(&form(size, &[]), &["decline"]).await.0, json!({"action": "decline"}));
+    }
+
+    #[tokio::test]
+    async fn a_form_without_fields_is_accepted_or_declined() {
+        let (result, questions) = ask(&form(json!({}), &[]), &["accept"]).await;
+        assert_eq!(result, json!({"action": "accept", "content": {}}));
+        assert_eq!(questions[0].message, "`shop` asks: Really?");
+        assert_eq!(ask(&form(json!({}), &[]), &["decline"]).await.0, json!({"action": "decline"}));
+    }
+
+    #[tokio::test]
+    async fn secrets_are_not_asked_for() {
+        let titled = json!({"type": "string", "title": "Your password"});
+        for (name, field) in [("password", json!({"type": "string"})), ("word", titled)] {
+            let request = form(json!({name: field, "user": {"type": "string"}}), &["user"]);
+            let error = answer("shop", &request, &crate::tool::Nobody).await.unwrap_err();
+            let why = format!("it wants `{name}`, which looks like a secret");
+            assert!(error.message.contains(&why), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_else_is_a_form() {
         let properties = json!({
-            "sure": {"type": "boolean", "description": "Are you sure?"},
-            "size": {"type": "string", "enum": ["small", "large"]},
-            "note": {"type": "string"},
+            "name": {"type": "string", "title": "Your\u{7} name", "minLength": 2},
+            "size": {"type": "string", "oneOf": [{"const": "s", "title": "sm\u{200b}all"}, {"const": "l", "title": "large"}]},
+            "days": {"type": "array", "items": {"type": "string", "enum": ["mon", "tue"]}, "maxItems": 1},
             "count": {"type": "integer", "default": 3},
         });
-        let (result, questions) = ask(&form(properties, &["sure"]), &["yes", "large"]).await;
-        assert_eq!(
-            result,
-            json!({"action": "accept", "content": {"count": 3, "size": "large", "sure": true}})
-        );
-        assert_eq!(questions[1].options, ["small", "large", "decline"]);
-        assert_eq!(questions[0].message, "`shop` asks: Really? (Are you sure?) (with count = 3)");
-    }
-
-    #[tokio::test]
-    async fn a_form_without_choices_is_accepted_or_declined() {
-        let properties = json!({"count": {"type": "integer", "default": 3}});
-        let (result, questions) = ask(&form(properties, &["count"]), &["accept"]).await;
-        assert_eq!(result, json!({"action": "accept", "content": {"count": 3}}));
-        assert_eq!(questions[0].message, "`shop` asks: Really? (with count = 3)");
-        let (result, _) = ask(&form(json!({}), &[]), &["decline"]).await;
-        assert_eq!(result, json!({"action": "decline"}));
-    }
-
-    #[tokio::test]
-    async fn free_text_is_not_asked_for() {
-        let request = form(json!({"password": {"type": "string"}}), &["password"]);
-        let error = answer("shop", &request, &crate::tool::Nobody).await.unwrap_err();
-        assert!(error.message.contains("it wants `password`, which is no choice"), "{error}");
+        let request = form(properties, &["name"]);
+        let (result, questions) = ask(&request, &[r#"{"name":"ann","size":"s"}"#]).await;
+        assert_eq!(result, json!({"action": "accept", "content": {"name": "ann", "size": "s"}}));
+        assert_eq!((&questions[0].options[..], questions.len()), (&["decline".to_owned()][..], 1));
+        assert_eq!(questions[0].message, "`shop` asks: Really?");
+        let shown = json!({
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "title": "Your name", "minLength": 2},
+                "size": {"type": "string", "oneOf": [{"const": "s", "title": "small"}, {"const": "l", "title": "large"}]},
+                "days": {"type": "array", "items": {"type": "string", "enum": ["mon", "tue"]}, "maxItems": 1},
+                "count": {"type": "integer", "default": 3},
+            },
+            "required": ["name"],
+        });
+        assert_eq!(questions[0].form, Some(shown));
+        assert_eq!(ask(&request, &["decline"]).await.0, json!({"action": "decline"}));
     }
 
     #[tokio::test]
@@ -282,7 +279,7 @@ mod tests {
         for values in [json!(["decl\u{200b}ine", "x"]), json!(["yes", "y\u{200b}es"]), json!(["Decline "])] {
             let request = form(json!({"sure": {"type": "string", "enum": values}}), &["sure"]);
             let error = answer("shop", &request, &crate::tool::Nobody).await.unwrap_err();
-            assert!(error.message.contains("it wants `sure`, which is no choice"), "{error}");
+            assert!(error.message.contains("the choices of `sure` cannot be told apart"), "{error}");
         }
     }
 }

@@ -47,7 +47,9 @@ impl Entry {
         for way in ways {
             if let Some(proof) = proof(way, &config)? {
                 let (Proof::Header(_, value) | Proof::Query(_, value)) = &proof;
-                let secret = value.split_once(' ').map_or(value.as_str(), |(_, secret)| secret);
+                let scheme = matches!(way, Auth::Bearer(_) | Auth::Basic(..));
+                let behind = value.split_once(' ').filter(|_| scheme);
+                let secret = behind.map_or(value.as_str(), |(_, secret)| secret);
                 hide(context, &format!("{}.auth", server.module), &Value::from(secret))?;
                 return Ok(Self { config, proof: Some(proof) });
             }

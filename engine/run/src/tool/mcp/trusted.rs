@@ -6,7 +6,7 @@ use std::time::Duration;
 use aa_spec::tool::ErrorKind;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{McpModule, outside};
 use crate::event::Time;
@@ -46,6 +46,18 @@ pub enum Saying {
         /// Why not.
         why: String,
     },
+}
+
+impl Trusted {
+    /// Names the parts that differ in place of what they say now: a model must not read what nobody trusts.
+    pub(crate) fn withhold(&mut self) {
+        let Saying::Other { definition: now } = &mut self.now else { return };
+        let empty = Map::new();
+        let (was, is) = (self.definition.as_object().unwrap_or(&empty), now.as_object().unwrap_or(&empty));
+        let known = ["title", "description", "input", "output", "hints"];
+        let differ: Vec<&str> = known.into_iter().filter(|part| was.get(*part) != is.get(*part)).collect();
+        *now = json!({ "differs": differ });
+    }
 }
 
 impl McpModule {

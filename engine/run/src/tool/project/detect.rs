@@ -38,7 +38,7 @@ pub(crate) struct Detected {
     pub(crate) is_git: bool,
     /// Where it is cloned from; empty when it is not known.
     pub(crate) remote: String,
-    /// The path of that on its server, such as `group/project`.
+    /// The path of that on its server, such as `group/project`, whichever server that is.
     pub(crate) gitlab: String,
     /// Its main branch; empty when it is not known.
     pub(crate) default_branch: String,
@@ -179,12 +179,10 @@ fn path_on_server(remote: &str) -> String {
     path.unwrap_or_default().trim_end_matches('/').trim_end_matches(".git").to_owned()
 }
 
-/// What `origin` calls its main branch; else the branch that is checked out.
+/// What `origin` calls its main branch; empty when it was not asked. The branch that is checked out
+/// would be a guess, and what must not touch the main branch would believe it.
 fn main_branch(git: &Path) -> String {
-    let of = |file: &str, prefix: &str| {
-        Some(text(&git.join(file))?.trim().strip_prefix("ref:")?.trim().strip_prefix(prefix)?.to_owned())
-    };
-    of("refs/remotes/origin/HEAD", "refs/remotes/origin/")
-        .or_else(|| of("HEAD", "refs/heads/"))
-        .unwrap_or_default()
+    let head = text(&git.join("refs/remotes/origin/HEAD")).unwrap_or_default();
+    let name = head.trim().strip_prefix("ref:").map(str::trim);
+    name.and_then(|name| name.strip_prefix("refs/remotes/origin/")).unwrap_or_default().to_owned()
 }

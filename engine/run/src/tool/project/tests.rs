@@ -41,6 +41,10 @@ async fn a_folder_says_what_it_is() {
     assert_eq!(dependencies(&folder), ["serde", "tempfile"]);
     let error = bench.call("project_detect", json!({"path": "nowhere"})).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
+    // Which branch is checked out says nothing about which is the main one.
+    std::fs::remove_file(folder.join(".git/refs/remotes/origin/HEAD")).unwrap();
+    std::fs::write(folder.join(".git/HEAD"), "ref: refs/heads/feature/x\n").unwrap();
+    assert_eq!(bench.ok("project_detect", json!({"path": "my shop"})).await["default_branch"], "");
 }
 
 #[tokio::test]

@@ -50,6 +50,8 @@ impl CoreTool for ContextFilter {
         // A skill that is called by its name is meant, whoever's it is.
         let named =
             message.split(|c: char| c.is_whitespace() || ",;:!?".contains(c)).filter(|word| word.len() > 2);
+        let scope = call.visit.scope();
+        let named = named.filter(|word| scope.shows(word));
         let mut skills: Vec<Arc<Card>> = named.filter_map(|word| catalogue.skill(word)?.ok()).collect();
         skills.extend(search::best(view.skills.iter().cloned(), SKILLS, |card| search::skill(&wanted, card)));
         let mut seen = std::collections::BTreeSet::new();

@@ -25,6 +25,9 @@ impl CoreTool for DebugTool {
     async fn call(&self, call: Call<'_>) -> Answer {
         let args = call.request.arguments.clone().unwrap_or_default();
         let name = text(&args, "tool_name");
+        if !call.visit.may_use(name) {
+            return Ok(failed(format!("your key opens no persona that shows `{name}`")));
+        }
         let report = match call.visit.engine.debug_tool(name, text(&args, "error_message")) {
             Ok(report) => report,
             Err(error) => return Ok(failed(error.to_string())),

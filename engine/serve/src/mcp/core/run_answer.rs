@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use rmcp::model::{CallToolResult, ErrorData, Tool};
 use serde_json::{Value, json};
 
+use super::tool_call::any;
 use super::{CoreTool, Hint, define, object, run_of};
 use crate::mcp::follow::{answer, question, session_of};
 use crate::mcp::server::{Answer, Call, failed};
@@ -19,17 +20,21 @@ impl CoreTool for RunAnswer {
         let properties = json!({
             "run_id": {"type": "integer", "minimum": 1, "description": "Number of the run."},
             "step": {"type": "string", "description": "Which step asks, as run_status says."},
-            "answer": {"type": "string", "description": "One of the question's options."},
+            "answer": {
+                "anyOf": [{"type": "string"}, {"type": "object"}],
+                "description": "One of the question's options; of a form, its fields as an object.",
+            },
         });
         let schema = json!({
             "type": "object",
             "properties": {
-                "run_id": {"type": "integer"}, "step": {"type": "string"}, "answer": {"type": "string"},
+                "run_id": {"type": "integer"}, "step": {"type": "string"}, "answer": {"anyOf": [{"type": "string"}, {"type": "object"}]},
             },
             "required": ["run_id", "step", "answer"],
         });
         let required = (properties, &["run_id", "step", "answer"][..]);
-        define("run_answer", "Answer a run", description, required, Hint::Write)
+        // What was asked may be whether something is to be destroyed.
+        any(define("run_answer", "Answer a run", description, required, Hint::Write))
             .with_raw_output_schema(object(schema).into())
     }
 
@@ -37,10 +42,14 @@ impl CoreTool for RunAnswer {
         let args = call.request.arguments.clone().unwrap_or_default();
         let run = run_of(&args)?;
         let step = StepPath(text(&args, "step")?);
-        let given = text(&args, "answer")?;
+        let given = args.get("answer").cloned().unwrap_or_default();
+        let answer = match &given {
+            Value::Object(_) => given.to_string(),
+            _ => text(&args, "answer")?,
+        };
         let engine = &call.visit.engine;
         let by = question::by(&engine.caller().principal, "run_answer");
-        if let Err(error) = engine.answer_for_model(run, &step, &given, &by).await {
+        if let Err(error) = engine.answer_for_model(run, &step, &answer, &by).await {
             return Ok(failed(answer::refusal(&error)));
         }
         // When nobody drives it, somebody has to do what follows.

@@ -1,5 +1,8 @@
 //! `run_cancel`: ends a run.
 
+use aa_run::event::Origin;
+use aa_run::policy::Verdict;
+use aa_spec::tool::Effect;
 use async_trait::async_trait;
 use rmcp::model::{CallToolResult, Tool};
 use serde_json::{Value, json};
@@ -24,7 +27,7 @@ impl CoreTool for RunCancel {
             "properties": {"run_id": {"type": "integer"}, "status": {"type": "string"}},
             "required": ["run_id", "status"],
         });
-        define("run_cancel", "Cancel a run", description, (properties, &["run_id"]), Hint::Write)
+        define("run_cancel", "Cancel a run", description, (properties, &["run_id"]), Hint::End)
             .with_raw_output_schema(object(schema).into())
     }
 
@@ -32,6 +35,14 @@ impl CoreTool for RunCancel {
         let args = call.request.arguments.clone().unwrap_or_default();
         let run = run_of(&args)?;
         let engine = &call.visit.engine;
+        if let Ok(of) = engine.run(run)
+            && of.origin != Origin::Mcp
+            && engine.verdict(Effect::Write, false) != Verdict::Go
+        {
+            return Ok(failed(format!(
+                "run {run} was not started by an AI client, so a person has to end it: `aa run cancel {run}` in a terminal"
+            )));
+        }
         let by = question::by(&engine.caller().principal, "run_cancel");
         let reason = args.get("reason").and_then(Value::as_str).unwrap_or_default();
         let cancelled = engine.cancel(run, &by, reason).await;

@@ -8,10 +8,14 @@ use aa_run::explain::{Action, Explanation};
 use aa_spec::template::seal;
 use async_trait::async_trait;
 use rmcp::model::{CallToolResult, ErrorData, Tool};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{CoreTool, Hint, define, object};
 use crate::mcp::server::{Answer, Call, failed};
+use crate::mcp::task::SINGLE;
+
+/// Longest call that is told whole, in bytes.
+const LONGEST: usize = 2000;
 
 pub(crate) struct RunExplain;
 
@@ -67,14 +71,35 @@ fn tool_for(engine: &Engine, explanation: &Explanation, action: Action) -> Optio
             Some(("debug_tool", json!({ "tool_name": tool })))
         }
         Action::Retry => match engine.first_event(explanation.run).ok()??.body {
+            // Canned answers cannot be given again here, and without them the run would be a real one.
+            Body::SkillStarted { stubs: Some(_), .. } => None,
             // A secret is no input that a client could give.
-            Body::SkillStarted { inputs, .. } if seal::is_clean(&json!(inputs)) => {
-                Some(("skill_run", json!({"skill_name": explanation.skill, "inputs": inputs})))
+            Body::SkillStarted { inputs, dry_run, .. } if seal::is_clean(&json!(inputs)) => {
+                Some(again(&explanation.skill, inputs, dry_run)).filter(|(_, call)| is_short(call))
             }
             _ => None,
         },
         _ => None,
     }
+}
+
+/// The call that does the same again.
+fn again(skill: &str, mut inputs: Map<String, Value>, dry_run: bool) -> (&'static str, Value) {
+    if let Some(tool) = skill.strip_prefix(SINGLE) {
+        let arguments = inputs.remove("arguments").unwrap_or_else(|| json!({}));
+        return ("tool_call", json!({"tool_name": tool, "arguments": arguments}));
+    }
+    let mut call = json!({"skill_name": skill, "inputs": inputs});
+    if dry_run {
+        // What was only tried must not become real.
+        call["dry_run"] = true.into();
+    }
+    ("skill_run", call)
+}
+
+/// Whether a call is no burden: whoever has made it knows it anyway.
+fn is_short(call: &Value) -> bool {
+    call.to_string().len() <= LONGEST
 }
 
 /// What comes back.

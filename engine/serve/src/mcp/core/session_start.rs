@@ -43,7 +43,7 @@ impl CoreTool for SessionStart {
         let engine = &call.visit.engine;
         let briefing = engine.briefing().map_err(|error| internal(&error))?;
         let listing = Listing::of(&view, call.server.seat.engine.settings().clients.tool_budget);
-        let mut told = told(engine, &session, &view, briefing);
+        let mut told = told(engine, &session, &view, &briefing);
         told["tools"] = json!(switch::names(&listing).1);
         told["warnings"] = json!(warnings(&view, &listing));
         if !how.is_empty() {
@@ -91,12 +91,12 @@ async fn open(
         None => None,
     };
     // What it had loaded is loaded again.
-    let persona = given("agent").or(before.filter(|persona| !persona.is_empty()));
+    let persona = given("agent").or_else(|| before.filter(|persona| !persona.is_empty()));
     if let Some(persona) = persona {
         let switched = switch::switch(call, &persona, opening).await?;
         return Ok((switched.session, switched.view, switched.how));
     }
-    let view = visit.engine.view(&visit.choice).map_err(|error| error.to_string())?;
+    let view = call.server.view(visit).map_err(|error| error.message.to_string())?;
     let session = switch::begin(visit, opening).await?;
     if !visit.alone && !visit.named {
         call.server.seat.sit(&session.session_id);
@@ -104,7 +104,7 @@ async fn open(
     Ok((session, view, String::new()))
 }
 
-fn told(engine: &Engine, session: &ChatSession, view: &View, briefing: Briefing) -> Value {
+fn told(engine: &Engine, session: &ChatSession, view: &View, briefing: &Briefing) -> Value {
     let skills: Vec<Value> =
         view.skills.iter().map(|card| json!({"name": card.name, "description": card.summary()})).collect();
     let waiting = |run: &aa_run::store::RunSummary| json!({"run": run.id, "skill": run.skill, "since": run.started_at, "look": format!("run_status(run_id: {})", run.id)});

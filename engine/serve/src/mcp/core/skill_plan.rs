@@ -55,11 +55,10 @@ impl CoreTool for SkillPlan {
 }
 
 fn told(plan: &ResolvedPlan) -> Value {
-    let effect = plan.steps.iter().map(|step| step.effect).max();
     json!({
         "skill": plan.skill,
         "hash": plan.hash,
-        "effect": effect,
+        "effect": plan.effect,
         "inputs": plan.inputs,
         "steps": plan.steps,
     })

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use rmcp::model::{JsonObject, Tool};
 use serde_json::{Map, Value, json};
 
+use super::tool_call::any;
 use super::{CoreTool, Hint, define, text};
 use crate::mcp::follow::{self, Wanted};
 use crate::mcp::server::{Answer, Call, failed};
@@ -27,7 +28,7 @@ impl CoreTool for SkillRun {
             "idempotency_key": {"type": "string", "description": "The same call again, with the same key, finds the first run instead of starting another one."},
             "wait_seconds": {"type": "number", "minimum": 0, "description": "Longest time to wait before the answer says where the run stands."},
         });
-        define("skill_run", "Run a skill", description, (properties, &["skill_name"]), Hint::Write)
+        any(define("skill_run", "Run a skill", description, (properties, &["skill_name"]), Hint::Write))
     }
 
     async fn call(&self, call: Call<'_>) -> Answer {

@@ -27,7 +27,9 @@ impl CoreTool for SkillSearch {
         let args = call.request.arguments.clone().unwrap_or_default();
         let wanted = search::words(text(&args, "query"));
         let catalogue = call.visit.engine.catalogue().map_err(|error| internal(&error))?;
-        let cards = catalogue.skill_names().filter_map(|name| catalogue.skill(name)?.ok());
+        let scope = call.visit.scope();
+        let names = catalogue.skill_names().filter(|name| scope.shows(name));
+        let cards = names.filter_map(|name| catalogue.skill(name)?.ok());
         let found = search::best(cards, MOST, |card| search::skill(&wanted, card));
         let skill = |card: &std::sync::Arc<aa_run::card::Card>| {
             let inputs: Vec<&String> = card.plan.skill.inputs.iter().map(|input| &input.name).collect();

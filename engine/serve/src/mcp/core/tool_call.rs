@@ -50,7 +50,7 @@ impl CoreTool for ToolExec {
 }
 
 /// It may come to whatever a tool can do.
-fn any(tool: Tool) -> Tool {
+pub(super) fn any(tool: Tool) -> Tool {
     let annotations = tool.annotations.clone().unwrap_or_default().destructive(true).open_world(true);
     tool.with_annotations(annotations)
 }
@@ -63,6 +63,10 @@ async fn named(call: Call<'_>, key: &str) -> Answer {
         Ok(args) => args,
         Err(message) => return Ok(failed(message)),
     };
+    // Before the tools of modules: one of the same name does not know who calls.
+    if super::find(name).is_some() {
+        return Ok(failed(format!("`{name}` is a tool of the server itself: call it as such")));
+    }
     let engine = call.visit.engine.clone();
     engine.meet(name).await.map_err(|error| internal(&error))?;
     if let Some(spec) = engine.tool(name).map_err(|error| internal(&error))? {
@@ -76,9 +80,6 @@ async fn other(call: Call<'_>, name: &str, inputs: Map<String, Value>) -> Answer
     let catalogue = call.visit.engine.catalogue().map_err(|error| internal(&error))?;
     if let Some(Ok(card)) = catalogue.skill(name) {
         return follow::run(call, Wanted { skill: card.name.clone(), inputs, ..Wanted::default() }).await;
-    }
-    if super::find(name).is_some() {
-        return Ok(failed(format!("`{name}` is a tool of the server itself: call it as such")));
     }
     let near = suggest(name, catalogue.tools().iter().map(|spec| spec.name.as_str()));
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();

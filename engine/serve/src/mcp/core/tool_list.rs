@@ -25,13 +25,18 @@ impl CoreTool for ToolList {
         let args = call.request.arguments.clone().unwrap_or_default();
         let module = fold(text(&args, "module"));
         let modules = call.visit.engine.modules().map_err(|error| internal(&error))?;
+        let catalogue = call.visit.engine.catalogue().map_err(|error| internal(&error))?;
+        let scope = call.visit.scope();
+        let shown = || catalogue.tools().iter().filter(|spec| scope.shows(&spec.name));
+        let is_open =
+            |name: &str| call.visit.guest.personas.is_none() || shown().any(|spec| spec.module == name);
+        let modules: Vec<_> = modules.into_iter().filter(|entry| is_open(&entry.name)).collect();
         if module.is_empty() {
             let told = |entry: &aa_run::toolbox::ModuleEntry| json!({"name": entry.name, "description": entry.description});
             let modules: Vec<Value> = modules.iter().map(told).collect();
             return Ok(CallToolResult::structured(json!({ "modules": modules })).into());
         }
-        let catalogue = call.visit.engine.catalogue().map_err(|error| internal(&error))?;
-        let of = catalogue.tools().iter().filter(|spec| fold(&spec.module) == module);
+        let of = shown().filter(|spec| fold(&spec.module) == module);
         let tools: Vec<Value> = of
             .map(|spec| json!({"name": spec.name, "description": spec.description, "effect": spec.effect, "tier": spec.tier}))
             .collect();

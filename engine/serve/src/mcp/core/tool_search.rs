@@ -32,7 +32,9 @@ impl CoreTool for ToolSearch {
         let wanted = search::words(text(&args, "query"));
         let module = text(&args, "module");
         let catalogue = call.visit.engine.catalogue().map_err(|error| internal(&error))?;
-        let of = |spec: &&Arc<ToolSpec>| module.is_empty() || spec.module == module;
+        let scope = call.visit.scope();
+        let of =
+            |spec: &&Arc<ToolSpec>| (module.is_empty() || spec.module == module) && scope.shows(&spec.name);
         let found =
             search::best(catalogue.tools().iter().filter(of), MOST, |spec| search::tool(&wanted, spec));
         let tools: Vec<Value> = found.into_iter().map(|spec| told(spec)).collect();

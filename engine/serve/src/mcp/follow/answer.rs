@@ -1,11 +1,11 @@
 //! What came of a run, as the answer to a call.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use aa_run::engine::{Engine, Outcome, StartError};
 use aa_run::event::{Body, RunId, StepError, StepPath};
-use aa_run::standing::Standing;
+use aa_run::standing::{Asked, Standing};
+use aa_spec::form;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Map, Value, json};
 
@@ -24,12 +24,15 @@ pub(crate) enum Shape {
     Result,
 }
 
-/// The answer once the run has stopped moving. Files that its outputs show are those of `folder`.
-pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape, folder: &Path) -> CallToolResult {
+/// The answer once the run has stopped moving.
+pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult {
     match outcome {
-        Outcome::Completed(outputs) => marked(run, completed(run, value(outputs, shape), folder)),
+        Outcome::Completed(outputs) => marked(run, completed(run, value(outputs, shape))),
         Outcome::Failed { error, step } => failure(run, &failed(run, error, step.as_ref())),
-        Outcome::Cancelled => failure(run, &format!("run {run} was cancelled")),
+        Outcome::Cancelled => {
+            let again = "a call with the same idempotency key finds it again; another key starts anew";
+            failure(run, &format!("run {run} was cancelled ({again})"))
+        }
         Outcome::Waiting(steps) => {
             let steps: Vec<String> = steps.iter().map(|step| format!("`{step}`")).collect();
             failure(run, &format!("run {run} waits for a person at {}", steps.join(", ")))
@@ -38,20 +41,20 @@ pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape, folder: &Path) -> 
 }
 
 /// A result as its content, where it has some, and else as a value that is cut to what fits.
-fn completed(run: RunId, value: Value, folder: &Path) -> CallToolResult {
-    if !matches!(aa_run::content::find(&value, folder), Ok(None)) {
-        return content::result(value, folder);
-    }
-    let wrapped = !value.is_object();
-    result::of(value, wrapped, Whole::Run(run))
+fn completed(run: RunId, value: Value) -> CallToolResult {
+    content::result(&value, Whole::Run(run)).unwrap_or_else(|| {
+        let wrapped = !value.is_object();
+        result::of(value, wrapped, Whole::Run(run))
+    })
 }
 
 /// The answer while the run goes on: no failure, as nothing has failed.
 pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> CallToolResult {
     let mut text = match standing.questions.values().next() {
         Some(asked) => {
-            let options = asked.options.join(" / ");
-            let how = format!("`aa run answer {run} {} ANSWER` in a terminal", asked.step);
+            let options = form::answers(&asked.options, asked.form.as_ref()).join(" / ");
+            let word = if asked.form.is_some() { "NAME=VALUE…" } else { "ANSWER" };
+            let how = format!("`aa run answer {run} {} {word}` in a terminal", asked.step);
             let how = if may_answer { format!("run_answer, or {how}") } else { how };
             format!(
                 "run {run} is waiting for a person at `{}`: {}\n({options}) It is answered by {how}.",
@@ -93,8 +96,12 @@ pub(crate) fn words(answer: &CallToolResult) -> String {
 }
 
 /// A question as data.
-pub(crate) fn question(asked: &aa_run::standing::Asked) -> Value {
-    json!({"step": asked.step, "message": asked.message, "options": asked.options, "default": asked.default})
+pub(crate) fn question(asked: &Asked) -> Value {
+    let mut question = json!({"step": asked.step, "message": asked.message, "options": asked.options, "default": asked.default});
+    if let Some(form) = &asked.form {
+        question["form"] = form.clone();
+    }
+    question
 }
 
 fn value(outputs: &Map<String, Value>, shape: Shape) -> Value {

@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aa_run::engine::{Engine, Notice, Outcome, RunHandle, StartError};
+use aa_run::engine::{Engine, Notice, Outcome, Presence, RunHandle, StartError};
 use aa_run::event::{Body, RunId, StepPath};
 use aa_run::policy;
 use aa_run::standing::{Asked, Standing};
 use aa_run::store::StoreError;
 use aa_run::tool::{DECLINE, Level};
-use aa_run::want::Want;
 use aa_spec::skill::AsTask;
 use rmcp::RoleServer;
 use rmcp::model::{
@@ -25,7 +24,7 @@ use tokio::time::{Instant, sleep_until};
 use super::log::{self, Said};
 use super::progress::Teller;
 use super::question::{self, Reply};
-use super::{Manner, Shape, answer, sealed};
+use super::{Manner, Shape, answer, due, sealed};
 use crate::mcp::server::{Answer, Call, internal};
 use crate::mcp::task;
 
@@ -33,6 +32,8 @@ use crate::mcp::task;
 pub(super) struct Attendance<'a> {
     call: &'a Call<'a>,
     run: RunId,
+    /// Other calls may wait for the same run.
+    presence: Presence,
     notices: mpsc::UnboundedReceiver<Notice>,
     outcome: JoinHandle<Result<Outcome, StoreError>>,
     standing: Standing,
@@ -111,11 +112,10 @@ impl<'a> Attendance<'a> {
         let means = Means::of(call, can.as_ref());
         let calling = &engine.settings().calling;
         let token = call.context.meta.get_progress_token();
-        let plan = engine.run_plan(run).ok();
+        let knows_tasks = !to_the_end && can.as_ref().is_some_and(ClientCapabilities::supports_tasks);
+        let plan = if knows_tasks || token.is_some() { engine.run_plan(run).ok() } else { None };
         let as_task = plan.as_ref().map_or(AsTask::Auto, |plan| plan.skill.as_task);
-        let tasks = !to_the_end
-            && as_task != AsTask::Never
-            && can.as_ref().is_some_and(ClientCapabilities::supports_tasks);
+        let tasks = knows_tasks && as_task != AsTask::Never;
         let usual = if token.is_some() { None } else { Some(calling.wait) };
         // A client with tasks is not kept longer than it takes to make one.
         let limit = if tasks { Some(calling.task_after) } else { wait.or(usual) };
@@ -137,6 +137,7 @@ impl<'a> Attendance<'a> {
             said: Vec::new(),
             given: InputResponses::new(),
             askable: None,
+            presence: engine.be_present(run),
             call,
             run,
             notices,
@@ -187,11 +188,13 @@ impl<'a> Attendance<'a> {
                     self.take_back_form("the run is over").await;
                     let outcome =
                         outcome.map_err(|error| internal(&error))?.map_err(|error| internal(&error))?;
-                    let folder = &self.call.visit.engine.settings().folder;
-                    return Ok(self.finished(answer::of(self.run, &outcome, self.shape, folder)));
+                    return Ok(self.finished(answer::of(self.run, &outcome, self.shape)));
                 }
                 Wake::Form(result) => self.take_in(result).await,
-                Wake::Impatient => return Ok(self.unfinished()),
+                Wake::Impatient => {
+                    self.leave_form();
+                    return Ok(self.unfinished());
+                }
                 // Then it is asked.
                 Wake::Gathered => {}
                 Wake::Tell => {
@@ -302,15 +305,17 @@ impl<'a> Attendance<'a> {
         still || since.elapsed() >= GATHER
     }
 
-    /// Gives the answers that came before their questions. Nobody consents to what they have not seen: only
-    /// what a step asks of the client itself is answered so.
+    /// Gives the answers that came before their questions. Nobody consents to what they have not seen: no
+    /// option is taken so, only what is filled in, and what the client itself says.
     async fn take_given(&mut self) {
-        let questions: Vec<Asked> =
-            self.standing.questions.values().filter(|asked| asked.want.is_some()).cloned().collect();
+        let takes = |asked: &&Asked| asked.want.is_some() || asked.form.is_some();
+        let questions: Vec<Asked> = self.standing.questions.values().filter(takes).cloned().collect();
         for asked in questions {
             let Some(response) = self.given.remove(&asked.key) else { continue };
             if let Reply::Answer(answer) = question::carried(&asked, &response) {
                 self.answer(&asked, &answer).await;
+                // What does not fit is asked for.
+                self.left.remove(&asked.key);
             }
         }
     }
@@ -318,9 +323,7 @@ impl<'a> Attendance<'a> {
     /// Declines what only this client could answer, and cannot.
     async fn turn_down(&mut self) -> Result<(), ErrorData> {
         let can = self.can.as_ref();
-        let hopeless = |asked: &&Asked| {
-            asked.want.as_ref().is_some_and(Want::is_for_client) && !question::can_be_asked(can, asked)
-        };
+        let hopeless = |asked: &&Asked| asked.want.is_some() && !question::can_be_asked(can, asked);
         let hopeless: Vec<Asked> = self.standing.questions.values().filter(hopeless).cloned().collect();
         let needed = hopeless.first().map(question::needed);
         for asked in hopeless {
@@ -352,7 +355,7 @@ impl<'a> Attendance<'a> {
         let reply = match result {
             Ok(Ok(result)) => question::reply(&asked, &result),
             // A form may be filled in elsewhere; what only the client has will not come from anywhere.
-            _ if asked.want.as_ref().is_some_and(Want::is_for_client) => Reply::Answer(DECLINE.to_owned()),
+            _ if asked.want.is_some() => Reply::Answer(DECLINE.to_owned()),
             _ => Reply::Nothing,
         };
         match reply {
@@ -367,7 +370,7 @@ impl<'a> Attendance<'a> {
     async fn answer(&mut self, asked: &Asked, answer: &str) {
         let engine = &self.call.visit.engine;
         let by = question::by(&engine.caller().principal, "form");
-        match engine.answer(self.run, &asked.step, answer, &by).await {
+        match engine.answer_question(self.run, asked, answer, &by).await {
             // Its event is on its way.
             Ok(()) => {
                 self.standing.questions.remove(&asked.step);
@@ -386,6 +389,28 @@ impl<'a> Attendance<'a> {
         }
     }
 
+    /// The form stays before the person when the call has to be answered: what they fill in still counts, until
+    /// the question is closed.
+    fn leave_form(&mut self) {
+        let Some(Form { asked, mut handle }) = self.form.take() else { return };
+        let (engine, run) = (self.call.visit.engine.clone(), self.run);
+        tokio::spawn(async move {
+            let filled = tokio::select! {
+                filled = &mut handle.rx => filled,
+                () = closed(&engine, run, &asked) => {
+                    let _ = handle.cancel(Some(too_late(&engine, run, &asked.step))).await;
+                    return;
+                }
+            };
+            let Ok(Ok(result)) = filled else { return };
+            let Reply::Answer(answer) = question::reply(&asked, &result) else { return };
+            let by = question::by(&engine.caller().principal, "form");
+            if let Err(error) = engine.answer_question(run, &asked, &answer, &by).await {
+                tracing::warn!(%run, "an answer was not taken: {error}");
+            }
+        });
+    }
+
     /// The client does not want an answer any more, so nobody wants the run.
     async fn give_up(mut self) -> Answer {
         if self.call.server.seat.closing.is_cancelled() {
@@ -393,9 +418,9 @@ impl<'a> Attendance<'a> {
             return Err(internal(&"the server is stopping"));
         }
         self.take_back_form("the call was cancelled").await;
-        // The server ends, and the next one goes on.
-        if self.call.server.seat.closing.is_cancelled() {
-            return Err(internal(&"the server ends"));
+        if !self.presence.leave() {
+            // Another call waits for the same run, by the same key.
+            return Err(internal(&"the call was cancelled"));
         }
         let engine = &self.call.visit.engine;
         let by = question::by(&engine.caller().principal, "call");
@@ -475,6 +500,20 @@ fn answered(engine: &Engine, run: RunId, step: &StepPath) -> Option<String> {
     last.flatten()
 }
 
+/// Returns when a question is not open any more.
+async fn closed(engine: &Engine, run: RunId, asked: &Asked) {
+    let Ok(mut events) = engine.watch(run, 0) else { return };
+    let (mut standing, mut was_open) = (Standing::default(), false);
+    while let Some(event) = events.recv().await {
+        standing.apply(&event);
+        let is_open = standing.questions.get(&asked.step).is_some_and(|open| open.key == asked.key);
+        if standing.over || (was_open && !is_open) {
+            return;
+        }
+        was_open |= is_open;
+    }
+}
+
 async fn filled(form: Option<&mut Form>) -> FormResult {
     match form {
         Some(form) => (&mut form.handle.rx).await,
@@ -485,13 +524,6 @@ async fn filled(form: Option<&mut Form>) -> FormResult {
 async fn until(limit: Option<Instant>) {
     match limit {
         Some(limit) => sleep_until(limit).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn due(teller: Option<&Teller>) {
-    match teller {
-        Some(teller) => teller.due().await,
         None => std::future::pending().await,
     }
 }

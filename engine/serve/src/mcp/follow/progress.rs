@@ -43,13 +43,28 @@ impl Teller {
         }
     }
 
+    /// Takes note of what a call says that is no run.
+    pub(super) fn hear(&mut self, line: &str) {
+        line.clone_into(&mut self.line);
+        self.news = true;
+    }
+
     /// Tells it. A client that is gone is noticed elsewhere.
     pub(super) async fn tell(&mut self, standing: &Standing) {
         let line = standing.line();
         if !line.is_empty() {
             self.line = line;
         }
-        self.last = done(standing).max(self.last + NOTHING);
+        self.notify(done(standing)).await;
+    }
+
+    /// Tells what was heard last.
+    pub(super) async fn tell_line(&mut self) {
+        self.notify(0.0).await;
+    }
+
+    async fn notify(&mut self, done: f64) {
+        self.last = done.max(self.last + NOTHING);
         self.news = false;
         self.told = Some(Instant::now());
         let mut told = ProgressNotificationParam::new(self.token.clone(), self.last);

@@ -3,31 +3,41 @@
 //! Most questions become a form for whoever sits before the client. What only the client itself has
 //! is asked of it: the words of its model, its folders.
 
+use std::collections::BTreeMap;
+
+use aa_run::event::StepPath;
 use aa_run::standing::Asked;
-use aa_run::tool::DECLINE;
+use aa_run::tool::Question;
 use aa_run::want::Want;
 use rmcp::model::{
     ClientCapabilities, ClientResult, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
-    InputRequest, ServerRequest,
+    ElicitationSchema, InputRequest, ServerRequest,
 };
 use serde_json::{Value, json};
 
 /// The field of a form that holds the answer.
 const ANSWER: &str = "answer";
 
+/// A question that is none of a run.
+pub(crate) fn of_call(question: Question) -> Asked {
+    let Question { message, options, form, want } = question;
+    let step = StepPath("call".to_owned());
+    Asked { key: step.to_string(), step, message, options, form, default: None, until: None, want, seq: 0 }
+}
+
 /// Whether a client can be asked this.
 pub(crate) fn can_be_asked(capabilities: Option<&ClientCapabilities>, asked: &Asked) -> bool {
     let Some(can) = capabilities else { return false };
     match &asked.want {
-        None | Some(Want::Form(_)) => shows_forms(can),
-        Some(Want::Model(_)) => answers_for_its_model(can),
-        Some(Want::Folders) => tells_folders(can),
+        None => shows_forms(can),
+        Some(Want::Model(_)) => can.sampling.is_some(),
+        Some(Want::Folders) => can.roots.is_some(),
     }
 }
 
 /// Whether a client can be asked anything at all.
 pub(crate) fn can_be_asked_something(capabilities: Option<&ClientCapabilities>) -> bool {
-    capabilities.is_some_and(|can| shows_forms(can) || answers_for_its_model(can) || tells_folders(can))
+    capabilities.is_some_and(|can| shows_forms(can) || can.sampling.is_some() || can.roots.is_some())
 }
 
 /// Whether a client can show a form. One that says nothing of its kinds can.
@@ -35,18 +45,10 @@ fn shows_forms(can: &ClientCapabilities) -> bool {
     can.elicitation.as_ref().is_some_and(|can| can.form.is_some() || can.url.is_none())
 }
 
-fn answers_for_its_model(can: &ClientCapabilities) -> bool {
-    can.sampling.is_some()
-}
-
-fn tells_folders(can: &ClientCapabilities) -> bool {
-    can.roots.is_some()
-}
-
 /// What a client would have to be able to do.
 pub(crate) fn needed(asked: &Asked) -> ClientCapabilities {
     let needed = match &asked.want {
-        None | Some(Want::Form(_)) => json!({"elicitation": {}}),
+        None => json!({"elicitation": {}}),
         Some(Want::Model(_)) => json!({"sampling": {}}),
         Some(Want::Folders) => json!({"roots": {}}),
     };
@@ -55,21 +57,19 @@ pub(crate) fn needed(asked: &Asked) -> ClientCapabilities {
 
 /// The form of a question.
 fn form(asked: &Asked) -> ElicitRequestParams {
-    let schema = match &asked.want {
-        Some(Want::Form(schema)) => schema.clone(),
-        _ => choice(asked),
-    };
+    let schema = asked.form.clone().unwrap_or_else(|| choice(&asked.options, asked.default.as_deref()));
     ElicitRequestParams::FormElicitationParams {
         meta: None,
         message: asked.message.clone(),
         requested_schema: serde_json::from_value(schema)
-            .unwrap_or_else(|_| rmcp::model::ElicitationSchema::new(std::collections::BTreeMap::new())),
+            .unwrap_or_else(|_| ElicitationSchema::new(BTreeMap::new())),
     }
 }
 
-fn choice(asked: &Asked) -> Value {
-    let mut answer = json!({"type": "string", "title": "Answer", "enum": asked.options});
-    if let Some(default) = &asked.default {
+/// A form of one field: which of the options.
+fn choice(options: &[String], default: Option<&str>) -> Value {
+    let mut answer = json!({"type": "string", "title": "Answer", "enum": options});
+    if let Some(default) = default {
         answer["default"] = json!(default);
     }
     json!({"type": "object", "properties": {ANSWER: answer}, "required": [ANSWER]})
@@ -77,18 +77,21 @@ fn choice(asked: &Asked) -> Value {
 
 /// A question as a request for a client that is answered with it.
 pub(crate) fn request(asked: &Asked) -> InputRequest {
-    let other = match &asked.want {
-        Some(Want::Model(request)) => {
-            serde_json::from_value(json!({"method": "sampling/createMessage", "params": request}))
-                .ok()
-                .map(InputRequest::CreateMessage)
+    let wanted = asked.want.as_ref().and_then(wanted);
+    wanted.unwrap_or_else(|| InputRequest::Elicitation(ElicitRequest::new(form(asked))))
+}
+
+/// What only the client has, as a request.
+fn wanted(want: &Want) -> Option<InputRequest> {
+    match want {
+        Want::Model(params) => {
+            let request = json!({"method": "sampling/createMessage", "params": params});
+            serde_json::from_value(request).ok().map(InputRequest::CreateMessage)
         }
-        Some(Want::Folders) => {
+        Want::Folders => {
             serde_json::from_value(json!({"method": "roots/list"})).ok().map(InputRequest::ListRoots)
         }
-        _ => None,
-    };
-    other.unwrap_or_else(|| InputRequest::Elicitation(ElicitRequest::new(form(asked))))
+    }
 }
 
 /// The same for a client with a session.
@@ -114,41 +117,86 @@ pub(crate) enum Reply {
 
 /// What came back of a client with a session.
 pub(crate) fn reply(asked: &Asked, result: &ClientResult) -> Reply {
-    match serde_json::to_value(result) {
-        Ok(result) => carried(asked, &result),
-        Err(_) => Reply::Nonsense,
-    }
+    serde_json::to_value(result).map_or(Reply::Nonsense, |result| carried(asked, &result))
 }
 
 /// What a client has carried along with a request.
 pub(crate) fn carried(asked: &Asked, response: &Value) -> Reply {
-    match &asked.want {
-        Some(want @ (Want::Model(_) | Want::Folders)) => {
-            let answer = response.to_string();
-            want.read(&answer).map_or(Reply::Nonsense, |_| Reply::Answer(answer))
-        }
-        want => filled(want.is_some(), response),
-    }
+    let Some(want) = &asked.want else { return filled(asked.form.as_ref(), response) };
+    let answer = response.to_string();
+    want.read(&answer).map_or(Reply::Nonsense, |_| Reply::Answer(answer))
 }
 
-/// What somebody did with a form.
-fn filled(free: bool, response: &Value) -> Reply {
+/// What somebody did with a form, of fields of its own or of one for an option.
+fn filled(form: Option<&Value>, response: &Value) -> Reply {
     let Ok(result) = serde_json::from_value::<ElicitResult>(response.clone()) else { return Reply::Nonsense };
-    let content = result.content.as_ref();
-    match result.action {
-        ElicitationAction::Accept if free => {
-            content.map_or(Reply::Nonsense, |content| Reply::Answer(content.to_string()))
-        }
-        ElicitationAction::Accept => {
-            let answer = content.and_then(|content| content.get(ANSWER)).and_then(Value::as_str);
-            answer.map_or(Reply::Nonsense, |answer| Reply::Answer(answer.to_owned()))
-        }
-        ElicitationAction::Decline if free => Reply::Answer(DECLINE.to_owned()),
-        _ => Reply::Nothing,
+    if result.action != ElicitationAction::Accept {
+        return Reply::Nothing;
     }
+    let answer = match (form, result.content) {
+        (Some(form), Some(Value::Object(mut values))) => {
+            // What was not asked for is nothing to complain of.
+            values.retain(|name, _| form["properties"].get(name).is_some());
+            Some(Value::Object(values).to_string())
+        }
+        (Some(_), _) => None,
+        (None, content) => content.and_then(|content| content[ANSWER].as_str().map(str::to_owned)),
+    };
+    answer.map_or(Reply::Nonsense, Reply::Answer)
 }
 
 /// Who has answered, and how, for the journal.
 pub(crate) fn by(principal: &str, how: &str) -> String {
     format!("{principal} (mcp {how})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_field_reaches_the_client_as_it_is_and_in_its_order() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "user": {"type": "string", "title": "User", "minLength": 1, "maxLength": 9},
+                "mail": {"type": "string", "format": "email", "description": "Where to write"},
+                "age": {"type": "integer", "minimum": 0, "maximum": 150, "default": 30},
+                "score": {"type": "number", "default": 95.5},
+                "loud": {"type": "boolean", "default": true},
+                "plain": {"type": "string", "enum": ["a", "b"], "default": "a"},
+                "titled": {"type": "string", "oneOf": [{"const": "a", "title": "A"}]},
+                "legacy": {"type": "string", "enum": ["a", "b"], "enumNames": ["A", "B"]},
+                "days": {"type": "array", "items": {"type": "string", "enum": ["mo", "tu"]}, "minItems": 1, "default": ["mo"]},
+                "also": {"type": "array", "items": {"anyOf": [{"const": "a", "title": "A"}]}},
+            },
+            "required": ["user"],
+        });
+        let asked = Asked {
+            step: StepPath("ask".to_owned()),
+            key: "ask".to_owned(),
+            message: "who?".to_owned(),
+            options: Vec::new(),
+            form: Some(schema.clone()),
+            default: None,
+            until: None,
+            want: None,
+            seq: 3,
+        };
+        let sent = serde_json::to_value(form(&asked)).unwrap();
+        assert_eq!(sent["requestedSchema"], schema);
+        let names =
+            |schema: &Value| schema["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&sent["requestedSchema"]), names(&schema));
+    }
+
+    #[test]
+    fn a_client_may_say_more_than_it_was_asked() {
+        let form = json!({"properties": {"name": {"type": "string"}}});
+        let said = json!({"action": "accept", "content": {"name": "Ann", "loud": true}});
+        assert_eq!(filled(Some(&form), &said), Reply::Answer(r#"{"name":"Ann"}"#.to_owned()));
+        assert_eq!(filled(Some(&form), &json!(5)), Reply::Nonsense);
+        assert_eq!(filled(Some(&form), &json!({"action": "accept"})), Reply::Nonsense);
+        assert_eq!(filled(Some(&form), &json!({"action": "cancel"})), Reply::Nothing);
+    }
 }

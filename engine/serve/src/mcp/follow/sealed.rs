@@ -2,7 +2,8 @@
 //!
 //! Clients of the newer era are asked by the answer to their call, and call again with what a
 //! person said. The run must not begin anew by that: its number goes along, sealed, bound to whoever
-//! called, the tool and the arguments, for a short time and for one use.
+//! called, the tool and the arguments. Answers count for a short time and once; what comes later or again
+//! is still about the same run, and is told how that stands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use aa_run::engine::StartError;
 use aa_run::event::{RunId, StepPath};
 use aa_run::standing::Asked;
 use aa_spec::plan::digest;
+use chrono::{DateTime, Utc};
 use rmcp::model::{
     CallToolResponse, ErrorData, InputRequests, InputRequiredResult, RequestStateCodec, SealOptions,
 };
@@ -33,6 +35,8 @@ struct State {
     mark: String,
     /// The keys of what was asked.
     asked: BTreeSet<String>,
+    /// Until when answers count.
+    until: DateTime<Utc>,
 }
 
 /// The answer that asks.
@@ -46,9 +50,9 @@ pub(super) fn ask<'q>(
         requests.insert(asked.key.clone(), question::request(asked));
     }
     let mark = call.visit.engine.mark().map_err(|error| internal(&error))?;
-    let state = State { run, mark, asked: requests.keys().cloned().collect() };
+    let state = State { run, mark, asked: requests.keys().cloned().collect(), until: Utc::now() + TTL };
     let bound = bound(call);
-    let options = SealOptions::new().associated_data(bound.as_bytes()).ttl(TTL);
+    let options = SealOptions::new().associated_data(bound.as_bytes());
     let sealed = codec(call)?.seal_json_with(&state, &options).map_err(|error| internal(&error))?;
     Ok(InputRequiredResult::new(Some(requests), Some(sealed)).into())
 }
@@ -60,12 +64,11 @@ pub(super) async fn go_on(call: Call<'_>, manner: Manner) -> Answer {
     if engine.run(state.run).is_err() {
         return Err(unbelievable());
     }
-    let first = engine.use_mark(&state.mark, TTL * 2).await.map_err(|error| internal(&error))?;
-    if !first {
-        return Err(unbelievable());
-    }
+    let counts = Utc::now() < state.until
+        && engine.use_mark(&state.mark, TTL * 2).await.map_err(|error| internal(&error))?;
     let responses = call.request.input_responses.clone().unwrap_or_default();
-    let (left, notes) = match give(&call, &state, responses).await {
+    let given = if counts { give(&call, &state, responses).await } else { Ok(not_taken(state.run)) };
+    let (left, notes) = match given {
         Ok(given) => given,
         Err(error) => return Ok(failed(answer::refusal(&error))),
     };
@@ -96,7 +99,7 @@ async fn give(
         match question::carried(asked, response) {
             Reply::Answer(answer) => {
                 let by = question::by(&engine.caller().principal, "form");
-                if let Err(error) = engine.answer(state.run, &asked.step, &answer, &by).await {
+                if let Err(error) = engine.answer_question(state.run, asked, &answer, &by).await {
                     notes.push(refused(engine, state.run, &asked.step, &error));
                     left.insert(key.clone());
                 }
@@ -109,6 +112,13 @@ async fn give(
         }
     }
     Ok((left, notes))
+}
+
+/// What came too late, or for the second time, answers nothing. The run is there all the same: another one
+/// would do the same things twice.
+fn not_taken(run: RunId) -> (BTreeSet<String>, Vec<String>) {
+    let note = format!("what came along was not taken: it had come before, or came too late for run {run}");
+    (BTreeSet::new(), vec![note])
 }
 
 /// The step of a key.
@@ -155,5 +165,5 @@ fn sorted(value: &Value) -> Value {
 
 /// One text for all: whoever has made something up learns nothing.
 fn unbelievable() -> ErrorData {
-    ErrorData::invalid_params("the request state is not, or no longer, valid for this call", None)
+    ErrorData::invalid_params("the request state is not valid for this call", None)
 }

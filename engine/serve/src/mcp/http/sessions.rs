@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rmcp::transport::streamable_http_server::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use tokio_util::sync::CancellationToken;
 
 /// Who keeps the sessions themselves.
 pub(super) type Manager = LocalSessionManager;
@@ -31,6 +32,8 @@ struct Session {
     /// Answers under way.
     open: usize,
     used: Instant,
+    /// Cancelled before the session is closed, so that its calls know that nobody has given them up.
+    ending: CancellationToken,
 }
 
 /// One request of a session.
@@ -63,32 +66,41 @@ impl Sessions {
         Some(Visit { known: Arc::clone(&self.known), id: id.to_owned() })
     }
 
-    /// Remembers whose session it is.
-    pub(super) fn begin(&self, id: &str, (principal, address): (&str, &str)) {
-        let (principal, address) = (principal.to_owned(), address.to_owned());
-        let session = Session { principal, address, open: 0, used: Instant::now() };
-        lock(&self.known).insert(id.to_owned(), session);
+    /// Remembers whose session it is, and closes those that are too many: the ones unused for longest, or
+    /// the new one when all others are in use. Tells whether the new one is there.
+    pub(super) async fn begin(&self, id: &str, owner: (&str, &str), ending: CancellationToken) -> bool {
+        let surplus = self.add(id, owner, ending);
+        let is_there = surplus.iter().all(|(other, _)| other != id);
+        for (id, session) in surplus {
+            self.end(&id, &session).await;
+        }
+        is_there
+    }
+
+    /// Adds a session; gives those that are not among the known any more for it.
+    fn add(
+        &self,
+        id: &str,
+        (principal, address): (&str, &str),
+        ending: CancellationToken,
+    ) -> Vec<(String, Session)> {
+        let (owner, address) = (principal.to_owned(), address.to_owned());
+        let session = Session { principal: owner, address, open: 0, used: Instant::now(), ending };
+        let mut known = lock(&self.known);
+        known.insert(id.to_owned(), session);
+        let mut surplus = Vec::new();
+        while known.values().filter(|session| session.principal == principal).count() > self.most {
+            let unused = known.iter().filter(|(other, session)| {
+                session.principal == principal && session.open == 0 && other.as_str() != id
+            });
+            let oldest = unused.min_by_key(|(_, session)| session.used).map(|(id, _)| id.clone());
+            surplus.extend(known.remove_entry(oldest.as_deref().unwrap_or(id)));
+        }
+        surplus
     }
 
     pub(super) fn forget(&self, id: &str) {
         lock(&self.known).remove(id);
-    }
-
-    /// Makes room for one more session, at the cost of the one that was unused for longest. False when all
-    /// are in use.
-    pub(super) async fn make_room(&self, principal: &str) -> bool {
-        let oldest = {
-            let known = lock(&self.known);
-            let own = || known.iter().filter(|(_, session)| session.principal == principal);
-            if own().count() < self.most {
-                return true;
-            }
-            let unused = own().filter(|(_, session)| session.open == 0);
-            unused.min_by_key(|(_, session)| session.used).map(|(id, _)| id.clone())
-        };
-        let Some(oldest) = oldest else { return false };
-        self.close(&oldest).await;
-        true
     }
 
     /// Forgets what is not used any more, again and again.
@@ -96,18 +108,16 @@ impl Sessions {
         loop {
             tokio::time::sleep((self.timeout / 4).clamp(Duration::from_millis(10), Duration::from_mins(1)))
                 .await;
-            for id in self.unused() {
-                self.close(&id).await;
+            for (id, session) in self.take_unused() {
+                self.end(&id, &session).await;
             }
             self.drop_ended().await;
         }
     }
 
-    fn unused(&self) -> Vec<String> {
-        let known = lock(&self.known);
-        let unused =
-            known.iter().filter(|(_, session)| session.open == 0 && session.used.elapsed() >= self.timeout);
-        unused.map(|(id, _)| id.clone()).collect()
+    fn take_unused(&self) -> Vec<(String, Session)> {
+        let is_unused = |session: &Session| session.open == 0 && session.used.elapsed() >= self.timeout;
+        lock(&self.known).extract_if(|_, session| is_unused(session)).collect()
     }
 
     /// Those that have ended by themselves.
@@ -116,8 +126,9 @@ impl Sessions {
         lock(&self.known).retain(|id, _| sessions.contains_key(id.as_str()));
     }
 
-    async fn close(&self, id: &str) {
-        self.forget(id);
+    /// Closes a session. Its runs go on.
+    async fn end(&self, id: &str, session: &Session) {
+        session.ending.cancel();
         if let Err(error) = self.manager.close_session(&id.into()).await {
             tracing::debug!("a session could not be closed: {error}");
         }
@@ -146,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_is_there_for_whoever_began_it_where_they_began_it() {
         let sessions = Sessions::new(4, Duration::from_mins(1));
-        sessions.begin("one", ANN);
+        sessions.begin("one", ANN, CancellationToken::new()).await;
         assert!(sessions.enter("one", ANN).is_some());
         for other in [("ben", "devops"), ("ann", ""), ("ann", "admin")] {
             assert!(sessions.enter("one", other).is_none(), "{other:?}");
@@ -159,31 +170,37 @@ mod tests {
     #[tokio::test]
     async fn the_one_unused_for_longest_makes_room_and_none_in_use_does() {
         let sessions = Sessions::new(2, Duration::from_mins(1));
-        sessions.begin("old", ANN);
-        sessions.begin("new", ANN);
-        sessions.begin("foreign", ("ben", ""));
+        let (free, ending) = (CancellationToken::new, CancellationToken::new());
+        assert!(sessions.begin("old", ANN, free()).await);
+        assert!(sessions.begin("new", ANN, ending.clone()).await);
+        assert!(sessions.begin("foreign", ("ben", ""), free()).await);
         let used = sessions.enter("old", ANN);
-        assert!(sessions.make_room("ann").await);
+        assert!(!ending.is_cancelled());
+        assert!(sessions.begin("third", ANN, free()).await);
+        assert!(ending.is_cancelled(), "its calls are told that the session ends, and not the run");
         assert!(sessions.enter("new", ANN).is_none() && sessions.enter("foreign", ("ben", "")).is_some());
-        sessions.begin("third", ANN);
         let also_used = sessions.enter("third", ANN);
-        assert!(!sessions.make_room("ann").await);
+        let refused = free();
+        assert!(!sessions.begin("fourth", ANN, refused.clone()).await);
+        assert!(refused.is_cancelled() && sessions.enter("fourth", ANN).is_none());
         drop((used, also_used));
-        assert!(sessions.make_room("ann").await);
+        assert!(sessions.begin("fifth", ANN, free()).await);
         assert!(sessions.enter("old", ANN).is_none());
     }
 
     #[tokio::test]
     async fn what_is_not_used_is_forgotten_and_what_is_used_is_not() {
         let sessions = Sessions::new(9, Duration::from_millis(5));
-        sessions.begin("idle", ANN);
-        sessions.begin("busy", ANN);
+        sessions.begin("idle", ANN, CancellationToken::new()).await;
+        sessions.begin("busy", ANN, CancellationToken::new()).await;
         let busy = sessions.enter("busy", ANN);
         tokio::time::sleep(Duration::from_millis(10)).await;
-        assert_eq!(sessions.unused(), ["idle"]);
+        let unused: Vec<String> = sessions.take_unused().into_iter().map(|(id, _)| id).collect();
+        assert_eq!(unused, ["idle"]);
         drop(busy);
         tokio::time::sleep(Duration::from_millis(10)).await;
-        assert_eq!(sessions.unused().len(), 2);
+        assert_eq!(sessions.take_unused().len(), 1);
+        sessions.begin("ended", ANN, CancellationToken::new()).await;
         sessions.drop_ended().await;
         assert_eq!(lock(&sessions.known).len(), 0);
     }

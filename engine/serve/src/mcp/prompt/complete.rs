@@ -13,7 +13,7 @@ use rmcp::model::{
 use serde_json::{Map, Value};
 
 use super::{entry, general, skill, unreadable};
-use crate::mcp::resource::run_steps;
+use crate::mcp::resource::{remembers, run_steps};
 use crate::mcp::server::Server;
 use crate::mcp::visit::Visit;
 
@@ -59,15 +59,16 @@ fn cut(mut values: Vec<String>) -> CompletionInfo {
 }
 
 fn of_prompt(server: &Server, visit: &Visit, prompt: &str, argument: &str) -> Result<Vec<String>, ErrorData> {
+    let is_offered = super::offer(server, visit)?.prompts.iter().any(|offered| offered.name.value == prompt);
+    if is_offered {
+        return Ok(Vec::new());
+    }
     if general::has_argument(prompt, argument) {
         return match argument {
             "run" => runs(&visit.engine),
             "tool" => Ok(server.view(visit)?.tools.iter().map(|tool| tool.name.clone()).collect()),
             _ => Ok(Vec::new()),
         };
-    }
-    if super::offer(server, visit)?.prompts.iter().any(|offered| offered.name.value == prompt) {
-        return Ok(Vec::new());
     }
     let Some(entry) = entry(server, visit, prompt)? else {
         return Err(ErrorData::invalid_params(format!("there is no prompt `{prompt}`"), None));
@@ -126,15 +127,19 @@ fn of_address(
     context: Option<&CompletionContext>,
 ) -> Result<Vec<String>, ErrorData> {
     let engine = &visit.engine;
-    Ok(match hole {
-        "name" if template.starts_with("aa://personas/") => {
+    // What stands in the holes of a persona's addresses, only the persona knows.
+    let Some(family) = template.strip_prefix("aa://").and_then(|rest| rest.split('/').next()) else {
+        return Ok(Vec::new());
+    };
+    Ok(match (family, hole) {
+        ("personas", "name") => {
             let names = engine.personas().map_err(unreadable)?.into_iter().map(|persona| persona.name);
             names.filter(|name| visit.guest.may_play(name)).collect()
         }
-        "name" => server.view(visit)?.skills.iter().map(|skill| skill.name.clone()).collect(),
-        "id" => runs(engine)?,
-        "key" => engine.memory_keys().map_err(unreadable)?,
-        "path" => {
+        ("skills", "name") => server.view(visit)?.skills.iter().map(|skill| skill.name.clone()).collect(),
+        ("runs", "id") => runs(engine)?,
+        ("memory", "key") if remembers(visit) => engine.memory_keys().map_err(unreadable)?,
+        ("runs", "path") => {
             let known = context.and_then(|context| context.arguments.as_ref()?.get("id"));
             let run = known.and_then(|id| id.parse().ok()).map(RunId);
             let steps = run.and_then(|run| run_steps(engine, run).ok()).unwrap_or_default();

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use crate::mcp::resource::tests::{Client, World};
 
 fn object(value: Value) -> JsonObject {
-    value.as_object().unwrap().clone()
+    match value {
+        Value::Object(entries) => entries,
+        other => panic!("{other}"),
+    }
 }
 
 async fn said(client: &Client, name: &str, arguments: Value) -> Result<Vec<PromptMessage>, rmcp::ErrorData> {

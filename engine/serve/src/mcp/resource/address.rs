@@ -82,14 +82,14 @@ pub(super) fn decoded(holes: BTreeMap<String, String>) -> Option<BTreeMap<String
 impl Address {
     fn of(scheme: &str, parts: &[&str]) -> Option<Self> {
         Some(match (scheme, parts) {
-            ("aa", ["skills"]) | ("config", ["skills"]) => Self::Skills,
+            ("aa" | "config", ["skills"]) => Self::Skills,
             ("aa", ["skills", name]) => Self::Skill((*name).to_owned()),
             ("aa", ["skills", name, "plan"]) => Self::Plan((*name).to_owned()),
             ("aa", ["runs"]) => Self::Runs,
             ("aa", ["runs", run, rest @ ..]) => Self::of_run(RunId(run.parse().ok()?), rest)?,
             ("aa", ["memory"]) => Self::Memory,
             ("aa", ["memory", key @ ..]) | ("memory", key) => Self::Document(key.join("/")),
-            ("aa", ["personas"]) | ("config", ["personas"]) => Self::Personas,
+            ("aa" | "config", ["personas"]) => Self::Personas,
             ("aa", ["personas", name]) => Self::Persona((*name).to_owned()),
             ("aa", ["config"]) => Self::Config,
             ("config", [name]) => Self::Value((*name).to_owned()),

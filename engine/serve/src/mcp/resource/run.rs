@@ -63,7 +63,7 @@ pub(super) fn events(engine: &Engine, run: RunId, from: u64) -> Result<ResourceC
 /// An event as JSON, secrets by name. One that is longer than a page is only named: its values are
 /// among the outputs or at its step.
 fn shape(event: &Event) -> Value {
-    let mut value = json!(event);
+    let mut value = event.shown();
     seal::show(&mut value);
     let bytes = value.to_string().len();
     if bytes <= PAGE {
@@ -112,8 +112,8 @@ fn words(body: &Body) -> Option<String> {
         Body::HealStarted { rule, .. } => format!("healing by {rule}"),
         Body::HealFinished { rule, healed: true, .. } => format!("healed by {rule}"),
         Body::HealFinished { rule, note, .. } => format!("not healed by {rule} {note}"),
-        Body::ConfirmRequested { message, options, .. } => {
-            format!("asks: {message} ({})", options.join(", "))
+        Body::ConfirmRequested { message, options, form, .. } => {
+            format!("asks: {message} ({})", aa_spec::form::answers(options, form.as_ref()).join(", "))
         }
         Body::ConfirmAnswered { answer, by, .. } => format!("answered {answer} by {by}"),
         Body::StepCompleted { duration_ms, .. } => format!("completed {}", took(duration_ms)),

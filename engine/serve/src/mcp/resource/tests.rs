@@ -129,7 +129,7 @@ impl World {
         let seat = Seat::new(self.engine(project), choice).with_skill_folders(true);
         let server = Server { seat: Arc::new(seat) };
         tokio::spawn(async move {
-            let service = server.serve(tokio::io::split(theirs)).await.unwrap();
+            let service = Box::pin(server.serve(tokio::io::split(theirs))).await.unwrap();
             service.waiting().await.unwrap();
         });
         let mode = if newer {
@@ -256,6 +256,9 @@ async fn a_value_under_a_name_that_sounds_like_a_secret_is_not_read_by_its_own_a
     let client = world.client("work", Choice::All, false).await;
     let slack = read(&client, "config://slack").await.unwrap();
     assert!(!slack.contains("xoxb"), "{slack}");
+    let run = world.run("work", "say", json!({"what": "x"})).await;
+    let events = read(&client, &format!("aa://runs/{run}/events")).await.unwrap();
+    assert!(events.contains("bot_token") && !events.contains("xoxb-1"), "{events}");
 }
 
 #[tokio::test]
@@ -310,15 +313,14 @@ async fn whoever_subscribes_hears_of_a_run_until_it_is_over() {
         world.put("work/go", b"");
         handle.outcome.await.unwrap().unwrap();
         let heard = async {
-            match &mut stream {
-                Some(stream) => drop(stream.next().await.unwrap()),
-                None => {
-                    while client.service().0.lock().unwrap().is_empty() {
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                    }
-                    assert_eq!(client.service().0.lock().unwrap()[0], uri);
-                    client.unsubscribe(UnsubscribeRequestParams::new(uri.clone())).await.unwrap();
+            if let Some(stream) = &mut stream {
+                drop(stream.next().await.unwrap());
+            } else {
+                while client.service().0.lock().unwrap().is_empty() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
+                assert_eq!(client.service().0.lock().unwrap()[0], uri);
+                client.unsubscribe(UnsubscribeRequestParams::new(uri.clone())).await.unwrap();
             }
         };
         tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap();
@@ -337,4 +339,52 @@ async fn skills_are_folders_with_digests() {
         assert_eq!(file.digest, format!("sha256:{}", aa_spec::plan::digest(&text)));
     }
     assert!(read(&client, "skill://say/../hold/SKILL.md").await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_offer_is_left_out_alone() {
+    let odd = "\
+name: odd
+description: Has mistakes
+skills: [say]
+resources:
+  - {uri: 'team://fine', name: fine, text: Fine}
+  - {uri: 'team://gone', name: gone, tool: {name: probe_gone}}
+  - {uri: 'team://link', name: link, file: notes.txt}
+prompts:
+  - {name: debug_guide, messages: [{text: Ours}]}
+";
+    let world = World::new();
+    world.put("work/.aa/personas/odd.yaml", odd.as_bytes());
+    world.put("outside", b"hidden");
+    let link = world.root.path().join("work/.aa/personas/notes.txt");
+    std::os::unix::fs::symlink(world.root.path().join("outside"), link).unwrap();
+    let client = world.client("work", Choice::Persona("odd".to_owned()), true).await;
+    assert_eq!(read(&client, "team://fine").await.unwrap(), "Fine");
+    for gone in ["team://gone", "team://link"] {
+        assert!(read(&client, gone).await.is_err(), "{gone}");
+    }
+    let prompts = client.list_all_prompts().await.unwrap();
+    assert_eq!(prompts.iter().filter(|prompt| prompt.name == "debug_guide").count(), 1);
+    let checked = world.engine("work").check_persona("odd").unwrap().unwrap();
+    let codes: Vec<_> = checked.diagnostics.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["unknown-tool", "missing-file"]);
+}
+
+#[tokio::test]
+async fn whoever_shapes_a_result_reads_no_file_by_it() {
+    let world = World::new();
+    let client = world.client("work", Choice::All, true).await;
+    let call = async |arguments: serde_json::Value| {
+        let request = rmcp::model::CallToolRequestParams::new("tool_call");
+        let request = request.with_arguments(arguments.as_object().unwrap().clone());
+        json!(client.call_tool(request).await.unwrap())
+    };
+    let block = json!({"type": "image", "mime_type": "image/png", "file": ".aa/config.yaml"});
+    let seen = call(json!({"tool_name": "echo", "arguments": {"$content": [block]}})).await;
+    assert_eq!(seen["isError"], false, "{seen}");
+    assert!(seen["content"][0]["text"].as_str().unwrap().starts_with("[not shown"), "{seen}");
+    // Nor what failed for others.
+    let seen = call(json!({"tool_name": "debug_tool", "arguments": {"tool_name": "probe_say"}})).await;
+    assert_eq!(seen["isError"], true, "{seen}");
 }

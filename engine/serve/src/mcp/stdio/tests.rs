@@ -1,7 +1,6 @@
 //! The three kinds of stdio, each with a client at the other end that speaks plain lines.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, Write, pipe};
 use std::os::unix::net::UnixStream;
 
@@ -27,7 +26,7 @@ async fn serve_on(input: Reader, output: Writer) {
     };
     let engine = Engine::new(Settings::resolve(&surroundings).unwrap());
     let options = Options { choice: Choice::Tools(Vec::new()), ..Options::default() };
-    serve_over(&engine, &options, (input, output), Stop::new().unwrap()).await.unwrap();
+    Box::pin(serve_over(&engine, &options, (input, output), Stop::new().unwrap())).await.unwrap();
 }
 
 /// Answers come in any order, so by id.
@@ -55,7 +54,7 @@ async fn pipes_are_polled() {
     };
     assert!(waits(&|| rustix::fs::fcntl_getfl(&input)) && waits(&|| rustix::fs::fcntl_getfl(&output)));
     drop((to, input, output));
-    serve_on(reader, writer).await;
+    Box::pin(serve_on(reader, writer)).await;
     assert_greeted(&answers(from));
 }
 
@@ -66,7 +65,7 @@ async fn sockets_are_polled() {
     let (reader, writer) = (Reader::of(&input).unwrap(), Writer::of(&output).unwrap());
     assert!(matches!((&reader, &writer), (Reader::Socket(_), Writer::Socket(_))));
     drop((to, input, output));
-    serve_on(reader, writer).await;
+    Box::pin(serve_on(reader, writer)).await;
     assert_greeted(&answers(from));
 }
 
@@ -77,9 +76,9 @@ async fn files_are_read_by_a_thread() {
     input.rewind().unwrap();
     let (reader, writer) = (Reader::of(&input).unwrap(), Writer::of(&output).unwrap());
     assert!(matches!((&reader, &writer), (Reader::Other(_), Writer::Other(_))));
-    serve_on(reader, writer).await;
+    Box::pin(serve_on(reader, writer)).await;
     output.rewind().unwrap();
-    assert_greeted(&answers(File::from(output)));
+    assert_greeted(&answers(output));
 }
 
 #[tokio::test]
@@ -92,7 +91,7 @@ async fn a_line_without_end_is_not_kept() {
         to.write_all(&vec![b' '; 2 * most]).unwrap();
         to.write_all(format!("\n{HELLO}").as_bytes()).unwrap();
     });
-    serve_on(reader, writer).await;
+    Box::pin(serve_on(reader, writer)).await;
     sent.join().unwrap();
     assert_greeted(&answers(from));
 }

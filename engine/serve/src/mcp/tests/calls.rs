@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use aa_run::event::RunId;
+use aa_run::caller::Caller;
+use aa_run::driver::Park;
+use aa_run::engine::{Inputs, RunRequest};
+use aa_run::event::{Origin, RunId};
 use aa_run::store::{RunFilter, RunStatus};
+use aa_spec::check::Strictness;
 use serde_json::json;
 
 use super::kit::{Era, Person, World, call, eventually, run_of, text};
@@ -25,6 +29,17 @@ async fn progress_grows_with_the_steps_and_the_answer_is_the_outputs() {
         let lines: Vec<_> = told.iter().filter_map(|told| told.message.as_deref()).collect();
         assert!(lines.contains(&"a") && lines.contains(&"b"), "{lines:?}");
     }
+}
+
+#[tokio::test]
+async fn a_tool_that_reads_tells_how_it_goes_as_well() {
+    let world = World::new();
+    let person = Person::absent();
+    let client = world.client(person.clone(), Era::Session).await;
+    let result = call(&client, "tool_call", json!({"tool_name": "nap", "arguments": {}})).await;
+    assert_eq!(result.is_error, Some(false), "{result:?}");
+    let told = person.told.lock().unwrap().clone();
+    assert!(told.iter().any(|told| told.message.as_deref() == Some("nap")), "{told:?}");
 }
 
 #[tokio::test]
@@ -83,6 +98,26 @@ async fn a_cancelled_call_ends_its_run_and_is_not_answered() {
 }
 
 #[tokio::test]
+async fn a_run_that_two_calls_wait_for_ends_with_the_last_of_them() {
+    let world = World::new();
+    let mut raw = world.raw().await;
+    let args = json!({"skill_name": "long", "idempotency_key": "k"});
+    raw.call(1, "skill_run", args.clone()).await;
+    eventually("it hangs", || !world.read("hanging").is_empty()).await;
+    raw.call(2, "skill_run", args).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let cancel =
+        |id: u64| json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
+    raw.send(cancel(1)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let engine = world.as_client("local");
+    assert_eq!(engine.run(RunId(1)).unwrap().status, RunStatus::Running);
+    raw.send(cancel(2)).await;
+    let ended = || engine.run(RunId(1)).unwrap().status == RunStatus::Cancelled;
+    eventually("the run ends", ended).await;
+}
+
+#[tokio::test]
 async fn a_run_is_cancelled_by_another_call() {
     let world = World::new();
     let client = world.client(Person::absent(), Era::Session).await;
@@ -95,6 +130,37 @@ async fn a_run_is_cancelled_by_another_call() {
     assert_eq!((&result["run_id"], &status["status"]), (&json!(run), &json!("cancelled")));
     let none = call(&client, "run_status", json!({"run_id": 99})).await;
     assert_eq!((none.is_error, text(&none).as_str()), (Some(true), "there is no run 99"));
+}
+
+#[tokio::test]
+async fn what_a_person_has_started_is_not_ended_by_a_model() {
+    let world = World::new();
+    let caller = Caller::local(Origin::Cli);
+    let request = RunRequest {
+        skill: "long".to_owned(),
+        inputs: Inputs::Json(serde_json::Map::new()),
+        origin: Origin::Cli,
+        dry_run: false,
+        plan_hash: None,
+        request_key: None,
+        strictness: Strictness { lenient: false, strict: false },
+        park: Park::Stay,
+    };
+    let started = world.engine().for_caller(caller).start(request).await.unwrap();
+    let client = world.client(Person::absent(), Era::Session).await;
+    let result = call(&client, "run_cancel", json!({"run_id": started.id})).await;
+    assert!(result.is_error == Some(true) && text(&result).contains("aa run cancel 1"), "{result:?}");
+    assert!(world.engine().run(started.id).unwrap().ended_at.is_none());
+}
+
+#[tokio::test]
+async fn a_tool_that_reads_says_that_it_is_still_there() {
+    let world = World::new();
+    let person = Person::absent();
+    let client = world.client(person.clone(), Era::Session).await;
+    let result = call(&client, "tool_call", json!({"tool_name": "doze"})).await;
+    assert!(text(&result).contains("woke"), "{result:?}");
+    assert!(!person.told.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -133,9 +199,12 @@ async fn calls_wait_for_their_turn_and_say_so() {
 async fn a_tool_that_reads_is_called_at_once_and_one_that_writes_is_a_run() {
     let world = World::new().config("serve: {policy: {write: allow}}\n");
     let client = world.client(Person::absent(), Era::Session).await;
-    assert_eq!(call(&client, "look", json!({})).await.structured_content, Some(json!("")));
+    assert_eq!(call(&client, "look", json!({})).await.structured_content, Some(json!({"result": ""})));
     assert!(world.engine().runs(&RunFilter::default()).unwrap().is_empty());
     let result = call(&client, "note", json!({"text": "{{ 1 + 1 }}"})).await;
-    assert_eq!((result.structured_content.clone(), run_of(&result)), (Some(json!("{{ 1 + 1 }}")), 1));
+    assert_eq!(
+        (result.structured_content.clone(), run_of(&result)),
+        (Some(json!({"result": "{{ 1 + 1 }}"})), 1)
+    );
     assert_eq!(world.read("log"), "{{ 1 + 1 }}\n");
 }

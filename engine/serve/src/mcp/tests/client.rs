@@ -1,4 +1,4 @@
-//! What steps want of the client itself: forms, its model, its folders, its log.
+//! What steps want of the client itself: its model, its folders, its log.
 
 use rmcp::model::{CallToolResponse, ElicitResult, ElicitationAction};
 use rmcp::service::ServiceError;
@@ -53,12 +53,8 @@ async fn what_a_client_cannot_do_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_form_is_declined_and_nonsense_is_asked_again() {
+async fn nonsense_is_asked_again() {
     let world = World::new();
-    let decline = Person::filling(|_| Some(ElicitResult::new(ElicitationAction::Decline)));
-    let client = world.client(decline, Era::Session).await;
-    let failed = call(&client, "form", json!({})).await;
-    assert!(text(&failed).contains("the form was declined"), "{failed:?}");
     let client = world.client(ann(), Era::Newer).await;
     let with = |response| {
         let mut params = params("form", json!({}));

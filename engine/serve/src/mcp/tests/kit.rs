@@ -44,11 +44,21 @@ tools:
     effect: read
     input: {}
     run: [sh, -c, 'echo $$ > hanging; exec sleep 60']
+  - name: doze
+    description: Takes a while
+    effect: read
+    input: {}
+    run: [sh, -c, 'sleep 0.7; echo woke']
   - name: look
     description: Reads the log
     effect: read
     input: {}
     run: [sh, -c, 'cat log 2>/dev/null; true']
+  - name: nap
+    description: Takes a little
+    effect: read
+    input: {}
+    run: [sleep, '0.7']
   - name: fail
     description: Fails
     effect: read
@@ -56,7 +66,11 @@ tools:
     run: [sh, -c, 'echo no such thing >&2; exit 3']
 "#;
 
-const SKILLS: [(&str, &str); 13] = [
+const SKILLS: [(&str, &str); 14] = [
+    (
+        "where",
+        "name: where\ndescription: Asks for more\nsteps:\n  - name: to\n    confirm: {message: where to?, form: {region: {enum: [eu, us]}, replicas: {type: integer, default: 2}}}\noutputs:\n  - {name: to, value: '{{ to }}'}\n",
+    ),
     (
         "three",
         "name: three\ndescription: Three steps\nsteps:\n  - {name: a, wait: 300ms}\n  - {name: b, wait: 300ms}\n  - {name: c, tool: look}\noutputs:\n  - {name: seen, value: '{{ c }}'}\n",
@@ -79,7 +93,7 @@ const SKILLS: [(&str, &str); 13] = [
     ("never", "name: never\ndescription: Not long\nas_task: never\nsteps:\n  - {name: a, wait: 200ms}\n"),
     (
         "form",
-        "name: form\ndescription: Asks who\nsteps:\n  - {name: who, tool: client_form, args: {message: Who?, fields: {name: {type: string}}}}\n  - {name: after, wait: 300ms}\noutputs:\n  - {name: name, value: '{{ who.name }}'}\n",
+        "name: form\ndescription: Asks who\nsteps:\n  - {name: who, confirm: {message: Who?, form: {name: {type: string}}}}\n  - {name: after, wait: 300ms}\noutputs:\n  - {name: name, value: '{{ who.name }}'}\n",
     ),
     (
         "model",
@@ -87,13 +101,13 @@ const SKILLS: [(&str, &str); 13] = [
     ),
     (
         "all",
-        "name: all\ndescription: Asks everything\nsteps:\n  - {name: said, tool: client_sample, needs: [], args: {prompt: 'Well?'}}\n  - {name: roots, tool: client_roots, needs: []}\n  - {name: who, tool: client_form, needs: [], args: {message: Who?, fields: {name: {type: string}}}}\noutputs:\n  - {name: all, value: '{{ said.text }} {{ who.name }} {{ roots[0].uri }}'}\n",
+        "name: all\ndescription: Asks everything\nsteps:\n  - {name: said, tool: client_sample, needs: [], args: {prompt: 'Well?'}}\n  - {name: roots, tool: client_roots, needs: []}\n  - {name: who, needs: [], confirm: {message: Who?, form: {name: {type: string}}}}\noutputs:\n  - {name: all, value: '{{ said.text }} {{ who.name }} {{ roots[0].uri }}'}\n",
     ),
     (
         "log",
         "name: log\ndescription: Says lines\nsteps:\n  - {name: low, tool: client_log, args: {message: a detail, level: debug}}\n  - {name: high, tool: client_log, args: {message: beware, level: warning}}\n",
     ),
-    ("brief", "name: brief\ndescription: Short\nsteps:\n  - {name: a, wait: 700ms}\n"),
+    ("brief", "name: brief\ndescription: Short\nsteps:\n  - {name: a, tool: nap}\n"),
 ];
 
 /// A project of its own.
@@ -155,7 +169,7 @@ impl World {
     pub(super) async fn client(&self, person: Person, era: Era) -> RunningService<RoleClient, Person> {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let server = self.server();
-        tokio::spawn(async move { server.serve(ours).await.unwrap().waiting().await.unwrap() });
+        tokio::spawn(async move { Box::pin(server.serve(ours)).await.unwrap().waiting().await.unwrap() });
         let mode = match era {
             Era::Session => ClientLifecycleMode::Initialize,
             Era::Newer => {
@@ -169,7 +183,7 @@ impl World {
     pub(super) async fn raw(&self) -> Raw {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let server = self.server();
-        tokio::spawn(async move { server.serve(ours).await.unwrap().waiting().await.unwrap() });
+        tokio::spawn(async move { Box::pin(server.serve(ours)).await.unwrap().waiting().await.unwrap() });
         let (read, write) = tokio::io::split(theirs);
         let mut raw = Raw { lines: BufReader::new(read).lines(), write };
         let info = json!({"name": "raw", "version": "1"});
@@ -199,6 +213,7 @@ pub(super) struct Person {
     open: bool,
     /// Lines of the log.
     pub(super) logged: Arc<Mutex<Vec<Value>>>,
+    slow: Duration,
     pub(super) asked: Arc<Mutex<Vec<String>>>,
     /// Forms that were taken back.
     pub(super) taken_back: Arc<Mutex<usize>>,
@@ -213,6 +228,7 @@ impl Person {
             tasks: false,
             open: false,
             logged: Arc::default(),
+            slow: Duration::ZERO,
             asked: Arc::default(),
             taken_back: Arc::default(),
             told: Arc::default(),
@@ -226,6 +242,11 @@ impl Person {
 
     pub(super) fn with_everything(self) -> Self {
         Self { open: true, ..self }
+    }
+
+    /// Takes its time.
+    pub(super) fn after(self, slow: Duration) -> Self {
+        Self { slow, ..self }
     }
 
     pub(super) fn with_tasks(self) -> Self {
@@ -264,6 +285,7 @@ impl ClientHandler for Person {
     ) -> Result<ElicitResult, ErrorData> {
         let ElicitRequestParams::FormElicitationParams { message, .. } = request else { panic!("no form") };
         self.asked.lock().unwrap().push(message.clone());
+        tokio::time::sleep(self.slow).await;
         if let Some(result) = self.fill.as_ref().and_then(|fill| fill(&message)) {
             return Ok(result);
         }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use rmcp::model::PaginatedRequestParams;
+use rmcp::service::ServiceError;
 use serde_json::{Value, json};
 
 use super::machine::{Hearer, World, call, connect, failed, names, ok, said, tools};
@@ -60,6 +62,52 @@ async fn tools_say_all_that_clients_want_to_know() {
             .unwrap()
             .contains("ask a person")
     );
+}
+
+#[tokio::test]
+async fn lists_have_one_page_and_no_other() {
+    let world = World::new();
+    let engine = world.engine("alpha");
+    let client = connect(world.seat(&engine, "one"), Hearer::default()).await;
+    let page = || Some(PaginatedRequestParams::default().with_cursor(Some("bogus".to_owned())));
+    let errors = [
+        client.list_tools(page()).await.map(drop).unwrap_err(),
+        client.list_prompts(page()).await.map(drop).unwrap_err(),
+        client.list_resources(page()).await.map(drop).unwrap_err(),
+        client.list_resource_templates(page()).await.map(drop).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(&error, ServiceError::McpError(error) if error.code.0 == -32602), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn lists_are_for_no_shared_cache() {
+    let world = World::new();
+    let engine = world.engine("alpha");
+    let client = connect(world.seat(&engine, "one"), Hearer::default()).await;
+    let lists = [
+        json!(client.list_tools(None).await.unwrap()),
+        json!(client.list_prompts(None).await.unwrap()),
+        json!(client.list_resources(None).await.unwrap()),
+        json!(client.list_resource_templates(None).await.unwrap()),
+    ];
+    for list in lists {
+        assert_eq!(list["cacheScope"], "private", "{list}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_do_anything_is_announced_as_such() {
+    let world = World::new();
+    let engine = world.engine("alpha");
+    let client = connect(world.seat(&engine, "one"), Hearer::default()).await;
+    for tool in tools(&client).await {
+        let told = tool.annotations.unwrap();
+        let dangerous =
+            ["skill_run", "run_answer", "run_cancel", "tool_call", "tool_exec"].contains(&&*tool.name);
+        assert!(!dangerous || told.destructive_hint == Some(true), "{}", tool.name);
+    }
 }
 
 /// Fails on what some client refuses.
@@ -212,9 +260,9 @@ async fn what_exceeds_the_budget_is_found_by_searching() {
     let world = World::new();
     let mut many = "module: many\ndescription: Very many\ntools:\n".to_owned();
     for n in 0..60 {
-        let _ = write!(
+        let _ = writeln!(
             many,
-            "  - {{name: many_{n:02}, description: Number {n}, effect: read, input: {{}}, run: [echo, '{n}']}}\n"
+            "  - {{name: many_{n:02}, description: Number {n}, effect: read, input: {{}}, run: [echo, '{n}']}}"
         );
     }
     world.put("alpha/.aa/tools/many.yaml", &many);

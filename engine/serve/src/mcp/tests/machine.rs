@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::mcp::seat::Seat;
 use crate::mcp::server::Server;
 
-const PROBE: &str = r#"
+const PROBE: &str = r"
 module: probe
 description: Tools that look around
 tools:
@@ -54,9 +54,9 @@ tools:
     effect: write
     input: {}
     run: [touch, note]
-"#;
+";
 
-const OTHER: &str = r#"
+const OTHER: &str = r"
 module: other
 description: Tools of another kind
 tools:
@@ -67,7 +67,7 @@ tools:
     output: {type: integer}
     run: [echo, '3']
     result: json
-"#;
+";
 
 const GREET: &str = "\
 name: greet
@@ -149,6 +149,7 @@ impl World {
     }
 
     /// A seat at the server of a project.
+    #[expect(clippy::unused_self, reason = "said as the rest of the machine is")]
     pub(super) fn seat(&self, engine: &Engine, persona: &str) -> Seat {
         Seat::new(engine.clone(), Choice::Persona(persona.to_owned()))
     }
@@ -190,7 +191,7 @@ pub(super) async fn connect(seat: Seat, hearer: Hearer) -> Client {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let server = Server { seat: Arc::new(seat) };
     tokio::spawn(async move {
-        let service = server.serve(ours).await.unwrap();
+        let service = Box::pin(server.serve(ours)).await.unwrap();
         let _ = service.waiting().await;
     });
     hearer.serve(theirs).await.unwrap()
@@ -201,7 +202,7 @@ pub(super) async fn connect_newer(seat: Seat, hearer: Hearer) -> Client {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let server = Server { seat: Arc::new(seat) };
     tokio::spawn(async move {
-        let service = server.serve(ours).await.unwrap();
+        let service = Box::pin(server.serve(ours)).await.unwrap();
         let _ = service.waiting().await;
     });
     let newest = vec![ProtocolVersion::V_2026_07_28];

@@ -1,5 +1,7 @@
 //! Questions of runs, before whoever can answer them.
 
+use std::time::Duration;
+
 use aa_run::event::{Body, RunId, StepPath};
 use rmcp::model::{CallToolResponse, ElicitResult, ElicitationAction};
 use rmcp::service::ServiceError;
@@ -89,6 +91,31 @@ async fn whoever_answers_first_wins_and_the_form_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_form_counts_also_when_the_call_was_answered_before() {
+    let world = World::new();
+    let person = Person::filling(|_| Some(accept("yes"))).after(Duration::from_millis(800));
+    let client = world.client(person.clone(), Era::Session).await;
+    let waiting = call(&client, "skill_run", json!({"skill_name": "ask", "wait_seconds": 0.2})).await;
+    assert!(text(&waiting).contains("waiting for a person"), "{waiting:?}");
+    eventually("the form is answered", || !answers(&world, 1).is_empty()).await;
+    assert_eq!(answers(&world, 1), [("yes".to_owned(), "local (mcp form)".to_owned())]);
+    let status = call(&client, "run_status", json!({"run_id": 1, "wait_seconds": 20})).await;
+    assert_eq!(status.structured_content.unwrap()["outputs"], json!({"sure": "yes"}));
+    assert_eq!(*person.taken_back.lock().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_form_that_outlives_its_call_is_taken_back_with_its_question() {
+    let world = World::new();
+    let person = Person::filling(|_| None);
+    let client = world.client(person.clone(), Era::Session).await;
+    call(&client, "skill_run", json!({"skill_name": "ask", "wait_seconds": 0.2})).await;
+    eventually("it is asked", || !person.asked.lock().unwrap().is_empty()).await;
+    world.engine().answer(RunId(1), &StepPath("sure".to_owned()), "no", "ann").await.unwrap();
+    eventually("it is taken back", || *person.taken_back.lock().unwrap() == 1).await;
+}
+
+#[tokio::test]
 async fn what_a_client_carries_is_believed_once_for_this_call_and_this_caller() {
     let world = World::new();
     let client = world.client(Person::filling(|_| None), Era::Newer).await;
@@ -119,7 +146,13 @@ async fn what_a_client_carries_is_believed_once_for_this_call_and_this_caller() 
     let done = again("ask", json!({}), &state, "yes").await.unwrap();
     let CallToolResponse::Complete(done) = done else { panic!("{done:?}") };
     assert_eq!(done.structured_content, Some(json!({"sure": "yes"})));
-    assert_eq!(refused(again("ask", json!({}), &state, "no").await), -32602, "it counts once");
+    // It counts once; whoever repeats it is told of the same run.
+    let repeated = again("ask", json!({}), &state, "no").await.unwrap();
+    let CallToolResponse::Complete(repeated) = repeated else { panic!("{repeated:?}") };
+    assert_eq!(repeated.structured_content, Some(json!({"sure": "yes"})));
+    assert!(text(&repeated).contains("was not taken"), "{repeated:?}");
+    assert_eq!(answers(&world, 1).len(), 1);
+    assert!(world.engine().run(RunId(2)).is_err(), "no other run was started");
     let events = world.engine().events(RunId(1), 0).unwrap();
     let first = |body: &Body| matches!(body, Body::StepStarted { step, .. } if step.0 == "first");
     assert_eq!(events.iter().filter(|event| first(&event.body)).count(), 1, "nothing is repeated");
@@ -140,4 +173,22 @@ async fn an_answer_that_comes_too_late_is_told_so() {
     };
     assert_eq!(done.structured_content, Some(json!({"sure": "no"})));
     assert!(text(&done).contains("came too late: it was answered with `no` by ann"), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_form_is_shown_with_its_fields_and_its_values_are_the_steps_output() {
+    for era in [Era::Session, Era::Newer] {
+        let world = World::new();
+        let filled = || ElicitResult::new(ElicitationAction::Accept).with_content(json!({"region": "us"}));
+        let client = world.client(Person::filling(move |_| Some(filled())), era).await;
+        let result = call(&client, "where", json!({})).await;
+        let to = json!({"to": {"region": "us", "replicas": 2}});
+        assert_eq!(result.structured_content, Some(to), "{era:?} {result:?}");
+        // What does not fit is refused, and the question stays open.
+        let wrong = || ElicitResult::new(ElicitationAction::Accept).with_content(json!({"region": "asia"}));
+        let client = world.client(Person::filling(move |_| Some(wrong())), era).await;
+        let waiting = call(&client, "where", json!({})).await;
+        assert!(text(&waiting).contains("does not fill in the form of `to`"), "{era:?} {waiting:?}");
+        assert_eq!(waiting.structured_content.unwrap()["questions"][0]["step"], "to");
+    }
 }

@@ -55,6 +55,20 @@ async fn two_clients_never_see_what_is_the_others() {
     assert!(begun["session"].as_str().unwrap().len() >= 32);
 }
 
+#[tokio::test]
+async fn a_session_that_was_begun_on_the_connection_is_where_its_calls_go() {
+    let world = World::new();
+    let engine = world.engine("alpha");
+    let client = connect(world.seat(&engine, "one"), Hearer::default()).await;
+    let place = |name: &str| world.path(name).display().to_string();
+    assert_eq!(ok(&client, "probe_where", json!({})).await["result"], place("alpha"));
+    let begun = ok(&client, "session_start", json!({"workspace": place("beta")})).await;
+    assert_eq!(begun["folder"], place("beta"));
+    assert_eq!(ok(&client, "probe_where", json!({})).await["result"], place("beta"));
+    let named = with_meta(&client, "probe_where", json!({}), "aa/workspace", &place("alpha")).await;
+    assert_eq!(named.unwrap()["result"], place("alpha"), "what a request names goes before");
+}
+
 /// Which runs are there for whom.
 struct RunIds<'a> {
     engine: &'a aa_run::engine::Engine,

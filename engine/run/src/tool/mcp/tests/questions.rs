@@ -76,7 +76,7 @@ async fn secrets_are_not_asked_for() {
         let person = Arc::new(Answerer { answer: "hunter2", ..Answerer::default() });
         let error =
             calling(&toolbox, "s_ask_text", json!({})).asking(person.clone()).make().await.unwrap_err();
-        assert!(error.message.contains("it wants `password`, which is no choice"), "{error}");
+        assert!(error.message.contains("it wants `password`, which looks like a secret"), "{error}");
         assert!(person.asked.lock().unwrap().is_empty(), "{era}");
     }
 }

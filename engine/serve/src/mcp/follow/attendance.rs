@@ -276,7 +276,8 @@ impl<'a> Attendance<'a> {
             _ if self.tasks && (self.means != Means::Again || open.is_empty()) => Ok(Some(self.unfinished())),
             // The model may answer itself, so it need not wait.
             Means::None => Ok(self.may_answer().then(|| self.unfinished())),
-            Means::Form | Means::Again if open.is_empty() => Ok(Some(self.unfinished())),
+            // Another step may still ask what this client can answer.
+            Means::Form | Means::Again if open.is_empty() => Ok(self.may_ask().then(|| self.unfinished())),
             Means::Form => {
                 if let (None, Some(asked)) = (&self.form, open.into_iter().next()) {
                     self.show(asked).await;

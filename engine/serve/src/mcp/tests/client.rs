@@ -39,6 +39,17 @@ async fn questions_that_come_together_are_asked_together() {
 }
 
 #[tokio::test]
+async fn a_client_is_asked_only_for_what_it_can_give() {
+    let world = World::new();
+    let client = world.client(Person::absent().with_everything(), Era::Newer).await;
+    let asked = client.call_tool_once(params("all", json!({}))).await.unwrap();
+    let CallToolResponse::InputRequired(asked) = asked else { panic!("{asked:?}") };
+    let mut keys: Vec<String> = asked.input_requests.unwrap().into_keys().collect();
+    keys.sort();
+    assert_eq!(keys, ["roots", "said"], "it shows no forms");
+}
+
+#[tokio::test]
 async fn what_a_client_cannot_do_is_not_waited_for() {
     let world = World::new();
     let client = world.client(ann(), Era::Newer).await;

@@ -69,7 +69,7 @@ pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
     let manner = Manner { shape: Shape::Outputs, wait: wanted.wait, to_the_end: wanted.to_the_end };
     let name = wanted.skill;
     if call.request.request_state.is_some() {
-        return sealed::go_on(call, manner).await;
+        return Box::pin(sealed::go_on(call, manner)).await;
     }
     if !call.visit.may_use(&name) {
         return Ok(failed(format!("your key opens no persona that shows the skill `{name}`")));
@@ -120,11 +120,11 @@ pub(crate) async fn prepare(
 /// Calls a tool: at once if it only reads, and else as a run of one step.
 pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
     if call.request.request_state.is_some() {
-        return sealed::go_on(call, Manner::of_a_tool()).await;
+        return Box::pin(sealed::go_on(call, Manner::of_a_tool())).await;
     }
     let engine = call.visit.engine.clone();
     if spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go {
-        return direct::call(call, spec, args).await;
+        return Box::pin(direct::call(call, spec, args)).await;
     }
     let direct = Direct { tool: spec.name.clone(), args, request_key: key_of(&call) };
     let started = engine.start_call(direct, &session_of(&call)).await;
@@ -140,7 +140,7 @@ async fn attend(
     match started {
         Ok(handle) => {
             let given = call.request.input_responses.clone().unwrap_or_default();
-            Attendance::new(&call, handle, manner).knowing(given).attend().await
+            Box::pin(Attendance::new(&call, handle, manner).knowing(given).attend()).await
         }
         Err(StartError::NeedsTask(_)) => {
             let tasks = serde_json::from_value(json!({"extensions": {TASKS_EXTENSION_ID: {}}}));

@@ -284,10 +284,10 @@ impl<'a> Attendance<'a> {
                 }
                 Ok(None)
             }
-            Means::Again => match self.may_ask() {
-                true => sealed::ask(self.call, self.run, open.iter()).map(Some),
-                false => Ok(None),
-            },
+            Means::Again => {
+                let asks = self.may_ask();
+                asks.then(|| sealed::ask(self.call, self.run, open.iter())).transpose()
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod clients;
 mod config;
+mod conformance;
 mod load;
 mod personas;
 mod security;

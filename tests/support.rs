@@ -70,6 +70,13 @@ impl Aa {
         aa
     }
 
+    /// A project with everything in a folder.
+    pub(crate) fn of(folder: &Path) -> Self {
+        let aa = Self::new();
+        copy(folder, &aa.path(""));
+        aa
+    }
+
     /// Adds a skill to the project.
     pub(crate) fn skill(self, name: &str, yaml: &str) -> Self {
         self.file(&format!(".aa/skills/{name}.yaml"), yaml)

@@ -77,7 +77,7 @@ impl<'a> Reporter<'a> {
     pub(crate) fn notice(&mut self, notice: &Notice) {
         match notice {
             Notice::Event(event) => self.event(event),
-            Notice::Line { step, line } => self.tree.line(step, line),
+            Notice::Line { step, line, .. } => self.tree.line(step, line),
         }
     }
 

@@ -94,6 +94,7 @@ fn story() -> Vec<(i64, Body)> {
                 form: None,
                 default: None,
                 until: None,
+                want: None,
             },
         ),
         (

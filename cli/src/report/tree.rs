@@ -217,7 +217,7 @@ impl Tree {
                 self.touch(step, at).state = State::Retrying { error: error.clone(), until: *until };
                 Change::Retrying(self.by_path[step])
             }
-            Body::ConfirmRequested { step, message, options, form, default, until } => {
+            Body::ConfirmRequested { step, message, options, form, default, until, .. } => {
                 let question = Question {
                     step: step.clone(),
                     message: message.clone(),

@@ -488,7 +488,7 @@ impl Driver {
     fn settle_block(&mut self, over: Over) -> Result<(), StoreError> {
         let Over { step, mut result } = over;
         for line in result.iter_mut().flat_map(|computed| std::mem::take(&mut computed.printed)) {
-            self.tell(Notice::Line { step: step.clone(), line });
+            self.tell(Notice::Line { step: step.clone(), line, level: None });
         }
         let body = self.run.machine.settle_block(&step, result, self.now());
         let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
@@ -518,7 +518,7 @@ impl Driver {
             let message = lines::shortened(&line.text);
             self.record(Body::StepProgress { step: line.step.clone(), message, mistake: None }, None)?;
         }
-        self.tell(Notice::Line { step: line.step, line: line.text });
+        self.tell(Notice::Line { step: line.step, line: line.text, level: line.level });
         Ok(())
     }
 

@@ -25,7 +25,7 @@ use crate::home::FileError;
 use crate::settings::Settings;
 use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
 use crate::stub::Stage;
-use crate::tool::{Nobody, Progress};
+use crate::tool::{Level, Nobody, Progress};
 use crate::toolbox::ModuleEntry;
 pub use archive::{Archive, Remark};
 pub use attending::Presence;
@@ -176,6 +176,8 @@ pub enum Notice {
         step: StepPath,
         /// The line, secrets hidden.
         line: String,
+        /// How much it matters, when its tool has said so.
+        level: Option<Level>,
     },
 }
 
@@ -241,6 +243,9 @@ pub enum StartError {
         /// What it is.
         found: String,
     },
+    /// A call of the skill is a task, and whoever calls knows none.
+    #[error("a call of `{0}` is always a task, and the client does not know tasks")]
+    NeedsTask(String),
     /// The folder in which the run was started is gone.
     #[error("run {run} was started in `{}`, and there is no such folder any more", .folder.display())]
     FolderGone {

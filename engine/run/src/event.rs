@@ -12,6 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::want::Want;
+
 /// Number of a run in its store, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -186,12 +188,15 @@ pub enum Body {
         /// When the default is taken, or the step fails.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Time>,
+        /// What only the AI client that has started the run can give, and is asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        want: Option<Want>,
     },
     /// The question is answered.
     ConfirmAnswered {
         /// Which step.
         step: StepPath,
-        /// One of the options, or the values of a form as JSON.
+        /// One of the options, the values of a form as JSON, or what else was wanted as JSON.
         answer: String,
         /// Who answered; `timeout` for the default.
         by: String,

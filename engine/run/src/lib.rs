@@ -7,7 +7,7 @@
 //! (the façade that every front end uses), [`listen`] (hearing of what is new), [`stub`] (what stands in for tools and people),
 //! [`heal`] (who says whether a heal rule may act), [`debug`] (why a tool fails), [`explain`] (why a run failed), [`mistake`] (warnings of mistakes that repeat).
 //! [`export`] (skills written down for assistants), [`content`] (results that are more than text), [`standing`] (where a run stands),
-//! [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that are worked in, and
+//! [`want`] (what a question wants besides a choice), [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that are worked in, and
 //! conversations about them), [`policy`] (what it may do without asking), [`places`] (how many runs move at once);
 //! [`caller`] says who calls and what they see, [`key`] who may come in from outside, [`cause`] words the errors of the system.
 
@@ -37,4 +37,5 @@ pub mod store;
 pub mod stub;
 pub mod tool;
 pub mod toolbox;
+pub mod want;
 pub mod workspace;

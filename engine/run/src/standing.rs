@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::event::{Body, Event, StepError, StepPath, Time};
+use crate::want::Want;
 
 /// Where a run stands. Events are folded in one after the other.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +47,8 @@ pub struct Asked {
     pub default: Option<String>,
     /// When that is.
     pub until: Option<Time>,
+    /// What only the AI client that has started the run can give.
+    pub want: Option<Want>,
     /// Number of the event that put it.
     pub seq: u64,
 }
@@ -80,7 +83,7 @@ impl Standing {
                 self.leave(step);
                 self.busy.insert(step.clone(), retrying(error));
             }
-            Body::ConfirmRequested { step, message, options, form, default, until } => {
+            Body::ConfirmRequested { step, message, options, form, default, until, want } => {
                 let number = self.asked.entry(step.clone()).or_default();
                 *number += 1;
                 let key = if *number == 1 { step.to_string() } else { format!("{step}#{number}") };
@@ -92,6 +95,7 @@ impl Standing {
                     form: form.clone(),
                     default: default.clone(),
                     until: *until,
+                    want: want.clone(),
                     seq: event.seq,
                 };
                 self.questions.insert(step.clone(), asked);

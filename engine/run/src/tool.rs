@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 mod built_in;
+mod client;
 mod code;
 pub(crate) mod command;
 pub mod configuration;
@@ -38,7 +39,7 @@ pub(crate) use self::http::Web;
 pub use self::login::Logins;
 pub(crate) use self::memory::known_issues;
 pub(crate) use self::memory::{DEEPEST, Key, check_size, shape};
-pub use self::person::{Nobody, Person, Question};
+pub use self::person::{DECLINE, Level, Nobody, Person, Question};
 pub(crate) use self::plain::touches_nothing;
 pub(crate) use self::project::seen_in;
 use crate::event::{RunId, StepError, StepPath};

@@ -3,11 +3,12 @@
 //! Reading order: [`server`] (what a client can ask, handed on to the files below), [`seat`]
 //! (what a connection sees), [`visit`] (who makes a request, from where), [`core`] (the tools that are always there, one file
 //! each), [`listing`] (what a view looks like as tools), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool),
-//! [`resource`] and [`prompt`] (what can be read, and what clients offer as commands), [`extension`] (skills as folders), [`follow`] (a
+//! [`resource`] and [`prompt`] (what can be read, and what clients offer as commands), [`extension`] (skills as folders), [`change`] (that files have changed), [`follow`] (a
 //! run that a call has started, until the call can be answered), [`task`] (the same for clients that poll), [`switch`] (another
 //! persona), [`stdio`] and [`http`] (how messages come and go). [`names`] and [`schema`] say things as every client takes them,
 //! [`result`] and [`trouble`] so that a model can make something of them.
 
+mod change;
 mod content;
 mod core;
 mod extension;

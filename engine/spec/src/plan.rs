@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::compute::Block;
 use crate::heal::HealPlan;
-use crate::skill::{Backoff, OnError, OnFailure};
+use crate::skill::{AsTask, Backoff, OnError, OnFailure};
 use crate::template::{Expression, Template};
 use crate::tool::{Effect, ErrorKind, Reconcile};
 
@@ -60,6 +60,9 @@ pub struct SkillPlan {
     pub on_failure: OnFailure,
     /// Steps that may run at once.
     pub concurrency: u32,
+    /// Whether a call by an AI client becomes a task.
+    #[serde(default, skip_serializing_if = "AsTask::is_auto")]
+    pub as_task: AsTask,
     /// Steps in the order of the file; others refer to them by index.
     pub steps: Vec<StepPlan>,
     /// Results in the order of the file.

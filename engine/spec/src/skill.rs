@@ -47,6 +47,9 @@ pub struct Skill {
     #[serde(default, deserialize_with = "at_least_one")]
     #[schemars(range(min = 1))]
     pub concurrency: Option<Spanned<u32>>,
+    /// Whether a call by an AI client becomes a task, which the client polls (default `auto`).
+    #[serde(default)]
+    pub as_task: Option<Spanned<AsTask>>,
     /// The steps.
     pub steps: Vec<Step>,
     /// Named results of the skill.
@@ -55,6 +58,29 @@ pub struct Skill {
     /// Words to find the skill by.
     #[serde(default)]
     pub tags: Vec<Spanned<String>>,
+}
+
+/// Whether a call by an AI client becomes a task.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AsTask {
+    /// When it is not over soon, and the client knows tasks (default).
+    #[default]
+    Auto,
+    /// At once, when the client knows tasks: it is known to take long.
+    Always,
+    /// At once; a client that knows no tasks is refused.
+    Required,
+    /// Never: the call is answered with the outputs.
+    Never,
+}
+
+impl AsTask {
+    /// Whether nothing was said.
+    #[must_use]
+    pub fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
 }
 
 /// What a failed or cancelled run does before it ends.

@@ -68,6 +68,10 @@ pub struct ToolSpec {
     /// JSON Schema of the arguments: an object schema with `properties`, `required`
     /// and `additionalProperties: false`.
     pub input: Value,
+    /// The same as its server has written it, for those who show it, where that is shorter: what is referred to
+    /// stands in it once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Value>,
     /// JSON Schema of the result; `true` when anything may come.
     pub output: Value,
     /// What a call does to the world.

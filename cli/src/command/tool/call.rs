@@ -82,7 +82,11 @@ struct Asked {
 impl Person for Terminal {
     async fn ask(&self, question: Question) -> Result<String, ToolError> {
         let (reply, answer) = oneshot::channel();
-        let Question { message, options, form } = question;
+        let Question { message, options, form, want } = question;
+        if want.is_some() {
+            let message = "no AI client is there: only a run that one has started can ask it";
+            return Err(ToolError::new(ErrorKind::Permanent, message));
+        }
         let step = StepPath("call".to_owned());
         let question = tree::Question { step, message, options, form, default: None, until: None };
         let gone = || ToolError::new(ErrorKind::Cancelled, "the call is over");

@@ -42,6 +42,7 @@ pub(super) struct Shared {
     means: Means,
     run: RunId,
     folder: PathBuf,
+    origin: Origin,
     lines: LineSender,
     /// `None` when nobody is expected to watch the run.
     asker: Option<QuestionSender>,
@@ -67,6 +68,7 @@ impl Calls {
             means: run.means.clone(),
             run: run.lease.run,
             folder: run.folder.clone(),
+            origin: run.origin,
             lines,
             asker: (run.origin != Origin::Cron).then_some(asker),
             veil: Arc::new(Veil::new(Arc::clone(&run.means.secrets))),
@@ -282,6 +284,8 @@ impl Shared {
                 step: step.clone(),
                 sender: sender.clone(),
                 veil: Arc::clone(&self.veil),
+                client: self.origin == Origin::Mcp,
+                lines: self.lines.clone(),
                 turn: tokio::sync::Mutex::default(),
             }),
         }

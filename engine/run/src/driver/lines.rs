@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use tokio::sync::mpsc;
 
 use crate::event::{StepPath, Time};
+use crate::tool::Level;
 
 /// Lines that may wait for the loop; a call that prints faster loses some, and says so.
 const WAITING: usize = 4096;
@@ -21,6 +22,8 @@ const INTERVAL: TimeDelta = TimeDelta::seconds(1);
 pub(super) struct Line {
     pub(super) step: StepPath,
     pub(super) text: String,
+    /// How much it matters, when its tool has said so.
+    pub(super) level: Option<Level>,
 }
 
 /// The loop's end.
@@ -74,9 +77,14 @@ impl Lines {
 impl LineSender {
     /// Hands a line over, or counts it as lost when too many are waiting.
     pub(super) fn send(&self, step: &StepPath, text: String) {
+        self.send_at(step, text, None);
+    }
+
+    /// The same for a line that says how much it matters.
+    pub(super) fn send_at(&self, step: &StepPath, text: String, level: Option<Level>) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         let text = if lost > 0 { format!("[{lost} lines not shown] {text}") } else { text };
-        if self.sender.try_send(Line { step: step.clone(), text }).is_err() {
+        if self.sender.try_send(Line { step: step.clone(), text, level }).is_err() {
             self.lost.fetch_add(lost + 1, Ordering::Relaxed);
         }
     }

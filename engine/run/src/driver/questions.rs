@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Driver;
+use super::lines::LineSender;
 use super::veil::Veil;
 use crate::event::StepPath;
 use crate::store::StoreError;
-use crate::tool::{Person, Question, ToolError};
+use crate::tool::{Level, Person, Question, ToolError};
+use crate::want::Want;
 
 /// A question of a call, and whoever waits for the answer.
 pub(super) struct Asked {
@@ -35,6 +37,10 @@ pub(super) struct Watcher {
     pub(super) sender: QuestionSender,
     /// What is asked is written down.
     pub(super) veil: Arc<Veil>,
+    /// Whether an AI client has started the run.
+    pub(super) client: bool,
+    /// Takes what is said to whoever follows.
+    pub(super) lines: LineSender,
     /// One question of a call after the other.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
@@ -48,11 +54,7 @@ impl Driver {
         }
         let question = asked.question.clone();
         let anew = self.questions.was_taken_back(&asked.step);
-        match self.run.machine.call_question(
-            &asked.step,
-            (question.message, question.options, question.form),
-            anew,
-        ) {
+        match self.run.machine.call_question(&asked.step, question, anew) {
             Ok(body) => {
                 self.questions.await_answer(asked);
                 self.record(body, None)
@@ -106,12 +108,22 @@ impl Asked {
 #[async_trait]
 impl Person for Watcher {
     async fn ask(&self, mut question: Question) -> Result<String, ToolError> {
+        if !self.client && question.want.is_some() {
+            return Err(unasked(&question, "no AI client has started this run"));
+        }
         let _turn = self.turn.lock().await;
         question.message = self.veil.hide(&question.message);
+        if let Some(Want::Model(request)) = &mut question.want {
+            self.veil.hide_value(request);
+        }
         let (reply, answer) = oneshot::channel();
         let asked = Asked { step: self.step.clone(), question: question.clone(), reply };
         let _over = self.sender.send(asked);
         answer.await.unwrap_or_else(|_| Err(unasked(&question, "the run is over")))
+    }
+
+    fn tell(&self, level: Level, text: &str) {
+        self.lines.send_at(&self.step, self.veil.hide(text), Some(level));
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aa_spec::input;
 use aa_spec::plan::{Action, FORMAT, InputPlan, OutputPlan, Plan, SkillPlan, StepPlan};
-use aa_spec::skill::{OnError, OnFailure};
+use aa_spec::skill::{AsTask, OnError, OnFailure};
 use aa_spec::template::{Expression, Template};
 use aa_spec::tool::{Effect, ToolSpec, alias};
 use chrono::Utc;
@@ -41,7 +41,8 @@ impl Engine {
     }
 
     /// Starts a run as the caller's policy has it: at once, or held up until a person approves. It
-    /// moves when it has a place among the runs of clients, of which a session has only so many.
+    /// moves when it has a place among the runs of clients, of which a session has only so many. `tasks` says
+    /// whether the caller knows tasks.
     ///
     /// # Errors
     /// Those of [`Engine::start`], or the policy forbids it.
@@ -49,10 +50,14 @@ impl Engine {
         &self,
         mut request: RunRequest,
         session: &str,
+        tasks: bool,
     ) -> Result<RunHandle, StartError> {
         self.by_name(&request.skill)?;
         self.parts.open_store_early();
         let admitted = admission::admit(&self.parts, &request)?;
+        if admitted.plan.skill.as_task == AsTask::Required && !tasks {
+            return Err(StartError::NeedsTask(admitted.plan.skill.name.clone()));
+        }
         // A dry run changes nothing, whatever it would do.
         let effect = if request.dry_run { Effect::Read } else { admitted.plan.effect() };
         // The hash has been held against the plan.
@@ -282,6 +287,7 @@ fn single(spec: &ToolSpec, args: &Map<String, Value>) -> Result<Plan, StartError
         timeout_ms: None,
         on_failure: OnFailure::Stop,
         concurrency: 1,
+        as_task: AsTask::Auto,
         steps: vec![step],
         outputs: vec![OutputPlan {
             name: "result".to_owned(),

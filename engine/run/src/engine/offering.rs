@@ -117,7 +117,7 @@ impl Engine {
         Ok(Block::Resource { uri, mime_type, text })
     }
 
-    /// Fills in a prompt of an offer.
+    /// Fills in a prompt of an offer, whose skill has given these outputs.
     ///
     /// # Errors
     /// An argument is missing or unknown, or a template or file fails.
@@ -125,7 +125,7 @@ impl Engine {
         &self,
         offer: &Offer,
         prompt: &PromptSpec,
-        arguments: &Map<String, Value>,
+        (arguments, outputs): (&Map<String, Value>, Map<String, Value>),
     ) -> Result<Vec<Message>, StepError> {
         let known = |name: &str| prompt.arguments.iter().any(|argument| argument.name.value == name);
         if let Some(name) = arguments.keys().find(|name| !known(name)) {
@@ -140,7 +140,8 @@ impl Engine {
                 prompt.name.value, argument.name.value
             )));
         }
-        let scope = scope("arguments", arguments.clone().into_iter());
+        let mut scope = scope("arguments", arguments.clone().into_iter());
+        scope.set("outputs", &Value::Object(outputs));
         prompt.messages.iter().map(|message| self.message(offer, message, &scope)).collect()
     }
 
@@ -205,6 +206,10 @@ impl Surroundings for Shelves<'_> {
 
     fn has_file(&self, path: &str) -> bool {
         self.engine.parts.home.data_below(self.entry, path).is_ok()
+    }
+
+    fn has_skill(&self, name: &str) -> bool {
+        self.engine.parts.home.find(Kind::Skill, name).is_ok_and(|skill| skill.is_some())
     }
 }
 

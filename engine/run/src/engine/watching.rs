@@ -1,13 +1,33 @@
-//! A run's events as they come, whoever drives it.
+//! A run's events as they come, whoever drives it; and whether files have changed.
 
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use super::{Notice, Outcome, RunHandle, steering};
+use super::{Engine, Notice, Outcome, RunHandle, steering};
 use crate::event::{Event, RunId};
+use crate::home::Kind;
 use crate::store::{Store, StoreError};
+
+impl Engine {
+    /// A number that is another one once a file of a skill, a tool module or a persona has changed; none while
+    /// a folder of them cannot be read.
+    pub fn files_stamp(&self) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        for kind in [Kind::Skill, Kind::Module, Kind::Persona] {
+            for entry in self.parts.home.all(kind).ok()? {
+                let Some(path) = entry.path() else { continue };
+                let known = std::fs::metadata(path).ok();
+                path.hash(&mut hasher);
+                known.map(|known| (known.modified().ok(), known.len())).hash(&mut hasher);
+            }
+        }
+        Some(hasher.finish())
+    }
+}
 
 /// How late the event of another process may be seen.
 const TICK: Duration = Duration::from_millis(100);

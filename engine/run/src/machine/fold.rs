@@ -76,9 +76,10 @@ impl Machine {
                 self.fold_retrying(place, *attempt, error, *until)
             }
             Body::ConfirmRequested { step, options, .. } if self.seq == 1 => self.fold_gate(step, options),
-            Body::ConfirmRequested { step, options, form, default, until, .. } => {
+            Body::ConfirmRequested { step, options, form, default, until, want, .. } => {
                 let (options, form, default) = (options.clone(), form.clone(), default.clone());
-                let question = Question { options, form, default, until: *until };
+                let (until, want) = (*until, want.clone());
+                let question = Question { options, form, default, until, want };
                 let place = self.place(step)?;
                 self.fold_question(place, question)
             }

@@ -27,6 +27,7 @@ impl Machine {
             form: None,
             default: None,
             until: None,
+            want: None,
         }
     }
 
@@ -48,7 +49,8 @@ impl Machine {
         if step.0 != APPROVAL || !options.iter().any(|option| option == APPROVE) {
             return misfit("only an approval is asked for before anything begins");
         }
-        self.gate = Some(Question { options: options.to_vec(), form: None, default: None, until: None });
+        let options = options.to_vec();
+        self.gate = Some(Question { options, form: None, default: None, until: None, want: None });
         // The time that a person takes is not the skill's.
         if let Some(frame) = self.frame_mut(ROOT)
             && let Some(deadline) = frame.deadline.take()

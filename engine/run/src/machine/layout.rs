@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aa_spec::heal::HealPlan;
 use aa_spec::plan::{Action, Plan, SkillPlan, StepPlan};
-use aa_spec::skill::OnFailure;
+use aa_spec::skill::{AsTask, OnFailure};
 use aa_spec::template::{Expression, Template};
 use serde_json::Value;
 
@@ -56,6 +56,7 @@ impl Layout {
             timeout_ms: None,
             on_failure: OnFailure::Stop,
             concurrency: 1,
+            as_task: AsTask::Auto,
             steps: Vec::new(),
             outputs: Vec::new(),
         })))

@@ -8,6 +8,7 @@ use super::place::{Place, Spot};
 use super::unit::{Question, State};
 use super::{Command, Machine, Misfit, Signal, misfit};
 use crate::event::{Body, StepPath};
+use crate::tool::Question as Asked;
 
 impl Machine {
     /// The event with which a running call asks a person; `anew` when it has taken back what it
@@ -15,12 +16,7 @@ impl Machine {
     ///
     /// # Errors
     /// No call of a step is running there, or it has asked already.
-    pub fn call_question(
-        &self,
-        step: &StepPath,
-        (message, options, form): (String, Vec<String>, Option<Value>),
-        anew: bool,
-    ) -> Result<Body, Misfit> {
+    pub fn call_question(&self, step: &StepPath, question: Asked, anew: bool) -> Result<Body, Misfit> {
         let unit = match self.locate(step)? {
             Spot::Unit(place) => self.unit(place).filter(|unit| matches!(unit.state, State::Calling)),
             // Taking back and finding out are left to themselves.
@@ -32,6 +28,7 @@ impl Machine {
         if unit.question.is_some() && !anew {
             return misfit(format!("`{step}` waits for an answer already"));
         }
+        let Asked { message, options, form, want } = question;
         Ok(Body::ConfirmRequested {
             step: step.clone(),
             message,
@@ -39,6 +36,7 @@ impl Machine {
             form,
             default: None,
             until: unit.deadline,
+            want,
         })
     }
 
@@ -117,6 +115,10 @@ impl Question {
                 Err(problem) => misfit(format!("that does not fill in the form of `{step}`: {problem}")),
             };
         }
+        if let Some(want) = &self.want {
+            let read = want.read(answer).map(|_| answer.to_owned());
+            return read.or_else(|why| misfit(format!("that is no answer to `{step}`: {why}")));
+        }
         let options: Vec<String> = self.options.iter().map(|option| format!("`{option}`")).collect();
         misfit(format!("`{answer}` is not an answer to `{step}`; it is one of {}", options.join(", ")))
     }
@@ -126,6 +128,7 @@ impl Question {
         self.options.iter().any(|option| option == answer)
             || self.form.is_some()
                 && serde_json::from_str::<Value>(answer).is_ok_and(|value| value.is_object())
+            || self.want.as_ref().is_some_and(|want| want.read(answer).is_ok())
     }
 
     /// What a dry run answers.

@@ -263,6 +263,7 @@ impl Machine {
             form: form.clone(),
             default: default.clone(),
             until: earliest(own, self.unit(place).and_then(|unit| unit.deadline)),
+            want: None,
         })
     }
 

@@ -7,6 +7,7 @@ use super::{Machine, Misfit};
 use crate::event::{Resolution, StepError, Time};
 use crate::machine::foreach::Fan;
 use crate::machine::heal::Healing;
+use crate::want::Want;
 
 /// A unit from its first start to its end.
 #[derive(Debug)]
@@ -73,6 +74,7 @@ pub(super) struct Question {
     pub(super) form: Option<Value>,
     pub(super) default: Option<String>,
     pub(super) until: Option<Time>,
+    pub(super) want: Option<Want>,
 }
 
 /// How far finding out about an unknown call has come.

@@ -371,6 +371,7 @@ fn some_tool() -> Arc<dyn crate::tool::Tool> {
         module: "m".to_owned(),
         description: "d".to_owned(),
         input: json!({}),
+        written: None,
         output: json!(true),
         effect: aa_spec::tool::Effect::Read,
         idempotent: true,

@@ -140,6 +140,7 @@ mod tests {
             form: None,
             default: None,
             until: None,
+            want: None,
         }
     }
 

@@ -30,6 +30,7 @@ fn plan(name: &str) -> Arc<Plan> {
         timeout_ms: None,
         on_failure: OnFailure::Stop,
         concurrency: 16,
+        as_task: aa_spec::skill::AsTask::Auto,
         steps: Vec::new(),
         outputs: Vec::new(),
     };

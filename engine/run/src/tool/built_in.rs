@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Tool;
+use super::client::{ClientLog, ClientRoots, ClientSample};
 use super::ephemeral;
 use super::file::{
     FileAppend, FileCopy, FileExists, FileFind, FileHash, FileList, FileMove, FileRead, FileRemove,
@@ -33,6 +34,9 @@ type Make = fn(&BuiltIn) -> Arc<dyn Tool>;
 
 /// Every built-in tool: adding one is a line here.
 const TOOLS: &[(&str, Make)] = &[
+    (ClientLog::FACE.name, |_| tool(ClientLog)),
+    (ClientRoots::FACE.name, |_| tool(ClientRoots)),
+    (ClientSample::FACE.name, |_| tool(ClientSample)),
     (Echo::FACE.name, |_| tool(Echo)),
     (EmitEvent::FACE.name, |_| tool(EmitEvent)),
     (FileAppend::FACE.name, |_| tool(FileAppend)),
@@ -63,6 +67,7 @@ const MEMORY: [&[(&str, memory::Make)]; 3] = [knowledge::TOOLS, memory::TOOLS, p
 
 /// The modules that built-in tools belong to.
 const MODULES: &[(&str, &str)] = &[
+    ("client", "The AI client that started a run: its model, its folders, its log"),
     ("code", "Search in the text of projects"),
     ("ephemeral", "Somewhere to run one commit of a service for a while"),
     ("file", "Files and folders"),

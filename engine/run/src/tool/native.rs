@@ -52,6 +52,7 @@ pub(crate) fn tool<N: Native>(native: N) -> Arc<dyn Tool> {
         module: face.module.to_owned(),
         description: face.description.to_owned(),
         input: input_schema::<N::Args>(),
+        written: None,
         output: output_schema::<N::Output>(),
         effect: face.effect,
         idempotent: face.idempotent,

@@ -2,12 +2,13 @@
 //!
 //! [`run`] and [`call_tool`] are the doors. [`attendance`] is the loop that waits for whatever comes
 //! first: the end, a question, the client's patience, a cancellation. [`progress`] tells the client
-//! how it goes, [`direct`] calls what needs no run, [`question`] puts questions, [`sealed`] is what a client carries for us between two
-//! requests, [`answer`] words what came of it.
+//! how it goes, [`direct`] calls what needs no run, [`question`] puts questions, [`log`] says lines,
+//! [`sealed`] is what a client carries for us between two requests, [`answer`] words what came of it.
 
 pub(crate) mod answer;
 mod attendance;
 mod direct;
+pub(crate) mod log;
 mod progress;
 pub(crate) mod question;
 mod sealed;
@@ -20,9 +21,10 @@ use aa_run::event::Origin;
 use aa_run::policy::Verdict;
 use aa_spec::check::Strictness;
 use aa_spec::tool::{Effect, ToolSpec};
-use serde_json::{Map, Value};
+use rmcp::model::{CallToolResponse, ClientCapabilities, ErrorData, InputRequiredResult, TASKS_EXTENSION_ID};
+use serde_json::{Map, Value, json};
 
-use super::server::{Answer, Call, failed};
+use super::server::{Answer, Call, failed, internal};
 use super::trouble;
 pub(crate) use answer::Shape;
 use attendance::Attendance;
@@ -42,13 +44,32 @@ pub(crate) struct Wanted {
     pub(crate) idempotency_key: Option<String>,
     /// How long to wait at most; else as it is configured.
     pub(crate) wait: Option<Duration>,
+    /// Whether a task is no answer.
+    pub(crate) to_the_end: bool,
+}
+
+/// How a call is answered.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    shape: Shape,
+    /// How long it waits at most; else as it is configured.
+    wait: Option<Duration>,
+    /// Whether a task is no answer.
+    to_the_end: bool,
+}
+
+impl Manner {
+    fn of_a_tool() -> Self {
+        Self { shape: Shape::Result, wait: None, to_the_end: false }
+    }
 }
 
 /// Runs a skill for a call.
 pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
-    let (wait, name) = (wanted.wait, wanted.skill);
+    let manner = Manner { shape: Shape::Outputs, wait: wanted.wait, to_the_end: wanted.to_the_end };
+    let name = wanted.skill;
     if call.request.request_state.is_some() {
-        return sealed::go_on(call, Shape::Outputs, wait).await;
+        return Box::pin(sealed::go_on(call, manner)).await;
     }
     if !call.visit.may_use(&name) {
         return Ok(failed(format!("your key opens no persona that shows the skill `{name}`")));
@@ -63,35 +84,69 @@ pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
         strictness: Strictness { lenient: false, strict: false },
         park: Park::Stay,
     };
-    let started = call.visit.engine.start_called(request, &session_of(&call)).await;
-    let refused = |error: &StartError| trouble::start(&name, error);
-    attend(call, started.map_err(|error| refused(&error)), Shape::Outputs, wait).await
+    let can = call.context.client_capabilities();
+    let tasks = can.as_ref().is_some_and(ClientCapabilities::supports_tasks);
+    let started = call.visit.engine.start_called(request, &session_of(&call), tasks).await;
+    attend(call, started, manner, &|error| trouble::start(&name, error)).await
+}
+
+/// What a run comes to that is made for something else than a call of a tool.
+pub(crate) enum Prepared {
+    /// Its outputs.
+    Outputs(Map<String, Value>),
+    /// It asks first.
+    Asks(InputRequiredResult),
+}
+
+/// Runs a skill for something that needs its outputs.
+pub(crate) async fn prepare(
+    call: Call<'_>,
+    skill: &str,
+    inputs: Map<String, Value>,
+) -> Result<Prepared, ErrorData> {
+    let engine = call.visit.engine.clone();
+    let wanted = Wanted { skill: skill.to_owned(), inputs, to_the_end: true, ..Wanted::default() };
+    let result = match run(call, wanted).await? {
+        CallToolResponse::InputRequired(asked) => return Ok(Prepared::Asks(asked)),
+        CallToolResponse::Complete(result) => result,
+        _ => return Err(internal(&"a run that is waited for became a task")),
+    };
+    match answer::outputs(&engine, &result) {
+        Some(outputs) => Ok(Prepared::Outputs(outputs)),
+        None => Err(ErrorData::internal_error(answer::words(&result), None)),
+    }
 }
 
 /// Calls a tool: at once if it only reads, and else as a run of one step.
 pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
     if call.request.request_state.is_some() {
-        return sealed::go_on(call, Shape::Result, None).await;
+        return Box::pin(sealed::go_on(call, Manner::of_a_tool())).await;
     }
     let engine = call.visit.engine.clone();
     if spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go {
-        return direct::call(call, spec, args).await;
+        return Box::pin(direct::call(call, spec, args)).await;
     }
     let direct = Direct { tool: spec.name.clone(), args, request_key: key_of(&call) };
     let started = engine.start_call(direct, &session_of(&call)).await;
-    let refused = |error: &StartError| trouble::call(spec, error);
-    attend(call, started.map_err(|error| refused(&error)), Shape::Result, None).await
+    attend(call, started, Manner::of_a_tool(), &|error| trouble::call(spec, error)).await
 }
 
 async fn attend(
     call: Call<'_>,
-    started: Result<RunHandle, String>,
-    shape: Shape,
-    wait: Option<Duration>,
+    started: Result<RunHandle, StartError>,
+    manner: Manner,
+    refused: &(dyn Fn(&StartError) -> String + Sync),
 ) -> Answer {
     match started {
-        Ok(handle) => Attendance::new(&call, handle, shape, wait).attend().await,
-        Err(refused) => Ok(failed(refused)),
+        Ok(handle) => {
+            let given = call.request.input_responses.clone().unwrap_or_default();
+            Box::pin(Attendance::new(&call, handle, manner).knowing(given).attend()).await
+        }
+        Err(StartError::NeedsTask(_)) => {
+            let tasks = serde_json::from_value(json!({"extensions": {TASKS_EXTENSION_ID: {}}}));
+            Err(ErrorData::missing_required_client_capability(tasks.unwrap_or_default()))
+        }
+        Err(error) => Ok(failed(refused(&error))),
     }
 }
 

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
+use super::change::Changes;
 use super::seat::Seat;
 use super::server::Server;
 use crate::audit;
@@ -41,6 +42,7 @@ pub(crate) struct Endpoint {
     sessions: Sessions,
     settings: Serve,
     closing: Closing,
+    changes: Arc<Changes>,
 }
 
 /// `/mcp`.
@@ -91,6 +93,7 @@ impl Endpoint {
         Arc::new(Self {
             sessions: Sessions::new(settings.sessions, settings.session_timeout),
             engine: engine.clone(),
+            changes: Changes::new(engine.clone()),
             choice: options.choice.clone(),
             skills_extension: options.skills_extension,
             settings,
@@ -158,10 +161,12 @@ impl Endpoint {
         };
         let (engine, closing) = (self.engine.clone(), ending.clone());
         let skills_extension = self.skills_extension;
+        let changes = Arc::clone(&self.changes);
         let make = move || {
             let seat = Seat::new(engine.clone(), choice.clone())
                 .closing_with(closing.clone())
-                .with_skill_folders(skills_extension);
+                .with_skill_folders(skills_extension)
+                .with_files(Arc::clone(&changes));
             Ok(Server { seat: Arc::new(if pinned { seat.pinned() } else { seat }) })
         };
         let end = if never_ends(request) { &self.closing.streams } else { &self.closing.calls };

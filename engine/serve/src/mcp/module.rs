@@ -22,10 +22,20 @@ pub(crate) fn definition(spec: &ToolSpec) -> Tool {
         .idempotent(read || spec.idempotent)
         .open_world(is_open(spec));
     let output = if read { schema::output(&spec.output).0 } else { schema::of_run(&spec.output) };
-    Tool::new(names::shown(&spec.name), spec.description.clone(), schema::input(&spec.input))
-        .with_title(title)
-        .with_raw_output_schema(Arc::new(output))
-        .with_annotations(annotations)
+    Tool::new(
+        names::shown(&spec.name),
+        spec.description.clone(),
+        schema::input(spec.written.as_ref().unwrap_or(&spec.input)),
+    )
+    .with_title(title)
+    .with_raw_output_schema(Arc::new(output))
+    .with_annotations(annotations)
+}
+
+/// Whether arguments of a tool are to stand in headers as well.
+pub(crate) fn has_headers(spec: &ToolSpec) -> bool {
+    let arguments = spec.input["properties"].as_object();
+    arguments.into_iter().flatten().any(|(_, schema)| schema.get("x-mcp-header").is_some())
 }
 
 /// Calls it.

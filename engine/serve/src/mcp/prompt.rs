@@ -4,17 +4,21 @@ mod complete;
 mod general;
 mod skill;
 
-use aa_run::engine::{Message, Offer, SkillEntry};
+use aa_run::engine::{Engine, Message, Offer, SkillEntry};
 use aa_spec::persona::exposed::{ArgumentSpec, PromptSpec};
+use rmcp::RoleServer;
 use rmcp::model::{
-    CacheScope, ErrorData, GetPromptRequestParams, GetPromptResult, JsonObject, ListPromptsResult, Prompt,
-    PromptArgument, PromptMessage, Role,
+    CacheScope, CallToolRequestParams, ErrorData, GetPromptRequestParams, GetPromptResponse, GetPromptResult,
+    JsonObject, ListPromptsResult, Prompt, PromptArgument, PromptMessage, Role,
 };
+use rmcp::service::RequestContext;
+use serde_json::Map;
 
 pub(crate) use self::complete::complete;
 use super::content;
+use super::follow::{self, Prepared};
 use super::resource::offer;
-use super::server::{Server, internal};
+use super::server::{Call, Server, internal};
 use super::visit::Visit;
 
 /// How long the list may be kept, in milliseconds.
@@ -36,23 +40,45 @@ pub(crate) fn list(server: &Server, visit: &Visit) -> Result<ListPromptsResult, 
 }
 
 /// One prompt, with its arguments filled in.
-pub(crate) fn get(
+pub(crate) async fn get(
     server: &Server,
-    visit: &Visit,
-    request: &GetPromptRequestParams,
-) -> Result<GetPromptResult, ErrorData> {
+    visit: Visit,
+    request: GetPromptRequestParams,
+    context: RequestContext<RoleServer>,
+) -> Result<GetPromptResponse, ErrorData> {
     let arguments = request.arguments.clone().unwrap_or_default();
-    let offer = offer(server, visit)?;
+    let offer = offer(server, &visit)?;
     if let Some(prompt) = offer.prompts.iter().find(|prompt| prompt.name.value == request.name) {
-        return say(visit, &offer, prompt, &arguments);
+        let engine = visit.engine.clone();
+        let Some(skill) = &prompt.skill else {
+            return say(&engine, &offer, prompt, (&arguments, Map::new()));
+        };
+        let call = as_call(server, visit, request, context);
+        return match follow::prepare(call, &skill.value, arguments.clone()).await? {
+            Prepared::Outputs(outputs) => say(&engine, &offer, prompt, (&arguments, outputs)),
+            Prepared::Asks(asked) => Ok(GetPromptResponse::InputRequired(asked)),
+        };
     }
     if let Some(text) = general::text(&request.name, &arguments)? {
-        return Ok(one(text));
+        return Ok(one(text).into());
     }
-    match entry(server, visit, &request.name)? {
-        Some(entry) => skill::get(&visit.engine, &entry, &arguments),
+    match entry(server, &visit, &request.name)? {
+        Some(entry) => skill::get(&visit.engine, &entry, &arguments).map(Into::into),
         None => Err(ErrorData::invalid_params(format!("there is no prompt `{}`", request.name), None)),
     }
+}
+
+/// A prompt whose skill may ask is answered like a call of a tool. No tool has its name.
+fn as_call(
+    server: &Server,
+    visit: Visit,
+    request: GetPromptRequestParams,
+    context: RequestContext<RoleServer>,
+) -> Call<'_> {
+    let mut call = CallToolRequestParams::new(format!("prompt {}", request.name));
+    call.arguments = request.arguments;
+    (call.input_responses, call.request_state) = (request.input_responses, request.request_state);
+    Call { server, visit, request: call, context }
 }
 
 fn offered(prompt: &PromptSpec) -> Prompt {
@@ -66,12 +92,12 @@ fn offered(prompt: &PromptSpec) -> Prompt {
 }
 
 fn say(
-    visit: &Visit,
+    engine: &Engine,
     offer: &Offer,
     prompt: &PromptSpec,
-    arguments: &JsonObject,
-) -> Result<GetPromptResult, ErrorData> {
-    let messages = visit.engine.say_offered(offer, prompt, arguments);
+    filled: (&JsonObject, JsonObject),
+) -> Result<GetPromptResponse, ErrorData> {
+    let messages = engine.say_offered(offer, prompt, filled);
     let messages = messages.map_err(|error| ErrorData::invalid_params(error.message, None))?;
     let message = |message: Message| {
         let role = match message.role {
@@ -82,7 +108,7 @@ fn say(
     };
     let mut said = GetPromptResult::new(messages.into_iter().map(message).collect());
     said.description.clone_from(&prompt.description);
-    Ok(said)
+    Ok(said.into())
 }
 
 /// The skill whose prompt has that name.

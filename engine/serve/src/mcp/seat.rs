@@ -1,13 +1,18 @@
 //! What a connection sees.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use aa_run::engine::Engine;
 use aa_run::persona::Choice;
+use aa_run::tool::Level;
+use rmcp::RoleServer;
+use rmcp::service::Peer;
 use tokio::sync::{OnceCell, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::change::{self, Changes};
 use super::resource::Watches;
 
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
@@ -26,6 +31,11 @@ pub(crate) struct Seat {
     pub(crate) watches: Arc<Watches>,
     /// Whether the skills extension is spoken.
     pub(crate) skills_extension: bool,
+    log_level: RwLock<Option<Level>>,
+    /// What says that files have changed.
+    pub(crate) files: Arc<Changes>,
+    /// Tells the client of changes; ends with the connection.
+    teller: Mutex<JoinSet<()>>,
     changes: watch::Sender<()>,
     /// The folder that the client works in, as it said when it was asked; it is asked once.
     pub(crate) root: OnceCell<Option<PathBuf>>,
@@ -36,6 +46,9 @@ pub(crate) struct Seat {
 impl Seat {
     pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
         Self {
+            log_level: RwLock::default(),
+            files: Changes::new(engine.clone()),
+            teller: Mutex::default(),
             engine,
             choice: RwLock::new(choice),
             pinned: false,
@@ -62,10 +75,33 @@ impl Seat {
         Self { skills_extension, ..self }
     }
 
+    /// The same, told of changed files by `files`.
+    #[must_use]
+    pub(crate) fn with_files(self, files: Arc<Changes>) -> Self {
+        Self { files, ..self }
+    }
+
     /// The same in a server that ends with `closing`.
     #[must_use]
     pub(crate) fn closing_with(self, closing: CancellationToken) -> Self {
         Self { closing, ..self }
+    }
+
+    /// Tells a client of the session era of changes from now on.
+    pub(crate) fn tell_changes(&self, peer: Peer<RoleServer>) {
+        let mut teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
+        if teller.is_empty() {
+            teller.spawn(change::tell_session(Arc::clone(&self.files), peer));
+        }
+    }
+
+    /// From which level on the client wants to have lines in its log; none before it has said so.
+    pub(crate) fn log_level(&self) -> Option<Level> {
+        *self.log_level.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_log_level(&self, level: Level) {
+        *self.log_level.write().unwrap_or_else(PoisonError::into_inner) = Some(level);
     }
 
     /// Whether its choice is part of the address.

@@ -13,14 +13,14 @@ use rmcp::model::{
     ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
     SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::{RequestContext, SubscriptionContext};
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
 use super::core::{self, CoreTool};
 use super::listing::{Listing, Target};
 use super::seat::Seat;
 use super::visit::Visit;
-use super::{extension, module, prompt, resource, skill, switch, task};
+use super::{change, extension, follow, module, prompt, resource, skill, switch, task};
 use crate::audit::Note;
 
 /// One server, as a client sees it.
@@ -42,14 +42,18 @@ pub(crate) struct Call<'a> {
 pub(crate) type Answer = Result<CallToolResponse, ErrorData>;
 
 impl ServerHandler for Server {
+    #[expect(deprecated, reason = "clients have a log until it is taken away")]
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed()
             .enable_resources()
             .enable_resources_subscribe()
+            .enable_resources_list_changed()
             .enable_prompts()
+            .enable_prompts_list_changed()
             .enable_completions()
+            .enable_logging()
             .enable_tasks();
         let capabilities = if self.seat.skills_extension {
             capabilities.enable_skills_with_directory_read().build()
@@ -151,6 +155,27 @@ impl ServerHandler for Server {
         Ok(read?.into())
     }
 
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        self.seat.tell_changes(context.peer);
+    }
+
+    #[expect(deprecated, reason = "clients have this log until it is taken away")]
+    async fn set_level(
+        &self,
+        request: rmcp::model::SetLevelRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.seat.set_log_level(follow::log::ours(request.level));
+        Ok(())
+    }
+
+    /// Asked before each call over HTTP, for arguments that are to stand in headers as well. Only tools of
+    /// other servers have such.
+    fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
+        let spec = self.seat.engine.tool(name).ok().flatten()?;
+        module::has_headers(&spec).then(|| module::definition(&spec))
+    }
+
     async fn subscribe(
         &self,
         request: SubscribeRequestParams,
@@ -178,6 +203,7 @@ impl ServerHandler for Server {
         tokio::select! {
             () = resource::listen(&visit.engine, &context) => {}
             () = switch::tell(&self.seat, &visit, &context) => {}
+            () = change::tell_stream(&self.seat.files, &context) => {}
         }
         Ok(())
     }
@@ -198,9 +224,9 @@ impl ServerHandler for Server {
     ) -> Result<GetPromptResponse, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
         let note = Note::new(&self.seat, &visit, "prompts/get", Some(&request.name));
-        let said = prompt::get(self, &visit, &request);
+        let said = prompt::get(self, visit, request, context).await;
         note.done(&said);
-        Ok(said?.into())
+        said
     }
 
     async fn complete(

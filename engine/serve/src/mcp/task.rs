@@ -8,8 +8,8 @@ use aa_run::event::{Body, Origin, RunId, Time};
 use aa_run::standing::{Asked, Standing};
 use aa_run::store::{RunStatus, RunSummary};
 use chrono::SecondsFormat;
-use rmcp::model::{DetailedTask, ErrorData, InputRequests, Task, TaskPayload, TaskStatus};
-use serde_json::Value;
+use rmcp::model::{DetailedTask, ErrorData, InputRequests, JsonObject, Task, TaskPayload, TaskStatus};
+use serde_json::{Value, json};
 
 use super::core::object;
 use super::follow::{Shape, answer, question};
@@ -51,6 +51,11 @@ pub(crate) fn get(engine: &Engine, id: &str) -> Result<DetailedTask, ErrorData> 
         TaskStatus::Completed => {
             let outcome = events.iter().rev().find_map(|event| outcome(&event.body));
             let outcome = outcome.ok_or_else(|| internal(&"the run has no end"))?;
+            if let Some(error) = protocol_error(&outcome) {
+                let mut failed = task;
+                failed.status = TaskStatus::Failed;
+                return Ok(DetailedTask::new(failed, TaskPayload::Failed { error }));
+            }
             let shape = if run.skill.starts_with(SINGLE) { Shape::Result } else { Shape::Outputs };
             let result = answer::of(run.id, &outcome, shape);
             let result = serde_json::to_value(result).map_err(|error| internal(&error))?;
@@ -74,10 +79,8 @@ pub(crate) async fn update(
         standing.questions.values().map(|asked| (asked.key.as_str(), asked)).collect();
     let mut refused = Vec::new();
     for (key, response) in &responses {
-        let Some(asked) = open.get(key.as_str()) else {
-            refused.push(format!("the question `{key}` is not open"));
-            continue;
-        };
+        // What is not asked, or not any more, is nothing to complain of.
+        let Some(asked) = open.get(key.as_str()) else { continue };
         let question::Reply::Answer(answer) = question::carried(asked, response) else { continue };
         let by = question::by(&engine.caller().principal, "task");
         if let Err(error) = engine.answer_question(run.id, asked, &answer, &by).await {
@@ -126,6 +129,15 @@ fn find(engine: &Engine, id: &str) -> Result<RunSummary, ErrorData> {
 
 fn requests(standing: &Standing) -> InputRequests {
     standing.questions.values().map(|asked| (asked.key.clone(), question::request(asked))).collect()
+}
+
+/// The error of the protocol that has ended a run: a server that it called has said that the call makes no
+/// sense, which is another thing than a tool that fails.
+fn protocol_error(outcome: &Outcome) -> Option<JsonObject> {
+    let Outcome::Failed { error, .. } = outcome else { return None };
+    let code = error.details.get("code").and_then(Value::as_i64)?;
+    let is_one = (-32768..=-32000).contains(&code) && error.details.get("data").is_some();
+    is_one.then(|| object(json!({"code": code, "message": error.message})))
 }
 
 fn outcome(body: &Body) -> Option<Outcome> {

@@ -12,7 +12,7 @@ use super::{Checker, fit};
 use crate::fix::Edit;
 use crate::name::{fold, is_valid};
 use crate::plan::{Action, InputPlan, OutputPlan, SkillPlan, StepPlan};
-use crate::skill::{Input, OnFailure, Output, Skill};
+use crate::skill::{AsTask, Input, OnFailure, Output, Skill};
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
@@ -42,6 +42,7 @@ impl Checker<'_, '_> {
             timeout_ms: skill.timeout.as_ref().and_then(|timeout| self.timeout(timeout)),
             on_failure: skill.on_failure.as_ref().map_or(OnFailure::Stop, |choice| choice.value),
             concurrency: skill.concurrency.as_ref().map_or(CONCURRENCY, |limit| limit.value.max(1)),
+            as_task: skill.as_task.as_ref().map_or(AsTask::Auto, |choice| choice.value),
             steps,
             outputs,
         }

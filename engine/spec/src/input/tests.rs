@@ -38,6 +38,7 @@ fn skill() -> SkillPlan {
         env: Vec::new(),
         lenient: false,
         timeout_ms: None,
+        as_task: crate::skill::AsTask::Auto,
         on_failure: OnFailure::Stop,
         concurrency: 1,
         steps: Vec::new(),

@@ -64,6 +64,9 @@ pub struct PromptSpec {
     /// What it can be given.
     #[serde(default)]
     pub arguments: Vec<ArgumentSpec>,
+    /// A skill that is run first, with the arguments as its inputs; the messages read `{{ outputs.NAME }}`.
+    #[serde(default)]
+    pub skill: Option<Spanned<String>>,
     /// What is said.
     pub messages: Vec<MessageSpec>,
 }
@@ -123,6 +126,8 @@ pub trait Surroundings {
     fn effect(&self, tool: &str) -> Option<Effect>;
     /// Whether there is such a file beside the persona.
     fn has_file(&self, path: &str) -> bool;
+    /// Whether there is such a skill.
+    fn has_skill(&self, name: &str) -> bool;
 }
 
 /// What is wrong with what a persona offers.
@@ -131,7 +136,7 @@ pub fn check(
     (resources, prompts): (&[ResourceSpec], &[PromptSpec]),
     around: &dyn Surroundings,
 ) -> Vec<Diagnostic> {
-    let mut checker = Checker { source, around, found: Vec::new() };
+    let mut checker = Checker { source, around, outputs: false, found: Vec::new() };
     checker.distinct(resources.iter().map(|resource| &resource.uri), "resources");
     checker.distinct(prompts.iter().map(|prompt| &prompt.name), "prompts");
     for resource in resources {
@@ -146,6 +151,8 @@ pub fn check(
 struct Checker<'a> {
     source: &'a Source,
     around: &'a dyn Surroundings,
+    /// Whether there are outputs of a skill to read.
+    outputs: bool,
     found: Vec<Diagnostic>,
 }
 
@@ -226,10 +233,15 @@ impl Checker<'_> {
         if prompt.messages.is_empty() {
             self.error("missing-key", &prompt.name, "the prompt says nothing", "add a message");
         }
+        if let Some(skill) = prompt.skill.as_ref().filter(|skill| !self.around.has_skill(&skill.value)) {
+            self.error("unknown-skill", skill, format!("there is no skill `{}`", skill.value), "");
+        }
         let known: Vec<&str> = prompt.arguments.iter().map(|argument| argument.name.value.as_str()).collect();
+        self.outputs = prompt.skill.is_some();
         for message in &prompt.messages {
             self.message(&prompt.name, message, &known);
         }
+        self.outputs = false;
     }
 
     fn message(&mut self, prompt: &Spanned<String>, message: &MessageSpec, known: &[&str]) {
@@ -295,7 +307,8 @@ impl Checker<'_> {
         };
         for path in template.references() {
             let is_known = path.split_once('.').is_some_and(|(head, rest)| {
-                head == group && known.contains(&rest.split('.').next().unwrap_or(rest))
+                (head == group && known.contains(&rest.split('.').next().unwrap_or(rest)))
+                    || (head == "outputs" && self.outputs)
             });
             if !is_known {
                 let names: Vec<String> = known.iter().map(|name| format!("{group}.{name}")).collect();

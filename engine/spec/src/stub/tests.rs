@@ -17,6 +17,7 @@ fn tool(name: &str) -> Option<Arc<ToolSpec>> {
             description: String::new(),
             input: json!({"type": "object", "properties": {"repo": {"type": "string"}, "limit": {"type": "integer"}},
                           "additionalProperties": false}),
+            written: None,
             output: json!({"type": "array", "items": {"type": "string"}}),
             effect: Effect::Read,
             idempotent: true,

@@ -320,6 +320,7 @@ impl ModuleTool {
             module: module.module.value.clone(),
             description: self.description.value.trim().to_owned(),
             input: self.input.schema(),
+            written: None,
             output: self.output.as_ref().map_or_else(|| Value::Bool(true), |output| output.schema.clone()),
             effect: self.effect.value,
             idempotent: self.idempotent.unwrap_or(self.effect.value == Effect::Read),

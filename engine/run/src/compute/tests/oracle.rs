@@ -149,6 +149,7 @@ impl Catalog for Given {
                 module: "oracle".to_owned(),
                 description: "Gives what the case says.".to_owned(),
                 input: json!({ "type": "object", "properties": {}, "additionalProperties": false }),
+                written: None,
                 output: json!(true),
                 effect: Effect::Read,
                 idempotent: true,

@@ -92,7 +92,7 @@ async fn calls_are_written_down_made_and_answered() {
     // What a block makes up to look like a sealed secret is a text like any other.
     let harmless = "\u{fffd}secret:x\u{fffd}";
     assert_eq!(output(&stage), Some(json!([{"n": 1}, "caught not now", {"n": harmless}])));
-    let printed = |notice: &Notice| matches!(notice, Notice::Line { step, line } if step.0 == "calc" && line == "a line");
+    let printed = |notice: &Notice| matches!(notice, Notice::Line { step, line, .. } if step.0 == "calc" && line == "a line");
     assert!(told.iter().any(printed), "{told:?}");
 }
 

@@ -138,6 +138,7 @@ impl Stage {
             module: "test".to_owned(),
             description: String::new(),
             input: json!(true),
+            written: None,
             output: json!(true),
             effect: Effect::Write,
             idempotent: false,

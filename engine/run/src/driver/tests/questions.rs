@@ -22,7 +22,7 @@ fn asking(steps: &Value, notes: &Notes) -> Stage {
         let notes = notes.clone();
         async move {
             let options = vec!["yes".to_owned(), "no".to_owned()];
-            let question = Question { message: "`shop` asks: sure?".to_owned(), options, form: None };
+            let question = Question::choice("`shop` asks: sure?", options);
             let answer = context.person.ask(question).await?;
             notes.put(answer.clone());
             Ok::<_, ToolError>(json!(answer))
@@ -64,11 +64,7 @@ async fn a_call_may_ask_again_and_items_ask_for_themselves() {
     let steps = json!([{"name": "a", "tool": "twice", "foreach": {"items": [1, 2], "concurrency": 2}}]);
     let stage = Stage::new(&steps).tool("twice", |context, _| async move {
         let ask = |message: &str| {
-            context.person.ask(Question {
-                message: message.to_owned(),
-                options: vec!["on".to_owned(), "off".to_owned()],
-                form: None,
-            })
+            context.person.ask(Question::choice(message, vec!["on".to_owned(), "off".to_owned()]))
         };
         let first = ask("first?").await?;
         Ok(json!([first, ask("second?").await?]))
@@ -131,11 +127,10 @@ async fn a_question_that_was_taken_back_makes_room_for_another() {
         let notes = kept.clone();
         async move {
             let options = vec!["yes".to_owned(), "no".to_owned()];
-            let first = Question { message: "first?".to_owned(), options: options.clone(), form: None };
+            let first = Question::choice("first?", options.clone());
             let asking = context.person.ask(first);
             assert!(tokio::time::timeout(Duration::from_millis(300), asking).await.is_err());
-            let answer =
-                context.person.ask(Question { message: "second?".to_owned(), options, form: None }).await?;
+            let answer = context.person.ask(Question::choice("second?", options)).await?;
             notes.put(answer.clone());
             Ok::<_, ToolError>(json!(answer))
         }

@@ -80,7 +80,7 @@ fn slow() -> RunRequest {
 async fn a_write_waits_for_an_approval_that_lists_it_before_anything_begins() {
     let world = world();
     let engine = client(&world);
-    let mut handle = engine.start_called(tidy(), "s").await.unwrap();
+    let mut handle = engine.start_called(tidy(), "s", true).await.unwrap();
     until(&mut handle, |body| matches!(body, Body::ConfirmRequested { .. })).await;
     let standing = engine.standing(handle.id).unwrap();
     let asked = &standing.questions[&step("approval")];
@@ -111,13 +111,13 @@ async fn a_write_waits_for_an_approval_that_lists_it_before_anything_begins() {
 async fn what_is_rejected_or_cancelled_never_begins() {
     let world = world();
     let engine = client(&world);
-    let handle = engine.start_called(tidy(), "s").await.unwrap();
+    let handle = engine.start_called(tidy(), "s", true).await.unwrap();
     engine.answer(handle.id, &step("approval"), "reject", "ann").await.unwrap();
     let (_, outcome) = finish(handle).await;
     let Outcome::Failed { error, step: at } = outcome else { panic!("{outcome:?}") };
     assert_eq!((error.message.as_str(), at), ("it was rejected by ann", Some(step("approval"))));
 
-    let handle = engine.start_called(tidy(), "s").await.unwrap();
+    let handle = engine.start_called(tidy(), "s", true).await.unwrap();
     engine.cancel(handle.id, "ann", "").await.unwrap();
     assert_eq!(finish(handle).await.1, Outcome::Cancelled);
     assert_eq!(world.log(), "");
@@ -129,10 +129,13 @@ async fn the_plan_that_was_shown_stands_for_an_approval_and_another_does_not() {
     let engine = client(&world);
     let plan = engine.plan(&tidy()).unwrap();
     let held = RunRequest { plan_hash: Some(plan.hash.clone()), ..tidy() };
-    assert!(matches!(finish(engine.start_called(held, "s").await.unwrap()).await.1, Outcome::Completed(_)));
+    assert!(matches!(
+        finish(engine.start_called(held, "s", true).await.unwrap()).await.1,
+        Outcome::Completed(_)
+    ));
     let other = request("tidy", json!({"what": "everything"}));
     let other = RunRequest { plan_hash: Some(plan.hash), origin: Origin::Mcp, ..other };
-    let error = engine.start_called(other, "s").await.unwrap_err();
+    let error = engine.start_called(other, "s", true).await.unwrap_err();
     assert!(matches!(error, StartError::PlanChanged { .. }), "{error}");
     assert_eq!(world.log(), "tidied the desk\n");
 }
@@ -142,10 +145,13 @@ async fn a_policy_forbids_and_a_dry_run_changes_nothing() {
     let world = world();
     world.put("work/.aa/config.yaml", "serve: {policy: {write: deny}}\n");
     let engine = client(&world);
-    let error = engine.start_called(tidy(), "s").await.unwrap_err();
+    let error = engine.start_called(tidy(), "s", true).await.unwrap_err();
     assert!(error.to_string().contains("forbids what `tidy` does (write)"), "{error}");
     let dry = RunRequest { dry_run: true, ..tidy() };
-    assert!(matches!(finish(engine.start_called(dry, "s").await.unwrap()).await.1, Outcome::Completed(_)));
+    assert!(matches!(
+        finish(engine.start_called(dry, "s", true).await.unwrap()).await.1,
+        Outcome::Completed(_)
+    ));
     assert_eq!(world.log(), "");
     assert_eq!(engine.runs(&RunFilter::default()).unwrap().len(), 1, "what is forbidden leaves no run");
 }
@@ -181,7 +187,7 @@ async fn a_crash_after_any_event_loses_no_approval_and_asks_none_twice() {
         // The driver dies right after the commit; of the first two events nothing follows by itself.
         let dies = move |event: &Event| assert!(event.seq < 2 || event.seq + 1 != died_after, "it dies");
         let engine = client(&world).after_commit(Arc::new(dies));
-        let handle = engine.start_called(tidy(), "s").await.unwrap();
+        let handle = engine.start_called(tidy(), "s", true).await.unwrap();
         let id = handle.id;
         if died_after > 2 {
             engine.answer(id, &step("approval"), "approve", "ann").await.unwrap();
@@ -282,10 +288,10 @@ async fn only_so_many_runs_move_and_one_that_waits_for_a_person_is_none_of_them(
     world.put("work/.aa/config.yaml", "serve: {runs: 2, runs_per_session: 1}\n");
     let engine = client(&world);
     // Its question is open, so it takes no place.
-    let waiting = engine.start_called(tidy(), "a").await.unwrap();
+    let waiting = engine.start_called(tidy(), "a", true).await.unwrap();
     let mut handles = Vec::new();
     for session in ["a", "a", "b", "c"] {
-        handles.push(engine.start_called(slow(), session).await.unwrap());
+        handles.push(engine.start_called(slow(), session, true).await.unwrap());
     }
     let begun = |handle: &RunHandle| engine.standing(handle.id).unwrap().begun;
     let started: Vec<bool> = handles.iter().map(begun).collect();
@@ -328,8 +334,8 @@ async fn a_driver_that_is_gone_leaves_its_place() {
     let world = world();
     world.put("work/.aa/config.yaml", "serve: {runs: 1}\n");
     let engine = client(&world);
-    let first = engine.start_called(slow(), "a").await.unwrap();
-    let second = engine.start_called(slow(), "b").await.unwrap();
+    let first = engine.start_called(slow(), "a", true).await.unwrap();
+    let second = engine.start_called(slow(), "b", true).await.unwrap();
     first.outcome.abort();
     assert!(matches!(finish(second).await.1, Outcome::Completed(_)));
 }
@@ -339,9 +345,9 @@ async fn the_key_of_another_caller_is_another_key() {
     let world = world();
     let engine = client(&world);
     let keyed = || RunRequest { request_key: Some("k".to_owned()), ..slow() };
-    let first = engine.start_called(keyed(), "s").await.unwrap();
+    let first = engine.start_called(keyed(), "s", true).await.unwrap();
     let eve = engine.for_caller(Caller { principal: "eve".to_owned(), ..engine.caller().clone() });
-    let second = eve.start_called(keyed(), "s").await.unwrap();
+    let second = eve.start_called(keyed(), "s", true).await.unwrap();
     assert_ne!(first.id, second.id);
     assert!(matches!(eve.attend(first.id, "s").await, Err(StartError::Store(StoreError::NoRun(_)))));
     assert!(eve.answer_for_model(first.id, &step("approval"), "approve", "e").await.is_err());
@@ -379,14 +385,14 @@ async fn what_heals_and_what_takes_back_is_judged_and_shown_like_a_step() {
         let plan = engine.plan(&called(skill, json!({}))).unwrap();
         assert_eq!(plan.effect, Effect::Destructive);
         let held = RunRequest { plan_hash: Some(plan.hash), ..called(skill, json!({})) };
-        let handle = engine.start_called(held, "s").await.unwrap();
+        let handle = engine.start_called(held, "s", true).await.unwrap();
         let asked = engine.standing(handle.id).unwrap().questions.remove(&step("approval")).unwrap();
         assert!(asked.message.contains(line), "{}", asked.message);
         engine.cancel(handle.id, "ann", "").await.unwrap();
         finish(handle).await;
     }
     world.put("work/.aa/config.yaml", "serve: {policy: {destructive: deny}}\n");
-    let error = client(&world).start_called(called("miss_it", json!({})), "s").await.unwrap_err();
+    let error = client(&world).start_called(called("miss_it", json!({})), "s", true).await.unwrap_err();
     assert!(error.to_string().contains("(destructive)"), "{error}");
     assert_eq!(world.log(), "");
 }
@@ -404,7 +410,7 @@ async fn a_run_left_behind_is_taken_over_in_its_own_folder() {
         let engine = client(&world).in_folder(&folder).unwrap();
         let sees = Sees::OwnIn(folder);
         let engine = engine.for_caller(Caller { sees, ..Caller::local(Origin::Mcp) });
-        let handle = engine.start_called(slow(), "s").await.unwrap();
+        let handle = engine.start_called(slow(), "s", true).await.unwrap();
         let id = handle.id;
         handle.outcome.abort();
         assert!(timeout(PATIENCE, handle.outcome).await.unwrap().is_err());
@@ -435,9 +441,9 @@ async fn a_dry_run_does_not_stand_for_the_real_one() {
     let engine = client(&world);
     let key = Some("k".to_owned());
     let dry = RunRequest { dry_run: true, request_key: key.clone(), ..tidy() };
-    finish(engine.start_called(dry, "s").await.unwrap()).await;
+    finish(engine.start_called(dry, "s", true).await.unwrap()).await;
     let real = RunRequest { request_key: key, ..tidy() };
-    let error = engine.start_called(real, "s").await.unwrap_err();
+    let error = engine.start_called(real, "s", true).await.unwrap_err();
     assert!(error.to_string().contains("belongs to run 1"), "{error}");
 }
 
@@ -449,7 +455,7 @@ async fn a_client_names_skills_and_never_files() {
     assert!(world.engine().plan(&called(&path, json!({}))).is_ok(), "a person may");
     let engine = client(&world);
     for path in [path.as_str(), "/etc/passwd", "evil.yaml"] {
-        let error = engine.start_called(called(path, json!({})), "s").await.unwrap_err();
+        let error = engine.start_called(called(path, json!({})), "s", true).await.unwrap_err();
         assert!(matches!(error, StartError::UnknownSkill { .. }), "{error}");
         let error = engine.plan(&called(path, json!({}))).unwrap_err();
         assert!(matches!(error, StartError::UnknownSkill { .. }), "{error}");
@@ -465,9 +471,9 @@ async fn time_that_passes_takes_no_place() {
         "name: later\ndescription: Waits\nsteps: [{name: a, wait: 1m}, {name: b, tool: nap}]\n",
     );
     let engine = client(&world);
-    let mut first = engine.start_called(called("later", json!({})), "a").await.unwrap();
+    let mut first = engine.start_called(called("later", json!({})), "a", true).await.unwrap();
     until(&mut first, |body| matches!(body, Body::StepStarted { .. })).await;
-    let second = engine.start_called(slow(), "b").await.unwrap();
+    let second = engine.start_called(slow(), "b", true).await.unwrap();
     assert!(matches!(finish(second).await.1, Outcome::Completed(_)));
     engine.cancel(first.id, "ann", "").await.unwrap();
     finish(first).await;
@@ -477,7 +483,7 @@ async fn time_that_passes_takes_no_place() {
 async fn the_second_of_two_answers_is_told_so_and_an_answer_is_to_one_question() {
     let world = world();
     let engine = client(&world);
-    let handle = engine.start_called(tidy(), "s").await.unwrap();
+    let handle = engine.start_called(tidy(), "s", true).await.unwrap();
     let id = handle.id;
     let mut asked = engine.standing(id).unwrap().questions.remove(&step("approval")).unwrap();
     asked.seq += 1;

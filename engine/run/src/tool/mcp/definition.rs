@@ -106,6 +106,9 @@ fn offer(
         name: local_name(server, remote, known)?,
         module: server.module.clone(),
         description: description(definition),
+        written: schema::refers(&definition["input"])
+            .then(|| schema::seal(definition["input"].clone()))
+            .transpose()?,
         input,
         output,
         effect,

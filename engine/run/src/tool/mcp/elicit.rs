@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::definition::harmless;
 use crate::tool::native::invalid;
-use crate::tool::{Person, Question, ToolError};
+use crate::tool::{DECLINE, Person, Question, ToolError};
 
 /// Most choices of one question.
 const CHOICES: usize = 20;
@@ -25,8 +25,6 @@ const LONGEST: usize = 1000;
 
 /// The answer to a form without fields.
 const ACCEPT: &str = "accept";
-/// The answer that is always there.
-const DECLINE: &str = "decline";
 
 /// Asks a person what the server of a module wants to know.
 ///
@@ -66,7 +64,7 @@ pub(super) async fn answer(
             // Only the message is cut: nobody is to open what they have not seen.
             let message = format!("{}\nopen this page yourself: {url}", said(module, message));
             let options = vec!["done".to_owned(), DECLINE.to_owned()];
-            let answer = person.ask(Question { message, options, form: None }).await?;
+            let answer = person.ask(Question::choice(message, options)).await?;
             Ok(if answer == "done" { ElicitResult::new(ElicitationAction::Accept) } else { declined() })
         }
         _ => Err(invalid(format!("`{module}` asks in a form that is not known here"))),
@@ -89,7 +87,7 @@ fn refused(module: &str, message: &str, why: &str) -> ToolError {
 
 /// Asks for a form to be filled in.
 async fn fill_in(message: String, form: Value, person: &dyn Person) -> Result<ElicitResult, ToolError> {
-    let question = Question { message, options: vec![DECLINE.to_owned()], form: Some(form) };
+    let question = Question { form: Some(form), ..Question::choice(message, vec![DECLINE.to_owned()]) };
     let answer = person.ask(question).await?;
     Ok(match serde_json::from_str(&answer) {
         Ok(Value::Object(values)) => accepted(values),
@@ -112,7 +110,7 @@ fn said(module: &str, message: &str) -> String {
 /// A form without fields: whether the server may go on.
 async fn consent(message: String, person: &dyn Person) -> Result<ElicitResult, ToolError> {
     let options = vec![ACCEPT.to_owned(), DECLINE.to_owned()];
-    let answer = person.ask(Question { message, options, form: None }).await?;
+    let answer = person.ask(Question::choice(message, options)).await?;
     Ok(if answer == ACCEPT { accepted(Map::new()) } else { declined() })
 }
 
@@ -136,7 +134,7 @@ impl Choice {
     async fn ask(self, person: &dyn Person) -> Result<ElicitResult, ToolError> {
         let mut options: Vec<String> = self.options.iter().map(|(label, _)| label.clone()).collect();
         options.push(DECLINE.to_owned());
-        let answer = person.ask(Question { message: self.message, options, form: None }).await?;
+        let answer = person.ask(Question::choice(self.message, options)).await?;
         let chosen = self.options.into_iter().find(|(label, _)| *label == answer);
         Ok(chosen.map_or_else(declined, |(_, value)| accepted(Map::from_iter([(self.name, value)]))))
     }

@@ -11,6 +11,7 @@ use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt, PeerRequestOptions, RunningService,
     ServiceError,
 };
+use rmcp::transport::Transport;
 use rmcp::{Peer, RoleClient};
 use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
@@ -330,16 +331,31 @@ async fn start(server: &Server, around: &Surroundings, entry: &Entry) -> Result<
             }
         }
         Reach::Http { url, headers, .. } => {
-            let transport = transport(server, around, (url, headers), entry)?;
-            let answer =
-                timeout(limit, Client(Arc::clone(&shared)).serve_with_lifecycle(transport, mode(None))).await;
-            match answer {
-                Ok(Ok(running)) => Ok(live(server, around, (running, None), (shared, fault))),
-                Ok(Err(error)) => Err(outcome::lost(&server.module, &error)),
+            let client = || Client(Arc::clone(&shared));
+            let connected = connect(server, || transport(server, around, (url, headers), entry), client);
+            match timeout(limit, connected).await {
+                Ok(running) => Ok(live(server, around, (running?, None), (shared, fault))),
                 Err(_) => Err(mute(server, None, limit).await),
             }
         }
     }
+}
+
+/// Connects to a server on the network. One that answers with nothing when it is asked what it speaks does not
+/// know the question, so it is an older one.
+async fn connect<T: Transport<RoleClient> + 'static>(
+    server: &Server,
+    transport: impl Fn() -> Result<T, ToolError>,
+    client: impl Fn() -> Client,
+) -> Result<RunningService<RoleClient, Client>, ToolError> {
+    let first = client().serve_with_lifecycle(transport()?, mode(None)).await;
+    let running = match first {
+        Err(ClientInitializeError::ExpectedInitResult(Some(ServerResult::EmptyResult(_)))) => {
+            client().serve_with_lifecycle(transport()?, mode(Some(Era::Older))).await
+        }
+        first => first,
+    };
+    running.map_err(|error| outcome::lost(&server.module, &error))
 }
 
 /// A connection that has just come up, and whatever sees to its end.

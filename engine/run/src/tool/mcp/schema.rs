@@ -24,6 +24,11 @@ pub(super) fn close(schema: &Value) -> Result<Value, String> {
     expansion.part(schema, 0)
 }
 
+/// Whether parts of a schema stand apart from where they are meant.
+pub(super) fn refers(schema: &Value) -> bool {
+    schema.get("$defs").or_else(|| schema.get("definitions")).is_some()
+}
+
 /// Keys that a mapping may have: no others, where the schema leaves that open but has a list.
 pub(super) fn seal(mut schema: Value) -> Result<Value, String> {
     let Some(keywords) = schema.as_object_mut() else {

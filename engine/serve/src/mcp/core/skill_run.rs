@@ -48,6 +48,7 @@ impl CoreTool for SkillRun {
             wait: wait.map(|seconds| {
                 Duration::try_from_secs_f64(seconds).map_or(LONGEST, |wait| wait.min(LONGEST))
             }),
+            to_the_end: false,
         };
         follow::run(call, wanted).await
     }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use aa_run::engine::{Outcome, StartError};
-use aa_run::event::{RunId, StepError, StepPath};
+use aa_run::engine::{Engine, Outcome, StartError};
+use aa_run::event::{Body, RunId, StepError, StepPath};
 use aa_run::standing::{Asked, Standing};
 use aa_spec::form;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
@@ -74,6 +74,25 @@ pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> C
     let mut answer = CallToolResult::success(vec![ContentBlock::text(text)]);
     answer.structured_content = Some(content);
     marked(run, answer)
+}
+
+/// The outputs of the run that an answer is about; none when it has not come to its end.
+pub(crate) fn outputs(engine: &Engine, answer: &CallToolResult) -> Option<Map<String, Value>> {
+    let run = answer.meta.as_ref()?.0.get(RUN)?.as_i64().map(RunId)?;
+    let events = engine.events(run, 0).ok()?;
+    events.into_iter().rev().find_map(|event| match event.body {
+        Body::SkillCompleted { outputs, .. } => Some(outputs),
+        _ => None,
+    })
+}
+
+/// What an answer says.
+pub(crate) fn words(answer: &CallToolResult) -> String {
+    let texts = answer.content.iter().filter_map(|block| match block {
+        ContentBlock::Text(text) => Some(text.text.as_str()),
+        _ => None,
+    });
+    texts.collect::<Vec<_>>().join("\n")
 }
 
 /// A question as data.

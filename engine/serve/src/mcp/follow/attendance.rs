@@ -9,19 +9,22 @@ use aa_run::event::{Body, RunId, StepPath};
 use aa_run::policy;
 use aa_run::standing::{Asked, Standing};
 use aa_run::store::StoreError;
+use aa_run::tool::{DECLINE, Level};
+use aa_spec::skill::AsTask;
 use rmcp::RoleServer;
 use rmcp::model::{
-    CallToolResponse, CallToolResult, ClientResult, ContentBlock, CreateTaskResult, ElicitRequest, ErrorData,
-    ServerRequest,
+    CallToolResponse, CallToolResult, ClientCapabilities, ClientResult, ContentBlock, CreateTaskResult,
+    ErrorData, InputResponses,
 };
 use rmcp::service::{PeerRequestOptions, RequestHandle, ServiceError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+use super::log::{self, Said};
 use super::progress::Teller;
 use super::question::{self, Reply};
-use super::{Shape, answer, due, sealed};
+use super::{Manner, Shape, answer, due, sealed};
 use crate::mcp::server::{Answer, Call, internal};
 use crate::mcp::task;
 
@@ -44,16 +47,29 @@ pub(super) struct Attendance<'a> {
     left: BTreeSet<String>,
     /// What the client is to be told along with the answer.
     notes: Vec<String>,
+    /// Whether the call may become a task.
+    tasks: bool,
+    /// Whether it becomes one at once.
+    at_once: bool,
+    /// What the client can do.
+    can: Option<ClientCapabilities>,
+    /// Lines for the client's log.
+    said: Vec<Said>,
+    /// Answers that came before their questions.
+    given: InputResponses,
+    /// When the client could have been asked first.
+    askable: Option<Instant>,
 }
+
+/// How long questions are gathered while other steps move, so that a client is asked once.
+const GATHER: Duration = Duration::from_millis(250);
 
 /// How this client can be asked, and how long calls may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Means {
-    /// It polls a task.
-    Task,
-    /// It shows a form while the call waits.
+    /// It answers while the call waits.
     Form,
-    /// It shows a form when that is the answer to its call, and calls again.
+    /// It is answered with the question, and calls again with what came of it.
     Again,
     /// Not at all.
     None,
@@ -83,47 +99,60 @@ enum Wake {
     Over(Result<Result<Outcome, StoreError>, tokio::task::JoinError>),
     Form(FormResult),
     Impatient,
+    Gathered,
     Tell,
 }
 
 impl<'a> Attendance<'a> {
-    pub(super) fn new(call: &'a Call<'a>, handle: RunHandle, shape: Shape, wait: Option<Duration>) -> Self {
+    pub(super) fn new(call: &'a Call<'a>, handle: RunHandle, manner: Manner) -> Self {
+        let Manner { shape, wait, to_the_end } = manner;
         let RunHandle { id: run, notices, outcome, .. } = handle;
         let engine = &call.visit.engine;
-        let means = Means::of(call);
+        let can = call.context.client_capabilities();
+        let means = Means::of(call, can.as_ref());
         let calling = &engine.settings().calling;
         let token = call.context.meta.get_progress_token();
-        let usual = match means {
-            Means::Task => Some(calling.task_after),
-            _ if token.is_some() => None,
-            _ => Some(calling.wait),
-        };
+        let knows_tasks = !to_the_end && can.as_ref().is_some_and(ClientCapabilities::supports_tasks);
+        let plan = if knows_tasks || token.is_some() { engine.run_plan(run).ok() } else { None };
+        let as_task = plan.as_ref().map_or(AsTask::Auto, |plan| plan.skill.as_task);
+        let tasks = knows_tasks && as_task != AsTask::Never;
+        let usual = if token.is_some() { None } else { Some(calling.wait) };
         // A client with tasks is not kept longer than it takes to make one.
-        let limit = if means == Means::Task { usual } else { wait.or(usual) };
+        let limit = if tasks { Some(calling.task_after) } else { wait.or(usual) };
         let now = Instant::now();
         let patience =
             Patience { limit: limit.map(|limit| now + limit), stuck: now + wait.unwrap_or(calling.wait) };
         let teller = token.map(|token| {
-            let total = engine.run_plan(run).ok().map(|plan| plan.skill.steps.len());
+            let total = plan.map(|plan| plan.skill.steps.len());
             Teller::new(call.context.peer.clone(), token, total)
         });
-        let (standing, form, left, notes) = (Standing::default(), None, BTreeSet::new(), Vec::new());
-        let presence = engine.be_present(run);
         Self {
+            standing: Standing::default(),
+            form: None,
+            left: BTreeSet::new(),
+            notes: Vec::new(),
+            can,
+            tasks,
+            at_once: matches!(as_task, AsTask::Always | AsTask::Required),
+            said: Vec::new(),
+            given: InputResponses::new(),
+            askable: None,
+            presence: engine.be_present(run),
             call,
             run,
-            presence,
             notices,
             outcome,
-            standing,
             shape,
             means,
             teller,
             patience,
-            form,
-            left,
-            notes,
         }
+    }
+
+    /// Has answers to questions that are yet to come.
+    pub(super) fn knowing(mut self, given: InputResponses) -> Self {
+        self.given = given;
+        self
     }
 
     /// Does not ask these questions again.
@@ -135,6 +164,9 @@ impl<'a> Attendance<'a> {
 
     /// Waits until the call can be answered.
     pub(super) async fn attend(mut self) -> Answer {
+        if self.tasks && self.at_once {
+            return Ok(self.unfinished());
+        }
         let mut told = false;
         loop {
             if let Some(answer) = self.look().await? {
@@ -146,7 +178,10 @@ impl<'a> Attendance<'a> {
                     return Ok(self.unfinished());
                 }
                 Wake::Cancelled => return self.give_up().await,
-                Wake::Notice(Some(notice)) => self.see(notice),
+                Wake::Notice(Some(notice)) => {
+                    self.see(notice);
+                    log::tell(self.call, std::mem::take(&mut self.said)).await;
+                }
                 // What remains is the outcome.
                 Wake::Notice(None) => told = true,
                 Wake::Over(outcome) => {
@@ -160,6 +195,8 @@ impl<'a> Attendance<'a> {
                     self.leave_form();
                     return Ok(self.unfinished());
                 }
+                // Then it is asked.
+                Wake::Gathered => {}
                 Wake::Tell => {
                     if let Some(teller) = &mut self.teller {
                         teller.tell(&self.standing).await;
@@ -171,6 +208,7 @@ impl<'a> Attendance<'a> {
 
     async fn wake(&mut self, told: bool) -> Wake {
         let limit = self.limit();
+        let gathered = self.askable.map(|since| since + GATHER).filter(|at| *at > Instant::now());
         tokio::select! {
             biased;
             () = self.call.context.ct.cancelled() => Wake::Cancelled,
@@ -178,6 +216,7 @@ impl<'a> Attendance<'a> {
             outcome = &mut self.outcome => Wake::Over(outcome),
             result = filled(self.form.as_mut()) => Wake::Form(result),
             () = until(limit) => Wake::Impatient,
+            () = until(gathered) => Wake::Gathered,
             () = due(self.teller.as_ref()) => Wake::Tell,
         }
     }
@@ -191,17 +230,24 @@ impl<'a> Attendance<'a> {
                 }
                 self.standing.apply(&event);
             }
-            Notice::Line { step, line } => self.standing.say(&step, &line),
+            Notice::Line { step, line, level } => self.hear(&step, line, level),
         }
         // Whatever else has happened at the same time is looked at first.
         while let Ok(notice) = self.notices.try_recv() {
             match notice {
                 Notice::Event(event) => self.standing.apply(&event),
-                Notice::Line { step, line } => self.standing.say(&step, &line),
+                Notice::Line { step, line, level } => self.hear(&step, line, level),
             }
         }
         if let Some(teller) = &mut self.teller {
             teller.see(&self.standing);
+        }
+    }
+
+    fn hear(&mut self, step: &StepPath, line: String, level: Option<Level>) {
+        self.standing.say(step, &line);
+        if let Some(level) = level {
+            self.said.push(Said { level, step: step.clone(), line });
         }
     }
 
@@ -219,29 +265,81 @@ impl<'a> Attendance<'a> {
             let how = too_late(&self.call.visit.engine, self.run, &form.asked.step);
             self.take_back_form(&how).await;
         }
+        self.take_given().await;
+        self.turn_down().await?;
         if self.standing.questions.is_empty() {
             return Ok(None);
         }
-        let open = self.standing.questions.values().find(|asked| !self.left.contains(&asked.key)).cloned();
-        match (self.means, open) {
-            (Means::Task, _) | (Means::Form | Means::Again, None) => Ok(Some(self.unfinished())),
-            (Means::Form, Some(asked)) => {
-                if self.form.is_none() {
+        let open: Vec<Asked> = self.open().cloned().collect();
+        match self.means {
+            // What is asked before a call is a task is the answer to the call; later it is the task's.
+            _ if self.tasks && (self.means != Means::Again || open.is_empty()) => Ok(Some(self.unfinished())),
+            // The model may answer itself, so it need not wait.
+            Means::None => Ok(self.may_answer().then(|| self.unfinished())),
+            // Another step may still ask what this client can answer.
+            Means::Form | Means::Again if open.is_empty() => Ok(self.may_ask().then(|| self.unfinished())),
+            Means::Form => {
+                if let (None, Some(asked)) = (&self.form, open.into_iter().next()) {
                     self.show(asked).await;
                 }
                 Ok(None)
             }
-            (Means::Again, Some(_)) => {
-                let open = self.standing.questions.values().filter(|asked| !self.left.contains(&asked.key));
-                sealed::ask(self.call, self.run, open).map(Some)
+            Means::Again => {
+                let asks = self.may_ask();
+                asks.then(|| sealed::ask(self.call, self.run, open.iter())).transpose()
             }
-            // The model may answer itself, so it need not wait.
-            (Means::None, _) => Ok(self.may_answer().then(|| self.unfinished())),
+        }
+    }
+
+    /// The questions that this client can be asked.
+    fn open(&self) -> impl Iterator<Item = &Asked> {
+        let can = self.can.as_ref();
+        let questions = self.standing.questions.values();
+        questions.filter(move |asked| !self.left.contains(&asked.key) && question::can_be_asked(can, asked))
+    }
+
+    /// Whether there are no more questions to be waited for.
+    fn may_ask(&mut self) -> bool {
+        let asked = &self.standing.questions;
+        let still = self.standing.busy.keys().all(|step| asked.contains_key(step));
+        let since = *self.askable.get_or_insert_with(Instant::now);
+        still || since.elapsed() >= GATHER
+    }
+
+    /// Gives the answers that came before their questions. Nobody consents to what they have not seen: no
+    /// option is taken so, only what is filled in, and what the client itself says.
+    async fn take_given(&mut self) {
+        let takes = |asked: &&Asked| asked.want.is_some() || asked.form.is_some();
+        let questions: Vec<Asked> = self.standing.questions.values().filter(takes).cloned().collect();
+        for asked in questions {
+            let Some(response) = self.given.remove(&asked.key) else { continue };
+            if let Reply::Answer(answer) = question::carried(&asked, &response) {
+                self.answer(&asked, &answer).await;
+                // What does not fit is asked for.
+                self.left.remove(&asked.key);
+            }
+        }
+    }
+
+    /// Declines what only this client could answer, and cannot.
+    async fn turn_down(&mut self) -> Result<(), ErrorData> {
+        let can = self.can.as_ref();
+        let hopeless = |asked: &&Asked| asked.want.is_some() && !question::can_be_asked(can, asked);
+        let hopeless: Vec<Asked> = self.standing.questions.values().filter(hopeless).cloned().collect();
+        let needed = hopeless.first().map(question::needed);
+        for asked in hopeless {
+            self.answer(&asked, DECLINE).await;
+        }
+        match needed {
+            Some(needed) if self.call.visit.sessionless && self.open().next().is_none() => {
+                Err(ErrorData::missing_required_client_capability(needed))
+            }
+            _ => Ok(()),
         }
     }
 
     async fn show(&mut self, asked: Asked) {
-        let request = ServerRequest::ElicitRequest(ElicitRequest::new(question::form(&asked)));
+        let request = question::sent(&asked);
         let sent = self.call.context.peer.send_cancellable_request(request, PeerRequestOptions::no_options());
         match sent.await {
             Ok(handle) => self.form = Some(Form { asked, handle }),
@@ -256,16 +354,24 @@ impl<'a> Attendance<'a> {
     async fn take_in(&mut self, result: FormResult) {
         let Some(Form { asked, .. }) = self.form.take() else { return };
         let reply = match result {
-            Ok(Ok(ClientResult::ElicitResult(result))) => question::reply(&asked, &result),
+            Ok(Ok(result)) => question::reply(&asked, &result),
+            // A form may be filled in elsewhere; what only the client has will not come from anywhere.
+            _ if asked.want.is_some() => Reply::Answer(DECLINE.to_owned()),
             _ => Reply::Nothing,
         };
-        let Reply::Answer(answer) = reply else {
-            self.left.insert(asked.key);
-            return;
-        };
+        match reply {
+            Reply::Answer(answer) => self.answer(&asked, &answer).await,
+            Reply::Nothing | Reply::Nonsense => {
+                self.left.insert(asked.key);
+            }
+        }
+    }
+
+    /// Answers a question of the run.
+    async fn answer(&mut self, asked: &Asked, answer: &str) {
         let engine = &self.call.visit.engine;
         let by = question::by(&engine.caller().principal, "form");
-        match engine.answer_question(self.run, &asked, &answer, &by).await {
+        match engine.answer_question(self.run, asked, answer, &by).await {
             // Its event is on its way.
             Ok(()) => {
                 self.standing.questions.remove(&asked.step);
@@ -273,7 +379,7 @@ impl<'a> Attendance<'a> {
             Err(error) => {
                 self.notes.push(refused(engine, self.run, &asked.step, &error));
                 self.catch_up();
-                self.left.insert(asked.key);
+                self.left.insert(asked.key.clone());
             }
         }
     }
@@ -297,7 +403,7 @@ impl<'a> Attendance<'a> {
                     return;
                 }
             };
-            let Ok(Ok(ClientResult::ElicitResult(result))) = filled else { return };
+            let Ok(Ok(result)) = filled else { return };
             let Reply::Answer(answer) = question::reply(&asked, &result) else { return };
             let by = question::by(&engine.caller().principal, "form");
             if let Err(error) = engine.answer_question(run, &asked, &answer, &by).await {
@@ -328,7 +434,7 @@ impl<'a> Attendance<'a> {
     }
 
     fn limit(&self) -> Option<Instant> {
-        let stuck = self.means == Means::None && !self.standing.questions.is_empty();
+        let stuck = !self.tasks && self.means == Means::None && !self.standing.questions.is_empty();
         let limit = self.patience.limit;
         if stuck {
             Some(limit.map_or(self.patience.stuck, |limit| limit.min(self.patience.stuck)))
@@ -344,7 +450,7 @@ impl<'a> Attendance<'a> {
 
     /// The answer while the run goes on.
     fn unfinished(&self) -> CallToolResponse {
-        if self.means == Means::Task
+        if self.tasks
             && let Ok(summary) = self.call.visit.engine.run(self.run)
         {
             return CreateTaskResult::new(task::seed(&summary, &self.standing)).into();
@@ -359,12 +465,8 @@ impl<'a> Attendance<'a> {
 }
 
 impl Means {
-    fn of(call: &Call<'_>) -> Self {
-        let capabilities = call.context.client_capabilities();
-        if capabilities.as_ref().is_some_and(rmcp::model::ClientCapabilities::supports_tasks) {
-            return Self::Task;
-        }
-        match (question::shows_forms(capabilities.as_ref()), call.visit.sessionless) {
+    fn of(call: &Call<'_>, can: Option<&ClientCapabilities>) -> Self {
+        match (question::can_be_asked_something(can), call.visit.sessionless) {
             (false, _) => Self::None,
             (true, false) => Self::Form,
             (true, true) => Self::Again,

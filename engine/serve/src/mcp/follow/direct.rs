@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use aa_run::standing::Asked;
 use aa_run::tool::{Nobody, Person, Question, ToolError};
 use aa_spec::tool::{ErrorKind, ToolSpec};
 use async_trait::async_trait;
 use rmcp::RoleServer;
-use rmcp::model::{CallToolResponse, ClientResult, ContentBlock, ElicitRequest, ServerRequest};
+use rmcp::model::{CallToolResponse, ClientCapabilities, ContentBlock};
 use rmcp::service::Peer;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -68,32 +69,38 @@ fn hear(line: String, teller: Option<&mut Teller>, warnings: &mut Vec<String>) {
 
 /// Whoever can be asked while the call waits. Newer clients are asked by answers, which only runs outlive.
 fn person(call: &Call<'_>) -> Arc<dyn Person> {
-    let shows_forms = question::shows_forms(call.context.client_capabilities().as_ref());
-    if shows_forms && !call.visit.sessionless {
-        Arc::new(Before(call.context.peer.clone()))
+    let can = call.context.client_capabilities();
+    if question::can_be_asked_something(can.as_ref()) && !call.visit.sessionless {
+        Arc::new(Client { peer: call.context.peer.clone(), can })
     } else {
         Arc::new(Nobody)
     }
 }
 
-/// Whoever sits before a client.
-struct Before(Peer<RoleServer>);
+/// A client, and whoever sits before it.
+struct Client {
+    peer: Peer<RoleServer>,
+    can: Option<ClientCapabilities>,
+}
 
 #[async_trait]
-impl Person for Before {
+impl Person for Client {
     async fn ask(&self, question: Question) -> Result<String, ToolError> {
-        let form = question::form_of(&question);
-        let shown = self.0.send_request(ServerRequest::ElicitRequest(ElicitRequest::new(form))).await;
-        let reply = match shown {
-            Ok(ClientResult::ElicitResult(result)) => question::reply_to(question.form.is_some(), &result),
-            _ => Reply::Nothing,
+        let asked = question::of_call(question);
+        if !question::can_be_asked(self.can.as_ref(), &asked) {
+            return Err(unanswered(&asked, "the client cannot answer"));
+        }
+        let reply = match self.peer.send_request(question::sent(&asked)).await {
+            Ok(result) => question::reply(&asked, &result),
+            Err(_) => Reply::Nothing,
         };
         match reply {
             Reply::Answer(answer) => Ok(answer),
-            Reply::Nothing => {
-                let message = format!("nobody has answered: {}", question.message);
-                Err(ToolError::new(ErrorKind::Permanent, message))
-            }
+            Reply::Nothing | Reply::Nonsense => Err(unanswered(&asked, "nobody has answered")),
         }
     }
+}
+
+fn unanswered(asked: &Asked, why: &str) -> ToolError {
+    ToolError::new(ErrorKind::Permanent, format!("{why}: {}", asked.message))
 }

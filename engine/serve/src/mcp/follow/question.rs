@@ -1,40 +1,66 @@
-//! A run's question as a form for whoever sits before the client, and what they fill in.
+//! A run's question as a request to the client, and what comes back of it.
+//!
+//! Most questions become a form for whoever sits before the client. What only the client itself has
+//! is asked of it: the words of its model, its folders.
 
 use std::collections::BTreeMap;
 
+use aa_run::event::StepPath;
 use aa_run::standing::Asked;
 use aa_run::tool::Question;
+use aa_run::want::Want;
 use rmcp::model::{
-    ClientCapabilities, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
-    ElicitationSchema, InputRequest,
+    ClientCapabilities, ClientResult, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ElicitationSchema, InputRequest, ServerRequest,
 };
 use serde_json::{Value, json};
 
 /// The field of a form that holds the answer.
 const ANSWER: &str = "answer";
 
+/// A question that is none of a run.
+pub(crate) fn of_call(question: Question) -> Asked {
+    let Question { message, options, form, want } = question;
+    let step = StepPath("call".to_owned());
+    Asked { key: step.to_string(), step, message, options, form, default: None, until: None, want, seq: 0 }
+}
+
+/// Whether a client can be asked this.
+pub(crate) fn can_be_asked(capabilities: Option<&ClientCapabilities>, asked: &Asked) -> bool {
+    let Some(can) = capabilities else { return false };
+    match &asked.want {
+        None => shows_forms(can),
+        Some(Want::Model(_)) => can.sampling.is_some(),
+        Some(Want::Folders) => can.roots.is_some(),
+    }
+}
+
+/// Whether a client can be asked anything at all.
+pub(crate) fn can_be_asked_something(capabilities: Option<&ClientCapabilities>) -> bool {
+    capabilities.is_some_and(|can| shows_forms(can) || can.sampling.is_some() || can.roots.is_some())
+}
+
 /// Whether a client can show a form. One that says nothing of its kinds can.
-pub(crate) fn shows_forms(capabilities: Option<&ClientCapabilities>) -> bool {
-    let elicitation = capabilities.and_then(|capabilities| capabilities.elicitation.as_ref());
-    elicitation.is_some_and(|can| can.form.is_some() || can.url.is_none())
+fn shows_forms(can: &ClientCapabilities) -> bool {
+    can.elicitation.as_ref().is_some_and(|can| can.form.is_some() || can.url.is_none())
+}
+
+/// What a client would have to be able to do.
+pub(crate) fn needed(asked: &Asked) -> ClientCapabilities {
+    let needed = match &asked.want {
+        None => json!({"elicitation": {}}),
+        Some(Want::Model(_)) => json!({"sampling": {}}),
+        Some(Want::Folders) => json!({"roots": {}}),
+    };
+    serde_json::from_value(needed).unwrap_or_default()
 }
 
 /// The form of a question.
-pub(crate) fn form(asked: &Asked) -> ElicitRequestParams {
+fn form(asked: &Asked) -> ElicitRequestParams {
     let schema = asked.form.clone().unwrap_or_else(|| choice(&asked.options, asked.default.as_deref()));
-    elicit(&asked.message, schema)
-}
-
-/// The form of a question that is none of a run.
-pub(crate) fn form_of(question: &Question) -> ElicitRequestParams {
-    let schema = question.form.clone().unwrap_or_else(|| choice(&question.options, None));
-    elicit(&question.message, schema)
-}
-
-fn elicit(message: &str, schema: Value) -> ElicitRequestParams {
     ElicitRequestParams::FormElicitationParams {
         meta: None,
-        message: message.to_owned(),
+        message: asked.message.clone(),
         requested_schema: serde_json::from_value(schema)
             .unwrap_or_else(|_| ElicitationSchema::new(BTreeMap::new())),
     }
@@ -49,39 +75,74 @@ fn choice(options: &[String], default: Option<&str>) -> Value {
     json!({"type": "object", "properties": {ANSWER: answer}, "required": [ANSWER]})
 }
 
-/// The same for a client that is answered with a question.
+/// A question as a request for a client that is answered with it.
 pub(crate) fn request(asked: &Asked) -> InputRequest {
-    InputRequest::Elicitation(ElicitRequest::new(form(asked)))
+    let wanted = asked.want.as_ref().and_then(wanted);
+    wanted.unwrap_or_else(|| InputRequest::Elicitation(ElicitRequest::new(form(asked))))
 }
 
-/// What somebody did with a form.
+/// What only the client has, as a request.
+fn wanted(want: &Want) -> Option<InputRequest> {
+    match want {
+        Want::Model(params) => {
+            let request = json!({"method": "sampling/createMessage", "params": params});
+            serde_json::from_value(request).ok().map(InputRequest::CreateMessage)
+        }
+        Want::Folders => {
+            serde_json::from_value(json!({"method": "roots/list"})).ok().map(InputRequest::ListRoots)
+        }
+    }
+}
+
+/// The same for a client with a session.
+pub(crate) fn sent(asked: &Asked) -> ServerRequest {
+    match request(asked) {
+        InputRequest::CreateMessage(request) => ServerRequest::CreateMessageRequest(request),
+        InputRequest::ListRoots(request) => ServerRequest::ListRootsRequest(request),
+        InputRequest::Elicitation(request) => ServerRequest::ElicitRequest(request),
+        _ => ServerRequest::ElicitRequest(ElicitRequest::new(form(asked))),
+    }
+}
+
+/// What came back.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reply {
-    /// They answered.
+    /// An answer.
     Answer(String),
-    /// They did not want to, or something came that is no answer.
+    /// They did not want to.
     Nothing,
+    /// Something that is no answer at all.
+    Nonsense,
 }
 
-/// What came back of a question's form.
-pub(crate) fn reply(asked: &Asked, result: &ElicitResult) -> Reply {
-    reply_to(asked.form.is_some(), result)
+/// What came back of a client with a session.
+pub(crate) fn reply(asked: &Asked, result: &ClientResult) -> Reply {
+    serde_json::to_value(result).map_or(Reply::Nonsense, |result| carried(asked, &result))
 }
 
-/// What came back of a form, with fields of its own or with one for an option.
-pub(crate) fn reply_to(has_fields: bool, result: &ElicitResult) -> Reply {
-    let content = result.content.as_ref().filter(|_| result.action == ElicitationAction::Accept);
-    let answer = if has_fields {
-        content.map(Value::to_string)
-    } else {
-        content.and_then(|content| content.get(ANSWER)).and_then(Value::as_str).map(str::to_owned)
-    };
-    answer.map_or(Reply::Nothing, Reply::Answer)
-}
-
-/// The same, of a form that was carried along with a request.
+/// What a client has carried along with a request.
 pub(crate) fn carried(asked: &Asked, response: &Value) -> Reply {
-    serde_json::from_value(response.clone()).map_or(Reply::Nothing, |result| reply(asked, &result))
+    let Some(want) = &asked.want else { return filled(asked.form.as_ref(), response) };
+    let answer = response.to_string();
+    want.read(&answer).map_or(Reply::Nonsense, |_| Reply::Answer(answer))
+}
+
+/// What somebody did with a form, of fields of its own or of one for an option.
+fn filled(form: Option<&Value>, response: &Value) -> Reply {
+    let Ok(result) = serde_json::from_value::<ElicitResult>(response.clone()) else { return Reply::Nonsense };
+    if result.action != ElicitationAction::Accept {
+        return Reply::Nothing;
+    }
+    let answer = match (form, result.content) {
+        (Some(form), Some(Value::Object(mut values))) => {
+            // What was not asked for is nothing to complain of.
+            values.retain(|name, _| form["properties"].get(name).is_some());
+            Some(Value::Object(values).to_string())
+        }
+        (Some(_), _) => None,
+        (None, content) => content.and_then(|content| content[ANSWER].as_str().map(str::to_owned)),
+    };
+    answer.map_or(Reply::Nonsense, Reply::Answer)
 }
 
 /// Who has answered, and how, for the journal.
@@ -112,13 +173,14 @@ mod tests {
             "required": ["user"],
         });
         let asked = Asked {
-            step: aa_run::event::StepPath("ask".to_owned()),
+            step: StepPath("ask".to_owned()),
             key: "ask".to_owned(),
             message: "who?".to_owned(),
             options: Vec::new(),
             form: Some(schema.clone()),
             default: None,
             until: None,
+            want: None,
             seq: 3,
         };
         let sent = serde_json::to_value(form(&asked)).unwrap();
@@ -126,5 +188,15 @@ mod tests {
         let names =
             |schema: &Value| schema["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&sent["requestedSchema"]), names(&schema));
+    }
+
+    #[test]
+    fn a_client_may_say_more_than_it_was_asked() {
+        let form = json!({"properties": {"name": {"type": "string"}}});
+        let said = json!({"action": "accept", "content": {"name": "Ann", "loud": true}});
+        assert_eq!(filled(Some(&form), &said), Reply::Answer(r#"{"name":"Ann"}"#.to_owned()));
+        assert_eq!(filled(Some(&form), &json!(5)), Reply::Nonsense);
+        assert_eq!(filled(Some(&form), &json!({"action": "accept"})), Reply::Nonsense);
+        assert_eq!(filled(Some(&form), &json!({"action": "cancel"})), Reply::Nothing);
     }
 }

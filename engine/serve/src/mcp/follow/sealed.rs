@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::attendance::{Attendance, refused, too_late};
 use super::question::{self, Reply};
-use super::{Shape, answer, session_of};
+use super::{Manner, answer, session_of};
 use crate::mcp::server::{Answer, Call, failed, internal};
 
 /// How long a question can be answered this way.
@@ -58,7 +58,7 @@ pub(super) fn ask<'q>(
 }
 
 /// Goes on with the run that a call was about before.
-pub(super) async fn go_on(call: Call<'_>, shape: Shape, wait: Option<Duration>) -> Answer {
+pub(super) async fn go_on(call: Call<'_>, manner: Manner) -> Answer {
     let state = open(&call)?;
     let engine = call.visit.engine.clone();
     if engine.run(state.run).is_err() {
@@ -73,7 +73,7 @@ pub(super) async fn go_on(call: Call<'_>, shape: Shape, wait: Option<Duration>) 
         Err(error) => return Ok(failed(answer::refusal(&error))),
     };
     match engine.attend(state.run, &session_of(&call)).await {
-        Ok(handle) => Attendance::new(&call, handle, shape, wait).leaving(left, notes).attend().await,
+        Ok(handle) => Attendance::new(&call, handle, manner).leaving(left, notes).attend().await,
         Err(error) => Ok(failed(answer::refusal(&error))),
     }
 }
@@ -107,6 +107,8 @@ async fn give(
             Reply::Nothing => {
                 left.insert(key.clone());
             }
+            // It is asked again.
+            Reply::Nonsense => {}
         }
     }
     Ok((left, notes))

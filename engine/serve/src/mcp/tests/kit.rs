@@ -1,4 +1,5 @@
 //! A project with skills, a server in it, and clients.
+#![expect(deprecated, reason = "the protocol will take some of it away one day")]
 
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -10,8 +11,9 @@ use aa_run::event::Origin;
 use aa_run::persona::Choice;
 use aa_run::settings::{Settings, Surroundings};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, ElicitRequestParams,
-    ElicitResult, ElicitationAction, ElicitationCapability, ErrorData, Implementation, JsonObject,
+    CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, CreateMessageRequestParams,
+    CreateMessageResult, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability,
+    ErrorData, Implementation, JsonObject, ListRootsResult, LoggingMessageNotificationParam,
     ProgressNotificationParam, ProtocolVersion, TASKS_EXTENSION_ID,
 };
 use rmcp::service::{
@@ -64,7 +66,7 @@ tools:
     run: [sh, -c, 'echo no such thing >&2; exit 3']
 "#;
 
-const SKILLS: [(&str, &str); 7] = [
+const SKILLS: [(&str, &str); 14] = [
     (
         "where",
         "name: where\ndescription: Asks for more\nsteps:\n  - name: to\n    confirm: {message: where to?, form: {region: {enum: [eu, us]}, replicas: {type: integer, default: 2}}}\noutputs:\n  - {name: to, value: '{{ to }}'}\n",
@@ -85,6 +87,25 @@ const SKILLS: [(&str, &str); 7] = [
     (
         "ask",
         "name: ask\ndescription: Asks in the middle\nsteps:\n  - {name: first, tool: look}\n  - {name: sure, confirm: {message: 'really?', options: [yes, no]}}\n  - {name: after, wait: 10ms}\noutputs:\n  - {name: sure, value: '{{ sure }}'}\n",
+    ),
+    ("always", "name: always\ndescription: Long\nas_task: always\nsteps:\n  - {name: a, wait: 1ms}\n"),
+    ("required", "name: required\ndescription: Long\nas_task: required\nsteps:\n  - {name: a, wait: 1ms}\n"),
+    ("never", "name: never\ndescription: Not long\nas_task: never\nsteps:\n  - {name: a, wait: 200ms}\n"),
+    (
+        "form",
+        "name: form\ndescription: Asks who\nsteps:\n  - {name: who, confirm: {message: Who?, form: {name: {type: string}}}}\n  - {name: after, wait: 300ms}\noutputs:\n  - {name: name, value: '{{ who.name }}'}\n",
+    ),
+    (
+        "model",
+        "name: model\ndescription: Asks the model\nsteps:\n  - {name: said, tool: client_sample, args: {prompt: 'Well?'}}\noutputs:\n  - {name: said, value: '{{ said.text }}'}\n",
+    ),
+    (
+        "all",
+        "name: all\ndescription: Asks everything\nsteps:\n  - {name: said, tool: client_sample, needs: [], args: {prompt: 'Well?'}}\n  - {name: roots, tool: client_roots, needs: []}\n  - {name: who, needs: [], confirm: {message: Who?, form: {name: {type: string}}}}\noutputs:\n  - {name: all, value: '{{ said.text }} {{ who.name }} {{ roots[0].uri }}'}\n",
+    ),
+    (
+        "log",
+        "name: log\ndescription: Says lines\nsteps:\n  - {name: low, tool: client_log, args: {message: a detail, level: debug}}\n  - {name: high, tool: client_log, args: {message: beware, level: warning}}\n",
     ),
     ("brief", "name: brief\ndescription: Short\nsteps:\n  - {name: a, tool: nap}\n"),
 ];
@@ -188,6 +209,10 @@ pub(super) type Fill = Arc<dyn Fn(&str) -> Option<ElicitResult> + Send + Sync>;
 pub(super) struct Person {
     fill: Option<Fill>,
     tasks: bool,
+    /// Whether it lets its model be asked, and tells its folders.
+    open: bool,
+    /// Lines of the log.
+    pub(super) logged: Arc<Mutex<Vec<Value>>>,
     slow: Duration,
     pub(super) asked: Arc<Mutex<Vec<String>>>,
     /// Forms that were taken back.
@@ -201,6 +226,8 @@ impl Person {
         Self {
             fill: None,
             tasks: false,
+            open: false,
+            logged: Arc::default(),
             slow: Duration::ZERO,
             asked: Arc::default(),
             taken_back: Arc::default(),
@@ -211,6 +238,10 @@ impl Person {
     /// Fills forms in; `None` leaves them lying around.
     pub(super) fn filling(fill: impl Fn(&str) -> Option<ElicitResult> + Send + Sync + 'static) -> Self {
         Self { fill: Some(Arc::new(fill)), ..Self::absent() }
+    }
+
+    pub(super) fn with_everything(self) -> Self {
+        Self { open: true, ..self }
     }
 
     /// Takes its time.
@@ -234,6 +265,11 @@ impl ClientHandler for Person {
         if self.fill.is_some() {
             capabilities.elicitation = Some(ElicitationCapability::new());
         }
+        if self.open {
+            let open =
+                serde_json::from_value::<ClientCapabilities>(json!({"sampling": {}, "roots": {}})).unwrap();
+            (capabilities.sampling, capabilities.roots) = (open.sampling, open.roots);
+        }
         if self.tasks {
             capabilities.extensions = Some([(TASKS_EXTENSION_ID.to_owned(), JsonObject::new())].into());
         }
@@ -256,6 +292,30 @@ impl ClientHandler for Person {
         context.ct.cancelled().await;
         *self.taken_back.lock().unwrap() += 1;
         Ok(ElicitResult::new(ElicitationAction::Cancel))
+    }
+
+    async fn create_message(
+        &self,
+        request: CreateMessageRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<CreateMessageResult, ErrorData> {
+        let asked = serde_json::to_value(&request.messages).unwrap();
+        self.asked.lock().unwrap().push(asked[0]["content"]["text"].as_str().unwrap().to_owned());
+        let said =
+            json!({"role": "assistant", "model": "m", "content": {"type": "text", "text": "so it is"}});
+        Ok(serde_json::from_value(said).unwrap())
+    }
+
+    async fn list_roots(&self, _: RequestContext<RoleClient>) -> Result<ListRootsResult, ErrorData> {
+        Ok(serde_json::from_value(json!({"roots": [{"uri": "file:///a"}]})).unwrap())
+    }
+
+    async fn on_logging_message(
+        &self,
+        said: LoggingMessageNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        self.logged.lock().unwrap().push(serde_json::to_value(said).unwrap());
     }
 
     async fn on_progress(&self, told: ProgressNotificationParam, _: NotificationContext<RoleClient>) {

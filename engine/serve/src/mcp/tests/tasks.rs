@@ -70,8 +70,8 @@ async fn a_task_asks_and_is_answered_and_cancelled() {
     let TaskPayload::InputRequired { input_requests } = task.payload else { panic!("no question") };
     assert_eq!(input_requests.keys().collect::<Vec<_>>(), ["sure"]);
     let answer = |key: &str| [(key.to_owned(), json!(accept("yes")))].into();
-    let error = client.update_task(UpdateTaskParams::new(&*id, answer("unsure"))).await.unwrap_err();
-    assert!(error.to_string().contains("is not open"), "{error}");
+    client.update_task(UpdateTaskParams::new(&*id, answer("unsure"))).await.unwrap();
+    until(&client, &id, TaskStatus::InputRequired).await;
     client.update_task(UpdateTaskParams::new(&*id, answer("sure"))).await.unwrap();
     let TaskPayload::Completed { result } = until(&client, &id, TaskStatus::Completed).await.payload else {
         panic!("no result")
@@ -85,6 +85,45 @@ async fn a_task_asks_and_is_answered_and_cancelled() {
     client.cancel_task(CancelTaskParams::new(&*id)).await.unwrap();
     until(&client, &id, TaskStatus::Cancelled).await;
     assert_eq!(world.read("log"), "");
+}
+
+#[tokio::test]
+async fn what_a_skill_says_of_tasks_is_kept() {
+    let world = World::new();
+    let with = world.client(Person::absent().with_tasks(), Era::Newer).await;
+    let without = world.client(Person::absent(), Era::Newer).await;
+    for skill in ["always", "required"] {
+        let id = begin(&with, skill).await;
+        until(&with, &id, TaskStatus::Completed).await;
+    }
+    assert_eq!(call(&with, "never", json!({})).await.is_error, Some(false));
+    assert_eq!(call(&without, "always", json!({})).await.is_error, Some(false));
+    let refused = without.call_tool(params("required", json!({}))).await.unwrap_err();
+    let ServiceError::McpError(error) = refused else { panic!("{refused:?}") };
+    assert_eq!(error.code.0, -32021);
+    let needed = json!({"requiredCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}});
+    assert_eq!(error.data, Some(needed));
+}
+
+#[tokio::test]
+async fn what_is_asked_before_a_call_is_a_task_is_its_answer() {
+    let world = World::new().config("serve: {task_after: 100ms}\n");
+    let client = world.client(Person::filling(|_| None).with_tasks(), Era::Newer).await;
+    let asked = client.call_tool_once(params("form", json!({}))).await.unwrap();
+    let CallToolResponse::InputRequired(asked) = asked else { panic!("{asked:?}") };
+    let mut again = params("form", json!({}));
+    again.request_state = asked.request_state;
+    let filled = json!({"action": "accept", "content": {"name": "Ann"}});
+    again.input_responses = Some([("who".to_owned(), filled)].into());
+    let CallToolResponse::Task(created) = client.call_tool_once(again).await.unwrap() else {
+        panic!("no task")
+    };
+    let TaskPayload::Completed { result } =
+        until(&client, &created.task.task_id, TaskStatus::Completed).await.payload
+    else {
+        panic!("no result")
+    };
+    assert_eq!(result["structuredContent"], json!({"name": "Ann"}));
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ impl Catalog for World {
             module: "test".to_owned(),
             description: String::new(),
             input,
+            written: None,
             output,
             effect,
             idempotent: effect == Effect::Read,

@@ -16,6 +16,10 @@ impl Surroundings for World {
     fn has_file(&self, path: &str) -> bool {
         path == "notes.md"
     }
+
+    fn has_skill(&self, name: &str) -> bool {
+        name == "greet"
+    }
 }
 
 /// The codes and messages of what is wrong with an offer.
@@ -39,6 +43,7 @@ prompts:
   - name: greet
     arguments: [{name: who, required: true}]
     messages: [{text: 'Hello {{ arguments.who }}'}, {role: assistant, resource: 'team://x', text: There}]
+  - {name: ask, skill: greet, messages: [{text: 'It said {{ outputs.said }}'}]}
 ";
     assert_eq!(problems(offer), Vec::<String>::new());
 }
@@ -46,6 +51,14 @@ prompts:
 #[test]
 fn every_mistake_is_told() {
     let cases = [
+        (
+            "prompts: [{name: ask, skill: grete, messages: [{text: 'It said {{ outputs.said }}'}]}]",
+            "unknown-skill: there is no skill `grete`",
+        ),
+        (
+            "prompts: [{name: ask, messages: [{text: 'It said {{ outputs.said }}'}]}]",
+            "unknown-reference: nothing defines `outputs.said`",
+        ),
         ("resources: [{uri: on-call, name: x, text: y}]", "bad-value: `on-call` is no address"),
         (
             "resources: [{uri: 'aa://runs', name: x, text: y}]",

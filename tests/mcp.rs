@@ -5,6 +5,7 @@ mod clients;
 mod config;
 mod load;
 mod personas;
+mod questions;
 mod security;
 mod stdio;
 mod wire;

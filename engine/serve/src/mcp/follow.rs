@@ -27,6 +27,9 @@ use super::trouble;
 pub(crate) use answer::Shape;
 use attendance::Attendance;
 
+/// How long a call of a tool that only reads is waited for.
+const LONGEST_READ: Duration = Duration::from_hours(1);
+
 /// What a call wants of a skill.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
@@ -70,17 +73,28 @@ pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
 
 /// Calls a tool: at once if it only reads, and else as a run of one step.
 pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
-    if call.request.request_state.is_some() {
-        return sealed::go_on(call, Shape::Result, None).await;
-    }
     let engine = call.visit.engine.clone();
-    if spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go {
+    let reads = spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go;
+    let (shape, wait) = if reads { (Shape::Read, Some(LONGEST_READ)) } else { (Shape::Result, None) };
+    if call.request.request_state.is_some() {
+        return sealed::go_on(call, shape, wait).await;
+    }
+    if reads && !asks_by_answers(&call, spec) {
         return direct::call(call, spec, args).await;
     }
     let direct = Direct { tool: spec.name.clone(), args, request_key: key_of(&call) };
     let started = engine.start_call(direct, &session_of(&call)).await;
     let refused = |error: &StartError| trouble::call(spec, error);
-    attend(call, started.map_err(|error| refused(&error)), Shape::Result, None).await
+    attend(call, started.map_err(|error| refused(&error)), shape, wait).await
+}
+
+/// Whether a tool that only reads may ask something of a client that is asked by answers: between the two requests
+/// the call of the tool goes on, and only a run outlives a request.
+fn asks_by_answers(call: &Call<'_>, spec: &ToolSpec) -> bool {
+    let shows_forms = question::shows_forms(call.context.client_capabilities().as_ref());
+    let of_server =
+        || call.visit.engine.servers().is_ok_and(|all| all.iter().any(|server| server.module == spec.module));
+    call.visit.sessionless && shows_forms && of_server()
 }
 
 async fn attend(

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep_until};
 use super::progress::Teller;
 use super::question::{self, Reply};
 use super::{Shape, answer, due, sealed};
-use crate::mcp::server::{Answer, Call, internal};
+use crate::mcp::server::{Answer, Call, failed, internal};
 use crate::mcp::task;
 
 /// One call that waits for its run.
@@ -219,11 +219,18 @@ impl<'a> Attendance<'a> {
             let how = too_late(&self.call.visit.engine, self.run, &form.asked.step);
             self.take_back_form(&how).await;
         }
+        if self.standing.needs_resolving() {
+            // No client can be asked that, and nothing happens until somebody has looked.
+            return Ok(Some(self.unfinished()));
+        }
         if self.standing.questions.is_empty() {
             return Ok(None);
         }
         let open = self.standing.questions.values().find(|asked| !self.left.contains(&asked.key)).cloned();
         match (self.means, open) {
+            (Means::Form | Means::Again, None) if self.shape == Shape::Read => {
+                Ok(Some(self.unanswered().await))
+            }
             (Means::Task, _) | (Means::Form | Means::Again, None) => Ok(Some(self.unfinished())),
             (Means::Form, Some(asked)) => {
                 if self.form.is_none() {
@@ -325,6 +332,17 @@ impl<'a> Attendance<'a> {
         }
         // It is thrown away.
         Err(internal(&"the call was cancelled"))
+    }
+
+    /// Nobody wants to answer what a tool asks that only reads.
+    async fn unanswered(&self) -> CallToolResponse {
+        let asked = self.standing.questions.values().next().map(|asked| asked.message.clone());
+        let engine = &self.call.visit.engine;
+        let by = question::by(&engine.caller().principal, "form");
+        if let Err(error) = engine.cancel(self.run, &by, "nobody has answered").await {
+            tracing::warn!(run = %self.run, "cannot cancel it: {error}");
+        }
+        failed(format!("nobody has answered: {}", asked.unwrap_or_default()))
     }
 
     fn limit(&self) -> Option<Instant> {

@@ -66,7 +66,7 @@ fn hear(line: String, teller: Option<&mut Teller>, warnings: &mut Vec<String>) {
     }
 }
 
-/// Whoever can be asked while the call waits. Newer clients are asked by answers, which only runs outlive.
+/// Whoever can be asked while the call waits. Newer clients are asked by answers; what may ask them is a run.
 fn person(call: &Call<'_>) -> Arc<dyn Person> {
     let shows_forms = question::shows_forms(call.context.client_capabilities().as_ref());
     if shows_forms && !call.visit.sessionless {

@@ -3,6 +3,7 @@
 
 mod clients;
 mod config;
+mod keys;
 mod load;
 mod personas;
 mod questions;

@@ -50,6 +50,10 @@ fn settings_are_shown_with_who_said_so() {
     compute.workers: 4  # default
     limits.calls: 4  # .aa/config.yaml:2
     limits.output_bytes: 1048576  # default
+    serve.limits.message: 4194304  # default
+    serve.limits.rate: 500  # default
+    serve.limits.requests: 256  # default
+    serve.limits.sessions: 64  # default
     serve.policy.destructive: ask  # default
     serve.policy.read: allow  # default
     serve.policy.write: plan  # default
@@ -58,6 +62,8 @@ fn settings_are_shown_with_who_said_so() {
     serve.self_approve: false  # default
     serve.session_keep: "30d"  # default
     serve.session_stale: 24h  # default
+    serve.session_timeout: 1h  # default
+    serve.shutdown_timeout: 10s  # default
     serve.task_after: 1s  # default
     serve.tool_budget: 80  # default
     serve.wait: 40s  # default

@@ -86,6 +86,38 @@ fn a_change_of_the_skill_and_of_its_tool_is_seen() {
 }
 
 #[test]
+fn a_tool_is_another_one_when_its_text_is_and_not_when_its_file_was_written_again() {
+    let aa = shop();
+    sell(&aa, "apples").code(0);
+    let aa = aa.tools("shop", TOOLS).file("price.txt", "3\n");
+    sell(&aa, "apples").code(1);
+    let tools = |aa: &Aa| explain(aa, &["--format", "json"]).code(0).json()["changes"]["tools"].take();
+    assert_eq!(tools(&aa), json!([]), "the same text was written again");
+    let aa = aa.tools("shop", &TOOLS.replace("Reads a file", "Reads any file"));
+    assert_eq!(tools(&aa), json!([]), "what came after the run is nothing to it");
+    sell(&aa, "apples").code(1);
+    assert_eq!(tools(&aa), json!(["shop_look"]), "not only the tool that failed");
+}
+
+#[test]
+fn a_default_that_is_computed_comes_from_what_it_is_computed_of() {
+    let skill = SELL.replace("default: everybody", "default: '{{ config.town }}'");
+    let aa = shop().skill("sell", &skill).file("price.txt", "3\n");
+    sell(&aa, "apples").code(1);
+    let told = explain(&aa, &["--format", "json"]).code(0).json();
+    let args = told["step"]["args"].as_array().unwrap();
+    let to = args.iter().find(|arg| arg["name"] == "to").unwrap();
+    assert_eq!(to["from"], json!([{"kind": "config", "name": "town"}, {"kind": "default", "name": "to"}]));
+    let retry = told["next"].as_array().unwrap().iter().find(|next| next["action"] == "retry").unwrap();
+    assert_eq!(retry["command"], "aa skill run sell --input what=apples", "it is computed again");
+    // The same value, but somebody has said it.
+    aa.args(["skill", "run", "sell", "-q", "-i", "what=apples", "-i", "to=Brno"]).run().code(1);
+    let told = explain(&aa, &["--format", "json"]).code(0).json();
+    let to = told["step"]["args"].as_array().unwrap().iter().find(|arg| arg["name"] == "to").unwrap();
+    assert_eq!(to["from"][1], json!({"kind": "input", "name": "to"}));
+}
+
+#[test]
 fn a_failure_in_a_sub_skill_is_followed_inwards_and_its_arguments_outwards() {
     let outer = "name: outer\ndescription: Sells\ninputs: [{name: thing, type: string, required: true}]\nsteps:\n  - {name: whole, skill: sell, args: {what: 'a {{ inputs.thing }}'}}\n";
     let aa = shop().skill("outer", outer).file("price.txt", "5");
@@ -164,7 +196,8 @@ fn a_run_that_waits_or_went_well_is_explained_too() {
     aa.args(["skill", "run", "asks", "-q"]).run().code(6);
     let told = explain(&aa, &["1", "--format", "json"]).code(0).json();
     assert_eq!(told["summary"], "run 1 of `asks` waits for a person at step `sure`");
-    assert_eq!(told["next"][0]["command"], "aa run answer 1 sure 'yes|no'".replace('\'', ""));
+    assert_eq!(told["next"][0]["command"], "aa run answer 1 sure yes");
+    assert_eq!(told["next"][1]["command"], "aa run answer 1 sure no");
     sell(&aa, "apples").code(0);
     let told = explain(&aa, &["2", "--format", "json"]).code(0).json();
     assert_eq!((&told["step"], &told["changes"], &told["next"]), (&Value::Null, &Value::Null, &json!([])));

@@ -4,8 +4,10 @@
 mod clients;
 mod config;
 mod conformance;
+mod keys;
 mod load;
 mod personas;
+mod questions;
 mod security;
 mod stdio;
 mod wire;

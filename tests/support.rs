@@ -92,6 +92,11 @@ impl Aa {
         self.file(".aa/config.yaml", yaml)
     }
 
+    /// Writes the user's own configuration.
+    pub(crate) fn own_config(self, yaml: &str) -> Self {
+        self.file("../home/config/aa-workflow/config.yaml", yaml)
+    }
+
     /// Adds a file to the project.
     pub(crate) fn file(self, path: &str, contents: impl AsRef<[u8]>) -> Self {
         let path = self.path(path);

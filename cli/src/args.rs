@@ -48,7 +48,8 @@ impl Args {
     /// What is logged when nobody has said what.
     pub(crate) fn usual_log(&self) -> Option<&'static str> {
         let serves = matches!(self.command, Some(Command::Serve(_)));
-        (serves && !self.global.quiet).then_some("aa::audit=info")
+        let filter = if self.global.quiet { "aa=error" } else { "aa=warn,aa::audit=info" };
+        serves.then_some(filter)
     }
 }
 

@@ -18,7 +18,7 @@ def target(server):
 
 
 async def run(task):
-    answers, asked, progress = [], [], []
+    answers, asked, progress, changes = [], [], [], []
 
     async def elicit(message, response_type, params, context):
         asked.append(message)
@@ -29,7 +29,13 @@ async def run(task):
     async def told(done, total, message):
         progress.append(done)
 
-    client = Client(target(task["server"]), mode=task.get("mode", "auto"), elicitation_handler=elicit)
+    async def heard(message):
+        if "ToolListChanged" in type(message).__name__ + type(getattr(message, "root", None)).__name__:
+            changes.append(message)
+
+    client = Client(
+        target(task["server"]), mode=task.get("mode", "auto"), elicitation_handler=elicit, message_handler=heard
+    )
     async with client:
         for step in task["do"]:
             if "list" in step:
@@ -51,6 +57,11 @@ async def run(task):
                 ref = PromptReference(type="ref/prompt", name=wanted["prompt"])
                 found = await client.complete(ref, {"name": wanted["argument"], "value": wanted["value"]})
                 seen = {"values": found.values}
+            elif "changed" in step:
+                end = asyncio.get_running_loop().time() + step["changed"]
+                while not changes and asyncio.get_running_loop().time() < end:
+                    await asyncio.sleep(0.05)
+                seen = {"changes": len(changes)}
             else:
                 answers[:], asked[:], progress[:] = step.get("answers", []), [], []
                 call = client.call_tool_mcp(step["call"], step.get("args", {}), progress_handler=told)

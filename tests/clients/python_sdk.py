@@ -2,12 +2,15 @@
 
 import json
 import sys
+from typing import Literal
 
 import anyio
 import httpx2
 from mcp import Client, StdioServerParameters
+from mcp.client.extension import ClientExtension, ResultClaim
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import ElicitResult
+from mcp.types import CallToolResult, ElicitResult, Request, RequestParams, Result
+from pydantic import ConfigDict
 
 
 def target(server):
@@ -18,12 +21,49 @@ def target(server):
     return streamable_http_client(server["url"], http_client=httpx2.AsyncClient(headers=headers, timeout=60))
 
 
+class Created(Result):
+    """What a call is answered with that has become a task."""
+
+    model_config = ConfigDict(extra="allow")
+    result_type: Literal["task"]
+    task_id: str
+
+
+class TaskParams(RequestParams):
+    task_id: str
+
+
+class GetTask(Request[TaskParams, Literal["tasks/get"]]):
+    method: Literal["tasks/get"] = "tasks/get"
+    name_param = "taskId"
+
+
+class Told(Result):
+    """How a task stands."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Tasks(ClientExtension):
+    """Tasks, which the SDK leaves to others: a call gives the task, and whoever wants to asks for it."""
+
+    identifier = "io.modelcontextprotocol/tasks"
+
+    def claims(self):
+        async def resolve(created, context):
+            return CallToolResult(content=[], structured_content={"task": created.task_id})
+
+        return [ResultClaim(result_type="task", model=Created, resolve=resolve)]
+
+
 class Driver:
     def __init__(self, task):
         self.task = task
         self.answers = []
         self.asked = []
         self.changes = 0
+        # What an earlier answer was about, for steps that go on with it.
+        self.named = {}
 
     async def elicit(self, context, params):
         self.asked.append(params.message)
@@ -42,14 +82,43 @@ class Driver:
             mode=self.task.get("mode", "auto"),
             elicitation_callback=self.elicit,
             message_handler=self.heard,
+            extensions=[Tasks()] if self.task.get("tasks") else None,
         )
-        async with client:
+        async with client, anyio.create_task_group() as group:
             for step in self.task["do"]:
-                print(json.dumps(await self.step(client, step)), flush=True)
+                if "listen" in step:
+                    await group.start(self.listen, client)
+                    print(json.dumps({}), flush=True)
+                else:
+                    print(json.dumps(await self.step(client, step)), flush=True)
+            group.cancel_scope.cancel()
+
+    async def listen(self, client, *, task_status):
+        async with client.listen(tools_list_changed=True) as events:
+            task_status.started()
+            async for _ in events:
+                self.changes += 1
+
+    def meta(self, step):
+        meta = {key: self.named.get(value, value) for key, value in step.get("meta", {}).items()}
+        return meta or None
+
+    async def poll(self, client, task):
+        """Asks for a task until it is over."""
+        request = GetTask(params=TaskParams(task_id=task))
+        while True:
+            told = await client.session.send_request(request, Told)
+            if told.status not in ("working", "input_required"):
+                return told.model_dump(by_alias=True, mode="json")
+            await anyio.sleep(0.1)
 
     async def step(self, client, step):
+        if "task" in step:
+            with anyio.move_on_after(60):
+                return await self.poll(client, step["task"])
+            return {"status": "it has not ended in time"}
         if "list" in step:
-            tools = (await client.list_tools(cache_mode="bypass")).tools
+            tools = (await client.list_tools(cache_mode="bypass", meta=self.meta(step))).tools
             prompts = (await client.list_prompts()).prompts
             resources = (await client.list_resources()).resources
             templates = (await client.list_resource_templates()).resource_templates
@@ -91,9 +160,13 @@ class Driver:
             progress.append(done)
 
         with anyio.move_on_after(step.get("cancel_after", 60)) as scope:
-            result = await client.call_tool(step["call"], step.get("args", {}), progress_callback=told)
+            result = await client.call_tool(
+                step["call"], step.get("args", {}), progress_callback=told, meta=self.meta(step)
+            )
         if scope.cancelled_caught:
             return {"cancelled": True, "progress": progress}
+        if "session" in (result.structured_content or {}):
+            self.named["$session"] = result.structured_content["session"]
         return {
             "text": [block.text for block in result.content if block.type == "text"],
             "kinds": [block.type for block in result.content],

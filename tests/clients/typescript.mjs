@@ -43,6 +43,8 @@ const client = new Client({ name: "aa-test", version: "1" }, options);
 let answers = [];
 let asked = [];
 let changes = 0;
+// What an earlier answer was about, for steps that go on with it.
+const named = {};
 onElicit(client, async (request) => {
   asked.push(request.params.message);
   return answers.length ? { action: "accept", content: answers.shift() } : { action: "decline" };
@@ -58,11 +60,17 @@ const transport = command
 await client.connect(transport);
 
 const all = async (list, key) => (await list())[key];
+const meta = (step) =>
+  step.meta && { _meta: Object.fromEntries(Object.entries(step.meta).map(([key, value]) => [key, named[value] ?? value])) };
 
 async function step(step) {
+  if (step.listen) {
+    await client.listen({ toolsListChanged: true });
+    return {};
+  }
   if (step.list) {
     return {
-      tools: (await all(() => client.listTools(), "tools")).map((tool) => tool.name),
+      tools: (await all(() => client.listTools(meta(step)), "tools")).map((tool) => tool.name),
       prompts: (await all(() => client.listPrompts(), "prompts")).map((prompt) => prompt.name),
       resources: (await all(() => client.listResources(), "resources")).map((resource) => resource.uri),
     };
@@ -89,7 +97,8 @@ async function step(step) {
   const options = { signal: stop.signal, timeout: 60000, onprogress: (told) => progress.push(told.progress) };
   if (step.cancel_after) setTimeout(() => stop.abort("enough"), step.cancel_after * 1000);
   try {
-    const result = await call(client, { name: step.call, arguments: step.args ?? {} }, options);
+    const result = await call(client, { name: step.call, arguments: step.args ?? {}, ...meta(step) }, options);
+    if (result.structuredContent?.session) named.$session = result.structuredContent.session;
     return {
       text: result.content.filter((block) => block.type === "text").map((block) => block.text),
       kinds: result.content.map((block) => block.type),

@@ -23,6 +23,11 @@ tools:
     input: {text: {type: string}}
     run: [sh, -c, 'text=$(cat); echo "$text" >> log; echo "$text"']
     stdin: "{{ text }}"
+  - name: sting
+    description: Changes something, and takes long over it
+    effect: write
+    input: {}
+    run: [sh, -c, 'echo stung >> log; exec sleep 300']
   - name: family
     description: Hangs with a child
     effect: read
@@ -47,7 +52,7 @@ fn project() -> Aa {
         .skill("hang", "name: hang\ndescription: Hangs\nsteps:\n  - {name: a, tool: family}\n")
         .config("serve: {task_after: 200ms}\n")
         // The user's own: a project could not make a policy laxer.
-        .file("../home/config/aa-workflow/config.yaml", "serve: {policy: {write: allow}}\n")
+        .own_config("serve: {policy: {write: allow}}\n")
 }
 
 /// A server and the pipe to it; killed at the end.
@@ -140,6 +145,41 @@ fn a_task_survives_the_server_that_was_killed_in_the_middle_of_it() {
 }
 
 #[test]
+fn what_only_a_person_can_know_is_said_to_whoever_asks() {
+    let aa =
+        project().skill("stings", "name: stings\ndescription: Stings\nsteps:\n  - {name: a, tool: sting}\n");
+    let mut server = Server::start(&aa);
+    assert_eq!(server.result("tools/call", json!({"name": "stings", "arguments": {}}))["taskId"], "1");
+    eventually("it stings", || aa.text("log") == "stung\n");
+    server.child.kill().unwrap();
+    drop(server);
+
+    let mut server = Server::start(&aa);
+    let mut task = Value::Null;
+    eventually("it is known that nobody knows", || {
+        task = server.result("tasks/get", json!({"taskId": "1"}));
+        task["statusMessage"].to_string().contains("aa run resolve 1 a --done JSON")
+    });
+    assert_eq!(task["status"], "working", "{task}");
+    let args = json!({"name": "run_status", "arguments": {"run_id": 1, "wait_seconds": 20}});
+    let status = server.result("tools/call", args)["structuredContent"].take();
+    assert_eq!(
+        (&status["status"], &status["unresolved"][0]["step"]),
+        (&json!("waiting"), &json!("a")),
+        "{status}"
+    );
+    assert!(status["unresolved"][0]["resolve"].as_str().unwrap().contains("`--retry`"), "{status}");
+    // One who asks by himself is told the same, and does not wait for what never comes.
+    let told = aa.args(["run", "explain", "1", "--format", "json"]).run().code(0).json();
+    assert_eq!(told["next"][0]["command"], "aa run resolve 1 a --done JSON", "{told}");
+    aa.args(["run", "resolve", "1", "a", "--done", "\"stung\""]).run().code(0);
+    eventually("the task completes", || {
+        server.result("tasks/get", json!({"taskId": "1"}))["status"] == "completed"
+    });
+    assert_eq!(aa.text("log"), "stung\n", "nothing is done twice");
+}
+
+#[test]
 fn a_cancelled_call_leaves_no_process() {
     let aa = project().config("serve: {task_after: 1h}\n");
     let mut server = Server::start(&aa);
@@ -160,10 +200,12 @@ fn a_cancelled_call_leaves_no_process() {
 
 #[test]
 fn an_approval_is_given_in_a_terminal_while_the_client_polls() {
-    let aa = project().file("../home/config/aa-workflow/config.yaml", "serve: {policy: {write: ask}}\n");
+    let aa = project().own_config("serve: {policy: {write: ask}}\n");
     let mut server = Server::start(&aa);
     let task = server.result("tools/call", json!({"name": "long", "arguments": {}}));
     assert_eq!((&task["taskId"], &task["status"]), (&json!("1"), &json!("input_required")), "{task}");
+    let other = aa.args(["run", "answer", "1", "approval#2", "approve"]).run().code(1);
+    other.stderr_contains("the question `approval#2` of run 1 is not open; now it is `approval`");
     aa.args(["run", "answer", "1", "approval", "approve"]).run().code(0);
     let mut task = Value::Null;
     eventually("the task completes", || {

@@ -1,6 +1,9 @@
 //! Clients that others have written, over stdio and HTTP, driving the real binary.
 
-use std::io::{BufRead, BufReader};
+mod restart;
+mod switch;
+
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -103,13 +106,17 @@ impl Client {
         command
     }
 
+    /// Ready to do some things one after the other over one connection.
+    fn ready(self, aa: &Aa, mut task: Value) -> Command {
+        let mut command = self.command(&mut task);
+        command.arg(task.to_string()).env("HOME", aa.home()).env("TMPDIR", aa.home()).stdin(Stdio::null());
+        command
+    }
+
     /// Does some things one after the other over one connection, and gives what was seen of each.
     #[track_caller]
     fn drive(self, aa: &Aa, server: &Value, steps: &Value) -> Vec<Value> {
-        let mut task = json!({"server": server, "do": steps});
-        let mut command = self.command(&mut task);
-        command.arg(task.to_string()).env("HOME", aa.home()).env("TMPDIR", aa.home());
-        let output = command.stdin(Stdio::null()).output().unwrap();
+        let output = self.ready(aa, json!({"server": server, "do": steps})).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let seen: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let complete = output.status.success() && seen.len() == steps.as_array().unwrap().len();
@@ -139,11 +146,15 @@ struct Served {
 
 impl Served {
     fn start(aa: &Aa, flags: &[&str]) -> Self {
-        let args = ["serve", "--listen", "127.0.0.1:0"].iter().chain(flags);
+        Self::at("127.0.0.1:0", aa, flags)
+    }
+
+    fn at(address: &str, aa: &Aa, flags: &[&str]) -> Self {
+        let args = ["serve", "--listen", address].into_iter().chain(flags.iter().copied());
         let mut command = aa.args(args).command();
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = lines(&mut child);
+        let lines = lines(child.stderr.take().unwrap());
         let mut address = json!({});
         let (at, key) =
             (Regex::new(r"http://[0-9.:]+").unwrap(), Regex::new(r"the key .* is in (.+)$").unwrap());
@@ -171,12 +182,11 @@ impl Drop for Served {
     }
 }
 
-fn lines(child: &mut Child) -> Receiver<String> {
-    let stderr = BufReader::new(child.stderr.take().unwrap());
+fn lines(said: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
         // What is said after nobody listens any more still has to go somewhere.
-        stderr.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
+        BufReader::new(said).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
     });
     lines
 }

@@ -20,7 +20,7 @@ fn shared(more: &str) -> Aa {
         "secrets: {{ANN: {{env: ANN_KEY}}, BEN: {{env: BEN_KEY}}}}\nserve:\n  keys:\n    - {{principal: ann, key: '{{{{ secrets.ANN }}}}'}}\n    - {{principal: ben, key: '{{{{ secrets.BEN }}}}', personas: [small]}}\n{more}"
     );
     let small = "name: small\ndescription: Little\ntools: [echo]\nskills: []\n";
-    Aa::new().config(&config).file(".aa/personas/small.yaml", small)
+    Aa::new().own_config(&config).file(".aa/personas/small.yaml", small)
 }
 
 fn serve(aa: &Aa, args: &[&str]) -> Served {
@@ -39,7 +39,7 @@ fn other_machines_are_shut_out_unless_somebody_says_so_and_has_a_key() {
 
 #[test]
 fn foreign_names_and_foreign_pages_are_refused() {
-    let aa = Aa::new().config("serve: {hosts: [aa.example.org], origins: ['https://app.example.org']}\n");
+    let aa = Aa::new().own_config("serve: {hosts: [aa.example.org], origins: ['https://app.example.org']}\n");
     let served = Served::new(&aa, &[]);
     let status = |more: &[(&str, &str)]| served.post("/mcp", more, &hello()).status;
     assert_eq!(status(&[("Host", "evil.example.org")]), 403);
@@ -121,9 +121,9 @@ fn keys_that_are_weak_or_not_there_open_nothing() {
     start("hunter2").env("BEN_KEY", &BEN[7..]).run().code(1).stderr_contains("less than 32 characters");
     start(&ANN[7..]).run().code(1).stderr_contains("the key of `ben` cannot be opened");
     start(&ANN[7..]).env("BEN_KEY", &ANN[7..]).run().code(1).stderr_contains("have the same key");
-    let unknown = Aa::new().config("serve: {keys: [{principal: ann, key: '{{ secrets.NONE }}'}]}\n");
+    let unknown = Aa::new().own_config("serve: {keys: [{principal: ann, key: '{{ secrets.NONE }}'}]}\n");
     unknown.args(["serve"]).run().code(3).stderr_contains("error[unknown-secret]");
-    let plain = Aa::new().config("serve: {keys: [{principal: ann, key: 0123456789abcdef}]}\n");
+    let plain = Aa::new().own_config("serve: {keys: [{principal: ann, key: 0123456789abcdef}]}\n");
     plain.args(["config", "check"]).run().code(3).stderr_contains("error[plain-key]");
 }
 

@@ -139,7 +139,7 @@ pub(crate) struct AnswerArgs {
     /// Number of the run
     #[arg(value_name = "RUN", value_parser = run_id)]
     pub(crate) run: RunId,
-    /// The step that asks
+    /// The step that asks; `STEP#2` is its second question and no other
     #[arg(value_name = "STEP", value_parser = step_path)]
     pub(crate) step: StepPath,
     /// One of its options; of a form, `NAME=VALUE` for each field

@@ -24,13 +24,14 @@ pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
         let failed = |error: std::io::Error| {
             Failure::failed(format!("cannot serve at `{}`: {}", args.listen, cause(&error)))
         };
-        let keys = engine.keys().await.map_err(|error| Failure::failed(error.to_string()))?;
+        let mut ring = engine.keyring();
+        let keys = ring.read().await.map_err(|error| Failure::failed(error.to_string()))?;
         let listener = TcpListener::bind(args.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         context.printer.say(format_args!("serving AI clients at http://{address}/mcp"));
         let token = key::token_file(&settings.state_folder);
         context.printer.say(format_args!("the key of this machine is in {}", token.display()));
-        http::serve(listener, &engine, keys, &options).await.map_err(failed)
+        http::serve(listener, &engine, (keys, ring), &options).await.map_err(failed)
     })?;
     Ok(Exit::Ok)
 }

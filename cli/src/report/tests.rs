@@ -48,6 +48,8 @@ fn story() -> Vec<(i64, Body)> {
                 folder: String::new(),
                 dry_run: false,
                 stubs: None,
+                given: None,
+                tools: std::collections::BTreeMap::new(),
             },
         ),
         (1, started("fetch", 1, "tool", None)),

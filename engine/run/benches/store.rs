@@ -185,6 +185,8 @@ async fn create(store: &Store) -> Lease {
         folder: String::new(),
         dry_run: false,
         stubs: None,
+        given: None,
+        tools: std::collections::BTreeMap::new(),
     };
     let new = NewRun {
         skill: "s".to_owned(),

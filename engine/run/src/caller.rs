@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::event::Origin;
+use crate::policy::Rules;
 use crate::store::RunSummary;
 
 /// Who calls, through which front end, and what they see.
@@ -18,6 +19,8 @@ pub struct Caller {
     pub principal: String,
     /// Which runs they see.
     pub sees: Sees,
+    /// What the key that they have shown says of what they may do.
+    pub rules: Rules,
 }
 
 /// The principal of everybody who can read the store's files: whoever owns them.
@@ -37,7 +40,7 @@ pub enum Sees {
 impl Caller {
     /// Whoever can read the store anyway.
     pub fn local(origin: Origin) -> Self {
-        Self { origin, principal: LOCAL.to_owned(), sees: Sees::All }
+        Self { origin, principal: LOCAL.to_owned(), sees: Sees::All, rules: Rules::default() }
     }
 
     /// Whether a run is there for them.

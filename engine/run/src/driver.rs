@@ -14,6 +14,7 @@ mod calls;
 mod clock;
 mod heals;
 mod inbox;
+mod intake;
 mod journal;
 mod lines;
 mod mistakes;
@@ -33,7 +34,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use self::blocks::{Ask, Blocks, News, Over};
+use self::blocks::{Blocks, News};
 use self::calls::{Calls, Ended};
 pub(crate) use self::clock::milliseconds;
 pub use self::clock::{Clock, WallClock};
@@ -464,78 +465,6 @@ impl Driver {
             Wake::Inbox => self.read_inbox(),
             Wake::Timer => Ok(()),
         }
-    }
-
-    fn settle(&mut self, ended: Ended) -> Result<(), StoreError> {
-        self.lines.forget(&ended.step);
-        self.questions.forget(&ended.step);
-        let now = self.now();
-        let error = self.lesson(&ended);
-        let body = self.run.machine.settle(&ended.step, ended.result, now);
-        let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
-        self.learn(ended.call.as_deref(), error.as_ref(), &body);
-        self.record(body, None)
-    }
-
-    /// Lets a rule act, or not. A step that meanwhile waits for none needs no answer.
-    fn admit(&mut self, step: &StepPath, seq: u64, admission: Admission) -> Result<(), StoreError> {
-        match self.run.machine.admit(step, seq, admission, self.now()) {
-            Ok(body) => self.record(body, None),
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn settle_block(&mut self, over: Over) -> Result<(), StoreError> {
-        let Over { step, mut result } = over;
-        for line in result.iter_mut().flat_map(|computed| std::mem::take(&mut computed.printed)) {
-            self.tell(Notice::Line { step: step.clone(), line, level: None });
-        }
-        let body = self.run.machine.settle_block(&step, result, self.now());
-        let body = body.map_err(|misfit| self.corrupt(&misfit.message))?;
-        self.record(body, None)
-    }
-
-    /// Starts the call that a block asks for, or ends the block.
-    fn host_call(&mut self, ask: Ask) -> Result<(), StoreError> {
-        if !self.blocks.is_current(&ask) {
-            return Ok(());
-        }
-        let body = match self.run.machine.host_call(&ask.step, &ask.call, self.now()) {
-            Ok(body) => body,
-            Err(error) => {
-                ask.refuse(error);
-                return Ok(());
-            }
-        };
-        if let Some(call) = body.step() {
-            self.blocks.await_end(call.clone(), ask);
-        }
-        self.record(body, None)
-    }
-
-    fn show(&mut self, line: Line) -> Result<(), StoreError> {
-        if self.calls.is_running(&line.step) && self.lines.is_due(&line.step, self.now()) {
-            let message = lines::shortened(&line.text);
-            self.record(Body::StepProgress { step: line.step.clone(), message, mistake: None }, None)?;
-        }
-        self.tell(Notice::Line { step: line.step, line: line.text, level: line.level });
-        Ok(())
-    }
-
-    fn read_inbox(&mut self) -> Result<(), StoreError> {
-        for request in self.run.journal.inbox(self.run.lease.run)? {
-            if self.taken.contains(&request.id) {
-                continue;
-            }
-            self.taken.push(request.id);
-            match self.run.machine.request(&request) {
-                Ok(body) => self.record(body, Some(request.origin))?,
-                Err(misfit) => {
-                    tracing::warn!(run = %self.run.lease.run, by = request.by, "ignored a request: {misfit}");
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Folds an event in and puts it down for the next commit.

@@ -33,6 +33,7 @@ pub use calls::Direct;
 pub use cards::Catalogue;
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
 pub use exporting::{Export, ExportFile, ExportRequest, ExportState};
+pub use keys::Keyring;
 pub use logins::MissingLogin;
 pub use mend::MendedSkill;
 pub use modules::CheckedModule;

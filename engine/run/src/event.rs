@@ -4,6 +4,7 @@
 //! run reads events and nothing else. They are a file format: add variants and
 //! optional fields only.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use aa_spec::tool::ErrorKind;
@@ -91,6 +92,13 @@ pub enum Body {
         /// Hash of the canned answers that stand for tools and people; absent when none do.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stubs: Option<String>,
+        /// Names of the inputs that were given; the others are what their defaults came to. Absent where nobody
+        /// has taken note.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        given: Option<BTreeSet<String>>,
+        /// What each tool that it may call was: a hash of the text that defines it.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        tools: BTreeMap<String, String>,
     },
     /// A step, an item of it, or one more attempt at it is about to start.
     StepStarted {

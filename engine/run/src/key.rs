@@ -11,6 +11,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aa_spec::diagnostic::Severity;
 use aa_spec::name::fold;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,6 +19,8 @@ use sha2::{Digest, Sha256};
 
 use crate::caller::LOCAL;
 use crate::cause::cause;
+use crate::policy::Rules;
+use crate::settings::SettingsError;
 
 /// The shortest key that is taken, in characters: shorter ones can be guessed.
 pub const SHORTEST: usize = 32;
@@ -29,6 +32,18 @@ pub struct Guest {
     pub principal: String,
     /// Personas that they may play, by canonical name; none: all.
     pub personas: Option<Vec<String>>,
+    /// What the key says of what they may do.
+    pub rules: Rules,
+}
+
+/// What is remembered of a key that was shown.
+pub struct Mark([u8; 32]);
+
+impl Mark {
+    /// That of a key.
+    pub fn of(shown: &str) -> Self {
+        Self(digest(shown))
+    }
 }
 
 /// The keys that open.
@@ -64,6 +79,9 @@ pub enum KeyError {
         /// Whose.
         principal: String,
     },
+    /// The configuration cannot be read.
+    #[error("{}", first(.0))]
+    Settings(#[from] SettingsError),
     /// One key would be of two.
     #[error("`{principal}` and `{other}` have the same key")]
     Same {
@@ -74,10 +92,30 @@ pub enum KeyError {
     },
 }
 
+/// An error of the configuration in a line: with the first of what is wrong in the files.
+fn first(error: &SettingsError) -> String {
+    match error {
+        SettingsError::Invalid(problems) => {
+            let found = problems.iter().find(|problem| problem.severity == Severity::Error);
+            let place = found.map(|problem| {
+                let line = problem.place().line;
+                format!(": {}:{line}: {}", problem.source.path, problem.message)
+            });
+            format!("{error}{}", place.unwrap_or_default())
+        }
+        other => other.to_string(),
+    }
+}
+
 impl Guest {
     /// Whoever owns the store.
     pub fn local() -> Self {
-        Self { principal: LOCAL.to_owned(), personas: None }
+        Self::named(LOCAL)
+    }
+
+    /// Somebody who may play every persona, and do what everybody may.
+    pub fn named(principal: &str) -> Self {
+        Self { principal: principal.to_owned(), personas: None, rules: Rules::default() }
     }
 
     /// Whether they may play a persona.
@@ -104,19 +142,34 @@ impl Keys {
 
     /// Whose key it is. Takes the same time whichever it is, and if it is none.
     pub fn guest(&self, shown: &str) -> Option<Arc<Guest>> {
-        let shown = digest(shown);
+        self.of(&Mark::of(shown))
+    }
+
+    /// The same, of a key that was shown before.
+    fn of(&self, shown: &Mark) -> Option<Arc<Guest>> {
         let mut found = None;
         for (known, guest) in &self.known {
-            if same(known, &shown) {
+            if same(known, &shown.0) {
                 found = Some(guest);
             }
         }
         found.map(Arc::clone)
     }
 
+    /// Whether somebody who has come in by a key could come in again by it, as the same.
+    pub fn still_open(&self, shown: &Mark, guest: &Guest) -> bool {
+        self.of(shown).is_some_and(|now| *now == *guest)
+    }
+
     /// Everybody who has a key.
     pub fn guests(&self) -> impl Iterator<Item = &Guest> {
         self.known.iter().map(|(_, guest)| &**guest)
+    }
+}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mark")
     }
 }
 
@@ -180,7 +233,7 @@ mod tests {
     use super::*;
 
     fn guest(principal: &str) -> Guest {
-        Guest { principal: principal.to_owned(), personas: None }
+        Guest::named(principal)
     }
 
     #[test]
@@ -195,6 +248,12 @@ mod tests {
             assert_eq!(keys.guest(wrong), None, "{wrong}");
         }
         assert!(!format!("{keys:?}").contains("aaaa"));
+        let mut later = Keys::default();
+        later.add(&ben, guest("ann")).unwrap();
+        let [by_ann, by_ben] = [&ann, &ben].map(|key| Mark::of(key));
+        assert!(keys.still_open(&by_ann, &guest("ann")) && later.still_open(&by_ben, &guest("ann")));
+        // Neither another key of the same principal nor the same key of another one.
+        assert!(!later.still_open(&by_ann, &guest("ann")) && !later.still_open(&by_ben, &guest("ben")));
     }
 
     #[test]

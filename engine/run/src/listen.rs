@@ -44,6 +44,9 @@ pub trait Asker: Send + Sync {
     async fn ask(&self, tool: &str, args: Map<String, Value>) -> Result<Value, StepError>;
 }
 
+/// When a poll has found as many items as it asks for, so many times as many are asked for.
+const MORE: u64 = 5;
+
 /// Something to show of a listener.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tidings {
@@ -179,10 +182,10 @@ impl<A: Asker> Listener<A> {
             None => text(&fill(&poll.start, &moment(start))?).ok_or_else(|| odd("`start` is no text"))?,
         };
         let given = scope([("source", &source.into()), ("since", &since.clone().into())]);
-        let items = self.items(&self.ask(&poll.ask, &given).await?)?;
+        let (items, is_all) = self.found(&given).await?;
         let replies = self.replies(source, &since).await;
         let mut failed = replies.failed;
-        if self.is_full(&items) {
+        if !is_all {
             let message = format!(
                 "`{}` gave as many items as it is asked for; older ones may be missing",
                 poll.ask.tool
@@ -216,10 +219,22 @@ impl<A: Asker> Listener<A> {
         failed.map_or(Ok(count), Err)
     }
 
-    /// Whether there may be more than what a poll has found: it was asked for no more than that.
-    fn is_full(&self, items: &[Value]) -> bool {
-        let limit = self.recipe.poll.ask.args.source().get("limit").and_then(Value::as_u64);
-        limit.is_some_and(|limit| items.len() as u64 >= limit)
+    /// What a poll finds, and whether that is all. Where it is as much as was asked for, more is asked for: the next
+    /// look begins behind the newest, and what was left out then would never be heard.
+    async fn found(&self, given: &Scope) -> Result<(Vec<Value>, bool), StepError> {
+        let ask = &self.recipe.poll.ask;
+        let items = self.items(&self.ask(ask, given).await?)?;
+        let limit = ask.args.source().get("limit").and_then(Value::as_u64);
+        let Some(limit) = limit.filter(|limit| items.len() as u64 >= *limit) else {
+            return Ok((items, true));
+        };
+        let Value::Object(mut args) = fill(&ask.args, given)? else { return Ok((items, false)) };
+        args.insert("limit".to_owned(), (limit * MORE).into());
+        // The tool may not give so many at all.
+        let Ok(more) = self.asker.ask(&ask.tool, args).await else { return Ok((items, false)) };
+        let more = self.items(&more)?;
+        let is_all = (more.len() as u64) < limit * MORE;
+        Ok((more, is_all))
     }
 
     /// The items in what a tool gave.

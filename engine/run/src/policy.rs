@@ -18,6 +18,28 @@ pub struct Policy {
     pub destructive: Rule,
 }
 
+/// What a key says of its holder; where it says nothing, what holds for all of them does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// What changes nothing.
+    pub read: Option<Rule>,
+    /// What changes something.
+    pub write: Option<Rule>,
+    /// What destroys something.
+    pub destructive: Option<Rule>,
+    /// Whether a model may answer questions itself.
+    pub self_approve: Option<bool>,
+}
+
+/// What a project's file lets anybody do at most, whatever their key says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Rules that are at least this strict.
+    pub policy: Policy,
+    /// Whether a model may answer questions itself.
+    pub self_approve: bool,
+}
+
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -36,8 +58,17 @@ impl Policy {
     /// The policy that holds for a caller.
     pub fn of(caller: &Caller, calling: &Calling) -> Self {
         match caller.origin {
-            Origin::Mcp => calling.policy,
-            Origin::Cli | Origin::Cron | Origin::Http | Origin::Parent => Self::FREE,
+            Origin::Mcp => caller.rules.over(calling.policy).within(calling.bound.policy),
+            Origin::Cli | Origin::Cron | Origin::Http | Origin::Parent => caller.rules.over(Self::FREE),
+        }
+    }
+
+    /// The stricter of both for each effect.
+    fn within(self, bound: Self) -> Self {
+        Self {
+            read: self.read.max(bound.read),
+            write: self.write.max(bound.write),
+            destructive: self.destructive.max(bound.destructive),
         }
     }
 
@@ -58,9 +89,26 @@ impl Policy {
     }
 }
 
+impl Rules {
+    /// What comes of a policy where a key says something else.
+    fn over(self, policy: Policy) -> Policy {
+        Policy {
+            read: self.read.unwrap_or(policy.read),
+            write: self.write.unwrap_or(policy.write),
+            destructive: self.destructive.unwrap_or(policy.destructive),
+        }
+    }
+}
+
+impl Bound {
+    /// None: the project says nothing.
+    pub const NONE: Self = Self { policy: Policy::FREE, self_approve: true };
+}
+
 /// Whether a caller that is a model may answer a run's questions itself.
 pub fn may_answer(caller: &Caller, calling: &Calling) -> bool {
-    caller.origin != Origin::Mcp || calling.self_approve
+    let may = caller.rules.self_approve.unwrap_or(calling.self_approve) && calling.bound.self_approve;
+    caller.origin != Origin::Mcp || may
 }
 
 #[cfg(test)]
@@ -81,5 +129,26 @@ mod tests {
         }
         let strict = Policy { write: Rule::Deny, ..policy };
         assert_eq!(strict.judge(Effect::Write, true), Verdict::Refuse);
+    }
+
+    #[test]
+    fn a_key_has_rules_of_its_own_but_none_laxer_than_the_projects() {
+        let rules = Rules {
+            write: Some(Rule::Allow),
+            destructive: Some(Rule::Deny),
+            self_approve: Some(true),
+            read: None,
+        };
+        let of = |bound: Bound, origin| {
+            let caller = Caller { rules, ..Caller::local(origin) };
+            let calling = Calling { bound, ..Calling::default() };
+            (Policy::of(&caller, &calling), may_answer(&caller, &calling))
+        };
+        let own = Policy { read: Rule::Allow, write: Rule::Allow, destructive: Rule::Deny };
+        assert_eq!(of(Bound::NONE, Origin::Mcp), (own, true));
+        assert_eq!(of(Bound::NONE, Origin::Http), (own, true), "a key is the same key at every door");
+        let bound = Policy { read: Rule::Plan, write: Rule::Ask, destructive: Rule::Ask };
+        let bounded = Policy { destructive: Rule::Deny, ..bound };
+        assert_eq!(of(Bound { policy: bound, self_approve: false }, Origin::Mcp), (bounded, false));
     }
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use aa_spec::config::{self, Bytes, Secret};
 use aa_spec::diagnostic::{Diagnostic, has_errors};
+use aa_spec::duration::parse_ms;
 use serde_json::{Map, Value, json};
 
 use crate::compute::Limits;
@@ -157,7 +158,7 @@ impl Settings {
             output_bytes: bytes(&mut layers, "limits.output_bytes", |c| &c.limits.output_bytes, 1 << 20),
             step_timeout: duration(&mut layers, "limits.step_timeout", |c| &c.limits.step_timeout)
                 // A file's durations were checked when it was read, a variable's just now.
-                .and_then(|text| aa_spec::duration::parse_ms(&text).ok())
+                .and_then(|text| parse_ms(&text).ok())
                 .map(Duration::from_millis),
             compute: compute::limits(&mut layers),
             calling: calling::calling(&mut layers),
@@ -258,10 +259,20 @@ fn bytes(layers: &mut Layers<'_>, key: &'static str, field: layer::Field<Bytes>,
 }
 
 fn duration(layers: &mut Layers<'_>, key: &'static str, field: layer::Field<String>) -> Option<String> {
-    let parse = |text: &str| aa_spec::duration::parse_ms(text).map(|_| text.to_owned());
+    let parse = |text: &str| parse_ms(text).map(|_| text.to_owned());
     let (text, origin) = layers.scalar(key, field, parse)?;
     layers.note(key, json!(text), origin);
     Some(text)
+}
+
+/// A span of time, which always has one.
+fn time(layers: &mut Layers<'_>, key: &'static str, field: layer::Field<String>, usual: &str) -> Duration {
+    let parse = |text: &str| parse_ms(text).map(|_| text.to_owned());
+    let found = layers.scalar(key, field, parse);
+    let (text, origin) = found.unwrap_or_else(|| (usual.to_owned(), Origin::Default));
+    layers.note(key, json!(text), origin);
+    // A file's durations were checked when it was read, a variable's just now.
+    Duration::from_millis(parse_ms(&text).or_else(|_| parse_ms(usual)).unwrap_or_default())
 }
 
 /// A proxy is shown without its user and password.

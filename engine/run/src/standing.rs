@@ -140,6 +140,16 @@ impl Standing {
         }
     }
 
+    /// The open question of a key.
+    pub fn question(&self, key: &str) -> Option<&Asked> {
+        self.questions.values().find(|asked| asked.key == key)
+    }
+
+    /// Whether nobody but a person who knows how a step ended can move it on.
+    pub fn needs_resolving(&self) -> bool {
+        !self.unknown.is_empty() && self.questions.is_empty() && self.busy.is_empty()
+    }
+
     /// In a line: the steps that run, and what they say.
     pub fn line(&self) -> String {
         if let Some(asked) = self.questions.values().next() {
@@ -181,6 +191,12 @@ impl Standing {
         self.questions.clear();
         self.unknown.clear();
     }
+}
+
+/// The step that a question's key is about.
+pub fn step_of(key: &str) -> StepPath {
+    let numbered = key.rsplit_once('#').filter(|(_, number)| number.parse::<u32>().is_ok());
+    StepPath(numbered.map_or(key, |(step, _)| step).to_owned())
 }
 
 fn retrying(error: &StepError) -> String {

@@ -7,6 +7,7 @@
 
 mod foreign;
 
+mod digest;
 mod examples;
 mod heal;
 mod workflow;

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use aa_run::key::Keys;
 use rmcp::model::{CallToolResponse, ErrorData};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -92,6 +93,12 @@ fn hash(key: Option<&[u8]>, arguments: &impl Serialize) -> String {
 /// Notes that a client has ended its session.
 pub(crate) fn left(principal: &str) {
     tracing::info!(target: TARGET, ?principal, outcome = "ok", "session ended");
+}
+
+/// Notes that other keys open from now on.
+pub(crate) fn keys(keys: &Keys) {
+    let principals: Vec<&str> = keys.guests().map(|guest| guest.principal.as_str()).collect();
+    tracing::info!(target: TARGET, ?principals, outcome = "ok", "keys read again");
 }
 
 /// Notes somebody without a key.

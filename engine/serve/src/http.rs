@@ -10,8 +10,9 @@ mod door;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use aa_run::engine::Engine;
+use aa_run::engine::{Engine, Keyring};
 use aa_run::key::Keys;
 use aa_run::settings::Serve;
 use axum::Router;
@@ -19,12 +20,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::http::Endpoint;
 use crate::mcp::{self, Options};
 use door::Door;
 pub(crate) use door::hold;
+
+/// How often it is looked whether other keys open.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why an address is not listened at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,16 +69,42 @@ pub(crate) struct Closing {
 ///
 /// # Errors
 /// The listener cannot be used any more.
-pub async fn serve(listener: TcpListener, engine: &Engine, keys: Keys, options: &Options) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    engine: &Engine,
+    (keys, ring): (Keys, Keyring),
+    options: &Options,
+) -> io::Result<()> {
     mcp::task::go_on_with_all(engine);
     let settings = engine.settings().serve.clone();
     let closing = Closing::default();
     let endpoint = Endpoint::new(engine, options, closing.clone());
+    let (holder, keys) = watch::channel(Arc::new(keys));
     let door = Door::new(keys, &settings, listener.local_addr()?);
     let sweeper = tokio::spawn(mcp::http::sweep(Arc::clone(&endpoint)));
+    let keeper = tokio::spawn(keep(ring, holder));
     accept::serve(listener, &router(door, endpoint), &closing, settings.shutdown_timeout).await?;
     sweeper.abort();
+    keeper.abort();
     Ok(())
+}
+
+/// Exchanges the keys whenever what says who may come in has changed. What cannot be read changes nothing:
+/// nobody shall be shut out, or let in, by half a file.
+async fn keep(mut ring: Keyring, holder: watch::Sender<Arc<Keys>>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        match ring.read_if_changed().await {
+            None => {}
+            Some(Ok(keys)) => {
+                crate::audit::keys(&keys);
+                holder.send_replace(Arc::new(keys));
+            }
+            Some(Err(error)) => {
+                tracing::error!("the keys stay as they were, nobody is shut out or let in: {error}");
+            }
+        }
+    }
 }
 
 /// Everything there is, each of it behind the door.

@@ -284,6 +284,16 @@ fn untold() -> Effect {
     Effect::Unknown
 }
 
+impl Action {
+    /// The tool that it calls, if that is what it does.
+    fn called_tool(&self) -> Option<&str> {
+        match self {
+            Self::Tool { tool, .. } => Some(tool),
+            _ => None,
+        }
+    }
+}
+
 impl SkillPlan {
     /// What its steps do to the world: the strongest of them. What else a run may call is in
     /// [`Plan::effect`].
@@ -314,6 +324,15 @@ impl Plan {
         // Once a skill takes back, so do those that it runs.
         let takes_back = self.all().any(|skill| skill.on_failure == OnFailure::Undo);
         self.steps().filter(move |_| takes_back).filter_map(|step| Some((step, step.undo.as_ref()?)))
+    }
+
+    /// The tools that a run of it may call: in steps, to heal them and to take them back.
+    pub fn tools(&self) -> BTreeSet<&str> {
+        let steps = self.steps().flat_map(|step| {
+            let undo = step.undo.as_ref().map(|undo| undo.tool.as_str());
+            step.action.called_tool().into_iter().chain(undo)
+        });
+        steps.chain(self.heals().filter_map(|rule| rule.action.called_tool())).collect()
     }
 
     /// The steps of the skill and of all that it runs.

@@ -1,5 +1,6 @@
 //! `aa run answer`
 
+use aa_run::standing::step_of;
 use aa_spec::form;
 use serde_json::Value;
 
@@ -15,11 +16,19 @@ use crate::style::Mark;
 pub(super) fn run(args: &AnswerArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let tree = tree(&engine, args.run)?;
-    known_step(&tree, &args.step)?;
-    let question = tree.questions().find(|question| question.step == args.step);
+    let step = step_of(&args.step.0);
+    known_step(&tree, &step)?;
+    let question = tree.questions().find(|question| question.step == step);
     let answer = given(question, &args.answer)?;
     wait(async {
-        engine.answer(args.run, &args.step, &answer, context.environment.user()).await?;
+        let by = context.environment.user();
+        // A step alone is about whatever it asks now; with a number it is that question and no other.
+        if step == args.step {
+            engine.answer(args.run, &step, &answer, by).await?;
+        } else {
+            let asked = engine.question(args.run, &args.step.0)?;
+            engine.answer_question(args.run, &asked, &answer, by).await?;
+        }
         Ok(())
     })?;
     let printer = context.printer;

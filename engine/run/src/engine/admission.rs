@@ -19,6 +19,8 @@ use crate::home::FileError;
 pub(super) struct Admitted {
     pub(super) plan: Arc<Plan>,
     pub(super) inputs: Map<String, Value>,
+    /// Names of those inputs that were given.
+    pub(super) given: BTreeSet<String>,
     pub(super) config: Value,
     pub(super) env: Map<String, Value>,
 }
@@ -47,8 +49,21 @@ pub(super) fn admit_plan(
     let config = catalog::config(parts);
     let env = environment(parts, &plan);
     let scope = scope(&plan.skill, &config, &env, now);
+    let given = named(&plan.skill, inputs);
     let inputs = bind(&plan.skill, inputs, &scope)?;
-    Ok(Admitted { plan, inputs, config, env })
+    Ok(Admitted { plan, inputs, given, config, env })
+}
+
+/// The inputs that are given; null is nothing.
+fn named(skill: &SkillPlan, inputs: &Inputs) -> BTreeSet<String> {
+    let given: BTreeSet<String> = given(skill, inputs)
+        .0
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, _)| fold(name))
+        .collect();
+    let declared = skill.inputs.iter().map(|input| &input.name);
+    declared.filter(|name| given.contains(&fold(name))).cloned().collect()
 }
 
 impl Admitted {

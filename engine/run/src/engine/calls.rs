@@ -17,10 +17,10 @@ use super::steering::{self, Opening};
 use super::{Engine, Inputs, RunHandle, RunRequest, StartError, catalog};
 use crate::caller::Caller;
 use crate::driver::Park;
-use crate::event::{Origin, RunId, StepPath};
+use crate::event::{Origin, RunId};
 use crate::places::Turn;
 use crate::policy::{self, Policy, Verdict};
-use crate::standing::{Asked, Standing};
+use crate::standing::{Asked, Standing, step_of};
 use crate::store::{Ask, RunFilter, RunStatus, RunSummary, Store};
 
 /// A call of a single tool.
@@ -137,25 +137,45 @@ impl Engine {
         steering::ask(self, run, by, Ask::Answer { step, answer: answer.to_owned(), question }).await
     }
 
+    /// The open question of a run that has a key.
+    ///
+    /// # Errors
+    /// There is no such run for the caller, or that question is not open: what is asked instead is said.
+    pub fn question(&self, run: RunId, key: &str) -> Result<Asked, StartError> {
+        let standing = self.standing(run)?;
+        if let Some(asked) = standing.question(key) {
+            return Ok(asked.clone());
+        }
+        let now = match standing.questions.get(&step_of(key)) {
+            Some(asked) => format!("now it is `{}`: {}", asked.key, asked.message),
+            None if standing.questions.is_empty() => "nothing is asked".to_owned(),
+            None => {
+                let open: Vec<String> =
+                    standing.questions.values().map(|asked| format!("`{}`", asked.key)).collect();
+                format!("these are: {}", open.join(", "))
+            }
+        };
+        Err(StartError::Refused(format!("the question `{key}` of run {run} is not open; {now}")))
+    }
+
     /// Answers a question as a model and not as a person: where the policy lets it.
     ///
     /// # Errors
-    /// The policy does not let it, or those of [`Engine::answer`].
+    /// The policy does not let it, the question is not open any more, or those of [`Engine::answer`].
     pub async fn answer_for_model(
         &self,
         run: RunId,
-        step: &StepPath,
+        key: &str,
         answer: &str,
         by: &str,
     ) -> Result<(), StartError> {
-        self.own(run)?;
+        let asked = self.question(run, key)?;
         if !policy::may_answer(&self.caller, &self.settings().calling) {
             return Err(StartError::Refused(format!(
-                "a person has to answer this question: `aa run answer {run} {step} …` in a terminal"
+                "a person has to answer this question: `aa run answer {run} {key} …` in a terminal"
             )));
         }
-        let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned(), question: None };
-        steering::ask(self, run, by, ask).await
+        self.answer_question(run, &asked, answer, by).await
     }
 
     /// Goes on with the runs that clients have started and that a dead server has left behind, each in

@@ -1,12 +1,9 @@
 //! Runs explained.
 
-use std::time::SystemTime;
-
 use super::{Engine, StartError};
 use crate::debug;
-use crate::event::{RunId, Time};
+use crate::event::RunId;
 use crate::explain::{Explanation, Journal, explain, shorten_issues, went_well};
-use crate::home::Kind;
 use crate::store::{RunFilter, RunStatus, StoreError};
 
 /// Runs that are looked at to find one that went well.
@@ -23,11 +20,6 @@ impl Engine {
         let good = self.last_good(&journal)?;
         let mut explanation = explain(&journal, good.as_ref());
         self.add_known_issues(&mut explanation)?;
-        if let (Some(changes), Some(since)) = (&mut explanation.changes, good.map(|good| good.run.started_at))
-        {
-            let tool = explanation.step.as_ref().and_then(|step| step.target.clone());
-            changes.tools = tool.into_iter().filter(|tool| self.tool_changed_since(tool, since)).collect();
-        }
         Ok(explanation)
     }
 
@@ -78,17 +70,5 @@ impl Engine {
             debug::issues(&store, step.target.as_deref().unwrap_or_default(), &debug::text(error))?;
         shorten_issues(&mut explanation.known_issues);
         Ok(())
-    }
-
-    /// Whether the file that defines a tool was written after a moment.
-    fn tool_changed_since(&self, tool: &str, since: Time) -> bool {
-        let Ok(toolbox) = self.parts.toolbox() else { return false };
-        let Some(tool) = toolbox.tool(tool) else { return false };
-        let Ok(entries) = self.parts.home.all(Kind::Module) else { return false };
-        let source = &tool.spec().source;
-        let of_tool = |shown: &str| source.strip_prefix(shown).is_some_and(|rest| rest.starts_with(':'));
-        let path = entries.iter().find(|entry| of_tool(&entry.shown)).and_then(|entry| entry.path());
-        let written = path.and_then(|path| path.metadata().ok()?.modified().ok());
-        written.is_some_and(|written| written > SystemTime::from(since))
     }
 }

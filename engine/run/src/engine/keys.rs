@@ -1,33 +1,98 @@
 //! Who may come in over a network, and to which personas an address belongs.
 
+use std::path::PathBuf;
+
+use aa_spec::config::Secret;
 use aa_spec::name::{fold, suggest};
 
 use super::Engine;
+use super::stamps::Stamp;
 use crate::driver::Secrets;
 use crate::home::Kind;
-use crate::key::{Guest, KeyError, Keys, token};
+use crate::key::{Guest, KeyError, Keys, token, token_file};
 use crate::persona::ViewError;
+use crate::settings::{SecretStore, Settings, SettingsError, Surroundings, config_file};
 
-impl Engine {
-    /// The keys that open: the store's token, and those of the configuration.
+/// The keys that open, read again when what says so has changed.
+#[derive(Debug)]
+pub struct Keyring {
+    engine: Engine,
+    /// The files that say who may come in, as they were before they were read.
+    seen: Vec<Stamp>,
+}
+
+impl Keyring {
+    /// The keys that open now: the store's token, and those of the configuration.
     ///
     /// # Errors
     /// One of them cannot be opened or is too weak: then none opens.
-    pub async fn keys(&self) -> Result<Keys, KeyError> {
-        let settings = self.settings();
+    pub async fn read(&mut self) -> Result<Keys, KeyError> {
+        let settings = self.engine.settings_now()?;
+        self.watch(&settings);
+        let secrets = SecretStore::of_keys(&settings);
         let mut keys = Keys::default();
         keys.add(&token(&settings.state_folder)?, Guest::local())?;
         for key in &settings.serve.keys {
-            let opened = self.parts.secrets.reveal(&key.secret).await;
+            let opened = secrets.reveal(&key.secret).await;
             let text = opened.map_err(|message| KeyError::Secret {
                 principal: key.principal.clone(),
                 secret: key.secret.clone(),
                 message,
             })?;
             let personas = key.personas.as_ref().map(|names| names.iter().map(|name| fold(name)).collect());
-            keys.add(&text, Guest { principal: key.principal.clone(), personas })?;
+            let guest = Guest { principal: key.principal.clone(), personas, rules: key.rules };
+            keys.add(&text, guest)?;
         }
         Ok(keys)
+    }
+
+    /// The same when a file has changed since they were read, or tried to be read; else nothing.
+    pub async fn read_if_changed(&mut self) -> Option<Result<Keys, KeyError>> {
+        let now: Vec<Stamp> = self.seen.iter().map(|stamp| Stamp::of(&stamp.path)).collect();
+        if now == self.seen {
+            return None;
+        }
+        self.seen = now;
+        Some(self.read().await)
+    }
+
+    /// Watches the secrets that the configuration names by now, too. What was looked at before stays as it
+    /// was then: a file may have changed again since.
+    fn watch(&mut self, settings: &Settings) {
+        let secrets = settings.serve.keys.iter().filter_map(|key| match &key.source {
+            Secret::File(path) => Some(PathBuf::from(path)),
+            Secret::Env(_) | Secret::Command(_) => None,
+        });
+        for path in files(settings).into_iter().chain(secrets) {
+            if self.seen.iter().all(|stamp| stamp.path != path) {
+                self.seen.push(Stamp::of(&path));
+            }
+        }
+    }
+}
+
+/// The files that always count, whether they are there or not.
+fn files(settings: &Settings) -> Vec<PathBuf> {
+    let user = config_file(&settings.config_folder);
+    let project = settings.project_folder.as_deref().map(config_file);
+    [user, token_file(&settings.state_folder)].into_iter().chain(project).collect()
+}
+
+impl Engine {
+    /// Who may come in, read when it is asked.
+    pub fn keyring(&self) -> Keyring {
+        let seen = files(self.settings()).iter().map(|path| Stamp::of(path)).collect();
+        Keyring { engine: self.clone(), seen }
+    }
+
+    /// The settings as the files are now, over the same store.
+    fn settings_now(&self) -> Result<Settings, SettingsError> {
+        let settings = self.settings();
+        Settings::resolve(&Surroundings {
+            folder: settings.folder.clone(),
+            environment: settings.environment.clone(),
+            store: Some(settings.state_folder.clone()),
+        })
     }
 
     /// The canonical name of a persona; its file is not read.

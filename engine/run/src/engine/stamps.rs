@@ -11,9 +11,11 @@ use crate::home::Entry;
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Stamps(Vec<Stamp>);
 
+/// A file as it was at a moment.
 #[derive(Debug, PartialEq)]
-struct Stamp {
-    path: PathBuf,
+pub(super) struct Stamp {
+    /// Which.
+    pub(super) path: PathBuf,
     /// None when it is gone.
     file: Option<(Option<SystemTime>, u64, u64)>,
 }
@@ -28,8 +30,15 @@ impl Stamps {
 
     /// One more file, which need not be there.
     pub(super) fn add(&mut self, path: &Path) {
+        self.0.push(Stamp::of(path));
+    }
+}
+
+impl Stamp {
+    /// A file as it is now, which need not be there.
+    pub(super) fn of(path: &Path) -> Self {
         let file = fs::metadata(path).ok();
         let file = file.map(|file| (file.modified().ok(), file.len(), file.ino()));
-        self.0.push(Stamp { path: path.to_owned(), file });
+        Self { path: path.to_owned(), file }
     }
 }

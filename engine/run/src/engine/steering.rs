@@ -1,5 +1,6 @@
 //! Runs started, gone on with, taken back, and asked for things.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,12 +74,13 @@ pub(super) async fn launch(
         Some(script) => Some(store.keep(serde_json::to_string(script).unwrap_or_default()).await?),
         None => None,
     };
+    let digests = engine.parts.toolbox()?.digests(&admitted.plan);
     let first = Event {
         run_id: RunId(0),
         seq: 0,
         at: new.at,
         source: new.origin,
-        body: first_body(admitted, request, &new.folder.display().to_string(), stubs),
+        body: first_body(admitted, request, (&new.folder.display().to_string(), stubs, digests)),
     };
     // Without a place nothing begins, and what has not begun needs none.
     let goes = approval.is_none() && turn.as_mut().is_none_or(Turn::try_take);
@@ -431,8 +433,7 @@ fn with_folder(store: &Store, run: RunId) -> Result<RunSummary, StartError> {
 pub(super) fn first_body(
     admitted: &Admitted,
     request: &RunRequest,
-    folder: &str,
-    stubs: Option<String>,
+    (folder, stubs, tools): (&str, Option<String>, BTreeMap<String, String>),
 ) -> Body {
     Body::SkillStarted {
         skill: admitted.plan.skill.name.clone(),
@@ -444,6 +445,8 @@ pub(super) fn first_body(
         folder: folder.to_owned(),
         dry_run: request.dry_run,
         stubs,
+        given: Some(admitted.given.clone()),
+        tools,
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Changes {
     pub args: Vec<Change>,
     /// Outputs of earlier steps that were not the same, those that the failed step reads first.
     pub outputs: Vec<Change>,
-    /// Tools whose files have changed since.
+    /// Tools that were defined differently, of those that both may call.
     pub tools: Vec<String>,
     /// How many more differences there are.
     pub more: usize,
@@ -79,7 +79,7 @@ pub(super) fn between(good: &Journal, bad: &Journal, step: Option<&StepReport>) 
         skill: if good.run.plan == bad.run.plan { Vec::new() } else { plans(&good.plan, &bad.plan) },
         args: args.unwrap_or_default(),
         outputs: outputs(good, bad, step),
-        tools: Vec::new(),
+        tools: tools(&was, &is),
         more: 0,
     };
     changes.shorten();
@@ -97,6 +97,8 @@ impl Changes {
         }
         self.more += self.skill.len().saturating_sub(MOST);
         self.skill.truncate(MOST);
+        self.more += self.tools.len().saturating_sub(MOST);
+        self.tools.truncate(MOST);
     }
 
     /// Whether nothing was different.
@@ -112,19 +114,28 @@ struct Start {
     inputs: Map<String, Value>,
     config: Map<String, Value>,
     env: Map<String, Value>,
+    tools: BTreeMap<String, String>,
 }
 
 impl Start {
     fn of(journal: &Journal) -> Self {
         match journal.events.first().map(|event| &event.body) {
-            Some(Body::SkillStarted { inputs, config, env, .. }) => Self {
+            Some(Body::SkillStarted { inputs, config, env, tools, .. }) => Self {
                 inputs: inputs.clone(),
+                tools: tools.clone(),
                 config: named("config", config.as_object()),
                 env: named("env", Some(env)),
             },
             _ => Self::default(),
         }
     }
+}
+
+/// Tools that were another when a run started. What one of them does not know of is not told apart.
+fn tools(was: &Start, is: &Start) -> Vec<String> {
+    let differs =
+        |(name, now): &(&String, &String)| was.tools.get(*name).is_some_and(|before| before != *now);
+    is.tools.iter().filter(differs).map(|(name, _)| name.clone()).collect()
 }
 
 /// Entries under names that say where they belong.

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Journal, StepReport, origin};
-use crate::event::{Body, RunId, StepPath};
+use super::{Journal, MOST, StepReport, origin};
+use crate::event::{Body, RunId};
+use crate::standing::Standing;
 use crate::store::RunStatus;
 
 /// What the name of a run begins with that is a single call of a tool.
@@ -80,22 +81,26 @@ fn next(action: Action, command: String, why: &str) -> Next {
     Next { action, command, why: why.to_owned() }
 }
 
-/// Of a run that is not over: what it waits for.
+/// Of a run that is not over: what it waits for. Each is a command as it can be typed.
 fn open(journal: &Journal, all: &mut Vec<Next>) {
     let run = journal.run.id;
-    for Asked { step, options, form } in questions(journal) {
-        let why = match form {
-            Some(_) => "fills in its form",
-            None => "answers its question, with one of these words",
-        };
-        let answers = form::answers(options, form).join("|");
-        let command = format!("aa run answer {run} {} {answers}", word(&step.0));
-        all.push(next(Action::Answer, command, why));
+    let standing = Standing::of(&journal.events);
+    for asked in standing.questions.values() {
+        let command = format!("aa run answer {run} {}", word(&asked.key));
+        if asked.form.is_some() {
+            let fields = form::answers(&asked.options, asked.form.as_ref()).join(" ");
+            all.push(next(Action::Answer, format!("{command} {fields}"), "fills in its form"));
+            continue;
+        }
+        for option in asked.options.iter().take(MOST) {
+            all.push(next(Action::Answer, format!("{command} {}", word(option)), "answers its question"));
+        }
     }
-    for step in unknown(journal) {
-        let command = format!("aa run resolve {run} {} --retry|--fail|--done JSON", word(&step.0));
-        let why = "its process ended while the step was under way: look whether it took place, then say so";
-        all.push(next(Action::Resolve, command, why));
+    for step in &standing.unknown {
+        let command = format!("aa run resolve {run} {}", word(&step.0));
+        for (flag, why) in RESOLUTIONS {
+            all.push(next(Action::Resolve, format!("{command} {flag}"), why));
+        }
     }
     if journal.run.interrupted {
         let why = "goes on with what is not done yet";
@@ -103,47 +108,12 @@ fn open(journal: &Journal, all: &mut Vec<Next>) {
     }
 }
 
-/// A question that is not answered.
-struct Asked<'j> {
-    step: &'j StepPath,
-    options: &'j [String],
-    form: Option<&'j Value>,
-}
-
-/// Questions that are not answered.
-fn questions(journal: &Journal) -> Vec<Asked<'_>> {
-    let mut open = Vec::<Asked<'_>>::new();
-    for event in &journal.events {
-        match &event.body {
-            Body::ConfirmRequested { step, options, form, .. } => {
-                open.retain(|known| known.step != step);
-                open.push(Asked { step, options, form: form.as_ref() });
-            }
-            Body::ConfirmAnswered { step, .. }
-            | Body::StepCompleted { step, .. }
-            | Body::StepFailed { step, .. }
-            | Body::StepSkipped { step, .. } => open.retain(|known| known.step != step),
-            _ => {}
-        }
-    }
-    open
-}
-
-/// Steps whose outcome nobody knows.
-fn unknown(journal: &Journal) -> Vec<StepPath> {
-    let mut open = Vec::<StepPath>::new();
-    for event in &journal.events {
-        match &event.body {
-            Body::RunResumed { unknown } => open.clone_from(unknown),
-            Body::StepResolved { step, .. }
-            | Body::StepStarted { step, .. }
-            | Body::StepCompleted { step, .. }
-            | Body::StepFailed { step, .. } => open.retain(|known| known != step),
-            _ => {}
-        }
-    }
-    open
-}
+/// How a step can have ended whose process ended while it was under way.
+const RESOLUTIONS: [(&str, &str); 3] = [
+    ("--done JSON", "you have looked, and it took place, with this result"),
+    ("--retry", "you have looked, and it did not take place: it runs again"),
+    ("--fail", "you have looked, and it did not work"),
+];
 
 /// Whether a step that was done can be taken back.
 fn has_undo(journal: &Journal) -> bool {
@@ -165,7 +135,8 @@ fn retry(journal: &Journal) -> String {
     // What was only tried must not become real.
     let mut trial = if journal.is_dry() { " --dry-run".to_owned() } else { String::new() };
     trial.push_str(if journal.run.stubbed { " --stub-tools FILE" } else { "" });
-    let given = inputs.iter().filter(|(name, value)| !value.is_null() && !is_default(journal, name, value));
+    let given =
+        inputs.iter().filter(|(name, value)| !value.is_null() && !origin::is_default(journal, name, value));
     let words: Vec<String> =
         given.map(|(name, value)| format!("--input {}", word(&pair(name, value)))).collect();
     let command = format!("aa skill run {}{trial} {}", journal.run.skill, words.join(" "));
@@ -186,13 +157,6 @@ fn call_again(tool: &str, arguments: &Value) -> String {
         return format!("aa tool call {tool} --args JSON");
     }
     format!("aa tool call {tool}{words}")
-}
-
-/// Whether an input is what it would be if it were not given.
-fn is_default(journal: &Journal, name: &str, value: &Value) -> bool {
-    let declared = journal.plan.skill.inputs.iter().find(|input| input.name == name);
-    let default = declared.and_then(|input| input.default.as_ref());
-    default.is_some_and(|default| default.is_constant() && default.source() == value)
 }
 
 fn pair(name: &str, value: &Value) -> String {

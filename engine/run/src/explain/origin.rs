@@ -138,17 +138,33 @@ fn of(head: &str, next: Option<&str>, path: &str, written: Written<'_>, journal:
 /// An input of a sub-skill comes from wherever the step that runs the skill has it from.
 fn input(name: &str, written: Written<'_>, journal: &Journal) -> Vec<Source> {
     let source = |kind| vec![Source { kind, name: name.to_owned() }];
+    let declared = written.skill.inputs.iter().find(|input| input.name == name);
+    let computed = declared.and_then(|input| input.default.as_ref()).filter(|text| !text.is_constant());
+    // A default that is computed comes from wherever its template has it from.
+    let default = || {
+        let read = computed.map(|template| sources(template, written, journal)).unwrap_or_default();
+        source(SourceKind::Default).into_iter().chain(read).collect()
+    };
     if let Some(outer) = written.outer {
         let Action::Skill { args, .. } = &outer.step.action else { return source(SourceKind::Input) };
         let given = args.iter().find(|(given, _)| fold(given) == name);
-        return given
-            .map_or_else(|| source(SourceKind::Default), |(_, template)| sources(template, *outer, journal));
+        return given.map_or_else(default, |(_, template)| sources(template, *outer, journal));
     }
-    let declared = written.skill.inputs.iter().find(|input| input.name == name);
+    let value = inputs(journal).and_then(|inputs| inputs.get(name));
+    let is_default = value.is_some_and(|value| is_default(journal, name, value));
+    if is_default { default() } else { source(SourceKind::Input) }
+}
+
+/// Whether an input of the run is what it would be if it were not given.
+pub(super) fn is_default(journal: &Journal, name: &str, value: &Value) -> bool {
+    let was_given = match journal.events.first().map(|event| &event.body) {
+        Some(Body::SkillStarted { given: Some(given), .. }) => given.contains(name),
+        _ => true,
+    };
+    let declared = journal.plan.skill.inputs.iter().find(|input| input.name == name);
     let default = declared.and_then(|input| input.default.as_ref());
     let usual = default.filter(|default| default.is_constant()).map(Template::source);
-    let is_default = inputs(journal).is_some_and(|inputs| inputs.get(name) == usual.or(Some(&Value::Null)));
-    source(if is_default { SourceKind::Default } else { SourceKind::Input })
+    !was_given || usual.or(Some(&Value::Null).filter(|_| default.is_none())) == Some(value)
 }
 
 /// What a run was started with.

@@ -86,8 +86,12 @@ impl Chat {
         let wanted = |message: &&Value| {
             message["room"] == args["room"] && message["to"] == *to && message["at"].as_u64().unwrap() > after
         };
+        let limit = args
+            .get("limit")
+            .and_then(Value::as_u64)
+            .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap());
         let messages = self.messages.lock().unwrap();
-        json!({"messages": messages.iter().rev().filter(wanted).collect::<Vec<_>>()})
+        json!({"messages": messages.iter().rev().filter(wanted).take(limit).collect::<Vec<_>>()})
     }
 
     /// What was said in a room on its own, with when the last reply came.

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use aa_spec::config::Rule;
-use aa_spec::duration::parse_ms;
 use serde_json::json;
 
-use super::count;
-use super::layer::{Field, Layers, Origin};
-use crate::policy::Policy;
+use super::layer::{Field, Layers};
+use super::{count, time};
+use crate::policy::{Bound, Policy};
 
 /// What calls of clients may take and do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,30 +24,53 @@ pub struct Calling {
     pub policy: Policy,
     /// Whether a model may answer questions itself.
     pub self_approve: bool,
+    /// What the project's file lets anybody do at most.
+    pub bound: Bound,
 }
 
-pub(super) fn calling(layers: &mut Layers<'_>) -> Calling {
-    Calling {
-        runs: count(layers, "serve.runs", |c| &c.serve.runs, 5) as usize,
-        runs_per_session: count(layers, "serve.runs_per_session", |c| &c.serve.runs_per_session, 2) as usize,
-        wait: duration(layers, "serve.wait", |c| &c.serve.wait, "40s"),
-        task_after: duration(layers, "serve.task_after", |c| &c.serve.task_after, "1s"),
-        policy: Policy {
-            read: rule(layers, "serve.policy.read", |c| &c.serve.policy.read, Rule::Allow),
-            write: rule(layers, "serve.policy.write", |c| &c.serve.policy.write, Rule::Plan),
-            destructive: rule(layers, "serve.policy.destructive", |c| &c.serve.policy.destructive, Rule::Ask),
-        },
-        self_approve: truth(layers, "serve.self_approve", |c| &c.serve.self_approve),
+impl Default for Calling {
+    fn default() -> Self {
+        Self {
+            runs: 5,
+            runs_per_session: 2,
+            wait: Duration::from_secs(40),
+            task_after: Duration::from_secs(1),
+            policy: Policy { read: Rule::Allow, write: Rule::Plan, destructive: Rule::Ask },
+            self_approve: false,
+            bound: Bound::NONE,
+        }
     }
 }
 
-fn duration(layers: &mut Layers<'_>, key: &'static str, field: Field<String>, usual: &str) -> Duration {
-    let parse = |text: &str| parse_ms(text).map(|_| text.to_owned());
-    let (text, origin) =
-        layers.scalar(key, field, parse).unwrap_or_else(|| (usual.to_owned(), Origin::Default));
-    layers.note(key, json!(text), origin);
-    // A file's durations were checked when it was read, a variable's just now.
-    Duration::from_millis(parse_ms(&text).or_else(|_| parse_ms(usual)).unwrap_or_default())
+/// What files and variables say of it.
+pub(super) fn calling(layers: &mut Layers<'_>) -> Calling {
+    let usual = Calling::default();
+    Calling {
+        runs: count(layers, "serve.runs", |c| &c.serve.runs, 5) as usize,
+        runs_per_session: count(layers, "serve.runs_per_session", |c| &c.serve.runs_per_session, 2) as usize,
+        wait: time(layers, "serve.wait", |c| &c.serve.wait, "40s"),
+        task_after: time(layers, "serve.task_after", |c| &c.serve.task_after, "1s"),
+        policy: Policy {
+            read: rule(layers, "serve.policy.read", READ, usual.policy.read),
+            write: rule(layers, "serve.policy.write", WRITE, usual.policy.write),
+            destructive: rule(layers, "serve.policy.destructive", DESTRUCTIVE, usual.policy.destructive),
+        },
+        self_approve: truth(layers, "serve.self_approve", SELF_APPROVE),
+        bound: bound(layers),
+    }
+}
+
+const READ: Field<Rule> = |c| &c.serve.policy.read;
+const WRITE: Field<Rule> = |c| &c.serve.policy.write;
+const DESTRUCTIVE: Field<Rule> = |c| &c.serve.policy.destructive;
+const SELF_APPROVE: Field<bool> = |c| &c.serve.self_approve;
+
+fn bound(layers: &Layers<'_>) -> Bound {
+    let rule = |field| layers.of_project(field).unwrap_or(Rule::Allow);
+    Bound {
+        policy: Policy { read: rule(READ), write: rule(WRITE), destructive: rule(DESTRUCTIVE) },
+        self_approve: layers.of_project(SELF_APPROVE).unwrap_or(true),
+    }
 }
 
 fn rule(layers: &mut Layers<'_>, key: &'static str, field: Field<Rule>, usual: Rule) -> Rule {

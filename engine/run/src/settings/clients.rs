@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use chrono::Duration;
-use serde_json::json;
 
 use super::layer::{Field, Layers};
+use super::time;
 
 /// What clients see, and where they may work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,16 +24,11 @@ pub(super) fn resolve(layers: &mut Layers<'_>) -> Clients {
     Clients {
         tool_budget: super::count(layers, "serve.tool_budget", |c| &c.serve.tool_budget, 80) as usize,
         folders: layers.folders(),
-        session_stale: duration(layers, "serve.session_stale", |c| &c.serve.session_stale, "24h"),
-        session_keep: duration(layers, "serve.session_keep", |c| &c.serve.session_keep, "30d"),
+        session_stale: span(layers, "serve.session_stale", |c| &c.serve.session_stale, "24h"),
+        session_keep: span(layers, "serve.session_keep", |c| &c.serve.session_keep, "30d"),
     }
 }
 
-fn duration(layers: &mut Layers<'_>, key: &'static str, field: Field<String>, usual: &str) -> Duration {
-    let parse = |text: &str| aa_spec::duration::parse_ms(text).map(|_| text.to_owned());
-    let (text, origin) =
-        layers.scalar(key, field, parse).unwrap_or_else(|| (usual.to_owned(), super::Origin::Default));
-    layers.note(key, json!(text), origin);
-    let ms = aa_spec::duration::parse_ms(&text).ok().and_then(|ms| i64::try_from(ms).ok());
-    ms.and_then(Duration::try_milliseconds).unwrap_or(Duration::MAX)
+fn span(layers: &mut Layers<'_>, key: &'static str, field: Field<String>, usual: &str) -> Duration {
+    Duration::from_std(time(layers, key, field, usual)).unwrap_or(Duration::MAX)
 }

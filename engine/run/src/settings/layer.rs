@@ -1,5 +1,7 @@
 //! The layers that say something: files and environment variables, nearest first.
 
+mod entrance;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -141,6 +143,12 @@ impl<'a> Layers<'a> {
         own
     }
 
+    /// What the project's file says of a setting.
+    pub(super) fn of_project<T: Clone>(&self, field: Field<T>) -> Option<T> {
+        let file = self.files.iter().find(|file| file.of_project)?;
+        Some(field(&file.config).as_ref()?.value.clone())
+    }
+
     fn variable<T>(
         &mut self,
         variable: String,
@@ -216,49 +224,6 @@ impl<'a> Layers<'a> {
         modules
     }
 
-    /// Who may come in, by all files. A secret that none of them names is an error.
-    pub(super) fn keys(&mut self) -> Vec<super::Key> {
-        let named = |name: &str| self.files.iter().any(|file| file.config.secrets.contains_key(name));
-        let (mut keys, mut settings, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-        for (file, key) in
-            self.files.iter().flat_map(|file| file.config.serve.keys.iter().map(move |key| (file, key)))
-        {
-            // One that is written in another way is an error of the file already.
-            let Some(secret) = key.secret() else { continue };
-            if !named(secret) {
-                let message = format!("the secret `{secret}` is not configured");
-                unknown.push(
-                    Diagnostic::error("unknown-secret", &file.source, key.key.span, message)
-                        .hint("say under `secrets:` where it comes from"),
-                );
-            }
-            let personas =
-                key.personas.as_ref().map(|names| names.iter().map(|name| name.value.clone()).collect());
-            let key_of =
-                super::Key { principal: key.principal.value.clone(), secret: secret.to_owned(), personas };
-            let value = json!({"principal": key_of.principal, "secret": secret, "personas": key_of.personas});
-            let origin = file.origin(key.principal.span);
-            settings.push(Setting { key: format!("serve.keys[{}]", keys.len()), value, origin });
-            keys.push(key_of);
-        }
-        self.settings.extend(settings);
-        self.diagnostics.extend(unknown);
-        keys
-    }
-
-    /// A list of texts, by all files.
-    pub(super) fn each(&mut self, key: &str, of: fn(&Config) -> &Vec<Spanned<String>>) -> Vec<String> {
-        let mut texts = Vec::new();
-        for file in &self.files {
-            for text in of(&file.config) {
-                let key = format!("{key}[{}]", texts.len());
-                self.settings.push(Setting { key, value: json!(text.value), origin: file.origin(text.span) });
-                texts.push(text.value.clone());
-            }
-        }
-        texts
-    }
-
     /// Configured folders of skills, nearest first.
     pub(super) fn skills(&mut self) -> Vec<SkillFolder> {
         let mut folders = Vec::new();
@@ -281,20 +246,6 @@ impl<'a> Layers<'a> {
             for of in &file.config.tools {
                 let folder = absolute(&file.folder, self.home(), &of.value);
                 let key = format!("tools[{}]", folders.len());
-                self.settings.push(Setting { key, value: json!(folder), origin: file.origin(of.span) });
-                folders.push(folder);
-            }
-        }
-        folders
-    }
-
-    /// `serve.folders` of all files, nearest first, absolute.
-    pub(super) fn folders(&mut self) -> Vec<PathBuf> {
-        let mut folders = Vec::new();
-        for file in &self.files {
-            for of in &file.config.serve.folders {
-                let folder = absolute(&file.folder, self.home(), &of.value);
-                let key = format!("serve.folders[{}]", folders.len());
                 self.settings.push(Setting { key, value: json!(folder), origin: file.origin(of.span) });
                 folders.push(folder);
             }

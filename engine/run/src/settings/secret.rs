@@ -49,6 +49,15 @@ impl SecretStore {
         }
     }
 
+    /// The secrets that keys are, and nothing else.
+    pub(crate) fn of_keys(settings: &Settings) -> Self {
+        let keys = settings.serve.keys.iter();
+        Self {
+            sources: keys.map(|key| (key.secret.clone(), key.source.clone())).collect(),
+            ..Self::new(settings)
+        }
+    }
+
     /// Names of all secrets.
     pub fn names(&self) -> Vec<String> {
         self.sources.keys().cloned().collect()

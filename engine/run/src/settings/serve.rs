@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use aa_spec::config::Bytes;
+use aa_spec::config::{Bytes, Secret};
 use serde_json::json;
 
 use super::layer::{Field, Layers};
+use super::time;
+use crate::policy::Rules;
+
+/// Requests of one principal at once, and a second, and its sessions, when nobody says anything.
+const REQUESTS: u32 = 256;
+const RATE: u32 = 500;
+const SESSIONS: u32 = 64;
 
 /// How AI clients and others are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +46,12 @@ pub struct Key {
     pub principal: String,
     /// The name of the secret that they show.
     pub secret: String,
+    /// Where that comes from, as the user's own file says: a project cannot give the name another meaning.
+    pub source: Secret,
     /// Personas that they may play; none: all.
     pub personas: Option<Vec<String>>,
+    /// What they may do.
+    pub rules: Rules,
 }
 
 impl Default for Serve {
@@ -51,9 +62,9 @@ impl Default for Serve {
             origins: Vec::new(),
             session_timeout: Duration::from_hours(1),
             shutdown_timeout: Duration::from_secs(10),
-            requests: 256,
-            rate: 500,
-            sessions: 64,
+            requests: REQUESTS as usize,
+            rate: RATE,
+            sessions: SESSIONS as usize,
             message: 4 << 20,
             skills_extension: false,
         }
@@ -63,44 +74,38 @@ impl Default for Serve {
 /// What files and variables say of it.
 pub(super) fn settings(layers: &mut Layers<'_>) -> Serve {
     let usual = Serve::default();
-    let sessions = count(layers, "serve.limits.sessions", |c| &c.serve.limits.sessions);
-    let requests = count(layers, "serve.limits.requests", |c| &c.serve.limits.requests);
     Serve {
         keys: layers.keys(),
         hosts: layers.each("serve.hosts", |c| &c.serve.hosts),
         origins: layers.each("serve.origins", |c| &c.serve.origins),
-        session_timeout: time(layers, "serve.session_timeout", |c| &c.serve.session_timeout)
-            .unwrap_or(usual.session_timeout),
-        shutdown_timeout: time(layers, "serve.shutdown_timeout", |c| &c.serve.shutdown_timeout)
-            .unwrap_or(usual.shutdown_timeout),
-        requests: requests.map_or(usual.requests, |count| count as usize),
-        rate: count(layers, "serve.limits.rate", |c| &c.serve.limits.rate).unwrap_or(usual.rate),
-        sessions: sessions.map_or(usual.sessions, |count| count as usize),
-        message: bytes(layers).unwrap_or(usual.message),
+        session_timeout: time(layers, "serve.session_timeout", |c| &c.serve.session_timeout, "1h"),
+        shutdown_timeout: time(layers, "serve.shutdown_timeout", |c| &c.serve.shutdown_timeout, "10s"),
+        requests: limit(layers, "serve.limits.requests", |c| &c.serve.limits.requests, REQUESTS) as usize,
+        rate: limit(layers, "serve.limits.rate", |c| &c.serve.limits.rate, RATE),
+        sessions: limit(layers, "serve.limits.sessions", |c| &c.serve.limits.sessions, SESSIONS) as usize,
+        message: message(layers, usual.message),
         skills_extension: flag(layers).unwrap_or(usual.skills_extension),
     }
 }
 
-fn count(layers: &mut Layers<'_>, key: &'static str, field: Field<u32>) -> Option<u32> {
+/// A bound that a project can make narrower, and never wider.
+fn limit(layers: &mut Layers<'_>, key: &'static str, field: Field<u32>, usual: u32) -> u32 {
     let parse = |text: &str| match text.parse::<u32>() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err(format!("`{text}` is not a number from 1 on")),
     };
-    let (count, origin) = layers.scalar(key, field, parse)?;
-    layers.note(key, json!(count), origin);
-    Some(count)
+    let (limit, origin) = layers.guard(key, (field, parse), usual, |a, b| a < b);
+    layers.note(key, json!(limit), origin);
+    limit
 }
 
-fn time(layers: &mut Layers<'_>, key: &'static str, field: Field<String>) -> Option<Duration> {
-    let text = super::duration(layers, key, field)?;
-    aa_spec::duration::parse_ms(&text).ok().map(Duration::from_millis)
-}
-
-fn bytes(layers: &mut Layers<'_>) -> Option<usize> {
+fn message(layers: &mut Layers<'_>, usual: usize) -> usize {
     const KEY: &str = "serve.limits.message";
-    let (Bytes(bytes), origin) = layers.scalar(KEY, |c| &c.serve.limits.message, Bytes::parse)?;
+    let field: Field<Bytes> = |c| &c.serve.limits.message;
+    let usual = Bytes(usual as u64);
+    let (Bytes(bytes), origin) = layers.guard(KEY, (field, Bytes::parse), usual, |a, b| a.0 < b.0);
     layers.note(KEY, json!(bytes), origin);
-    usize::try_from(bytes).ok()
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 fn flag(layers: &mut Layers<'_>) -> Option<bool> {

@@ -102,6 +102,10 @@ fn nearer_layers_win_and_every_value_knows_its_origin() {
     limits.step_timeout = "5m"  (…/home/.config/aa-workflow/config.yaml:4)
     secrets.KEY = {"file":"…/home/.config/aa-workflow/keys/key"}  (…/home/.config/aa-workflow/config.yaml:10)
     secrets.TOKEN = {"command":["pass","show","token"]}  (…/work/.aa/config.yaml:5)
+    serve.limits.message = 4194304  (default)
+    serve.limits.rate = 500  (default)
+    serve.limits.requests = 256  (default)
+    serve.limits.sessions = 64  (default)
     serve.policy.destructive = "ask"  (default)
     serve.policy.read = "allow"  (default)
     serve.policy.write = "plan"  (default)
@@ -110,6 +114,8 @@ fn nearer_layers_win_and_every_value_knows_its_origin() {
     serve.self_approve = false  (default)
     serve.session_keep = "30d"  (default)
     serve.session_stale = "24h"  (default)
+    serve.session_timeout = "1h"  (default)
+    serve.shutdown_timeout = "10s"  (default)
     serve.task_after = "1s"  (default)
     serve.tool_budget = 80  (default)
     serve.wait = "40s"  (default)
@@ -146,6 +152,10 @@ fn without_files_everything_has_a_default() {
     compute.workers = 4  (default)
     limits.calls = 16  (default)
     limits.output_bytes = 1048576  (default)
+    serve.limits.message = 4194304  (default)
+    serve.limits.rate = 500  (default)
+    serve.limits.requests = 256  (default)
+    serve.limits.sessions = 64  (default)
     serve.policy.destructive = "ask"  (default)
     serve.policy.read = "allow"  (default)
     serve.policy.write = "plan"  (default)
@@ -154,6 +164,8 @@ fn without_files_everything_has_a_default() {
     serve.self_approve = false  (default)
     serve.session_keep = "30d"  (default)
     serve.session_stale = "24h"  (default)
+    serve.session_timeout = "1h"  (default)
+    serve.shutdown_timeout = "10s"  (default)
     serve.task_after = "1s"  (default)
     serve.tool_budget = 80  (default)
     serve.wait = "40s"  (default)
@@ -198,6 +210,33 @@ fn a_project_can_be_stricter_than_its_user_and_never_laxer() {
     assert_eq!(policy(&Machine::new(user, project)), (Rule::Ask, Rule::Deny, true, vec![2]));
     let by_hand = Machine::new(user, project).variable("AA_SERVE_POLICY_WRITE", "allow");
     assert_eq!(policy(&by_hand), (Rule::Allow, Rule::Deny, true, Vec::new()));
+}
+
+#[test]
+fn a_project_lets_nobody_in_and_widens_no_bound() {
+    let key = |name: &str| format!("{{principal: {name}, key: '{{{{ secrets.KEY }}}}'}}");
+    let of = |who: &str, rate: u32| {
+        format!(
+            "secrets: {{KEY: {{env: {who}}}}}\nserve:\n  keys: [{}]\n  hosts: [{who}.example.org]\n  origins: ['https://{who}.example.org']\n  folders: [{who}]\n  limits: {{rate: {rate}, sessions: {rate}, message: {rate}KiB}}\n",
+            key(who)
+        )
+    };
+    let settings = Machine::new(&of("mine", 100), &of("theirs", 200)).resolve().unwrap();
+    let said = &settings.warnings;
+    assert_eq!(said.iter().map(|doubt| doubt.place().line).collect::<Vec<_>>().len(), 7, "{said:?}");
+    let [of_mine] = &settings.serve.keys[..] else { panic!("{:?}", settings.serve.keys) };
+    assert_eq!((of_mine.principal.as_str(), &of_mine.source), ("mine", &Secret::Env("mine".to_owned())));
+    assert_eq!(
+        settings.secrets["KEY"],
+        Secret::Env("theirs".to_owned()),
+        "skills of the project have its own"
+    );
+    assert_eq!(settings.serve.hosts, ["mine.example.org"]);
+    assert_eq!(settings.serve.origins, ["https://mine.example.org"]);
+    assert_eq!(settings.clients.folders.len(), 1);
+    assert_eq!((settings.serve.rate, settings.serve.sessions, settings.serve.message), (100, 100, 100 << 10));
+    let narrower = Machine::new(&of("mine", 100), "serve: {limits: {rate: 50}}\n").resolve().unwrap();
+    assert_eq!((narrower.serve.rate, narrower.serve.sessions), (50, 100));
 }
 
 #[test]

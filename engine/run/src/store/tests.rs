@@ -66,6 +66,8 @@ fn begun(run: RunId) -> Result<Vec<Event>, StoreError> {
         folder: "/somewhere".to_owned(),
         dry_run: false,
         stubs: None,
+        given: None,
+        tools: std::collections::BTreeMap::new(),
     };
     Ok(vec![event(run, 0, body)])
 }

@@ -2,8 +2,6 @@
 //! something about them matters.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -269,7 +267,7 @@ fn new_session(
     now: Time,
 ) -> Result<ChatSession, StoreError> {
     let session_id = random_id().map_err(|error| StoreError::Unusable {
-        path: "/dev/urandom".into(),
+        path: "randomness of the system".into(),
         message: crate::cause::cause(&error),
     })?;
     Ok(ChatSession {
@@ -328,9 +326,9 @@ fn notice(
 }
 
 /// Random hexadecimal digits.
-fn random_id() -> std::io::Result<String> {
+fn random_id() -> Result<String, getrandom::Error> {
     let mut bytes = [0; RANDOM];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    getrandom::fill(&mut bytes)?;
     let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(digits.concat())
 }

@@ -1,12 +1,13 @@
 //! What every request has to pass: asked under a name of ours, by no foreign web page, with a key, and
 //! not too often.
 
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aa_run::caller::LOCAL;
-use aa_run::key::{Guest, Keys};
+use aa_run::key::{Guest, Keys, Mark};
 use aa_run::settings::Serve;
 use axum::Extension;
 use axum::body::Body;
@@ -17,6 +18,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use tokio::sync::watch;
 
 use super::accept::Peer;
 use super::bounds::{Bounds, TooMuch};
@@ -26,7 +28,7 @@ use crate::audit;
 /// Who is let in.
 #[derive(Debug)]
 pub(super) struct Door {
-    keys: Keys,
+    keys: watch::Receiver<Arc<Keys>>,
     bounds: Bounds,
     /// Names of this server; with a port only with that port.
     hosts: Vec<Authority>,
@@ -53,7 +55,8 @@ const EXPOSED: &str = "mcp-session-id, retry-after, www-authenticate";
 const KEY_WORDS: [&str; 7] = ["token", "access_token", "key", "api_key", "apikey", "bearer", "authorization"];
 
 impl Door {
-    pub(super) fn new(keys: Keys, settings: &Serve, address: SocketAddr) -> Self {
+    /// With the keys that open, which may become others.
+    pub(super) fn new(keys: watch::Receiver<Arc<Keys>>, settings: &Serve, address: SocketAddr) -> Self {
         let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
         let listening = (!address.ip().is_unspecified()).then(|| match address {
             SocketAddr::V4(address) => address.ip().to_string(),
@@ -61,7 +64,7 @@ impl Door {
         });
         let hosts = own.into_iter().chain(listening).chain(settings.hosts.iter().cloned());
         Self {
-            bounds: Bounds::new(&keys, settings),
+            bounds: Bounds::new(settings),
             hosts: hosts.filter_map(|host| host.to_ascii_lowercase().parse().ok()).collect(),
             origins: settings.origins.iter().map(|origin| origin.to_ascii_lowercase()).collect(),
             keys,
@@ -97,12 +100,30 @@ impl Door {
 
     /// Who asks. The token of this machine opens for those on this machine only.
     fn guest(&self, headers: &HeaderMap, peer: Peer) -> Option<Arc<Guest>> {
-        let mut shown = headers.get_all(header::AUTHORIZATION).iter();
-        let (Some(shown), None) = (shown.next(), shown.next()) else { return None };
-        let (scheme, key) = shown.to_str().ok()?.split_once(' ')?;
-        let guest = scheme.eq_ignore_ascii_case("bearer").then(|| self.keys.guest(key.trim())).flatten()?;
+        let guest = self.keys.borrow().guest(shown(headers)?)?;
         (guest.principal != LOCAL || is_here(headers, peer)).then_some(guest)
     }
+
+    /// Returns when a key does not open any more for a guest as it did.
+    fn gone(&self, key: Mark, guest: Arc<Guest>) -> impl Future<Output = ()> + Send + use<> {
+        let mut keys = self.keys.clone();
+        async move {
+            while keys.borrow_and_update().still_open(&key, &guest) {
+                if keys.changed().await.is_err() {
+                    // Nobody changes them any more.
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+}
+
+/// The key that is shown, if it is one.
+fn shown(headers: &HeaderMap) -> Option<&str> {
+    let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(shown), None) = (shown.next(), shown.next()) else { return None };
+    let (scheme, key) = shown.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
 /// Whether somebody on this machine asks for themselves. Behind a proxy everybody comes from this machine, so
@@ -200,8 +221,23 @@ pub(super) async fn admit(
         Err(TooMuch::AtOnce) => return later("too many requests are under way", Duration::from_secs(1)),
         Err(TooMuch::TooFast(wait)) => return later("too many requests in too short a time", wait),
     };
+    let key = Mark::of(shown(request.headers()).unwrap_or_default());
+    let gone = door.gone(key, Arc::clone(&guest));
     request.extensions_mut().insert(guest);
-    hold(next.run(request).await, place)
+    hold(end_with(next.run(request).await, gone), place)
+}
+
+/// Ends an answer that takes a while to be, such as what a client listens to, when its key opens no more.
+fn end_with(response: Response, gone: impl Future<Output = ()> + Send + 'static) -> Response {
+    if is_stream(&response) {
+        response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(gone))))
+    } else {
+        response
+    }
+}
+
+fn is_stream(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream")
 }
 
 fn later(message: &str, wait: Duration) -> Response {
@@ -213,8 +249,7 @@ fn later(message: &str, wait: Duration) -> Response {
 
 /// Keeps something until the answer has been sent, for answers that take a while to be.
 pub(crate) fn hold(response: Response, held: impl Send + 'static) -> Response {
-    let kind = response.headers().get(header::CONTENT_TYPE);
-    if kind.is_none_or(|kind| kind != "text/event-stream") {
+    if !is_stream(&response) {
         return response;
     }
     response.map(|body| {
@@ -234,8 +269,8 @@ mod tests {
         let settings = Serve { hosts: own(hosts), origins: own(origins), ..Serve::default() };
         let mut keys = Keys::default();
         keys.add(&"l".repeat(32), Guest::local()).unwrap();
-        keys.add(&"c".repeat(32), Guest { principal: "ci".to_owned(), personas: None }).unwrap();
-        Door::new(keys, &settings, address.parse().unwrap())
+        keys.add(&"c".repeat(32), Guest::named("ci")).unwrap();
+        Door::new(watch::channel(Arc::new(keys)).1, &settings, address.parse().unwrap())
     }
 
     fn headers(of: &[(&'static str, &str)]) -> HeaderMap {

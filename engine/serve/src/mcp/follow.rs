@@ -29,6 +29,9 @@ use super::trouble;
 pub(crate) use answer::Shape;
 use attendance::Attendance;
 
+/// How long a call of a tool that only reads is waited for.
+const LONGEST_READ: Duration = Duration::from_hours(1);
+
 /// What a call wants of a skill.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
@@ -59,8 +62,9 @@ struct Manner {
 }
 
 impl Manner {
-    fn of_a_tool() -> Self {
-        Self { shape: Shape::Result, wait: None, to_the_end: false }
+    fn of_a_tool(reads: bool) -> Self {
+        let (shape, wait) = if reads { (Shape::Read, Some(LONGEST_READ)) } else { (Shape::Result, None) };
+        Self { shape, wait, to_the_end: false }
     }
 }
 
@@ -119,16 +123,27 @@ pub(crate) async fn prepare(
 
 /// Calls a tool: at once if it only reads, and else as a run of one step.
 pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
-    if call.request.request_state.is_some() {
-        return Box::pin(sealed::go_on(call, Manner::of_a_tool())).await;
-    }
     let engine = call.visit.engine.clone();
-    if spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go {
+    let reads = spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go;
+    let manner = Manner::of_a_tool(reads);
+    if call.request.request_state.is_some() {
+        return Box::pin(sealed::go_on(call, manner)).await;
+    }
+    if reads && !asks_by_answers(&call, spec) {
         return Box::pin(direct::call(call, spec, args)).await;
     }
     let direct = Direct { tool: spec.name.clone(), args, request_key: key_of(&call) };
     let started = engine.start_call(direct, &session_of(&call)).await;
-    attend(call, started, Manner::of_a_tool(), &|error| trouble::call(spec, error)).await
+    attend(call, started, manner, &|error| trouble::call(spec, error)).await
+}
+
+/// Whether a tool that only reads may ask something of a client that is asked by answers: between the two requests
+/// the call of the tool goes on, and only a run outlives a request.
+fn asks_by_answers(call: &Call<'_>, spec: &ToolSpec) -> bool {
+    let can_be_asked = question::can_be_asked_something(call.context.client_capabilities().as_ref());
+    let of_server =
+        || call.visit.engine.servers().is_ok_and(|all| all.iter().any(|server| server.module == spec.module));
+    call.visit.sessionless && can_be_asked && of_server()
 }
 
 async fn attend(

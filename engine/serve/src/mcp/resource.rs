@@ -8,6 +8,7 @@ mod page;
 mod run;
 mod watch;
 
+use aa_run::content::Block;
 use aa_run::engine::{Engine, Offer, StartError};
 use aa_run::persona::{Choice, PersonaEntry};
 use aa_run::store::StoreError;
@@ -145,12 +146,20 @@ fn is_offered(server: &Server, visit: &Visit, uri: &str) -> Result<bool, ErrorDa
 /// Reads what the client's persona offers at an address.
 async fn offered(server: &Server, visit: &Visit, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     let offer = offer(server, visit)?;
-    let (resource, holes) = offer.find(uri).ok_or_else(|| missing(uri))?;
+    // A page of something, or something whose address ends like that of a page.
+    let page = page::place(uri).filter(|(plain, _)| offer.find(plain).is_some());
+    let (plain, from) = page.unwrap_or((uri, 0));
+    let (resource, holes) = offer.find(plain).ok_or_else(|| missing(uri))?;
     let holes = address::decoded(holes).ok_or_else(|| missing(uri))?;
-    let block = visit.engine.read_offered(&offer, (resource, &holes), uri).await;
+    let block = visit.engine.read_offered(&offer, (resource, &holes), plain).await;
     let block =
         block.map_err(|error| ErrorData::internal_error(error.message, Some(json!({ "uri": uri }))))?;
-    let contents = content::contents(block).ok_or_else(|| missing(uri))?;
+    let contents = match block {
+        Block::Resource { uri, mime_type, text } if from > 0 || text.len() > page::PAGE => {
+            page::text(&uri, mime_type.as_deref().unwrap_or("text/plain"), &text, from)
+        }
+        block => content::contents(block).ok_or_else(|| missing(uri))?,
+    };
     Ok(ReadResourceResult::new(vec![contents]).with_ttl_ms(0).with_cache_scope(CacheScope::Private))
 }
 

@@ -33,7 +33,10 @@ pub(crate) fn seed(run: &RunSummary, standing: &Standing) -> Task {
         RunStatus::Cancelled => TaskStatus::Cancelled,
     };
     let last = run.ended_at.or(standing.at).unwrap_or(run.started_at);
-    let line = standing.line();
+    let line = match standing.unknown.iter().next().filter(|_| standing.needs_resolving()) {
+        Some(step) => format!("{}: {}", standing.line(), answer::resolving(run.id, step)),
+        None => standing.line(),
+    };
     let task = Task::new(run.id.to_string(), status, time(run.started_at), time(last))
         .with_ttl_ms(TTL)
         .with_poll_interval_ms(POLL);

@@ -62,7 +62,7 @@ impl Visit {
         let version = context.protocol_version();
         let sessionless =
             version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
-        let own = within(&seat.engine, &guest.principal);
+        let own = within(&seat.engine, &guest);
         let named = match text(context, SESSION)? {
             Some(id) => Some(session(&own, id)?),
             None => None,
@@ -110,7 +110,7 @@ impl Visit {
 
     /// The engine of another workspace, for the same caller.
     pub(crate) fn elsewhere(&self, seat: &Seat, workspace: &str) -> Result<Engine, String> {
-        let own = within(&seat.engine, &self.engine.caller().principal);
+        let own = within(&seat.engine, &self.guest);
         let folder = path_of(workspace).ok_or_else(|| no_folder(workspace))?;
         enter(&own, &folder)
     }
@@ -141,11 +141,11 @@ impl Scope {
     }
 }
 
-/// The server's own engine for a principal.
-fn within(engine: &Engine, principal: &str) -> Engine {
-    let folder = engine.settings().folder.clone();
-    let caller = Caller { origin: Origin::Mcp, principal: principal.to_owned(), sees: Sees::OwnIn(folder) };
-    engine.for_caller(caller)
+/// The server's own engine for a guest.
+fn within(engine: &Engine, guest: &Guest) -> Engine {
+    let sees = Sees::OwnIn(engine.settings().folder.clone());
+    let (principal, rules) = (guest.principal.clone(), guest.rules);
+    engine.for_caller(Caller { origin: Origin::Mcp, principal, sees, rules })
 }
 
 /// The engine of a folder, if the caller may work there.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Bytes, Serve};
+use super::{Bytes, Policy, Serve};
 use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::Source;
@@ -22,6 +22,12 @@ pub struct Key {
     /// Personas that they may play; default: all.
     #[serde(default)]
     pub personas: Option<Vec<Spanned<String>>>,
+    /// What they may run without asking, where that differs from `serve.policy`.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Whether their model may answer the questions of runs itself; default: as `serve.self_approve` says.
+    #[serde(default)]
+    pub self_approve: Option<Spanned<bool>>,
 }
 
 /// How much one principal may ask.

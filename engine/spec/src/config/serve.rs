@@ -11,7 +11,8 @@ use crate::yaml::Spanned;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Serve {
-    /// Who may come in over HTTP, besides whoever can read the token file.
+    /// Who may come in over HTTP, besides whoever can read the token file. Like `hosts`, `origins` and `folders`
+    /// this is heard in the user's own file only: whoever clones a project has not written the project's.
     pub keys: Vec<Key>,
     /// Names under which the server may be asked for, besides those of this machine itself, e.g.
     /// `aa.example.org`.

@@ -89,7 +89,7 @@ async fn a_write_waits_for_an_approval_that_lists_it_before_anything_begins() {
     assert_eq!(engine.run(handle.id).unwrap().status, RunStatus::Waiting);
     assert_eq!(kinds(&engine.events(handle.id, 0).unwrap()), ["skill_started", "confirm_requested"]);
 
-    let refused = engine.answer_for_model(handle.id, &step("approval"), "approve", "m").await.unwrap_err();
+    let refused = engine.answer_for_model(handle.id, "approval", "approve", "m").await.unwrap_err();
     assert!(refused.to_string().contains("a person has to answer"), "{refused}");
     let refused = engine.answer(handle.id, &step("approval"), "yes", "ann").await.unwrap_err();
     assert!(refused.to_string().contains("`yes` is not an answer"), "{refused}");
@@ -350,7 +350,7 @@ async fn the_key_of_another_caller_is_another_key() {
     let second = eve.start_called(keyed(), "s", true).await.unwrap();
     assert_ne!(first.id, second.id);
     assert!(matches!(eve.attend(first.id, "s").await, Err(StartError::Store(StoreError::NoRun(_)))));
-    assert!(eve.answer_for_model(first.id, &step("approval"), "approve", "e").await.is_err());
+    assert!(eve.answer_for_model(first.id, "approval", "approve", "e").await.is_err());
     finish(first).await;
     finish(second).await;
 }

@@ -103,7 +103,7 @@ async fn the_position_of_a_thread_is_kept_as_long_as_its_source_is_before_it() {
 }
 
 #[tokio::test]
-async fn more_than_a_look_asks_for_is_told() {
+async fn more_than_a_look_asks_for_is_asked_for_and_beyond_that_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let chat = Chat::default();
     let module = CHAT.replace(r#"after: "{{ since }}"}"#, r#"after: "{{ since }}", limit: 2}"#);
@@ -111,8 +111,11 @@ async fn more_than_a_look_asks_for_is_told() {
     let listener = listening(&module, folder.path(), &chat);
     chat.say("a", 6, "u");
     assert_eq!(once(&listener).await.0, Ok(1));
-    (7..9).for_each(|at| chat.say("a", at, "u"));
+    (7..16).for_each(|at| chat.say("a", at, "u"));
+    let (result, heard) = once(&listener).await;
+    assert_eq!((result, heard.len(), heard[0].as_str()), (Ok(9), 9, "a7"));
+    (20..40).for_each(|at| chat.say("a", at, "u"));
     let (result, heard) = once(&listener).await;
     assert!(result.unwrap_err().message.contains("older ones may be missing"));
-    assert_eq!(heard, ["a7", "a8"]);
+    assert_eq!((heard.len(), heard[9].as_str()), (10, "a39"));
 }

@@ -1,6 +1,5 @@
 //! `run_answer`: answers a question of a run, where the policy lets a model do so.
 
-use aa_run::event::StepPath;
 use async_trait::async_trait;
 use rmcp::model::{CallToolResult, ErrorData, Tool};
 use serde_json::{Value, json};
@@ -19,7 +18,10 @@ impl CoreTool for RunAnswer {
                            you answer them (serve.self_approve), this is refused, and a person has to do it.";
         let properties = json!({
             "run_id": {"type": "integer", "minimum": 1, "description": "Number of the run."},
-            "step": {"type": "string", "description": "Which step asks, as run_status says."},
+            "question": {
+                "type": "string",
+                "description": "Which question, as run_status says: refused when it is not open any more, even if the same step asks something else by now.",
+            },
             "answer": {
                 "anyOf": [{"type": "string"}, {"type": "object"}],
                 "description": "One of the question's options; of a form, its fields as an object.",
@@ -28,11 +30,11 @@ impl CoreTool for RunAnswer {
         let schema = json!({
             "type": "object",
             "properties": {
-                "run_id": {"type": "integer"}, "step": {"type": "string"}, "answer": {"anyOf": [{"type": "string"}, {"type": "object"}]},
+                "run_id": {"type": "integer"}, "question": {"type": "string"}, "answer": {"anyOf": [{"type": "string"}, {"type": "object"}]},
             },
-            "required": ["run_id", "step", "answer"],
+            "required": ["run_id", "question", "answer"],
         });
-        let required = (properties, &["run_id", "step", "answer"][..]);
+        let required = (properties, &["run_id", "question", "answer"][..]);
         // What was asked may be whether something is to be destroyed.
         any(define("run_answer", "Answer a run", description, required, Hint::Write))
             .with_raw_output_schema(object(schema).into())
@@ -41,7 +43,7 @@ impl CoreTool for RunAnswer {
     async fn call(&self, call: Call<'_>) -> Answer {
         let args = call.request.arguments.clone().unwrap_or_default();
         let run = run_of(&args)?;
-        let step = StepPath(text(&args, "step")?);
+        let key = text(&args, "question")?;
         let given = args.get("answer").cloned().unwrap_or_default();
         let answer = match &given {
             Value::Object(_) => given.to_string(),
@@ -49,7 +51,7 @@ impl CoreTool for RunAnswer {
         };
         let engine = &call.visit.engine;
         let by = question::by(&engine.caller().principal, "run_answer");
-        if let Err(error) = engine.answer_for_model(run, &step, &answer, &by).await {
+        if let Err(error) = engine.answer_for_model(run, &key, &answer, &by).await {
             return Ok(failed(answer::refusal(&error)));
         }
         // When nobody drives it, somebody has to do what follows.
@@ -58,7 +60,7 @@ impl CoreTool for RunAnswer {
         {
             return Ok(failed(answer::refusal(&error)));
         }
-        Ok(CallToolResult::structured(json!({"run_id": run, "step": step, "answer": given})).into())
+        Ok(CallToolResult::structured(json!({"run_id": run, "question": key, "answer": given})).into())
     }
 }
 

@@ -74,7 +74,9 @@ fn tool_for(engine: &Engine, explanation: &Explanation, action: Action) -> Optio
             // Canned answers cannot be given again here, and without them the run would be a real one.
             Body::SkillStarted { stubs: Some(_), .. } => None,
             // A secret is no input that a client could give.
-            Body::SkillStarted { inputs, dry_run, .. } if seal::is_clean(&json!(inputs)) => {
+            Body::SkillStarted { mut inputs, dry_run, given, .. } if seal::is_clean(&json!(inputs)) => {
+                // What a default came to then may be something else now.
+                inputs.retain(|name, _| given.as_ref().is_none_or(|given| given.contains(name)));
                 Some(again(&explanation.skill, inputs, dry_run)).filter(|(_, call)| is_short(call))
             }
             _ => None,

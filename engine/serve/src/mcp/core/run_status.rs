@@ -80,6 +80,10 @@ fn status(engine: &Engine, run: RunId) -> Result<Value, aa_run::engine::StartErr
     if !standing.questions.is_empty() {
         status["questions"] = standing.questions.values().map(question).collect();
     }
+    let unresolved = answer::unresolved(run, &standing);
+    if !unresolved.is_empty() {
+        status["unresolved"] = unresolved.into();
+    }
     match events.iter().rev().find(|event| ends(&event.body)).map(|event| &event.body) {
         Some(Body::SkillCompleted { outputs, .. }) => status["outputs"] = json!(outputs),
         Some(Body::SkillFailed { error, step, .. }) => {
@@ -108,6 +112,10 @@ fn schema() -> Value {
             "steps": {"type": "integer", "description": "Steps of the skill."},
             "steps_done": {"type": "integer"},
             "questions": {"type": "array", "items": {"type": "object"}, "description": "What a person is asked."},
+            "unresolved": {
+                "type": "array", "items": {"type": "object"},
+                "description": "Steps of which only a person can say how they ended, and how they say it.",
+            },
             "outputs": {"type": "object"},
             "error": {"type": "object"},
             "next": {"type": "string"},

@@ -22,6 +22,8 @@ pub(crate) enum Shape {
     Outputs,
     /// The result of the tool that was called.
     Result,
+    /// The same of one that only reads: nobody comes back to its run, so what nobody answers is a failure.
+    Read,
 }
 
 /// The answer once the run has stopped moving.
@@ -48,21 +50,47 @@ fn completed(run: RunId, value: Value) -> CallToolResult {
     })
 }
 
+/// What holds a run up, and what a person can do about it.
+fn held_up(run: RunId, standing: &Standing, may_answer: bool) -> Option<String> {
+    if let Some(asked) = standing.questions.values().next() {
+        let options = form::answers(&asked.options, asked.form.as_ref()).join(" / ");
+        let word = if asked.form.is_some() { "NAME=VALUE…" } else { "ANSWER" };
+        let how = format!("`aa run answer {run} {} {word}` in a terminal", asked.key);
+        let how = if may_answer { format!("run_answer, or {how}") } else { how };
+        return Some(format!(
+            "run {run} is waiting for a person at `{}`: {}\n({options}) It is answered by {how}.",
+            asked.step, asked.message
+        ));
+    }
+    let step = standing.unknown.iter().next()?;
+    Some(format!(
+        "run {run} is waiting for a person to say how `{step}` ended: its process ended while that was under way, and \
+         it may have taken place. Look whether it has; then {}.",
+        resolving(run, step)
+    ))
+}
+
+/// How a person says how a step ended.
+pub(crate) fn resolving(run: RunId, step: &StepPath) -> String {
+    format!("`aa run resolve {run} {step} --done JSON`, `--retry` or `--fail` in a terminal")
+}
+
+/// Steps of which only a person can tell how they ended, as data.
+pub(crate) fn unresolved(run: RunId, standing: &Standing) -> Vec<Value> {
+    let told = |step: &StepPath| {
+        json!({
+            "step": step,
+            "message": format!("How did `{step}` end? It may have taken place."),
+            "resolve": resolving(run, step),
+        })
+    };
+    standing.unknown.iter().map(told).collect()
+}
+
 /// The answer while the run goes on: no failure, as nothing has failed.
 pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> CallToolResult {
-    let mut text = match standing.questions.values().next() {
-        Some(asked) => {
-            let options = form::answers(&asked.options, asked.form.as_ref()).join(" / ");
-            let word = if asked.form.is_some() { "NAME=VALUE…" } else { "ANSWER" };
-            let how = format!("`aa run answer {run} {} {word}` in a terminal", asked.step);
-            let how = if may_answer { format!("run_answer, or {how}") } else { how };
-            format!(
-                "run {run} is waiting for a person at `{}`: {}\n({options}) It is answered by {how}.",
-                asked.step, asked.message
-            )
-        }
-        None => format!("run {run} is still running ({})", standing.line()),
-    };
+    let mut text = held_up(run, standing, may_answer)
+        .unwrap_or_else(|| format!("run {run} is still running ({})", standing.line()));
     let _ = write!(text, "\nCall run_status with run_id {run} for how it goes and what comes of it.");
     let questions: Vec<Value> = standing.questions.values().map(question).collect();
     let status =
@@ -70,6 +98,10 @@ pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> C
     let mut content = json!({"run_id": run, "status": status, "message": standing.line()});
     if !questions.is_empty() {
         content["questions"] = questions.into();
+    }
+    let unresolved = unresolved(run, standing);
+    if !unresolved.is_empty() {
+        content["unresolved"] = unresolved.into();
     }
     let mut answer = CallToolResult::success(vec![ContentBlock::text(text)]);
     answer.structured_content = Some(content);
@@ -97,7 +129,7 @@ pub(crate) fn words(answer: &CallToolResult) -> String {
 
 /// A question as data.
 pub(crate) fn question(asked: &Asked) -> Value {
-    let mut question = json!({"step": asked.step, "message": asked.message, "options": asked.options, "default": asked.default});
+    let mut question = json!({"question": asked.key, "step": asked.step, "message": asked.message, "options": asked.options, "default": asked.default});
     if let Some(form) = &asked.form {
         question["form"] = form.clone();
     }
@@ -107,7 +139,7 @@ pub(crate) fn question(asked: &Asked) -> Value {
 fn value(outputs: &Map<String, Value>, shape: Shape) -> Value {
     match shape {
         Shape::Outputs => json!(outputs),
-        Shape::Result => outputs.get("result").cloned().unwrap_or_default(),
+        Shape::Result | Shape::Read => outputs.get("result").cloned().unwrap_or_default(),
     }
 }
 

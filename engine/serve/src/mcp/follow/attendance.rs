@@ -25,7 +25,7 @@ use super::log::{self, Said};
 use super::progress::Teller;
 use super::question::{self, Reply};
 use super::{Manner, Shape, answer, due, sealed};
-use crate::mcp::server::{Answer, Call, internal};
+use crate::mcp::server::{Answer, Call, failed, internal};
 use crate::mcp::task;
 
 /// One call that waits for its run.
@@ -267,10 +267,17 @@ impl<'a> Attendance<'a> {
         }
         self.take_given().await;
         self.turn_down().await?;
+        if self.standing.needs_resolving() {
+            // No client can be asked that, and nothing happens until somebody has looked.
+            return Ok(Some(self.unfinished()));
+        }
         if self.standing.questions.is_empty() {
             return Ok(None);
         }
         let open: Vec<Asked> = self.open().cloned().collect();
+        if open.is_empty() && self.shape == Shape::Read && self.means != Means::None {
+            return Ok(Some(self.unanswered().await));
+        }
         match self.means {
             // What is asked before a call is a task is the answer to the call; later it is the task's.
             _ if self.tasks && (self.means != Means::Again || open.is_empty()) => Ok(Some(self.unfinished())),
@@ -431,6 +438,17 @@ impl<'a> Attendance<'a> {
         }
         // It is thrown away.
         Err(internal(&"the call was cancelled"))
+    }
+
+    /// Nobody wants to answer what a tool asks that only reads.
+    async fn unanswered(&self) -> CallToolResponse {
+        let asked = self.standing.questions.values().next().map(|asked| asked.message.clone());
+        let engine = &self.call.visit.engine;
+        let by = question::by(&engine.caller().principal, "form");
+        if let Err(error) = engine.cancel(self.run, &by, "nobody has answered").await {
+            tracing::warn!(run = %self.run, "cannot cancel it: {error}");
+        }
+        failed(format!("nobody has answered: {}", asked.unwrap_or_default()))
     }
 
     fn limit(&self) -> Option<Instant> {

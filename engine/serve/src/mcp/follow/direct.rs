@@ -67,7 +67,7 @@ fn hear(line: String, teller: Option<&mut Teller>, warnings: &mut Vec<String>) {
     }
 }
 
-/// Whoever can be asked while the call waits. Newer clients are asked by answers, which only runs outlive.
+/// Whoever can be asked while the call waits. Newer clients are asked by answers; what may ask them is a run.
 fn person(call: &Call<'_>) -> Arc<dyn Person> {
     let can = call.context.client_capabilities();
     if question::can_be_asked_something(can.as_ref()) && !call.visit.sessionless {

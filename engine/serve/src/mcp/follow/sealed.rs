@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aa_run::engine::StartError;
-use aa_run::event::{RunId, StepPath};
-use aa_run::standing::Asked;
+use aa_run::event::RunId;
+use aa_run::standing::{Asked, step_of};
 use aa_spec::plan::digest;
 use chrono::{DateTime, Utc};
 use rmcp::model::{
@@ -119,12 +119,6 @@ async fn give(
 fn not_taken(run: RunId) -> (BTreeSet<String>, Vec<String>) {
     let note = format!("what came along was not taken: it had come before, or came too late for run {run}");
     (BTreeSet::new(), vec![note])
-}
-
-/// The step of a key.
-fn step_of(key: &str) -> StepPath {
-    let numbered = key.rsplit_once('#').filter(|(_, number)| number.parse::<u32>().is_ok());
-    StepPath(numbered.map_or(key, |(step, _)| step).to_owned())
 }
 
 fn open(call: &Call<'_>) -> Result<State, ErrorData> {

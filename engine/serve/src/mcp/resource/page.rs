@@ -18,10 +18,18 @@ pub(super) fn text(uri: &str, mime_type: &str, text: &str, from: u64) -> Resourc
     if start == 0 && end == text.len() {
         return contents(uri, mime_type, text.to_owned(), None);
     }
-    let next = (end < text.len()).then(|| format!("{uri}?from={end}"));
+    let joint = if uri.contains('?') { '&' } else { '?' };
+    let next = (end < text.len()).then(|| format!("{uri}{joint}from={end}"));
     let rest = next.as_ref().map_or_else(String::new, |next| format!("; the rest: {next}"));
     let page = format!("{}\n[bytes {start} to {end} of {}{rest}]\n", &text[start..end], text.len());
     contents(uri, "text/plain", page, next)
+}
+
+/// An address without the place to begin at that pages add to it, and that place.
+pub(super) fn place(uri: &str) -> Option<(&str, u64)> {
+    let (plain, from) = uri.rsplit_once("from=")?;
+    let plain = plain.strip_suffix(['?', '&'])?;
+    Some((plain, from.parse().ok()?))
 }
 
 /// Contents as they are; the address of the next page, if there is one, is told to programs, too.
@@ -81,6 +89,24 @@ mod tests {
         // Beyond its end there is nothing, and that is said.
         let (past, next) = parts(&text("aa://x", "text/plain", "short", 99));
         assert_eq!((past.as_str(), next), ("\n[bytes 5 to 5 of 5]\n", None));
+    }
+
+    #[test]
+    fn the_place_is_the_last_part_of_an_address() {
+        assert_eq!(place("team://rules?from=12"), Some(("team://rules", 12)));
+        assert_eq!(place("team://rules?of=a&from=12"), Some(("team://rules?of=a", 12)));
+        for none in [
+            "team://rules",
+            "team://from=12",
+            "team://rules?from=x",
+            "team://rules?from=",
+            "team://rules?xfrom=1",
+        ] {
+            assert_eq!(place(none), None, "{none}");
+        }
+        let long = "x".repeat(2 * PAGE);
+        let (_, next) = parts(&text("team://rules?of=a", "text/plain", &long, 0));
+        assert_eq!(next.unwrap(), format!("team://rules?of=a&from={PAGE}"));
     }
 
     #[test]

@@ -342,6 +342,34 @@ async fn skills_are_folders_with_digests() {
 }
 
 #[tokio::test]
+async fn what_is_offered_is_given_in_pages() {
+    let offers = "\
+name: long
+description: Has much to say
+resources:
+  - {uri: 'team://rules', name: rules, file: rules.txt}
+  - {uri: 'team://about/{what}', name: about, text: '{{ params.what }}'}
+";
+    let world = World::new();
+    world.put("work/.aa/personas/long.yaml", offers.as_bytes());
+    let rules = "Be kind to whoever comes after you.\n".repeat(2000);
+    world.put("work/.aa/personas/rules.txt", rules.as_bytes());
+    let client = world.client("work", Choice::Persona("long".to_owned()), true).await;
+    let (mut all, mut next) = (String::new(), "team://rules".to_owned());
+    loop {
+        let page = read(&client, &next).await.unwrap();
+        assert!(page.len() < 30_000, "{}", page.len());
+        let (text, told) = page.rsplit_once("\n[bytes ").unwrap();
+        all.push_str(text);
+        let Some((_, rest)) = told.split_once("the rest: ") else { break };
+        next = rest.trim_end().trim_end_matches(']').to_owned();
+    }
+    assert_eq!(all, rules);
+    assert_eq!(read(&client, "team://about/short").await.unwrap(), "short");
+    assert!(read(&client, "team://rules?form=3").await.is_err());
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_an_offer_is_left_out_alone() {
     let odd = "\
 name: odd

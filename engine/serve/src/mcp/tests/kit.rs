@@ -153,7 +153,7 @@ impl World {
     pub(super) fn as_client(&self, principal: &str) -> Engine {
         let engine = self.engine();
         let sees = Sees::OwnIn(engine.settings().folder.clone());
-        engine.for_caller(Caller { origin: Origin::Mcp, principal: principal.to_owned(), sees })
+        engine.for_caller(Caller { principal: principal.to_owned(), sees, ..Caller::local(Origin::Mcp) })
     }
 
     pub(super) fn server(&self) -> Server {

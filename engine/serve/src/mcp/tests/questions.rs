@@ -41,7 +41,7 @@ async fn the_model_cannot_approve_its_own_run_unless_it_is_let() {
     let waiting = call(&client, "tidy", json!({})).await;
     let said = text(&waiting);
     assert!(said.contains("`aa run answer 1 approval ANSWER`") && !said.contains("run_answer,"), "{said}");
-    let answer = || json!({"run_id": 1, "step": "approval", "answer": "approve"});
+    let answer = || json!({"run_id": 1, "question": "approval", "answer": "approve"});
     let refused = call(&client, "run_answer", answer()).await;
     assert!(
         refused.is_error == Some(true) && text(&refused).contains("a person has to answer"),
@@ -53,10 +53,20 @@ async fn the_model_cannot_approve_its_own_run_unless_it_is_let() {
     let client = world.client(Person::absent(), Era::Session).await;
     let waiting = call(&client, "tidy", json!({})).await;
     assert!(text(&waiting).contains("run_answer"), "{waiting:?}");
+    let asked = &waiting.structured_content.as_ref().unwrap()["questions"][0];
+    assert_eq!(asked["question"], "approval", "{asked}");
+    // A question that is not open is answered by nothing, whatever its step asks instead.
+    for (other, says) in [("approval#2", "now it is `approval`"), ("act", "these are: `approval`")] {
+        let args = json!({"run_id": 1, "question": other, "answer": "approve"});
+        let refused = call(&client, "run_answer", args).await;
+        assert!(refused.is_error == Some(true) && text(&refused).contains(says), "{refused:?}");
+    }
     assert_eq!(call(&client, "run_answer", answer()).await.is_error, Some(false));
     let status = call(&client, "run_status", json!({"run_id": 1, "wait_seconds": 20})).await;
     assert_eq!(status.structured_content.unwrap()["status"], "completed");
     assert_eq!(answers(&world, 1), [("approve".to_owned(), "local (mcp run_answer)".to_owned())]);
+    let late = call(&client, "run_answer", answer()).await;
+    assert!(late.is_error == Some(true) && text(&late).contains("nothing is asked"), "{late:?}");
 }
 
 #[tokio::test]

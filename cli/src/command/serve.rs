@@ -1,8 +1,11 @@
 //! `aa serve`: the HTTP server.
 
+use std::net::Ipv4Addr;
+
 use aa_run::cause::cause;
 use aa_run::key;
-use aa_serve::http::{self, Refusal};
+use aa_run::settings::Settings;
+use aa_serve::http::{self, Listeners, Refusal};
 use aa_serve::mcp::Options;
 use tokio::net::TcpListener;
 
@@ -30,9 +33,29 @@ pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
         context.printer.say(format_args!("serving AI clients at http://{address}/mcp"));
         let token = key::token_file(&settings.state_folder);
         context.printer.say(format_args!("the key of this machine is in {}", token.display()));
-        http::serve(listener, &engine, keys, &options).await.map_err(failed)
+        let listeners = Listeners { main: listener, editors: editors(settings, context).await };
+        http::serve(listeners, &engine, keys, &options).await.map_err(failed)
     })?;
     Ok(Exit::Ok)
+}
+
+/// The port that editors look for, when it is wanted and free.
+async fn editors(settings: &Settings, context: &Context<'_>) -> Option<TcpListener> {
+    let port = settings.events.port?;
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        Ok(listener) => {
+            let open = if settings.events.keyless { ", without a key" } else { "" };
+            context.printer.say(format_args!("telling editors what happens at ws://127.0.0.1:{port}{open}"));
+            Some(listener)
+        }
+        Err(error) => {
+            let why = cause(&error);
+            context.printer.hint(format_args!(
+                "editors are not told what happens: port {port} cannot be used ({why}); `events: {{port: …}}` names another one"
+            ));
+            None
+        }
+    }
 }
 
 fn refused(args: &ServeArgs, why: Refusal) -> Failure {

@@ -36,8 +36,8 @@ impl Policy {
     /// The policy that holds for a caller.
     pub fn of(caller: &Caller, calling: &Calling) -> Self {
         match caller.origin {
-            Origin::Mcp => calling.policy,
-            Origin::Cli | Origin::Cron | Origin::Http | Origin::Parent => Self::FREE,
+            Origin::Mcp | Origin::Http => calling.policy,
+            Origin::Cli | Origin::Cron | Origin::Parent => Self::FREE,
         }
     }
 

@@ -138,7 +138,7 @@ fn be_alike(store: &Store, run: RunId, admitted: &Admitted, request: &RunRequest
     if same {
         return Ok(());
     }
-    Err(StartError::Refused(format!("the idempotency key belongs to run {run}, which is another call")))
+    Err(StartError::KeyUsed(run))
 }
 
 /// Goes on with a run that no living process drives.

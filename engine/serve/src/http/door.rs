@@ -25,7 +25,7 @@ use crate::audit;
 
 /// Who is let in.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(crate) struct Door {
     keys: Keys,
     bounds: Bounds,
     /// Names of this server; with a port only with that port.
@@ -96,12 +96,22 @@ impl Door {
     }
 
     /// Who asks. The token of this machine opens for those on this machine only.
-    fn guest(&self, headers: &HeaderMap, peer: Peer) -> Option<Arc<Guest>> {
+    pub(crate) fn guest(&self, headers: &HeaderMap, peer: Peer) -> Option<Arc<Guest>> {
         let mut shown = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(shown), None) = (shown.next(), shown.next()) else { return None };
         let (scheme, key) = shown.to_str().ok()?.split_once(' ')?;
-        let guest = scheme.eq_ignore_ascii_case("bearer").then(|| self.keys.guest(key.trim())).flatten()?;
+        if scheme.eq_ignore_ascii_case("bearer") { self.holder(key.trim(), headers, peer) } else { None }
+    }
+
+    /// Who has shown a key, in whatever way.
+    pub(crate) fn holder(&self, key: &str, headers: &HeaderMap, peer: Peer) -> Option<Arc<Guest>> {
+        let guest = self.keys.guest(key)?;
         (guest.principal != LOCAL || is_here(headers, peer)).then_some(guest)
+    }
+
+    /// Whether somebody on this machine asks for themselves.
+    pub(crate) fn is_here(&self, headers: &HeaderMap, peer: Peer) -> bool {
+        is_here(headers, peer)
     }
 }
 
@@ -158,16 +168,16 @@ fn refuse(door: &Door, request: &Request) -> Option<Response> {
     if !door.is_ours(request.headers(), request.uri()) {
         let message =
             "this server is not known under that name; `serve.hosts` in the configuration names others";
-        return Some(problem(StatusCode::FORBIDDEN, message));
+        return Some(problem("unknown-host", message));
     }
     if !door.may_ask(request.headers()) {
         let message =
             "web pages of that origin may not ask; `serve.origins` in the configuration names those that may";
-        return Some(problem(StatusCode::FORBIDDEN, message));
+        return Some(problem("unknown-origin", message));
     }
     if names_key(request.uri()) {
         let message = "a key does not belong into an address, where logs keep it: send `Authorization: Bearer KEY`, and exchange that key for a new one";
-        return Some(problem(StatusCode::BAD_REQUEST, message));
+        return Some(problem("key-in-address", message));
     }
     None
 }
@@ -188,8 +198,7 @@ pub(super) async fn admit(
 ) -> Response {
     let Some(guest) = door.guest(request.headers(), peer) else {
         audit::stranger(peer.0, request.uri().path());
-        let mut refused =
-            problem(StatusCode::UNAUTHORIZED, "a key is needed: send `Authorization: Bearer KEY`");
+        let mut refused = problem("unauthorised", "a key is needed: send `Authorization: Bearer KEY`");
         refused
             .headers_mut()
             .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"aa\""));
@@ -205,15 +214,22 @@ pub(super) async fn admit(
 }
 
 fn later(message: &str, wait: Duration) -> Response {
-    let mut refused = problem(StatusCode::TOO_MANY_REQUESTS, message);
+    let mut refused = problem("too-many", message);
     let seconds = wait.as_millis().div_ceil(1000).max(1);
     refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(1)));
     refused
 }
 
+/// Marks an answer that is counted elsewhere for as long as it goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unheld;
+
 /// Keeps something until the answer has been sent, for answers that take a while to be.
 pub(crate) fn hold(response: Response, held: impl Send + 'static) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE);
+    if response.extensions().get::<Unheld>().is_some() {
+        return response;
+    }
     if kind.is_none_or(|kind| kind != "text/event-stream") {
         return response;
     }

@@ -7,6 +7,7 @@ use aa_run::key;
 use aa_run::settings::Settings;
 use aa_serve::http::{self, Listeners, Refusal};
 use aa_serve::mcp::Options;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 
 use super::mcp::choice;
@@ -14,8 +15,12 @@ use crate::args::mcp::ServeArgs;
 use crate::context::{Context, wait_on_threads};
 use crate::failure::{Exit, Failure};
 
+/// Files and connections that a server may have open.
+const FILES: u64 = 8192;
+
 pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.serving_engine()?;
+    make_room();
     let settings = engine.settings();
     http::may_listen(args.listen, &settings.serve, args.allow_remote).map_err(|why| refused(args, why))?;
     let options = Options {
@@ -37,6 +42,19 @@ pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
         http::serve(listeners, &engine, keys, &options).await.map_err(failed)
     })?;
     Ok(Exit::Ok)
+}
+
+/// Lets the process have as many connections as it is meant to serve, where the system allows it: many start programs
+/// with 1024 files at most, and let those that know raise that.
+fn make_room() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |most| most.min(FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
+        if let Err(error) = raised {
+            tracing::debug!("there is room for few connections: {error}");
+        }
+    }
 }
 
 /// The port that editors look for, when it is wanted and free.

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use self::compare::{Comparison, Pair, StepPair, ValueChange};
+pub use self::compare::{Comparison, Pair, StepEnd, StepPair, ValueChange};
 pub use self::detail::StepDetail;
 pub use self::log::{Level, LogLine};
 use crate::event::{Event, StepError, StepPath, Time};

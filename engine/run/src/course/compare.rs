@@ -33,6 +33,7 @@ pub struct Comparison {
 
 /// One of each run.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Pair<T> {
     /// Of the first.
     pub a: T,
@@ -73,6 +74,8 @@ pub struct StepEnd {
     pub duration_ms: Option<u64>,
     /// Why it failed; null when it has not.
     pub error: Option<StepError>,
+    /// Why it was skipped; empty when it was not.
+    pub reason: String,
 }
 
 impl Comparison {
@@ -114,5 +117,6 @@ fn end(course: &Course, path: &StepPath) -> Option<StepEnd> {
         attempts: step.attempts.len() as u64,
         duration_ms: step.duration_ms,
         error: step.error.clone(),
+        reason: step.reason.clone(),
     })
 }

@@ -226,6 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_is_sent_has_the_name_of_something_else_that_is_read() {
+        let mut schemas = Schemas::new();
+        for route in crate::api::nouns().into_iter().flat_map(|(_, routes)| routes) {
+            (route.describe)(&mut schemas);
+        }
+        for (name, schema) in schemas.read.definitions() {
+            let sent = schemas.sent.definitions().get(name);
+            assert!(sent.is_none_or(|sent| sent == schema), "{name}");
+        }
+        let names = schemas.sent.definitions().keys().chain(schemas.read.definitions().keys());
+        let numbered: Vec<_> =
+            names.filter(|name| name.ends_with(|last: char| last.is_ascii_digit())).collect();
+        assert!(numbered.is_empty(), "two types have one name: {numbered:?}");
+    }
+
+    #[test]
     fn no_body_takes_keys_that_are_not_known() {
         let document = crate::api::document();
         for (path, operations) in document["paths"].as_object().unwrap() {

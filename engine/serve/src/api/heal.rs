@@ -25,6 +25,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// A heal rule.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HealRule")]
 struct Rule {
     /// Its name.
     name: String,
@@ -58,6 +59,7 @@ impl From<HealEntry> for Rule {
 
 /// All heal rules.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HealRules")]
 struct Rules {
     /// The rules.
     items: Vec<Rule>,
@@ -122,6 +124,7 @@ struct RulePath {
 
 /// It is done.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HealReset")]
 struct Reset {
     /// The rule that may act again.
     rule: String,

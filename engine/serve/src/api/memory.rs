@@ -68,6 +68,7 @@ struct Words {
 
 /// What was found.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "MemoryFound")]
 struct Found {
     /// Places, best first.
     items: Vec<Value>,

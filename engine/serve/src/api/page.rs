@@ -12,6 +12,7 @@ pub(crate) const MOST: u32 = 500;
 
 /// A part of a list.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub(crate) struct Page<T> {
     /// The entries.
     pub(crate) items: Vec<T>,
@@ -21,6 +22,7 @@ pub(crate) struct Page<T> {
 
 /// A whole list.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub(crate) struct List<T> {
     /// The entries.
     pub(crate) items: Vec<T>,

@@ -18,6 +18,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// A persona in a list.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PersonaListed")]
 struct Listed {
     /// Its name.
     name: String,
@@ -51,6 +52,7 @@ struct PersonaPath {
 
 /// What a persona shows.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PersonaShown")]
 struct Shown {
     /// Its name.
     name: String,

@@ -15,6 +15,7 @@ const TYPES: &str = "/api/problems/";
 
 /// A kind of problem.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ProblemKind")]
 pub(crate) struct Kind {
     /// The last part of its `type`.
     pub(crate) name: &'static str,

@@ -88,6 +88,7 @@ async fn list(asked: Asked<super::Nothing, Filter>) -> Result<Json<Page<RunSumma
 
 /// How many runs stand how.
 #[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "RunCounts")]
 struct Counts {
     running: u64,
     waiting: u64,
@@ -160,6 +161,7 @@ async fn events(asked: Asked<RunPath, Events>) -> Result<Json<Page<Shown>>, Prob
 
 /// What a run gave.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RunOutputs")]
 struct Outputs {
     /// Where the run stands.
     status: RunStatus,

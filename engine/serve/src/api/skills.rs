@@ -47,6 +47,7 @@ struct Place {
 
 /// A skill in a list.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SkillListed")]
 struct Listed {
     /// Its name.
     name: String,
@@ -71,6 +72,7 @@ async fn list(asked: Asked<Nothing, Place>) -> Result<Tagged<List<Listed>>, Prob
 
 /// What a skill takes, gives and does.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SkillDescribed")]
 struct Described {
     /// Its name.
     name: String,
@@ -100,6 +102,7 @@ struct Described {
 
 /// A step of a skill.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SkillStep")]
 struct Step {
     /// Its name.
     name: String,
@@ -165,6 +168,7 @@ async fn source(asked: Asked<SkillPath, Place>) -> Result<Yaml, Problem> {
 
 /// What came of a check.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SkillChecked")]
 struct Checked {
     /// Whether it can be run.
     ok: bool,
@@ -206,6 +210,7 @@ async fn picture(asked: Asked<SkillPath, Place>) -> Result<Svg, Problem> {
 /// What is to be planned.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "PlanRun")]
 struct Plan {
     /// The inputs by name.
     inputs: Map<String, Value>,
@@ -215,6 +220,7 @@ struct Plan {
 
 /// What would happen.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RunPlanned")]
 struct Planned {
     /// What a run may do at worst.
     effect: Effect,
@@ -228,6 +234,7 @@ struct Planned {
 /// What becomes of a run.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "RunVerdict")]
 enum Verdict {
     /// It runs.
     Run,
@@ -252,6 +259,7 @@ async fn plan(asked: Asked<SkillPath, Nothing, Plan>) -> Result<Json<Planned>, P
 /// What is to be run.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "StartRun")]
 struct Run {
     /// The inputs by name.
     inputs: Map<String, Value>,

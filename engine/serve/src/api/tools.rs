@@ -30,6 +30,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// A tool in a list.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ToolListed")]
 struct Listed {
     /// Its name.
     name: String,
@@ -89,6 +90,7 @@ async fn find(visitor: &Visitor, name: &str) -> Result<Arc<ToolSpec>, Problem> {
 /// What a tool is given.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "CallTool")]
 struct Call {
     /// The arguments by name.
     args: Map<String, Value>,
@@ -96,6 +98,7 @@ struct Call {
 
 /// What came of a call.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ToolCalled")]
 struct Called {
     /// The result; null when the call is a run.
     result: Option<Value>,

@@ -33,6 +33,7 @@ struct Which {
 
 /// Conversations about a folder.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "WorkspaceSessions")]
 struct Sessions {
     /// The folder.
     workspace: WorkspaceState,

@@ -26,6 +26,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// A run that was started.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RunStarted")]
 pub(crate) struct Started {
     /// Its number.
     pub(crate) run: RunId,
@@ -46,6 +47,7 @@ impl Started {
 /// Why a run is to end.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "CancelRun")]
 struct Cancel {
     /// Why, for those who look later.
     reason: String,
@@ -65,6 +67,7 @@ async fn cancel(asked: Asked<RunPath, Nothing, Cancel>) -> Result<Json<RunSummar
 /// An answer to a question.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AnswerRun")]
 struct Answer {
     /// The step that asks.
     step: StepPath,
@@ -90,6 +93,7 @@ async fn answer(asked: Asked<RunPath, Nothing, Answer>) -> Result<Json<RunSummar
 /// How a step ended.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ResolveStep")]
 struct Resolve {
     /// The step whose outcome is unknown.
     step: StepPath,
@@ -115,6 +119,7 @@ async fn resume(asked: Asked<RunPath>) -> Result<Json<RunSummary>, Problem> {
 /// How a run is repeated.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "RetryRun")]
 struct Retry {
     /// The hash of the plan that was agreed to.
     plan: Option<String>,

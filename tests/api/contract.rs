@@ -44,7 +44,7 @@ fn world(served: &Served) -> Vec<(&'static str, String)> {
 fn needed(operation: &Operation) -> String {
     let value = |name: &str| match name {
         "path" | "step" => "break",
-        "key" => "state/current_work",
+        "name" => "state/current_work",
         "words" => "anything",
         "with" => "2",
         "run" => "1",

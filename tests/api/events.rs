@@ -305,3 +305,25 @@ fn listeners_are_bounded() {
         Socket::open(served.address, "/ws", &[("Authorization", key.as_str())]).is_ok()
     });
 }
+
+#[test]
+fn a_session_that_begins_is_told_to_its_owner_and_kept_for_who_comes_later() {
+    let aa = project("");
+    let served = serve(&aa);
+    let (mut socket, hello) = Socket::of(&served, "/ws");
+    served.call("session_start", &json!({"name": "mine"}));
+    let told = socket.hear_of("workspace_updated");
+    assert!(told["workspace_uri"].as_str().unwrap().starts_with("file://"), "{told}");
+    assert_eq!((&told["sessions"][0]["name"], told["persona"].is_string()), (&json!("mine"), true), "{told}");
+    let since = hello["cursor"].as_str().unwrap();
+    let (mut later, _) = Socket::of(&served, &format!("/ws?since={since}&types=workspace_updated"));
+    assert_eq!(later.hear()["cursor"], told["cursor"]);
+    // Another principal's folders are nobody else's business.
+    let key = format!("Bearer {CI}");
+    let path = format!("/ws?since={since}&types=workspace_updated,skill_started");
+    let mut guest = Socket::open(served.address, &path, &[("Authorization", key.as_str())]).unwrap();
+    guest.hear();
+    let theirs =
+        served.post("/api/skills/look/run", &[("Authorization", key.as_str())], &json!({})).message();
+    assert_eq!((&guest.hear()["type"], theirs["status"].is_string()), (&json!("skill_started"), true));
+}

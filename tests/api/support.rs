@@ -16,7 +16,7 @@ use crate::support::{Aa, PATIENCE, eventually};
 pub(super) const LOOK: &str = "name: look\ndescription: Looks\ninputs: [{name: note, type: string, default: ''}]\nsteps: [{name: see, tool: trace_look, args: {note: '{{ inputs.note }}'}}]\noutputs: [{name: seen, value: '{{ see }}'}]\n";
 
 /// A skill that changes something.
-pub(super) const WRITE: &str = "name: write\ndescription: Writes\ninputs: [{name: line, type: string}]\nsteps: [{name: put, tool: trace_write, args: {line: '{{ inputs.line }}'}, undo: {tool: trace_unwrite, args: {line: '{{ inputs.line }}'}}}]\noutputs: [{name: said, value: '{{ put }}'}]\n";
+pub(super) const WRITE: &str = "name: write\ndescription: Writes\ninputs: [{name: line, type: string, required: true}]\nsteps: [{name: put, tool: trace_write, args: {line: '{{ inputs.line }}'}, undo: {tool: trace_unwrite, args: {line: '{{ inputs.line }}'}}}]\noutputs: [{name: said, value: '{{ put }}'}]\n";
 
 /// A skill that asks.
 pub(super) const ASK: &str = "name: ask\ndescription: Asks\nsteps: [{name: sure, confirm: {message: sure?, options: ['yes', 'no']}}]\noutputs: [{name: said, value: '{{ sure }}'}]\n";

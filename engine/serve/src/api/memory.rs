@@ -40,13 +40,14 @@ async fn list(asked: Asked<Nothing, Filter>) -> Result<Json<List<String>>, Probl
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Which {
-    /// Its key, such as `state/current_work`.
-    key: String,
+    /// Its key, such as `state/current_work`. It is not called so here, as whatever is called a key in an address is
+    /// taken for one that opens.
+    name: String,
 }
 
 async fn show(asked: Asked<Nothing, Which>) -> Result<Tagged<Map<String, Value>>, Problem> {
     asked.visitor.may_look()?;
-    let key = &asked.query.key;
+    let key = &asked.query.name;
     let found = asked.visitor.engine.memory_document(key)?;
     found.map(Tagged).ok_or_else(|| Problem::of("not-found", format!("nothing is remembered under `{key}`")))
 }

@@ -189,7 +189,9 @@ impl Course {
     /// How a run goes that has come so far.
     pub fn of(run: RunSummary, plan: &Plan, events: &[Event]) -> Self {
         let mut fold = fold::Fold::new(run);
-        events.iter().for_each(|event| fold.apply(event));
+        for event in events {
+            fold.apply(event);
+        }
         fold.finish(plan)
     }
 

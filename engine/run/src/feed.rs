@@ -84,7 +84,7 @@ impl Feed {
 impl Shared {
     fn told(&self, store: &Store, after: Cursor) -> Result<Vec<Arc<Happening>>, StoreError> {
         let tail = store.tail(after, PAGE)?;
-        Ok(self.teller.tell(store, after, tail))
+        Ok(self.teller.tell(store, after, &tail))
     }
 }
 

@@ -111,7 +111,7 @@ impl Fold {
                 step.state = if waits { StepState::Waiting } else { StepState::Running };
             }
             Body::StepProgress { message, mistake, .. } => {
-                step.line = message.trim().to_owned();
+                message.trim().clone_into(&mut step.line);
                 if mistake.is_some() {
                     step.warnings.push(message.clone());
                 }

@@ -98,7 +98,7 @@ impl Layout {
 
 impl Teller {
     /// What happened after a cursor, as messages.
-    pub(super) fn tell(&self, store: &Store, after: Cursor, tail: Tail) -> Vec<Arc<Happening>> {
+    pub(super) fn tell(&self, store: &Store, after: Cursor, tail: &Tail) -> Vec<Arc<Happening>> {
         let mut at = after;
         let mut told = Vec::with_capacity(tail.events.len() + tail.notices.len());
         for tailed in &tail.events {

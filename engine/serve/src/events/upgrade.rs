@@ -23,6 +23,11 @@ use crate::http::Peer;
 /// Longest message of a client, in bytes.
 const LONGEST: usize = 64 << 10;
 
+/// Bytes that a socket reads and gathers for writing at once: there may be thousands of sockets, and clients say
+/// little.
+const READ: usize = 4 << 10;
+const WRITE: usize = 16 << 10;
+
 /// `GET /ws`.
 pub(super) async fn socket(
     State(events): State<Arc<Events>>,
@@ -56,7 +61,11 @@ fn open(events: &Arc<Events>, peer: Peer, mut request: Request, keyless: bool) -
             Ok(upgraded) => TokioIo::new(upgraded),
             Err(error) => return tracing::debug!("no socket came of a request: {error}"),
         };
-        let config = WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ)
+            .write_buffer_size(WRITE)
+            .max_message_size(Some(LONGEST))
+            .max_frame_size(Some(LONGEST));
         let socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(config)).await;
         let visit = socket::Visit { events, peer, headers, wanted, since, place };
         socket::talk(socket, visit, standing).await;

@@ -59,8 +59,8 @@ fn row(count: usize, deaf: usize) {
         callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
     });
     let heard = one.all(PATIENCE);
-    let per_second = RUNS as f64 / began.elapsed().as_secs_f64();
-    let messages = listeners.count() as f64 / began.elapsed().as_secs_f64();
+    let per_second = rate(RUNS, began);
+    let messages = rate(listeners.count(), began);
     println!(
         "{count:>9} {:>6} {per_second:>9.0} {:>7.2} ms {:>7.2} ms {:>7.2} ms {messages:>12.0} {:>5} MiB",
         count * deaf / 100,
@@ -69,6 +69,11 @@ fn row(count: usize, deaf: usize) {
         quantile(&heard, 50),
         server.memory() >> 10,
     );
+}
+
+/// So many a second.
+fn rate(count: usize, since: Instant) -> f64 {
+    f64::from(u32::try_from(count).unwrap()) / since.elapsed().as_secs_f64()
 }
 
 /// In milliseconds.

@@ -82,7 +82,7 @@ fn ask(served: &Served, operation: &Operation, names: &[(&str, String)], key: Op
 /// What the description has for an answer of this status, references followed.
 fn described<'a>(document: &'a Value, operation: &'a Operation, status: u16) -> &'a Value {
     let responses = &operation.told["responses"];
-    let response = responses.get(status.to_string()).unwrap_or(&responses["default"]);
+    let response = responses.get(status.to_string()).unwrap_or_else(|| &responses["default"]);
     match response["$ref"].as_str() {
         Some(place) => document.pointer(place.trim_start_matches('#')).unwrap(),
         None => response,

@@ -116,7 +116,11 @@ fn no_event_is_missing_or_twice_while_many_write() {
     let mut late = Stream::open(&served, "/events?since=0.0&types=skill_completed", &[]);
     thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..5).for_each(|_| drop(start(&served, "look", &json!({})))));
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    start(&served, "look", &json!({}));
+                }
+            });
         }
         for _ in 0..2 {
             scope.spawn(|| (0..3).for_each(|_| drop(aa.args(["skill", "run", "look", "-q"]).run().code(0))));

@@ -68,7 +68,7 @@ pub(crate) fn router(engine: &Engine) -> Router {
         .with_state(api)
 }
 
-/// The description of everything below `/api`, as OpenAPI 3.1.
+/// The description of everything below `/api`, as `OpenAPI` 3.1.
 pub fn document() -> Value {
     document::of(&nouns())
 }

@@ -25,7 +25,7 @@ use crate::events::{self, Events};
 use crate::mcp::http::Endpoint;
 use crate::mcp::{self, Options};
 pub(crate) use accept::Peer;
-pub(crate) use door::{Door, Unheld, hold};
+pub(crate) use door::{Door, Unheld, hold, is_here};
 
 /// Why an address is not listened at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The description of all routes, as OpenAPI 3.1, made of the types that they are read and answered with.
+//! The description of all routes, as `OpenAPI` 3.1, made of the types that they are read and answered with.
 
 use axum::http::Method;
 use schemars::JsonSchema;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use aa_run::mistake::Mistake;
+use aa_run::policy::Verdict;
+use aa_spec::tool::Effect;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -55,7 +57,7 @@ async fn show(asked: Asked<Nothing, Which>) -> Result<Tagged<Map<String, Value>>
 /// What to look for.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Words {
+struct Search {
     /// The words; places with all of them come first.
     words: String,
     /// Only keys that begin like this.
@@ -75,9 +77,13 @@ struct Found {
     items: Vec<Value>,
 }
 
-async fn search(asked: Asked<Nothing, Words>) -> Result<Json<Found>, Problem> {
+async fn search(asked: Asked<Nothing, Search>) -> Result<Json<Found>, Problem> {
     asked.visitor.may_look()?;
-    let Words { words, prefix, limit } = asked.query;
+    // It is a call of a tool, though a harmless one.
+    if asked.visitor.engine.verdict(Effect::Read, false) != Verdict::Go {
+        return Err(Problem::of("policy", "the policy does not let you call tools that read"));
+    }
+    let Search { words, prefix, limit } = asked.query;
     let args = json!({"query": words, "prefix": prefix, "limit": limit.unwrap_or(10).clamp(1, 100)});
     let Value::Object(args) = args else { return Ok(Json(Found { items: Vec::new() })) };
     let found = asked.visitor.engine.call_tool("memory_search", args, Arc::new(|_| {})).await;

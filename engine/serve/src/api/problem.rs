@@ -240,9 +240,8 @@ impl From<StoreError> for Problem {
         let detail = error.to_string();
         match error {
             StoreError::NoRun(run) => Self::of("not-found", detail).about(run),
-            StoreError::Busy(run) => Self::of("busy", detail).about(run),
+            StoreError::Busy(run) | StoreError::Fenced(run) => Self::of("busy", detail).about(run),
             StoreError::Over { run, .. } => Self::of("over", detail).about(run),
-            StoreError::Fenced(run) => Self::of("busy", detail).about(run),
             StoreError::Corrupt { run, .. } => Self::of("internal", detail).about(run),
             StoreError::Unusable { .. }
             | StoreError::TooNew { .. }

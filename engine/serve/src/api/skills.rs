@@ -260,7 +260,7 @@ async fn plan(asked: Asked<SkillPath, Nothing, Plan>) -> Result<Json<Planned>, P
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "StartRun")]
-struct Run {
+struct Start {
     /// The inputs by name.
     inputs: Map<String, Value>,
     /// The hash of the plan that was agreed to: another plan is refused.
@@ -273,7 +273,7 @@ struct Run {
     session: Option<String>,
 }
 
-async fn run(asked: Asked<SkillPath, Nothing, Run>) -> Result<Made<Started>, Problem> {
+async fn run(asked: Asked<SkillPath, Nothing, Start>) -> Result<Made<Started>, Problem> {
     let visitor = asked.visitor.within(asked.body.workspace.as_deref())?;
     visitor.may_use(&asked.path.skill)?;
     let body = asked.body;

@@ -166,11 +166,10 @@ async fn key(socket: &mut Socket, visit: &Visit) -> Result<Arc<Guest>, End> {
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => {
-                let shown = match serde_json::from_str(&text) {
-                    Ok(Said::Authenticate { key }) => key,
-                    _ => return Err(End::NoKey),
+                let Ok(Said::Authenticate { key }) = serde_json::from_str(&text) else {
+                    return Err(End::NoKey);
                 };
-                return admitted(visit, &shown).ok_or(End::NoKey);
+                return admitted(visit, &key).ok_or(End::NoKey);
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
             Some(Ok(Message::Binary(_))) => return Err(End::NoKey),

@@ -71,7 +71,9 @@ impl File {
             };
             match come {
                 Some(Ok(happenings)) => {
-                    happenings.iter().for_each(|happening| self.take(engine, happening));
+                    for happening in &happenings {
+                        self.take(engine, happening);
+                    }
                     due.get_or_insert_with(|| Instant::now() + PACE);
                 }
                 Some(Err(_)) => return,

@@ -18,7 +18,7 @@ use super::socket::{self, Standing};
 use super::{Asked, Events};
 use crate::api::problem::Problem;
 use crate::audit;
-use crate::http::Peer;
+use crate::http::{Peer, is_here};
 
 /// Longest message of a client, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -103,7 +103,7 @@ fn standing(events: &Events, peer: Peer, request: &Request, keyless: bool) -> Re
             Problem::of("unauthorised", "that key opens nothing here")
         });
     }
-    if keyless && events.door.is_here(headers, peer) {
+    if keyless && is_here(headers, peer) {
         return Ok(Standing::Listening(Arc::new(Guest::local())));
     }
     let waiting: Result<OwnedSemaphorePermit, _> = Arc::clone(&events.strangers).try_acquire_owned();

@@ -108,16 +108,11 @@ impl Door {
         let guest = self.keys.guest(key)?;
         (guest.principal != LOCAL || is_here(headers, peer)).then_some(guest)
     }
-
-    /// Whether somebody on this machine asks for themselves.
-    pub(crate) fn is_here(&self, headers: &HeaderMap, peer: Peer) -> bool {
-        is_here(headers, peer)
-    }
 }
 
 /// Whether somebody on this machine asks for themselves. Behind a proxy everybody comes from this machine, so
 /// whoever was passed on, or asks under a name that others reach us by, is not believed to sit here.
-fn is_here(headers: &HeaderMap, peer: Peer) -> bool {
+pub(crate) fn is_here(headers: &HeaderMap, peer: Peer) -> bool {
     let named = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let is_own = named.is_none_or(|named| {
         let host = named.host().trim_matches(['[', ']']);

@@ -68,7 +68,7 @@ async fn cancel(asked: Asked<RunPath, Nothing, Cancel>) -> Result<Json<RunSummar
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "AnswerRun")]
-struct Answer {
+struct Reply {
     /// The step that asks.
     step: StepPath,
     /// One of its options; of a form, its fields as an object.
@@ -79,7 +79,7 @@ struct Answer {
     seq: Option<u64>,
 }
 
-async fn answer(asked: Asked<RunPath, Nothing, Answer>) -> Result<Json<RunSummary>, Problem> {
+async fn answer(asked: Asked<RunPath, Nothing, Reply>) -> Result<Json<RunSummary>, Problem> {
     let (run, visitor, body) = (asked.path.run, &asked.visitor, asked.body);
     let text = match &body.answer {
         Value::String(text) => text.clone(),

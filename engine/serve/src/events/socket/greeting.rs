@@ -1,6 +1,6 @@
 //! What whoever begins to listen is told first: what is under way, and from where to go on.
 
-use aa_run::engine::{Engine, OpenQuestion, OpenRun};
+use aa_run::engine::{Engine, OpenQuestion, OpenRun, OpenWork};
 use aa_run::feed::Listener;
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub(super) fn of(engine: &Engine, listener: &Listener) -> Value {
     let work = engine.open_work().unwrap_or_else(|error| {
         tracing::warn!("what is under way cannot be read: {error}");
-        Default::default()
+        OpenWork::default()
     });
     json!({
         "type": "connected",

@@ -48,6 +48,7 @@ fn settings_are_shown_with_who_said_so() {
     compute.source: 65536  # default
     compute.timeout: 5s  # default
     compute.workers: 4  # default
+    events.listeners: 2000  # default
     limits.calls: 4  # .aa/config.yaml:2
     limits.output_bytes: 1048576  # default
     serve.limits.message: 4194304  # default

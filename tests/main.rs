@@ -4,6 +4,8 @@
 
 mod support;
 
+/// What `aa serve` answers and tells below `/api`, `/events` and `/ws`.
+mod api;
 /// The rules of ARCHITECTURE.md: arrows, map, length, names, words.
 mod architecture;
 

@@ -10,7 +10,7 @@ mod personas;
 mod questions;
 mod security;
 mod stdio;
-mod wire;
+pub(crate) mod wire;
 
 mod calls;
 

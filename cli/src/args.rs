@@ -191,7 +191,7 @@ Examples:
 An editor that knows YAML schemas uses it through a first line like
   # yaml-language-server: $schema=skill.json")]
 pub(crate) struct SchemaArgs {
-    /// skill, stubs, test, tool, config, persona or event
+    /// skill, stubs, test, tool, config, persona, event or openapi
     #[arg(value_name = "KIND", hide_possible_values = true)]
     pub(crate) kind: SchemaKind,
 }
@@ -213,6 +213,8 @@ pub(crate) enum SchemaKind {
     Persona,
     /// An event, as `--format json` prints it.
     Event,
+    /// What `aa serve` answers below `/api`.
+    Openapi,
 }
 
 #[cfg(test)]

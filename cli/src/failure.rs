@@ -121,9 +121,11 @@ impl From<StartError> for Failure {
             StartError::Over { run, .. } => {
                 Self::failed(message).hint(format!("`aa run show {run}` shows how it went"))
             }
-            StartError::Refused(_) | StartError::NeedsTask(_) | StartError::Unwritable { .. } => {
-                Self::failed(message)
-            }
+            StartError::Refused(_)
+            | StartError::NeedsTask(_)
+            | StartError::Unwritable { .. }
+            | StartError::Denied { .. }
+            | StartError::KeyUsed(_) => Self::failed(message),
             StartError::Shipped(_) => {
                 Self::usage(message).hint("copy it to `.aa/skills` to change it; the copy wins over it")
             }

@@ -93,7 +93,10 @@ Examples:
 
 Whoever asks needs a key: that of this machine is in `serve.token` beside the store, others are
 named under `serve:` in the configuration. `/mcp/PERSONA` shows one persona. Each call is a line
-on stderr; `--quiet` leaves them out.")]
+on stderr; `--quiet` leaves them out.
+
+Programs ask below `/api`, as `/api/openapi.json` says, and hear what happens at `/events` and `/ws`
+and, with `events: {port: 9876}` in the configuration, at a port of their own.")]
 pub(crate) struct ServeArgs {
     /// Address to listen at; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8610")]

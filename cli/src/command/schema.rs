@@ -10,6 +10,7 @@ use crate::failure::Exit;
 pub(super) fn run(args: &SchemaArgs, context: &Context<'_>) -> Exit {
     let schema = match args.kind {
         SchemaKind::Event => schema::of::<aa_run::event::Event>(),
+        SchemaKind::Openapi => aa_serve::api::document(),
         SchemaKind::Skill => named("skill.json"),
         SchemaKind::Stubs => named("stubs.json"),
         SchemaKind::Test => named("test.json"),

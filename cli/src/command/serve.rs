@@ -1,9 +1,13 @@
 //! `aa serve`: the HTTP server.
 
+use std::net::Ipv4Addr;
+
 use aa_run::cause::cause;
 use aa_run::key;
-use aa_serve::http::{self, Refusal};
+use aa_run::settings::Settings;
+use aa_serve::http::{self, Listeners, Refusal};
 use aa_serve::mcp::Options;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 
 use super::mcp::choice;
@@ -11,8 +15,12 @@ use crate::args::mcp::ServeArgs;
 use crate::context::{Context, wait_on_threads};
 use crate::failure::{Exit, Failure};
 
+/// Files and connections that a server may have open.
+const FILES: u64 = 8192;
+
 pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.serving_engine()?;
+    make_room();
     let settings = engine.settings();
     http::may_listen(args.listen, &settings.serve, args.allow_remote).map_err(|why| refused(args, why))?;
     let options = Options {
@@ -31,9 +39,42 @@ pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
         context.printer.say(format_args!("serving AI clients at http://{address}/mcp"));
         let token = key::token_file(&settings.state_folder);
         context.printer.say(format_args!("the key of this machine is in {}", token.display()));
-        http::serve(listener, &engine, (keys, ring), &options).await.map_err(failed)
+        let listeners = Listeners { main: listener, editors: editors(settings, context).await };
+        http::serve(listeners, &engine, (keys, ring), &options).await.map_err(failed)
     })?;
     Ok(Exit::Ok)
+}
+
+/// Lets the process have as many connections as it is meant to serve, where the system allows it: many start programs
+/// with 1024 files at most, and let those that know raise that.
+fn make_room() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |most| most.min(FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
+        if let Err(error) = raised {
+            tracing::debug!("there is room for few connections: {error}");
+        }
+    }
+}
+
+/// The port that editors look for, when it is wanted and free.
+async fn editors(settings: &Settings, context: &Context<'_>) -> Option<TcpListener> {
+    let port = settings.events.port?;
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        Ok(listener) => {
+            let open = if settings.events.keyless { ", without a key" } else { "" };
+            context.printer.say(format_args!("telling editors what happens at ws://127.0.0.1:{port}{open}"));
+            Some(listener)
+        }
+        Err(error) => {
+            let why = cause(&error);
+            context.printer.hint(format_args!(
+                "editors are not told what happens: port {port} cannot be used ({why}); `events: {{port: …}}` names another one"
+            ));
+            None
+        }
+    }
 }
 
 fn refused(args: &ServeArgs, why: Refusal) -> Failure {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use aa_run::course::parent;
 use aa_run::event::{Body, Event, RunId, StepError, StepPath, Time};
 use aa_run::machine::APPROVAL;
 use serde_json::{Map, Value};
@@ -424,50 +425,5 @@ impl Parts {
     /// How many parts are over.
     pub(crate) fn over(self) -> u64 {
         self.done + self.failed + self.skipped
-    }
-}
-
-/// The path of what a step is part of: `fan[3]/x` is in `fan[3]`, `fan[3]` in `fan`.
-///
-/// Taking a step back comes after everything else, and stands alone. What a heal rule calls
-/// is a part of the step that it mends.
-fn parent(path: &str) -> Option<&str> {
-    let healing = path.rfind("#heal/").map(|at| (&path[..at], &path[at + "#heal/".len()..]));
-    if healing.map_or(path, |(_, call)| call).contains('#') {
-        return None;
-    }
-    if let Some((step, _)) = healing.filter(|(_, call)| !call.contains(['/', '['])) {
-        return Some(step);
-    }
-    let last = path.rfind('/').map_or(0, |slash| slash + 1);
-    match path[last..].find('[') {
-        Some(bracket) => Some(&path[..last + bracket]),
-        None => path[..last].strip_suffix('/'),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_says_what_it_is_part_of() {
-        let cases = [
-            ("build", None),
-            ("fan[3]", Some("fan")),
-            ("fan[3]/x", Some("fan[3]")),
-            ("release/build", Some("release")),
-            ("health/1_git_log", Some("health")),
-            ("release/fan[0]", Some("release/fan")),
-            ("build#undo", None),
-            ("fan[3]#undo", None),
-            ("release/build#undo", None),
-            ("a/build#heal/1_login", Some("a/build")),
-            ("build#heal/1_login/x", Some("build#heal/1_login")),
-            ("build#heal/1_login#reconcile", None),
-        ];
-        for (path, expected) in cases {
-            assert_eq!(parent(path), expected, "{path}");
-        }
     }
 }

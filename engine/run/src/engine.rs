@@ -32,7 +32,9 @@ pub use attending::Presence;
 pub use calls::Direct;
 pub use cards::Catalogue;
 pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
+pub use courses::RunPage;
 pub use exporting::{Export, ExportFile, ExportRequest, ExportState};
+pub use feeding::{OpenQuestion, OpenRun, OpenWork};
 pub use keys::Keyring;
 pub use logins::MissingLogin;
 pub use mend::MendedSkill;
@@ -54,9 +56,11 @@ mod cards;
 mod catalog;
 mod compat;
 mod configured;
+mod courses;
 mod debugging;
 mod explaining;
 mod exporting;
+mod feeding;
 mod folders;
 mod heal;
 mod history;
@@ -266,6 +270,17 @@ pub enum StartError {
     /// The request does not fit the run, e.g. no such open question.
     #[error("{0}")]
     Refused(String),
+    /// The policy does not let the caller do it.
+    #[error("the policy forbids what `{what}` does ({effect})")]
+    Denied {
+        /// The skill or tool.
+        what: String,
+        /// What it does to the world.
+        effect: &'static str,
+    },
+    /// The request's key was used for something else.
+    #[error("the idempotency key belongs to run {0}, which is another call")]
+    KeyUsed(RunId),
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -6,7 +6,7 @@
 //! [`toolbox`] (which tools exist), [`home`] (folders and discovery), [`engine`]
 //! (the façade that every front end uses), [`listen`] (hearing of what is new), [`stub`] (what stands in for tools and people),
 //! [`heal`] (who says whether a heal rule may act), [`debug`] (why a tool fails), [`explain`] (why a run failed), [`mistake`] (warnings of mistakes that repeat).
-//! [`export`] (skills written down for assistants), [`content`] (results that are more than text), [`standing`] (where a run stands),
+//! [`export`] (skills written down for assistants), [`content`] (results that are more than text), [`standing`] (where a run stands), [`course`] (how it goes, step by step), [`feed`] (all that happens, as one stream),
 //! [`want`] (what a question wants besides a choice), [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that are worked in, and
 //! conversations about them), [`policy`] (what it may do without asking), [`places`] (how many runs move at once);
 //! [`caller`] says who calls and what they see, [`key`] who may come in from outside, [`cause`] words the errors of the system.
@@ -16,12 +16,14 @@ pub mod card;
 pub mod cause;
 pub mod compute;
 pub mod content;
+pub mod course;
 pub mod debug;
 pub mod driver;
 pub mod engine;
 pub mod event;
 pub mod explain;
 pub mod export;
+pub mod feed;
 pub mod heal;
 pub mod home;
 pub mod key;

@@ -17,6 +17,7 @@ mod watch;
 mod tests;
 
 use aa_spec::plan::digest;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -24,7 +25,7 @@ pub(crate) use self::watch::{Means, Watch};
 use crate::event::{RunId, StepPath, Time};
 
 /// A mistake, and how often it was made.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Mistake {
     /// Hash of its tool, category and mark.
     pub id: String,
@@ -53,7 +54,7 @@ pub struct Mistake {
 }
 
 /// A warning that nothing came of yet: where it was given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Open {
     /// In which run.
     pub run: RunId,
@@ -64,7 +65,7 @@ pub struct Open {
 }
 
 /// What kind of mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     /// An argument names something that is not there, or not meant.
@@ -80,7 +81,7 @@ pub enum Category {
 }
 
 /// How a call that makes a mistake is known.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "by")]
 pub enum Mark {
     /// An argument has this value.

@@ -58,8 +58,8 @@ impl Policy {
     /// The policy that holds for a caller.
     pub fn of(caller: &Caller, calling: &Calling) -> Self {
         match caller.origin {
-            Origin::Mcp => caller.rules.over(calling.policy).within(calling.bound.policy),
-            Origin::Cli | Origin::Cron | Origin::Http | Origin::Parent => caller.rules.over(Self::FREE),
+            Origin::Mcp | Origin::Http => caller.rules.over(calling.policy).within(calling.bound.policy),
+            Origin::Cli | Origin::Cron | Origin::Parent => caller.rules.over(Self::FREE),
         }
     }
 

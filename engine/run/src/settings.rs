@@ -6,6 +6,7 @@
 mod calling;
 mod clients;
 mod compute;
+mod events;
 mod layer;
 mod places;
 mod secret;
@@ -27,6 +28,7 @@ use crate::tool::Logins;
 
 pub use calling::Calling;
 pub use clients::Clients;
+pub use events::Events;
 use layer::Layers;
 pub use layer::{Origin, Setting};
 pub use places::config_file;
@@ -72,6 +74,8 @@ pub struct Settings {
     pub ca: Option<PathBuf>,
     /// How AI clients and others are served.
     pub serve: Serve,
+    /// How editors and others hear of what happens.
+    pub events: Events,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
     /// How to log in to clusters and to connect to the network.
@@ -175,6 +179,7 @@ impl Settings {
             clients: clients::resolve(&mut layers),
             values: layers.values(),
             serve: serve::settings(&mut layers),
+            events: events::resolve(&mut layers),
             secrets: layers.secrets(),
             modules: layers.modules(),
             proxy: proxy(&mut layers),

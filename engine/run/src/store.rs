@@ -26,6 +26,8 @@ pub(crate) use passages::terms;
 pub use passages::{Hit, Wanted};
 use reader::Reader;
 use row::Entry;
+pub use tail::Cursor;
+pub(crate) use tail::{Tail, Tailed};
 pub use trust::Pinned;
 use writer::Writer;
 
@@ -45,6 +47,7 @@ mod passages;
 mod projection;
 mod reader;
 mod row;
+mod tail;
 mod trust;
 mod workspaces;
 mod writer;
@@ -182,6 +185,10 @@ pub struct RunFilter {
     pub folder: Option<PathBuf>,
     /// Only runs that came through this front end.
     pub origin: Option<Origin>,
+    /// Only runs that were started at this time or later.
+    pub since: Option<Time>,
+    /// Only runs that were started before this time.
+    pub until: Option<Time>,
     /// Only runs before this one.
     pub before: Option<RunId>,
     /// At most this many.
@@ -378,6 +385,15 @@ impl Store {
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
         self.parts.reader.runs(filter)
+    }
+
+    /// How many runs of a principal, of a folder or of all stand how.
+    pub fn run_counts(
+        &self,
+        principal: Option<&str>,
+        folder: Option<&Path>,
+    ) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.parts.reader.run_counts(principal, folder)
     }
 
     /// Median duration of each step in the last completed runs of a skill, in milliseconds.

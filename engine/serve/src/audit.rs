@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use aa_run::key::Keys;
+use axum::http::{Method, StatusCode};
 use rmcp::model::{CallToolResponse, ErrorData};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -62,6 +63,26 @@ impl Note {
         let Begun { at, principal, tool, arguments } = *begun;
         let ms = at.elapsed().as_millis();
         tracing::info!(target: TARGET, ?principal, ?tool, arguments, outcome, ms, "call");
+    }
+}
+
+/// A request to the API that changes something.
+#[derive(Debug)]
+pub(crate) struct Asked(Option<(Instant, String, String)>);
+
+impl Asked {
+    /// Begins to note a request; one that only looks is not noted.
+    pub(crate) fn new(principal: &str, method: &Method, path: &str) -> Self {
+        let is_noted = *method != Method::GET && tracing::enabled!(target: TARGET, Level::INFO);
+        Self(is_noted.then(|| (Instant::now(), principal.to_owned(), format!("{method} /api{path}"))))
+    }
+
+    /// Says how it went.
+    pub(crate) fn answered(self, status: StatusCode) {
+        let Some((at, principal, tool)) = self.0 else { return };
+        let outcome = if status.is_success() { "ok" } else { "refused" };
+        let ms = at.elapsed().as_millis();
+        tracing::info!(target: TARGET, ?principal, ?tool, status = status.as_u16(), outcome, ms, "call");
     }
 }
 

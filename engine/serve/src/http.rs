@@ -16,17 +16,18 @@ use aa_run::engine::{Engine, Keyring};
 use aa_run::key::Keys;
 use aa_run::settings::Serve;
 use axum::Router;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::{self, problem::Problem};
+use crate::events::{self, Events};
 use crate::mcp::http::Endpoint;
 use crate::mcp::{self, Options};
-use door::Door;
-pub(crate) use door::hold;
+pub(crate) use accept::Peer;
+pub(crate) use door::{Door, Unheld, hold, is_here};
 
 /// How often it is looked whether other keys open.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -65,12 +66,21 @@ pub(crate) struct Closing {
     pub(crate) calls: CancellationToken,
 }
 
+/// Where a server listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For everybody with a key.
+    pub main: TcpListener,
+    /// For editors, which speak WebSocket at a port of their own.
+    pub editors: Option<TcpListener>,
+}
+
 /// Serves until the process is told to stop.
 ///
 /// # Errors
 /// The listener cannot be used any more.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Listeners,
     engine: &Engine,
     (keys, ring): (Keys, Keyring),
     options: &Options,
@@ -80,10 +90,19 @@ pub async fn serve(
     let closing = Closing::default();
     let endpoint = Endpoint::new(engine, options, closing.clone());
     let (holder, keys) = watch::channel(Arc::new(keys));
-    let door = Door::new(keys, &settings, listener.local_addr()?);
-    let sweeper = tokio::spawn(mcp::http::sweep(Arc::clone(&endpoint)));
     let keeper = tokio::spawn(keep(ring, holder));
-    accept::serve(listener, &router(door, endpoint), &closing, settings.shutdown_timeout).await?;
+    let door = Arc::new(Door::new(keys, &settings, listeners.main.local_addr()?));
+    let events = Events::new(engine, &door, &closing);
+    let sweeper = tokio::spawn(mcp::http::sweep(Arc::clone(&endpoint)));
+    let main = (listeners.main, router(&door, endpoint, &events, engine));
+    let editors = listeners.editors.map(|editors| (editors, looked_at(events::port(&events), &door)));
+    let doors = std::iter::once(main).chain(editors).collect();
+    let served = accept::serve(doors, &closing, settings.shutdown_timeout);
+    tokio::select! {
+        served = served => served?,
+        () = keep_files(engine) => {}
+    }
+    events.ended().await;
     sweeper.abort();
     keeper.abort();
     Ok(())
@@ -107,26 +126,40 @@ async fn keep(mut ring: Keyring, holder: watch::Sender<Arc<Keys>>) {
     }
 }
 
+/// Keeps what others read as files; never ends.
+async fn keep_files(engine: &Engine) {
+    match &engine.settings().events.state_file {
+        Some(path) => events::keep_state_file(engine, path).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Everything there is, each of it behind the door.
-fn router(door: Door, endpoint: Arc<Endpoint>) -> Router {
+fn router(door: &Arc<Door>, endpoint: Arc<Endpoint>, events: &Arc<Events>, engine: &Engine) -> Router {
     let behind = Router::new()
         .route("/mcp", any(mcp::http::own))
         .route("/mcp/{persona}", any(mcp::http::of_persona))
         .with_state(endpoint)
+        .nest("/api", api::router(engine))
+        .merge(events::stream(events))
         .fallback(|| async {
-            problem(StatusCode::NOT_FOUND, "there is nothing here; AI clients connect to `/mcp`")
+            problem("not-found", "there is nothing here; AI clients connect to `/mcp`, programs to `/api`")
         });
-    let door = Arc::new(door);
-    let known = axum::middleware::from_fn_with_state(Arc::clone(&door), door::admit);
-    let all = axum::middleware::from_fn_with_state(door, door::look);
-    behind.layer(known).route("/healthz", get(healthy)).layer(all)
+    let known = axum::middleware::from_fn_with_state(Arc::clone(door), door::admit);
+    let all = behind.layer(known).route("/healthz", get(healthy)).merge(events::sockets(events));
+    looked_at(all, door)
+}
+
+/// What needs no key, asked under a name of ours and by no foreign page.
+fn looked_at(router: Router, door: &Arc<Door>) -> Router {
+    router.layer(axum::middleware::from_fn_with_state(Arc::clone(door), door::look))
 }
 
 async fn healthy() -> Response {
     axum::Json(serde_json::json!({"status": "ok"})).into_response()
 }
 
-/// An answer that says what is wrong.
-pub(crate) fn problem(status: StatusCode, message: impl Into<String>) -> Response {
-    (status, axum::Json(serde_json::json!({"error": message.into()}))).into_response()
+/// An answer that says what is wrong, by the name of its kind.
+pub(crate) fn problem(kind: &str, message: impl Into<String>) -> Response {
+    Problem::of(kind, message).into_response()
 }

@@ -4,6 +4,7 @@
 //! and the order of the layers are the business of whoever resolves them.
 
 mod entrance;
+mod events;
 mod policy;
 mod serve;
 
@@ -19,6 +20,7 @@ use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
 pub use entrance::{Key, Limits as ServeLimits};
+pub use events::Events;
 pub use policy::{Policy, Rule};
 pub use serve::Serve;
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub http: Http,
     /// How AI clients and others are served.
     pub serve: Serve,
+    /// How editors and others hear of what happens.
+    pub events: Events,
     /// What tool modules are configured with, by the name of the module and that of the value, as its
     /// `config` declares them. A text may refer to a secret: `"{{ secrets.NAME }}"`.
     pub modules: BTreeMap<String, BTreeMap<String, Node>>,

@@ -57,7 +57,7 @@ pub enum Tier {
 }
 
 /// The public face of a tool.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, JsonSchema)]
 pub struct ToolSpec {
     /// Name that skills use, e.g. `git_log`.
     pub name: String,

@@ -81,6 +81,20 @@ impl Admitted {
     }
 }
 
+impl Inputs {
+    /// Whether an input was given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let (json, text) = match self {
+            Self::Json(json) => (Some(json), None),
+            Self::Text(text) => (None, Some(text)),
+            Self::Mixed { json, text } => (Some(json), Some(text)),
+        };
+        let mut given =
+            json.into_iter().flat_map(Map::keys).chain(text.into_iter().flatten().map(|(name, _)| name));
+        given.any(|given| fold(given) == fold(name))
+    }
+}
+
 /// The inputs of a run, or everything that is wrong with what was given.
 fn bind(skill: &SkillPlan, inputs: &Inputs, scope: &Scope) -> Result<Map<String, Value>, Vec<InputError>> {
     let (given, mut errors) = given(skill, inputs);

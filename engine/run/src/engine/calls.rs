@@ -185,11 +185,14 @@ impl Engine {
     /// # Errors
     /// The list of runs cannot be read.
     pub async fn take_over(&self) -> Result<Vec<RunId>, StartError> {
-        let of = RunFilter { origin: Some(Origin::Mcp), ..RunFilter::default() };
         let store = self.parts.store_soon().await?;
-        let mut left = store.runs(&RunFilter { interrupted: true, ..of.clone() })?;
-        let parked = store.runs(&RunFilter { status: vec![RunStatus::Waiting], ..of })?;
-        left.extend(parked.into_iter().filter(|run| !run.interrupted));
+        let mut left = Vec::new();
+        for origin in [Origin::Mcp, Origin::Http] {
+            let of = RunFilter { origin: Some(origin), ..RunFilter::default() };
+            left.extend(store.runs(&RunFilter { interrupted: true, ..of.clone() })?);
+            let parked = store.runs(&RunFilter { status: vec![RunStatus::Waiting], ..of })?;
+            left.extend(parked.into_iter().filter(|run| !run.interrupted));
+        }
         left.sort_by_key(|run| run.id);
         let mut taken = Vec::new();
         for run in left.into_iter().filter(|run| !run.driven) {
@@ -208,7 +211,7 @@ impl Engine {
         if idle {
             return Ok(false);
         }
-        let caller = Caller { principal: run.principal.clone(), ..self.caller.clone() };
+        let caller = Caller { principal: run.principal.clone(), origin: run.origin, ..self.caller.clone() };
         let engine = self.in_folder(&run.folder)?.for_caller(caller);
         let turn = Some(engine.turn(&format!("run {}", run.id)));
         steering::resume_in_turn(&engine, run.id, Park::Stay, turn).await?;
@@ -226,11 +229,8 @@ impl Engine {
             Verdict::Go => None,
             Verdict::Ask => Some(question(&admitted.plan, &admitted.resolve(&self.parts)?.steps)),
             Verdict::Refuse => {
-                return Err(StartError::Refused(format!(
-                    "the policy forbids what `{}` does ({})",
-                    admitted.plan.skill.name,
-                    word(effect)
-                )));
+                let what = admitted.plan.skill.name.clone();
+                return Err(StartError::Denied { what, effect: word(effect) });
             }
         };
         let opening = Opening { script: None, approval, turn: Some(self.turn(session)), alike: true };
@@ -239,7 +239,7 @@ impl Engine {
 
     /// A client names skills: a path would lead it to any file of this machine.
     pub(super) fn by_name(&self, skill: &str) -> Result<(), StartError> {
-        if self.caller.origin == Origin::Mcp && catalog::is_path(skill) {
+        if matches!(self.caller.origin, Origin::Mcp | Origin::Http) && catalog::is_path(skill) {
             return Err(StartError::UnknownSkill { name: skill.to_owned(), suggestion: None });
         }
         Ok(())

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use super::parts::Parts;
 use super::{Engine, StartError};
 use crate::event::RunId;
+use crate::feed::Feed;
 use crate::places::Places;
 use crate::settings::{Settings, SettingsError, Surroundings};
 use crate::store::LazyStore;
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) nudge: watch::Sender<()>,
     pub(super) store: LazyStore,
     pub(super) workspaces: Registry,
+    /// All that happens, for whoever listens.
+    pub(super) feed: Feed,
     /// How many wait for a run, of those for which anybody does.
     pub(super) present: Mutex<HashMap<RunId, usize>>,
     folders: Mutex<BTreeMap<PathBuf, Arc<Parts>>>,
@@ -40,6 +43,7 @@ impl Shared {
             nudge: watch::Sender::new(()),
             places: Places::new(settings.calling.runs, settings.calling.runs_per_session),
             workspaces: Registry::new(store.clone()),
+            feed: Feed::new(store.clone()),
             store,
             present: Mutex::default(),
             folders: Mutex::default(),

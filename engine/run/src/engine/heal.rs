@@ -13,6 +13,7 @@ use aa_spec::source::{Source, Span};
 use aa_spec::template::{Missing, seal};
 use aa_spec::tool::recipe;
 use chrono::Utc;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -36,7 +37,7 @@ pub struct FailedCall {
 }
 
 /// What would be done about a failure.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Remedy {
     /// Which rule.
     pub rule: String,
@@ -53,7 +54,7 @@ pub struct Remedy {
 }
 
 /// What a rule has done so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HealStats {
     /// Which rule.
     pub rule: String,

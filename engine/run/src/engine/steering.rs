@@ -1,19 +1,21 @@
 //! Runs started, gone on with, taken back, and asked for things.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aa_spec::name::fold;
 use aa_spec::plan::{FORMAT, Plan};
 use aa_spec::stub::Script;
 use chrono::{SubsecRound, Utc};
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::admission::{self, Admitted};
-use super::{Engine, Notice, Outcome, RunHandle, RunRequest, StartError, watching};
+use super::{Engine, Inputs, Notice, Outcome, RunHandle, RunRequest, StartError, watching};
 use crate::driver::{self, Drive, Entry, Journal, Park, WallClock, drive};
 use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::machine::Machine;
@@ -133,14 +135,26 @@ fn be_alike(store: &Store, run: RunId, admitted: &Admitted, request: &RunRequest
         events.first().map(|event| &event.body),
         Some(Body::SkillStarted { skill, inputs, dry_run, plan, .. })
             if *skill == admitted.plan.skill.name
-                && *inputs == admitted.inputs
+                && are_alike(inputs, admitted, &request.inputs)
                 && *dry_run == request.dry_run
                 && same_plan(plan)
     );
     if same {
         return Ok(());
     }
-    Err(StartError::Refused(format!("the idempotency key belongs to run {run}, which is another call")))
+    Err(StartError::KeyUsed(run))
+}
+
+/// Whether inputs are those of a request: a default that is worked out anew each time, such as the time, makes no
+/// other request of it.
+fn are_alike(before: &Map<String, Value>, now: &Admitted, given: &Inputs) -> bool {
+    let drifts = |name: &str| {
+        let input = now.plan.skill.inputs.iter().find(|input| fold(&input.name) == fold(name));
+        input.and_then(|input| input.default.as_ref()).is_some_and(|default| !default.is_constant())
+            && !given.has(name)
+    };
+    let names: BTreeSet<&String> = before.keys().chain(now.inputs.keys()).collect();
+    names.into_iter().all(|name| before.get(name) == now.inputs.get(name) || drifts(name))
 }
 
 /// Goes on with a run that no living process drives.

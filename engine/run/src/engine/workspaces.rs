@@ -38,6 +38,14 @@ impl Engine {
         self.registry().workspace(self.place(), stale, || self.look())
     }
 
+    /// The folders that the caller works in, the last used first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn workspaces(&self) -> Result<Vec<WorkspaceState>, StoreError> {
+        self.parts.store()?.workspaces(&self.caller.principal)
+    }
+
     /// The sessions of the caller in this folder, the last used first.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 use aa_spec::heal::Bounds;
 use aa_spec::tool::ErrorKind;
 use rusqlite::{OptionalExtension, Row, params};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -47,7 +48,7 @@ pub enum Entrance {
 }
 
 /// One healing that was let through.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct HealRecord {
     /// Number in the store.
     #[serde(skip)]

@@ -75,6 +75,24 @@ impl Reader {
         self.summaries(&sql, params, limit, |run| run.interrupted || !filter.interrupted)
     }
 
+    /// How many runs stand how.
+    pub(super) fn run_counts(
+        &self,
+        principal: Option<&str>,
+        folder: Option<&Path>,
+    ) -> Result<BTreeMap<String, u64>, StoreError> {
+        let sql = "select status, count(*) from runs
+                   where (?1 is null or principal = ?1) and (?2 is null or folder = ?2) group by status";
+        let folder = folder.map(|folder| folder.display().to_string());
+        self.with(|db| {
+            let mut select = db.prepare_cached(sql).map_err(|e| self.failed(&e))?;
+            let rows = select.query_map(params![principal, folder], |row| {
+                Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+            });
+            rows.and_then(Iterator::collect).map_err(|e| self.failed(&e))
+        })
+    }
+
     /// Median duration of each step in the last completed runs of a skill, in milliseconds.
     pub(super) fn usual_durations(
         &self,
@@ -239,6 +257,14 @@ fn query(filter: &RunFilter) -> (String, Vec<Param>) {
     if let Some(origin) = filter.origin {
         conditions.push("origin = ?".to_owned());
         params.push(row::origin_name(origin).to_owned().into());
+    }
+    if let Some(since) = filter.since {
+        conditions.push("started_at >= ?".to_owned());
+        params.push(since.timestamp_millis().into());
+    }
+    if let Some(until) = filter.until {
+        conditions.push("started_at < ?".to_owned());
+        params.push(until.timestamp_millis().into());
     }
     if let Some(before) = filter.before {
         conditions.push("id < ?".to_owned());

@@ -64,7 +64,8 @@ pub(super) fn some_events(
     Ok(events)
 }
 
-fn event(row: &Row<'_>, blobs: &Blobs, run: RunId) -> Result<Event, String> {
+/// `seq, at, source, blob, body` to an event.
+pub(super) fn event(row: &Row<'_>, blobs: &Blobs, run: RunId) -> Result<Event, String> {
     let text = |error: rusqlite::Error| error.to_string();
     let seq = row.get::<_, i64>(0).map_err(text)?.cast_unsigned();
     let source: String = row.get(2).map_err(text)?;

@@ -18,6 +18,18 @@ impl Store {
         self.one(sql, &[principal, uri])
     }
 
+    /// The workspaces of a principal, the last used first.
+    pub fn workspaces(&self, principal: &str) -> Result<Vec<WorkspaceState>, StoreError> {
+        let reader = &self.parts.reader;
+        let rows: Vec<String> = reader.with(|db| {
+            let sql = "select json from workspaces where principal = ? order by last_activity desc, uri";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let rows = select.query_map([principal], |row| row.get(0));
+            rows.and_then(Iterator::collect).map_err(|e| reader.failed(&e))
+        })?;
+        rows.iter().map(|json| self.workspace_json(json)).collect()
+    }
+
     /// A session of a principal: that of another one is not there.
     pub fn chat_session(&self, principal: &str, id: &str) -> Result<Option<ChatSession>, StoreError> {
         self.one("select json from chat_sessions where principal = ? and id = ?", &[principal, id])

@@ -1,24 +1,28 @@
 //! Connections: taken, bounded, and ended in order.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::{Extension, Router};
+use futures_util::future::join_all;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::Closing;
 
-/// Connections at once; who comes then waits in the system's queue.
+/// Connections at once that are asked by; who comes then waits in the system's queue. What has become a socket of
+/// a listener counts there.
 const CONNECTIONS: usize = 1024;
 
 /// How long a connection may take to send the head of its next request.
@@ -32,24 +36,36 @@ const RECOVER: Duration = Duration::from_millis(100);
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// Serves until a signal, then lets what is under way come to its end.
+/// What all connections have in common.
+#[derive(Clone)]
+struct Ending {
+    /// No connection is asked by any more.
+    stop: CancellationToken,
+    /// Held by each connection.
+    _alive: mpsc::Sender<Infallible>,
+}
+
+/// Serves at each address until a signal, then lets what is under way come to its end.
 pub(super) async fn serve(
-    listener: TcpListener,
-    router: &Router,
+    doors: Vec<(TcpListener, Router)>,
     closing: &Closing,
     patience: Duration,
 ) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let graceful = GracefulShutdown::new();
+    let (alive, mut ended) = mpsc::channel(1);
+    let ending = Ending { stop: CancellationToken::new(), _alive: alive };
+    let taking = join_all(doors.iter().map(|(listener, router)| take(listener, router, &ending)));
     tokio::select! {
-        () = take(&listener, router, &graceful) => {}
+        _ = taking => {}
         () = told(&mut terminate, &mut interrupt) => {}
     }
-    drop(listener);
+    drop(doors);
+    ending.stop.cancel();
+    drop(ending);
     tokio::select! {
-        () = end(graceful, closing, patience) => {}
+        () = end(&mut ended, closing, patience) => {}
         // Told twice: at once.
         () = told(&mut terminate, &mut interrupt) => {}
     }
@@ -63,12 +79,12 @@ async fn told(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
-async fn take(listener: &TcpListener, router: &Router, graceful: &GracefulShutdown) {
+async fn take(listener: &TcpListener, router: &Router, ending: &Ending) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, address)) => converse(stream, Peer(address), router, graceful, place),
+            Ok((stream, address)) => converse(stream, Peer(address), router, ending, place),
             Err(error) => {
                 tracing::warn!("no connection can be taken: {error}");
                 sleep(RECOVER).await;
@@ -77,13 +93,7 @@ async fn take(listener: &TcpListener, router: &Router, graceful: &GracefulShutdo
     }
 }
 
-fn converse(
-    stream: TcpStream,
-    peer: Peer,
-    router: &Router,
-    graceful: &GracefulShutdown,
-    place: OwnedSemaphorePermit,
-) {
+fn converse(stream: TcpStream, peer: Peer, router: &Router, ending: &Ending, place: OwnedSemaphorePermit) {
     // An answer is two small writes, and the second would wait 40 ms for the other side to confirm the first.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("the connection will be slow: {error}");
@@ -91,25 +101,37 @@ fn converse(
     let service = TowerToHyperService::new(router.clone().layer(Extension(peer)));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
-    let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let ending = ending.clone();
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = ending.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!("a connection ended: {error}");
         }
-        drop(place);
+        drop((place, ending));
     });
 }
 
 /// Waits for answers under way, but not for ever.
-fn end(graceful: GracefulShutdown, closing: &Closing, patience: Duration) -> impl Future<Output = ()> {
+fn end(
+    ended: &mut mpsc::Receiver<Infallible>,
+    closing: &Closing,
+    patience: Duration,
+) -> impl Future<Output = ()> {
     closing.streams.cancel();
     let calls = closing.calls.clone();
     async move {
-        let ended = graceful.shutdown();
-        tokio::pin!(ended);
-        if timeout(patience, &mut ended).await.is_err() {
+        // Nothing is ever sent: it closes with the last connection.
+        if timeout(patience, ended.recv()).await.is_err() {
             calls.cancel();
-            let _cut_off = timeout(LAST_WORDS, ended).await;
+            let _cut_off = timeout(LAST_WORDS, ended.recv()).await;
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::audit;
 
 /// Who is let in.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(crate) struct Door {
     keys: watch::Receiver<Arc<Keys>>,
     bounds: Bounds,
     /// Names of this server; with a port only with that port.
@@ -99,8 +99,13 @@ impl Door {
     }
 
     /// Who asks. The token of this machine opens for those on this machine only.
-    fn guest(&self, headers: &HeaderMap, peer: Peer) -> Option<Arc<Guest>> {
-        let guest = self.keys.borrow().guest(shown(headers)?)?;
+    pub(crate) fn guest(&self, headers: &HeaderMap, peer: Peer) -> Option<Arc<Guest>> {
+        self.holder(shown(headers)?, headers, peer)
+    }
+
+    /// Who has shown a key, in whatever way.
+    pub(crate) fn holder(&self, key: &str, headers: &HeaderMap, peer: Peer) -> Option<Arc<Guest>> {
+        let guest = self.keys.borrow().guest(key)?;
         (guest.principal != LOCAL || is_here(headers, peer)).then_some(guest)
     }
 
@@ -128,7 +133,7 @@ fn shown(headers: &HeaderMap) -> Option<&str> {
 
 /// Whether somebody on this machine asks for themselves. Behind a proxy everybody comes from this machine, so
 /// whoever was passed on, or asks under a name that others reach us by, is not believed to sit here.
-fn is_here(headers: &HeaderMap, peer: Peer) -> bool {
+pub(crate) fn is_here(headers: &HeaderMap, peer: Peer) -> bool {
     let named = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let is_own = named.is_none_or(|named| {
         let host = named.host().trim_matches(['[', ']']);
@@ -179,16 +184,16 @@ fn refuse(door: &Door, request: &Request) -> Option<Response> {
     if !door.is_ours(request.headers(), request.uri()) {
         let message =
             "this server is not known under that name; `serve.hosts` in the configuration names others";
-        return Some(problem(StatusCode::FORBIDDEN, message));
+        return Some(problem("unknown-host", message));
     }
     if !door.may_ask(request.headers()) {
         let message =
             "web pages of that origin may not ask; `serve.origins` in the configuration names those that may";
-        return Some(problem(StatusCode::FORBIDDEN, message));
+        return Some(problem("unknown-origin", message));
     }
     if names_key(request.uri()) {
         let message = "a key does not belong into an address, where logs keep it: send `Authorization: Bearer KEY`, and exchange that key for a new one";
-        return Some(problem(StatusCode::BAD_REQUEST, message));
+        return Some(problem("key-in-address", message));
     }
     None
 }
@@ -209,8 +214,7 @@ pub(super) async fn admit(
 ) -> Response {
     let Some(guest) = door.guest(request.headers(), peer) else {
         audit::stranger(peer.0, request.uri().path());
-        let mut refused =
-            problem(StatusCode::UNAUTHORIZED, "a key is needed: send `Authorization: Bearer KEY`");
+        let mut refused = problem("unauthorised", "a key is needed: send `Authorization: Bearer KEY`");
         refused
             .headers_mut()
             .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"aa\""));
@@ -241,15 +245,19 @@ fn is_stream(response: &Response) -> bool {
 }
 
 fn later(message: &str, wait: Duration) -> Response {
-    let mut refused = problem(StatusCode::TOO_MANY_REQUESTS, message);
+    let mut refused = problem("too-many", message);
     let seconds = wait.as_millis().div_ceil(1000).max(1);
     refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(1)));
     refused
 }
 
+/// Marks an answer that is counted elsewhere for as long as it goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unheld;
+
 /// Keeps something until the answer has been sent, for answers that take a while to be.
 pub(crate) fn hold(response: Response, held: impl Send + 'static) -> Response {
-    if !is_stream(&response) {
+    if response.extensions().get::<Unheld>().is_some() || !is_stream(&response) {
         return response;
     }
     response.map(|body| {

@@ -16,7 +16,7 @@ use aa_run::settings::Serve;
 use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::time::timeout;
@@ -63,23 +63,20 @@ pub(crate) async fn of_persona(
 ) -> Response {
     match endpoint.engine.persona_name(&persona) {
         Ok(name) if guest.may_play(&name) => endpoint.answer(&guest, Some(name), request).await,
-        Ok(_) => problem(StatusCode::FORBIDDEN, format!("your key does not open the persona `{persona}`")),
+        Ok(_) => problem("forbidden", format!("your key does not open the persona `{persona}`")),
         Err(error) => unknown(&endpoint, &guest, &error),
     }
 }
 
 fn unknown(endpoint: &Endpoint, guest: &Guest, error: &ViewError) -> Response {
     let ViewError::UnknownPersona { name, suggestion } = error else {
-        return problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+        return problem("internal", error.to_string());
     };
     let near = suggestion.as_ref().filter(|near| guest.may_play(near));
     let near = near.map(|near| format!("; did you mean `/mcp/{near}`?")).unwrap_or_default();
     let names = endpoint.engine.personas().unwrap_or_default().into_iter().map(|persona| persona.name);
     let names: Vec<String> = names.filter(|name| guest.may_play(name)).collect();
-    problem(
-        StatusCode::NOT_FOUND,
-        format!("there is no persona `{name}`{near} (there are: {})", names.join(", ")),
-    )
+    problem("not-found", format!("there is no persona `{name}`{near} (there are: {})", names.join(", ")))
 }
 
 /// Forgets sessions that are not used, for as long as the server runs.
@@ -110,7 +107,7 @@ impl Endpoint {
             Some(id) => match self.sessions.enter(id, owner) {
                 Some(visit) => Some(visit),
                 // One of another principal is not told apart from none.
-                None => return problem(StatusCode::NOT_FOUND, "there is no such session"),
+                None => return problem("not-found", "there is no such session"),
             },
         };
         let request = match self.read(request).await {
@@ -128,7 +125,7 @@ impl Endpoint {
             }
             // Whether a request begins one, the library has found out from what it says.
             (None, Some(id)) if !self.sessions.begin(id, owner, ending).await => {
-                return problem(StatusCode::SERVICE_UNAVAILABLE, "too many sessions are in use");
+                return problem("full", "too many sessions are in use");
             }
             _ => {}
         }
@@ -141,10 +138,10 @@ impl Endpoint {
         match timeout(BODY, to_bytes(body, self.settings.message)).await {
             Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
             Ok(Err(_)) => Err(problem(
-                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
                 format!("a message may have {} bytes (`serve.limits.message`)", self.settings.message),
             )),
-            Err(_) => Err(problem(StatusCode::REQUEST_TIMEOUT, "the message did not come in time")),
+            Err(_) => Err(problem("too-slow", "the message did not come in time")),
         }
     }
 

@@ -90,10 +90,7 @@ impl Visit {
 
     /// All that they may call and run.
     pub(crate) fn scope(&self) -> Scope {
-        Scope(self.guest.personas.as_ref().map(|personas| {
-            let view = |persona: &String| self.engine.view(&Choice::Persona(persona.clone())).ok();
-            personas.iter().filter_map(view).collect()
-        }))
+        Scope::of(&self.engine, &self.guest)
     }
 
     /// Why their key does not let them call a tool of the server with these arguments.
@@ -135,6 +132,14 @@ impl Visit {
 pub(crate) struct Scope(Option<Vec<Arc<View>>>);
 
 impl Scope {
+    /// What a guest's key opens.
+    pub(crate) fn of(engine: &Engine, guest: &Guest) -> Self {
+        Self(guest.personas.as_ref().map(|personas| {
+            let view = |persona: &String| engine.view(&Choice::Persona(persona.clone())).ok();
+            personas.iter().filter_map(view).collect()
+        }))
+    }
+
     /// Whether a tool or a skill of this name is part of it.
     pub(crate) fn shows(&self, name: &str) -> bool {
         self.0.as_ref().is_none_or(|views| views.iter().any(|view| view.shows(name)))
@@ -149,7 +154,7 @@ fn within(engine: &Engine, guest: &Guest) -> Engine {
 }
 
 /// The engine of a folder, if the caller may work there.
-fn enter(own: &Engine, folder: &Path) -> Result<Engine, String> {
+pub(crate) fn enter(own: &Engine, folder: &Path) -> Result<Engine, String> {
     if folder == own.settings().folder {
         return Ok(own.clone());
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -12,7 +13,7 @@ use crate::template::{Expression, Missing, Scope, Template, seal};
 use crate::tool::Effect;
 
 /// What would happen: the plan with all that can be resolved before a run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ResolvedPlan {
     /// Canonical name of the skill.
     pub skill: String,
@@ -28,7 +29,7 @@ pub struct ResolvedPlan {
 }
 
 /// One step of a [`ResolvedPlan`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ResolvedStep {
     /// Name; `sub/step` for steps of sub-skills.
     pub name: String,
@@ -61,7 +62,7 @@ pub struct ResolvedStep {
 }
 
 /// What may be done about a failure of a step.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ResolvedHeal {
     /// Name of the rule.
     pub rule: String,

@@ -3,6 +3,7 @@
 use aa_spec::name::fold;
 use aa_spec::plan::digest;
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +11,7 @@ use serde_json::{Map, Value, json};
 const SEEN: u64 = 3;
 
 /// A rule that a person may accept.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Proposal {
     /// What the rule would be called.
     pub name: String,

@@ -1,0 +1,306 @@
+//! What went wrong, as RFC 9457 has it, with a kind that programs can rely on.
+
+use aa_run::engine::StartError;
+use aa_run::persona::ViewError;
+use aa_run::store::StoreError;
+use aa_spec::diagnostic::{Diagnostic, Severity};
+use aa_spec::input::InputError;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Below this, each kind of problem is explained.
+const TYPES: &str = "/api/problems/";
+
+/// A kind of problem.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ProblemKind")]
+pub(crate) struct Kind {
+    /// The last part of its `type`.
+    pub(crate) name: &'static str,
+    /// The status of answers that tell of it.
+    pub(crate) status: u16,
+    /// It in a few words.
+    pub(crate) title: &'static str,
+}
+
+const fn kind(name: &'static str, status: u16, title: &'static str) -> Kind {
+    Kind { name, status, title }
+}
+
+/// Every kind, in the order of the names.
+pub(crate) const KINDS: [Kind; 29] = [
+    kind("bad-body", 400, "What was sent cannot be read"),
+    kind("bad-header", 400, "A header cannot be read"),
+    kind("bad-query", 400, "A parameter is not known or cannot be read"),
+    kind("busy", 409, "Another process drives the run"),
+    kind("folder-gone", 409, "The run's folder is gone"),
+    kind("forbidden", 403, "Your key does not open this"),
+    kind("full", 503, "Too much is under way"),
+    kind("inputs-invalid", 422, "The inputs do not fit the skill"),
+    kind("internal", 500, "The server has made a mistake"),
+    kind("key-in-address", 400, "A key stands in the address"),
+    kind("key-reused", 422, "The idempotency key belongs to another request"),
+    kind("method-not-allowed", 405, "There is no such method here"),
+    kind("no-socket", 426, "WebSocket is spoken here"),
+    kind("not-found", 404, "There is nothing of that name"),
+    kind("not-json", 415, "What was sent is not JSON"),
+    kind("over", 409, "The run is over"),
+    kind("plan-changed", 409, "The plan is not the one that was agreed to"),
+    kind("policy", 403, "The policy forbids it"),
+    kind("refused", 409, "It does not fit how things stand"),
+    kind("skill-invalid", 422, "The skill has errors"),
+    kind("store", 503, "The store cannot be used"),
+    kind("too-large", 413, "What was sent is too long"),
+    kind("too-many", 429, "Too much was asked"),
+    kind("too-slow", 408, "What was sent did not come in time"),
+    kind("tool-failed", 502, "The tool has failed"),
+    kind("unauthorised", 401, "A key is needed"),
+    kind("unknown-host", 403, "The server is not known under that name"),
+    kind("unknown-origin", 403, "That web page may not ask"),
+    kind("unreadable", 500, "A file cannot be read"),
+];
+
+/// What went wrong.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    kind: Kind,
+    told: Box<Told>,
+}
+
+/// A problem as it is sent.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(crate) struct Told {
+    /// Which kind of problem; stable.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind in a few words.
+    title: &'static str,
+    /// The status of the answer.
+    status: u16,
+    /// What went wrong this time.
+    detail: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    hint: String,
+    /// What is wrong in a file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diagnostics: Vec<Finding>,
+    /// What is wrong with the inputs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    inputs: Vec<Misfit>,
+    /// The run that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<aa_run::event::RunId>,
+}
+
+/// Something wrong or doubtful in a file.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Finding {
+    /// Which kind; stable.
+    code: String,
+    /// `error` or `warning`.
+    severity: &'static str,
+    /// In which file.
+    file: String,
+    /// In which line, from 1.
+    line: u32,
+    /// In which column, from 1.
+    column: u32,
+    /// What is wrong.
+    message: String,
+    /// What to do; may be empty.
+    hint: String,
+}
+
+/// Something wrong with an input.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Misfit {
+    /// Which input.
+    name: String,
+    /// What is wrong.
+    message: String,
+    /// What to do; may be empty.
+    hint: String,
+}
+
+impl Problem {
+    /// A problem of a kind.
+    pub(crate) fn of(name: &str, detail: impl Into<String>) -> Self {
+        let kind = KINDS.iter().find(|kind| kind.name == name).copied();
+        // Every name is tested to be there.
+        let kind =
+            kind.unwrap_or(Kind { name: "internal", status: 500, title: "The server has made a mistake" });
+        let told = Told {
+            kind: format!("{TYPES}{}", kind.name),
+            title: kind.title,
+            status: kind.status,
+            detail: detail.into(),
+            hint: String::new(),
+            diagnostics: Vec::new(),
+            inputs: Vec::new(),
+            run: None,
+        };
+        Self { kind, told: Box::new(told) }
+    }
+
+    /// Says what to do.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.told.hint = hint.into();
+        self
+    }
+
+    /// Says which run it is about.
+    fn about(mut self, run: aa_run::event::RunId) -> Self {
+        self.told.run = Some(run);
+        self
+    }
+
+    /// As it is sent.
+    #[cfg(test)]
+    pub(crate) fn told(&self) -> &Told {
+        &self.told
+    }
+}
+
+impl Finding {
+    /// Of a problem in a text.
+    pub(crate) fn of(problem: &Diagnostic) -> Self {
+        let place = problem.source.place(problem.span.start);
+        Self {
+            code: problem.code.to_owned(),
+            severity: if problem.severity == Severity::Error { "error" } else { "warning" },
+            file: problem.source.path.to_string(),
+            line: place.line,
+            column: place.column,
+            message: problem.message.clone(),
+            hint: problem.hint.clone(),
+        }
+    }
+
+    /// Of everything that was found.
+    pub(crate) fn all(problems: &[Diagnostic]) -> Vec<Self> {
+        problems.iter().map(Self::of).collect()
+    }
+}
+
+fn misfit(error: &InputError) -> Misfit {
+    Misfit { name: error.name.clone(), message: error.message.clone(), hint: error.hint.clone() }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.told).unwrap_or_default();
+        let kind = HeaderValue::from_static("application/problem+json");
+        (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StartError::UnknownSkill { suggestion, .. } => {
+                let hint = suggestion.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+                Self::of("not-found", detail).hint(hint)
+            }
+            StartError::Unreadable { .. } | StartError::Unwritable { .. } => Self::of("unreadable", detail),
+            StartError::Invalid(problems) => {
+                let mut problem = Self::of("skill-invalid", detail);
+                problem.told.diagnostics = Finding::all(&problems);
+                problem
+            }
+            StartError::Inputs(errors) => {
+                let mut problem = Self::of("inputs-invalid", detail);
+                problem.told.inputs = errors.iter().map(misfit).collect();
+                problem
+            }
+            StartError::PlanChanged { .. } => {
+                Self::of("plan-changed", detail).hint("look at the plan again, and send its hash")
+            }
+            StartError::FolderGone { run, .. } => Self::of("folder-gone", detail).about(run),
+            StartError::Over { run, .. } => Self::of("over", detail).about(run),
+            StartError::Denied { .. } => {
+                Self::of("policy", detail).hint("`serve.policy` in the configuration says what may be run")
+            }
+            StartError::KeyUsed(run) => {
+                Self::of("key-reused", detail).about(run).hint("a new request needs a new key")
+            }
+            StartError::Shipped(_) | StartError::Refused(_) => Self::of("refused", detail),
+            StartError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StoreError::NoRun(run) => Self::of("not-found", detail).about(run),
+            StoreError::Busy(run) | StoreError::Fenced(run) => Self::of("busy", detail).about(run),
+            StoreError::Over { run, .. } => Self::of("over", detail).about(run),
+            StoreError::Corrupt { run, .. } => Self::of("internal", detail).about(run),
+            StoreError::Unusable { .. }
+            | StoreError::TooNew { .. }
+            | StoreError::Stopped
+            | StoreError::Write { .. } => Self::of("store", detail),
+        }
+    }
+}
+
+impl From<ViewError> for Problem {
+    fn from(error: ViewError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ViewError::UnknownPersona { .. } => Self::of("not-found", detail),
+            ViewError::Invalid { diagnostics, .. } => {
+                let mut problem = Self::of("skill-invalid", detail);
+                problem.told.diagnostics = Finding::all(&diagnostics);
+                problem
+            }
+            _ => Self::of("refused", detail),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_in_order_and_each_is_once() {
+        assert!(KINDS.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+
+    #[test]
+    fn every_kind_that_is_named_is_there() {
+        let named = named(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+        assert!(named.len() > 20, "{named:?}");
+        for name in named {
+            assert!(KINDS.iter().any(|kind| kind.name == name), "{name}");
+        }
+    }
+
+    /// What stands in `of("…")` and `problem("…")` in all files.
+    fn named(folder: &std::path::Path) -> std::collections::BTreeSet<String> {
+        let mut names = std::collections::BTreeSet::new();
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                names.extend(named(&entry));
+                continue;
+            }
+            let text = std::fs::read_to_string(&entry).unwrap();
+            let calls = ["Problem::of(", "Self::of(", " problem(", "(problem("];
+            for rest in calls.iter().flat_map(|call| text.split(call).skip(1)) {
+                let name = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+                let is_name =
+                    |name: &&str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+                names.extend(name.filter(is_name).map(str::to_owned));
+            }
+        }
+        names
+    }
+}

@@ -1,0 +1,263 @@
+//! How a handler becomes a route: what it is asked is read, checked and described by its types, so the
+//! description cannot say anything else than what happens.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aa_run::key::Guest;
+use axum::Extension;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+
+use super::answer::Answer;
+use super::document::{Description, Schemas};
+use super::problem::Problem;
+use super::visitor::Visitor;
+use super::{Api, document};
+use crate::audit;
+
+/// How long a body may take to come.
+const BODY: Duration = Duration::from_secs(30);
+
+/// A path and a method with what answers them, and what is told of it.
+pub(crate) struct Route {
+    pub(crate) path: &'static str,
+    pub(crate) method: Method,
+    pub(crate) says: &'static str,
+    pub(crate) answers: MethodRouter<Arc<Api>>,
+    pub(crate) describe: fn(&mut Schemas) -> Description,
+}
+
+/// A request that has been read: who asks, for what.
+#[derive(Debug)]
+pub(crate) struct Asked<P = Nothing, Q = Nothing, B = Nothing> {
+    /// Who asks.
+    pub(crate) visitor: Visitor,
+    /// What the path names.
+    pub(crate) path: P,
+    /// What stands behind the question mark.
+    pub(crate) query: Q,
+    /// What was sent.
+    pub(crate) body: B,
+    /// The key by which a repeated request is known.
+    pub(crate) key: Option<String>,
+}
+
+/// Nothing is named, asked or sent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// What can be read of a request, and described.
+pub(crate) trait Part: DeserializeOwned + JsonSchema + Send + 'static {}
+impl<T: DeserializeOwned + JsonSchema + Send + 'static> Part for T {}
+
+/// Looks at something.
+pub(crate) fn get<P, Q, A, F, Fut>(path: &'static str, says: &'static str, handler: F) -> Route
+where
+    P: Part,
+    Q: Part,
+    A: Answer,
+    F: Fn(Asked<P, Q>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<A, Problem>> + Send,
+{
+    route::<P, Q, Nothing, A, F, Fut>((Method::GET, MethodFilter::GET), path, says, handler)
+}
+
+/// Does something.
+pub(crate) fn post<P, B, A, F, Fut>(path: &'static str, says: &'static str, handler: F) -> Route
+where
+    P: Part,
+    B: Part,
+    A: Answer,
+    F: Fn(Asked<P, Nothing, B>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<A, Problem>> + Send,
+{
+    route::<P, Nothing, B, A, F, Fut>((Method::POST, MethodFilter::POST), path, says, handler)
+}
+
+fn route<P, Q, B, A, F, Fut>(
+    (method, filter): (Method, MethodFilter),
+    path: &'static str,
+    says: &'static str,
+    handler: F,
+) -> Route
+where
+    P: Part,
+    Q: Part,
+    B: Part,
+    A: Answer,
+    F: Fn(Asked<P, Q, B>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<A, Problem>> + Send,
+{
+    let asked = move |State(api): State<Arc<Api>>,
+                      Extension(guest): Extension<Arc<Guest>>,
+                      named: Result<Path<P>, PathRejection>,
+                      request: Request| {
+        let handler = handler.clone();
+        async move {
+            let note = audit::Asked::new(&guest.principal, request.method(), path);
+            let headers = request.headers().clone();
+            let answer = match read::<P, Q, B>(&api, guest, named, request).await {
+                Ok(asked) => handler(asked).await,
+                Err(problem) => Err(problem),
+            };
+            let response = match answer {
+                Ok(answer) => answer.reply(&headers),
+                Err(problem) => problem.into_response(),
+            };
+            note.answered(response.status());
+            Ok::<Response, Infallible>(response)
+        }
+    };
+    Route { path, method, says, answers: on(filter, asked), describe: document::describe::<P, Q, B, A> }
+}
+
+async fn read<P: Part, Q: Part, B: Part>(
+    api: &Api,
+    guest: Arc<Guest>,
+    named: Result<Path<P>, PathRejection>,
+    request: Request,
+) -> Result<Asked<P, Q, B>, Problem> {
+    let visitor = Visitor::new(&api.engine, guest);
+    let Path(path) = named.map_err(|error| Problem::of("not-found", error.body_text()))?;
+    let query = query::<Q>(request.uri().query().unwrap_or_default())?;
+    let key = key(request.headers())?;
+    let body = match *request.method() {
+        Method::GET => Value::Object(Map::new()),
+        _ => body(request, api.settings.message).await?,
+    };
+    let body = serde_json::from_value(body).map_err(|error| {
+        Problem::of("bad-body", error.to_string()).hint("`/api/openapi.json` says what can be sent")
+    })?;
+    Ok(Asked { visitor, path, query, body, key })
+}
+
+/// The key of a request that may come twice.
+fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().unwrap_or_default().trim().trim_matches('"');
+    let fits = (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits {
+        return Ok(Some(key.to_owned()));
+    }
+    let detail = "the `Idempotency-Key` must be 1 to 255 characters without spaces";
+    Err(Problem::of("bad-header", detail))
+}
+
+/// What stands behind the question mark, read by the types that are wanted.
+pub(crate) fn query<Q: Part>(text: &str) -> Result<Q, Problem> {
+    let mut values = Map::new();
+    let schema = document::plain::<Q>();
+    for (name, text) in form_urlencoded::parse(text.as_bytes()) {
+        let Some(kind) = schema["properties"].get(&*name) else {
+            let known = schema["properties"].as_object().into_iter().flat_map(Map::keys);
+            let near = aa_spec::name::suggest(&name, known.map(String::as_str));
+            let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+            return Err(Problem::of("bad-query", format!("there is no parameter `{name}` here")).hint(hint));
+        };
+        let value = typed(kind, &text);
+        if values.insert(name.to_string(), value).is_some() {
+            return Err(Problem::of("bad-query", format!("the parameter `{name}` is given twice")));
+        }
+    }
+    serde_json::from_value(Value::Object(values)).map_err(|error| Problem::of("bad-query", error.to_string()))
+}
+
+/// A text as a value of the type that is wanted; lists have commas.
+fn typed(kind: &Value, text: &str) -> Value {
+    let is = |name: &str| match &kind["type"] {
+        Value::String(only) => only == name,
+        Value::Array(some) => some.iter().any(|one| one == name),
+        _ => false,
+    };
+    if is("array") {
+        return text.split(',').map(|item| typed(&kind["items"], item)).collect();
+    }
+    if is("integer") || is("number") || is("boolean") {
+        // What is none is told so when the whole is read.
+        return serde_json::from_str(text).unwrap_or_else(|_| text.into());
+    }
+    text.into()
+}
+
+async fn body(request: Request, most: usize) -> Result<Value, Problem> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let is_json = kind.is_some_and(|kind| {
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    });
+    let bytes: Bytes = match timeout(BODY, to_bytes(request.into_body(), most)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(_)) => {
+            let detail = format!("a message may have {most} bytes (`serve.limits.message`)");
+            return Err(Problem::of("too-large", detail));
+        }
+        Err(_) => return Err(Problem::of("too-slow", "the message did not come in time")),
+    };
+    if bytes.is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
+    if !is_json {
+        return Err(Problem::of("not-json", "what is sent must be `application/json`"));
+    }
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::of("bad-body", format!("what was sent is not JSON: {error}")))?;
+    if value.is_object() { Ok(value) } else { Err(Problem::of("bad-body", "what is sent must be an object")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields, default)]
+    #[derive(Default)]
+    struct Wanted {
+        count: Option<u32>,
+        names: Vec<String>,
+        loud: bool,
+        text: Option<String>,
+    }
+
+    #[test]
+    fn parameters_are_read_by_their_types() {
+        let read: Wanted = query("count=3&names=a,b&loud=true&text=3").unwrap();
+        assert_eq!(
+            (read.count, read.names.len(), read.loud, read.text.as_deref()),
+            (Some(3), 2, true, Some("3"))
+        );
+        for (bad, why) in [
+            ("coutn=3", "there is no parameter `coutn` here"),
+            ("count=3&count=3", "the parameter `count` is given twice"),
+            ("count=x", "invalid type"),
+            ("loud=maybe", "invalid type"),
+        ] {
+            let problem = json!(query::<Wanted>(bad).unwrap_err().told());
+            assert!(problem["detail"].as_str().unwrap().contains(why), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_request_key_is_a_word() {
+        let of = |text: &str| {
+            key(&HeaderMap::from_iter([("idempotency-key".parse().unwrap(), text.parse().unwrap())]))
+        };
+        assert_eq!(of("\"a-1\"").unwrap().as_deref(), Some("a-1"));
+        for bad in ["", "a b", &"x".repeat(256)] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+}

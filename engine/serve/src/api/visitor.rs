@@ -1,0 +1,80 @@
+//! Who asks, and what is there for them.
+
+use std::sync::Arc;
+
+use aa_run::caller::{Caller, LOCAL, Sees};
+use aa_run::engine::Engine;
+use aa_run::event::Origin;
+use aa_run::key::Guest;
+use aa_run::workspace::path_of;
+
+use super::problem::Problem;
+use crate::mcp::visit::{self, Scope};
+
+/// Whoever has shown a key, with the engine as it is for them.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    /// Runs of others are not there.
+    pub(crate) engine: Engine,
+    guest: Arc<Guest>,
+}
+
+impl Visitor {
+    /// The owner of the store sees all of it, others what is theirs.
+    pub(crate) fn new(engine: &Engine, guest: Arc<Guest>) -> Self {
+        let sees = if guest.principal == LOCAL { Sees::All } else { Sees::Own };
+        let caller = Caller { origin: Origin::Http, principal: guest.principal.clone(), sees };
+        Self { engine: engine.for_caller(caller), guest }
+    }
+
+    /// The same in another folder, if they may work there.
+    pub(crate) fn within(&self, workspace: Option<&str>) -> Result<Self, Problem> {
+        let Some(workspace) = workspace else { return Ok(self.clone()) };
+        let folder = path_of(workspace).ok_or_else(|| {
+            let detail = format!("`{workspace}` is no folder");
+            Problem::of("refused", detail).hint("give an absolute path or a `file://` address")
+        })?;
+        let engine = visit::enter(&self.engine, &folder).map_err(|why| Problem::of("forbidden", why))?;
+        let engine = engine.for_caller(self.engine.caller().clone());
+        Ok(Self { engine, guest: Arc::clone(&self.guest) })
+    }
+
+    /// By whom something was said, for the journal.
+    pub(crate) fn by(&self) -> String {
+        format!("{} (http)", self.guest.principal)
+    }
+
+    /// What their key opens.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::of(&self.engine, &self.guest)
+    }
+
+    /// Whether they may play a persona.
+    pub(crate) fn may_play(&self, persona: &str) -> bool {
+        self.guest.may_play(persona)
+    }
+
+    /// That their key opens a skill or tool of this name.
+    pub(crate) fn may_use(&self, name: &str) -> Result<(), Problem> {
+        if self.scope().shows(name) {
+            return Ok(());
+        }
+        Err(Problem::of("forbidden", format!("your key opens no persona that shows `{name}`")))
+    }
+
+    /// That they may look at what everybody shares.
+    pub(crate) fn may_look(&self) -> Result<(), Problem> {
+        if self.guest.personas.is_none() {
+            return Ok(());
+        }
+        Err(Problem::of("forbidden", "your key opens only what its personas show"))
+    }
+
+    /// That they own the store.
+    pub(crate) fn is_owner(&self) -> Result<(), Problem> {
+        if self.guest.principal == LOCAL {
+            return Ok(());
+        }
+        Err(Problem::of("forbidden", "only the owner of this server may do that"))
+    }
+}

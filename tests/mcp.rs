@@ -7,7 +7,7 @@ mod load;
 mod personas;
 mod security;
 mod stdio;
-mod wire;
+pub(crate) mod wire;
 
 mod calls;
 

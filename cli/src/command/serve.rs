@@ -1,10 +1,16 @@
 //! `aa serve`: the HTTP server.
 
+use std::sync::Arc;
+
 use aa_run::cause::cause;
+use aa_run::driver::WallClock;
+use aa_run::engine::Engine;
 use aa_run::key;
+use aa_run::schedule::scheduler::Scheduler;
 use aa_serve::http::{self, Refusal};
 use aa_serve::mcp::Options;
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
 
 use super::mcp::choice;
 use crate::args::mcp::ServeArgs;
@@ -30,10 +36,50 @@ pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
         context.printer.say(format_args!("serving AI clients at http://{address}/mcp"));
         let token = key::token_file(&settings.state_folder);
         context.printer.say(format_args!("the key of this machine is in {}", token.display()));
-        http::serve(listener, &engine, keys, &options).await.map_err(failed)
+        let served = async { http::serve(listener, &engine, keys, &options).await.map_err(failed) };
+        if args.no_scheduler || !settings.scheduling.enabled {
+            return served.await;
+        }
+        beside_scheduler(&engine, context, served).await
     })?;
     Ok(Exit::Ok)
 }
+
+/// Serves, and runs what is due until that ends.
+async fn beside_scheduler(
+    engine: &Engine,
+    context: &Context<'_>,
+    served: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let (lines, mut said) = mpsc::unbounded_channel::<String>();
+    let say = Arc::new(move |line: &str| {
+        // Nobody reads it any more when the server ends.
+        let _ = lines.send(line.to_owned());
+    });
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async {
+        // However it comes, it is the end.
+        let _ = stopped.await;
+    };
+    let scheduler = Scheduler::new(engine.clone(), Arc::new(WallClock), say);
+    let task = tokio::spawn(Box::pin(scheduler.run(stopped)));
+    tokio::pin!(served);
+    let result = loop {
+        tokio::select! {
+            result = &mut served => break result,
+            Some(line) = said.recv() => context.printer.say(line),
+        }
+    };
+    drop(stop);
+    let ended = tokio::time::timeout(LAST_LOOK, task).await;
+    if ended.is_err() {
+        tracing::warn!("the scheduler did not end in time; what it was about to start is started later");
+    }
+    result
+}
+
+/// How long a look of the scheduler may take that is under way at the end.
+const LAST_LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn refused(args: &ServeArgs, why: Refusal) -> Failure {
     let others = format!("other machines could ask at `{}`", args.listen);

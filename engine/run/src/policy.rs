@@ -37,7 +37,8 @@ impl Policy {
     pub fn of(caller: &Caller, calling: &Calling) -> Self {
         match caller.origin {
             Origin::Mcp => calling.policy,
-            Origin::Cli | Origin::Cron | Origin::Http | Origin::Parent => Self::FREE,
+            Origin::Cron => calling.unattended,
+            Origin::Cli | Origin::Http | Origin::Parent => Self::FREE,
         }
     }
 

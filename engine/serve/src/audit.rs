@@ -94,6 +94,12 @@ pub(crate) fn left(principal: &str) {
     tracing::info!(target: TARGET, ?principal, outcome = "ok", "session ended");
 }
 
+/// Notes a signed request for a schedule.
+pub(crate) fn hook(schedule: &str, outcome: &str) {
+    let schedule: String = schedule.chars().take(64).collect();
+    tracing::info!(target: TARGET, ?schedule, outcome, "hook");
+}
+
 /// Notes somebody without a key.
 pub(crate) fn stranger(peer: SocketAddr, path: &str) {
     tracing::warn!(target: TARGET, %peer, ?path, outcome = "unauthorised", "refused");

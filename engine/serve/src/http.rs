@@ -1,11 +1,12 @@
 //! The HTTP server: who comes in, and to what.
 //!
 //! Reading order: [`door`] (what every request has to pass), [`bounds`] (how much each principal may
-//! ask), [`accept`] (connections, and their end), then [`crate::mcp`] for what is behind the door.
+//! ask), [`accept`] (connections, and their end), [`hook`] (signed requests that set schedules off), then [`crate::mcp`] for what is behind the door.
 
 mod accept;
 mod bounds;
 mod door;
+mod hook;
 
 use std::io;
 use std::net::SocketAddr;
@@ -71,13 +72,13 @@ pub async fn serve(listener: TcpListener, engine: &Engine, keys: Keys, options: 
     let endpoint = Endpoint::new(engine, options, closing.clone());
     let door = Door::new(keys, &settings, listener.local_addr()?);
     let sweeper = tokio::spawn(mcp::http::sweep(Arc::clone(&endpoint)));
-    accept::serve(listener, &router(door, endpoint), &closing, settings.shutdown_timeout).await?;
+    accept::serve(listener, &router(door, endpoint, engine), &closing, settings.shutdown_timeout).await?;
     sweeper.abort();
     Ok(())
 }
 
-/// Everything there is, each of it behind the door.
-fn router(door: Door, endpoint: Arc<Endpoint>) -> Router {
+/// Everything there is, each of it behind the door; those who sign their requests show no key.
+fn router(door: Door, endpoint: Arc<Endpoint>, engine: &Engine) -> Router {
     let behind = Router::new()
         .route("/mcp", any(mcp::http::own))
         .route("/mcp/{persona}", any(mcp::http::of_persona))
@@ -88,7 +89,7 @@ fn router(door: Door, endpoint: Arc<Endpoint>) -> Router {
     let door = Arc::new(door);
     let known = axum::middleware::from_fn_with_state(Arc::clone(&door), door::admit);
     let all = axum::middleware::from_fn_with_state(door, door::look);
-    behind.layer(known).route("/healthz", get(healthy)).layer(all)
+    behind.layer(known).route("/healthz", get(healthy)).merge(hook::router(engine)).layer(all)
 }
 
 async fn healthy() -> Response {

@@ -22,9 +22,7 @@ use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
 pub use entrance::{Key, Limits as ServeLimits};
-pub use notify::{
-    Channel, EmailChannel, MailSecurity, Notify, NotifyLimit, SlackChannel, WebhookChannel, secret,
-};
+pub use notify::{Channel, Notify, NotifyLimit, SlackChannel, WebhookChannel, secret};
 pub use policy::{Policy, Rule};
 pub use scheduler::Scheduler;
 pub use serve::Serve;

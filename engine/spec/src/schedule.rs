@@ -69,7 +69,8 @@ pub struct Schedule {
     pub inputs: BTreeMap<String, Node>,
     /// A persona that the skill has to belong to.
     pub persona: Option<Spanned<String>>,
-    /// What to do when it is due while its last run still goes on (default `skip`).
+    /// What to do when it is due while its last run still goes on (default `skip`; of `poll` and `webhook`
+    /// `queue`, so that no news is lost).
     pub overlap: Option<Spanned<Overlap>>,
     /// What to do about times that nobody was there for (default: the latest of the last 5 minutes).
     pub catch_up: Option<CatchUpWritten>,
@@ -147,7 +148,7 @@ pub struct Webhook {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
-    /// This time is skipped (default).
+    /// This time is skipped.
     #[default]
     Skip,
     /// It runs after the other has ended.
@@ -217,6 +218,13 @@ pub struct NotifyEach {
     pub waiting: Vec<Spanned<String>>,
     /// When a run went well.
     pub success: Vec<Spanned<String>>,
+}
+
+impl NotifyWritten {
+    /// All channels that are named.
+    pub fn names(&self) -> Vec<&Spanned<String>> {
+        channels(self)
+    }
 }
 
 /// A value of one of two forms, of which one is a list and the other a mapping.

@@ -23,6 +23,8 @@ pub struct Calling {
     pub task_after: Duration,
     /// What may be run without asking.
     pub policy: Policy,
+    /// What schedules may run without asking.
+    pub unattended: Policy,
     /// Whether a model may answer questions itself.
     pub self_approve: bool,
 }
@@ -37,6 +39,16 @@ pub(super) fn calling(layers: &mut Layers<'_>) -> Calling {
             read: rule(layers, "serve.policy.read", |c| &c.serve.policy.read, Rule::Allow),
             write: rule(layers, "serve.policy.write", |c| &c.serve.policy.write, Rule::Plan),
             destructive: rule(layers, "serve.policy.destructive", |c| &c.serve.policy.destructive, Rule::Ask),
+        },
+        unattended: Policy {
+            read: rule(layers, "scheduler.policy.read", |c| &c.scheduler.policy.read, Rule::Allow),
+            write: rule(layers, "scheduler.policy.write", |c| &c.scheduler.policy.write, Rule::Allow),
+            destructive: rule(
+                layers,
+                "scheduler.policy.destructive",
+                |c| &c.scheduler.policy.destructive,
+                Rule::Allow,
+            ),
         },
         self_approve: truth(layers, "serve.self_approve", |c| &c.serve.self_approve),
     }

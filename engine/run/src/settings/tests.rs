@@ -238,3 +238,23 @@ fn without_a_home_something_must_say_where_things_are() {
     let machine = machine.variable("XDG_STATE_HOME", "/state");
     assert_eq!(machine.resolve().unwrap().state_folder, Path::new("/state/aa-workflow"));
 }
+
+#[test]
+fn channels_and_secrets_of_schedules_are_those_of_all_files() {
+    let user = "notify: {channels: {team: {terminal: {}}}}\n";
+    let good = "schedules: {x: {skill: a, every: 1h, notify: [team]}}\n";
+    assert_eq!(Machine::new(user, good).resolve().unwrap().scheduling.schedules.len(), 1);
+    let bad = "\
+notify: {default: [tean]}
+schedules:
+  x: {skill: a, every: 1h, notify: {failure: [pager]}}
+  y: {skill: a, webhook: {secret: '{{ secrets.NONE }}'}}
+";
+    insta::assert_snapshot!(Machine::new(user, bad).problems(), @"
+    …/work/.aa/config.yaml:3 unknown-channel: there is no channel `pager` [known: `team`]
+    …/work/.aa/config.yaml:4 unknown-secret: the secret `NONE` is not configured [say under `secrets:` where it comes from]
+    …/work/.aa/config.yaml:1 unknown-channel: there is no channel `tean` [did you mean `team`?]
+    ");
+    let none = Machine::new("", "notify: {default: [team]}\n").problems();
+    assert!(none.contains("say under `notify.channels` how it tells people"), "{none}");
+}

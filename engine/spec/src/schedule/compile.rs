@@ -219,7 +219,7 @@ impl Compiler<'_> {
             zone: zone?,
             inputs: inputs?,
             persona: text(&written.persona),
-            overlap: written.overlap.as_ref().map(|choice| choice.value).unwrap_or_default(),
+            overlap: overlap(written),
             catch_up,
             jitter_ms,
             retry,
@@ -545,6 +545,13 @@ impl Compiler<'_> {
     ) {
         self.diagnostics.push(Diagnostic::error(code, self.source, span, message).hint(hint));
     }
+}
+
+/// Times come again, news do not.
+fn overlap(written: &Schedule) -> Overlap {
+    let is_news = written.poll.is_some() || written.webhook.is_some();
+    let usual = if is_news { Overlap::Queue } else { Overlap::Skip };
+    written.overlap.as_ref().map_or(usual, |choice| choice.value)
 }
 
 /// The secret that a text is, if it is nothing else.

@@ -104,7 +104,11 @@ fn is_short(call: &Value) -> bool {
 
 /// What comes back.
 fn output() -> Value {
-    let (text, list) = (json!({"type": "string"}), json!({"type": "array"}));
+    let text = json!({"type": "string"});
+    // Two types in one place are not understood by every client; a choice of schemas is.
+    let perhaps = |description: &str| json!({"description": description, "anyOf": [{"type": "object"}, {"type": "null"}]});
+    let objects =
+        |description: &str| json!({"type": "array", "items": {"type": "object"}, "description": description});
     json!({
         "type": "object",
         "properties": {
@@ -112,10 +116,10 @@ fn output() -> Value {
             "skill": text,
             "status": text,
             "summary": text,
-            "step": {"type": ["object", "null"], "description": "The step that failed, with its error and its arguments."},
-            "changes": {"type": ["object", "null"], "description": "What was different when the skill last succeeded."},
-            "known_issues": list,
-            "next": {"type": "array", "description": "What can be done, the most sensible first."},
+            "step": perhaps("The step that failed, with its error and its arguments."),
+            "changes": perhaps("What was different when the skill last succeeded."),
+            "known_issues": objects("Issues that the error matches."),
+            "next": objects("What can be done, the most sensible first."),
         },
         "required": ["run", "skill", "status", "summary", "step", "changes", "known_issues", "next"],
     })

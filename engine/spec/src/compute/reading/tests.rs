@@ -132,6 +132,7 @@ fn what_is_not_there_is_written_differently() {
         ("x = t.u.format_map((v))", "x = _attr(t, \"u\").format(**(v))"),
         ("del g[1, 2], g[(1, 2)]", "g.pop((1, 2)); g.pop((1, 2))"),
         ("del (x), (y[0])", "x = None; y.pop(0)"),
+        ("del 1[0]", "(1).pop(0)"),
         ("x = 'a' in dir()", "x = 'a' in _dir()"),
         ("a = 1\nx = 'a' in dir()", "a = 1\nx = 'a' in (_dir() + _bound(a=lambda: a))"),
         ("x = 'ctx' not in locals()", "x = 'ctx' not in _dir()"),

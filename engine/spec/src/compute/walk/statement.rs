@@ -232,7 +232,12 @@ impl<'a> Walk<'a> {
             match target {
                 Expr::Subscript(item) if !item.slice.is_slice_expr() => {
                     self.changes(target);
+                    // A dot right after a number would be its decimal point.
+                    let (open, close) =
+                        if item.value.is_number_literal_expr() { ("(", ")") } else { ("", "") };
+                    self.edits.insert(start(&*item.value), open);
                     self.visit_expr(&item.value);
+                    self.edits.insert(end(&*item.value), close);
                     let open = self.mark(end(&*item.value)..start(&*item.slice), '[');
                     let is_bare = matches!(&*item.slice, Expr::Tuple(key) if !key.parenthesized);
                     let (before, after) = if is_bare { (".pop((", "))") } else { (".pop(", ")") };

@@ -50,6 +50,13 @@ fn settings_are_shown_with_who_said_so() {
     compute.workers: 4  # default
     limits.calls: 4  # .aa/config.yaml:2
     limits.output_bytes: 1048576  # default
+    notify.limit.messages: 10  # default
+    notify.limit.per: 1h  # default
+    scheduler.enabled: true  # default
+    scheduler.keep: "90d"  # default
+    scheduler.policy.destructive: allow  # default
+    scheduler.policy.read: allow  # default
+    scheduler.policy.write: allow  # default
     serve.policy.destructive: ask  # default
     serve.policy.read: allow  # default
     serve.policy.write: plan  # default

@@ -43,11 +43,14 @@ pub fn decide(schedule: &Compiled, decided: Time, now: Time, taken: &dyn Fn(Time
     let opens = now.checked_sub_signed(window.max(GRACE)).unwrap_or(Time::MIN_UTC);
     let mut decisions: Vec<Decision> = too_long_ago(schedule, (decided, opens)).into_iter().collect();
     let from = decided.max(opens - TimeDelta::milliseconds(1));
-    let due = schedule.trigger.between(from, now, schedule.zone).filter(|due| !taken(*due));
+    let all: Vec<Time> = schedule.trigger.between(from, now, schedule.zone).collect();
+    // After a clock was put back, a later time may have been run already.
+    let is_newest_taken = all.last().is_some_and(|due| taken(*due));
+    let due = all.into_iter().filter(|due| !taken(*due));
     let (late, on_time): (Vec<Time>, Vec<Time>) = due.partition(|due| now - *due > GRACE);
     let run_from = match schedule.catch_up.runs {
         Caught::All => 0,
-        Caught::Latest if on_time.is_empty() => late.len().saturating_sub(1),
+        Caught::Latest if on_time.is_empty() && !is_newest_taken => late.len().saturating_sub(1),
         Caught::Latest | Caught::None => late.len(),
     };
     let (missed, run) = late.split_at(run_from);

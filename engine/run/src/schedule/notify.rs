@@ -55,7 +55,10 @@ pub(super) async fn send_all(engine: &Engine, say: &Say, now: Time) -> Result<()
         let again = (outcome.is_err() && first.tries < TRIES)
             .then(|| now + milliseconds(AGAIN_MS << (2 * first.tries.saturating_sub(1))));
         if let Err(error) = &outcome {
-            tracing::warn!(channel = first.channel, title = first.title, "nobody could be told: {error}");
+            say(&format!(
+                "nobody could be told by the channel `{}` that {}: {error}",
+                first.channel, first.title
+            ));
         }
         store.sent_notices(&taken, outcome, (now, again)).await?;
     }

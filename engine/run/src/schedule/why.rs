@@ -1,5 +1,6 @@
 //! What has become of the times of a schedule, and why, in plain words.
 
+use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::book::Known;
@@ -28,7 +29,7 @@ pub fn reasons(
     now: Time,
 ) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = slots.iter().map(|slot| of_slot(known, slot, now)).collect();
-    let since = slots.last().map_or(now, |slot| slot.due);
+    let since = slots.iter().map(|slot| slot.due).min().unwrap_or(now) - TimeDelta::hours(1);
     let told = notes.iter().filter(|note| note.at >= since || slots.is_empty());
     reasons.extend(told.map(|note| Reason { at: note.at, state: None, text: note.text.clone() }));
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.at));

@@ -100,6 +100,13 @@ fn nearer_layers_win_and_every_value_knows_its_origin() {
     limits.calls = 8  (…/work/.aa/config.yaml:1)
     limits.output_bytes = 65536  (AA_LIMITS_OUTPUT_BYTES)
     limits.step_timeout = "5m"  (…/home/.config/aa-workflow/config.yaml:4)
+    notify.limit.messages = 10  (default)
+    notify.limit.per = "1h"  (default)
+    scheduler.enabled = true  (default)
+    scheduler.keep = "90d"  (default)
+    scheduler.policy.destructive = "allow"  (default)
+    scheduler.policy.read = "allow"  (default)
+    scheduler.policy.write = "allow"  (default)
     secrets.KEY = {"file":"…/home/.config/aa-workflow/keys/key"}  (…/home/.config/aa-workflow/config.yaml:10)
     secrets.TOKEN = {"command":["pass","show","token"]}  (…/work/.aa/config.yaml:5)
     serve.policy.destructive = "ask"  (default)
@@ -146,6 +153,13 @@ fn without_files_everything_has_a_default() {
     compute.workers = 4  (default)
     limits.calls = 16  (default)
     limits.output_bytes = 1048576  (default)
+    notify.limit.messages = 10  (default)
+    notify.limit.per = "1h"  (default)
+    scheduler.enabled = true  (default)
+    scheduler.keep = "90d"  (default)
+    scheduler.policy.destructive = "allow"  (default)
+    scheduler.policy.read = "allow"  (default)
+    scheduler.policy.write = "allow"  (default)
     serve.policy.destructive = "ask"  (default)
     serve.policy.read = "allow"  (default)
     serve.policy.write = "plan"  (default)
@@ -210,8 +224,8 @@ fn what_is_wrong_is_said_all_at_once() {
     insta::assert_snapshot!(machine.problems(), @r"
     …/work/.aa/config.yaml:1 wrong-type: `values` must be a mapping, not a list []
     …/home/.config/aa-workflow/config.yaml:1 bad-value: `calls` must be at least 1 []
-    …/home/.config/aa-workflow/config.yaml:2 unknown-key: unknown key `storage` in a config [did you mean `store`?]
     …/home/.config/aa-workflow/config.yaml:1 bad-duration: `soon` is not a duration; write it like `30s`, `5m` or `1h 30m` []
+    …/home/.config/aa-workflow/config.yaml:2 unknown-key: unknown key `storage` in a config [did you mean `store`?]
     environment variable AA_STORE_DURABILITY:1 bad-value: `most` is not a durability; write `full` or `normal` []
     environment variable AA_LIMITS_CALLS:1 bad-value: `many` is not a number from 1 on []
     environment variable AA_STORE_FOLDR:1 unknown-key: there is no setting `AA_STORE_FOLDR` [did you mean `AA_STORE_FOLDER`?]

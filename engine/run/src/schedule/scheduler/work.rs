@@ -64,6 +64,11 @@ impl Scheduler {
     ) -> Result<(), StoreError> {
         let is_asked = matches!(slot.kind, SlotKind::Manual | SlotKind::Backfill);
         if self.paused.contains(&known.key) && !is_asked {
+            // News and second attempts wait; times come again.
+            if slot.kind == SlotKind::Timed && slot.attempt == 0 {
+                let why = "the schedule was held before its turn came";
+                store.settle_slot(slot, (SlotState::Skipped, None), why, now).await?;
+            }
             return Ok(());
         }
         let is_other = |other: &&Slot| other.schedule == slot.schedule && other.due != slot.due;

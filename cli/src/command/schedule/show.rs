@@ -19,7 +19,7 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
     let schedule = engine.schedule(&args.schedule, now)?;
     let filter = SlotFilter { limit: Some(args.limit), ..SlotFilter::default() };
     let slots = if schedule.problems.is_empty() || !schedule.skill.is_empty() {
-        engine.schedule_slots(&args.schedule, filter)?
+        engine.schedule_slots(&args.schedule, &filter)?
     } else {
         Vec::new()
     };

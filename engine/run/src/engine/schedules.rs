@@ -175,9 +175,9 @@ impl Engine {
     ///
     /// # Errors
     /// There is none of this name, or something cannot be read.
-    pub fn schedule_slots(&self, name: &str, filter: SlotFilter) -> Result<Vec<Slot>, StartError> {
+    pub fn schedule_slots(&self, name: &str, filter: &SlotFilter) -> Result<Vec<Slot>, StartError> {
         let known = self.known_schedule(name)?;
-        Ok(self.parts.store()?.slots(&SlotFilter { schedule: Some(known.key.clone()), ..filter })?)
+        Ok(self.parts.store()?.slots(&SlotFilter { schedule: Some(known.key.clone()), ..filter.clone() })?)
     }
 
     /// Why the last times of a schedule were run or not, the newest first, in plain words.
@@ -301,19 +301,16 @@ impl Engine {
             Overlap::Queue => Overlap::Skip,
             other => other,
         };
-        match store.claim_slot((&known.key, slot.due), overlap, slot.at).await? {
-            Claimed::Mine(slot, cancel) => {
-                for run in cancel {
-                    self.cancel(run, "aa schedule run", "it is run anew").await?;
-                }
-                self.trigger(known, slot, now).await
-            }
-            _ => {
-                let message =
-                    format!("what was due of `{name}` still goes on; `aa schedule why {name}` says more");
-                Err(StartError::Refused(message))
-            }
+        let claimed = store.claim_slot((&known.key, slot.due), overlap, slot.at).await?;
+        let Claimed::Mine(slot, cancel) = claimed else {
+            let message =
+                format!("what was due of `{name}` still goes on; `aa schedule why {name}` says more");
+            return Err(StartError::Refused(message));
+        };
+        for run in cancel {
+            self.cancel(run, "aa schedule run", "it is run anew").await?;
         }
+        self.trigger(known, *slot, now).await
     }
 
     async fn trigger(&self, known: Arc<Known>, slot: Slot, now: Time) -> Result<Triggered, StartError> {

@@ -108,7 +108,7 @@ impl Book {
 }
 
 fn every(ms: u64) -> String {
-    if ms % 1000 == 0 { lapse(super::decide::milliseconds(ms)) } else { format!("{ms}ms") }
+    if ms.is_multiple_of(1000) { lapse(super::decide::milliseconds(ms)) } else { format!("{ms}ms") }
 }
 
 /// The longest time that a loop sleeps: clocks may be set, and other processes may want something.

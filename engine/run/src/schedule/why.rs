@@ -70,7 +70,7 @@ fn now_lines(
     }
     match known.compiled.trigger.next(now, known.zone()) {
         Some(next) => {
-            lines.push(format!("due next at {}, in {}", known.zone().show(next), lapse(next - now)))
+            lines.push(format!("due next at {}, in {}", known.zone().show(next), lapse(next - now)));
         }
         None if known.is_hook() => {}
         None => lines.push("it is never due again".to_owned()),

@@ -134,18 +134,14 @@ impl Store {
         let key = key.to_owned();
         let work = move |journal: &mut Journal| {
             let db = &journal.db;
-            let changed = match &pause {
-                Some(pause) => {
-                    let sql =
-                        "update schedules set paused_at = ?, paused_by = ?, paused_why = ? where key = ?";
-                    let row = params![pause.at.timestamp_millis(), pause.by, pause.why, key];
-                    db.prepare_cached(sql)?.execute(row)?
-                }
-                None => {
-                    let sql = "update schedules set paused_at = null, paused_by = null, paused_why = null,
-                               decided = max(decided, ?) where key = ?";
-                    db.prepare_cached(sql)?.execute(params![now.timestamp_millis(), key])?
-                }
+            let changed = if let Some(pause) = &pause {
+                let sql = "update schedules set paused_at = ?, paused_by = ?, paused_why = ? where key = ?";
+                let row = params![pause.at.timestamp_millis(), pause.by, pause.why, key];
+                db.prepare_cached(sql)?.execute(row)?
+            } else {
+                let sql = "update schedules set paused_at = null, paused_by = null, paused_why = null,
+                           decided = max(decided, ?) where key = ?";
+                db.prepare_cached(sql)?.execute(params![now.timestamp_millis(), key])?
             };
             Ok(changed == 1)
         };

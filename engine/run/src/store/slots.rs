@@ -17,7 +17,7 @@ const COLUMNS: &str =
 #[derive(Clone, Debug, PartialEq)]
 pub enum Claimed {
     /// It is this process's to start; these runs are to be cancelled first.
-    Mine(Slot, Vec<RunId>),
+    Mine(Box<Slot>, Vec<RunId>),
     /// Its turn comes when what goes on has ended.
     Waits,
     /// It is not run after all.
@@ -260,14 +260,14 @@ impl Journal {
                 self.end_slot(&mine, SlotState::Skipped, &why, now)?;
                 Ok(Claimed::Skipped)
             }
-            Turn::Go => Ok(Claimed::Mine(self.mark_claimed(mine)?, Vec::new())),
+            Turn::Go => Ok(Claimed::Mine(Box::new(self.mark_claimed(mine)?), Vec::new())),
             Turn::Replace => {
                 for other in others.iter().filter(|other| other.state == SlotState::Ready) {
                     self.end_slot(other, SlotState::Cancelled, "the next time was due", now)?;
                 }
                 let runs = others.iter().filter(|other| other.state == SlotState::Running);
                 let runs = runs.filter_map(|other| other.run).collect();
-                Ok(Claimed::Mine(self.mark_claimed(mine)?, runs))
+                Ok(Claimed::Mine(Box::new(self.mark_claimed(mine)?), runs))
             }
         }
     }

@@ -60,7 +60,7 @@ impl Clock for HandClock {
     }
 
     async fn sleep_until(&self, _: Time) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -122,7 +122,7 @@ impl World {
 
     fn why(&self, name: &str) -> String {
         let reasons = self.engine().schedule_why(name, 50, self.clock.now()).unwrap();
-        reasons.into_iter().map(|reason| format!("{}\n", reason.text)).collect()
+        reasons.into_iter().map(|reason| reason.text).collect::<Vec<_>>().join("\n")
     }
 
     fn said(&self) -> String {

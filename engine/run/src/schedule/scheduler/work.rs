@@ -78,7 +78,7 @@ impl Scheduler {
             return Ok(());
         }
         match store.claim_slot((&known.key, slot.due), known.compiled.overlap, now).await? {
-            Claimed::Mine(slot, cancel) => self.core.follow(known, slot, cancel),
+            Claimed::Mine(slot, cancel) => self.core.follow(known, *slot, cancel),
             Claimed::Waits | Claimed::Skipped | Claimed::Gone => {}
         }
         Ok(())

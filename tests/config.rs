@@ -55,6 +55,13 @@ fn settings_are_shown_with_who_said_so() {
     serve.limits.rate: 500  # default
     serve.limits.requests: 256  # default
     serve.limits.sessions: 64  # default
+    notify.limit.messages: 10  # default
+    notify.limit.per: 1h  # default
+    scheduler.enabled: true  # default
+    scheduler.keep: "90d"  # default
+    scheduler.policy.destructive: allow  # default
+    scheduler.policy.read: allow  # default
+    scheduler.policy.write: allow  # default
     serve.policy.destructive: ask  # default
     serve.policy.read: allow  # default
     serve.policy.write: plan  # default

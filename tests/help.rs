@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 58] = [
+const COMMANDS: [&str; 72] = [
     "",
     "skill",
     "skill run",
@@ -52,6 +52,16 @@ const COMMANDS: [&str; 58] = [
     "persona list",
     "persona show",
     "persona check",
+    "schedule",
+    "schedule list",
+    "schedule show",
+    "schedule next",
+    "schedule run",
+    "schedule pause",
+    "schedule resume",
+    "schedule why",
+    "schedule backfill",
+    "schedule notices",
     "listen",
     "mcp",
     "mcp config",
@@ -59,6 +69,10 @@ const COMMANDS: [&str; 58] = [
     "config",
     "config check",
     "config show",
+    "config service",
+    "config service list",
+    "config service enable",
+    "config service disable",
     "doctor",
     "completions",
     "schema",

@@ -45,6 +45,8 @@ mod rehearsal;
 mod resume;
 /// Looking at runs, comparing them, taking them back.
 mod run_commands;
+/// What runs by itself: each time once, explained, and people told.
+mod schedule;
 /// Files, events and their JSON Schemas.
 mod schemas;
 /// Shipped tools against servers that speak the services' routes and errors.

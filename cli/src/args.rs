@@ -7,6 +7,7 @@ pub(crate) mod mcp;
 pub(crate) mod memory;
 pub(crate) mod persona;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod skill;
 pub(crate) mod tool;
 
@@ -89,6 +90,9 @@ pub(crate) enum Command {
     /// Look at personas: what an AI client sees of tools and skills
     #[command(subcommand)]
     Persona(Deferred<persona::Command>),
+    /// Look at what runs by itself, and steer it
+    #[command(subcommand)]
+    Schedule(Deferred<schedule::Command>),
     /// Listen for what is new, e.g. messages
     Listen(ListenArgs),
     /// Look at the rules that mend failed steps, and at what they did

@@ -9,6 +9,7 @@ pub(crate) mod mcp;
 pub(crate) mod memory;
 pub(crate) mod persona;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod skill;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Tool(Deferred(command)) => tool::run(command, context),
         Command::Memory(Deferred(command)) => memory::run(command, context),
         Command::Persona(Deferred(command)) => persona::run(command, context),
+        Command::Schedule(Deferred(command)) => schedule::run(command, context),
         Command::Listen(args) => listen::run(&args, context),
         Command::Heal(Deferred(command)) => heal::run(command, context),
         Command::Mcp(args) => mcp::run(&args, context),

@@ -110,6 +110,9 @@ impl From<StartError> for Failure {
             StartError::UnknownSkill { suggestion, .. } => Self::not_found(message)
                 .suggest(suggestion.as_deref())
                 .hint("`aa skill list` shows every skill"),
+            StartError::UnknownSchedule { suggestion, .. } => Self::not_found(message)
+                .suggest(suggestion.as_deref())
+                .hint("`aa schedule list` shows every schedule"),
             StartError::Invalid(diagnostics) => Self::invalid(diagnostics),
             StartError::Inputs(errors) => inputs(&errors),
             StartError::PlanChanged { .. } => {

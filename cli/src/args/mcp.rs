@@ -91,6 +91,8 @@ Examples:
   aa serve --persona devops             `/mcp` shows that persona
   aa mcp config --client claude --http http://127.0.0.1:8610
 
+What is due by `aa schedule list` is run as long as it serves.
+
 Whoever asks needs a key: that of this machine is in `serve.token` beside the store, others are
 named under `serve:` in the configuration. `/mcp/PERSONA` shows one persona. Each call is a line
 on stderr; `--quiet` leaves them out.
@@ -101,6 +103,9 @@ pub(crate) struct ServeArgs {
     /// Address to listen at; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8610")]
     pub(crate) listen: std::net::SocketAddr,
+    /// Run nothing by itself: leave schedules to others
+    #[arg(long)]
+    pub(crate) no_scheduler: bool,
     /// Let other machines ask, though what is said can be read on the way (TLS is a proxy's)
     #[arg(long)]
     pub(crate) allow_remote: bool,

@@ -1,6 +1,7 @@
 //! `aa config …`
 
 mod check;
+mod service;
 mod show;
 
 use crate::args::config::Command;
@@ -12,5 +13,6 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
     match command {
         Command::Check(args) => check::run(&args, context),
         Command::Show(args) => show::run(&args, context),
+        Command::Service(command) => service::run(&command, context),
     }
 }

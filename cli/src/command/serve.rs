@@ -1,14 +1,19 @@
 //! `aa serve`: the HTTP server.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use aa_run::cause::cause;
+use aa_run::driver::WallClock;
+use aa_run::engine::Engine;
 use aa_run::key;
+use aa_run::schedule::scheduler::Scheduler;
 use aa_run::settings::Settings;
 use aa_serve::http::{self, Listeners, Refusal};
 use aa_serve::mcp::Options;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
 
 use super::mcp::choice;
 use crate::args::mcp::ServeArgs;
@@ -40,7 +45,11 @@ pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
         let token = key::token_file(&settings.state_folder);
         context.printer.say(format_args!("the key of this machine is in {}", token.display()));
         let listeners = Listeners { main: listener, editors: editors(settings, context).await };
-        http::serve(listeners, &engine, (keys, ring), &options).await.map_err(failed)
+        let served = async { http::serve(listeners, &engine, (keys, ring), &options).await.map_err(failed) };
+        if args.no_scheduler || !settings.scheduling.enabled {
+            return served.await;
+        }
+        beside_scheduler(&engine, context, served).await
     })?;
     Ok(Exit::Ok)
 }
@@ -76,6 +85,42 @@ async fn editors(settings: &Settings, context: &Context<'_>) -> Option<TcpListen
         }
     }
 }
+
+/// Serves, and runs what is due until that ends.
+async fn beside_scheduler(
+    engine: &Engine,
+    context: &Context<'_>,
+    served: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let (lines, mut said) = mpsc::unbounded_channel::<String>();
+    let say = Arc::new(move |line: &str| {
+        // Nobody reads it any more when the server ends.
+        let _ = lines.send(line.to_owned());
+    });
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async {
+        // However it comes, it is the end.
+        let _ = stopped.await;
+    };
+    let scheduler = Scheduler::new(engine.clone(), Arc::new(WallClock), say);
+    let task = tokio::spawn(Box::pin(scheduler.run(stopped)));
+    tokio::pin!(served);
+    let result = loop {
+        tokio::select! {
+            result = &mut served => break result,
+            Some(line) = said.recv() => context.printer.say(line),
+        }
+    };
+    drop(stop);
+    let ended = tokio::time::timeout(LAST_LOOK, task).await;
+    if ended.is_err() {
+        tracing::warn!("the scheduler did not end in time; what it was about to start is started later");
+    }
+    result
+}
+
+/// How long a look of the scheduler may take that is under way at the end.
+const LAST_LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn refused(args: &ServeArgs, why: Refusal) -> Failure {
     let others = format!("other machines could ask at `{}`", args.listen);

@@ -43,6 +43,8 @@ pub use offering::{Message, Offer};
 use parts::Parts;
 pub(crate) use personas::lines;
 pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
+pub use schedules::{BackfillPlan, Delivery, HookRefusal, Hooks, ScheduleView, Triggered};
+pub(crate) use schedules::{new_slot, told};
 pub use servers::{Change, McpEntry, Review};
 pub use trials::Trial;
 pub use workspaces::Briefing;
@@ -75,9 +77,10 @@ mod parts;
 mod personas;
 pub(crate) mod reading;
 mod rehearse;
+mod schedules;
 mod sealing;
 mod servers;
-mod stamps;
+pub(crate) mod stamps;
 mod steering;
 mod tools;
 mod trials;
@@ -210,6 +213,14 @@ pub enum StartError {
     /// No skill of that name.
     #[error("there is no skill `{name}`")]
     UnknownSkill {
+        /// The name.
+        name: String,
+        /// A name that is close.
+        suggestion: Option<String>,
+    },
+    /// No schedule of that name.
+    #[error("there is no schedule `{name}`")]
+    UnknownSchedule {
         /// The name.
         name: String,
         /// A name that is close.

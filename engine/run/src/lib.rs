@@ -9,6 +9,7 @@
 //! [`export`] (skills written down for assistants), [`content`] (results that are more than text), [`standing`] (where a run stands), [`course`] (how it goes, step by step), [`feed`] (all that happens, as one stream),
 //! [`want`] (what a question wants besides a choice), [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that are worked in, and
 //! conversations about them), [`policy`] (what it may do without asking), [`places`] (how many runs move at once);
+//! [`schedule`] (what runs although nobody is there);
 //! [`caller`] says who calls and what they see, [`key`] who may come in from outside, [`cause`] words the errors of the system.
 
 pub mod caller;
@@ -33,6 +34,7 @@ pub mod mistake;
 pub mod persona;
 pub mod places;
 pub mod policy;
+pub mod schedule;
 pub mod settings;
 pub mod standing;
 pub mod store;

@@ -59,7 +59,8 @@ impl Policy {
     pub fn of(caller: &Caller, calling: &Calling) -> Self {
         match caller.origin {
             Origin::Mcp | Origin::Http => caller.rules.over(calling.policy).within(calling.bound.policy),
-            Origin::Cli | Origin::Cron | Origin::Parent => caller.rules.over(Self::FREE),
+            Origin::Cron => caller.rules.over(calling.unattended),
+            Origin::Cli | Origin::Parent => caller.rules.over(Self::FREE),
         }
     }
 

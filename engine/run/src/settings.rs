@@ -9,6 +9,7 @@ mod compute;
 mod events;
 mod layer;
 mod places;
+mod scheduler;
 mod secret;
 mod serve;
 
@@ -32,6 +33,7 @@ pub use events::Events;
 use layer::Layers;
 pub use layer::{Origin, Setting};
 pub use places::config_file;
+pub use scheduler::{Scheduling, WrittenSchedule};
 pub use secret::SecretStore;
 pub use serve::{Key, Serve};
 
@@ -84,6 +86,8 @@ pub struct Settings {
     pub calling: Calling,
     /// What clients see, and where they may work.
     pub clients: Clients,
+    /// What runs although nobody is there.
+    pub scheduling: Scheduling,
     /// Every setting that can be written, with its value and origin, by key.
     pub origins: Vec<Setting>,
     /// What is doubtful in the files.
@@ -177,6 +181,7 @@ impl Settings {
                 ttl: duration(&mut layers, "ephemeral.ttl", |c| &c.ephemeral.ttl),
             },
             clients: clients::resolve(&mut layers),
+            scheduling: scheduler::scheduling(&mut layers),
             values: layers.values(),
             serve: serve::settings(&mut layers),
             events: events::resolve(&mut layers),

@@ -122,6 +122,12 @@ pub(crate) fn keys(keys: &Keys) {
     tracing::info!(target: TARGET, ?principals, outcome = "ok", "keys read again");
 }
 
+/// Notes a signed request for a schedule.
+pub(crate) fn hook(schedule: &str, outcome: &str) {
+    let schedule: String = schedule.chars().take(64).collect();
+    tracing::info!(target: TARGET, ?schedule, outcome, "hook");
+}
+
 /// Notes somebody without a key.
 pub(crate) fn stranger(peer: SocketAddr, path: &str) {
     tracing::warn!(target: TARGET, %peer, ?path, outcome = "unauthorised", "refused");

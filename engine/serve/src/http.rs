@@ -1,11 +1,12 @@
 //! The HTTP server: who comes in, and to what.
 //!
 //! Reading order: [`door`] (what every request has to pass), [`bounds`] (how much each principal may
-//! ask), [`accept`] (connections, and their end), then [`crate::mcp`] for what is behind the door.
+//! ask), [`accept`] (connections, and their end), [`hook`] (signed requests that set schedules off), then [`crate::mcp`] for what is behind the door.
 
 mod accept;
 mod bounds;
 mod door;
+mod hook;
 
 use std::io;
 use std::net::SocketAddr;
@@ -134,7 +135,7 @@ async fn keep_files(engine: &Engine) {
     }
 }
 
-/// Everything there is, each of it behind the door.
+/// Everything there is, each of it behind the door; those who sign their requests show no key.
 fn router(door: &Arc<Door>, endpoint: Arc<Endpoint>, events: &Arc<Events>, engine: &Engine) -> Router {
     let behind = Router::new()
         .route("/mcp", any(mcp::http::own))
@@ -146,7 +147,8 @@ fn router(door: &Arc<Door>, endpoint: Arc<Endpoint>, events: &Arc<Events>, engin
             problem("not-found", "there is nothing here; AI clients connect to `/mcp`, programs to `/api`")
         });
     let known = axum::middleware::from_fn_with_state(Arc::clone(door), door::admit);
-    let all = behind.layer(known).route("/healthz", get(healthy)).merge(events::sockets(events));
+    let open = Router::new().route("/healthz", get(healthy)).merge(hook::router(engine));
+    let all = behind.layer(known).merge(open).merge(events::sockets(events));
     looked_at(all, door)
 }
 

@@ -5,7 +5,9 @@
 
 mod entrance;
 mod events;
+mod notify;
 mod policy;
+mod scheduler;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -15,13 +17,16 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
+use crate::schedule::Schedule;
 use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
 pub use entrance::{Key, Limits as ServeLimits};
 pub use events::Events;
+pub use notify::{Channel, Notify, NotifyLimit, SlackChannel, WebhookChannel, secret};
 pub use policy::{Policy, Rule};
+pub use scheduler::Scheduler;
 pub use serve::Serve;
 
 /// A configuration file.
@@ -49,6 +54,12 @@ pub struct Config {
     pub serve: Serve,
     /// How editors and others hear of what happens.
     pub events: Events,
+    /// What runs although nobody is there, by a name for each.
+    pub schedules: BTreeMap<String, Spanned<Schedule>>,
+    /// By which rules schedules run.
+    pub scheduler: Scheduler,
+    /// How people are told of what happens while they are not there.
+    pub notify: Notify,
     /// What tool modules are configured with, by the name of the module and that of the value, as its
     /// `config` declares them. A text may refer to a secret: `"{{ secrets.NAME }}"`.
     pub modules: BTreeMap<String, BTreeMap<String, Node>>,
@@ -253,7 +264,14 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
             &config.serve.session_stale,
             &config.serve.session_keep,
         ];
-        [&config.limits.step_timeout, &config.ephemeral.ttl, &config.compute.timeout].into_iter().chain(serve)
+        let own = [
+            &config.limits.step_timeout,
+            &config.ephemeral.ttl,
+            &config.compute.timeout,
+            &config.scheduler.keep,
+            &config.notify.limit.per,
+        ];
+        own.into_iter().chain(serve)
     });
     for text in durations.flatten() {
         if let Err(message) = crate::duration::parse_ms(&text.value) {
@@ -263,7 +281,10 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     if let Some(config) = &config {
         check_modules(config, source, &mut diagnostics);
         entrance::check(&config.serve, source, &mut diagnostics);
+        scheduler::check(config, source, &mut diagnostics);
+        notify::check(config, source, &mut diagnostics);
     }
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     (config, diagnostics)
 }
 

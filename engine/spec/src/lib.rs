@@ -4,7 +4,7 @@
 //! Reading order: [`source`] and [`diagnostic`] (where and what), [`yaml`] (text to a
 //! tree with spans), [`shape`] (tree to authored types), [`dialect`] (what authors write
 //! elsewhere, as what they mean), [`skill`], [`form`], [`tool`], [`heal`],
-//! [`persona`] and [`config`] (the authored types), [`template`] (the expression language),
+//! [`persona`], [`schedule`] and [`config`] (the authored types), [`template`] (the expression language),
 //! [`compute`] (Python in skills), [`check`]
 //! (authored to canonical), [`plan`] (the canonical form that runs), [`input`]
 //! (values for a run), [`stub`] and [`test`] (canned answers, and what must come of a run
@@ -26,6 +26,7 @@ pub mod name;
 pub mod openapi;
 pub mod persona;
 pub mod plan;
+pub mod schedule;
 pub mod schema;
 pub mod shape;
 pub mod skill;

@@ -58,6 +58,9 @@ pub struct Skill {
     /// Words to find the skill by.
     #[serde(default)]
     pub tags: Vec<Spanned<String>>,
+    /// When it runs by itself: a schedule, or a list of them.
+    #[serde(default)]
+    pub schedule: Option<crate::schedule::OfSkill>,
 }
 
 /// Whether a call by an AI client becomes a task.
@@ -287,7 +290,9 @@ pub struct Output {
 }
 
 /// A number of things of which there must be one.
-fn some_at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Spanned<u32>, D::Error> {
+pub(crate) fn some_at_least_one<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Spanned<u32>, D::Error> {
     let Spanned { value, span } = Spanned::<NonZeroU32>::deserialize(deserializer)?;
     Ok(Spanned { value: value.get(), span })
 }

@@ -218,7 +218,7 @@ impl Engine {
         Ok(true)
     }
 
-    async fn launch_called(
+    pub(super) async fn launch_called(
         &self,
         admitted: &Admitted,
         request: &RunRequest,

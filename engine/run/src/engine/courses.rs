@@ -114,7 +114,7 @@ impl Engine {
             strictness: Strictness { lenient: false, strict: false },
             park: Park::Stay,
         };
-        engine.start_called(request, session).await
+        engine.start_called(request, session, true).await
     }
 
     /// Answers an open question of a step as a person; with the number of the event that put it, that very question

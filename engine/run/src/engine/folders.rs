@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::parts::Parts;
 use super::{Engine, StartError};
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) places: Places,
     /// Changes when this process has put something into an inbox.
     pub(super) nudge: watch::Sender<()>,
+    /// Wakes the scheduler of this process.
+    pub(super) due: Arc<Notify>,
     pub(super) store: LazyStore,
     pub(super) workspaces: Registry,
     /// All that happens, for whoever listens.
@@ -41,6 +43,7 @@ impl Shared {
         Self {
             permits: Arc::new(Semaphore::new(settings.calls.min(Semaphore::MAX_PERMITS))),
             nudge: watch::Sender::new(()),
+            due: Arc::default(),
             places: Places::new(settings.calling.runs, settings.calling.runs_per_session),
             workspaces: Registry::new(store.clone()),
             feed: Feed::new(store.clone()),
@@ -55,6 +58,17 @@ impl Engine {
     /// Lets go of the engines of other folders, which keep the store open as long as they are at hand.
     pub fn leave_folders(&self) {
         self.parts.shared.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The same engine with other settings, over this store and these permits.
+    pub(super) fn with_settings(&self, settings: Settings) -> Self {
+        let parts = Arc::new(Parts::sharing(settings, Arc::clone(&self.parts.shared)));
+        Self { parts, ..self.clone() }
+    }
+
+    /// What wakes the scheduler of this process.
+    pub(crate) fn due(&self) -> Arc<Notify> {
+        Arc::clone(&self.parts.shared.due)
     }
 
     /// The engine of another folder, for the same caller. It has that folder's settings, but for

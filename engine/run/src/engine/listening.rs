@@ -45,6 +45,11 @@ impl Engine {
 #[async_trait]
 impl Asker for Engine {
     async fn ask(&self, tool: &str, args: Map<String, Value>) -> Result<Value, StepError> {
+        // Somebody may switch it off while it listens.
+        if tool.starts_with("slack_") && !self.is_service_enabled("slack").unwrap_or(true) {
+            let message = "the service `slack` is off; `aa config service enable slack` switches it on";
+            return Err(StepError::new(ErrorKind::Permanent, message));
+        }
         let quiet = Arc::new(|line: &str| tracing::debug!("{line}"));
         self.call_tool(tool, args, quiet).await
     }

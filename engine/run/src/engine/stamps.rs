@@ -9,7 +9,7 @@ use crate::home::Entry;
 
 /// The stamps of some files, in their order.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Stamps(Vec<Stamp>);
+pub(crate) struct Stamps(Vec<Stamp>);
 
 /// A file as it was at a moment.
 #[derive(Debug, PartialEq)]

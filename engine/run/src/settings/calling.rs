@@ -22,6 +22,8 @@ pub struct Calling {
     pub task_after: Duration,
     /// What may be run without asking.
     pub policy: Policy,
+    /// What schedules may run without asking.
+    pub unattended: Policy,
     /// Whether a model may answer questions itself.
     pub self_approve: bool,
     /// What the project's file lets anybody do at most.
@@ -36,6 +38,7 @@ impl Default for Calling {
             wait: Duration::from_secs(40),
             task_after: Duration::from_secs(1),
             policy: Policy { read: Rule::Allow, write: Rule::Plan, destructive: Rule::Ask },
+            unattended: Policy::FREE,
             self_approve: false,
             bound: Bound::NONE,
         }
@@ -54,6 +57,16 @@ pub(super) fn calling(layers: &mut Layers<'_>) -> Calling {
             read: rule(layers, "serve.policy.read", READ, usual.policy.read),
             write: rule(layers, "serve.policy.write", WRITE, usual.policy.write),
             destructive: rule(layers, "serve.policy.destructive", DESTRUCTIVE, usual.policy.destructive),
+        },
+        unattended: Policy {
+            read: rule(layers, "scheduler.policy.read", |c| &c.scheduler.policy.read, Rule::Allow),
+            write: rule(layers, "scheduler.policy.write", |c| &c.scheduler.policy.write, Rule::Allow),
+            destructive: rule(
+                layers,
+                "scheduler.policy.destructive",
+                |c| &c.scheduler.policy.destructive,
+                Rule::Allow,
+            ),
         },
         self_approve: truth(layers, "serve.self_approve", SELF_APPROVE),
         bound: bound(layers),

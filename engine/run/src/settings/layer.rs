@@ -1,6 +1,7 @@
 //! The layers that say something: files and environment variables, nearest first.
 
 mod entrance;
+mod unattended;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -288,7 +289,15 @@ impl<'a> Layers<'a> {
 
     /// A variable that looks like a setting and is none would be ignored in silence.
     fn refuse_unknown_variables(&mut self) {
-        const SECTIONS: [&str; 5] = ["AA_STORE_", "AA_LIMITS_", "AA_EPHEMERAL_", "AA_HTTP_", "AA_SERVE_"];
+        const SECTIONS: [&str; 7] = [
+            "AA_STORE_",
+            "AA_LIMITS_",
+            "AA_EPHEMERAL_",
+            "AA_HTTP_",
+            "AA_SERVE_",
+            "AA_SCHEDULER_",
+            "AA_NOTIFY_",
+        ];
         for (name, text) in self.environment {
             let ours = SECTIONS.iter().any(|section| name.starts_with(section));
             if !ours || self.known.contains(name) {

@@ -101,6 +101,13 @@ fn nearer_layers_win_and_every_value_knows_its_origin() {
     limits.calls = 8  (…/work/.aa/config.yaml:1)
     limits.output_bytes = 65536  (AA_LIMITS_OUTPUT_BYTES)
     limits.step_timeout = "5m"  (…/home/.config/aa-workflow/config.yaml:4)
+    notify.limit.messages = 10  (default)
+    notify.limit.per = "1h"  (default)
+    scheduler.enabled = true  (default)
+    scheduler.keep = "90d"  (default)
+    scheduler.policy.destructive = "allow"  (default)
+    scheduler.policy.read = "allow"  (default)
+    scheduler.policy.write = "allow"  (default)
     secrets.KEY = {"file":"…/home/.config/aa-workflow/keys/key"}  (…/home/.config/aa-workflow/config.yaml:10)
     secrets.TOKEN = {"command":["pass","show","token"]}  (…/work/.aa/config.yaml:5)
     serve.limits.message = 4194304  (default)
@@ -158,6 +165,13 @@ fn without_files_everything_has_a_default() {
     serve.limits.rate = 500  (default)
     serve.limits.requests = 256  (default)
     serve.limits.sessions = 64  (default)
+    notify.limit.messages = 10  (default)
+    notify.limit.per = "1h"  (default)
+    scheduler.enabled = true  (default)
+    scheduler.keep = "90d"  (default)
+    scheduler.policy.destructive = "allow"  (default)
+    scheduler.policy.read = "allow"  (default)
+    scheduler.policy.write = "allow"  (default)
     serve.policy.destructive = "ask"  (default)
     serve.policy.read = "allow"  (default)
     serve.policy.write = "plan"  (default)
@@ -251,8 +265,8 @@ fn what_is_wrong_is_said_all_at_once() {
     insta::assert_snapshot!(machine.problems(), @r"
     …/work/.aa/config.yaml:1 wrong-type: `values` must be a mapping, not a list []
     …/home/.config/aa-workflow/config.yaml:1 bad-value: `calls` must be at least 1 []
-    …/home/.config/aa-workflow/config.yaml:2 unknown-key: unknown key `storage` in a config [did you mean `store`?]
     …/home/.config/aa-workflow/config.yaml:1 bad-duration: `soon` is not a duration; write it like `30s`, `5m` or `1h 30m` []
+    …/home/.config/aa-workflow/config.yaml:2 unknown-key: unknown key `storage` in a config [did you mean `store`?]
     environment variable AA_STORE_DURABILITY:1 bad-value: `most` is not a durability; write `full` or `normal` []
     environment variable AA_LIMITS_CALLS:1 bad-value: `many` is not a number from 1 on []
     environment variable AA_STORE_FOLDR:1 unknown-key: there is no setting `AA_STORE_FOLDR` [did you mean `AA_STORE_FOLDER`?]
@@ -278,4 +292,24 @@ fn without_a_home_something_must_say_where_things_are() {
     assert!(matches!(machine.resolve(), Err(SettingsError::NoHome { variable: "AA_STATE_DIR", .. })));
     let machine = machine.variable("XDG_STATE_HOME", "/state");
     assert_eq!(machine.resolve().unwrap().state_folder, Path::new("/state/aa-workflow"));
+}
+
+#[test]
+fn channels_and_secrets_of_schedules_are_those_of_all_files() {
+    let user = "notify: {channels: {team: {terminal: {}}}}\n";
+    let good = "schedules: {x: {skill: a, every: 1h, notify: [team]}}\n";
+    assert_eq!(Machine::new(user, good).resolve().unwrap().scheduling.schedules.len(), 1);
+    let bad = "\
+notify: {default: [tean]}
+schedules:
+  x: {skill: a, every: 1h, notify: {failure: [pager]}}
+  y: {skill: a, webhook: {secret: '{{ secrets.NONE }}'}}
+";
+    insta::assert_snapshot!(Machine::new(user, bad).problems(), @"
+    …/work/.aa/config.yaml:3 unknown-channel: there is no channel `pager` [known: `team`]
+    …/work/.aa/config.yaml:4 unknown-secret: the secret `NONE` is not configured [say under `secrets:` where it comes from]
+    …/work/.aa/config.yaml:1 unknown-channel: there is no channel `tean` [did you mean `team`?]
+    ");
+    let none = Machine::new("", "notify: {default: [team]}\n").problems();
+    assert!(none.contains("say under `notify.channels` how it tells people"), "{none}");
 }

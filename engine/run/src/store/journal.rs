@@ -201,7 +201,7 @@ impl Journal {
         found.ok_or_else(|| StoreError::NoRun(run).into())
     }
 
-    fn owner_name(&mut self) -> Result<String, Fault> {
+    pub(super) fn owner_name(&mut self) -> Result<String, Fault> {
         if let Some(owner) = &self.owner {
             return Ok(owner.name().to_owned());
         }

@@ -30,7 +30,7 @@ const fn kind(name: &'static str, status: u16, title: &'static str) -> Kind {
 }
 
 /// Every kind, in the order of the names.
-pub(crate) const KINDS: [Kind; 29] = [
+pub(crate) const KINDS: [Kind; 33] = [
     kind("bad-body", 400, "What was sent cannot be read"),
     kind("bad-header", 400, "A header cannot be read"),
     kind("bad-query", 400, "A parameter is not known or cannot be read"),
@@ -38,6 +38,7 @@ pub(crate) const KINDS: [Kind; 29] = [
     kind("folder-gone", 409, "The run's folder is gone"),
     kind("forbidden", 403, "Your key does not open this"),
     kind("full", 503, "Too much is under way"),
+    kind("held", 503, "The schedule is held"),
     kind("inputs-invalid", 422, "The inputs do not fit the skill"),
     kind("internal", 500, "The server has made a mistake"),
     kind("key-in-address", 400, "A key stands in the address"),
@@ -51,15 +52,18 @@ pub(crate) const KINDS: [Kind; 29] = [
     kind("policy", 403, "The policy forbids it"),
     kind("refused", 409, "It does not fit how things stand"),
     kind("skill-invalid", 422, "The skill has errors"),
+    kind("stale", 401, "It was signed too long ago"),
     kind("store", 503, "The store cannot be used"),
     kind("too-large", 413, "What was sent is too long"),
     kind("too-many", 429, "Too much was asked"),
     kind("too-slow", 408, "What was sent did not come in time"),
     kind("tool-failed", 502, "The tool has failed"),
     kind("unauthorised", 401, "A key is needed"),
+    kind("unavailable", 503, "It cannot be done now"),
     kind("unknown-host", 403, "The server is not known under that name"),
     kind("unknown-origin", 403, "That web page may not ask"),
     kind("unreadable", 500, "A file cannot be read"),
+    kind("unsigned", 401, "The signature does not open this"),
 ];
 
 /// What went wrong.
@@ -207,6 +211,7 @@ impl From<StartError> for Problem {
                 let hint = suggestion.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
                 Self::of("not-found", detail).hint(hint)
             }
+            StartError::UnknownSchedule { .. } => Self::of("not-found", detail),
             StartError::Unreadable { .. } | StartError::Unwritable { .. } => Self::of("unreadable", detail),
             StartError::Invalid(problems) => {
                 let mut problem = Self::of("skill-invalid", detail);
@@ -229,7 +234,9 @@ impl From<StartError> for Problem {
             StartError::KeyUsed(run) => {
                 Self::of("key-reused", detail).about(run).hint("a new request needs a new key")
             }
-            StartError::Shipped(_) | StartError::Refused(_) => Self::of("refused", detail),
+            StartError::Shipped(_) | StartError::Refused(_) | StartError::NeedsTask(_) => {
+                Self::of("refused", detail)
+            }
             StartError::Store(error) => error.into(),
         }
     }

@@ -285,7 +285,7 @@ async fn run(asked: Asked<SkillPath, Nothing, Start>) -> Result<Made<Started>, P
     };
     // Requests over HTTP stand alone: each is a session of its own unless it names one.
     let session = body.session.unwrap_or_else(|| visitor.engine.mark().unwrap_or_default());
-    let handle = visitor.engine.start_called(request, &session).await?;
+    let handle = visitor.engine.start_called(request, &session, true).await?;
     Ok(Started::made(&visitor.engine.run(handle.id)?))
 }
 

@@ -23,7 +23,8 @@ impl Visitor {
     /// The owner of the store sees all of it, others what is theirs.
     pub(crate) fn new(engine: &Engine, guest: Arc<Guest>) -> Self {
         let sees = if guest.principal == LOCAL { Sees::All } else { Sees::Own };
-        let caller = Caller { origin: Origin::Http, principal: guest.principal.clone(), sees };
+        let caller =
+            Caller { origin: Origin::Http, principal: guest.principal.clone(), sees, rules: guest.rules };
         Self { engine: engine.for_caller(caller), guest }
     }
 

@@ -74,6 +74,7 @@ impl<'c> Library<'c> {
             checker.skills_as_tools(&mut skill);
             let plan = checker.skill(&skill);
             diagnostics.append(&mut checker.diagnostics);
+            diagnostics.extend(crate::schedule::check(&skill, source));
             self.open.pop();
             plan
         });

@@ -8,8 +8,8 @@ use super::*;
 use crate::check::{Catalog, Strictness, check};
 use crate::tool::ToolSpec;
 
-/// Made by tests, since a file that shows it would be too large to keep.
-const GENERATED: [&str; 3] = ["deep-skills", "file-too-large", "too-many-edges"];
+/// Made by tests, since a file that shows it would be too large to keep, or since it takes several.
+const GENERATED: [&str; 4] = ["deep-skills", "file-too-large", "too-many-edges", "unknown-channel"];
 
 fn fixtures(kind: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(kind);

@@ -43,7 +43,7 @@ pub const ANSWER: [&str; 4] = ["result", "body", "status", "headers"];
 /// The name under which templates read the module's configuration.
 const CONFIG: &str = "config";
 
-pub(super) const PYTHON: &str = "this is Python, which does not run in tools";
+pub(crate) const PYTHON: &str = "this is Python, which does not run in tools";
 
 /// A tool, ready to be called.
 #[derive(Clone, Debug)]

@@ -1,0 +1,27 @@
+//! `aa schedule run`
+
+use super::now;
+use crate::args::schedule::RunArgs;
+use crate::context::{Context, wait};
+use crate::failure::{Exit, Failure};
+use crate::follow;
+use crate::report::Reporter;
+
+/// Runs a schedule now, and follows the run to its end.
+pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let engine = context.engine()?;
+    engine.expect_run();
+    let mut reporter = Reporter::new(args.format, context.printer);
+    wait(async {
+        let triggered = engine.run_schedule(&args.schedule, now()).await?;
+        if reporter.is_live()
+            && let Ok(plan) = engine.run_plan(triggered.handle.id)
+        {
+            reporter.expect(plan.skill.steps.iter().map(|step| step.name.as_str()));
+        }
+        let (known, slot) = (triggered.known, triggered.slot);
+        let exit = follow::follow(&engine, triggered.handle, context, &mut reporter).await;
+        engine.settle_triggered(&known, &slot).await?;
+        exit
+    })
+}

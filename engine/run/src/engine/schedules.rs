@@ -1,0 +1,550 @@
+//! Schedules for front ends: listed, run, held, explained. What makes them run by themselves is
+//! [`crate::schedule::scheduler`].
+
+use std::sync::Arc;
+
+use aa_spec::dialect;
+use aa_spec::name::{fold, suggest};
+use aa_spec::schedule::{Overlap, compile, names};
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::stamps::Stamps;
+use super::{Engine, RunHandle, StartError};
+use crate::event::Time;
+use crate::home::Kind;
+use crate::schedule::book::{Book, BookStamps, Broken, Known};
+use crate::schedule::service::{SERVICES, Service};
+use crate::schedule::why::{Reason, reasons};
+use crate::schedule::{Pause, Slot, SlotKind, SlotState};
+use crate::settings::config_file;
+use crate::store::{Claimed, Notice, ServiceRow, SlotFilter, StoreError};
+
+mod hook;
+mod start;
+
+pub use hook::{Delivery, HookRefusal, Hooks};
+pub(crate) use start::told;
+
+/// Times that a plan of a backfill holds at most.
+const BACKFILL: usize = 1000;
+
+/// A schedule as people see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ScheduleView {
+    /// Its name.
+    pub name: String,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// The skill that it runs.
+    pub skill: String,
+    /// What makes it due, in words.
+    pub trigger: String,
+    /// The zone of its times.
+    pub timezone: String,
+    /// File and line.
+    pub place: String,
+    /// The project that defines it; none for the user's own.
+    pub project: Option<String>,
+    /// Whether it is in force.
+    pub enabled: bool,
+    /// Whether it is held, and why.
+    pub paused: Option<Pause>,
+    /// When it is due next, as far as that can be told.
+    pub next: Option<Time>,
+    /// What has become of the last time.
+    pub last: Option<Slot>,
+    /// When a poll last asked, and what came of it.
+    pub polled: Option<(Time, String)>,
+    /// What is wrong with it; then it does not run.
+    pub problems: Vec<String>,
+}
+
+/// What a backfill would run.
+#[derive(Clone, Debug, Serialize)]
+pub struct BackfillPlan {
+    /// Times without a success, the earliest first.
+    pub times: Vec<Time>,
+    /// How many times of the window had a success.
+    pub done: usize,
+    /// Whether there are more than fit in one plan.
+    pub more: bool,
+}
+
+/// A run that somebody wanted now.
+#[derive(Debug)]
+pub struct Triggered {
+    /// The run.
+    pub handle: RunHandle,
+    /// The schedule.
+    pub known: Arc<Known>,
+    /// The time that it counts as.
+    pub slot: Slot,
+}
+
+impl Engine {
+    /// The schedules of the configuration and of skills, as their files are now.
+    ///
+    /// # Errors
+    /// A folder or file of skills cannot be read.
+    pub fn schedule_book(&self) -> Result<Book, StartError> {
+        let mut book = Book::default();
+        let zone = self.settings().zone();
+        for written in &self.settings().scheduling.schedules {
+            let line = written.source.place(written.name.span.start).line;
+            let place = format!("{}:{line}", written.source.path);
+            let compiled = compile((&written.name, &written.schedule), None, (&written.source, zone));
+            book.add(&written.name.value, compiled, written.project.clone(), place);
+        }
+        let project = self.settings().project_folder.as_deref().and_then(std::path::Path::parent);
+        for entry in self.parts.home.list(Kind::Skill)? {
+            let source = self.parts.home.read(&entry)?;
+            // Nearly all skills have none, and need not be read for that.
+            if !source.text.lines().any(|line| line.starts_with("schedule")) {
+                continue;
+            }
+            let Some(skill) = dialect::read(&source).0 else { continue };
+            let project = project.filter(|_| entry.layer == "project").map(std::path::Path::to_owned);
+            for (name, schedule) in skill.schedule.iter().flat_map(|of| names(&skill.name, of)) {
+                let place = format!("{}:{}", source.path, source.place(name.span.start).line);
+                let compiled = compile((&name, &schedule), Some(&skill.name.value), (&source, zone));
+                book.add(&name.value, compiled, project.clone(), place);
+            }
+        }
+        Ok(book)
+    }
+
+    /// What tells whether the schedules may have changed.
+    ///
+    /// # Errors
+    /// A folder of skills cannot be read.
+    pub(crate) fn schedule_stamps(&self) -> Result<BookStamps, StartError> {
+        let mut config = Stamps::default();
+        config.add(&config_file(&self.settings().config_folder));
+        if let Some(folder) = &self.settings().project_folder {
+            config.add(&config_file(folder));
+        }
+        Ok(BookStamps { config, skills: Stamps::of(&self.parts.home.list(Kind::Skill)?) })
+    }
+
+    /// Every schedule, by name.
+    ///
+    /// # Errors
+    /// A folder or file of skills, or the store, cannot be read.
+    pub fn schedules(&self, now: Time) -> Result<Vec<ScheduleView>, StartError> {
+        let book = self.schedule_book()?;
+        let mut views = Vec::new();
+        for known in book.known.values() {
+            views.push(self.schedule_view(known, now)?);
+        }
+        views.extend(book.broken.iter().map(ScheduleView::of_broken));
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(views)
+    }
+
+    /// One schedule, by name.
+    ///
+    /// # Errors
+    /// There is none, or something cannot be read.
+    pub fn schedule(&self, name: &str, now: Time) -> Result<ScheduleView, StartError> {
+        let book = self.schedule_book()?;
+        let broken = book.broken.iter().find(|broken| fold(&broken.name) == fold(name));
+        match (book.named(name), broken) {
+            (Some(known), _) => self.schedule_view(known, now),
+            (None, Some(broken)) => Ok(ScheduleView::of_broken(broken)),
+            (None, None) => Err(unknown(&book, name)),
+        }
+    }
+
+    /// The next moments at which a schedule is due.
+    ///
+    /// # Errors
+    /// There is none of this name, or something cannot be read.
+    pub fn schedule_times(
+        &self,
+        name: &str,
+        after: Time,
+        count: usize,
+    ) -> Result<(Arc<Known>, Vec<Time>), StartError> {
+        let known = self.known_schedule(name)?;
+        let times = known.compiled.trigger.between(after, Time::MAX_UTC, known.zone()).take(count).collect();
+        Ok((known, times))
+    }
+
+    /// What has become of the times of a schedule, the newest first.
+    ///
+    /// # Errors
+    /// There is none of this name, or something cannot be read.
+    pub fn schedule_slots(&self, name: &str, filter: &SlotFilter) -> Result<Vec<Slot>, StartError> {
+        let known = self.known_schedule(name)?;
+        Ok(self.parts.store()?.slots(&SlotFilter { schedule: Some(known.key.clone()), ..filter.clone() })?)
+    }
+
+    /// Why the last times of a schedule were run or not, the newest first, in plain words.
+    ///
+    /// # Errors
+    /// There is none of this name, or something cannot be read.
+    pub fn schedule_why(&self, name: &str, limit: u32, now: Time) -> Result<Vec<Reason>, StartError> {
+        let known = self.known_schedule(name)?;
+        let store = self.parts.store()?;
+        let filter =
+            SlotFilter { schedule: Some(known.key.clone()), limit: Some(limit), ..SlotFilter::default() };
+        let slots = store.slots(&filter)?;
+        let remembered = store.schedule(&known.key)?;
+        let notes = store.scheduler_notes(limit)?;
+        let off = self.services()?.into_iter().filter(|service| !service.enabled).collect::<Vec<_>>();
+        let is_alive = store.has_scheduler()?;
+        Ok(reasons(&known, remembered.as_ref(), (&slots, &notes), (&off, is_alive), now))
+    }
+
+    /// Holds a schedule: no time of it is run by itself until it is let go on.
+    ///
+    /// # Errors
+    /// There is none of this name, or the caller may not.
+    pub async fn pause_schedule(&self, name: &str, by: &str, why: &str, now: Time) -> Result<(), StartError> {
+        let pause = Pause { at: now, by: by.to_owned(), why: why.to_owned() };
+        self.set_pause(name, Some(pause), now).await
+    }
+
+    /// Lets a schedule go on that was held. Times that were due meanwhile are not run.
+    ///
+    /// # Errors
+    /// There is none of this name, or the caller may not.
+    pub async fn resume_schedule(&self, name: &str, now: Time) -> Result<(), StartError> {
+        self.set_pause(name, None, now).await
+    }
+
+    async fn set_pause(&self, name: &str, pause: Option<Pause>, now: Time) -> Result<(), StartError> {
+        self.own_schedules()?;
+        let known = self.known_schedule(name)?;
+        let store = self.parts.store_soon().await?;
+        let before = store.see_schedules(vec![known.sighting()], now).await?;
+        let held = before.first().and_then(|row| Some((row.decided, row.pause.clone()?)));
+        if let (None, Some((decided, held))) = (&pause, held) {
+            let slot = while_held(&known, (decided, now), &held);
+            store.pause_schedule(&known.key, None, now).await?;
+            if let Some(slot) = slot {
+                store.add_slot(slot).await?;
+            }
+            return Ok(());
+        }
+        store.pause_schedule(&known.key, pause, now).await?;
+        Ok(())
+    }
+
+    /// The times of a window that have no success.
+    ///
+    /// # Errors
+    /// There is none of this name, it is not due by the clock, or something cannot be read.
+    pub fn plan_backfill(&self, name: &str, (from, until): (Time, Time)) -> Result<BackfillPlan, StartError> {
+        let known = self.known_schedule(name)?;
+        let trigger = &known.compiled.trigger;
+        if !trigger.is_timed() {
+            let message = format!("`{name}` is not due by the clock, so it has no times to fill in");
+            return Err(StartError::Refused(message));
+        }
+        let before = until + TimeDelta::milliseconds(1);
+        let filter = SlotFilter {
+            schedule: Some(known.key.clone()),
+            from: Some(from),
+            before: Some(before),
+            limit: None,
+        };
+        let slots = self.parts.store()?.slots(&filter)?;
+        let is_done = |time: &Time| {
+            let slot = slots.iter().find(|slot| slot.due == *time);
+            slot.is_some_and(|slot| slot.state == SlotState::Succeeded || slot.state.is_open())
+        };
+        let from = from - TimeDelta::milliseconds(1);
+        let all: Vec<Time> = trigger.between(from, until, known.zone()).take(BACKFILL + 1).collect();
+        let (done, times): (Vec<Time>, Vec<Time>) = all.iter().copied().take(BACKFILL).partition(is_done);
+        Ok(BackfillPlan { times, done: done.len(), more: all.len() > BACKFILL })
+    }
+
+    /// Has times of the past run, one after the other, by whichever scheduler runs.
+    ///
+    /// # Errors
+    /// There is none of this name, or the caller may not.
+    pub async fn backfill(&self, name: &str, times: &[Time], now: Time) -> Result<usize, StartError> {
+        self.own_schedules()?;
+        let known = self.known_schedule(name)?;
+        let store = self.parts.store_soon().await?;
+        store.see_schedules(vec![known.sighting()], now).await?;
+        let mut added = 0;
+        for due in times {
+            let slot = Slot {
+                why: "somebody wanted the past".to_owned(),
+                ..new_slot(&known, *due, SlotKind::Backfill)
+            };
+            added += usize::from(store.refill_slot(Slot { at: now, ..slot }).await?);
+        }
+        Ok(added)
+    }
+
+    /// Runs a schedule now, as if it were due.
+    ///
+    /// # Errors
+    /// There is none of this name, what is due goes on and the schedule allows no other, or those of
+    /// [`Engine::start`].
+    pub async fn run_schedule(&self, name: &str, now: Time) -> Result<Triggered, StartError> {
+        self.own_schedules()?;
+        let known = self.known_schedule(name)?;
+        let store = self.parts.store_soon().await?;
+        store.see_schedules(vec![known.sighting()], now).await?;
+        let mut slot =
+            Slot { why: "somebody wanted it now".to_owned(), ..new_slot(&known, now, SlotKind::Manual) };
+        while !store.add_slot(slot.clone()).await? {
+            slot.due += TimeDelta::milliseconds(1);
+        }
+        let overlap = match known.compiled.overlap {
+            // Whoever waits at a terminal is told, instead of being put into a queue.
+            Overlap::Queue => Overlap::Skip,
+            other => other,
+        };
+        let claimed = store.claim_slot((&known.key, slot.due), overlap, slot.at).await?;
+        let Claimed::Mine(slot, cancel) = claimed else {
+            let message =
+                format!("what was due of `{name}` still goes on; `aa schedule why {name}` says more");
+            return Err(StartError::Refused(message));
+        };
+        for run in cancel {
+            self.cancel(run, "aa schedule run", "it is run anew").await?;
+        }
+        self.trigger(known, *slot, now).await
+    }
+
+    async fn trigger(&self, known: Arc<Known>, slot: Slot, now: Time) -> Result<Triggered, StartError> {
+        let store = self.parts.store_soon().await?;
+        match self.start_slot(&known, &slot).await {
+            Ok(handle) => {
+                store.slot_started(&slot, handle.id, now).await?;
+                Ok(Triggered { handle, known, slot })
+            }
+            Err(error) => {
+                let why = start::told(&error);
+                store.settle_slot(&slot, (SlotState::Failed, None), &why, now).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes how a run went that somebody wanted now, once it is over.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    pub async fn settle_triggered(&self, known: &Known, slot: &Slot) -> Result<(), StoreError> {
+        crate::schedule::scheduler::settle_by_hand(self, known, slot).await
+    }
+
+    /// The store, for the scheduler.
+    pub(crate) async fn schedule_store(&self) -> Result<crate::store::Store, StoreError> {
+        self.parts.store_soon().await
+    }
+
+    /// The value of a secret, for those who tell people of schedules.
+    pub(crate) async fn reveal(&self, name: &str) -> Result<String, String> {
+        crate::driver::Secrets::reveal(&*self.parts.secrets, name).await
+    }
+
+    /// What requests leave this machine by.
+    pub(crate) fn web_client(&self) -> Result<reqwest::Client, crate::tool::ToolError> {
+        let toolbox = self.parts.toolbox().map_err(|error| {
+            crate::tool::ToolError::new(aa_spec::tool::ErrorKind::Permanent, error.to_string())
+        })?;
+        toolbox.web().usual()
+    }
+
+    /// Whether a living process runs what is due.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn has_scheduler(&self) -> Result<bool, StoreError> {
+        self.parts.store()?.has_scheduler()
+    }
+
+    /// What can be switched off and on, and how it is switched.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn services(&self) -> Result<Vec<Service>, StoreError> {
+        let rows = self.parts.store()?.services()?;
+        let service = |(name, about): &(&'static str, &'static str)| {
+            let row = rows.iter().find(|row| row.name == *name);
+            Service {
+                name,
+                about,
+                enabled: row.is_none_or(|row| row.enabled),
+                switched: row.map(|row| (row.by.clone(), row.at)),
+            }
+        };
+        Ok(SERVICES.iter().map(service).collect())
+    }
+
+    /// Whether a service is on.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn is_service_enabled(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(self.services()?.iter().find(|service| service.name == name).is_none_or(|service| service.enabled))
+    }
+
+    /// Switches a service off or on.
+    ///
+    /// # Errors
+    /// There is none of this name, or the caller may not.
+    pub async fn set_service(
+        &self,
+        name: &str,
+        enabled: bool,
+        by: &str,
+        now: Time,
+    ) -> Result<(), StartError> {
+        self.own_schedules()?;
+        if !SERVICES.iter().any(|(known, _)| *known == name) {
+            let known: Vec<&str> = SERVICES.iter().map(|(name, _)| *name).collect();
+            let known = aa_spec::name::list(&known);
+            return Err(StartError::Refused(format!("there is no service `{name}`; there are {known}")));
+        }
+        let store = self.parts.store_soon().await?;
+        store.set_service(ServiceRow { name: name.to_owned(), enabled, by: by.to_owned(), at: now }).await?;
+        Ok(())
+    }
+
+    /// What people were told of schedules, the newest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn notices(&self, limit: u32) -> Result<Vec<Notice>, StoreError> {
+        self.parts.store()?.notices(limit)
+    }
+
+    fn known_schedule(&self, name: &str) -> Result<Arc<Known>, StartError> {
+        let book = self.schedule_book()?;
+        if let Some(known) = book.named(name) {
+            return Ok(Arc::clone(known));
+        }
+        match book.broken.into_iter().find(|broken| fold(&broken.name) == fold(name)) {
+            Some(broken) => Err(StartError::Invalid(broken.problems)),
+            None => Err(unknown(&self.schedule_book()?, name)),
+        }
+    }
+
+    /// Schedules are the business of whoever owns the store.
+    fn own_schedules(&self) -> Result<(), StartError> {
+        match self.caller.owner() {
+            None => Ok(()),
+            Some(_) => Err(StartError::Refused("schedules belong to the owner of this machine".to_owned())),
+        }
+    }
+
+    fn schedule_view(&self, known: &Known, now: Time) -> Result<ScheduleView, StartError> {
+        let store = self.parts.store()?;
+        let remembered = store.schedule(&known.key)?;
+        let last = SlotFilter { schedule: Some(known.key.clone()), limit: Some(1), ..SlotFilter::default() };
+        let compiled = &known.compiled;
+        let mut problems = Vec::new();
+        if let Err(StartError::UnknownSkill { name, .. }) = super::catalog::find(&self.parts, &compiled.skill)
+        {
+            problems.push(format!("there is no skill `{name}`"));
+        }
+        let held = known.sighting().held.map(|why| Pause { at: now, by: String::new(), why });
+        Ok(ScheduleView {
+            name: compiled.name.clone(),
+            description: compiled.description.clone(),
+            skill: compiled.skill.clone(),
+            trigger: known.trigger_text(),
+            timezone: known.zone().to_string(),
+            place: known.place.clone(),
+            project: known.project.as_ref().map(|folder| folder.display().to_string()),
+            enabled: compiled.enabled,
+            paused: remembered.as_ref().map_or(held, |row| row.pause.clone()),
+            next: compiled.trigger.next(now, known.zone()),
+            last: store.slots(&last)?.pop(),
+            polled: remembered.and_then(|row| row.polled),
+            problems,
+        })
+    }
+}
+
+/// A time of a schedule that is to be run.
+pub(crate) fn new_slot(known: &Known, due: Time, kind: SlotKind) -> Slot {
+    let deadline = known.compiled.deadline_ms.map(|ms| due + crate::schedule::decide::milliseconds(ms));
+    Slot {
+        schedule: known.key.clone(),
+        due,
+        since: None,
+        count: 1,
+        kind,
+        state: SlotState::Ready,
+        at: due,
+        attempt: 0,
+        run: None,
+        started: None,
+        ended: None,
+        // Nobody waits for what is run by hand, or long after.
+        deadline: deadline.filter(|_| !matches!(kind, SlotKind::Manual | SlotKind::Backfill)),
+        alerted: None,
+        why: String::new(),
+        inputs: None,
+        owner: None,
+    }
+}
+
+/// The times that were due while a schedule was held, as one row.
+fn while_held(known: &Known, (decided, now): (Time, Time), held: &Pause) -> Option<Slot> {
+    let trigger = &known.compiled.trigger;
+    if !trigger.is_timed() {
+        return None;
+    }
+    let mut times = trigger.between(decided, now, known.zone()).take(BACKFILL * 10);
+    let since = times.next()?;
+    let (count, due) = times.fold((1, since), |(count, _), time| (count + 1, time));
+    let by = if held.by.is_empty() { String::new() } else { format!(" by {}", held.by) };
+    let why = format!("the schedule was held{by} from {}", known.zone().show(held.at));
+    let slot = new_slot(known, due, SlotKind::Timed);
+    let state = SlotState::Skipped;
+    Some(Slot { since: Some(since), count, state, why, ended: Some(now), deadline: None, ..slot })
+}
+
+fn unknown(book: &Book, name: &str) -> StartError {
+    let names = book.known.values().map(|known| known.compiled.name.as_str());
+    StartError::UnknownSchedule { name: name.to_owned(), suggestion: suggest(name, names).map(str::to_owned) }
+}
+
+impl Book {
+    fn add(
+        &mut self,
+        name: &str,
+        compiled: Result<aa_spec::schedule::Compiled, Vec<aa_spec::diagnostic::Diagnostic>>,
+        project: Option<std::path::PathBuf>,
+        place: String,
+    ) {
+        match compiled {
+            Ok(compiled) => {
+                let known = Known::new(compiled, project, place);
+                self.known.entry(known.key.clone()).or_insert_with(|| Arc::new(known));
+            }
+            Err(problems) => self.broken.push(Broken { name: name.to_owned(), place, problems }),
+        }
+    }
+}
+
+impl ScheduleView {
+    fn of_broken(broken: &Broken) -> Self {
+        Self {
+            name: broken.name.clone(),
+            description: String::new(),
+            skill: String::new(),
+            trigger: String::new(),
+            timezone: String::new(),
+            place: broken.place.clone(),
+            project: None,
+            enabled: false,
+            paused: None,
+            next: None,
+            last: None,
+            polled: None,
+            problems: broken.problems.iter().map(|problem| problem.message.clone()).collect(),
+        }
+    }
+}

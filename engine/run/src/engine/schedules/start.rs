@@ -1,0 +1,122 @@
+//! The run of a time of a schedule: found by its key when it was started before.
+
+use aa_spec::check::Strictness;
+use aa_spec::schedule::Trigger;
+use aa_spec::template::{Missing, Scope};
+use aa_spec::tool::Effect;
+use serde_json::{Map, Value};
+
+use super::super::admission;
+use super::super::{Engine, Inputs, RunHandle, RunRequest, StartError};
+use crate::caller::{Caller, LOCAL};
+use crate::driver::Park;
+use crate::event::Origin;
+use crate::persona::Choice;
+use crate::schedule::Slot;
+use crate::schedule::book::Known;
+use crate::settings::{Settings, SettingsError, Surroundings};
+
+impl Engine {
+    /// Starts the run of a claimed time, or goes on with the one that was started for this attempt.
+    pub(crate) async fn start_slot(&self, known: &Known, slot: &Slot) -> Result<RunHandle, StartError> {
+        let engine = self.for_schedule(known)?;
+        let key = format!("schedule {}\n{}\n{}", known.key, slot.due.timestamp_millis(), slot.attempt);
+        let store = engine.parts.store_soon().await?;
+        let session = format!("schedule {}", known.key);
+        if let Some(run) = store.run_of_key(LOCAL, &key)? {
+            return engine.attend(run, &session).await;
+        }
+        engine.may_show(known)?;
+        let inputs = match &slot.inputs {
+            Some(text) => serde_json::from_str(text).unwrap_or_default(),
+            None => known.inputs(slot, &Scope::default())?,
+        };
+        let request = RunRequest {
+            skill: known.compiled.skill.clone(),
+            inputs: Inputs::Json(inputs),
+            origin: Origin::Cron,
+            dry_run: false,
+            plan_hash: None,
+            request_key: Some(key),
+            strictness: Strictness { lenient: false, strict: false },
+            park: Park::Stay,
+        };
+        let admitted = admission::admit(&engine.parts, &request)?;
+        let effect: Effect = admitted.plan.effect();
+        engine.launch_called(&admitted, &request, (effect, false), &session).await
+    }
+
+    /// The engine that a schedule runs in: of its project's folder, in the name of the owner.
+    pub(crate) fn for_schedule(&self, known: &Known) -> Result<Self, StartError> {
+        let engine = match &known.project {
+            Some(folder) => self.in_folder(folder)?,
+            None => self.clone(),
+        };
+        Ok(engine.for_caller(Caller::local(Origin::Cron)))
+    }
+
+    /// Whether the schedule's persona has the skill.
+    fn may_show(&self, known: &Known) -> Result<(), StartError> {
+        let Some(persona) = &known.compiled.persona else { return Ok(()) };
+        let view = self.view(&Choice::Persona(persona.clone()));
+        let view = view.map_err(|error| StartError::Refused(error.to_string()))?;
+        if view.skills.iter().any(|card| card.name == known.compiled.skill) {
+            return Ok(());
+        }
+        let skill = &known.compiled.skill;
+        Err(StartError::Refused(format!("the persona `{persona}` does not have the skill `{skill}`")))
+    }
+
+    /// The same engine with its configuration read again.
+    pub(crate) fn reconfigured(&self) -> Result<Self, StartError> {
+        let settings = self.settings();
+        let surroundings = Surroundings {
+            folder: settings.folder.clone(),
+            environment: settings.environment.clone(),
+            store: Some(settings.state_folder.clone()),
+        };
+        let fresh = Settings::resolve(&surroundings).map_err(|error| match error {
+            SettingsError::Invalid(diagnostics) => StartError::Invalid(diagnostics),
+            other => StartError::Refused(other.to_string()),
+        })?;
+        let fresh = Settings { look_every: settings.look_every, ..fresh };
+        Ok(self.with_settings(fresh))
+    }
+}
+
+impl Known {
+    /// The inputs of a time; `scope` has what news has brought.
+    pub(crate) fn inputs(&self, slot: &Slot, scope: &Scope) -> Result<Map<String, Value>, StartError> {
+        let mut scope = scope.clone();
+        scope.set_now(slot.due.timestamp_millis());
+        scope.set("due", &Value::from(slot.due.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)));
+        let rendered = self.compiled.inputs.render(&scope, Missing::Fail);
+        match rendered.map_err(|error| StartError::Refused(format!("its inputs: {}", error.message)))? {
+            Some(Value::Object(inputs)) => Ok(inputs),
+            _ => Ok(Map::new()),
+        }
+    }
+
+    /// Whether news of this kind comes to it.
+    pub(crate) fn is_hook(&self) -> bool {
+        matches!(self.compiled.trigger, Trigger::Webhook(_))
+    }
+}
+
+/// Why a run could not be started, in a line.
+pub(crate) fn told(error: &StartError) -> String {
+    match error {
+        StartError::Invalid(problems) => {
+            let first = problems.first().map(|problem| problem.message.as_str()).unwrap_or_default();
+            format!("it could not be started: the skill has errors: {first}")
+        }
+        StartError::Inputs(problems) => {
+            let all: Vec<String> = problems
+                .iter()
+                .map(|problem| format!("input `{}` {}", problem.name, problem.message))
+                .collect();
+            format!("it could not be started: {}", all.join("; "))
+        }
+        other => format!("it could not be started: {other}"),
+    }
+}

@@ -1,0 +1,109 @@
+use aa_spec::schedule::{Schedule, Zone, compile};
+use aa_spec::source::{Source, Span};
+use aa_spec::yaml::{self, Spanned};
+
+use super::*;
+
+fn schedule(text: &str) -> Compiled {
+    let source = Source::new("config.yaml", format!("skill: tidy\n{text}\n"));
+    let written: Schedule = yaml::parse(&source).unwrap().read().unwrap();
+    let name = Spanned { value: "nightly".to_owned(), span: Span::default() };
+    compile((&name, &written), None, (&source, Zone::UTC)).unwrap()
+}
+
+fn at(text: &str) -> Time {
+    format!("2026-03-01T{text}Z").parse().unwrap()
+}
+
+/// The decisions in short: `+` for a time that is run, `-` for missed ones.
+fn told(schedule: &Compiled, decided: &str, now: &str) -> String {
+    let decisions = decide(schedule, at(decided), at(now), &|_| false);
+    let told = decisions.iter().map(|decision| match decision {
+        Decision::Run { due, why, .. } if why.is_empty() => format!("+{}", due.format("%H:%M")),
+        Decision::Run { due, .. } => format!("+{} late", due.format("%H:%M")),
+        Decision::Missed { since, due, count, .. } => {
+            format!("-{}..{} ({count})", since.format("%H:%M"), due.format("%H:%M"))
+        }
+    });
+    told.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn times_are_decided_by_when_they_are_noticed() {
+    let table = [
+        ("catch_up: {window: 5m}", "10:00:00", "10:00:59", ""),
+        ("catch_up: {window: 5m}", "10:00:30", "10:01:00", "+10:01"),
+        ("catch_up: {window: 5m}", "10:00:30", "10:01:09", "+10:01"),
+        // Nobody was there for three minutes: the latest is enough.
+        ("catch_up: {window: 5m}", "10:00:30", "10:03:30", "-10:01..10:02 (2) +10:03 late"),
+        ("catch_up: {window: 5m}", "10:00:30", "10:03:00", "-10:01..10:02 (2) +10:03"),
+        ("catch_up: {runs: all}", "10:00:30", "10:03:30", "+10:01 late +10:02 late +10:03 late"),
+        ("catch_up: {runs: none}", "10:00:30", "10:03:30", "-10:01..10:03 (3)"),
+        ("catch_up: {runs: none}", "10:00:30", "10:03:00", "-10:01..10:02 (2) +10:03"),
+        // Longer ago than the window, whatever is caught up.
+        (
+            "catch_up: {window: 2m, runs: all}",
+            "10:00:30",
+            "10:05:30",
+            "-10:01..10:03 (3) +10:04 late +10:05 late",
+        ),
+        ("catch_up: {window: 0, runs: all}", "10:00:30", "10:05:30", "-10:01..10:05 (5)"),
+        // The clock was put back: what is decided stays so.
+        ("catch_up: {runs: all}", "10:05:00", "10:03:00", ""),
+    ];
+    for (rule, decided, now, expected) in table {
+        let schedule = schedule(&format!("cron: \"* * * * *\"\n{rule}"));
+        assert_eq!(told(&schedule, decided, now), expected, "{rule} {decided} {now}");
+    }
+}
+
+#[test]
+fn a_time_that_has_a_row_is_not_decided_again() {
+    let schedule = schedule("cron: \"* * * * *\"\ncatch_up: {runs: all}");
+    let taken = |due: Time| due == at("10:01:00");
+    let decisions = decide(&schedule, at("10:00:30"), at("10:02:00"), &taken);
+    assert!(matches!(&decisions[..], [Decision::Run { due, .. }] if *due == at("10:02:00")), "{decisions:?}");
+}
+
+#[test]
+fn a_long_absence_is_counted_up_to_a_limit() {
+    let schedule = schedule("every: 1s");
+    let decisions = decide(&schedule, at("00:00:00"), at("23:00:00"), &|_| false);
+    let Decision::Missed { count, why, .. } = &decisions[0] else { panic!("{decisions:?}") };
+    assert_eq!(*count, COUNTED);
+    assert!(why.contains("the first of them"), "{why}");
+}
+
+#[test]
+fn jitter_is_the_same_for_the_same_time_and_spreads_others() {
+    let schedule = schedule("every: 1m\njitter: 30s");
+    let all: Vec<_> = (0..50).map(|n| jitter(&schedule, at("10:00:00") + TimeDelta::minutes(n))).collect();
+    let again: Vec<_> = (0..50).map(|n| jitter(&schedule, at("10:00:00") + TimeDelta::minutes(n))).collect();
+    assert_eq!(all, again);
+    assert!(all.iter().all(|delay| *delay >= TimeDelta::zero() && *delay < TimeDelta::seconds(30)));
+    assert!(all.iter().collect::<std::collections::BTreeSet<_>>().len() > 40);
+}
+
+#[test]
+fn overlap_decides_between_two_runs() {
+    let table = [
+        (Overlap::Skip, [Turn::Go, Turn::Skip]),
+        (Overlap::Queue, [Turn::Go, Turn::Wait]),
+        (Overlap::CancelPrevious, [Turn::Go, Turn::Replace]),
+        (Overlap::Allow, [Turn::Go, Turn::Go]),
+    ];
+    for (overlap, expected) in table {
+        assert_eq!([turn(overlap, 0), turn(overlap, 1)], expected, "{overlap:?}");
+    }
+}
+
+#[test]
+fn a_failed_run_is_followed_by_others_while_there_are_any() {
+    let schedule = schedule("every: 1m\nretry: {attempts: 2, delay: 30s}");
+    let first = judge(Some(&schedule), 1, Some("it broke\nbadly"), at("10:00:00"));
+    assert_eq!((first.state, first.again), (SlotState::Ready, Some(at("10:00:30"))));
+    assert_eq!(first.why, "run 1 of 2 failed (it broke); the next one follows after 30s");
+    let second = judge(Some(&schedule), 2, Some("it broke"), at("10:00:00"));
+    assert_eq!((second.state, second.again, second.why.as_str()), (SlotState::Failed, None, "it broke"));
+    assert_eq!(judge(None, 1, None, at("10:00:00")).state, SlotState::Succeeded);
+}

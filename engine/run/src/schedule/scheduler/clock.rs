@@ -1,0 +1,52 @@
+//! Clocks that are set, and machines that sleep.
+
+use chrono::TimeDelta;
+
+use super::super::decide::lapse;
+use super::Scheduler;
+use crate::event::Time;
+use crate::store::{Store, StoreError};
+
+/// A clock that is put back by less was not put back: two processes may differ by so much.
+const SLACK: TimeDelta = TimeDelta::seconds(5);
+/// So long without a look is worth a note.
+const ABSENCE: TimeDelta = TimeDelta::minutes(1);
+
+impl Scheduler {
+    /// Notices that the clock was set, or that nobody has looked for a while.
+    pub(super) async fn mind_clock(&mut self, store: &Store, now: Time) -> Result<(), StoreError> {
+        let before = self.looked.replace(now);
+        match before {
+            None => {
+                // It may have been put back while nobody was there.
+                store.rewind_schedules(now, now + SLACK).await?;
+            }
+            Some(before) if before - now > SLACK => {
+                let text = format!(
+                    "the clock was put back by {}: times that were run before are not run again",
+                    lapse(before - now)
+                );
+                store.rewind_schedules(now, now + SLACK).await?;
+                store.note_scheduler(now, &text).await?;
+                self.rewound(now);
+            }
+            Some(before) if now - before > ABSENCE => {
+                let text = format!(
+                    "nobody looked for {}: the machine slept, or its clock was put forward",
+                    lapse(now - before)
+                );
+                store.note_scheduler(now, &text).await?;
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn rewound(&mut self, now: Time) {
+        for decided in self.decided.values_mut() {
+            *decided = (*decided).min(now);
+        }
+        (self.reloaded, self.tidied) = (self.reloaded.map(|_| now), None);
+        self.arm(now);
+    }
+}

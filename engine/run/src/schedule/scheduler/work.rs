@@ -1,0 +1,376 @@
+//! Times that are to be run: claimed, started, followed, settled.
+
+use std::sync::{Arc, PoisonError};
+
+use aa_spec::schedule::Overlap;
+
+use super::super::book::Known;
+use super::super::decide::{judge, lapse, milliseconds};
+use super::super::{Slot, SlotKind, SlotState};
+use super::{Core, Scheduler, warn};
+use crate::driver::Park;
+use crate::engine::{Engine, RunHandle, StartError, told};
+use crate::event::{RunId, Time};
+use crate::store::{Claimed, RunStatus, RunSummary, Store, StoreError};
+
+/// Who cancels.
+const BY: &str = "the scheduler";
+/// A run that was told to end may take so long before it is told again.
+const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
+/// How it is told that a run took too long.
+const TOO_LONG: &str = "it took longer than";
+
+impl Scheduler {
+    /// Does what can be done about every time that is not over.
+    pub(super) async fn work(&mut self, store: &Store, now: Time) -> Result<(), StoreError> {
+        let open = store.open_slots()?;
+        for slot in &open {
+            let Some(known) = self.book.get(&slot.schedule).cloned() else {
+                self.forsaken(store, slot, now).await?;
+                continue;
+            };
+            match slot.state {
+                SlotState::Ready if slot.at <= now => self.begin(store, &known, (slot, &open), now).await?,
+                SlotState::Claimed => self.take(store, &known, slot).await?,
+                SlotState::Running => self.core.mind(store, &known, slot, now).await?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A time of a schedule that is no longer there. (That of a project may be there for others.)
+    async fn forsaken(&self, store: &Store, slot: &Slot, now: Time) -> Result<(), StoreError> {
+        let is_own = slot.schedule.starts_with('\n');
+        match (slot.state, slot.run) {
+            (SlotState::Ready, _) if is_own => {
+                let why = "its schedule is no longer there";
+                store.settle_slot(slot, (SlotState::Skipped, None), why, now).await?;
+            }
+            (SlotState::Running, Some(run)) if store.run(run)?.ended_at.is_some() => {
+                self.core.settle(store, None, slot, run).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn begin(
+        &self,
+        store: &Store,
+        known: &Arc<Known>,
+        (slot, open): (&Slot, &[Slot]),
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let is_asked = matches!(slot.kind, SlotKind::Manual | SlotKind::Backfill);
+        if self.paused.contains(&known.key) && !is_asked {
+            // News and second attempts wait; times come again.
+            if slot.kind == SlotKind::Timed && slot.attempt == 0 {
+                let why = "the schedule was held before its turn came";
+                store.settle_slot(slot, (SlotState::Skipped, None), why, now).await?;
+            }
+            return Ok(());
+        }
+        let is_other = |other: &&Slot| other.schedule == slot.schedule && other.due != slot.due;
+        let busy = open.iter().filter(is_other).any(|other| other.state == SlotState::Running);
+        // Asking the store again and again would write for nothing.
+        if busy && known.compiled.overlap == Overlap::Queue {
+            return Ok(());
+        }
+        match store.claim_slot((&known.key, slot.due), known.compiled.overlap, now).await? {
+            Claimed::Mine(slot, cancel) => self.core.follow(known, *slot, cancel),
+            Claimed::Waits | Claimed::Skipped | Claimed::Gone => {}
+        }
+        Ok(())
+    }
+
+    /// Takes over what was claimed by a process that died before it had started the run.
+    async fn take(&self, store: &Store, known: &Arc<Known>, slot: &Slot) -> Result<(), StoreError> {
+        // What this process has claimed and does not follow has met with an error.
+        if !self.core.is_following(slot) && store.take_slot(slot).await? {
+            self.core.follow(known, slot.clone(), Vec::new());
+        }
+        Ok(())
+    }
+
+    /// Tells people of times without a success.
+    pub(super) async fn alert(&self, store: &Store, now: Time) -> Result<(), StoreError> {
+        for slot in store.late_slots(now)? {
+            if !store.alert_slot(&slot, now).await? {
+                continue;
+            }
+            let Some(known) = self.book.get(&slot.schedule) else { continue };
+            let name = &known.compiled.name;
+            let title = format!("{name}: no success by its deadline");
+            let due = known.zone().show(slot.due);
+            let text =
+                format!("It was due at {due}, and is {} now. `aa schedule why {name}`", slot.state.word());
+            self.core.tell(store, known, &slot, News::Deadline, (&title, &text), now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What people can be told.
+#[derive(Clone, Copy, Debug)]
+enum News {
+    Failure,
+    Deadline,
+    Waiting(RunId, u64),
+    Success,
+}
+
+impl Core {
+    /// Starts the run of a claimed time in a task of its own, and follows it to its end.
+    fn follow(self: &Arc<Self>, known: &Arc<Known>, slot: Slot, cancel: Vec<RunId>) {
+        let Some(guard) = Following::begin(self, &slot) else { return };
+        let (core, known) = (Arc::clone(self), Arc::clone(known));
+        tokio::spawn(async move {
+            let engine = core.engine();
+            for run in cancel {
+                if let Err(error) = engine.cancel(run, BY, "the next time was due").await {
+                    warn("cannot cancel the run before", &error);
+                }
+            }
+            if let Err(error) = core.start(&engine, &known, &slot).await {
+                tracing::warn!(schedule = known.compiled.name, "cannot note what has become of it: {error}");
+            }
+            drop(guard);
+            core.wake.notify_one();
+        });
+    }
+
+    async fn start(&self, engine: &Engine, known: &Known, slot: &Slot) -> Result<(), StoreError> {
+        let store = self.store().await?;
+        match Box::pin(engine.start_slot(known, slot)).await {
+            Ok(handle) => {
+                store.slot_started(slot, handle.id, self.now()).await?;
+                self.wake.notify_one();
+                self.end(&store, known, slot, handle).await
+            }
+            Err(StartError::Store(error)) => Err(error),
+            Err(error) => self.conclude(&store, Some(known), slot, Some(&told(&error))).await,
+        }
+    }
+
+    /// Waits for the end of a run that this process drives or watches.
+    async fn end(
+        &self,
+        store: &Store,
+        known: &Known,
+        slot: &Slot,
+        handle: RunHandle,
+    ) -> Result<(), StoreError> {
+        let run = handle.id;
+        match handle.outcome.await {
+            Ok(Ok(_)) if store.run(run)?.ended_at.is_some() => {
+                self.settle(store, Some(known), slot, run).await
+            }
+            // Another process drives it now, or will.
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks after a run that goes on, whoever drives it.
+    async fn mind(
+        self: &Arc<Self>,
+        store: &Store,
+        known: &Arc<Known>,
+        slot: &Slot,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let Some(run) = slot.run else { return Ok(()) };
+        let summary = store.run(run)?;
+        if summary.ended_at.is_some() {
+            return self.settle(store, Some(known), slot, run).await;
+        }
+        if let (Some(ms), Some(started)) = (known.compiled.timeout_ms, slot.started)
+            && now - started >= milliseconds(ms)
+        {
+            return self.time_out(store, slot, run, ms).await;
+        }
+        if summary.status == RunStatus::Waiting {
+            self.tell_waiting(store, known, slot, &summary, now).await?;
+        }
+        let parked = summary.status == RunStatus::Waiting && !summary.driven;
+        if (summary.interrupted || parked) && !self.is_following(slot) {
+            self.resume(known, slot, run);
+        }
+        Ok(())
+    }
+
+    /// Goes on with a run whose process has died.
+    fn resume(self: &Arc<Self>, known: &Arc<Known>, slot: &Slot, run: RunId) {
+        let Some(guard) = Following::begin(self, slot) else { return };
+        let (core, known, slot) = (Arc::clone(self), Arc::clone(known), slot.clone());
+        tokio::spawn(async move {
+            let resumed = async {
+                let engine = core.engine().for_schedule(&known)?;
+                let handle = Box::pin(engine.resume(run, Park::Stay)).await?;
+                core.end(&core.store().await?, &known, &slot, handle).await?;
+                Ok::<(), StartError>(())
+            };
+            match resumed.await {
+                Ok(()) | Err(StartError::Store(StoreError::Busy(_)) | StartError::Over { .. }) => {}
+                Err(error) => warn("cannot go on with the run of a schedule", &error),
+            }
+            drop(guard);
+            core.wake.notify_one();
+        });
+    }
+
+    async fn time_out(&self, store: &Store, slot: &Slot, run: RunId, ms: u64) -> Result<(), StoreError> {
+        let why = format!("{TOO_LONG} {}", lapse(milliseconds(ms)));
+        if slot.why != why {
+            store.note_slot(slot, &why).await?;
+        } else if slot.started.is_some_and(|started| self.now() - started < milliseconds(ms) + PATIENCE) {
+            // It has been told, and may take a moment to end.
+            return Ok(());
+        }
+        match self.engine().cancel(run, BY, &why).await {
+            Ok(()) | Err(StartError::Over { .. }) => Ok(()),
+            Err(error) => {
+                warn("cannot cancel a run that takes too long", &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Notes how a run has ended.
+    async fn settle(
+        &self,
+        store: &Store,
+        known: Option<&Known>,
+        slot: &Slot,
+        run: RunId,
+    ) -> Result<(), StoreError> {
+        let summary = store.run(run)?;
+        let why = store.slot(&slot.schedule, slot.due)?.map(|slot| slot.why).unwrap_or_default();
+        match summary.status {
+            RunStatus::Completed => self.conclude(store, known, slot, None).await,
+            RunStatus::Cancelled if why.starts_with(TOO_LONG) => {
+                self.conclude(store, known, slot, Some(&why)).await
+            }
+            RunStatus::Cancelled => {
+                store.settle_slot(slot, (SlotState::Cancelled, None), "", self.now()).await.map(drop)
+            }
+            _ => {
+                let error = if summary.error.is_empty() { "it failed" } else { &summary.error };
+                self.conclude(store, known, slot, Some(error)).await
+            }
+        }
+    }
+
+    /// Notes what has become of a time, and tells people of it.
+    async fn conclude(
+        &self,
+        store: &Store,
+        known: Option<&Known>,
+        slot: &Slot,
+        failure: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let verdict = judge(known.map(|known| &known.compiled), slot.attempt, failure, now);
+        if !store.settle_slot(slot, (verdict.state, verdict.again), &verdict.why, now).await? {
+            return Ok(());
+        }
+        let Some(known) = known else { return Ok(()) };
+        let (name, due) = (&known.compiled.name, known.zone().show(slot.due));
+        match verdict.state {
+            SlotState::Failed => {
+                let title = format!("{name} failed");
+                let text = format!("{}\nIt was due at {due}. `aa schedule why {name}`", verdict.why);
+                self.tell(store, known, slot, News::Failure, (&title, &text), now).await
+            }
+            SlotState::Succeeded => {
+                let news = (&*format!("{name} went well"), &*format!("It was due at {due}."));
+                self.tell(store, known, slot, News::Success, news, now).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn tell_waiting(
+        &self,
+        store: &Store,
+        known: &Known,
+        slot: &Slot,
+        run: &RunSummary,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let title = format!("{} waits for a person", known.compiled.name);
+        let text = format!("`aa run show {0}` shows the question, `aa run answer {0}` answers it", run.id);
+        self.tell(store, known, slot, News::Waiting(run.id, run.events), (&title, &text), now).await
+    }
+
+    async fn tell(
+        &self,
+        store: &Store,
+        known: &Known,
+        slot: &Slot,
+        news: News,
+        words: (&str, &str),
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let engine = self.engine();
+        let default = &engine.settings().scheduling.default;
+        let own = known.compiled.notify.as_ref();
+        let none = Vec::new();
+        let (kind, channels) = match news {
+            News::Failure => ("failure".to_owned(), own.map_or(default, |own| &own.failure)),
+            News::Deadline => ("deadline".to_owned(), own.map_or(default, |own| &own.deadline)),
+            News::Success => ("success".to_owned(), own.map_or(&none, |own| &own.success)),
+            News::Waiting(run, events) => {
+                (format!("waiting {run} {events}"), own.map_or(default, |own| &own.waiting))
+            }
+        };
+        if channels.is_empty() {
+            return Ok(());
+        }
+        let topic = format!("{} {} {kind}", known.key.trim(), slot.due.timestamp_millis());
+        store.tell(&topic, channels, words, now).await
+    }
+
+    fn is_following(&self, slot: &Slot) -> bool {
+        let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        following.contains(&(slot.schedule.clone(), slot.due))
+    }
+}
+
+/// A time whose run this process follows, until it is dropped.
+struct Following {
+    core: Arc<Core>,
+    of: (String, Time),
+}
+
+impl Following {
+    /// None when it is followed already.
+    fn begin(core: &Arc<Core>, slot: &Slot) -> Option<Self> {
+        let of = (slot.schedule.clone(), slot.due);
+        let new = core.following.lock().unwrap_or_else(PoisonError::into_inner).insert(of.clone());
+        new.then(|| Self { core: Arc::clone(core), of })
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.core.following.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.of);
+    }
+}
+
+/// Settles a run that was started by hand, once it is over.
+pub(crate) async fn settle_by_hand(engine: &Engine, known: &Known, slot: &Slot) -> Result<(), StoreError> {
+    let core = Core {
+        engine: std::sync::Mutex::new(engine.clone()),
+        clock: Arc::new(crate::driver::WallClock),
+        say: Arc::new(|_: &str| {}),
+        wake: engine.due(),
+        following: std::sync::Mutex::default(),
+    };
+    let store = core.store().await?;
+    let Some(slot) = store.slot(&slot.schedule, slot.due)? else { return Ok(()) };
+    match slot.run {
+        Some(run) if store.run(run)?.ended_at.is_some() => core.settle(&store, Some(known), &slot, run).await,
+        _ => Ok(()),
+    }
+}

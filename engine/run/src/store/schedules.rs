@@ -1,0 +1,287 @@
+//! Schedules as rows: up to when their times are decided, whether they are held, what polls have seen.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::journal::{Fault, Journal};
+use super::slots::insert_slot;
+use super::{Store, StoreError, row};
+use crate::event::Time;
+use crate::schedule::{Note, Pause, Remembered, Slot};
+
+/// Notes that are kept.
+const NOTES: i64 = 1000;
+
+/// A schedule that a scheduler or a person looks at.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// Its key.
+    pub key: String,
+    /// Hash of what makes it due.
+    pub trigger: String,
+    /// Why it is held at first; none when it is not.
+    pub held: Option<String>,
+}
+
+/// What is written of a schedule in one step.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// Its key.
+    pub key: String,
+    /// The mark as it was when this was decided.
+    pub from: Time,
+    /// The mark as it is then.
+    pub until: Time,
+    /// Rows for the times between them; a time that has a row keeps it.
+    pub slots: Vec<Slot>,
+}
+
+const COLUMNS: &str = "key, decided, seen, paused_at, paused_by, paused_why, polled, polled_text";
+
+impl Store {
+    /// Takes note of schedules: those that are new, or are due by another rule than before, begin now. Gives
+    /// what is known of each. On return it is durable.
+    pub async fn see_schedules(&self, of: Vec<Sighting>, now: Time) -> Result<Vec<Remembered>, StoreError> {
+        self.parts.writer.submit(move |journal| journal.see_schedules(&of, now)).await
+    }
+
+    /// What is known of a schedule.
+    pub fn schedule(&self, key: &str) -> Result<Option<Remembered>, StoreError> {
+        let reader = &self.parts.reader;
+        reader.with(|db| {
+            let sql = format!("select {COLUMNS} from schedules where key = ?");
+            let mut select = db.prepare_cached(&sql).map_err(|e| reader.failed(&e))?;
+            select.query_row([key], remembered).optional().map_err(|e| reader.failed(&e))
+        })
+    }
+
+    /// Keys of the schedules that are held.
+    pub fn paused_schedules(&self) -> Result<Vec<String>, StoreError> {
+        let reader = &self.parts.reader;
+        reader.with(|db| {
+            let sql = "select key from schedules where paused_at is not null";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let rows = select.query_map((), |row| row.get(0)).map_err(|e| reader.failed(&e))?;
+            rows.collect::<Result<_, _>>().map_err(|e| reader.failed(&e))
+        })
+    }
+
+    /// Writes decisions, each only if nobody has decided since; says which were written. On return they
+    /// are durable.
+    pub async fn decide_slots(&self, of: Vec<Decided>) -> Result<Vec<bool>, StoreError> {
+        self.parts.writer.submit(move |journal| of.iter().map(|of| journal.decide(of)).collect()).await
+    }
+
+    /// Adds a time that no clock has brought; false when there is a row of that time.
+    pub async fn add_slot(&self, slot: Slot) -> Result<bool, StoreError> {
+        self.parts.writer.submit(move |journal| Ok(insert_slot(&journal.db, &slot)?)).await
+    }
+
+    /// Has a time of the past run that has no success; false when it has one, or is under way.
+    pub async fn refill_slot(&self, slot: Slot) -> Result<bool, StoreError> {
+        let work = move |journal: &mut Journal| {
+            let sql = "delete from schedule_slots where schedule = ? and due = ?
+                       and state in ('failed', 'cancelled', 'skipped', 'missed') and count = 1";
+            let of = params![slot.schedule, slot.due.timestamp_millis()];
+            journal.db.prepare_cached(sql)?.execute(of)?;
+            // A row for several times goes on for the others.
+            let sql = "update schedule_slots set due = due - 1, count = count - 1
+                       where schedule = ? and due = ? and state in ('skipped', 'missed')";
+            journal.db.prepare_cached(sql)?.execute(of)?;
+            Ok(insert_slot(&journal.db, &slot)?)
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// Adds a time that something new has brought, under the keys that tell it apart. When one of them was
+    /// there before, nothing is added and its time is given.
+    pub async fn add_news(
+        &self,
+        slot: Slot,
+        keys: Vec<String>,
+    ) -> Result<Result<Time, Option<Time>>, StoreError> {
+        self.parts.writer.submit(move |journal| journal.add_news(&slot, &keys)).await
+    }
+
+    /// Takes the turn to ask for a poll that was last asked before a time: one process gets it.
+    pub async fn take_poll(&self, key: &str, due: Time) -> Result<bool, StoreError> {
+        let key = key.to_owned();
+        let work = move |journal: &mut Journal| {
+            let sql = "update schedules set polled = ?1, polled_text = 'asked'
+                       where key = ?2 and (polled is null or polled < ?1)";
+            Ok(journal.db.prepare_cached(sql)?.execute(params![due.timestamp_millis(), key])? == 1)
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// Notes what came of a poll.
+    pub async fn note_poll(&self, key: &str, text: &str) -> Result<(), StoreError> {
+        let (key, text) = (key.to_owned(), text.to_owned());
+        let work = move |journal: &mut Journal| {
+            let sql = "update schedules set polled_text = ? where key = ?";
+            journal.db.prepare_cached(sql)?.execute([&text, &key])?;
+            Ok(())
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// Holds a schedule, or lets it go on with times after `now`. False when it is not known.
+    pub async fn pause_schedule(
+        &self,
+        key: &str,
+        pause: Option<Pause>,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        let key = key.to_owned();
+        let work = move |journal: &mut Journal| {
+            let db = &journal.db;
+            let changed = if let Some(pause) = &pause {
+                let sql = "update schedules set paused_at = ?, paused_by = ?, paused_why = ? where key = ?";
+                let row = params![pause.at.timestamp_millis(), pause.by, pause.why, key];
+                db.prepare_cached(sql)?.execute(row)?
+            } else {
+                let sql = "update schedules set paused_at = null, paused_by = null, paused_why = null,
+                           decided = max(decided, ?) where key = ?";
+                db.prepare_cached(sql)?.execute(params![now.timestamp_millis(), key])?
+            };
+            Ok(changed == 1)
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// Sets marks back that lie further in the future than `beyond`, after a clock was set back. Times that were run
+    /// keep their rows, and are not run again; those that were not are yet to come.
+    pub async fn rewind_schedules(&self, now: Time, beyond: Time) -> Result<usize, StoreError> {
+        let (now, beyond) = (now.timestamp_millis(), beyond.timestamp_millis());
+        let work = move |journal: &mut Journal| {
+            let db = &journal.db;
+            let sql = "update schedules set polled = ?1 where polled > ?2";
+            db.prepare_cached(sql)?.execute([now, beyond])?;
+            let sql = "update schedules set decided = ?1 where decided > ?2";
+            let changed = db.prepare_cached(sql)?.execute([now, beyond])?;
+            let sql = "delete from schedule_slots
+                       where due > ?1 and kind = 'timed' and state in ('missed', 'skipped')";
+            db.prepare_cached(sql)?.execute([now])?;
+            Ok(changed)
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// Notes what happened to a scheduler.
+    pub async fn note_scheduler(&self, at: Time, text: &str) -> Result<(), StoreError> {
+        let text = text.to_owned();
+        let work = move |journal: &mut Journal| {
+            let owner = journal.owner_name()?;
+            let sql = "insert into schedule_notes (at, owner, text) values (?, ?, ?)";
+            journal.db.prepare_cached(sql)?.execute(params![at.timestamp_millis(), owner, text])?;
+            let sql = "delete from schedule_notes where id <= (select max(id) from schedule_notes) - ?";
+            journal.db.prepare_cached(sql)?.execute([NOTES])?;
+            Ok(())
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// The last notes about schedulers, the newest first.
+    pub fn scheduler_notes(&self, limit: u32) -> Result<Vec<Note>, StoreError> {
+        let reader = &self.parts.reader;
+        reader.with(|db| {
+            let sql = "select at, text from schedule_notes order by id desc limit ?";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let note = |row: &Row<'_>| Ok(Note { at: time(row, 0)?, text: row.get(1)? });
+            let rows = select.query_map([limit], note).map_err(|e| reader.failed(&e))?;
+            rows.collect::<Result<_, _>>().map_err(|e| reader.failed(&e))
+        })
+    }
+
+    /// Whether a living process has a scheduler: the last note of its own does not say that it ended.
+    pub fn has_scheduler(&self) -> Result<bool, StoreError> {
+        let reader = &self.parts.reader;
+        let last: Vec<(String, String)> = reader.with(|db| {
+            let sql = "select owner, text from schedule_notes n where id =
+                       (select max(id) from schedule_notes where owner = n.owner)";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let rows = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?)));
+            rows.and_then(Iterator::collect).map_err(|e| reader.failed(&e))
+        })?;
+        Ok(last.iter().any(|(owner, text)| text != ENDED && reader.is_alive(owner)))
+    }
+}
+
+/// What is noted when a scheduler ends in order.
+pub const ENDED: &str = "the scheduler ended";
+
+impl Journal {
+    fn see_schedules(&mut self, of: &[Sighting], now: Time) -> Result<Vec<Remembered>, Fault> {
+        let now = now.timestamp_millis();
+        let sql = "insert into schedules (key, trigger, decided, seen, paused_at, paused_by, paused_why)
+                   values (?1, ?2, ?3, ?3, iif(?4 is null, null, ?3), iif(?4 is null, null, ''), ?4)
+                   on conflict (key) do update set trigger = excluded.trigger, decided = excluded.decided
+                   where trigger <> excluded.trigger";
+        let mut insert = self.db.prepare_cached(sql)?;
+        let mut select = self.db.prepare_cached(&format!("select {COLUMNS} from schedules where key = ?"))?;
+        let mut known = Vec::with_capacity(of.len());
+        for one in of {
+            insert.execute(params![one.key, one.trigger, now, one.held])?;
+            known.push(select.query_row([&one.key], remembered)?);
+        }
+        Ok(known)
+    }
+
+    fn decide(&mut self, of: &Decided) -> Result<bool, Fault> {
+        let sql = "update schedules set decided = ? where key = ? and decided = ?";
+        let marks = params![of.until.timestamp_millis(), of.key, of.from.timestamp_millis()];
+        if self.db.prepare_cached(sql)?.execute(marks)? == 0 {
+            return Ok(false);
+        }
+        for slot in &of.slots {
+            insert_slot(&self.db, slot)?;
+        }
+        Ok(true)
+    }
+
+    fn add_news(&mut self, slot: &Slot, keys: &[String]) -> Result<Result<Time, Option<Time>>, Fault> {
+        let sql = "select due from schedule_seen where schedule = ? and key = ?";
+        for key in keys {
+            let known: Option<Option<i64>> =
+                self.db.prepare_cached(sql)?.query_row([&slot.schedule, key], |row| row.get(0)).optional()?;
+            if let Some(due) = known {
+                return Ok(Err(due.and_then(Time::from_timestamp_millis)));
+            }
+        }
+        // Two may come in one millisecond.
+        let mut slot = slot.clone();
+        while !insert_slot(&self.db, &slot)? {
+            slot.due += chrono::TimeDelta::milliseconds(1);
+        }
+        let sql = "insert into schedule_seen (schedule, key, at, due) values (?1, ?2, ?3, ?3)";
+        for key in keys {
+            self.db.prepare_cached(sql)?.execute(params![slot.schedule, key, slot.due.timestamp_millis()])?;
+        }
+        Ok(Ok(slot.due))
+    }
+}
+
+fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {
+    let paused: Option<i64> = row.get(3)?;
+    let pause = match paused {
+        Some(_) => Some(Pause {
+            at: time(row, 3)?,
+            by: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
+            why: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+        }),
+        None => None,
+    };
+    let polled = match row.get::<_, Option<i64>>(6)? {
+        Some(_) => Some((time(row, 6)?, row.get::<_, Option<String>>(7)?.unwrap_or_default())),
+        None => None,
+    };
+    Ok(Remembered { key: row.get(0)?, decided: time(row, 1)?, seen: time(row, 2)?, pause, polled })
+}
+
+/// A column of milliseconds as a moment.
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Time> {
+    let ms: i64 = row.get(column)?;
+    row::time(ms).map_err(|message| {
+        let error = std::io::Error::other(message);
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Integer, Box::new(error))
+    })
+}

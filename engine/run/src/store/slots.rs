@@ -1,0 +1,337 @@
+//! Times of schedules as rows: each once, claimed by one process, and what has become of it.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::journal::{Fault, Journal};
+use super::schedules::time;
+use super::{Store, StoreError, owner};
+use crate::event::{RunId, Time};
+use crate::schedule::decide::{Turn, turn};
+use crate::schedule::{Slot, SlotKind, SlotState};
+
+const COLUMNS: &str =
+    "schedule, due, since, count, kind, state, at, attempt, owner, run, inputs, started, ended,
+                       deadline, alerted, why";
+
+/// What came of claiming a time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Claimed {
+    /// It is this process's to start; these runs are to be cancelled first.
+    Mine(Box<Slot>, Vec<RunId>),
+    /// Its turn comes when what goes on has ended.
+    Waits,
+    /// It is not run after all.
+    Skipped,
+    /// Another process has it, or it is over.
+    Gone,
+}
+
+/// Which times to look at, the newest first.
+#[derive(Clone, Debug, Default)]
+pub struct SlotFilter {
+    /// Only those of this schedule.
+    pub schedule: Option<String>,
+    /// Only those from this time on.
+    pub from: Option<Time>,
+    /// Only those before this time.
+    pub before: Option<Time>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+impl Store {
+    /// Times of schedules, the newest first.
+    pub fn slots(&self, filter: &SlotFilter) -> Result<Vec<Slot>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from schedule_slots
+             where (?1 is null or schedule = ?1) and (?2 is null or due >= ?2) and (?3 is null or due < ?3)
+             order by due desc limit ?4"
+        );
+        let ms = |time: Option<Time>| time.map(|time| time.timestamp_millis());
+        let limit = filter.limit.map_or(-1, i64::from);
+        self.some_slots(&sql, params![filter.schedule, ms(filter.from), ms(filter.before), limit])
+    }
+
+    /// One time of a schedule.
+    pub fn slot(&self, schedule: &str, due: Time) -> Result<Option<Slot>, StoreError> {
+        let sql = format!("select {COLUMNS} from schedule_slots where schedule = ? and due = ?");
+        Ok(self.some_slots(&sql, params![schedule, due.timestamp_millis()])?.pop())
+    }
+
+    /// Times of which something will still become, the earliest first.
+    pub fn open_slots(&self) -> Result<Vec<Slot>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from schedule_slots where state in ('ready', 'claimed', 'running') order by at, due"
+        );
+        self.some_slots(&sql, [])
+    }
+
+    /// Times without a success whose deadline has passed and that nobody was told of.
+    pub fn late_slots(&self, now: Time) -> Result<Vec<Slot>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from schedule_slots
+             where deadline is not null and alerted is null and state <> 'succeeded' and deadline <= ?
+             order by deadline limit 100"
+        );
+        self.some_slots(&sql, [now.timestamp_millis()])
+    }
+
+    /// The next deadline, of times without a success.
+    pub fn next_deadline(&self) -> Result<Option<Time>, StoreError> {
+        let reader = &self.parts.reader;
+        reader.with(|db| {
+            let sql = "select min(deadline) from schedule_slots
+                       where deadline is not null and alerted is null and state <> 'succeeded'";
+            let ms: Option<i64> = db
+                .prepare_cached(sql)
+                .and_then(|mut select| select.query_row((), |row| row.get(0)))
+                .map_err(|e| reader.failed(&e))?;
+            Ok(ms.and_then(Time::from_timestamp_millis))
+        })
+    }
+
+    /// Claims a time that is to be run. In one transaction, so that of all processes one gets it.
+    pub async fn claim_slot(
+        &self,
+        (schedule, due): (&str, Time),
+        overlap: aa_spec::schedule::Overlap,
+        now: Time,
+    ) -> Result<Claimed, StoreError> {
+        let schedule = schedule.to_owned();
+        self.parts.writer.submit(move |journal| journal.claim_slot((&schedule, due), overlap, now)).await
+    }
+
+    /// Takes a claimed time over from a process that has died, or from this one; the same attempt goes on.
+    pub async fn take_slot(&self, slot: &Slot) -> Result<bool, StoreError> {
+        let slot = slot.clone();
+        let work = move |journal: &mut Journal| {
+            let own = journal.owner_name()?;
+            let lives = |name: &String| *name != own && owner::is_alive(&journal.owners, name);
+            if slot.owner.as_ref().is_some_and(lives) {
+                return Ok(false);
+            }
+            let sql = "update schedule_slots set owner = ?
+                       where schedule = ? and due = ? and state = 'claimed' and owner is ?";
+            let row = params![own, slot.schedule, slot.due.timestamp_millis(), slot.owner];
+            Ok(journal.db.prepare_cached(sql)?.execute(row)? == 1)
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// Notes the run of a claimed time.
+    pub async fn slot_started(&self, slot: &Slot, run: RunId, now: Time) -> Result<(), StoreError> {
+        let slot = slot.clone();
+        let work = move |journal: &mut Journal| {
+            let sql = "update schedule_slots set state = 'running', run = ?, started = ?, owner = null
+                       where schedule = ? and due = ? and state = 'claimed' and attempt = ?";
+            let row = params![
+                run.0,
+                now.timestamp_millis(),
+                slot.schedule,
+                slot.due.timestamp_millis(),
+                slot.attempt
+            ];
+            journal.db.prepare_cached(sql)?.execute(row)?;
+            Ok(())
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// Notes what has become of an attempt at a time; true for the one who is first to do so. With `again`
+    /// it is run again then.
+    pub async fn settle_slot(
+        &self,
+        slot: &Slot,
+        (state, again): (SlotState, Option<Time>),
+        why: &str,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        let (slot, why) = (slot.clone(), why.to_owned());
+        let work = move |journal: &mut Journal| {
+            let sql = "update schedule_slots set state = ?, why = iif(? = '', why, ?), ended = ?, at = coalesce(?, at),
+                       owner = null
+                       where schedule = ? and due = ? and attempt = ? and state in ('ready', 'claimed', 'running')";
+            let row = params![
+                state.word(),
+                why,
+                why,
+                again.is_none().then_some(now.timestamp_millis()),
+                again.map(|at| at.timestamp_millis()),
+                slot.schedule,
+                slot.due.timestamp_millis(),
+                slot.attempt,
+            ];
+            Ok(journal.db.prepare_cached(sql)?.execute(row)? == 1)
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// Notes something about a time whose run goes on.
+    pub async fn note_slot(&self, slot: &Slot, why: &str) -> Result<(), StoreError> {
+        let (slot, why) = (slot.clone(), why.to_owned());
+        let work = move |journal: &mut Journal| {
+            let sql =
+                "update schedule_slots set why = ? where schedule = ? and due = ? and state = 'running'";
+            let row = params![why, slot.schedule, slot.due.timestamp_millis()];
+            journal.db.prepare_cached(sql)?.execute(row)?;
+            Ok(())
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// Notes that somebody is told that a time has no success; true for the one who is first to do so.
+    pub async fn alert_slot(&self, slot: &Slot, now: Time) -> Result<bool, StoreError> {
+        let slot = slot.clone();
+        let work = move |journal: &mut Journal| {
+            let sql = "update schedule_slots set alerted = ?
+                       where schedule = ? and due = ? and alerted is null and state <> 'succeeded'";
+            let row = params![now.timestamp_millis(), slot.schedule, slot.due.timestamp_millis()];
+            Ok(journal.db.prepare_cached(sql)?.execute(row)? == 1)
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// Forgets what has become of times before a moment, and what was seen before it.
+    pub async fn forget_slots(&self, before: Time) -> Result<(), StoreError> {
+        let before = before.timestamp_millis();
+        let work = move |journal: &mut Journal| {
+            let db = &journal.db;
+            let sql =
+                "delete from schedule_slots where due < ? and state not in ('ready', 'claimed', 'running')";
+            db.prepare_cached(sql)?.execute([before])?;
+            db.prepare_cached("delete from schedule_seen where at < ?")?.execute([before])?;
+            db.prepare_cached("delete from notices where at < ?")?.execute([before])?;
+            Ok(())
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// The run that a request of this key has made.
+    pub fn run_of_key(&self, principal: &str, key: &str) -> Result<Option<RunId>, StoreError> {
+        let reader = &self.parts.reader;
+        reader.with(|db| {
+            let sql = "select id from runs where principal = ? and request_key = ?";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let found = select.query_row([principal, key], |row| row.get(0).map(RunId)).optional();
+            found.map_err(|e| reader.failed(&e))
+        })
+    }
+
+    fn some_slots(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Slot>, StoreError> {
+        let reader = &self.parts.reader;
+        reader.with(|db| {
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let rows = select.query_map(params, slot).map_err(|e| reader.failed(&e))?;
+            rows.collect::<Result<_, _>>().map_err(|e| reader.failed(&e))
+        })
+    }
+}
+
+impl Journal {
+    fn claim_slot(
+        &mut self,
+        (schedule, due): (&str, Time),
+        overlap: aa_spec::schedule::Overlap,
+        now: Time,
+    ) -> Result<Claimed, Fault> {
+        let of = params![schedule, due.timestamp_millis()];
+        let sql = format!(
+            "select {COLUMNS} from schedule_slots where schedule = ? and due = ? and state = 'ready'"
+        );
+        let found = self.db.prepare_cached(&sql)?.query_row(of, slot).optional()?;
+        let Some(mine) = found.filter(|slot| slot.at <= now) else { return Ok(Claimed::Gone) };
+        // What waits to be tried again has begun, too.
+        let sql = format!(
+            "select {COLUMNS} from schedule_slots where schedule = ?1 and due <> ?2
+             and (state in ('claimed', 'running') or (state = 'ready' and attempt > 0))"
+        );
+        let others = self.db.prepare_cached(&sql)?.query_map(of, slot)?.collect::<Result<Vec<_>, _>>()?;
+        // Times that somebody asked for come one after the other, and so do attempts at the same one.
+        let asked = mine.kind == SlotKind::Backfill || mine.attempt > 0;
+        let overlap = if asked && overlap != aa_spec::schedule::Overlap::Allow {
+            aa_spec::schedule::Overlap::Queue
+        } else {
+            overlap
+        };
+        match turn(overlap, others.len()) {
+            Turn::Wait => Ok(Claimed::Waits),
+            Turn::Skip => {
+                let why = format!("what was due at {} still went on", others[0].due.format("%F %T UTC"));
+                self.end_slot(&mine, SlotState::Skipped, &why, now)?;
+                Ok(Claimed::Skipped)
+            }
+            Turn::Go => Ok(Claimed::Mine(Box::new(self.mark_claimed(mine)?), Vec::new())),
+            Turn::Replace => {
+                for other in others.iter().filter(|other| other.state == SlotState::Ready) {
+                    self.end_slot(other, SlotState::Cancelled, "the next time was due", now)?;
+                }
+                let runs = others.iter().filter(|other| other.state == SlotState::Running);
+                let runs = runs.filter_map(|other| other.run).collect();
+                Ok(Claimed::Mine(Box::new(self.mark_claimed(mine)?), runs))
+            }
+        }
+    }
+
+    fn mark_claimed(&mut self, slot: Slot) -> Result<Slot, Fault> {
+        let own = self.owner_name()?;
+        let sql = "update schedule_slots set state = 'claimed', owner = ?, attempt = attempt + 1
+                   where schedule = ? and due = ?";
+        self.db.prepare_cached(sql)?.execute(params![own, slot.schedule, slot.due.timestamp_millis()])?;
+        Ok(Slot { state: SlotState::Claimed, attempt: slot.attempt + 1, owner: Some(own), ..slot })
+    }
+
+    fn end_slot(&self, slot: &Slot, state: SlotState, why: &str, now: Time) -> Result<(), Fault> {
+        let sql = "update schedule_slots set state = ?, why = ?, ended = ? where schedule = ? and due = ?";
+        let (ended, due) = (now.timestamp_millis(), slot.due.timestamp_millis());
+        self.db.prepare_cached(sql)?.execute(params![state.word(), why, ended, slot.schedule, due])?;
+        Ok(())
+    }
+}
+
+/// Adds a row; false when there is one of that time.
+pub(super) fn insert_slot(db: &Connection, slot: &Slot) -> rusqlite::Result<bool> {
+    let sql = "insert or ignore into schedule_slots
+               (schedule, due, since, count, kind, state, at, inputs, ended, deadline, why)
+               values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let ms = |time: Option<Time>| time.map(|time| time.timestamp_millis());
+    let row = params![
+        slot.schedule,
+        slot.due.timestamp_millis(),
+        ms(slot.since),
+        slot.count,
+        slot.kind.word(),
+        slot.state.word(),
+        slot.at.timestamp_millis(),
+        slot.inputs,
+        ms(slot.ended),
+        ms(slot.deadline),
+        slot.why,
+    ];
+    Ok(db.prepare_cached(sql)?.execute(row)? == 1)
+}
+
+fn slot(row: &Row<'_>) -> rusqlite::Result<Slot> {
+    let maybe = |column: usize| match row.get::<_, Option<i64>>(column)? {
+        Some(_) => time(row, column).map(Some),
+        None => Ok(None),
+    };
+    let (kind, state): (String, String) = (row.get(4)?, row.get(5)?);
+    Ok(Slot {
+        schedule: row.get(0)?,
+        due: time(row, 1)?,
+        since: maybe(2)?,
+        count: row.get(3)?,
+        kind: SlotKind::ALL.into_iter().find(|of| of.word() == kind).unwrap_or(SlotKind::Timed),
+        state: SlotState::ALL.into_iter().find(|of| of.word() == state).unwrap_or(SlotState::Missed),
+        at: time(row, 6)?,
+        attempt: row.get(7)?,
+        owner: row.get(8)?,
+        run: row.get::<_, Option<i64>>(9)?.map(RunId),
+        inputs: row.get(10)?,
+        started: maybe(11)?,
+        ended: maybe(12)?,
+        deadline: maybe(13)?,
+        alerted: maybe(14)?,
+        why: row.get(15)?,
+    })
+}

@@ -1,0 +1,159 @@
+//! `notify:`: how people are told of what happens while they are not there.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Config;
+use crate::diagnostic::Diagnostic;
+use crate::name;
+use crate::schedule::channels;
+use crate::source::Source;
+use crate::yaml::Spanned;
+
+/// How people are told of what happens while they are not there.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notify {
+    /// Ways to tell somebody, by a name for each.
+    pub channels: BTreeMap<String, Spanned<Channel>>,
+    /// Channels of schedules that name none.
+    pub default: Vec<Spanned<String>>,
+    /// How much one channel is told; beyond that, messages are held back and summed up.
+    pub limit: NotifyLimit,
+}
+
+/// How much one channel is told.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotifyLimit {
+    /// So many messages (default 10) …
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub messages: Option<Spanned<u32>>,
+    /// … in so much time (default `1h`).
+    #[serde(deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub per: Option<Spanned<String>>,
+}
+
+/// A way to tell somebody.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Channel {
+    /// A line on the terminal of the server.
+    Terminal(Plain),
+    /// A notice on the desktop of whoever has started the server, by `notify-send`.
+    Desktop(Plain),
+    /// A `POST` of JSON.
+    Webhook(WebhookChannel),
+    /// A message in Slack: by an incoming webhook, or by a bot's token to a channel.
+    Slack(SlackChannel),
+}
+
+/// A channel that needs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Plain {}
+
+/// Where JSON is posted to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookChannel {
+    /// The address, or `"{{ secrets.NAME }}"`.
+    pub url: String,
+    /// A secret, as `"{{ secrets.NAME }}"`: the HMAC-SHA256 of the body is in `X-Hub-Signature-256` then.
+    #[serde(default)]
+    pub secret: Option<String>,
+}
+
+/// How Slack is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlackChannel {
+    /// The address of an incoming webhook, as `"{{ secrets.NAME }}"`.
+    pub webhook: Option<String>,
+    /// A bot's token, as `"{{ secrets.NAME }}"`.
+    pub token: Option<String>,
+    /// With `token`: the channel.
+    pub channel: Option<String>,
+    /// With `token`: where the API is (default `https://slack.com/api`).
+    pub api: Option<String>,
+}
+
+/// What is wrong with channels, and with schedules that name them.
+pub(super) fn check(config: &Config, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    for (name, channel) in &config.notify.channels {
+        if !name::is_valid(name) {
+            let message = format!("`{name}` cannot be the name of a channel");
+            diagnostics.push(Diagnostic::error("bad-name", source, channel.span, message));
+        }
+        if let Err((message, hint)) = channel.value.check() {
+            let message = format!("channel `{name}`: {message}");
+            diagnostics.push(Diagnostic::error("bad-channel", source, channel.span, message).hint(hint));
+        }
+    }
+    // Channels of the user's file may be named in a project's; those are looked up when all are read.
+    let named = config.schedules.values().filter_map(|schedule| schedule.value.notify.as_ref());
+    let all = named.flat_map(channels).chain(&config.notify.default);
+    for channel in all.filter(|channel| !name::is_valid(&channel.value)) {
+        let message = format!("`{}` cannot be the name of a channel", channel.value);
+        diagnostics.push(Diagnostic::error("bad-name", source, channel.span, message));
+    }
+}
+
+impl Channel {
+    /// What kind it is, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Terminal(_) => "terminal",
+            Self::Desktop(_) => "desktop",
+            Self::Webhook(_) => "webhook",
+            Self::Slack(_) => "slack",
+        }
+    }
+
+    /// The secrets that it uses.
+    pub fn secrets(&self) -> Vec<&str> {
+        let texts: Vec<Option<&String>> = match self {
+            Self::Terminal(_) | Self::Desktop(_) => Vec::new(),
+            Self::Webhook(webhook) => vec![Some(&webhook.url), webhook.secret.as_ref()],
+            Self::Slack(slack) => vec![slack.webhook.as_ref(), slack.token.as_ref()],
+        };
+        texts.into_iter().flatten().filter_map(|text| secret(text)).collect()
+    }
+
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        const SECRET: &str = "write `\"{{ secrets.NAME }}\"`, and under `secrets:` where it comes from";
+        let is_secret = |text: &String| secret(text).is_some();
+        match self {
+            Self::Webhook(webhook) if !is_secret(&webhook.url) && !is_address(&webhook.url) => {
+                Err(("`url` is no address", "write it like `https://example.org/alerts`"))
+            }
+            Self::Webhook(webhook) if !webhook.secret.as_ref().is_none_or(is_secret) => {
+                Err(("`secret` must be a secret", SECRET))
+            }
+            Self::Terminal(_) | Self::Desktop(_) | Self::Webhook(_) => Ok(()),
+            Self::Slack(slack) => match (&slack.webhook, &slack.token, &slack.channel) {
+                (Some(webhook), None, None) if is_secret(webhook) => Ok(()),
+                (None, Some(token), Some(_)) if is_secret(token) => Ok(()),
+                (Some(_), None, None) | (None, Some(_), Some(_)) => Err(("the key must be a secret", SECRET)),
+                _ => Err((
+                    "it needs a `webhook`, or a `token` and a `channel`",
+                    "one of the two ways is enough",
+                )),
+            },
+        }
+    }
+}
+
+/// The secret that a text is, if it is nothing else.
+pub fn secret(text: &str) -> Option<&str> {
+    crate::schedule::secret(text)
+}
+
+fn is_address(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace))
+}

@@ -1,0 +1,285 @@
+//! Schedules on the running binary: each time once in however many processes, and people who are told.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::mcp::wire::Served;
+use crate::support::server::{Reply, Server};
+use crate::support::{Aa, Ran, eventually};
+
+const TICK: &str = "\
+name: tick
+description: Leaves a line
+inputs:
+  - {name: due, type: string, default: none}
+steps:
+  - {name: it, tool: note, args: {text: '{{ inputs.due }}'}}
+";
+
+const TOOLS: &str = "\
+module: probe
+description: Leaves lines in the file `log`
+tools:
+  - name: note
+    description: Notes a text
+    effect: write
+    input: {text: {type: string}}
+    run: [sh, -c, 'text=$(cat); echo \"$text\" >> log']
+    stdin: '{{ text }}'
+  - name: fail
+    description: Fails
+    effect: write
+    input: {}
+    run: [sh, -c, 'exit 3']
+";
+
+const FAIL: &str = "name: broken\ndescription: Fails\nsteps:\n  - {name: it, tool: fail}\n";
+
+/// A project, and schedules of its user.
+fn with(config: &str) -> Aa {
+    let aa = Aa::new().tools("probe", TOOLS).skill("tick", TICK).skill("broken", FAIL);
+    let folder = aa.home().join("config/aa-workflow");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.yaml"), config).unwrap();
+    aa
+}
+
+fn schedule(aa: &Aa, args: &[&str]) -> Ran {
+    aa.args(["schedule"].iter().chain(args)).run()
+}
+
+fn slots(aa: &Aa, name: &str) -> Vec<Value> {
+    let shown = schedule(aa, &["show", name, "--limit", "1000", "--format", "json"]).code(0).json();
+    shown["slots"].as_array().unwrap().clone()
+}
+
+fn lines(aa: &Aa) -> Vec<String> {
+    aa.text("log").lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn several_servers_run_each_time_once_although_they_are_killed() {
+    let aa = with(
+        "schedules:\n  tick: {skill: tick, every: 1s, overlap: allow, catch_up: {window: 1m, runs: all}, inputs: {due: '{{ due }}'}}\n",
+    );
+    let mut first = Served::new(&aa, &[]);
+    let second = Served::new(&aa, &[]);
+    eventually("three times are run", || lines(&aa).len() >= 3);
+    first.signal(Signal::KILL);
+    assert!(first.ended().is_none_or(|code| code != 0));
+    let third = Served::new(&aa, &[]);
+    let so_far = lines(&aa).len();
+    eventually("it goes on", || lines(&aa).len() >= so_far + 3);
+    schedule(&aa, &["pause", "tick", "--reason", "enough"]).code(0);
+    // A run that was killed while its tool ran is in doubt: it is not repeated by itself, but waits for a person.
+    let waiting = || {
+        let runs = aa.args(["run", "list", "--status", "waiting", "--format", "json"]).run().code(0).json();
+        runs.as_array().unwrap().iter().map(|run| run["id"].clone()).collect::<Vec<_>>()
+    };
+    let is_over = |slot: &Value, waiting: &[Value]| match slot["state"].as_str().unwrap() {
+        "ready" | "claimed" => false,
+        "running" => waiting.contains(&slot["run"]),
+        _ => true,
+    };
+    eventually("nothing is under way", || {
+        let waiting = waiting();
+        slots(&aa, "tick").iter().all(|slot| is_over(slot, &waiting))
+    });
+    drop((second, third));
+    let (mut ran, all) = (lines(&aa), slots(&aa, "tick"));
+    let count = ran.len();
+    ran.sort();
+    ran.dedup();
+    assert_eq!(ran.len(), count, "each time once");
+    assert!(all.iter().all(|slot| slot["attempt"] == 1 || slot["state"] == "skipped"), "{all:#?}");
+    let doubtful = all.iter().filter(|slot| slot["state"] == "running");
+    let doubtful = doubtful.map(|slot| slot["due"].as_str().unwrap().to_owned());
+    let seconds = |due: String| chrono::DateTime::parse_from_rfc3339(&due).unwrap().timestamp();
+    let mut due: Vec<i64> = ran.iter().cloned().chain(doubtful).map(seconds).collect();
+    due.sort_unstable();
+    due.dedup();
+    assert!(due.windows(2).all(|pair| pair[1] - pair[0] == 1), "no time is lost: {due:?} {all:#?}");
+    let why = schedule(&aa, &["why", "tick"]).code(0);
+    why.stdout_contains("it is held by tester: enough").stdout_contains("went well");
+}
+
+#[test]
+fn schedules_are_listed_shown_and_explained() {
+    let aa = with(
+        "schedules:\n  nightly: {skill: tick, cron: '30 2 * * *', timezone: Europe/Berlin}\n  lost: {skill: nothing, every: 1h}\n",
+    );
+    let list = schedule(&aa, &["list", "--format", "json"]).code(0).json();
+    assert_eq!(list[1]["name"], "nightly");
+    assert_eq!(list[1]["trigger"], "cron `30 2 * * *` in Europe/Berlin");
+    assert_eq!(list[0]["problems"], json!(["there is no skill `nothing`"]));
+    schedule(&aa, &["list"]).code(0).stdout_contains("nightly").stderr_contains("no scheduler runs");
+    let next = ["next", "nightly", "--after", "2026-10-24", "--count", "3"];
+    let next = schedule(&aa, &[&next[..], &["--format", "json"]].concat()).code(0).json();
+    let local: Vec<&str> =
+        next.as_array().unwrap().iter().map(|time| time["local"].as_str().unwrap()).collect();
+    assert_eq!(
+        local,
+        ["2026-10-24 02:30:00 +02:00", "2026-10-25 02:30:00 +02:00", "2026-10-26 02:30:00 +01:00"]
+    );
+    schedule(&aa, &["why", "nightly"]).code(0).stdout_contains("no scheduler has ever seen it");
+    schedule(&aa, &["show", "nightl"]).code(4).stderr_contains("did you mean `nightly`?");
+    let run = schedule(&aa, &["run", "nightly"]).code(0);
+    drop(run);
+    assert_eq!(lines(&aa), ["none"]);
+    schedule(&aa, &["show", "nightly"]).code(0).stdout_contains("succeeded");
+    schedule(&aa, &["why", "nightly"]).code(0).stdout_contains("(by hand): run 1 went well");
+    let plan = ["backfill", "nightly", "--from", "2026-11-01", "--to", "2026-11-03"];
+    let plan = schedule(&aa, &[&plan[..], &["--format", "json"]].concat()).code(0).json();
+    assert_eq!(plan["plan"]["times"], json!(["2026-11-01T01:30:00Z", "2026-11-02T01:30:00Z"]));
+}
+
+#[test]
+fn a_project_cannot_have_anything_run_before_somebody_lets_it() {
+    let aa =
+        with("schedules: {}\n").config("schedules:\n  mine: {skill: tick, every: 1s, inputs: {due: x}}\n");
+    let served = Served::new(&aa, &[]);
+    eventually("it is seen", || schedule(&aa, &["why", "mine"]).out().contains("let it run yet"));
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(lines(&aa), [""; 0]);
+    schedule(&aa, &["resume", "mine"]).code(0);
+    eventually("it runs", || !lines(&aa).is_empty());
+    drop(served);
+}
+
+#[test]
+fn services_are_switched_while_everything_runs() {
+    let aa = with("schedules:\n  tick: {skill: tick, every: 1s, inputs: {due: x}}\n");
+    let served = Served::new(&aa, &[]);
+    eventually("it runs", || !lines(&aa).is_empty());
+    aa.args(["config", "service", "disable", "scheduler"]).run().code(0);
+    aa.args(["config", "service", "list"]).run().code(0).stdout_contains("off");
+    std::thread::sleep(Duration::from_secs(2));
+    let before = lines(&aa).len();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(lines(&aa).len(), before);
+    schedule(&aa, &["why", "tick"]).stdout_contains("the service `scheduler` is off");
+    aa.args(["config", "service", "enable", "scheduler"]).run().code(0);
+    eventually("it runs again", || lines(&aa).len() > before);
+    aa.args(["config", "service", "disable", "nothing"]).run().code(1).stderr_contains("there is no service");
+    drop(served);
+}
+
+const HOOK: &str = "\
+secrets: {KEY: {env: HOOK_KEY}}
+schedules:
+  push:
+    skill: tick
+    webhook: {secret: '{{ secrets.KEY }}', delivery: X-Delivery, condition: body.ref == 'main'}
+    inputs: {due: '{{ body.text }}'}
+  timed:
+    skill: tick
+    webhook: {secret: '{{ secrets.KEY }}', header: X-Signature, timestamp: X-Time, tolerance: 1m}
+    inputs: {due: '{{ body.text }}'}
+";
+
+fn hmac(key: &str, text: &str) -> String {
+    let script =
+        "import hmac,sys;print(hmac.new(sys.argv[1].encode(),sys.argv[2].encode(),'sha256').hexdigest())";
+    let ran =
+        Command::new("python3").args(["-c", script, key, text]).stderr(Stdio::inherit()).output().unwrap();
+    String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn signed_requests_set_schedules_off_and_others_do_not() {
+    let aa = with(HOOK);
+    let call = aa.args(["serve", "--listen", "127.0.0.1:0"]).env("HOOK_KEY", "the secret of both");
+    let served = Served::start(call);
+    let post = |path: &str, headers: &[(&str, &str)], body: &Value| {
+        let headers: Vec<_> = [("Authorization", "")].iter().chain(headers).copied().collect();
+        served.post(path, &headers, body).status
+    };
+    let body = json!({"ref": "main", "text": "first"});
+    let good = format!("sha256={}", hmac("the secret of both", &body.to_string()));
+    let signed = |more: &[(&str, &str)]| {
+        let headers: Vec<_> = [("X-Hub-Signature-256", good.as_str())].iter().chain(more).copied().collect();
+        post("/hooks/push", &headers, &body)
+    };
+    assert_eq!(post("/hooks/push", &[], &body), 401);
+    let wrong = format!("sha256={}", hmac("another secret", &body.to_string()));
+    assert_eq!(post("/hooks/push", &[("X-Hub-Signature-256", &wrong)], &body), 401);
+    assert_eq!(post("/hooks/nothing", &[("X-Hub-Signature-256", &good)], &body), 401);
+    assert_eq!(signed(&[("X-Delivery", "1")]), 202);
+    // The same again, and the same signature under another number.
+    assert_eq!(signed(&[("X-Delivery", "1")]), 200);
+    assert_eq!(signed(&[("X-Delivery", "2")]), 200);
+    let other = json!({"ref": "side", "text": "second"});
+    let good = format!("sha256={}", hmac("the secret of both", &other.to_string()));
+    assert_eq!(post("/hooks/push", &[("X-Hub-Signature-256", &good)], &other), 200);
+    eventually("it is run once", || lines(&aa) == ["first"]);
+    let now = chrono::Utc::now().timestamp();
+    for (sent, status) in [(now, 202), (now - 120, 401), (now + 120, 401)] {
+        let body = json!({"text": sent.to_string()});
+        let signature = hmac("the secret of both", &format!("{sent}.{body}"));
+        let headers = [("X-Signature", signature.as_str()), ("X-Time", &*sent.to_string())];
+        assert_eq!(post("/hooks/timed", &headers, &body), status, "{}", sent - now);
+    }
+    let long = json!({"text": "x".repeat(2 << 20)});
+    assert_eq!(post("/hooks/push", &[("X-Hub-Signature-256", &good)], &long), 413);
+    eventually("it is run", || lines(&aa).len() == 2);
+    schedule(&aa, &["pause", "push"]).code(0);
+    let late = json!({"ref": "main", "text": "late"});
+    let good = hmac("the secret of both", &late.to_string());
+    assert_eq!(post("/hooks/push", &[("X-Hub-Signature-256", &good)], &late), 503);
+    assert!(!served.said().contains("the secret of both"));
+}
+
+#[test]
+fn people_are_told_of_failures_and_of_how_that_went() {
+    let server = Server::new(|request| {
+        let slack = request.path.last().is_some_and(|last| last == "chat.postMessage");
+        let body = if slack { r#"{"ok": true}"# } else { "{}" };
+        Reply { status: 200, headers: vec![], body: body.to_owned() }
+    });
+    let config = format!(
+        "\
+secrets: {{KEY: {{env: KEY}}, HOOK: {{env: HOOK}}}}
+notify:
+  channels:
+    plain: {{webhook: {{url: '{0}/alerts', secret: '{{{{ secrets.KEY }}}}'}}}}
+    incoming: {{slack: {{webhook: '{{{{ secrets.HOOK }}}}'}}}}
+    bot: {{slack: {{token: '{{{{ secrets.KEY }}}}', channel: '#ops', api: '{0}/api'}}}}
+    gone: {{webhook: {{url: 'http://127.0.0.1:1/x'}}}}
+    here: {{terminal: {{}}}}
+  default: [plain, incoming, bot, gone, here]
+schedules:
+  bad: {{skill: broken, at: '{1}'}}
+",
+        server.url,
+        (chrono::Utc::now() + chrono::TimeDelta::seconds(4)).to_rfc3339()
+    );
+    let aa = with(&config);
+    let call = aa.args(["serve", "--listen", "127.0.0.1:0"]).env("KEY", "a key of ours");
+    let served = Served::start(call.env("HOOK", format!("{}/services/T0/B0", server.url)));
+    eventually("three were told", || server.asked().len() >= 3 && served.said().contains("bad failed"));
+    let seen = server.asked();
+    let to = |path: &str| seen.iter().find(|request| request.target == path).unwrap();
+    let plain = to("/alerts");
+    let text = String::from_utf8(plain.body.clone()).unwrap();
+    let signature = format!("sha256={}", hmac("a key of ours", &text));
+    assert_eq!(plain.headers["x-hub-signature-256"], signature);
+    let told: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(told["title"], "bad failed");
+    assert!(String::from_utf8_lossy(&to("/services/T0/B0").body).contains("*bad failed*"));
+    let bot = to("/api/chat.postMessage");
+    assert_eq!(bot.headers["authorization"], "Bearer a key of ours");
+    assert!(String::from_utf8_lossy(&bot.body).contains("#ops"));
+    eventually("the failure to tell is seen", || {
+        served.said().contains("nobody could be told by the channel `gone`")
+    });
+    let notices = schedule(&aa, &["notices", "--format", "json"]).code(0).json();
+    let state = |channel: &str| {
+        let found = notices.as_array().unwrap().iter().find(|notice| notice["channel"] == channel).unwrap();
+        found["state"].clone()
+    };
+    assert_eq!((state("plain"), state("here")), (json!("sent"), json!("sent")));
+    assert_ne!(state("gone"), json!("sent"));
+}

@@ -51,10 +51,6 @@ fn settings_are_shown_with_who_said_so() {
     events.listeners: 2000  # default
     limits.calls: 4  # .aa/config.yaml:2
     limits.output_bytes: 1048576  # default
-    serve.limits.message: 4194304  # default
-    serve.limits.rate: 500  # default
-    serve.limits.requests: 256  # default
-    serve.limits.sessions: 64  # default
     notify.limit.messages: 10  # default
     notify.limit.per: 1h  # default
     scheduler.enabled: true  # default
@@ -62,6 +58,10 @@ fn settings_are_shown_with_who_said_so() {
     scheduler.policy.destructive: allow  # default
     scheduler.policy.read: allow  # default
     scheduler.policy.write: allow  # default
+    serve.limits.message: 4194304  # default
+    serve.limits.rate: 500  # default
+    serve.limits.requests: 256  # default
+    serve.limits.sessions: 64  # default
     serve.policy.destructive: ask  # default
     serve.policy.read: allow  # default
     serve.policy.write: plan  # default

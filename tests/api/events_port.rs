@@ -74,7 +74,7 @@ fn a_port_that_is_taken_is_said_and_the_server_runs_without_it() {
 fn the_state_file_has_what_runs_and_what_ran() {
     let aa = project("events: {state_file: run/state.json}\n");
     let served = serve(&aa);
-    let path = aa.path(".aa/run/state.json");
+    let path = aa.path("../home/config/aa-workflow/run/state.json");
     let read = || -> Value {
         std::fs::read_to_string(&path)
             .ok()
@@ -96,6 +96,6 @@ fn the_state_file_has_what_runs_and_what_ran() {
     eventually("its end is in it", || execution()["status"] == "success");
     assert_eq!(execution()["skillName"], "ask");
     assert!(execution()["workspaceUri"].as_str().unwrap().starts_with("file://"));
-    let folder = aa.path(".aa/run");
+    let folder = aa.path("../home/config/aa-workflow/run");
     eventually("nothing else is left there", || std::fs::read_dir(&folder).unwrap().count() == 1);
 }

@@ -43,7 +43,7 @@ pub(super) fn project(more: &str) -> Aa {
         .skill("ask", ASK)
         .skill("hang", HANG)
         .skill("fail", FAIL)
-        .config(&config)
+        .own_config(&config)
 }
 
 /// The server of a project.

@@ -105,8 +105,7 @@ impl Server {
         BufReader::new(gate.stdout.take().unwrap()).read_line(&mut port).unwrap();
         let port = port.trim();
         // Scenarios play a web page that the server belongs to.
-        let config = aa.text(".aa/config.yaml");
-        let aa = aa.config(&format!("{config}  origins: ['http://127.0.0.1:{port}']\n"));
+        let aa = aa.own_config(&format!("serve: {{origins: ['http://127.0.0.1:{port}']}}\n"));
         aa.args(["tool", "trust", "peer", "--yes"]).run().code(0);
         let serve = ["serve", "--listen", "127.0.0.1:0", "--persona", "conformance", "--skills-extension"];
         // Some of the skills change a file of the project, and a project cannot allow that by itself.

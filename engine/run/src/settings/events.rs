@@ -25,7 +25,7 @@ impl Default for Events {
     }
 }
 
-/// What files and variables say of it.
+/// What the user's file and variables say of it: a project that was cloned opens no port and writes no file.
 pub(super) fn resolve(layers: &mut Layers<'_>) -> Events {
     Events {
         port: port(layers),
@@ -41,7 +41,7 @@ fn port(layers: &mut Layers<'_>) -> Option<u16> {
         Ok(port) if port > 0 => Ok(u32::from(port)),
         _ => Err(format!("`{text}` is not a port from 1 to 65535")),
     };
-    let (port, origin) = layers.scalar(KEY, |c| &c.events.port, parse)?;
+    let (port, origin) = layers.own(KEY, |c| &c.events.port, parse)?;
     layers.note(KEY, json!(port), origin);
     u16::try_from(port).ok()
 }
@@ -49,14 +49,14 @@ fn port(layers: &mut Layers<'_>) -> Option<u16> {
 fn keyless(layers: &mut Layers<'_>) -> bool {
     const KEY: &str = "events.keyless";
     let parse = |text: &str| text.parse().map_err(|_| format!("`{text}` is neither `true` nor `false`"));
-    let Some((flag, origin)) = layers.scalar(KEY, |c| &c.events.keyless, parse) else { return false };
+    let Some((flag, origin)) = layers.own(KEY, |c| &c.events.keyless, parse) else { return false };
     layers.note(KEY, json!(flag), origin);
     flag
 }
 
 fn state_file(layers: &mut Layers<'_>) -> Option<PathBuf> {
     const KEY: &str = "events.state_file";
-    let (text, origin) = layers.scalar(KEY, |c| &c.events.state_file, |text| Ok(text.to_owned()))?;
+    let (text, origin) = layers.own(KEY, |c| &c.events.state_file, |text| Ok(text.to_owned()))?;
     let path = layers.resolve(Some(&origin), &text);
     layers.note(KEY, json!(path), origin);
     Some(path)

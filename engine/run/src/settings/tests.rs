@@ -161,10 +161,6 @@ fn without_files_everything_has_a_default() {
     events.listeners = 2000  (default)
     limits.calls = 16  (default)
     limits.output_bytes = 1048576  (default)
-    serve.limits.message = 4194304  (default)
-    serve.limits.rate = 500  (default)
-    serve.limits.requests = 256  (default)
-    serve.limits.sessions = 64  (default)
     notify.limit.messages = 10  (default)
     notify.limit.per = "1h"  (default)
     scheduler.enabled = true  (default)
@@ -172,6 +168,10 @@ fn without_files_everything_has_a_default() {
     scheduler.policy.destructive = "allow"  (default)
     scheduler.policy.read = "allow"  (default)
     scheduler.policy.write = "allow"  (default)
+    serve.limits.message = 4194304  (default)
+    serve.limits.rate = 500  (default)
+    serve.limits.requests = 256  (default)
+    serve.limits.sessions = 64  (default)
     serve.policy.destructive = "ask"  (default)
     serve.policy.read = "allow"  (default)
     serve.policy.write = "plan"  (default)
@@ -253,6 +253,18 @@ fn a_project_lets_nobody_in_and_widens_no_bound() {
     assert_eq!((settings.serve.rate, settings.serve.sessions, settings.serve.message), (100, 100, 100 << 10));
     let narrower = Machine::new(&of("mine", 100), "serve: {limits: {rate: 50}}\n").resolve().unwrap();
     assert_eq!((narrower.serve.rate, narrower.serve.sessions), (50, 100));
+}
+
+#[test]
+fn a_project_opens_no_port_and_has_no_file_written() {
+    let events = "events: {port: 9876, keyless: true, state_file: state.json}\n";
+    let cloned = Machine::new("", events).resolve().unwrap();
+    assert_eq!(cloned.events, super::Events::default());
+    let unheard = |found: &&Diagnostic| found.message.ends_with("is not heard here");
+    assert_eq!(cloned.warnings.iter().filter(unheard).count(), 3, "{:?}", cloned.warnings);
+    let own = Machine::new(events, "").resolve().unwrap().events;
+    assert_eq!((own.port, own.keyless), (Some(9876), true));
+    assert!(own.state_file.unwrap().ends_with(".config/aa-workflow/state.json"));
 }
 
 #[test]

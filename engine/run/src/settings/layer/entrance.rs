@@ -9,7 +9,7 @@ use aa_spec::source::Span;
 use aa_spec::yaml::Spanned;
 use serde_json::json;
 
-use super::{File, Layers, Setting, absolute};
+use super::{Field, File, Layers, Origin, Setting, absolute};
 use crate::policy::Rules;
 use crate::settings::Key;
 
@@ -79,6 +79,25 @@ impl Layers<'_> {
         folders
     }
 
+    /// A value of a variable, else of the user's file; that of the project's is told not to count.
+    pub(in crate::settings) fn own<T: Clone>(
+        &mut self,
+        key: &str,
+        field: Field<T>,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<(T, Origin)> {
+        let variable = format!("AA_{}", key.to_ascii_uppercase().replace('.', "_"));
+        self.known.push(variable.clone());
+        let project = self.files.iter().find(|file| file.of_project);
+        if let Some((file, written)) = project.and_then(|file| Some((file, field(&file.config).as_ref()?))) {
+            let doubt = unheard(file, written.span, key);
+            self.diagnostics.push(doubt);
+        }
+        let theirs = |file: &&File| !file.of_project;
+        self.variable(variable, parse)
+            .or_else(|| self.files.iter().filter(theirs).find_map(|file| file.value(field)))
+    }
+
     /// The texts of a list in the user's file, with where they are; those of the project's are told not to count.
     fn heard(&mut self, key: &str, of: fn(&Config) -> &Vec<Spanned<String>>) -> Vec<(String, Setting)> {
         let (mut texts, mut doubts) = (Vec::new(), Vec::new());
@@ -123,6 +142,6 @@ fn text(text: &Spanned<String>) -> String {
 }
 
 fn unheard(file: &File, span: Span, key: &str) -> Diagnostic {
-    let message = format!("a project cannot say who may come in, so `{key}` is not heard here");
+    let message = format!("a project cannot say that for those who clone it, so `{key}` is not heard here");
     Diagnostic::warning("bad-value", &file.source, span, message).hint("say it in your own configuration")
 }

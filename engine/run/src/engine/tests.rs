@@ -11,6 +11,7 @@ use super::*;
 use crate::caller::Caller;
 use crate::event::Body;
 use crate::settings::Surroundings;
+use crate::store::RunStatus;
 
 mod asking;
 mod calling;

@@ -107,8 +107,7 @@ impl<'a> Layers<'a> {
         field: Field<T>,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<(T, Origin)> {
-        let variable = format!("AA_{}", key.to_ascii_uppercase().replace('.', "_"));
-        self.known.push(variable.clone());
+        let variable = self.variable_of(key);
         self.variable(variable, parse).or_else(|| self.files.iter().find_map(|file| file.value(field)))
     }
 
@@ -121,8 +120,7 @@ impl<'a> Layers<'a> {
         usual: T,
         is_stricter: impl Fn(&T, &T) -> bool,
     ) -> (T, Origin) {
-        let variable = format!("AA_{}", key.to_ascii_uppercase().replace('.', "_"));
-        self.known.push(variable.clone());
+        let variable = self.variable_of(key);
         let theirs = |file: &&File| !file.of_project;
         let own = self.variable(variable, parse);
         let own = own.or_else(|| self.files.iter().filter(theirs).find_map(|file| file.value(field)));
@@ -142,6 +140,13 @@ impl<'a> Layers<'a> {
             self.diagnostics.push(doubt);
         }
         own
+    }
+
+    /// The variable that says a setting, which is known from now on.
+    fn variable_of(&mut self, key: &str) -> String {
+        let variable = format!("AA_{}", key.to_ascii_uppercase().replace('.', "_"));
+        self.known.push(variable.clone());
+        variable
     }
 
     /// What the project's file says of a setting.

@@ -86,8 +86,7 @@ impl Layers<'_> {
         field: Field<T>,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<(T, Origin)> {
-        let variable = format!("AA_{}", key.to_ascii_uppercase().replace('.', "_"));
-        self.known.push(variable.clone());
+        let variable = self.variable_of(key);
         let project = self.files.iter().find(|file| file.of_project);
         if let Some((file, written)) = project.and_then(|file| Some((file, field(&file.config).as_ref()?))) {
             let doubt = unheard(file, written.span, key);

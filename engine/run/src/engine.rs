@@ -43,7 +43,7 @@ pub use refusal::StartError;
 pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
 pub use schedules::{BackfillPlan, Delivery, HookRefusal, Hooks, ScheduleView, Triggered};
 pub(crate) use schedules::{new_slot, told};
-pub use servers::{Change, McpEntry, Review};
+pub use servers::{Change, Guide, McpEntry, Review};
 pub use trials::Trial;
 pub use workspaces::Briefing;
 

@@ -241,7 +241,8 @@ fn a_project_lets_nobody_in_and_widens_no_bound() {
     let said = &settings.warnings;
     assert_eq!(said.iter().map(|doubt| doubt.place().line).collect::<Vec<_>>().len(), 7, "{said:?}");
     let [of_mine] = &settings.serve.keys[..] else { panic!("{:?}", settings.serve.keys) };
-    assert_eq!((of_mine.principal.as_str(), &of_mine.source), ("mine", &Secret::Env("mine".to_owned())));
+    let shown = Shown::Secret { name: "KEY".to_owned(), source: Secret::Env("mine".to_owned()) };
+    assert_eq!((of_mine.principal.as_str(), &of_mine.shown), ("mine", &shown));
     assert_eq!(
         settings.secrets["KEY"],
         Secret::Env("theirs".to_owned()),

@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 72] = [
+const COMMANDS: [&str; 73] = [
     "",
     "skill",
     "skill run",
@@ -69,6 +69,7 @@ const COMMANDS: [&str; 72] = [
     "config",
     "config check",
     "config show",
+    "config key",
     "config service",
     "config service list",
     "config service enable",

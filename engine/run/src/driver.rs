@@ -32,7 +32,7 @@ use aa_spec::plan::Plan;
 use aa_spec::tool::ErrorKind;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use self::blocks::{Blocks, News};
 use self::calls::{Calls, Ended};
@@ -50,6 +50,7 @@ use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
 use crate::mistake::Watch;
+use crate::permits::Permits;
 use crate::places::Turn;
 use crate::store::{Lease, StoreError};
 use crate::tool::Tool;
@@ -115,7 +116,7 @@ pub struct Means {
     /// Runs the blocks of `compute` steps; without one they fail.
     pub computer: Option<Arc<dyn Computer>>,
     /// Calls of this process that may run at once.
-    pub permits: Arc<Semaphore>,
+    pub permits: Arc<Permits>,
     /// Opens secrets right before a call.
     pub secrets: Arc<dyn Secrets>,
     /// Says whether heal rules may act; without it they may not.

@@ -62,6 +62,7 @@ mod explaining;
 mod exporting;
 mod feeding;
 mod folders;
+mod granting;
 mod heal;
 mod history;
 mod kept;
@@ -75,6 +76,7 @@ mod offering;
 mod parts;
 mod personas;
 pub(crate) mod reading;
+mod reads;
 mod refusal;
 mod rehearse;
 mod schedules;
@@ -288,7 +290,7 @@ impl Engine {
     pub fn plan(&self, request: &RunRequest) -> Result<ResolvedPlan, StartError> {
         self.by_name(&request.skill)?;
         let mut resolved = admission::admit(&self.parts, request)?.resolve(&self.parts)?;
-        history::expect(&self.parts, &mut resolved);
+        history::expect(&self.parts, &self.caller.tenant, &mut resolved);
         Ok(resolved)
     }
 
@@ -415,6 +417,9 @@ impl Engine {
     /// Runs that are there for the caller, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
         let mut filter = filter.clone();
+        if let Some(tenant) = self.caller.tenant() {
+            filter.tenant = Some(tenant.to_owned());
+        }
         if let Some(owner) = self.caller.owner() {
             filter.principal = Some(owner.to_owned());
         }
@@ -435,7 +440,7 @@ impl Engine {
 
     /// Whether a run is there for the caller.
     fn own(&self, run: RunId) -> Result<(), StoreError> {
-        if self.caller.owner().is_some() { self.run(run).map(drop) } else { Ok(()) }
+        if self.caller.sees_all() { Ok(()) } else { self.run(run).map(drop) }
     }
 
     /// Events of a run from a `seq` on.

@@ -35,7 +35,7 @@ pub use layer::{Origin, Setting};
 pub use places::config_file;
 pub use scheduler::{Scheduling, WrittenSchedule};
 pub use secret::SecretStore;
-pub use serve::{Key, Serve};
+pub use serve::{Issuer, Key, Serve, Shown};
 
 /// What the engine needs to know of its surroundings.
 #[derive(Clone, Debug)]
@@ -54,6 +54,8 @@ pub struct Settings {
     pub store: StoreOptions,
     /// Tool calls of this process at once.
     pub calls: usize,
+    /// Tool calls of some modules at once, by name.
+    pub calls_of: BTreeMap<String, usize>,
     /// Output of one tool call that is kept, in bytes.
     pub output_bytes: usize,
     /// Time one attempt at a step may take when it names no time-out of its own.
@@ -163,6 +165,7 @@ impl Settings {
                 inline_limit: bytes(&mut layers, "store.inline_limit", |c| &c.store.inline_limit, 64 << 10),
             },
             calls: calls(&mut layers),
+            calls_of: layers.calls_of(),
             output_bytes: bytes(&mut layers, "limits.output_bytes", |c| &c.limits.output_bytes, 1 << 20),
             step_timeout: duration(&mut layers, "limits.step_timeout", |c| &c.limits.step_timeout)
                 // A file's durations were checked when it was read, a variable's just now.

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use aa_run::key::Keys;
+use aa_run::token::TokenError;
 use axum::http::{Method, StatusCode};
 use rmcp::model::{CallToolResponse, ErrorData};
 use serde::Serialize;
@@ -126,6 +127,11 @@ pub(crate) fn keys(keys: &Keys) {
 pub(crate) fn hook(schedule: &str, outcome: &str) {
     let schedule: String = schedule.chars().take(64).collect();
     tracing::info!(target: TARGET, ?schedule, outcome, "hook");
+}
+
+/// Notes a token that opens nothing, and why: who shows it is not told.
+pub(crate) fn token(peer: SocketAddr, why: &TokenError) {
+    tracing::info!(target: TARGET, %peer, %why, outcome = "refused", "token");
 }
 
 /// Notes somebody without a key.

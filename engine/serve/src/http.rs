@@ -28,7 +28,7 @@ use crate::events::{self, Events};
 use crate::mcp::http::Endpoint;
 use crate::mcp::{self, Options};
 pub(crate) use accept::Peer;
-pub(crate) use door::{Door, Unheld, hold, is_here};
+pub(crate) use door::{Door, Pass, Unheld, hold, is_here};
 
 /// How often it is looked whether other keys open.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ pub enum Refusal {
 pub fn may_listen(address: SocketAddr, settings: &Serve, allow_remote: bool) -> Result<(), Refusal> {
     if address.ip().is_loopback() {
         Ok(())
-    } else if settings.keys.is_empty() {
+    } else if settings.keys.is_empty() && settings.issuers.is_empty() {
         Err(Refusal::NoKeys)
     } else if allow_remote {
         Ok(())

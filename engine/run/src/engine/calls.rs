@@ -15,7 +15,7 @@ use super::admission::{self, Admitted};
 use super::approval::{question, word};
 use super::steering::{self, Opening};
 use super::{Engine, Inputs, RunHandle, RunRequest, StartError, catalog};
-use crate::caller::Caller;
+use crate::caller::{Caller, Whose};
 use crate::driver::Park;
 use crate::event::{Origin, RunId};
 use crate::places::Turn;
@@ -211,7 +211,8 @@ impl Engine {
         if idle {
             return Ok(false);
         }
-        let caller = Caller { principal: run.principal.clone(), origin: run.origin, ..self.caller.clone() };
+        let (principal, tenant) = (run.principal.clone(), run.tenant.clone());
+        let caller = Caller { principal, tenant, origin: run.origin, ..self.caller.clone() };
         let engine = self.in_folder(&run.folder)?.for_caller(caller);
         let turn = Some(engine.turn(&format!("run {}", run.id)));
         steering::resume_in_turn(&engine, run.id, Park::Stay, turn).await?;
@@ -225,6 +226,10 @@ impl Engine {
         (effect, planned): (Effect, bool),
         session: &str,
     ) -> Result<RunHandle, StartError> {
+        let comes_again = self.caller.origin != Origin::Cron;
+        if comes_again && self.parts.shared.places.waiting() >= self.settings().calling.waiting_runs {
+            return Err(StartError::Full);
+        }
         let approval = match self.verdict(effect, planned) {
             Verdict::Go => None,
             Verdict::Ask => Some(question(&admitted.plan, &admitted.resolve(&self.parts)?.steps)),
@@ -246,7 +251,8 @@ impl Engine {
     }
 
     fn turn(&self, session: &str) -> Turn {
-        Turn::new(self.parts.shared.places.clone(), &format!("{}\n{session}", self.caller.principal))
+        let Whose { tenant, principal } = self.caller.whose();
+        Turn::new(self.parts.shared.places.clone(), &format!("{tenant} {principal}\n{session}"))
     }
 
     /// The same key in another folder is another key: its run would not be there for the caller.

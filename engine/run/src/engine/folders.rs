@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 use super::parts::Parts;
+use super::reads::Reads;
 use super::{Engine, StartError};
 use crate::event::RunId;
 use crate::feed::Feed;
+use crate::permits::Permits;
 use crate::places::Places;
 use crate::settings::{Settings, SettingsError, Surroundings};
 use crate::store::LazyStore;
@@ -21,7 +23,9 @@ const MOST: usize = 32;
 
 /// What the engines of all folders have in common.
 pub(super) struct Shared {
-    pub(super) permits: Arc<Semaphore>,
+    pub(super) permits: Arc<Permits>,
+    /// Reads of clients that are under way, or kept.
+    pub(super) reads: Reads,
     /// How many runs of clients move at once.
     pub(super) places: Places,
     /// Changes when this process has put something into an inbox.
@@ -41,7 +45,8 @@ impl Shared {
     pub(super) fn new(settings: &Settings) -> Self {
         let store = LazyStore::new(&settings.state_folder, settings.store);
         Self {
-            permits: Arc::new(Semaphore::new(settings.calls.min(Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Permits::new(settings.calls, &settings.calls_of)),
+            reads: Reads::default(),
             nudge: watch::Sender::new(()),
             due: Arc::default(),
             places: Places::new(settings.calling.runs, settings.calling.runs_per_session),

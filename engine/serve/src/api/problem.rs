@@ -207,11 +207,10 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         let detail = error.to_string();
         match error {
-            StartError::UnknownSkill { suggestion, .. } => {
+            StartError::UnknownSkill { suggestion, .. } | StartError::UnknownSchedule { suggestion, .. } => {
                 let hint = suggestion.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
                 Self::of("not-found", detail).hint(hint)
             }
-            StartError::UnknownSchedule { .. } => Self::of("not-found", detail),
             StartError::Unreadable { .. } | StartError::Unwritable { .. } => Self::of("unreadable", detail),
             StartError::Invalid(problems) => {
                 let mut problem = Self::of("skill-invalid", detail);
@@ -231,6 +230,8 @@ impl From<StartError> for Problem {
             StartError::Denied { .. } => {
                 Self::of("policy", detail).hint("`serve.policy` in the configuration says what may be run")
             }
+            StartError::Full => Self::of("full", detail),
+            StartError::NotGranted(_) => Self::of("forbidden", detail),
             StartError::KeyUsed(run) => {
                 Self::of("key-reused", detail).about(run).hint("a new request needs a new key")
             }

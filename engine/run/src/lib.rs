@@ -10,8 +10,9 @@
 //! [`want`] (what a question wants besides a choice), [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that are worked in, and
 //! conversations about them), [`policy`] (what it may do without asking), [`places`] (how many runs move at once);
 //! [`schedule`] (what runs although nobody is there);
-//! [`caller`] says who calls and what they see, [`key`] who may come in from outside, [`cause`] words the errors of the system.
+//! [`audit`] (who did what), [`observe`] (who watches and is told); [`caller`] says who calls and what they see, [`key`] who may come in from outside, [`cause`] words the errors of the system.
 
+pub mod audit;
 pub mod caller;
 pub mod card;
 pub mod cause;
@@ -31,6 +32,7 @@ pub mod key;
 pub mod listen;
 pub mod machine;
 pub mod mistake;
+pub mod observe;
 pub mod persona;
 pub mod places;
 pub mod policy;

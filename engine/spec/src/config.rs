@@ -6,6 +6,7 @@
 mod entrance;
 mod events;
 mod notify;
+mod operations;
 mod policy;
 mod scheduler;
 mod serve;
@@ -25,6 +26,7 @@ use crate::yaml::{Kind, Node, Spanned};
 pub use entrance::{Key, Limits as ServeLimits};
 pub use events::Events;
 pub use notify::{Channel, Notify, NotifyLimit, SlackChannel, WebhookChannel, secret};
+pub use operations::{Audit, Log, LogFormat, Traces};
 pub use policy::{Policy, Rule};
 pub use scheduler::Scheduler;
 pub use serve::Serve;
@@ -60,6 +62,12 @@ pub struct Config {
     pub scheduler: Scheduler,
     /// How people are told of what happens while they are not there.
     pub notify: Notify,
+    /// Who did what, as `aa audit list` shows it.
+    pub audit: Audit,
+    /// What servers say on stderr.
+    pub log: Log,
+    /// Where servers send traces of runs (OTLP over HTTP, as JSON). Without an `endpoint` there are none.
+    pub traces: Traces,
     /// What tool modules are configured with, by the name of the module and that of the value, as its
     /// `config` declares them. A text may refer to a secret: `"{{ secrets.NAME }}"`.
     pub modules: BTreeMap<String, BTreeMap<String, Node>>,
@@ -270,6 +278,7 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
             &config.compute.timeout,
             &config.scheduler.keep,
             &config.notify.limit.per,
+            &config.audit.keep,
         ];
         own.into_iter().chain(serve)
     });
@@ -283,6 +292,7 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
         entrance::check(&config.serve, source, &mut diagnostics);
         scheduler::check(config, source, &mut diagnostics);
         notify::check(config, source, &mut diagnostics);
+        operations::check(config, source, &mut diagnostics);
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     (config, diagnostics)

@@ -11,6 +11,7 @@ use super::parts::Parts;
 use super::{Engine, StartError};
 use crate::event::RunId;
 use crate::feed::Feed;
+use crate::observe::Observers;
 use crate::places::Places;
 use crate::settings::{Settings, SettingsError, Surroundings};
 use crate::store::LazyStore;
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     pub(super) feed: Feed,
     /// How many wait for a run, of those for which anybody does.
     pub(super) present: Mutex<HashMap<RunId, usize>>,
+    /// Who watches what happens here.
+    pub(super) observers: Observers,
     folders: Mutex<BTreeMap<PathBuf, Arc<Parts>>>,
 }
 
@@ -49,6 +52,7 @@ impl Shared {
             feed: Feed::new(store.clone()),
             store,
             present: Mutex::default(),
+            observers: Observers::default(),
             folders: Mutex::default(),
         }
     }

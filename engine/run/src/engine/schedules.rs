@@ -8,6 +8,7 @@ use aa_spec::name::{fold, suggest};
 use aa_spec::schedule::{Overlap, compile, names};
 use chrono::TimeDelta;
 use serde::Serialize;
+use serde_json::json;
 
 use super::stamps::Stamps;
 use super::{Engine, RunHandle, StartError};
@@ -217,6 +218,12 @@ impl Engine {
     async fn set_pause(&self, name: &str, pause: Option<Pause>, now: Time) -> Result<(), StartError> {
         self.own_schedules()?;
         let known = self.known_schedule(name)?;
+        let (did, by) = match &pause {
+            Some(pause) => ("schedule.pause", Some(pause.by.as_str())),
+            None => ("schedule.resume", None),
+        };
+        let why = pause.as_ref().map(|pause| pause.why.as_str());
+        self.note(by, did, &format!("schedule {name}"), json!({ "why": why })).await?;
         let store = self.parts.store_soon().await?;
         let before = store.see_schedules(vec![known.sighting()], now).await?;
         let held = before.first().and_then(|row| Some((row.decided, row.pause.clone()?)));
@@ -268,6 +275,8 @@ impl Engine {
     pub async fn backfill(&self, name: &str, times: &[Time], now: Time) -> Result<usize, StartError> {
         self.own_schedules()?;
         let known = self.known_schedule(name)?;
+        let detail = json!({ "times": times.len(), "from": times.first(), "until": times.last() });
+        self.note(None, "schedule.backfill", &format!("schedule {name}"), detail).await?;
         let store = self.parts.store_soon().await?;
         store.see_schedules(vec![known.sighting()], now).await?;
         let mut added = 0;
@@ -405,6 +414,8 @@ impl Engine {
             let known = aa_spec::name::list(&known);
             return Err(StartError::Refused(format!("there is no service `{name}`; there are {known}")));
         }
+        let did = if enabled { "service.enable" } else { "service.disable" };
+        self.note(Some(by), did, &format!("service {name}"), json!({})).await?;
         let store = self.parts.store_soon().await?;
         store.set_service(ServiceRow { name: name.to_owned(), enabled, by: by.to_owned(), at: now }).await?;
         Ok(())

@@ -33,6 +33,8 @@ mod http_modules;
 mod mcp;
 /// What is remembered, from the terminal.
 mod memory_commands;
+/// Figures, traces, logs, the audit, copies: what those need who keep it running.
+mod ops;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
 mod output;
 /// Personas: listed, shown, checked.

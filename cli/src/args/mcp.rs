@@ -106,6 +106,8 @@ pub(crate) struct ServeArgs {
     /// Run nothing by itself: leave schedules to others
     #[arg(long)]
     pub(crate) no_scheduler: bool,
+    #[command(flatten)]
+    pub(crate) log: super::serving::LogArgs,
     /// Let other machines ask, though what is said can be read on the way (TLS is a proxy's)
     #[arg(long)]
     pub(crate) allow_remote: bool,

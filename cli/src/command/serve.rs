@@ -11,6 +11,7 @@ use aa_run::schedule::scheduler::Scheduler;
 use aa_run::settings::Settings;
 use aa_serve::http::{self, Listeners, Refusal};
 use aa_serve::mcp::Options;
+use aa_serve::metrics::Metrics;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +26,7 @@ const FILES: u64 = 8192;
 
 pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.serving_engine()?;
+    let metrics = Metrics::of(&engine);
     make_room();
     let settings = engine.settings();
     http::may_listen(args.listen, &settings.serve, args.allow_remote).map_err(|why| refused(args, why))?;
@@ -45,7 +47,8 @@ pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
         let token = key::token_file(&settings.state_folder);
         context.printer.say(format_args!("the key of this machine is in {}", token.display()));
         let listeners = Listeners { main: listener, editors: editors(settings, context).await };
-        let served = async { http::serve(listeners, &engine, (keys, ring), &options).await.map_err(failed) };
+        let served =
+            async { http::serve(listeners, &engine, (keys, ring), &options, &metrics).await.map_err(failed) };
         if args.no_scheduler || !settings.scheduling.enabled {
             return served.await;
         }

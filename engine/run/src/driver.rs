@@ -51,6 +51,7 @@ use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
 use crate::mistake::Watch;
 use crate::permits::Permits;
+use crate::observe::Observers;
 use crate::places::Turn;
 use crate::store::{Lease, StoreError};
 use crate::tool::Tool;
@@ -131,6 +132,8 @@ pub struct Means {
     pub interpreter: Option<Arc<dyn Interpreter>>,
     /// Called with every event after its commit; tests of crashes hang themselves in here.
     pub after_commit: Option<AfterCommit>,
+    /// Who is told how long calls wait for their turn.
+    pub(crate) observers: Observers,
 }
 
 /// Finds a tool by its canonical name.

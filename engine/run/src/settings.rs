@@ -8,6 +8,7 @@ mod clients;
 mod compute;
 mod events;
 mod layer;
+mod operations;
 mod places;
 mod scheduler;
 mod secret;
@@ -32,6 +33,7 @@ pub use clients::Clients;
 pub use events::Events;
 use layer::Layers;
 pub use layer::{Origin, Setting};
+pub use operations::{Operations, Traces};
 pub use places::config_file;
 pub use scheduler::{Scheduling, WrittenSchedule};
 pub use secret::SecretStore;
@@ -80,6 +82,8 @@ pub struct Settings {
     pub serve: Serve,
     /// How editors and others hear of what happens.
     pub events: Events,
+    /// What those are told who keep `aa` running.
+    pub operations: Operations,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
     /// How to log in to clusters and to connect to the network.
@@ -188,6 +192,7 @@ impl Settings {
             values: layers.values(),
             serve: serve::settings(&mut layers),
             events: events::resolve(&mut layers),
+            operations: operations::resolve(&mut layers),
             secrets: layers.secrets(),
             modules: layers.modules(),
             proxy: proxy(&mut layers),

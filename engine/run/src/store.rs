@@ -15,7 +15,10 @@ use tokio::sync::watch;
 
 use crate::cause::cause;
 use crate::event::{Event, Origin, Resolution, RunId, StepPath, Time};
+pub use audit::{AuditFilter, Audited};
 use blobs::Blobs;
+pub use copy::{Copied, restore};
+pub use figures::Backlog;
 pub use heal::{Entrance, HealRecord};
 use journal::{Birth, Takeover};
 pub use lazy::LazyStore;
@@ -35,9 +38,12 @@ pub(crate) use tail::{Tail, Tailed};
 pub use trust::Pinned;
 use writer::Writer;
 
+mod audit;
 mod blobs;
+mod copy;
 mod database;
 mod failure;
+mod figures;
 mod heal;
 mod journal;
 mod lazy;

@@ -37,7 +37,7 @@ pub(super) fn run(args: &TrustArgs, context: &Context<'_>) -> Result<Exit, Failu
         printer.say(format_args!("nothing is trusted that was not before"));
         return Ok(Exit::Failed);
     }
-    engine.trust_server(module, review)?;
+    wait(async { Ok(engine.trust_server(module, review).await?) })?;
     printer.say(format_args!("{} `{module}` is trusted: {what}", printer.err.mark(Mark::Done)));
     Ok(Exit::Ok)
 }

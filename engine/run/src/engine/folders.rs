@@ -13,6 +13,7 @@ use super::{Engine, StartError};
 use crate::event::RunId;
 use crate::feed::Feed;
 use crate::permits::Permits;
+use crate::observe::Observers;
 use crate::places::Places;
 use crate::settings::{Settings, SettingsError, Surroundings};
 use crate::store::LazyStore;
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub(super) feed: Feed,
     /// How many wait for a run, of those for which anybody does.
     pub(super) present: Mutex<HashMap<RunId, usize>>,
+    /// Who watches what happens here.
+    pub(super) observers: Observers,
     folders: Mutex<BTreeMap<PathBuf, Arc<Parts>>>,
 }
 
@@ -54,6 +57,7 @@ impl Shared {
             feed: Feed::new(store.clone()),
             store,
             present: Mutex::default(),
+            observers: Observers::default(),
             folders: Mutex::default(),
         }
     }

@@ -170,6 +170,7 @@ impl Parts {
             call_timeout: self.settings.step_timeout,
             interpreter: self.interpreter(),
             after_commit,
+            observers: self.shared.observers.clone(),
         })
     }
 

@@ -10,6 +10,7 @@ use aa_spec::schedule::{compile, names};
 use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::stamps::Stamps;
 use super::{Engine, RunHandle, StartError};
@@ -304,6 +305,8 @@ impl Engine {
             let known = aa_spec::name::list(&known);
             return Err(StartError::Refused(format!("there is no service `{name}`; there are {known}")));
         }
+        let did = if enabled { "service.enable" } else { "service.disable" };
+        self.note(Some(by), did, &format!("service {name}"), json!({})).await?;
         let store = self.parts.store_soon().await?;
         store.set_service(ServiceRow { name: name.to_owned(), enabled, by: by.to_owned(), at: now }).await?;
         Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aa_spec::diagnostic::Diagnostic;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Engine, StartError, tools};
 use crate::event::StepError;
@@ -97,9 +97,10 @@ impl Engine {
     ///
     /// # Errors
     /// There is no such module, or the store cannot be written.
-    pub fn trust_server(&self, module: &str, review: Review) -> Result<(), StartError> {
+    pub async fn trust_server(&self, module: &str, review: Review) -> Result<(), StartError> {
         let server = self.parts.toolbox()?.server(module);
         let server = server.ok_or_else(|| StartError::Refused(format!("there is no server `{module}`")))?;
+        self.note(None, "tool.trust", &format!("server {module}"), json!({})).await?;
         server.trust(review).map_err(|error| StartError::Refused(error.message))
     }
 }

@@ -115,8 +115,9 @@ pub(super) async fn launch(
     let (machine, events) = fresh.ok_or(StoreError::Stopped)?;
     let (watchers, notices) = mpsc::unbounded_channel();
     let stubs = script.map(|script| Stubs { script, events: events.clone() });
+    let hook = engine.told();
     for event in events {
-        if let Some(hook) = &engine.after_commit {
+        if let Some(hook) = &hook {
             hook(&event);
         }
         // The receiver is still in our hands.
@@ -305,7 +306,7 @@ async fn take_in(engine: &Engine, store: &Store, lease: Lease) -> Result<(), Sta
             Err(misfit) => tracing::warn!(%run, by = request.by, "ignored a request: {misfit}"),
         }
     }
-    let copies = engine.after_commit.as_ref().map(|hook| (hook, events.clone()));
+    let copies = engine.told().map(|hook| (hook, events.clone()));
     store.append(lease, events, taken).await?;
     if let Some((hook, events)) = copies {
         for event in &events {
@@ -393,7 +394,7 @@ fn go(
     (of, stubs, turn): (&Driven<'_>, Option<Stubs>, Option<Turn>),
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
 ) -> Result<RunHandle, StartError> {
-    let mut means = granting::for_tenant(engine.parts.means(engine.after_commit.clone())?, of.tenant);
+    let mut means = granting::for_tenant(engine.parts.means(engine.told())?, of.tenant);
     // Canned answers teach nothing.
     let watch = stubs.is_none().then(|| {
         let (run, skill) = (of.lease.run, of.skill.to_owned());
@@ -475,7 +476,7 @@ fn nonce() -> String {
     format!("{:016x}{:016x}", random.hash_one(std::process::id()), random.hash_one(now()))
 }
 
-fn now() -> Time {
+pub(super) fn now() -> Time {
     Utc::now().trunc_subsecs(3)
 }
 

@@ -224,6 +224,7 @@ impl Stage {
                 call_timeout: self.call_timeout,
                 interpreter: self.interpreter.clone(),
                 after_commit: self.after_commit.clone(),
+                observers: Default::default(),
             },
             watchers,
             park: self.park,

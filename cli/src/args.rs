@@ -1,6 +1,7 @@
 //! What can be typed: clap types and nothing else.
 
 pub(crate) mod config;
+pub(crate) mod daemon;
 mod deferred;
 pub(crate) mod heal;
 pub(crate) mod mcp;
@@ -52,6 +53,11 @@ impl Args {
         let filter = if self.global.quiet { "aa=error" } else { "aa=warn,aa::audit=info" };
         serves.then_some(filter)
     }
+
+    /// Whether the command has a log of its own.
+    pub(crate) fn logs_itself(&self) -> bool {
+        matches!(self.command, Some(Command::Daemon(Deferred(daemon::Command::Run(_)))))
+    }
 }
 
 /// Flags that every command has.
@@ -102,6 +108,9 @@ pub(crate) enum Command {
     Mcp(mcp::McpArgs),
     /// Serve AI clients over HTTP
     Serve(mcp::ServeArgs),
+    /// Have a process serve and run what is due although nobody is there
+    #[command(subcommand)]
+    Daemon(Deferred<daemon::Command>),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(Deferred<config::Command>),

@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod heal;
 pub(crate) mod listen;
@@ -32,6 +33,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Heal(Deferred(command)) => heal::run(command, context),
         Command::Mcp(args) => mcp::run(&args, context),
         Command::Serve(args) => serve::run(&args, context),
+        Command::Daemon(Deferred(command)) => daemon::run(command, context),
         Command::Config(Deferred(command)) => config::run(command, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Completions(args) => Ok(completions::run(&args, context)),

@@ -84,6 +84,11 @@ impl Context<'_> {
 
     /// The settings of this command, or what is wrong with the configuration.
     pub(crate) fn resolve(&self) -> Result<Result<Settings, SettingsError>, Failure> {
+        Ok(Settings::resolve(&self.surroundings()?))
+    }
+
+    /// What the settings of this command are made from.
+    pub(crate) fn surroundings(&self) -> Result<Surroundings, Failure> {
         let here = std::env::current_dir().map_err(|error| {
             Failure::not_found(format!("the current folder cannot be used: {}", cause(&error)))
         })?;
@@ -91,16 +96,15 @@ impl Context<'_> {
         if !folder.is_dir() {
             return Err(Failure::not_found(format!("there is no folder `{}`", folder.display())));
         }
-        let surroundings = Surroundings {
+        Ok(Surroundings {
             folder,
             environment: self.environment.variables().clone(),
             store: self.global.store.as_ref().map(|store| here.join(store)),
-        };
-        Ok(Settings::resolve(&surroundings))
+        })
     }
 
     /// The settings of this command; what is doubtful in them is said.
-    fn settings(&self) -> Result<Settings, Failure> {
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
         let settings = self.resolve()??;
         diagnostic::draw_all(&settings.warnings, self.printer);
         Ok(settings)

@@ -52,7 +52,9 @@ fn start(environment: &Environment) -> Exit {
         Ok(args) => args,
         Err(error) => return usage::answer(&error, &Printer::new(environment, args::Color::Auto, false)),
     };
-    log::start(environment, args.usual_log());
+    if !args.logs_itself() {
+        log::start(environment, args.usual_log());
+    }
     let printer = Printer::new(environment, args.global.color, args.global.quiet);
     let Some(command) = args.command else {
         return usage::nothing_to_do(&printer);

@@ -32,6 +32,7 @@ pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
 pub use courses::RunPage;
 pub use exporting::{Export, ExportFile, ExportRequest, ExportState};
 pub use feeding::{OpenQuestion, OpenRun, OpenWork};
+pub use health::{Check, Health};
 pub use keys::Keyring;
 pub use logins::MissingLogin;
 pub use mend::MendedSkill;
@@ -48,6 +49,7 @@ pub use trials::Trial;
 pub use workspaces::Briefing;
 
 mod admission;
+mod adopting;
 mod approval;
 mod archive;
 mod attending;
@@ -58,11 +60,13 @@ mod compat;
 mod configured;
 mod courses;
 mod debugging;
+mod draining;
 mod explaining;
 mod exporting;
 mod feeding;
 mod folders;
 mod heal;
+mod health;
 mod history;
 mod keys;
 mod listening;
@@ -74,6 +78,7 @@ mod offering;
 mod parts;
 mod personas;
 pub(crate) mod reading;
+mod reconfiguring;
 mod refusal;
 mod rehearse;
 mod schedules;
@@ -204,6 +209,8 @@ pub enum Outcome {
     Cancelled,
     /// Only a person can move it on; what is open.
     Waiting(Vec<StepPath>),
+    /// It was left where it is, because its process ends; whoever comes next goes on with it.
+    Left,
 }
 
 impl Engine {
@@ -218,10 +225,11 @@ impl Engine {
         Self { after_commit: Some(hook), ..self }
     }
 
-    /// The same engine for another caller: runs that are not theirs are not there for them.
+    /// The same engine for another caller, as it is configured by now: runs that are not theirs are not there
+    /// for them.
     #[must_use]
     pub fn for_caller(&self, caller: Caller) -> Self {
-        Self { caller, ..self.clone() }
+        Self { caller, ..self.current() }
     }
 
     /// Who it is for.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use aa_spec::diagnostic::Diagnostic;
 use aa_spec::name::fold;
 use aa_spec::tool::ToolSpec;
+use serde::{Deserialize, Serialize};
 
 use crate::card::{BrokenSkill, Card};
 
@@ -34,7 +35,8 @@ pub struct CheckedPersona {
 }
 
 /// What a client is to see.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Choice {
     /// What a persona shows, by name.
     Persona(String),

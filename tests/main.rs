@@ -17,6 +17,8 @@ mod cancel;
 mod compat;
 /// Settings and where they come from; the doctor.
 mod config;
+/// A process that runs although nobody is there: its life, its death, and who uses it.
+mod daemon;
 /// Why a tool fails, and its definition mended.
 mod debug_tool;
 /// Why a run failed.

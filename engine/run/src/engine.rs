@@ -33,6 +33,7 @@ pub use courses::RunPage;
 pub use exporting::{Export, ExportFile, ExportRequest, ExportState};
 pub use feeding::{OpenQuestion, OpenRun, OpenWork};
 pub use figures::Figures;
+pub use health::{Check, Health};
 pub use keys::Keyring;
 pub use logins::MissingLogin;
 pub use mend::MendedSkill;
@@ -49,6 +50,7 @@ pub use trials::Trial;
 pub use workspaces::Briefing;
 
 mod admission;
+mod adopting;
 mod approval;
 mod archive;
 mod attending;
@@ -61,6 +63,7 @@ mod configured;
 mod copying;
 mod courses;
 mod debugging;
+mod draining;
 mod explaining;
 mod exporting;
 mod feeding;
@@ -68,6 +71,7 @@ mod figures;
 mod folders;
 mod granting;
 mod heal;
+mod health;
 mod history;
 mod kept;
 mod keys;
@@ -81,6 +85,7 @@ mod parts;
 mod personas;
 pub(crate) mod reading;
 mod reads;
+mod reconfiguring;
 mod refusal;
 mod rehearse;
 mod schedules;
@@ -211,6 +216,8 @@ pub enum Outcome {
     Cancelled,
     /// Only a person can move it on; what is open.
     Waiting(Vec<StepPath>),
+    /// It was left where it is, because its process ends; whoever comes next goes on with it.
+    Left,
 }
 
 impl Engine {
@@ -225,10 +232,11 @@ impl Engine {
         Self { after_commit: Some(hook), ..self }
     }
 
-    /// The same engine for another caller: runs that are not theirs are not there for them.
+    /// The same engine for another caller, as it is configured by now: runs that are not theirs are not there
+    /// for them.
     #[must_use]
     pub fn for_caller(&self, caller: Caller) -> Self {
-        Self { caller, ..self.clone() }
+        Self { caller, ..self.current() }
     }
 
     /// Who it is for.

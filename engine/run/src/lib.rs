@@ -21,6 +21,7 @@ pub mod compute;
 pub mod content;
 pub mod course;
 pub mod debug;
+pub mod drain;
 pub mod driver;
 pub mod engine;
 pub mod event;

@@ -55,6 +55,7 @@ mod notices;
 mod opening;
 mod owner;
 mod passages;
+mod ping;
 mod projection;
 mod reader;
 mod row;

@@ -1,12 +1,13 @@
 //! The HTTP server: who comes in, and to what.
 //!
 //! Reading order: [`door`] (what every request has to pass), [`bounds`] (how much each principal may
-//! ask), [`accept`] (connections, and their end), [`hook`] (signed requests that set schedules off), then [`crate::mcp`] for what is behind the door.
+//! ask), [`accept`] (connections, and their end), [`hook`] (signed requests that set schedules off), [`ready`] (whether work can be given to it), then [`crate::mcp`] for what is behind the door.
 
 mod accept;
 mod bounds;
 mod door;
 mod hook;
+mod ready;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, problem::Problem};
 use crate::audit;
 use crate::events::{self, Events};
+use crate::local::{Local, Talk};
 use crate::mcp::http::Endpoint;
 use crate::mcp::{self, Options};
 use crate::metrics::{self, Metrics};
@@ -76,9 +78,11 @@ pub struct Listeners {
     pub main: TcpListener,
     /// For editors, which speak WebSocket at a port of their own.
     pub editors: Option<TcpListener>,
+    /// For commands on this machine.
+    pub local: Option<Local>,
 }
 
-/// Serves until the process is told to stop.
+/// Serves until the process is told to stop; then runs have so long to come to rest.
 ///
 /// # Errors
 /// The listener cannot be used any more.
@@ -87,7 +91,7 @@ pub async fn serve(
     engine: &Engine,
     (keys, ring): (Keys, Keyring),
     options: &Options,
-    metrics: &Arc<Metrics>,
+    (metrics, patience): (&Arc<Metrics>, Duration),
 ) -> io::Result<()> {
     mcp::task::go_on_with_all(engine);
     let settings = engine.settings().serve.clone();
@@ -107,12 +111,15 @@ pub async fn serve(
     let main = (listeners.main, router(&door, endpoint, &events, engine, metrics));
     let editors = listeners.editors.map(|editors| (editors, looked_at(events::port(&events), &door)));
     let doors = std::iter::once(main).chain(editors).collect();
-    let served = accept::serve(doors, &closing, settings.shutdown_timeout);
+    let served = accept::serve(doors, &closing, (engine.drain(), patience));
+    let talk = Talk::new(engine, &closing, options.message_bytes);
     tokio::select! {
         served = served => served?,
         () = keep_files(engine) => {}
+        () = talk.listen(listeners.local.as_ref()) => {}
     }
     events.ended().await;
+    talk.ended().await;
     sweeper.abort();
     keeper.abort();
     auditor.abort();
@@ -165,7 +172,10 @@ fn router(
             problem("not-found", "there is nothing here; AI clients connect to `/mcp`, programs to `/api`")
         });
     let known = axum::middleware::from_fn_with_state(Arc::clone(door), door::admit);
-    let open = Router::new().route("/healthz", get(healthy)).merge(hook::router(engine));
+    let open = Router::new()
+        .route("/healthz", get(healthy))
+        .merge(ready::router(engine))
+        .merge(hook::router(engine));
     let all = behind.layer(known).merge(open).merge(events::sockets(events));
     looked_at(all, door).layer(axum::middleware::from_fn_with_state(metrics.requests(), metrics::count))
 }

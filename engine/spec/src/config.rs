@@ -3,6 +3,7 @@
 //! Several files are laid over one another, so every key is optional here; defaults
 //! and the order of the layers are the business of whoever resolves them.
 
+mod daemon;
 mod entrance;
 mod events;
 mod issuer;
@@ -25,6 +26,7 @@ use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
+pub use daemon::Daemon;
 pub use entrance::{Key, Limits as ServeLimits, is_principal};
 pub use events::Events;
 pub use issuer::{Algorithm, Issuer};
@@ -62,6 +64,8 @@ pub struct Config {
     pub serve: Serve,
     /// How editors and others hear of what happens.
     pub events: Events,
+    /// How `aa daemon` lives.
+    pub daemon: Daemon,
     /// What runs although nobody is there, by a name for each.
     pub schedules: BTreeMap<String, Spanned<Schedule>>,
     /// By which rules schedules run.

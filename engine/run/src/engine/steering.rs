@@ -60,6 +60,7 @@ pub(super) async fn launch(
     request: &RunRequest,
     opening: Opening,
 ) -> Result<RunHandle, StartError> {
+    engine.may_begin()?;
     let Opening { script, approval, mut turn, alike } = opening;
     engine.may_begin(&admitted.plan, request.dry_run)?;
     let store = engine.parts.store_soon().await?;
@@ -173,6 +174,7 @@ pub(super) async fn resume_in_turn(
     park: Park,
     turn: Option<Turn>,
 ) -> Result<RunHandle, StartError> {
+    engine.may_begin()?;
     let store = engine.parts.store()?;
     let summary = with_folder(&store, run)?;
     go_on(engine, store, &summary, park, turn).await
@@ -191,6 +193,7 @@ async fn go_on(
 
 /// Takes back a run that is over.
 pub(super) async fn undo(engine: &Engine, run: RunId, by: &str) -> Result<RunHandle, StartError> {
+    engine.may_begin()?;
     let store = engine.parts.store()?;
     let summary = with_folder(&store, run)?;
     if summary.ended_at.is_none() {
@@ -218,7 +221,9 @@ pub(super) async fn cancel(engine: &Engine, run: RunId, by: &str, reason: &str) 
             }
             Err(StartError::Store(StoreError::Busy(_))) if Instant::now() < deadline => sleep(TICK).await,
             // It is written down, and whoever drives the run will see it.
-            Err(StartError::Over { .. } | StartError::Store(StoreError::Busy(_))) => return Ok(()),
+            Err(StartError::Over { .. } | StartError::Draining | StartError::Store(StoreError::Busy(_))) => {
+                return Ok(());
+            }
             Err(error) => return Err(error),
         }
     }

@@ -4,4 +4,4 @@ mod contract;
 mod events;
 mod events_port;
 mod runs;
-mod support;
+pub(crate) mod support;

@@ -17,6 +17,8 @@ mod cancel;
 mod compat;
 /// Settings and where they come from; the doctor.
 mod config;
+/// The dashboard in a real browser.
+mod dashboard;
 /// Why a tool fails, and its definition mended.
 mod debug_tool;
 /// Why a run failed.

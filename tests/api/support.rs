@@ -13,7 +13,7 @@ use crate::mcp::wire::{Reply, Served};
 use crate::support::{Aa, PATIENCE, eventually};
 
 /// A skill that only reads.
-pub(super) const LOOK: &str = "name: look\ndescription: Looks\ninputs: [{name: note, type: string, default: ''}]\nsteps: [{name: see, tool: trace_look, args: {note: '{{ inputs.note }}'}}]\noutputs: [{name: seen, value: '{{ see }}'}]\n";
+pub(crate) const LOOK: &str = "name: look\ndescription: Looks\ninputs: [{name: note, type: string, default: ''}]\nsteps: [{name: see, tool: trace_look, args: {note: '{{ inputs.note }}'}}]\noutputs: [{name: seen, value: '{{ see }}'}]\n";
 
 /// A skill that changes something.
 pub(super) const WRITE: &str = "name: write\ndescription: Writes\ninputs: [{name: line, type: string, required: true}]\nsteps: [{name: put, tool: trace_write, args: {line: '{{ inputs.line }}'}, undo: {tool: trace_unwrite, args: {line: '{{ inputs.line }}'}}}]\noutputs: [{name: said, value: '{{ put }}'}]\n";
@@ -22,15 +22,15 @@ pub(super) const WRITE: &str = "name: write\ndescription: Writes\ninputs: [{name
 pub(super) const ASK: &str = "name: ask\ndescription: Asks\nsteps: [{name: sure, confirm: {message: sure?, options: ['yes', 'no']}}]\noutputs: [{name: said, value: '{{ sure }}'}]\n";
 
 /// A skill that does not end by itself.
-pub(super) const HANG: &str =
+pub(crate) const HANG: &str =
     "name: hang\ndescription: Hangs\nsteps: [{name: wait, tool: trace_hang, args: {mark: hang}}]\n";
 
 /// A skill that fails.
-pub(super) const FAIL: &str =
+pub(crate) const FAIL: &str =
     "name: fail\ndescription: Fails\nsteps: [{name: break, tool: trace_fail, args: {message: no luck}}]\n";
 
 /// The key of the guest `ci`.
-pub(super) const CI: &str = "0123456789abcdef0123456789abcdef-ci";
+pub(crate) const CI: &str = "0123456789abcdef0123456789abcdef-ci";
 
 /// A project with those skills, and a guest with a key.
 pub(super) fn project(more: &str) -> Aa {
@@ -52,13 +52,13 @@ pub(super) fn serve(aa: &Aa) -> Served {
 }
 
 /// Asks for something.
-pub(super) fn get(served: &Served, path: &str) -> Reply {
+pub(crate) fn get(served: &Served, path: &str) -> Reply {
     served.ask(&format!("GET {path}"), &[], "")
 }
 
 /// Asks for something that must be there.
 #[track_caller]
-pub(super) fn found(served: &Served, path: &str) -> Value {
+pub(crate) fn found(served: &Served, path: &str) -> Value {
     let reply = get(served, path);
     assert_eq!(reply.status, 200, "{path}: {reply:?}");
     reply.message()
@@ -66,7 +66,7 @@ pub(super) fn found(served: &Served, path: &str) -> Value {
 
 /// Starts a run, and gives its number.
 #[track_caller]
-pub(super) fn start(served: &Served, skill: &str, body: &Value) -> i64 {
+pub(crate) fn start(served: &Served, skill: &str, body: &Value) -> i64 {
     let reply = served.post(&format!("/api/skills/{skill}/run"), &[], body);
     assert_eq!(reply.status, 201, "{reply:?}");
     reply.message()["run"].as_i64().unwrap()
@@ -74,7 +74,7 @@ pub(super) fn start(served: &Served, skill: &str, body: &Value) -> i64 {
 
 /// Waits until a run stands so.
 #[track_caller]
-pub(super) fn stands(served: &Served, run: i64, status: &str) -> Value {
+pub(crate) fn stands(served: &Served, run: i64, status: &str) -> Value {
     let mut last = Value::Null;
     eventually(&format!("run {run} is {status}"), || {
         last = found(served, &format!("/api/runs/{run}"));

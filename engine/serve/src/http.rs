@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, problem::Problem};
+use crate::dashboard::{self, Dashboard};
 use crate::events::{self, Events};
 use crate::mcp::http::Endpoint;
 use crate::mcp::{self, Options};
@@ -137,19 +138,21 @@ async fn keep_files(engine: &Engine) {
 
 /// Everything there is, each of it behind the door; those who sign their requests show no key.
 fn router(door: &Arc<Door>, endpoint: Arc<Endpoint>, events: &Arc<Events>, engine: &Engine) -> Router {
+    let pages = Dashboard::new(engine, door);
     let behind = Router::new()
         .route("/mcp", any(mcp::http::own))
         .route("/mcp/{persona}", any(mcp::http::of_persona))
         .with_state(endpoint)
         .nest("/api", api::router(engine))
         .merge(events::stream(events))
+        .merge(dashboard::pages(&pages, events))
         .fallback(|| async {
             problem("not-found", "there is nothing here; AI clients connect to `/mcp`, programs to `/api`")
         });
     let known = axum::middleware::from_fn_with_state(Arc::clone(door), door::admit);
     let open = Router::new().route("/healthz", get(healthy)).merge(hook::router(engine));
-    let all = behind.layer(known).merge(open).merge(events::sockets(events));
-    looked_at(all, door)
+    let all = behind.layer(known).merge(open).merge(events::sockets(events)).merge(dashboard::open(&pages));
+    looked_at(dashboard::with_sessions(all, &pages), door)
 }
 
 /// What needs no key, asked under a name of ours and by no foreign page.

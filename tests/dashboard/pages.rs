@@ -73,6 +73,34 @@ fn a_run_page_shows_what_happens_while_it_does_and_nothing_moves() {
     assert_eq!(said["outputs"]["said"]["title"], "</textarea><script>alert(1)</script>", "{said}");
 }
 
+/// A tool that works once somebody is logged in, and a login.
+const SERVICE: &str = "\
+module: service
+description: A service that wants a login
+tools:
+  - name: oc_get
+    description: Gets the value
+    effect: read
+    input: {cluster: {type: string, default: stage}}
+    run: [sh, -c, 'if [ -e \"in-$1\" ]; then printf value; else echo \"error: You must be logged in to the server (Unauthorized)\" >&2; exit 1; fi', sh, '{{ cluster }}']
+";
+const LOGIN: &str = "kube_login: {command: [sh, -c, 'touch \"in-$1\"', sh, '{cluster}'], check: [sh, -c, 'test -e \"in-$1\" && echo tester', sh, '{cluster}']}\n";
+const HEALED: &str = "\
+name: healed
+description: Gets a value, and is mended
+steps:
+  - {name: get, tool: oc_get, on_error: auto_heal}
+  - {name: flaky, tool: trace_flaky, args: {line: x}, retry: {attempts: 3, delay: 50ms}, needs: [get]}
+";
+
+#[test]
+fn a_step_shows_what_healed_it_and_how_often_it_was_tried() {
+    let aa = project().tools("service", SERVICE).skill("healed", HEALED).config(LOGIN);
+    let served = serve(&aa);
+    let run = ran(&served, "healed", &json!({}), "completed");
+    browse_in(&served, "healed", &json!({ "run": run }));
+}
+
 #[test]
 fn a_run_is_started_from_a_form_after_its_plan_was_shown() {
     let aa = project();
@@ -131,7 +159,9 @@ fn what_is_written_by_others_is_text() {
     let tool = format!(
         "module: evil\ndescription: {quoted}\ntools:\n  - {{name: evil_say, description: {quoted}, effect: read, input: {{word: {{type: string, description: {quoted}}}}}, run: [echo, '{{{{ word }}}}']}}\n"
     );
-    let fails = format!("name: evil_fail\ndescription: {quoted}\nsteps: [{{name: break, tool: trace_fail, args: {{message: {quoted}}}}}]\n");
+    let fails = format!(
+        "name: evil_fail\ndescription: {quoted}\nsteps: [{{name: break, tool: trace_fail, args: {{message: {quoted}}}}}]\n"
+    );
     let aa = project().tools("evil", &tool).skill("evil_fail", &fails).skill("evil", &hostile_story(&quoted));
     let served = serve(&aa);
     let run = start(&served, "evil", &json!({"inputs": {"word": HOSTILE}}));

@@ -32,8 +32,8 @@ steps:
     confirm:
       message: What happened?
       form:
-        - {name: title, type: string, required: true, description: In a line}
-        - {name: level, type: string, enum: [low, high], default: low}
+        title: {type: string, description: In a line}
+        level: {type: string, enum: [low, high], default: low}
 outputs: [{name: said, value: '{{ details }}'}]
 ";
 
@@ -46,7 +46,7 @@ inputs:
   - {name: count, type: integer, default: 2}
   - {name: tone, type: string, enum: [warm, cool], default: warm}
   - {name: loud, type: boolean, default: false}
-  - {name: files, type: array, items: string, default: []}
+  - {name: files, type: array, items: {type: string}, default: []}
 steps: [{name: see, tool: trace_look, args: {note: '{{ inputs.word }}'}}]
 outputs: [{name: said, value: '{{ inputs }}'}]
 ";
@@ -162,4 +162,40 @@ pub(super) fn browse(served: &Served, test: &str, task: &Value, window: &Value) 
 #[track_caller]
 pub(super) fn browse_in(served: &Served, test: &str, task: &Value) {
     browse(served, test, task, &json!({}));
+}
+
+/// Adds runs to a store, each like its first one: as many as a busy machine has after a year.
+pub(super) fn copy_runs(aa: &Aa, count: usize) {
+    let store = rusqlite::Connection::open(aa.home().join("state/aa-workflow/aa.db")).unwrap();
+    let columns = |table: &str, replaced: &[(&str, &str)]| {
+        let mut listed = store.prepare(&format!("select name from pragma_table_info('{table}')")).unwrap();
+        let names: Vec<String> = listed
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .filter(|name| name != "pos")
+            .collect();
+        let value = |name: &String| {
+            replaced.iter().find(|(of, _)| of == name).map_or(name.clone(), |(_, with)| (*with).to_owned())
+        };
+        (names.join(", "), names.iter().map(value).collect::<Vec<_>>().join(", "))
+    };
+    let numbers = format!(
+        "with recursive n(i) as (select 1000001 union all select i + 1 from n where i < 1000000 + {count})"
+    );
+    let (names, values) = columns(
+        "runs",
+        &[("id", "n.i"), ("request_key", "null"), ("started_at", "started_at - 3600000 + n.i % 1000")],
+    );
+    store
+        .execute_batch(&format!(
+            "{numbers} insert into runs ({names}) select {values} from runs, n where runs.id = 1"
+        ))
+        .unwrap();
+    let (names, values) = columns("events", &[("run", "n.i")]);
+    store
+        .execute_batch(&format!(
+            "{numbers} insert into events ({names}) select {values} from events, n where events.run = 1"
+        ))
+        .unwrap();
 }

@@ -19,10 +19,17 @@ fn pages_load_nothing_but_our_own_style_and_script() {
     let served = serve(&aa);
     let run = start(&served, "look", &json!({}));
     stands(&served, run, "completed");
-    for path in ["/ui", "/ui/runs", &format!("/ui/runs/{run}"), "/ui/skills/look", "/ui/nothing", "/ui/login"] {
+    for path in ["/ui", "/ui/runs", &format!("/ui/runs/{run}"), "/ui/skills/look", "/ui/nothing", "/ui/login"]
+    {
         let reply = get(&served, path);
         let policy = reply.header("content-security-policy").unwrap_or_default().to_owned();
-        for part in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "form-action 'self'"] {
+        for part in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "frame-ancestors 'none'",
+            "form-action 'self'",
+        ] {
             assert!(policy.contains(part), "{path}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
@@ -57,8 +64,16 @@ fn whoever_asks_for_the_server_is_sent_to_the_dashboard() {
     let served = serve(&aa);
     let reply = served.ask("GET /", &[("Authorization", "")], "");
     assert_eq!((reply.status, reply.header("location")), (303, Some("/ui")));
-    let reply = served.ask("GET /ui/runs?status=failed", &[("Authorization", ""), ("Accept", "text/html")], "");
-    assert_eq!((reply.status, reply.header("location")), (303, Some("/ui/login?next=%2Fui%2Fruns%3Fstatus%3Dfailed")));
+    let reply =
+        served.ask("GET /ui/runs?status=failed", &[("Authorization", ""), ("Accept", "text/html")], "");
+    assert_eq!(
+        (reply.status, reply.header("location")),
+        (303, Some("/ui/login?next=%2Fui%2Fruns%3Fstatus%3Dfailed"))
+    );
+    let form = |proxy: &str| {
+        served.ask("GET /ui/login", &[("Authorization", ""), ("X-Forwarded-For", proxy)], "").body
+    };
+    assert!(form("").contains("serve.token") && !form("192.0.2.7").contains("serve.token"));
     // Programs are told what they are told everywhere.
     assert_eq!(served.ask("GET /ui/runs", &[("Authorization", "")], "").status, 401);
 }
@@ -71,17 +86,27 @@ fn runs_of_others_are_not_there_and_schedules_are_the_owners() {
     waits(&served, run);
     let own = as_guest(&served, "GET /ui/runs", "");
     assert!(own.status == 200 && !own.body.contains(&format!("/ui/runs/{run}\"")), "{own:?}");
-    for path in [format!("/ui/runs/{run}"), format!("/ui/runs/{run}/changes?from=0"), format!("/ui/runs/{run}/compare")] {
+    for path in [
+        format!("/ui/runs/{run}"),
+        format!("/ui/runs/{run}/changes?from=0"),
+        format!("/ui/runs/{run}/compare"),
+    ] {
         assert_eq!(as_guest(&served, &format!("GET {path}"), "").status, 404, "{path}");
     }
     for act in ["cancel", "answer", "resume", "retry", "undo", "resolve"] {
-        let reply = as_guest(&served, &format!("POST /ui/runs/{run}/{act}"), "step=gate&answer=yes&resolution=fail");
+        let reply =
+            as_guest(&served, &format!("POST /ui/runs/{run}/{act}"), "step=gate&answer=yes&resolution=fail");
         assert_eq!(reply.status, 404, "{act}: {reply:?}");
     }
     for path in ["/ui/schedules", "/ui/schedules/often"] {
         assert_eq!(as_guest(&served, &format!("GET {path}"), "").status, 403, "{path}");
     }
-    for path in ["/ui/schedules/often/pause", "/ui/schedules/often/run", "/ui/health/services/poll", "/ui/health/heal/x/reset"] {
+    for path in [
+        "/ui/schedules/often/pause",
+        "/ui/schedules/often/run",
+        "/ui/health/services/poll",
+        "/ui/health/heal/x/reset",
+    ] {
         let reply = as_guest(&served, &format!("POST {path}"), "");
         assert!([403, 409].contains(&reply.status), "{path}: {reply:?}");
     }
@@ -157,10 +182,13 @@ fn whoever_clicks_twice_starts_one_run() {
     };
     let body = format!("inputs=%7B%22note%22%3A%22x%22%7D&plan={}&key={}", field("plan"), field("key"));
     let started: Vec<String> = (0..2)
-        .map(|_| served.ask("POST /ui/skills/look/run", &[kind], &body).header("location").unwrap().to_owned())
+        .map(|_| {
+            served.ask("POST /ui/skills/look/run", &[kind], &body).header("location").unwrap().to_owned()
+        })
         .collect();
     assert_eq!(started[0], started[1]);
     // A plan that nobody has seen is not run.
-    let other = served.ask("POST /ui/skills/look/run", &[kind], "inputs=%7B%7D&plan=0123456789abcdef&key=other");
+    let other =
+        served.ask("POST /ui/skills/look/run", &[kind], "inputs=%7B%7D&plan=0123456789abcdef&key=other");
     assert_eq!(other.status, 409, "{other:?}");
 }

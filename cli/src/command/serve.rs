@@ -42,6 +42,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
         let listener = TcpListener::bind(args.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         context.printer.say(format_args!("serving AI clients at http://{address}/mcp"));
+        context.printer.say(format_args!("the dashboard is at http://{address}/"));
         let token = key::token_file(&settings.state_folder);
         context.printer.say(format_args!("the key of this machine is in {}", token.display()));
         let listeners = Listeners { main: listener, editors: editors(settings, context).await };

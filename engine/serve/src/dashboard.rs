@@ -35,8 +35,8 @@ use crate::events::{self, Events};
 use crate::http::Door;
 use assets::Assets;
 use overview::Due;
-pub(crate) use session::is_own_page;
 use session::Sessions;
+pub(crate) use session::is_own_page;
 
 /// Below this, everything is.
 const ROOT: &str = "/ui";

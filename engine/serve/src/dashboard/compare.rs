@@ -17,7 +17,8 @@ pub(super) async fn page(seen: Seen, Path(run): Path<String>) -> Shown {
     let run = engine.run(RunId(run.parse().unwrap_or(0))).map_err(|error| seen.trouble(error))?;
     let good = engine.last_good_run(run.id).map_err(|error| seen.trouble(error))?;
     let filter = RunFilter { skill: Some(run.skill.clone()), limit: Some(OTHERS), ..RunFilter::default() };
-    let others: Vec<RunSummary> = engine.runs(&filter)?.into_iter().filter(|other| other.id != run.id).collect();
+    let others: Vec<RunSummary> =
+        engine.runs(&filter)?.into_iter().filter(|other| other.id != run.id).collect();
     let with = seen.query.run("with").or(good).or(others.first().map(|other| other.id));
     let compared = match with {
         Some(with) => Some(engine.compare(with, run.id).map_err(|error| seen.trouble(error))?),
@@ -39,7 +40,7 @@ fn choice(run: &RunSummary, others: &[RunSummary], with: Option<RunId>, good: Op
     html! {
         @if !others.is_empty() {
             form.filters method="get" action={ (runs::address(run.id)) "/compare" } {
-                label { span { "With" } select name="with" {
+                label.wide { span { "With" } select name="with" {
                     @for other in others {
                         option value=(other.id) selected[with == Some(other.id)] {
                             "#" (other.id) ", " (other.standing()) @if good == Some(other.id) { " (the last that went well)" }
@@ -55,7 +56,7 @@ fn choice(run: &RunSummary, others: &[RunSummary], with: Option<RunId>, good: Op
 fn shown(compared: &Comparison) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Both runs" { table.list.diff {
-            thead { tr { th scope="col" { } th scope="col" { a href=(runs::address(compared.run.a)) { "Run #" (compared.run.a) } } th scope="col" { a href=(runs::address(compared.run.b)) { "Run #" (compared.run.b) } } } }
+            thead { tr { td {} th scope="col" { a href=(runs::address(compared.run.a)) { "Run #" (compared.run.a) } } th scope="col" { a href=(runs::address(compared.run.b)) { "Run #" (compared.run.b) } } } }
             tbody {
                 tr { th scope="row" { "Status" } td { (show::badge(&compared.status.a)) } td { (show::badge(&compared.status.b)) } }
                 tr { th scope="row" { "Took" } td.number { (show::duration(compared.duration_ms.a)) } td.number { (show::duration(compared.duration_ms.b)) } }
@@ -109,9 +110,9 @@ fn end(end: Option<&StepEnd>) -> Markup {
     let Some(end) = end else { return html! { span.quiet { "did not run" } } };
     html! {
         (show::badge(show::step_word(end.status))) " "
-        @if let Some(ms) = end.duration_ms { span.number.small { (show::duration(ms)) } }
+        @if let Some(ms) = end.duration_ms.filter(|ms| *ms > 0) { span.number.small { (show::duration(ms)) } }
         @if end.attempts > 1 { span.quiet.small { " " (end.attempts) " attempts" } }
-        @if let Some(error) = &end.error { div.wrong.small { (aa_spec::template::seal::show_text(&error.message)) } }
+        @if let Some(error) = &end.error { div.wrong.small { (show::prose(&aa_spec::template::seal::show_text(&error.message))) } }
         @if !end.reason.is_empty() { div.quiet.small { (end.reason) } }
     }
 }

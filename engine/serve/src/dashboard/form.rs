@@ -197,7 +197,9 @@ fn value(field: &Value, sent: &Fields, name: &str) -> Result<Option<Value>, (Str
     match Kind::of(field) {
         Kind::Text => Ok(Some(text.replace("\r\n", "\n").into())),
         Kind::Choice => json("one of the choices"),
-        Kind::Choices => Ok(Some(sent.all(name).filter_map(|text| serde_json::from_str::<Value>(text).ok()).collect())),
+        Kind::Choices => {
+            Ok(Some(sent.all(name).filter_map(|text| serde_json::from_str::<Value>(text).ok()).collect()))
+        }
         Kind::Yes => Ok(Some((text == "true").into())),
         Kind::Whole => json("a whole number").and_then(|value| match value {
             Some(value) if value.is_i64() || value.is_u64() => Ok(Some(value)),
@@ -247,20 +249,28 @@ mod tests {
 
     #[test]
     fn what_is_typed_becomes_values_of_the_right_kind() {
-        let sent = sent("input.who=a%0D%0Ab&input.count=3&input.share=0.5&input.loud=true&input.tone=%22cool%22&input.levels=2&input.files=x%0D%0A%0D%0Ay&input.more=%7B%22a%22%3A1%7D");
+        let sent = sent(
+            "input.who=a%0D%0Ab&input.count=3&input.share=0.5&input.loud=true&input.tone=%22cool%22&input.levels=2&input.files=x%0D%0A%0D%0Ay&input.more=%7B%22a%22%3A1%7D",
+        );
         let wanted = json!({"who": "a\nb", "count": 3, "share": 0.5, "loud": true, "tone": "cool", "levels": 2, "files": ["x", "y"], "more": {"a": 1}});
         assert_eq!(Value::Object(sent.unwrap()), wanted);
     }
 
     #[test]
     fn what_is_left_empty_is_left_out() {
-        assert_eq!(sent("input.who=x&input.count=&input.tone=&step=1").unwrap(), json!({"who": "x"}).as_object().unwrap().clone());
+        assert_eq!(
+            sent("input.who=x&input.count=&input.tone=&step=1").unwrap(),
+            json!({"who": "x"}).as_object().unwrap().clone()
+        );
     }
 
     #[test]
     fn what_is_no_value_is_shown_again() {
         let wrong = sent("input.who=x&input.count=many&input.more=%7B").unwrap_err();
-        assert_eq!(wrong.0.typed, [("count".to_owned(), "many".to_owned()), ("more".to_owned(), "{".to_owned())]);
+        assert_eq!(
+            wrong.0.typed,
+            [("count".to_owned(), "many".to_owned()), ("more".to_owned(), "{".to_owned())]
+        );
         let shown = fields(&schema(), &wrong.0, "").into_string();
         assert!(shown.contains("value=\"many\"") && shown.contains("is not a whole number"), "{shown}");
         assert!(!shown.contains("<script"), "{shown}");

@@ -30,7 +30,8 @@ async fn page(seen: Seen) -> Shown {
     let since = engine.end()?.to_string();
     let owner = seen.visitor.is_owner().is_ok();
     let looks = seen.visitor.may_look().is_ok();
-    let stats = if looks { engine.heal_stats().await.map_err(|error| seen.trouble(error))? } else { Vec::new() };
+    let stats =
+        if looks { engine.heal_stats().await.map_err(|error| seen.trouble(error))? } else { Vec::new() };
     let counts = engine.run_counts()?;
     let shown = html! {
         h1 { "Health" }
@@ -91,8 +92,8 @@ fn services(all: &[Service]) -> Markup {
             h2 #services { "Switches" }
             ul.rows { @for service in all {
                 li.switch #{ "service-" (service.name) } {
-                    span.what { strong { (service.name) } span.line.quiet { (service.about) @if let Some((by, at)) = &service.switched { ", switched by " (by) " " (show::ago(*at)) } } }
-                    (show::badge(if service.enabled { "ok" } else { "off" }))
+                    span.what { strong { (service.name) } span.line.quiet { (show::prose(service.about)) @if let Some((by, at)) = &service.switched { ", switched by " (by) " " (show::ago(*at)) } } }
+                    (show::badge(if service.enabled { "on" } else { "off" }))
                     form method="post" action={ "/ui/health/services/" (service.name) } {
                         button name="enabled" value=(!service.enabled) aria-label={ "Switch " (service.name) @if service.enabled { " off" } @else { " on" } } { @if service.enabled { "Switch off" } @else { "Switch on" } }
                     }
@@ -103,13 +104,15 @@ fn services(all: &[Service]) -> Markup {
 }
 
 fn heals(stats: &[HealStats], owner: bool) -> Markup {
+    let has_acted = |rule: &&HealStats| rule.acted + rule.reused > 0 || rule.stopped.is_some();
+    let stats: Vec<&HealStats> = stats.iter().filter(has_acted).collect();
     html! {
         section.card aria-labelledby="heals" {
             h2 #heals { "Healing" }
             @if stats.is_empty() { p.quiet { "No heal rule has acted yet." } } @else {
                 div.scroll tabindex="0" role="region" aria-label="Heal rules" { table.list {
                     thead { tr { th scope="col" { "Rule" } th scope="col" { "Acted" } th scope="col" { "Helped" } th scope="col" { "In vain" } th scope="col" { "State" } } }
-                    tbody { @for rule in stats { tr {
+                    tbody { @for rule in &stats { tr {
                         td.main { (rule.rule) } td.number { (rule.acted) } td.number { (rule.helped) } td.number { (rule.in_vain) }
                         td { @match &rule.stopped {
                             Some(why) => { (show::badge("off")) " " (why) @if owner { form method="post" action={ "/ui/health/heal/" (show::part(&rule.rule)) "/reset" } { button type="submit" { "Let it act again" } } } },

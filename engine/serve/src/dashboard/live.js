@@ -275,6 +275,7 @@ const form = document.querySelector("main.login[data-back]");
 if (form && document.referrer && !document.referrer.startsWith(location.origin)) comeBack(form);
 
 dress();
+for (const graph of document.querySelectorAll(".graph")) graph.scrollLeft = (graph.scrollWidth - graph.clientWidth) / 2;
 for (const log of document.querySelectorAll("[data-stick]")) toEnd(log);
 listen();
 setInterval(() => document.hidden || tick(), 1000);

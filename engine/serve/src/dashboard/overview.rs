@@ -131,7 +131,8 @@ impl Overview {
     }
 
     fn waiting(&self) -> Markup {
-        let questions = self.waiting.iter().flat_map(|course| course.questions().map(move |asked| (course, asked)));
+        let questions =
+            self.waiting.iter().flat_map(|course| course.questions().map(move |asked| (course, asked)));
         html! {
             section.card aria-labelledby="waiting" {
                 h2 #waiting { "Waiting for you" }
@@ -162,7 +163,7 @@ impl Overview {
                 ul.rows { @for run in &self.failed {
                     li #{ "failed-" (run.id) } { a.row href=(runs::address(run.id)) {
                         (show::sign("failed"))
-                        span.what { strong { (run.skill) } " " span.quiet { "#" (run.id) } span.line.wrong { (show::first_line(&run.error)) } }
+                        span.what { strong { (run.skill) } " " span.quiet { "#" (run.id) } span.line.wrong { (show::prose(show::first_line(&run.error))) } }
                         span.when { (show::ago(run.ended_at.unwrap_or(run.started_at))) }
                     } }
                 } }
@@ -186,7 +187,12 @@ fn question(course: &Course, (step, question): (&StepPath, &Question)) -> Markup
                 a href=(runs::address(course.run.id)) { strong { (course.run.skill) } " #" (course.run.id) }
                 " at " code { (step) } span.when { (show::ago(question.asked_at)) }
             }
-            (run::ask(course.run.id, step, question, "/ui"))
+            @if question.form.is_some() {
+                p.message { (show::prose(&question.message)) }
+                a.button href={ (runs::address(course.run.id)) "#dock" } { "Answer…" }
+            } @else {
+                (run::ask(course.run.id, step, question, "/ui"))
+            }
         }
     }
 }
@@ -194,7 +200,8 @@ fn question(course: &Course, (step, question): (&StepPath, &Question)) -> Markup
 fn running(course: &Course) -> Markup {
     let top = || course.steps.iter().filter(|step| step.parent.is_none());
     let (all, over) = (top().count(), top().filter(|step| step.state.is_over()).count());
-    let now = top().find(|step| matches!(step.state, StepState::Running | StepState::Retrying | StepState::Waiting));
+    let now = top()
+        .find(|step| matches!(step.state, StepState::Running | StepState::Retrying | StepState::Waiting));
     let run = &course.run;
     html! {
         li #{ "running-" (run.id) } { a.row href=(runs::address(run.id)) {
@@ -216,7 +223,7 @@ fn next(due: &[ScheduleView]) -> Markup {
             ul.rows { @for view in due {
                 li { a.row href={ "/ui/schedules/" (show::part(&view.name)) } {
                     (show::sign("ready"))
-                    span.what { strong { (view.name) } span.line.quiet { (view.skill) ", " (view.trigger) } }
+                    span.what { strong { (view.name) } span.line.quiet { (view.skill) ", " (show::prose(&view.trigger)) } }
                     span.when { @if let Some(at) = view.next { (show::ago(at)) } }
                 } }
             } }

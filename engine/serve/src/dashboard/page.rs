@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets::Assets;
 use super::seen::{Seen, Shown};
-use super::{Dashboard, ROOT, session};
+use super::{Dashboard, ROOT, session, show};
 use crate::api::problem::Problem;
 
 /// What pages may load: our own style, script and events, nothing that stands in the page itself.
@@ -20,7 +20,12 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 const PLACES: [(&str, &str, &str, &str); 7] = [
     ("/ui", "Overview", "o", "M3 3h7v9H3zM14 3h7v5h-7zM14 12h7v9h-7zM3 16h7v5H3z"),
     ("/ui/runs", "Runs", "r", "M4 6h16M4 12h16M4 18h10"),
-    ("/ui/skills", "Skills", "s", "M6 3v6a3 3 0 0 0 3 3h6a3 3 0 0 1 3 3v6M6 3a2 2 0 1 0 .01 0M18 21a2 2 0 1 0 .01 0M6 9v12"),
+    (
+        "/ui/skills",
+        "Skills",
+        "s",
+        "M6 3v6a3 3 0 0 0 3 3h6a3 3 0 0 1 3 3v6M6 3a2 2 0 1 0 .01 0M18 21a2 2 0 1 0 .01 0M6 9v12",
+    ),
     ("/ui/schedules", "Schedules", "c", "M12 3a9 9 0 1 0 .01 0M12 7v5l3 3"),
     ("/ui/tools", "Tools", "t", "M14.5 5.5a4 4 0 0 0-5 5L4 16l4 4 5.500-5.500a4 4 0 0 0 5-5L16 12l-4-4z"),
     ("/ui/personas", "Personas", "p", "M12 4a4 4 0 1 0 .01 0M4 21c0-4 4-6 8-6s8 2 8 6"),
@@ -194,13 +199,13 @@ pub(super) fn trouble(problem: &Problem, frame: Option<&(Frame, Arc<Dashboard>)>
         section.trouble {
             p.code { (told.status) }
             h1 { (told.title) }
-            p { (told.detail) }
-            @if !told.hint.is_empty() { p.quiet { (told.hint) } }
+            p { (show::prose(&told.detail)) }
+            @if !told.hint.is_empty() { p.quiet { (show::prose(&told.hint)) } }
             @if !told.inputs.is_empty() {
                 ul { @for misfit in &told.inputs { li { code { (misfit.name) } " " (misfit.message) } } }
             }
             @if !told.diagnostics.is_empty() {
-                ul { @for found in &told.diagnostics { li { code { (found.file) ":" (found.line) } " " (found.message) } } }
+                ul { @for found in &told.diagnostics { li { code { (found.file) ":" (found.line) } " " (show::prose(&found.message)) } } }
             }
             p { a.button href=(ROOT) { "Overview" } }
         }

@@ -36,7 +36,9 @@ async fn page(seen: Seen, Path(persona): Path<String>) -> Shown {
     let engine = &seen.visitor.engine;
     let name = engine.persona_name(&persona).map_err(|error| seen.trouble(error))?;
     if !seen.visitor.may_play(&name) {
-        return Err(seen.trouble(Problem::of("forbidden", format!("your key does not open the persona `{name}`"))));
+        return Err(
+            seen.trouble(Problem::of("forbidden", format!("your key does not open the persona `{name}`")))
+        );
     }
     let view = engine.view(&Choice::Persona(name.clone())).map_err(|error| seen.trouble(error))?;
     Ok(seen.page(&name, &shown(&name, &view)))

@@ -109,7 +109,11 @@ impl<'a> Look<'a> {
         let (course, plan) = (engine.course(run)?, engine.run_plan(run)?);
         let wanted = View::ALL.into_iter().find(|view| view.word() == seen.query.text("view"));
         let usual = if plan.skill.steps.len() > MANY { View::Timeline } else { View::Graph };
-        let step = seen.query.get("step").map(|step| StepPath(step.to_owned()));
+        let step = match seen.query.get("step") {
+            // Nobody has chosen one: what went wrong is what is looked for.
+            None if !seen.query.has("step") => course.failed_step.clone(),
+            step => step.map(|step| StepPath(step.to_owned())),
+        };
         let step = step.filter(|step| course.step(step).is_some());
         Ok(Self { seen, course, plan, view: wanted.unwrap_or(usual), step, since })
     }
@@ -122,9 +126,7 @@ impl<'a> Look<'a> {
     fn address(&self, view: View, step: Option<&str>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("view", view.word());
-        if let Some(step) = step {
-            query.append_pair("step", step);
-        }
+        query.append_pair("step", step.unwrap_or_default());
         format!("{}?{}", runs::address(self.run()), query.finish())
     }
 
@@ -179,14 +181,24 @@ impl<'a> Look<'a> {
     /// How far it is: a bar of all steps of the skill, by how they stand.
     fn progress(&self) -> Markup {
         let states = [
-            StepState::Completed, StepState::Skipped, StepState::Failed, StepState::Running, StepState::Retrying,
-            StepState::Waiting, StepState::Asking, StepState::Unknown,
+            StepState::Completed,
+            StepState::Skipped,
+            StepState::Failed,
+            StepState::Running,
+            StepState::Retrying,
+            StepState::Waiting,
+            StepState::Asking,
+            StepState::Unknown,
         ];
         let top = || self.course.steps.iter().filter(|step| step.parent.is_none());
         let count = |state| top().filter(|step| step.state == state).count();
         let (all, over) = (top().count(), top().filter(|step| step.state.is_over()).count());
         let parts = states.iter().map(|state| (show::step_word(*state), count(*state)));
-        let placed = parts.scan(0, |x, (word, count)| { let at = *x; *x += count; Some((word, at, count)) });
+        let placed = parts.scan(0, |x, (word, count)| {
+            let at = *x;
+            *x += count;
+            Some((word, at, count))
+        });
         html! {
             div.progress {
                 svg viewBox={ "0 0 " (all.max(1)) " 1" } preserveAspectRatio="none" role="img" aria-label={ (over) " of " (all) " steps are over" } {
@@ -218,7 +230,9 @@ impl<'a> Look<'a> {
 
     fn view(&self) -> Shown<Markup> {
         Ok(match self.view {
-            View::Graph => html! { div.graph #graph tabindex="0" role="region" aria-label="Steps" { (self.graph(None)) } },
+            View::Graph => {
+                html! { div.graph #graph tabindex="0" role="region" aria-label="Steps" { (self.graph(None)) } }
+            }
             View::Timeline => steps::list(self, None),
             View::Log => log(&self.seen.visitor.engine.run_log(self.run(), None)?),
             View::Data => self.data(),
@@ -254,13 +268,23 @@ impl<'a> Look<'a> {
             None => None,
         };
         Ok(html! {
-            aside.pane.detail #step data-part aria-label="Step" tabindex="-1" data-open[self.step.is_some()] {
+            section.pane.detail #step data-part aria-label="Step" tabindex="-1" data-open[self.step.is_some()] {
                 @match shown {
                     Some(shown) => (shown),
-                    None => (show::empty("No step is chosen.", &html! { "Choose one to see what it was called with and what came of it." })),
+                    None => (self.summary()),
                 }
             }
         })
+    }
+
+    /// What the run takes and gives, while no step is chosen.
+    fn summary(&self) -> Markup {
+        html! {
+            p.quiet { "Choose a step to see what it was called with and what came of it." }
+            h2 { "Inputs" }
+            (values(&self.course.inputs, "It takes none."))
+            @if let Some(outputs) = &self.course.outputs { h2 { "Outputs" } (values(outputs, "It gives none.")) }
+        }
     }
 
     /// Where what has changed is told of, when the run has many steps.

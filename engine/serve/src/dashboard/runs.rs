@@ -45,7 +45,8 @@ pub(super) async fn page(seen: Seen) -> Shown {
     let since = engine.end()?.to_string();
     let found = engine.run_page(&wanted.filter(), SIZE).map_err(|error| seen.trouble(error))?;
     let counts = engine.run_counts()?;
-    let names: Vec<String> = engine.skills().unwrap_or_default().into_iter().map(|skill| skill.name).collect();
+    let (catalogue, scope) = (engine.catalogue().map_err(|error| seen.trouble(error))?, seen.visitor.scope());
+    let names: Vec<&str> = catalogue.skill_names().filter(|name| scope.shows(name)).collect();
     let all: u64 = counts.values().sum();
     let main = html! {
         div.head { h1 { "Runs" } a.button.primary href="/ui/skills" { "Start a run" } }
@@ -99,7 +100,7 @@ impl Wanted {
         if query.is_empty() { "/ui/runs".to_owned() } else { format!("/ui/runs?{query}") }
     }
 
-    fn form(&self, names: &[String]) -> Markup {
+    fn form(&self, names: &[&str]) -> Markup {
         html! {
             form.filters method="get" action="/ui/runs" role="search" aria-label="Runs" {
                 label { span { "Skill" }
@@ -161,7 +162,10 @@ fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
 /// Runs, newest first.
 pub(super) fn table(runs: &[RunSummary]) -> Markup {
     if runs.is_empty() {
-        return show::empty("There are no such runs.", &html! { "Runs of skills and single tools are listed here." });
+        return show::empty(
+            "There are no such runs.",
+            &html! { "Runs of skills and single tools are listed here." },
+        );
     }
     html! {
         div.scroll tabindex="0" role="region" aria-label="Runs" {
@@ -184,7 +188,7 @@ fn row(run: &RunSummary) -> Markup {
             td { (show::ago(run.started_at)) }
             td.number { (took(run)) }
             td { (show::origin(run.origin)) @if run.principal != "local" { span.quiet { ", " (run.principal) } } }
-            td.wrong { span.cut { (show::first_line(&run.error)) } }
+            td.wrong { @if !run.error.is_empty() { span.cut { (show::prose(show::first_line(&run.error))) } } }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aa_run::engine::{ScheduleView, Triggered};
+use aa_run::event::Time;
 use aa_run::schedule::Slot;
 use aa_run::schedule::why::Reason;
 use aa_run::store::SlotFilter;
@@ -47,7 +48,9 @@ async fn list(seen: Seen) -> Shown {
     let since = engine.end()?.to_string();
     let wanted = seen.query.text("q").to_lowercase();
     let mut all = engine.schedules(Utc::now()).map_err(|error| seen.trouble(error))?;
-    all.retain(|view| [&view.name, &view.skill, &view.description].iter().any(|text| text.to_lowercase().contains(&wanted)));
+    all.retain(|view| {
+        [&view.name, &view.skill, &view.description].iter().any(|text| text.to_lowercase().contains(&wanted))
+    });
     let is_alive = engine.has_scheduler()?;
     let listed = html! {
         @if !is_alive { p.notice { "No living process runs what is due: this one was started without a scheduler." } }
@@ -78,7 +81,7 @@ fn row(view: &ScheduleView) -> Markup {
         li #{ "schedule-" (view.name) } { a.row href=(address(&view.name)) data-row {
             span.what {
                 strong { (view.name) } " " span.quiet { (view.skill) }
-                span.line.quiet { (view.trigger) @if !view.timezone.is_empty() { ", " (view.timezone) } }
+                span.line.quiet { (show::prose(&view.trigger)) @if !view.trigger.contains(&view.timezone) { ", " (view.timezone) } }
             }
             span.when { @if let Some(next) = view.next.filter(|_| goes) { (show::ago(next)) } }
             (show::badge(state(view)))
@@ -99,7 +102,7 @@ async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
     let shown = html! {
         (head(&view))
         div.columns {
-            section.card aria-labelledby="why" { h2 #why { "Why" } (reasons(&why)) }
+            section.card aria-labelledby="why" { h2 #why { "Why" } (reasons(&why, now)) }
             section.card aria-labelledby="coming" {
                 h2 #coming { "Due next" }
                 @if coming.is_empty() { p.quiet { "Nothing is due by the clock." } }
@@ -129,13 +132,13 @@ fn head(view: &ScheduleView) -> Markup {
             }
         }
         @if !view.description.is_empty() { p { (view.description) } }
-        @for problem in &view.problems { p.notice.wrong { (problem) } }
+        @for problem in &view.problems { p.notice.wrong { (show::prose(problem)) } }
         @if let Some(held) = &view.paused {
             p.notice { "Held since " (show::ago(held.at)) @if !held.by.is_empty() { " by " (held.by) } @if !held.why.is_empty() { ": " (held.why) } }
         }
         dl.facts {
             @if !view.skill.is_empty() { div { dt { "Skill" } dd { a href={ "/ui/skills/" (show::part(&view.skill)) } { (view.skill) } } } }
-            div { dt { "Due" } dd { (view.trigger) } }
+            div { dt { "Due" } dd { (show::prose(&view.trigger)) } }
             div { dt { "Zone" } dd { (view.timezone) } }
             div { dt { "Written in" } dd { code.cut title=(view.place) { (view.place) } } }
             @if let Some((at, what)) = &view.polled { div { dt { "Last asked" } dd { (show::ago(*at)) ": " (what) } } }
@@ -156,13 +159,14 @@ fn pause_menu(action: &str) -> Markup {
     }
 }
 
-fn reasons(reasons: &[Reason]) -> Markup {
+fn reasons(reasons: &[Reason], now: Time) -> Markup {
     html! {
         @if reasons.is_empty() { p.quiet { "Nothing has happened yet." } }
         ol.reasons { @for reason in reasons.iter().take(20) {
             li {
                 @if let Some(state) = reason.state { (show::sign(state.word())) } @else { (show::sign("note")) }
-                span { (show::ago(reason.at)) " " (reason.text) }
+                // What holds now is said of no other moment.
+                span { (show::prose(&reason.text)) @if reason.at != now && reason.state.is_none() { " " span.quiet { (show::ago(reason.at)) } } }
             }
         } }
     }
@@ -170,7 +174,10 @@ fn reasons(reasons: &[Reason]) -> Markup {
 
 fn table(slots: &[Slot]) -> Markup {
     if slots.is_empty() {
-        return show::empty("No time has come yet.", &html! { "Every time that is due is kept here with what became of it." });
+        return show::empty(
+            "No time has come yet.",
+            &html! { "Every time that is due is kept here with what became of it." },
+        );
     }
     html! {
         div.scroll tabindex="0" role="region" aria-label="Past times" { table.list {
@@ -189,13 +196,14 @@ fn slot_row(slot: &Slot) -> Markup {
             td { @if let Some(run) = slot.run { a href=(runs::address(run)) data-row { "#" (run) } @if slot.attempt > 1 { span.quiet { " attempt " (slot.attempt) } } } @else { "–" } }
             td.number { (took.unwrap_or_default()) }
             td { (slot.kind.word()) }
-            td { span.cut { (slot.why) } }
+            td { @if !slot.why.is_empty() { span.cut { (slot.why) } } }
         }
     }
 }
 
 async fn pause(seen: Seen, Path(name): Path<String>, posted: Posted) -> Shown {
-    let held = seen.visitor.engine.pause_schedule(&name, &seen.visitor.by(), posted.text("why"), Utc::now()).await;
+    let held =
+        seen.visitor.engine.pause_schedule(&name, &seen.visitor.by(), posted.text("why"), Utc::now()).await;
     done(&seen, &name, held)
 }
 

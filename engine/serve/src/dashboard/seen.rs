@@ -62,6 +62,11 @@ impl Fields {
         Self(fields)
     }
 
+    /// Whether a field is there, and be it empty.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The text of a field; none when it is not there or empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(|texts| texts.first()).map(String::as_str).filter(|text| !text.is_empty())

@@ -23,7 +23,7 @@ use super::page::{Frame, Theme};
 use super::seen::Posted;
 use super::{Dashboard, ROOT, page};
 use crate::audit;
-use crate::http::{Peer, problem};
+use crate::http::{Peer, is_here, problem};
 
 /// For so long nobody need look at a page.
 const IDLE: Duration = Duration::from_hours(12);
@@ -124,7 +124,10 @@ fn to_form(wanted: &str) -> Response {
 
 /// Whether a person looks, and no script.
 fn wants_page(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| kind.contains("text/html"))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.contains("text/html"))
         && !headers.contains_key("aa-live")
 }
 
@@ -173,7 +176,9 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 
 /// Only an address of the dashboard is gone back to.
 fn back(wanted: Option<&str>) -> &str {
-    wanted.filter(|wanted| *wanted == ROOT || wanted.starts_with("/ui/") || wanted.starts_with("/ui?")).unwrap_or(ROOT)
+    wanted
+        .filter(|wanted| *wanted == ROOT || wanted.starts_with("/ui/") || wanted.starts_with("/ui?"))
+        .unwrap_or(ROOT)
 }
 
 /// Notes what is changed, as the API does.
@@ -185,14 +190,24 @@ pub(super) async fn note(Extension(guest): Extension<Arc<Guest>>, request: Reque
 }
 
 /// `GET /ui/login`.
-pub(super) async fn form(State(dashboard): State<Arc<Dashboard>>, request: Request) -> Response {
+pub(super) async fn form(
+    State(dashboard): State<Arc<Dashboard>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
     let query = request.uri().query().unwrap_or_default();
     let next = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "next");
     let next = next.map(|(_, next)| next.into_owned());
-    asking(&dashboard, request.headers(), next.as_deref(), None)
+    asking(&dashboard, (request.headers(), peer), next.as_deref(), None)
 }
 
-fn asking(dashboard: &Dashboard, headers: &HeaderMap, next: Option<&str>, wrong: Option<&str>) -> Response {
+fn asking(
+    dashboard: &Dashboard,
+    (headers, peer): (&HeaderMap, Peer),
+    next: Option<&str>,
+    wrong: Option<&str>,
+) -> Response {
+    let is_here = is_here(headers, peer);
     let token = aa_run::key::token_file(&dashboard.engine.settings().state_folder);
     let main = html! {
         main.login #main data-back=(back(next)) {
@@ -202,13 +217,16 @@ fn asking(dashboard: &Dashboard, headers: &HeaderMap, next: Option<&str>, wrong:
                 p.quiet { "Show the key of this server once; this browser then stays signed in for a while." }
                 input type="hidden" name="next" value=(back(next));
                 label for="shown" { "Key" }
+                // Browsers that remember keys want to know whose.
+                input.hidden name="username" value="aa" autocomplete="username" readonly tabindex="-1" aria-hidden="true";
                 input #shown name="shown" type="password" required autofocus autocomplete="current-password"
                     spellcheck="false" aria-describedby=[wrong.map(|_| "wrong")];
                 @if let Some(wrong) = wrong { p.wrong #wrong role="alert" { (wrong) } }
                 button.primary type="submit" { "Sign in" }
                 p.quiet.small {
-                    "On the machine itself the key is in " code { (token.display()) }
-                    ". Others have a key of their own from " code { "serve.keys" } "."
+                    // Strangers need not know where anything is.
+                    @if is_here { "The key of this machine is in " code { (token.display()) } ". " }
+                    "Others have a key of their own, from " code { "serve.keys" } " in the configuration."
                 }
             }
         }
@@ -228,7 +246,7 @@ pub(super) async fn enter(
     let (key, next) = (posted.text("shown").trim(), posted.get("next"));
     if dashboard.door.holder(key, &headers, peer).is_none() {
         audit::stranger(peer.0, "/ui/login");
-        return asking(&dashboard, &headers, next, Some("This key opens nothing here."));
+        return asking(&dashboard, (&headers, peer), next, Some("This key opens nothing here."));
     }
     // Two marks: as hard to guess as a key.
     let (Ok(one), Ok(other)) = (dashboard.engine.mark(), dashboard.engine.mark()) else {
@@ -320,7 +338,14 @@ mod tests {
         for good in ["http://127.0.0.1:8610", "https://127.0.0.1:8610"] {
             assert!(is_own_page(&headers(&[host, ("origin", good)])), "{good}");
         }
-        for bad in ["null", "http://127.0.0.1", "http://127.0.0.1:3000", "http://localhost:8610", "file://127.0.0.1:8610", ""] {
+        for bad in [
+            "null",
+            "http://127.0.0.1",
+            "http://127.0.0.1:3000",
+            "http://localhost:8610",
+            "file://127.0.0.1:8610",
+            "",
+        ] {
             assert!(!is_own_page(&headers(&[host, ("origin", bad)])), "{bad}");
         }
         assert!(!is_own_page(&headers(&[host])));
@@ -335,7 +360,8 @@ mod tests {
             (*request.method_mut(), *request.headers_mut()) = (method, headers(of));
             foreign(&request).is_some()
         };
-        let own = [("host", "localhost:1"), ("origin", "http://localhost:1"), ("sec-fetch-site", "same-origin")];
+        let own =
+            [("host", "localhost:1"), ("origin", "http://localhost:1"), ("sec-fetch-site", "same-origin")];
         assert!(!asked(Method::POST, &own) && !asked(Method::POST, &own[..2]) && !asked(Method::GET, &[]));
         // Another port of this machine is the same site, and yet another page.
         for site in ["same-site", "cross-site"] {
@@ -343,7 +369,9 @@ mod tests {
             assert!(asked(Method::GET, &[("sec-fetch-site", site), ("sec-fetch-mode", "cors")]));
             assert!(!asked(Method::GET, &[("sec-fetch-site", site), ("sec-fetch-mode", "navigate")]));
         }
-        assert!(asked(Method::POST, &[]) && asked(Method::POST, &[("host", "localhost:1"), ("origin", "null")]));
+        assert!(
+            asked(Method::POST, &[]) && asked(Method::POST, &[("host", "localhost:1"), ("origin", "null")])
+        );
     }
 
     #[test]
@@ -351,7 +379,9 @@ mod tests {
         for good in ["/ui", "/ui/runs?status=failed", "/ui?x"] {
             assert_eq!(back(Some(good)), good);
         }
-        for bad in ["https://evil.example.org", "//evil.example.org", "/api/runs", "/uix", "", "javascript:alert(1)"] {
+        for bad in
+            ["https://evil.example.org", "//evil.example.org", "/api/runs", "/uix", "", "javascript:alert(1)"]
+        {
             assert_eq!(back(Some(bad)), ROOT, "{bad}");
         }
     }

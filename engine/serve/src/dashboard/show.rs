@@ -71,10 +71,12 @@ pub(super) fn badge(state: &str) -> Markup {
 /// The shape of a state.
 pub(super) fn sign(state: &str) -> Markup {
     let path = match state {
-        "completed" | "succeeded" | "ok" => "M3 8.5l3.200 3.200L13 5",
+        "completed" | "succeeded" | "ok" | "on" => "M3 8.5l3.200 3.200L13 5",
         "failed" | "broken" => "M4 4l8 8M12 4l-8 8",
         "running" | "retrying" | "claimed" => "M8 2a6 6 0 1 0 6 6",
-        "waiting" | "asking" | "unknown" => "M5.500 6a2.500 2.500 0 1 1 3.500 2.300c-.7.3-1 .8-1 1.500M8 12.500v.5",
+        "waiting" | "asking" | "unknown" => {
+            "M5.500 6a2.500 2.500 0 1 1 3.500 2.300c-.7.3-1 .8-1 1.500M8 12.500v.5"
+        }
         "skipped" | "cancelled" | "missed" | "off" => "M3.500 8h9",
         "interrupted" | "paused" => "M5.500 3.500v9M10.500 3.500v9",
         _ => "M8 5a3 3 0 1 0 .01 0",
@@ -217,10 +219,20 @@ pub(super) fn error(error: &StepError) -> Markup {
     let kind = kind.as_ref().and_then(Value::as_str).unwrap_or_default();
     html! {
         div.error {
-            p { span.kind { (kind) } " " (seal::show_text(&error.message)) }
+            p { span.kind { (kind) } " " (prose(&seal::show_text(&error.message))) }
             @if !error.details.is_null() {
                 details { summary { "Details" } (value(&error.details)) }
             }
+        }
+    }
+}
+
+/// A text of ours, or of whoever writes like us: what stands between back-ticks is code.
+pub(super) fn prose(text: &str) -> Markup {
+    let is_paired = text.matches('`').count().is_multiple_of(2);
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if !is_paired { @if at > 0 { "`" } (part) } @else if at % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }
@@ -256,7 +268,10 @@ mod tests {
     fn times_are_told_by_their_distance() {
         let now = Utc::now();
         let at = |seconds: i64| distance(now + chrono::TimeDelta::seconds(seconds), now);
-        assert_eq!([0, -7, 90, -7200, 400_000].map(at), ["now", "7 s ago", "in 1 min", "2 h ago", "in 4 days"]);
+        assert_eq!(
+            [0, -7, 90, -7200, 400_000].map(at),
+            ["now", "7 s ago", "in 1 min", "2 h ago", "in 4 days"]
+        );
     }
 
     #[test]

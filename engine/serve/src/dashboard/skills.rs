@@ -33,7 +33,8 @@ async fn list(seen: Seen) -> Shown {
     let fits = |entry: &SkillEntry| {
         [&entry.name, &entry.description].iter().any(|text| text.to_lowercase().contains(&wanted))
     };
-    let found: Vec<SkillEntry> = all.into_iter().filter(|entry| scope.shows(&entry.name) && fits(entry)).collect();
+    let found: Vec<SkillEntry> =
+        all.into_iter().filter(|entry| scope.shows(&entry.name) && fits(entry)).collect();
     let main = html! {
         div.head { h1 { "Skills" } span.quiet { (found.len()) " skills" } }
         (search("/ui/skills", "Skills", seen.query.text("q")))
@@ -85,7 +86,8 @@ async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
     let engine = &seen.visitor.engine;
     let checked = engine.check(&name, Strictness::default()).map_err(|error| seen.trouble(error))?;
     let card = engine.catalogue().ok().and_then(|catalogue| catalogue.skill(&name)?.ok());
-    let filter = RunFilter { skill: Some(aa_spec::name::fold(&name)), limit: Some(RUNS), ..RunFilter::default() };
+    let filter =
+        RunFilter { skill: Some(aa_spec::name::fold(&name)), limit: Some(RUNS), ..RunFilter::default() };
     let last = engine.runs(&filter)?;
     let main = html! {
         p.crumbs { a href="/ui/skills" { "Skills" } " / " (name) }
@@ -138,7 +140,7 @@ fn problems(checked: &CheckedSkill) -> Markup {
             section.card.problems aria-labelledby="problems" {
                 h2 #problems { (found.len()) @if found.len() == 1 { " problem" } @else { " problems" } }
                 ul { @for problem in &found {
-                    li { a href={ "#L" (problem.line) } { "line " (problem.line) } " " (problem.message) " " code { (problem.code) } }
+                    li { a href={ "#L" (problem.line) } { "line " (problem.line) } " " (show::prose(&problem.message)) " " code { (problem.code) } }
                 } }
             }
         }

@@ -42,7 +42,7 @@ fn asking(seen: &Seen, skill: &str, given: &Given) -> Shown {
         div.head { h1 { "Run " (card.name) } span { (show::effect(card.effect)) } }
         p.quiet { (card.summary()) }
         form.card.start method="post" action={ "/ui/skills/" (card.name) "/plan" } novalidate {
-            @if has_fields { (form::fields(&card.input, given, "")) } @else { p.quiet { "It takes no inputs." } }
+            @if has_fields { (form::fields(&card.input, given, "in-")) } @else { p.quiet { "It takes no inputs." } }
             div.options { button.primary type="submit" { "Show the plan" } a.button.plain href={ "/ui/skills/" (card.name) } { "Back" } }
         }
     };

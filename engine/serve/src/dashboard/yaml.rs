@@ -21,8 +21,8 @@ pub(super) fn source(text: &str, problems: &[Finding]) -> Markup {
 fn problem(found: &Finding) -> Markup {
     html! {
         div class={ "found is-" (found.severity) } {
-            strong { (found.severity) } " " (found.message) " " code { (found.code) }
-            @if !found.hint.is_empty() { " " span.quiet { (found.hint) } }
+            strong { (found.severity) } " " (show::prose(&found.message)) " " code { (found.code) }
+            @if !found.hint.is_empty() { " " span.quiet { (show::prose(&found.hint)) } }
         }
     }
 }

@@ -34,7 +34,9 @@ pub(super) fn buttons(look: &Look<'_>) -> Markup {
 }
 
 fn can_undo(look: &Look<'_>) -> bool {
-    let did = |name: &str| look.course.steps.iter().any(|step| step.path.0 == name && step.state == StepState::Completed);
+    let did = |name: &str| {
+        look.course.steps.iter().any(|step| step.path.0 == name && step.state == StepState::Completed)
+    };
     let is_undone = look.course.steps.iter().any(|step| step.path.0.contains("#undo"));
     let undoes = look.plan.skill.steps.iter().any(|step| step.undo.is_some() && did(&step.name));
     undoes && !is_undone && !look.course.dry_run
@@ -86,11 +88,15 @@ pub(super) async fn answer(seen: Seen, Path(run): Path<String>, posted: Posted) 
     let (run, step) = (number(&run), StepPath(posted.text("step").to_owned()));
     let engine = &seen.visitor.engine;
     let course = engine.course(run).map_err(|error| seen.trouble(error))?;
-    let schema = course.step(&step).and_then(|step| step.question.as_ref()).and_then(|question| question.form.as_ref());
+    let schema = course
+        .step(&step)
+        .and_then(|step| step.question.as_ref())
+        .and_then(|question| question.form.as_ref());
     let answer = match (posted.get("answer"), schema) {
         (Some(option), _) => option.to_owned(),
         (None, Some(schema)) => {
-            Value::Object(form::read(schema, &posted).map_err(|wrong| seen.trouble(wrong.problem()))?).to_string()
+            Value::Object(form::read(schema, &posted).map_err(|wrong| seen.trouble(wrong.problem()))?)
+                .to_string()
         }
         (None, None) => return Err(seen.trouble(Problem::of("refused", "the question is not open any more"))),
     };
@@ -106,7 +112,9 @@ pub(super) async fn resolve(seen: Seen, Path(run): Path<String>, posted: Posted)
     let resolution = match posted.text("resolution") {
         "done" => {
             let output = serde_json::from_str(posted.text("output"));
-            let wrong = |error: serde_json::Error| seen.trouble(Problem::of("bad-body", format!("the result is no JSON: {error}")));
+            let wrong = |error: serde_json::Error| {
+                seen.trouble(Problem::of("bad-body", format!("the result is no JSON: {error}")))
+            };
             Resolution::Done { output: output.map_err(wrong)? }
         }
         "retry" => Resolution::Retry,
@@ -124,7 +132,9 @@ pub(super) async fn resume(seen: Seen, Path(run): Path<String>) -> Shown {
 pub(super) async fn retry(seen: Seen, Path(run): Path<String>) -> Shown {
     let (run, engine) = (number(&run), &seen.visitor.engine);
     let skill = engine.run(run).map_err(|error| seen.trouble(error))?.skill;
-    seen.visitor.may_use(skill.strip_prefix(SINGLE).unwrap_or(&skill)).map_err(|error| seen.trouble(error))?;
+    seen.visitor
+        .may_use(skill.strip_prefix(SINGLE).unwrap_or(&skill))
+        .map_err(|error| seen.trouble(error))?;
     let handle = engine.retry(run, (None, None), "").await.map_err(|error| seen.trouble(error))?;
     Ok(then(&runs::address(handle.id)))
 }

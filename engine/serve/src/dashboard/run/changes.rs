@@ -7,8 +7,8 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect};
 use maud::{Markup, html};
 
-use super::super::seen::{Seen, Shown};
 use super::super::runs;
+use super::super::seen::{Seen, Shown};
 use super::{Look, View, log, question, steps, why};
 
 /// Where it is told.
@@ -17,9 +17,7 @@ pub(super) fn address(look: &Look<'_>) -> String {
     query.append_pair("view", look.view.word());
     query.append_pair("from", &look.course.next_seq.to_string());
     query.append_pair("span", &steps::span(look).to_string());
-    if let Some(step) = &look.step {
-        query.append_pair("step", &step.0);
-    }
+    query.append_pair("step", look.step.as_ref().map(|step| step.0.as_str()).unwrap_or_default());
     format!("{}/changes?{}", runs::address(look.run()), query.finish())
 }
 
@@ -32,7 +30,8 @@ pub(super) async fn page(seen: Seen, Path(run): Path<String>) -> Shown {
         return Ok(Redirect::to(&look.address(look.view, step)).into_response());
     };
     let events = seen.visitor.engine.events(look.run(), from)?;
-    let mut changed: BTreeSet<StepPath> = events.iter().filter_map(|event| event.body.step().cloned()).collect();
+    let mut changed: BTreeSet<StepPath> =
+        events.iter().filter_map(|event| event.body.step().cloned()).collect();
     for path in changed.clone() {
         above(&look, &path, &mut changed);
     }

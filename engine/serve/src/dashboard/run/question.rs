@@ -28,7 +28,7 @@ pub(in super::super) fn ask(run: RunId, step: &StepPath, question: &Question, ba
     let label = format!("message-{}", question.id);
     html! {
         form.answer method="post" action={ (runs::address(run)) "/answer" } aria-describedby=(label) {
-            p.message #(label) { (question.message) }
+            p.message #(label) { (show::prose(&question.message)) }
             input type="hidden" name="step" value=(step);
             input type="hidden" name="seq" value=(question.seq);
             input type="hidden" name="next" value=(back);

@@ -13,7 +13,8 @@ use super::{Look, View};
 /// Rows at most: a browser has to lay them out.
 const MOST: usize = 3000;
 /// Spans of a whole timeline, in seconds. One of them holds for a while, so that bars stay where they are.
-const SPANS: [u64; 16] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 3 * 3600, 12 * 3600, 86_400, 7 * 86_400];
+const SPANS: [u64; 16] =
+    [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 3 * 3600, 12 * 3600, 86_400, 7 * 86_400];
 
 /// The rows, or those of some steps.
 pub(super) fn list(look: &Look<'_>, only: Option<&BTreeSet<StepPath>>) -> Markup {
@@ -85,7 +86,12 @@ fn bars(look: &Look<'_>, step: &StepCourse, span: u64) -> Markup {
     let place = |attempt: &Attempt| {
         let x = scaled(show::between(began, attempt.started_at), span);
         let until = attempt.ended_at.or(step.ended_at).unwrap_or(end);
-        (x, scaled(show::between(attempt.started_at, until), span).max(4).min(1000_u64.saturating_sub(x).max(4)))
+        (
+            x,
+            scaled(show::between(attempt.started_at, until), span)
+                .max(4)
+                .min(1000_u64.saturating_sub(x).max(4)),
+        )
     };
     html! {
         svg.bars viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" {
@@ -104,7 +110,8 @@ fn scaled(ms: u64, span: u64) -> u64 {
 
 /// What the page of some changed steps has of them, in the view that is looked at.
 pub(super) fn changed(look: &Look<'_>, steps: &BTreeSet<StepPath>) -> Markup {
-    let tops = || steps.iter().map(|step| step.0.split(['/', '[', '#']).next().unwrap_or_default().to_owned());
+    let tops =
+        || steps.iter().map(|step| step.0.split(['/', '[', '#']).next().unwrap_or_default().to_owned());
     match look.view {
         View::Graph => look.graph(Some(&tops().collect())),
         View::Timeline => list(look, Some(steps)),

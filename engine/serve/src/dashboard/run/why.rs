@@ -29,27 +29,31 @@ pub(super) fn show(look: &Look<'_>) -> Shown<Markup> {
 }
 
 fn said(look: &Look<'_>) -> Markup {
-    let message = look.course.error.as_ref().map_or(look.course.run.error.as_str(), |error| error.message.as_str());
+    let message =
+        look.course.error.as_ref().map_or(look.course.run.error.as_str(), |error| error.message.as_str());
     html! {
         p {
             (show::sign("failed"))
-            strong { @if let Some(step) = &look.course.failed_step { "Failed at " a href=(look.step_address(&step.0)) data-swap { code { (step) } } } @else { "Failed" } }
-            " " span.message { (seal::show_text(message)) }
+            strong { @if let Some(step) = &look.course.failed_step { "Failed at " a href=(look.step_address(&step.0)) data-swap { code { (step) } } } @else { "Failed" } ":" }
+            " " span.message { (show::prose(&seal::show_text(message))) }
         }
     }
 }
 
 fn differences(changes: &Changes) -> Markup {
     let lists = [
-        ("Inputs", &changes.inputs), ("Settings", &changes.settings), ("Arguments", &changes.args),
+        ("Inputs", &changes.inputs),
+        ("Settings", &changes.settings),
+        ("Arguments", &changes.args),
         ("Outputs of earlier steps", &changes.outputs),
     ];
-    let is_same = lists.iter().all(|(_, list)| list.is_empty()) && changes.skill.is_empty() && changes.tools.is_empty();
+    let is_same =
+        lists.iter().all(|(_, list)| list.is_empty()) && changes.skill.is_empty() && changes.tools.is_empty();
     html! {
         @if is_same { p.quiet { "Nothing that is written down was different." } }
         @for (title, list) in lists { @if !list.is_empty() { (table(title, list)) } }
         @if !changes.skill.is_empty() {
-            h3 { "Steps that are written differently" }
+            h2.minor { "Steps that are written differently" }
             ul { @for step in &changes.skill { li { code { (step.step) } " " (step.what.join(", ")) } } }
         }
         @if !changes.tools.is_empty() { p { "Tools that were defined differently: " (changes.tools.join(", ")) } }
@@ -58,7 +62,7 @@ fn differences(changes: &Changes) -> Markup {
 
 fn table(title: &str, list: &[Change]) -> Markup {
     html! {
-        h3 { (title) }
+        h2.minor { (title) }
         div.scroll tabindex="0" role="region" aria-label=(title) { table.list.diff {
             thead { tr { th scope="col" { "Name" } th scope="col" { "When it went well" } th scope="col" { "This time" } } }
             tbody { @for change in list { tr { th scope="row" { (change.name) } td { (show::value(&change.before)) } td { (show::value(&change.now)) } } } }
@@ -69,15 +73,15 @@ fn table(title: &str, list: &[Change]) -> Markup {
 fn more(explanation: &Explanation) -> Markup {
     html! {
         @if !explanation.known_issues.is_empty() {
-            h3 { "What memory knows" }
+            h2.minor { "What memory knows" }
             @for issue in &explanation.known_issues { (show::value(issue)) }
         }
         @if !explanation.next.is_empty() {
-            h3 { "What can be done" }
-            ul.next { @for next in &explanation.next { li { (next.why) @if !next.command.is_empty() { " " code { (next.command) } } } } }
+            h2.minor { "What can be done" }
+            ul.next { @for next in &explanation.next { li { (show::prose(&next.why)) @if !next.command.is_empty() { " " code { (next.command) } } } } }
         }
         @if let Some(Value::Object(details)) = explanation.step.as_ref().and_then(|step| step.error.as_ref()).map(|error| &error.details) {
-            h3 { "What the call said" }
+            h2.minor { "What the call said" }
             (super::values(details, "Nothing."))
         }
     }

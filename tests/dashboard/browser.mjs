@@ -1,5 +1,4 @@
-// A browser that looks at the dashboard: what all tests have in common. Run as `node browser.mjs TEST TASK`; ends
-// with 0 when all is as it should be.
+// A browser that looks at the dashboard: what all tests have in common.
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,7 +30,7 @@ export class Visit {
   static async begin(options = {}) {
     const visit = new Visit();
     visit.browser = await chromium.launch({
-      executablePath: process.env.AA_CHROMIUM ?? "chromium",
+      executablePath: process.env.AA_CHROMIUM ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
     });
     visit.wrong = [];
@@ -111,21 +110,5 @@ export class Visit {
   async end() {
     await this.browser.close();
     check(this.wrong.length === 0, this.wrong.join("\n"));
-  }
-}
-
-const [, , test, task] = process.argv;
-if (test) {
-  const { run } = await import(`./${test}.mjs`);
-  let visit;
-  try {
-    visit = await Visit.begin(JSON.parse(task ?? "{}").window ?? {});
-    await run(visit, JSON.parse(task ?? "{}"));
-    await visit.end();
-  } catch (error) {
-    if (visit?.page) await visit.shot(`failed-${test}`).catch(() => {});
-    await visit?.browser.close();
-    console.error([error.stack, ...(visit?.wrong ?? [])].join("\n"));
-    process.exit(1);
   }
 }

@@ -143,7 +143,7 @@ pub(super) fn browse(served: &Served, test: &str, task: &Value, window: &Value) 
     task["window"] = window.clone();
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(Path::new(&tools).join("node_modules/node/bin/node"))
-        .arg(root().join("tests/dashboard/browser.mjs"))
+        .arg(root().join("tests/dashboard/look.mjs"))
         .args([test, &task.to_string()])
         .env("AA_BROWSER", &tools)
         .env("AA_URL", format!("http://{}", served.address))

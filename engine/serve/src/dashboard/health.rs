@@ -95,7 +95,7 @@ fn services(all: &[Service]) -> Markup {
                     span.what { strong { (service.name) } span.line.quiet { (show::prose(service.about)) @if let Some((by, at)) = &service.switched { ", switched by " (by) " " (show::ago(*at)) } } }
                     (show::badge(if service.enabled { "on" } else { "off" }))
                     form method="post" action={ "/ui/health/services/" (service.name) } {
-                        button name="enabled" value=(!service.enabled) aria-label={ "Switch " (service.name) @if service.enabled { " off" } @else { " on" } } { @if service.enabled { "Switch off" } @else { "Switch on" } }
+                        button name="enabled" value=(!service.enabled) aria-label={ "Switch " @if service.enabled { "off " } @else { "on " } (service.name) } { @if service.enabled { "Switch off" } @else { "Switch on" } }
                     }
                 }
             } }

@@ -180,7 +180,7 @@ fn table(slots: &[Slot]) -> Markup {
         );
     }
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Past times" { table.list {
+        div.scroll tabindex="0" role="region" aria-label="What became of past times" { table.list {
             thead { tr { th scope="col" { "What became of it" } th scope="col" { "Due" } th scope="col" { "Run" } th scope="col" { "Took" } th scope="col" { "From" } th scope="col" { "Why" } } }
             tbody { @for slot in slots { (slot_row(slot)) } }
         } }

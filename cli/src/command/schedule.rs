@@ -40,7 +40,7 @@ fn now() -> Time {
 }
 
 /// The moment that a flag means.
-fn flag(name: &str, text: &str, zone: Zone) -> Result<Time, Failure> {
+fn flag(name: &str, text: &str, zone: &Zone) -> Result<Time, Failure> {
     moment(text, zone).map_err(|message| Failure::usage(format!("`--{name}`: {message}")))
 }
 

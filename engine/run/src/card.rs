@@ -6,6 +6,7 @@ use aa_spec::compute::CalleeKind;
 use aa_spec::diagnostic::Diagnostic;
 use aa_spec::plan::{Action, Plan, SkillPlan, StepPlan};
 use aa_spec::tool::{Effect, ToolSpec};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::engine::SkillEntry;
@@ -14,7 +15,7 @@ use crate::engine::SkillEntry;
 const CLOSED: [&str; 6] = ["code", "file", "knowledge", "memory", "plain", "project"];
 
 /// What is told of a skill that can be run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// Canonical name.
     pub name: String,
@@ -39,12 +40,12 @@ pub struct Card {
     pub open_world: bool,
     /// Whether it may ask a person.
     pub asks: bool,
-    /// What would run.
-    pub plan: Arc<Plan>,
+    /// The tools that its own steps call, in their order.
+    pub calls: Vec<String>,
 }
 
 /// A skill that cannot be run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BrokenSkill {
     /// Canonical name.
     pub name: String,
@@ -56,11 +57,7 @@ pub struct BrokenSkill {
 
 impl Card {
     /// The card of a checked skill; `tool` looks up what its steps call.
-    pub(crate) fn new(
-        entry: SkillEntry,
-        plan: &Arc<Plan>,
-        tool: &dyn Fn(&str) -> Option<Arc<ToolSpec>>,
-    ) -> Self {
+    pub(crate) fn new(entry: SkillEntry, plan: &Plan, tool: &dyn Fn(&str) -> Option<Arc<ToolSpec>>) -> Self {
         let steps = || skills(plan).flat_map(|skill| &skill.steps);
         let called: Vec<&str> = steps().flat_map(called_tools).collect();
         Self {
@@ -75,8 +72,13 @@ impl Card {
             open_world: called.iter().any(|name| tool(name).is_none_or(|spec| is_open(&spec))),
             asks: steps().any(|step| matches!(step.action, Action::Confirm { .. })),
             name: entry.name,
-            plan: Arc::clone(plan),
+            calls: plan.skill.steps.iter().filter_map(tool_of).map(str::to_owned).collect(),
         }
+    }
+
+    /// The names of its inputs, in their order.
+    pub fn inputs(&self) -> impl Iterator<Item = &str> {
+        self.input["properties"].as_object().into_iter().flat_map(|all| all.keys()).map(String::as_str)
     }
 
     /// What a list has of it.
@@ -138,6 +140,13 @@ fn called_tools(step: &StepPlan) -> Vec<&str> {
             tools.map(|(name, _)| name.as_str()).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+fn tool_of(step: &StepPlan) -> Option<&str> {
+    match &step.action {
+        Action::Tool { tool, .. } => Some(tool),
+        _ => None,
     }
 }
 

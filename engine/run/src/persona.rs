@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock};
 use aa_spec::diagnostic::Diagnostic;
 use aa_spec::name::fold;
 use aa_spec::tool::ToolSpec;
+use serde::{Deserialize, Serialize};
 
 use crate::card::{BrokenSkill, Card};
 
 /// A persona that can be loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonaEntry {
     /// Canonical name.
     pub name: String,
@@ -47,7 +48,7 @@ pub enum Choice {
 }
 
 /// What a client sees. Names are in order, so that two views of the same files are equal.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct View {
     /// The persona, when it is one's.
     pub persona: Option<PersonaEntry>,
@@ -60,6 +61,7 @@ pub struct View {
     /// Tools by name.
     pub tools: Vec<Arc<ToolSpec>>,
     /// What a front end has made of it.
+    #[serde(skip)]
     pub(crate) made: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 

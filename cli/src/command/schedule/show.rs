@@ -53,7 +53,7 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
     }
     if !slots.is_empty() {
         printer.data("");
-        table(&slots, zone).print(printer);
+        table(&slots, &zone).print(printer);
     }
     point_out_idle(&engine, context);
     Ok(Exit::Ok)
@@ -71,7 +71,7 @@ fn state(schedule: &aa_run::engine::ScheduleView, now: aa_run::event::Time) -> S
     }
 }
 
-fn table(slots: &[Slot], zone: Zone) -> Table {
+fn table(slots: &[Slot], zone: &Zone) -> Table {
     let mut table = Table::new(&["DUE", "STATE", "RUN", "ATTEMPT", "WHY"]);
     for slot in slots {
         let due = if slot.count > 1 {

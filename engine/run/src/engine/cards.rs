@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use aa_spec::check::Strictness;
 use aa_spec::name::{fold, suggest};
+use aa_spec::plan::Plan;
 use aa_spec::tool::ToolSpec;
 
+use super::kept::Kept;
 use super::parts::Parts;
 use super::stamps::Stamps;
-use super::{Engine, StartError, catalog, modules};
+use super::{Engine, StartError, catalog, modules, personas};
 use crate::card::{BrokenSkill, Card};
 use crate::home::{Entry, Kind};
 use crate::persona::{Choice, View, ViewError};
@@ -33,10 +35,11 @@ pub struct Catalogue {
     skills: BTreeMap<String, Shelved>,
     tools: OnceLock<Vec<Arc<ToolSpec>>>,
     views: Mutex<HashMap<Choice, Arc<View>>>,
+    kept: Kept,
 }
 
 /// What tells that nothing has changed.
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 struct Fingerprint {
     modules: Stamps,
     files: Stamps,
@@ -46,7 +49,16 @@ struct Fingerprint {
 /// A skill, and what came of checking it.
 struct Shelved {
     entry: Entry,
-    card: OnceLock<Result<Arc<Card>, Arc<BrokenSkill>>>,
+    checked: OnceLock<Result<Described, Arc<BrokenSkill>>>,
+}
+
+/// What is told of a skill, and what would run.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// What is told of it.
+    pub card: Arc<Card>,
+    /// What would run.
+    pub plan: Arc<Plan>,
 }
 
 impl Engine {
@@ -64,9 +76,7 @@ impl Engine {
         let skills = home.list(Kind::Skill)?;
         let mut files = Stamps::of(&skills);
         for entry in home.list(Kind::Persona)? {
-            let Some(path) = entry.path() else { continue };
-            files.add(path);
-            files.add(&path.with_extension("md"));
+            personas::files(home, &entry).iter().for_each(|path| files.add(path));
         }
         let (_, of_modules) = modules::files(home)?;
         let stamps = Fingerprint { modules: of_modules, files, servers: toolbox.foreign_revisions() };
@@ -74,9 +84,10 @@ impl Engine {
             known.looked_again();
             return Ok(Arc::clone(known));
         }
-        let shelved = |entry: Entry| (entry.name.clone(), Shelved { entry, card: OnceLock::new() });
+        let shelved = |entry: Entry| (entry.name.clone(), Shelved { entry, checked: OnceLock::new() });
         let made = Arc::new(Catalogue {
             parts: Arc::downgrade(&self.parts),
+            kept: Kept::new(&self.parts.settings, &stamps),
             stamps,
             looked: Mutex::new(Instant::now()),
             toolbox,
@@ -97,7 +108,8 @@ impl Engine {
         if let Some(view) = catalogue.views.lock().unwrap_or_else(PoisonError::into_inner).get(choice) {
             return Ok(Arc::clone(view));
         }
-        let view = Arc::new(super::personas::view(&self.parts, &catalogue, choice)?);
+        let made = || personas::view(&self.parts, &catalogue, choice);
+        let view = Arc::new(catalogue.kept.view(choice, made)?);
         catalogue
             .views
             .lock()
@@ -133,8 +145,13 @@ impl Catalogue {
 
     /// A skill by name (`-` and `_` are the same letter); `None` when there is none of that name.
     pub fn skill(&self, name: &str) -> Option<Result<Arc<Card>, Arc<BrokenSkill>>> {
+        Some(self.described(name)?.map(|described| described.card))
+    }
+
+    /// A skill by name, with its plan; `None` when there is none of that name.
+    pub fn described(&self, name: &str) -> Option<Result<Described, Arc<BrokenSkill>>> {
         let shelved = self.skills.get(&fold(name))?;
-        Some(shelved.card.get_or_init(|| self.check(&shelved.entry)).clone())
+        Some(shelved.checked.get_or_init(|| self.check(&shelved.entry)).clone())
     }
 
     /// The name of a skill that was most likely meant.
@@ -160,7 +177,7 @@ impl Catalogue {
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    fn check(&self, entry: &Entry) -> Result<Arc<Card>, Arc<BrokenSkill>> {
+    fn check(&self, entry: &Entry) -> Result<Described, Arc<BrokenSkill>> {
         let broken = |problem: String| {
             let (name, path) = (entry.name.clone(), entry.shown.clone());
             Arc::new(BrokenSkill { name, path, problems: vec![problem] })
@@ -173,7 +190,7 @@ impl Catalogue {
         match checked.plan {
             Some(plan) => {
                 let tool = |name: &str| self.toolbox.tool(name).map(|tool| tool.spec().clone());
-                Ok(Arc::new(Card::new(told, &plan, &tool)))
+                Ok(Described { card: Arc::new(Card::new(told, &plan, &tool)), plan })
             }
             None => Err(Arc::new(BrokenSkill::new(told, &checked.diagnostics))),
         }

@@ -1,7 +1,7 @@
 //! Personas found, read and checked, and what a client sees of tools and skills.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aa_spec::diagnostic::{Diagnostic, has_errors};
@@ -144,6 +144,17 @@ fn words(home: &Home, entry: &Entry, persona: &Persona) -> String {
         Text::File(file) => read(file).unwrap_or_default(),
         Text::Beside => read(&beside(entry)).unwrap_or_default(),
     }
+}
+
+/// The files that a persona is made of; none when it is part of the binary.
+pub(super) fn files(home: &Home, entry: &Entry) -> Vec<PathBuf> {
+    let Some(path) = entry.path() else { return Vec::new() };
+    let read = home.read(entry).ok().and_then(|source| shape::read::<Persona>(&source).0);
+    let words = match read.as_ref().map(Persona::words) {
+        Some(Text::File(file)) => path.with_file_name(file),
+        _ => path.with_extension("md"),
+    };
+    vec![path.to_owned(), words]
 }
 
 /// The name of the file of words that belongs to a persona which names none.

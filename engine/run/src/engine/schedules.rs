@@ -93,7 +93,7 @@ impl Engine {
         for written in &self.settings().scheduling.schedules {
             let line = written.source.place(written.name.span.start).line;
             let place = format!("{}:{line}", written.source.path);
-            let compiled = compile((&written.name, &written.schedule), None, (&written.source, zone));
+            let compiled = compile((&written.name, &written.schedule), None, (&written.source, &zone));
             book.add(&written.name.value, compiled, written.project.clone(), place);
         }
         let project = self.settings().project_folder.as_deref().and_then(std::path::Path::parent);
@@ -107,7 +107,7 @@ impl Engine {
             let project = project.filter(|_| entry.layer == "project").map(std::path::Path::to_owned);
             for (name, schedule) in skill.schedule.iter().flat_map(|of| names(&skill.name, of)) {
                 let place = format!("{}:{}", source.path, source.place(name.span.start).line);
-                let compiled = compile((&name, &schedule), Some(&skill.name.value), (&source, zone));
+                let compiled = compile((&name, &schedule), Some(&skill.name.value), (&source, &zone));
                 book.add(&name.value, compiled, project.clone(), place);
             }
         }

@@ -35,6 +35,11 @@ impl Stamps {
 }
 
 impl Stamp {
+    /// Whether it is there.
+    pub(super) fn is_there(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// A file as it is now, which need not be there.
     pub(super) fn of(path: &Path) -> Self {
         let file = fs::metadata(path).ok();

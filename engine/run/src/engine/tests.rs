@@ -16,6 +16,7 @@ use crate::store::RunStatus;
 mod asking;
 mod calling;
 mod crashing;
+mod keeping;
 mod mistaking;
 mod reloading;
 mod remembering;

@@ -74,7 +74,7 @@ impl Known {
 
     /// What makes it due, in words.
     pub fn trigger_text(&self) -> String {
-        let zone = self.compiled.zone;
+        let zone = &self.compiled.zone;
         match &self.compiled.trigger {
             Trigger::Cron(cron) => format!("cron `{}` in {zone}", cron.text()),
             Trigger::Every { every_ms, anchor }
@@ -92,8 +92,8 @@ impl Known {
     }
 
     /// The zone of its times.
-    pub fn zone(&self) -> Zone {
-        self.compiled.zone
+    pub fn zone(&self) -> &Zone {
+        &self.compiled.zone
     }
 }
 

@@ -43,7 +43,7 @@ pub fn decide(schedule: &Compiled, decided: Time, now: Time, taken: &dyn Fn(Time
     let opens = now.checked_sub_signed(window.max(GRACE)).unwrap_or(Time::MIN_UTC);
     let mut decisions: Vec<Decision> = too_long_ago(schedule, (decided, opens)).into_iter().collect();
     let from = decided.max(opens - TimeDelta::milliseconds(1));
-    let all: Vec<Time> = schedule.trigger.between(from, now, schedule.zone).collect();
+    let all: Vec<Time> = schedule.trigger.between(from, now, &schedule.zone).collect();
     // After a clock was put back, a later time may have been run already.
     let is_newest_taken = all.last().is_some_and(|due| taken(*due));
     let due = all.into_iter().filter(|due| !taken(*due));
@@ -72,7 +72,7 @@ pub fn decide(schedule: &Compiled, decided: Time, now: Time, taken: &dyn Fn(Time
 /// The times before the window of catching up, as one decision.
 fn too_long_ago(schedule: &Compiled, (decided, opens): (Time, Time)) -> Option<Decision> {
     let until = opens - TimeDelta::milliseconds(1);
-    let mut times = schedule.trigger.between(decided, until, schedule.zone);
+    let mut times = schedule.trigger.between(decided, until, &schedule.zone);
     let since = times.next()?;
     let (mut due, mut count) = (since, 1);
     for time in times.take(COUNTED as usize - 1) {

@@ -106,6 +106,6 @@ impl Settings {
             let (_, name) = link.to_str()?.split_once("zoneinfo/")?;
             named(name)
         };
-        self.scheduling.timezone.or_else(variable).or_else(machine).unwrap_or(Zone::UTC)
+        self.scheduling.timezone.clone().or_else(variable).or_else(machine).unwrap_or(Zone::UTC)
     }
 }

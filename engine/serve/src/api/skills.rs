@@ -117,12 +117,12 @@ struct Step {
 async fn show(asked: Asked<SkillPath, Place>) -> Result<Tagged<Described>, Problem> {
     let (visitor, name) = skill(&asked)?;
     let catalogue = visitor.engine.catalogue()?;
-    let card = match catalogue.skill(&name) {
-        Some(Ok(card)) => card,
+    let (card, plan) = match catalogue.described(&name) {
+        Some(Ok(skill)) => (skill.card, skill.plan),
         Some(Err(_)) => return Err(StartError::Invalid(checked(&visitor, &name)?.diagnostics).into()),
         None => return Err(unknown(&name, catalogue.near_skill(&name))),
     };
-    let all = &card.plan.skill.steps;
+    let all = &plan.skill.steps;
     let steps = all.iter().map(|step| Step {
         name: step.name.clone(),
         description: step.description.clone(),

@@ -50,7 +50,7 @@ fn score(wanted: &BTreeSet<String>, name: &str, description: &str, inputs: &[&st
 
 /// How well a skill fits.
 pub(crate) fn skill(wanted: &BTreeSet<String>, card: &Card) -> usize {
-    let inputs: Vec<&str> = card.plan.skill.inputs.iter().map(|input| input.name.as_str()).collect();
+    let inputs: Vec<&str> = card.inputs().collect();
     score(wanted, &card.name, &card.description, &inputs)
 }
 

@@ -41,7 +41,7 @@ pub(super) fn check(config: &Config, source: &Source, diagnostics: &mut Vec<Diag
                     .hint("`name` is for the schedules in a skill"),
             );
         }
-        let problems = schedule::compile((&name, &written.value), None, (source, Zone::UTC)).err();
+        let problems = schedule::compile((&name, &written.value), None, (source, &Zone::UTC)).err();
         diagnostics.extend(problems.into_iter().flatten());
     }
 }

@@ -21,8 +21,9 @@ pub fn check(skill: &Skill, source: &Source) -> Vec<Diagnostic> {
             diagnostics.push(problem.hint("give each a `name` of its own"));
         }
         let named = (&name, &schedule);
-        diagnostics
-            .extend(compile(named, Some(&skill.name.value), (source, Zone::UTC)).err().into_iter().flatten());
+        diagnostics.extend(
+            compile(named, Some(&skill.name.value), (source, &Zone::UTC)).err().into_iter().flatten(),
+        );
     }
     diagnostics
 }

@@ -165,7 +165,7 @@ pub(super) struct Compiler<'a> {
 pub fn compile(
     (name, written): (&Spanned<String>, &Schedule),
     skill: Option<&str>,
-    (source, zone): (&Source, Zone),
+    (source, zone): (&Source, &Zone),
 ) -> Result<Compiled, Vec<Diagnostic>> {
     let mut compiler = Compiler { source, diagnostics: Vec::new() };
     let compiled = compiler.schedule(name, written, skill, zone);
@@ -197,12 +197,12 @@ impl Compiler<'_> {
         name: &Spanned<String>,
         written: &Schedule,
         skill: Option<&str>,
-        zone: Zone,
+        zone: &Zone,
     ) -> Option<Compiled> {
         self.name(name);
         let skill = self.skill(name, written, skill);
         let zone = self.zone(written, zone);
-        let trigger = self.trigger(name, written, zone.unwrap_or(Zone::UTC));
+        let trigger = self.trigger(name, written, zone.as_ref().unwrap_or(&Zone::UTC));
         let inputs = self.inputs(written);
         let jitter_ms = self.jitter(written, trigger.as_ref());
         let deadline_ms = self.optional_duration(written.deadline.as_ref());
@@ -256,8 +256,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn zone(&mut self, written: &Schedule, usual: Zone) -> Option<Zone> {
-        let Some(name) = &written.timezone else { return Some(usual) };
+    fn zone(&mut self, written: &Schedule, usual: &Zone) -> Option<Zone> {
+        let Some(name) = &written.timezone else { return Some(usual.clone()) };
         self.named_zone(name)
     }
 
@@ -275,7 +275,7 @@ impl Compiler<'_> {
         None
     }
 
-    fn trigger(&mut self, name: &Spanned<String>, written: &Schedule, zone: Zone) -> Option<Trigger> {
+    fn trigger(&mut self, name: &Spanned<String>, written: &Schedule, zone: &Zone) -> Option<Trigger> {
         let kinds: [(&str, Option<Span>); 5] = [
             ("cron", written.cron.as_ref().map(|text| text.span)),
             ("every", written.every.as_ref().map(|text| text.span)),
@@ -334,7 +334,7 @@ impl Compiler<'_> {
         &mut self,
         text: &Spanned<String>,
         anchor: Option<&Spanned<String>>,
-        zone: Zone,
+        zone: &Zone,
     ) -> Option<Trigger> {
         let every_ms = self.interval(text);
         let midnight = chrono::NaiveDateTime::default();
@@ -355,7 +355,7 @@ impl Compiler<'_> {
         Some(ms)
     }
 
-    fn moment(&mut self, text: &Spanned<String>, zone: Zone) -> Option<DateTime<Utc>> {
+    fn moment(&mut self, text: &Spanned<String>, zone: &Zone) -> Option<DateTime<Utc>> {
         match moment(&text.value, zone) {
             Ok(moment) => Some(moment),
             Err(message) => {

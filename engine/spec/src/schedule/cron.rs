@@ -63,14 +63,14 @@ impl Cron {
     }
 
     /// The first moment after one at which it is due.
-    pub fn next(&self, after: DateTime<Utc>, zone: Zone) -> Option<DateTime<Utc>> {
+    pub fn next(&self, after: DateTime<Utc>, zone: &Zone) -> Option<DateTime<Utc>> {
         if self.elapsed { self.next_elapsed(after, zone) } else { self.next_on_wall(after, zone) }
     }
 
     /// Each time that a clock shows is one moment: the first at which it does, or, when clocks are put
     /// forward over it, the moment at which they are. So moments come in the order of the clock's times,
     /// and several times in one gap are one moment.
-    fn next_on_wall(&self, after: DateTime<Utc>, zone: Zone) -> Option<DateTime<Utc>> {
+    fn next_on_wall(&self, after: DateTime<Utc>, zone: &Zone) -> Option<DateTime<Utc>> {
         let mut wall = zone.wall(after);
         loop {
             wall = self.wall_from(wall, false)?;
@@ -82,7 +82,7 @@ impl Cron {
     }
 
     /// Every moment at which a clock shows a fitting time, when clocks are put back the second time, too.
-    fn next_elapsed(&self, after: DateTime<Utc>, zone: Zone) -> Option<DateTime<Utc>> {
+    fn next_elapsed(&self, after: DateTime<Utc>, zone: &Zone) -> Option<DateTime<Utc>> {
         let (mut from, mut inclusive) = (after, false);
         loop {
             // Within one offset, clocks go evenly.

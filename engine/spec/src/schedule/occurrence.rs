@@ -7,7 +7,7 @@ use super::{Trigger, Zone};
 impl Trigger {
     /// The first moment after one at which it is due by itself. A webhook never is, and a poll at the
     /// moments at which its tool is asked.
-    pub fn next(&self, after: DateTime<Utc>, zone: Zone) -> Option<DateTime<Utc>> {
+    pub fn next(&self, after: DateTime<Utc>, zone: &Zone) -> Option<DateTime<Utc>> {
         match self {
             Self::Cron(cron) => cron.next(after, zone),
             Self::Every { every_ms, anchor } => interval(after, *every_ms, *anchor),
@@ -18,12 +18,12 @@ impl Trigger {
     }
 
     /// The moments after one and until another, the earliest first.
-    pub fn between(
-        &self,
+    pub fn between<'a>(
+        &'a self,
         after: DateTime<Utc>,
         until: DateTime<Utc>,
-        zone: Zone,
-    ) -> impl Iterator<Item = DateTime<Utc>> {
+        zone: &'a Zone,
+    ) -> impl Iterator<Item = DateTime<Utc>> + 'a {
         let mut last = after;
         std::iter::from_fn(move || {
             last = self.next(last, zone).filter(|moment| *moment <= until)?;

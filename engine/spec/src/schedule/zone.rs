@@ -1,14 +1,15 @@
 //! Time zones: wall clock to moments and back, on the days on which clocks are changed, too.
 
 use std::fmt;
-use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
-use chrono_tz::{TZ_VARIANTS, Tz};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use jiff::Timestamp;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 
-/// A time zone by its IANA name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Zone(Tz);
+/// A time zone by its IANA name. Its rules are those that came with this version of the program, so
+/// that a schedule is due at the same moments on every machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(TimeZone);
 
 /// No gap or repetition of any wall clock is longer, including a change of the date line.
 const LONGEST_CHANGE: TimeDelta = TimeDelta::hours(30);
@@ -17,51 +18,63 @@ const STRIDE: TimeDelta = TimeDelta::days(1);
 
 impl Zone {
     /// Coordinated universal time.
-    pub const UTC: Self = Self(Tz::UTC);
+    pub const UTC: Self = Self(TimeZone::UTC);
 
     /// The zone of a name.
     ///
     /// # Errors
     /// There is none; what was likely meant, if anything.
-    pub fn parse(name: &str) -> Result<Self, Option<&'static str>> {
-        Tz::from_str(name).map(Self).map_err(|_| {
-            let same = TZ_VARIANTS.iter().find(|zone| zone.name().eq_ignore_ascii_case(name));
-            let near = || crate::name::suggest(name, TZ_VARIANTS.iter().map(|zone| zone.name()));
-            same.map(|zone| zone.name()).or_else(near)
-        })
+    pub fn parse(name: &str) -> Result<Self, Option<String>> {
+        let zones = TimeZoneDatabase::bundled();
+        match zones.get(name).map(Self) {
+            Ok(zone) if zone.name() == name => Ok(zone),
+            // Found by the same letters in another case.
+            Ok(zone) => Err(Some(zone.name().to_owned())),
+            Err(_) => {
+                let names: Vec<String> = zones.available().map(|name| name.to_string()).collect();
+                Err(crate::name::suggest(name, names.iter().map(String::as_str)).map(str::to_owned))
+            }
+        }
     }
 
     /// Its name.
-    pub fn name(self) -> &'static str {
-        self.0.name()
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
     }
 
     /// What the clock on the wall shows.
-    pub fn wall(self, moment: DateTime<Utc>) -> NaiveDateTime {
-        moment.with_timezone(&self.0).naive_local()
+    pub fn wall(&self, moment: DateTime<Utc>) -> NaiveDateTime {
+        let offset = TimeDelta::seconds(i64::from(self.offset(moment)));
+        moment.naive_utc().checked_add_signed(offset).unwrap_or(moment.naive_utc())
     }
 
     /// A moment as people of the zone write it, with its offset.
-    pub fn show(self, moment: DateTime<Utc>) -> String {
-        moment.with_timezone(&self.0).format("%Y-%m-%d %H:%M:%S %:z").to_string()
+    pub fn show(&self, moment: DateTime<Utc>) -> String {
+        match chrono::FixedOffset::east_opt(self.offset(moment)) {
+            Some(offset) => moment.with_timezone(&offset).format("%Y-%m-%d %H:%M:%S %:z").to_string(),
+            None => moment.to_rfc3339(),
+        }
     }
 
     /// The first moment at which the clock shows this time; if it never does, the first one at which
     /// it shows a later time.
-    pub fn first(self, wall: NaiveDateTime) -> DateTime<Utc> {
-        match self.0.from_local_datetime(&wall).earliest() {
-            Some(moment) => moment.with_timezone(&Utc),
-            None => self.after_gap(wall),
+    pub fn first(&self, wall: NaiveDateTime) -> DateTime<Utc> {
+        let shown = TimeZone::UTC.to_datetime(timestamp(wall.and_utc()));
+        match self.0.to_ambiguous_timestamp(shown).offset() {
+            AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { before: offset, .. } => {
+                by_offset(offset, wall)
+            }
+            AmbiguousOffset::Gap { .. } => self.after_gap(wall),
         }
     }
 
     /// The moment of a clock's time by the offset that holds at another moment.
-    pub(super) fn by_offset_of(self, moment: DateTime<Utc>, wall: NaiveDateTime) -> DateTime<Utc> {
-        (wall - TimeDelta::seconds(i64::from(self.offset(moment)))).and_utc()
+    pub(super) fn by_offset_of(&self, moment: DateTime<Utc>, wall: NaiveDateTime) -> DateTime<Utc> {
+        by_offset(self.0.to_offset(timestamp(moment)), wall)
     }
 
     /// The first moment after one and until another with a different offset than the first has.
-    pub(super) fn change(self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(super) fn change(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let offset = self.offset(after);
         let mut low = after;
         while low < until {
@@ -74,14 +87,25 @@ impl Zone {
         None
     }
 
-    fn offset(self, moment: DateTime<Utc>) -> i32 {
-        self.0.offset_from_utc_datetime(&moment.naive_utc()).fix().local_minus_utc()
+    /// Seconds east of UTC.
+    fn offset(&self, moment: DateTime<Utc>) -> i32 {
+        self.0.to_offset(timestamp(moment)).seconds()
     }
 
-    fn after_gap(self, wall: NaiveDateTime) -> DateTime<Utc> {
+    fn after_gap(&self, wall: NaiveDateTime) -> DateTime<Utc> {
         let (low, high) = (wall.and_utc() - LONGEST_CHANGE, wall.and_utc() + LONGEST_CHANGE);
         bisect(low, high, |moment| self.wall(moment) >= wall)
     }
+}
+
+/// A moment for the library of zones, which knows fewer: a moment beyond is the last that it knows.
+fn timestamp(moment: DateTime<Utc>) -> Timestamp {
+    let last = if moment < DateTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_second(moment.timestamp()).unwrap_or(last)
+}
+
+fn by_offset(offset: Offset, wall: NaiveDateTime) -> DateTime<Utc> {
+    (wall - TimeDelta::seconds(i64::from(offset.seconds()))).and_utc()
 }
 
 /// The first second at which a condition holds that does not hold at `low`, and does from then on.
@@ -110,7 +134,7 @@ impl fmt::Display for Zone {
 ///
 /// # Errors
 /// A message that shows the right form.
-pub fn moment(text: &str, zone: Zone) -> Result<DateTime<Utc>, String> {
+pub fn moment(text: &str, zone: &Zone) -> Result<DateTime<Utc>, String> {
     let text = text.trim();
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
         return Ok(moment.with_timezone(&Utc));

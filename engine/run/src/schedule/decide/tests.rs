@@ -8,7 +8,7 @@ fn schedule(text: &str) -> Compiled {
     let source = Source::new("config.yaml", format!("skill: tidy\n{text}\n"));
     let written: Schedule = yaml::parse(&source).unwrap().read().unwrap();
     let name = Spanned { value: "nightly".to_owned(), span: Span::default() };
-    compile((&name, &written), None, (&source, Zone::UTC)).unwrap()
+    compile((&name, &written), None, (&source, &Zone::UTC)).unwrap()
 }
 
 fn at(text: &str) -> Time {

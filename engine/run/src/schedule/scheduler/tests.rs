@@ -131,7 +131,7 @@ impl World {
 }
 
 fn at(text: &str) -> Time {
-    moment(text, Zone::UTC).unwrap()
+    moment(text, &Zone::UTC).unwrap()
 }
 
 /// What has become of all times, the earliest first, in short.
@@ -522,7 +522,7 @@ async fn a_hundred_thousand_schedules_are_no_burden() {
     let source = Source::new("config.yaml", text);
     let written: Schedule = yaml::parse(&source).unwrap().read().unwrap();
     let name = Spanned { value: "x".to_owned(), span: Span::default() };
-    let compiled = compile((&name, &written), None, (&source, Zone::UTC)).unwrap();
+    let compiled = compile((&name, &written), None, (&source, &Zone::UTC)).unwrap();
     let mut book = Book::default();
     for number in 0..100_000 {
         let compiled = aa_spec::schedule::Compiled { name: format!("s{number}"), ..compiled.clone() };

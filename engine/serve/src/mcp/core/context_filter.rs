@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use aa_run::card::Card;
 use aa_run::persona::Choice;
-use aa_spec::plan::Action;
 use async_trait::async_trait;
 use rmcp::model::{CallToolResult, Tool};
 use serde_json::{Value, json};
@@ -56,7 +55,7 @@ impl CoreTool for ContextFilter {
         skills.extend(search::best(view.skills.iter().cloned(), SKILLS, |card| search::skill(&wanted, card)));
         let mut seen = std::collections::BTreeSet::new();
         skills.retain(|card| seen.insert(card.name.clone()));
-        let mut tools: Vec<&str> = skills.iter().flat_map(|card| used(card)).collect();
+        let mut tools: Vec<&str> = skills.iter().flat_map(|card| &card.calls).map(String::as_str).collect();
         let fitting = search::best(view.tools.iter(), TOOLS, |spec| search::tool(&wanted, spec));
         tools.extend(fitting.iter().map(|spec| spec.name.as_str()));
         let mut seen = std::collections::BTreeSet::new();
@@ -64,17 +63,5 @@ impl CoreTool for ContextFilter {
         let told: Vec<Value> =
             skills.iter().map(|card| json!({"name": card.name, "description": card.summary()})).collect();
         Ok(CallToolResult::structured(json!({"skills": told, "tools": tools})).into())
-    }
-}
-
-/// The tools that a skill's own steps call.
-fn used(card: &Card) -> Vec<&str> {
-    card.plan.skill.steps.iter().filter_map(|step| called(&step.action)).collect()
-}
-
-fn called(action: &Action) -> Option<&str> {
-    match action {
-        Action::Tool { tool, .. } => Some(tool),
-        _ => None,
     }
 }

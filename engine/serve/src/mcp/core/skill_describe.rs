@@ -1,7 +1,6 @@
 //! `skill_describe`: all that is told of a skill before it is run.
 
-use aa_run::card::Card;
-use aa_run::engine::Engine;
+use aa_run::engine::{Described, Engine};
 use aa_spec::plan::{Action, InputPlan, SkillPlan, StepPlan};
 use async_trait::async_trait;
 use rmcp::model::{CallToolResult, Tool};
@@ -28,8 +27,8 @@ impl CoreTool for SkillDescribe {
         let name = text(&args, "skill_name");
         let engine = &call.visit.engine;
         let catalogue = engine.catalogue().map_err(|error| internal(&error))?;
-        Ok(match catalogue.skill(name) {
-            Some(Ok(card)) => CallToolResult::structured(told(engine, &card)).into(),
+        Ok(match catalogue.described(name) {
+            Some(Ok(skill)) => CallToolResult::structured(told(engine, &skill)).into(),
             Some(Err(broken)) => {
                 failed(format!("the skill `{name}` cannot be run:\n{}", broken.problems.join("\n")))
             }
@@ -41,7 +40,8 @@ impl CoreTool for SkillDescribe {
     }
 }
 
-fn told(engine: &Engine, card: &Card) -> Value {
+fn told(engine: &Engine, skill: &Described) -> Value {
+    let (card, plan) = (&skill.card, &skill.plan.skill);
     let mut told = json!({
         "name": card.name,
         "tool": names::shown(&card.name),
@@ -52,8 +52,8 @@ fn told(engine: &Engine, card: &Card) -> Value {
         "asks": card.asks,
         "inputs": card.input,
         "outputs": card.output["properties"],
-        "steps": card.plan.skill.steps.iter().map(step).collect::<Vec<_>>(),
-        "example": example(&card.plan.skill),
+        "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "example": example(plan),
     });
     if let Some(expected) = engine.usual_duration(&card.name) {
         told["usual_duration_ms"] = json!(expected);

@@ -32,7 +32,7 @@ impl CoreTool for SkillSearch {
         let cards = names.filter_map(|name| catalogue.skill(name)?.ok());
         let found = search::best(cards, MOST, |card| search::skill(&wanted, card));
         let skill = |card: &std::sync::Arc<aa_run::card::Card>| {
-            let inputs: Vec<&String> = card.plan.skill.inputs.iter().map(|input| &input.name).collect();
+            let inputs: Vec<&str> = card.inputs().collect();
             json!({"name": card.name, "description": card.summary(), "inputs": inputs, "effect": card.effect})
         };
         let skills: Vec<Value> = found.iter().map(skill).collect();

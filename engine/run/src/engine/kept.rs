@@ -1,0 +1,93 @@
+//! What clients are told, kept from one start to the next: as long as nothing has changed, neither skills nor
+//! modules are read again to say what there is. What is run is checked anew in any case.
+
+use std::fmt::Debug;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use super::stamps::Stamp;
+use crate::persona::{Choice, View, ViewError};
+use crate::settings::Settings;
+
+/// As many views are kept; those that were not used for longest go.
+const MOST: usize = 32;
+
+/// Views of skills and tools as they are now.
+pub(super) struct Kept {
+    folder: PathBuf,
+    /// Digest of all that they depend on; none when it cannot be told that this is the same program.
+    of: Option<Sha256>,
+}
+
+impl Kept {
+    /// Those that depend on these settings and on what else `stamps` tells.
+    pub(super) fn new(settings: &Settings, stamps: &impl Debug) -> Self {
+        let program = std::env::current_exe().ok().map(|path| Stamp::of(&path));
+        let of = program.filter(Stamp::is_there).map(|program| {
+            let folders = (&settings.folder, &settings.config_folder, &settings.project_folder);
+            let rest = (&settings.values, &settings.origins, folders);
+            Sha256::new().chain_update(format!("{program:?} {stamps:?} {rest:?}"))
+        });
+        Self { folder: settings.state_folder.join("views"), of }
+    }
+
+    /// The view of a choice; made when there is none.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(super) fn view(
+        &self,
+        choice: &Choice,
+        make: impl FnOnce() -> Result<View, ViewError>,
+    ) -> Result<View, ViewError> {
+        let Some(path) = self.path(choice) else { return make() };
+        if let Some(view) = read(&path) {
+            return Ok(view);
+        }
+        let view = make()?;
+        // It is only slower without.
+        if let Err(error) = self.write(&path, &view) {
+            tracing::debug!("{}: {error}", path.display());
+        }
+        Ok(view)
+    }
+
+    fn path(&self, choice: &Choice) -> Option<PathBuf> {
+        let digest = self.of.clone()?.chain_update(format!(" {choice:?}")).finalize();
+        let name = digest.iter().fold(String::new(), |name, byte| name + &format!("{byte:02x}"));
+        Some(self.folder.join(name + ".json"))
+    }
+
+    fn write(&self, path: &Path, view: &View) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let draft = path.with_extension(format!("{}.new", std::process::id()));
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let written = file.write_all(&serde_json::to_vec(view)?).and_then(|()| fs::rename(&draft, path));
+        written.inspect_err(|_| drop(fs::remove_file(&draft)))?;
+        self.forget()
+    }
+
+    /// Removes all but the newest.
+    fn forget(&self) -> io::Result<()> {
+        let mut files: Vec<(SystemTime, PathBuf)> = Vec::new();
+        for file in fs::read_dir(&self.folder)? {
+            let file = file?;
+            files.push((file.metadata()?.modified()?, file.path()));
+        }
+        files.sort_unstable_by(|a, b| b.cmp(a));
+        files.iter().skip(MOST).try_for_each(|(_, path)| fs::remove_file(path))
+    }
+}
+
+/// A view that is kept. One that is in use is as if it were new.
+fn read(path: &Path) -> Option<View> {
+    let bytes = fs::read(path).ok()?;
+    let view = serde_json::from_slice(&bytes).ok()?;
+    File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now())).ok();
+    Some(view)
+}

@@ -25,7 +25,7 @@ use crate::support::terminal::Terminal;
 use crate::support::{Aa, Ran, eventually};
 
 /// Where `tests/run` has put the public servers.
-fn installed(program: &str) -> String {
+pub(crate) fn installed(program: &str) -> String {
     // The binary is in a folder of the target folder.
     let target = Path::new(env!("CARGO_BIN_EXE_aa")).ancestors().nth(2).unwrap();
     let path = target.join("tools").join(program);

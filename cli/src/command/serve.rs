@@ -82,6 +82,7 @@ impl Front<'_> {
         let main = TcpListener::bind(self.args.listen).await.map_err(failed)?;
         let address = main.local_addr().map_err(failed)?;
         (self.say)(format!("serving AI clients at http://{address}/mcp"));
+        (self.say)(format!("the dashboard is at http://{address}/"));
         let token = key::token_file(&self.engine.settings().state_folder);
         (self.say)(format!("the key of this machine is in {}", token.display()));
         let editors = self.editors().await;

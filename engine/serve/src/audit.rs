@@ -80,8 +80,18 @@ pub(crate) struct Asked(Option<(Instant, String, String)>);
 impl Asked {
     /// Begins to note a request; one that only looks is not noted.
     pub(crate) fn new(principal: &str, method: &Method, path: &str) -> Self {
+        Self::at(principal, method, "/api", path)
+    }
+
+    /// The same of a form of the dashboard.
+    pub(crate) fn page(principal: &str, method: &Method, path: &str) -> Self {
+        // Names in it are said by whoever asks; a line has no place for more.
+        Self::at(principal, method, "", &path.chars().take(128).collect::<String>())
+    }
+
+    fn at(principal: &str, method: &Method, root: &str, path: &str) -> Self {
         let is_noted = *method != Method::GET && tracing::enabled!(target: TARGET, Level::INFO);
-        Self(is_noted.then(|| (Instant::now(), principal.to_owned(), format!("{method} /api{path}"))))
+        Self(is_noted.then(|| (Instant::now(), principal.to_owned(), format!("{method} {root}{path}"))))
     }
 
     /// Says how it went.

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, problem::Problem};
 use crate::audit;
+use crate::dashboard::{self, Dashboard};
 use crate::events::{self, Events};
 use crate::local::{Local, Talk};
 use crate::mcp::http::Endpoint;
@@ -161,6 +162,7 @@ fn router(
     engine: &Engine,
     metrics: &Arc<Metrics>,
 ) -> Router {
+    let pages = Dashboard::new(engine, door);
     let behind = Router::new()
         .route("/mcp", any(mcp::http::own))
         .route("/mcp/{persona}", any(mcp::http::of_persona))
@@ -168,6 +170,7 @@ fn router(
         .nest("/api", api::router(engine))
         .merge(events::stream(events))
         .merge(metrics::router(metrics))
+        .merge(dashboard::pages(&pages, events))
         .fallback(|| async {
             problem("not-found", "there is nothing here; AI clients connect to `/mcp`, programs to `/api`")
         });
@@ -176,8 +179,9 @@ fn router(
         .route("/healthz", get(healthy))
         .merge(ready::router(engine))
         .merge(hook::router(engine));
-    let all = behind.layer(known).merge(open).merge(events::sockets(events));
-    looked_at(all, door).layer(axum::middleware::from_fn_with_state(metrics.requests(), metrics::count))
+    let all = behind.layer(known).merge(open).merge(events::sockets(events)).merge(dashboard::open(&pages));
+    looked_at(dashboard::with_sessions(all, &pages), door)
+        .layer(axum::middleware::from_fn_with_state(metrics.requests(), metrics::count))
 }
 
 /// What needs no key, asked under a name of ours and by no foreign page.

@@ -7,6 +7,6 @@ mod grants;
 mod reads;
 mod runs;
 mod schedules;
-mod support;
+pub(crate) mod support;
 mod tenants;
 mod tokens;

@@ -19,6 +19,7 @@ mod journal;
 mod lines;
 mod mistakes;
 mod questions;
+mod rest;
 mod turns;
 mod veil;
 
@@ -46,11 +47,13 @@ use self::questions::{Asked, Questions};
 pub(crate) use self::turns::begin_held;
 pub(crate) use self::veil::{Veil, in_url};
 use crate::compute::Computer;
+use crate::drain::Drain;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
 use crate::mistake::Watch;
 use crate::permits::Permits;
+use crate::observe::Observers;
 use crate::places::Turn;
 use crate::store::{Lease, StoreError};
 use crate::tool::Tool;
@@ -131,6 +134,10 @@ pub struct Means {
     pub interpreter: Option<Arc<dyn Interpreter>>,
     /// Called with every event after its commit; tests of crashes hang themselves in here.
     pub after_commit: Option<AfterCommit>,
+    /// Who is told how long calls wait for their turn.
+    pub(crate) observers: Observers,
+    /// Says that the process is about to end.
+    pub drain: Drain,
 }
 
 /// Finds a tool by its canonical name.
@@ -166,6 +173,7 @@ pub trait Healer: Send + Sync {
 /// The journal's: then every call has been stopped and nothing was told that is not durable.
 /// A machine that refuses an event gives [`StoreError::Corrupt`].
 pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
+    let _driven = run.means.drain.count();
     let mut driver = Driver::new(run);
     let result = driver.run().await;
     // Whatever still runs has lost its run; it must not outlive it.
@@ -290,6 +298,7 @@ impl Driver {
         self.enter()?;
         loop {
             self.take_turn().await?;
+            self.mind_drain();
             let more = self.advance()?;
             self.commit().await?;
             if let Some(ending) = self.run.machine.ending() {
@@ -304,6 +313,9 @@ impl Driver {
                 tokio::task::yield_now().await;
                 self.read_inbox()?;
                 continue;
+            }
+            if self.is_at_rest() {
+                return self.leave().await;
             }
             if let Some(outcome) = self.park().await? {
                 return Ok(outcome);
@@ -431,7 +443,7 @@ impl Driver {
 
     async fn wait(&mut self) -> Wake {
         let wake_at = self.run.machine.wake_at();
-        let clock = Arc::clone(&self.run.means.clock);
+        let (clock, rests) = (Arc::clone(&self.run.means.clock), self.run.machine.begins_nothing());
         let timer = clock.idle(wake_at, self.calls.len() + self.blocks.busy() + self.heals.len());
         tokio::select! {
             Some(line) = self.lines.next() => Wake::Line(line),
@@ -440,6 +452,7 @@ impl Driver {
             Some(asked) = self.questions.next() => Wake::Asked(asked),
             Some((step, seq, admission)) = self.heals.next() => Wake::Heal(step, seq, admission),
             () = self.inbox.changed() => Wake::Inbox,
+            () = rest::news(&self.run.means.drain, rests) => Wake::Timer,
             () = timer => Wake::Timer,
         }
     }

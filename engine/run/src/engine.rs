@@ -32,6 +32,8 @@ pub use compat::{Compat, CompatFile, Missing, MissingKind, Verdict};
 pub use courses::RunPage;
 pub use exporting::{Export, ExportFile, ExportRequest, ExportState};
 pub use feeding::{OpenQuestion, OpenRun, OpenWork};
+pub use figures::Figures;
+pub use health::{Check, Health};
 pub use keys::Keyring;
 pub use logins::MissingLogin;
 pub use mend::MendedSkill;
@@ -43,27 +45,33 @@ pub use refusal::StartError;
 pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
 pub use schedules::{BackfillPlan, Delivery, HookRefusal, Hooks, ScheduleView, Triggered};
 pub(crate) use schedules::{new_slot, told};
-pub use servers::{Change, McpEntry, Review};
+pub use servers::{Change, Guide, McpEntry, Review};
 pub use trials::Trial;
 pub use workspaces::Briefing;
 
 mod admission;
+mod adopting;
 mod approval;
 mod archive;
 mod attending;
+mod auditing;
 mod calls;
 mod cards;
 mod catalog;
 mod compat;
 mod configured;
+mod copying;
 mod courses;
 mod debugging;
+mod draining;
 mod explaining;
 mod exporting;
 mod feeding;
+mod figures;
 mod folders;
 mod granting;
 mod heal;
+mod health;
 mod history;
 mod kept;
 mod keys;
@@ -77,6 +85,7 @@ mod parts;
 mod personas;
 pub(crate) mod reading;
 mod reads;
+mod reconfiguring;
 mod refusal;
 mod rehearse;
 mod schedules;
@@ -207,6 +216,8 @@ pub enum Outcome {
     Cancelled,
     /// Only a person can move it on; what is open.
     Waiting(Vec<StepPath>),
+    /// It was left where it is, because its process ends; whoever comes next goes on with it.
+    Left,
 }
 
 impl Engine {
@@ -221,10 +232,11 @@ impl Engine {
         Self { after_commit: Some(hook), ..self }
     }
 
-    /// The same engine for another caller: runs that are not theirs are not there for them.
+    /// The same engine for another caller, as it is configured by now: runs that are not theirs are not there
+    /// for them.
     #[must_use]
     pub fn for_caller(&self, caller: Caller) -> Self {
-        Self { caller, ..self.clone() }
+        Self { caller, ..self.current() }
     }
 
     /// Who it is for.

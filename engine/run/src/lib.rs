@@ -10,8 +10,10 @@
 //! [`want`] (what a question wants besides a choice), [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that are worked in, and
 //! conversations about them), [`policy`] (what it may do without asking), [`places`] (how many runs move at once), [`permits`] (how many tools are called at once);
 //! [`schedule`] (what runs although nobody is there);
+//! [`audit`] (who did what), [`observe`] (who watches and is told);
 //! [`caller`] says who calls and what they see, [`grant`] what they may use, [`key`] who may come in from outside, [`token`] who comes with a token of somebody else's, [`cause`] words the errors of the system.
 
+pub mod audit;
 pub mod caller;
 pub mod card;
 pub mod cause;
@@ -19,6 +21,7 @@ pub mod compute;
 pub mod content;
 pub mod course;
 pub mod debug;
+pub mod drain;
 pub mod driver;
 pub mod engine;
 pub mod event;
@@ -32,6 +35,7 @@ pub mod key;
 pub mod listen;
 pub mod machine;
 pub mod mistake;
+pub mod observe;
 pub mod permits;
 pub mod persona;
 pub mod places;

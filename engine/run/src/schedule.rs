@@ -11,12 +11,15 @@
 pub mod book;
 pub mod decide;
 pub mod notify;
+mod pulse;
 pub mod scheduler;
 pub mod service;
 pub mod why;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use pulse::Pulse;
 
 use crate::event::{RunId, Time};
 

@@ -6,8 +6,10 @@
 mod calling;
 mod clients;
 mod compute;
+mod daemon;
 mod events;
 mod layer;
+mod operations;
 mod places;
 mod scheduler;
 mod secret;
@@ -29,9 +31,11 @@ use crate::tool::Logins;
 
 pub use calling::Calling;
 pub use clients::Clients;
+pub use daemon::Daemon;
 pub use events::Events;
 use layer::Layers;
 pub use layer::{Origin, Setting};
+pub use operations::{Operations, Traces};
 pub use places::config_file;
 pub use scheduler::{Scheduling, WrittenSchedule};
 pub use secret::SecretStore;
@@ -80,6 +84,10 @@ pub struct Settings {
     pub serve: Serve,
     /// How editors and others hear of what happens.
     pub events: Events,
+    /// What those are told who keep `aa` running.
+    pub operations: Operations,
+    /// How a daemon lives.
+    pub daemon: Daemon,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
     /// How to log in to clusters and to connect to the network.
@@ -188,6 +196,8 @@ impl Settings {
             values: layers.values(),
             serve: serve::settings(&mut layers),
             events: events::resolve(&mut layers),
+            operations: operations::resolve(&mut layers),
+            daemon: daemon::resolve(&mut layers),
             secrets: layers.secrets(),
             modules: layers.modules(),
             proxy: proxy(&mut layers),
@@ -207,6 +217,19 @@ impl Settings {
             return Err(SettingsError::Invalid(diagnostics));
         }
         Ok(Self { origins, warnings: diagnostics, ..settings })
+    }
+}
+
+impl Settings {
+    /// The folder of the store when no file says another one.
+    ///
+    /// # Errors
+    /// Nothing says where the user's folders are.
+    pub fn usual_state_folder(surroundings: &Surroundings) -> Result<PathBuf, SettingsError> {
+        match &surroundings.store {
+            Some(store) => Ok(store.clone()),
+            None => Ok(places::state_folder(&surroundings.folder, &surroundings.environment)?.0),
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 //! Several files are laid over one another, so every key is optional here; defaults
 //! and the order of the layers are the business of whoever resolves them.
 
+mod daemon;
 mod entrance;
 mod events;
 mod issuer;
 mod notify;
+mod operations;
 mod policy;
 mod scheduler;
 mod scope;
@@ -24,12 +26,14 @@ use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
+pub use daemon::Daemon;
 pub use entrance::{Key, Limits as ServeLimits, is_principal};
 pub use events::Events;
 pub use issuer::{Algorithm, Issuer};
 pub use notify::{
     Channel, EmailChannel, MailSecurity, Notify, NotifyLimit, SlackChannel, WebhookChannel, secret,
 };
+pub use operations::{Audit, Log, LogFormat, Traces};
 pub use policy::{Policy, Rule};
 pub use scheduler::Scheduler;
 pub use scope::{Kind as ScopeKind, ROLES, Scope, role, unknown_role};
@@ -60,12 +64,20 @@ pub struct Config {
     pub serve: Serve,
     /// How editors and others hear of what happens.
     pub events: Events,
+    /// How `aa daemon` lives.
+    pub daemon: Daemon,
     /// What runs although nobody is there, by a name for each.
     pub schedules: BTreeMap<String, Spanned<Schedule>>,
     /// By which rules schedules run.
     pub scheduler: Scheduler,
     /// How people are told of what happens while they are not there.
     pub notify: Notify,
+    /// Who did what, as `aa audit list` shows it.
+    pub audit: Audit,
+    /// What servers say on stderr.
+    pub log: Log,
+    /// Where servers send traces of runs (OTLP over HTTP, as JSON). Without an `endpoint` there are none.
+    pub traces: Traces,
     /// What tool modules are configured with, by the name of the module and that of the value, as its
     /// `config` declares them. A text may refer to a secret: `"{{ secrets.NAME }}"`.
     pub modules: BTreeMap<String, BTreeMap<String, Node>>,
@@ -279,6 +291,7 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
             &config.compute.timeout,
             &config.scheduler.keep,
             &config.notify.limit.per,
+            &config.audit.keep,
         ];
         let issuers = config.serve.issuers.values().map(|issuer| &issuer.value.leeway);
         own.into_iter().chain(serve).chain(issuers)
@@ -294,6 +307,7 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
         issuer::check(&config.serve, source, &mut diagnostics);
         scheduler::check(config, source, &mut diagnostics);
         notify::check(config, source, &mut diagnostics);
+        operations::check(config, source, &mut diagnostics);
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     (config, diagnostics)

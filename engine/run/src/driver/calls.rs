@@ -198,7 +198,9 @@ async fn make(shared: &Arc<Shared>, call: &Call, cancel: CancellationToken) -> R
     };
     let deadline = shared.deadline(call);
     let prepared = async {
+        let came = Instant::now();
         let permit = shared.means.permits.take(&tool.spec().module).await;
+        shared.means.observers.waited(came.elapsed());
         Ok::<_, StepError>((permit, shared.veil.open(call.args.clone()).await?))
     };
     let (_permit, (args, secrets)) = tokio::select! {

@@ -100,6 +100,9 @@ pub enum StartError {
     /// The request's key was used for something else.
     #[error("the idempotency key belongs to run {0}, which is another call")]
     KeyUsed(RunId),
+    /// This process is about to end.
+    #[error("this server is about to end, and begins nothing new")]
+    Draining,
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -7,9 +7,11 @@ use aa_spec::config::ScopeKind;
 use aa_spec::dialect;
 use aa_spec::name::{fold, suggest};
 use aa_spec::schedule::{compile, names};
+use aa_spec::source::Lines;
 use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::stamps::Stamps;
 use super::{Engine, RunHandle, StartError};
@@ -93,8 +95,14 @@ impl Engine {
     pub fn schedule_book(&self) -> Result<Book, StartError> {
         let mut book = Book::default();
         let zone = self.settings().zone();
+        let mut lines: Option<(&str, Lines)> = None;
         for written in &self.settings().scheduling.schedules {
-            let line = written.source.place(written.name.span.start).line;
+            let path = &*written.source.path;
+            // Those of a file come one after the other.
+            if lines.as_ref().is_none_or(|(of, _)| *of != path) {
+                lines = Some((path, written.source.lines()));
+            }
+            let line = lines.as_ref().map_or(1, |(_, lines)| lines.line(written.name.span.start));
             let place = format!("{}:{line}", written.source.path);
             let compiled = compile((&written.name, &written.schedule), None, (&written.source, &zone));
             book.add(&written.name.value, compiled, written.project.clone(), place);
@@ -107,9 +115,10 @@ impl Engine {
                 continue;
             }
             let Some(skill) = dialect::read(&source).0 else { continue };
+            let lines = source.lines();
             let project = project.filter(|_| entry.layer == "project").map(std::path::Path::to_owned);
             for (name, schedule) in skill.schedule.iter().flat_map(|of| names(&skill.name, of)) {
-                let place = format!("{}:{}", source.path, source.place(name.span.start).line);
+                let place = format!("{}:{}", source.path, lines.line(name.span.start));
                 let compiled = compile((&name, &schedule), Some(&skill.name.value), (&source, &zone));
                 book.add(&name.value, compiled, project.clone(), place);
             }
@@ -304,6 +313,8 @@ impl Engine {
             let known = aa_spec::name::list(&known);
             return Err(StartError::Refused(format!("there is no service `{name}`; there are {known}")));
         }
+        let did = if enabled { "service.enable" } else { "service.disable" };
+        self.note(Some(by), did, &format!("service {name}"), json!({})).await?;
         let store = self.parts.store_soon().await?;
         store.set_service(ServiceRow { name: name.to_owned(), enabled, by: by.to_owned(), at: now }).await?;
         Ok(())

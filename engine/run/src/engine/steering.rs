@@ -60,6 +60,7 @@ pub(super) async fn launch(
     request: &RunRequest,
     opening: Opening,
 ) -> Result<RunHandle, StartError> {
+    engine.may_begin()?;
     let Opening { script, approval, mut turn, alike } = opening;
     engine.may_begin(&admitted.plan, request.dry_run)?;
     let store = engine.parts.store_soon().await?;
@@ -115,8 +116,9 @@ pub(super) async fn launch(
     let (machine, events) = fresh.ok_or(StoreError::Stopped)?;
     let (watchers, notices) = mpsc::unbounded_channel();
     let stubs = script.map(|script| Stubs { script, events: events.clone() });
+    let hook = engine.told();
     for event in events {
-        if let Some(hook) = &engine.after_commit {
+        if let Some(hook) = &hook {
             hook(&event);
         }
         // The receiver is still in our hands.
@@ -172,6 +174,7 @@ pub(super) async fn resume_in_turn(
     park: Park,
     turn: Option<Turn>,
 ) -> Result<RunHandle, StartError> {
+    engine.may_begin()?;
     let store = engine.parts.store()?;
     let summary = with_folder(&store, run)?;
     go_on(engine, store, &summary, park, turn).await
@@ -190,6 +193,7 @@ async fn go_on(
 
 /// Takes back a run that is over.
 pub(super) async fn undo(engine: &Engine, run: RunId, by: &str) -> Result<RunHandle, StartError> {
+    engine.may_begin()?;
     let store = engine.parts.store()?;
     let summary = with_folder(&store, run)?;
     if summary.ended_at.is_none() {
@@ -217,7 +221,9 @@ pub(super) async fn cancel(engine: &Engine, run: RunId, by: &str, reason: &str) 
             }
             Err(StartError::Store(StoreError::Busy(_))) if Instant::now() < deadline => sleep(TICK).await,
             // It is written down, and whoever drives the run will see it.
-            Err(StartError::Over { .. } | StartError::Store(StoreError::Busy(_))) => return Ok(()),
+            Err(StartError::Over { .. } | StartError::Draining | StartError::Store(StoreError::Busy(_))) => {
+                return Ok(());
+            }
             Err(error) => return Err(error),
         }
     }
@@ -305,7 +311,7 @@ async fn take_in(engine: &Engine, store: &Store, lease: Lease) -> Result<(), Sta
             Err(misfit) => tracing::warn!(%run, by = request.by, "ignored a request: {misfit}"),
         }
     }
-    let copies = engine.after_commit.as_ref().map(|hook| (hook, events.clone()));
+    let copies = engine.told().map(|hook| (hook, events.clone()));
     store.append(lease, events, taken).await?;
     if let Some((hook, events)) = copies {
         for event in &events {
@@ -393,7 +399,7 @@ fn go(
     (of, stubs, turn): (&Driven<'_>, Option<Stubs>, Option<Turn>),
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
 ) -> Result<RunHandle, StartError> {
-    let mut means = granting::for_tenant(engine.parts.means(engine.after_commit.clone())?, of.tenant);
+    let mut means = granting::for_tenant(engine.parts.means(engine.told())?, of.tenant);
     // Canned answers teach nothing.
     let watch = stubs.is_none().then(|| {
         let (run, skill) = (of.lease.run, of.skill.to_owned());
@@ -475,7 +481,7 @@ fn nonce() -> String {
     format!("{:016x}{:016x}", random.hash_one(std::process::id()), random.hash_one(now()))
 }
 
-fn now() -> Time {
+pub(super) fn now() -> Time {
     Utc::now().trunc_subsecs(3)
 }
 

@@ -213,6 +213,14 @@ impl Reader {
         self.blobs.get(hash)
     }
 
+    /// The same for whoever has nothing else to say of a failure.
+    pub(super) fn ask<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.with(|db| read(db).map_err(|error| self.failed(&error)))
+    }
+
     pub(super) fn failed(&self, error: &rusqlite::Error) -> StoreError {
         database::unusable(&self.path, error)
     }

@@ -24,6 +24,7 @@ use super::accept::Peer;
 use super::bounds::{Bounds, TooMuch};
 use super::problem;
 use crate::audit;
+use crate::dashboard;
 
 /// Who is let in.
 #[derive(Debug)]
@@ -96,6 +97,12 @@ impl Door {
             known.host() == asked.host() && known.port_u16().is_none_or(|port| asked.port_u16() == Some(port))
         };
         self.hosts.iter().any(fits)
+    }
+
+    /// Whether no web page asks, or one that may. Pages of the dashboard may ask for what is theirs.
+    fn may_come(&self, request: &Request) -> bool {
+        let is_dashboard = request.uri().path().starts_with("/ui/");
+        self.may_ask(request.headers()) || is_dashboard && dashboard::is_own_page(request.headers())
     }
 
     /// Whether no web page asks, or one that may.
@@ -210,7 +217,7 @@ fn refuse(door: &Door, request: &Request) -> Option<Response> {
             "this server is not known under that name; `serve.hosts` in the configuration names others";
         return Some(problem("unknown-host", message));
     }
-    if !door.may_ask(request.headers()) {
+    if !door.may_come(request) {
         let message =
             "web pages of that origin may not ask; `serve.origins` in the configuration names those that may";
         return Some(problem("unknown-origin", message));

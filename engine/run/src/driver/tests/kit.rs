@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::journal::Memory;
 use crate::compute::Computer;
+use crate::drain::Drain;
 use crate::driver::{AfterCommit, Clock, Drive, Entry, Means, Park, Secrets, begin, drive};
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
@@ -86,6 +87,7 @@ pub(super) struct Stage {
     permits: usize,
     call_timeout: Option<Duration>,
     after_commit: Option<AfterCommit>,
+    pub(super) drain: Drain,
     computer: Option<Arc<dyn Computer>>,
     interpreter: Option<Arc<dyn Interpreter>>,
     /// Tells the time instead of the one that stands still.
@@ -113,6 +115,7 @@ impl Stage {
             permits: 16,
             call_timeout: None,
             after_commit: None,
+            drain: Drain::default(),
             computer: None,
             interpreter: None,
             other_clock: None,
@@ -224,6 +227,8 @@ impl Stage {
                 call_timeout: self.call_timeout,
                 interpreter: self.interpreter.clone(),
                 after_commit: self.after_commit.clone(),
+                observers: Default::default(),
+                drain: self.drain.clone(),
             },
             watchers,
             park: self.park,

@@ -14,7 +14,6 @@ use crate::event::Origin;
 use crate::persona::Choice;
 use crate::schedule::Slot;
 use crate::schedule::book::Known;
-use crate::settings::{Settings, SettingsError, Surroundings};
 
 impl Engine {
     /// Starts the run of a claimed time, or goes on with the one that was started for this attempt.
@@ -69,18 +68,10 @@ impl Engine {
 
     /// The same engine with its configuration read again.
     pub(crate) fn reconfigured(&self) -> Result<Self, StartError> {
-        let settings = self.settings();
-        let surroundings = Surroundings {
-            folder: settings.folder.clone(),
-            environment: settings.environment.clone(),
-            store: Some(settings.state_folder.clone()),
-        };
-        let fresh = Settings::resolve(&surroundings).map_err(|error| match error {
-            SettingsError::Invalid(diagnostics) => StartError::Invalid(diagnostics),
-            other => StartError::Refused(other.to_string()),
-        })?;
-        let fresh = Settings { look_every: settings.look_every, ..fresh };
-        Ok(self.with_settings(fresh))
+        if self.settings().look_every.is_zero() {
+            return Ok(self.with_settings(self.settings_of(&self.settings().folder)?));
+        }
+        self.refresh(true)
     }
 }
 

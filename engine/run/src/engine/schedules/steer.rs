@@ -9,6 +9,7 @@ use aa_spec::config::ScopeKind;
 use aa_spec::schedule::Overlap;
 use aa_spec::tool::Effect;
 use chrono::TimeDelta;
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::super::approval::word;
@@ -32,6 +33,7 @@ impl Engine {
     /// There is none of this name, or the caller may not.
     pub async fn pause_schedule(&self, name: &str, by: &str, why: &str, now: Time) -> Result<(), StartError> {
         let known = self.steered(name)?;
+        self.note(Some(by), "schedule.pause", &format!("schedule {name}"), json!({ "why": why })).await?;
         let pause = Pause { at: now, by: by.to_owned(), why: why.to_owned() };
         let store = self.parts.store_soon().await?;
         store.see_schedules(vec![known.sighting()], now).await?;
@@ -45,6 +47,7 @@ impl Engine {
     /// There is none of this name, or the caller may not.
     pub async fn resume_schedule(&self, name: &str, now: Time) -> Result<(), StartError> {
         let known = self.let_run(name)?;
+        self.note(None, "schedule.resume", &format!("schedule {name}"), json!({})).await?;
         let store = self.parts.store_soon().await?;
         let before = store.see_schedules(vec![known.sighting()], now).await?;
         let held = before.first().and_then(|row| Some((row.decided, row.pause.clone()?)));
@@ -62,6 +65,8 @@ impl Engine {
     /// There is none of this name, or the caller may not.
     pub async fn backfill(&self, name: &str, times: &[Time], now: Time) -> Result<usize, StartError> {
         let known = self.let_run(name)?;
+        let detail = json!({ "times": times.len(), "from": times.first(), "until": times.last() });
+        self.note(None, "schedule.backfill", &format!("schedule {name}"), detail).await?;
         let store = self.parts.store_soon().await?;
         store.see_schedules(vec![known.sighting()], now).await?;
         let mut added = 0;

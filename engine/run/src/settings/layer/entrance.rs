@@ -1,6 +1,7 @@
 //! Who may come in and where they may work: what only the user's own file says. Whoever clones a project
 //! has not written its file, and would let in whoever has.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -185,6 +186,29 @@ impl Layers<'_> {
         let theirs = |file: &&File| !file.of_project;
         self.variable(variable, parse)
             .or_else(|| self.files.iter().filter(theirs).find_map(|file| file.value(field)))
+    }
+
+    /// Texts by name in the user's file; those of the project's are told not to count.
+    pub(in crate::settings) fn own_texts(
+        &mut self,
+        key: &str,
+        of: fn(&Config) -> &BTreeMap<String, Spanned<String>>,
+    ) -> BTreeMap<String, String> {
+        let (mut texts, mut doubts) = (BTreeMap::new(), Vec::new());
+        for file in &self.files {
+            for (name, text) in of(&file.config) {
+                if file.of_project {
+                    doubts.push(unheard(file, text.span, key));
+                } else {
+                    // It may be a secret that somebody has written down here after all.
+                    let (key, value) = (format!("{key}.{name}"), json!("…"));
+                    self.settings.push(Setting { key, value, origin: file.origin(text.span) });
+                    texts.insert(name.clone(), text.value.clone());
+                }
+            }
+        }
+        self.diagnostics.extend(doubts);
+        texts
     }
 
     /// The texts of a list in the user's file, with where they are; those of the project's are told not to count.

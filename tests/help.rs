@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 80] = [
+const COMMANDS: [&str; 81] = [
     "",
     "skill",
     "skill run",
@@ -77,6 +77,7 @@ const COMMANDS: [&str; 80] = [
     "config",
     "config check",
     "config show",
+    "config key",
     "config service",
     "config service list",
     "config service enable",

@@ -19,6 +19,8 @@ mod compat;
 mod config;
 /// A process that runs although nobody is there: its life, its death, and who uses it.
 mod daemon;
+/// The dashboard in a real browser.
+mod dashboard;
 /// Why a tool fails, and its definition mended.
 mod debug_tool;
 /// Why a run failed.
@@ -35,6 +37,8 @@ mod http_modules;
 mod mcp;
 /// What is remembered, from the terminal.
 mod memory_commands;
+/// Figures, traces, logs, the audit, copies: what those need who keep it running.
+mod ops;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
 mod output;
 /// Personas: listed, shown, checked.

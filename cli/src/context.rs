@@ -9,9 +9,11 @@ use aa_run::engine::Engine;
 use aa_run::settings::{Settings, SettingsError, Surroundings};
 use aa_run::store::RunFilter;
 use aa_spec::check::Strictness;
+use aa_spec::config::LogFormat;
 use tokio::runtime::Builder;
 
 use crate::args::GlobalArgs;
+use crate::args::serving::LogArgs;
 use crate::args::skill::RunFormat;
 #[cfg(debug_assertions)]
 use crate::crash;
@@ -100,6 +102,16 @@ impl Context<'_> {
             folder,
             environment: self.environment.variables().clone(),
             store: self.global.store.as_ref().map(|store| here.join(store)),
+        })
+    }
+
+    /// How the log is written: as a server was told, or as its configuration says. What is wrong with that is said
+    /// when the server looks at it.
+    pub(crate) fn log_format(&self, of: Option<LogArgs>) -> LogFormat {
+        let Some(of) = of else { return LogFormat::Text };
+        of.log_format.map(Into::into).unwrap_or_else(|| match self.resolve() {
+            Ok(Ok(settings)) => settings.operations.log_format,
+            _ => LogFormat::Text,
         })
     }
 

@@ -135,6 +135,8 @@ impl From<StartError> for Failure {
             | StartError::NeedsTask(_)
             | StartError::Unwritable { .. }
             | StartError::Denied { .. }
+            | StartError::NotGranted(_)
+            | StartError::Full
             | StartError::KeyUsed(_) => Self::failed(message),
             StartError::Shipped(_) => {
                 Self::usage(message).hint("copy it to `.aa/skills` to change it; the copy wins over it")

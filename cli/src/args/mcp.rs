@@ -111,6 +111,8 @@ pub(crate) struct ServeArgs {
     /// Run nothing by itself: leave schedules to others
     #[arg(long)]
     pub(crate) no_scheduler: bool,
+    #[command(flatten)]
+    pub(crate) log: super::serving::LogArgs,
     /// Let other machines ask, though what is said can be read on the way (TLS is a proxy's)
     #[arg(long)]
     pub(crate) allow_remote: bool,
@@ -133,8 +135,13 @@ impl ServeArgs {
         ];
         words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
         let tools = self.shown.tools.as_ref().map(|tools| tools.join(","));
-        let values =
-            [("--persona", &self.shown.persona), ("--module", &self.shown.module), ("--tools", &tools)];
+        let written = self.log.log_format.map(super::serving::Written::word).map(str::to_owned);
+        let values = [
+            ("--persona", &self.shown.persona),
+            ("--module", &self.shown.module),
+            ("--tools", &tools),
+            ("--log-format", &written),
+        ];
         for (flag, value) in values {
             words.extend(value.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
         }

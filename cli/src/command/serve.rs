@@ -14,6 +14,7 @@ use aa_run::settings::Settings;
 use aa_serve::http::{self, Listeners, Refusal};
 use aa_serve::local::Local;
 use aa_serve::mcp::Options;
+use aa_serve::metrics::Metrics;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -30,10 +31,11 @@ const LAST_LOOK: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.serving_engine()?;
+    let metrics = Metrics::of(&engine);
     make_room();
     may_listen(args, engine.settings())?;
     let say = |line: String| context.printer.say(line);
-    let front = Front { engine: &engine, args, say: &say };
+    let front = Front { engine: &engine, args, metrics: &metrics, say: &say };
     wait_on_threads(async {
         let open = front.open(None).await?;
         front.serve(open, engine.settings().serve.shutdown_timeout).await
@@ -58,6 +60,8 @@ pub(super) fn make_room() {
 pub(super) struct Front<'a> {
     pub(super) engine: &'a Engine,
     pub(super) args: &'a ServeArgs,
+    /// What it is all at, in numbers.
+    pub(super) metrics: &'a Arc<Metrics>,
     /// Where it says what people should know.
     pub(super) say: &'a dyn Fn(String),
 }
@@ -78,6 +82,7 @@ impl Front<'_> {
         let main = TcpListener::bind(self.args.listen).await.map_err(failed)?;
         let address = main.local_addr().map_err(failed)?;
         (self.say)(format!("serving AI clients at http://{address}/mcp"));
+        (self.say)(format!("the dashboard is at http://{address}/"));
         let token = key::token_file(&self.engine.settings().state_folder);
         (self.say)(format!("the key of this machine is in {}", token.display()));
         let editors = self.editors().await;
@@ -94,7 +99,7 @@ impl Front<'_> {
             skills_extension: self.args.skills_extension || settings.serve.skills_extension,
         };
         let served = async {
-            let served = http::serve(open.listeners, self.engine, open.keys, &options, patience).await;
+            let served = http::serve(open.listeners, self.engine, open.keys, &options, (self.metrics, patience)).await;
             served.map_err(|error| self.failed(&error))
         };
         if self.args.no_scheduler || !settings.scheduling.enabled {

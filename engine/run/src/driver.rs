@@ -33,7 +33,7 @@ use aa_spec::plan::Plan;
 use aa_spec::tool::ErrorKind;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use self::blocks::{Blocks, News};
 use self::calls::{Calls, Ended};
@@ -52,6 +52,8 @@ use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
 use crate::mistake::Watch;
+use crate::permits::Permits;
+use crate::observe::Observers;
 use crate::places::Turn;
 use crate::store::{Lease, StoreError};
 use crate::tool::Tool;
@@ -117,7 +119,7 @@ pub struct Means {
     /// Runs the blocks of `compute` steps; without one they fail.
     pub computer: Option<Arc<dyn Computer>>,
     /// Calls of this process that may run at once.
-    pub permits: Arc<Semaphore>,
+    pub permits: Arc<Permits>,
     /// Opens secrets right before a call.
     pub secrets: Arc<dyn Secrets>,
     /// Says whether heal rules may act; without it they may not.
@@ -132,6 +134,8 @@ pub struct Means {
     pub interpreter: Option<Arc<dyn Interpreter>>,
     /// Called with every event after its commit; tests of crashes hang themselves in here.
     pub after_commit: Option<AfterCommit>,
+    /// Who is told how long calls wait for their turn.
+    pub(crate) observers: Observers,
     /// Says that the process is about to end.
     pub drain: Drain,
 }

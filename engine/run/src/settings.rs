@@ -9,6 +9,7 @@ mod compute;
 mod daemon;
 mod events;
 mod layer;
+mod operations;
 mod places;
 mod scheduler;
 mod secret;
@@ -34,10 +35,11 @@ pub use daemon::Daemon;
 pub use events::Events;
 use layer::Layers;
 pub use layer::{Origin, Setting};
+pub use operations::{Operations, Traces};
 pub use places::config_file;
 pub use scheduler::{Scheduling, WrittenSchedule};
 pub use secret::SecretStore;
-pub use serve::{Key, Serve};
+pub use serve::{Issuer, Key, Serve, Shown};
 
 /// What the engine needs to know of its surroundings.
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub struct Settings {
     pub store: StoreOptions,
     /// Tool calls of this process at once.
     pub calls: usize,
+    /// Tool calls of some modules at once, by name.
+    pub calls_of: BTreeMap<String, usize>,
     /// Output of one tool call that is kept, in bytes.
     pub output_bytes: usize,
     /// Time one attempt at a step may take when it names no time-out of its own.
@@ -80,6 +84,8 @@ pub struct Settings {
     pub serve: Serve,
     /// How editors and others hear of what happens.
     pub events: Events,
+    /// What those are told who keep `aa` running.
+    pub operations: Operations,
     /// How a daemon lives.
     pub daemon: Daemon,
     /// Settings of the module `ephemeral`.
@@ -167,6 +173,7 @@ impl Settings {
                 inline_limit: bytes(&mut layers, "store.inline_limit", |c| &c.store.inline_limit, 64 << 10),
             },
             calls: calls(&mut layers),
+            calls_of: layers.calls_of(),
             output_bytes: bytes(&mut layers, "limits.output_bytes", |c| &c.limits.output_bytes, 1 << 20),
             step_timeout: duration(&mut layers, "limits.step_timeout", |c| &c.limits.step_timeout)
                 // A file's durations were checked when it was read, a variable's just now.
@@ -189,6 +196,7 @@ impl Settings {
             values: layers.values(),
             serve: serve::settings(&mut layers),
             events: events::resolve(&mut layers),
+            operations: operations::resolve(&mut layers),
             daemon: daemon::resolve(&mut layers),
             secrets: layers.secrets(),
             modules: layers.modules(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aa_run::cause::cause;
 use aa_run::engine::Engine;
+use aa_serve::metrics::Metrics;
 use aa_serve::local::Local;
 use rustix::process::setsid;
 
@@ -33,7 +34,8 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
     }
     let daemon = &engine.settings().daemon;
     let rolling = Rolling::open(&files.log(), daemon.log_bytes, daemon.log_files).map_err(failed)?;
-    log::start_in(context.environment, USUAL, Arc::new(rolling));
+    let format = context.log_format(Some(args.serve.log));
+    log::start_in(context.environment, USUAL, (Arc::new(rolling), format));
     let mut report = Report::first(&engine, args.serve.typed());
     files.say_pid(&lock).and_then(|()| files.say(&lock, &report)).map_err(failed)?;
     tracing::info!(pid = report.pid, version = report.version, "a daemon begins");
@@ -72,7 +74,8 @@ async fn live(
     let manager = context.environment.get(env::NOTIFY_SOCKET).map(str::to_owned);
     let mut teller = Teller { files, lock, report, manager };
     let say = |line: String| tracing::info!("{line}");
-    let front = Front { engine, args: &args.serve, say: &say };
+    let metrics = Metrics::of(engine);
+    let front = Front { engine, args: &args.serve, metrics: &metrics, say: &say };
     let open = front.open(local).await?;
     teller.report.address = Some(open.address);
     let adopting = {

@@ -113,7 +113,8 @@ impl Engine {
         if idle {
             return Ok(false);
         }
-        let caller = Caller { principal: run.principal.clone(), origin: run.origin, ..self.caller.clone() };
+        let (principal, tenant) = (run.principal.clone(), run.tenant.clone());
+        let caller = Caller { principal, tenant, origin: run.origin, ..self.caller.clone() };
         let engine = self.in_folder(&run.folder)?.for_caller(caller);
         let turn = Some(engine.turn(&format!("run {}", run.id)));
         steering::resume_in_turn(&engine, run.id, Park::Stay, turn).await?;

@@ -15,6 +15,7 @@ use super::admission::{self, Admitted};
 use super::approval::{question, word};
 use super::steering::{self, Opening};
 use super::{Engine, Inputs, RunHandle, RunRequest, StartError, catalog};
+use crate::caller::Whose;
 use crate::driver::Park;
 use crate::event::{Origin, RunId};
 use crate::places::Turn;
@@ -184,6 +185,10 @@ impl Engine {
         (effect, planned): (Effect, bool),
         session: &str,
     ) -> Result<RunHandle, StartError> {
+        let comes_again = self.caller.origin != Origin::Cron;
+        if comes_again && self.parts.shared.places.waiting() >= self.settings().calling.waiting_runs {
+            return Err(StartError::Full);
+        }
         let approval = match self.verdict(effect, planned) {
             Verdict::Go => None,
             Verdict::Ask => Some(question(&admitted.plan, &admitted.resolve(&self.parts)?.steps)),
@@ -205,7 +210,8 @@ impl Engine {
     }
 
     pub(super) fn turn(&self, session: &str) -> Turn {
-        Turn::new(self.parts.shared.places.clone(), &format!("{}\n{session}", self.caller.principal))
+        let Whose { tenant, principal } = self.caller.whose();
+        Turn::new(self.parts.shared.places.clone(), &format!("{tenant} {principal}\n{session}"))
     }
 
     /// The same key in another folder is another key: its run would not be there for the caller.

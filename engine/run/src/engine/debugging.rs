@@ -14,6 +14,7 @@ use super::mend::replace;
 use super::{Engine, StartError};
 use crate::cause::cause;
 use crate::debug::{self, Patch, Subject, ToolReport, Trusted};
+use crate::caller::MAIN;
 use crate::event::Origin;
 use crate::home::Kind;
 use crate::store::StoreError;
@@ -89,6 +90,9 @@ impl Engine {
     /// # Errors
     /// The store cannot be read.
     pub fn known_issues(&self, tool: &str, said: &str) -> Result<Vec<Value>, StoreError> {
+        if self.caller.tenant != MAIN {
+            return Ok(Vec::new());
+        }
         let store = self.parts.store()?;
         let read = |key| store.memory(key).map(Option::unwrap_or_default);
         Ok(known_issues(&read("learned/patterns")?, &read("learned/tool_fixes")?, tool, said))

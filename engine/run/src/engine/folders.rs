@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 use super::parts::Parts;
+use super::reads::Reads;
 use super::reconfiguring::Held;
 use super::{Engine, StartError};
 use crate::drain::Drain;
 use crate::event::RunId;
 use crate::feed::Feed;
+use crate::permits::Permits;
+use crate::observe::Observers;
 use crate::places::Places;
 use crate::schedule::Pulse;
 use crate::settings::Settings;
@@ -27,9 +30,11 @@ pub(super) type Spot = (PathBuf, u64);
 
 /// What the engines of all folders have in common.
 pub(super) struct Shared {
-    pub(super) permits: Arc<Semaphore>,
+    pub(super) permits: Arc<Permits>,
     /// Says that this process is about to end.
     pub(super) drain: Drain,
+    /// Reads of clients that are under way, or kept.
+    pub(super) reads: Reads,
     /// How many runs of clients move at once.
     pub(super) places: Places,
     /// Changes when this process has put something into an inbox.
@@ -44,6 +49,8 @@ pub(super) struct Shared {
     pub(super) feed: Feed,
     /// How many wait for a run, of those for which anybody does.
     pub(super) present: Mutex<HashMap<RunId, usize>>,
+    /// Who watches what happens here.
+    pub(super) observers: Observers,
     /// The engines of folders that are worked in.
     pub(super) folders: Mutex<BTreeMap<Spot, Held>>,
 }
@@ -52,8 +59,9 @@ impl Shared {
     pub(super) fn new(settings: &Settings) -> Self {
         let store = LazyStore::new(&settings.state_folder, settings.store);
         Self {
-            permits: Arc::new(Semaphore::new(settings.calls.min(Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Permits::new(settings.calls, &settings.calls_of)),
             drain: Drain::default(),
+            reads: Reads::default(),
             nudge: watch::Sender::new(()),
             due: Arc::default(),
             pulse: Pulse::default(),
@@ -62,6 +70,7 @@ impl Shared {
             feed: Feed::new(store.clone()),
             store,
             present: Mutex::default(),
+            observers: Observers::default(),
             folders: Mutex::default(),
         }
     }

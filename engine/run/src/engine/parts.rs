@@ -194,6 +194,7 @@ impl Parts {
             interpreter: self.interpreter(),
             drain: self.shared.drain.clone(),
             after_commit,
+            observers: self.shared.observers.clone(),
         })
     }
 

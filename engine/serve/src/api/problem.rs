@@ -85,20 +85,20 @@ pub(crate) struct Told {
     #[serde(rename = "type")]
     kind: String,
     /// The kind in a few words.
-    title: &'static str,
+    pub(crate) title: &'static str,
     /// The status of the answer.
-    status: u16,
+    pub(crate) status: u16,
     /// What went wrong this time.
-    detail: String,
+    pub(crate) detail: String,
     /// What to do.
     #[serde(skip_serializing_if = "String::is_empty")]
-    hint: String,
+    pub(crate) hint: String,
     /// What is wrong in a file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    diagnostics: Vec<Finding>,
+    pub(crate) diagnostics: Vec<Finding>,
     /// What is wrong with the inputs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    inputs: Vec<Misfit>,
+    pub(crate) inputs: Vec<Misfit>,
     /// The run that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<aa_run::event::RunId>,
@@ -108,30 +108,30 @@ pub(crate) struct Told {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Finding {
     /// Which kind; stable.
-    code: String,
+    pub(crate) code: String,
     /// `error` or `warning`.
-    severity: &'static str,
+    pub(crate) severity: &'static str,
     /// In which file.
-    file: String,
+    pub(crate) file: String,
     /// In which line, from 1.
-    line: u32,
+    pub(crate) line: u32,
     /// In which column, from 1.
-    column: u32,
+    pub(crate) column: u32,
     /// What is wrong.
-    message: String,
+    pub(crate) message: String,
     /// What to do; may be empty.
-    hint: String,
+    pub(crate) hint: String,
 }
 
 /// Something wrong with an input.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Misfit {
     /// Which input.
-    name: String,
+    pub(crate) name: String,
     /// What is wrong.
-    message: String,
+    pub(crate) message: String,
     /// What to do; may be empty.
-    hint: String,
+    pub(crate) hint: String,
 }
 
 impl Problem {
@@ -167,7 +167,6 @@ impl Problem {
     }
 
     /// As it is sent.
-    #[cfg(test)]
     pub(crate) fn told(&self) -> &Told {
         &self.told
     }
@@ -215,11 +214,10 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         let detail = error.to_string();
         match error {
-            StartError::UnknownSkill { suggestion, .. } => {
+            StartError::UnknownSkill { suggestion, .. } | StartError::UnknownSchedule { suggestion, .. } => {
                 let hint = suggestion.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
                 Self::of("not-found", detail).hint(hint)
             }
-            StartError::UnknownSchedule { .. } => Self::of("not-found", detail),
             StartError::Unreadable { .. } | StartError::Unwritable { .. } => Self::of("unreadable", detail),
             StartError::Invalid(problems) => {
                 let mut problem = Self::of("skill-invalid", detail);
@@ -239,6 +237,8 @@ impl From<StartError> for Problem {
             StartError::Denied { .. } => {
                 Self::of("policy", detail).hint("`serve.policy` in the configuration says what may be run")
             }
+            StartError::Full => Self::of("full", detail),
+            StartError::NotGranted(_) => Self::of("forbidden", detail),
             StartError::KeyUsed(run) => {
                 Self::of("key-reused", detail).about(run).hint("a new request needs a new key")
             }

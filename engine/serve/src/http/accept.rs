@@ -29,6 +29,12 @@ const CONNECTIONS: usize = 1024;
 /// How long a connection may take to send the head of its next request.
 const HEAD: Duration = Duration::from_mins(1);
 
+/// Headers of a request at most.
+const HEADERS: usize = 64;
+
+/// Longest head of a request, in bytes; also what is read of a body at once.
+const LONGEST_HEAD: usize = 64 << 10;
+
 /// How long those wait who were given up, to be told so.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -120,7 +126,11 @@ fn converse(stream: TcpStream, peer: Peer, router: &Router, ending: &Ending, pla
     }
     let service = TowerToHyperService::new(router.clone().layer(Extension(peer)));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_headers(HEADERS)
+        .max_buf_size(LONGEST_HEAD);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let ending = ending.clone();
     tokio::spawn(async move {

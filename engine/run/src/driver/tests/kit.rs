@@ -10,7 +10,7 @@ use aa_spec::plan::Plan;
 use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::journal::Memory;
@@ -21,6 +21,7 @@ use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
 use crate::heal::Freely;
 use crate::machine::Machine;
+use crate::permits::Permits;
 use crate::store::{Lease, StoreError};
 use crate::tool::{CallContext, Tool, ToolError};
 
@@ -146,6 +147,7 @@ impl Stage {
             effect: Effect::Write,
             idempotent: false,
             tier: aa_spec::tool::Tier::Basic,
+            cache_ms: None,
             reconcile: None,
             source: "test".to_owned(),
         };
@@ -217,7 +219,7 @@ impl Stage {
             means: Means {
                 tools: Arc::new(move |name| tools.get(name).cloned()),
                 computer: self.computer.clone(),
-                permits: Arc::new(Semaphore::new(self.permits)),
+                permits: Arc::new(Permits::new(self.permits, &BTreeMap::new())),
                 secrets: Arc::new(NoSecrets(self.secrets.clone())),
                 clock: self.other_clock.clone().unwrap_or(standing),
                 healer: Some(Arc::new(Freely)),
@@ -225,6 +227,7 @@ impl Stage {
                 call_timeout: self.call_timeout,
                 interpreter: self.interpreter.clone(),
                 after_commit: self.after_commit.clone(),
+                observers: Default::default(),
                 drain: self.drain.clone(),
             },
             watchers,

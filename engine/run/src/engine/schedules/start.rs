@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::admission;
 use super::super::{Engine, Inputs, RunHandle, RunRequest, StartError};
-use crate::caller::{Caller, LOCAL};
+use crate::caller::{Caller, Whose};
 use crate::driver::Park;
 use crate::event::Origin;
 use crate::persona::Choice;
@@ -22,7 +22,7 @@ impl Engine {
         let key = format!("schedule {}\n{}\n{}", known.key, slot.due.timestamp_millis(), slot.attempt);
         let store = engine.parts.store_soon().await?;
         let session = format!("schedule {}", known.key);
-        if let Some(run) = store.run_of_key(LOCAL, &key)? {
+        if let Some(run) = store.run_of_key(&Whose::local(), &key)? {
             return engine.attend(run, &session).await;
         }
         engine.may_show(known)?;

@@ -31,8 +31,8 @@ Examples:
   aa daemon start
   aa daemon start --listen 127.0.0.1:8700 --persona devops
 
-There is one daemon for each store. It does what `aa serve` does, goes on with every run whose process has died,
-and commands of this machine find it: `aa mcp` and `aa skill run --detach` leave their work to it.")]
+There is one for each store. It does what `aa serve` does, goes on with every run whose process
+has died, and commands find it: `aa mcp` and `aa skill run --detach` leave their work to it.")]
 pub(crate) struct StartArgs {
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
@@ -41,8 +41,8 @@ pub(crate) struct StartArgs {
 /// Flags of `aa daemon run`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Ends with 0 when SIGTERM or SIGINT tells it to; a second one does not wait for steps under way. Its log is a file,
-which `aa daemon logs` prints.")]
+Ends with 0 when SIGTERM or SIGINT tells it to; a second one does not wait for steps under way. Its
+log is a file, which `aa daemon logs` prints.")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
@@ -70,8 +70,8 @@ pub(crate) struct RestartArgs {
 /// Flags of `aa daemon status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 0 when it is ready, and with 1 when it is not or does not run. Nothing is asked over a network: what it
-says is in a file beside the store.")]
+Exits with 0 when it is ready, and with 1 when it is not or does not run. Nothing is asked over a
+network: what it says is in a file beside the store.")]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) format: FormatArgs,
@@ -96,8 +96,8 @@ Examples:
   aa daemon install --print             what it would write
   aa daemon install --kind launchd --print
 
-It is a service of yours and not of the system: systemd has it below ~/.config/systemd/user, launchd below
-~/Library/LaunchAgents.")]
+It is a service of yours and not of the system: systemd has it below ~/.config/systemd/user, launchd
+below ~/Library/LaunchAgents.")]
 pub(crate) struct InstallArgs {
     /// systemd or launchd; the default is what this system has
     #[arg(long, value_name = "KIND", hide_possible_values = true)]

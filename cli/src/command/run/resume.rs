@@ -52,8 +52,10 @@ pub(super) fn go_on_if_idle(
     if summary.ended_at.is_some() || summary.driven {
         return Ok(Exit::Ok);
     }
+    // The daemon may have found it by itself meanwhile.
+    let is_taken = || engine.run(run).is_ok_and(|run| run.driven || run.ended_at.is_some());
     if find::socket(engine.settings()).is_some()
-        && let Ok(run) = find::leave(engine.settings(), Wish::Resume { run })
+        && (find::leave(engine.settings(), Wish::Resume { run }).is_ok() || is_taken())
     {
         context.printer.hint(format_args!("the daemon goes on with it; `aa run watch {run}` follows it"));
         return Ok(Exit::Ok);

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use aa_spec::diagnostic::Diagnostic;
+
 use super::parts::Parts;
 use super::stamps::Stamps;
 use super::{Engine, StartError};
@@ -32,7 +34,7 @@ impl Engine {
     #[must_use]
     pub fn current(&self) -> Self {
         self.refresh(false).unwrap_or_else(|error| {
-            tracing::error!("the configuration stays as it was: {error}");
+            tracing::error!("the configuration stays as it was: {}", first(&error));
             self.held()
         })
     }
@@ -82,6 +84,19 @@ impl Engine {
         })?;
         Ok(Settings { look_every: own.look_every, ..settings })
     }
+}
+
+/// What is wrong at first.
+fn first(error: &StartError) -> String {
+    match error {
+        StartError::Invalid(problems) => problems.first().map(at).unwrap_or_default(),
+        other => other.to_string(),
+    }
+}
+
+fn at(problem: &Diagnostic) -> String {
+    let line = problem.source.place(problem.span.start).line;
+    format!("{}:{line}: {}", problem.source.path, problem.message)
 }
 
 /// The stamps of the files that a configuration is read from, whether they are there or not.

@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 72] = [
+const COMMANDS: [&str; 78] = [
     "",
     "skill",
     "skill run",
@@ -66,6 +66,12 @@ const COMMANDS: [&str; 72] = [
     "mcp",
     "mcp config",
     "serve",
+    "audit",
+    "audit list",
+    "audit verify",
+    "store",
+    "store backup",
+    "store restore",
     "config",
     "config check",
     "config show",

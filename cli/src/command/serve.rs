@@ -12,6 +12,7 @@ use aa_run::settings::Settings;
 use aa_serve::http::{self, Listeners, Refusal};
 use aa_serve::mcp::Options;
 use aa_serve::metrics::Metrics;
+use aa_serve::traces::Traces;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -47,12 +48,18 @@ pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
         let token = key::token_file(&settings.state_folder);
         context.printer.say(format_args!("the key of this machine is in {}", token.display()));
         let listeners = Listeners { main: listener, editors: editors(settings, context).await };
-        let served =
-            async { http::serve(listeners, &engine, (keys, ring), &options, &metrics).await.map_err(failed) };
-        if args.no_scheduler || !settings.scheduling.enabled {
-            return served.await;
+        let traces = Traces::of(&engine);
+        let served = http::serve(listeners, &engine, (keys, ring), &options, &metrics);
+        let served = async { served.await.map_err(failed) };
+        let served = if args.no_scheduler || !settings.scheduling.enabled {
+            served.await
+        } else {
+            beside_scheduler(&engine, context, served).await
+        };
+        if let Some(traces) = traces {
+            traces.end().await;
         }
-        beside_scheduler(&engine, context, served).await
+        served
     })?;
     Ok(Exit::Ok)
 }

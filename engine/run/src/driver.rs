@@ -54,6 +54,7 @@ use crate::observe::Observers;
 use crate::places::Turn;
 use crate::store::{Lease, StoreError};
 use crate::tool::Tool;
+use crate::trace::Trace;
 
 /// How long the machine may decide things before they are made durable.
 const SLICE: Duration = Duration::from_millis(50);
@@ -133,6 +134,8 @@ pub struct Means {
     pub after_commit: Option<AfterCommit>,
     /// Who is told how long calls wait for their turn.
     pub(crate) observers: Observers,
+    /// The run's trace and the share of traces that are kept, when somebody traces runs.
+    pub(crate) trace: Option<(Arc<Trace>, u32)>,
 }
 
 /// Finds a tool by its canonical name.

@@ -10,7 +10,7 @@
 //! [`want`] (what a question wants besides a choice), [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that are worked in, and
 //! conversations about them), [`policy`] (what it may do without asking), [`places`] (how many runs move at once);
 //! [`schedule`] (what runs although nobody is there);
-//! [`audit`] (who did what), [`observe`] (who watches and is told); [`caller`] says who calls and what they see, [`key`] who may come in from outside, [`cause`] words the errors of the system.
+//! [`audit`] (who did what), [`observe`] (who watches and is told), [`trace`] (what belongs together across systems); [`caller`] says who calls and what they see, [`key`] who may come in from outside, [`cause`] words the errors of the system.
 
 pub mod audit;
 pub mod caller;
@@ -43,5 +43,6 @@ pub mod store;
 pub mod stub;
 pub mod tool;
 pub mod toolbox;
+pub mod trace;
 pub mod want;
 pub mod workspace;

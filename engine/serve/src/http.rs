@@ -1,10 +1,11 @@
 //! The HTTP server: who comes in, and to what.
 //!
 //! Reading order: [`door`] (what every request has to pass), [`bounds`] (how much each principal may
-//! ask), [`accept`] (connections, and their end), [`hook`] (signed requests that set schedules off), then [`crate::mcp`] for what is behind the door.
+//! ask), [`accept`] (connections, and their end), [`hook`] (signed requests that set schedules off), [`correlate`] (what a request is called), then [`crate::mcp`] for what is behind the door.
 
 mod accept;
 mod bounds;
+mod correlate;
 mod door;
 mod hook;
 
@@ -167,7 +168,9 @@ fn router(
     let known = axum::middleware::from_fn_with_state(Arc::clone(door), door::admit);
     let open = Router::new().route("/healthz", get(healthy)).merge(hook::router(engine));
     let all = behind.layer(known).merge(open).merge(events::sockets(events));
-    looked_at(all, door).layer(axum::middleware::from_fn_with_state(metrics.requests(), metrics::count))
+    looked_at(all, door)
+        .layer(axum::middleware::from_fn_with_state(metrics.requests(), metrics::count))
+        .layer(axum::middleware::from_fn(correlate::name))
 }
 
 /// What needs no key, asked under a name of ours and by no foreign page.

@@ -171,6 +171,7 @@ impl Parts {
             interpreter: self.interpreter(),
             after_commit,
             observers: self.shared.observers.clone(),
+            trace: None,
         })
     }
 

@@ -223,6 +223,7 @@ impl Stage {
                 interpreter: self.interpreter.clone(),
                 after_commit: self.after_commit.clone(),
                 observers: Default::default(),
+                trace: None,
             },
             watchers,
             park: self.park,

@@ -24,7 +24,7 @@ fn a_copy_is_taken_while_runs_go_on_and_holds_what_was_there() {
     let copies: Vec<Value> = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
-                let run = start(&served, "write", &json!({"inputs": {"line": "x"}}));
+                let run = start(&served, "look", &json!({"inputs": {"note": "x"}}));
                 stands(&served, run, "completed");
             }
         });

@@ -139,7 +139,7 @@ fn serve(aa: &Aa) -> Served {
 #[test]
 fn a_run_is_a_trace_of_steps_and_calls() {
     let collector = Collector::good();
-    let nested = "name: outer\ndescription: O\nsteps:\n  - {name: inner, skill: look, inputs: {note: x}}\n  - {name: fan, foreach: [1, 2], tool: trace_look}\n";
+    let nested = "name: outer\ndescription: O\nsteps:\n  - {name: inner, skill: look, args: {note: x}}\n  - {name: fan, foreach: [1, 2], tool: trace_look}\n";
     let aa = traced(&collector, "").skill("outer", nested);
     let served = serve(&aa);
     let run = start(&served, "outer", &json!({}));
@@ -221,7 +221,7 @@ fn callers_over_http_and_mcp_find_their_trace_again() {
 fn services_are_told_of_the_call_that_reaches_them() {
     let (collector, service) = (Collector::good(), Server::new(|_| said(200, "{\"ok\": true}")));
     let module = format!(
-        "name: shop\ndescription: Shop\nhttp: {{base: '{}'}}\ntools: [{{name: shop_get, description: Gets, effect: read, http: {{path: /item}}}}]\n",
+        "module: shop\ndescription: Shop\nhttp: {{base: '{}'}}\ntools: [{{name: shop_get, description: Gets, effect: read, http: {{path: /item}}}}]\n",
         service.url
     );
     let aa = traced(&collector, "")

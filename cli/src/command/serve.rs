@@ -99,7 +99,8 @@ impl Front<'_> {
             skills_extension: self.args.skills_extension || settings.serve.skills_extension,
         };
         let served = async {
-            let served = http::serve(open.listeners, self.engine, open.keys, &options, (self.metrics, patience)).await;
+            let served =
+                http::serve(open.listeners, self.engine, open.keys, &options, (self.metrics, patience)).await;
             served.map_err(|error| self.failed(&error))
         };
         if self.args.no_scheduler || !settings.scheduling.enabled {

@@ -49,6 +49,11 @@ impl Permits {
         Self::new(Semaphore::MAX_PERMITS, &BTreeMap::new())
     }
 
+    /// How many more could be called right now, of modules that have no number of their own.
+    pub fn free(&self) -> usize {
+        self.all.available_permits()
+    }
+
     /// A permit for a call of a module's tool, as soon as there is one. Giving up waiting is fine.
     pub async fn take(&self, module: &str) -> Permit {
         let of_module = match self.modules.get(module) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use aa_run::cause::cause;
 use aa_run::engine::Engine;
-use aa_serve::metrics::Metrics;
 use aa_serve::local::Local;
+use aa_serve::metrics::Metrics;
 use rustix::process::setsid;
 
 use super::files::{Files, Lock, Report};

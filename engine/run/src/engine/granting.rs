@@ -64,7 +64,7 @@ impl Engine {
     }
 
     /// That a run of this plan may begin. A dry run changes nothing, whatever it would do.
-    pub(super) fn may_begin(&self, plan: &Plan, dry_run: bool) -> Result<(), StartError> {
+    pub(super) fn may_run(&self, plan: &Plan, dry_run: bool) -> Result<(), StartError> {
         if self.caller.grants.is_usual() {
             return Ok(());
         }

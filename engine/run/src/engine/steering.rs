@@ -62,7 +62,7 @@ pub(super) async fn launch(
 ) -> Result<RunHandle, StartError> {
     engine.may_begin()?;
     let Opening { script, approval, mut turn, alike } = opening;
-    engine.may_begin(&admitted.plan, request.dry_run)?;
+    engine.may_run(&admitted.plan, request.dry_run)?;
     let store = engine.parts.store_soon().await?;
     let fresh = Arc::new(Mutex::new(None));
     let new = NewRun {

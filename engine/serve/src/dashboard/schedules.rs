@@ -219,7 +219,7 @@ fn done(seen: &Seen, name: &str, result: Result<(), impl Into<Problem>>) -> Show
 
 /// Whoever wants it now is shown the run; how it went is noted when it is over, whether they look or not.
 async fn run(seen: Seen, Path(name): Path<String>) -> Shown {
-    let triggered = seen.visitor.engine.run_schedule(&name, Utc::now()).await;
+    let triggered = seen.visitor.engine.run_schedule(&name, None, Utc::now()).await;
     let Triggered { handle, known, slot } = triggered.map_err(|error| seen.trouble(error))?;
     let (id, engine) = (handle.id, seen.visitor.engine.clone());
     tokio::spawn(async move {

@@ -14,7 +14,7 @@ fn project(serve: &str, key: &str) -> Aa {
 }
 
 fn serve(aa: &Aa) -> Served {
-    Served::start(aa.args(["serve", "--listen", "127.0.0.1:0"]).env("CI_KEY", CI))
+    Served::start(aa.args(["serve", "--all", "--listen", "127.0.0.1:0"]).env("CI_KEY", CI))
 }
 
 fn guest(served: &Served, line: &str, body: &Value) -> Reply {
@@ -67,7 +67,8 @@ fn a_scope_names_what_may_be_used_and_how_strongly() {
         let refused = said["error"].is_object() || said["result"]["isError"] == true;
         assert!(refused, "{tool}: {said}");
     }
-    assert_eq!(call(&served, "look", &json!({}))["result"]["isError"], json!(false));
+    let looked = call(&served, "look", &json!({}));
+    assert!(looked["result"].is_object() && looked["result"]["isError"] != true, "{looked}");
     let runs = found(&served, "/api/runs?skill=write");
     assert_eq!(runs["items"].as_array().unwrap().len(), 1, "only the dry run: {runs}");
 }
@@ -95,7 +96,7 @@ fn roles_are_bundles_of_scopes_and_an_admin_sees_all_runs_of_the_tenant() {
 
 #[test]
 fn a_key_expires_with_whatever_it_listens_to() {
-    let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(8);
+    let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(20);
     let aa = project("", &format!(", expires: '{}'", soon.to_rfc3339()));
     let served = serve(&aa);
     assert_eq!(guest(&served, "GET /api/skills", &json!({})).status, 200);

@@ -40,7 +40,8 @@ fn served(more: &str) -> (Aa, Served) {
         "secrets: {{ANN: {{env: ANN}}, BEN: {{env: BEN}}}}\nserve:\n  keys:\n    - {{principal: ann, key: '{{{{ secrets.ANN }}}}'}}\n    - {{principal: ben, key: '{{{{ secrets.BEN }}}}'}}\n{more}"
     );
     let aa = Aa::new().tools("slow", TOOLS).own_config(&config);
-    let served = Served::start(aa.args(["serve", "--listen", "127.0.0.1:0"]).env("ANN", ANN).env("BEN", BEN));
+    let served =
+        Served::start(aa.args(["serve", "--all", "--listen", "127.0.0.1:0"]).env("ANN", ANN).env("BEN", BEN));
     (aa, served)
 }
 

@@ -43,7 +43,7 @@ export class Visit {
     await this.context?.close();
     this.name = `${size}-${scheme}`;
     this.context = await this.browser.newContext({ viewport: SIZES[size], colorScheme: scheme, javaScriptEnabled: script });
-    this.context.setDefaultTimeout(30000);
+    this.context.setDefaultTimeout(60000);
     await this.context.addInitScript(() => {
       window.shifts = [];
       new PerformanceObserver((list) => {

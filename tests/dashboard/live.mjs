@@ -35,7 +35,7 @@ export async function run(visit, { run, asks }) {
   await page.locator("#g-speak").click();
   await page.locator("#step[data-open]").waitFor();
   check(new URL(page.url()).searchParams.get("step") === "speak", `the address names the step: ${page.url()}`);
-  for (const text of ["Arguments", "from the input word", "Output", "Log", "heard hello"]) await visit.has("#step", text);
+  for (const text of ["Arguments", "from the default of word", "Output", "heard hello"]) await visit.has("#step", text);
   await visit.accessible();
   await visit.shot("run-step");
   for (const [tab, part] of [["Timeline", "#steps"], ["Log", "#lines"], ["Inputs and outputs", "#data"], ["Graph", "#graph"]]) {

@@ -1,16 +1,8 @@
 // Every page at several sizes, light and dark: nothing on the console, nothing too wide, everything named.
 import { check } from "./browser.mjs";
 
-const WINDOWS = [
-  { size: "wide", scheme: "light" },
-  { size: "wide", scheme: "dark" },
-  { size: "tablet", scheme: "light" },
-  { size: "phone", scheme: "dark" },
-  { size: "phone", scheme: "light" },
-];
-
-export async function run(visit, { pages }) {
-  for (const window of WINDOWS) {
+export async function run(visit, { pages, windows }) {
+  for (const window of windows) {
     await visit.as(window);
     for (const [name, path] of Object.entries(pages)) {
       await visit.go(path);

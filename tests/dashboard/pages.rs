@@ -20,8 +20,9 @@ fn asking(served: &Served, skill: &str) -> i64 {
     run
 }
 
-#[test]
-fn every_page_is_accessible_and_fits_at_every_size() {
+/// Has every page looked at in some windows.
+#[track_caller]
+fn looked_at(windows: &Value) {
     let aa = project();
     let served = serve(&aa);
     let done = ran(&served, "look", &json!({"note": "x"}), "completed");
@@ -52,7 +53,19 @@ fn every_page_is_accessible_and_fits_at_every_size() {
         "persona": "/ui/personas/developer",
         "health": "/ui/health",
     });
-    browse_in(&served, "pages", &json!({ "pages": pages }));
+    browse_in(&served, "pages", &json!({ "pages": pages, "windows": windows }));
+}
+
+#[test]
+fn every_page_is_accessible_and_fits_on_a_desk() {
+    looked_at(&json!([
+        {"size": "wide", "scheme": "light"}, {"size": "wide", "scheme": "dark"}, {"size": "tablet", "scheme": "light"},
+    ]));
+}
+
+#[test]
+fn every_page_is_accessible_and_fits_on_a_phone() {
+    looked_at(&json!([{"size": "phone", "scheme": "light"}, {"size": "phone", "scheme": "dark"}]));
 }
 
 #[test]

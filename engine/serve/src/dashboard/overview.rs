@@ -30,8 +30,7 @@ pub(super) struct Due(Mutex<Option<(Instant, Vec<ScheduleView>)>>);
 impl Due {
     fn next(&self, engine: &Engine) -> Vec<ScheduleView> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, known)) = held.as_ref().filter(|(at, _)| at.elapsed() < MOMENT) {
-            let _still_fresh = at;
+        if let Some((_, known)) = held.as_ref().filter(|(at, _)| at.elapsed() < MOMENT) {
             return known.clone();
         }
         let mut due = engine.schedules(Utc::now()).unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::uri::PathAndQuery;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -82,7 +83,7 @@ impl Frame {
             theme: Theme::of(headers),
             principal: principal.to_owned(),
             path: uri.path().to_owned(),
-            address: uri.path_and_query().map_or(ROOT, |path| path.as_str()).to_owned(),
+            address: uri.path_and_query().map_or(ROOT, PathAndQuery::as_str).to_owned(),
         }
     }
 }

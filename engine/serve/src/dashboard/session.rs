@@ -25,6 +25,8 @@ use super::{Dashboard, ROOT, page};
 use crate::audit;
 use crate::http::{Peer, is_here, problem};
 
+/// Where a key is asked for.
+const LOGIN: &str = "/ui/login";
 /// For so long nobody need look at a page.
 const IDLE: Duration = Duration::from_hours(12);
 /// For so long a session lasts at most.
@@ -101,8 +103,10 @@ pub(super) async fn carry(
     let headers = request.headers();
     let mark = cookie(headers, &session_cookie(headers)).map(str::to_owned);
     let key = mark.and_then(|mark| dashboard.sessions.key(&mark, Instant::now()));
-    let is_page = *request.method() == Method::GET && wants_page(headers);
-    let wanted = request.uri().path_and_query().map(|path| path.as_str().to_owned());
+    let is_page = wants_page(headers) && path != LOGIN;
+    // A form that was sent too late is gone; whoever comes in again sees where things stand.
+    let is_look = *request.method() == Method::GET;
+    let wanted = request.uri().path_and_query().filter(|_| is_look).map(|path| path.as_str().to_owned());
     if let Some(shown) = key.filter(|_| !headers.contains_key(header::AUTHORIZATION))
         && let Ok(mut shown) = HeaderValue::from_str(&format!("Bearer {shown}"))
     {
@@ -111,7 +115,7 @@ pub(super) async fn carry(
     }
     let response = next.run(request).await;
     match response.status() {
-        StatusCode::UNAUTHORIZED if is_page => to_form(&wanted.unwrap_or_default()),
+        StatusCode::UNAUTHORIZED if is_page => to_form(wanted.as_deref().unwrap_or(ROOT)),
         _ => response,
     }
 }
@@ -119,7 +123,7 @@ pub(super) async fn carry(
 /// Sends whoever has no session to the form, and back afterwards.
 fn to_form(wanted: &str) -> Response {
     let back: String = form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
-    Redirect::to(&format!("/ui/login?next={back}")).into_response()
+    Redirect::to(&format!("{LOGIN}?next={back}")).into_response()
 }
 
 /// Whether a person looks, and no script.
@@ -135,7 +139,7 @@ fn wants_page(headers: &HeaderMap) -> bool {
 /// count as of the same site: the browser's word on where a request comes from does not.
 fn foreign(request: &Request) -> Option<Response> {
     let headers = request.headers();
-    let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_link = is_safe && headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
     let is_ours = match site {
@@ -211,7 +215,7 @@ fn asking(
     let token = aa_run::key::token_file(&dashboard.engine.settings().state_folder);
     let main = html! {
         main.login #main data-back=(back(next)) {
-            form.card method="post" action="/ui/login" {
+            form.card method="post" action=(LOGIN) {
                 div.brand { (page::mark()) span { "aa" } }
                 h1 { "Sign in" }
                 p.quiet { "Show the key of this server once; this browser then stays signed in for a while." }
@@ -245,7 +249,7 @@ pub(super) async fn enter(
 ) -> Response {
     let (key, next) = (posted.text("shown").trim(), posted.get("next"));
     if dashboard.door.holder(key, &headers, peer).await.is_none() {
-        audit::stranger(peer.0, "/ui/login");
+        audit::stranger(peer.0, LOGIN);
         return asking(&dashboard, (&headers, peer), next, Some("This key opens nothing here."));
     }
     // Two marks: as hard to guess as a key.
@@ -263,7 +267,7 @@ pub(super) async fn leave(State(dashboard): State<Arc<Dashboard>>, headers: Head
     if let Some(mark) = cookie(&headers, &name) {
         dashboard.sessions.end(mark);
     }
-    with_cookie(Redirect::to("/ui/login").into_response(), &headers, &name, "", Some(0))
+    with_cookie(Redirect::to(LOGIN).into_response(), &headers, &name, "", Some(0))
 }
 
 /// `POST /ui/theme`.

@@ -2,6 +2,7 @@
 //! the schedule, and what the policy forbids its caller to run, it forbids to have run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aa_spec::check::Strictness;
 use aa_spec::config::ScopeKind;
@@ -9,6 +10,7 @@ use aa_spec::schedule::Overlap;
 use aa_spec::tool::Effect;
 use chrono::TimeDelta;
 use serde_json::json;
+use tokio::time::{Instant, sleep};
 
 use super::super::approval::word;
 use super::super::{Engine, StartError};
@@ -19,6 +21,10 @@ use crate::policy::Verdict;
 use crate::schedule::book::Known;
 use crate::schedule::{Pause, Slot, SlotKind, SlotState};
 use crate::store::{Claimed, Store, StoreError};
+
+/// How long the run of a time that somebody else has claimed is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+const TICK: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Holds a schedule: no time of it is run by itself until it is let go on.
@@ -108,10 +114,15 @@ impl Engine {
             other => other,
         };
         let claimed = store.claim_slot((&known.key, due), overlap, slot.at).await?;
-        let Claimed::Mine(slot, cancel) = claimed else {
-            let message =
-                format!("what was due of `{name}` still goes on; `aa schedule why {name}` says more");
-            return Err(StartError::Refused(message));
+        let (slot, cancel) = match claimed {
+            Claimed::Mine(slot, cancel) => (slot, cancel),
+            // The scheduler was faster.
+            Claimed::Gone => return self.triggered_before(&store, known, due).await,
+            Claimed::Waits | Claimed::Skipped => {
+                let message =
+                    format!("what was due of `{name}` still goes on; `aa schedule why {name}` says more");
+                return Err(StartError::Refused(message));
+            }
         };
         let owner = self.for_schedule(&known)?;
         for run in cancel {
@@ -135,16 +146,24 @@ impl Engine {
         }
     }
 
-    /// What the same request has started.
+    /// What the same request, or the scheduler, has started or is about to.
     async fn triggered_before(
         &self,
         store: &Store,
         known: Arc<Known>,
         due: Time,
     ) -> Result<Triggered, StartError> {
-        let slot = store.slot(&known.key, due)?;
-        let Some((slot, run)) = slot.and_then(|slot| Some((slot.clone(), slot.run?))) else {
-            let message = "what was wanted with this idempotency key was not run, or is about to be";
+        let deadline = Instant::now() + PATIENCE;
+        let found = loop {
+            let slot = store.slot(&known.key, due)?;
+            let is_open = slot.as_ref().is_some_and(|slot| slot.state.is_open());
+            match slot.and_then(|slot| Some((slot.clone(), slot.run?))) {
+                None if is_open && Instant::now() < deadline => sleep(TICK).await,
+                found => break found,
+            }
+        };
+        let Some((slot, run)) = found else {
+            let message = "what was wanted was not run; `/why` of the schedule says more";
             return Err(StartError::Refused(message.to_owned()));
         };
         let session = format!("schedule {}", known.key);

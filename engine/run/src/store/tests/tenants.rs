@@ -36,6 +36,9 @@ const OF_THE_MACHINE: &[(&str, &str)] = &[
     ("services", "as the schedules"),
     ("notices", "as the schedules"),
     ("sqlite_sequence", "the next number of a run"),
+    ("sqlite_schema", "of the database itself"),
+    ("audit", "who did what, for whoever owns the server"),
+    ("audit_ends", "as the audit"),
     ("about", "the index of a folder's code, a database of its own"),
     ("files", "as that"),
     ("chunks", "as that"),
@@ -48,6 +51,13 @@ const WITHOUT: &[(&str, &str)] = &[
     ("select seq from sqlite_sequence", "the next number"),
     ("delete from workspace_notices where id <= (select max(id)", "only the newest are kept, of all"),
     ("delete from chat_sessions where last_activity < ?", "what nobody uses is forgotten, of all"),
+    ("select distinct run from requests", "whose inbox has something, for the drivers of this process"),
+    ("select status, count(*) from runs where ended_at is null", "figures of the whole server"),
+    ("select (select count(*) from schedule_slots", "figures of the whole server"),
+    ("select coalesce((select max(pos) from events), 0) >", "whether the audit has taken everything in"),
+    ("select count(*) from runs", "a copy of the whole store is counted"),
+    ("select count(*) from events", "a copy of the whole store is counted"),
+    ("select blob from events where blob is not null", "a copy has the texts of all events"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

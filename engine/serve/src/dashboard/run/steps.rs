@@ -41,10 +41,10 @@ pub(super) fn span(look: &Look<'_>) -> u64 {
     let ended = look.course.steps.iter().filter_map(|step| step.ended_at).max();
     let end = if look.is_over() { run.ended_at.max(ended).unwrap_or(run.started_at) } else { Utc::now() };
     let took = show::between(run.started_at, end);
-    match look.is_over() {
-        true => took.max(1),
-        false => SPANS.iter().map(|seconds| seconds * 1000).find(|span| *span > took).unwrap_or(took * 2),
+    if look.is_over() {
+        return took.max(1);
     }
+    SPANS.iter().map(|seconds| seconds * 1000).find(|span| *span > took).unwrap_or(took * 2)
 }
 
 fn row(look: &Look<'_>, step: &StepCourse, before: Option<&StepCourse>, span: u64) -> Markup {

@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 72] = [
+const COMMANDS: [&str; 81] = [
     "",
     "skill",
     "skill run",
@@ -66,9 +66,18 @@ const COMMANDS: [&str; 72] = [
     "mcp",
     "mcp config",
     "serve",
+    "daemon",
+    "daemon start",
+    "daemon stop",
+    "daemon restart",
+    "daemon status",
+    "daemon logs",
+    "daemon install",
+    "daemon run",
     "config",
     "config check",
     "config show",
+    "config key",
     "config service",
     "config service list",
     "config service enable",

@@ -17,6 +17,8 @@ mod cancel;
 mod compat;
 /// Settings and where they come from; the doctor.
 mod config;
+/// A process that runs although nobody is there: its life, its death, and who uses it.
+mod daemon;
 /// The dashboard in a real browser.
 mod dashboard;
 /// Why a tool fails, and its definition mended.
@@ -35,6 +37,8 @@ mod http_modules;
 mod mcp;
 /// What is remembered, from the terminal.
 mod memory_commands;
+/// Figures, traces, logs, the audit, copies: what those need who keep it running.
+mod ops;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.
 mod output;
 /// Personas: listed, shown, checked.

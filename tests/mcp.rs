@@ -4,6 +4,7 @@
 mod clients;
 mod config;
 mod conformance;
+mod guides;
 mod keys;
 mod load;
 mod personas;

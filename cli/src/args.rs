@@ -1,6 +1,8 @@
 //! What can be typed: clap types and nothing else.
 
+pub(crate) mod audit;
 pub(crate) mod config;
+pub(crate) mod daemon;
 mod deferred;
 pub(crate) mod heal;
 pub(crate) mod mcp;
@@ -8,7 +10,9 @@ pub(crate) mod memory;
 pub(crate) mod persona;
 pub(crate) mod run;
 pub(crate) mod schedule;
+pub(crate) mod serving;
 pub(crate) mod skill;
+pub(crate) mod store;
 pub(crate) mod tool;
 
 use std::path::PathBuf;
@@ -51,6 +55,20 @@ impl Args {
         let serves = matches!(self.command, Some(Command::Serve(_)));
         let filter = if self.global.quiet { "aa=error" } else { "aa=warn,aa::audit=info" };
         serves.then_some(filter)
+    }
+
+    /// How a server was told to log; none of what does not serve.
+    pub(crate) fn log(&self) -> Option<serving::LogArgs> {
+        match &self.command {
+            Some(Command::Serve(args)) => Some(args.log),
+            Some(Command::Daemon(Deferred(daemon::Command::Run(args)))) => Some(args.serve.log),
+            _ => None,
+        }
+    }
+
+    /// Whether the command has a log of its own.
+    pub(crate) fn logs_itself(&self) -> bool {
+        matches!(self.command, Some(Command::Daemon(Deferred(daemon::Command::Run(_)))))
     }
 }
 
@@ -102,6 +120,15 @@ pub(crate) enum Command {
     Mcp(mcp::McpArgs),
     /// Serve AI clients over HTTP
     Serve(mcp::ServeArgs),
+    /// Have a process serve and run what is due although nobody is there
+    #[command(subcommand)]
+    Daemon(Deferred<daemon::Command>),
+    /// Look at who did what, and whether that is still as it was written
+    #[command(subcommand)]
+    Audit(Deferred<audit::Command>),
+    /// Copy the store, and put copies back
+    #[command(subcommand)]
+    Store(Deferred<store::Command>),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(Deferred<config::Command>),

@@ -1,7 +1,9 @@
 //! One file per command; here is only which one it is.
 
+pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod heal;
 pub(crate) mod listen;
@@ -13,6 +15,7 @@ pub(crate) mod schedule;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod skill;
+pub(crate) mod store;
 pub(crate) mod tool;
 
 use crate::args::{Command, Deferred};
@@ -32,6 +35,9 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Heal(Deferred(command)) => heal::run(command, context),
         Command::Mcp(args) => mcp::run(&args, context),
         Command::Serve(args) => serve::run(&args, context),
+        Command::Daemon(Deferred(command)) => daemon::run(command, context),
+        Command::Audit(Deferred(command)) => audit::run(command, context),
+        Command::Store(Deferred(command)) => store::run(command, context),
         Command::Config(Deferred(command)) => config::run(command, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Completions(args) => Ok(completions::run(&args, context)),

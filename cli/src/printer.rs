@@ -4,6 +4,9 @@
 //! (`aa run list | head`) is no failure: from then on nothing is written.
 
 use aa_run::cause::cause;
+use aa_spec::config::LogFormat;
+use chrono::{SecondsFormat, Utc};
+use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -26,6 +29,8 @@ pub(crate) struct Printer {
     out_is_terminal: bool,
     live: bool,
     asks: bool,
+    /// What is said is written as entries of a log.
+    json: bool,
     deaf: Cell<bool>,
     gone: Cell<bool>,
     broken: RefCell<Option<io::Error>>,
@@ -48,10 +53,20 @@ impl Printer {
             out_is_terminal: out,
             live: err && !environment.dumb(),
             asks: err && io::stdin().is_terminal(),
+            json: false,
             deaf: Cell::new(false),
             gone: Cell::new(false),
             broken: RefCell::new(None),
         }
+    }
+
+    /// The same for a program that reads what is said as entries of a log.
+    pub(crate) fn saying(self, format: LogFormat) -> Self {
+        if format == LogFormat::Text {
+            return self;
+        }
+        let err = Palette { color: false, ..self.err };
+        Self { json: true, live: false, asks: false, err, ..self }
     }
 
     /// Whether a person watches stderr on a terminal that can redraw lines.
@@ -108,6 +123,16 @@ impl Printer {
 
     /// Says something that must be heard.
     pub(crate) fn tell(&self, line: impl fmt::Display) {
+        self.entry("INFO", line);
+    }
+
+    fn entry(&self, level: &str, line: impl fmt::Display) {
+        if self.json {
+            let at = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+            let line = line.to_string();
+            let entry = json!({"timestamp": at, "level": level, "message": line.trim_end(), "target": "aa"});
+            return self.prompt(format_args!("{entry}\n"));
+        }
         self.prompt(format_args!("{line}\n"));
     }
 
@@ -121,11 +146,17 @@ impl Printer {
 
     /// Says what went wrong.
     pub(crate) fn error(&self, message: impl fmt::Display) {
+        if self.json {
+            return self.entry("ERROR", message);
+        }
         self.tell(format_args!("{} {message}", self.err.paint(Tone::Bad, "error:")));
     }
 
     /// Says what looks wrong.
     pub(crate) fn warning(&self, message: impl fmt::Display) {
+        if self.json {
+            return self.entry("WARN", message);
+        }
         self.say(format_args!("{} {message}", self.err.paint(Tone::Warn, "warning:")));
     }
 

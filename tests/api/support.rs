@@ -16,10 +16,10 @@ use crate::support::{Aa, PATIENCE, eventually};
 pub(crate) const LOOK: &str = "name: look\ndescription: Looks\ninputs: [{name: note, type: string, default: ''}]\nsteps: [{name: see, tool: trace_look, args: {note: '{{ inputs.note }}'}}]\noutputs: [{name: seen, value: '{{ see }}'}]\n";
 
 /// A skill that changes something.
-pub(super) const WRITE: &str = "name: write\ndescription: Writes\ninputs: [{name: line, type: string, required: true}]\nsteps: [{name: put, tool: trace_write, args: {line: '{{ inputs.line }}'}, undo: {tool: trace_unwrite, args: {line: '{{ inputs.line }}'}}}]\noutputs: [{name: said, value: '{{ put }}'}]\n";
+pub(crate) const WRITE: &str = "name: write\ndescription: Writes\ninputs: [{name: line, type: string, required: true}]\nsteps: [{name: put, tool: trace_write, args: {line: '{{ inputs.line }}'}, undo: {tool: trace_unwrite, args: {line: '{{ inputs.line }}'}}}]\noutputs: [{name: said, value: '{{ put }}'}]\n";
 
 /// A skill that asks.
-pub(super) const ASK: &str = "name: ask\ndescription: Asks\nsteps: [{name: sure, confirm: {message: sure?, options: ['yes', 'no']}}]\noutputs: [{name: said, value: '{{ sure }}'}]\n";
+pub(crate) const ASK: &str = "name: ask\ndescription: Asks\nsteps: [{name: sure, confirm: {message: sure?, options: ['yes', 'no']}}]\noutputs: [{name: said, value: '{{ sure }}'}]\n";
 
 /// A skill that does not end by itself.
 pub(crate) const HANG: &str =
@@ -33,7 +33,7 @@ pub(crate) const FAIL: &str =
 pub(crate) const CI: &str = "0123456789abcdef0123456789abcdef-ci";
 
 /// A project with those skills, and a guest with a key.
-pub(super) fn project(more: &str) -> Aa {
+pub(crate) fn project(more: &str) -> Aa {
     let config = format!(
         "secrets: {{CI: {{env: CI_KEY}}}}\nserve:\n  runs: 50\n  keys: [{{principal: ci, key: '{{{{ secrets.CI }}}}'}}]\n{more}"
     );
@@ -47,7 +47,7 @@ pub(super) fn project(more: &str) -> Aa {
 }
 
 /// The server of a project.
-pub(super) fn serve(aa: &Aa) -> Served {
+pub(crate) fn serve(aa: &Aa) -> Served {
     Served::start(aa.args(["serve", "--listen", "127.0.0.1:0"]).env("CI_KEY", CI))
 }
 
@@ -84,13 +84,13 @@ pub(crate) fn stands(served: &Served, run: i64, status: &str) -> Value {
 }
 
 /// A socket to the server.
-pub(super) struct Socket {
+pub(crate) struct Socket {
     socket: WebSocket<TcpStream>,
 }
 
 impl Socket {
     /// Asks for one at an address with headers, or gives the status of the refusal.
-    pub(super) fn open(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Self, u16> {
+    pub(crate) fn open(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Self, u16> {
         let host = address.to_string();
         let mut request = Request::builder()
             .uri(format!("ws://{host}{path}"))
@@ -114,7 +114,7 @@ impl Socket {
     }
 
     /// With the key of this machine, and what it is told first.
-    pub(super) fn of(served: &Served, path: &str) -> (Self, Value) {
+    pub(crate) fn of(served: &Served, path: &str) -> (Self, Value) {
         let key = format!("Bearer {}", served.token);
         let mut socket = Self::open(served.address, path, &[("Authorization", key.as_str())]).unwrap();
         let hello = socket.hear();
@@ -122,13 +122,13 @@ impl Socket {
         (socket, hello)
     }
 
-    pub(super) fn say(&mut self, message: &Value) {
+    pub(crate) fn say(&mut self, message: &Value) {
         self.socket.send(Message::text(message.to_string())).unwrap();
     }
 
     /// The next message.
     #[track_caller]
-    pub(super) fn hear(&mut self) -> Value {
+    pub(crate) fn hear(&mut self) -> Value {
         loop {
             match self.socket.read().unwrap() {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -140,7 +140,7 @@ impl Socket {
 
     /// The next message of a type, whatever else comes before it.
     #[track_caller]
-    pub(super) fn hear_of(&mut self, kind: &str) -> Value {
+    pub(crate) fn hear_of(&mut self, kind: &str) -> Value {
         loop {
             let message = self.hear();
             if message["type"] == kind {
@@ -150,7 +150,7 @@ impl Socket {
     }
 
     /// The code with which it is closed.
-    pub(super) fn closed(&mut self) -> u16 {
+    pub(crate) fn closed(&mut self) -> u16 {
         loop {
             match self.socket.read() {
                 Ok(Message::Close(frame)) => return frame.map_or(0, |frame| frame.code.into()),
@@ -161,27 +161,27 @@ impl Socket {
     }
 
     /// Does not read for a while.
-    pub(super) fn into_stream(self) -> WebSocket<TcpStream> {
+    pub(crate) fn into_stream(self) -> WebSocket<TcpStream> {
         self.socket
     }
 }
 
 /// Server-sent events.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     lines: std::io::Lines<BufReader<TcpStream>>,
 }
 
 /// One of them.
 #[derive(Debug)]
-pub(super) struct Told {
-    pub(super) event: String,
-    pub(super) id: String,
-    pub(super) data: Value,
+pub(crate) struct Told {
+    pub(crate) event: String,
+    pub(crate) id: String,
+    pub(crate) data: Value,
 }
 
 impl Stream {
     /// Listens at an address of the server.
-    pub(super) fn open(served: &Served, path: &str, more: &[(&str, &str)]) -> Self {
+    pub(crate) fn open(served: &Served, path: &str, more: &[(&str, &str)]) -> Self {
         let mut stream = TcpStream::connect(served.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", served.address);
@@ -206,7 +206,7 @@ impl Stream {
     }
 
     /// The next event; chunk sizes and signs of life are passed over. None when the stream has ended.
-    pub(super) fn next(&mut self) -> Option<Told> {
+    pub(crate) fn next(&mut self) -> Option<Told> {
         let (mut event, mut id) = (String::new(), String::new());
         loop {
             let line = self.lines.next()?.ok()?;
@@ -222,4 +222,4 @@ impl Stream {
 }
 
 /// A moment for what should not happen.
-pub(super) const MOMENT: Duration = Duration::from_millis(300);
+pub(crate) const MOMENT: Duration = Duration::from_millis(300);

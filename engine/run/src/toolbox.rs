@@ -178,6 +178,11 @@ impl Toolbox {
         own.or_else(|| self.shelf.foreign(&name))
     }
 
+    /// How many hosts are left alone because they do not answer.
+    pub fn open_breakers(&self) -> usize {
+        self.shelf.services.open_breakers()
+    }
+
     /// What is wrong with the modules that mention this name.
     pub fn problems(&self, name: &str) -> Vec<Diagnostic> {
         let name = fold(name);

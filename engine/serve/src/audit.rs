@@ -4,13 +4,17 @@
 //! hash of them could be guessed.
 
 use std::fmt::Write as _;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use aa_run::engine::Engine;
 use aa_run::key::Keys;
+use aa_run::token::TokenError;
 use axum::http::{Method, StatusCode};
 use rmcp::model::{CallToolResponse, ErrorData};
 use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tracing::Level;
 
@@ -18,6 +22,9 @@ use crate::mcp::seat::Seat;
 use crate::mcp::visit::Visit;
 
 const TARGET: &str = "aa::audit";
+
+/// What runs here.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A call that is under way; none when nobody listens.
 #[derive(Debug)]
@@ -126,9 +133,33 @@ pub(crate) fn left(principal: &str) {
     tracing::info!(target: TARGET, ?principal, outcome = "ok", "session ended");
 }
 
+/// Notes that a server begins; one that cannot be noted must not.
+pub(crate) async fn began(engine: &Engine, address: SocketAddr) -> io::Result<()> {
+    let noted = engine.note_server("serve.start", &address.to_string(), json!({"version": VERSION})).await;
+    noted.map_err(|error| io::Error::other(format!("the audit cannot be written: {error}")))
+}
+
+/// Notes that a server ends, after all that its runs have brought about.
+pub(crate) async fn ended(engine: &Engine, address: SocketAddr) {
+    if let Err(error) = engine.note_server("serve.stop", &address.to_string(), json!({})).await {
+        tracing::error!("the audit cannot be written: {error}");
+    }
+}
+
+/// Notes that somebody with a key wanted to change what they may not.
+pub(crate) async fn denied(engine: &Engine, what: &str, why: &str) {
+    if let Err(error) = engine.note_refused("http.request", what, why).await {
+        tracing::error!("the audit cannot be written: {error}");
+    }
+}
+
 /// Notes that other keys open from now on.
-pub(crate) fn keys(keys: &Keys) {
+pub(crate) async fn keys(engine: &Engine, keys: &Keys) {
     let principals: Vec<&str> = keys.guests().map(|guest| guest.principal.as_str()).collect();
+    let detail = json!({ "principals": principals });
+    if let Err(error) = engine.note_server("keys.reread", "keys", detail).await {
+        tracing::error!("the audit cannot be written: {error}");
+    }
     tracing::info!(target: TARGET, ?principals, outcome = "ok", "keys read again");
 }
 
@@ -136,6 +167,11 @@ pub(crate) fn keys(keys: &Keys) {
 pub(crate) fn hook(schedule: &str, outcome: &str) {
     let schedule: String = schedule.chars().take(64).collect();
     tracing::info!(target: TARGET, ?schedule, outcome, "hook");
+}
+
+/// Notes a token that opens nothing, and why: who shows it is not told.
+pub(crate) fn token(peer: SocketAddr, why: &TokenError) {
+    tracing::info!(target: TARGET, %peer, %why, outcome = "refused", "token");
 }
 
 /// Notes somebody without a key.

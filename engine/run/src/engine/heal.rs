@@ -15,7 +15,7 @@ use aa_spec::tool::recipe;
 use chrono::Utc;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 pub use self::proposal::Proposal;
 use super::mend::replace;
@@ -224,6 +224,7 @@ impl Engine {
         if !self.heal_rules()?.0.iter().any(|known| known.plan.name == rule) {
             return Err(StartError::Refused(format!("there is no heal rule `{rule}`")));
         }
+        self.note(None, "heal.reset", &format!("heal rule {rule}"), json!({})).await?;
         Ok(self.parts.store()?.reset_heal(rule, Utc::now()).await?)
     }
 
@@ -247,7 +248,7 @@ impl Engine {
     ///
     /// # Errors
     /// There is no such proposal, or the file cannot be written or would have errors.
-    pub fn accept_heal(&self, name: &str, layer: Layer) -> Result<PathBuf, StartError> {
+    pub async fn accept_heal(&self, name: &str, layer: Layer) -> Result<PathBuf, StartError> {
         let name = fold(name);
         let proposals = self.heal_proposals()?;
         let Some(proposal) = proposals.into_iter().find(|proposal| proposal.name == name) else {
@@ -265,6 +266,8 @@ impl Engine {
         if has_errors(&problems) {
             return Err(StartError::Invalid(problems));
         }
+        let detail = json!({ "file": path.display().to_string(), "rule": proposal.yaml });
+        self.note(None, "heal.accept", &format!("heal rule {name}"), detail).await?;
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| unwritable(error.to_string()))?;
         }

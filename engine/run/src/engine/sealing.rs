@@ -18,16 +18,7 @@ impl Engine {
     /// # Errors
     /// It cannot be made or read, or it is no key.
     pub fn sealing_key(&self) -> io::Result<Vec<u8>> {
-        let folder = &self.settings().state_folder;
-        let path = folder.join("seal.key");
-        match read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(folder)?;
-                make(folder, &path)?;
-                read(&path)
-            }
-            read => read,
-        }
+        key_file(&self.settings().state_folder, "seal.key")
     }
 
     /// Text that nobody can guess.
@@ -47,6 +38,19 @@ impl Engine {
         let now = Utc::now();
         let ttl = TimeDelta::from_std(ttl).unwrap_or(TimeDelta::days(1));
         Ok(self.parts.store()?.use_mark(mark, now, now + ttl).await?)
+    }
+}
+
+/// A key beside the store. It is made when it is first needed; only its owner can read it.
+pub(super) fn key_file(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
+    let path = folder.join(name);
+    match read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder)?;
+            make(folder, &path)?;
+            read(&path)
+        }
+        read => read,
     }
 }
 

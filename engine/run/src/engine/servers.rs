@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use aa_spec::diagnostic::Diagnostic;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Engine, StartError, tools};
 use crate::event::StepError;
-pub use crate::tool::mcp::{Change, McpEntry, Review};
+pub use crate::tool::mcp::{Change, Guide, McpEntry, Review};
 use crate::tool::{Person, Progress};
 
 impl Engine {
@@ -57,6 +57,26 @@ impl Engine {
         server.review().map(Some).map_err(|error| StartError::Refused(error.message))
     }
 
+    /// The folders of instructions that the server of a module offers; `None` when there is no such module.
+    /// Starts the server and fetches no file.
+    ///
+    /// # Errors
+    /// It offers none, or does not answer.
+    pub fn guides(&self, module: &str) -> Result<Option<Vec<Guide>>, StartError> {
+        let Some(server) = self.parts.toolbox()?.server(module) else { return Ok(None) };
+        server.guides().map(Some).map_err(|error| StartError::Refused(error.message))
+    }
+
+    /// A file of such a folder: `SKILL.md` when none is named; `None` when there is no such module. Starts the
+    /// server.
+    ///
+    /// # Errors
+    /// There is none of that name, or it is not what the server has announced.
+    pub fn guide(&self, module: &str, name: &str, file: Option<&str>) -> Result<Option<Vec<u8>>, StartError> {
+        let Some(server) = self.parts.toolbox()?.server(module) else { return Ok(None) };
+        server.guide(name, file).map(Some).map_err(|error| StartError::Refused(error.message))
+    }
+
     /// The name of every tool, sorted, as far as it is known without starting servers.
     ///
     /// # Errors
@@ -77,9 +97,10 @@ impl Engine {
     ///
     /// # Errors
     /// There is no such module, or the store cannot be written.
-    pub fn trust_server(&self, module: &str, review: Review) -> Result<(), StartError> {
+    pub async fn trust_server(&self, module: &str, review: Review) -> Result<(), StartError> {
         let server = self.parts.toolbox()?.server(module);
         let server = server.ok_or_else(|| StartError::Refused(format!("there is no server `{module}`")))?;
+        self.note(None, "tool.trust", &format!("server {module}"), json!({})).await?;
         server.trust(review).map_err(|error| StartError::Refused(error.message))
     }
 }

@@ -12,7 +12,7 @@ use super::{Durability, StoreError};
 use crate::cause::cause;
 
 /// Every format ever written, oldest first; the format number is the position, from 1.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../../migrations/0001_runs_and_events.sql"),
     include_str!("../../migrations/0002_memory.sql"),
     include_str!("../../migrations/0003_knowledge.sql"),
@@ -23,10 +23,12 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../../migrations/0008_workspaces.sql"),
     include_str!("../../migrations/0009_calls.sql"),
     include_str!("../../migrations/0010_schedules.sql"),
+    include_str!("../../migrations/0011_tenants.sql"),
+    include_str!("../../migrations/0014_audit.sql"),
 ];
 
 /// The newest format known here.
-const KNOWN: i64 = MIGRATIONS.len().cast_signed() as i64;
+pub(super) const KNOWN: i64 = MIGRATIONS.len().cast_signed() as i64;
 
 /// Marks the file as ours; set by the first migration.
 const APPLICATION_ID: i64 = 0x6161_5752;
@@ -146,7 +148,7 @@ fn build(draft: &Path) -> rusqlite::Result<()> {
 }
 
 /// One process at a time creates or migrates a store.
-fn turn(path: &Path) -> io::Result<File> {
+pub(super) fn turn(path: &Path) -> io::Result<File> {
     let lock = File::create(path.with_extension("lock"))?;
     lock.lock()?;
     Ok(lock)

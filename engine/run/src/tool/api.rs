@@ -49,6 +49,11 @@ impl Services {
         Self { web, hosts: Hosts::default(), limit, stand_in: None }
     }
 
+    /// How many hosts are left alone.
+    pub(crate) fn open_breakers(&self) -> usize {
+        self.hosts.left_alone()
+    }
+
     /// The same with what was recorded in the place of every host.
     pub(crate) fn replaying(&self, replay: HttpReplay) -> Self {
         let stand_in = Some(StandIn::new(replay));

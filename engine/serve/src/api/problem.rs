@@ -13,6 +13,9 @@ use serde::Serialize;
 /// Below this, each kind of problem is explained.
 const TYPES: &str = "/api/problems/";
 
+/// In how many seconds to try again at a server that is about to end: the next one is there by then.
+pub(crate) const AGAIN: HeaderValue = HeaderValue::from_static("5");
+
 /// A kind of problem.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ProblemKind")]
@@ -30,11 +33,12 @@ const fn kind(name: &'static str, status: u16, title: &'static str) -> Kind {
 }
 
 /// Every kind, in the order of the names.
-pub(crate) const KINDS: [Kind; 33] = [
+pub(crate) const KINDS: [Kind; 34] = [
     kind("bad-body", 400, "What was sent cannot be read"),
     kind("bad-header", 400, "A header cannot be read"),
     kind("bad-query", 400, "A parameter is not known or cannot be read"),
     kind("busy", 409, "Another process drives the run"),
+    kind("draining", 503, "The server is about to end"),
     kind("folder-gone", 409, "The run's folder is gone"),
     kind("forbidden", 403, "Your key does not open this"),
     kind("full", 503, "Too much is under way"),
@@ -198,7 +202,11 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self.told).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+        let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
+        if self.kind.name == "draining" {
+            response.headers_mut().insert(header::RETRY_AFTER, AGAIN);
+        }
+        response
     }
 }
 
@@ -206,11 +214,10 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         let detail = error.to_string();
         match error {
-            StartError::UnknownSkill { suggestion, .. } => {
+            StartError::UnknownSkill { suggestion, .. } | StartError::UnknownSchedule { suggestion, .. } => {
                 let hint = suggestion.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
                 Self::of("not-found", detail).hint(hint)
             }
-            StartError::UnknownSchedule { .. } => Self::of("not-found", detail),
             StartError::Unreadable { .. } | StartError::Unwritable { .. } => Self::of("unreadable", detail),
             StartError::Invalid(problems) => {
                 let mut problem = Self::of("skill-invalid", detail);
@@ -230,12 +237,16 @@ impl From<StartError> for Problem {
             StartError::Denied { .. } => {
                 Self::of("policy", detail).hint("`serve.policy` in the configuration says what may be run")
             }
+            StartError::Full => Self::of("full", detail),
+            StartError::NotGranted(_) => Self::of("forbidden", detail),
             StartError::KeyUsed(run) => {
                 Self::of("key-reused", detail).about(run).hint("a new request needs a new key")
             }
             StartError::Shipped(_) | StartError::Refused(_) | StartError::NeedsTask(_) => {
                 Self::of("refused", detail)
             }
+            StartError::Draining => Self::of("draining", detail)
+                .hint("try again when `Retry-After` says: the next one is there soon"),
             StartError::Store(error) => error.into(),
         }
     }

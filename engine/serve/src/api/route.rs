@@ -11,7 +11,7 @@ use axum::Extension;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use schemars::JsonSchema;
@@ -108,7 +108,8 @@ where
         let handler = handler.clone();
         async move {
             let note = audit::Asked::new(&guest.principal, request.method(), path);
-            let headers = request.headers().clone();
+            let (headers, method) = (request.headers().clone(), request.method().clone());
+            let asker = Visitor::new(&api.engine, Arc::clone(&guest));
             let answer = match read::<P, Q, B>(&api, guest, named, request).await {
                 Ok(asked) => handler(asked).await,
                 Err(problem) => Err(problem),
@@ -117,6 +118,9 @@ where
                 Ok(answer) => answer.reply(&headers),
                 Err(problem) => problem.into_response(),
             };
+            if response.status() == StatusCode::FORBIDDEN && method != Method::GET {
+                audit::denied(&asker.engine, &format!("{method} /api{path}"), "forbidden").await;
+            }
             note.answered(response.status());
             Ok::<Response, Infallible>(response)
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aa_run::engine::{ScheduleView, Triggered};
+use aa_run::engine::ScheduleView;
 use aa_run::event::Time;
 use aa_run::schedule::Slot;
 use aa_run::schedule::why::Reason;
@@ -219,15 +219,10 @@ fn done(seen: &Seen, name: &str, result: Result<(), impl Into<Problem>>) -> Show
 
 /// Whoever wants it now is shown the run; how it went is noted when it is over, whether they look or not.
 async fn run(seen: Seen, Path(name): Path<String>) -> Shown {
-    let triggered = seen.visitor.engine.run_schedule(&name, Utc::now()).await;
-    let Triggered { handle, known, slot } = triggered.map_err(|error| seen.trouble(error))?;
-    let (id, engine) = (handle.id, seen.visitor.engine.clone());
-    tokio::spawn(async move {
-        // However it ended, the store knows.
-        let _ended = handle.outcome.await;
-        if let Err(error) = engine.settle_triggered(&known, &slot).await {
-            tracing::warn!("how run {id} went is noted later: {error}");
-        }
-    });
+    let engine = &seen.visitor.engine;
+    let triggered = engine.run_schedule(&name, None, Utc::now()).await;
+    let triggered = triggered.map_err(|error| seen.trouble(error))?;
+    let id = triggered.handle.id;
+    engine.settle_later(triggered);
     Ok(then(&runs::address(id)))
 }

@@ -248,7 +248,7 @@ pub(super) async fn enter(
     posted: Posted,
 ) -> Response {
     let (key, next) = (posted.text("shown").trim(), posted.get("next"));
-    if dashboard.door.holder(key, &headers, peer).is_none() {
+    if dashboard.door.holder(key, &headers, peer).await.is_none() {
         audit::stranger(peer.0, LOGIN);
         return asking(&dashboard, (&headers, peer), next, Some("This key opens nothing here."));
     }

@@ -56,6 +56,12 @@ impl Hosts {
         let make = || Host { origin: origin.to_owned(), state: Mutex::default(), freed: Notify::new() };
         Arc::clone(known.entry(origin.to_owned()).or_insert_with(|| Arc::new(make())))
     }
+
+    /// How many are left alone right now.
+    pub(super) fn left_alone(&self) -> usize {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().filter(|host| host.is_open()).count()
+    }
 }
 
 impl Host {

@@ -1,0 +1,157 @@
+//! The audit for front ends: written, listed, checked, kept at its length.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::sealing::key_file;
+use super::steering::now;
+use super::{Engine, StartError};
+use crate::audit::{Chain, Entry, Kept, Mark};
+use crate::event::Origin;
+use crate::store::{AuditFilter, Audited, StoreError};
+
+/// How soon a server takes in what runs have brought about.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Looks from one shortening to the next: about an hour.
+const SHORTEN_EVERY: u32 = 3600;
+
+impl Engine {
+    /// Writes down that something is done that changes more than a run. To be called before it is done: what
+    /// cannot be written down does not take place.
+    ///
+    /// # Errors
+    /// It cannot be written down.
+    pub async fn note(
+        &self,
+        by: Option<&str>,
+        did: &str,
+        what: &str,
+        detail: Value,
+    ) -> Result<(), StoreError> {
+        let entry = self.entry(by, (did, what), "ok", detail);
+        self.write_audit(vec![entry]).await
+    }
+
+    /// Writes down that somebody wanted something that they may not have.
+    ///
+    /// # Errors
+    /// It cannot be written down.
+    pub async fn note_refused(&self, did: &str, what: &str, why: &str) -> Result<(), StoreError> {
+        let entry = self.entry(None, (did, what), "refused", json!({ "why": why }));
+        self.write_audit(vec![entry]).await
+    }
+
+    /// Writes down what a server does by itself.
+    ///
+    /// # Errors
+    /// It cannot be written down.
+    pub async fn note_server(&self, did: &str, what: &str, detail: Value) -> Result<(), StoreError> {
+        let entry = Entry { via: "serve".to_owned(), ..self.entry(Some("serve"), (did, what), "ok", detail) };
+        self.write_audit(vec![entry]).await
+    }
+
+    /// Takes in what runs have brought about since somebody last wrote to the audit.
+    ///
+    /// # Errors
+    /// It cannot be written down.
+    pub async fn take_in_audit(&self) -> Result<(), StoreError> {
+        let store = self.parts.store_soon().await?;
+        if store.audit_is_behind()? { self.write_audit(Vec::new()).await } else { Ok(()) }
+    }
+
+    /// Keeps the audit up to date, and no longer than it is to be; never ends.
+    pub async fn keep_audit(&self) {
+        let mut looks = 0_u32;
+        loop {
+            let kept = async {
+                self.take_in_audit().await?;
+                if looks.is_multiple_of(SHORTEN_EVERY) { self.shorten_audit().await } else { Ok(()) }
+            };
+            if let Err(error) = kept.await {
+                tracing::error!("the audit cannot be kept: {error}");
+            }
+            looks = looks.wrapping_add(1);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Entries of the audit, the newest first.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the caller may not.
+    pub fn audit_entries(&self, filter: &AuditFilter) -> Result<Vec<Kept>, StartError> {
+        self.owns_audit()?;
+        Ok(self.parts.store()?.audit_entries(filter)?)
+    }
+
+    /// Checks the audit; writes nothing. With a mark that was noted elsewhere it is also seen when somebody has
+    /// put an older store in the place of this one.
+    ///
+    /// # Errors
+    /// The store or the key cannot be read, or the caller may not.
+    pub fn check_audit(&self, mark: Option<Mark>) -> Result<Audited, StartError> {
+        self.owns_audit()?;
+        let store = self.parts.store()?;
+        Ok(store.check_audit(&self.chain()?, mark)?)
+    }
+
+    async fn shorten_audit(&self) -> Result<(), StoreError> {
+        let Some(keep) = self.settings().operations.audit_keep else { return Ok(()) };
+        let at = now();
+        let Some(before) = TimeDelta::from_std(keep).ok().and_then(|keep| at.checked_sub_signed(keep)) else {
+            return Ok(());
+        };
+        let store = self.parts.store_soon().await?;
+        let told = Entry {
+            via: "serve".to_owned(),
+            ..self.entry(Some("serve"), ("audit.shorten", "audit"), "ok", Value::Null)
+        };
+        store.shorten_audit(&self.chain()?, before, told).await.map(drop)
+    }
+
+    async fn write_audit(&self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        let store = self.parts.store_soon().await?;
+        store.audit(&self.chain()?, entries).await
+    }
+
+    fn entry(&self, by: Option<&str>, (did, what): (&str, &str), outcome: &str, detail: Value) -> Entry {
+        let caller = self.caller();
+        Entry {
+            at: now(),
+            who: by.map_or_else(|| caller.principal.clone(), str::to_owned),
+            via: via(caller.origin).to_owned(),
+            did: did.to_owned(),
+            what: what.to_owned(),
+            outcome: outcome.to_owned(),
+            detail,
+        }
+    }
+
+    fn chain(&self) -> Result<Chain, StoreError> {
+        let folder = &self.settings().state_folder;
+        let key = key_file(folder, "audit.key").map_err(|error| StoreError::Unusable {
+            path: folder.join("audit.key"),
+            message: crate::cause::cause(&error),
+        })?;
+        Ok(Chain::new(&key))
+    }
+
+    fn owns_audit(&self) -> Result<(), StartError> {
+        if self.caller().owner().is_none() {
+            return Ok(());
+        }
+        Err(StartError::Refused("only the owner of the store may look at the audit".to_owned()))
+    }
+}
+
+fn via(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Cli => "cli",
+        Origin::Cron => "cron",
+        Origin::Mcp => "mcp",
+        Origin::Http => "http",
+        Origin::Parent => "parent",
+    }
+}

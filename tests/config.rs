@@ -51,6 +51,7 @@ fn settings_are_shown_with_who_said_so() {
     events.listeners: 2000  # default
     limits.calls: 4  # .aa/config.yaml:2
     limits.output_bytes: 1048576  # default
+    log.format: text  # default
     notify.limit.messages: 10  # default
     notify.limit.per: 1h  # default
     scheduler.enabled: true  # default

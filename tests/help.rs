@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 81] = [
+const COMMANDS: [&str; 87] = [
     "",
     "skill",
     "skill run",
@@ -74,6 +74,12 @@ const COMMANDS: [&str; 81] = [
     "daemon logs",
     "daemon install",
     "daemon run",
+    "audit",
+    "audit list",
+    "audit verify",
+    "store",
+    "store backup",
+    "store restore",
     "config",
     "config check",
     "config show",

@@ -26,7 +26,7 @@ audit are made with, so keep it as you keep the store.")]
 pub(crate) struct BackupArgs {
     /// A folder that is not there yet
     #[arg(value_name = "FOLDER")]
-    pub(crate) folder: PathBuf,
+    pub(crate) copy: PathBuf,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }
@@ -42,7 +42,7 @@ under way in it are interrupted ones then: `aa run resume --all` goes on with th
 pub(crate) struct RestoreArgs {
     /// A folder that `aa store backup` has made
     #[arg(value_name = "FOLDER")]
-    pub(crate) folder: PathBuf,
+    pub(crate) copy: PathBuf,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }

@@ -15,6 +15,7 @@ use aa_serve::http::{self, Listeners, Refusal};
 use aa_serve::local::Local;
 use aa_serve::mcp::Options;
 use aa_serve::metrics::Metrics;
+use aa_serve::traces::Traces;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};

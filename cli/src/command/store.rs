@@ -18,18 +18,18 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
 }
 
 fn back_up(args: &BackupArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let copied = context.engine()?.back_up(&args.folder)?;
+    let copied = context.engine()?.back_up(&args.copy)?;
     if args.format.format == Format::Json {
-        let json = json!({ "folder": args.folder, "copied": copied });
+        let json = json!({ "folder": args.copy, "copied": copied });
         context.printer.data(format_args!("{json:#}"));
         return Ok(Exit::Ok);
     }
-    context.printer.say(format_args!("copied {} to {}", what(&copied), args.folder.display()));
+    context.printer.say(format_args!("copied {} to {}", what(&copied), args.copy.display()));
     Ok(Exit::Ok)
 }
 
 fn restore(args: &RestoreArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let (copied, aside) = context.engine()?.restore(&args.folder)?;
+    let (copied, aside) = context.engine()?.restore(&args.copy)?;
     if args.format.format == Format::Json {
         let json = json!({ "copied": copied, "aside": aside });
         context.printer.data(format_args!("{json:#}"));

@@ -50,6 +50,7 @@ fn story() -> Vec<(i64, Body)> {
                 stubs: None,
                 given: None,
                 tools: std::collections::BTreeMap::new(),
+                link: None,
             },
         ),
         (1, started("fetch", 1, "tool", None)),

@@ -187,6 +187,7 @@ async fn create(store: &Store) -> Lease {
         stubs: None,
         given: None,
         tools: std::collections::BTreeMap::new(),
+        link: None,
     };
     let new = NewRun {
         skill: "s".to_owned(),

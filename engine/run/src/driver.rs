@@ -57,6 +57,7 @@ use crate::permits::Permits;
 use crate::places::Turn;
 use crate::store::{Lease, StoreError};
 use crate::tool::Tool;
+use crate::trace::Trace;
 
 /// How long the machine may decide things before they are made durable.
 const SLICE: Duration = Duration::from_millis(50);
@@ -138,6 +139,8 @@ pub struct Means {
     pub(crate) observers: Observers,
     /// Says that the process is about to end.
     pub drain: Drain,
+    /// The run's trace and the share of traces that are kept, when somebody traces runs.
+    pub(crate) trace: Option<(Arc<Trace>, u32)>,
 }
 
 /// Finds a tool by its canonical name.

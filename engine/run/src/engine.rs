@@ -18,7 +18,7 @@ pub use self::debugging::{Before, Committed, ToolFix};
 pub use self::heal::{FailedCall, HealStats, Layer, Proposal, Remedy};
 use crate::caller::Caller;
 use crate::driver::{AfterCommit, Park};
-use crate::event::{Event, Origin, Resolution, RunId, StepError, StepPath};
+use crate::event::{Event, Link, Origin, Resolution, RunId, StepError, StepPath};
 use crate::settings::Settings;
 use crate::store::{Ask, RunFilter, RunSummary, StoreError};
 use crate::stub::Stage;
@@ -94,6 +94,7 @@ mod servers;
 pub(crate) mod stamps;
 mod steering;
 mod tools;
+mod tracing;
 mod trials;
 mod watching;
 mod workspaces;
@@ -108,6 +109,8 @@ pub struct Engine {
     after_commit: Option<AfterCommit>,
     /// Who asks, and which runs are there for them.
     caller: Caller,
+    /// Which request it is that they ask with.
+    link: Option<Arc<Link>>,
 }
 
 /// A skill that can be run.
@@ -223,7 +226,12 @@ pub enum Outcome {
 impl Engine {
     /// Puts an engine together. Opens nothing yet: each part is made when it is first needed.
     pub fn new(settings: Settings) -> Self {
-        Self { parts: Arc::new(Parts::new(settings)), after_commit: None, caller: Caller::local(Origin::Cli) }
+        Self {
+            parts: Arc::new(Parts::new(settings)),
+            after_commit: None,
+            caller: Caller::local(Origin::Cli),
+            link: None,
+        }
     }
 
     /// Calls this with every event after its commit; tests of crashes hang themselves in here.

@@ -99,6 +99,9 @@ pub enum Body {
         /// What each tool that it may call was: a hash of the text that defines it.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         tools: BTreeMap<String, String>,
+        /// The request that it was started by, where that can be found again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<Link>,
     },
     /// A step, an item of it, or one more attempt at it is about to start.
     StepStarted {
@@ -308,6 +311,17 @@ pub enum Body {
         /// Which workspace.
         workspace_uri: String,
     },
+}
+
+/// The request that has started a run, as others know it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Link {
+    /// What the request is called in logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// The trace that it belongs to, as a W3C `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// How a step with unknown outcome is resolved.

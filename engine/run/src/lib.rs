@@ -10,7 +10,7 @@
 //! [`want`] (what a question wants besides a choice), [`card`] (a skill as others are told of it), [`persona`] (what a client sees), [`workspace`] (folders that are worked in, and
 //! conversations about them), [`policy`] (what it may do without asking), [`places`] (how many runs move at once), [`permits`] (how many tools are called at once);
 //! [`schedule`] (what runs although nobody is there);
-//! [`audit`] (who did what), [`observe`] (who watches and is told);
+//! [`audit`] (who did what), [`observe`] (who watches and is told), [`trace`] (what belongs together across systems);
 //! [`caller`] says who calls and what they see, [`grant`] what they may use, [`key`] who may come in from outside, [`token`] who comes with a token of somebody else's, [`cause`] words the errors of the system.
 
 pub mod audit;
@@ -48,5 +48,6 @@ pub mod stub;
 pub mod token;
 pub mod tool;
 pub mod toolbox;
+pub mod trace;
 pub mod want;
 pub mod workspace;

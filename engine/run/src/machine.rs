@@ -43,7 +43,8 @@ use self::layout::Layout;
 use self::place::{Job, Place, Spot};
 pub use self::script::{ComputeCall, Made};
 use self::undo::Completed;
-use crate::event::{Body, Event, RunId, StepPath, Time};
+use crate::event::{Body, Event, Link, RunId, StepPath, Time};
+use crate::trace::Trace;
 
 /// The frame of the skill that the run is about.
 const ROOT: usize = 0;
@@ -61,6 +62,7 @@ pub struct Machine {
     run: Option<RunId>,
     started: Time,
     nonce: String,
+    link: Option<Link>,
     dry_run: bool,
     /// What every skill of the run sees.
     base: Scope,
@@ -162,6 +164,7 @@ impl Machine {
             run: None,
             started: Time::UNIX_EPOCH,
             nonce: String::new(),
+            link: None,
             dry_run: false,
             base: Scope::default(),
             frames: Vec::new(),
@@ -177,6 +180,11 @@ impl Machine {
             ending: None,
             rests: false,
         }
+    }
+
+    /// The trace that the run is, or is part of.
+    pub fn trace(&self) -> Trace {
+        Trace::new(&self.nonce, self.link.as_ref())
     }
 
     /// The state after these events.

@@ -12,6 +12,11 @@ pub trait Observer: Send + Sync {
 
     /// A call has had to wait so long for its turn among the calls of the process.
     fn waited(&self, _: Duration) {}
+
+    /// Which share of runs it makes traces of, in percent; services that are called are told of them then.
+    fn traces(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// All who watch one engine, in whatever folder it works.
@@ -29,6 +34,10 @@ impl Observers {
 
     pub(crate) fn happened(&self, event: &Event) {
         self.0.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(|one| one.happened(event));
+    }
+
+    pub(crate) fn traces(&self) -> Option<u32> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().find_map(|one| one.traces())
     }
 
     pub(crate) fn waited(&self, wait: Duration) {

@@ -71,6 +71,8 @@ pub struct CallContext {
     pub step: StepPath,
     /// The same for every attempt at the same step or item of the same run, and for no other.
     pub idempotency_key: String,
+    /// The trace that the call belongs to, as a W3C `traceparent`; none when nobody traces runs.
+    pub trace: Option<String>,
     /// The call must be over by then.
     pub deadline: Option<Instant>,
     /// Fires when the call should stop.
@@ -100,6 +102,7 @@ impl CallContext {
             run: None,
             step: StepPath(String::new()),
             idempotency_key: String::new(),
+            trace: None,
             deadline: None,
             cancel: CancellationToken::new(),
             progress: Arc::new(|_| {}),

@@ -68,8 +68,9 @@ impl Note {
     fn end(self, outcome: &str) {
         let Some(begun) = self.0 else { return };
         let Begun { at, principal, tool, arguments } = *begun;
-        let ms = at.elapsed().as_millis();
-        tracing::info!(target: TARGET, ?principal, ?tool, arguments, outcome, ms, "call");
+        let ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (principal, tool) = (principal.as_str(), tool.as_str());
+        tracing::info!(target: TARGET, principal, tool, arguments, outcome, ms, "call");
     }
 }
 
@@ -98,8 +99,9 @@ impl Asked {
     pub(crate) fn answered(self, status: StatusCode) {
         let Some((at, principal, tool)) = self.0 else { return };
         let outcome = if status.is_success() { "ok" } else { "refused" };
-        let ms = at.elapsed().as_millis();
-        tracing::info!(target: TARGET, ?principal, ?tool, status = status.as_u16(), outcome, ms, "call");
+        let ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (principal, tool) = (principal.as_str(), tool.as_str());
+        tracing::info!(target: TARGET, principal, tool, status = status.as_u16(), outcome, ms, "call");
     }
 }
 
@@ -130,7 +132,7 @@ fn hash(key: Option<&[u8]>, arguments: &impl Serialize) -> String {
 
 /// Notes that a client has ended its session.
 pub(crate) fn left(principal: &str) {
-    tracing::info!(target: TARGET, ?principal, outcome = "ok", "session ended");
+    tracing::info!(target: TARGET, principal, outcome = "ok", "session ended");
 }
 
 /// Notes that a server begins; one that cannot be noted must not.
@@ -166,7 +168,7 @@ pub(crate) async fn keys(engine: &Engine, keys: &Keys) {
 /// Notes a signed request for a schedule.
 pub(crate) fn hook(schedule: &str, outcome: &str) {
     let schedule: String = schedule.chars().take(64).collect();
-    tracing::info!(target: TARGET, ?schedule, outcome, "hook");
+    tracing::info!(target: TARGET, schedule = schedule.as_str(), outcome, "hook");
 }
 
 /// Notes a token that opens nothing, and why: who shows it is not told.
@@ -176,5 +178,5 @@ pub(crate) fn token(peer: SocketAddr, why: &TokenError) {
 
 /// Notes somebody without a key.
 pub(crate) fn stranger(peer: SocketAddr, path: &str) {
-    tracing::warn!(target: TARGET, %peer, ?path, outcome = "unauthorised", "refused");
+    tracing::warn!(target: TARGET, %peer, path, outcome = "unauthorised", "refused");
 }

@@ -1,10 +1,11 @@
 //! The HTTP server: who comes in, and to what.
 //!
 //! Reading order: [`door`] (what every request has to pass), [`bounds`] (how much each principal may
-//! ask), [`accept`] (connections, and their end), [`hook`] (signed requests that set schedules off), [`ready`] (whether work can be given to it), then [`crate::mcp`] for what is behind the door.
+//! ask), [`accept`] (connections, and their end), [`hook`] (signed requests that set schedules off), [`correlate`] (what a request is called), [`ready`] (whether work can be given to it), then [`crate::mcp`] for what is behind the door.
 
 mod accept;
 mod bounds;
+mod correlate;
 mod door;
 mod hook;
 mod ready;
@@ -182,6 +183,7 @@ fn router(
     let all = behind.layer(known).merge(open).merge(events::sockets(events)).merge(dashboard::open(&pages));
     looked_at(dashboard::with_sessions(all, &pages), door)
         .layer(axum::middleware::from_fn_with_state(metrics.requests(), metrics::count))
+        .layer(axum::middleware::from_fn(correlate::name))
 }
 
 /// What needs no key, asked under a name of ours and by no foreign page.

@@ -305,6 +305,7 @@ impl Shared {
             run: Some(self.run),
             step: call.step.clone(),
             idempotency_key: call.idempotency_key.clone(),
+            trace: self.means.trace.as_ref().map(|(trace, kept)| trace.told(&call.step, call.attempt, *kept)),
             deadline: self.instant(deadline),
             cancel,
             person: self.person(&call.step),

@@ -195,6 +195,7 @@ impl Parts {
             drain: self.shared.drain.clone(),
             after_commit,
             observers: self.shared.observers.clone(),
+            trace: None,
         })
     }
 

@@ -1,7 +1,6 @@
 //! Runs started, gone on with, taken back, and asked for things.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::admission::{self, Admitted};
 use super::{Engine, Inputs, Notice, Outcome, RunHandle, RunRequest, StartError, granting, watching};
 use crate::driver::{self, Drive, Entry, Journal, Park, WallClock, drive};
-use crate::event::{Body, Event, Origin, RunId, Time};
+use crate::event::{Body, Event, Link, Origin, RunId, Time};
 use crate::machine::Machine;
 use crate::mistake::{self, Watch};
 use crate::places::Turn;
@@ -85,7 +84,11 @@ pub(super) async fn launch(
         seq: 0,
         at: new.at,
         source: new.origin,
-        body: first_body(admitted, request, (&new.folder.display().to_string(), stubs, digests)),
+        body: first_body(
+            admitted,
+            request,
+            (&new.folder.display().to_string(), stubs, digests, engine.link.as_deref().cloned()),
+        ),
     };
     // Without a place nothing begins, and what has not begun needs none.
     let goes = approval.is_none() && turn.as_mut().is_none_or(Turn::try_take);
@@ -400,6 +403,7 @@ fn go(
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
 ) -> Result<RunHandle, StartError> {
     let mut means = granting::for_tenant(engine.parts.means(engine.told())?, of.tenant);
+    means.trace = means.observers.traces().map(|percent| (Arc::new(machine.trace()), percent));
     // Canned answers teach nothing.
     let watch = stubs.is_none().then(|| {
         let (run, skill) = (of.lease.run, of.skill.to_owned());
@@ -458,7 +462,7 @@ fn with_folder(store: &Store, run: RunId) -> Result<RunSummary, StartError> {
 pub(super) fn first_body(
     admitted: &Admitted,
     request: &RunRequest,
-    (folder, stubs, tools): (&str, Option<String>, BTreeMap<String, String>),
+    (folder, stubs, tools, link): (&str, Option<String>, BTreeMap<String, String>, Option<Link>),
 ) -> Body {
     Body::SkillStarted {
         skill: admitted.plan.skill.name.clone(),
@@ -472,13 +476,13 @@ pub(super) fn first_body(
         stubs,
         given: Some(admitted.given.clone()),
         tools,
+        link,
     }
 }
 
 /// Text that no other run has: the keys of the system's random source, hashed twice.
 fn nonce() -> String {
-    let random = RandomState::new();
-    format!("{:016x}{:016x}", random.hash_one(std::process::id()), random.hash_one(now()))
+    crate::trace::fresh()
 }
 
 pub(super) fn now() -> Time {

@@ -153,7 +153,7 @@ impl Machine {
     }
 
     fn fold_start(&mut self, event: &Event) {
-        let Body::SkillStarted { skill, nonce, inputs, config, env, folder, dry_run, .. } = &event.body
+        let Body::SkillStarted { skill, nonce, inputs, config, env, folder, dry_run, link, .. } = &event.body
         else {
             return;
         };
@@ -161,6 +161,7 @@ impl Machine {
         self.started = event.at;
         self.now = event.at;
         self.nonce.clone_from(nonce);
+        self.link.clone_from(link);
         self.dry_run = *dry_run;
         self.base.set("config", config);
         self.base.set("env", &Value::Object(env.clone()));

@@ -172,7 +172,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// Posts a body and gives the answer's. No error holds the address: it may be a secret.
-async fn post(
+pub(crate) async fn post(
     engine: &Engine,
     url: &str,
     headers: &[(&str, String)],
@@ -204,7 +204,7 @@ async fn post(
 
 impl Engine {
     /// A text, or the secret that it is.
-    async fn opened(&self, text: &str) -> Result<String, String> {
+    pub(crate) async fn opened(&self, text: &str) -> Result<String, String> {
         match secret(text) {
             Some(name) => {
                 let value = self.reveal(name).await;

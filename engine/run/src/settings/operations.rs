@@ -83,9 +83,10 @@ fn traces(layers: &mut Layers<'_>) -> Option<Traces> {
 /// An address without a path is that of a collector, whose traces go to a known place.
 fn whole(endpoint: &str) -> String {
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    match rest.trim_end_matches('/').contains('/') {
-        true => endpoint.to_owned(),
-        false => format!("{}/v1/traces", endpoint.trim_end_matches('/')),
+    if rest.trim_end_matches('/').contains('/') {
+        endpoint.to_owned()
+    } else {
+        format!("{}/v1/traces", endpoint.trim_end_matches('/'))
     }
 }
 

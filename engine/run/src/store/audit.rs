@@ -300,6 +300,9 @@ fn of_event(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
     let mut detail = Map::new();
     detail.insert("skill".to_owned(), skill.into());
     detail.insert("event".to_owned(), json!({"run": run, "seq": seq, "hash": text_hash(row, 6)?}));
+    if let Some(request) = body["link"]["request"].as_str() {
+        detail.insert("request".to_owned(), request.into());
+    }
     for key in ["step", "plan", "dry_run", "reason"] {
         if let Some(value) = body.get(key).filter(|value| **value != "") {
             detail.insert(key.to_owned(), value.clone());

@@ -70,6 +70,7 @@ fn begun(run: RunId) -> Result<Vec<Event>, StoreError> {
         stubs: None,
         given: None,
         tools: std::collections::BTreeMap::new(),
+        link: None,
     };
     Ok(vec![event(run, 0, body)])
 }

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aa_run::event::Link;
 use aa_run::key::Guest;
 use axum::Extension;
 use axum::body::{Bytes, to_bytes};
@@ -134,7 +135,8 @@ async fn read<P: Part, Q: Part, B: Part>(
     named: Result<Path<P>, PathRejection>,
     request: Request,
 ) -> Result<Asked<P, Q, B>, Problem> {
-    let visitor = Visitor::new(&api.engine, guest);
+    let link = request.extensions().get::<Link>().cloned().unwrap_or_default();
+    let visitor = Visitor::new(&api.engine.linked(link), guest);
     let Path(path) = named.map_err(|error| Problem::of("not-found", error.body_text()))?;
     let query = query::<Q>(request.uri().query().unwrap_or_default())?;
     let key = key(request.headers())?;

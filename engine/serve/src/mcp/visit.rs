@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use aa_run::caller::{Caller, Sees};
 use aa_run::engine::Engine;
-use aa_run::event::Origin;
+use aa_run::event::{Link, Origin};
 use aa_run::grant::Grants;
 use aa_run::key::Guest;
 use aa_run::persona::{Choice, View};
+use aa_run::trace::Parent;
 use aa_run::workspace::{ChatSession, path_of};
 use axum::http::request::Parts;
 use rmcp::RoleServer;
@@ -63,7 +64,7 @@ impl Visit {
         let version = context.protocol_version();
         let sessionless =
             version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
-        let own = within(&seat.engine, &guest);
+        let own = within(&seat.engine, &guest).linked(link(http, context));
         let named = match text(context, SESSION)? {
             Some(id) => Some(session(&own, id)?),
             None => None,
@@ -231,6 +232,14 @@ async fn folder(
     }
     let root = if sessionless { None } else { seat.root.get_or_init(|| root(context)).await.clone() };
     Ok(root.unwrap_or_else(|| own.settings().folder.clone()))
+}
+
+/// Which request it is, and to which trace it belongs: what the message says of that itself comes first.
+fn link(http: Option<&Parts>, context: &RequestContext<RoleServer>) -> Link {
+    let link = http.and_then(|parts| parts.extensions.get::<Link>()).cloned().unwrap_or_default();
+    let said = context.meta.get("traceparent").and_then(serde_json::Value::as_str);
+    let said = said.filter(|trace| Parent::read(trace).is_some()).map(str::to_owned);
+    Link { trace: said.or(link.trace), ..link }
 }
 
 /// Whether two paths lead to one folder.

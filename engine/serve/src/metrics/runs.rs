@@ -286,7 +286,7 @@ impl Open {
 }
 
 fn seconds(ms: i64) -> f64 {
-    ms.max(0) as f64 / 1e3
+    Duration::from_millis(ms.max(0).cast_unsigned()).as_secs_f64()
 }
 
 /// A kind of step as a label.

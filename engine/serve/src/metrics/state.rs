@@ -18,12 +18,12 @@ const OPEN: [&str; 2] = ["running", "waiting"];
 pub(super) struct State {
     engine: Engine,
     calls: usize,
-    started: f64,
+    started: i64,
 }
 
 impl State {
     pub(super) fn new(engine: &Engine) -> Self {
-        let started = Utc::now().timestamp_micros() as f64 / 1e6;
+        let started = Utc::now().timestamp();
         Self { engine: engine.clone(), calls: engine.settings().calls, started }
     }
 }
@@ -78,7 +78,7 @@ impl State {
                 "process_start_time",
                 help,
                 Some(&Unit::Seconds),
-                ConstGauge::new(0.0).metric_type(),
+                ConstGauge::new(0_i64).metric_type(),
             )
             .and_then(|metric| ConstGauge::new(self.started).encode(metric))?;
         let Some(process) = Process::read() else { return Ok(()) };

@@ -229,6 +229,7 @@ impl Stage {
                 after_commit: self.after_commit.clone(),
                 observers: Default::default(),
                 drain: self.drain.clone(),
+                trace: None,
             },
             watchers,
             park: self.park,

@@ -127,7 +127,7 @@ impl Case {
         };
         let folder = self.test.folder.as_ref().map_or(FOLDER, |folder| &folder.value);
         let run = RunId(self.test.run.as_ref().map_or(1, |run| i64::from(run.value)));
-        let mut body = steering::first_body(&self.admitted, &request, (folder, None, BTreeMap::new()));
+        let mut body = steering::first_body(&self.admitted, &request, (folder, None, BTreeMap::new(), None));
         if let Body::SkillStarted { nonce, .. } = &mut body {
             // The delays between attempts are drawn from it, and a test must not be one of luck.
             NONCE.clone_into(nonce);

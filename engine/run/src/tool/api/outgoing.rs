@@ -103,6 +103,13 @@ impl Outgoing {
         {
             set(&mut self.headers, &name.value, &context.idempotency_key)?;
         }
+        let is_traced = |headers: &HeaderMap| headers.contains_key("traceparent");
+        if let Some(trace) = &context.trace
+            && !is_traced(&self.headers)
+            && !is_traced(&self.credentials)
+        {
+            set(&mut self.headers, "traceparent", trace)?;
+        }
         Ok(())
     }
 

@@ -1,0 +1,133 @@
+//! Spans on their way out: gathered, sent, and given up rather than waited for. No run waits for a collector.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aa_run::engine::Engine;
+use aa_run::settings;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::span::{Span, request};
+
+/// Spans that may wait.
+const QUEUE: usize = 4096;
+/// Spans of one request.
+const BATCH: usize = 512;
+/// How long spans are gathered.
+const GATHER: Duration = Duration::from_secs(1);
+/// How often it is tried to send some.
+const TRIES: u32 = 3;
+/// Time before the second try; twice as long each time.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How long the end may take.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// The way out. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Exporter {
+    queue: mpsc::Sender<Order>,
+    lost: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Send(Box<Span>),
+    /// Send all there is, and say so.
+    End(oneshot::Sender<()>),
+}
+
+/// Where to, and as what.
+struct Out {
+    engine: Engine,
+    settings: settings::Traces,
+    instance: String,
+    lost: Arc<AtomicU64>,
+}
+
+impl Exporter {
+    pub(super) fn start(engine: &Engine, settings: &settings::Traces) -> Self {
+        let (queue, orders) = mpsc::channel(QUEUE);
+        let lost = Arc::new(AtomicU64::new(0));
+        let instance = engine.mark().unwrap_or_else(|_| std::process::id().to_string());
+        let out =
+            Out { engine: engine.clone(), settings: settings.clone(), instance, lost: Arc::clone(&lost) };
+        tokio::spawn(send_all(out, orders));
+        Self { queue, lost }
+    }
+
+    /// Takes a span; one too many is lost.
+    pub(super) fn put(&self, span: Span) {
+        if self.queue.try_send(Order::Send(Box::new(span))).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends what is left.
+    pub(super) async fn end(&self) {
+        let (done, ended) = oneshot::channel();
+        let ending = async {
+            if self.queue.send(Order::End(done)).await.is_ok() {
+                // It has ended either way.
+                let _ = ended.await;
+            }
+        };
+        if timeout(FAREWELL, ending).await.is_err() {
+            tracing::warn!("the collector of traces takes too long; the last spans are lost");
+        }
+    }
+}
+
+async fn send_all(out: Out, mut orders: mpsc::Receiver<Order>) {
+    let mut spans = Vec::new();
+    while let Some(order) = orders.recv().await {
+        let mut end = take(&mut spans, order);
+        let until = Instant::now() + GATHER;
+        while end.is_none() && spans.len() < BATCH {
+            match timeout_at(until, orders.recv()).await {
+                Ok(Some(order)) => end = take(&mut spans, order),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        out.send(std::mem::take(&mut spans)).await;
+        if let Some(end) = end {
+            // Whoever has asked may not wait any more.
+            let _ = end.send(());
+        }
+    }
+}
+
+fn take(spans: &mut Vec<Span>, order: Order) -> Option<oneshot::Sender<()>> {
+    match order {
+        Order::Send(span) => {
+            spans.push(*span);
+            None
+        }
+        Order::End(end) => Some(end),
+    }
+}
+
+impl Out {
+    async fn send(&self, spans: Vec<Span>) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            tracing::warn!("{lost} spans were lost: the collector of traces is too slow");
+        }
+        if spans.is_empty() {
+            return;
+        }
+        let body = request(&self.settings.service, &self.instance, &spans).to_string();
+        let mut pause = AGAIN;
+        for attempt in 1..=TRIES {
+            match self.engine.send_traces(&self.settings, body.clone()).await {
+                Ok(()) => return,
+                Err(why) if attempt == TRIES => {
+                    tracing::warn!("{} spans are lost, the collector of traces: {why}", spans.len());
+                }
+                Err(_) => sleep(pause).await,
+            }
+            pause *= 2;
+        }
+    }
+}

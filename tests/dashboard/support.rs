@@ -153,9 +153,8 @@ pub(super) fn browse(served: &Served, test: &str, task: &Value, window: &Value) 
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    print!("{}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.status.success(), "{test}: {said}");
+    let said = [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said));
+    assert!(output.status.success(), "{test}: {}", said.concat());
 }
 
 /// In a usual window, signed in.
@@ -176,7 +175,10 @@ pub(super) fn copy_runs(aa: &Aa, count: usize) {
             .filter(|name| name != "pos")
             .collect();
         let value = |name: &String| {
-            replaced.iter().find(|(of, _)| of == name).map_or(name.clone(), |(_, with)| (*with).to_owned())
+            replaced
+                .iter()
+                .find(|(of, _)| of == name)
+                .map_or_else(|| name.clone(), |(_, with)| (*with).to_owned())
         };
         (names.join(", "), names.iter().map(value).collect::<Vec<_>>().join(", "))
     };

@@ -19,7 +19,7 @@ pub(super) async fn page(seen: Seen, Path(run): Path<String>) -> Shown {
     let filter = RunFilter { skill: Some(run.skill.clone()), limit: Some(OTHERS), ..RunFilter::default() };
     let others: Vec<RunSummary> =
         engine.runs(&filter)?.into_iter().filter(|other| other.id != run.id).collect();
-    let with = seen.query.run("with").or(good).or(others.first().map(|other| other.id));
+    let with = seen.query.run("with").or(good).or_else(|| others.first().map(|other| other.id));
     let compared = match with {
         Some(with) => Some(engine.compare(with, run.id).map_err(|error| seen.trouble(error))?),
         None => None,

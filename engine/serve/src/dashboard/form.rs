@@ -128,7 +128,7 @@ fn control(field: &Value, name: &str, id: &str, about: &str, given: &Given, requ
         @match Kind::of(field) {
             Kind::Choice => { select #(id) name=(field_name) aria-describedby=(about) required[required] {
                 @if value.is_none() || !required { option value="" { "–" } }
-                @for (json, title) in plain_choices(field) { option value=(json) selected[value.is_some_and(|value| value.to_string() == json)] { (title) } }
+                @for (json, title) in plain_choices(field) { option value=(json) selected[value.is_some_and(|value| is(value, &json))] { (title) } }
             } },
             Kind::Choices => { select #(id) name=(field_name) aria-describedby=(about) multiple {
                 @for (json, title) in plain_choices(field) { option value=(json) selected[contains(value, &json)] { (title) } }
@@ -153,8 +153,13 @@ fn bound(field: &Value, name: &str) -> Option<String> {
     field[name].as_f64().map(|number| number.to_string())
 }
 
+/// Whether a text is the JSON of a value.
+fn is(value: &Value, json: &str) -> bool {
+    serde_json::from_str::<Value>(json).is_ok_and(|read| read == *value)
+}
+
 fn contains(value: Option<&Value>, json: &str) -> bool {
-    value.and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one.to_string() == json))
+    value.and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| is(one, json)))
 }
 
 /// A value as it is typed.

@@ -92,7 +92,8 @@ struct Look<'a> {
 
 async fn page(seen: Seen, Path(run): Path<String>) -> Shown {
     let look = Look::read(&seen, &run).map_err(|error| seen.trouble(error))?;
-    let main = live(&look.show()?, look.live(&look.changes_address()));
+    let from = look.changes_address();
+    let main = live(&look.show()?, look.live(from.as_deref()));
     Ok(seen.page(&format!("{} #{}", look.course.run.skill, look.course.run.id), &main))
 }
 
@@ -135,8 +136,8 @@ impl<'a> Look<'a> {
         format!("{}#step", self.address(self.view, Some(step)))
     }
 
-    fn live<'b>(&'b self, from: &'b Option<String>) -> Live<'b> {
-        Live { run: Some(self.run().0), since: &self.since, from: from.as_deref() }
+    fn live<'b>(&'b self, from: Option<&'b str>) -> Live<'b> {
+        Live { run: Some(self.run().0), since: &self.since, from }
     }
 
     fn show(&self) -> Shown<Markup> {

@@ -232,7 +232,7 @@ pub(super) fn prose(text: &str) -> Markup {
     let is_paired = text.matches('`').count().is_multiple_of(2);
     html! {
         @for (at, part) in text.split('`').enumerate() {
-            @if !is_paired { @if at > 0 { "`" } (part) } @else if at % 2 == 1 { code { (part) } } @else { (part) }
+            @if is_paired && at % 2 == 1 { code { (part) } } @else { @if at > 0 && !is_paired { "`" } (part) }
         }
     }
 }

@@ -3,5 +3,10 @@
 mod contract;
 mod events;
 mod events_port;
+mod grants;
+mod reads;
 mod runs;
+mod schedules;
 pub(crate) mod support;
+mod tenants;
+mod tokens;

@@ -3,7 +3,7 @@
 use crate::support::Aa;
 
 /// Every command, in the order of the tree.
-const COMMANDS: [&str; 78] = [
+const COMMANDS: [&str; 87] = [
     "",
     "skill",
     "skill run",
@@ -66,6 +66,14 @@ const COMMANDS: [&str; 78] = [
     "mcp",
     "mcp config",
     "serve",
+    "daemon",
+    "daemon start",
+    "daemon stop",
+    "daemon restart",
+    "daemon status",
+    "daemon logs",
+    "daemon install",
+    "daemon run",
     "audit",
     "audit list",
     "audit verify",
@@ -75,6 +83,7 @@ const COMMANDS: [&str; 78] = [
     "config",
     "config check",
     "config show",
+    "config key",
     "config service",
     "config service list",
     "config service enable",

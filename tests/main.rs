@@ -17,6 +17,10 @@ mod cancel;
 mod compat;
 /// Settings and where they come from; the doctor.
 mod config;
+/// A process that runs although nobody is there: its life, its death, and who uses it.
+mod daemon;
+/// The dashboard in a real browser.
+mod dashboard;
 /// Why a tool fails, and its definition mended.
 mod debug_tool;
 /// Why a run failed.

@@ -4,6 +4,7 @@
 mod clients;
 mod config;
 mod conformance;
+mod guides;
 mod keys;
 mod load;
 mod personas;
@@ -24,7 +25,7 @@ use crate::support::terminal::Terminal;
 use crate::support::{Aa, Ran, eventually};
 
 /// Where `tests/run` has put the public servers.
-fn installed(program: &str) -> String {
+pub(crate) fn installed(program: &str) -> String {
     // The binary is in a folder of the target folder.
     let target = Path::new(env!("CARGO_BIN_EXE_aa")).ancestors().nth(2).unwrap();
     let path = target.join("tools").join(program);

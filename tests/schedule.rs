@@ -283,3 +283,92 @@ schedules:
     assert_eq!((state("plain"), state("here")), (json!("sent"), json!("sent")));
     assert_ne!(state("gone"), json!("sent"));
 }
+
+/// A mail server of PyPI that prints what it gets; `more` are its flags.
+fn mail_server(aa: &Aa, more: &[&str]) -> (std::process::Child, u16) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let python = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/mail/bin/python");
+    let place = format!("127.0.0.1:{port}");
+    let child = Command::new(python)
+        .args(["-u", "-m", "aiosmtpd", "-n", "-c", "aiosmtpd.handlers.Debugging", "stdout", "-l", &place])
+        .args(more)
+        .stdin(Stdio::null())
+        .stdout(std::fs::File::create(aa.path("mails")).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("tests/servers/install has been run");
+    eventually("the mail server listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    (child, port)
+}
+
+fn news_by_mail(aa: &Aa, port: u16, more: &str) {
+    let folder = aa.home().join("config/aa-workflow");
+    std::fs::create_dir_all(&folder).unwrap();
+    let config = format!(
+        "schedules: {{bad: {{skill: broken, every: 1h}}}}\nnotify:\n  channels: {{ann: {{email: {{server: '127.0.0.1:{port}', from: aa@example.org, to: [ann@example.org, ben@example.org], {more}}}}}}}\n  default: [ann]\n"
+    );
+    std::fs::write(folder.join("config.yaml"), config).unwrap();
+}
+
+#[test]
+fn people_are_told_by_mail() {
+    let aa = with("");
+    let (mut server, port) = mail_server(&aa, &[]);
+    news_by_mail(&aa, port, "security: none");
+    let served = Served::new(&aa, &[]);
+    schedule(&aa, &["run", "bad"]);
+    eventually("a mail has come", || aa.text("mails").contains("Subject: [aa] "));
+    let mail = aa.text("mails");
+    for wanted in [
+        "From: aa@example.org",
+        "To: ann@example.org, ben@example.org",
+        "Auto-Submitted: auto-generated",
+        "bad",
+    ] {
+        assert!(mail.contains(wanted), "{wanted}: {mail}");
+    }
+    eventually("it is noted", || {
+        let notices = schedule(&aa, &["notices", "--format", "json"]).code(0).json();
+        notices[0]["state"] == "sent"
+    });
+    drop(served);
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn mail_goes_out_in_tls_or_not_at_all() {
+    let aa = with("");
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"])
+        .args([
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "cert.pem",
+        ])
+        .current_dir(aa.path(""))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let (key, cert) = (aa.path("key.pem").display().to_string(), aa.path("cert.pem").display().to_string());
+    let (mut server, port) = mail_server(&aa, &["--tlscert", &cert, "--tlskey", &key]);
+    // Nobody has said that this certificate is to be trusted.
+    news_by_mail(&aa, port, "security: starttls");
+    let served = Served::new(&aa, &[]);
+    schedule(&aa, &["run", "bad"]);
+    eventually("it is said why no mail was sent", || served.said().contains("certificate is not trusted"));
+    assert!(!aa.text("mails").contains("Subject"), "{}", aa.text("mails"));
+    drop(served);
+    let config = aa.home().join("config/aa-workflow/config.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}http: {{ca: '{cert}'}}\n")).unwrap();
+    let _served = Served::new(&aa, &[]);
+    eventually("the mail has come, in TLS", || aa.text("mails").contains("Subject: [aa] "));
+    server.kill().unwrap();
+    server.wait().unwrap();
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod config;
+pub(crate) mod daemon;
 mod deferred;
 pub(crate) mod heal;
 pub(crate) mod mcp;
@@ -60,8 +61,14 @@ impl Args {
     pub(crate) fn log(&self) -> Option<serving::LogArgs> {
         match &self.command {
             Some(Command::Serve(args)) => Some(args.log),
+            Some(Command::Daemon(Deferred(daemon::Command::Run(args)))) => Some(args.serve.log),
             _ => None,
         }
+    }
+
+    /// Whether the command has a log of its own.
+    pub(crate) fn logs_itself(&self) -> bool {
+        matches!(self.command, Some(Command::Daemon(Deferred(daemon::Command::Run(_)))))
     }
 }
 
@@ -113,6 +120,9 @@ pub(crate) enum Command {
     Mcp(mcp::McpArgs),
     /// Serve AI clients over HTTP
     Serve(mcp::ServeArgs),
+    /// Have a process serve and run what is due although nobody is there
+    #[command(subcommand)]
+    Daemon(Deferred<daemon::Command>),
     /// Look at who did what, and whether that is still as it was written
     #[command(subcommand)]
     Audit(Deferred<audit::Command>),

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod heal;
 pub(crate) mod listen;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Heal(Deferred(command)) => heal::run(command, context),
         Command::Mcp(args) => mcp::run(&args, context),
         Command::Serve(args) => serve::run(&args, context),
+        Command::Daemon(Deferred(command)) => daemon::run(command, context),
         Command::Audit(Deferred(command)) => audit::run(command, context),
         Command::Store(Deferred(command)) => store::run(command, context),
         Command::Config(Deferred(command)) => config::run(command, context),

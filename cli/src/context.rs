@@ -86,6 +86,11 @@ impl Context<'_> {
 
     /// The settings of this command, or what is wrong with the configuration.
     pub(crate) fn resolve(&self) -> Result<Result<Settings, SettingsError>, Failure> {
+        Ok(Settings::resolve(&self.surroundings()?))
+    }
+
+    /// What the settings of this command are made from.
+    pub(crate) fn surroundings(&self) -> Result<Surroundings, Failure> {
         let here = std::env::current_dir().map_err(|error| {
             Failure::not_found(format!("the current folder cannot be used: {}", cause(&error)))
         })?;
@@ -93,12 +98,11 @@ impl Context<'_> {
         if !folder.is_dir() {
             return Err(Failure::not_found(format!("there is no folder `{}`", folder.display())));
         }
-        let surroundings = Surroundings {
+        Ok(Surroundings {
             folder,
             environment: self.environment.variables().clone(),
             store: self.global.store.as_ref().map(|store| here.join(store)),
-        };
-        Ok(Settings::resolve(&surroundings))
+        })
     }
 
     /// How the log is written: as a server was told, or as its configuration says. What is wrong with that is said
@@ -112,7 +116,7 @@ impl Context<'_> {
     }
 
     /// The settings of this command; what is doubtful in them is said.
-    fn settings(&self) -> Result<Settings, Failure> {
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
         let settings = self.resolve()??;
         diagnostic::draw_all(&settings.warnings, self.printer);
         Ok(settings)

@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 
 /// Log filter in the syntax of `tracing`, e.g. `aa_run=debug`; without it nothing is logged.
 pub(crate) const AA_LOG: &str = "AA_LOG";
+/// Where commands are looked for.
+pub(crate) const PATH: &str = "PATH";
+/// The socket of a service manager that waits to hear that a daemon is ready.
+pub(crate) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 /// When set and not empty, output has no colour (see no-color.org).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// `dumb` turns colour and live progress off.

@@ -90,6 +90,13 @@ impl Failure {
         }
     }
 
+    /// All of it in a line.
+    pub(crate) fn line(&self) -> String {
+        let errors = self.errors.iter().map(|(message, _)| message.as_str());
+        let problems = self.diagnostics.iter().map(|problem| problem.message.as_str());
+        errors.chain(problems).collect::<Vec<_>>().join("; ")
+    }
+
     /// Says it all on stderr.
     pub(crate) fn report(&self, printer: &Printer) -> Exit {
         diagnostic::draw_all(&self.diagnostics, printer);
@@ -128,10 +135,13 @@ impl From<StartError> for Failure {
             | StartError::NeedsTask(_)
             | StartError::Unwritable { .. }
             | StartError::Denied { .. }
+            | StartError::NotGranted(_)
+            | StartError::Full
             | StartError::KeyUsed(_) => Self::failed(message),
             StartError::Shipped(_) => {
                 Self::usage(message).hint("copy it to `.aa/skills` to change it; the copy wins over it")
             }
+            StartError::Draining => Self::failed(message).hint("try again in a few seconds"),
             StartError::Unreadable { .. } => Self::not_found(message),
             StartError::Store(error) => error.into(),
         }

@@ -52,10 +52,13 @@ fn start(environment: &Environment) -> Exit {
         Ok(args) => args,
         Err(error) => return usage::answer(&error, &Printer::new(environment, args::Color::Auto, false)),
     };
+    let logs_itself = args.logs_itself();
     let printer = Printer::new(environment, args.global.color, args.global.quiet);
     let format = Context { environment, printer: &printer, global: &args.global }.log_format(args.log());
     let printer = printer.saying(format);
-    log::start(environment, args.usual_log(), format);
+    if !logs_itself {
+        log::start(environment, args.usual_log(), format);
+    }
     let Some(command) = args.command else {
         return usage::nothing_to_do(&printer);
     };

@@ -24,6 +24,9 @@ fn operations(document: &Value) -> Vec<Operation> {
     paths.iter().flat_map(of).collect()
 }
 
+/// A schedule.
+const HOURLY: &str = "schedules: {hourly: {skill: look, every: 1h}}\n";
+
 /// A world in which there is something of everything, and what stands for the names in paths.
 fn world(served: &Served) -> Vec<(&'static str, String)> {
     let failed = start(served, "fail", &json!({}));
@@ -37,6 +40,7 @@ fn world(served: &Served) -> Vec<(&'static str, String)> {
         ("{tool}", "trace_look".to_owned()),
         ("{rule}", "kube_login".to_owned()),
         ("{kind}", "over".to_owned()),
+        ("{schedule}", "hourly".to_owned()),
     ]
 }
 
@@ -61,6 +65,7 @@ fn body(operation: &Operation) -> Value {
     let is_needed = operation.told["requestBody"]["required"] == true;
     match operation.path.rsplit('/').next().unwrap() {
         "answer" if is_needed => json!({"step": "break", "answer": "yes"}),
+        "backfill" if is_needed => json!({"from": "2026-11-25T00:00:00Z", "dry_run": true}),
         "resolve" if is_needed => json!({"step": "break", "resolution": "retry"}),
         _ => json!({}),
     }
@@ -111,7 +116,7 @@ fn assert_as_described(document: &Value, operation: &Operation, reply: &Reply) {
 
 #[test]
 fn every_path_answers_as_it_is_described() {
-    let aa = project("");
+    let aa = project(HOURLY);
     let served = serve(&aa);
     let document = found(&served, "/api/openapi.json");
     let names = world(&served);
@@ -134,7 +139,7 @@ fn every_path_answers_as_it_is_described() {
 
 #[test]
 fn nothing_answers_without_a_key() {
-    let aa = project("");
+    let aa = project(HOURLY);
     let served = serve(&aa);
     let document = found(&served, "/api/openapi.json");
     let names = world(&served);

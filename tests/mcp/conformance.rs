@@ -170,6 +170,21 @@ fn client(suite: Suite, scenario: &str, more: &[&str]) {
     suite.run(&Aa::new(), &args).is_perfect(1);
 }
 
+/// Beyond the protocol itself: reading the folders of instructions that servers offer.
+const FOLDERS: [&str; 4] = [
+    "sep-2640-client-no-prefetch",
+    "sep-2640-client-verify-digest",
+    "sep-2640-client-verify-size",
+    "sep-2640-client-verify-frontmatter",
+];
+
+#[test]
+fn a_client_that_reads_folders_of_instructions() {
+    for scenario in FOLDERS {
+        client(Suite::Newest, scenario, &[]);
+    }
+}
+
 #[test]
 fn a_client_by_the_released_suite() {
     for scenario in OLDER {

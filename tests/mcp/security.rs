@@ -187,7 +187,7 @@ fn a_narrow_key_opens_nothing_by_the_tools_of_the_server() {
     ] {
         let refused = say(BEN, tool, &args);
         assert_eq!(refused["isError"], true, "{tool}: {refused}");
-        assert!(refused.to_string().contains("your key opens no persona that shows"), "{tool}: {refused}");
+        assert!(refused.to_string().contains("your key opens nothing that is called"), "{tool}: {refused}");
         assert!(!say(ANN, tool, &args).to_string().contains("your key"), "{tool}");
     }
     for (tool, args) in [
@@ -296,12 +296,27 @@ fn no_answer_is_for_a_browser_to_use() {
             ("x-content-type-options", "nosniff"),
             ("cache-control", "no-store"),
             ("x-frame-options", "deny"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
             ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
         ] {
             assert_eq!(reply.header(name), Some(value), "{line}");
         }
         assert_eq!(reply.header("access-control-allow-origin"), None);
     }
+}
+
+#[test]
+fn a_head_that_is_too_long_is_refused() {
+    let aa = Aa::new();
+    let served = Served::new(&aa, &[]);
+    let long = "x".repeat(70_000);
+    assert_eq!(served.ask("GET /healthz", &[("X-Long", long.as_str())], "").status, 431);
+    let names: Vec<String> = (0..80).map(|number| format!("X-{number}")).collect();
+    let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    assert_eq!(served.ask("GET /healthz", &many, "").status, 431);
+    assert_eq!(served.ask("GET /healthz", &many[..40], "").status, 200);
 }
 
 #[test]

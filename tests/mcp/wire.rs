@@ -114,27 +114,7 @@ impl Served {
     /// Asks with the headers that every client sends, and some more; a header that is given twice is
     /// sent as it was given.
     pub(crate) fn ask(&self, line: &str, more: &[(&str, &str)], body: &str) -> Reply {
-        let given = |name: &str| more.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
-        let (host, key) = (self.address.to_string(), format!("Bearer {}", self.token));
-        let length = body.len().to_string();
-        let usual = [
-            ("Host", host.as_str()),
-            ("Authorization", key.as_str()),
-            ("Accept", "application/json, text/event-stream"),
-            ("Content-Type", "application/json"),
-            ("Content-Length", length.as_str()),
-        ];
-        let mut head = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
-        for (name, value) in usual.iter().filter(|(name, _)| !given(name)).chain(more) {
-            if !value.is_empty() {
-                head.push_str(&format!("{name}: {value}\r\n"));
-            }
-        }
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // It may answer before it has read everything.
-        let _refused = stream.write_all(format!("{head}\r\n{body}").as_bytes());
-        Reply::read(stream)
+        ask((self.address, &self.token), line, more, body)
     }
 
     /// Posts a message to an address.
@@ -160,6 +140,36 @@ impl Served {
         assert!(result.is_object(), "{reply:?}");
         result
     }
+}
+
+/// Asks a server with the headers that every client sends, and some more.
+pub(crate) fn ask(
+    (address, token): (SocketAddr, &str),
+    line: &str,
+    more: &[(&str, &str)],
+    body: &str,
+) -> Reply {
+    let given = |name: &str| more.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+    let (host, key) = (address.to_string(), format!("Bearer {token}"));
+    let length = body.len().to_string();
+    let usual = [
+        ("Host", host.as_str()),
+        ("Authorization", key.as_str()),
+        ("Accept", "application/json, text/event-stream"),
+        ("Content-Type", "application/json"),
+        ("Content-Length", length.as_str()),
+    ];
+    let mut head = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
+    for (name, value) in usual.iter().filter(|(name, _)| !given(name)).chain(more) {
+        if !value.is_empty() {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // It may answer before it has read everything.
+    let _refused = stream.write_all(format!("{head}\r\n{body}").as_bytes());
+    Reply::read(stream)
 }
 
 impl Drop for Served {

@@ -27,7 +27,9 @@ pub(crate) struct Shown {
     after_help = "\
 Examples:
   aa mcp --persona devops              what an AI client starts
-  aa mcp config --client claude        what to tell the client for that"
+  aa mcp config --client claude        what to tell the client for that
+
+When a daemon runs, it serves the client, in this folder and with this environment."
 )]
 pub(crate) struct McpArgs {
     #[command(flatten)]
@@ -35,6 +37,9 @@ pub(crate) struct McpArgs {
     /// Also show each skill as a folder with a SKILL.md, to clients that know the draft of that extension
     #[arg(long)]
     pub(crate) skills_extension: bool,
+    /// Serve from this process, although a daemon runs
+    #[arg(long)]
+    pub(crate) alone: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -116,4 +121,30 @@ pub(crate) struct ServeArgs {
     /// Also show each skill as a folder with a SKILL.md, to clients that know the draft of that extension
     #[arg(long)]
     pub(crate) skills_extension: bool,
+}
+
+impl ServeArgs {
+    /// What has to be typed for this.
+    pub(crate) fn typed(&self) -> Vec<String> {
+        let mut words = vec!["--listen".to_owned(), self.listen.to_string()];
+        let flags = [
+            (self.no_scheduler, "--no-scheduler"),
+            (self.allow_remote, "--allow-remote"),
+            (self.skills_extension, "--skills-extension"),
+            (self.shown.all, "--all"),
+        ];
+        words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
+        let tools = self.shown.tools.as_ref().map(|tools| tools.join(","));
+        let written = self.log.log_format.map(super::serving::Written::word).map(str::to_owned);
+        let values = [
+            ("--persona", &self.shown.persona),
+            ("--module", &self.shown.module),
+            ("--tools", &tools),
+            ("--log-format", &written),
+        ];
+        for (flag, value) in values {
+            words.extend(value.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
+        }
+        words
+    }
 }

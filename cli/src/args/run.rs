@@ -110,6 +110,9 @@ pub(crate) struct ResumeArgs {
     /// Every interrupted run, one after the other
     #[arg(long)]
     pub(crate) all: bool,
+    /// Leave them to the daemon
+    #[arg(long)]
+    pub(crate) detach: bool,
     /// What to print: `human`, `json` (the events, one per line) or `quiet` (only outputs)
     #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
     pub(crate) format: RunFormat,

@@ -20,6 +20,16 @@ pub(crate) enum Written {
     Json,
 }
 
+impl Written {
+    /// What has to be typed for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 impl From<Written> for LogFormat {
     fn from(written: Written) -> Self {
         match written {

@@ -50,6 +50,7 @@ Examples:
   aa skill run ./my-skill.yaml --inputs-file inputs.json --format json
   aa skill run deploy-ephemeral --input mr=123 --dry-run
   aa skill run deploy-ephemeral --input mr=123 --stub-tools canned.yaml
+  aa skill run deploy-ephemeral --input mr=123 --detach
 
 Ctrl-C cancels the run and waits for its processes to end; a second Ctrl-C does not wait.")]
 pub(crate) struct RunArgs {
@@ -76,6 +77,9 @@ pub(crate) struct RunArgs {
     /// Read unknown names as null, with a warning
     #[arg(long)]
     pub(crate) lenient: bool,
+    /// Leave the run to the daemon, and print its number
+    #[arg(long, conflicts_with = "stub_tools")]
+    pub(crate) detach: bool,
 }
 
 /// What a run prints.

@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Call(CallArgs),
     /// Look at what an MCP server says of its tools now, and trust it
     Trust(TrustArgs),
+    /// Read the instructions that an MCP server offers
+    Guide(GuideArgs),
     /// Find out why a tool fails
     Debug(DebugArgs),
     /// Make the change to a tool's definition that `debug` proposes
@@ -89,6 +91,31 @@ pub(crate) struct TrustArgs {
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
+}
+
+/// Flags of `aa tool guide`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aa tool guide pdf                            what the server of the module `pdf` offers
+  aa tool guide pdf forms                      its instructions about forms
+  aa tool guide pdf forms references/FIELDS.md
+
+A server offers folders of instructions by the skills extension of MCP (SEP-2640). A file is fetched
+when it is asked for, and shown only when it is what the server has announced: by size, digest and
+front matter.")]
+pub(crate) struct GuideArgs {
+    /// Name of a module over an MCP server
+    #[arg(value_name = "MODULE")]
+    pub(crate) module: String,
+    /// Which folder of instructions
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Which of its files (default: `SKILL.md`)
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<String>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 /// How prominently a tool is offered.

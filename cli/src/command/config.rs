@@ -1,6 +1,7 @@
 //! `aa config …`
 
 mod check;
+mod key;
 mod service;
 mod show;
 
@@ -13,6 +14,7 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
     match command {
         Command::Check(args) => check::run(&args, context),
         Command::Show(args) => show::run(&args, context),
+        Command::Key(args) => key::run(&args, context),
         Command::Service(command) => service::run(&command, context),
     }
 }

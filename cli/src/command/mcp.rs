@@ -4,9 +4,11 @@ mod config;
 
 use aa_run::cause::cause;
 use aa_run::persona::Choice;
+use aa_serve::local::Wish;
 use aa_serve::mcp::{self, Options};
 
 use crate::args::mcp::{Command, McpArgs, Shown};
+use crate::command::daemon::find;
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 
@@ -21,6 +23,12 @@ pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure
         message_bytes: settings.message,
         skills_extension: args.skills_extension || settings.skills_extension,
     };
+    let wish = Wish::Mcp { choice: options.choice.clone(), skills_extension: options.skills_extension };
+    if !args.alone
+        && let Some(served) = find::serve(engine.settings(), wish, context)
+    {
+        return served;
+    }
     wait(async {
         let served = Box::pin(mcp::serve_stdio(&engine, &options)).await;
         served.map_err(|error| Failure::failed(format!("cannot serve the client: {}", cause(&error))))

@@ -47,6 +47,6 @@ fn flag(name: &str, text: &str, zone: &Zone) -> Result<Time, Failure> {
 /// Says that nothing is run by itself, when that is so.
 fn point_out_idle(engine: &Engine, context: &Context<'_>) {
     if !engine.has_scheduler().unwrap_or(true) {
-        context.printer.hint("no scheduler runs, so nothing is run by itself; `aa serve` has one");
+        context.printer.hint("no scheduler runs, so nothing is run by itself; `aa daemon start` starts one");
     }
 }

@@ -4,6 +4,7 @@ mod call;
 mod check;
 mod debug;
 mod fix;
+mod guide;
 mod import;
 mod list;
 mod new;
@@ -29,6 +30,7 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
         Command::Show(args) => show::run(&args, context),
         Command::Call(args) => call::run(args, context),
         Command::Trust(args) => trust::run(&args, context),
+        Command::Guide(args) => guide::run(&args, context),
         Command::Debug(args) => debug::run(&args, context),
         Command::Fix(args) => fix::run(&args, context),
         Command::Check(args) => check::run(&args, context),

@@ -196,6 +196,7 @@ async fn create(store: &Store) -> Lease {
         at: now(),
         folder: PathBuf::from("/somewhere"),
         request_key: None,
+        tenant: "main".to_owned(),
         principal: "local".to_owned(),
     };
     match store

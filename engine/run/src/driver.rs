@@ -19,6 +19,7 @@ mod journal;
 mod lines;
 mod mistakes;
 mod questions;
+mod rest;
 mod turns;
 mod veil;
 
@@ -32,7 +33,7 @@ use aa_spec::plan::Plan;
 use aa_spec::tool::ErrorKind;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use self::blocks::{Blocks, News};
 use self::calls::{Calls, Ended};
@@ -46,11 +47,13 @@ use self::questions::{Asked, Questions};
 pub(crate) use self::turns::begin_held;
 pub(crate) use self::veil::{Veil, in_url};
 use crate::compute::Computer;
+use crate::drain::Drain;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
 use crate::mistake::Watch;
 use crate::observe::Observers;
+use crate::permits::Permits;
 use crate::places::Turn;
 use crate::store::{Lease, StoreError};
 use crate::tool::Tool;
@@ -117,7 +120,7 @@ pub struct Means {
     /// Runs the blocks of `compute` steps; without one they fail.
     pub computer: Option<Arc<dyn Computer>>,
     /// Calls of this process that may run at once.
-    pub permits: Arc<Semaphore>,
+    pub permits: Arc<Permits>,
     /// Opens secrets right before a call.
     pub secrets: Arc<dyn Secrets>,
     /// Says whether heal rules may act; without it they may not.
@@ -136,6 +139,8 @@ pub struct Means {
     pub(crate) observers: Observers,
     /// The run's trace and the share of traces that are kept, when somebody traces runs.
     pub(crate) trace: Option<(Arc<Trace>, u32)>,
+    /// Says that the process is about to end.
+    pub drain: Drain,
 }
 
 /// Finds a tool by its canonical name.
@@ -171,6 +176,7 @@ pub trait Healer: Send + Sync {
 /// The journal's: then every call has been stopped and nothing was told that is not durable.
 /// A machine that refuses an event gives [`StoreError::Corrupt`].
 pub async fn drive(run: Drive) -> Result<Outcome, StoreError> {
+    let _driven = run.means.drain.count();
     let mut driver = Driver::new(run);
     let result = driver.run().await;
     // Whatever still runs has lost its run; it must not outlive it.
@@ -295,6 +301,7 @@ impl Driver {
         self.enter()?;
         loop {
             self.take_turn().await?;
+            self.mind_drain();
             let more = self.advance()?;
             self.commit().await?;
             if let Some(ending) = self.run.machine.ending() {
@@ -309,6 +316,9 @@ impl Driver {
                 tokio::task::yield_now().await;
                 self.read_inbox()?;
                 continue;
+            }
+            if self.is_at_rest() {
+                return self.leave().await;
             }
             if let Some(outcome) = self.park().await? {
                 return Ok(outcome);
@@ -436,7 +446,7 @@ impl Driver {
 
     async fn wait(&mut self) -> Wake {
         let wake_at = self.run.machine.wake_at();
-        let clock = Arc::clone(&self.run.means.clock);
+        let (clock, rests) = (Arc::clone(&self.run.means.clock), self.run.machine.begins_nothing());
         let timer = clock.idle(wake_at, self.calls.len() + self.blocks.busy() + self.heals.len());
         tokio::select! {
             Some(line) = self.lines.next() => Wake::Line(line),
@@ -445,6 +455,7 @@ impl Driver {
             Some(asked) = self.questions.next() => Wake::Asked(asked),
             Some((step, seq, admission)) = self.heals.next() => Wake::Heal(step, seq, admission),
             () = self.inbox.changed() => Wake::Inbox,
+            () = rest::news(&self.run.means.drain, rests) => Wake::Timer,
             () = timer => Wake::Timer,
         }
     }

@@ -33,6 +33,7 @@ pub use courses::RunPage;
 pub use exporting::{Export, ExportFile, ExportRequest, ExportState};
 pub use feeding::{OpenQuestion, OpenRun, OpenWork};
 pub use figures::Figures;
+pub use health::{Check, Health};
 pub use keys::Keyring;
 pub use logins::MissingLogin;
 pub use mend::MendedSkill;
@@ -44,11 +45,12 @@ pub use refusal::StartError;
 pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
 pub use schedules::{BackfillPlan, Delivery, HookRefusal, Hooks, ScheduleView, Triggered};
 pub(crate) use schedules::{new_slot, told};
-pub use servers::{Change, McpEntry, Review};
+pub use servers::{Change, Guide, McpEntry, Review};
 pub use trials::Trial;
 pub use workspaces::Briefing;
 
 mod admission;
+mod adopting;
 mod approval;
 mod archive;
 mod attending;
@@ -61,12 +63,15 @@ mod configured;
 mod copying;
 mod courses;
 mod debugging;
+mod draining;
 mod explaining;
 mod exporting;
 mod feeding;
 mod figures;
 mod folders;
+mod granting;
 mod heal;
+mod health;
 mod history;
 mod kept;
 mod keys;
@@ -79,6 +84,8 @@ mod offering;
 mod parts;
 mod personas;
 pub(crate) mod reading;
+mod reads;
+mod reconfiguring;
 mod refusal;
 mod rehearse;
 mod schedules;
@@ -212,6 +219,8 @@ pub enum Outcome {
     Cancelled,
     /// Only a person can move it on; what is open.
     Waiting(Vec<StepPath>),
+    /// It was left where it is, because its process ends; whoever comes next goes on with it.
+    Left,
 }
 
 impl Engine {
@@ -231,10 +240,11 @@ impl Engine {
         Self { after_commit: Some(hook), ..self }
     }
 
-    /// The same engine for another caller: runs that are not theirs are not there for them.
+    /// The same engine for another caller, as it is configured by now: runs that are not theirs are not there
+    /// for them.
     #[must_use]
     pub fn for_caller(&self, caller: Caller) -> Self {
-        Self { caller, ..self.clone() }
+        Self { caller, ..self.current() }
     }
 
     /// Who it is for.
@@ -300,7 +310,7 @@ impl Engine {
     pub fn plan(&self, request: &RunRequest) -> Result<ResolvedPlan, StartError> {
         self.by_name(&request.skill)?;
         let mut resolved = admission::admit(&self.parts, request)?.resolve(&self.parts)?;
-        history::expect(&self.parts, &mut resolved);
+        history::expect(&self.parts, &self.caller.tenant, &mut resolved);
         Ok(resolved)
     }
 
@@ -427,6 +437,9 @@ impl Engine {
     /// Runs that are there for the caller, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
         let mut filter = filter.clone();
+        if let Some(tenant) = self.caller.tenant() {
+            filter.tenant = Some(tenant.to_owned());
+        }
         if let Some(owner) = self.caller.owner() {
             filter.principal = Some(owner.to_owned());
         }
@@ -447,7 +460,7 @@ impl Engine {
 
     /// Whether a run is there for the caller.
     fn own(&self, run: RunId) -> Result<(), StoreError> {
-        if self.caller.owner().is_some() { self.run(run).map(drop) } else { Ok(()) }
+        if self.caller.sees_all() { Ok(()) } else { self.run(run).map(drop) }
     }
 
     /// Events of a run from a `seq` on.

@@ -124,6 +124,11 @@ pub(crate) fn explain(journal: &Journal, good: Option<&Journal>) -> Explanation 
     explanation
 }
 
+/// A step of a run, whether it has failed or not.
+pub(crate) fn of_step(journal: &Journal, step: &StepPath) -> StepReport {
+    failure::report(journal, &failure::Failure { step: step.clone(), error: None })
+}
+
 /// Whether the step that failed in one run went well in another, as far as one has failed.
 pub(crate) fn went_well(good: &Journal, bad: &Journal) -> bool {
     let Some(failure) = failure::find(bad) else { return true };

@@ -15,12 +15,16 @@ use aa_spec::diagnostic::Severity;
 use aa_spec::name::fold;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::Utc;
 use sha2::{Digest, Sha256};
 
-use crate::caller::LOCAL;
+use crate::caller::{Caller, LOCAL, MAIN, Sees, Whose};
 use crate::cause::cause;
+use crate::event::{Origin, Time};
+use crate::grant::Grants;
 use crate::policy::Rules;
-use crate::settings::SettingsError;
+use crate::settings::{Issuer, SettingsError};
+use crate::token::{Issuers, TokenError, looks_like_one};
 
 /// The shortest key that is taken, in characters: shorter ones can be guessed.
 pub const SHORTEST: usize = 32;
@@ -30,13 +34,22 @@ pub const SHORTEST: usize = 32;
 pub struct Guest {
     /// Whose runs, workspaces and sessions they see.
     pub principal: String,
+    /// To whom they belong.
+    pub tenant: String,
+    /// When what they have shown opens nothing any more.
+    pub expires: Option<Time>,
     /// Personas that they may play, by canonical name; none: all.
     pub personas: Option<Vec<String>>,
     /// What the key says of what they may do.
     pub rules: Rules,
+    /// What they may use.
+    pub grants: Grants,
+    /// Who has issued the token that they have shown; none of a key.
+    pub issuer: Option<Arc<Issuer>>,
 }
 
 /// What is remembered of a key that was shown.
+#[derive(Clone, Copy)]
 pub struct Mark([u8; 32]);
 
 impl Mark {
@@ -50,6 +63,7 @@ impl Mark {
 #[derive(Default)]
 pub struct Keys {
     known: Vec<([u8; 32], Arc<Guest>)>,
+    issuers: Option<Arc<Issuers>>,
 }
 
 /// Why there are no keys.
@@ -110,12 +124,35 @@ fn first(error: &SettingsError) -> String {
 impl Guest {
     /// Whoever owns the store.
     pub fn local() -> Self {
-        Self::named(LOCAL)
+        Self { grants: Grants::All, ..Self::named(LOCAL) }
     }
 
     /// Somebody who may play every persona, and do what everybody may.
     pub fn named(principal: &str) -> Self {
-        Self { principal: principal.to_owned(), personas: None, rules: Rules::default() }
+        let (rules, grants) = (Rules::default(), Grants::Usual);
+        let (principal, tenant) = (principal.to_owned(), MAIN.to_owned());
+        Self { principal, tenant, expires: None, personas: None, rules, grants, issuer: None }
+    }
+
+    /// Them as a caller of the engine.
+    pub fn caller(&self, origin: Origin, sees: Sees) -> Caller {
+        let (principal, tenant) = (self.principal.clone(), self.tenant.clone());
+        Caller { origin, principal, tenant, sees, rules: self.rules, grants: self.grants.clone() }
+    }
+
+    /// Whether what they have shown opens nothing any more.
+    pub fn has_expired(&self, now: Time) -> bool {
+        self.expires.is_some_and(|at| now >= at)
+    }
+
+    /// Whose is what they make.
+    pub fn whose(&self) -> Whose {
+        Whose { tenant: self.tenant.clone(), principal: self.principal.clone() }
+    }
+
+    /// Whether they are who they are for the owner of the store, too.
+    pub fn is_local(&self) -> bool {
+        self.principal == LOCAL && self.tenant == MAIN
     }
 
     /// Whether they may play a persona.
@@ -133,16 +170,40 @@ impl Keys {
         if key.chars().count() < SHORTEST {
             return Err(KeyError::Short { principal: guest.principal });
         }
-        if let Some(other) = self.guest(key) {
+        self.add_hash(digest(key), guest)
+    }
+
+    /// Adds a key of which only the hash is known.
+    ///
+    /// # Errors
+    /// It opens for another principal already.
+    pub fn add_hash(&mut self, hash: [u8; 32], guest: Guest) -> Result<(), KeyError> {
+        if let Some(other) = self.of(&Mark(hash)) {
             return Err(KeyError::Same { principal: guest.principal, other: other.principal.clone() });
         }
-        self.known.push((digest(key), Arc::new(guest)));
+        self.known.push((hash, Arc::new(guest)));
         Ok(())
     }
 
     /// Whose key it is. Takes the same time whichever it is, and if it is none.
     pub fn guest(&self, shown: &str) -> Option<Arc<Guest>> {
         self.of(&Mark::of(shown))
+    }
+
+    /// Whose token it is, when it is one.
+    ///
+    /// # Errors
+    /// It opens nothing.
+    pub async fn guest_of_token(&self, shown: &str) -> Result<Arc<Guest>, TokenError> {
+        match &self.issuers {
+            Some(issuers) if looks_like_one(shown) => issuers.guest(shown, Utc::now()).await.map(Arc::new),
+            _ => Err(TokenError::Issuer),
+        }
+    }
+
+    /// The tokens of these open, too.
+    pub fn trust(&mut self, issuers: Arc<Issuers>) {
+        self.issuers = Some(issuers);
     }
 
     /// The same, of a key that was shown before.
@@ -153,12 +214,18 @@ impl Keys {
                 found = Some(guest);
             }
         }
-        found.map(Arc::clone)
+        found.filter(|guest| !guest.has_expired(Utc::now())).map(Arc::clone)
     }
 
     /// Whether somebody who has come in by a key could come in again by it, as the same.
     pub fn still_open(&self, shown: &Mark, guest: &Guest) -> bool {
-        self.of(shown).is_some_and(|now| *now == *guest)
+        match &guest.issuer {
+            None => self.of(shown).is_some_and(|now| *now == *guest),
+            Some(issuer) => {
+                let trusted = self.issuers.as_ref().is_some_and(|issuers| issuers.trust(issuer));
+                trusted && !guest.has_expired(Utc::now())
+            }
+        }
     }
 
     /// Everybody who has a key.
@@ -173,10 +240,41 @@ impl fmt::Debug for Mark {
     }
 }
 
+impl fmt::Debug for Fresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fresh").field("hash", &self.hash).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.guests()).finish()
     }
+}
+
+/// A key that was just made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fresh {
+    /// What its holder shows. It is kept nowhere.
+    pub key: String,
+    /// What is written into the configuration.
+    pub hash: String,
+}
+
+/// Makes a key: a public name by which people can tell it from others, and a secret.
+///
+/// # Errors
+/// The system gives no randomness.
+pub fn fresh() -> io::Result<Fresh> {
+    let (mut name, mut secret) = ([0; 4], [0; 32]);
+    getrandom::fill(&mut name).and_then(|()| getrandom::fill(&mut secret)).map_err(io::Error::other)?;
+    let key = format!("aa_{}_{}", hex(&name), URL_SAFE_NO_PAD.encode(secret));
+    let hash = format!("sha256:{}", hex(&digest(&key)));
+    Ok(Fresh { key, hash })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn digest(key: &str) -> [u8; 32] {

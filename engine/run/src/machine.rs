@@ -87,6 +87,8 @@ pub struct Machine {
     /// How often someone asked for the run's end.
     cancels: u32,
     ending: Option<Body>,
+    /// No step begins any more.
+    rests: bool,
 }
 
 /// What the driver must do now.
@@ -176,6 +178,7 @@ impl Machine {
             asked: BTreeMap::new(),
             cancels: 0,
             ending: None,
+            rests: false,
         }
     }
 
@@ -237,12 +240,22 @@ impl Machine {
                 Job::Frame(frame) => self.decide_frame(frame, now),
                 Job::Undo(frame) => self.decide_undo(frame, now),
             };
-            if body.is_some() {
+            if body.is_some() && !(self.rests && matches!(body, Some(Body::StepStarted { .. }))) {
                 return body;
             }
             self.agenda.remove(&job);
         }
         None
+    }
+
+    /// From now on no step begins. What has begun can end, and the run with it; else another machine goes on.
+    pub fn begin_nothing(&mut self) {
+        self.rests = true;
+    }
+
+    /// Whether no step begins any more.
+    pub fn begins_nothing(&self) -> bool {
+        self.rests
     }
 
     /// When to poll again at the latest although nothing happened.

@@ -35,7 +35,8 @@ pub struct CheckedPersona {
 }
 
 /// What a client is to see.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Choice {
     /// What a persona shows, by name.
     Persona(String),

@@ -1,7 +1,8 @@
 //! Places: how many runs may move at once, in all and of one session.
 //!
-//! Whoever finds no place waits, and is let in in the order of coming; only those whose own
-//! session is full are passed by. A place is given back by dropping it, so neither a panic nor a
+//! Whoever finds no place waits. Of those who wait, whoever belongs to somebody with the fewest places is let in first,
+//! and among equals in the order of coming: so nobody who asks for much keeps the others out. Those whose own session
+//! is full are passed by. What stands before the line end in the name of a session says whose it is. A place is given back by dropping it, so neither a panic nor a
 //! caller that goes away keeps one.
 
 use std::collections::{HashMap, VecDeque};
@@ -27,6 +28,8 @@ struct State {
     taken: usize,
     /// Of each session that has any.
     sessions: HashMap<Arc<str>, usize>,
+    /// Of everybody who has any.
+    owners: HashMap<Box<str>, usize>,
     /// Those who wait, in the order of coming.
     queue: VecDeque<Waiting>,
 }
@@ -97,6 +100,7 @@ impl State {
     fn seat(&mut self, shared: &Arc<Shared>, session: &Arc<str>) -> Place {
         self.taken += 1;
         *self.sessions.entry(Arc::clone(session)).or_default() += 1;
+        *self.owners.entry(owner(session).into()).or_default() += 1;
         Place { shared: Some(Arc::clone(shared)), session: Arc::clone(session) }
     }
 
@@ -108,20 +112,27 @@ impl State {
                 self.sessions.remove(session);
             }
         }
+        if let Some(taken) = self.owners.get_mut(owner(session)) {
+            *taken = taken.saturating_sub(1);
+            if *taken == 0 {
+                self.owners.remove(owner(session));
+            }
+        }
     }
 
-    /// Lets in whoever there is room for, in order; those who have gone away are forgotten.
+    /// Who is let in next, if there is room for anybody who waits.
+    fn next(&self, shared: &Shared) -> Option<usize> {
+        let taken = |waiting: &Waiting| self.owners.get(owner(&waiting.session)).copied().unwrap_or_default();
+        let fitting = self.queue.iter().enumerate();
+        let fitting = fitting.filter(|(_, waiting)| self.has_room(shared, &waiting.session));
+        fitting.min_by_key(|(at, waiting)| (taken(waiting), *at)).map(|(at, _)| at)
+    }
+
+    /// Lets in whoever there is room for; those who have gone away are forgotten.
     fn let_in(&mut self, shared: &Arc<Shared>) {
-        let mut at = 0;
-        while let Some(waiting) = self.queue.get(at) {
-            if !waiting.go.is_closed() && !self.has_room(shared, &waiting.session) {
-                at += 1;
-                continue;
-            }
+        self.queue.retain(|waiting| !waiting.go.is_closed());
+        while let Some(at) = self.next(shared) {
             let Some(Waiting { session, go }) = self.queue.remove(at) else { return };
-            if go.is_closed() {
-                continue;
-            }
             let place = self.seat(shared, &session);
             if let Err(mut place) = go.send(place) {
                 // Gone in this very moment. Dropping it as it is would want the lock that is held here.
@@ -140,6 +151,11 @@ impl Drop for Place {
             state.let_in(&shared);
         }
     }
+}
+
+/// Whose a session is.
+fn owner(session: &str) -> &str {
+    session.split('\n').next().unwrap_or_default()
 }
 
 /// A run's claim to a place, and the place while it has one.
@@ -222,6 +238,31 @@ mod tests {
         drop(tasks.remove(0).await.unwrap());
         assert_eq!(places.waiting(), 0);
         assert!(places.try_take(&session("a")).is_some());
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_much_does_not_keep_the_others_out() {
+        let places = Places::new(2, 1);
+        let held = [places.take(&session("ann\n1")).await, places.take(&session("ann\n2")).await];
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for name in ["ann\n3", "ann\n4", "ann\n5", "ben\n1", "ben\n2"] {
+            let (places, order) = (places.clone(), Arc::clone(&order));
+            tasks.push(tokio::spawn(async move {
+                let place = places.take(&session(name)).await;
+                order.lock().unwrap().push(name);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                drop(place);
+            }));
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let order = order.lock().unwrap().clone();
+        assert_eq!(order[..2].iter().filter(|name| name.starts_with("ben")).count(), 1, "{order:?}");
+        assert!(order.iter().position(|name| *name == "ben\n2").unwrap() < 4, "{order:?}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,16 +11,20 @@
 pub mod book;
 pub mod decide;
 pub mod notify;
+mod pulse;
 pub mod scheduler;
 pub mod service;
 pub mod why;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use pulse::Pulse;
 
 use crate::event::{RunId, Time};
 
 /// What a time of a schedule came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SlotKind {
     /// The clock.
@@ -36,7 +40,7 @@ pub enum SlotKind {
 }
 
 /// Where a time of a schedule stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SlotState {
     /// It is to be run, at its `at` or after what runs now.
@@ -58,7 +62,7 @@ pub enum SlotState {
 }
 
 /// A time of a schedule, and what has become of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Slot {
     /// Key of the schedule.
     #[serde(skip)]
@@ -101,7 +105,7 @@ pub struct Slot {
 }
 
 /// Why a schedule is held.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Pause {
     /// Since when.
     pub at: Time,

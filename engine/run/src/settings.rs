@@ -6,6 +6,7 @@
 mod calling;
 mod clients;
 mod compute;
+mod daemon;
 mod events;
 mod layer;
 mod operations;
@@ -30,6 +31,7 @@ use crate::tool::Logins;
 
 pub use calling::Calling;
 pub use clients::Clients;
+pub use daemon::Daemon;
 pub use events::Events;
 use layer::Layers;
 pub use layer::{Origin, Setting};
@@ -37,7 +39,7 @@ pub use operations::{Operations, Traces};
 pub use places::config_file;
 pub use scheduler::{Scheduling, WrittenSchedule};
 pub use secret::SecretStore;
-pub use serve::{Key, Serve};
+pub use serve::{Issuer, Key, Serve, Shown};
 
 /// What the engine needs to know of its surroundings.
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub struct Settings {
     pub store: StoreOptions,
     /// Tool calls of this process at once.
     pub calls: usize,
+    /// Tool calls of some modules at once, by name.
+    pub calls_of: BTreeMap<String, usize>,
     /// Output of one tool call that is kept, in bytes.
     pub output_bytes: usize,
     /// Time one attempt at a step may take when it names no time-out of its own.
@@ -82,6 +86,8 @@ pub struct Settings {
     pub events: Events,
     /// What those are told who keep `aa` running.
     pub operations: Operations,
+    /// How a daemon lives.
+    pub daemon: Daemon,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
     /// How to log in to clusters and to connect to the network.
@@ -167,6 +173,7 @@ impl Settings {
                 inline_limit: bytes(&mut layers, "store.inline_limit", |c| &c.store.inline_limit, 64 << 10),
             },
             calls: calls(&mut layers),
+            calls_of: layers.calls_of(),
             output_bytes: bytes(&mut layers, "limits.output_bytes", |c| &c.limits.output_bytes, 1 << 20),
             step_timeout: duration(&mut layers, "limits.step_timeout", |c| &c.limits.step_timeout)
                 // A file's durations were checked when it was read, a variable's just now.
@@ -190,6 +197,7 @@ impl Settings {
             serve: serve::settings(&mut layers),
             events: events::resolve(&mut layers),
             operations: operations::resolve(&mut layers),
+            daemon: daemon::resolve(&mut layers),
             secrets: layers.secrets(),
             modules: layers.modules(),
             proxy: proxy(&mut layers),
@@ -209,6 +217,19 @@ impl Settings {
             return Err(SettingsError::Invalid(diagnostics));
         }
         Ok(Self { origins, warnings: diagnostics, ..settings })
+    }
+}
+
+impl Settings {
+    /// The folder of the store when no file says another one.
+    ///
+    /// # Errors
+    /// Nothing says where the user's folders are.
+    pub fn usual_state_folder(surroundings: &Surroundings) -> Result<PathBuf, SettingsError> {
+        match &surroundings.store {
+            Some(store) => Ok(store.clone()),
+            None => Ok(places::state_folder(&surroundings.folder, &surroundings.environment)?.0),
+        }
     }
 }
 

@@ -55,6 +55,7 @@ mod notices;
 mod opening;
 mod owner;
 mod passages;
+mod ping;
 mod projection;
 mod reader;
 mod row;
@@ -121,6 +122,8 @@ pub struct NewRun {
     pub folder: PathBuf,
     /// A repeated request of the same principal with the same key finds the first run instead.
     pub request_key: Option<String>,
+    /// Of which tenant it is.
+    pub tenant: String,
     /// Whose it is.
     pub principal: String,
 }
@@ -167,6 +170,8 @@ pub struct RunSummary {
     pub interrupted: bool,
     /// Who started it.
     pub origin: Origin,
+    /// Of which tenant it is.
+    pub tenant: String,
     /// Whose it is.
     pub principal: String,
     /// When.
@@ -193,6 +198,8 @@ pub struct RunFilter {
     pub status: Vec<RunStatus>,
     /// Only runs that are not over and that no living process drives.
     pub interrupted: bool,
+    /// Only runs of this tenant.
+    pub tenant: Option<String>,
     /// Only runs of this principal.
     pub principal: Option<String>,
     /// Only runs that were started in this folder.
@@ -349,6 +356,7 @@ impl Store {
             at: new.at,
             folder,
             request_key: new.request_key,
+            tenant: new.tenant,
             principal: new.principal,
             inline_limit: self.parts.inline_limit,
         };
@@ -401,18 +409,22 @@ impl Store {
         self.parts.reader.runs(filter)
     }
 
-    /// How many runs of a principal, of a folder or of all stand how.
+    /// How many runs of a tenant, of a principal in it, of a folder or of all stand how.
     pub fn run_counts(
         &self,
-        principal: Option<&str>,
+        (tenant, principal): (Option<&str>, Option<&str>),
         folder: Option<&Path>,
     ) -> Result<BTreeMap<String, u64>, StoreError> {
-        self.parts.reader.run_counts(principal, folder)
+        self.parts.reader.run_counts((tenant, principal), folder)
     }
 
-    /// Median duration of each step in the last completed runs of a skill, in milliseconds.
-    pub fn usual_durations(&self, skill: &str, runs: u32) -> Result<BTreeMap<String, u64>, StoreError> {
-        self.parts.reader.usual_durations(skill, runs)
+    /// Median duration of each step in the last completed runs of a skill in a tenant, in milliseconds.
+    pub fn usual_durations(
+        &self,
+        (tenant, skill): (&str, &str),
+        runs: u32,
+    ) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.parts.reader.usual_durations((tenant, skill), runs)
     }
 
     /// Keeps a text for as long as the store lives, and gives its hash. On return it is durable.

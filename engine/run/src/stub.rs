@@ -18,7 +18,6 @@ use aa_spec::stub::{Checked, Others, Prompter, Question, Reply, Script, Spot};
 use aa_spec::template::{EvalError, seal};
 use aa_spec::tool::Effect;
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
 
 pub(crate) use self::clock::VirtualClock;
 use self::inbox::StagedJournal;
@@ -27,6 +26,7 @@ use self::tool::StubTool;
 use crate::driver::{Clock, Journal, Means};
 use crate::event::{Body, Event, StepPath, Time};
 use crate::heal::Freely;
+use crate::permits::Permits;
 use crate::tool::{Tool, touches_nothing};
 use crate::toolbox::Toolbox;
 
@@ -107,7 +107,7 @@ impl Stage {
         let (stage, real) = (Arc::clone(self), Arc::clone(&means.tools));
         let closed = self.prompter().script().is_closed();
         // A canned call that takes its time holds nothing that others wait for.
-        let permits = if closed { Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)) } else { means.permits };
+        let permits = if closed { Arc::new(Permits::unlimited()) } else { means.permits };
         Means {
             tools: Arc::new(move |name| real(name).map(|tool| stage.tool(tool))),
             permits,

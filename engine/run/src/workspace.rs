@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::address::{path_of, uri_of};
 pub(crate) use self::registry::{Registry, Surroundings};
+use crate::caller::{Whose, main_tenant};
 use crate::event::Time;
 
 /// A folder as a principal works in it.
@@ -20,6 +21,9 @@ use crate::event::Time;
 pub struct WorkspaceState {
     /// The folder as a `file://` address.
     pub workspace_uri: String,
+    /// The tenant whose it is.
+    #[serde(default = "main_tenant")]
+    pub tenant: String,
     /// Whose it is.
     pub principal: String,
     /// The project in it; empty when it is not known.
@@ -43,6 +47,9 @@ pub struct ChatSession {
     pub session_id: String,
     /// The workspace that it is about.
     pub workspace_uri: String,
+    /// The tenant whose it is.
+    #[serde(default = "main_tenant")]
+    pub tenant: String,
     /// Whose it is.
     pub principal: String,
     /// What people call it.
@@ -75,6 +82,18 @@ pub struct ChatSession {
     pub tool_call_count: u64,
 }
 
+impl ChatSession {
+    /// Whose it is.
+    pub fn whose(&self) -> Whose {
+        Whose { tenant: self.tenant.clone(), principal: self.principal.clone() }
+    }
+
+    /// Whether it is somebody's.
+    pub fn is_of(&self, whose: &Whose) -> bool {
+        self.tenant == whose.tenant && self.principal == whose.principal
+    }
+}
+
 /// What a session is to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opening {
@@ -95,6 +114,9 @@ pub struct Opening {
 pub struct WorkspaceUpdated {
     /// Which workspace.
     pub workspace_uri: String,
+    /// Of which tenant.
+    #[serde(default = "main_tenant")]
+    pub tenant: String,
     /// Whose; others are not told.
     pub principal: String,
     /// Through which session.

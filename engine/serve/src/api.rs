@@ -13,6 +13,7 @@ mod personas;
 pub(crate) mod problem;
 mod route;
 mod runs;
+mod schedules;
 mod skills;
 mod tools;
 pub(crate) mod visitor;
@@ -42,6 +43,7 @@ fn nouns() -> Vec<(&'static str, Vec<Route>)> {
     vec![
         ("skills", skills::routes()),
         ("runs", runs::routes()),
+        ("schedules", schedules::routes()),
         ("personas", personas::routes()),
         ("tools", tools::routes()),
         ("workspaces", workspaces::routes()),

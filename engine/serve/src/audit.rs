@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use aa_run::engine::Engine;
 use aa_run::key::Keys;
+use aa_run::token::TokenError;
 use axum::http::{Method, StatusCode};
 use rmcp::model::{CallToolResponse, ErrorData};
 use serde::Serialize;
@@ -80,8 +81,18 @@ pub(crate) struct Asked(Option<(Instant, String, String)>);
 impl Asked {
     /// Begins to note a request; one that only looks is not noted.
     pub(crate) fn new(principal: &str, method: &Method, path: &str) -> Self {
+        Self::at(principal, method, "/api", path)
+    }
+
+    /// The same of a form of the dashboard.
+    pub(crate) fn page(principal: &str, method: &Method, path: &str) -> Self {
+        // Names in it are said by whoever asks; a line has no place for more.
+        Self::at(principal, method, "", &path.chars().take(128).collect::<String>())
+    }
+
+    fn at(principal: &str, method: &Method, root: &str, path: &str) -> Self {
         let is_noted = *method != Method::GET && tracing::enabled!(target: TARGET, Level::INFO);
-        Self(is_noted.then(|| (Instant::now(), principal.to_owned(), format!("{method} /api{path}"))))
+        Self(is_noted.then(|| (Instant::now(), principal.to_owned(), format!("{method} {root}{path}"))))
     }
 
     /// Says how it went.
@@ -158,6 +169,11 @@ pub(crate) async fn keys(engine: &Engine, keys: &Keys) {
 pub(crate) fn hook(schedule: &str, outcome: &str) {
     let schedule: String = schedule.chars().take(64).collect();
     tracing::info!(target: TARGET, schedule = schedule.as_str(), outcome, "hook");
+}
+
+/// Notes a token that opens nothing, and why: who shows it is not told.
+pub(crate) fn token(peer: SocketAddr, why: &TokenError) {
+    tracing::info!(target: TARGET, %peer, %why, outcome = "refused", "token");
 }
 
 /// Notes somebody without a key.

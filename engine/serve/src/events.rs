@@ -79,6 +79,11 @@ pub(crate) fn stream(events: &Arc<Events>) -> Router {
     Router::new().route("/events", get(stream::events)).with_state(Arc::clone(events))
 }
 
+/// The same at another place, for pages whose cookies are of that place only.
+pub(crate) fn below(root: &str, events: &Arc<Events>) -> Router {
+    Router::new().route(&format!("{root}/events"), get(stream::events)).with_state(Arc::clone(events))
+}
+
 /// `/ws`, where a key may be shown on the socket.
 pub(crate) fn sockets(events: &Arc<Events>) -> Router {
     Router::new().route("/ws", get(upgrade::socket)).with_state(Arc::clone(events))

@@ -1,13 +1,14 @@
 //! The HTTP server: who comes in, and to what.
 //!
 //! Reading order: [`door`] (what every request has to pass), [`bounds`] (how much each principal may
-//! ask), [`accept`] (connections, and their end), [`hook`] (signed requests that set schedules off), [`correlate`] (what a request is called), then [`crate::mcp`] for what is behind the door.
+//! ask), [`accept`] (connections, and their end), [`hook`] (signed requests that set schedules off), [`correlate`] (what a request is called), [`ready`] (whether work can be given to it), then [`crate::mcp`] for what is behind the door.
 
 mod accept;
 mod bounds;
 mod correlate;
 mod door;
 mod hook;
+mod ready;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,12 +27,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, problem::Problem};
 use crate::audit;
+use crate::dashboard::{self, Dashboard};
 use crate::events::{self, Events};
+use crate::local::{Local, Talk};
 use crate::mcp::http::Endpoint;
 use crate::mcp::{self, Options};
 use crate::metrics::{self, Metrics};
 pub(crate) use accept::Peer;
-pub(crate) use door::{Door, Unheld, hold, is_here};
+pub(crate) use door::{Door, Pass, Unheld, hold, is_here};
 
 /// How often it is looked whether other keys open.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -52,7 +55,7 @@ pub enum Refusal {
 pub fn may_listen(address: SocketAddr, settings: &Serve, allow_remote: bool) -> Result<(), Refusal> {
     if address.ip().is_loopback() {
         Ok(())
-    } else if settings.keys.is_empty() {
+    } else if settings.keys.is_empty() && settings.issuers.is_empty() {
         Err(Refusal::NoKeys)
     } else if allow_remote {
         Ok(())
@@ -77,9 +80,11 @@ pub struct Listeners {
     pub main: TcpListener,
     /// For editors, which speak WebSocket at a port of their own.
     pub editors: Option<TcpListener>,
+    /// For commands on this machine.
+    pub local: Option<Local>,
 }
 
-/// Serves until the process is told to stop.
+/// Serves until the process is told to stop; then runs have so long to come to rest.
 ///
 /// # Errors
 /// The listener cannot be used any more.
@@ -88,7 +93,7 @@ pub async fn serve(
     engine: &Engine,
     (keys, ring): (Keys, Keyring),
     options: &Options,
-    metrics: &Arc<Metrics>,
+    (metrics, patience): (&Arc<Metrics>, Duration),
 ) -> io::Result<()> {
     mcp::task::go_on_with_all(engine);
     let settings = engine.settings().serve.clone();
@@ -108,12 +113,15 @@ pub async fn serve(
     let main = (listeners.main, router(&door, endpoint, &events, engine, metrics));
     let editors = listeners.editors.map(|editors| (editors, looked_at(events::port(&events), &door)));
     let doors = std::iter::once(main).chain(editors).collect();
-    let served = accept::serve(doors, &closing, settings.shutdown_timeout);
+    let served = accept::serve(doors, &closing, (engine.drain(), patience));
+    let talk = Talk::new(engine, &closing, options.message_bytes);
     tokio::select! {
         served = served => served?,
         () = keep_files(engine) => {}
+        () = talk.listen(listeners.local.as_ref()) => {}
     }
     events.ended().await;
+    talk.ended().await;
     sweeper.abort();
     keeper.abort();
     auditor.abort();
@@ -155,6 +163,7 @@ fn router(
     engine: &Engine,
     metrics: &Arc<Metrics>,
 ) -> Router {
+    let pages = Dashboard::new(engine, door);
     let behind = Router::new()
         .route("/mcp", any(mcp::http::own))
         .route("/mcp/{persona}", any(mcp::http::of_persona))
@@ -162,13 +171,17 @@ fn router(
         .nest("/api", api::router(engine))
         .merge(events::stream(events))
         .merge(metrics::router(metrics))
+        .merge(dashboard::pages(&pages, events))
         .fallback(|| async {
             problem("not-found", "there is nothing here; AI clients connect to `/mcp`, programs to `/api`")
         });
     let known = axum::middleware::from_fn_with_state(Arc::clone(door), door::admit);
-    let open = Router::new().route("/healthz", get(healthy)).merge(hook::router(engine));
-    let all = behind.layer(known).merge(open).merge(events::sockets(events));
-    looked_at(all, door)
+    let open = Router::new()
+        .route("/healthz", get(healthy))
+        .merge(ready::router(engine))
+        .merge(hook::router(engine));
+    let all = behind.layer(known).merge(open).merge(events::sockets(events)).merge(dashboard::open(&pages));
+    looked_at(dashboard::with_sessions(all, &pages), door)
         .layer(axum::middleware::from_fn_with_state(metrics.requests(), metrics::count))
         .layer(axum::middleware::from_fn(correlate::name))
 }

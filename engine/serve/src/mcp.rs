@@ -28,7 +28,7 @@ mod skill;
 mod stdio;
 mod switch;
 pub(crate) mod task;
-mod trouble;
+pub(crate) mod trouble;
 pub(crate) mod visit;
 
 #[cfg(test)]
@@ -37,6 +37,7 @@ mod tests;
 use aa_run::persona::Choice;
 
 pub use stdio::serve as serve_stdio;
+pub(crate) use stdio::serve_over;
 
 /// How a server is set up.
 #[derive(Clone, Debug)]

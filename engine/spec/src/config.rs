@@ -3,12 +3,15 @@
 //! Several files are laid over one another, so every key is optional here; defaults
 //! and the order of the layers are the business of whoever resolves them.
 
+mod daemon;
 mod entrance;
 mod events;
+mod issuer;
 mod notify;
 mod operations;
 mod policy;
 mod scheduler;
+mod scope;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -23,12 +26,17 @@ use crate::source::Source;
 use crate::template::Template;
 use crate::yaml::{Kind, Node, Spanned};
 
-pub use entrance::{Key, Limits as ServeLimits};
+pub use daemon::Daemon;
+pub use entrance::{Key, Limits as ServeLimits, is_principal};
 pub use events::Events;
-pub use notify::{Channel, Notify, NotifyLimit, SlackChannel, WebhookChannel, secret};
+pub use issuer::{Algorithm, Issuer};
+pub use notify::{
+    Channel, EmailChannel, MailSecurity, Notify, NotifyLimit, SlackChannel, WebhookChannel, secret,
+};
 pub use operations::{Audit, Log, LogFormat, Traces};
 pub use policy::{Policy, Rule};
 pub use scheduler::Scheduler;
+pub use scope::{Kind as ScopeKind, ROLES, Scope, role, unknown_role};
 pub use serve::Serve;
 
 /// A configuration file.
@@ -56,6 +64,8 @@ pub struct Config {
     pub serve: Serve,
     /// How editors and others hear of what happens.
     pub events: Events,
+    /// How `aa daemon` lives.
+    pub daemon: Daemon,
     /// What runs although nobody is there, by a name for each.
     pub schedules: BTreeMap<String, Spanned<Schedule>>,
     /// By which rules schedules run.
@@ -109,6 +119,9 @@ pub struct Limits {
     #[schemars(range(min = 1))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub calls: Option<Spanned<u32>>,
+    /// Tool calls of one module at once, by the name of the module, such as `gitlab: 2`; the others wait in the order of
+    /// coming.
+    pub modules: BTreeMap<String, Spanned<u32>>,
     /// Output of one tool call that is kept, e.g. `1MiB`.
     pub output_bytes: Option<Spanned<Bytes>>,
     /// Time one attempt at a step may take when it names no `timeout` of its own.
@@ -280,7 +293,8 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
             &config.notify.limit.per,
             &config.audit.keep,
         ];
-        own.into_iter().chain(serve)
+        let issuers = config.serve.issuers.values().map(|issuer| &issuer.value.leeway);
+        own.into_iter().chain(serve).chain(issuers)
     });
     for text in durations.flatten() {
         if let Err(message) = crate::duration::parse_ms(&text.value) {
@@ -290,6 +304,7 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
     if let Some(config) = &config {
         check_modules(config, source, &mut diagnostics);
         entrance::check(&config.serve, source, &mut diagnostics);
+        issuer::check(&config.serve, source, &mut diagnostics);
         scheduler::check(config, source, &mut diagnostics);
         notify::check(config, source, &mut diagnostics);
         operations::check(config, source, &mut diagnostics);
@@ -300,6 +315,10 @@ pub fn read(source: &Source) -> (Option<Config>, Vec<Diagnostic>) {
 
 /// What a module is configured with may refer to secrets, and to nothing else.
 fn check_modules(config: &Config, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    for (module, calls) in config.limits.modules.iter().filter(|(_, calls)| calls.value == 0) {
+        let message = format!("`{module}` must be allowed one call at least");
+        diagnostics.push(Diagnostic::error("bad-value", source, calls.span, message));
+    }
     for node in config.modules.values().flat_map(BTreeMap::values) {
         match Template::parse(&node.to_json()) {
             Ok(template) => {

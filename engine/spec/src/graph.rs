@@ -15,7 +15,7 @@ use crate::plan::{Action, SkillPlan, StepPlan};
 use crate::tool::Effect;
 
 pub use self::mermaid::mermaid;
-pub use self::svg::svg;
+pub use self::svg::{Within, svg, svg_within};
 pub use self::terminal::terminal;
 
 /// How steps stand in a run, by name.

@@ -79,6 +79,17 @@ impl PartialEq for Text {
 
 impl Eq for Text {}
 
+/// Where the lines of a text begin, but for the first.
+#[derive(Clone, Debug)]
+pub struct Lines(Vec<u32>);
+
+impl Lines {
+    /// The line of a byte offset, from 1.
+    pub fn line(&self, offset: u32) -> u32 {
+        u32::try_from(self.0.partition_point(|start| *start <= offset) + 1).unwrap_or(u32::MAX)
+    }
+}
+
 impl Source {
     /// A source from its shown path and its text.
     pub fn new(path: impl Into<Arc<str>>, text: impl Into<Text>) -> Self {
@@ -98,6 +109,12 @@ impl Source {
             line: u32::try_from(count(before, |c| c == '\n') + 1).unwrap_or(u32::MAX),
             column: u32::try_from(count(&before[line_start..], |_| true) + 1).unwrap_or(u32::MAX),
         }
+    }
+
+    /// Where its lines begin, for whoever asks for many of them.
+    pub fn lines(&self) -> Lines {
+        let starts = self.text.bytes().zip(1..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next);
+        Lines(starts.collect())
     }
 
     /// The span of a part of a string: exact where the string is written as it reads
@@ -178,6 +195,15 @@ mod tests {
         assert_eq!(found(folded, "a\n{{ x }}", "x"), "x");
         let escaped = "\"\\u0041 {{ x }}\"";
         assert_eq!(found(escaped, "A {{ x }}", "x"), escaped);
+    }
+
+    #[test]
+    fn lines_are_those_of_places() {
+        let source = Source::new("x", "a\né: x\n\nb");
+        let lines = source.lines();
+        for offset in 0..12 {
+            assert_eq!(lines.line(offset), source.place(offset).line, "{offset}");
+        }
     }
 
     #[test]

@@ -81,6 +81,9 @@ pub struct ToolSpec {
     /// How prominently it is offered.
     #[serde(default)]
     pub tier: Tier,
+    /// For so long, what a call of a client has read may be given to the same client again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_ms: Option<u64>,
     /// How to find out, after a crash, whether a call took place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconcile: Option<Reconcile>,

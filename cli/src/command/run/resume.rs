@@ -4,9 +4,11 @@ use aa_run::driver::Park;
 use aa_run::engine::Engine;
 use aa_run::event::RunId;
 use aa_run::store::RunFilter;
+use aa_serve::local::Wish;
 
 use crate::args::run::ResumeArgs;
 use crate::args::skill::RunFormat;
+use crate::command::daemon::find;
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::follow;
@@ -19,6 +21,12 @@ pub(super) fn run(args: &ResumeArgs, context: &Context<'_>) -> Result<Exit, Fail
     let runs = wanted(args, &engine)?;
     if runs.is_empty() {
         context.printer.say("no run is interrupted");
+    }
+    if args.detach {
+        for run in runs {
+            context.printer.data(find::leave(engine.settings(), Wish::Resume { run })?);
+        }
+        return Ok(Exit::Ok);
     }
     let mut worst = Exit::Ok;
     for run in runs {
@@ -42,6 +50,14 @@ pub(super) fn go_on_if_idle(
 ) -> Result<Exit, Failure> {
     let summary = engine.run(run)?;
     if summary.ended_at.is_some() || summary.driven {
+        return Ok(Exit::Ok);
+    }
+    // The daemon may have found it by itself meanwhile.
+    let is_taken = || engine.run(run).is_ok_and(|run| run.driven || run.ended_at.is_some());
+    if find::socket(engine.settings()).is_some()
+        && (find::leave(engine.settings(), Wish::Resume { run }).is_ok() || is_taken())
+    {
+        context.printer.hint(format_args!("the daemon goes on with it; `aa run watch {run}` follows it"));
         return Ok(Exit::Ok);
     }
     go_on(engine, run, format, context)

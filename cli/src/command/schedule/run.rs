@@ -13,7 +13,7 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
     engine.expect_run();
     let mut reporter = Reporter::new(args.format, context.printer);
     wait(async {
-        let triggered = engine.run_schedule(&args.schedule, now()).await?;
+        let triggered = engine.run_schedule(&args.schedule, None, now()).await?;
         if reporter.is_live()
             && let Ok(plan) = engine.run_plan(triggered.handle.id)
         {

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
-use aa_run::engine::{Engine, RunRequest};
+use aa_run::engine::{Engine, Inputs, RunRequest};
 use aa_run::event::Origin;
+use aa_serve::local::{Start, Wish};
 use aa_spec::source::Source;
 use aa_spec::stub::Checked;
+use serde_json::{Map, json};
 
 use super::inputs;
 use crate::args::skill::{RunArgs, RunFormat};
+use crate::command::daemon::find;
 use crate::context::{Context, strictness, wait};
 use crate::diagnostic;
 use crate::failure::{Exit, Failure};
@@ -34,6 +37,9 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
         park: context.park(args.format),
     };
     super::warn(&engine, &request.skill, args.lenient, context)?;
+    if args.detach {
+        return detach(&engine, request, args, context);
+    }
     let mut reporter = Reporter::new(args.format, context.printer);
     let mut stage = None;
     let exit = wait(async {
@@ -56,6 +62,37 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
         context.point_out_interrupted(&engine);
     }
     Ok(exit)
+}
+
+/// Leaves the run to the daemon, once it is known to fit.
+fn detach(
+    engine: &Engine,
+    request: RunRequest,
+    args: &RunArgs,
+    context: &Context<'_>,
+) -> Result<Exit, Failure> {
+    engine.plan(&request)?;
+    let (json, text) = match request.inputs {
+        Inputs::Text(text) => (Map::new(), text),
+        Inputs::Json(json) => (json, Vec::new()),
+        Inputs::Mixed { json, text } => (json, text),
+    };
+    let start = Start {
+        skill: request.skill,
+        json,
+        text,
+        dry_run: request.dry_run,
+        plan_hash: request.plan_hash,
+        request_key: request.request_key,
+        lenient: args.lenient,
+    };
+    let run = find::leave(engine.settings(), Wish::Start(start))?;
+    match args.format {
+        RunFormat::Json => context.printer.data(json!({"run": run})),
+        RunFormat::Human | RunFormat::Quiet => context.printer.data(run),
+    }
+    context.printer.hint(format_args!("the daemon runs it; `aa run watch {run}` follows it"));
+    Ok(Exit::Ok)
 }
 
 /// The canned answers of a file; what is doubtful in it is said.

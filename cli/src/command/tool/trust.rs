@@ -76,7 +76,7 @@ fn agrees(module: &str, what: &str, context: &Context<'_>) -> Result<bool, Failu
     wait(async { Ok(Asker::default().answer(&question, printer).await == "yes") })
 }
 
-fn no_server(engine: &Engine, module: &str) -> Failure {
+pub(super) fn no_server(engine: &Engine, module: &str) -> Failure {
     let known = engine.servers().unwrap_or_default();
     let near = aa_spec::name::suggest(module, known.iter().map(|entry| entry.module.as_str()));
     Failure::not_found(format!("there is no module `{module}` over an MCP server")).suggest(near)

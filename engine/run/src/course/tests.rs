@@ -55,6 +55,7 @@ fn run() -> RunSummary {
         driven: true,
         interrupted: false,
         origin: Origin::Http,
+        tenant: "main".to_owned(),
         principal: "local".to_owned(),
         started_at: Time::UNIX_EPOCH,
         ended_at: None,

@@ -38,6 +38,8 @@ pub(super) struct Blocks {
     over: Vec<Over>,
     asks: mpsc::UnboundedReceiver<Ask>,
     asker: mpsc::UnboundedSender<Ask>,
+    /// What is asked for and is not begun any more: whoever runs the block again asks again.
+    put_off: Vec<Ask>,
 }
 
 struct Running {
@@ -104,7 +106,16 @@ impl Blocks {
             over: Vec::new(),
             asks,
             asker,
+            put_off: Vec::new(),
         }
+    }
+
+    /// Leaves a block waiting.
+    pub(super) fn put_off(&mut self, ask: Ask) {
+        if let Some(running) = self.running.get_mut(&ask.step) {
+            running.waits = true;
+        }
+        self.put_off.push(ask);
     }
 
     /// How many blocks get on, rather than waiting for a call of theirs.

@@ -198,9 +198,8 @@ async fn make(shared: &Arc<Shared>, call: &Call, cancel: CancellationToken) -> R
     };
     let deadline = shared.deadline(call);
     let prepared = async {
-        // The semaphore is never closed; a call without a permit would only be one too many.
         let came = Instant::now();
-        let permit = Arc::clone(&shared.means.permits).acquire_owned().await.ok();
+        let permit = shared.means.permits.take(&tool.spec().module).await;
         shared.means.observers.waited(came.elapsed());
         Ok::<_, StepError>((permit, shared.veil.open(call.args.clone()).await?))
     };

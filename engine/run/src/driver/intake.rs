@@ -52,6 +52,10 @@ impl Driver {
         if !self.blocks.is_current(&ask) {
             return Ok(());
         }
+        if self.run.machine.begins_nothing() {
+            self.blocks.put_off(ask);
+            return Ok(());
+        }
         let body = match self.run.machine.host_call(&ask.step, &ask.call, self.now()) {
             Ok(body) => body,
             Err(error) => {

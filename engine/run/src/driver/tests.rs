@@ -1,6 +1,7 @@
 //! The driver with tools, journal and clock that tests hold in their hands.
 
 mod blocks;
+mod draining;
 mod journal;
 mod kit;
 mod limits;

@@ -42,6 +42,7 @@ impl Driver {
             return Ok(());
         }
         let mut place = pin!(turn.wait());
+        let drain = self.run.means.drain.clone();
         // What is asked of a run that has not been driven before must not be left for its first step.
         self.inbox.look_again();
         while self.wants_turn() {
@@ -54,6 +55,7 @@ impl Driver {
                     return Ok(());
                 }
                 () = self.inbox.changed() => self.read_inbox()?,
+                () = drain.begun() => return Ok(()),
             }
         }
         Ok(())
@@ -69,6 +71,9 @@ impl Driver {
 
     fn wants_turn(&mut self) -> bool {
         let machine = &self.run.machine;
+        if self.run.means.drain.has_begun() {
+            return false;
+        }
         if self.run.turn.as_ref().is_none_or(Turn::has) || machine.is_cancelled() || machine.is_held_up() {
             return false;
         }

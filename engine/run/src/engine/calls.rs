@@ -15,13 +15,13 @@ use super::admission::{self, Admitted};
 use super::approval::{question, word};
 use super::steering::{self, Opening};
 use super::{Engine, Inputs, RunHandle, RunRequest, StartError, catalog};
-use crate::caller::Caller;
+use crate::caller::Whose;
 use crate::driver::Park;
 use crate::event::{Origin, RunId};
 use crate::places::Turn;
 use crate::policy::{self, Policy, Verdict};
 use crate::standing::{Asked, Standing, step_of};
-use crate::store::{Ask, RunFilter, RunStatus, RunSummary, Store};
+use crate::store::Ask;
 
 /// A call of a single tool.
 #[derive(Clone, Debug)]
@@ -178,46 +178,6 @@ impl Engine {
         self.answer_question(run, &asked, answer, by).await
     }
 
-    /// Goes on with the runs that clients have started and that a dead server has left behind, each in
-    /// its own folder, and gives their numbers. What only waits for a person is left alone: whoever
-    /// brings the answer goes on with it. Needs a runtime; the runs go on by themselves.
-    ///
-    /// # Errors
-    /// The list of runs cannot be read.
-    pub async fn take_over(&self) -> Result<Vec<RunId>, StartError> {
-        let store = self.parts.store_soon().await?;
-        let mut left = Vec::new();
-        for origin in [Origin::Mcp, Origin::Http] {
-            let of = RunFilter { origin: Some(origin), ..RunFilter::default() };
-            left.extend(store.runs(&RunFilter { interrupted: true, ..of.clone() })?);
-            let parked = store.runs(&RunFilter { status: vec![RunStatus::Waiting], ..of })?;
-            left.extend(parked.into_iter().filter(|run| !run.interrupted));
-        }
-        left.sort_by_key(|run| run.id);
-        let mut taken = Vec::new();
-        for run in left.into_iter().filter(|run| !run.driven) {
-            match self.take_over_one(&store, &run).await {
-                Ok(true) => taken.push(run.id),
-                Ok(false) => {}
-                // Another process was faster, its folder is gone, or only a person can help it.
-                Err(error) => tracing::warn!(run = %run.id, "cannot go on with it: {error}"),
-            }
-        }
-        Ok(taken)
-    }
-
-    async fn take_over_one(&self, store: &Store, run: &RunSummary) -> Result<bool, StartError> {
-        let idle = store.inbox(run.id)?.is_empty() && Standing::of(&store.events(run.id, 0)?).only_waits();
-        if idle {
-            return Ok(false);
-        }
-        let caller = Caller { principal: run.principal.clone(), origin: run.origin, ..self.caller.clone() };
-        let engine = self.in_folder(&run.folder)?.for_caller(caller);
-        let turn = Some(engine.turn(&format!("run {}", run.id)));
-        steering::resume_in_turn(&engine, run.id, Park::Stay, turn).await?;
-        Ok(true)
-    }
-
     pub(super) async fn launch_called(
         &self,
         admitted: &Admitted,
@@ -225,6 +185,10 @@ impl Engine {
         (effect, planned): (Effect, bool),
         session: &str,
     ) -> Result<RunHandle, StartError> {
+        let comes_again = self.caller.origin != Origin::Cron;
+        if comes_again && self.parts.shared.places.waiting() >= self.settings().calling.waiting_runs {
+            return Err(StartError::Full);
+        }
         let approval = match self.verdict(effect, planned) {
             Verdict::Go => None,
             Verdict::Ask => Some(question(&admitted.plan, &admitted.resolve(&self.parts)?.steps)),
@@ -245,8 +209,9 @@ impl Engine {
         Ok(())
     }
 
-    fn turn(&self, session: &str) -> Turn {
-        Turn::new(self.parts.shared.places.clone(), &format!("{}\n{session}", self.caller.principal))
+    pub(super) fn turn(&self, session: &str) -> Turn {
+        let Whose { tenant, principal } = self.caller.whose();
+        Turn::new(self.parts.shared.places.clone(), &format!("{tenant} {principal}\n{session}"))
     }
 
     /// The same key in another folder is another key: its run would not be there for the caller.

@@ -99,11 +99,8 @@ impl Engine {
         Ok(made)
     }
 
-    /// What a client sees.
-    ///
-    /// # Errors
-    /// Something of the choice is not there or cannot be used: then there is no part of the view.
-    pub fn view(&self, choice: &Choice) -> Result<Arc<View>, ViewError> {
+    /// What a client sees who may use everything.
+    pub(super) fn whole_view(&self, choice: &Choice) -> Result<Arc<View>, ViewError> {
         let catalogue = self.catalogue().map_err(|error| ViewError::Unusable(error.to_string()))?;
         if let Some(view) = catalogue.views.lock().unwrap_or_else(PoisonError::into_inner).get(choice) {
             return Ok(Arc::clone(view));

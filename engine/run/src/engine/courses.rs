@@ -16,7 +16,7 @@ use crate::policy::Verdict;
 use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
 
 /// What the name of a run of a single tool begins with.
-const SINGLE: &str = "call:";
+pub(super) const SINGLE: &str = "call:";
 
 /// Some of a list of runs.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl Engine {
     /// # Errors
     /// The store cannot be read.
     pub fn run_counts(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        self.parts.store()?.run_counts(self.caller.owner(), self.caller.folder())
+        self.parts.store()?.run_counts((self.caller.tenant(), self.caller.owner()), self.caller.folder())
     }
 
     /// How a run goes, step by step.
@@ -142,6 +142,7 @@ impl Engine {
         let summary = self.run(run)?;
         let plan = self.run_plan(run)?;
         let effect = plan.undos().map(|(_, undo)| undo.effect).max().unwrap_or(Effect::Read);
+        self.may_use(&summary.skill, effect)?;
         // Whoever names the run names what has happened, and so what is taken back.
         if self.verdict(effect, true) == Verdict::Refuse {
             return Err(StartError::Denied { what: summary.skill, effect: word(effect) });

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::heal::Layer;
 use super::mend::replace;
 use super::{Engine, StartError};
+use crate::caller::MAIN;
 use crate::cause::cause;
 use crate::debug::{self, Patch, Subject, ToolReport, Trusted};
 use crate::event::Origin;
@@ -89,6 +90,9 @@ impl Engine {
     /// # Errors
     /// The store cannot be read.
     pub fn known_issues(&self, tool: &str, said: &str) -> Result<Vec<Value>, StoreError> {
+        if self.caller.tenant != MAIN {
+            return Ok(Vec::new());
+        }
         let store = self.parts.store()?;
         let read = |key| store.memory(key).map(Option::unwrap_or_default);
         Ok(known_issues(&read("learned/patterns")?, &read("learned/tool_fixes")?, tool, said))

@@ -2,8 +2,8 @@
 
 use super::{Engine, StartError};
 use crate::debug;
-use crate::event::RunId;
-use crate::explain::{Explanation, Journal, explain, shorten_issues, went_well};
+use crate::event::{RunId, StepPath};
+use crate::explain::{Explanation, Journal, StepReport, explain, of_step, shorten_issues, went_well};
 use crate::store::{RunFilter, RunStatus, StoreError};
 
 /// Runs that are looked at to find one that went well.
@@ -21,6 +21,23 @@ impl Engine {
         let mut explanation = explain(&journal, good.as_ref());
         self.add_known_issues(&mut explanation)?;
         Ok(explanation)
+    }
+
+    /// Where a step of a run is written, and where what it was called with came from.
+    ///
+    /// # Errors
+    /// There is no such run for the caller, or it cannot be read.
+    pub fn step_report(&self, run: RunId, step: &StepPath) -> Result<StepReport, StoreError> {
+        Ok(of_step(&self.journal(run)?, step))
+    }
+
+    /// The last run before this one that a failure of it is held against: of the same skill, in the same folder, and
+    /// it went well.
+    ///
+    /// # Errors
+    /// There is no such run for the caller, or it cannot be read.
+    pub fn last_good_run(&self, run: RunId) -> Result<Option<RunId>, StoreError> {
+        Ok(self.last_good(&self.journal(run)?)?.map(|good| good.run.id))
     }
 
     /// The newest run that failed, of those that are there for the caller: of this folder, or else of any.

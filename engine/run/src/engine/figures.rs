@@ -61,7 +61,7 @@ impl Engine {
         let now = super::steering::now();
         Ok(Figures {
             open_runs: store.open_runs()?,
-            free_calls: shared.permits.available_permits(),
+            free_calls: shared.permits.free(),
             waiting_runs: shared.places.waiting(),
             open_breakers: self.parts.toolbox().map_or(0, |tools| tools.open_breakers()),
             backlog: store.backlog(now)?,

@@ -5,30 +5,44 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 use super::parts::Parts;
+use super::reads::Reads;
+use super::reconfiguring::Held;
 use super::{Engine, StartError};
+use crate::drain::Drain;
 use crate::event::RunId;
 use crate::feed::Feed;
 use crate::observe::Observers;
+use crate::permits::Permits;
 use crate::places::Places;
-use crate::settings::{Settings, SettingsError, Surroundings};
+use crate::schedule::Pulse;
+use crate::settings::Settings;
 use crate::store::LazyStore;
 use crate::workspace::Registry;
 
 /// Engines of other folders that are kept at hand.
 const MOST: usize = 32;
 
+/// A folder, and a mark of the environment that it is worked in with.
+pub(super) type Spot = (PathBuf, u64);
+
 /// What the engines of all folders have in common.
 pub(super) struct Shared {
-    pub(super) permits: Arc<Semaphore>,
+    pub(super) permits: Arc<Permits>,
+    /// Says that this process is about to end.
+    pub(super) drain: Drain,
+    /// Reads of clients that are under way, or kept.
+    pub(super) reads: Reads,
     /// How many runs of clients move at once.
     pub(super) places: Places,
     /// Changes when this process has put something into an inbox.
     pub(super) nudge: watch::Sender<()>,
     /// Wakes the scheduler of this process.
     pub(super) due: Arc<Notify>,
+    /// Whether that still looks.
+    pub(super) pulse: Pulse,
     pub(super) store: LazyStore,
     pub(super) workspaces: Registry,
     /// All that happens, for whoever listens.
@@ -37,16 +51,20 @@ pub(super) struct Shared {
     pub(super) present: Mutex<HashMap<RunId, usize>>,
     /// Who watches what happens here.
     pub(super) observers: Observers,
-    folders: Mutex<BTreeMap<PathBuf, Arc<Parts>>>,
+    /// The engines of folders that are worked in.
+    pub(super) folders: Mutex<BTreeMap<Spot, Held>>,
 }
 
 impl Shared {
     pub(super) fn new(settings: &Settings) -> Self {
         let store = LazyStore::new(&settings.state_folder, settings.store);
         Self {
-            permits: Arc::new(Semaphore::new(settings.calls.min(Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Permits::new(settings.calls, &settings.calls_of)),
+            drain: Drain::default(),
+            reads: Reads::default(),
             nudge: watch::Sender::new(()),
             due: Arc::default(),
+            pulse: Pulse::default(),
             places: Places::new(settings.calling.runs, settings.calling.runs_per_session),
             workspaces: Registry::new(store.clone()),
             feed: Feed::new(store.clone()),
@@ -82,32 +100,52 @@ impl Engine {
     /// There is no such folder, or its configuration has errors.
     pub fn in_folder(&self, folder: &Path) -> Result<Self, StartError> {
         if folder == self.settings().folder {
-            return Ok(self.clone());
+            return Ok(self.current());
         }
-        let shared = &self.parts.shared;
-        let known = shared.folders.lock().unwrap_or_else(PoisonError::into_inner).get(folder).cloned();
-        if let Some(parts) = known {
-            return Ok(Self { parts, ..self.clone() });
+        if let Some(known) = self.at_hand(folder) {
+            return Ok(known.current());
         }
         if !folder.is_dir() {
             return Err(StartError::Refused(format!("there is no folder `{}`", folder.display())));
         }
-        let surroundings = Surroundings {
-            folder: folder.to_owned(),
-            environment: self.settings().environment.clone(),
-            store: Some(self.settings().state_folder.clone()),
-        };
-        let settings = Settings::resolve(&surroundings).map_err(|error| match error {
-            SettingsError::Invalid(diagnostics) => StartError::Invalid(diagnostics),
-            other => StartError::Refused(other.to_string()),
-        })?;
-        let parts = Arc::new(Parts::sharing(settings, Arc::clone(shared)));
-        let mut folders = shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let settings = self.settings_of(folder)?;
+        Ok(self.at(settings))
+    }
+
+    /// The engine of a folder as if it had been started there with this environment, over the same store and permits.
+    ///
+    /// # Errors
+    /// There is no such folder, or its configuration has errors.
+    pub fn in_surroundings(
+        &self,
+        folder: &Path,
+        environment: BTreeMap<String, String>,
+    ) -> Result<Self, StartError> {
+        let settings = Settings { environment, ..self.settings().clone() };
+        let there = self.with_settings(Settings { folder: folder.to_owned(), ..settings });
+        match there.at_hand(folder) {
+            Some(known) => Ok(known.current()),
+            None => Ok(self.at(there.settings_of(folder)?)),
+        }
+    }
+
+    /// The engine of a folder with its settings, kept at hand.
+    fn at(&self, settings: Settings) -> Self {
+        let parts = Arc::new(Parts::sharing(settings, Arc::clone(&self.parts.shared)));
+        let mut folders = self.parts.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
         if folders.len() >= MOST {
             // What somebody still works with stays; the rest is made again when it is needed.
-            folders.retain(|_, parts| Arc::strong_count(parts) > 1);
+            folders.retain(|_, held| Arc::strong_count(&held.parts) > 1);
         }
-        let parts = folders.entry(folder.to_owned()).or_insert(parts);
-        Ok(Self { parts: Arc::clone(parts), ..self.clone() })
+        let held = folders.entry(parts.spot()).or_insert_with(|| Held::new(parts));
+        Self { parts: Arc::clone(&held.parts), ..self.clone() }
+    }
+
+    /// The engine of a folder that was worked in before, with the same environment.
+    fn at_hand(&self, folder: &Path) -> Option<Self> {
+        let spot = (folder.to_owned(), self.parts.spot().1);
+        let folders = self.parts.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = Arc::clone(&folders.get(&spot)?.parts);
+        Some(Self { parts, ..self.clone() })
     }
 }

@@ -7,8 +7,8 @@ use super::parts::Parts;
 const RUNS: u32 = 20;
 
 /// Puts the usual duration to each step. Not knowing it is no reason to fail.
-pub(super) fn expect(parts: &Parts, plan: &mut ResolvedPlan) {
-    let usual = parts.store().and_then(|store| store.usual_durations(&plan.skill, RUNS));
+pub(super) fn expect(parts: &Parts, tenant: &str, plan: &mut ResolvedPlan) {
+    let usual = parts.store().and_then(|store| store.usual_durations((tenant, &plan.skill), RUNS));
     let Ok(usual) = usual.inspect_err(|error| tracing::warn!("no history: {error}")) else { return };
     for step in &mut plan.steps {
         step.expected_ms = usual.get(&step.name).copied();

@@ -1,6 +1,7 @@
 //! Who may come in over a network, and to which personas an address belongs.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aa_spec::config::Secret;
 use aa_spec::name::{fold, suggest};
@@ -11,7 +12,8 @@ use crate::driver::Secrets;
 use crate::home::Kind;
 use crate::key::{Guest, KeyError, Keys, token, token_file};
 use crate::persona::ViewError;
-use crate::settings::{SecretStore, Settings, SettingsError, Surroundings, config_file};
+use crate::settings::{SecretStore, Settings, SettingsError, Shown, Surroundings, config_file};
+use crate::token::Issuers;
 
 /// The keys that open, read again when what says so has changed.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Keyring {
     engine: Engine,
     /// The files that say who may come in, as they were before they were read.
     seen: Vec<Stamp>,
+    /// Whose tokens open, with the keys that were fetched for them.
+    issuers: Option<Arc<Issuers>>,
 }
 
 impl Keyring {
@@ -33,17 +37,40 @@ impl Keyring {
         let mut keys = Keys::default();
         keys.add(&token(&settings.state_folder)?, Guest::local())?;
         for key in &settings.serve.keys {
-            let opened = secrets.reveal(&key.secret).await;
-            let text = opened.map_err(|message| KeyError::Secret {
+            let guest = Guest {
                 principal: key.principal.clone(),
-                secret: key.secret.clone(),
-                message,
-            })?;
-            let personas = key.personas.as_ref().map(|names| names.iter().map(|name| fold(name)).collect());
-            let guest = Guest { principal: key.principal.clone(), personas, rules: key.rules };
-            keys.add(&text, guest)?;
+                tenant: key.tenant.clone(),
+                expires: key.expires,
+                personas: key.personas.as_ref().map(|names| names.iter().map(|name| fold(name)).collect()),
+                rules: key.rules,
+                grants: key.grants.clone(),
+                issuer: None,
+            };
+            match &key.shown {
+                Shown::Hash(hash) => keys.add_hash(*hash, guest)?,
+                Shown::Secret { name, .. } => {
+                    let opened = secrets.reveal(name).await;
+                    let text = opened.map_err(|message| KeyError::Secret {
+                        principal: key.principal.clone(),
+                        secret: name.clone(),
+                        message,
+                    })?;
+                    keys.add(&text, guest)?;
+                }
+            }
+        }
+        if !settings.serve.issuers.is_empty() {
+            keys.trust(self.issuers(&settings));
         }
         Ok(keys)
+    }
+
+    /// Those of before when they are the same, with what was fetched for them.
+    fn issuers(&mut self, settings: &Settings) -> Arc<Issuers> {
+        let wanted = &settings.serve.issuers;
+        let known = self.issuers.take().filter(|known| known.are(wanted));
+        let issuers = known.unwrap_or_else(|| Arc::new(Issuers::new(&self.engine, wanted)));
+        Arc::clone(self.issuers.insert(issuers))
     }
 
     /// The same when a file has changed since they were read, or tried to be read; else nothing.
@@ -59,9 +86,9 @@ impl Keyring {
     /// Watches the secrets that the configuration names by now, too. What was looked at before stays as it
     /// was then: a file may have changed again since.
     fn watch(&mut self, settings: &Settings) {
-        let secrets = settings.serve.keys.iter().filter_map(|key| match &key.source {
-            Secret::File(path) => Some(PathBuf::from(path)),
-            Secret::Env(_) | Secret::Command(_) => None,
+        let secrets = settings.serve.keys.iter().filter_map(|key| match &key.shown {
+            Shown::Secret { source: Secret::File(path), .. } => Some(PathBuf::from(path)),
+            Shown::Secret { .. } | Shown::Hash(_) => None,
         });
         for path in files(settings).into_iter().chain(secrets) {
             if self.seen.iter().all(|stamp| stamp.path != path) {
@@ -82,7 +109,7 @@ impl Engine {
     /// Who may come in, read when it is asked.
     pub fn keyring(&self) -> Keyring {
         let seen = files(self.settings()).iter().map(|path| Stamp::of(path)).collect();
-        Keyring { engine: self.clone(), seen }
+        Keyring { engine: self.clone(), seen, issuers: None }
     }
 
     /// The settings as the files are now, over the same store.

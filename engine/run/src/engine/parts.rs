@@ -1,14 +1,16 @@
 //! What an engine is made of: each part is made when it is first needed, and once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use aa_spec::compute::Interpreter;
 
 use super::cards::Catalogue;
-use super::folders::Shared;
-use super::modules;
+use super::folders::{Shared, Spot};
 use super::stamps::Stamps;
+use super::{modules, reconfiguring};
 use crate::compute::Computer;
 #[cfg(feature = "compute")]
 use crate::compute::{WorkerCommand, Workers};
@@ -36,6 +38,10 @@ pub(super) struct Parts {
     pub(super) catalogue: Mutex<Option<Arc<Catalogue>>>,
     /// When they were looked at last.
     looked: Mutex<Option<Instant>>,
+    /// The files of the configuration as they were when it was made; of a process that serves.
+    pub(super) configured: Arc<Stamps>,
+    /// A mark of the environment, once somebody has asked for it.
+    mark: OnceLock<u64>,
     #[cfg(feature = "compute")]
     workers: Workers,
 }
@@ -55,10 +61,27 @@ impl Parts {
             toolbox: Mutex::default(),
             catalogue: Mutex::default(),
             looked: Mutex::default(),
+            mark: OnceLock::new(),
+            // A command reads them once.
+            configured: Arc::new(if settings.look_every.is_zero() {
+                Stamps::default()
+            } else {
+                reconfiguring::stamps(&settings)
+            }),
             #[cfg(feature = "compute")]
             workers: Workers::new(WorkerCommand::own(), settings.compute.clone()),
             settings,
         }
+    }
+
+    /// Where and in what environment it works.
+    pub(super) fn spot(&self) -> Spot {
+        let mark = *self.mark.get_or_init(|| {
+            let mut hasher = DefaultHasher::new();
+            self.settings.environment.hash(&mut hasher);
+            hasher.finish()
+        });
+        (self.settings.folder.clone(), mark)
     }
 
     /// The parts of an engine of other settings over the same tools.
@@ -169,6 +192,7 @@ impl Parts {
             nudge: self.shared.nudge.subscribe(),
             call_timeout: self.settings.step_timeout,
             interpreter: self.interpreter(),
+            drain: self.shared.drain.clone(),
             after_commit,
             observers: self.shared.observers.clone(),
             trace: None,

@@ -91,9 +91,18 @@ pub enum StartError {
         /// What it does to the world.
         effect: &'static str,
     },
+    /// The caller's key does not open it.
+    #[error("your key does not let you use {0}")]
+    NotGranted(String),
+    /// Too many runs wait to move.
+    #[error("too many runs wait already; come again in a while")]
+    Full,
     /// The request's key was used for something else.
     #[error("the idempotency key belongs to run {0}, which is another call")]
     KeyUsed(RunId),
+    /// This process is about to end.
+    #[error("this server is about to end, and begins nothing new")]
+    Draining,
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),

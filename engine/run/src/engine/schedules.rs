@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use aa_spec::config::ScopeKind;
 use aa_spec::dialect;
 use aa_spec::name::{fold, suggest};
-use aa_spec::schedule::{Overlap, compile, names};
+use aa_spec::schedule::{compile, names};
+use aa_spec::source::Lines;
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -19,10 +22,11 @@ use crate::schedule::service::{SERVICES, Service};
 use crate::schedule::why::{Reason, reasons};
 use crate::schedule::{Pause, Slot, SlotKind, SlotState};
 use crate::settings::config_file;
-use crate::store::{Claimed, Notice, ServiceRow, SlotFilter, StoreError};
+use crate::store::{Notice, ServiceRow, SlotFilter, StoreError};
 
 mod hook;
 mod start;
+mod steer;
 
 pub use hook::{Delivery, HookRefusal, Hooks};
 pub(crate) use start::told;
@@ -31,7 +35,7 @@ pub(crate) use start::told;
 const BACKFILL: usize = 1000;
 
 /// A schedule as people see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ScheduleView {
     /// Its name.
     pub name: String,
@@ -62,7 +66,7 @@ pub struct ScheduleView {
 }
 
 /// What a backfill would run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct BackfillPlan {
     /// Times without a success, the earliest first.
     pub times: Vec<Time>,
@@ -91,8 +95,14 @@ impl Engine {
     pub fn schedule_book(&self) -> Result<Book, StartError> {
         let mut book = Book::default();
         let zone = self.settings().zone();
+        let mut lines: Option<(&str, Lines)> = None;
         for written in &self.settings().scheduling.schedules {
-            let line = written.source.place(written.name.span.start).line;
+            let path = &*written.source.path;
+            // Those of a file come one after the other.
+            if lines.as_ref().is_none_or(|(of, _)| *of != path) {
+                lines = Some((path, written.source.lines()));
+            }
+            let line = lines.as_ref().map_or(1, |(_, lines)| lines.line(written.name.span.start));
             let place = format!("{}:{line}", written.source.path);
             let compiled = compile((&written.name, &written.schedule), None, (&written.source, &zone));
             book.add(&written.name.value, compiled, written.project.clone(), place);
@@ -105,9 +115,10 @@ impl Engine {
                 continue;
             }
             let Some(skill) = dialect::read(&source).0 else { continue };
+            let lines = source.lines();
             let project = project.filter(|_| entry.layer == "project").map(std::path::Path::to_owned);
             for (name, schedule) in skill.schedule.iter().flat_map(|of| names(&skill.name, of)) {
-                let place = format!("{}:{}", source.path, source.place(name.span.start).line);
+                let place = format!("{}:{}", source.path, lines.line(name.span.start));
                 let compiled = compile((&name, &schedule), Some(&skill.name.value), (&source, &zone));
                 book.add(&name.value, compiled, project.clone(), place);
             }
@@ -135,10 +146,11 @@ impl Engine {
     pub fn schedules(&self, now: Time) -> Result<Vec<ScheduleView>, StartError> {
         let book = self.schedule_book()?;
         let mut views = Vec::new();
-        for known in book.known.values() {
+        for known in book.known.values().filter(|known| self.shows_schedule(&known.compiled.name)) {
             views.push(self.schedule_view(known, now)?);
         }
-        views.extend(book.broken.iter().map(ScheduleView::of_broken));
+        let broken = book.broken.iter().filter(|broken| self.shows_schedule(&broken.name));
+        views.extend(broken.map(ScheduleView::of_broken));
         views.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(views)
     }
@@ -149,11 +161,14 @@ impl Engine {
     /// There is none, or something cannot be read.
     pub fn schedule(&self, name: &str, now: Time) -> Result<ScheduleView, StartError> {
         let book = self.schedule_book()?;
+        if !self.shows_schedule(name) {
+            return Err(self.unknown(&book, name));
+        }
         let broken = book.broken.iter().find(|broken| fold(&broken.name) == fold(name));
         match (book.named(name), broken) {
             (Some(known), _) => self.schedule_view(known, now),
             (None, Some(broken)) => Ok(ScheduleView::of_broken(broken)),
-            (None, None) => Err(unknown(&book, name)),
+            (None, None) => Err(self.unknown(&book, name)),
         }
     }
 
@@ -178,7 +193,9 @@ impl Engine {
     /// There is none of this name, or something cannot be read.
     pub fn schedule_slots(&self, name: &str, filter: &SlotFilter) -> Result<Vec<Slot>, StartError> {
         let known = self.known_schedule(name)?;
-        Ok(self.parts.store()?.slots(&SlotFilter { schedule: Some(known.key.clone()), ..filter.clone() })?)
+        let filter = SlotFilter { schedule: Some(known.key.clone()), ..filter.clone() };
+        let slots = self.parts.store()?.slots(&filter)?;
+        Ok(slots.into_iter().map(|slot| self.as_shown(slot)).collect())
     }
 
     /// Why the last times of a schedule were run or not, the newest first, in plain words.
@@ -196,47 +213,6 @@ impl Engine {
         let off = self.services()?.into_iter().filter(|service| !service.enabled).collect::<Vec<_>>();
         let is_alive = store.has_scheduler()?;
         Ok(reasons(&known, remembered.as_ref(), (&slots, &notes), (&off, is_alive), now))
-    }
-
-    /// Holds a schedule: no time of it is run by itself until it is let go on.
-    ///
-    /// # Errors
-    /// There is none of this name, or the caller may not.
-    pub async fn pause_schedule(&self, name: &str, by: &str, why: &str, now: Time) -> Result<(), StartError> {
-        let pause = Pause { at: now, by: by.to_owned(), why: why.to_owned() };
-        self.set_pause(name, Some(pause), now).await
-    }
-
-    /// Lets a schedule go on that was held. Times that were due meanwhile are not run.
-    ///
-    /// # Errors
-    /// There is none of this name, or the caller may not.
-    pub async fn resume_schedule(&self, name: &str, now: Time) -> Result<(), StartError> {
-        self.set_pause(name, None, now).await
-    }
-
-    async fn set_pause(&self, name: &str, pause: Option<Pause>, now: Time) -> Result<(), StartError> {
-        self.own_schedules()?;
-        let known = self.known_schedule(name)?;
-        let (did, by) = match &pause {
-            Some(pause) => ("schedule.pause", Some(pause.by.as_str())),
-            None => ("schedule.resume", None),
-        };
-        let why = pause.as_ref().map(|pause| pause.why.as_str());
-        self.note(by, did, &format!("schedule {name}"), json!({ "why": why })).await?;
-        let store = self.parts.store_soon().await?;
-        let before = store.see_schedules(vec![known.sighting()], now).await?;
-        let held = before.first().and_then(|row| Some((row.decided, row.pause.clone()?)));
-        if let (None, Some((decided, held))) = (&pause, held) {
-            let slot = while_held(&known, (decided, now), &held);
-            store.pause_schedule(&known.key, None, now).await?;
-            if let Some(slot) = slot {
-                store.add_slot(slot).await?;
-            }
-            return Ok(());
-        }
-        store.pause_schedule(&known.key, pause, now).await?;
-        Ok(())
     }
 
     /// The times of a window that have no success.
@@ -266,83 +242,6 @@ impl Engine {
         let all: Vec<Time> = trigger.between(from, until, known.zone()).take(BACKFILL + 1).collect();
         let (done, times): (Vec<Time>, Vec<Time>) = all.iter().copied().take(BACKFILL).partition(is_done);
         Ok(BackfillPlan { times, done: done.len(), more: all.len() > BACKFILL })
-    }
-
-    /// Has times of the past run, one after the other, by whichever scheduler runs.
-    ///
-    /// # Errors
-    /// There is none of this name, or the caller may not.
-    pub async fn backfill(&self, name: &str, times: &[Time], now: Time) -> Result<usize, StartError> {
-        self.own_schedules()?;
-        let known = self.known_schedule(name)?;
-        let detail = json!({ "times": times.len(), "from": times.first(), "until": times.last() });
-        self.note(None, "schedule.backfill", &format!("schedule {name}"), detail).await?;
-        let store = self.parts.store_soon().await?;
-        store.see_schedules(vec![known.sighting()], now).await?;
-        let mut added = 0;
-        for due in times {
-            let slot = Slot {
-                why: "somebody wanted the past".to_owned(),
-                ..new_slot(&known, *due, SlotKind::Backfill)
-            };
-            added += usize::from(store.refill_slot(Slot { at: now, ..slot }).await?);
-        }
-        Ok(added)
-    }
-
-    /// Runs a schedule now, as if it were due.
-    ///
-    /// # Errors
-    /// There is none of this name, what is due goes on and the schedule allows no other, or those of
-    /// [`Engine::start`].
-    pub async fn run_schedule(&self, name: &str, now: Time) -> Result<Triggered, StartError> {
-        self.own_schedules()?;
-        let known = self.known_schedule(name)?;
-        let store = self.parts.store_soon().await?;
-        store.see_schedules(vec![known.sighting()], now).await?;
-        let mut slot =
-            Slot { why: "somebody wanted it now".to_owned(), ..new_slot(&known, now, SlotKind::Manual) };
-        while !store.add_slot(slot.clone()).await? {
-            slot.due += TimeDelta::milliseconds(1);
-        }
-        let overlap = match known.compiled.overlap {
-            // Whoever waits at a terminal is told, instead of being put into a queue.
-            Overlap::Queue => Overlap::Skip,
-            other => other,
-        };
-        let claimed = store.claim_slot((&known.key, slot.due), overlap, slot.at).await?;
-        let Claimed::Mine(slot, cancel) = claimed else {
-            let message =
-                format!("what was due of `{name}` still goes on; `aa schedule why {name}` says more");
-            return Err(StartError::Refused(message));
-        };
-        for run in cancel {
-            self.cancel(run, "aa schedule run", "it is run anew").await?;
-        }
-        self.trigger(known, *slot, now).await
-    }
-
-    async fn trigger(&self, known: Arc<Known>, slot: Slot, now: Time) -> Result<Triggered, StartError> {
-        let store = self.parts.store_soon().await?;
-        match self.start_slot(&known, &slot).await {
-            Ok(handle) => {
-                store.slot_started(&slot, handle.id, now).await?;
-                Ok(Triggered { handle, known, slot })
-            }
-            Err(error) => {
-                let why = start::told(&error);
-                store.settle_slot(&slot, (SlotState::Failed, None), &why, now).await?;
-                Err(error)
-            }
-        }
-    }
-
-    /// Notes how a run went that somebody wanted now, once it is over.
-    ///
-    /// # Errors
-    /// The store cannot be used.
-    pub async fn settle_triggered(&self, known: &Known, slot: &Slot) -> Result<(), StoreError> {
-        crate::schedule::scheduler::settle_by_hand(self, known, slot).await
     }
 
     /// The store, for the scheduler.
@@ -408,7 +307,7 @@ impl Engine {
         by: &str,
         now: Time,
     ) -> Result<(), StartError> {
-        self.own_schedules()?;
+        self.own_server("the switches of this server")?;
         if !SERVICES.iter().any(|(known, _)| *known == name) {
             let known: Vec<&str> = SERVICES.iter().map(|(name, _)| *name).collect();
             let known = aa_spec::name::list(&known);
@@ -431,21 +330,33 @@ impl Engine {
 
     fn known_schedule(&self, name: &str) -> Result<Arc<Known>, StartError> {
         let book = self.schedule_book()?;
+        if !self.shows_schedule(name) {
+            return Err(self.unknown(&book, name));
+        }
         if let Some(known) = book.named(name) {
             return Ok(Arc::clone(known));
         }
-        match book.broken.into_iter().find(|broken| fold(&broken.name) == fold(name)) {
-            Some(broken) => Err(StartError::Invalid(broken.problems)),
-            None => Err(unknown(&self.schedule_book()?, name)),
+        match book.broken.iter().find(|broken| fold(&broken.name) == fold(name)) {
+            Some(broken) => Err(StartError::Invalid(broken.problems.clone())),
+            None => Err(self.unknown(&book, name)),
         }
     }
 
-    /// Schedules are the business of whoever owns the store.
-    fn own_schedules(&self) -> Result<(), StartError> {
-        match self.caller.owner() {
-            None => Ok(()),
-            Some(_) => Err(StartError::Refused("schedules belong to the owner of this machine".to_owned())),
-        }
+    /// What is not shown to the caller is not there for them.
+    fn shows_schedule(&self, name: &str) -> bool {
+        self.caller.grants.shows(ScopeKind::Schedule, name)
+    }
+
+    fn unknown(&self, book: &Book, name: &str) -> StartError {
+        let names = book.known.values().map(|known| known.compiled.name.as_str());
+        let near = suggest(name, names.filter(|name| self.shows_schedule(name)));
+        StartError::UnknownSchedule { name: name.to_owned(), suggestion: near.map(str::to_owned) }
+    }
+
+    /// A time as the caller is told of it: the number of a run that is not there for them means nothing.
+    fn as_shown(&self, slot: Slot) -> Slot {
+        let run = slot.run.filter(|run| self.caller.sees_all() || self.run(*run).is_ok());
+        Slot { run, ..slot }
     }
 
     fn schedule_view(&self, known: &Known, now: Time) -> Result<ScheduleView, StartError> {
@@ -470,7 +381,7 @@ impl Engine {
             enabled: compiled.enabled,
             paused: remembered.as_ref().map_or(held, |row| row.pause.clone()),
             next: compiled.trigger.next(now, known.zone()),
-            last: store.slots(&last)?.pop(),
+            last: store.slots(&last)?.pop().map(|slot| self.as_shown(slot)),
             polled: remembered.and_then(|row| row.polled),
             problems,
         })
@@ -515,11 +426,6 @@ fn while_held(known: &Known, (decided, now): (Time, Time), held: &Pause) -> Opti
     let slot = new_slot(known, due, SlotKind::Timed);
     let state = SlotState::Skipped;
     Some(Slot { since: Some(since), count, state, why, ended: Some(now), deadline: None, ..slot })
-}
-
-fn unknown(book: &Book, name: &str) -> StartError {
-    let names = book.known.values().map(|known| known.compiled.name.as_str());
-    StartError::UnknownSchedule { name: name.to_owned(), suggestion: suggest(name, names).map(str::to_owned) }
 }
 
 impl Book {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Engine, StartError, tools};
 use crate::event::StepError;
-pub use crate::tool::mcp::{Change, McpEntry, Review};
+pub use crate::tool::mcp::{Change, Guide, McpEntry, Review};
 use crate::tool::{Person, Progress};
 
 impl Engine {
@@ -55,6 +55,26 @@ impl Engine {
     pub fn review_server(&self, module: &str) -> Result<Option<Review>, StartError> {
         let Some(server) = self.parts.toolbox()?.server(module) else { return Ok(None) };
         server.review().map(Some).map_err(|error| StartError::Refused(error.message))
+    }
+
+    /// The folders of instructions that the server of a module offers; `None` when there is no such module.
+    /// Starts the server and fetches no file.
+    ///
+    /// # Errors
+    /// It offers none, or does not answer.
+    pub fn guides(&self, module: &str) -> Result<Option<Vec<Guide>>, StartError> {
+        let Some(server) = self.parts.toolbox()?.server(module) else { return Ok(None) };
+        server.guides().map(Some).map_err(|error| StartError::Refused(error.message))
+    }
+
+    /// A file of such a folder: `SKILL.md` when none is named; `None` when there is no such module. Starts the
+    /// server.
+    ///
+    /// # Errors
+    /// There is none of that name, or it is not what the server has announced.
+    pub fn guide(&self, module: &str, name: &str, file: Option<&str>) -> Result<Option<Vec<u8>>, StartError> {
+        let Some(server) = self.parts.toolbox()?.server(module) else { return Ok(None) };
+        server.guide(name, file).map(Some).map_err(|error| StartError::Refused(error.message))
     }
 
     /// The name of every tool, sorted, as far as it is known without starting servers.

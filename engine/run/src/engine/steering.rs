@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::admission::{self, Admitted};
-use super::{Engine, Inputs, Notice, Outcome, RunHandle, RunRequest, StartError, watching};
+use super::{Engine, Inputs, Notice, Outcome, RunHandle, RunRequest, StartError, granting, watching};
 use crate::driver::{self, Drive, Entry, Journal, Park, WallClock, drive};
 use crate::event::{Body, Event, Link, Origin, RunId, Time};
 use crate::machine::Machine;
@@ -59,7 +59,9 @@ pub(super) async fn launch(
     request: &RunRequest,
     opening: Opening,
 ) -> Result<RunHandle, StartError> {
+    engine.may_begin()?;
     let Opening { script, approval, mut turn, alike } = opening;
+    engine.may_run(&admitted.plan, request.dry_run)?;
     let store = engine.parts.store_soon().await?;
     let fresh = Arc::new(Mutex::new(None));
     let new = NewRun {
@@ -69,6 +71,7 @@ pub(super) async fn launch(
         at: now(),
         folder: engine.settings().folder.clone(),
         request_key: request.request_key.clone(),
+        tenant: engine.caller.tenant.clone(),
         principal: engine.caller.principal.clone(),
     };
     let stubs = match &script {
@@ -126,7 +129,8 @@ pub(super) async fn launch(
     }
     let folder = engine.settings().folder.clone();
     let skill = &admitted.plan.skill.name;
-    let of = Driven { lease, skill, origin: request.origin, folder: &folder, park: request.park };
+    let (origin, tenant) = (request.origin, &engine.caller.tenant);
+    let of = Driven { lease, skill, origin, folder: &folder, tenant, park: request.park };
     go(engine, store, (machine, Entry::Fresh), (&of, stubs, turn), (watchers, notices))
 }
 
@@ -173,6 +177,7 @@ pub(super) async fn resume_in_turn(
     park: Park,
     turn: Option<Turn>,
 ) -> Result<RunHandle, StartError> {
+    engine.may_begin()?;
     let store = engine.parts.store()?;
     let summary = with_folder(&store, run)?;
     go_on(engine, store, &summary, park, turn).await
@@ -191,6 +196,7 @@ async fn go_on(
 
 /// Takes back a run that is over.
 pub(super) async fn undo(engine: &Engine, run: RunId, by: &str) -> Result<RunHandle, StartError> {
+    engine.may_begin()?;
     let store = engine.parts.store()?;
     let summary = with_folder(&store, run)?;
     if summary.ended_at.is_none() {
@@ -218,7 +224,9 @@ pub(super) async fn cancel(engine: &Engine, run: RunId, by: &str, reason: &str) 
             }
             Err(StartError::Store(StoreError::Busy(_))) if Instant::now() < deadline => sleep(TICK).await,
             // It is written down, and whoever drives the run will see it.
-            Err(StartError::Over { .. } | StartError::Store(StoreError::Busy(_))) => return Ok(()),
+            Err(StartError::Over { .. } | StartError::Draining | StartError::Store(StoreError::Busy(_))) => {
+                return Ok(());
+            }
             Err(error) => return Err(error),
         }
     }
@@ -341,7 +349,8 @@ async fn take_up(
     (park, turn): (Park, Option<Turn>),
 ) -> Result<RunHandle, StartError> {
     let (origin, folder) = (summary.origin, &summary.folder);
-    let of = Driven { lease, skill: &summary.skill, origin, folder, park };
+    let tenant = &summary.tenant;
+    let of = Driven { lease, skill: &summary.skill, origin, folder, tenant, park };
     let driven = replay(&store, lease.run).and_then(|machine| {
         let stubs = Stubs::of(&store, summary)?;
         go(engine, store.clone(), (machine, entry), (&of, stubs, turn), mpsc::unbounded_channel())
@@ -358,6 +367,7 @@ struct Driven<'a> {
     skill: &'a str,
     origin: Origin,
     folder: &'a Path,
+    tenant: &'a str,
     park: Park,
 }
 
@@ -392,7 +402,7 @@ fn go(
     (of, stubs, turn): (&Driven<'_>, Option<Stubs>, Option<Turn>),
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
 ) -> Result<RunHandle, StartError> {
-    let mut means = engine.parts.means(engine.told())?;
+    let mut means = granting::for_tenant(engine.parts.means(engine.told())?, of.tenant);
     means.trace = means.observers.traces().map(|percent| (Arc::new(machine.trace()), percent));
     // Canned answers teach nothing.
     let watch = stubs.is_none().then(|| {

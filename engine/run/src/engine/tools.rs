@@ -1,20 +1,22 @@
 //! Tools called outside a run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aa_spec::input;
 use aa_spec::name;
 use aa_spec::template::seal;
 use aa_spec::tool::{ErrorKind, alias};
-use serde_json::{Map, Value};
-use tokio::time::Instant;
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, timeout};
 
 use super::Engine;
 use crate::debug::DebugTool;
 use crate::driver::Veil;
 use crate::event::{Origin, StepError};
+use crate::permits::Permit;
 use crate::tool::native::Native as _;
-use crate::tool::{CallContext, Person, Progress};
+use crate::tool::{CallContext, Person, Progress, Tool};
 use crate::toolbox::Toolbox;
 
 /// Checks the arguments, opens secrets in them, and calls.
@@ -29,10 +31,11 @@ pub(super) async fn call(
         toolbox.meet(name).await;
     }
     let tool = toolbox.tool(name).ok_or_else(|| unknown(&toolbox, name))?;
-    if engine.caller.owner().is_some() && tool.spec().name == DebugTool::FACE.name {
+    if !engine.caller.sees_all() && tool.spec().name == DebugTool::FACE.name {
         // Outside a run it does not know who calls, and what failed may be another one's.
         return Err(invalid(format!("`{name}` cannot be called from outside a run")));
     }
+    engine.may_call(tool.spec())?;
     if holds_seal(&args) {
         return Err(invalid("the arguments hold the reserved character U+FDD0 or U+FDD1".to_owned()));
     }
@@ -43,6 +46,26 @@ pub(super) async fn call(
     if engine.caller.origin == Origin::Cli {
         args.values_mut().for_each(seal_reference);
     }
+    let Some(key) = engine.read_key(&toolbox, tool.spec(), &args) else {
+        return make(engine.clone(), tool, args, (progress, person)).await;
+    };
+    let keep = tool.spec().cache_ms.map(Duration::from_millis);
+    let owned = engine.clone();
+    engine
+        .parts
+        .shared
+        .reads
+        .once(key, keep, move || Box::pin(make(owned, tool, args, (progress, person))))
+        .await
+}
+
+/// Makes a call whose arguments fit.
+async fn make(
+    engine: Engine,
+    tool: Arc<dyn Tool>,
+    args: Map<String, Value>,
+    (progress, person): (Progress, Arc<dyn Person>),
+) -> Result<Value, StepError> {
     let veil = Arc::new(Veil::new(engine.parts.secrets.clone()));
     let (args, secrets) = veil.open(args).await?;
     let (shown, hiding) = (Arc::clone(&veil), Arc::clone(&veil));
@@ -55,8 +78,7 @@ pub(super) async fn call(
         deadline: settings.step_timeout.and_then(|limit| Instant::now().checked_add(limit)),
         ..CallContext::detached(&settings.folder)
     };
-    // It counts among the calls of runs. Whoever gives the call up gives up its place in the line.
-    let _permit = engine.parts.shared.permits.acquire().await;
+    let _permit = permit(&engine, &tool.spec().module).await?;
     match tool.call(&context, args).await {
         Ok(mut value) => {
             veil.hide_value(&mut value);
@@ -65,6 +87,24 @@ pub(super) async fn call(
         Err(error) => {
             let mut error = error.into();
             veil.hide_error(&mut error);
+            Err(error)
+        }
+    }
+}
+
+/// It counts among the calls of runs. Whoever gives the call up gives up its place in the line; a client waits for a
+/// bounded time.
+async fn permit(engine: &Engine, module: &str) -> Result<Permit, StepError> {
+    let permits = &engine.parts.shared.permits;
+    if engine.caller.origin == Origin::Cli {
+        return Ok(permits.take(module).await);
+    }
+    match timeout(engine.settings().calling.wait, permits.take_if_not_crowded(module)).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) | Err(_) => {
+            let mut error =
+                StepError::new(ErrorKind::Transient, "too many calls are under way; come again in a while");
+            error.details = json!({"full": true});
             Err(error)
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -17,8 +18,11 @@ impl Engine {
     /// a folder of them cannot be read.
     pub fn files_stamp(&self) -> Option<u64> {
         let mut hasher = DefaultHasher::new();
+        let parts = self.current().parts;
+        // What is configured has a say in what there is.
+        Arc::as_ptr(&parts).hash(&mut hasher);
         for kind in [Kind::Skill, Kind::Module, Kind::Persona] {
-            for entry in self.parts.home.all(kind).ok()? {
+            for entry in parts.home.all(kind).ok()? {
                 let Some(path) = entry.path() else { continue };
                 let known = std::fs::metadata(path).ok();
                 path.hash(&mut hasher);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
 use super::Engine;
-use crate::caller::LOCAL;
+use crate::caller::{MAIN, Whose};
 use crate::store::{RunFilter, RunStatus, RunSummary, StoreError};
 use crate::tool::seen_in;
 use crate::workspace::{ChatSession, Opening, WorkspaceState, WorkspaceUpdated, uri_of};
@@ -35,7 +35,7 @@ impl Engine {
     /// The store cannot be read.
     pub fn workspace(&self) -> Result<WorkspaceState, StoreError> {
         let stale = self.settings().clients.session_stale;
-        self.registry().workspace(self.place(), stale, || self.look())
+        self.registry().workspace((&self.caller.whose(), self.folder()), stale, || self.look())
     }
 
     /// The folders that the caller works in, the last used first.
@@ -43,7 +43,7 @@ impl Engine {
     /// # Errors
     /// The store cannot be read.
     pub fn workspaces(&self) -> Result<Vec<WorkspaceState>, StoreError> {
-        self.parts.store()?.workspaces(&self.caller.principal)
+        self.parts.store()?.workspaces(&self.caller.whose())
     }
 
     /// The sessions of the caller in this folder, the last used first.
@@ -51,8 +51,7 @@ impl Engine {
     /// # Errors
     /// The store cannot be read.
     pub fn sessions(&self, limit: u32) -> Result<Vec<ChatSession>, StoreError> {
-        let (principal, folder) = self.place();
-        self.parts.store()?.chat_sessions(principal, &uri_of(folder), limit)
+        self.parts.store()?.chat_sessions(&self.caller.whose(), &uri_of(self.folder()), limit)
     }
 
     /// A session of the caller, in whatever folder; that of another one is not there.
@@ -60,7 +59,7 @@ impl Engine {
     /// # Errors
     /// The store cannot be read.
     pub fn session(&self, id: &str) -> Result<Option<ChatSession>, StoreError> {
-        self.registry().session(&self.caller.principal, id)
+        self.registry().session(&self.caller.whose(), id)
     }
 
     /// The session of the caller in this folder that was used last, unless that is long ago.
@@ -79,7 +78,7 @@ impl Engine {
     /// The store cannot be written.
     pub async fn open_session(&self, opening: Opening) -> Result<Option<ChatSession>, StoreError> {
         self.registry().tidy(self.settings().clients.session_keep).await?;
-        self.registry().open(self.place(), opening, self.look()).await
+        self.registry().open((&self.caller.whose(), self.folder()), opening, self.look()).await
     }
 
     /// Notes that a tool was called; `is_other` when it is none that the session shows.
@@ -87,7 +86,8 @@ impl Engine {
         if session.is_some() && self.workspace().is_err() {
             return;
         }
-        let Some(writing) = self.registry().count(self.place(), session, (tool, is_other)) else { return };
+        let place = (&self.caller.whose(), self.folder());
+        let Some(writing) = self.registry().count(place, session, (tool, is_other)) else { return };
         // Counts are no reason for a call to fail.
         if let Err(error) = self.registry().write(writing).await {
             tracing::warn!("a session is not written: {error}");
@@ -114,7 +114,7 @@ impl Engine {
     pub fn may_work_in(&self, folder: &Path) -> bool {
         let settings = self.settings();
         let mut open = std::iter::once(&settings.folder).chain(&settings.clients.folders);
-        self.caller.principal == LOCAL || open.any(|allowed| is_within(folder, allowed))
+        self.caller.whose() == Whose::local() || open.any(|allowed| is_within(folder, allowed))
     }
 
     /// What whoever begins to work is told.
@@ -122,6 +122,12 @@ impl Engine {
     /// # Errors
     /// The store cannot be read.
     pub fn briefing(&self) -> Result<Briefing, StoreError> {
+        let filter =
+            RunFilter { status: vec![RunStatus::Waiting], limit: Some(WAITING), ..RunFilter::default() };
+        if self.caller.tenant != MAIN {
+            // What is remembered belongs to the main tenant.
+            return Ok(Briefing { waiting: self.runs(&filter)?, ..Briefing::default() });
+        }
         let store = self.parts.store()?;
         let mut log = Vec::new();
         for key in store.memory_keys("sessions/")?.iter().rev() {
@@ -133,8 +139,6 @@ impl Engine {
             }
         }
         log.truncate(LOG);
-        let filter =
-            RunFilter { status: vec![RunStatus::Waiting], limit: Some(WAITING), ..RunFilter::default() };
         Ok(Briefing {
             current_work: store.memory("state/current_work")?.unwrap_or_default(),
             log,
@@ -148,8 +152,8 @@ impl Engine {
         seen_in(&self.settings().folder, &projects.ok().flatten().unwrap_or_default())
     }
 
-    fn place(&self) -> (&str, &Path) {
-        (&self.caller.principal, &self.settings().folder)
+    fn folder(&self) -> &Path {
+        &self.settings().folder
     }
 
     fn registry(&self) -> &crate::workspace::Registry {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Whose};
 use crate::event::{Body, Event, RunId, StepError, StepPath, Time};
 use crate::store::{Cursor, Store, Tail, Tailed};
 use crate::workspace::WorkspaceUpdated;
@@ -35,7 +35,7 @@ pub struct Happening {
     /// It as JSON.
     pub json: Arc<str>,
     place: Place,
-    principal: String,
+    whose: Whose,
     folder: Option<PathBuf>,
 }
 
@@ -65,11 +65,13 @@ impl Happening {
 
     /// Whether a caller may hear of it.
     pub(super) fn is_there_for(&self, caller: &Caller) -> bool {
-        match (&self.place, caller.owner()) {
+        let Whose { tenant, principal } = &self.whose;
+        match self.place {
             // The workspaces of others are told to nobody.
-            (Place::Notice(_), _) => self.principal == caller.principal,
-            (Place::Event(_), owner) => {
-                owner.is_none_or(|owner| owner == self.principal)
+            Place::Notice(_) => self.whose == caller.whose(),
+            Place::Event(_) => {
+                caller.tenant().is_none_or(|own| own == tenant)
+                    && caller.owner().is_none_or(|owner| owner == principal)
                     && caller.folder().is_none_or(|folder| self.folder.as_deref() == Some(folder))
             }
         }
@@ -127,7 +129,7 @@ impl Teller {
             kind,
             json: bounded(message),
             place: Place::Event(cursor.events),
-            principal: tailed.principal.clone(),
+            whose: Whose { tenant: tailed.tenant.clone(), principal: tailed.principal.clone() },
             folder: Some(tailed.folder.clone()),
         }
     }
@@ -268,8 +270,8 @@ fn answered(
 }
 
 fn of_notice(store: &Store, cursor: Cursor, notice: &WorkspaceUpdated) -> Happening {
-    let sessions =
-        store.chat_sessions(&notice.principal, &notice.workspace_uri, SESSIONS).unwrap_or_default();
+    let whose = Whose { tenant: notice.tenant.clone(), principal: notice.principal.clone() };
+    let sessions = store.chat_sessions(&whose, &notice.workspace_uri, SESSIONS).unwrap_or_default();
     let session = |session: &crate::workspace::ChatSession| json!({"session_id": session.session_id, "name": session.name, "persona": session.persona});
     let message = json!({
         "type": "workspace_updated",
@@ -288,7 +290,7 @@ fn of_notice(store: &Store, cursor: Cursor, notice: &WorkspaceUpdated) -> Happen
         kind: "workspace_updated",
         json: bounded(message),
         place: Place::Notice(cursor.notices),
-        principal: notice.principal.clone(),
+        whose,
         folder: None,
     }
 }

@@ -376,6 +376,7 @@ fn some_tool() -> Arc<dyn crate::tool::Tool> {
         effect: aa_spec::tool::Effect::Read,
         idempotent: true,
         tier: aa_spec::tool::Tier::default(),
+        cache_ms: None,
         reconcile: None,
         source: String::new(),
     })))

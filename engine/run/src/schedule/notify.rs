@@ -1,5 +1,7 @@
 //! News brought to people: written down before it is sent, sent once, held back when there is too much.
 
+mod mail;
+
 use std::fmt::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -109,6 +111,7 @@ async fn send(engine: &Engine, channel: &Channel, say: &Say, message: &Message) 
         Channel::Desktop(_) => desktop(engine, message).await,
         Channel::Webhook(webhook) => post_json(engine, webhook, message).await,
         Channel::Slack(slack) => tell_slack(engine, slack, message).await,
+        Channel::Email(email) => mail::send(engine, email, message).await,
     }
 }
 

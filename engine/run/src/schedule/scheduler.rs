@@ -75,6 +75,7 @@ impl Scheduler {
     /// A scheduler that has not looked at anything yet. `say` is where messages to the terminal go.
     pub fn new(engine: Engine, clock: Arc<dyn Clock>, say: Say) -> Self {
         let wake = engine.due();
+        engine.pulse().begin();
         let core = Core { engine: Mutex::new(engine), clock, say, wake, following: Mutex::default() };
         Self {
             core: Arc::new(core),
@@ -93,9 +94,13 @@ impl Scheduler {
     /// Looks again and again, until it is stopped. Runs that go on then are left to whoever comes next.
     pub async fn run(mut self, stop: impl Future<Output = ()> + Send) {
         tokio::pin!(stop);
+        let (drain, pulse) = (self.core.engine().drain(), self.core.engine().pulse());
         loop {
             let next = match self.look().await {
-                Ok(next) => next,
+                Ok(next) => {
+                    pulse.beat();
+                    next
+                }
                 Err(error) => {
                     tracing::warn!("schedules cannot be looked after now: {error}");
                     self.core.now() + NAP
@@ -104,10 +109,13 @@ impl Scheduler {
             let nap = (next - self.core.now()).clamp(TimeDelta::zero(), NAP).to_std().unwrap_or_default();
             tokio::select! {
                 () = &mut stop => break,
+                // What is due now is run by whoever comes next.
+                () = drain.begun() => break,
                 () = self.core.wake.notified() => {}
                 () = tokio::time::sleep(nap) => {}
             }
         }
+        pulse.end();
         if let Ok(store) = self.core.store().await {
             let _told = store.note_scheduler(self.core.now(), ENDED).await;
         }

@@ -1,6 +1,7 @@
 //! What has become of the times of a schedule, and why, in plain words.
 
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::book::Known;
@@ -10,7 +11,7 @@ use super::{Note, Remembered, Slot, SlotKind, SlotState};
 use crate::event::Time;
 
 /// One line of an explanation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Reason {
     /// What it is about: a time of the schedule, or when something happened.
     pub at: Time,

@@ -16,6 +16,8 @@ pub struct Calling {
     pub runs: usize,
     /// Of one session.
     pub runs_per_session: usize,
+    /// Runs that wait to move at most.
+    pub waiting_runs: usize,
     /// How long a call waits for its run.
     pub wait: Duration,
     /// How long a call waits before it becomes a task.
@@ -35,6 +37,7 @@ impl Default for Calling {
         Self {
             runs: 5,
             runs_per_session: 2,
+            waiting_runs: 1000,
             wait: Duration::from_secs(40),
             task_after: Duration::from_secs(1),
             policy: Policy { read: Rule::Allow, write: Rule::Plan, destructive: Rule::Ask },
@@ -51,6 +54,7 @@ pub(super) fn calling(layers: &mut Layers<'_>) -> Calling {
     Calling {
         runs: count(layers, "serve.runs", |c| &c.serve.runs, 5) as usize,
         runs_per_session: count(layers, "serve.runs_per_session", |c| &c.serve.runs_per_session, 2) as usize,
+        waiting_runs: count(layers, "serve.waiting_runs", |c| &c.serve.waiting_runs, 1000) as usize,
         wait: time(layers, "serve.wait", |c| &c.serve.wait, "40s"),
         task_after: time(layers, "serve.task_after", |c| &c.serve.task_after, "1s"),
         policy: Policy {

@@ -230,6 +230,20 @@ impl<'a> Layers<'a> {
         modules
     }
 
+    /// Tool calls of modules at once; a nearer file wins.
+    pub(super) fn calls_of(&mut self) -> BTreeMap<String, usize> {
+        let (mut calls, mut settings) = (BTreeMap::new(), BTreeMap::new());
+        for file in self.files.iter().rev() {
+            for (module, most) in &file.config.limits.modules {
+                let (key, origin) = (format!("limits.modules.{module}"), file.origin(most.span));
+                settings.insert(module.clone(), Setting { key, value: json!(most.value), origin });
+                calls.insert(name::fold(module), most.value as usize);
+            }
+        }
+        self.settings.extend(settings.into_values());
+        calls
+    }
+
     /// Configured folders of skills, nearest first.
     pub(super) fn skills(&mut self) -> Vec<SkillFolder> {
         let mut folders = Vec::new();

@@ -11,8 +11,8 @@ use aa_spec::config::Secret;
 use aa_spec::name;
 use async_trait::async_trait;
 
-use super::Settings;
 use super::places::set;
+use super::{Settings, Shown};
 use crate::driver::Secrets;
 use crate::home::file;
 use crate::tool::CallContext;
@@ -51,11 +51,11 @@ impl SecretStore {
 
     /// The secrets that keys are, and nothing else.
     pub(crate) fn of_keys(settings: &Settings) -> Self {
-        let keys = settings.serve.keys.iter();
-        Self {
-            sources: keys.map(|key| (key.secret.clone(), key.source.clone())).collect(),
-            ..Self::new(settings)
-        }
+        let shown = settings.serve.keys.iter().filter_map(|key| match &key.shown {
+            Shown::Secret { name, source } => Some((name.clone(), source.clone())),
+            Shown::Hash(_) => None,
+        });
+        Self { sources: shown.collect(), ..Self::new(settings) }
     }
 
     /// Names of all secrets.

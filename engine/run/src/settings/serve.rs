@@ -1,12 +1,15 @@
 //! `serve:`: who may come in over HTTP, and how much they may ask.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aa_spec::config::{Bytes, Secret};
+use aa_spec::config::{Algorithm, Bytes, Scope, Secret};
 use serde_json::json;
 
 use super::layer::{Field, Layers};
 use super::time;
+use crate::event::Time;
+use crate::grant::Grants;
 use crate::policy::Rules;
 
 /// Requests of one principal at once, and a second, and its sessions, when nobody says anything.
@@ -19,6 +22,8 @@ const SESSIONS: u32 = 64;
 pub struct Serve {
     /// Who may come in, besides whoever can read the token file.
     pub keys: Vec<Key>,
+    /// Whose tokens open, too.
+    pub issuers: Vec<Issuer>,
     /// Names under which the server may be asked for.
     pub hosts: Vec<String>,
     /// Web pages that may ask it.
@@ -44,20 +49,68 @@ pub struct Serve {
 pub struct Key {
     /// Whose runs they see.
     pub principal: String,
-    /// The name of the secret that they show.
-    pub secret: String,
-    /// Where that comes from, as the user's own file says: a project cannot give the name another meaning.
-    pub source: Secret,
+    /// What they show.
+    pub shown: Shown,
+    /// When it opens nothing any more.
+    pub expires: Option<Time>,
+    /// To whom they belong.
+    pub tenant: String,
     /// Personas that they may play; none: all.
     pub personas: Option<Vec<String>>,
     /// What they may do.
     pub rules: Rules,
+    /// What they may use.
+    pub grants: Grants,
+}
+
+/// What somebody shows who comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A secret.
+    Secret {
+        /// Its name.
+        name: String,
+        /// Where it comes from, as the user's own file says: a project cannot give the name another meaning.
+        source: Secret,
+    },
+    /// What has this hash.
+    Hash([u8; 32]),
+}
+
+/// Somebody who says in signed tokens who is who.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// Its name here.
+    pub name: String,
+    /// What tokens have as `iss`.
+    pub issuer: String,
+    /// One of these is in `aud`.
+    pub audience: Vec<String>,
+    /// Where its keys are: an address, or an absolute path.
+    pub jwks: String,
+    /// How tokens may be signed.
+    pub algorithms: Vec<Algorithm>,
+    /// How far clocks may be off.
+    pub leeway: Duration,
+    /// The claim that says who it is.
+    pub principal_claim: String,
+    /// The claim that says which roles they have.
+    pub roles_claim: String,
+    /// What its roles let use here.
+    pub roles: BTreeMap<String, Vec<Scope>>,
+    /// What everybody may use who comes from there.
+    pub everybody: Vec<Scope>,
+    /// The tenant of all of them.
+    pub tenant: String,
+    /// The claim that says to which tenant they belong instead.
+    pub tenant_claim: Option<String>,
 }
 
 impl Default for Serve {
     fn default() -> Self {
         Self {
             keys: Vec::new(),
+            issuers: Vec::new(),
             hosts: Vec::new(),
             origins: Vec::new(),
             session_timeout: Duration::from_hours(1),
@@ -76,6 +129,7 @@ pub(super) fn settings(layers: &mut Layers<'_>) -> Serve {
     let usual = Serve::default();
     Serve {
         keys: layers.keys(),
+        issuers: layers.issuers(),
         hosts: layers.each("serve.hosts", |c| &c.serve.hosts),
         origins: layers.each("serve.origins", |c| &c.serve.origins),
         session_timeout: time(layers, "serve.session_timeout", |c| &c.serve.session_timeout, "1h"),

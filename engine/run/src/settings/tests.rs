@@ -128,6 +128,7 @@ fn nearer_layers_win_and_every_value_knows_its_origin() {
     serve.task_after = "1s"  (default)
     serve.tool_budget = 80  (default)
     serve.wait = "40s"  (default)
+    serve.waiting_runs = 1000  (default)
     skills[0] = {"folder":"…/work/.aa/../other","lenient":true}  (…/work/.aa/config.yaml:7)
     store.durability = "normal"  (…/home/.config/aa-workflow/config.yaml:1)
     store.folder = "…/home/runs"  (…/home/.config/aa-workflow/config.yaml:1)
@@ -187,6 +188,7 @@ fn without_files_everything_has_a_default() {
     serve.task_after = "1s"  (default)
     serve.tool_budget = 80  (default)
     serve.wait = "40s"  (default)
+    serve.waiting_runs = 1000  (default)
     store.durability = "full"  (default)
     store.folder = "…/home/.local/state/aa-workflow"  (default)
     store.inline_limit = 65536  (default)
@@ -243,7 +245,8 @@ fn a_project_lets_nobody_in_and_widens_no_bound() {
     let said = &settings.warnings;
     assert_eq!(said.iter().map(|doubt| doubt.place().line).collect::<Vec<_>>().len(), 7, "{said:?}");
     let [of_mine] = &settings.serve.keys[..] else { panic!("{:?}", settings.serve.keys) };
-    assert_eq!((of_mine.principal.as_str(), &of_mine.source), ("mine", &Secret::Env("mine".to_owned())));
+    let shown = Shown::Secret { name: "KEY".to_owned(), source: Secret::Env("mine".to_owned()) };
+    assert_eq!((of_mine.principal.as_str(), &of_mine.shown), ("mine", &shown));
     assert_eq!(
         settings.secrets["KEY"],
         Secret::Env("theirs".to_owned()),

@@ -12,7 +12,7 @@ use super::{Durability, StoreError};
 use crate::cause::cause;
 
 /// Every format ever written, oldest first; the format number is the position, from 1.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../../migrations/0001_runs_and_events.sql"),
     include_str!("../../migrations/0002_memory.sql"),
     include_str!("../../migrations/0003_knowledge.sql"),
@@ -23,6 +23,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../../migrations/0008_workspaces.sql"),
     include_str!("../../migrations/0009_calls.sql"),
     include_str!("../../migrations/0010_schedules.sql"),
+    include_str!("../../migrations/0011_tenants.sql"),
     include_str!("../../migrations/0014_audit.sql"),
 ];
 

@@ -47,6 +47,7 @@ pub(super) struct Birth {
     pub(super) at: Time,
     pub(super) folder: String,
     pub(super) request_key: Option<String>,
+    pub(super) tenant: String,
     pub(super) principal: String,
     pub(super) inline_limit: usize,
 }
@@ -91,9 +92,10 @@ impl Journal {
 
     pub(super) fn create(&mut self, birth: &Birth, begin: Begin<'_>) -> Result<Created, Fault> {
         if let Some(key) = &birth.request_key {
-            let mut find =
-                self.db.prepare_cached("select id from runs where principal = ? and request_key = ?")?;
-            if let Some(id) = find.query_row([&birth.principal, key], |row| row.get(0)).optional()? {
+            let sql = "select id from runs where tenant = ? and principal = ? and request_key = ?";
+            let mut find = self.db.prepare_cached(sql)?;
+            let of = [&birth.tenant, &birth.principal, key];
+            if let Some(id) = find.query_row(of, |row| row.get(0)).optional()? {
                 return Ok(Created::Existing(RunId(id)));
             }
         }
@@ -240,8 +242,8 @@ impl Journal {
 
     fn insert_run(&self, run: RunId, birth: &Birth, owner: &str) -> Result<(), Fault> {
         let sql = "insert into runs
-                   (id, skill, plan, status, origin, started_at, folder, request_key, principal, owner, epoch, error)
-                   values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, '')";
+                   (id, skill, plan, status, origin, started_at, folder, request_key, tenant, principal, owner, epoch, error)
+                   values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, '')";
         self.db.prepare_cached(sql)?.execute(params![
             run.0,
             birth.skill,
@@ -251,6 +253,7 @@ impl Journal {
             birth.at.timestamp_millis(),
             birth.folder,
             birth.request_key,
+            birth.tenant,
             birth.principal,
             owner,
         ])?;

@@ -17,7 +17,7 @@ const IDLE: usize = 4;
 const SUMMARY: &str = "select id, skill, plan, status, origin, started_at, ended_at, folder, error, owner,
   (select coalesce(max(seq) + 1, 0) from events where run = runs.id),
   (select body ->> 'stubs' is not null from events where run = runs.id and seq = 0),
-  (select blob from events where run = runs.id and seq = 0), principal from runs";
+  (select blob from events where run = runs.id and seq = 0), principal, tenant from runs";
 
 /// The read side of the store. Connections are opened when first needed.
 #[derive(Debug)]
@@ -78,15 +78,16 @@ impl Reader {
     /// How many runs stand how.
     pub(super) fn run_counts(
         &self,
-        principal: Option<&str>,
+        (tenant, principal): (Option<&str>, Option<&str>),
         folder: Option<&Path>,
     ) -> Result<BTreeMap<String, u64>, StoreError> {
         let sql = "select status, count(*) from runs
-                   where (?1 is null or principal = ?1) and (?2 is null or folder = ?2) group by status";
+                   where (?3 is null or tenant = ?3) and (?1 is null or principal = ?1) and (?2 is null or folder = ?2)
+                   group by status";
         let folder = folder.map(|folder| folder.display().to_string());
         self.with(|db| {
             let mut select = db.prepare_cached(sql).map_err(|e| self.failed(&e))?;
-            let rows = select.query_map(params![principal, folder], |row| {
+            let rows = select.query_map(params![principal, folder, tenant], |row| {
                 Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
             });
             rows.and_then(Iterator::collect).map_err(|e| self.failed(&e))
@@ -96,15 +97,16 @@ impl Reader {
     /// Median duration of each step in the last completed runs of a skill, in milliseconds.
     pub(super) fn usual_durations(
         &self,
-        skill: &str,
+        (tenant, skill): (&str, &str),
         runs: u32,
     ) -> Result<BTreeMap<String, u64>, StoreError> {
         let sql = "select body ->> 'step', body ->> 'duration_ms' from events
                    where kind = 'step_completed' and body is not null and run in
-                     (select id from runs where skill = ? and status = 'completed' order by id desc limit ?)";
+                     (select id from runs where tenant = ? and skill = ? and status = 'completed' order by id desc limit ?)";
         self.with(|db| {
             let mut select = db.prepare_cached(sql).map_err(|e| self.failed(&e))?;
-            let rows = select.query_map(params![skill, runs], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
+            let rows = select
+                .query_map(params![tenant, skill, runs], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
             let mut durations = BTreeMap::<String, Vec<u64>>::new();
             for row in rows.map_err(|e| self.failed(&e))? {
                 let (step, ms) = row.map_err(|e| self.failed(&e))?;
@@ -254,6 +256,10 @@ fn query(filter: &RunFilter) -> (String, Vec<Param>) {
     if filter.interrupted {
         conditions.push("ended_at is null".to_owned());
     }
+    if let Some(tenant) = &filter.tenant {
+        conditions.push("tenant = ?".to_owned());
+        params.push(tenant.clone().into());
+    }
     if let Some(principal) = &filter.principal {
         conditions.push("principal = ?".to_owned());
         params.push(principal.clone().into());
@@ -296,11 +302,11 @@ fn summary(found: &Row<'_>, living: &mut Living<'_>) -> Result<RunSummary, Store
             folder,
             events,
             owner,
-            (found.get(1)?, found.get(2)?, found.get(8)?, found.get(13)?),
+            (found.get(1)?, found.get(2)?, found.get(8)?, found.get(13)?, found.get(14)?),
         ))
     };
     let corrupt = |message: String| StoreError::Corrupt { run, message };
-    let (times, names, folder, events, owner, (skill, plan, error, principal)) =
+    let (times, names, folder, events, owner, (skill, plan, error, principal, tenant)) =
         read().map_err(|error| corrupt(error.to_string()))?;
     let status = row::status(&names.0).map_err(corrupt)?;
     let parked = status == RunStatus::Waiting && owner.is_none();
@@ -313,6 +319,7 @@ fn summary(found: &Row<'_>, living: &mut Living<'_>) -> Result<RunSummary, Store
         driven: times.1.is_none() && driven,
         interrupted: times.1.is_none() && !driven && !parked,
         origin: row::origin(&names.1).map_err(corrupt)?,
+        tenant,
         principal,
         started_at: row::time(times.0).map_err(corrupt)?,
         ended_at: times.1.map(row::time).transpose().map_err(corrupt)?,

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::journal::{Fault, Journal};
 use super::schedules::time;
 use super::{Store, StoreError, owner};
+use crate::caller::Whose;
 use crate::event::{RunId, Time};
 use crate::schedule::decide::{Turn, turn};
 use crate::schedule::{Slot, SlotKind, SlotState};
@@ -207,12 +208,13 @@ impl Store {
     }
 
     /// The run that a request of this key has made.
-    pub fn run_of_key(&self, principal: &str, key: &str) -> Result<Option<RunId>, StoreError> {
+    pub fn run_of_key(&self, whose: &Whose, key: &str) -> Result<Option<RunId>, StoreError> {
         let reader = &self.parts.reader;
         reader.with(|db| {
-            let sql = "select id from runs where principal = ? and request_key = ?";
+            let sql = "select id from runs where tenant = ? and principal = ? and request_key = ?";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
-            let found = select.query_row([principal, key], |row| row.get(0).map(RunId)).optional();
+            let of = [&whose.tenant, &whose.principal, key];
+            let found = select.query_row(of, |row| row.get(0).map(RunId)).optional();
             found.map_err(|e| reader.failed(&e))
         })
     }

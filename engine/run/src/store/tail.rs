@@ -25,6 +25,7 @@ pub struct Cursor {
 pub(crate) struct Tailed {
     pub(crate) pos: i64,
     pub(crate) event: Event,
+    pub(crate) tenant: String,
     pub(crate) principal: String,
     pub(crate) folder: PathBuf,
     pub(crate) skill: String,
@@ -79,7 +80,7 @@ impl Store {
     }
 
     fn tail_events(&self, db: &Connection, after: i64, most: u32) -> rusqlite::Result<Vec<Tailed>> {
-        let sql = "select e.seq, e.at, e.source, e.blob, e.body, e.run, e.pos, r.principal, r.folder, r.skill, r.plan
+        let sql = "select e.seq, e.at, e.source, e.blob, e.body, e.run, e.pos, r.principal, r.folder, r.skill, r.plan, r.tenant
                    from events e join runs r on r.id = e.run where e.pos > ? order by e.pos limit ?";
         let mut select = db.prepare_cached(sql)?;
         let mut rows = select.query(params![after, most])?;
@@ -94,6 +95,7 @@ impl Store {
                     folder: row.get::<_, String>(8)?.into(),
                     skill: row.get(9)?,
                     plan: row.get(10)?,
+                    tenant: row.get(11)?,
                 }),
                 // Whoever reads the run is told; the others go on.
                 Err(message) => tracing::warn!(%run, "an event cannot be read: {message}"),
@@ -123,13 +125,15 @@ impl Store {
 
 fn tail_notices(db: &Connection, after: i64, most: u32) -> rusqlite::Result<Vec<(i64, WorkspaceUpdated)>> {
     let mut select =
-        db.prepare_cached("select id, json from workspace_notices where id > ? order by id limit ?")?;
-    let rows = select.query_map(params![after, most], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+        db.prepare_cached("select id, json, tenant from workspace_notices where id > ? order by id limit ?")?;
+    let rows = select.query_map(params![after, most], |row| {
+        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+    })?;
     let mut found = Vec::new();
     for row in rows {
-        let (id, json) = row?;
-        match serde_json::from_str(&json) {
-            Ok(notice) => found.push((id, notice)),
+        let (id, json, tenant) = row?;
+        match serde_json::from_str::<WorkspaceUpdated>(&json) {
+            Ok(notice) => found.push((id, WorkspaceUpdated { tenant, ..notice })),
             Err(error) => tracing::warn!("what is told of a workspace cannot be read: {error}"),
         }
     }

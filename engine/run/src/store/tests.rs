@@ -12,6 +12,7 @@ mod faults;
 mod heal;
 mod memory;
 mod order;
+mod tenants;
 
 const OPTIONS: StoreOptions = StoreOptions { durability: Durability::Full, inline_limit: 64 * 1024 };
 
@@ -45,6 +46,7 @@ fn new_run(skill: &str) -> NewRun {
         at: at(0),
         folder: PathBuf::from("/somewhere"),
         request_key: None,
+        tenant: "main".to_owned(),
         principal: "local".to_owned(),
     }
 }

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::journal::{Fault, Journal};
 use super::{Store, StoreError, database};
+use crate::caller::Whose;
 use crate::event::Time;
 use crate::workspace::{ChatSession, WorkspaceState, WorkspaceUpdated};
 
@@ -13,41 +14,44 @@ const NOTICES: i64 = 1000;
 
 impl Store {
     /// The workspace of a principal at an address.
-    pub fn workspace(&self, principal: &str, uri: &str) -> Result<Option<WorkspaceState>, StoreError> {
-        let sql = "select json from workspaces where principal = ? and uri = ?";
-        self.one(sql, &[principal, uri])
+    pub fn workspace(&self, whose: &Whose, uri: &str) -> Result<Option<WorkspaceState>, StoreError> {
+        let sql = "select json from workspaces where tenant = ? and principal = ? and uri = ?";
+        self.one(sql, [&whose.tenant, &whose.principal, uri])
     }
 
     /// The workspaces of a principal, the last used first.
-    pub fn workspaces(&self, principal: &str) -> Result<Vec<WorkspaceState>, StoreError> {
+    pub fn workspaces(&self, whose: &Whose) -> Result<Vec<WorkspaceState>, StoreError> {
         let reader = &self.parts.reader;
         let rows: Vec<String> = reader.with(|db| {
-            let sql = "select json from workspaces where principal = ? order by last_activity desc, uri";
+            let sql = "select json from workspaces where tenant = ? and principal = ?
+                       order by last_activity desc, uri";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
-            let rows = select.query_map([principal], |row| row.get(0));
+            let rows = select.query_map([&whose.tenant, &whose.principal], |row| row.get(0));
             rows.and_then(Iterator::collect).map_err(|e| reader.failed(&e))
         })?;
         rows.iter().map(|json| self.workspace_json(json)).collect()
     }
 
     /// A session of a principal: that of another one is not there.
-    pub fn chat_session(&self, principal: &str, id: &str) -> Result<Option<ChatSession>, StoreError> {
-        self.one("select json from chat_sessions where principal = ? and id = ?", &[principal, id])
+    pub fn chat_session(&self, whose: &Whose, id: &str) -> Result<Option<ChatSession>, StoreError> {
+        let sql = "select json from chat_sessions where tenant = ? and principal = ? and id = ?";
+        self.one(sql, [&whose.tenant, &whose.principal, id])
     }
 
     /// The sessions of a workspace, the last used first.
     pub fn chat_sessions(
         &self,
-        principal: &str,
+        whose: &Whose,
         uri: &str,
         limit: u32,
     ) -> Result<Vec<ChatSession>, StoreError> {
         let reader = &self.parts.reader;
         let rows: Vec<String> = reader.with(|db| {
-            let sql = "select json from chat_sessions where principal = ? and workspace = ?
+            let sql = "select json from chat_sessions where tenant = ? and principal = ? and workspace = ?
                        order by last_activity desc, id limit ?";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
-            let rows = select.query_map(params![principal, uri, limit], |row| row.get(0));
+            let row = params![whose.tenant, whose.principal, uri, limit];
+            let rows = select.query_map(row, |row| row.get(0));
             rows.and_then(Iterator::collect).map_err(|e| reader.failed(&e))
         })?;
         rows.iter().map(|json| self.workspace_json(json)).collect()
@@ -56,14 +60,16 @@ impl Store {
     /// What has changed about the workspaces of a principal after a notice, oldest first.
     pub fn workspace_notices(
         &self,
-        principal: &str,
+        whose: &Whose,
         after: i64,
     ) -> Result<Vec<(i64, WorkspaceUpdated)>, StoreError> {
         let reader = &self.parts.reader;
         let rows: Vec<(i64, String)> = reader.with(|db| {
-            let sql = "select id, json from workspace_notices where principal = ? and id > ? order by id";
+            let sql = "select id, json from workspace_notices where tenant = ? and principal = ? and id > ?
+                       order by id";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
-            let rows = select.query_map(params![principal, after], |row| Ok((row.get(0)?, row.get(1)?)));
+            let of = params![whose.tenant, whose.principal, after];
+            let rows = select.query_map(of, |row| Ok((row.get(0)?, row.get(1)?)));
             rows.and_then(Iterator::collect).map_err(|e| reader.failed(&e))
         })?;
         rows.iter().map(|(id, json)| Ok((*id, self.workspace_json(json)?))).collect()
@@ -91,14 +97,15 @@ impl Store {
             let sql = "delete from chat_sessions where last_activity < ?";
             let gone = journal.db.prepare_cached(sql)?.execute([before])?;
             let sql = "delete from workspaces where last_activity < ? and not exists
-                       (select 1 from chat_sessions s where s.principal = workspaces.principal and s.workspace = workspaces.uri)";
+                       (select 1 from chat_sessions s where s.tenant = workspaces.tenant
+                        and s.principal = workspaces.principal and s.workspace = workspaces.uri)";
             journal.db.prepare_cached(sql)?.execute([before])?;
             Ok(gone)
         };
         self.parts.writer.submit(work).await
     }
 
-    fn one<T: DeserializeOwned>(&self, sql: &str, of: &[&str; 2]) -> Result<Option<T>, StoreError> {
+    fn one<T: DeserializeOwned>(&self, sql: &str, of: [&str; 3]) -> Result<Option<T>, StoreError> {
         let reader = &self.parts.reader;
         let json: Option<String> = reader.with(|db| {
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
@@ -116,28 +123,32 @@ impl Store {
 
 impl Journal {
     fn put_workspace(&self, workspace: &WorkspaceState) -> Result<(), Fault> {
-        let sql = "insert into workspaces (principal, uri, json, last_activity) values (?, ?, ?, ?)
-                   on conflict (principal, uri) do update
+        let sql =
+            "insert into workspaces (tenant, principal, uri, json, last_activity) values (?, ?, ?, ?, ?)
+                   on conflict (tenant, principal, uri) do update
                    set json = excluded.json, last_activity = excluded.last_activity";
         let at = workspace.last_activity.timestamp_millis();
-        let row = params![workspace.principal, workspace.workspace_uri, text(workspace), at];
+        let (tenant, principal) = (&workspace.tenant, &workspace.principal);
+        let row = params![tenant, principal, workspace.workspace_uri, text(workspace), at];
         self.db.prepare_cached(sql)?.execute(row)?;
         Ok(())
     }
 
     fn put_session(&self, session: &ChatSession) -> Result<(), Fault> {
-        let sql = "insert into chat_sessions (id, principal, workspace, json, last_activity) values (?, ?, ?, ?, ?)
+        let sql = "insert into chat_sessions (id, tenant, principal, workspace, json, last_activity)
+                   values (?, ?, ?, ?, ?, ?)
                    on conflict (id) do update set json = excluded.json, last_activity = excluded.last_activity";
         let at = session.last_activity.timestamp_millis();
-        let row = params![session.session_id, session.principal, session.workspace_uri, text(session), at];
+        let (id, tenant, principal) = (&session.session_id, &session.tenant, &session.principal);
+        let row = params![id, tenant, principal, session.workspace_uri, text(session), at];
         self.db.prepare_cached(sql)?.execute(row)?;
         Ok(())
     }
 
     fn put_notice(&self, notice: &WorkspaceUpdated) -> Result<(), Fault> {
-        let sql = "insert into workspace_notices (principal, uri, at, json) values (?, ?, ?, ?)";
+        let sql = "insert into workspace_notices (tenant, principal, uri, at, json) values (?, ?, ?, ?, ?)";
         let at = notice.at.timestamp_millis();
-        let row = params![notice.principal, notice.workspace_uri, at, text(notice)];
+        let row = params![notice.tenant, notice.principal, notice.workspace_uri, at, text(notice)];
         self.db.prepare_cached(sql)?.execute(row)?;
         let sql = "delete from workspace_notices where id <= (select max(id) from workspace_notices) - ?";
         self.db.prepare_cached(sql)?.execute([NOTICES])?;

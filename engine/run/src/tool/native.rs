@@ -57,6 +57,7 @@ pub(crate) fn tool<N: Native>(native: N) -> Arc<dyn Tool> {
         effect: face.effect,
         idempotent: face.idempotent,
         tier: aa_spec::tool::Tier::Basic,
+        cache_ms: None,
         reconcile: None,
         source: "built in".to_owned(),
     };

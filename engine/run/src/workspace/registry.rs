@@ -10,6 +10,7 @@ use chrono::Utc;
 use tokio::sync::broadcast;
 
 use super::{ChatSession, Opening, WorkspaceState, WorkspaceUpdated, uri_of};
+use crate::caller::Whose;
 use crate::event::Time;
 use crate::store::{LazyStore, StoreError};
 
@@ -34,7 +35,7 @@ pub(crate) struct Registry {
 
 #[derive(Default)]
 struct Held {
-    workspaces: BTreeMap<(String, String), WorkspaceState>,
+    workspaces: BTreeMap<(Whose, String), WorkspaceState>,
     sessions: HashMap<String, ChatSession>,
     /// Tools that a session has called besides those that it shows.
     others: HashMap<String, BTreeSet<String>>,
@@ -73,11 +74,11 @@ impl Registry {
     /// A folder as a principal works in it; one that nobody has worked in is new.
     pub(crate) fn workspace(
         &self,
-        (principal, folder): (&str, &Path),
+        (whose, folder): (&Whose, &Path),
         stale: chrono::Duration,
         look: impl FnOnce() -> Surroundings,
     ) -> Result<WorkspaceState, StoreError> {
-        let key = (principal.to_owned(), uri_of(folder));
+        let key = (whose.clone(), uri_of(folder));
         let known = self.held().workspaces.get(&key).cloned();
         let known = if let Some(known) = known {
             known
@@ -92,11 +93,11 @@ impl Registry {
     }
 
     /// A session of a principal; that of another one is not there.
-    pub(crate) fn session(&self, principal: &str, id: &str) -> Result<Option<ChatSession>, StoreError> {
+    pub(crate) fn session(&self, whose: &Whose, id: &str) -> Result<Option<ChatSession>, StoreError> {
         if let Some(known) = self.held().sessions.get(id) {
-            return Ok(Some(known.clone()).filter(|session| session.principal == principal));
+            return Ok(Some(known.clone()).filter(|session| session.is_of(whose)));
         }
-        let stored = self.store.get()?.chat_session(principal, id)?;
+        let stored = self.store.get()?.chat_session(whose, id)?;
         if let Some(session) = &stored {
             let mut held = self.held();
             held.make_room();
@@ -108,13 +109,13 @@ impl Registry {
     /// Makes a session, or goes on with one; `None` when the principal has none of that id.
     pub(crate) async fn open(
         &self,
-        (principal, folder): (&str, &Path),
+        (whose, folder): (&Whose, &Path),
         opening: Opening,
         seen: Surroundings,
     ) -> Result<Option<ChatSession>, StoreError> {
         let now = Utc::now();
         let before = match &opening.resume {
-            Some(id) => match self.session(principal, id)? {
+            Some(id) => match self.session(whose, id)? {
                 Some(session) => Some(session),
                 None => return Ok(None),
             },
@@ -127,12 +128,12 @@ impl Registry {
         let made = before.is_none();
         let mut session = match before {
             Some(session) => session,
-            None => new_session((principal, folder), &seen, now)?,
+            None => new_session((whose, folder), &seen, now)?,
         };
         session.started_at = now;
         session.last_activity = now;
         apply(&mut session, opening);
-        let key = (principal.to_owned(), session.workspace_uri.clone());
+        let key = (whose.clone(), session.workspace_uri.clone());
         let stored = self.store.get()?.workspace(&key.0, &key.1)?;
         let writing = {
             let mut held = self.held();
@@ -161,7 +162,7 @@ impl Registry {
     /// Notes that something of a workspace was used: what is to be written now and then.
     pub(crate) fn count(
         &self,
-        (principal, folder): (&str, &Path),
+        (whose, folder): (&Whose, &Path),
         session: Option<&str>,
         (tool, is_other): (&str, bool),
     ) -> Option<Writing> {
@@ -182,13 +183,13 @@ impl Registry {
             }
             held.counted.insert(session.session_id.clone());
         }
-        let state = held.workspaces.get_mut(&(principal.to_owned(), uri.clone()))?;
+        let state = held.workspaces.get_mut(&(whose.clone(), uri.clone()))?;
         state.last_activity = now;
         if held.counted.is_empty() || held.written.is_some_and(|at| at.elapsed() < COUNTED) {
             return None;
         }
         held.written = Some(Instant::now());
-        let of = |session: &&ChatSession| session.principal == principal && session.workspace_uri == uri;
+        let of = |session: &&ChatSession| session.is_of(whose) && session.workspace_uri == uri;
         let sessions: Vec<_> =
             held.counted.iter().filter_map(|id| held.sessions.get(id)).filter(of).cloned().collect();
         for session in &sessions {
@@ -204,7 +205,7 @@ impl Registry {
         let counted = std::mem::take(&mut held.counted);
         let sessions = counted.iter().filter_map(|id| held.sessions.get(id));
         let writing = |session: &ChatSession| {
-            let key = (session.principal.clone(), session.workspace_uri.clone());
+            let key = (session.whose(), session.workspace_uri.clone());
             let workspace = held.workspaces.get(&key)?.clone();
             Some(Writing { workspace, sessions: vec![session.clone()], notice: None })
         };
@@ -247,11 +248,12 @@ impl Held {
     }
 }
 
-fn fresh((principal, uri): &(String, String), project: &str) -> WorkspaceState {
+fn fresh((whose, uri): &(Whose, String), project: &str) -> WorkspaceState {
     let now = Utc::now();
     WorkspaceState {
         workspace_uri: uri.clone(),
-        principal: principal.clone(),
+        tenant: whose.tenant.clone(),
+        principal: whose.principal.clone(),
         project: project.to_owned(),
         persona: String::new(),
         active_session_id: None,
@@ -262,7 +264,7 @@ fn fresh((principal, uri): &(String, String), project: &str) -> WorkspaceState {
 }
 
 fn new_session(
-    (principal, folder): (&str, &Path),
+    (whose, folder): (&Whose, &Path),
     seen: &Surroundings,
     now: Time,
 ) -> Result<ChatSession, StoreError> {
@@ -273,7 +275,8 @@ fn new_session(
     Ok(ChatSession {
         session_id,
         workspace_uri: uri_of(folder),
-        principal: principal.to_owned(),
+        tenant: whose.tenant.clone(),
+        principal: whose.principal.clone(),
         name: String::new(),
         persona: String::new(),
         project: seen.project.clone(),
@@ -317,6 +320,7 @@ fn notice(
     let persona = session.map_or(&state.persona, |session| &session.persona);
     WorkspaceUpdated {
         workspace_uri: state.workspace_uri.clone(),
+        tenant: state.tenant.clone(),
         principal: state.principal.clone(),
         session_id: session.map(|session| session.session_id.clone()),
         persona: persona.clone(),

@@ -13,6 +13,9 @@ use serde::Serialize;
 /// Below this, each kind of problem is explained.
 const TYPES: &str = "/api/problems/";
 
+/// In how many seconds to try again at a server that is about to end: the next one is there by then.
+pub(crate) const AGAIN: HeaderValue = HeaderValue::from_static("5");
+
 /// A kind of problem.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ProblemKind")]
@@ -30,11 +33,12 @@ const fn kind(name: &'static str, status: u16, title: &'static str) -> Kind {
 }
 
 /// Every kind, in the order of the names.
-pub(crate) const KINDS: [Kind; 33] = [
+pub(crate) const KINDS: [Kind; 34] = [
     kind("bad-body", 400, "What was sent cannot be read"),
     kind("bad-header", 400, "A header cannot be read"),
     kind("bad-query", 400, "A parameter is not known or cannot be read"),
     kind("busy", 409, "Another process drives the run"),
+    kind("draining", 503, "The server is about to end"),
     kind("folder-gone", 409, "The run's folder is gone"),
     kind("forbidden", 403, "Your key does not open this"),
     kind("full", 503, "Too much is under way"),
@@ -81,20 +85,20 @@ pub(crate) struct Told {
     #[serde(rename = "type")]
     kind: String,
     /// The kind in a few words.
-    title: &'static str,
+    pub(crate) title: &'static str,
     /// The status of the answer.
-    status: u16,
+    pub(crate) status: u16,
     /// What went wrong this time.
-    detail: String,
+    pub(crate) detail: String,
     /// What to do.
     #[serde(skip_serializing_if = "String::is_empty")]
-    hint: String,
+    pub(crate) hint: String,
     /// What is wrong in a file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    diagnostics: Vec<Finding>,
+    pub(crate) diagnostics: Vec<Finding>,
     /// What is wrong with the inputs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    inputs: Vec<Misfit>,
+    pub(crate) inputs: Vec<Misfit>,
     /// The run that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<aa_run::event::RunId>,
@@ -104,30 +108,30 @@ pub(crate) struct Told {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Finding {
     /// Which kind; stable.
-    code: String,
+    pub(crate) code: String,
     /// `error` or `warning`.
-    severity: &'static str,
+    pub(crate) severity: &'static str,
     /// In which file.
-    file: String,
+    pub(crate) file: String,
     /// In which line, from 1.
-    line: u32,
+    pub(crate) line: u32,
     /// In which column, from 1.
-    column: u32,
+    pub(crate) column: u32,
     /// What is wrong.
-    message: String,
+    pub(crate) message: String,
     /// What to do; may be empty.
-    hint: String,
+    pub(crate) hint: String,
 }
 
 /// Something wrong with an input.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Misfit {
     /// Which input.
-    name: String,
+    pub(crate) name: String,
     /// What is wrong.
-    message: String,
+    pub(crate) message: String,
     /// What to do; may be empty.
-    hint: String,
+    pub(crate) hint: String,
 }
 
 impl Problem {
@@ -163,7 +167,6 @@ impl Problem {
     }
 
     /// As it is sent.
-    #[cfg(test)]
     pub(crate) fn told(&self) -> &Told {
         &self.told
     }
@@ -199,7 +202,11 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self.told).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+        let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
+        if self.kind.name == "draining" {
+            response.headers_mut().insert(header::RETRY_AFTER, AGAIN);
+        }
+        response
     }
 }
 
@@ -207,11 +214,10 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         let detail = error.to_string();
         match error {
-            StartError::UnknownSkill { suggestion, .. } => {
+            StartError::UnknownSkill { suggestion, .. } | StartError::UnknownSchedule { suggestion, .. } => {
                 let hint = suggestion.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
                 Self::of("not-found", detail).hint(hint)
             }
-            StartError::UnknownSchedule { .. } => Self::of("not-found", detail),
             StartError::Unreadable { .. } | StartError::Unwritable { .. } => Self::of("unreadable", detail),
             StartError::Invalid(problems) => {
                 let mut problem = Self::of("skill-invalid", detail);
@@ -231,12 +237,16 @@ impl From<StartError> for Problem {
             StartError::Denied { .. } => {
                 Self::of("policy", detail).hint("`serve.policy` in the configuration says what may be run")
             }
+            StartError::Full => Self::of("full", detail),
+            StartError::NotGranted(_) => Self::of("forbidden", detail),
             StartError::KeyUsed(run) => {
                 Self::of("key-reused", detail).about(run).hint("a new request needs a new key")
             }
             StartError::Shipped(_) | StartError::Refused(_) | StartError::NeedsTask(_) => {
                 Self::of("refused", detail)
             }
+            StartError::Draining => Self::of("draining", detail)
+                .hint("try again when `Retry-After` says: the next one is there soon"),
             StartError::Store(error) => error.into(),
         }
     }

@@ -114,6 +114,10 @@ async fn call(asked: Asked<ToolPath, Nothing, Call>) -> Result<Json<Called>, Pro
         let called = engine.call_tool(&spec.name, args, Arc::new(|_| {})).await;
         let result = called.map_err(|error| match error.kind {
             ErrorKind::Invalid => Problem::of("bad-body", error.message),
+            ErrorKind::Auth if error.message.starts_with("your key") => {
+                Problem::of("forbidden", error.message)
+            }
+            _ if error.details["full"] == true => Problem::of("full", error.message),
             _ => Problem::of("tool-failed", error.message),
         })?;
         return Ok(Json(Called { result: Some(result), run: None }));

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use aa_run::caller::{Caller, LOCAL, Sees};
+use aa_run::caller::{MAIN, Sees};
 use aa_run::engine::Engine;
 use aa_run::event::Origin;
 use aa_run::key::Guest;
 use aa_run::workspace::path_of;
+use aa_spec::config::ScopeKind;
+use aa_spec::tool::Effect;
 
 use super::problem::Problem;
 use crate::mcp::visit::{self, Scope};
@@ -22,10 +24,12 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// The owner of the store sees all of it, others what is theirs.
     pub(crate) fn new(engine: &Engine, guest: Arc<Guest>) -> Self {
-        let sees = if guest.principal == LOCAL { Sees::All } else { Sees::Own };
-        let caller =
-            Caller { origin: Origin::Http, principal: guest.principal.clone(), sees, rules: guest.rules };
-        Self { engine: engine.for_caller(caller), guest }
+        let sees = match &guest.grants {
+            _ if guest.is_local() => Sees::All,
+            grants if grants.sees_all_runs() => Sees::Tenant,
+            _ => Sees::Own,
+        };
+        Self { engine: engine.for_caller(guest.caller(Origin::Http, sees)), guest }
     }
 
     /// The same in another folder, if they may work there.
@@ -60,20 +64,22 @@ impl Visitor {
         if self.scope().shows(name) {
             return Ok(());
         }
-        Err(Problem::of("forbidden", format!("your key opens no persona that shows `{name}`")))
+        Err(Problem::of("forbidden", format!("your key opens nothing that is called `{name}`")))
     }
 
     /// That they may look at what everybody shares.
     pub(crate) fn may_look(&self) -> Result<(), Problem> {
-        if self.guest.personas.is_none() {
+        let Guest { personas, tenant, grants, .. } = &*self.guest;
+        let reads = grants.lets(ScopeKind::Tool, "memory_read", Effect::Read);
+        if personas.is_none() && tenant == MAIN && reads {
             return Ok(());
         }
-        Err(Problem::of("forbidden", "your key opens only what its personas show"))
+        Err(Problem::of("forbidden", "your key does not open what everybody shares"))
     }
 
     /// That they own the store.
     pub(crate) fn is_owner(&self) -> Result<(), Problem> {
-        if self.guest.principal == LOCAL {
+        if self.guest.grants.owns_server() && self.guest.tenant == MAIN {
             return Ok(());
         }
         Err(Problem::of("forbidden", "only the owner of this server may do that"))

@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::Events;
 use crate::api::visitor::Visitor;
 use crate::audit;
-use crate::http::Peer;
+use crate::http::{Pass, Peer};
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -76,7 +76,7 @@ impl End {
 /// Who is on the other side.
 pub(super) enum Standing {
     /// Somebody who has shown a key.
-    Known(Arc<Guest>),
+    Known(Pass),
     /// Somebody who has not, and may listen all the same.
     Listening(Arc<Guest>),
     /// Somebody who has not shown one yet; there may be so many of them.
@@ -135,15 +135,23 @@ pub(super) async fn talk(mut socket: Socket, visit: Visit, standing: Standing) {
 }
 
 async fn converse(socket: &mut Socket, visit: &Visit, standing: Standing) -> End {
-    let (guest, may_answer) = match standing {
-        Standing::Known(guest) => (guest, true),
-        Standing::Listening(guest) => (guest, false),
+    let pass = match standing {
+        Standing::Known(pass) => pass,
+        Standing::Listening(guest) => return listen(socket, visit, guest, false).await,
         Standing::Unknown(_waiting) => match timeout(KEY, key(socket, visit)).await {
-            Ok(Ok(guest)) => (guest, true),
+            Ok(Ok(pass)) => pass,
             Ok(Err(end)) => return end,
             Err(_) => return End::NoKey,
         },
     };
+    let gone = visit.events.door.gone(&pass);
+    tokio::select! {
+        end = listen(socket, visit, pass.guest, true) => end,
+        () = gone => End::NoKey,
+    }
+}
+
+async fn listen(socket: &mut Socket, visit: &Visit, guest: Arc<Guest>, may_answer: bool) -> End {
     let engine = Visitor::new(&visit.events.engine, Arc::clone(&guest)).engine;
     let listener = match engine.hear(visit.wanted.clone(), visit.since).await {
         Ok(listener) => listener,
@@ -162,14 +170,14 @@ async fn converse(socket: &mut Socket, visit: &Visit, standing: Standing) -> End
 }
 
 /// The key that is shown first.
-async fn key(socket: &mut Socket, visit: &Visit) -> Result<Arc<Guest>, End> {
+async fn key(socket: &mut Socket, visit: &Visit) -> Result<Pass, End> {
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => {
                 let Ok(Said::Authenticate { key }) = serde_json::from_str(&text) else {
                     return Err(End::NoKey);
                 };
-                return admitted(visit, &key).ok_or(End::NoKey);
+                return admitted(visit, &key).await.ok_or(End::NoKey);
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
             Some(Ok(Message::Binary(_))) => return Err(End::NoKey),
@@ -178,12 +186,12 @@ async fn key(socket: &mut Socket, visit: &Visit) -> Result<Arc<Guest>, End> {
     }
 }
 
-fn admitted(visit: &Visit, shown: &str) -> Option<Arc<Guest>> {
-    let guest = visit.events.door.holder(shown, &visit.headers, visit.peer);
-    if guest.is_none() {
+async fn admitted(visit: &Visit, shown: &str) -> Option<Pass> {
+    let pass = visit.events.door.holder(shown, &visit.headers, visit.peer).await;
+    if pass.is_none() {
         audit::stranger(visit.peer.0, "/ws");
     }
-    guest
+    pass
 }
 
 /// A conversation with somebody who is known.
@@ -247,9 +255,9 @@ impl Talk<'_> {
             }
             Ok(Said::ConfirmationResponse { id, response, .. }) => self.answer(socket, id, &response).await,
             Ok(Said::Authenticate { key }) => {
-                let guest = admitted(self.visit, &key).ok_or(End::NoKey)?;
+                let guest = admitted(self.visit, &key).await.ok_or(End::NoKey)?.guest;
                 // Who listens stays who they are; a key of theirs lets them answer.
-                if guest.principal != self.guest.principal {
+                if guest.whose() != self.guest.whose() {
                     return Err(End::NoKey);
                 }
                 self.may_answer = true;

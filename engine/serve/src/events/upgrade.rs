@@ -34,7 +34,7 @@ pub(super) async fn socket(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    open(&events, peer, request, false).unwrap_or_else(IntoResponse::into_response)
+    open(&events, peer, request, false).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 /// The port for editors, where those on this machine may listen without a key.
@@ -43,19 +43,24 @@ pub(super) async fn keyless(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    open(&events, peer, request, true).unwrap_or_else(IntoResponse::into_response)
+    open(&events, peer, request, true).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-fn open(events: &Arc<Events>, peer: Peer, mut request: Request, keyless: bool) -> Result<Response, Problem> {
+async fn open(
+    events: &Arc<Events>,
+    peer: Peer,
+    mut request: Request,
+    keyless: bool,
+) -> Result<Response, Problem> {
     let accept = accept(request.headers())?;
     let (wanted, since) = Asked::read(request.uri().query().unwrap_or_default(), None)?;
     let place = events.place()?;
-    let standing = standing(events, peer, &request, keyless)?;
+    let headers = request.headers().clone();
+    let standing = standing(events, peer, (&headers, request.uri().path()), keyless).await?;
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Err(Problem::of("no-socket", "this connection cannot become a socket"));
     };
     let events = Arc::clone(events);
-    let headers = request.headers().clone();
     tokio::spawn(async move {
         let upgraded = match upgrade.await {
             Ok(upgraded) => TokioIo::new(upgraded),
@@ -94,12 +99,16 @@ fn accept(headers: &HeaderMap) -> Result<HeaderValue, Problem> {
 }
 
 /// Who is there, as far as that is known before the first message.
-fn standing(events: &Events, peer: Peer, request: &Request, keyless: bool) -> Result<Standing, Problem> {
-    let headers = request.headers();
+async fn standing(
+    events: &Events,
+    peer: Peer,
+    (headers, path): (&HeaderMap, &str),
+    keyless: bool,
+) -> Result<Standing, Problem> {
     if headers.contains_key(header::AUTHORIZATION) {
-        let guest = events.door.guest(headers, peer);
-        return guest.map(Standing::Known).ok_or_else(|| {
-            audit::stranger(peer.0, request.uri().path());
+        let pass = events.door.guest(headers, peer).await;
+        return pass.map(Standing::Known).ok_or_else(|| {
+            audit::stranger(peer.0, path);
             Problem::of("unauthorised", "that key opens nothing here")
         });
     }

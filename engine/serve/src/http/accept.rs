@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aa_run::drain::Drain;
 use axum::{Extension, Router};
 use futures_util::future::join_all;
 use hyper::server::conn::http1;
@@ -28,6 +29,12 @@ const CONNECTIONS: usize = 1024;
 /// How long a connection may take to send the head of its next request.
 const HEAD: Duration = Duration::from_mins(1);
 
+/// Headers of a request at most.
+const HEADERS: usize = 64;
+
+/// Longest head of a request, in bytes; also what is read of a body at once.
+const LONGEST_HEAD: usize = 64 << 10;
+
 /// How long those wait who were given up, to be told so.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -47,21 +54,40 @@ struct Ending {
     _alive: mpsc::Sender<Infallible>,
 }
 
-/// Serves at each address until a signal, then lets what is under way come to its end.
+/// Serves at each address until a signal. Then runs come to rest, while whoever wants something new is told to come
+/// again; at last no connection is taken any more, and what is under way comes to its end.
 pub(super) async fn serve(
     doors: Vec<(TcpListener, Router)>,
     closing: &Closing,
-    patience: Duration,
+    (drain, patience): (Drain, Duration),
 ) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (alive, mut ended) = mpsc::channel(1);
     let ending = Ending { stop: CancellationToken::new(), _alive: alive };
-    let taking = join_all(doors.iter().map(|(listener, router)| take(listener, router, &ending)));
+    let mut taking =
+        Box::pin(join_all(doors.iter().map(|(listener, router)| take(listener, router, &ending))));
     tokio::select! {
-        _ = taking => {}
+        _ = &mut taking => {}
         () = told(&mut terminate, &mut interrupt) => {}
     }
+    drain.begin();
+    let at_once = tokio::select! {
+        _ = &mut taking => false,
+        cut_off = drain.finish(patience) => {
+            if cut_off > 0 {
+                tracing::warn!("{cut_off} runs were cut off in the middle of a step");
+            }
+            false
+        }
+        // Told twice.
+        () = told(&mut terminate, &mut interrupt) => true,
+    };
+    drop(taking);
     drop(doors);
+    if at_once {
+        drain.finish(Duration::ZERO).await;
+        return Ok(());
+    }
     ending.stop.cancel();
     drop(ending);
     tokio::select! {
@@ -100,7 +126,11 @@ fn converse(stream: TcpStream, peer: Peer, router: &Router, ending: &Ending, pla
     }
     let service = TowerToHyperService::new(router.clone().layer(Extension(peer)));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_headers(HEADERS)
+        .max_buf_size(LONGEST_HEAD);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let ending = ending.clone();
     tokio::spawn(async move {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use aa_run::caller::Whose;
 use aa_run::settings::Serve;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -12,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(super) struct Bounds {
     requests: usize,
     rate: u32,
-    of: Mutex<HashMap<String, Arc<Bound>>>,
+    of: Mutex<HashMap<Whose, Arc<Bound>>>,
 }
 
 #[derive(Debug)]
@@ -36,20 +37,20 @@ impl Bounds {
         Self { requests, rate: settings.rate, of: Mutex::default() }
     }
 
-    fn of(&self, principal: &str) -> Arc<Bound> {
+    fn of(&self, whose: &Whose) -> Arc<Bound> {
         let mut known = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bound) = known.get(principal) {
+        if let Some(bound) = known.get(whose) {
             return Arc::clone(bound);
         }
         let places = Arc::new(Semaphore::new(self.requests));
         let bound = Arc::new(Bound { places, pace: Mutex::new(Pace::new(self.rate)) });
-        known.insert(principal.to_owned(), Arc::clone(&bound));
+        known.insert(whose.clone(), Arc::clone(&bound));
         bound
     }
 
     /// A place for one request of somebody who has shown a key, for as long as it is held.
-    pub(super) fn enter(&self, principal: &str) -> Result<OwnedSemaphorePermit, TooMuch> {
-        let bound = self.of(principal);
+    pub(super) fn enter(&self, whose: &Whose) -> Result<OwnedSemaphorePermit, TooMuch> {
+        let bound = self.of(whose);
         let now = Instant::now();
         bound.pace.lock().unwrap_or_else(PoisonError::into_inner).step(now).map_err(TooMuch::TooFast)?;
         Arc::clone(&bound.places).try_acquire_owned().map_err(|_| TooMuch::AtOnce)
@@ -108,10 +109,15 @@ mod tests {
     fn principals_do_not_take_each_others_places() {
         let settings = Serve { requests: 2, ..Serve::default() };
         let bounds = Bounds::new(&settings);
-        let held = (bounds.enter("ann").unwrap(), bounds.enter("ann").unwrap());
-        assert_eq!(bounds.enter("ann").unwrap_err(), TooMuch::AtOnce);
-        assert!(bounds.enter("ben").is_ok());
+        let of = |tenant: &str, principal: &str| Whose {
+            tenant: tenant.to_owned(),
+            principal: principal.to_owned(),
+        };
+        let (ann, ben, other) = (of("main", "ann"), of("main", "ben"), of("other", "ann"));
+        let held = (bounds.enter(&ann).unwrap(), bounds.enter(&ann).unwrap());
+        assert_eq!(bounds.enter(&ann).unwrap_err(), TooMuch::AtOnce);
+        assert!(bounds.enter(&ben).is_ok() && bounds.enter(&other).is_ok());
         drop(held);
-        assert!(bounds.enter("ann").is_ok());
+        assert!(bounds.enter(&ann).is_ok());
     }
 }

@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aa_run::caller::LOCAL;
 use aa_run::key::{Guest, Keys, Mark};
 use aa_run::settings::Serve;
+use aa_run::token::looks_like_one;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -24,6 +24,7 @@ use super::accept::Peer;
 use super::bounds::{Bounds, TooMuch};
 use super::problem;
 use crate::audit;
+use crate::dashboard;
 
 /// Who is let in.
 #[derive(Debug)]
@@ -35,14 +36,26 @@ pub(crate) struct Door {
     origins: Vec<String>,
 }
 
+/// Somebody who has come in.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass {
+    pub(crate) guest: Arc<Guest>,
+    /// What they have shown.
+    shown: Mark,
+}
+
+/// So often it is looked whether the clock has passed a key by: it may be set, and machines sleep.
+const CLOCK: Duration = Duration::from_secs(10);
+
 /// What answers are sent with, so that no browser makes anything of them.
-const HEADERS: [(HeaderName, &str); 6] = [
+const HEADERS: [(HeaderName, &str); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::CACHE_CONTROL, "no-store"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
 /// What proxies say of those whom they pass on.
@@ -86,6 +99,12 @@ impl Door {
         self.hosts.iter().any(fits)
     }
 
+    /// Whether no web page asks, or one that may. Pages of the dashboard may ask for what is theirs.
+    fn may_come(&self, request: &Request) -> bool {
+        let is_dashboard = request.uri().path().starts_with("/ui/");
+        self.may_ask(request.headers()) || is_dashboard && dashboard::is_own_page(request.headers())
+    }
+
     /// Whether no web page asks, or one that may.
     fn may_ask(&self, headers: &HeaderMap) -> bool {
         headers.get_all(header::ORIGIN).iter().all(|origin| {
@@ -99,24 +118,36 @@ impl Door {
     }
 
     /// Who asks. The token of this machine opens for those on this machine only.
-    pub(crate) fn guest(&self, headers: &HeaderMap, peer: Peer) -> Option<Arc<Guest>> {
-        self.holder(shown(headers)?, headers, peer)
+    pub(crate) async fn guest(&self, headers: &HeaderMap, peer: Peer) -> Option<Pass> {
+        self.holder(shown(headers)?, headers, peer).await
     }
 
-    /// Who has shown a key, in whatever way.
-    pub(crate) fn holder(&self, key: &str, headers: &HeaderMap, peer: Peer) -> Option<Arc<Guest>> {
-        let guest = self.keys.borrow().guest(key)?;
-        (guest.principal != LOCAL || is_here(headers, peer)).then_some(guest)
+    /// Who has shown a key or a token, in whatever way.
+    pub(crate) async fn holder(&self, key: &str, headers: &HeaderMap, peer: Peer) -> Option<Pass> {
+        let keys = Arc::clone(&self.keys.borrow());
+        let guest = match keys.guest(key) {
+            Some(guest) => guest,
+            None if !looks_like_one(key) => return None,
+            None => keys.guest_of_token(key).await.inspect_err(|why| audit::token(peer.0, why)).ok()?,
+        };
+        let shown = Mark::of(key);
+        (!guest.is_local() || is_here(headers, peer)).then_some(Pass { guest, shown })
     }
 
-    /// Returns when a key does not open any more for a guest as it did.
-    fn gone(&self, key: Mark, guest: Arc<Guest>) -> impl Future<Output = ()> + Send + use<> {
-        let mut keys = self.keys.clone();
+    /// Returns when what somebody has shown does not open any more for them as it did.
+    pub(crate) fn gone(&self, pass: &Pass) -> impl Future<Output = ()> + Send + use<> {
+        let (mut keys, Pass { guest, shown }) = (self.keys.clone(), pass.clone());
         async move {
-            while keys.borrow_and_update().still_open(&key, &guest) {
-                if keys.changed().await.is_err() {
-                    // Nobody changes them any more.
-                    std::future::pending::<()>().await;
+            while keys.borrow_and_update().still_open(&shown, &guest) {
+                let changed = async {
+                    if keys.changed().await.is_err() {
+                        // Nobody changes them any more.
+                        std::future::pending::<()>().await;
+                    }
+                };
+                match guest.expires {
+                    None => changed.await,
+                    Some(_) => drop(tokio::time::timeout(CLOCK, changed).await),
                 }
             }
         }
@@ -186,7 +217,7 @@ fn refuse(door: &Door, request: &Request) -> Option<Response> {
             "this server is not known under that name; `serve.hosts` in the configuration names others";
         return Some(problem("unknown-host", message));
     }
-    if !door.may_ask(request.headers()) {
+    if !door.may_come(request) {
         let message =
             "web pages of that origin may not ask; `serve.origins` in the configuration names those that may";
         return Some(problem("unknown-origin", message));
@@ -212,7 +243,7 @@ pub(super) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let Some(guest) = door.guest(request.headers(), peer) else {
+    let Some(pass) = door.guest(request.headers(), peer).await else {
         audit::stranger(peer.0, request.uri().path());
         let mut refused = problem("unauthorised", "a key is needed: send `Authorization: Bearer KEY`");
         refused
@@ -220,14 +251,13 @@ pub(super) async fn admit(
             .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"aa\""));
         return refused;
     };
-    let place = match door.bounds.enter(&guest.principal) {
+    let place = match door.bounds.enter(&pass.guest.whose()) {
         Ok(place) => place,
         Err(TooMuch::AtOnce) => return later("too many requests are under way", Duration::from_secs(1)),
         Err(TooMuch::TooFast(wait)) => return later("too many requests in too short a time", wait),
     };
-    let key = Mark::of(shown(request.headers()).unwrap_or_default());
-    let gone = door.gone(key, Arc::clone(&guest));
-    request.extensions_mut().insert(guest);
+    let gone = door.gone(&pass);
+    request.extensions_mut().insert(pass.guest);
     hold(end_with(next.run(request).await, gone), place)
 }
 
@@ -333,17 +363,18 @@ mod tests {
         assert!(!may(&[("origin", "https://app.example.org"), ("origin", "https://evil.example.org")]));
     }
 
-    #[test]
-    fn keys_open_and_the_local_one_only_from_here() {
+    #[tokio::test]
+    async fn keys_open_and_the_local_one_only_from_here() {
         let door = door(&[], &[], "0.0.0.0:1");
         let (here, there) = (Peer("127.0.0.1:9".parse().unwrap()), Peer("192.0.2.7:9".parse().unwrap()));
-        let who = |value: &str, peer| {
-            door.guest(&headers(&[("authorization", value)]), peer).map(|guest| guest.principal.clone())
+        let who = async |value: &str, peer| {
+            let pass = door.guest(&headers(&[("authorization", value)]), peer).await;
+            pass.map(|pass| pass.guest.principal.clone())
         };
         let (local, ci) = (format!("Bearer {}", "l".repeat(32)), format!("bearer {}", "c".repeat(32)));
-        assert_eq!(who(&local, here).as_deref(), Some("local"));
-        assert_eq!(who(&local, there), None);
-        assert_eq!(who(&ci, there).as_deref(), Some("ci"));
+        assert_eq!(who(&local, here).await.as_deref(), Some("local"));
+        assert_eq!(who(&local, there).await, None);
+        assert_eq!(who(&ci, there).await.as_deref(), Some("ci"));
         // Behind a proxy everybody is here.
         for (name, value, is_here) in [
             ("x-forwarded-for", "192.0.2.7", false),
@@ -352,15 +383,17 @@ mod tests {
             ("host", "localhost:8610", true),
             ("host", "[::1]:8610", true),
         ] {
-            let let_in = |key: &str| door.guest(&headers(&[("authorization", key), (name, value)]), here);
-            assert_eq!(let_in(&local).is_some(), is_here, "{name}: {value}");
-            assert!(let_in(&ci).is_some());
+            let let_in = async |key: &str| {
+                door.guest(&headers(&[("authorization", key), (name, value)]), here).await.is_some()
+            };
+            assert_eq!(let_in(&local).await, is_here, "{name}: {value}");
+            assert!(let_in(&ci).await);
         }
         for bad in ["", "Bearer", "Bearer ", &"c".repeat(32), &format!("Basic {}", "c".repeat(32))] {
-            assert_eq!(who(bad, here), None, "{bad}");
+            assert_eq!(who(bad, here).await, None, "{bad}");
         }
         let twice = headers(&[("authorization", &ci), ("authorization", &local)]);
-        assert_eq!(door.guest(&twice, here), None);
+        assert!(door.guest(&twice, here).await.is_none());
     }
 
     #[test]

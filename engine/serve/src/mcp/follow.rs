@@ -76,7 +76,7 @@ pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
         return Box::pin(sealed::go_on(call, manner)).await;
     }
     if !call.visit.may_use(&name) {
-        return Ok(failed(format!("your key opens no persona that shows the skill `{name}`")));
+        return Ok(failed(format!("your key opens nothing that is called `{name}`")));
     }
     let request = RunRequest {
         skill: name.clone(),

@@ -100,7 +100,8 @@ impl Endpoint {
 
     /// Answers a request of a guest, at the address of a persona.
     async fn answer(&self, guest: &Guest, persona: Option<String>, request: Request) -> Response {
-        let owner = (guest.principal.as_str(), persona.as_deref().unwrap_or_default());
+        let whose = guest.whose().to_string();
+        let owner = (whose.as_str(), persona.as_deref().unwrap_or_default());
         let session = session(request.headers()).map(str::to_owned);
         let visit = match &session {
             None => None,

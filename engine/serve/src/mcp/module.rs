@@ -41,7 +41,7 @@ pub(crate) fn has_headers(spec: &ToolSpec) -> bool {
 /// Calls it.
 pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
     if !call.visit.may_use(&spec.name) {
-        return Ok(failed(format!("your key opens no persona that shows `{}`", spec.name)));
+        return Ok(failed(format!("your key opens nothing that is called `{}`", spec.name)));
     }
     follow::call_tool(call, spec, args).await
 }

@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use rmcp::service::{RunningService, RxJsonRpcMessage, ServerInitializeError, TxJ
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{RoleServer, ServiceExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -36,17 +38,22 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Nobody speaks the protocol at the other end, or stdin or stdout cannot be used.
 pub async fn serve(engine: &Engine, options: &Options) -> io::Result<()> {
     let (input, output) = (Reader::of(&io::stdin())?, Writer::of(&io::stdout())?);
-    let stop = Stop::new()?;
+    let mut stop = Stop::new()?;
     task::go_on_with_all(engine);
-    Box::pin(serve_over(engine, options, (input, output), stop)).await
+    Box::pin(serve_over(engine, options, (input, output), stop.asked())).await
 }
 
-async fn serve_over(
+/// Serves whoever speaks at the other end, until they end it or `stop` returns.
+///
+/// # Errors
+/// Nobody speaks the protocol at the other end.
+pub(crate) async fn serve_over(
     engine: &Engine,
     options: &Options,
-    (input, output): (Reader, Writer),
-    mut stop: Stop,
+    (input, output): (impl AsyncRead + Send + Unpin + 'static, impl AsyncWrite + Send + Unpin + 'static),
+    stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let mut stop = pin!(stop);
     let closing = CancellationToken::new();
     let lines = AsyncRwTransport::new_server(input, output).with_max_line_length(options.message_bytes);
     let transport = Watched { lines, closing: closing.clone() };
@@ -56,7 +63,7 @@ async fn serve_over(
     let server = Server { seat: Arc::new(seat) };
     let service = tokio::select! {
         started = server.serve(transport) => started,
-        () = stop.asked() => return Ok(()),
+        () = &mut stop => return Ok(()),
     };
     let service = match service {
         Ok(service) => service,
@@ -70,7 +77,7 @@ async fn serve_over(
 /// Waits for the end of stdin, or for a signal.
 async fn finish(
     service: RunningService<RoleServer, Server>,
-    mut stop: Stop,
+    stop: Pin<&mut impl Future<Output = ()>>,
     closing: &CancellationToken,
 ) -> io::Result<()> {
     let end = service.cancellation_token();
@@ -78,7 +85,7 @@ async fn finish(
     tokio::pin!(ended);
     tokio::select! {
         result = &mut ended => return result.map(drop).map_err(io::Error::other),
-        () = stop.asked() => {}
+        () = stop => {}
     }
     closing.cancel();
     end.cancel();

@@ -8,6 +8,8 @@ use aa_spec::tool::{ErrorKind, ToolSpec};
 use serde_json::Value;
 use std::fmt::Write as _;
 
+use super::follow::answer::LATER;
+
 /// Characters of what a command said that are shown.
 const SAID: usize = 2000;
 
@@ -35,6 +37,7 @@ pub(crate) fn start(skill: &str, error: &StartError) -> String {
         StartError::PlanChanged { wanted, found } => format!(
             "nothing was started: the plan is not the one that was agreed to (`{wanted}`), it is `{found}` now. Look at skill_plan again."
         ),
+        StartError::Draining => format!("nothing was started: {error}. {LATER}"),
         other => format!("nothing was started: {other}"),
     }
 }
@@ -49,6 +52,7 @@ pub(crate) fn call(spec: &ToolSpec, error: &StartError) -> String {
             };
             format!("`{}` was not called:\n{lines}\n{}", spec.name, arguments(spec))
         }
+        StartError::Draining => format!("`{}` was not called: {error}. {LATER}", spec.name),
         other => format!("`{}` was not called: {other}", spec.name),
     }
 }

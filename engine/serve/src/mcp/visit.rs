@@ -12,6 +12,7 @@ use std::time::Duration;
 use aa_run::caller::{Caller, Sees};
 use aa_run::engine::Engine;
 use aa_run::event::{Link, Origin};
+use aa_run::grant::Grants;
 use aa_run::key::Guest;
 use aa_run::persona::{Choice, View};
 use aa_run::trace::Parent;
@@ -96,14 +97,16 @@ impl Visit {
 
     /// Why their key does not let them call a tool of the server with these arguments.
     pub(crate) fn shut(&self, args: Option<&JsonObject>) -> Option<String> {
-        let personas = self.guest.personas.as_ref()?;
-        if personas.is_empty() {
+        if self.guest.personas.as_ref().is_some_and(Vec::is_empty) {
             return Some("your key opens no persona".to_owned());
+        }
+        if self.guest.personas.is_none() && self.guest.grants.is_usual() {
+            return None;
         }
         let named = |key: &str| args.and_then(|args| args.get(key)?.as_str()).map(str::trim);
         let mut names = ["skill_name", "tool_name"].into_iter().filter_map(named);
         let name = names.find(|name| !self.may_use(name))?;
-        Some(format!("your key opens no persona that shows `{name}`"))
+        Some(format!("your key opens nothing that is called `{name}`"))
     }
 
     /// The engine of another workspace, for the same caller.
@@ -130,28 +133,32 @@ impl Visit {
 
 /// What a key opens: everything, or what its personas show.
 #[derive(Debug)]
-pub(crate) struct Scope(Option<Vec<Arc<View>>>);
+pub(crate) struct Scope {
+    personas: Option<Vec<Arc<View>>>,
+    grants: Grants,
+}
 
 impl Scope {
     /// What a guest's key opens.
     pub(crate) fn of(engine: &Engine, guest: &Guest) -> Self {
-        Self(guest.personas.as_ref().map(|personas| {
+        let personas = guest.personas.as_ref().map(|personas| {
             let view = |persona: &String| engine.view(&Choice::Persona(persona.clone())).ok();
             personas.iter().filter_map(view).collect()
-        }))
+        });
+        Self { personas, grants: guest.grants.clone() }
     }
 
     /// Whether a tool or a skill of this name is part of it.
     pub(crate) fn shows(&self, name: &str) -> bool {
-        self.0.as_ref().is_none_or(|views| views.iter().any(|view| view.shows(name)))
+        let is_there = |views: &Vec<Arc<View>>| views.iter().any(|view| view.shows(name));
+        self.grants.shows_some(name) && self.personas.as_ref().is_none_or(is_there)
     }
 }
 
 /// The server's own engine for a guest.
 fn within(engine: &Engine, guest: &Guest) -> Engine {
     let sees = Sees::OwnIn(engine.settings().folder.clone());
-    let (principal, rules) = (guest.principal.clone(), guest.rules);
-    engine.for_caller(Caller { origin: Origin::Mcp, principal, sees, rules })
+    engine.for_caller(guest.caller(Origin::Mcp, sees))
 }
 
 /// The engine of a folder, if the caller may work there.

@@ -1,8 +1,10 @@
 //! Who may come in over HTTP, and how much they may ask: a part of `serve:`.
 
+use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::scope::{self, Scope, unknown_role};
 use super::{Bytes, Policy, Serve};
 use crate::diagnostic::Diagnostic;
 use crate::name;
@@ -18,7 +20,24 @@ pub struct Key {
     /// may be of one principal, so that one can be exchanged for another.
     pub principal: Spanned<String>,
     /// The secret that they show, as `"{{ secrets.NAME }}"`.
-    pub key: Spanned<String>,
+    #[serde(default)]
+    pub key: Option<Spanned<String>>,
+    /// Instead of `key`: the SHA-256 of what they show, as `aa config key` prints it.
+    #[serde(default)]
+    pub hash: Option<Spanned<String>>,
+    /// From this moment on it opens nothing any more: a date, or RFC 3339.
+    #[serde(default)]
+    pub expires: Option<Spanned<String>>,
+    /// The tenant that they belong to (default `main`): nobody sees anything of another one.
+    #[serde(default)]
+    pub tenant: Option<Spanned<String>>,
+    /// Roles that they have, of `serve.roles` or `viewer`, `operator` and `admin`. With `roles` or `scopes`, what
+    /// these do not name is not theirs to use.
+    #[serde(default)]
+    pub roles: Option<Vec<Spanned<String>>>,
+    /// What they may use, and up to which effect, such as `skill:deploy_*:write`.
+    #[serde(default)]
+    pub scopes: Option<Vec<Spanned<String>>>,
     /// Personas that they may play; default: all.
     #[serde(default)]
     pub personas: Option<Vec<Spanned<String>>>,
@@ -53,8 +72,35 @@ pub struct Limits {
 impl Key {
     /// The secret that the key is; none when it is written in another way.
     pub fn secret(&self) -> Option<&str> {
-        let inner = self.key.value.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+        let inner = self.key.as_ref()?.value.trim().strip_prefix("{{")?.strip_suffix("}}")?;
         inner.trim().strip_prefix("secrets.").filter(|name| name::is_valid(name))
+    }
+
+    /// The hash of what they show; none when it is written in another way.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        let hex = self.hash.as_ref()?.value.strip_prefix("sha256:")?;
+        let mut bytes = [0; 32];
+        if hex.len() != 64 || !hex.is_ascii() {
+            return None;
+        }
+        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&hex[at..at + 2], 16).ok()?;
+        }
+        Some(bytes)
+    }
+
+    /// When it opens nothing any more; none when that is not said, or in another way.
+    pub fn expiry(&self) -> Option<DateTime<Utc>> {
+        moment(&self.expires.as_ref()?.value)
+    }
+}
+
+/// A date, which begins in UTC, or a moment.
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    let date = text.parse::<NaiveDate>().ok().and_then(|date| date.and_hms_opt(0, 0, 0));
+    match date {
+        Some(begin) => Some(begin.and_utc()),
+        None => DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc()),
     }
 }
 
@@ -66,9 +112,14 @@ pub(super) fn check(serve: &Serve, source: &Source, diagnostics: &mut Vec<Diagno
             let problem = Diagnostic::error("bad-principal", source, key.principal.span, message);
             diagnostics.push(problem.hint(hint));
         }
-        if key.secret().is_none() {
-            diagnostics.push(plain(key, source));
+        if let Some(written) = key.key.as_ref().filter(|_| key.secret().is_none()) {
+            diagnostics.push(plain(key, written, source));
         }
+        check_key(key, source, diagnostics);
+        check_scopes(serve, (&key.roles, &key.scopes), source, diagnostics);
+    }
+    for scopes in serve.roles.values() {
+        check_scopes(serve, (&None, &Some(scopes.clone())), source, diagnostics);
     }
     for (of, well_formed, example) in [
         (&serve.hosts, host as fn(&str) -> bool, "aa.example.org"),
@@ -82,6 +133,11 @@ pub(super) fn check(serve: &Serve, source: &Source, diagnostics: &mut Vec<Diagno
     }
 }
 
+/// Whether a principal or a tenant can have this name.
+pub fn is_principal(name: &str) -> bool {
+    principal(name).is_ok()
+}
+
 fn principal(name: &str) -> Result<(), String> {
     let good = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
     if name == "local" {
@@ -93,10 +149,66 @@ fn principal(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+fn check_key(key: &Key, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    let span = key.principal.span;
+    let mut wrong = |message: String, hint: &str| {
+        diagnostics.push(Diagnostic::error("bad-key", source, span, message).hint(hint));
+    };
+    let who = &key.principal.value;
+    if key.key.is_some() == key.hash.is_some() {
+        wrong(format!("`{who}` needs either a `key` or a `hash`"), "`aa config key` makes both");
+    }
+    if key.hash.is_some() && key.digest().is_none() {
+        wrong(
+            format!("the `hash` of `{who}` is none"),
+            "write `sha256:` and 64 hexadecimal digits, as `aa config key` prints them",
+        );
+    }
+    if key.expires.is_some() && key.expiry().is_none() {
+        wrong(format!("`expires` of `{who}` is no moment"), "write a date such as `2027-01-31`, or RFC 3339");
+    }
+    if let Some(tenant) = key.tenant.as_ref().filter(|tenant| !is_principal(&tenant.value)) {
+        diagnostics.push(bad_tenant(tenant, source));
+    }
+}
+
+pub(super) fn bad_tenant(tenant: &Spanned<String>, source: &Source) -> Diagnostic {
+    let message = format!("`{}` cannot be the name of a tenant", tenant.value);
+    Diagnostic::error("bad-principal", source, tenant.span, message)
+        .hint("letters, digits, `.`, `_`, `-` and `@`")
+}
+
+/// What is wrong with roles and scopes that somebody has.
+fn check_scopes(
+    serve: &Serve,
+    (roles, scopes): (&Option<Vec<Spanned<String>>>, &Option<Vec<Spanned<String>>>),
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for text in scopes.iter().flatten() {
+        if let Err(message) = Scope::parse(&text.value) {
+            diagnostics.push(Diagnostic::error("bad-scope", source, text.span, message));
+        }
+    }
+    for name in roles.iter().flatten() {
+        diagnostics.extend(no_role(serve, name, source));
+    }
+}
+
+/// That a role is not known.
+pub(super) fn no_role(serve: &Serve, name: &Spanned<String>, source: &Source) -> Option<Diagnostic> {
+    if serve.roles.contains_key(&name.value) || scope::role(&name.value).is_some() {
+        return None;
+    }
+    let message = unknown_role(&name.value, serve.roles.keys().map(String::as_str));
+    let problem = Diagnostic::error("unknown-role", source, name.span, message);
+    Some(problem.hint("say under `serve.roles` what it may use"))
+}
+
 /// The text itself is not shown: it may be the key.
-fn plain(key: &Key, source: &Source) -> Diagnostic {
+fn plain(key: &Key, written: &Spanned<String>, source: &Source) -> Diagnostic {
     let message = format!("the key of `{}` must be a secret", key.principal.value);
-    let is_template = Template::parse(&key.key.value.as_str().into()).is_ok_and(|text| !text.is_constant());
+    let is_template = Template::parse(&written.value.as_str().into()).is_ok_and(|text| !text.is_constant());
     let hint = if is_template {
         "nothing may stand beside `{{ secrets.NAME }}`"
     } else {

@@ -50,6 +50,8 @@ pub enum Channel {
     Webhook(WebhookChannel),
     /// A message in Slack: by an incoming webhook, or by a bot's token to a channel.
     Slack(SlackChannel),
+    /// An e-mail over SMTP.
+    Email(EmailChannel),
 }
 
 /// A channel that needs nothing.
@@ -82,6 +84,40 @@ pub struct SlackChannel {
     pub api: Option<String>,
 }
 
+/// How an e-mail is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmailChannel {
+    /// The server, `HOST` or `HOST:PORT`.
+    pub server: String,
+    /// Who sends it.
+    pub from: String,
+    /// Who gets it.
+    pub to: Vec<String>,
+    /// Who logs in, if the server wants that.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Their password, as `"{{ secrets.NAME }}"`.
+    #[serde(default)]
+    pub password: Option<String>,
+    /// How what is said is kept from others (default `starttls`).
+    #[serde(default)]
+    pub security: MailSecurity,
+}
+
+/// How a conversation with a mail server is kept from others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MailSecurity {
+    /// It begins in the clear and must go on in TLS (port 587).
+    #[default]
+    Starttls,
+    /// It is TLS from the start (port 465).
+    Tls,
+    /// Everybody on the way can read it (port 25); no password is sent then.
+    None,
+}
+
 /// What is wrong with channels, and with schedules that name them.
 pub(super) fn check(config: &Config, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
     for (name, channel) in &config.notify.channels {
@@ -111,6 +147,7 @@ impl Channel {
             Self::Desktop(_) => "desktop",
             Self::Webhook(_) => "webhook",
             Self::Slack(_) => "slack",
+            Self::Email(_) => "email",
         }
     }
 
@@ -120,6 +157,7 @@ impl Channel {
             Self::Terminal(_) | Self::Desktop(_) => Vec::new(),
             Self::Webhook(webhook) => vec![Some(&webhook.url), webhook.secret.as_ref()],
             Self::Slack(slack) => vec![slack.webhook.as_ref(), slack.token.as_ref()],
+            Self::Email(email) => vec![email.password.as_ref()],
         };
         texts.into_iter().flatten().filter_map(|text| secret(text)).collect()
     }
@@ -128,13 +166,14 @@ impl Channel {
         const SECRET: &str = "write `\"{{ secrets.NAME }}\"`, and under `secrets:` where it comes from";
         let is_secret = |text: &String| secret(text).is_some();
         match self {
+            Self::Terminal(_) | Self::Desktop(_) => Ok(()),
             Self::Webhook(webhook) if !is_secret(&webhook.url) && !is_address(&webhook.url) => {
                 Err(("`url` is no address", "write it like `https://example.org/alerts`"))
             }
             Self::Webhook(webhook) if !webhook.secret.as_ref().is_none_or(is_secret) => {
                 Err(("`secret` must be a secret", SECRET))
             }
-            Self::Terminal(_) | Self::Desktop(_) | Self::Webhook(_) => Ok(()),
+            Self::Webhook(_) => Ok(()),
             Self::Slack(slack) => match (&slack.webhook, &slack.token, &slack.channel) {
                 (Some(webhook), None, None) if is_secret(webhook) => Ok(()),
                 (None, Some(token), Some(_)) if is_secret(token) => Ok(()),
@@ -144,6 +183,52 @@ impl Channel {
                     "one of the two ways is enough",
                 )),
             },
+            Self::Email(email) => email.check(SECRET),
+        }
+    }
+}
+
+impl EmailChannel {
+    /// The server's name, and its port or the usual one.
+    pub fn place(&self) -> Option<(&str, u16)> {
+        let usual = match self.security {
+            MailSecurity::Starttls => 587,
+            MailSecurity::Tls => 465,
+            MailSecurity::None => 25,
+        };
+        let (host, port) = match self.server.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (self.server.as_str(), usual),
+        };
+        let is_good = |letter: char| letter.is_ascii_alphanumeric() || ".-".contains(letter);
+        (!host.is_empty() && host.chars().all(is_good) && port > 0).then_some((host, port))
+    }
+
+    fn check(&self, secret_hint: &'static str) -> Result<(), (&'static str, &'static str)> {
+        let is_mail = |text: &String| {
+            let parts = text.split_once('@');
+            parts.is_some_and(|(who, at)| !who.is_empty() && !at.is_empty())
+                && !text
+                    .chars()
+                    .any(|letter| letter.is_whitespace() || letter.is_control() || "<>".contains(letter))
+        };
+        if !is_mail(&self.from) || self.to.is_empty() || !self.to.iter().all(is_mail) {
+            return Err(("`from` and `to` must be addresses", "write them like `ann@example.org`"));
+        }
+        if self.place().is_none() {
+            return Err((
+                "`server` is no mail server",
+                "write it like `smtp.example.org` or `smtp.example.org:587`",
+            ));
+        }
+        match (&self.user, &self.password) {
+            (None, None) => Ok(()),
+            (Some(_), Some(_)) if self.security == MailSecurity::None => {
+                Err(("a password would be sent in the clear", "use `security: starttls` or `tls`"))
+            }
+            (Some(_), Some(password)) if secret(password).is_some() => Ok(()),
+            (Some(_), Some(_)) => Err(("`password` must be a secret", secret_hint)),
+            _ => Err(("`user` and `password` belong together", "write both, or none")),
         }
     }
 }

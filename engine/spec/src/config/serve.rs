@@ -1,10 +1,13 @@
 //! `serve:` in a configuration: who may come in over HTTP, what clients may do, and how much of it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Policy;
 use super::entrance::{Key, Limits};
+use super::issuer::Issuer;
 use crate::yaml::Spanned;
 
 /// How AI clients and others are served.
@@ -14,6 +17,10 @@ pub struct Serve {
     /// Who may come in over HTTP, besides whoever can read the token file. Like `hosts`, `origins` and `folders`
     /// this is heard in the user's own file only: whoever clones a project has not written the project's.
     pub keys: Vec<Key>,
+    /// Roles that keys and tokens may have: by a name for each, what they may use. Heard like `keys`.
+    pub roles: BTreeMap<String, Vec<Spanned<String>>>,
+    /// Issuers of tokens (JWT) that open, too, by a name for each. Heard like `keys`.
+    pub issuers: BTreeMap<String, Spanned<Issuer>>,
     /// Names under which the server may be asked for, besides those of this machine itself, e.g.
     /// `aa.example.org`.
     pub hosts: Vec<Spanned<String>>,
@@ -37,6 +44,10 @@ pub struct Serve {
     #[schemars(range(min = 1))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub runs_per_session: Option<Spanned<u32>>,
+    /// Runs of clients that wait for a place to move at most (default 1000); beyond that, none is begun.
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub waiting_runs: Option<Spanned<u32>>,
     /// How long a call waits for its run before it is answered with where the run stands (default `40s`).
     #[serde(deserialize_with = "crate::duration::written")]
     #[schemars(with = "Option<crate::duration::Written>")]

@@ -4,6 +4,7 @@
 //! Colours for light paper are attributes, which every viewer understands; a style sheet
 //! adds the rest, and other colours where the reader prefers the dark.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::layout::{Layout, layout};
@@ -36,8 +37,29 @@ struct Card<'a> {
     height: f64,
 }
 
+/// What a picture has that is part of a page, whose style sheet it then follows.
+#[expect(missing_debug_implementations, reason = "a function has no debug form")]
+#[derive(Clone, Copy)]
+pub struct Within<'a> {
+    /// Where more is told of a step.
+    pub link: &'a dyn Fn(&str) -> String,
+    /// The step of which more is told already.
+    pub current: Option<&'a str>,
+    /// Draw these steps and nothing else, to replace those of an earlier picture.
+    pub only: Option<&'a BTreeSet<String>>,
+}
+
 /// The steps of a skill as SVG, with how they stand in a run.
 pub fn svg(skill: &SkillPlan, marks: &Marks) -> String {
+    draw(skill, marks, None)
+}
+
+/// The same as part of a page: without a style of its own, and every step a link with an id.
+pub fn svg_within(skill: &SkillPlan, marks: &Marks, within: &Within<'_>) -> String {
+    draw(skill, marks, Some(within))
+}
+
+fn draw(skill: &SkillPlan, marks: &Marks, within: Option<&Within<'_>>) -> String {
     let cards: Vec<Card<'_>> =
         skill.steps.iter().map(|step| Card::new(step, marks.get(&step.name).copied())).collect();
     let widths: Vec<f64> = cards.iter().map(|card| card.width).collect();
@@ -50,15 +72,22 @@ pub fn svg(skill: &SkillPlan, marks: &Marks) -> String {
     let left = (width - layout.width) / 2.0;
 
     let mut picture = Picture(String::with_capacity(cards.len() * 600 + 4096));
-    picture.begin(skill, width, height);
-    for edge in &layout.edges {
+    let only = within.and_then(|within| within.only);
+    picture.begin(skill, (width, height), within.is_some());
+    for edge in layout.edges.iter().filter(|_| only.is_none()) {
         picture.edge(&edge_path(edge, &layout, &rows, &cards, left));
     }
     for (index, card) in cards.iter().enumerate() {
+        if only.is_some_and(|only| !only.contains(&card.step.name)) {
+            continue;
+        }
         let row = &rows.all[layout.layer[index]];
-        picture.card(card, left + layout.x[index], row.top + (row.height - card.height) / 2.0);
+        let place = (left + layout.x[index], row.top + (row.height - card.height) / 2.0);
+        picture.step(card, place, within);
     }
-    picture.legend(&legend, height - MARGIN);
+    if only.is_none() {
+        picture.legend(&legend, height - MARGIN);
+    }
     picture.0.push_str("</svg>\n");
     picture.0
 }
@@ -170,14 +199,17 @@ impl Picture {
         let _ = self.0.write_fmt(text);
     }
 
-    fn begin(&mut self, skill: &SkillPlan, width: f64, height: f64) {
+    fn begin(&mut self, skill: &SkillPlan, (width, height): (f64, f64), is_within: bool) {
         let (name, description) = (escape(&skill.name), escape(&skill.description));
+        // What is a picture as a whole has no parts that could be links.
+        let role = if is_within { "group" } else { "img" };
         self.put(format_args!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" class="aa-graph" role="img" width="{width:.0}" height="{height:.0}" viewBox="0 0 {width:.0} {height:.0}" font-family="{FONT}" font-size="12" text-anchor="middle">"#
+            r#"<svg xmlns="http://www.w3.org/2000/svg" class="aa-graph" role="{role}" width="{width:.0}" height="{height:.0}" viewBox="0 0 {width:.0} {height:.0}" font-family="{FONT}" font-size="12" text-anchor="middle">"#
         ));
-        self.put(format_args!(
-            "\n<title>{name}</title>\n<desc>{description}</desc>\n<style>\n{STYLE}</style>\n"
-        ));
+        self.put(format_args!("\n<title>{name}</title>\n<desc>{description}</desc>\n"));
+        if !is_within {
+            self.put(format_args!("<style>\n{STYLE}</style>\n"));
+        }
         self.0.push_str(concat!(
             r##"<defs><marker id="aa-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" "##,
             r##"orient="auto"><path class="arrow" fill="#9aa3b2" d="M0 0L8 4L0 8Z"/></marker></defs>"##,
@@ -192,6 +224,17 @@ impl Picture {
             r##"<path class="edge" fill="none" stroke="#9aa3b2" stroke-width="1.4" marker-end="url(#aa-arrow)" d="{path}"/>"##
         ));
         self.0.push('\n');
+    }
+
+    /// A step's box; within a page a link to more of it.
+    fn step(&mut self, card: &Card<'_>, (x, top): (f64, f64), within: Option<&Within<'_>>) {
+        let Some(within) = within else { return self.card(card, x, top) };
+        let name = &card.step.name;
+        let current = if within.current == Some(name) { r#" aria-current="true""# } else { "" };
+        let (link, name) = (escape(&(within.link)(name)), escape(name));
+        self.put(format_args!(r#"<a id="g-{name}" href="{link}"{current} data-part="">"#));
+        self.card(card, x, top);
+        self.0.push_str("</a>\n");
     }
 
     fn card(&mut self, card: &Card<'_>, x: f64, top: f64) {

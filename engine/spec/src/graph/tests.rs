@@ -1,6 +1,6 @@
 //! Tests of the drawings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -180,4 +180,18 @@ proptest! {
         }
         prop_assert!(text.lines().all(|line| width(line) <= columns.max(40)));
     }
+}
+
+#[test]
+fn a_picture_within_a_page_has_links_and_no_style_of_its_own() {
+    let (link, only) = (|step: &str| format!("?step={step}&x"), BTreeSet::from(["commit".to_owned()]));
+    let within = Within { link: &link, current: Some("commit"), only: None };
+    let picture = svg_within(&sample(), &Marks::new(), &within);
+    assert_eq!(balance(&picture), Ok(()));
+    assert!(!picture.contains("<style") && !picture.contains(" style="), "{picture}");
+    let steps = sample().steps.len();
+    assert_eq!((picture.matches("<a id=\"g-").count(), picture.matches("aria-current").count()), (steps, 1));
+    assert!(picture.contains("href=\"?step=commit&amp;x\""), "{picture}");
+    let part = svg_within(&sample(), &Marks::new(), &Within { only: Some(&only), ..within });
+    assert_eq!((part.matches("<a id=\"g-").count(), part.matches("class=\"edge\"").count()), (1, 0));
 }

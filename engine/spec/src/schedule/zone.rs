@@ -45,7 +45,7 @@ impl Zone {
     /// What the clock on the wall shows.
     pub fn wall(&self, moment: DateTime<Utc>) -> NaiveDateTime {
         let offset = TimeDelta::seconds(i64::from(self.offset(moment)));
-        moment.naive_utc().checked_add_signed(offset).unwrap_or(moment.naive_utc())
+        moment.naive_utc().checked_add_signed(offset).unwrap_or_else(|| moment.naive_utc())
     }
 
     /// A moment as people of the zone write it, with its offset.

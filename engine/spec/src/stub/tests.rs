@@ -22,6 +22,7 @@ fn tool(name: &str) -> Option<Arc<ToolSpec>> {
             effect: Effect::Read,
             idempotent: true,
             tier: crate::tool::Tier::Basic,
+            cache_ms: None,
             reconcile: None,
             source: "built in".to_owned(),
         })

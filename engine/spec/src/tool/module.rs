@@ -132,6 +132,11 @@ pub struct ModuleTool {
     /// Whether calling it twice equals calling it once (default: only for `effect: read`).
     #[serde(default)]
     pub idempotent: Option<bool>,
+    /// For so long, what a client has read by it may be given to the same client again, such as `30s`: only for
+    /// `effect: read` (default: not at all).
+    #[serde(default, deserialize_with = "crate::duration::written")]
+    #[schemars(with = "Option<crate::duration::Written>")]
+    pub cache: Option<Spanned<String>>,
     /// `basic` tools are offered first, `extra` ones on request (default `basic`).
     #[serde(default)]
     pub tier: Tier,
@@ -325,6 +330,7 @@ impl ModuleTool {
             effect: self.effect.value,
             idempotent: self.idempotent.unwrap_or(self.effect.value == Effect::Read),
             tier: self.tier,
+            cache_ms: self.cache.as_ref().and_then(|text| crate::duration::parse_ms(&text.value).ok()),
             reconcile: self.reconcile.as_ref().map(|reconcile| reconcile.value.clone()),
             source: format!("{}:{}", source.path, source.place(self.name.span.start).line),
         }

@@ -265,6 +265,7 @@ impl Compiler<'_> {
         self.check_parameters();
         self.check_key_place();
         self.check_reconcile();
+        self.check_cache();
         let way = match &self.tool.http {
             Some(request) => Way::Http(Box::new(self.http(request))),
             None => Way::Run(Box::new(self.run())),

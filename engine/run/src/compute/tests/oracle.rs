@@ -154,6 +154,7 @@ impl Catalog for Given {
                 effect: Effect::Read,
                 idempotent: true,
                 tier: aa_spec::tool::Tier::Basic,
+                cache_ms: None,
                 reconcile: None,
                 source: "built in".to_owned(),
             })

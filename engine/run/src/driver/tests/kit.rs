@@ -10,16 +10,18 @@ use aa_spec::plan::Plan;
 use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::journal::Memory;
 use crate::compute::Computer;
+use crate::drain::Drain;
 use crate::driver::{AfterCommit, Clock, Drive, Entry, Means, Park, Secrets, begin, drive};
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
 use crate::heal::Freely;
 use crate::machine::Machine;
+use crate::permits::Permits;
 use crate::store::{Lease, StoreError};
 use crate::tool::{CallContext, Tool, ToolError};
 
@@ -85,6 +87,7 @@ pub(super) struct Stage {
     permits: usize,
     call_timeout: Option<Duration>,
     after_commit: Option<AfterCommit>,
+    pub(super) drain: Drain,
     computer: Option<Arc<dyn Computer>>,
     interpreter: Option<Arc<dyn Interpreter>>,
     /// Tells the time instead of the one that stands still.
@@ -112,6 +115,7 @@ impl Stage {
             permits: 16,
             call_timeout: None,
             after_commit: None,
+            drain: Drain::default(),
             computer: None,
             interpreter: None,
             other_clock: None,
@@ -143,6 +147,7 @@ impl Stage {
             effect: Effect::Write,
             idempotent: false,
             tier: aa_spec::tool::Tier::Basic,
+            cache_ms: None,
             reconcile: None,
             source: "test".to_owned(),
         };
@@ -214,7 +219,7 @@ impl Stage {
             means: Means {
                 tools: Arc::new(move |name| tools.get(name).cloned()),
                 computer: self.computer.clone(),
-                permits: Arc::new(Semaphore::new(self.permits)),
+                permits: Arc::new(Permits::new(self.permits, &BTreeMap::new())),
                 secrets: Arc::new(NoSecrets(self.secrets.clone())),
                 clock: self.other_clock.clone().unwrap_or(standing),
                 healer: Some(Arc::new(Freely)),
@@ -224,6 +229,7 @@ impl Stage {
                 after_commit: self.after_commit.clone(),
                 observers: Default::default(),
                 trace: None,
+                drain: self.drain.clone(),
             },
             watchers,
             park: self.park,

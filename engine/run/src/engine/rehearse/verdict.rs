@@ -244,7 +244,7 @@ fn described(outcome: &Outcome) -> (Status, String) {
             let step = step.as_ref().map(|step| format!("step `{step}`: ")).unwrap_or_default();
             (Status::Failed, format!(" ({step}{})", error.message))
         }
-        Outcome::Cancelled => (Status::Cancelled, String::new()),
+        Outcome::Cancelled | Outcome::Left => (Status::Cancelled, String::new()),
         Outcome::Waiting(steps) => {
             let names: Vec<&str> = steps.iter().map(|step| step.0.as_str()).collect();
             (

@@ -8,13 +8,12 @@ use serde_json::{Map, Value};
 
 use super::super::admission;
 use super::super::{Engine, Inputs, RunHandle, RunRequest, StartError};
-use crate::caller::{Caller, LOCAL};
+use crate::caller::{Caller, Whose};
 use crate::driver::Park;
 use crate::event::Origin;
 use crate::persona::Choice;
 use crate::schedule::Slot;
 use crate::schedule::book::Known;
-use crate::settings::{Settings, SettingsError, Surroundings};
 
 impl Engine {
     /// Starts the run of a claimed time, or goes on with the one that was started for this attempt.
@@ -23,7 +22,7 @@ impl Engine {
         let key = format!("schedule {}\n{}\n{}", known.key, slot.due.timestamp_millis(), slot.attempt);
         let store = engine.parts.store_soon().await?;
         let session = format!("schedule {}", known.key);
-        if let Some(run) = store.run_of_key(LOCAL, &key)? {
+        if let Some(run) = store.run_of_key(&Whose::local(), &key)? {
             return engine.attend(run, &session).await;
         }
         engine.may_show(known)?;
@@ -69,18 +68,10 @@ impl Engine {
 
     /// The same engine with its configuration read again.
     pub(crate) fn reconfigured(&self) -> Result<Self, StartError> {
-        let settings = self.settings();
-        let surroundings = Surroundings {
-            folder: settings.folder.clone(),
-            environment: settings.environment.clone(),
-            store: Some(settings.state_folder.clone()),
-        };
-        let fresh = Settings::resolve(&surroundings).map_err(|error| match error {
-            SettingsError::Invalid(diagnostics) => StartError::Invalid(diagnostics),
-            other => StartError::Refused(other.to_string()),
-        })?;
-        let fresh = Settings { look_every: settings.look_every, ..fresh };
-        Ok(self.with_settings(fresh))
+        if self.settings().look_every.is_zero() {
+            return Ok(self.with_settings(self.settings_of(&self.settings().folder)?));
+        }
+        self.refresh(true)
     }
 }
 

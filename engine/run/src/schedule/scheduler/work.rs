@@ -149,6 +149,8 @@ impl Core {
                 self.end(&store, known, slot, handle).await
             }
             Err(StartError::Store(error)) => Err(error),
+            // It stays claimed, and is taken over from this process once that has ended.
+            Err(StartError::Draining) => Ok(()),
             Err(error) => self.conclude(&store, Some(known), slot, Some(&told(&error))).await,
         }
     }
@@ -211,7 +213,10 @@ impl Core {
                 Ok::<(), StartError>(())
             };
             match resumed.await {
-                Ok(()) | Err(StartError::Store(StoreError::Busy(_)) | StartError::Over { .. }) => {}
+                Ok(())
+                | Err(
+                    StartError::Store(StoreError::Busy(_)) | StartError::Over { .. } | StartError::Draining,
+                ) => {}
                 Err(error) => warn("cannot go on with the run of a schedule", &error),
             }
             drop(guard);

@@ -3,16 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use aa_spec::config::{Config, Secret};
+use aa_spec::config::{Algorithm, Config, Scope, Secret, Serve};
 use aa_spec::diagnostic::Diagnostic;
+use aa_spec::duration::parse_ms;
 use aa_spec::source::Span;
 use aa_spec::yaml::Spanned;
 use serde_json::json;
 
 use super::{Field, File, Layers, Origin, Setting, absolute};
+use crate::caller::MAIN;
+use crate::grant::Grants;
 use crate::policy::Rules;
-use crate::settings::Key;
+use crate::settings::{Issuer, Key, Shown};
+
+/// How far the clocks of an issuer may be off when nobody says anything.
+const LEEWAY: Duration = Duration::from_mins(1);
 
 impl Layers<'_> {
     /// Who may come in. A secret that the file does not name is an error.
@@ -26,30 +33,113 @@ impl Layers<'_> {
                 continue;
             }
             // One that is written in another way is an error of the file already.
-            let Some(secret) = written.secret() else { continue };
-            let Some(source) = self.source(file, secret) else {
-                let message = format!("the secret `{secret}` is not configured");
-                unknown.push(
-                    Diagnostic::error("unknown-secret", &file.source, written.key.span, message)
-                        .hint("say under `secrets:` of the same file where it comes from"),
-                );
-                continue;
-            };
+            let Some(shown) = self.shown(file, written, &mut unknown) else { continue };
             let key = Key {
                 principal: written.principal.value.clone(),
-                secret: secret.to_owned(),
-                source,
+                expires: written.expiry(),
+                tenant: written.tenant.as_ref().map_or_else(|| MAIN.to_owned(), text),
                 personas: written.personas.as_ref().map(|names| names.iter().map(text).collect()),
                 rules: rules(written),
+                grants: grants(&file.config.serve, &written.roles, &written.scopes),
+                shown,
             };
-            let value = json!({"principal": key.principal, "secret": secret, "personas": key.personas});
+            let shown = match &key.shown {
+                Shown::Secret { name, .. } => name,
+                Shown::Hash(_) => "a hash",
+            };
+            let value = json!({"principal": key.principal, "secret": shown, "personas": key.personas});
             let origin = file.origin(written.principal.span);
             settings.push(Setting { key: format!("serve.keys[{}]", keys.len()), value, origin });
             keys.push(key);
         }
         self.settings.extend(settings);
         self.diagnostics.extend(unknown);
+        self.doubt_roles();
         keys
+    }
+
+    /// Roles of a project are told not to count.
+    fn doubt_roles(&mut self) {
+        let projects = self.files.iter().filter(|file| file.of_project);
+        let roles = projects.flat_map(|file| file.config.serve.roles.values().map(move |role| (file, role)));
+        let doubts: Vec<Diagnostic> =
+            roles.filter_map(|(file, role)| Some(unheard(file, role.first()?.span, "serve.roles"))).collect();
+        self.diagnostics.extend(doubts);
+    }
+
+    /// What opens for somebody.
+    fn shown(
+        &self,
+        file: &File,
+        written: &aa_spec::config::Key,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Option<Shown> {
+        if let Some(hash) = written.digest() {
+            return Some(Shown::Hash(hash));
+        }
+        let name = written.secret()?;
+        if let Some(source) = self.source(file, name) {
+            return Some(Shown::Secret { name: name.to_owned(), source });
+        }
+        let span = written.key.as_ref()?.span;
+        let message = format!("the secret `{name}` is not configured");
+        problems.push(
+            Diagnostic::error("unknown-secret", &file.source, span, message)
+                .hint("say under `secrets:` of the same file where it comes from"),
+        );
+        None
+    }
+
+    /// Whose tokens open.
+    pub(in crate::settings) fn issuers(&mut self) -> Vec<Issuer> {
+        let (mut issuers, mut unheard_of) = (Vec::new(), Vec::new());
+        let all =
+            self.files.iter().flat_map(|file| file.config.serve.issuers.iter().map(move |of| (file, of)));
+        for (file, (name, written)) in all {
+            if file.of_project {
+                unheard_of.push(unheard(file, written.span, "serve.issuers"));
+                continue;
+            }
+            let issuer = self.issuer(file, name, &written.value);
+            let value = json!({"issuer": issuer.issuer, "audience": issuer.audience, "jwks": issuer.jwks});
+            let (key, origin) = (format!("serve.issuers.{name}"), file.origin(written.span));
+            self.settings.push(Setting { key, value, origin });
+            issuers.push(issuer);
+        }
+        self.diagnostics.extend(unheard_of);
+        issuers
+    }
+
+    fn issuer(&self, file: &File, name: &str, written: &aa_spec::config::Issuer) -> Issuer {
+        let serve = &file.config.serve;
+        let scopes = |role: &Spanned<String>| of_role(serve, &role.value);
+        let jwks = &written.jwks.value;
+        let is_address = jwks.contains("://");
+        let said = |claim: &Option<Spanned<String>>, usual: &str| {
+            claim.as_ref().map_or_else(|| usual.to_owned(), text)
+        };
+        let mut algorithms: Vec<Algorithm> = written.algorithms.iter().map(|one| one.value).collect();
+        if algorithms.is_empty() {
+            algorithms = vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDsa];
+        }
+        Issuer {
+            name: name.to_owned(),
+            issuer: written.issuer.value.clone(),
+            audience: written.audience.iter().map(text).collect(),
+            jwks: if is_address {
+                jwks.clone()
+            } else {
+                absolute(&file.folder, self.home(), jwks).display().to_string()
+            },
+            algorithms,
+            leeway: leeway(written),
+            principal_claim: said(&written.principal_claim, "sub"),
+            roles_claim: said(&written.roles_claim, "roles"),
+            roles: written.roles.iter().map(|(theirs, ours)| (theirs.clone(), scopes(ours))).collect(),
+            everybody: written.everybody.iter().flat_map(scopes).collect(),
+            tenant: said(&written.tenant, MAIN),
+            tenant_claim: written.tenant_claim.as_ref().map(text),
+        }
     }
 
     /// A list of texts.
@@ -148,6 +238,34 @@ impl Layers<'_> {
             other => other.clone(),
         })
     }
+}
+
+/// What roles and scopes let use; a key that says neither, what is usual.
+fn grants(
+    serve: &Serve,
+    roles: &Option<Vec<Spanned<String>>>,
+    scopes: &Option<Vec<Spanned<String>>>,
+) -> Grants {
+    if roles.is_none() && scopes.is_none() {
+        return Grants::Usual;
+    }
+    let of_roles = roles.iter().flatten().flat_map(|role| of_role(serve, &role.value));
+    // What is no scope is an error of the file already.
+    let own = scopes.iter().flatten().filter_map(|text| Scope::parse(&text.value).ok());
+    Grants::Scopes(of_roles.chain(own).collect())
+}
+
+/// The scopes of a role; one of the file's wins over one that everybody knows.
+fn of_role(serve: &Serve, name: &str) -> Vec<Scope> {
+    match serve.roles.get(name) {
+        Some(scopes) => scopes.iter().filter_map(|text| Scope::parse(&text.value).ok()).collect(),
+        None => aa_spec::config::role(name).unwrap_or_default(),
+    }
+}
+
+fn leeway(issuer: &aa_spec::config::Issuer) -> Duration {
+    let written = issuer.leeway.as_ref().and_then(|text| parse_ms(&text.value).ok());
+    written.map_or(LEEWAY, Duration::from_millis)
 }
 
 fn rules(key: &aa_spec::config::Key) -> Rules {

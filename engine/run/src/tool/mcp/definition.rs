@@ -114,6 +114,7 @@ fn offer(
         effect,
         idempotent: known.idempotent.unwrap_or(effect == Effect::Read),
         tier: known.tier,
+        cache_ms: None,
         reconcile: None,
         source: source.to_owned(),
     };

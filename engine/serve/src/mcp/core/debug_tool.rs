@@ -26,7 +26,7 @@ impl CoreTool for DebugTool {
         let args = call.request.arguments.clone().unwrap_or_default();
         let name = text(&args, "tool_name");
         if !call.visit.may_use(name) {
-            return Ok(failed(format!("your key opens no persona that shows `{name}`")));
+            return Ok(failed(format!("your key opens nothing that is called `{name}`")));
         }
         let report = match call.visit.engine.debug_tool(name, text(&args, "error_message")) {
             Ok(report) => report,

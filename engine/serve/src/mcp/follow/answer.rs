@@ -35,6 +35,12 @@ pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult 
             let again = "a call with the same idempotency key finds it again; another key starts anew";
             failure(run, &format!("run {run} was cancelled ({again})"))
         }
+        Outcome::Left => failure(
+            run,
+            &format!(
+                "run {run} was left where it is, because the server ends; the next one goes on with it. Ask again in a few seconds: run_status shows how it stands, and a call with the same idempotency key finds it."
+            ),
+        ),
         Outcome::Waiting(steps) => {
             let steps: Vec<String> = steps.iter().map(|step| format!("`{step}`")).collect();
             failure(run, &format!("run {run} waits for a person at {}", steps.join(", ")))
@@ -167,6 +173,9 @@ fn marked(run: RunId, mut answer: CallToolResult) -> CallToolResult {
     answer
 }
 
+/// What to do about a server that is about to end.
+pub(crate) const LATER: &str = "As a rule the next one is there soon: try again in a few seconds.";
+
 /// Why a run has not started, for the model to mend its call.
 pub(crate) fn refusal(error: &StartError) -> String {
     let lines: Vec<String> = match error {
@@ -176,6 +185,7 @@ pub(crate) fn refusal(error: &StartError) -> String {
         StartError::PlanChanged { .. } => {
             vec!["Call skill_plan again, look at what it shows, and give its hash.".to_owned()]
         }
+        StartError::Draining => vec![LATER.to_owned()],
         _ => Vec::new(),
     };
     let mut text = error.to_string();

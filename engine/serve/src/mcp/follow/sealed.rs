@@ -137,7 +137,8 @@ fn bound(call: &Call<'_>) -> String {
     let folder = caller.folder().unwrap_or_else(|| std::path::Path::new(""));
     let args = Value::Object(call.request.arguments.clone().unwrap_or_default());
     let args = digest(sorted(&args).to_string());
-    serde_json::json!([caller.principal, folder.display().to_string(), call.request.name, args]).to_string()
+    let (tenant, principal, folder) = (&caller.tenant, &caller.principal, folder.display().to_string());
+    serde_json::json!([tenant, principal, folder, call.request.name, args]).to_string()
 }
 
 /// The order of keys is no part of a call.

@@ -26,7 +26,7 @@ async fn serve_on(input: Reader, output: Writer) {
     };
     let engine = Engine::new(Settings::resolve(&surroundings).unwrap());
     let options = Options { choice: Choice::Tools(Vec::new()), ..Options::default() };
-    Box::pin(serve_over(&engine, &options, (input, output), Stop::new().unwrap())).await.unwrap();
+    Box::pin(serve_over(&engine, &options, (input, output), std::future::pending())).await.unwrap();
 }
 
 /// Answers come in any order, so by id.

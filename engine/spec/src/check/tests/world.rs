@@ -72,6 +72,7 @@ impl Catalog for World {
             effect,
             idempotent: effect == Effect::Read,
             tier: crate::tool::Tier::Basic,
+            cache_ms: None,
             reconcile: None,
             source: "built in".to_owned(),
         }))

@@ -8,7 +8,7 @@ use super::{Compiler, PYTHON};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::template::{Expression, Template};
-use crate::tool::Reconcile;
+use crate::tool::{Effect, Reconcile};
 use crate::yaml::Spanned;
 
 /// What an inquiry may read before it is answered: the interrupted call's arguments, when it started, its key.
@@ -18,6 +18,16 @@ const INQUIRY: [&str; 3] = ["args", "started_at", "idempotency_key"];
 const ANSWER: &str = "result";
 
 impl Compiler<'_> {
+    /// What changes something must be done each time.
+    pub(super) fn check_cache(&mut self) {
+        let Some(cache) = &self.tool.cache else { return };
+        let _milliseconds = self.duration(cache);
+        if self.tool.effect.value != Effect::Read {
+            let message = format!("`cache` of `{}` is only for tools that read", self.tool.name.value);
+            self.error("bad-value", cache.span, message);
+        }
+    }
+
     /// Reports what would only show after a crash.
     pub(super) fn check_reconcile(&mut self) {
         let Some(Spanned { value: reconcile, span }) = &self.tool.reconcile else { return };

@@ -1,0 +1,55 @@
+//! `aa config key`
+
+use aa_run::key;
+use aa_spec::config;
+use aa_spec::source::Source;
+use serde_json::{Map, Value, json};
+
+use crate::args::config::KeyArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+/// Makes a key, and says what to write into the configuration so that it opens.
+pub(super) fn run(args: &KeyArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let made = key::fresh().map_err(|error| Failure::failed(error.to_string()))?;
+    let entry = entry(args, &made.hash);
+    check(args, &entry)?;
+    context.printer.say(format_args!("write this under `serve.keys` of your own configuration:"));
+    context.printer.say(format_args!("- {entry}"));
+    context.printer.data(format_args!("{}", made.key));
+    Ok(Exit::Ok)
+}
+
+/// An entry of `serve.keys`, in a line.
+fn entry(args: &KeyArgs, hash: &str) -> String {
+    let mut entry =
+        Map::from_iter([("principal".to_owned(), json!(args.principal)), ("hash".to_owned(), json!(hash))]);
+    for (name, texts) in [("roles", &args.roles), ("scopes", &args.scopes)] {
+        if !texts.is_empty() {
+            entry.insert(name.to_owned(), json!(texts));
+        }
+    }
+    for (name, text) in [("tenant", &args.tenant), ("expires", &args.expires)] {
+        if let Some(text) = text {
+            entry.insert(name.to_owned(), json!(text));
+        }
+    }
+    let pairs: Vec<String> =
+        entry.iter().map(|(name, value)| format!("{name}: {}", written(value))).collect();
+    format!("{{{}}}", pairs.join(", "))
+}
+
+fn written(value: &Value) -> String {
+    value.to_string()
+}
+
+/// That the entry means something; roles of the user's own are looked at when the configuration is read.
+fn check(args: &KeyArgs, entry: &str) -> Result<(), Failure> {
+    let roles: Vec<String> = args.roles.iter().map(|role| format!("{}: []", json!(role))).collect();
+    let own = roles.join(", ");
+    let source = Source::new("(the key)", format!("serve: {{roles: {{{own}}}, keys: [{entry}]}}"));
+    match config::read(&source).1.into_iter().next() {
+        Some(problem) => Err(Failure::usage(problem.message).hint(problem.hint)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,219 @@
+//! What a daemon has in a folder beside the store: a lock that the system lets go when it dies, and what it says of
+//! itself. What is there without the lock being held is a dead one's.
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use aa_run::engine::Health;
+use aa_run::settings::Settings;
+use chrono::{DateTime, Utc};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+use serde::{Deserialize, Serialize};
+
+/// Who only looks whether the lock is held holds it for a moment, too.
+const TRIES: u32 = 25;
+const TRY_EVERY: Duration = Duration::from_millis(10);
+
+/// The files of the daemon of a store.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    folder: PathBuf,
+}
+
+/// That this process is the daemon of a store, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Lock {
+    // Held, not read: closing it lets the lock go.
+    _file: File,
+}
+
+/// Where a daemon stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Stage {
+    /// It opens what it needs.
+    Starting,
+    /// Work can be given to it.
+    Ready,
+    /// Something that it needs does not work.
+    NotReady,
+    /// It is about to end.
+    Draining,
+}
+
+/// What a daemon says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) version: String,
+    pub(crate) pid: u32,
+    pub(crate) stage: Stage,
+    pub(crate) started: DateTime<Utc>,
+    /// When this was written.
+    pub(crate) at: DateTime<Utc>,
+    /// Where it listens, once it does.
+    pub(crate) address: Option<SocketAddr>,
+    /// Where commands of this machine find it.
+    pub(crate) socket: Option<PathBuf>,
+    /// The folder that it works in.
+    pub(crate) folder: PathBuf,
+    /// What it was started with.
+    pub(crate) arguments: Vec<String>,
+    /// How its parts stand, once it has looked.
+    pub(crate) health: Option<Health>,
+    /// How many runs it drives.
+    pub(crate) runs: usize,
+    /// How many seconds it may take to end.
+    pub(crate) patience: u64,
+}
+
+impl Files {
+    /// Those of the store of these settings.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self::beside(&settings.state_folder)
+    }
+
+    /// Those of the store in a folder.
+    pub(super) fn beside(state_folder: &Path) -> Self {
+        Self { folder: state_folder.join("daemon") }
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.folder.join("socket")
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// What it has said before it could log, and of its bugs.
+    pub(super) fn stderr(&self) -> PathBuf {
+        self.folder.join("stderr")
+    }
+
+    fn pid(&self) -> PathBuf {
+        self.folder.join("pid")
+    }
+
+    fn health(&self) -> PathBuf {
+        self.folder.join("health.json")
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.folder.join("lock")
+    }
+
+    /// Makes the folder, which is for nobody else.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)
+    }
+
+    /// Becomes the daemon; none when another process is.
+    pub(super) fn claim(&self) -> io::Result<Option<Lock>> {
+        self.prepare()?;
+        let file = File::options().create(true).append(true).mode(0o600).open(self.lock())?;
+        for _ in 0..TRIES {
+            match file.try_lock() {
+                Ok(()) => {
+                    // What a dead one has said is not said of this one.
+                    self.clear();
+                    return Ok(Some(Lock { _file: file }));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if is_held(&file) => return Ok(None),
+                // Somebody has only looked.
+                Err(TryLockError::WouldBlock) => sleep(TRY_EVERY),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a living process is the daemon. In doubt none is: who wants to be it finds out.
+    pub(crate) fn is_claimed(&self) -> bool {
+        let Ok(file) = File::open(self.lock()) else { return false };
+        is_held(&file)
+    }
+
+    /// What was said last, by whomever.
+    pub(super) fn last(&self) -> Option<Report> {
+        serde_json::from_slice(&fs::read(self.health()).ok()?).ok()
+    }
+
+    /// What the daemon that runs has said last.
+    pub(crate) fn living(&self) -> Option<Report> {
+        let report = self.is_claimed().then(|| self.last()).flatten()?;
+        // One that has just been followed by another has left this.
+        let pid = Pid::from_raw(i32::try_from(report.pid).ok()?)?;
+        (test_kill_process(pid) != Err(Errno::SRCH)).then_some(report)
+    }
+
+    /// Says how the daemon stands. Readers see all of it or what was there before.
+    pub(super) fn say(&self, _lock: &Lock, report: &Report) -> io::Result<()> {
+        let text = serde_json::to_vec_pretty(report)?;
+        self.put(&self.health(), &text)
+    }
+
+    /// Says which process the daemon is.
+    pub(super) fn say_pid(&self, _lock: &Lock) -> io::Result<()> {
+        self.put(&self.pid(), format!("{}\n", std::process::id()).as_bytes())
+    }
+
+    /// Clears away what was said. Only for whoever holds the lock.
+    fn clear(&self) {
+        for path in [self.health(), self.pid()] {
+            // What is left behind is a dead one's.
+            let _left = fs::remove_file(path);
+        }
+    }
+
+    /// Lets another process be the daemon, at an end in order.
+    pub(super) fn let_go(&self, lock: Lock) {
+        self.clear();
+        drop(lock);
+    }
+
+    fn put(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        let new =
+            self.folder.join(format!(".{}.new", path.file_name().unwrap_or_default().to_string_lossy()));
+        let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(text)?;
+        fs::rename(new, path)
+    }
+}
+
+/// Whether a process has the lock of a file. Shared, so that two who look at once do not take each other for it.
+fn is_held(file: &File) -> bool {
+    let looked = file.try_lock_shared();
+    if looked.is_ok() {
+        // It cannot fail: it has just been taken.
+        let _let_go = file.unlock();
+    }
+    matches!(looked, Err(TryLockError::WouldBlock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_one_and_its_death_lets_another_be_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files { folder: folder.path().join("daemon") };
+        assert!(!files.is_claimed());
+        let lock = files.claim().unwrap().unwrap();
+        assert!(files.is_claimed() && files.claim().unwrap().is_none());
+        files.say_pid(&lock).unwrap();
+        fs::write(files.health(), "{ half a repo").unwrap();
+        assert_eq!(files.living(), None, "what cannot be read says nothing");
+        drop(lock);
+        assert!(!files.is_claimed());
+        let lock = files.claim().unwrap().unwrap();
+        files.let_go(lock);
+        assert!(!files.pid().exists() && !files.health().exists());
+    }
+}

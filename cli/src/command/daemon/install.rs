@@ -1,0 +1,174 @@
+//! `aa daemon install`: a service of the user's, for whatever starts services here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aa_run::cause::cause;
+use aa_run::settings::Settings;
+
+use crate::args::daemon::{InstallArgs, Manager};
+use crate::context::Context;
+use crate::env;
+use crate::failure::{Exit, Failure};
+
+/// What launchd calls it.
+const LABEL: &str = "io.aa.daemon";
+/// How long a stop may take beyond what the daemon's steps may take.
+const LEEWAY: Duration = Duration::from_secs(30);
+
+/// What a service has to know.
+struct Service<'a> {
+    program: PathBuf,
+    settings: &'a Settings,
+    /// Where tools are found.
+    path: String,
+}
+
+pub(super) fn run(args: &InstallArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let settings = context.settings()?;
+    let failed = |error: std::io::Error| Failure::failed(format!("cannot install: {}", cause(&error)));
+    let path = context.environment.get(env::PATH).unwrap_or("/usr/local/bin:/usr/bin:/bin").to_owned();
+    let service = Service { program: std::env::current_exe().map_err(failed)?, settings: &settings, path };
+    let usual = if cfg!(target_os = "macos") { Manager::Launchd } else { Manager::Systemd };
+    let manager = args.kind.unwrap_or(usual);
+    let text = match manager {
+        Manager::Systemd => service.systemd(),
+        Manager::Launchd => service.launchd(),
+    };
+    if args.print {
+        context.printer.write(text.as_bytes());
+        return Ok(Exit::Ok);
+    }
+    let place = place(manager, context)?;
+    let is_other = fs::read_to_string(&place).is_ok_and(|there| there != text);
+    if is_other && !args.force {
+        return Err(Failure::failed(format!(
+            "`{}` is there already, and says something else",
+            place.display()
+        ))
+        .hint("`--print` shows what it would be, `--force` writes over it"));
+    }
+    let folder = place.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder).and_then(|()| fs::write(&place, text)).map_err(failed)?;
+    let printer = context.printer;
+    printer.say(format_args!("wrote {}", place.display()));
+    match manager {
+        Manager::Systemd => {
+            printer.hint("`systemctl --user daemon-reload && systemctl --user enable --now aa` starts it now and at each login");
+            printer.hint("`loginctl enable-linger` has it run although you are not logged in");
+        }
+        Manager::Launchd => {
+            printer.hint(format_args!(
+                "`launchctl bootstrap gui/$(id -u) {}` starts it now and at each login",
+                place.display()
+            ));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// Where a service of the user's is looked for.
+fn place(manager: Manager, context: &Context<'_>) -> Result<PathBuf, Failure> {
+    let variable = |name: &str| context.environment.get(name).map(PathBuf::from);
+    let home = || variable("HOME").ok_or_else(|| Failure::failed("`HOME` is not set"));
+    Ok(match manager {
+        Manager::Systemd => {
+            let config = variable("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+            let config = config.map_or_else(|| home().map(|home| home.join(".config")), Ok)?;
+            config.join("systemd/user/aa.service")
+        }
+        Manager::Launchd => home()?.join(format!("Library/LaunchAgents/{LABEL}.plist")),
+    })
+}
+
+impl Service<'_> {
+    fn words(&self) -> Vec<String> {
+        let folder = self.settings.folder.display().to_string();
+        let store = self.settings.state_folder.display().to_string();
+        let program = self.program.display().to_string();
+        [&program, "-C", &folder, "--store", &store, "daemon", "run"].map(str::to_owned).to_vec()
+    }
+
+    fn stop_timeout(&self) -> u64 {
+        (self.settings.daemon.drain_timeout + self.settings.serve.shutdown_timeout + LEEWAY).as_secs()
+    }
+
+    fn systemd(&self) -> String {
+        let words: Vec<String> = self.words().iter().map(|word| unit_word(word)).collect();
+        format!(
+            "\
+[Unit]
+Description=aa: runs skills although nobody is there
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=notify
+NotifyAccess=main
+Environment={path}
+ExecStart={command}
+Restart=on-failure
+RestartSec=2
+# It lets steps under way end, and their processes are theirs until then.
+KillMode=mixed
+TimeoutStopSec={stop}
+UMask=0077
+
+[Install]
+WantedBy=default.target
+",
+            path = unit_word(&format!("PATH={}", self.path)),
+            command = words.join(" "),
+            stop = self.stop_timeout(),
+        )
+    }
+
+    fn launchd(&self) -> String {
+        let words: String =
+            self.words().iter().map(|word| format!("    <string>{}</string>\n", xml(word))).collect();
+        format!(
+            "\
+<?xml version=\"1.0\" encoding=\"UTF-8\"?>
+<!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">
+<plist version=\"1.0\">
+<dict>
+  <key>Label</key>
+  <string>{LABEL}</string>
+  <key>ProgramArguments</key>
+  <array>
+{words}  </array>
+  <key>EnvironmentVariables</key>
+  <dict>
+    <key>PATH</key>
+    <string>{path}</string>
+  </dict>
+  <key>RunAtLoad</key>
+  <true/>
+  <key>KeepAlive</key>
+  <dict>
+    <key>SuccessfulExit</key>
+    <false/>
+  </dict>
+  <key>ExitTimeOut</key>
+  <integer>{stop}</integer>
+  <key>Umask</key>
+  <integer>63</integer>
+</dict>
+</plist>
+",
+            path = xml(&self.path),
+            stop = self.stop_timeout(),
+        )
+    }
+}
+
+/// A word of a unit file: quoted, and without what would mean something in it.
+fn unit_word(word: &str) -> String {
+    let word = word.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
+    format!("\"{word}\"")
+}
+
+fn xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,62 @@
+//! `aa daemon status`: what it says of itself, read from a file.
+
+use aa_run::engine::{Check, Health};
+use chrono::Utc;
+use serde_json::json;
+
+use super::files::{Report, Stage};
+use super::start::shown;
+use crate::args::Format;
+use crate::args::daemon::StatusArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::words;
+
+pub(super) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let files = super::files(context)?;
+    let running = files.is_claimed();
+    let report = if running { files.living() } else { files.last() };
+    let ready = running && report.as_ref().is_some_and(|report| report.stage == Stage::Ready);
+    match args.format.format {
+        Format::Json => {
+            let report = report.filter(|_| running);
+            context.printer.data(json!({"running": running, "ready": ready, "daemon": report}));
+        }
+        Format::Human => human(running, report.as_ref(), context),
+    }
+    Ok(if ready { Exit::Ok } else { Exit::Failed })
+}
+
+fn human(running: bool, report: Option<&Report>, context: &Context<'_>) {
+    let printer = context.printer;
+    let Some(report) = report else {
+        printer.data(if running { "starting" } else { "not running" });
+        return;
+    };
+    if !running {
+        printer.data(format_args!("not running (pid {} has ended without a word)", report.pid));
+        printer.hint("the next one goes on with its runs: `aa daemon start`");
+        return;
+    }
+    let stage = match report.stage {
+        Stage::Starting => "starting",
+        Stage::Ready => "ready",
+        Stage::NotReady => "not ready",
+        Stage::Draining => "about to end",
+    };
+    printer.data(format_args!("{stage}: {}", shown(report)));
+    printer.data(format_args!("since      {}", words::ago(report.started, Utc::now())));
+    printer.data(format_args!("version    {}", report.version));
+    printer.data(format_args!("folder     {}", words::harmless(&report.folder.display().to_string())));
+    printer.data(format_args!("runs       {}", report.runs));
+    if let Some(Health { store, catalog, scheduler, .. }) = &report.health {
+        for (name, check) in [("store", store), ("catalog", catalog), ("scheduler", scheduler)] {
+            let told = match check {
+                Check::Ok => "ok".to_owned(),
+                Check::Off => "off".to_owned(),
+                Check::Failing(why) => words::harmless(why),
+            };
+            printer.data(format_args!("{name:<10} {told}"));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What the caller's key lets them use: looked at where runs begin and where tools are called, so that no front end
+//! can forget to.
+
+use std::sync::Arc;
+
+use aa_spec::config::ScopeKind;
+use aa_spec::plan::Plan;
+use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
+
+use super::approval::word;
+use super::courses::SINGLE;
+use super::{Engine, StartError};
+use crate::caller::MAIN;
+use crate::driver::{Means, Toolbox};
+use crate::event::StepError;
+use crate::persona::{Choice, View, ViewError};
+
+/// Modules whose tools read and write what there is once for the whole store.
+const SHARED: [&str; 2] = ["memory", "knowledge"];
+
+/// What a run of a tenant is driven with. What is remembered belongs to the main tenant, so others have no tools
+/// for it.
+pub(super) fn for_tenant(means: Means, tenant: &str) -> Means {
+    if tenant == MAIN {
+        return means;
+    }
+    let all = means.tools;
+    let tools: Toolbox = Arc::new(move |name| all(name).filter(|tool| !is_shared(&tool.spec().module)));
+    Means { tools, ..means }
+}
+
+fn is_shared(module: &str) -> bool {
+    SHARED.contains(&module)
+}
+
+impl Engine {
+    /// Whether a skill is there for the caller.
+    pub fn shows_skill(&self, name: &str) -> bool {
+        self.caller.grants.shows(ScopeKind::Skill, name)
+    }
+
+    /// Whether a tool is there for the caller.
+    pub fn shows_tool(&self, name: &str) -> bool {
+        self.caller.grants.shows(ScopeKind::Tool, name)
+    }
+
+    /// What a client sees: of what was chosen, what is there for it.
+    ///
+    /// # Errors
+    /// Something of the choice is not there or cannot be used: then there is no part of the view.
+    pub fn view(&self, choice: &Choice) -> Result<Arc<View>, ViewError> {
+        let whole = self.whole_view(choice)?;
+        if self.caller.grants.is_usual() {
+            return Ok(whole);
+        }
+        Ok(Arc::new(View {
+            persona: whole.persona.clone(),
+            text: whole.text.clone(),
+            skills: whole.skills.iter().filter(|card| self.shows_skill(&card.name)).cloned().collect(),
+            broken: whole.broken.iter().filter(|skill| self.shows_skill(&skill.name)).cloned().collect(),
+            tools: whole.tools.iter().filter(|tool| self.shows_tool(&tool.name)).cloned().collect(),
+            ..View::default()
+        }))
+    }
+
+    /// That a run of this plan may begin. A dry run changes nothing, whatever it would do.
+    pub(super) fn may_run(&self, plan: &Plan, dry_run: bool) -> Result<(), StartError> {
+        if self.caller.grants.is_usual() {
+            return Ok(());
+        }
+        let effect = if dry_run { Effect::Read } else { plan.effect() };
+        self.may_use(&plan.skill.name, effect)
+    }
+
+    /// That a skill, or a tool as a run of one step, may be used with this effect.
+    pub(super) fn may_use(&self, run: &str, effect: Effect) -> Result<(), StartError> {
+        let (of, name) = match run.strip_prefix(SINGLE) {
+            Some(tool) => (ScopeKind::Tool, tool),
+            None => (ScopeKind::Skill, run),
+        };
+        if self.caller.grants.lets(of, name, effect) {
+            return Ok(());
+        }
+        Err(StartError::NotGranted(format!("`{name}` with the effect `{}`", word(effect))))
+    }
+
+    /// That a tool may be called outside a run.
+    pub(super) fn may_call(&self, spec: &ToolSpec) -> Result<(), StepError> {
+        let (tool, effect) = (&spec.name, spec.effect);
+        if self.caller.tenant != MAIN && is_shared(&spec.module) {
+            let message = format!("`{tool}` is of no use here: what is remembered belongs to another tenant");
+            return Err(StepError::new(ErrorKind::Auth, message));
+        }
+        if self.caller.grants.lets(ScopeKind::Tool, tool, effect) {
+            return Ok(());
+        }
+        let message = format!("your key does not let you use `{tool}` with the effect `{}`", word(effect));
+        Err(StepError::new(ErrorKind::Auth, message))
+    }
+}

@@ -1,0 +1,77 @@
+//! Whether a process that serves can do what it is there for.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use super::Engine;
+use crate::schedule::Pulse;
+
+/// How long the store may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a process stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether it is about to end.
+    pub draining: bool,
+    /// The store can be written and read.
+    pub store: Check,
+    /// The files of skills, tools and personas can be read.
+    pub catalog: Check,
+    /// What is due is run.
+    pub scheduler: Check,
+}
+
+/// How a part stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "why")]
+pub enum Check {
+    /// It does what it is there for.
+    Ok,
+    /// It is not wanted.
+    Off,
+    /// It does not, and why.
+    Failing(String),
+}
+
+impl Health {
+    /// Whether work can be given to it.
+    pub fn is_ready(&self) -> bool {
+        !self.draining && [&self.store, &self.catalog, &self.scheduler].iter().all(|check| check.is_good())
+    }
+}
+
+impl Check {
+    /// Whether nothing is wrong with it.
+    pub fn is_good(&self) -> bool {
+        !matches!(self, Self::Failing(_))
+    }
+
+    fn of<E: std::fmt::Display>(result: Result<(), E>) -> Self {
+        result.map_or_else(|error| Self::Failing(error.to_string()), |()| Self::Ok)
+    }
+}
+
+impl Engine {
+    /// Looks at every part: the store is written to, files are looked at, the scheduler has looked a moment ago.
+    pub async fn health(&self) -> Health {
+        let store = async { self.parts.store_soon().await?.ping().await };
+        let store = match timeout(PATIENCE, store).await {
+            Ok(result) => Check::of(result),
+            Err(_) => Check::Failing("it does not answer".to_owned()),
+        };
+        Health {
+            draining: self.parts.shared.drain.has_begun(),
+            store,
+            catalog: Check::of(self.current().catalogue().map(drop)),
+            scheduler: self.pulse().check(),
+        }
+    }
+
+    /// The pulse of this process's scheduler.
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.parts.shared.pulse.clone()
+    }
+}

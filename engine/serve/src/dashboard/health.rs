@@ -1,0 +1,154 @@
+//! `/ui/health`: whether everything works that should, and what can be switched.
+
+use std::sync::Arc;
+
+use aa_run::engine::{Engine, HealStats};
+use aa_run::schedule::service::Service;
+use aa_run::store::Notice;
+use axum::Router;
+use axum::extract::Path;
+use axum::routing::{get, post};
+use chrono::Utc;
+use maud::{Markup, html};
+
+use super::page::{Live, live};
+use super::seen::{Posted, Seen, Shown, then};
+use super::{Dashboard, show};
+
+/// Notices of the page.
+const NOTICES: u32 = 20;
+
+pub(super) fn routes() -> Router<Arc<Dashboard>> {
+    Router::new()
+        .route("/ui/health", get(page))
+        .route("/ui/health/services/{service}", post(switch))
+        .route("/ui/health/heal/{rule}/reset", post(reset))
+}
+
+async fn page(seen: Seen) -> Shown {
+    let engine = &seen.visitor.engine;
+    let since = engine.end()?.to_string();
+    let owner = seen.visitor.is_owner().is_ok();
+    let looks = seen.visitor.may_look().is_ok();
+    let stats =
+        if looks { engine.heal_stats().await.map_err(|error| seen.trouble(error))? } else { Vec::new() };
+    let counts = engine.run_counts()?;
+    let shown = html! {
+        h1 { "Health" }
+        ul.checks.card {
+            (check(true, "This server answers", &html! { "aa " (env!("CARGO_PKG_VERSION")) }))
+            (check(true, "The store can be read", &html! { (counts.values().sum::<u64>()) " runs of yours" }))
+            @if owner { (of_owner(engine)?) }
+        }
+        @if looks { (problems(engine)) }
+        @if owner { (services(&engine.services()?)) }
+        @if looks { (heals(&stats, owner)) }
+        @if owner { (notices(&engine.notices(NOTICES)?)) }
+    };
+    Ok(seen.page("Health", &live(&shown, Live { since: &since, ..Live::default() })))
+}
+
+fn check(is_well: bool, what: &str, more: &Markup) -> Markup {
+    html! {
+        li { (show::sign(if is_well { "ok" } else { "failed" })) span.what { strong { (what) } } span.quiet { (more) } }
+    }
+}
+
+fn of_owner(engine: &Engine) -> Shown<Markup> {
+    let interrupted = aa_run::store::RunFilter { interrupted: true, limit: Some(100), ..Default::default() };
+    let lost = engine.runs(&interrupted)?.len();
+    let settings = engine.settings();
+    let is_alive = engine.has_scheduler()?;
+    Ok(html! {
+        (check(is_alive, if is_alive { "A scheduler runs what is due" } else { "Nobody runs what is due" },
+            &html! { @if is_alive { a href="/ui/schedules" { "schedules" } } @else { "it was started without one" } }))
+        (check(lost == 0, if lost == 0 { "Every run is driven" } else { "Runs were interrupted" },
+            &html! { @if lost > 0 { a href="/ui/runs?status=interrupted" { (lost) " interrupted" } } @else { "none was interrupted" } }))
+        li { (show::sign("note")) span.what { strong { "State" } } code.cut { (settings.state_folder.display()) } }
+        li { (show::sign("note")) span.what { strong { "Folder" } } code.cut { (settings.folder.display()) } }
+    })
+}
+
+/// What is wrong with modules and secrets.
+fn problems(engine: &Engine) -> Markup {
+    let modules = engine.tool_problems().unwrap_or_default();
+    let secrets = engine.secret_problems();
+    html! {
+        @if !modules.is_empty() || !secrets.is_empty() {
+            section.card.problems aria-labelledby="problems" {
+                h2 #problems { "Problems" }
+                ul {
+                    @for found in crate::api::problem::Finding::all(&modules) { li { code { (found.file) ":" (found.line) } " " (found.message) } }
+                    @for text in &secrets { li { (text) } }
+                }
+            }
+        }
+    }
+}
+
+fn services(all: &[Service]) -> Markup {
+    html! {
+        section.card aria-labelledby="services" {
+            h2 #services { "Switches" }
+            ul.rows { @for service in all {
+                li.switch #{ "service-" (service.name) } {
+                    span.what { strong { (service.name) } span.line.quiet { (show::prose(service.about)) @if let Some((by, at)) = &service.switched { ", switched by " (by) " " (show::ago(*at)) } } }
+                    (show::badge(if service.enabled { "on" } else { "off" }))
+                    form method="post" action={ "/ui/health/services/" (service.name) } {
+                        button name="enabled" value=(!service.enabled) aria-label={ "Switch " @if service.enabled { "off " } @else { "on " } (service.name) } { @if service.enabled { "Switch off" } @else { "Switch on" } }
+                    }
+                }
+            } }
+        }
+    }
+}
+
+fn heals(stats: &[HealStats], owner: bool) -> Markup {
+    let has_acted = |rule: &&HealStats| rule.acted + rule.reused > 0 || rule.stopped.is_some();
+    let stats: Vec<&HealStats> = stats.iter().filter(has_acted).collect();
+    html! {
+        section.card aria-labelledby="heals" {
+            h2 #heals { "Healing" }
+            @if stats.is_empty() { p.quiet { "No heal rule has acted yet." } } @else {
+                div.scroll tabindex="0" role="region" aria-label="Heal rules" { table.list {
+                    thead { tr { th scope="col" { "Rule" } th scope="col" { "Acted" } th scope="col" { "Helped" } th scope="col" { "In vain" } th scope="col" { "State" } } }
+                    tbody { @for rule in &stats { tr {
+                        td.main { (rule.rule) } td.number { (rule.acted) } td.number { (rule.helped) } td.number { (rule.in_vain) }
+                        td { @match &rule.stopped {
+                            Some(why) => { (show::badge("off")) " " (why) @if owner { form method="post" action={ "/ui/health/heal/" (show::part(&rule.rule)) "/reset" } { button type="submit" { "Let it act again" } } } },
+                            None => (show::badge("ok")),
+                        } }
+                    } } }
+                } }
+            }
+        }
+    }
+}
+
+fn notices(all: &[Notice]) -> Markup {
+    html! {
+        section.card aria-labelledby="notices" {
+            h2 #notices { "What people were told" }
+            @if all.is_empty() { p.quiet { "Nobody had to be told of anything." } }
+            ul.rows { @for notice in all {
+                li.row #{ "notice-" (notice.id) } {
+                    span.what { strong { (notice.title) } span.line.quiet { "by " (notice.channel) @if !notice.error.is_empty() { ": " span.wrong { (notice.error) } } } }
+                    span.when { (show::ago(notice.at)) }
+                }
+            } }
+        }
+    }
+}
+
+async fn switch(seen: Seen, Path(service): Path<String>, posted: Posted) -> Shown {
+    let is_on = posted.text("enabled") == "true";
+    let switched = seen.visitor.engine.set_service(&service, is_on, &seen.visitor.by(), Utc::now()).await;
+    switched.map_err(|error| seen.trouble(error))?;
+    Ok(then("/ui/health"))
+}
+
+async fn reset(seen: Seen, Path(rule): Path<String>) -> Shown {
+    seen.visitor.is_owner().map_err(|error| seen.trouble(error))?;
+    seen.visitor.engine.reset_heal(&rule).await.map_err(|error| seen.trouble(error))?;
+    Ok(then("/ui/health"))
+}

@@ -1,0 +1,281 @@
+// Keeps a page as it would be if it were loaded again. All that is shown comes from the server; pages work without this.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+const live = () => byId("live");
+
+// Makes an element like another one, and touches only what differs: focus, selections and what is open stay.
+function morph(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || old.id !== fresh.id) {
+    old.replaceWith(document.importNode(fresh, true));
+    return;
+  }
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  // What somebody is filling in stays as it is, for as long as it is the same form.
+  if (old.dataset?.keep && old.dataset.keep === fresh.dataset?.keep) return;
+  attributes(old, fresh);
+  children(old, fresh);
+}
+
+function attributes(old, fresh) {
+  for (const { name } of [...old.attributes]) {
+    const isOpen = name === "open" && old.nodeName === "DETAILS";
+    if (!isOpen && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+}
+
+function children(old, fresh) {
+  const known = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
+  let at = old.firstChild;
+  for (const want of [...fresh.childNodes]) {
+    const same = want.id ? known.get(want.id) : undefined;
+    if (same && same !== at) old.insertBefore(same, at);
+    const now = same ?? at;
+    if (!now || (!same && now.id && now.id !== want.id)) {
+      old.insertBefore(document.importNode(want, true), at);
+      continue;
+    }
+    at = now.nextSibling;
+    morph(now, want);
+  }
+  while (at) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+}
+
+// Puts what the server has sent into the page.
+function apply(fresh) {
+  const root = live();
+  if (!root || !fresh) return;
+  const sticky = [...root.querySelectorAll("[data-stick]")].filter(atEnd).map((log) => log.id);
+  if ("partial" in fresh.dataset) {
+    for (const part of fresh.querySelectorAll("[data-part]")) {
+      const old = byId(part.id);
+      if (old) morph(old, part);
+      else if (part.dataset.after && byId(part.dataset.after)) byId(part.dataset.after).after(document.importNode(part, true));
+      else if (part.parentElement?.id) byId(part.parentElement.id)?.prepend(document.importNode(part, true));
+    }
+    for (const name of ["data-since", "data-from"]) root.setAttribute(name, fresh.getAttribute(name) ?? "");
+  } else {
+    morph(root, fresh);
+  }
+  for (const id of sticky) toEnd(byId(id));
+  dress();
+}
+
+const atEnd = (log) => log.scrollHeight - log.scrollTop - log.clientHeight < 24;
+const toEnd = (log) => log && (log.scrollTop = log.scrollHeight);
+
+async function fetched(address) {
+  const answer = await fetch(address, { headers: { "aa-live": "1", accept: "text/html" }, credentials: "same-origin" });
+  if (answer.status === 401) location.reload();
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+// What changes often is asked for at most so often, and less often when the answer takes long.
+const pace = { due: false, busy: false, wait: 250 };
+
+function refresh() {
+  if (pace.busy || pace.due) {
+    pace.due = true;
+    return;
+  }
+  pace.due = true;
+  setTimeout(load, pace.wait);
+}
+
+async function load() {
+  pace.due = false;
+  pace.busy = true;
+  const began = performance.now();
+  try {
+    const page = await fetched(live().dataset.from || location.href);
+    apply(page.getElementById("live"));
+  } catch (error) {
+    console.debug("the page is not new:", error.message);
+  }
+  pace.busy = false;
+  pace.wait = Math.min(5000, Math.max(250, 4 * (performance.now() - began)));
+  if (pace.due) {
+    pace.due = false;
+    refresh();
+  }
+}
+
+let source = null;
+
+// Listens while somebody looks: browsers have few connections to spare.
+function listen() {
+  const root = live();
+  if (!root || source || document.hidden) return;
+  const query = new URLSearchParams({ since: root.dataset.since });
+  if (root.dataset.of) query.set("run", root.dataset.of);
+  source = new EventSource(`/ui/events?${query}`);
+  const kinds = "skill_started step_started step_completed step_skipped skill_completed skill_failed workspace_updated confirmation_required confirmation_answered confirmation_expired step_progress step_retrying heal_started heal_finished cancel_requested run_resumed step_resolved undo_started undo_finished";
+  for (const kind of kinds.split(" ")) source.addEventListener(kind, refresh);
+  for (const kind of ["closing", "lagging", "broken"]) source.addEventListener(kind, again);
+  source.addEventListener("open", () => document.documentElement.toggleAttribute("data-lost", false));
+  source.addEventListener("error", () => {
+    document.documentElement.toggleAttribute("data-lost", true);
+    if (source?.readyState === EventSource.CLOSED) again();
+  });
+}
+
+function hush() {
+  source?.close();
+  source = null;
+}
+
+function again() {
+  hush();
+  setTimeout(() => {
+    refresh();
+    listen();
+  }, 2000);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return hush();
+  if (live() && !source) refresh();
+  listen();
+});
+
+// Times: how long ago, how long already, what the clock here shows.
+const units = [[86400 * 2, 86400, "days"], [3600, 3600, "h"], [60, 60, "min"], [5, 1, "s"]];
+
+function distance(seconds) {
+  const far = Math.abs(seconds);
+  const unit = units.find(([from]) => far >= from);
+  if (!unit) return "now";
+  const text = `${Math.floor(far / unit[1])} ${unit[2]}`;
+  return seconds < 0 ? `${text} ago` : `in ${text}`;
+}
+
+function lasting(ms) {
+  const s = Math.floor(ms / 1000);
+  const two = (number) => String(number).padStart(2, "0");
+  if (s < 60) return `${s}.${Math.floor((ms % 1000) / 100)} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} m ${two(s % 60)} s`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${two(Math.floor(s / 60) % 60)} m`;
+  return `${Math.floor(s / 86400)} d ${Math.floor(s / 3600) % 24} h`;
+}
+
+function set(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function tick() {
+  for (const time of document.querySelectorAll("time[data-ago]")) {
+    set(time, distance((Date.parse(time.dateTime) - Date.now()) / 1000));
+  }
+  for (const span of document.querySelectorAll("[data-since]:not(#live)")) {
+    set(span, lasting(Math.max(0, Date.now() - Number(span.dataset.since))));
+  }
+}
+
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
+function dress() {
+  tick();
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    time.title = local.format(Date.parse(time.dateTime));
+    if ("clock" in time.dataset) set(time, clock.format(Date.parse(time.dateTime)));
+  }
+}
+
+// Links within a page change only what differs.
+async function swap(address, isBack) {
+  try {
+    const page = await fetched(address);
+    if (!isBack) history.pushState(null, "", address);
+    document.title = page.title;
+    apply(page.getElementById("live"));
+    const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
+    if (target && !isBack && getComputedStyle(target).position !== "sticky") target.scrollIntoView({ block: "start" });
+    if (target && !isBack) target.focus({ preventScroll: true });
+  } catch {
+    location.assign(address);
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  const link = event.target.closest?.("a");
+  if (link && isPlain && live() && ("swap" in link.dataset || link.closest("#graph"))) {
+    event.preventDefault();
+    swap(link.getAttribute("href"), false);
+  }
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+addEventListener("popstate", () => live() && swap(location.href, true));
+
+// A button sends once.
+document.addEventListener("submit", (event) => {
+  if (event.target.dataset.sent) event.preventDefault();
+  event.target.dataset.sent = "1";
+  setTimeout(() => delete event.target.dataset.sent, 3000);
+});
+
+// Lists are narrowed while one types.
+document.addEventListener("input", (event) => {
+  const list = byId(event.target.dataset?.narrow ?? "");
+  if (!list) return;
+  const wanted = event.target.value.trim().toLowerCase();
+  for (const row of list.querySelectorAll("li")) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  for (const part of list.querySelectorAll("section")) part.hidden = !part.querySelector("li:not([hidden])");
+});
+
+// The keyboard.
+let gone = 0;
+
+function key(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, dialog")) return;
+  const isGo = Date.now() - gone < 1000;
+  gone = event.key === "g" ? Date.now() : 0;
+  const place = isGo && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+  if (place) return place.click();
+  if (event.key === "?") return byId("keys")?.showModal();
+  if (event.key === "/") {
+    event.preventDefault();
+    return document.querySelector("[data-search]")?.focus();
+  }
+  if (event.key === "j" || event.key === "k") step(event.key === "j" ? 1 : -1);
+  if (event.key === "Escape") for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+}
+
+function step(by) {
+  const rows = [...document.querySelectorAll("[data-row]")].filter((row) => row.offsetParent);
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
+  rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + by))]?.focus();
+}
+
+document.addEventListener("keydown", key);
+
+// Whoever has followed a link from elsewhere has come without their cookie, and has it now.
+async function comeBack(main) {
+  const answer = await fetch(main.dataset.back, { headers: { "aa-live": "1" }, credentials: "same-origin" });
+  if (answer.ok) location.replace(main.dataset.back);
+}
+
+const form = document.querySelector("main.login[data-back]");
+if (form && document.referrer && !document.referrer.startsWith(location.origin)) comeBack(form);
+
+dress();
+for (const graph of document.querySelectorAll(".graph")) graph.scrollLeft = (graph.scrollWidth - graph.clientWidth) / 2;
+for (const log of document.querySelectorAll("[data-stick]")) toEnd(log);
+listen();
+setInterval(() => document.hidden || tick(), 1000);

@@ -1,0 +1,180 @@
+//! Who looks at which address, and what was typed there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aa_run::engine::StartError;
+use aa_run::event::RunId;
+use aa_run::key::Guest;
+use aa_run::persona::ViewError;
+use aa_run::store::StoreError;
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::Dashboard;
+use super::page::{self, Frame};
+use crate::api::problem::Problem;
+use crate::api::visitor::Visitor;
+
+/// The longest form, in bytes.
+const LONGEST: usize = 1 << 20;
+
+/// A look at a page.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Who looks.
+    pub(super) visitor: Visitor,
+    /// What their pages look like.
+    pub(super) frame: Frame,
+    /// What stands behind the question mark.
+    pub(super) query: Fields,
+    pub(super) dashboard: Arc<Dashboard>,
+}
+
+/// Names and texts, as forms and addresses have them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fields(BTreeMap<String, Vec<String>>);
+
+/// A form that was sent.
+#[derive(Debug)]
+pub(super) struct Posted(Fields);
+
+/// What a page comes to.
+pub(super) type Shown<T = Response> = Result<T, Trouble>;
+
+/// Why there is no page.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    problem: Problem,
+    frame: Option<Box<(Frame, Arc<Dashboard>)>>,
+}
+
+impl Fields {
+    /// Of a form or the part of an address behind the question mark.
+    pub(super) fn read(text: &[u8]) -> Self {
+        let mut fields = BTreeMap::<String, Vec<String>>::new();
+        for (name, value) in form_urlencoded::parse(text) {
+            fields.entry(name.into_owned()).or_default().push(value.into_owned());
+        }
+        Self(fields)
+    }
+
+    /// Whether a field is there, and be it empty.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The text of a field; none when it is not there or empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|texts| texts.first()).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// The text of a field; empty when it is not there.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+
+    /// All texts of a field.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.get(name).into_iter().flatten().map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// A number.
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        self.get(name)?.parse().ok()
+    }
+
+    /// The number of a run.
+    pub(super) fn run(&self, name: &str) -> Option<RunId> {
+        self.get(name)?.parse().ok().map(RunId)
+    }
+}
+
+impl std::ops::Deref for Posted {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.0
+    }
+}
+
+impl Seen {
+    /// A page of this look.
+    pub(super) fn page(&self, title: &str, main: &maud::Markup) -> Response {
+        page::whole(&self.dashboard.assets, &self.frame, title, main)
+    }
+
+    /// Says on a page like all others why there is none.
+    pub(super) fn trouble(&self, problem: impl Into<Problem>) -> Trouble {
+        let frame = Some(Box::new((self.frame.clone(), Arc::clone(&self.dashboard))));
+        Trouble { problem: problem.into(), frame }
+    }
+}
+
+impl FromRequestParts<Arc<Dashboard>> for Seen {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, dashboard: &Arc<Dashboard>) -> Result<Self, Trouble> {
+        let guest = parts.extensions.get::<Arc<Guest>>().cloned();
+        let guest = guest.ok_or_else(|| Problem::of("unauthorised", "a key is needed"))?;
+        let frame = Frame::of(&parts.headers, &parts.uri, &guest.principal);
+        Ok(Self {
+            visitor: Visitor::new(&dashboard.engine, guest),
+            frame,
+            query: Fields::read(parts.uri.query().unwrap_or_default().as_bytes()),
+            dashboard: Arc::clone(dashboard),
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Posted {
+    type Rejection = Trouble;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Trouble> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        if !kind.unwrap_or_default().starts_with("application/x-www-form-urlencoded") {
+            return Err(Problem::of("bad-body", "this is no form").into());
+        }
+        let body = to_bytes(request.into_body(), LONGEST).await;
+        let body = body.map_err(|_| Problem::of("too-large", "the form is too long"))?;
+        Ok(Self(Fields::read(&body)))
+    }
+}
+
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        page::trouble(&self.problem, self.frame.as_deref())
+    }
+}
+
+impl From<Problem> for Trouble {
+    fn from(problem: Problem) -> Self {
+        Self { problem, frame: None }
+    }
+}
+
+impl From<StartError> for Trouble {
+    fn from(error: StartError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+impl From<ViewError> for Trouble {
+    fn from(error: ViewError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+/// Shows the page where what was done can be seen.
+pub(super) fn then(address: &str) -> Response {
+    Redirect::to(address).into_response()
+}

@@ -1,0 +1,89 @@
+//! `/ui/tools`: what steps can call.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aa_spec::name::suggest;
+use aa_spec::tool::ToolSpec;
+use axum::Router;
+use axum::extract::Path;
+use axum::routing::get;
+use maud::{Markup, html};
+
+use super::seen::{Seen, Shown};
+use super::{Dashboard, show, skills};
+use crate::api::problem::Problem;
+
+pub(super) fn routes() -> Router<Arc<Dashboard>> {
+    Router::new().route("/ui/tools", get(list)).route("/ui/tools/{tool}", get(page))
+}
+
+async fn list(seen: Seen) -> Shown {
+    let scope = seen.visitor.scope();
+    let wanted = seen.query.text("q").trim().to_lowercase();
+    let all = seen.visitor.engine.tools().map_err(|error| seen.trouble(error))?;
+    let fits = |spec: &&Arc<ToolSpec>| {
+        [&spec.name, &spec.module, &spec.description].iter().any(|text| text.to_lowercase().contains(&wanted))
+    };
+    let mut modules = BTreeMap::<&str, Vec<&ToolSpec>>::new();
+    for spec in all.iter().filter(|spec| scope.shows(&spec.name)).filter(fits) {
+        modules.entry(&spec.module).or_default().push(spec);
+    }
+    let count: usize = modules.values().map(Vec::len).sum();
+    let main = html! {
+        div.head { h1 { "Tools" } span.quiet { (count) " tools in " (modules.len()) " modules" } }
+        (skills::search("/ui/tools", "Tools", seen.query.text("q")))
+        @if count == 0 { (show::empty("There is no such tool.", &html! { "Modules are YAML files in " code { ".aa/tools" } "." })) }
+        div #list {
+            @for (module, tools) in &modules {
+                section.card.module aria-labelledby={ "module-" (module) } {
+                    h2 #{ "module-" (module) } { (module) " " span.quiet.small { (tools.len()) } }
+                    ul.rows { @for tool in tools { (row(tool)) } }
+                }
+            }
+        }
+    };
+    Ok(seen.page("Tools", &main))
+}
+
+fn row(tool: &ToolSpec) -> Markup {
+    html! {
+        li { a.row href={ "/ui/tools/" (show::part(&tool.name)) } data-row {
+            span.what { strong { (tool.name) } span.line.quiet { (show::first_line(&tool.description)) } }
+            (show::effect(tool.effect))
+        } }
+    }
+}
+
+async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
+    let spec = find(&seen, &name).await.map_err(|error| seen.trouble(error))?;
+    let main = html! {
+        p.crumbs { a href="/ui/tools" { "Tools" } " / " (spec.module) " / " (spec.name) }
+        h1 { (spec.name) }
+        p.description { (spec.description) }
+        p.chips { (show::effect(spec.effect)) " " @if spec.idempotent { span.chip title="Calling it twice equals calling it once" { "idempotent" } } }
+        dl.facts { div { dt { "Module" } dd { (spec.module) } } div { dt { "Defined in" } dd { code { (spec.source) } } } }
+        section.card aria-labelledby="takes" { h2 #takes { "Takes" } (skills::schema(&spec.input, "It takes no arguments.")) }
+        @if spec.output.is_object() { section.card aria-labelledby="gives" { h2 #gives { "Gives" } (show::value(&spec.output)) } }
+        @if let Some(reconcile) = &spec.reconcile {
+            section.card aria-labelledby="crash" {
+                h2 #crash { "After a crash" }
+                p { "Whether a call took place is found out by " a href={ "/ui/tools/" (show::part(&reconcile.tool)) } { (reconcile.tool) } "." }
+            }
+        }
+    };
+    Ok(seen.page(&spec.name, &main))
+}
+
+async fn find(seen: &Seen, name: &str) -> Result<Arc<ToolSpec>, Problem> {
+    let engine = &seen.visitor.engine;
+    seen.visitor.may_use(name)?;
+    engine.meet(name).await?;
+    if let Some(spec) = engine.tool(name)? {
+        return Ok(spec);
+    }
+    let known = engine.tool_names()?;
+    let near = suggest(name, known.iter().map(String::as_str));
+    let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+    Err(Problem::of("not-found", format!("there is no tool `{name}`")).hint(hint))
+}

@@ -1,0 +1,124 @@
+//! Roles and scopes of keys: what is not named is not there, and what is there is there up to an effect.
+
+use serde_json::{Value, json};
+
+use super::support::{CI, FAIL, LOOK, Socket, WRITE, found};
+use crate::mcp::wire::{Reply, Served, modern, modern_headers};
+use crate::support::{Aa, eventually};
+
+fn project(serve: &str, key: &str) -> Aa {
+    let config = format!(
+        "secrets: {{CI: {{env: CI_KEY}}}}\nserve:\n  policy: {{write: allow}}\n{serve}  keys: [{{principal: ci, key: '{{{{ secrets.CI }}}}'{key}}}]\n"
+    );
+    Aa::traced().skill("look", LOOK).skill("write", WRITE).skill("fail", FAIL).own_config(&config)
+}
+
+fn serve(aa: &Aa) -> Served {
+    Served::start(aa.args(["serve", "--all", "--listen", "127.0.0.1:0"]).env("CI_KEY", CI))
+}
+
+fn guest(served: &Served, line: &str, body: &Value) -> Reply {
+    let key = format!("Bearer {CI}");
+    let body = if line.starts_with("GET") { String::new() } else { body.to_string() };
+    served.ask(line, &[("Authorization", key.as_str())], &body)
+}
+
+fn call(served: &Served, tool: &str, args: &Value) -> Value {
+    let key = format!("Bearer {CI}");
+    let mut headers = modern_headers(tool);
+    headers.push(("Authorization", key.as_str()));
+    served.post("/mcp", &headers, &modern(1, tool, args)).message()
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    list["items"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_scope_names_what_may_be_used_and_how_strongly() {
+    let served =
+        serve(&project("", ", scopes: ['skill:look:read', 'skill:write:read', 'tool:trace_look:read']"));
+    assert_eq!(names(&guest(&served, "GET /api/skills", &json!({})).message()), ["look", "write"]);
+    assert_eq!(names(&guest(&served, "GET /api/tools", &json!({})).message()), ["trace_look"]);
+    let ran = guest(&served, "POST /api/skills/look/run", &json!({}));
+    assert_eq!(ran.status, 201, "{ran:?}");
+    let refused = guest(&served, "POST /api/skills/write/run", &json!({"inputs": {"line": "x"}}));
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert!(refused.body.contains("`write` with the effect `write`"), "{refused:?}");
+    let dry =
+        guest(&served, "POST /api/skills/write/run", &json!({"inputs": {"line": "x"}, "dry_run": true}));
+    assert_eq!(dry.status, 201, "a dry run changes nothing: {dry:?}");
+    assert_eq!(guest(&served, "POST /api/skills/fail/run", &json!({})).status, 403);
+    assert_eq!(guest(&served, "POST /api/tools/trace_look/call", &json!({})).status, 200);
+    assert_eq!(
+        guest(&served, "POST /api/tools/trace_write/call", &json!({"args": {"line": "x"}})).status,
+        403
+    );
+    // The same for AI clients, whatever they call it by.
+    for (tool, args) in [
+        ("write", json!({"line": "x"})),
+        ("skill_run", json!({"skill_name": "write", "inputs": {"line": "x"}})),
+        ("skill_run", json!({"skill_name": "fail"})),
+        ("tool_call", json!({"tool_name": "trace_write", "arguments": {"line": "x"}})),
+        ("fail", json!({})),
+        ("trace_write", json!({"line": "x"})),
+    ] {
+        let said = call(&served, tool, &args);
+        let refused = said["error"].is_object() || said["result"]["isError"] == true;
+        assert!(refused, "{tool}: {said}");
+    }
+    let looked = call(&served, "look", &json!({}));
+    assert!(looked["result"].is_object() && looked["result"]["isError"] != true, "{looked}");
+    let runs = found(&served, "/api/runs?skill=write");
+    assert_eq!(runs["items"].as_array().unwrap().len(), 1, "only the dry run: {runs}");
+}
+
+#[test]
+fn roles_are_bundles_of_scopes_and_an_admin_sees_all_runs_of_the_tenant() {
+    let aa = project("  roles: {deployer: ['skill:wr*:write']}\n", ", roles: [deployer]");
+    let served = serve(&aa);
+    assert_eq!(names(&guest(&served, "GET /api/skills", &json!({})).message()), ["write"]);
+    assert_eq!(guest(&served, "POST /api/skills/write/run", &json!({"inputs": {"line": "x"}})).status, 201);
+    assert_eq!(guest(&served, "GET /api/memory", &json!({})).status, 403);
+    drop(served);
+    let served = serve(&project("", ", roles: [admin]"));
+    let own = served.post("/api/skills/look/run", &[], &json!({})).message()["run"].clone();
+    assert_eq!(guest(&served, &format!("GET /api/runs/{own}"), &json!({})).status, 200);
+    assert_eq!(guest(&served, "GET /api/runs", &json!({})).message()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(guest(&served, "POST /api/heal/rules/kube_login/reset", &json!({})).status, 200);
+    drop(served);
+    let served = serve(&project("", ", roles: [viewer]"));
+    let own = served.post("/api/skills/look/run", &[], &json!({})).message()["run"].clone();
+    assert_eq!(guest(&served, &format!("GET /api/runs/{own}"), &json!({})).status, 404);
+    assert_eq!(guest(&served, "POST /api/skills/write/run", &json!({"inputs": {"line": "x"}})).status, 403);
+    assert_eq!(guest(&served, "POST /api/heal/rules/kube_login/reset", &json!({})).status, 403);
+}
+
+#[test]
+fn a_key_expires_with_whatever_it_listens_to() {
+    let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(20);
+    let aa = project("", &format!(", expires: '{}'", soon.to_rfc3339()));
+    let served = serve(&aa);
+    assert_eq!(guest(&served, "GET /api/skills", &json!({})).status, 200);
+    let key = format!("Bearer {CI}");
+    let mut socket = Socket::open(served.address, "/ws", &[("Authorization", key.as_str())]).unwrap();
+    assert_eq!(socket.hear()["type"], "connected");
+    eventually("it opens nothing any more", || guest(&served, "GET /api/skills", &json!({})).status == 401);
+    assert_eq!(socket.closed(), 4401);
+}
+
+#[test]
+fn a_key_that_was_made_is_kept_as_a_hash_and_opens() {
+    let made = Aa::new().args(["config", "key", "robot", "--role", "viewer"]).run().code(0);
+    let key = made.out().trim().to_owned();
+    assert!(key.starts_with("aa_") && key.len() > 50, "{key}");
+    let line = made.err().lines().find(|line| line.contains("sha256:")).unwrap().trim().to_owned();
+    assert!(!made.err().contains(&key), "the key itself is only on stdout");
+    let aa = Aa::traced().skill("look", LOOK).own_config(&format!("serve:\n  keys:\n    {line}\n"));
+    let served = Served::new(&aa, &[]);
+    let bearer = format!("Bearer {key}");
+    let reply = served.ask("GET /api/skills", &[("Authorization", bearer.as_str())], "");
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let wrong = format!("Bearer {key}x");
+    assert_eq!(served.ask("GET /api/skills", &[("Authorization", wrong.as_str())], "").status, 401);
+}

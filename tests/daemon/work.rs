@@ -1,0 +1,76 @@
+//! Commands that leave their work to the daemon, and do it themselves without one.
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::{lines, project, run_status, start, status};
+use crate::mcp::wire::{Piped, call};
+use crate::support::eventually;
+
+#[test]
+fn a_run_that_is_left_to_it_outlives_its_command() {
+    let aa = project("");
+    let detach = |inputs: &[&str]| aa.args(["skill", "run", "two", "--detach"].iter().chain(inputs)).run();
+    detach(&[]).code(1).stderr_contains("no daemon runs").stderr_contains("aa daemon start");
+    let it = start(&aa);
+    detach(&["--input", "nothing=1"]).code(2).stderr_contains("nothing");
+    let run = detach(&["--input", "after=0.5"]).code(0).out();
+    assert_eq!(run, "1\n");
+    aa.args(["run", "watch", "1"]).run().code(0);
+    assert_eq!(lines(&aa), ["first", "second"]);
+    assert_eq!(run_status(&aa, 1)["origin"], "cli");
+    // What was killed is gone on with.
+    let killed = aa.args(["skill", "run", "two", "--input", "after=1"]).start();
+    eventually("its step has begun", || run_status(&aa, 2)["events"].as_u64() >= Some(2));
+    killed.signal(Signal::KILL);
+    killed.wait().killed();
+    eventually("the daemon goes on with it", || run_status(&aa, 2)["status"] == "completed");
+    drop(it);
+}
+
+#[test]
+fn what_was_answered_goes_on_in_the_daemon() {
+    let ask = "name: ask\ndescription: Asks\nsteps:\n  - {name: sure, confirm: {message: sure?, options: ['yes', 'no']}}\n  - {name: it, tool: note, args: {text: '{{ sure }}'}}\n";
+    let aa = project("").skill("ask", ask);
+    aa.args(["skill", "run", "ask"]).run().code(6);
+    let it = start(&aa);
+    aa.args(["run", "answer", "1", "sure", "yes"])
+        .run()
+        .code(0)
+        .stderr_contains("the daemon goes on with it");
+    eventually("it is over", || run_status(&aa, 1)["status"] == "completed");
+    assert_eq!(lines(&aa), ["yes"]);
+    drop(it);
+}
+
+#[test]
+fn an_ai_client_is_served_by_it_in_its_own_folder_and_environment() {
+    let aa = project("");
+    let it = start(&aa);
+    let pid = it.pid();
+    let mut client = Piped::greeted(aa.args(["mcp", "--all"]).env("MARK", "of the client"));
+    client.say(&call(2, "mark", &json!({})));
+    let said = client.answer(2);
+    assert!(said.to_string().contains("of the client"), "{said}");
+    client.say(&call(3, "skill_run", &json!({"skill_name": "two", "inputs": {"after": "1"}})));
+    eventually("a run has begun", || status(&aa)["daemon"]["runs"] == 1);
+    // The client is gone, and the run is the daemon's.
+    drop(client);
+    eventually("it is over", || lines(&aa) == ["first", "second"]);
+    assert_eq!(it.pid(), pid);
+    let mut alone = Piped::greeted(aa.args(["mcp", "--all", "--alone"]).env("MARK", "alone"));
+    alone.say(&call(2, "mark", &json!({})));
+    assert!(alone.answer(2).to_string().contains("alone"));
+    alone.close();
+    assert_eq!(alone.ended().0, Some(0));
+    // It ends with its client, and with the daemon.
+    let mut last = Piped::greeted(aa.args(["mcp"]));
+    last.close();
+    assert_eq!(last.ended().0, Some(0));
+    let mut left = Piped::greeted(aa.args(["mcp"]));
+    left.say(&call(4, "skill_list", &json!({})));
+    assert!(left.answer(4)["result"]["isError"] != Value::Bool(true));
+    aa.args(["daemon", "stop"]).run().code(0);
+    assert_eq!(left.ended().0, Some(0));
+    drop(it);
+}

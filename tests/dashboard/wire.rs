@@ -1,0 +1,194 @@
+//! What is sent to the dashboard and comes back, without a browser.
+
+use serde_json::json;
+
+use super::support::{page, project, serve, waits};
+use crate::api::support::{CI, get, stands, start};
+use crate::mcp::wire::{Reply, Served};
+
+/// Asks with the key of the guest.
+fn as_guest(served: &Served, line: &str, body: &str) -> Reply {
+    let key = format!("Bearer {CI}");
+    let kind = "application/x-www-form-urlencoded";
+    served.ask(line, &[("Authorization", &key), ("Accept", "text/html"), ("Content-Type", kind)], body)
+}
+
+#[test]
+fn pages_load_nothing_but_our_own_style_and_script() {
+    let aa = project();
+    let served = serve(&aa);
+    let run = start(&served, "look", &json!({}));
+    stands(&served, run, "completed");
+    for path in ["/ui", "/ui/runs", &format!("/ui/runs/{run}"), "/ui/skills/look", "/ui/nothing", "/ui/login"]
+    {
+        let reply = get(&served, path);
+        let policy = reply.header("content-security-policy").unwrap_or_default().to_owned();
+        for part in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "frame-ancestors 'none'",
+            "form-action 'self'",
+        ] {
+            assert!(policy.contains(part), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(reply.header("x-frame-options"), Some("deny"), "{path}");
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "{path}");
+        for bad in ["<style", " style=", "onclick=", "javascript:"] {
+            assert!(!reply.body.contains(bad), "{path} has {bad}");
+        }
+        let scripts = reply.body.matches("<script").count();
+        assert_eq!((scripts, reply.body.matches("<script src=\"/ui/assets/").count()), (1, 1), "{path}");
+    }
+}
+
+#[test]
+fn style_and_script_are_kept_for_as_long_as_they_are_the_same() {
+    let aa = project();
+    let served = serve(&aa);
+    let body = page(&served, "/ui");
+    let address = body.split("href=\"").find(|part| part.contains("style.css")).unwrap();
+    let address = address.split('"').next().unwrap();
+    let reply = get(&served, address);
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("text/css; charset=utf-8")));
+    assert!(reply.header("cache-control").unwrap().contains("immutable"));
+    let old = get(&served, "/ui/assets/0/style.css");
+    assert_eq!((old.status, old.header("cache-control")), (200, Some("no-store")));
+    assert_eq!(get(&served, "/ui/assets/0/other.css").status, 404);
+}
+
+#[test]
+fn whoever_asks_for_the_server_is_sent_to_the_dashboard() {
+    let aa = project();
+    let served = serve(&aa);
+    let reply = served.ask("GET /", &[("Authorization", "")], "");
+    assert_eq!((reply.status, reply.header("location")), (303, Some("/ui")));
+    let reply =
+        served.ask("GET /ui/runs?status=failed", &[("Authorization", ""), ("Accept", "text/html")], "");
+    assert_eq!(
+        (reply.status, reply.header("location")),
+        (303, Some("/ui/login?next=%2fui%2fruns%3fstatus%3dfailed"))
+    );
+    let form = |proxy: &str| {
+        served.ask("GET /ui/login", &[("Authorization", ""), ("X-Forwarded-For", proxy)], "").body
+    };
+    assert!(form("").contains("serve.token") && !form("192.0.2.7").contains("serve.token"));
+    // Programs are told what they are told everywhere.
+    assert_eq!(served.ask("GET /ui/runs", &[("Authorization", "")], "").status, 401);
+}
+
+#[test]
+fn runs_of_others_are_not_there_and_schedules_are_the_owners() {
+    let aa = project();
+    let served = serve(&aa);
+    let run = start(&served, "story", &json!({}));
+    waits(&served, run);
+    let own = as_guest(&served, "GET /ui/runs", "");
+    assert!(own.status == 200 && !own.body.contains(&format!("/ui/runs/{run}\"")), "{own:?}");
+    for path in [
+        format!("/ui/runs/{run}"),
+        format!("/ui/runs/{run}/changes?from=0"),
+        format!("/ui/runs/{run}/compare"),
+    ] {
+        assert_eq!(as_guest(&served, &format!("GET {path}"), "").status, 404, "{path}");
+    }
+    for act in ["cancel", "answer", "resume", "retry", "undo", "resolve"] {
+        let reply =
+            as_guest(&served, &format!("POST /ui/runs/{run}/{act}"), "step=gate&answer=yes&resolution=fail");
+        assert_eq!(reply.status, 404, "{act}: {reply:?}");
+    }
+    for path in ["/ui/schedules", "/ui/schedules/often"] {
+        assert_eq!(as_guest(&served, &format!("GET {path}"), "").status, 403, "{path}");
+    }
+    for path in [
+        "/ui/schedules/often/pause",
+        "/ui/schedules/often/run",
+        "/ui/health/services/poll",
+        "/ui/health/heal/x/reset",
+    ] {
+        let reply = as_guest(&served, &format!("POST {path}"), "");
+        assert!([403, 409].contains(&reply.status), "{path}: {reply:?}");
+    }
+    let overview = as_guest(&served, "GET /ui", "");
+    assert!(overview.status == 200 && !overview.body.contains("seldom"), "{overview:?}");
+}
+
+#[test]
+fn files_of_this_machine_are_no_skills() {
+    let aa = project().file("secret.yaml", "name: secret\ndescription: x\nsteps: []\n");
+    let served = serve(&aa);
+    let path = aa.path("secret.yaml").display().to_string().replace('/', "%2F");
+    for line in [
+        format!("GET /ui/skills/{path}"),
+        format!("GET /ui/skills/{path}/run"),
+        "GET /ui/skills/secret.yaml".to_owned(),
+        format!("GET /api/skills/{path}/source"),
+        "GET /api/skills/secret.yaml/source".to_owned(),
+    ] {
+        let reply = as_guest(&served, &line, "");
+        assert_eq!(reply.status, 404, "{line}: {reply:?}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said_on_a_page() {
+    let aa = project();
+    let served = serve(&aa);
+    for (path, status, text) in [
+        ("/ui/runs/999", 404, "no run 999"),
+        ("/ui/runs/x", 404, ""),
+        ("/ui/skills/lok", 404, "did you mean"),
+        ("/ui/tools/git_lgo", 404, "did you mean"),
+        ("/ui/personas/developper", 404, "there is no persona"),
+        ("/ui/schedules/oftn", 404, "there is no schedule"),
+        ("/ui/nothing/at/all", 404, "there is no page"),
+        ("/ui/skills/broken/run", 422, "trace_lok"),
+    ] {
+        let reply = get(&served, path);
+        assert_eq!(reply.status, status, "{path}: {reply:?}");
+        assert!(reply.body.contains("<nav") && reply.body.contains(text), "{path}: {}", reply.body);
+    }
+}
+
+#[test]
+fn an_answer_counts_once_and_late_ones_are_told_so() {
+    let aa = project();
+    let served = serve(&aa);
+    let run = start(&served, "story", &json!({}));
+    waits(&served, run);
+    let answer = |text: &str| {
+        let kind = ("Content-Type", "application/x-www-form-urlencoded");
+        let body = format!("step=gate&answer={text}&next=%2F%2Fevil.example.org");
+        served.ask(&format!("POST /ui/runs/{run}/answer"), &[kind], &body)
+    };
+    let reply = answer("yes");
+    // Only pages of the dashboard are gone back to.
+    assert_eq!((reply.status, reply.header("location")), (303, Some(format!("/ui/runs/{run}").as_str())));
+    let late = answer("no");
+    assert_eq!(late.status, 409, "{late:?}");
+    stands(&served, run, "completed");
+}
+
+#[test]
+fn whoever_clicks_twice_starts_one_run() {
+    let aa = project();
+    let served = serve(&aa);
+    let kind = ("Content-Type", "application/x-www-form-urlencoded");
+    let plan = served.ask("POST /ui/skills/look/plan", &[kind], "input.note=x");
+    let field = |name: &str| {
+        let rest = plan.body.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let body = format!("inputs=%7B%22note%22%3A%22x%22%7D&plan={}&key={}", field("plan"), field("key"));
+    let started: Vec<String> = (0..2)
+        .map(|_| {
+            served.ask("POST /ui/skills/look/run", &[kind], &body).header("location").unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(started[0], started[1]);
+    // A plan that nobody has seen is not run.
+    let other =
+        served.ask("POST /ui/skills/look/run", &[kind], "inputs=%7B%7D&plan=0123456789abcdef&key=other");
+    assert_eq!(other.status, 409, "{other:?}");
+}

@@ -91,7 +91,7 @@ fn every_route_that_is_named_answers() {
     let run = start(&served, "look", &json!({}));
     stands(&served, run, "completed");
     let route = Regex::new(
-        r"`(?:(GET|POST|DELETE) )?(/(?:api/[a-z]+|events|ws|mcp|metrics|healthz|readyz)(?:/[A-Za-z0-9_{}.-]+)*)(?:\?[^`]*)?`",
+        r"`(?:(GET|POST|DELETE) )?(/(?:api/[a-z]+|events|ws|ui|mcp|metrics|healthz|readyz)(?:/[A-Za-z0-9_{}.-]+)*)(?:\?[^`]*)?`",
     )
     .unwrap();
     let mut all: Vec<(String, String)> = pages().into_iter().collect();

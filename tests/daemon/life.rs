@@ -165,7 +165,7 @@ fn a_service_manager_hears_when_it_is_ready_and_when_it_ends() {
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let call = aa.args(["daemon", "run", "--listen", "127.0.0.1:0"]).env("NOTIFY_SOCKET", &path).start();
-    let mut hear = || {
+    let hear = || {
         let mut text = [0; 64];
         let length = socket.recv(&mut text).unwrap();
         String::from_utf8_lossy(&text[..length]).into_owned()

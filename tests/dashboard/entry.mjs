@@ -43,4 +43,10 @@ export async function run(visit, { run }) {
   check(page.url().includes("/ui/login"), "the session is over");
   const again = await fetch(`${base}/ui/runs`, { redirect: "manual", headers: { accept: "text/html", cookie: `${cookie.name}=${cookie.value}` } });
   same(again.status, 303, "the cookie opens nothing any more");
+  // A form that is sent too late leads to the way in.
+  const late = await fetch(`${base}/ui/runs/${run}/cancel`, {
+    method: "POST", redirect: "manual", body: "reason=x",
+    headers: { origin: base, accept: "text/html", "content-type": "application/x-www-form-urlencoded" },
+  });
+  same([late.status, late.headers.get("location")], [303, "/ui/login?next=%2Fui"], "a late form");
 }

@@ -99,13 +99,13 @@ impl Front<'_> {
             message_bytes: settings.serve.message,
             skills_extension: self.args.skills_extension || settings.serve.skills_extension,
         };
+        let traces = Traces::of(self.engine);
         let served = async {
             let served =
                 http::serve(open.listeners, self.engine, open.keys, &options, (self.metrics, patience)).await;
             served.map_err(|error| self.failed(&error))
         };
-        let traces = Traces::of(self.engine);
-        let result = if self.args.no_scheduler || !settings.scheduling.enabled {
+        let served = if self.args.no_scheduler || !settings.scheduling.enabled {
             served.await
         } else {
             self.beside_scheduler(served).await
@@ -113,7 +113,7 @@ impl Front<'_> {
         if let Some(traces) = traces {
             traces.end().await;
         }
-        result
+        served
     }
 
     fn failed(&self, error: &std::io::Error) -> Failure {

@@ -137,10 +137,10 @@ pub struct Means {
     pub after_commit: Option<AfterCommit>,
     /// Who is told how long calls wait for their turn.
     pub(crate) observers: Observers,
-    /// The run's trace and the share of traces that are kept, when somebody traces runs.
-    pub(crate) trace: Option<(Arc<Trace>, u32)>,
     /// Says that the process is about to end.
     pub drain: Drain,
+    /// The run's trace and the share of traces that are kept, when somebody traces runs.
+    pub(crate) trace: Option<(Arc<Trace>, u32)>,
 }
 
 /// Finds a tool by its canonical name.

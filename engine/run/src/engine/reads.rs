@@ -1,6 +1,6 @@
 //! Reads that several want at once, made once; and, where a tool allows it, kept for a while.
 //!
-//! What is the same is the same for one principal in one folder: nobody is ever given what somebody else has read.
+//! What is the same is the same for one principal in one folder with one environment: nobody is ever given what somebody else has read.
 //! A failure is given to all who wait, and kept for nobody.
 
 use std::collections::HashMap;
@@ -143,9 +143,11 @@ impl Engine {
         if toolbox.servers().iter().any(|server| server.module == spec.module) {
             return None;
         }
-        let (whose, folder) = (self.caller.whose(), self.settings().folder.display().to_string());
+        // What a tool reads may depend on the environment that its caller has brought along.
+        let (whose, (folder, environment)) = (self.caller.whose(), self.parts.spot());
+        let folder = folder.display();
         let args = canonical(&Value::Object(args.clone()));
-        Some(format!("{whose}\n{folder}\n{}\n{}\n{args}", spec.name, spec.source))
+        Some(format!("{whose}\n{folder}\n{environment}\n{}\n{}\n{args}", spec.name, spec.source))
     }
 }
 

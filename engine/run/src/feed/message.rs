@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::caller::{Caller, Whose};
 use crate::event::{Body, Event, RunId, StepError, StepPath, Time};
@@ -32,8 +33,8 @@ pub struct Happening {
     pub run: Option<RunId>,
     /// Its type.
     pub kind: &'static str,
-    /// It as JSON.
-    pub json: Arc<str>,
+    /// It as JSON: written once, and sent to all without being copied for each.
+    pub json: Utf8Bytes,
     place: Place,
     whose: Whose,
     folder: Option<PathBuf>,
@@ -296,7 +297,7 @@ fn of_notice(store: &Store, cursor: Cursor, notice: &WorkspaceUpdated) -> Happen
 }
 
 /// A message that is not too long: where it would be, it says so and has no values.
-fn bounded(mut message: Value) -> Arc<str> {
+fn bounded(mut message: Value) -> Utf8Bytes {
     let text = message.to_string();
     if text.len() <= LONGEST {
         return text.into();

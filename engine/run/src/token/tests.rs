@@ -42,7 +42,9 @@ fn rsa() -> Signer {
         .args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-outform", "DER"])
         .output()
         .unwrap();
-    Signer::Rsa(RsaKeyPair::from_pkcs8(&made.stdout).unwrap())
+    // Versions of it differ in what they wrap the key in.
+    let pair = RsaKeyPair::from_pkcs8(&made.stdout).or_else(|_| RsaKeyPair::from_der(&made.stdout));
+    Signer::Rsa(pair.unwrap())
 }
 
 impl Signer {

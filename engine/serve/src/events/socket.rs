@@ -303,7 +303,7 @@ async fn send(socket: &mut Socket, message: Value) -> Result<(), End> {
 async fn send_all(socket: &mut Socket, happenings: &[Arc<Happening>]) -> Result<(), End> {
     bounded(async {
         for happening in happenings {
-            socket.feed(Message::text(&*happening.json)).await?;
+            socket.feed(Message::Text(happening.json.clone())).await?;
         }
         socket.flush().await
     })

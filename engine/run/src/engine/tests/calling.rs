@@ -506,12 +506,17 @@ async fn the_second_of_two_answers_is_told_so_and_an_answer_is_to_one_question()
 
 #[tokio::test]
 async fn calls_outside_of_runs_need_a_permit_as_well() {
+    async fn nap(engine: &Engine) -> Result<Value, crate::event::StepError> {
+        engine.call_tool("nap", Map::new(), Arc::new(|_: &str| {})).await
+    }
     let world = world();
     world.put("work/.aa/config.yaml", "limits: {calls: 1}\n");
     let engine = client(&world);
-    let nap = || engine.call_tool("nap", Map::new(), Arc::new(|_: &str| {}));
+    // The same reads of one principal would be made once.
+    let of = |who: &str| engine.for_caller(Caller { principal: who.to_owned(), ..engine.caller().clone() });
+    let (ann, ben, eve) = (of("ann"), of("ben"), of("eve"));
     let began = std::time::Instant::now();
-    let (first, second, third) = tokio::join!(nap(), nap(), nap());
+    let (first, second, third) = tokio::join!(nap(&ann), nap(&ben), nap(&eve));
     assert!(first.is_ok() && second.is_ok() && third.is_ok());
     assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
 }

@@ -36,8 +36,8 @@ fn names(list: &Value) -> Vec<&str> {
 
 #[test]
 fn a_scope_names_what_may_be_used_and_how_strongly() {
-    let served =
-        serve(&project("", ", scopes: ['skill:look:read', 'skill:write:read', 'tool:trace_look:read']"));
+    let aa = project("", ", scopes: ['skill:look:read', 'skill:write:read', 'tool:trace_look:read']");
+    let served = serve(&aa);
     assert_eq!(names(&guest(&served, "GET /api/skills", &json!({})).message()), ["look", "write"]);
     assert_eq!(names(&guest(&served, "GET /api/tools", &json!({})).message()), ["trace_look"]);
     let ran = guest(&served, "POST /api/skills/look/run", &json!({}));
@@ -81,13 +81,15 @@ fn roles_are_bundles_of_scopes_and_an_admin_sees_all_runs_of_the_tenant() {
     assert_eq!(guest(&served, "POST /api/skills/write/run", &json!({"inputs": {"line": "x"}})).status, 201);
     assert_eq!(guest(&served, "GET /api/memory", &json!({})).status, 403);
     drop(served);
-    let served = serve(&project("", ", roles: [admin]"));
+    let aa = project("", ", roles: [admin]");
+    let served = serve(&aa);
     let own = served.post("/api/skills/look/run", &[], &json!({})).message()["run"].clone();
     assert_eq!(guest(&served, &format!("GET /api/runs/{own}"), &json!({})).status, 200);
     assert_eq!(guest(&served, "GET /api/runs", &json!({})).message()["items"].as_array().unwrap().len(), 1);
     assert_eq!(guest(&served, "POST /api/heal/rules/kube_login/reset", &json!({})).status, 200);
     drop(served);
-    let served = serve(&project("", ", roles: [viewer]"));
+    let aa = project("", ", roles: [viewer]");
+    let served = serve(&aa);
     let own = served.post("/api/skills/look/run", &[], &json!({})).message()["run"].clone();
     assert_eq!(guest(&served, &format!("GET /api/runs/{own}"), &json!({})).status, 404);
     assert_eq!(guest(&served, "POST /api/skills/write/run", &json!({"inputs": {"line": "x"}})).status, 403);

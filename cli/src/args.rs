@@ -34,7 +34,6 @@ use crate::style;
 Examples:
   aa skill list                                     what can be run
   aa skill run deploy-ephemeral --input mr=123      run it
-  aa run list                                       what has run
 
 Environment: AA_CONFIG_DIR, AA_STATE_DIR, AA_<SECTION>_<KEY> (a setting), AA_LOG (a log filter),
 NO_COLOR. Exit codes: 0 ok, 1 run failed, 2 usage, 3 YAML has errors, 4 not found, 5 cancelled,

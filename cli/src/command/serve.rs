@@ -99,15 +99,21 @@ impl Front<'_> {
             message_bytes: settings.serve.message,
             skills_extension: self.args.skills_extension || settings.serve.skills_extension,
         };
+        let traces = Traces::of(self.engine);
         let served = async {
             let served =
                 http::serve(open.listeners, self.engine, open.keys, &options, (self.metrics, patience)).await;
             served.map_err(|error| self.failed(&error))
         };
-        if self.args.no_scheduler || !settings.scheduling.enabled {
-            return served.await;
+        let served = if self.args.no_scheduler || !settings.scheduling.enabled {
+            served.await
+        } else {
+            self.beside_scheduler(served).await
+        };
+        if let Some(traces) = traces {
+            traces.end().await;
         }
-        self.beside_scheduler(served).await
+        served
     }
 
     fn failed(&self, error: &std::io::Error) -> Failure {

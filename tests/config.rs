@@ -76,6 +76,7 @@ fn settings_are_shown_with_who_said_so() {
     serve.task_after: 1s  # default
     serve.tool_budget: 80  # default
     serve.wait: 40s  # default
+    serve.waiting_runs: 1000  # default
     store.durability: normal  # AA_STORE_DURABILITY
     store.folder: [home]/state/aa-workflow  # default
     store.inline_limit: 65536  # default

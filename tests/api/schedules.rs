@@ -26,7 +26,8 @@ fn slots(served: &Served, name: &str) -> Vec<Value> {
 
 #[test]
 fn schedules_are_looked_at() {
-    let served = serve(&project(""));
+    let aa = project("");
+    let served = serve(&aa);
     let list = found(&served, "/api/schedules");
     let names: Vec<&str> =
         list["items"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
@@ -47,7 +48,8 @@ fn schedules_are_looked_at() {
 
 #[test]
 fn a_schedule_is_run_once_for_each_request_and_its_times_are_told_page_by_page() {
-    let served = serve(&project(""));
+    let aa = project("");
+    let served = serve(&aa);
     let first = served.post("/api/schedules/hourly/run", &[("Idempotency-Key", "a")], &json!({}));
     let again = served.post("/api/schedules/hourly/run", &[("Idempotency-Key", "a")], &json!({}));
     assert_eq!((first.status, again.status), (201, 201), "{first:?} {again:?}");
@@ -75,7 +77,8 @@ fn a_schedule_is_run_once_for_each_request_and_its_times_are_told_page_by_page()
 
 #[test]
 fn a_schedule_is_held_goes_on_and_is_filled_in() {
-    let served = serve(&project(""));
+    let aa = project("");
+    let served = serve(&aa);
     let held = say(&served, "hourly/pause", &json!({"reason": "moving house"}));
     assert_eq!(held.status, 200, "{held:?}");
     let pause = &held.message()["paused"];
@@ -99,7 +102,8 @@ fn a_schedule_is_held_goes_on_and_is_filled_in() {
 fn schedules_are_there_for_whom_a_scope_names_them_and_no_others() {
     let key = ("Authorization", format!("Bearer {CI}"));
     let key = (key.0, key.1.as_str());
-    let usual = serve(&project(""));
+    let aa = project("");
+    let usual = serve(&aa);
     assert_eq!(usual.ask("GET /api/schedules", &[key], "").message()["items"], json!([]));
     for line in [
         "GET /api/schedules/hourly",
@@ -113,7 +117,8 @@ fn schedules_are_there_for_whom_a_scope_names_them_and_no_others() {
         assert!(!reply.body.contains("did you mean"), "{reply:?}");
     }
     drop(usual);
-    let reads = serve(&project(", scopes: ['schedule:hour*:read']"));
+    let aa = project(", scopes: ['schedule:hour*:read']");
+    let reads = serve(&aa);
     let list = reads.ask("GET /api/schedules", &[key], "").message();
     assert_eq!(list["items"].as_array().unwrap().len(), 1, "{list}");
     assert_eq!(reads.ask("GET /api/schedules/yearly", &[key], "").status, 404);
@@ -123,7 +128,8 @@ fn schedules_are_there_for_whom_a_scope_names_them_and_no_others() {
         assert_eq!(reply.status, 403, "{what}: {reply:?}");
     }
     drop(reads);
-    let runs = serve(&project(", scopes: ['schedule:*:run'], policy: {write: deny}"));
+    let aa = project(", scopes: ['schedule:*:run'], policy: {write: deny}");
+    let runs = serve(&aa);
     let ran = runs.ask("POST /api/schedules/hourly/run", &[key], "{}");
     assert_eq!(ran.status, 201, "{ran:?}");
     // The run is the owner's, so its number says nothing to them.

@@ -103,7 +103,7 @@ mod tests {
         tokio::spawn(driver(drain.clone(), false));
         tokio::task::yield_now().await;
         assert_eq!((drain.driven(), drain.has_begun()), (1, false));
-        assert_eq!(drain.finish(Duration::from_secs(60)).await, 0);
+        assert_eq!(drain.finish(Duration::from_mins(1)).await, 0);
         assert!(drain.has_begun() && !drain.is_over());
         tokio::spawn(driver(drain.clone(), true));
         tokio::task::yield_now().await;

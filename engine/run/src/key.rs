@@ -274,7 +274,10 @@ pub fn fresh() -> io::Result<Fresh> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _never_fails = fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
+        text
+    })
 }
 
 fn digest(key: &str) -> [u8; 32] {

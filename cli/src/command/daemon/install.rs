@@ -49,7 +49,7 @@ pub(super) fn run(args: &InstallArgs, context: &Context<'_>) -> Result<Exit, Fai
         ))
         .hint("`--print` shows what it would be, `--force` writes over it"));
     }
-    let folder = place.parent().unwrap_or(Path::new("/"));
+    let folder = place.parent().unwrap_or_else(|| Path::new("/"));
     fs::create_dir_all(folder).and_then(|()| fs::write(&place, text)).map_err(failed)?;
     let printer = context.printer;
     printer.say(format_args!("wrote {}", place.display()));
@@ -125,8 +125,9 @@ WantedBy=default.target
     }
 
     fn launchd(&self) -> String {
-        let words: String =
+        let words: Vec<String> =
             self.words().iter().map(|word| format!("    <string>{}</string>\n", xml(word))).collect();
+        let words = words.concat();
         format!(
             "\
 <?xml version=\"1.0\" encoding=\"UTF-8\"?>

@@ -87,6 +87,7 @@ async fn live(
         result = Box::pin(served) => result,
         () = teller.tell(engine) => Ok(()),
     };
+    teller.end();
     adopting.abort();
     result
 }

@@ -78,6 +78,15 @@ impl Teller<'_> {
         }
     }
 
+    /// Says that it ends, unless that has been said: an end may come between two looks.
+    pub(super) fn end(&mut self) {
+        if self.report.stage != Stage::Draining {
+            self.report.stage = Stage::Draining;
+            self.say();
+            self.note();
+        }
+    }
+
     fn say(&mut self) {
         self.report.at = Utc::now();
         if let Err(error) = self.files.say(self.lock, &self.report) {

@@ -99,15 +99,14 @@ async fn permit(engine: &Engine, module: &str) -> Result<Permit, StepError> {
     if engine.caller.origin == Origin::Cli {
         return Ok(permits.take(module).await);
     }
-    match timeout(engine.settings().calling.wait, permits.take_if_not_crowded(module)).await {
-        Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_)) | Err(_) => {
-            let mut error =
-                StepError::new(ErrorKind::Transient, "too many calls are under way; come again in a while");
-            error.details = json!({"full": true});
-            Err(error)
-        }
+    let taken = timeout(engine.settings().calling.wait, permits.take_if_not_crowded(module)).await;
+    if let Ok(Ok(permit)) = taken {
+        return Ok(permit);
     }
+    let mut error =
+        StepError::new(ErrorKind::Transient, "too many calls are under way; come again in a while");
+    error.details = json!({"full": true});
+    Err(error)
 }
 
 fn unknown(toolbox: &Toolbox, wanted: &str) -> StepError {

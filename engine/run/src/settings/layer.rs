@@ -308,7 +308,12 @@ impl<'a> Layers<'a> {
 
     /// A variable that looks like a setting and is none would be ignored in silence.
     fn refuse_unknown_variables(&mut self) {
-        const SECTIONS: [&str; 7] = [
+        const SECTIONS: [&str; 12] = [
+            "AA_AUDIT_",
+            "AA_DAEMON_",
+            "AA_EVENTS_",
+            "AA_LOG_",
+            "AA_TRACES_",
             "AA_STORE_",
             "AA_LIMITS_",
             "AA_EPHEMERAL_",

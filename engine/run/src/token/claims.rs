@@ -72,7 +72,8 @@ fn for_now(issuer: &Issuer, claims: &Map<String, Value>, now: Time) -> Result<Ti
 fn moment(claims: &Map<String, Value>, name: &str) -> Result<Option<Time>, TokenError> {
     let wrong = TokenError::Claim("a time in it is none");
     let Some(value) = claims.get(name) else { return Ok(None) };
-    let seconds = value.as_f64().filter(|seconds| (0.0..1e11).contains(seconds)).ok_or(wrong.clone())?;
+    let seconds =
+        value.as_f64().filter(|seconds| (0.0..1e11).contains(seconds)).ok_or_else(|| wrong.clone())?;
     #[expect(clippy::cast_possible_truncation, reason = "it was held against bounds")]
     Time::from_timestamp(seconds as i64, 0).map(Some).ok_or(wrong)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use aa_run::engine::{Check, Engine, Health};
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -44,7 +44,7 @@ async fn answer(State(ready): State<Arc<Ready>>) -> Response {
     });
     let mut response = (status, Json(body)).into_response();
     if status != StatusCode::OK {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(AGAIN));
+        response.headers_mut().insert(header::RETRY_AFTER, AGAIN);
     }
     response
 }

@@ -73,6 +73,7 @@ fn door(path: &str) -> &'static str {
         "events" => "events",
         "ws" => "ws",
         "hooks" => "hooks",
+        "ui" => "ui",
         "healthz" | "readyz" => "health",
         "metrics" => "metrics",
         _ => "other",

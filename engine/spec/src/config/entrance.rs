@@ -116,10 +116,11 @@ pub(super) fn check(serve: &Serve, source: &Source, diagnostics: &mut Vec<Diagno
             diagnostics.push(plain(key, written, source));
         }
         check_key(key, source, diagnostics);
-        check_scopes(serve, (&key.roles, &key.scopes), source, diagnostics);
+        let of = |texts: &Option<Vec<Spanned<String>>>| texts.clone().unwrap_or_default();
+        check_scopes(serve, (&of(&key.roles), &of(&key.scopes)), source, diagnostics);
     }
     for scopes in serve.roles.values() {
-        check_scopes(serve, (&None, &Some(scopes.clone())), source, diagnostics);
+        check_scopes(serve, (&[], scopes), source, diagnostics);
     }
     for (of, well_formed, example) in [
         (&serve.hosts, host as fn(&str) -> bool, "aa.example.org"),
@@ -181,16 +182,16 @@ pub(super) fn bad_tenant(tenant: &Spanned<String>, source: &Source) -> Diagnosti
 /// What is wrong with roles and scopes that somebody has.
 fn check_scopes(
     serve: &Serve,
-    (roles, scopes): (&Option<Vec<Spanned<String>>>, &Option<Vec<Spanned<String>>>),
+    (roles, scopes): (&[Spanned<String>], &[Spanned<String>]),
     source: &Source,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    for text in scopes.iter().flatten() {
+    for text in scopes {
         if let Err(message) = Scope::parse(&text.value) {
             diagnostics.push(Diagnostic::error("bad-scope", source, text.span, message));
         }
     }
-    for name in roles.iter().flatten() {
+    for name in roles {
         diagnostics.extend(no_role(serve, name, source));
     }
 }

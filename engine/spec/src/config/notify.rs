@@ -166,14 +166,13 @@ impl Channel {
         const SECRET: &str = "write `\"{{ secrets.NAME }}\"`, and under `secrets:` where it comes from";
         let is_secret = |text: &String| secret(text).is_some();
         match self {
-            Self::Terminal(_) | Self::Desktop(_) => Ok(()),
             Self::Webhook(webhook) if !is_secret(&webhook.url) && !is_address(&webhook.url) => {
                 Err(("`url` is no address", "write it like `https://example.org/alerts`"))
             }
             Self::Webhook(webhook) if !webhook.secret.as_ref().is_none_or(is_secret) => {
                 Err(("`secret` must be a secret", SECRET))
             }
-            Self::Webhook(_) => Ok(()),
+            Self::Terminal(_) | Self::Desktop(_) | Self::Webhook(_) => Ok(()),
             Self::Slack(slack) => match (&slack.webhook, &slack.token, &slack.channel) {
                 (Some(webhook), None, None) if is_secret(webhook) => Ok(()),
                 (None, Some(token), Some(_)) if is_secret(token) => Ok(()),

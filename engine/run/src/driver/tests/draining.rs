@@ -76,7 +76,7 @@ async fn what_waits_for_a_person_is_given_back_at_once() {
     let stage = Stage::new(&steps);
     let running = stage.drive(Entry::Fresh);
     stage.until("confirm_requested ask").await;
-    assert_eq!(stage.drain.finish(Duration::from_secs(60)).await, 0);
+    assert_eq!(stage.drain.finish(Duration::from_mins(1)).await, 0);
     assert_eq!(running.outcome().await.unwrap(), Outcome::Left);
 }
 

@@ -184,7 +184,8 @@ impl Engine {
         let engine = self.clone();
         tokio::spawn(async move {
             let Triggered { handle, known, slot } = triggered;
-            let (_, _over) = (handle.notices, handle.outcome.await);
+            drop(handle.notices);
+            let _over = handle.outcome.await;
             if let Err(error) = engine.settle_triggered(&known, &slot).await {
                 tracing::warn!("what has become of a schedule is not written: {error}");
             }

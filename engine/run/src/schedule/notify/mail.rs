@@ -20,20 +20,18 @@ pub(super) async fn send(engine: &Engine, email: &EmailChannel, message: &Messag
     let transport = transport(engine, email).await?;
     match tokio::time::timeout(PATIENCE, transport.send(mail)).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(why(&error)),
+        Ok(Err(error)) => Err(why(&error, email.security)),
         Err(_) => Err("the mail server takes too long".to_owned()),
     }
 }
 
 /// What the server says can hold nothing secret: it was told no secret but the password, and says none of it.
-fn why(error: &lettre::transport::smtp::Error) -> String {
+fn why(error: &lettre::transport::smtp::Error, security: MailSecurity) -> String {
     match error.status() {
         Some(code) => format!("the mail server refuses it with {code}"),
         None if error.is_timeout() => "the mail server takes too long".to_owned(),
-        None if error.is_tls() => {
-            "the mail server's certificate is not trusted, or it speaks no TLS".to_owned()
-        }
-        None => "the mail server cannot be reached".to_owned(),
+        None if security == MailSecurity::None => "the mail server cannot be reached".to_owned(),
+        None => "the mail server cannot be reached, or its certificate is not trusted".to_owned(),
     }
 }
 

@@ -40,7 +40,7 @@ impl Layers<'_> {
                 tenant: written.tenant.as_ref().map_or_else(|| MAIN.to_owned(), text),
                 personas: written.personas.as_ref().map(|names| names.iter().map(text).collect()),
                 rules: rules(written),
-                grants: grants(&file.config.serve, &written.roles, &written.scopes),
+                grants: grants(&file.config.serve, written.roles.as_deref(), written.scopes.as_deref()),
                 shown,
             };
             let shown = match &key.shown {
@@ -241,17 +241,13 @@ impl Layers<'_> {
 }
 
 /// What roles and scopes let use; a key that says neither, what is usual.
-fn grants(
-    serve: &Serve,
-    roles: &Option<Vec<Spanned<String>>>,
-    scopes: &Option<Vec<Spanned<String>>>,
-) -> Grants {
+fn grants(serve: &Serve, roles: Option<&[Spanned<String>]>, scopes: Option<&[Spanned<String>]>) -> Grants {
     if roles.is_none() && scopes.is_none() {
         return Grants::Usual;
     }
-    let of_roles = roles.iter().flatten().flat_map(|role| of_role(serve, &role.value));
+    let of_roles = roles.into_iter().flatten().flat_map(|role| of_role(serve, &role.value));
     // What is no scope is an error of the file already.
-    let own = scopes.iter().flatten().filter_map(|text| Scope::parse(&text.value).ok());
+    let own = scopes.into_iter().flatten().filter_map(|text| Scope::parse(&text.value).ok());
     Grants::Scopes(of_roles.chain(own).collect())
 }
 

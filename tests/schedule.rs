@@ -284,7 +284,7 @@ schedules:
     assert_ne!(state("gone"), json!("sent"));
 }
 
-/// A mail server of PyPI that prints what it gets; `more` are its flags.
+/// A mail server of `PyPI` that prints what it gets; `more` are its flags.
 fn mail_server(aa: &Aa, more: &[&str]) -> (std::process::Child, u16) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let python = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/mail/bin/python");

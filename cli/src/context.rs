@@ -109,10 +109,13 @@ impl Context<'_> {
     /// when the server looks at it.
     pub(crate) fn log_format(&self, of: Option<LogArgs>) -> LogFormat {
         let Some(of) = of else { return LogFormat::Text };
-        of.log_format.map(Into::into).unwrap_or_else(|| match self.resolve() {
-            Ok(Ok(settings)) => settings.operations.log_format,
-            _ => LogFormat::Text,
-        })
+        of.log_format.map_or_else(
+            || match self.resolve() {
+                Ok(Ok(settings)) => settings.operations.log_format,
+                _ => LogFormat::Text,
+            },
+            Into::into,
+        )
     }
 
     /// The settings of this command; what is doubtful in them is said.

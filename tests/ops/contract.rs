@@ -23,7 +23,7 @@ fn pages() -> BTreeMap<String, String> {
     let mut pages = BTreeMap::from([("README.md".to_owned(), text("README.md"))]);
     for entry in std::fs::read_dir(root().join("docs")).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
-        if name.ends_with(".md") {
+        if entry.path().extension().is_some_and(|ending| ending == "md") {
             let path = format!("docs/{name}");
             pages.insert(path.clone(), text(&path));
         }
@@ -261,11 +261,8 @@ fn the_image_starts_what_there_is() {
     let mut call = aa.args(["config", "show", "--format", "json"]);
     for pair in set.split(' ') {
         let (name, value) = pair.split_once('=').unwrap();
-        let value = if value.starts_with('/') {
-            aa.path(&value[1..]).display().to_string()
-        } else {
-            value.to_owned()
-        };
+        let below = value.strip_prefix('/').map(|below| aa.path(below).display().to_string());
+        let value = below.unwrap_or_else(|| value.to_owned());
         call = call.env(name, value);
     }
     let shown = call.run().code(0);

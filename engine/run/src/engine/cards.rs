@@ -76,7 +76,9 @@ impl Engine {
         let skills = home.list(Kind::Skill)?;
         let mut files = Stamps::of(&skills);
         for entry in home.list(Kind::Persona)? {
-            personas::files(home, &entry).iter().for_each(|path| files.add(path));
+            for path in personas::files(home, &entry) {
+                files.add(&path);
+            }
         }
         let (_, of_modules) = modules::files(home)?;
         let stamps = Fingerprint { modules: of_modules, files, servers: toolbox.foreign_revisions() };

@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     /// The folder is there, or something cannot be read or written.
     pub fn copy_to(&self, folder: &Path) -> Result<Copied, StoreError> {
-        let home = self.parts.path.parent().unwrap_or(Path::new("."));
+        let home = self.parts.path.parent().unwrap_or_else(|| Path::new("."));
         let draft = folder.with_extension("part");
         copy(&self.parts.path, home, folder, &draft).map_err(|error| {
             // The error is what matters.
@@ -213,7 +213,7 @@ fn take_in(copy: &Path, draft: &Path, copied: &Copied) -> io::Result<()> {
 fn beside(store: &Path) -> PathBuf {
     let stamp = Utc::now().format("%Y%m%dT%H%M%SZ");
     let name = |n: u32| if n == 0 { format!("before-{stamp}") } else { format!("before-{stamp}-{n}") };
-    let free = (0..).map(|n| store.join(name(n))).find(|path| !path.exists());
+    let free = (0..10_000).map(|n| store.join(name(n))).find(|path| !path.exists());
     free.unwrap_or_else(|| store.join("before"))
 }
 

@@ -94,7 +94,7 @@ fn issuer() -> Issuer {
         audience: vec!["aa".to_owned()],
         jwks: String::new(),
         algorithms: vec![Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDsa],
-        leeway: Duration::from_secs(60),
+        leeway: Duration::from_mins(1),
         principal_claim: "sub".to_owned(),
         roles_claim: "realm_access.roles".to_owned(),
         roles: [("devs".to_owned(), scopes(&["skill:*:write"]))].into(),

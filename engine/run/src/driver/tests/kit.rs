@@ -227,7 +227,7 @@ impl Stage {
                 call_timeout: self.call_timeout,
                 interpreter: self.interpreter.clone(),
                 after_commit: self.after_commit.clone(),
-                observers: Default::default(),
+                observers: crate::observe::Observers::default(),
                 drain: self.drain.clone(),
                 trace: None,
             },

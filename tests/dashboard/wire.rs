@@ -108,7 +108,7 @@ fn runs_of_others_are_not_there_and_schedules_are_the_owners() {
         "/ui/health/heal/x/reset",
     ] {
         let reply = as_guest(&served, &format!("POST {path}"), "");
-        assert!([403, 409].contains(&reply.status), "{path}: {reply:?}");
+        assert!([403, 404, 409].contains(&reply.status), "{path}: {reply:?}");
     }
     let overview = as_guest(&served, "GET /ui", "");
     assert!(overview.status == 200 && !overview.body.contains("seldom"), "{overview:?}");

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn scopes_are_read_and_others_are_refused() {
-        let scope = Scope::parse("skill:Deploy-*:write").unwrap();
+        let scope = Scope::parse("skill:deploy-*:write").unwrap();
         assert_eq!((scope.of, scope.pattern.as_str(), scope.most), (Kind::Skill, "deploy_*", Effect::Write));
         assert_eq!(Scope::parse("schedule:nightly:run").unwrap().most, Effect::Write);
         assert_eq!(Scope::parse("runs:all").unwrap().of, Kind::Runs);

@@ -73,11 +73,9 @@ fn ready(child: &mut Child, files: &Files) -> Result<Report, Failure> {
         match files.living().filter(is_ready) {
             Some(report) if report.stage == Stage::Ready => return Ok(report),
             Some(report) => {
-                return Err(Failure::failed(format!(
-                    "the daemon runs, and is not ready: {:?}",
-                    report.health
-                ))
-                .hint("`aa daemon logs` says more"));
+                let why = report.health.map(|health| health.failing().join("; ")).unwrap_or_default();
+                let message = format!("the daemon runs, and is not ready yet: {why}");
+                return Err(Failure::failed(message).hint("`aa daemon status` and `aa daemon logs` say more"));
             }
             None => {}
         }

@@ -37,6 +37,16 @@ pub enum Check {
 }
 
 impl Health {
+    /// What does not do what it is there for, and why.
+    pub fn failing(&self) -> Vec<String> {
+        let parts = [("store", &self.store), ("catalog", &self.catalog), ("scheduler", &self.scheduler)];
+        let told = |(part, check): (&str, &Check)| match check {
+            Check::Failing(why) => Some(format!("{part}: {why}")),
+            Check::Ok | Check::Off => None,
+        };
+        parts.into_iter().filter_map(told).collect()
+    }
+
     /// Whether work can be given to it.
     pub fn is_ready(&self) -> bool {
         !self.draining && [&self.store, &self.catalog, &self.scheduler].iter().all(|check| check.is_good())

@@ -32,7 +32,8 @@ export async function run(visit, { big, runs }) {
   await visit.shot("thousand-graph");
   await page.getByRole("link", { name: "Timeline" }).click();
   await page.locator("#steps li").nth(900).waitFor({ state: "attached" });
-  await page.locator("#s-s700.is-completed").waitFor({ state: "attached" });
+  // A busy machine takes its time for a thousand durable steps; what counts is that the page follows.
+  await page.locator("#s-s700.is-completed").waitFor({ state: "attached", timeout: 150_000 });
   await visit.shot("thousand-timeline");
   await visit.has(".head .badge", "completed");
   same(await page.locator("#steps li").evaluateAll((all) => all.filter((row) => row.className.includes("is-completed")).length), 1000, "rows that are over");

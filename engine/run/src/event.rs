@@ -47,6 +47,19 @@ pub enum Origin {
     Parent,
 }
 
+impl Origin {
+    /// The word for it in the store and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cli => "cli",
+            Self::Cron => "cron",
+            Self::Mcp => "mcp",
+            Self::Http => "http",
+            Self::Parent => "parent",
+        }
+    }
+}
+
 /// One entry of a run's journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {

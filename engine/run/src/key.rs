@@ -268,16 +268,9 @@ pub struct Fresh {
 pub fn fresh() -> io::Result<Fresh> {
     let (mut name, mut secret) = ([0; 4], [0; 32]);
     getrandom::fill(&mut name).and_then(|()| getrandom::fill(&mut secret)).map_err(io::Error::other)?;
-    let key = format!("aa_{}_{}", hex(&name), URL_SAFE_NO_PAD.encode(secret));
-    let hash = format!("sha256:{}", hex(&digest(&key)));
+    let key = format!("aa_{}_{}", crate::audit::hex(&name), URL_SAFE_NO_PAD.encode(secret));
+    let hash = format!("sha256:{}", crate::audit::hex(&digest(&key)));
     Ok(Fresh { key, hash })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _never_fails = fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
-        text
-    })
 }
 
 fn digest(key: &str) -> [u8; 32] {

@@ -14,7 +14,7 @@ pub(crate) mod problem;
 mod route;
 mod runs;
 mod schedules;
-mod skills;
+pub(crate) mod skills;
 mod tools;
 pub(crate) mod visitor;
 mod workspaces;

@@ -9,7 +9,6 @@ use super::sealing::key_file;
 use super::steering::now;
 use super::{Engine, StartError};
 use crate::audit::{Chain, Entry, Kept, Mark};
-use crate::event::Origin;
 use crate::store::{AuditFilter, Audited, StoreError};
 
 /// How soon a server takes in what runs have brought about.
@@ -121,7 +120,7 @@ impl Engine {
         Entry {
             at: now(),
             who: by.map_or_else(|| caller.principal.clone(), str::to_owned),
-            via: via(caller.origin).to_owned(),
+            via: caller.origin.name().to_owned(),
             did: did.to_owned(),
             what: what.to_owned(),
             outcome: outcome.to_owned(),
@@ -143,15 +142,5 @@ impl Engine {
             return Ok(());
         }
         Err(StartError::Refused("only the owner of the store may look at the audit".to_owned()))
-    }
-}
-
-fn via(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Cli => "cli",
-        Origin::Cron => "cron",
-        Origin::Mcp => "mcp",
-        Origin::Http => "http",
-        Origin::Parent => "parent",
     }
 }

@@ -59,8 +59,7 @@ impl Kept {
 
     fn path(&self, choice: &Choice) -> Option<PathBuf> {
         let digest = self.of.clone()?.chain_update(format!(" {choice:?}")).finalize();
-        let name = digest.iter().fold(String::new(), |name, byte| name + &format!("{byte:02x}"));
-        Some(self.folder.join(name + ".json"))
+        Some(self.folder.join(crate::audit::hex(&digest) + ".json"))
     }
 
     fn write(&self, path: &Path, view: &View) -> io::Result<()> {

@@ -181,7 +181,7 @@ impl Journal {
         self.db.prepare_cached(sql)?.execute(params![
             run.0,
             at.timestamp_millis(),
-            row::origin_name(origin),
+            origin.name(),
             by,
             ask
         ])?;
@@ -249,7 +249,7 @@ impl Journal {
             birth.skill,
             birth.plan_hash,
             row::status_name(RunStatus::Running),
-            row::origin_name(birth.origin),
+            birth.origin.name(),
             birth.at.timestamp_millis(),
             birth.folder,
             birth.request_key,
@@ -268,7 +268,7 @@ impl Journal {
                 run.0,
                 entry.seq.cast_signed(),
                 entry.at.timestamp_millis(),
-                row::origin_name(entry.source),
+                entry.source.name(),
                 entry.body.kind(),
                 entry.blob,
                 entry.json,

@@ -270,7 +270,7 @@ fn query(filter: &RunFilter) -> (String, Vec<Param>) {
     }
     if let Some(origin) = filter.origin {
         conditions.push("origin = ?".to_owned());
-        params.push(row::origin_name(origin).to_owned().into());
+        params.push(origin.name().to_owned().into());
     }
     if let Some(since) = filter.since {
         conditions.push("started_at >= ?".to_owned());

@@ -107,19 +107,9 @@ pub(super) fn time(ms: i64) -> Result<Time, String> {
     DateTime::from_timestamp_millis(ms).ok_or_else(|| format!("`{ms}` is not a time"))
 }
 
-pub(super) fn origin_name(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Cli => "cli",
-        Origin::Cron => "cron",
-        Origin::Mcp => "mcp",
-        Origin::Http => "http",
-        Origin::Parent => "parent",
-    }
-}
-
 pub(super) fn origin(name: &str) -> Result<Origin, String> {
     let all = [Origin::Cli, Origin::Cron, Origin::Mcp, Origin::Http, Origin::Parent];
-    let found = all.into_iter().find(|origin| origin_name(*origin) == name);
+    let found = all.into_iter().find(|origin| origin.name() == name);
     found.ok_or_else(|| format!("`{name}` is not an origin"))
 }
 

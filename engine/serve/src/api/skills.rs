@@ -289,7 +289,8 @@ async fn run(asked: Asked<SkillPath, Nothing, Start>) -> Result<Made<Started>, P
     Ok(Started::made(&visitor.engine.run(handle.id)?))
 }
 
-fn request(skill: String, inputs: Map<String, Value>) -> RunRequest {
+/// A run that is wanted over HTTP, by a program or from a page.
+pub(crate) fn request(skill: String, inputs: Map<String, Value>) -> RunRequest {
     RunRequest {
         skill,
         inputs: Inputs::Json(inputs),

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use aa_run::driver::Park;
-use aa_run::engine::{Inputs, RunRequest, StartError};
-use aa_run::event::Origin;
+use aa_run::engine::{RunRequest, StartError};
 use aa_run::policy::Verdict;
-use aa_spec::check::Strictness;
 use aa_spec::plan::resolve::{ResolvedPlan, ResolvedStep};
 use axum::Router;
 use axum::extract::Path;
@@ -18,6 +15,7 @@ use super::form::{self, Given};
 use super::seen::{Posted, Seen, Shown, then};
 use super::{Dashboard, runs, show, skills};
 use crate::api::problem::Problem;
+use crate::api::skills::request;
 
 pub(super) fn routes() -> Router<Arc<Dashboard>> {
     Router::new()
@@ -61,7 +59,7 @@ async fn plan(seen: Seen, Path(skill): Path<String>, posted: Posted) -> Shown {
         Ok(values) => values,
         Err(wrong) => return asking(&seen, &skill, &wrong.0),
     };
-    let plan = match seen.visitor.engine.plan(&request(&card.name, values.clone())) {
+    let plan = match seen.visitor.engine.plan(&request(card.name.clone(), values.clone())) {
         Ok(plan) => plan,
         Err(StartError::Inputs(errors)) => {
             let wrong = errors.iter().map(|error| {
@@ -151,22 +149,9 @@ async fn run(seen: Seen, Path(skill): Path<String>, posted: Posted) -> Shown {
         dry_run: posted.get("dry").is_some(),
         plan_hash: posted.get("plan").map(str::to_owned),
         request_key: posted.get("key").map(|key| format!("{key}{}", posted.text("dry"))),
-        ..request(&skill, inputs)
+        ..request(skill.clone(), inputs)
     };
     let session = engine.mark().unwrap_or_default();
     let handle = engine.start_called(request, &session, true).await.map_err(|error| seen.trouble(error))?;
     Ok(then(&runs::address(handle.id)))
-}
-
-fn request(skill: &str, inputs: Map<String, Value>) -> RunRequest {
-    RunRequest {
-        skill: skill.to_owned(),
-        inputs: Inputs::Json(inputs),
-        origin: Origin::Http,
-        dry_run: false,
-        plan_hash: None,
-        request_key: None,
-        strictness: Strictness::default(),
-        park: Park::Stay,
-    }
 }

@@ -212,3 +212,6 @@ fn read_skill(source: &Source, (zone, patterns): (&Zone, &Patterns)) -> (Read, V
     }
     (read, wrong)
 }
+
+#[cfg(test)]
+mod tests;

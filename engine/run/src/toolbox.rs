@@ -106,6 +106,8 @@ struct Entry {
     text: ModuleText,
     /// The text with every `-` as `_`, to look names up in.
     folded: OnceLock<String>,
+    /// Whether the text speaks of a server: asked at every call, and looked for once.
+    over_server: OnceLock<bool>,
     parsed: OnceLock<Parsed>,
 }
 
@@ -373,7 +375,8 @@ impl Shelf {
 
 impl Entry {
     fn new(text: ModuleText) -> Arc<Self> {
-        Arc::new(Self { text, folded: OnceLock::new(), parsed: OnceLock::new() })
+        let (folded, over_server, parsed) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Arc::new(Self { text, folded, over_server, parsed })
     }
 
     fn mentions(&self, folded: &str) -> bool {

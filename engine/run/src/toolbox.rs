@@ -108,7 +108,8 @@ struct Entry {
     folded: OnceLock<String>,
     /// Whether the text speaks of a server: asked at every call, and looked for once.
     over_server: OnceLock<bool>,
-    parsed: OnceLock<Parsed>,
+    /// In a place of its own: most modules of a process are never parsed, and a short command touches them all.
+    parsed: OnceLock<Box<Parsed>>,
 }
 
 /// A module, unless it has errors.
@@ -422,7 +423,7 @@ impl Entry {
             let (module, diagnostics) = recipe::check(&self.text.source);
             let module = module.filter(|_| !has_errors(&diagnostics));
             let names = module.iter().flat_map(own_names).collect();
-            Parsed { module, names, diagnostics, server: OnceLock::new() }
+            Box::new(Parsed { module, names, diagnostics, server: OnceLock::new() })
         })
     }
 

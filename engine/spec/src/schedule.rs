@@ -10,10 +10,11 @@
 //!
 //! A schedule stands in the configuration under `schedules:`, or in the skill that it is for under
 //! `schedule:`. Reading order: here what authors write, [`compile`] (what it means, and everything that
-//! is wrong with it), [`occurrence`] (when it is due: pure functions of a schedule and a moment).
+//! is wrong with it), [`compiled`] (what comes of that), [`occurrence`] (when it is due: pure functions of a schedule and a moment).
 
 mod check;
 mod compile;
+mod compiled;
 mod cron;
 mod occurrence;
 mod zone;
@@ -28,9 +29,8 @@ use crate::yaml::{Node, Spanned};
 pub use self::check::check;
 pub(crate) use self::check::{channels, zone_problem};
 pub(crate) use self::compile::secret;
-pub use self::compile::{
-    CatchUp, Compiled, Notified, PollPlan, RetryDelays, Trigger, WebhookPlan, compile, compile_sharing, names,
-};
+pub use self::compile::{compile, compile_sharing, names};
+pub use self::compiled::{CatchUp, Compiled, Notified, PollPlan, RetryDelays, Trigger, WebhookPlan};
 pub use self::cron::{Cron, Patterns};
 pub use self::zone::{Zone, moment};
 

@@ -24,10 +24,12 @@ use crate::schedule::{Pause, Slot, SlotKind, SlotState};
 use crate::settings::config_file;
 use crate::store::{Notice, ServiceRow, SlotFilter, StoreError};
 
+mod cause;
 mod hook;
 mod start;
 mod steer;
 
+pub use cause::Cause;
 pub use hook::{Delivery, HookRefusal, Hooks};
 pub(crate) use start::told;
 
@@ -342,8 +344,8 @@ impl Engine {
         }
     }
 
-    /// What is not shown to the caller is not there for them.
-    fn shows_schedule(&self, name: &str) -> bool {
+    /// Whether a schedule of this name is there for the caller.
+    pub fn shows_schedule(&self, name: &str) -> bool {
         self.caller.grants.shows(ScopeKind::Schedule, name)
     }
 

@@ -7,7 +7,7 @@
 mod listener;
 mod message;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -39,7 +39,8 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 struct Shared {
     store: LazyStore,
-    ring: broadcast::Sender<Arc<Happening>>,
+    /// Made for the first who listens: a short command has nobody, and its pages are not for nothing.
+    ring: OnceLock<broadcast::Sender<Arc<Happening>>>,
     /// Whether somebody reads.
     reads: Mutex<bool>,
     teller: Teller,
@@ -48,8 +49,7 @@ struct Shared {
 
 impl Feed {
     pub(crate) fn new(store: LazyStore) -> Self {
-        let (ring, _) = broadcast::channel(RING);
-        let (reads, teller) = (Mutex::new(false), Teller::default());
+        let (ring, reads, teller) = (OnceLock::new(), Mutex::new(false), Teller::default());
         let catching_up = Semaphore::new(CATCHING_UP);
         Self { shared: Arc::new(Shared { store, ring, reads, teller, catching_up }) }
     }
@@ -69,7 +69,7 @@ impl Feed {
             tokio::spawn(read(self.shared.clone(), store, from));
             *reads = true;
         }
-        Ok(self.shared.ring.subscribe())
+        Ok(self.shared.ring().subscribe())
     }
 
     /// Some of what happened after a cursor; nothing when that is all.
@@ -82,6 +82,10 @@ impl Feed {
 }
 
 impl Shared {
+    fn ring(&self) -> &broadcast::Sender<Arc<Happening>> {
+        self.ring.get_or_init(|| broadcast::Sender::new(RING))
+    }
+
     fn told(&self, store: &Store, after: Cursor) -> Result<Vec<Arc<Happening>>, StoreError> {
         let tail = store.tail(after, PAGE)?;
         Ok(self.teller.tell(store, after, &tail))
@@ -98,7 +102,7 @@ async fn read(shared: Arc<Shared>, store: Store, from: Cursor) {
                 for happening in happenings {
                     at = happening.cursor;
                     // Nobody need be there any more.
-                    let _ = shared.ring.send(happening);
+                    let _ = shared.ring().send(happening);
                 }
                 sleep(GATHER).await;
             }
@@ -109,7 +113,7 @@ async fn read(shared: Arc<Shared>, store: Store, from: Cursor) {
             }
         }
         let mut reads = shared.reads.lock().unwrap_or_else(PoisonError::into_inner);
-        if shared.ring.receiver_count() == 0 {
+        if shared.ring().receiver_count() == 0 {
             *reads = false;
             return;
         }

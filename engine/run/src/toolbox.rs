@@ -106,7 +106,10 @@ struct Entry {
     text: ModuleText,
     /// The text with every `-` as `_`, to look names up in.
     folded: OnceLock<String>,
-    parsed: OnceLock<Parsed>,
+    /// Whether the text speaks of a server: asked at every call, and looked for once.
+    over_server: OnceLock<bool>,
+    /// In a place of its own: most modules of a process are never parsed, and a short command touches them all.
+    parsed: OnceLock<Box<Parsed>>,
 }
 
 /// A module, unless it has errors.
@@ -373,7 +376,8 @@ impl Shelf {
 
 impl Entry {
     fn new(text: ModuleText) -> Arc<Self> {
-        Arc::new(Self { text, folded: OnceLock::new(), parsed: OnceLock::new() })
+        let (folded, over_server, parsed) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Arc::new(Self { text, folded, over_server, parsed })
     }
 
     fn mentions(&self, folded: &str) -> bool {
@@ -419,7 +423,7 @@ impl Entry {
             let (module, diagnostics) = recipe::check(&self.text.source);
             let module = module.filter(|_| !has_errors(&diagnostics));
             let names = module.iter().flat_map(own_names).collect();
-            Parsed { module, names, diagnostics, server: OnceLock::new() }
+            Box::new(Parsed { module, names, diagnostics, server: OnceLock::new() })
         })
     }
 

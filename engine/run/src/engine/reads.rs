@@ -140,7 +140,7 @@ impl Engine {
             return None;
         }
         // A server may ask whoever calls, and each of them is asked by themselves.
-        if toolbox.servers().iter().any(|server| server.module == spec.module) {
+        if toolbox.server(&spec.module).is_some() {
             return None;
         }
         // What a tool reads may depend on the environment that its caller has brought along.

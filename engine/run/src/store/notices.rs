@@ -31,6 +31,19 @@ pub struct Notice {
     pub error: String,
 }
 
+/// News that people are to be told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct News {
+    /// What it is about: the same news is told once.
+    pub topic: String,
+    /// By which channels; with none nobody is told.
+    pub channels: Vec<String>,
+    /// A line.
+    pub title: String,
+    /// More lines.
+    pub text: String,
+}
+
 /// What has become of news.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,26 +81,9 @@ impl NoticeState {
 }
 
 impl Store {
-    /// Writes news down for channels; what was told before is not told again.
-    pub async fn tell(
-        &self,
-        topic: &str,
-        channels: &[String],
-        news: (&str, &str),
-        at: Time,
-    ) -> Result<(), StoreError> {
-        let (topic, channels) = (topic.to_owned(), channels.to_vec());
-        let (title, text) = (news.0.to_owned(), news.1.to_owned());
-        let work = move |journal: &mut Journal| {
-            for channel in &channels {
-                let sql = "insert or ignore into notices (topic, channel, at, title, text, state, next)
-                           values (?1, ?2, ?3, ?4, ?5, 'queued', ?3)";
-                let row = params![topic, channel, at.timestamp_millis(), title, text];
-                journal.db.prepare_cached(sql)?.execute(row)?;
-            }
-            Ok(())
-        };
-        self.parts.writer.submit(work).await
+    /// Writes news down for its channels; what was told before is not told again.
+    pub async fn tell(&self, news: News, at: Time) -> Result<(), StoreError> {
+        self.parts.writer.submit(move |journal| journal.write_news(&news, at)).await
     }
 
     /// The last news, the newest first.
@@ -153,6 +149,17 @@ impl Store {
 }
 
 impl Journal {
+    /// Writes news down, as part of what else is written: who dies afterwards has told it all the same.
+    pub(super) fn write_news(&self, news: &News, at: Time) -> Result<(), Fault> {
+        for channel in &news.channels {
+            let sql = "insert or ignore into notices (topic, channel, at, title, text, state, next)
+                       values (?1, ?2, ?3, ?4, ?5, 'queued', ?3)";
+            let row = params![news.topic, channel, at.timestamp_millis(), news.title, news.text];
+            self.db.prepare_cached(sql)?.execute(row)?;
+        }
+        Ok(())
+    }
+
     fn take_notices(&mut self, now: Time, messages: u32, since: Time) -> Result<Vec<Notice>, Fault> {
         self.free_notices()?;
         let at = now.timestamp_millis();

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::journal::{Fault, Journal};
+use super::notices::News;
 use super::schedules::time;
 use super::{Store, StoreError, owner};
 use crate::caller::Whose;
@@ -25,6 +26,26 @@ pub enum Claimed {
     Skipped,
     /// Another process has it, or it is over.
     Gone,
+}
+
+/// What has become of an attempt at a time.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// How the time stands now.
+    pub state: SlotState,
+    /// When it is run again, if it is.
+    pub again: Option<Time>,
+    /// Why; empty leaves what is known.
+    pub why: String,
+    /// What people are told of it.
+    pub news: Option<News>,
+}
+
+impl Settled {
+    /// The end of a time that nobody is told of.
+    pub fn quietly(state: SlotState, why: impl Into<String>) -> Self {
+        Self { state, again: None, why: why.into(), news: None }
+    }
 }
 
 /// Which times to look at, the newest first.
@@ -144,31 +165,27 @@ impl Store {
         self.parts.writer.submit(work).await
     }
 
-    /// Notes what has become of an attempt at a time; true for the one who is first to do so. With `again`
-    /// it is run again then.
-    pub async fn settle_slot(
-        &self,
-        slot: &Slot,
-        (state, again): (SlotState, Option<Time>),
-        why: &str,
-        now: Time,
-    ) -> Result<bool, StoreError> {
-        let (slot, why) = (slot.clone(), why.to_owned());
+    /// Notes what has become of an attempt at a time, and writes down whom to tell; true for the one who
+    /// is first to do so.
+    pub async fn settle_slot(&self, slot: &Slot, end: Settled, now: Time) -> Result<bool, StoreError> {
+        let slot = slot.clone();
         let work = move |journal: &mut Journal| {
             let sql = "update schedule_slots set state = ?, why = iif(? = '', why, ?), ended = ?, at = coalesce(?, at),
                        owner = null
                        where schedule = ? and due = ? and attempt = ? and state in ('ready', 'claimed', 'running')";
             let row = params![
-                state.word(),
-                why,
-                why,
-                again.is_none().then_some(now.timestamp_millis()),
-                again.map(|at| at.timestamp_millis()),
+                end.state.word(),
+                end.why,
+                end.why,
+                end.again.is_none().then_some(now.timestamp_millis()),
+                end.again.map(|at| at.timestamp_millis()),
                 slot.schedule,
                 slot.due.timestamp_millis(),
                 slot.attempt,
             ];
-            Ok(journal.db.prepare_cached(sql)?.execute(row)? == 1)
+            let is_first = journal.db.prepare_cached(sql)?.execute(row)? == 1;
+            end.news.as_ref().filter(|_| is_first).map_or(Ok(()), |news| journal.write_news(news, now))?;
+            Ok(is_first)
         };
         self.parts.writer.submit(work).await
     }
@@ -186,14 +203,15 @@ impl Store {
         self.parts.writer.submit(work).await
     }
 
-    /// Notes that somebody is told that a time has no success; true for the one who is first to do so.
-    pub async fn alert_slot(&self, slot: &Slot, now: Time) -> Result<bool, StoreError> {
+    /// Writes down whom to tell that a time has no success, once.
+    pub async fn alert_slot(&self, slot: &Slot, news: Option<News>, now: Time) -> Result<(), StoreError> {
         let slot = slot.clone();
         let work = move |journal: &mut Journal| {
             let sql = "update schedule_slots set alerted = ?
                        where schedule = ? and due = ? and alerted is null and state <> 'succeeded'";
             let row = params![now.timestamp_millis(), slot.schedule, slot.due.timestamp_millis()];
-            Ok(journal.db.prepare_cached(sql)?.execute(row)? == 1)
+            let is_first = journal.db.prepare_cached(sql)?.execute(row)? == 1;
+            news.as_ref().filter(|_| is_first).map_or(Ok(()), |news| journal.write_news(news, now))
         };
         self.parts.writer.submit(work).await
     }

@@ -172,7 +172,7 @@ impl Shelf {
 impl Entry {
     /// Whether it may be a module over a server, as far as can be seen without parsing it.
     fn speaks_of_server(&self) -> bool {
-        self.mentions("mcp")
+        *self.over_server.get_or_init(|| self.mentions("mcp"))
     }
 
     fn module_name(&self) -> Option<&str> {

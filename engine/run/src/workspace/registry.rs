@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -30,7 +30,8 @@ const RANDOM: usize = 20;
 pub(crate) struct Registry {
     store: LazyStore,
     held: Mutex<Held>,
-    notices: broadcast::Sender<WorkspaceUpdated>,
+    /// Made when it is first needed: a short command has no use for it.
+    notices: OnceLock<broadcast::Sender<WorkspaceUpdated>>,
 }
 
 #[derive(Default)]
@@ -63,12 +64,12 @@ pub(crate) struct Writing {
 
 impl Registry {
     pub(crate) fn new(store: LazyStore) -> Self {
-        Self { store, held: Mutex::default(), notices: broadcast::Sender::new(WAITING) }
+        Self { store, held: Mutex::default(), notices: OnceLock::new() }
     }
 
     /// What changes about workspaces from now on, of all principals.
     pub(crate) fn notices(&self) -> broadcast::Receiver<WorkspaceUpdated> {
-        self.notices.subscribe()
+        self.notices.get_or_init(|| broadcast::Sender::new(WAITING)).subscribe()
     }
 
     /// A folder as a principal works in it; one that nobody has worked in is new.
@@ -216,9 +217,9 @@ impl Registry {
     pub(crate) async fn write(&self, writing: Writing) -> Result<(), StoreError> {
         let Writing { workspace, sessions, notice } = writing;
         self.store.soon().await?.keep_workspace(workspace, sessions, notice.clone()).await?;
-        if let Some(notice) = notice {
-            // Nobody need listen.
-            let _ = self.notices.send(notice);
+        if let (Some(notice), Some(listeners)) = (notice, self.notices.get()) {
+            // Nobody need listen any more.
+            let _ = listeners.send(notice);
         }
         Ok(())
     }

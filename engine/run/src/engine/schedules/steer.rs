@@ -20,7 +20,7 @@ use crate::event::{Origin, Time};
 use crate::policy::Verdict;
 use crate::schedule::book::Known;
 use crate::schedule::{Pause, Slot, SlotKind, SlotState};
-use crate::store::{Claimed, Store, StoreError};
+use crate::store::{Claimed, Settled, Store, StoreError};
 
 /// How long the run of a time that somebody else has claimed is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -139,8 +139,8 @@ impl Engine {
                 Ok(Triggered { handle, known, slot })
             }
             Err(error) => {
-                let why = start::told(&error);
-                store.settle_slot(&slot, (SlotState::Failed, None), &why, now).await?;
+                let end = Settled::quietly(SlotState::Failed, start::told(&error));
+                store.settle_slot(&slot, end, now).await?;
                 Err(error)
             }
         }

@@ -5,13 +5,13 @@ use std::sync::{Arc, PoisonError};
 use aa_spec::schedule::Overlap;
 
 use super::super::book::Known;
-use super::super::decide::{judge, lapse, milliseconds};
+use super::super::decide::{Verdict, judge, lapse, milliseconds};
 use super::super::{Slot, SlotKind, SlotState};
 use super::{Core, Scheduler, warn};
 use crate::driver::Park;
 use crate::engine::{Engine, RunHandle, StartError, told};
 use crate::event::{RunId, Time};
-use crate::store::{Claimed, RunStatus, RunSummary, Store, StoreError};
+use crate::store::{Claimed, News, RunStatus, RunSummary, Settled, Store, StoreError};
 
 /// Who cancels.
 const BY: &str = "the scheduler";
@@ -45,7 +45,7 @@ impl Scheduler {
         match (slot.state, slot.run) {
             (SlotState::Ready, _) if is_own => {
                 let why = "its schedule is no longer there";
-                store.settle_slot(slot, (SlotState::Skipped, None), why, now).await?;
+                store.settle_slot(slot, Settled::quietly(SlotState::Skipped, why), now).await?;
             }
             (SlotState::Running, Some(run)) if store.run(run)?.ended_at.is_some() => {
                 self.core.settle(store, None, slot, run).await?;
@@ -67,7 +67,7 @@ impl Scheduler {
             // News and second attempts wait; times come again.
             if slot.kind == SlotKind::Timed && slot.attempt == 0 {
                 let why = "the schedule was held before its turn came";
-                store.settle_slot(slot, (SlotState::Skipped, None), why, now).await?;
+                store.settle_slot(slot, Settled::quietly(SlotState::Skipped, why), now).await?;
             }
             return Ok(());
         }
@@ -96,16 +96,17 @@ impl Scheduler {
     /// Tells people of times without a success.
     pub(super) async fn alert(&self, store: &Store, now: Time) -> Result<(), StoreError> {
         for slot in store.late_slots(now)? {
-            if !store.alert_slot(&slot, now).await? {
-                continue;
-            }
-            let Some(known) = self.book.get(&slot.schedule) else { continue };
-            let name = &known.compiled.name;
-            let title = format!("{name}: no success by its deadline");
-            let due = known.zone().show(slot.due);
-            let text =
-                format!("It was due at {due}, and is {} now. `aa schedule why {name}`", slot.state.word());
-            self.core.tell(store, known, &slot, News::Deadline, (&title, &text), now).await?;
+            let news = self.book.get(&slot.schedule).and_then(|known| {
+                let name = &known.compiled.name;
+                let title = format!("{name}: no success by its deadline");
+                let due = known.zone().show(slot.due);
+                let text = format!(
+                    "It was due at {due}, and is {} now. `aa schedule why {name}`",
+                    slot.state.word()
+                );
+                self.core.addressed(known, &slot, Topic::Deadline, (title, text))
+            });
+            store.alert_slot(&slot, news, now).await?;
         }
         Ok(())
     }
@@ -113,7 +114,7 @@ impl Scheduler {
 
 /// What people can be told.
 #[derive(Clone, Copy, Debug)]
-enum News {
+enum Topic {
     Failure,
     Deadline,
     Waiting(RunId, u64),
@@ -257,7 +258,8 @@ impl Core {
                 self.conclude(store, known, slot, Some(&why)).await
             }
             RunStatus::Cancelled => {
-                store.settle_slot(slot, (SlotState::Cancelled, None), "", self.now()).await.map(drop)
+                let end = Settled::quietly(SlotState::Cancelled, "");
+                store.settle_slot(slot, end, self.now()).await.map(drop)
             }
             _ => {
                 let error = if summary.error.is_empty() { "it failed" } else { &summary.error };
@@ -276,22 +278,23 @@ impl Core {
     ) -> Result<(), StoreError> {
         let now = self.now();
         let verdict = judge(known.map(|known| &known.compiled), slot.attempt, failure, now);
-        if !store.settle_slot(slot, (verdict.state, verdict.again), &verdict.why, now).await? {
-            return Ok(());
-        }
-        let Some(known) = known else { return Ok(()) };
+        let news = known.and_then(|known| self.news_of_end(known, slot, &verdict));
+        let Verdict { state, again, why } = verdict;
+        store.settle_slot(slot, Settled { state, again, why, news }, now).await.map(drop)
+    }
+
+    fn news_of_end(&self, known: &Known, slot: &Slot, verdict: &Verdict) -> Option<News> {
         let (name, due) = (&known.compiled.name, known.zone().show(slot.due));
         match verdict.state {
             SlotState::Failed => {
-                let title = format!("{name} failed");
                 let text = format!("{}\nIt was due at {due}. `aa schedule why {name}`", verdict.why);
-                self.tell(store, known, slot, News::Failure, (&title, &text), now).await
+                self.addressed(known, slot, Topic::Failure, (format!("{name} failed"), text))
             }
             SlotState::Succeeded => {
-                let news = (&*format!("{name} went well"), &*format!("It was due at {due}."));
-                self.tell(store, known, slot, News::Success, news, now).await
+                let words = (format!("{name} went well"), format!("It was due at {due}."));
+                self.addressed(known, slot, Topic::Success, words)
             }
-            _ => Ok(()),
+            _ => None,
         }
     }
 
@@ -305,35 +308,29 @@ impl Core {
     ) -> Result<(), StoreError> {
         let title = format!("{} waits for a person", known.compiled.name);
         let text = format!("`aa run show {0}` shows the question, `aa run answer {0}` answers it", run.id);
-        self.tell(store, known, slot, News::Waiting(run.id, run.events), (&title, &text), now).await
+        match self.addressed(known, slot, Topic::Waiting(run.id, run.events), (title, text)) {
+            Some(news) => store.tell(news, now).await,
+            None => Ok(()),
+        }
     }
 
-    async fn tell(
-        &self,
-        store: &Store,
-        known: &Known,
-        slot: &Slot,
-        news: News,
-        words: (&str, &str),
-        now: Time,
-    ) -> Result<(), StoreError> {
+    /// What to tell, when the schedule or the settings name somebody to tell it to.
+    fn addressed(&self, known: &Known, slot: &Slot, topic: Topic, words: (String, String)) -> Option<News> {
         let engine = self.engine();
         let default = &engine.settings().scheduling.default;
         let own = known.compiled.notify.as_ref();
         let none = Vec::new();
-        let (kind, channels) = match news {
-            News::Failure => ("failure".to_owned(), own.map_or(default, |own| &own.failure)),
-            News::Deadline => ("deadline".to_owned(), own.map_or(default, |own| &own.deadline)),
-            News::Success => ("success".to_owned(), own.map_or(&none, |own| &own.success)),
-            News::Waiting(run, events) => {
+        let (kind, channels) = match topic {
+            Topic::Failure => ("failure".to_owned(), own.map_or(default, |own| &own.failure)),
+            Topic::Deadline => ("deadline".to_owned(), own.map_or(default, |own| &own.deadline)),
+            Topic::Success => ("success".to_owned(), own.map_or(&none, |own| &own.success)),
+            Topic::Waiting(run, events) => {
                 (format!("waiting {run} {events}"), own.map_or(default, |own| &own.waiting))
             }
         };
-        if channels.is_empty() {
-            return Ok(());
-        }
         let topic = format!("{} {} {kind}", known.key.trim(), slot.due.timestamp_millis());
-        store.tell(&topic, channels, words, now).await
+        let (channels, (title, text)) = (channels.clone(), words);
+        (!channels.is_empty()).then_some(News { topic, channels, title, text })
     }
 
     fn is_following(&self, slot: &Slot) -> bool {

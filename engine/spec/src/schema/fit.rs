@@ -3,7 +3,7 @@
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::paths::LocationSegment;
 use jsonschema::{JsonType, PatternOptions, ValidationError};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use self::plain::fits_plainly;
 use crate::name;

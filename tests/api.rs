@@ -1,5 +1,6 @@
 //! `aa serve` for programs: the API, and what happens as it does.
 
+mod audit;
 mod contract;
 mod events;
 mod events_port;

@@ -42,7 +42,10 @@ export async function run(visit, { hangs, wrote, failed }) {
   await page.getByRole("button", { name: "Run now" }).click();
   await page.waitForURL(/\/ui\/runs\/\d+$/);
   await visit.has(".facts", "schedule");
-  await visit.go("/ui/schedules/often");
+  // From the run to the time that it was started for.
+  await page.locator(".facts").getByRole("link", { name: /^often/ }).click();
+  await page.waitForURL(/\/ui\/schedules\/often#slot-\d+$/);
+  check((await page.locator("tr:target").count()) === 1, "the time is shown");
   await visit.has("table", "manual");
   await page.getByRole("button", { name: "Resume" }).click();
   await page.locator(".notice").waitFor({ state: "detached" });

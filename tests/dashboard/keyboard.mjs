@@ -9,7 +9,7 @@ export async function run(visit, { run }) {
   same(await focused(), "Skip to content", "the first stop");
   await page.keyboard.press("Enter");
   same(await page.evaluate(() => document.activeElement.id), "main", "after skipping");
-  for (const [key, path] of [["r", "/ui/runs"], ["s", "/ui/skills"], ["c", "/ui/schedules"], ["t", "/ui/tools"], ["p", "/ui/personas"], ["h", "/ui/health"], ["o", "/ui"]]) {
+  for (const [key, path] of [["r", "/ui/runs"], ["s", "/ui/skills"], ["c", "/ui/schedules"], ["t", "/ui/tools"], ["p", "/ui/personas"], ["m", "/ui/memory"], ["w", "/ui/workspaces"], ["a", "/ui/audit"], ["h", "/ui/health"], ["o", "/ui"]]) {
     await page.keyboard.press("g");
     await page.keyboard.press(key);
     await page.waitForURL((url) => url.pathname === path);

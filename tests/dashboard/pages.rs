@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::support::{browse, browse_in, project, serve, waits};
-use crate::api::support::{stands, start};
-use crate::mcp::wire::Served;
+use crate::api::support::{found, stands, start};
+use crate::mcp::wire::{Served, modern, modern_headers};
 
 /// Starts a run, and waits until it is over.
 fn ran(served: &Served, skill: &str, inputs: &Value, status: &str) -> i64 {
@@ -20,6 +20,43 @@ fn asking(served: &Served, skill: &str) -> i64 {
     run
 }
 
+/// Calls a tool over the API, and waits until it has done what it does.
+fn call(served: &Served, tool: &str, args: &Value) {
+    let reply = served.post(&format!("/api/tools/{tool}/call"), &[], &json!({ "args": args }));
+    assert_eq!(reply.status, 200, "{tool}: {reply:?}");
+    if let Some(run) = reply.message()["run"].as_i64() {
+        stands(served, run, "completed");
+    }
+}
+
+/// Something of everything that can be remembered.
+fn remember(served: &Served) {
+    let work = json!({
+        "active_issues": [{"key": "AAP-1234", "summary": "Mend the build", "status": "In Progress"}],
+        "follow_ups": [{"task": "tell the others"}],
+    });
+    call(served, "memory_write", &json!({"key": "state/current_work", "content": work}));
+    let notes = json!({"animals": ["a zebra was seen in the log"], "count": 3});
+    call(served, "memory_write", &json!({"key": "learned/animals", "content": notes}));
+    call(served, "memory_session_log", &json!({"action": "looked at the build"}));
+    call(served, "knowledge_scan", &json!({}));
+    // The same call fails again and again.
+    for _ in 0..3 {
+        let run = start(served, "moody", &json!({"inputs": {"bad": true}}));
+        stands(served, run, "failed");
+    }
+}
+
+/// Works in a folder as an AI client does; gives its address.
+fn work_in(served: &Served) -> String {
+    let args = json!({"name": "mending the build"});
+    let opened = served.post("/mcp", &modern_headers("session_start"), &modern(1, "session_start", &args));
+    assert_eq!(opened.status, 200, "{opened:?}");
+    let all = found(served, "/api/workspaces");
+    let uri = all["items"][0]["workspace_uri"].as_str().unwrap_or_else(|| panic!("{all}"));
+    uri.replace('/', "%2F").replace(':', "%3A")
+}
+
 /// Has every page looked at in some windows.
 #[track_caller]
 fn looked_at(windows: &Value) {
@@ -31,6 +68,8 @@ fn looked_at(windows: &Value) {
     let asks = asking(&served, "story");
     asking(&served, "form");
     start(&served, "hang", &json!({}));
+    remember(&served);
+    let folder = work_in(&served);
     let pages = json!({
         "overview": "/ui",
         "runs": "/ui/runs",
@@ -49,6 +88,17 @@ fn looked_at(windows: &Value) {
         "schedule": "/ui/schedules/often",
         "tools": "/ui/tools",
         "tool": "/ui/tools/git_log",
+        "tool-call": "/ui/tools/git_log/call",
+        "tool-call-write": "/ui/tools/trace_write/call",
+        "memory": "/ui/memory",
+        "memory-document": "/ui/memory/documents/state/current_work",
+        "memory-found": "/ui/memory/search?q=zebra",
+        "memory-knowledge": "/ui/memory/knowledge",
+        "memory-mistakes": "/ui/memory/mistakes",
+        "workspaces": "/ui/workspaces",
+        "workspace": format!("/ui/workspaces/folder?uri={folder}"),
+        "audit": "/ui/audit",
+        "audit-none": "/ui/audit?who=nobody",
         "personas": "/ui/personas",
         "persona": "/ui/personas/developer",
         "health": "/ui/health",
@@ -134,6 +184,38 @@ fn runs_schedules_and_switches_are_steered() {
 }
 
 #[test]
+fn a_tool_is_called_from_a_form_and_one_that_writes_after_it_was_shown_again() {
+    let aa = project();
+    browse_in(&serve(&aa), "tool", &json!({}));
+    assert_eq!(aa.text("trace"), "second\n");
+}
+
+#[test]
+fn who_did_what_is_listed_and_checked() {
+    let aa = project();
+    let served = serve(&aa);
+    ran(&served, "moody", &json!({"bad": false}), "completed");
+    let run = asking(&served, "story");
+    let answer = json!({"step": "gate", "answer": "yes"});
+    assert_eq!(served.post(&format!("/api/runs/{run}/answer"), &[], &answer).status, 200);
+    stands(&served, run, "completed");
+    browse_in(&served, "audit", &json!({ "run": run }));
+    drop(served);
+    let store = rusqlite::Connection::open(aa.home().join("state/aa-workflow/aa.db")).unwrap();
+    store.execute("update audit set who = 'nobody' where did = 'run.answer'", ()).unwrap();
+    browse_in(&serve(&aa), "audit", &json!({"tampered": true}));
+}
+
+#[test]
+fn what_is_remembered_and_worked_on_is_found() {
+    let aa = project();
+    let served = serve(&aa);
+    remember(&served);
+    work_in(&served);
+    browse_in(&served, "memory", &json!({}));
+}
+
+#[test]
 fn all_of_it_works_without_a_mouse() {
     let aa = project();
     let served = serve(&aa);
@@ -180,6 +262,9 @@ fn what_is_written_by_others_is_text() {
     let run = start(&served, "evil", &json!({"inputs": {"word": HOSTILE}}));
     waits(&served, run);
     let failed = ran(&served, "evil_fail", &json!({}), "failed");
+    call(&served, "memory_write", &json!({"key": "learned/evil", "content": {HOSTILE: [HOSTILE]}}));
+    let cancel = json!({"reason": HOSTILE});
+    served.post(&format!("/api/runs/{}/cancel", asking(&served, "story")), &[], &cancel);
     let pages = [
         "/ui".to_owned(),
         "/ui/runs".to_owned(),
@@ -193,6 +278,11 @@ fn what_is_written_by_others_is_text() {
         "/ui/skills/evil/run".to_owned(),
         format!("/ui/skills/evil/run?like={run}"),
         "/ui/tools/evil_say".to_owned(),
+        "/ui/tools/evil_say/call".to_owned(),
+        "/ui/memory/documents/learned/evil".to_owned(),
+        "/ui/memory/search?q=stolen".to_owned(),
+        "/ui/audit".to_owned(),
+        "/ui/audit?who=%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E".to_owned(),
         "/ui/tools".to_owned(),
         "/ui/%3Cscript%3Ealert(1)%3C%2Fscript%3E".to_owned(),
         "/ui/login?next=%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E".to_owned(),

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::support::{page, project, serve, waits};
-use crate::api::support::{CI, get, stands, start};
+use crate::api::support::{CI, LOOK, get, stands, start};
 use crate::mcp::wire::{Reply, Served};
+use crate::support::Aa;
 
 /// Asks with the key of the guest.
 fn as_guest(served: &Served, line: &str, body: &str) -> Reply {
@@ -79,7 +80,7 @@ fn whoever_asks_for_the_server_is_sent_to_the_dashboard() {
 }
 
 #[test]
-fn runs_of_others_are_not_there_and_schedules_are_the_owners() {
+fn runs_and_schedules_of_others_are_not_there() {
     let aa = project();
     let served = serve(&aa);
     let run = start(&served, "story", &json!({}));
@@ -98,9 +99,12 @@ fn runs_of_others_are_not_there_and_schedules_are_the_owners() {
             as_guest(&served, &format!("POST /ui/runs/{run}/{act}"), "step=gate&answer=yes&resolution=fail");
         assert_eq!(reply.status, 404, "{act}: {reply:?}");
     }
-    for path in ["/ui/schedules", "/ui/schedules/often"] {
-        assert_eq!(as_guest(&served, &format!("GET {path}"), "").status, 403, "{path}");
-    }
+    let listed = as_guest(&served, "GET /ui/schedules", "");
+    assert!(listed.status == 200 && !listed.body.contains("often"), "{listed:?}");
+    assert_eq!(as_guest(&served, "GET /ui/schedules/often", "").status, 404);
+    let audit = as_guest(&served, "GET /ui/audit", "");
+    assert!(audit.status == 403 && !audit.body.contains("href=\"/ui/audit\""), "{audit:?}");
+    assert_eq!(as_guest(&served, "POST /ui/audit/verify", "").status, 403);
     for path in [
         "/ui/schedules/often/pause",
         "/ui/schedules/often/run",
@@ -112,6 +116,81 @@ fn runs_of_others_are_not_there_and_schedules_are_the_owners() {
     }
     let overview = as_guest(&served, "GET /ui", "");
     assert!(overview.status == 200 && !overview.body.contains("seldom"), "{overview:?}");
+}
+
+#[test]
+fn schedules_are_there_for_whom_a_scope_names_them() {
+    let scopes = "skill:look:read', 'schedule:often:run', 'schedule:seldom:read";
+    let aa = Aa::traced().skill("look", LOOK).own_config(&format!(
+        "secrets: {{CI: {{env: CI_KEY}}}}\nserve:\n  keys: [{{principal: ci, key: '{{{{ secrets.CI }}}}', scopes: ['{scopes}']}}]\nschedules:\n  often: {{skill: look, every: 1h}}\n  seldom: {{skill: look, every: 90d}}\n  secret: {{skill: look, every: 1h}}\n",
+    ));
+    let served = serve(&aa);
+    let listed = as_guest(&served, "GET /ui/schedules", "").body;
+    assert!(listed.contains("schedule-often") && listed.contains("schedule-seldom"), "{listed}");
+    for page in [&listed, &as_guest(&served, "GET /ui", "").body] {
+        assert!(page.contains("often") && !page.contains("secret"), "{page}");
+    }
+    assert_eq!(as_guest(&served, "GET /ui/schedules/secret", "").status, 404);
+    assert_eq!(as_guest(&served, "POST /ui/schedules/secret/run", "").status, 404);
+    let seldom = as_guest(&served, "GET /ui/schedules/seldom", "");
+    assert!(seldom.status == 200 && !seldom.body.contains("Run now"), "{seldom:?}");
+    assert_eq!(as_guest(&served, "POST /ui/schedules/seldom/pause", "why=x").status, 403);
+    assert!(as_guest(&served, "GET /ui/schedules/often", "").body.contains("Run now"));
+    let ran = as_guest(&served, "POST /ui/schedules/often/run", "");
+    // The run is the owner's: what has become of the time is told, its number is not.
+    assert_eq!((ran.status, ran.header("location")), (303, Some("/ui/schedules/often")), "{ran:?}");
+    stands(&served, 1, "completed");
+    assert_eq!(as_guest(&served, "GET /ui/runs/1", "").status, 404);
+    let run = page(&served, "/ui/runs/1");
+    assert!(run.contains("href=\"/ui/schedules/often#slot-"), "{run}");
+}
+
+#[test]
+fn what_changes_something_is_called_once_and_only_after_it_was_shown() {
+    let aa = project();
+    let served = serve(&aa);
+    let kind = ("Content-Type", "application/x-www-form-urlencoded");
+    let shown = served.ask("POST /ui/tools/trace_write/call", &[kind], "input.line=x");
+    assert!(shown.status == 200 && shown.body.contains("Yes, call it"), "{shown:?}");
+    assert!(!aa.path("trace").exists(), "nothing has happened");
+    let key = shown.body.split("name=\"key\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let body = format!("inputs=%7B%22line%22%3A%22x%22%7D&key={key}");
+    let called: Vec<_> = (0..2)
+        .map(|_| {
+            let reply = served.ask("POST /ui/tools/trace_write/run", &[kind], &body);
+            reply.header("location").unwrap_or_else(|| panic!("{reply:?}")).to_owned()
+        })
+        .collect();
+    assert_eq!(called, ["/ui/runs/1", "/ui/runs/1"]);
+    stands(&served, 1, "completed");
+    assert_eq!(aa.text("trace"), "x\n");
+    for (tool, body, status) in [
+        ("trace_wriet/call", "", 404),
+        ("trace_write/run", "inputs=x", 400),
+        ("trace_write/run", "inputs=%7B%7D", 409),
+        ("trace_write/call", "", 200),
+    ] {
+        let reply = served.ask(&format!("POST /ui/tools/{tool}"), &[kind], body);
+        assert_eq!(reply.status, status, "{tool}: {reply:?}");
+    }
+    assert_eq!(aa.text("trace"), "x\n");
+}
+
+#[test]
+fn the_health_page_has_what_an_operator_wants_to_know() {
+    let aa = project();
+    let served = serve(&aa);
+    let run = start(&served, "story", &json!({}));
+    waits(&served, run);
+    let health = page(&served, "/ui/health");
+    for id in ["calls", "running", "asking", "queue", "late", "breakers", "requests", "notices", "healed"] {
+        assert!(health.contains(&format!("id=\"figure-{id}\"")), "{id}: {health}");
+    }
+    for text in ["Ready", "Up for", "MiB", concat!("<dd>", env!("CARGO_PKG_VERSION"))] {
+        assert!(health.contains(text), "{text}: {health}");
+    }
+    let guest = as_guest(&served, "GET /ui/health", "").body;
+    assert!(!guest.contains("figure-") && !guest.contains("Up for"), "{guest}");
 }
 
 #[test]
@@ -191,4 +270,71 @@ fn whoever_clicks_twice_starts_one_run() {
     let other =
         served.ask("POST /ui/skills/look/run", &[kind], "inputs=%7B%7D&plan=0123456789abcdef&key=other");
     assert_eq!(other.status, 409, "{other:?}");
+}
+
+/// Signs in as a browser does; gives the value of its cookie.
+fn signed_in(served: &Served, key: &str) -> String {
+    let kind = ("Content-Type", "application/x-www-form-urlencoded");
+    let own = format!("http://{}", served.address);
+    let more = [kind, ("Authorization", ""), ("Origin", own.as_str())];
+    let reply = served.ask("POST /ui/login", &more, &format!("shown={key}"));
+    let cookie = reply.header("set-cookie").unwrap_or_else(|| panic!("{reply:?}"));
+    cookie.split('=').nth(1).unwrap().split(';').next().unwrap().to_owned()
+}
+
+/// Asks with a cookie and no key.
+fn with_cookie(served: &Served, line: &str, value: &str) -> u16 {
+    let cookie = format!("aa_session_{}={value}", served.address.port());
+    let own = format!("http://{}", served.address);
+    let more = [
+        ("Cookie", cookie.as_str()),
+        ("Authorization", ""),
+        ("Accept", "text/html"),
+        ("Origin", own.as_str()),
+    ];
+    served.ask(line, &more, "").status
+}
+
+#[test]
+fn a_browser_stays_signed_in_when_the_server_is_started_anew() {
+    let aa = project();
+    let served = serve(&aa);
+    let (mine, guests) = (signed_in(&served, &served.token), signed_in(&served, CI));
+    assert_eq!(with_cookie(&served, "GET /ui/runs", &mine), 200);
+    drop(served);
+    let served = serve(&aa);
+    assert_eq!(with_cookie(&served, "GET /ui/runs", &mine), 200);
+    assert_eq!(
+        (with_cookie(&served, "GET /ui/audit", &mine), with_cookie(&served, "GET /ui/audit", &guests)),
+        (200, 403)
+    );
+    for bad in
+        ["0".repeat(64), mine.replace(|letter: char| letter != '0', "1"), String::new(), "x".to_owned()]
+    {
+        assert_eq!(with_cookie(&served, "GET /ui/runs", &bad), 303, "{bad}");
+    }
+    // What is kept is neither what was shown nor what the browser has.
+    let folder = aa.home().join("state/aa-workflow");
+    for file in ["aa.db", "aa.db-wal"] {
+        let kept = std::fs::read(folder.join(file)).unwrap_or_default();
+        for secret in [&*served.token, CI, &mine, &guests] {
+            assert!(!kept.windows(secret.len()).any(|part| part == secret.as_bytes()), "{file}");
+        }
+    }
+    assert_eq!(with_cookie(&served, "POST /ui/logout", &mine), 303);
+    drop(served);
+    // Whoever can write the store cannot make a session last longer, or open it without the cookie.
+    let store = rusqlite::Connection::open(folder.join("aa.db")).unwrap();
+    assert_eq!(store.query_row("select count(*) from browsers", (), |row| row.get::<_, i64>(0)).unwrap(), 1);
+    store.execute("update browsers set began = began + 1", ()).unwrap();
+    let served = serve(&aa);
+    assert_eq!(with_cookie(&served, "GET /ui/runs", &mine), 303, "it was signed out");
+    assert_eq!(with_cookie(&served, "GET /ui/runs", &guests), 303, "it is not what was kept");
+    store.execute("update browsers set began = began - 1", ()).unwrap();
+    assert_eq!(with_cookie(&served, "GET /ui/runs", &guests), 200);
+    drop(served);
+    // Another key of the store opens none of them.
+    std::fs::remove_file(folder.join("seal.key")).unwrap();
+    let served = serve(&aa);
+    assert_eq!(with_cookie(&served, "GET /ui/runs", &guests), 303, "sealed with another key");
 }

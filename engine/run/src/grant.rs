@@ -46,6 +46,11 @@ impl Grants {
         self.shows(ScopeKind::Server, "all")
     }
 
+    /// Whether they may look at who did what: whoever owns the server may, and whoever is let.
+    pub fn sees_audit(&self) -> bool {
+        self.owns_server() || self.shows(ScopeKind::Audit, "all")
+    }
+
     /// Whether nothing is kept from them that others with a key may use.
     pub fn is_usual(&self) -> bool {
         !matches!(self, Self::Scopes(_))
@@ -85,7 +90,9 @@ mod tests {
     #[test]
     fn who_has_no_scopes_has_nothing_and_a_key_without_a_word_no_schedules() {
         let none = grants(&[]);
-        assert!(!none.shows_some("look"));
+        assert!(!none.shows_some("look") && !none.sees_audit() && !Grants::Usual.sees_audit());
+        assert!(grants(&["audit:all"]).sees_audit() && !grants(&["audit:all"]).owns_server());
+        assert!(grants(&["server:all"]).sees_audit() && Grants::All.sees_audit());
         assert!(Grants::Usual.lets(ScopeKind::Skill, "look", Effect::Unknown));
         assert!(!Grants::Usual.shows(ScopeKind::Schedule, "nightly") && !Grants::Usual.owns_server());
         assert!(Grants::All.lets(ScopeKind::Schedule, "nightly", Effect::Write) && Grants::All.owns_server());

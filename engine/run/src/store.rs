@@ -17,6 +17,7 @@ use crate::cause::cause;
 use crate::event::{Event, Origin, Resolution, RunId, StepPath, Time};
 pub use audit::{AuditFilter, Audited};
 use blobs::Blobs;
+pub use browsers::BrowserRow;
 pub use copy::{Copied, restore};
 pub use figures::Backlog;
 pub use heal::{Entrance, HealRecord};
@@ -40,6 +41,7 @@ use writer::Writer;
 
 mod audit;
 mod blobs;
+mod browsers;
 mod copy;
 mod database;
 mod failure;

@@ -5,9 +5,10 @@
 //! then one file for each noun. Handlers decide nothing: each calls the engine for whoever asks.
 
 mod answer;
+mod audit;
 mod document;
 mod heal;
-mod memory;
+pub(crate) mod memory;
 mod page;
 mod personas;
 pub(crate) mod problem;
@@ -49,6 +50,7 @@ fn nouns() -> Vec<(&'static str, Vec<Route>)> {
         ("workspaces", workspaces::routes()),
         ("memory", memory::routes()),
         ("heal", heal::routes()),
+        ("audit", audit::routes()),
         ("about", about()),
     ]
 }

@@ -6,9 +6,12 @@
 //! the script; [`assets`] has it: it keeps a page as it would be if it were loaded again.
 
 mod assets;
+mod audit;
+mod call;
 mod compare;
 mod form;
 mod health;
+mod memory;
 mod overview;
 mod page;
 mod personas;
@@ -21,19 +24,23 @@ mod show;
 mod skills;
 mod start;
 mod tools;
+mod workspaces;
 mod yaml;
 
 use std::sync::Arc;
 
 use aa_run::engine::Engine;
+use aa_run::event::Time;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Redirect;
 use axum::routing::{get, post};
+use chrono::Utc;
 
 use crate::events::{self, Events};
 use crate::http::Door;
 use assets::Assets;
+use audit::Checked;
 use overview::Due;
 use session::Sessions;
 pub(crate) use session::is_own_page;
@@ -49,6 +56,8 @@ pub(crate) struct Dashboard {
     sessions: Sessions,
     assets: Assets,
     due: Due,
+    checked: Checked,
+    began: Time,
 }
 
 impl Dashboard {
@@ -59,6 +68,8 @@ impl Dashboard {
             sessions: Sessions::default(),
             assets: Assets::new(),
             due: Due::default(),
+            checked: Checked::default(),
+            began: Utc::now(),
         })
     }
 }
@@ -73,7 +84,11 @@ pub(crate) fn pages(dashboard: &Arc<Dashboard>, events: &Arc<Events>) -> Router 
         .merge(start::routes())
         .merge(schedules::routes())
         .merge(tools::routes())
+        .merge(call::routes())
         .merge(personas::routes())
+        .merge(memory::routes())
+        .merge(workspaces::routes())
+        .merge(audit::routes())
         .merge(health::routes())
         .route("/ui/{*nothing}", get(page::nothing))
         .with_state(Arc::clone(dashboard));

@@ -71,6 +71,11 @@ impl Metrics {
     }
 }
 
+/// Bytes that this process has in use, where the system says so.
+pub(crate) fn memory() -> Option<u64> {
+    state::Process::read().map(|process| process.memory)
+}
+
 /// `/metrics`, for whoever has shown a key.
 pub(crate) fn router(metrics: &Arc<Metrics>) -> Router {
     Router::new().route("/metrics", get(tell)).with_state(Arc::clone(metrics))

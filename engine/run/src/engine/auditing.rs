@@ -9,6 +9,7 @@ use super::sealing::key_file;
 use super::steering::now;
 use super::{Engine, StartError};
 use crate::audit::{Chain, Entry, Kept, Mark};
+use crate::caller::MAIN;
 use crate::store::{AuditFilter, Audited, StoreError};
 
 /// How soon a server takes in what runs have brought about.
@@ -96,6 +97,27 @@ impl Engine {
         Ok(store.check_audit(&self.chain()?, mark)?)
     }
 
+    /// The same as [`Self::audit_entries`], with all that runs have brought about so far.
+    ///
+    /// # Errors
+    /// The store cannot be read or written, or the caller may not.
+    pub async fn recent_audit(&self, filter: &AuditFilter) -> Result<Vec<Kept>, StartError> {
+        self.owns_audit()?;
+        self.take_in_audit().await?;
+        self.audit_entries(filter)
+    }
+
+    /// The same as [`Self::check_audit`], for those who have other things to do meanwhile: all of it is read.
+    ///
+    /// # Errors
+    /// The store or the key cannot be read, or the caller may not.
+    pub async fn verify_audit(&self, mark: Option<Mark>) -> Result<Audited, StartError> {
+        self.owns_audit()?;
+        let engine = self.clone();
+        let check = tokio::task::spawn_blocking(move || engine.check_audit(mark));
+        check.await.unwrap_or(Err(StartError::Store(StoreError::Stopped)))
+    }
+
     async fn shorten_audit(&self) -> Result<(), StoreError> {
         let Some(keep) = self.settings().operations.audit_keep else { return Ok(()) };
         let at = now();
@@ -137,10 +159,14 @@ impl Engine {
         Ok(Chain::new(&key))
     }
 
+    /// Whether the caller may look at the audit. It tells of all tenants, so it is there for nobody of another one
+    /// than the main one.
+    pub fn sees_audit(&self) -> bool {
+        let caller = self.caller();
+        caller.tenant == MAIN && caller.grants.sees_audit()
+    }
+
     fn owns_audit(&self) -> Result<(), StartError> {
-        if self.caller().owner().is_none() {
-            return Ok(());
-        }
-        Err(StartError::Refused("only the owner of the store may look at the audit".to_owned()))
+        if self.sees_audit() { Ok(()) } else { Err(StartError::NotGranted("the audit".to_owned())) }
     }
 }

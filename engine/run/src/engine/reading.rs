@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Engine;
 use crate::event::{Body, Event, RunId};
-use crate::store::StoreError;
+use crate::store::{MemoryEntry, StoreError};
 use crate::tool::Key;
 
 /// Words in the name of a setting whose value is not shown to whoever is not at the terminal.
@@ -27,6 +27,14 @@ impl Engine {
     /// The store cannot be read.
     pub fn memory_keys(&self) -> Result<Vec<String>, StoreError> {
         self.parts.store()?.memory_keys("")
+    }
+
+    /// The same with how much it is and when it was changed.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn memory_entries(&self) -> Result<Vec<MemoryEntry>, StoreError> {
+        self.parts.store()?.memory_entries()
     }
 
     /// What is remembered under a key; none when nothing is, or it is no key.

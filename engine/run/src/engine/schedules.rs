@@ -20,11 +20,13 @@ use crate::schedule::why::{Reason, reasons};
 use crate::schedule::{Pause, Remembered, Slot, SlotKind, SlotState};
 use crate::store::{Notice, ServiceRow, SlotFilter, StoreError};
 
+mod cause;
 mod hook;
 mod reading;
 mod start;
 mod steer;
 
+pub use cause::Cause;
 pub use hook::{Delivery, HookRefusal, Hooks};
 pub(crate) use start::told;
 
@@ -296,8 +298,8 @@ impl Engine {
         }
     }
 
-    /// What is not shown to the caller is not there for them.
-    fn shows_schedule(&self, name: &str) -> bool {
+    /// Whether a schedule of this name is there for the caller.
+    pub fn shows_schedule(&self, name: &str) -> bool {
         self.caller.grants.shows(ScopeKind::Schedule, name)
     }
 

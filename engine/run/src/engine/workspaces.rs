@@ -54,6 +54,18 @@ impl Engine {
         self.parts.store()?.chat_sessions(&self.caller.whose(), &uri_of(self.folder()), limit)
     }
 
+    /// The same in another folder of theirs, whether it is still there or not.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn sessions_about(
+        &self,
+        workspace: &WorkspaceState,
+        limit: u32,
+    ) -> Result<Vec<ChatSession>, StoreError> {
+        self.parts.store()?.chat_sessions(&self.caller.whose(), &workspace.workspace_uri, limit)
+    }
+
     /// A session of the caller, in whatever folder; that of another one is not there.
     ///
     /// # Errors

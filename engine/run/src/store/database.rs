@@ -12,7 +12,7 @@ use super::{Durability, StoreError};
 use crate::cause::cause;
 
 /// Every format ever written, oldest first; the format number is the position, from 1.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("../../migrations/0001_runs_and_events.sql"),
     include_str!("../../migrations/0002_memory.sql"),
     include_str!("../../migrations/0003_knowledge.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("../../migrations/0010_schedules.sql"),
     include_str!("../../migrations/0011_tenants.sql"),
     include_str!("../../migrations/0014_audit.sql"),
+    include_str!("../../migrations/0016_browsers.sql"),
 ];
 
 /// The newest format known here.

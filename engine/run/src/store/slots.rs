@@ -83,6 +83,12 @@ impl Store {
         Ok(self.some_slots(&sql, params![schedule, due.timestamp_millis()])?.pop())
     }
 
+    /// The time of a schedule that a run was started for last.
+    pub fn slot_of(&self, run: RunId) -> Result<Option<Slot>, StoreError> {
+        let sql = format!("select {COLUMNS} from schedule_slots where run = ?");
+        Ok(self.some_slots(&sql, [run.0])?.pop())
+    }
+
     /// Times of which something will still become, the earliest first.
     pub fn open_slots(&self) -> Result<Vec<Slot>, StoreError> {
         let sql = format!(

@@ -13,6 +13,7 @@ use super::answer::{Json, Tagged};
 use super::page::List;
 use super::problem::Problem;
 use super::route::{Asked, Nothing, Route, get};
+use super::visitor::Visitor;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -78,17 +79,27 @@ struct Found {
 }
 
 async fn search(asked: Asked<Nothing, Search>) -> Result<Json<Found>, Problem> {
-    asked.visitor.may_look()?;
+    let Search { words, prefix, limit } = asked.query;
+    let items = find(&asked.visitor, (&words, &prefix), limit.unwrap_or(10)).await?;
+    Ok(Json(Found { items }))
+}
+
+/// Places where words stand, below a prefix, best first.
+pub(crate) async fn find(
+    visitor: &Visitor,
+    (words, prefix): (&str, &str),
+    limit: u32,
+) -> Result<Vec<Value>, Problem> {
+    visitor.may_look()?;
     // It is a call of a tool, though a harmless one.
-    if asked.visitor.engine.verdict(Effect::Read, false) != Verdict::Go {
+    if visitor.engine.verdict(Effect::Read, false) != Verdict::Go {
         return Err(Problem::of("policy", "the policy does not let you call tools that read"));
     }
-    let Search { words, prefix, limit } = asked.query;
-    let args = json!({"query": words, "prefix": prefix, "limit": limit.unwrap_or(10).clamp(1, 100)});
-    let Value::Object(args) = args else { return Ok(Json(Found { items: Vec::new() })) };
-    let found = asked.visitor.engine.call_tool("memory_search", args, Arc::new(|_| {})).await;
+    let args = json!({"query": words, "prefix": prefix, "limit": limit.clamp(1, 100)});
+    let Value::Object(args) = args else { return Ok(Vec::new()) };
+    let found = visitor.engine.call_tool("memory_search", args, Arc::new(|_| {})).await;
     let found = found.map_err(|error| Problem::of("bad-query", error.message))?;
-    Ok(Json(Found { items: found.as_array().cloned().unwrap_or_default() }))
+    Ok(found.as_array().cloned().unwrap_or_default())
 }
 
 async fn mistakes(asked: Asked) -> Result<Json<List<Mistake>>, Problem> {

@@ -1,5 +1,7 @@
 //! `/ui/health`: whether everything works that should, and what can be switched.
 
+mod figures;
+
 use std::sync::Arc;
 
 use aa_run::engine::{Engine, HealStats};
@@ -15,6 +17,8 @@ use super::page::{Live, live};
 use super::seen::{Posted, Seen, Shown, then};
 use super::{Dashboard, show};
 
+/// Seconds after which it is looked at again: not all that counts here is an event.
+const EVERY: u32 = 5;
 /// Notices of the page.
 const NOTICES: u32 = 20;
 
@@ -35,38 +39,24 @@ async fn page(seen: Seen) -> Shown {
     let counts = engine.run_counts()?;
     let shown = html! {
         h1 { "Health" }
-        ul.checks.card {
-            (check(true, "This server answers", &html! { "aa " (env!("CARGO_PKG_VERSION")) }))
-            (check(true, "The store can be read", &html! { (counts.values().sum::<u64>()) " runs of yours" }))
-            @if owner { (of_owner(engine)?) }
+        @if owner { (figures::shown(engine, seen.dashboard.began, &stats).await?) } @else {
+            ul.checks.card {
+                (check("This server answers", &html! { "aa " (env!("CARGO_PKG_VERSION")) }))
+                (check("The store can be read", &html! { (counts.values().sum::<u64>()) " runs of yours" }))
+            }
         }
         @if looks { (problems(engine)) }
         @if owner { (services(&engine.services()?)) }
         @if looks { (heals(&stats, owner)) }
         @if owner { (notices(&engine.notices(NOTICES)?)) }
     };
-    Ok(seen.page("Health", &live(&shown, Live { since: &since, ..Live::default() })))
+    Ok(seen.page("Health", &live(&shown, Live { since: &since, every: Some(EVERY), ..Live::default() })))
 }
 
-fn check(is_well: bool, what: &str, more: &Markup) -> Markup {
+fn check(what: &str, more: &Markup) -> Markup {
     html! {
-        li { (show::sign(if is_well { "ok" } else { "failed" })) span.what { strong { (what) } } span.quiet { (more) } }
+        li { (show::sign("ok")) span.what { strong { (what) } } span.quiet { (more) } }
     }
-}
-
-fn of_owner(engine: &Engine) -> Shown<Markup> {
-    let interrupted = aa_run::store::RunFilter { interrupted: true, limit: Some(100), ..Default::default() };
-    let lost = engine.runs(&interrupted)?.len();
-    let settings = engine.settings();
-    let is_alive = engine.has_scheduler()?;
-    Ok(html! {
-        (check(is_alive, if is_alive { "A scheduler runs what is due" } else { "Nobody runs what is due" },
-            &html! { @if is_alive { a href="/ui/schedules" { "schedules" } } @else { "it was started without one" } }))
-        (check(lost == 0, if lost == 0 { "Every run is driven" } else { "Runs were interrupted" },
-            &html! { @if lost > 0 { a href="/ui/runs?status=interrupted" { (lost) " interrupted" } } @else { "none was interrupted" } }))
-        li { (show::sign("note")) span.what { strong { "State" } } code.cut { (settings.state_folder.display()) } }
-        li { (show::sign("note")) span.what { strong { "Folder" } } code.cut { (settings.folder.display()) } }
-    })
 }
 
 /// What is wrong with modules and secrets.

@@ -83,7 +83,7 @@ async function fetched(address) {
 }
 
 // What changes often is asked for at most so often, and less often when the answer takes long.
-const pace = { due: false, busy: false, wait: 250 };
+const pace = { due: false, busy: false, wait: 250, last: Date.now() };
 
 function refresh() {
   if (pace.busy || pace.due) {
@@ -105,6 +105,7 @@ async function load() {
     console.debug("the page is not new:", error.message);
   }
   pace.busy = false;
+  pace.last = Date.now();
   pace.wait = Math.min(5000, Math.max(250, 4 * (performance.now() - began)));
   if (pace.due) {
     pace.due = false;
@@ -278,4 +279,10 @@ dress();
 for (const graph of document.querySelectorAll(".graph")) graph.scrollLeft = (graph.scrollWidth - graph.clientWidth) / 2;
 for (const log of document.querySelectorAll("[data-stick]")) toEnd(log);
 listen();
-setInterval(() => document.hidden || tick(), 1000);
+setInterval(() => {
+  if (document.hidden) return;
+  tick();
+  // Some of what is shown changes without a word.
+  const every = Number(live()?.dataset.every);
+  if (every && Date.now() - pace.last > every * 1000) refresh();
+}, 1000);

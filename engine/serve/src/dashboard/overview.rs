@@ -28,18 +28,24 @@ const COUNTED: u32 = 1000;
 pub(super) struct Due(Mutex<Option<(Instant, Vec<ScheduleView>)>>);
 
 impl Due {
-    fn next(&self, engine: &Engine) -> Vec<ScheduleView> {
+    /// Of all schedules, those that are there for a visitor.
+    fn next(&self, all: &Engine, visitor: &Engine) -> Vec<ScheduleView> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, known)) = held.as_ref().filter(|(at, _)| at.elapsed() < MOMENT) {
-            return known.clone();
-        }
-        let mut due = engine.schedules(Utc::now()).unwrap_or_default();
-        due.retain(|view| view.enabled && view.paused.is_none() && view.next.is_some());
-        due.sort_by_key(|view| view.next);
-        due.truncate(SHORT as usize);
-        *held = Some((Instant::now(), due.clone()));
-        due
+        let fresh = held.take().filter(|(at, _)| at.elapsed() < MOMENT);
+        let (at, due) = fresh.unwrap_or_else(|| (Instant::now(), in_order(all)));
+        let theirs = due.iter().filter(|view| visitor.shows_schedule(&view.name));
+        let next = theirs.take(SHORT as usize).cloned().collect();
+        *held = Some((at, due));
+        next
     }
+}
+
+/// What will be run, the next one first.
+fn in_order(engine: &Engine) -> Vec<ScheduleView> {
+    let mut due = engine.schedules(Utc::now()).unwrap_or_default();
+    due.retain(|view| view.enabled && view.paused.is_none() && view.next.is_some());
+    due.sort_by_key(|view| view.next);
+    due
 }
 
 /// Everything on the page.
@@ -50,14 +56,15 @@ struct Overview {
     failed_count: usize,
     counts: std::collections::BTreeMap<String, u64>,
     last: Vec<RunSummary>,
-    /// None for those whose business schedules are not.
+    /// None for those for whom there are no schedules.
     due: Option<Vec<ScheduleView>>,
 }
 
 pub(super) async fn page(seen: Seen) -> Shown {
     let engine = &seen.visitor.engine;
     let since = engine.end()?.to_string();
-    let due = seen.visitor.is_owner().is_ok().then(|| seen.dashboard.due.next(engine));
+    let due = seen.dashboard.due.next(&seen.dashboard.engine, engine);
+    let due = Some(due).filter(|due| !due.is_empty() || seen.visitor.is_owner().is_ok());
     let overview = Overview::read(engine, due).map_err(|error| seen.trouble(error))?;
     let main = live(&overview.show(), Live { since: &since, ..Live::default() });
     Ok(seen.page("Overview", &main))

@@ -10,15 +10,19 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets::Assets;
 use super::seen::{Seen, Shown};
-use super::{Dashboard, ROOT, session, show};
+use super::{Dashboard, ROOT, audit, memory, session, show};
 use crate::api::problem::Problem;
+use crate::api::visitor::Visitor;
 
 /// What pages may load: our own style, script and events, nothing that stands in the page itself.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The way around: address, word, key, picture.
-const PLACES: [(&str, &str, &str, &str); 7] = [
+/// An address, a word, a key, a picture.
+type Place = (&'static str, &'static str, &'static str, &'static str);
+
+/// The way around.
+const PLACES: [Place; 10] = [
     ("/ui", "Overview", "o", "M3 3h7v9H3zM14 3h7v5h-7zM14 12h7v9h-7zM3 16h7v5H3z"),
     ("/ui/runs", "Runs", "r", "M4 6h16M4 12h16M4 18h10"),
     (
@@ -30,6 +34,24 @@ const PLACES: [(&str, &str, &str, &str); 7] = [
     ("/ui/schedules", "Schedules", "c", "M12 3a9 9 0 1 0 .01 0M12 7v5l3 3"),
     ("/ui/tools", "Tools", "t", "M14.5 5.5a4 4 0 0 0-5 5L4 16l4 4 5.500-5.500a4 4 0 0 0 5-5L16 12l-4-4z"),
     ("/ui/personas", "Personas", "p", "M12 4a4 4 0 1 0 .01 0M4 21c0-4 4-6 8-6s8 2 8 6"),
+    (
+        "/ui/memory",
+        "Memory",
+        "m",
+        "M4 5.500c0-3.300 16-3.300 16 0v13c0 3.300-16 3.300-16 0zM4 5.500c0 3.300 16 3.300 16 0M4 12c0 3.300 16 3.300 16 0",
+    ),
+    (
+        "/ui/workspaces",
+        "Workspaces",
+        "w",
+        "M3 6a1.500 1.500 0 0 1 1.500-1.500H9l2.500 3h8A1.500 1.500 0 0 1 21 9v9a1.500 1.500 0 0 1-1.500 1.500h-15A1.500 1.500 0 0 1 3 18z",
+    ),
+    (
+        "/ui/audit",
+        "Audit",
+        "a",
+        "M12 3l8 3v5.500c0 4.500-3.400 8-8 9.500-4.600-1.500-8-5-8-9.500V6zM8.500 12l2.500 2.500 4.500-5",
+    ),
     ("/ui/health", "Health", "h", "M3 12h4l3-8 4 16 3-8h4"),
 ];
 
@@ -38,6 +60,8 @@ const PLACES: [(&str, &str, &str, &str); 7] = [
 pub(super) struct Frame {
     theme: Theme,
     principal: String,
+    /// Where they may look around.
+    places: Vec<Place>,
     /// The address of the page.
     pub(super) path: String,
     /// The same with what stands behind the question mark.
@@ -78,10 +102,16 @@ impl Frame {
     /// The cookie that remembers light or dark.
     pub(super) const THEME: &'static str = "aa_theme";
 
-    pub(super) fn of(headers: &HeaderMap, uri: &Uri, principal: &str) -> Self {
+    pub(super) fn of(headers: &HeaderMap, uri: &Uri, visitor: &Visitor) -> Self {
+        let is_open = |(address, ..): &Place| match *address {
+            audit::ROOT => visitor.engine.sees_audit(),
+            memory::ROOT => visitor.may_look().is_ok(),
+            _ => true,
+        };
         Self {
             theme: Theme::of(headers),
-            principal: principal.to_owned(),
+            principal: visitor.engine.caller().principal.clone(),
+            places: PLACES.into_iter().filter(is_open).collect(),
             path: uri.path().to_owned(),
             address: uri.path_and_query().map_or(ROOT, PathAndQuery::as_str).to_owned(),
         }
@@ -113,18 +143,18 @@ pub(super) fn whole(assets: &Assets, frame: &Frame, title: &str, main: &Markup) 
         div.shell {
             header.side {
                 a.brand href="/ui" aria-label="aa, overview" { (mark()) span { "aa" } }
-                nav aria-label="Pages" { ul { @for place in PLACES { (link(place, &frame.path)) } } }
+                nav aria-label="Pages" { ul { @for place in &frame.places { (link(*place, &frame.path)) } } }
                 div.foot { (who(frame)) }
             }
             main #main tabindex="-1" { (main) }
             footer.foot.below { (who(frame)) }
         }
-        (keys())
+        (keys(&frame.places))
     };
     bare(assets, frame.theme, title, &body)
 }
 
-fn link((address, word, key, line): (&str, &str, &str, &str), path: &str) -> Markup {
+fn link((address, word, key, line): Place, path: &str) -> Markup {
     let is_here = path == address || (address != ROOT && path.starts_with(&format!("{address}/")));
     html! {
         li { a href=(address) aria-current=[is_here.then_some("page")] data-go=(key) { (icon(line)) span { (word) } } }
@@ -148,12 +178,12 @@ fn who(frame: &Frame) -> Markup {
 }
 
 /// What the keyboard does.
-fn keys() -> Markup {
+fn keys(places: &[Place]) -> Markup {
     html! {
         dialog #keys aria-labelledby="keys-title" {
             h2 #keys-title { "Keyboard" }
             dl.keys {
-                @for (_, word, key, _) in PLACES { dt { kbd { "g" } " " kbd { (key) } } dd { (word) } }
+                @for (_, word, key, _) in places { dt { kbd { "g" } " " kbd { (key) } } dd { (word) } }
                 dt { kbd { "/" } } dd { "Search or filter" }
                 dt { kbd { "j" } " " kbd { "k" } } dd { "Next, previous row" }
                 dt { kbd { "?" } } dd { "This list" }
@@ -227,7 +257,7 @@ pub(super) async fn nothing(seen: Seen) -> Shown {
 /// A part of a page that is kept as it is now.
 pub(super) fn live(inner: &Markup, of: Live<'_>) -> Markup {
     html! {
-        div.live #live data-live data-of=[of.run] data-since=(of.since) data-from=[of.from] { (inner) }
+        div.live #live data-live data-of=[of.run] data-since=(of.since) data-from=[of.from] data-every=[of.every] { (inner) }
     }
 }
 
@@ -240,6 +270,8 @@ pub(super) struct Live<'a> {
     pub(super) since: &'a str,
     /// Where the parts that have changed are; default: the page itself.
     pub(super) from: Option<&'a str>,
+    /// Looked at again after so many seconds, whatever happens.
+    pub(super) every: Option<u32>,
 }
 
 /// A picture that was drawn elsewhere as SVG, with everything escaped.

@@ -14,6 +14,7 @@ mod why;
 use std::sync::Arc;
 
 use aa_run::course::{Course, Level, LogLine, StepState};
+use aa_run::engine::Cause;
 use aa_run::event::{RunId, StepPath};
 use aa_run::store::{RunStatus, StoreError};
 use aa_spec::graph;
@@ -25,7 +26,7 @@ use maud::{Markup, html};
 
 use super::page::{Live, drawn, live};
 use super::seen::{Seen, Shown};
-use super::{Dashboard, compare, runs, show};
+use super::{Dashboard, compare, runs, schedules, show};
 pub(super) use question::ask;
 
 /// From so many steps on, a page is told what has changed instead of everything.
@@ -86,6 +87,8 @@ struct Look<'a> {
     plan: Plan,
     view: View,
     step: Option<StepPath>,
+    /// The time of a schedule that it was started for.
+    cause: Option<Cause>,
     /// Where all that has happened so far ends.
     since: String,
 }
@@ -116,7 +119,9 @@ impl<'a> Look<'a> {
             step => step.map(|step| StepPath(step.to_owned())),
         };
         let step = step.filter(|step| course.step(step).is_some());
-        Ok(Self { seen, course, plan, view: wanted.unwrap_or(usual), step, since })
+        // A run is shown whatever is known of its schedule.
+        let cause = engine.run_cause(run).unwrap_or_default();
+        Ok(Self { seen, course, plan, view: wanted.unwrap_or(usual), step, cause, since })
     }
 
     fn run(&self) -> RunId {
@@ -137,7 +142,7 @@ impl<'a> Look<'a> {
     }
 
     fn live<'b>(&'b self, from: Option<&'b str>) -> Live<'b> {
-        Live { run: Some(self.run().0), since: &self.since, from }
+        Live { run: Some(self.run().0), since: &self.since, from, every: None }
     }
 
     fn show(&self) -> Shown<Markup> {
@@ -219,6 +224,9 @@ impl<'a> Look<'a> {
                 div { dt { "Started" } dd { (show::ago(run.started_at)) } }
                 div { dt { "Took" } dd.number { (runs::took(run)) } }
                 div { dt { "Came from" } dd { (show::origin(run.origin)) } }
+                @if let Some(cause) = &self.cause {
+                    div { dt { "Schedule" } dd { a href=(schedules::slot_address(cause)) { (cause.schedule) } ", due " (show::ago(cause.slot.due)) } }
+                }
                 div { dt { "For" } dd { (run.principal) } }
                 div { dt { "Folder" } dd { code.cut title=(run.folder.display()) { (run.folder.display()) } } }
                 div { dt { "Plan" } dd { code title=(run.plan) { (run.plan.chars().take(12).collect::<String>()) } } }

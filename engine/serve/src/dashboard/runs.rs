@@ -1,7 +1,7 @@
 //! `/ui/runs`: the list of runs, page by page, and what of it is wanted.
 
 use aa_run::engine::RunPage;
-use aa_run::event::{Origin, RunId};
+use aa_run::event::{Origin, RunId, Time};
 use aa_run::store::{RunFilter, RunStatus, RunSummary};
 use aa_spec::name::fold;
 use chrono::{TimeDelta, Utc};
@@ -23,6 +23,22 @@ const ORIGINS: [&str; 4] = ["cli", "cron", "mcp", "http"];
 /// Since when.
 const AGES: [(&str, &str, i64); 3] =
     [("hour", "last hour", 1), ("day", "last 24 hours", 24), ("week", "last 7 days", 168)];
+
+/// Since when something of an age is.
+pub(super) fn age(word: &str) -> Option<Time> {
+    let (.., hours) = AGES.iter().find(|(known, ..)| *known == word)?;
+    Some(Utc::now() - TimeDelta::hours(*hours))
+}
+
+/// The ages to choose from.
+pub(super) fn ages(chosen: &str) -> Markup {
+    html! {
+        select name="age" {
+            option value="" { "any time" }
+            @for (word, says, _) in AGES { option value=(word) selected[chosen == word] { (says) } }
+        }
+    }
+}
 
 /// The page of a run.
 pub(super) fn address(run: RunId) -> String {
@@ -70,13 +86,12 @@ impl Wanted {
     }
 
     fn filter(&self) -> RunFilter {
-        let hours = AGES.iter().find(|(word, ..)| *word == self.age).map(|(.., hours)| *hours);
         RunFilter {
             skill: Some(fold(&self.skill)).filter(|skill| !skill.is_empty()),
             status: self.status.iter().filter_map(|word| named::<RunStatus>(word)).collect(),
             interrupted: self.status.iter().any(|word| word == "interrupted"),
             origin: named::<Origin>(&self.origin),
-            since: hours.map(|hours| Utc::now() - TimeDelta::hours(hours)),
+            since: age(&self.age),
             before: self.before,
             ..RunFilter::default()
         }
@@ -113,10 +128,7 @@ impl Wanted {
                         option value=(word) selected[self.origin == word] { (named::<Origin>(word).map_or(word, show::origin)) }
                     }
                 } }
-                label { span { "Started" } select name="age" {
-                    option value="" { "any time" }
-                    @for (word, says, _) in AGES { option value=(word) selected[self.age == word] { (says) } }
-                } }
+                label { span { "Started" } (ages(&self.age)) }
                 @for status in &self.status { input type="hidden" name="status" value=(status); }
                 button type="submit" { "Filter" }
                 @if !self.is_open() { a.button.plain href="/ui/runs" { "Clear" } }

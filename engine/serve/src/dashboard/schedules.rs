@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aa_run::engine::ScheduleView;
+use aa_run::engine::{Cause, ScheduleView};
 use aa_run::event::Time;
 use aa_run::schedule::Slot;
 use aa_run::schedule::why::Reason;
@@ -21,6 +21,8 @@ use crate::api::problem::Problem;
 
 /// Moments to come that a page names.
 const COMING: usize = 6;
+/// Schedules of a page.
+const MOST: usize = 500;
 /// Past times of a page.
 const PAST: u32 = 50;
 
@@ -37,13 +39,12 @@ fn address(name: &str) -> String {
     format!("/ui/schedules/{}", show::part(name))
 }
 
-/// Schedules are the business of whoever owns the store.
-fn owned(seen: &Seen) -> Shown<()> {
-    seen.visitor.is_owner().map_err(|error| seen.trouble(error))
+/// Where it is told what has become of the time that a run was started for.
+pub(super) fn slot_address(cause: &Cause) -> String {
+    format!("{}#slot-{}", address(&cause.schedule), cause.slot.due.timestamp_millis())
 }
 
 async fn list(seen: Seen) -> Shown {
-    owned(&seen)?;
     let engine = &seen.visitor.engine;
     let since = engine.end()?.to_string();
     let wanted = seen.query.text("q").to_lowercase();
@@ -52,13 +53,16 @@ async fn list(seen: Seen) -> Shown {
         [&view.name, &view.skill, &view.description].iter().any(|text| text.to_lowercase().contains(&wanted))
     });
     let is_alive = engine.has_scheduler()?;
+    let (count, more) = (all.len(), all.len().saturating_sub(MOST));
+    all.truncate(MOST);
     let listed = html! {
         @if !is_alive { p.notice { "No living process runs what is due: this one was started without a scheduler." } }
         @if all.is_empty() { (show::empty("There are no schedules.", &html! { "They stand under " code { "schedules:" } " in the configuration or under " code { "schedule:" } " in a skill." })) }
         ul.rows.card #list { @for view in &all { (row(view)) } }
+        @if more > 0 { p.quiet { (more) " more; search for them." } }
     };
     let main = html! {
-        div.head { h1 { "Schedules" } span.quiet { (all.len()) " schedules" } }
+        div.head { h1 { "Schedules" } span.quiet { (count) " schedules" } }
         (skills::search("/ui/schedules", "Schedules", seen.query.text("q")))
         (live(&listed, Live { since: &since, ..Live::default() }))
     };
@@ -90,7 +94,6 @@ fn row(view: &ScheduleView) -> Markup {
 }
 
 async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
-    owned(&seen)?;
     let (engine, now) = (&seen.visitor.engine, Utc::now());
     let since = engine.end()?.to_string();
     let view = engine.schedule(&name, now).map_err(|error| seen.trouble(error))?;
@@ -100,7 +103,7 @@ async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
     let why = engine.schedule_why(&name, PAST, now).unwrap_or_default();
     let coming = engine.schedule_times(&name, now, COMING).map(|(_, times)| times).unwrap_or_default();
     let shown = html! {
-        (head(&view))
+        (head(&view, engine.steers_schedule(&name)))
         div.columns {
             section.card aria-labelledby="why" { h2 #why { "Why" } (reasons(&why, now)) }
             section.card aria-labelledby="coming" {
@@ -118,13 +121,13 @@ async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
     Ok(seen.page(&view.name, &main))
 }
 
-fn head(view: &ScheduleView) -> Markup {
+fn head(view: &ScheduleView, steers: bool) -> Markup {
     let at = |what: &str| format!("{}/{what}", address(&view.name));
     html! {
         div.head {
             h1 { (view.name) " " (show::badge(state(view))) }
             div.actions {
-                @if view.problems.is_empty() {
+                @if steers && view.problems.is_empty() {
                     form method="post" action=(at("run")) { button type="submit" { "Run now" } }
                     @if view.paused.is_some() { form method="post" action=(at("resume")) { button.primary type="submit" { "Resume" } } }
                     @else { (pause_menu(&at("pause"))) }
@@ -224,5 +227,6 @@ async fn run(seen: Seen, Path(name): Path<String>) -> Shown {
     let triggered = triggered.map_err(|error| seen.trouble(error))?;
     let id = triggered.handle.id;
     engine.settle_later(triggered);
-    Ok(then(&runs::address(id)))
+    // The run is the owner's, and may not be there for whoever has it run.
+    Ok(then(&engine.run(id).map_or_else(|_| address(&name), |run| runs::address(run.id))))
 }

@@ -120,10 +120,10 @@ impl FromRequestParts<Arc<Dashboard>> for Seen {
     async fn from_request_parts(parts: &mut Parts, dashboard: &Arc<Dashboard>) -> Result<Self, Trouble> {
         let guest = parts.extensions.get::<Arc<Guest>>().cloned();
         let guest = guest.ok_or_else(|| Problem::of("unauthorised", "a key is needed"))?;
-        let frame = Frame::of(&parts.headers, &parts.uri, &guest.principal);
+        let visitor = Visitor::new(&dashboard.engine, guest);
         Ok(Self {
-            visitor: Visitor::new(&dashboard.engine, guest),
-            frame,
+            frame: Frame::of(&parts.headers, &parts.uri, &visitor),
+            visitor,
             query: Fields::read(parts.uri.query().unwrap_or_default().as_bytes()),
             dashboard: Arc::clone(dashboard),
         })

@@ -2,11 +2,13 @@
 //!
 //! The session's cookie opens nothing outside of the dashboard. Behind it the request goes through the
 //! same door as every other one, with the key that was typed: what the door refuses, it refuses here, too.
+//! Sessions outlive the process: the store has them, sealed with what only the browser knows.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
+use aa_run::engine::Browser;
+use aa_run::event::Time;
 use aa_run::key::Guest;
 use axum::Extension;
 use axum::body::Body;
@@ -16,6 +18,7 @@ use axum::http::uri::Authority;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use chrono::{SubsecRound, TimeDelta, Utc};
 use maud::html;
 use sha2::{Digest, Sha256};
 
@@ -28,20 +31,24 @@ use crate::http::{Peer, Wait, is_here, problem};
 /// Where a key is asked for.
 const LOGIN: &str = "/ui/login";
 /// For so long nobody need look at a page.
-const IDLE: Duration = Duration::from_hours(12);
+const IDLE: TimeDelta = TimeDelta::hours(12);
 /// For so long a session lasts at most.
-const WHOLE: Duration = Duration::from_hours(7 * 24);
+const WHOLE: TimeDelta = TimeDelta::days(7);
 /// Sessions at once; the one that was used the longest ago goes first.
-const MOST: usize = 1000;
+const MOST: u32 = 1000;
+/// So seldom it is noted that a session is still used.
+const NOTED: TimeDelta = TimeDelta::minutes(10);
+/// Letters of a mark.
+const MARK: usize = 64;
 
-/// The browsers that have come in. They have to come again when the server was started anew.
+/// The browsers that have come in, as this process knows them.
 #[derive(Default)]
 pub(super) struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
 
 struct Session {
-    key: String,
-    began: Instant,
-    used: Instant,
+    browser: Browser,
+    /// When the store was told of it last.
+    noted: Time,
 }
 
 impl std::fmt::Debug for Sessions {
@@ -51,24 +58,30 @@ impl std::fmt::Debug for Sessions {
 }
 
 impl Sessions {
-    /// Begins one.
-    fn begin(&self, mark: &str, key: String, now: Instant) {
+    /// Begins one, or goes on with one.
+    fn begin(&self, mark: &str, browser: Browser, now: Time) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, session| session.lasts(now));
-        if all.len() >= MOST
-            && let Some(oldest) = all.iter().min_by_key(|(_, session)| session.used).map(|(mark, _)| *mark)
+        all.retain(|_, session| lasts(&session.browser, now));
+        if all.len() >= MOST as usize
+            && let Some(oldest) =
+                all.iter().min_by_key(|(_, session)| session.browser.used).map(|(mark, _)| *mark)
         {
             all.remove(&oldest);
         }
-        all.insert(hash(mark), Session { key, began: now, used: now });
+        let noted = browser.used;
+        all.insert(hash(mark), Session { browser, noted });
     }
 
-    /// The key of one that lasts.
-    fn key(&self, mark: &str, now: Instant) -> Option<String> {
+    /// One that lasts, and whether the store should be told that it is still used.
+    fn used(&self, mark: &str, now: Time) -> Option<(Browser, bool)> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = all.get_mut(&hash(mark)).filter(|session| session.lasts(now))?;
-        session.used = now;
-        Some(session.key.clone())
+        let session = all.get_mut(&hash(mark)).filter(|session| lasts(&session.browser, now))?;
+        session.browser.used = now;
+        let is_due = now - session.noted > NOTED;
+        if is_due {
+            session.noted = now;
+        }
+        Some((session.browser.clone(), is_due))
     }
 
     fn end(&self, mark: &str) {
@@ -76,10 +89,39 @@ impl Sessions {
     }
 }
 
-impl Session {
-    fn lasts(&self, now: Instant) -> bool {
-        now.duration_since(self.used) < IDLE && now.duration_since(self.began) < WHOLE
+impl Dashboard {
+    /// The key of a browser's session, whichever process it was begun in.
+    async fn session_key(&self, mark: &str) -> Option<String> {
+        let now = Utc::now();
+        if let Some((browser, is_due)) = self.sessions.used(mark, now) {
+            if is_due && let Err(error) = self.engine.browser_used(mark, now).await {
+                tracing::warn!("it is not noted that a session is used: {error}");
+            }
+            return Some(browser.key);
+        }
+        if mark.len() != MARK {
+            return None;
+        }
+        let known = self.engine.browser(mark);
+        let known = known.inspect_err(|error| tracing::warn!("a session cannot be read: {error}")).ok()??;
+        if !lasts(&known, now) {
+            return None;
+        }
+        self.sessions.begin(mark, Browser { used: now, ..known.clone() }, now);
+        Some(known.key)
     }
+
+    /// Keeps a session for the next process. One that cannot be kept is good in this one.
+    async fn keep(&self, mark: &str, browser: &Browser) {
+        let kept = self.engine.keep_browser(mark, browser, (IDLE, MOST)).await;
+        if let Err(error) = kept {
+            tracing::warn!("a session is not kept: {error}");
+        }
+    }
+}
+
+fn lasts(browser: &Browser, now: Time) -> bool {
+    now - browser.used < IDLE && now - browser.began < WHOLE
 }
 
 /// What is kept of a cookie: neither the map nor how long it takes to look tells anything of it.
@@ -101,8 +143,10 @@ pub(super) async fn carry(
         return refused;
     }
     let headers = request.headers();
-    let mark = cookie(headers, &session_cookie(headers)).map(str::to_owned);
-    let key = mark.and_then(|mark| dashboard.sessions.key(&mark, Instant::now()));
+    let key = match cookie(headers, &session_cookie(headers)) {
+        Some(mark) => dashboard.session_key(mark).await,
+        None => None,
+    };
     let is_page = wants_page(headers) && path != LOGIN;
     // A form that was sent too late is gone; whoever comes in again sees where things stand.
     let is_look = *request.method() == Method::GET;
@@ -257,7 +301,11 @@ pub(super) async fn enter(
         return problem("internal", "this machine gives no random numbers");
     };
     let mark = one + &other;
-    dashboard.sessions.begin(&mark, key.to_owned(), Instant::now());
+    // As exactly as the store keeps it: the time is part of what is sealed.
+    let now = Utc::now().trunc_subsecs(3);
+    let browser = Browser { key: key.to_owned(), began: now, used: now };
+    dashboard.keep(&mark, &browser).await;
+    dashboard.sessions.begin(&mark, browser, now);
     with_cookie(Redirect::to(back(next)).into_response(), &headers, &session_cookie(&headers), &mark, None)
 }
 
@@ -282,7 +330,11 @@ fn refused(
 pub(super) async fn leave(State(dashboard): State<Arc<Dashboard>>, headers: HeaderMap) -> Response {
     let name = session_cookie(&headers);
     if let Some(mark) = cookie(&headers, &name) {
+        let forgotten = dashboard.engine.forget_browser(mark).await;
         dashboard.sessions.end(mark);
+        if let Err(error) = forgotten {
+            tracing::error!("a session that was ended is still kept: {error}");
+        }
     }
     with_cookie(Redirect::to(LOGIN).into_response(), &headers, &name, "", Some(0))
 }
@@ -325,32 +377,45 @@ mod tests {
         headers
     }
 
+    fn browser(at: Time) -> Browser {
+        Browser { key: "key".to_owned(), began: at, used: at }
+    }
+
     #[test]
     fn a_session_ends_when_nobody_looks_and_after_a_week() {
-        let (sessions, start) = (Sessions::default(), Instant::now());
-        sessions.begin("mark", "key".to_owned(), start);
-        let hours = |hours: u64| start + Duration::from_hours(hours);
-        assert_eq!(sessions.key("other", start), None);
+        let (sessions, start) = (Sessions::default(), Utc::now());
+        sessions.begin("mark", browser(start), start);
+        let hours = |hours: i64| start + TimeDelta::hours(hours);
+        let key = |mark: &str, at| sessions.used(mark, at).map(|(browser, _)| browser.key);
+        assert_eq!(key("other", start), None);
         for hour in (0..160).step_by(8) {
-            assert_eq!(sessions.key("mark", hours(hour)).as_deref(), Some("key"), "{hour}");
+            assert_eq!(key("mark", hours(hour)).as_deref(), Some("key"), "{hour}");
         }
-        assert_eq!(sessions.key("mark", hours(168)), None);
-        sessions.begin("idle", "key".to_owned(), start);
-        assert_eq!(sessions.key("idle", hours(13)), None);
-        sessions.begin("left", "key".to_owned(), start);
+        assert_eq!(key("mark", hours(168)), None);
+        sessions.begin("idle", browser(start), start);
+        assert_eq!(key("idle", hours(13)), None);
+        sessions.begin("left", browser(start), start);
         sessions.end("left");
-        assert_eq!(sessions.key("left", start), None);
+        assert_eq!(key("left", start), None);
+    }
+
+    #[test]
+    fn it_is_seldom_noted_that_a_session_is_used() {
+        let (sessions, start) = (Sessions::default(), Utc::now());
+        sessions.begin("mark", browser(start), start);
+        let due = |minutes| sessions.used("mark", start + TimeDelta::minutes(minutes)).unwrap().1;
+        assert_eq!([1, 9, 11, 12, 20, 22].map(due), [false, false, true, false, false, true]);
     }
 
     #[test]
     fn there_are_only_so_many_sessions() {
-        let (sessions, start) = (Sessions::default(), Instant::now());
+        let (sessions, start) = (Sessions::default(), Utc::now());
         for number in 0..=MOST {
-            let at = start + Duration::from_millis(number as u64);
-            sessions.begin(&number.to_string(), "key".to_owned(), at);
+            let at = start + TimeDelta::milliseconds(i64::from(number));
+            sessions.begin(&number.to_string(), browser(at), at);
         }
-        assert_eq!(sessions.key("0", start + Duration::from_secs(2)), None);
-        assert!(sessions.key("1", start + Duration::from_secs(2)).is_some());
+        let later = start + TimeDelta::seconds(2);
+        assert!(sessions.used("0", later).is_none() && sessions.used("1", later).is_some());
     }
 
     #[test]

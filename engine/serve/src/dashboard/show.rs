@@ -71,8 +71,8 @@ pub(super) fn badge(state: &str) -> Markup {
 /// The shape of a state.
 pub(super) fn sign(state: &str) -> Markup {
     let path = match state {
-        "completed" | "succeeded" | "ok" | "on" => "M3 8.5l3.200 3.200L13 5",
-        "failed" | "broken" => "M4 4l8 8M12 4l-8 8",
+        "completed" | "succeeded" | "ok" | "on" | "active" => "M3 8.5l3.200 3.200L13 5",
+        "failed" | "broken" | "refused" => "M4 4l8 8M12 4l-8 8",
         "running" | "retrying" | "claimed" => "M8 2a6 6 0 1 0 6 6",
         "waiting" | "asking" | "unknown" => {
             "M5.500 6a2.500 2.500 0 1 1 3.500 2.300c-.7.3-1 .8-1 1.500M8 12.500v.5"
@@ -163,14 +163,47 @@ pub(super) fn value(value: &Value) -> Markup {
 
 /// Several lines, which may be longer and wider than the page.
 pub(super) fn block(text: &str, is_json: bool) -> Markup {
-    let (text, rest) = cut(text);
+    let (text, rest) = beginning(text);
     html! {
         pre.value tabindex="0" { code { @if is_json { (json(text)) } @else { (text) } } }
         @if rest > 0 { p.quiet.small { (rest) " more bytes; the API has them." } }
     }
 }
 
-fn cut(text: &str) -> (&str, usize) {
+/// A number with its thousands apart.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut apart = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            // Narrow, and never the end of a line.
+            apart.push('\u{202f}');
+        }
+        apart.push(digit);
+    }
+    apart
+}
+
+/// So many bytes as people say it.
+pub(super) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} bytes");
+    }
+    let power = (bytes.ilog2() / 10).min(4);
+    let tenths = u128::from(bytes) * 10 >> (power * 10);
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power as usize - 1])
+}
+
+/// A text, or its beginning when it is longer than that.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+fn beginning(text: &str) -> (&str, usize) {
     match text.char_indices().nth(LONGEST) {
         Some((at, _)) => (&text[..at], text.len() - at),
         None => (text, 0),
@@ -272,6 +305,17 @@ mod tests {
             [0, -7, 90, -7200, 400_000].map(at),
             ["now", "7 s ago", "in 1 min", "2 h ago", "in 4 days"]
         );
+    }
+
+    #[test]
+    fn numbers_and_sizes_are_easy_to_read() {
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(count),
+            ["0", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]
+        );
+        let all = [0, 1023, 1024, 1536, 1 << 20, u64::MAX].map(bytes);
+        assert_eq!(all, ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 KiB", "1.0 MiB", "16777215.9 TiB"]);
+        assert_eq!((cut("abc", 3), cut("äbcd", 2)), ("abc".to_owned(), "äb…".to_owned()));
     }
 
     #[test]

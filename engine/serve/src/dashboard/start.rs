@@ -105,7 +105,7 @@ fn planned(plan: &ResolvedPlan, values: &Map<String, Value>, verdict: Verdict, k
 }
 
 /// What becomes of a run with this plan.
-fn say(verdict: Verdict) -> Markup {
+pub(super) fn say(verdict: Verdict) -> Markup {
     html! {
         @match verdict {
             Verdict::Go => {},

@@ -59,7 +59,7 @@ async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
     let spec = find(&seen, &name).await.map_err(|error| seen.trouble(error))?;
     let main = html! {
         p.crumbs { a href="/ui/tools" { "Tools" } " / " (spec.module) " / " (spec.name) }
-        h1 { (spec.name) }
+        div.head { h1 { (spec.name) } div.actions { a.button.primary href={ "/ui/tools/" (show::part(&spec.name)) "/call" } { "Call…" } } }
         p.description { (spec.description) }
         p.chips { (show::effect(spec.effect)) " " @if spec.idempotent { span.chip title="Calling it twice equals calling it once" { "idempotent" } } }
         dl.facts { div { dt { "Module" } dd { (spec.module) } } div { dt { "Defined in" } dd { code { (spec.source) } } } }
@@ -75,7 +75,7 @@ async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
     Ok(seen.page(&spec.name, &main))
 }
 
-async fn find(seen: &Seen, name: &str) -> Result<Arc<ToolSpec>, Problem> {
+pub(super) async fn find(seen: &Seen, name: &str) -> Result<Arc<ToolSpec>, Problem> {
     let engine = &seen.visitor.engine;
     seen.visitor.may_use(name)?;
     engine.meet(name).await?;

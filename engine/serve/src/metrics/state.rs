@@ -103,13 +103,13 @@ fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, value: u64) ->
 }
 
 /// What the system says of this process; only Linux has it where we look.
-struct Process {
-    memory: u64,
+pub(super) struct Process {
+    pub(super) memory: u64,
     files: u64,
 }
 
 impl Process {
-    fn read() -> Option<Self> {
+    pub(super) fn read() -> Option<Self> {
         let status = fs::read_to_string("/proc/self/status").ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;

@@ -31,7 +31,7 @@ pub struct Key {
     /// The tenant that they belong to (default `main`): nobody sees anything of another one.
     #[serde(default)]
     pub tenant: Option<Spanned<String>>,
-    /// Roles that they have, of `serve.roles` or `viewer`, `operator` and `admin`. With `roles` or `scopes`, what
+    /// Roles that they have, of `serve.roles` or `viewer`, `operator`, `auditor` and `admin`. With `roles` or `scopes`, what
     /// these do not name is not theirs to use.
     #[serde(default)]
     pub roles: Option<Vec<Spanned<String>>>,

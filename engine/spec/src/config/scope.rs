@@ -27,16 +27,19 @@ pub enum Kind {
     Runs,
     /// What else is the business of whoever owns the server.
     Server,
+    /// Looking at who did what.
+    Audit,
 }
 
 /// Roles that everybody knows, with their scopes.
-pub const ROLES: [(&str, &[&str]); 3] = [
+pub const ROLES: [(&str, &[&str]); 4] = [
     ("viewer", &["skill:*:read", "tool:*:read", "schedule:*:read"]),
     ("operator", &["skill:*:write", "tool:*:write", "schedule:*:run"]),
+    ("auditor", &["audit:all"]),
     ("admin", &["skill:*:destructive", "tool:*:destructive", "schedule:*:run", "runs:all", "server:all"]),
 ];
 
-const FORM: &str = "write `skill:NAME:EFFECT`, `tool:NAME:EFFECT` (`read`, `write` or `destructive`), `schedule:NAME:read`, `schedule:NAME:run`, `runs:all` or `server:all`";
+const FORM: &str = "write `skill:NAME:EFFECT`, `tool:NAME:EFFECT` (`read`, `write` or `destructive`), `schedule:NAME:read`, `schedule:NAME:run`, `runs:all`, `audit:all` or `server:all`";
 
 impl Scope {
     /// Reads a scope.
@@ -49,6 +52,7 @@ impl Scope {
         let (of, pattern, most) = match parts[..] {
             ["runs", "all"] => (Kind::Runs, "*", Effect::Destructive),
             ["server", "all"] => (Kind::Server, "*", Effect::Destructive),
+            ["audit", "all"] => (Kind::Audit, "*", Effect::Read),
             ["skill", pattern, most] => (Kind::Skill, pattern, effect(most).ok_or_else(wrong)?),
             ["tool", pattern, most] => (Kind::Tool, pattern, effect(most).ok_or_else(wrong)?),
             ["schedule", pattern, "read"] => (Kind::Schedule, pattern, Effect::Read),
@@ -123,6 +127,7 @@ mod tests {
             "skill:a b:read",
             "schedule:*:write",
             "runs:own",
+            "audit:own",
             "skill:*:unknown",
             "tool:*:read:more",
             "*",

@@ -192,10 +192,15 @@ impl Engine {
         });
     }
 
+    /// Whether the caller may run, hold and fill in a schedule of this name.
+    pub fn steers_schedule(&self, name: &str) -> bool {
+        self.caller.grants.lets(ScopeKind::Schedule, name, Effect::Write)
+    }
+
     /// A schedule that the caller may steer.
     fn steered(&self, name: &str) -> Result<Arc<Known>, StartError> {
         let known = self.known_schedule(name)?;
-        if self.caller.grants.lets(ScopeKind::Schedule, name, Effect::Write) {
+        if self.steers_schedule(name) {
             return Ok(known);
         }
         Err(StartError::NotGranted(format!("the schedule `{name}` in this way")))

@@ -29,6 +29,7 @@ const OF_THE_MACHINE: &[(&str, &str)] = &[
     ("listener_items", "as the positions"),
     ("listener_people", "as the positions"),
     ("used_marks", "random marks that were used"),
+    ("browsers", "by random marks, sealed with them; whoever comes with one passes the door"),
     ("schedules", "schedules belong to whoever owns the server"),
     ("schedule_slots", "as the schedules"),
     ("schedule_seen", "as the schedules"),

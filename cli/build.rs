@@ -2,15 +2,16 @@
 //!
 //! Most of what a short command takes is the kernel's: it maps the binary in where it is touched
 //! and writes to the pages that hold addresses. So the functions that a start runs through are laid
-//! side by side (`startup.order`, written by `benches/startup-order`), and addresses are told to the
-//! loader in the compact form. Names that are not there any more are passed over: an order that has
-//! grown old costs speed and nothing else.
+//! side by side (`startup.order`, written by `benches/startup-order`), and the binary has its place
+//! in memory from the start, as those of Go have: otherwise each page with an address in it, and
+//! there are more than two hundred, is copied and written to before the first line of ours runs.
+//! Names that are not there any more are passed over: an order that has grown old costs speed and
+//! nothing else.
+//!
+//! Whoever wants the binary's place to be chosen anew at each start, as its stack, its heap and the
+//! libraries' places are in any case, builds it with `RUSTFLAGS="-C relocation-model=pie"`.
 
 use std::env;
-use std::process::Command;
-
-/// The first glibc that reads the compact form; an older one would not start the binary.
-const READS_COMPACT: (u32, u32) = (2, 36);
 
 fn main() {
     let order = concat!(env!("CARGO_MANIFEST_DIR"), "/startup.order");
@@ -20,24 +21,21 @@ fn main() {
         return;
     }
     println!("cargo::rustc-link-arg-bins=-Wl,--symbol-ordering-file={order},--no-warn-symbol-ordering");
-    if glibc().is_some_and(|version| version >= READS_COMPACT) {
-        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    if !flags().contains("relocation-model") {
+        println!("cargo::rustc-link-arg-bins=-no-pie");
     }
 }
 
 /// Whether the linker is the one that Rust brings along on this platform: another one need not know
-/// these options, and this machine's glibc says nothing about another machine.
+/// these options.
 fn links_as_usual() -> bool {
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|is| is == value);
     let usual = "x86_64-unknown-linux-gnu";
-    let chosen = env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("link"));
+    let chosen = flags().contains("link");
     is("TARGET", usual) && is("HOST", usual) && !chosen && env::var("RUSTC_LINKER").is_err()
 }
 
-/// The version of this machine's C library.
-fn glibc() -> Option<(u32, u32)> {
-    let told = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
-    let told = String::from_utf8(told.stdout).ok()?;
-    let (major, minor) = told.trim().strip_prefix("glibc ")?.split_once('.')?;
-    Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
+/// What whoever builds tells the compiler.
+fn flags() -> String {
+    env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default()
 }

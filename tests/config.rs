@@ -59,10 +59,12 @@ fn settings_are_shown_with_who_said_so() {
     scheduler.policy.destructive: allow  # default
     scheduler.policy.read: allow  # default
     scheduler.policy.write: allow  # default
+    serve.limits.connections: 512  # default
     serve.limits.message: 4194304  # default
     serve.limits.rate: 500  # default
     serve.limits.requests: 256  # default
     serve.limits.sessions: 64  # default
+    serve.limits.wrong_keys: 60  # default
     serve.policy.destructive: ask  # default
     serve.policy.read: allow  # default
     serve.policy.write: plan  # default

@@ -1,5 +1,6 @@
 //! The security checklist (`docs/security.md`) on the running binary.
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -311,12 +312,62 @@ fn no_answer_is_for_a_browser_to_use() {
 fn a_head_that_is_too_long_is_refused() {
     let aa = Aa::new();
     let served = Served::new(&aa, &[]);
-    let long = "x".repeat(200_000);
-    assert_eq!(served.ask("GET /healthz", &[("X-Long", long.as_str())], "").status, 431);
+    // In whatever pieces it comes.
+    for length in [65_536, 70_000, 70_000, 70_000, 131_072, 200_000] {
+        let long = "x".repeat(length);
+        assert_eq!(served.ask("GET /healthz", &[("X-Long", long.as_str())], "").status, 431, "{length}");
+    }
+    let fits = "x".repeat(60_000);
+    assert_eq!(served.ask("GET /healthz", &[("X-Long", fits.as_str())], "").status, 200);
     let names: Vec<String> = (0..80).map(|number| format!("X-{number}")).collect();
     let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
     assert_eq!(served.ask("GET /healthz", &many, "").status, 431);
     assert_eq!(served.ask("GET /healthz", &many[..40], "").status, 200);
+}
+
+#[test]
+fn whoever_tries_keys_has_to_wait_and_keeps_nobody_out() {
+    let aa = shared("  limits: {wrong_keys: 5}\n");
+    let served = serve(&aa, &[]);
+    let ask = |key: &str| served.post("/mcp", &[("Authorization", key)], &hello());
+    for number in 0..5 {
+        assert_eq!(ask(&format!("Bearer {number}-guessed-0123456789abcdef0123456789")).status, 401);
+    }
+    for number in 5..20 {
+        let reply = ask(&format!("Bearer {number}-guessed-0123456789abcdef0123456789"));
+        assert_eq!(reply.status, 429, "{reply:?}");
+        let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=12).contains(&wait), "{reply:?}");
+        assert!(reply.body.contains("wrong keys"), "{reply:?}");
+    }
+    // From the same address: a key that opens, no key at all, and what needs none.
+    assert_eq!(ask(ANN).status, 200);
+    assert_eq!(ask("").status, 401);
+    assert_eq!(served.ask("GET /healthz", &[("Authorization", "")], "").status, 200);
+    let socket = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
+    let mut socket = socket.to_vec();
+    socket.extend([("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Authorization", "Bearer guessed")]);
+    assert_eq!(served.ask("GET /ws", &socket, "").status, 429);
+    eventually("it is told", || served.said().contains("outcome=\"throttled\""));
+    let told = |outcome: &str| served.said().matches(&format!("outcome=\"{outcome}\"")).count();
+    assert_eq!((told("unauthorised"), told("throttled")), (1, 1), "{}", served.said());
+    assert!(!served.said().contains("guessed"));
+}
+
+#[test]
+fn one_address_has_so_many_connections_and_no_more() {
+    let aa = Aa::new().own_config("serve: {limits: {connections: 3}}\n");
+    let served = Served::new(&aa, &[]);
+    let connect = || TcpStream::connect(&served.address).unwrap();
+    let mut held = vec![connect(), connect(), connect()];
+    let mut crowded = connect();
+    crowded.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    crowded.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("Retry-After: 1"), "{answer}");
+    eventually("it is told", || served.said().contains("serve.limits.connections"));
+    held.pop();
+    eventually("there is room again", || served.ask("GET /healthz", &[], "").status == 200);
 }
 
 #[test]

@@ -176,7 +176,8 @@ pub(crate) fn token(peer: SocketAddr, why: &TokenError) {
     tracing::info!(target: TARGET, %peer, %why, outcome = "refused", "token");
 }
 
-/// Notes somebody without a key.
-pub(crate) fn stranger(peer: SocketAddr, path: &str) {
-    tracing::warn!(target: TARGET, %peer, path, outcome = "unauthorised", "refused");
+/// Notes somebody without a key that opens, how many of them were not noted before, and whether they are told to wait.
+pub(crate) fn stranger(peer: SocketAddr, path: &str, (hushed, waits): (u64, bool)) {
+    let outcome = if waits { "throttled" } else { "unauthorised" };
+    tracing::warn!(target: TARGET, %peer, path, outcome, unsaid = hushed, "refused");
 }

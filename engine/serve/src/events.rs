@@ -26,6 +26,7 @@ use tokio::time::timeout;
 use crate::api::problem::Problem;
 use crate::api::query;
 use crate::http::{Closing, Door};
+use socket::Times;
 pub(crate) use state_file::keep as keep_state_file;
 
 /// How long listeners may take to hear that the server ends.
@@ -42,6 +43,7 @@ pub(crate) struct Events {
     most: usize,
     /// Sockets that have shown no key yet.
     strangers: Arc<Semaphore>,
+    times: Times,
 }
 
 /// Sockets that may be without a key at the same time.
@@ -49,6 +51,10 @@ const STRANGERS: usize = 64;
 
 impl Events {
     pub(crate) fn new(engine: &Engine, door: &Arc<Door>, closing: &Closing) -> Arc<Self> {
+        Self::with(engine, door, closing, Times::default())
+    }
+
+    fn with(engine: &Engine, door: &Arc<Door>, closing: &Closing, times: Times) -> Arc<Self> {
         let most = engine.settings().events.listeners.min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             engine: engine.clone(),
@@ -57,6 +63,7 @@ impl Events {
             places: Arc::new(Semaphore::new(most)),
             most,
             strangers: Arc::new(Semaphore::new(STRANGERS)),
+            times,
         })
     }
 
@@ -117,3 +124,6 @@ impl Asked {
         Ok((Wanted { run, types }, since.transpose()?))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,17 @@
 //! The HTTP server: who comes in, and to what.
 //!
 //! Reading order: [`door`] (what every request has to pass), [`bounds`] (how much each principal may
-//! ask), [`accept`] (connections, and their end), [`hook`] (signed requests that set schedules off), [`correlate`] (what a request is called), [`ready`] (whether work can be given to it), then [`crate::mcp`] for what is behind the door.
+//! ask), [`strangers`] (how often wrong keys may be shown), [`accept`] (connections, and their end), [`crowd`] (how many
+//! each address may have), [`hook`] (signed requests that set schedules off), [`correlate`] (what a request is called), [`ready`] (whether work can be given to it), then [`crate::mcp`] for what is behind the door.
 
 mod accept;
 mod bounds;
 mod correlate;
+mod crowd;
 mod door;
 mod hook;
 mod ready;
+mod strangers;
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,7 +37,7 @@ use crate::mcp::http::Endpoint;
 use crate::mcp::{self, Options};
 use crate::metrics::{self, Metrics};
 pub(crate) use accept::Peer;
-pub(crate) use door::{Door, Pass, Unheld, hold, is_here};
+pub(crate) use door::{Door, Pass, Unheld, Wait, hold, is_here};
 
 /// How often it is looked whether other keys open.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -113,7 +116,7 @@ pub async fn serve(
     let main = (listeners.main, router(&door, endpoint, &events, engine, metrics));
     let editors = listeners.editors.map(|editors| (editors, looked_at(events::port(&events), &door)));
     let doors = std::iter::once(main).chain(editors).collect();
-    let served = accept::serve(doors, &closing, (engine.drain(), patience));
+    let served = accept::serve(doors, &closing, settings.connections, (engine.drain(), patience));
     let talk = Talk::new(engine, &closing, options.message_bytes);
     tokio::select! {
         served = served => served?,

@@ -29,9 +29,9 @@ pub use self::check::check;
 pub(crate) use self::check::{channels, zone_problem};
 pub(crate) use self::compile::secret;
 pub use self::compile::{
-    CatchUp, Compiled, Notified, PollPlan, RetryDelays, Trigger, WebhookPlan, compile, names,
+    CatchUp, Compiled, Notified, PollPlan, RetryDelays, Trigger, WebhookPlan, compile, compile_sharing, names,
 };
-pub use self::cron::Cron;
+pub use self::cron::{Cron, Patterns};
 pub use self::zone::{Zone, moment};
 
 /// When a skill runs by itself: exactly one of `cron`, `every`, `at`, `poll`, `webhook`.

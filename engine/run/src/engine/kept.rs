@@ -8,18 +8,27 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::stamps::Stamp;
 use crate::persona::{Choice, View, ViewError};
 use crate::settings::Settings;
 
-/// As many views are kept; those that were not used for longest go.
+/// As many views are kept.
 const MOST: usize = 32;
+
+/// A folder of things that can be made again, and need not be as long as they are there.
+pub(super) struct Shelf {
+    folder: PathBuf,
+    /// As many are kept; those that were not used for longest go.
+    most: usize,
+}
 
 /// Views of skills and tools as they are now.
 pub(super) struct Kept {
-    folder: PathBuf,
+    shelf: Shelf,
     /// Digest of all that they depend on; none when it cannot be told that this is the same program.
     of: Option<Sha256>,
 }
@@ -33,7 +42,7 @@ impl Kept {
             let rest = (&settings.values, &settings.origins, folders);
             Sha256::new().chain_update(format!("{program:?} {stamps:?} {rest:?}"))
         });
-        Self { folder: settings.state_folder.join("views"), of }
+        Self { shelf: Shelf::new(settings.state_folder.join("views"), MOST), of }
     }
 
     /// The view of a choice; made when there is none.
@@ -45,28 +54,52 @@ impl Kept {
         choice: &Choice,
         make: impl FnOnce() -> Result<View, ViewError>,
     ) -> Result<View, ViewError> {
-        let Some(path) = self.path(choice) else { return make() };
-        if let Some(view) = read(&path) {
+        let Some(name) = self.name(choice) else { return make() };
+        if let Some(view) = self.shelf.read(&name) {
             return Ok(view);
         }
         let view = make()?;
-        // It is only slower without.
-        if let Err(error) = self.write(&path, &view) {
-            tracing::debug!("{}: {error}", path.display());
-        }
+        self.shelf.write(&name, &view);
         Ok(view)
     }
 
-    fn path(&self, choice: &Choice) -> Option<PathBuf> {
+    fn name(&self, choice: &Choice) -> Option<String> {
         let digest = self.of.clone()?.chain_update(format!(" {choice:?}")).finalize();
-        Some(self.folder.join(crate::audit::hex(&digest) + ".json"))
+        Some(crate::audit::hex(&digest))
+    }
+}
+
+impl Shelf {
+    /// A folder in which so many things are kept.
+    pub(super) fn new(folder: PathBuf, most: usize) -> Self {
+        Self { folder, most }
     }
 
-    fn write(&self, path: &Path, view: &View) -> io::Result<()> {
+    /// What is kept under a name. What is in use is as if it were new.
+    pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let path = self.path(name);
+        let kept = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now())).ok();
+        Some(kept)
+    }
+
+    /// Keeps something under a name.
+    pub(super) fn write(&self, name: &str, what: &impl Serialize) {
+        // It is only slower without.
+        if let Err(error) = self.put(&self.path(name), what) {
+            tracing::debug!("{}: {error}", self.folder.display());
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name).with_extension("json")
+    }
+
+    fn put(&self, path: &Path, what: &impl Serialize) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let draft = path.with_extension(format!("{}.new", std::process::id()));
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        let written = file.write_all(&serde_json::to_vec(view)?).and_then(|()| fs::rename(&draft, path));
+        let written = file.write_all(&serde_json::to_vec(what)?).and_then(|()| fs::rename(&draft, path));
         written.inspect_err(|_| drop(fs::remove_file(&draft)))?;
         self.forget()
     }
@@ -79,14 +112,6 @@ impl Kept {
             files.push((file.metadata()?.modified()?, file.path()));
         }
         files.sort_unstable_by(|a, b| b.cmp(a));
-        files.iter().skip(MOST).try_for_each(|(_, path)| fs::remove_file(path))
+        files.iter().skip(self.most).try_for_each(|(_, path)| fs::remove_file(path))
     }
-}
-
-/// A view that is kept. One that is in use is as if it were new.
-fn read(path: &Path) -> Option<View> {
-    let bytes = fs::read(path).ok()?;
-    let view = serde_json::from_slice(&bytes).ok()?;
-    File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now())).ok();
-    Some(view)
 }

@@ -17,6 +17,7 @@ use crate::compute::{WorkerCommand, Workers};
 use crate::driver::{AfterCommit, Means, WallClock};
 use crate::heal::Gate;
 use crate::home::{FileError, Home};
+use crate::schedule::book::Book;
 use crate::settings::{SecretStore, Settings};
 use crate::store::{LazyStore, Store, StoreError};
 use crate::tool::configuration::Configuration;
@@ -36,6 +37,8 @@ pub(super) struct Parts {
     toolbox: Mutex<Option<(Toolbox, Option<Stamps>)>>,
     /// What clients are told, as of when it was last looked at.
     pub(super) catalogue: Mutex<Option<Arc<Catalogue>>>,
+    /// The schedules, and what tells whether the skills that define them are still the same.
+    pub(super) book: Mutex<Option<(Stamps, Arc<Book>)>>,
     /// When they were looked at last.
     looked: Mutex<Option<Instant>>,
     /// The files of the configuration as they were when it was made; of a process that serves.
@@ -60,6 +63,7 @@ impl Parts {
             shared,
             toolbox: Mutex::default(),
             catalogue: Mutex::default(),
+            book: Mutex::default(),
             looked: Mutex::default(),
             mark: OnceLock::new(),
             // A command reads them once.

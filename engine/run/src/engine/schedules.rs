@@ -1,31 +1,28 @@
 //! Schedules for front ends: listed, run, held, explained. What makes them run by themselves is
 //! [`crate::schedule::scheduler`].
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use aa_spec::config::ScopeKind;
-use aa_spec::dialect;
 use aa_spec::name::{fold, suggest};
-use aa_spec::schedule::{compile, names};
-use aa_spec::source::Lines;
 use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::stamps::Stamps;
 use super::{Engine, RunHandle, StartError};
 use crate::event::Time;
 use crate::home::Kind;
-use crate::schedule::book::{Book, BookStamps, Broken, Known};
+use crate::schedule::book::{Book, Broken, Known};
 use crate::schedule::service::{SERVICES, Service};
 use crate::schedule::why::{Reason, reasons};
-use crate::schedule::{Pause, Slot, SlotKind, SlotState};
-use crate::settings::config_file;
+use crate::schedule::{Pause, Remembered, Slot, SlotKind, SlotState};
 use crate::store::{Notice, ServiceRow, SlotFilter, StoreError};
 
 mod cause;
 mod hook;
+mod reading;
 mod start;
 mod steer;
 
@@ -90,66 +87,20 @@ pub struct Triggered {
 }
 
 impl Engine {
-    /// The schedules of the configuration and of skills, as their files are now.
-    ///
-    /// # Errors
-    /// A folder or file of skills cannot be read.
-    pub fn schedule_book(&self) -> Result<Book, StartError> {
-        let mut book = Book::default();
-        let zone = self.settings().zone();
-        let mut lines: Option<(&str, Lines)> = None;
-        for written in &self.settings().scheduling.schedules {
-            let path = &*written.source.path;
-            // Those of a file come one after the other.
-            if lines.as_ref().is_none_or(|(of, _)| *of != path) {
-                lines = Some((path, written.source.lines()));
-            }
-            let line = lines.as_ref().map_or(1, |(_, lines)| lines.line(written.name.span.start));
-            let place = format!("{}:{line}", written.source.path);
-            let compiled = compile((&written.name, &written.schedule), None, (&written.source, &zone));
-            book.add(&written.name.value, compiled, written.project.clone(), place);
-        }
-        let project = self.settings().project_folder.as_deref().and_then(std::path::Path::parent);
-        for entry in self.parts.home.list(Kind::Skill)? {
-            let source = self.parts.home.read(&entry)?;
-            // Nearly all skills have none, and need not be read for that.
-            if !source.text.lines().any(|line| line.starts_with("schedule")) {
-                continue;
-            }
-            let Some(skill) = dialect::read(&source).0 else { continue };
-            let lines = source.lines();
-            let project = project.filter(|_| entry.layer == "project").map(std::path::Path::to_owned);
-            for (name, schedule) in skill.schedule.iter().flat_map(|of| names(&skill.name, of)) {
-                let place = format!("{}:{}", source.path, lines.line(name.span.start));
-                let compiled = compile((&name, &schedule), Some(&skill.name.value), (&source, &zone));
-                book.add(&name.value, compiled, project.clone(), place);
-            }
-        }
-        Ok(book)
-    }
-
-    /// What tells whether the schedules may have changed.
-    ///
-    /// # Errors
-    /// A folder of skills cannot be read.
-    pub(crate) fn schedule_stamps(&self) -> Result<BookStamps, StartError> {
-        let mut config = Stamps::default();
-        config.add(&config_file(&self.settings().config_folder));
-        if let Some(folder) = &self.settings().project_folder {
-            config.add(&config_file(folder));
-        }
-        Ok(BookStamps { config, skills: Stamps::of(&self.parts.home.list(Kind::Skill)?) })
-    }
-
     /// Every schedule, by name.
     ///
     /// # Errors
     /// A folder or file of skills, or the store, cannot be read.
     pub fn schedules(&self, now: Time) -> Result<Vec<ScheduleView>, StartError> {
         let book = self.schedule_book()?;
+        let (store, skills) = (self.parts.store()?, self.parts.home.list(Kind::Skill)?);
+        let mut remembered = store.all_schedules()?;
+        let skills: HashSet<&str> = skills.iter().map(|skill| skill.name.as_str()).collect();
         let mut views = Vec::new();
         for known in book.known.values().filter(|known| self.shows_schedule(&known.compiled.name)) {
-            views.push(self.schedule_view(known, now)?);
+            let (row, skill) = (remembered.remove(&*known.key), &*known.compiled.skill);
+            let has_skill = skills.contains(skill) || self.has_skill(skill);
+            views.push(self.schedule_view(known, row, has_skill, now)?);
         }
         let broken = book.broken.iter().filter(|broken| self.shows_schedule(&broken.name));
         views.extend(broken.map(ScheduleView::of_broken));
@@ -168,7 +119,10 @@ impl Engine {
         }
         let broken = book.broken.iter().find(|broken| fold(&broken.name) == fold(name));
         match (book.named(name), broken) {
-            (Some(known), _) => self.schedule_view(known, now),
+            (Some(known), _) => {
+                let row = self.parts.store()?.schedule(&known.key)?;
+                self.schedule_view(known, row, self.has_skill(&known.compiled.skill), now)
+            }
             (None, Some(broken)) => Ok(ScheduleView::of_broken(broken)),
             (None, None) => Err(self.unknown(&book, name)),
         }
@@ -195,7 +149,7 @@ impl Engine {
     /// There is none of this name, or something cannot be read.
     pub fn schedule_slots(&self, name: &str, filter: &SlotFilter) -> Result<Vec<Slot>, StartError> {
         let known = self.known_schedule(name)?;
-        let filter = SlotFilter { schedule: Some(known.key.clone()), ..filter.clone() };
+        let filter = SlotFilter { schedule: Some(known.key.to_string()), ..filter.clone() };
         let slots = self.parts.store()?.slots(&filter)?;
         Ok(slots.into_iter().map(|slot| self.as_shown(slot)).collect())
     }
@@ -208,7 +162,7 @@ impl Engine {
         let known = self.known_schedule(name)?;
         let store = self.parts.store()?;
         let filter =
-            SlotFilter { schedule: Some(known.key.clone()), limit: Some(limit), ..SlotFilter::default() };
+            SlotFilter { schedule: Some(known.key.to_string()), limit: Some(limit), ..SlotFilter::default() };
         let slots = store.slots(&filter)?;
         let remembered = store.schedule(&known.key)?;
         let notes = store.scheduler_notes(limit)?;
@@ -230,7 +184,7 @@ impl Engine {
         }
         let before = until + TimeDelta::milliseconds(1);
         let filter = SlotFilter {
-            schedule: Some(known.key.clone()),
+            schedule: Some(known.key.to_string()),
             from: Some(from),
             before: Some(before),
             limit: None,
@@ -361,16 +315,22 @@ impl Engine {
         Slot { run, ..slot }
     }
 
-    fn schedule_view(&self, known: &Known, now: Time) -> Result<ScheduleView, StartError> {
-        let store = self.parts.store()?;
-        let remembered = store.schedule(&known.key)?;
-        let last = SlotFilter { schedule: Some(known.key.clone()), limit: Some(1), ..SlotFilter::default() };
+    fn has_skill(&self, skill: &str) -> bool {
+        !matches!(super::catalog::find(&self.parts, skill), Err(StartError::UnknownSkill { .. }))
+    }
+
+    /// A schedule as people see it: with what is known of it, and whether there is its skill.
+    fn schedule_view(
+        &self,
+        known: &Known,
+        remembered: Option<Remembered>,
+        has_skill: bool,
+        now: Time,
+    ) -> Result<ScheduleView, StartError> {
+        let last =
+            SlotFilter { schedule: Some(known.key.to_string()), limit: Some(1), ..SlotFilter::default() };
         let compiled = &known.compiled;
-        let mut problems = Vec::new();
-        if let Err(StartError::UnknownSkill { name, .. }) = super::catalog::find(&self.parts, &compiled.skill)
-        {
-            problems.push(format!("there is no skill `{name}`"));
-        }
+        let problems = if has_skill { None } else { Some(format!("there is no skill `{}`", compiled.skill)) };
         let held = known.sighting().held.map(|why| Pause { at: now, by: String::new(), why });
         Ok(ScheduleView {
             name: compiled.name.clone(),
@@ -378,14 +338,14 @@ impl Engine {
             skill: compiled.skill.clone(),
             trigger: known.trigger_text(),
             timezone: known.zone().to_string(),
-            place: known.place.clone(),
+            place: known.place.to_string(),
             project: known.project.as_ref().map(|folder| folder.display().to_string()),
             enabled: compiled.enabled,
             paused: remembered.as_ref().map_or(held, |row| row.pause.clone()),
             next: compiled.trigger.next(now, known.zone()),
-            last: store.slots(&last)?.pop().map(|slot| self.as_shown(slot)),
+            last: self.parts.store()?.slots(&last)?.pop().map(|slot| self.as_shown(slot)),
             polled: remembered.and_then(|row| row.polled),
-            problems,
+            problems: problems.into_iter().collect(),
         })
     }
 }
@@ -394,7 +354,7 @@ impl Engine {
 pub(crate) fn new_slot(known: &Known, due: Time, kind: SlotKind) -> Slot {
     let deadline = known.compiled.deadline_ms.map(|ms| due + crate::schedule::decide::milliseconds(ms));
     Slot {
-        schedule: known.key.clone(),
+        schedule: known.key.to_string(),
         due,
         since: None,
         count: 1,
@@ -430,24 +390,6 @@ fn while_held(known: &Known, (decided, now): (Time, Time), held: &Pause) -> Opti
     Some(Slot { since: Some(since), count, state, why, ended: Some(now), deadline: None, ..slot })
 }
 
-impl Book {
-    fn add(
-        &mut self,
-        name: &str,
-        compiled: Result<aa_spec::schedule::Compiled, Vec<aa_spec::diagnostic::Diagnostic>>,
-        project: Option<std::path::PathBuf>,
-        place: String,
-    ) {
-        match compiled {
-            Ok(compiled) => {
-                let known = Known::new(compiled, project, place);
-                self.known.entry(known.key.clone()).or_insert_with(|| Arc::new(known));
-            }
-            Err(problems) => self.broken.push(Broken { name: name.to_owned(), place, problems }),
-        }
-    }
-}
-
 impl ScheduleView {
     fn of_broken(broken: &Broken) -> Self {
         Self {
@@ -456,7 +398,7 @@ impl ScheduleView {
             skill: String::new(),
             trigger: String::new(),
             timezone: String::new(),
-            place: broken.place.clone(),
+            place: broken.place.to_string(),
             project: None,
             enabled: false,
             paused: None,

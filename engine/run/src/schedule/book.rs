@@ -1,7 +1,7 @@
 //! The schedules that files define, as they are now.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use aa_spec::diagnostic::Diagnostic;
@@ -17,22 +17,33 @@ use crate::store::Sighting;
 #[derive(Clone, Debug, Default)]
 pub struct Book {
     /// Those that can run, by key.
-    pub known: BTreeMap<String, Arc<Known>>,
+    pub known: BTreeMap<Arc<str>, Arc<Known>>,
     /// Those that cannot.
     pub broken: Vec<Broken>,
+    /// The projects that define any.
+    projects: BTreeSet<Arc<Path>>,
 }
 
 /// A schedule that can run.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// What the store knows it by: where it is defined and its name.
-    pub key: String,
+    pub key: Arc<str>,
     /// The project that defines it; none for the user's own.
-    pub project: Option<PathBuf>,
-    /// File and line.
-    pub place: String,
+    pub project: Option<Arc<Path>>,
+    /// Where it is written.
+    pub place: Place,
     /// What it says.
     pub compiled: Compiled,
+}
+
+/// A file and a line.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The file, as people see it.
+    pub path: Arc<str>,
+    /// The line, from 1.
+    pub line: u32,
 }
 
 /// A schedule that cannot run.
@@ -40,8 +51,8 @@ pub struct Known {
 pub struct Broken {
     /// Its name.
     pub name: String,
-    /// File and line.
-    pub place: String,
+    /// Where it is written.
+    pub place: Place,
     /// What is wrong.
     pub problems: Vec<Diagnostic>,
 }
@@ -58,9 +69,9 @@ const HELD: &str = "it is defined by a project, and nobody on this machine has l
 
 impl Known {
     /// A schedule under its key.
-    pub fn new(compiled: Compiled, project: Option<PathBuf>, place: String) -> Self {
-        let scope = project.as_ref().map(|folder| folder.display().to_string()).unwrap_or_default();
-        Self { key: format!("{scope}\n{}", compiled.name), project, place, compiled }
+    pub fn new(compiled: Compiled, project: Option<Arc<Path>>, place: Place) -> Self {
+        let key = key(project.as_deref(), &compiled.name);
+        Self { key, project, place, compiled }
     }
 
     /// What the store is told of it. Those of a project are held until somebody lets them run: whoever
@@ -69,7 +80,7 @@ impl Known {
         let held = self.project.is_some().then(|| HELD.to_owned());
         // What was due while it was switched off is no concern of anybody.
         let trigger = format!("{} {}", self.trigger_text(), self.compiled.enabled);
-        Sighting { key: self.key.clone(), trigger: digest(trigger), held }
+        Sighting { key: Arc::clone(&self.key), trigger: digest(trigger), held }
     }
 
     /// What makes it due, in words.
@@ -98,12 +109,30 @@ impl Known {
 }
 
 impl Book {
+    /// Takes a schedule in. The first of a name in a place holds.
+    pub fn add(&mut self, known: Known) {
+        self.projects.extend(known.project.clone());
+        self.known.entry(Arc::clone(&known.key)).or_insert_with(|| Arc::new(known));
+    }
+
     /// The schedule of a name (`-` and `_` are the same letter); that of the project comes first.
     pub fn named(&self, name: &str) -> Option<&Arc<Known>> {
         let name = aa_spec::name::fold(name);
-        let mut found: Vec<_> = self.known.values().filter(|known| known.compiled.name == name).collect();
-        found.sort_by_key(|known| known.project.is_none());
-        found.into_iter().next()
+        let scopes = self.projects.iter().map(|folder| Some(&**folder)).chain([None]);
+        scopes.into_iter().find_map(|scope| self.known.get(&key(scope, &name)))
+    }
+}
+
+fn key(project: Option<&Path>, name: &str) -> Arc<str> {
+    match project {
+        Some(folder) => format!("{}\n{name}", folder.display()).into(),
+        None => format!("\n{name}").into(),
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.path, self.line)
     }
 }
 

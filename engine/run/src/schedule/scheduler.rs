@@ -21,7 +21,7 @@ use super::{Slot, SlotKind, SlotState};
 use crate::driver::Clock;
 use crate::engine::{Engine, StartError, new_slot};
 use crate::event::Time;
-use crate::store::{Decided, ENDED, SlotFilter, Store, StoreError};
+use crate::store::{Decided, ENDED, Sighting, SlotFilter, Store, StoreError};
 pub(crate) use work::settle_by_hand;
 
 /// How often files are looked at.
@@ -32,13 +32,13 @@ const TIDY: TimeDelta = TimeDelta::hours(1);
 /// Runs schedules in this process, together with whichever other processes do.
 pub struct Scheduler {
     core: Arc<Core>,
-    book: BTreeMap<String, Arc<Known>>,
+    book: BTreeMap<Arc<str>, Arc<Known>>,
     stamps: BookStamps,
     /// When each is due next, by moment and by key.
-    upcoming: BTreeSet<(Time, String)>,
-    next: BTreeMap<String, Time>,
+    upcoming: BTreeSet<(Time, Arc<str>)>,
+    next: BTreeMap<Arc<str>, Time>,
     /// Up to when each is decided, as far as is known here.
-    decided: BTreeMap<String, Time>,
+    decided: BTreeMap<Arc<str>, Time>,
     paused: BTreeSet<String>,
     looked: Option<Time>,
     reloaded: Option<Time>,
@@ -69,6 +69,34 @@ impl Core {
     pub(super) async fn store(&self) -> Result<Store, StoreError> {
         self.engine().schedule_store().await
     }
+
+    /// The schedules as files define them, while others of this thread go on.
+    async fn read(&self) -> Result<Arc<Book>, StartError> {
+        let engine = self.engine();
+        let read = tokio::task::spawn_blocking(move || engine.schedule_book()).await;
+        read.unwrap_or_else(|error| Err(StartError::Refused(format!("files were not read: {error}"))))
+    }
+}
+
+type Decisions = BTreeMap<Arc<str>, Time>;
+
+/// Up to when those are decided that are due by the same rule as before, and the others.
+fn seen(store: &Store, book: &Book) -> Result<(Decisions, Vec<Sighting>), StoreError> {
+    let mut fresh: BTreeMap<Arc<str>, Sighting> = book
+        .known
+        .values()
+        .map(|known| known.sighting())
+        .map(|sighting| (Arc::clone(&sighting.key), sighting))
+        .collect();
+    let mut decided = Decisions::new();
+    store.marks(|key, until, trigger| {
+        if fresh.get(key).is_some_and(|sighting| sighting.trigger == trigger)
+            && let Some(sighting) = fresh.remove(key)
+        {
+            decided.insert(sighting.key, until);
+        }
+    })?;
+    Ok((decided, fresh.into_values().collect()))
 }
 
 impl Scheduler {
@@ -149,12 +177,13 @@ impl Scheduler {
     }
 
     /// Uses these definitions from now on, whatever files say.
-    pub async fn use_book(&mut self, book: Book, now: Time) -> Result<(), StoreError> {
-        let sightings = book.known.values().map(|known| known.sighting()).collect();
-        let known = book.known.into_values().filter(|known| known.compiled.enabled);
-        let rows = self.core.store().await?.see_schedules(sightings, now).await?;
-        self.decided = rows.into_iter().map(|row| (row.key, row.decided)).collect();
-        self.book = known.map(|known| (known.key.clone(), known)).collect();
+    pub async fn use_book(&mut self, book: &Book, now: Time) -> Result<(), StoreError> {
+        let (decided, fresh) = seen(&self.core.store().await?, book)?;
+        self.decided = decided;
+        let rows = self.core.store().await?.see_schedules(fresh, now).await?;
+        self.decided.extend(rows.into_iter().map(|row| (row.key.into(), row.decided)));
+        let known = book.known.iter().filter(|(_, known)| known.compiled.enabled);
+        self.book = known.map(|(key, known)| (Arc::clone(key), Arc::clone(known))).collect();
         self.arm(now);
         self.reloaded = Some(now);
         Ok(())
@@ -162,24 +191,27 @@ impl Scheduler {
 
     /// Works out anew when everything is due.
     fn arm(&mut self, now: Time) {
-        let due = self.book.values().filter(|known| !self.paused.contains(&known.key));
-        let due = due.filter_map(|known| {
-            // A poll asks for what is new by now, and has nothing to catch up with.
-            let is_timed = known.compiled.trigger.is_timed();
-            let from = self.decided.get(&known.key).copied().filter(|_| is_timed).unwrap_or(now);
-            Some((known.key.clone(), known.compiled.trigger.next(from, known.zone())?))
-        });
-        self.next = due.collect();
-        self.upcoming = self.next.iter().map(|(key, due)| (*due, key.clone())).collect();
+        let due = self.book.values().filter(|known| !self.paused.contains(&*known.key));
+        self.next =
+            due.filter_map(|known| Some((Arc::clone(&known.key), self.next_of(known, now)?))).collect();
+        self.upcoming = self.next.iter().map(|(key, due)| (*due, Arc::clone(key))).collect();
     }
 
-    fn arm_one(&mut self, key: &str, due: Option<Time>) {
+    /// When a schedule is due next that is not held.
+    fn next_of(&self, known: &Known, now: Time) -> Option<Time> {
+        // A poll asks for what is new by now, and has nothing to catch up with.
+        let is_timed = known.compiled.trigger.is_timed();
+        let from = self.decided.get(&known.key).copied().filter(|_| is_timed).unwrap_or(now);
+        known.compiled.trigger.next(from, known.zone())
+    }
+
+    fn arm_one(&mut self, key: &Arc<str>, due: Option<Time>) {
         if let Some(before) = self.next.remove(key) {
-            self.upcoming.remove(&(before, key.to_owned()));
+            self.upcoming.remove(&(before, Arc::clone(key)));
         }
         if let Some(due) = due {
-            self.next.insert(key.to_owned(), due);
-            self.upcoming.insert((due, key.to_owned()));
+            self.next.insert(Arc::clone(key), due);
+            self.upcoming.insert((due, Arc::clone(key)));
         }
     }
 
@@ -205,14 +237,14 @@ impl Scheduler {
                 }
             }
         }
-        match self.core.engine().schedule_book() {
+        match self.core.read().await {
             Ok(book) => {
                 for broken in &book.broken {
                     let first = broken.problems.first().map(|problem| problem.message.as_str());
                     tracing::warn!(schedule = broken.name, "does not run: {}", first.unwrap_or_default());
                 }
                 self.stamps = stamps;
-                self.use_book(book, now).await?;
+                self.use_book(&book, now).await?;
             }
             Err(error) => tracing::warn!("schedules stay as they were: {error}"),
         }
@@ -231,11 +263,16 @@ impl Scheduler {
         }
         for key in self.paused.difference(&paused) {
             if let Some(row) = store.schedule(key)? {
-                self.decided.insert(key.clone(), row.decided);
+                self.decided.insert(key.as_str().into(), row.decided);
             }
         }
+        let changed: Vec<String> = self.paused.symmetric_difference(&paused).cloned().collect();
         self.paused = paused;
-        self.arm(now);
+        for key in changed {
+            let Some(known) = self.book.get(&*key).cloned() else { continue };
+            let due = if self.paused.contains(&key) { None } else { self.next_of(&known, now) };
+            self.arm_one(&known.key, due);
+        }
         Ok(())
     }
 
@@ -260,7 +297,7 @@ impl Scheduler {
         if batch.is_empty() {
             return Ok(());
         }
-        let keys: Vec<String> = batch.iter().map(|decided| decided.key.clone()).collect();
+        let keys: Vec<Arc<str>> = batch.iter().map(|decided| Arc::clone(&decided.key)).collect();
         let written = store.decide_slots(batch).await?;
         for (key, written) in keys.into_iter().zip(written) {
             if written {
@@ -297,7 +334,7 @@ impl Scheduler {
         let ready =
             open.iter().filter(|slot| slot.state == SlotState::Ready && slot.at > now).map(|slot| slot.at);
         let ends = open.iter().filter_map(|slot| {
-            let known = self.book.get(&slot.schedule)?;
+            let known = self.book.get(&*slot.schedule)?;
             let timeout = super::decide::milliseconds(known.compiled.timeout_ms?);
             (slot.state == SlotState::Running).then_some(slot.started? + timeout)
         });
@@ -314,7 +351,7 @@ fn decisions(
     off: Option<&str>,
 ) -> Result<Decided, StoreError> {
     let filter = SlotFilter {
-        schedule: Some(known.key.clone()),
+        schedule: Some(known.key.to_string()),
         from: Some(from),
         before: Some(now + TimeDelta::milliseconds(1)),
         limit: None,
@@ -322,7 +359,7 @@ fn decisions(
     let taken: BTreeSet<Time> = store.slots(&filter)?.into_iter().map(|slot| slot.due).collect();
     let decisions = decide(&known.compiled, from, now, &|due| taken.contains(&due));
     let slots = decisions.into_iter().map(|decision| row(known, decision, now, off)).collect();
-    Ok(Decided { key: known.key.clone(), from, until: now, slots })
+    Ok(Decided { key: Arc::clone(&known.key), from, until: now, slots })
 }
 
 fn row(known: &Known, decision: Decision, now: Time, off: Option<&str>) -> Slot {

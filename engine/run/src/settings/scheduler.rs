@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aa_spec::config::{Channel, Config};
@@ -47,7 +48,7 @@ pub struct WrittenSchedule {
     /// The file.
     pub source: Source,
     /// The project whose file it is; none for the user's.
-    pub project: Option<PathBuf>,
+    pub project: Option<Arc<Path>>,
 }
 
 pub(super) fn scheduling(layers: &mut Layers<'_>) -> Scheduling {

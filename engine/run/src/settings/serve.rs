@@ -16,6 +16,9 @@ use crate::policy::Rules;
 const REQUESTS: u32 = 256;
 const RATE: u32 = 500;
 const SESSIONS: u32 = 64;
+/// Connections of one address, and wrong keys a minute, when nobody says anything.
+const CONNECTIONS: u32 = 512;
+const WRONG_KEYS: u32 = 60;
 
 /// How AI clients and others are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,10 @@ pub struct Serve {
     pub rate: u32,
     /// Sessions of one principal at once.
     pub sessions: usize,
+    /// Connections of one address at once.
+    pub connections: usize,
+    /// Wrong keys of one address a minute, before it is told to wait.
+    pub wrong_keys: u32,
     /// Longest message, in bytes.
     pub message: usize,
     /// Whether the skills extension is spoken.
@@ -118,6 +125,8 @@ impl Default for Serve {
             requests: REQUESTS as usize,
             rate: RATE,
             sessions: SESSIONS as usize,
+            connections: CONNECTIONS as usize,
+            wrong_keys: WRONG_KEYS,
             message: 4 << 20,
             skills_extension: false,
         }
@@ -137,6 +146,9 @@ pub(super) fn settings(layers: &mut Layers<'_>) -> Serve {
         requests: limit(layers, "serve.limits.requests", |c| &c.serve.limits.requests, REQUESTS) as usize,
         rate: limit(layers, "serve.limits.rate", |c| &c.serve.limits.rate, RATE),
         sessions: limit(layers, "serve.limits.sessions", |c| &c.serve.limits.sessions, SESSIONS) as usize,
+        connections: limit(layers, "serve.limits.connections", |c| &c.serve.limits.connections, CONNECTIONS)
+            as usize,
+        wrong_keys: limit(layers, "serve.limits.wrong_keys", |c| &c.serve.limits.wrong_keys, WRONG_KEYS),
         message: message(layers, usual.message),
         skills_extension: flag(layers).unwrap_or(usual.skills_extension),
     }

@@ -1,5 +1,8 @@
 //! Schedules as rows: up to when their times are decided, whether they are held, what polls have seen.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::journal::{Fault, Journal};
@@ -15,7 +18,7 @@ const NOTES: i64 = 1000;
 #[derive(Clone, Debug)]
 pub struct Sighting {
     /// Its key.
-    pub key: String,
+    pub key: Arc<str>,
     /// Hash of what makes it due.
     pub trigger: String,
     /// Why it is held at first; none when it is not.
@@ -26,7 +29,7 @@ pub struct Sighting {
 #[derive(Clone, Debug)]
 pub struct Decided {
     /// Its key.
-    pub key: String,
+    pub key: Arc<str>,
     /// The mark as it was when this was decided.
     pub from: Time,
     /// The mark as it is then.
@@ -42,6 +45,32 @@ impl Store {
     /// what is known of each. On return it is durable.
     pub async fn see_schedules(&self, of: Vec<Sighting>, now: Time) -> Result<Vec<Remembered>, StoreError> {
         self.parts.writer.submit(move |journal| journal.see_schedules(&of, now)).await
+    }
+
+    /// What is known of every schedule, by key.
+    pub fn all_schedules(&self) -> Result<HashMap<String, Remembered>, StoreError> {
+        let reader = &self.parts.reader;
+        reader.with(|db| {
+            let sql = format!("select {COLUMNS} from schedules");
+            let mut select = db.prepare_cached(&sql).map_err(|e| reader.failed(&e))?;
+            let rows = select.query_map((), remembered).map_err(|e| reader.failed(&e))?;
+            let keyed = rows.map(|row| row.map(|row| (row.key.clone(), row)));
+            keyed.collect::<Result<_, _>>().map_err(|e| reader.failed(&e))
+        })
+    }
+
+    /// Tells of every schedule by its key up to when its times are decided, and by what hash it was due then.
+    pub fn marks(&self, mut tell: impl FnMut(&str, Time, &str)) -> Result<(), StoreError> {
+        let reader = &self.parts.reader;
+        reader.with(|db| {
+            let sql = "select key, decided, trigger from schedules";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            let mut rows = select.query(()).map_err(|e| reader.failed(&e))?;
+            while let Some(row) = rows.next().map_err(|e| reader.failed(&e))? {
+                mark(row, &mut tell).map_err(|e| reader.failed(&e))?;
+            }
+            Ok(())
+        })
     }
 
     /// What is known of a schedule.
@@ -216,14 +245,17 @@ impl Journal {
                    values (?1, ?2, ?3, ?3, iif(?4 is null, null, ?3), iif(?4 is null, null, ''), ?4)
                    on conflict (key) do update set trigger = excluded.trigger, decided = excluded.decided
                    where trigger <> excluded.trigger";
-        let mut insert = self.db.prepare_cached(sql)?;
+        let mut insert = self.db.prepare_cached(&format!("{sql} returning {COLUMNS}"))?;
         let mut select = self.db.prepare_cached(&format!("select {COLUMNS} from schedules where key = ?"))?;
-        let mut known = Vec::with_capacity(of.len());
-        for one in of {
-            insert.execute(params![one.key, one.trigger, now, one.held])?;
-            known.push(select.query_row([&one.key], remembered)?);
-        }
-        Ok(known)
+        let seen = |one: &Sighting| {
+            let row = params![one.key, one.trigger, now, one.held];
+            // Gives nothing when nothing has changed.
+            match insert.query_row(row, remembered).optional()? {
+                Some(row) => Ok(row),
+                None => Ok(select.query_row([&one.key], remembered)?),
+            }
+        };
+        of.iter().map(seen).collect()
     }
 
     fn decide(&mut self, of: &Decided) -> Result<bool, Fault> {
@@ -258,6 +290,11 @@ impl Journal {
         }
         Ok(Ok(slot.due))
     }
+}
+
+fn mark(row: &Row<'_>, tell: &mut impl FnMut(&str, Time, &str)) -> rusqlite::Result<()> {
+    tell(row.get_ref(0)?.as_str()?, time(row, 1)?, row.get_ref(2)?.as_str()?);
+    Ok(())
 }
 
 fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {

@@ -64,9 +64,12 @@ pub struct SlotFilter {
 impl Store {
     /// Times of schedules, the newest first.
     pub fn slots(&self, filter: &SlotFilter) -> Result<Vec<Slot>, StoreError> {
+        // Only with what is asked for: else no index could be used.
+        let schedule = filter.schedule.as_ref().map_or("?1 is null", |_| "schedule = ?1");
+        let from = filter.from.map_or("?2 is null", |_| "due >= ?2");
+        let before = filter.before.map_or("?3 is null", |_| "due < ?3");
         let sql = format!(
-            "select {COLUMNS} from schedule_slots
-             where (?1 is null or schedule = ?1) and (?2 is null or due >= ?2) and (?3 is null or due < ?3)
+            "select {COLUMNS} from schedule_slots where {schedule} and {from} and {before}
              order by due desc limit ?4"
         );
         let ms = |time: Option<Time>| time.map(|time| time.timestamp_millis());

@@ -33,7 +33,7 @@ const fn kind(name: &'static str, status: u16, title: &'static str) -> Kind {
 }
 
 /// Every kind, in the order of the names.
-pub(crate) const KINDS: [Kind; 34] = [
+pub(crate) const KINDS: [Kind; 35] = [
     kind("bad-body", 400, "What was sent cannot be read"),
     kind("bad-header", 400, "A header cannot be read"),
     kind("bad-query", 400, "A parameter is not known or cannot be read"),
@@ -42,6 +42,7 @@ pub(crate) const KINDS: [Kind; 34] = [
     kind("folder-gone", 409, "The run's folder is gone"),
     kind("forbidden", 403, "Your key does not open this"),
     kind("full", 503, "Too much is under way"),
+    kind("head-too-large", 431, "The head of the request is too long"),
     kind("held", 503, "The schedule is held"),
     kind("inputs-invalid", 422, "The inputs do not fit the skill"),
     kind("internal", 500, "The server has made a mistake"),

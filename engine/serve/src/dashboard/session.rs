@@ -26,7 +26,7 @@ use super::page::{Frame, Theme};
 use super::seen::Posted;
 use super::{Dashboard, ROOT, page};
 use crate::audit;
-use crate::http::{Peer, is_here, problem};
+use crate::http::{Peer, Wait, is_here, problem};
 
 /// Where a key is asked for.
 const LOGIN: &str = "/ui/login";
@@ -293,8 +293,8 @@ pub(super) async fn enter(
 ) -> Response {
     let (key, next) = (posted.text("shown").trim(), posted.get("next"));
     if dashboard.door.holder(key, &headers, peer).await.is_none() {
-        audit::stranger(peer.0, LOGIN);
-        return asking(&dashboard, (&headers, peer), next, Some("This key opens nothing here."));
+        let wait = dashboard.door.stranger(peer, LOGIN, true);
+        return refused(&dashboard, (&headers, peer), next, wait);
     }
     // Two marks: as hard to guess as a key.
     let (Ok(one), Ok(other)) = (dashboard.engine.mark(), dashboard.engine.mark()) else {
@@ -307,6 +307,23 @@ pub(super) async fn enter(
     dashboard.keep(&mark, &browser).await;
     dashboard.sessions.begin(&mark, browser, now);
     with_cookie(Redirect::to(back(next)).into_response(), &headers, &session_cookie(&headers), &mark, None)
+}
+
+fn refused(
+    dashboard: &Dashboard,
+    from: (&HeaderMap, Peer),
+    next: Option<&str>,
+    wait: Option<Wait>,
+) -> Response {
+    let Some(wait) = wait else {
+        return asking(dashboard, from, next, Some("This key opens nothing here."));
+    };
+    let seconds = wait.seconds();
+    let why = format!("Too many wrong keys came from this address. Try again in {seconds} s.");
+    let mut page = asking(dashboard, from, next, Some(&why));
+    *page.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    page
 }
 
 /// `POST /ui/logout`.

@@ -24,23 +24,34 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Events;
 use crate::api::visitor::Visitor;
-use crate::audit;
 use crate::http::{Pass, Peer};
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// How long a client may take to show its key.
-const KEY: Duration = Duration::from_secs(10);
-/// So often the other side is asked whether it is there.
-const PING: Duration = Duration::from_secs(30);
-/// After so much silence it is not.
-const SILENCE: Duration = Duration::from_secs(90);
 /// How long the other side may take to take what is sent.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it may take to be told why a socket closes.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Answers of a client that may be under way at once.
 const ANSWERS: usize = 16;
+
+/// How long a socket waits for what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// How long a client may take to show its key.
+    pub(super) key: Duration,
+    /// So often the other side is asked whether it is there.
+    pub(super) ping: Duration,
+    /// After so much silence it is not.
+    pub(super) silence: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        let (key, ping) = (Duration::from_secs(10), Duration::from_secs(30));
+        Self { key, ping, silence: 3 * ping }
+    }
+}
 
 /// Why a socket closes, as its code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +149,7 @@ async fn converse(socket: &mut Socket, visit: &Visit, standing: Standing) -> End
     let pass = match standing {
         Standing::Known(pass) => pass,
         Standing::Listening(guest) => return listen(socket, visit, guest, false).await,
-        Standing::Unknown(_waiting) => match timeout(KEY, key(socket, visit)).await {
+        Standing::Unknown(_waiting) => match timeout(visit.events.times.key, key(socket, visit)).await {
             Ok(Ok(pass)) => pass,
             Ok(Err(end)) => return end,
             Err(_) => return End::NoKey,
@@ -189,7 +200,8 @@ async fn key(socket: &mut Socket, visit: &Visit) -> Result<Pass, End> {
 async fn admitted(visit: &Visit, shown: &str) -> Option<Pass> {
     let pass = visit.events.door.holder(shown, &visit.headers, visit.peer).await;
     if pass.is_none() {
-        audit::stranger(visit.peer.0, "/ws");
+        // The socket closes in any case.
+        let _wait = visit.events.door.stranger(visit.peer, "/ws", true);
     }
     pass
 }
@@ -210,7 +222,8 @@ impl Talk<'_> {
         mut listener: Listener,
         mut to_send: mpsc::Receiver<Value>,
     ) -> End {
-        let mut ping = interval(PING);
+        let Times { ping, silence, .. } = self.visit.events.times;
+        let mut ping = interval(ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         loop {
@@ -233,7 +246,7 @@ impl Talk<'_> {
                 },
                 Some(reply) = to_send.recv() => send(socket, reply).await,
                 _ = ping.tick() => {
-                    if heard.elapsed() > SILENCE {
+                    if heard.elapsed() > silence {
                         Err(End::Silent)
                     } else {
                         bounded(socket.send(Message::Ping(Vec::new().into()))).await

@@ -17,7 +17,6 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use super::socket::{self, Standing};
 use super::{Asked, Events};
 use crate::api::problem::Problem;
-use crate::audit;
 use crate::http::{Peer, is_here};
 
 /// Longest message of a client, in bytes.
@@ -107,9 +106,9 @@ async fn standing(
 ) -> Result<Standing, Problem> {
     if headers.contains_key(header::AUTHORIZATION) {
         let pass = events.door.guest(headers, peer).await;
-        return pass.map(Standing::Known).ok_or_else(|| {
-            audit::stranger(peer.0, path);
-            Problem::of("unauthorised", "that key opens nothing here")
+        return pass.map(Standing::Known).ok_or_else(|| match events.door.stranger(peer, path, true) {
+            Some(wait) => wait.into(),
+            None => Problem::of("unauthorised", "that key opens nothing here"),
         });
     }
     if keyless && is_here(headers, peer) {

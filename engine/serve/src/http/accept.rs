@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aa_run::drain::Drain;
 use axum::{Extension, Router};
@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -21,6 +22,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Closing;
+use super::crowd::{Counted, Crowd};
 
 /// Connections at once that are asked by; who comes then waits in the system's queue. What has become a socket of
 /// a listener counts there.
@@ -32,8 +34,17 @@ const HEAD: Duration = Duration::from_mins(1);
 /// Headers of a request at most.
 const HEADERS: usize = 64;
 
-/// Longest head of a request, in bytes; also what is read of a body at once.
-const LONGEST_HEAD: usize = 64 << 10;
+/// Longest head of a request, in bytes; also what is read of a body at once. What is read in one go may go beyond, so
+/// the door measures again.
+pub(super) const LONGEST_HEAD: usize = 64 << 10;
+
+/// How long somebody who has too many connections may take to hear so, and how many of them are told at once.
+const REFUSAL: Duration = Duration::from_secs(1);
+const REFUSALS: usize = 32;
+
+/// What they are told.
+const CROWDED: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// How long those wait who were given up, to be told so.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -54,18 +65,26 @@ struct Ending {
     _alive: mpsc::Sender<Infallible>,
 }
 
+/// What those have to pass who connect.
+struct Entrance {
+    crowd: Arc<Crowd>,
+    refusals: Arc<Semaphore>,
+}
+
 /// Serves at each address until a signal. Then runs come to rest, while whoever wants something new is told to come
 /// again; at last no connection is taken any more, and what is under way comes to its end.
 pub(super) async fn serve(
     doors: Vec<(TcpListener, Router)>,
     closing: &Closing,
+    connections: usize,
     (drain, patience): (Drain, Duration),
 ) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (alive, mut ended) = mpsc::channel(1);
     let ending = Ending { stop: CancellationToken::new(), _alive: alive };
-    let mut taking =
-        Box::pin(join_all(doors.iter().map(|(listener, router)| take(listener, router, &ending))));
+    let entrance = Entrance { crowd: Crowd::new(connections), refusals: Arc::new(Semaphore::new(REFUSALS)) };
+    let taking = doors.iter().map(|(listener, router)| take(listener, router, &entrance, &ending));
+    let mut taking = Box::pin(join_all(taking));
     tokio::select! {
         _ = &mut taking => {}
         () = told(&mut terminate, &mut interrupt) => {}
@@ -105,12 +124,15 @@ async fn told(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
-async fn take(listener: &TcpListener, router: &Router, ending: &Ending) {
+async fn take(listener: &TcpListener, router: &Router, entrance: &Entrance, ending: &Ending) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, address)) => converse(stream, Peer(address), router, ending, place),
+            Ok((stream, address)) => match entrance.crowd.enter(address.ip()) {
+                Some(counted) => converse(stream, Peer(address), router, ending, (place, counted)),
+                None => entrance.refuse(stream, address),
+            },
             Err(error) => {
                 tracing::warn!("no connection can be taken: {error}");
                 sleep(RECOVER).await;
@@ -119,7 +141,33 @@ async fn take(listener: &TcpListener, router: &Router, ending: &Ending) {
     }
 }
 
-fn converse(stream: TcpStream, peer: Peer, router: &Router, ending: &Ending, place: OwnedSemaphorePermit) {
+impl Entrance {
+    /// Tells somebody who has too many connections so, when not too many are being told just now.
+    fn refuse(&self, mut stream: TcpStream, address: SocketAddr) {
+        if self.crowd.is_news(Instant::now()) {
+            tracing::warn!(peer = %address.ip(), "too many connections of one address; `serve.limits.connections` is the bound");
+        }
+        let Ok(telling) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let told = async {
+                stream.write_all(CROWDED).await?;
+                stream.shutdown().await?;
+                // What was asked is read: else the answer may be lost with it.
+                tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+            };
+            let _heard = timeout(REFUSAL, told).await;
+            drop(telling);
+        });
+    }
+}
+
+fn converse(
+    stream: TcpStream,
+    peer: Peer,
+    router: &Router,
+    ending: &Ending,
+    place: (OwnedSemaphorePermit, Counted),
+) {
     // An answer is two small writes, and the second would wait 40 ms for the other side to confirm the first.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("the connection will be slow: {error}");

@@ -57,9 +57,9 @@ impl Bounds {
     }
 }
 
-/// Evenly in the long run, two seconds' worth at once after a pause.
+/// Evenly in the long run, more at once after a pause.
 #[derive(Debug)]
-struct Pace {
+pub(super) struct Pace {
     step: Duration,
     burst: Duration,
     /// When the next one would be due if they came evenly.
@@ -68,11 +68,20 @@ struct Pace {
 
 impl Pace {
     fn new(rate: u32) -> Self {
-        let step = Duration::from_secs(1) / rate.max(1);
-        Self { step, burst: Duration::from_secs(2).max(step), due: None }
+        Self::of(Duration::from_secs(1) / rate.max(1), Duration::from_secs(2))
     }
 
-    fn step(&mut self, now: Instant) -> Result<(), Duration> {
+    /// One after each step, and what comes together in so long a time at once after a pause.
+    pub(super) fn of(step: Duration, burst: Duration) -> Self {
+        Self { step, burst: burst.max(step), due: None }
+    }
+
+    /// Whether as much may come at once as ever.
+    pub(super) fn is_rested(&self, now: Instant) -> bool {
+        self.due.is_none_or(|due| due <= now)
+    }
+
+    pub(super) fn step(&mut self, now: Instant) -> Result<(), Duration> {
         let due = self.due.map_or(now, |due| due.max(now)) + self.step;
         let ahead = due - now;
         if ahead > self.burst {

@@ -4,11 +4,11 @@
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aa_run::key::{Guest, Keys, Mark};
 use aa_run::settings::Serve;
-use aa_run::token::looks_like_one;
+use aa_run::token::{TokenError, looks_like_one};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -20,9 +20,11 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use tokio::sync::watch;
 
-use super::accept::Peer;
+use super::accept::{LONGEST_HEAD, Peer};
 use super::bounds::{Bounds, TooMuch};
 use super::problem;
+use super::strangers::{Noted, Strangers};
+use crate::api::problem::Problem;
 use crate::audit;
 use crate::dashboard;
 
@@ -31,6 +33,7 @@ use crate::dashboard;
 pub(crate) struct Door {
     keys: watch::Receiver<Arc<Keys>>,
     bounds: Bounds,
+    strangers: Strangers,
     /// Names of this server; with a port only with that port.
     hosts: Vec<Authority>,
     origins: Vec<String>,
@@ -69,7 +72,7 @@ const KEY_WORDS: [&str; 7] = ["token", "access_token", "key", "api_key", "apikey
 
 impl Door {
     /// With the keys that open, which may become others.
-    pub(super) fn new(keys: watch::Receiver<Arc<Keys>>, settings: &Serve, address: SocketAddr) -> Self {
+    pub(crate) fn new(keys: watch::Receiver<Arc<Keys>>, settings: &Serve, address: SocketAddr) -> Self {
         let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
         let listening = (!address.ip().is_unspecified()).then(|| match address {
             SocketAddr::V4(address) => address.ip().to_string(),
@@ -78,6 +81,7 @@ impl Door {
         let hosts = own.into_iter().chain(listening).chain(settings.hosts.iter().cloned());
         Self {
             bounds: Bounds::new(settings),
+            strangers: Strangers::new(settings.wrong_keys),
             hosts: hosts.filter_map(|host| host.to_ascii_lowercase().parse().ok()).collect(),
             origins: settings.origins.iter().map(|origin| origin.to_ascii_lowercase()).collect(),
             keys,
@@ -128,10 +132,26 @@ impl Door {
         let guest = match keys.guest(key) {
             Some(guest) => guest,
             None if !looks_like_one(key) => return None,
-            None => keys.guest_of_token(key).await.inspect_err(|why| audit::token(peer.0, why)).ok()?,
+            None => keys.guest_of_token(key).await.inspect_err(|why| self.bad_token(peer, why)).ok()?,
         };
         let shown = Mark::of(key);
         (!guest.is_local() || is_here(headers, peer)).then_some(Pass { guest, shown })
+    }
+
+    fn bad_token(&self, peer: Peer, why: &TokenError) {
+        if !self.strangers.is_hushed(peer.0.ip(), Instant::now()) {
+            audit::token(peer.0, why);
+        }
+    }
+
+    /// Takes note of somebody who has shown no key that opens, and says what they are told: to wait, when too many wrong
+    /// keys have come from where they are.
+    pub(crate) fn stranger(&self, peer: Peer, path: &str, has_shown: bool) -> Option<Wait> {
+        let Noted { wait, tell } = self.strangers.note(peer.0.ip(), has_shown, Instant::now());
+        if let Some(hushed) = tell {
+            audit::stranger(peer.0, path, (hushed, wait.is_some()));
+        }
+        wait.map(Wait)
     }
 
     /// Returns when what somebody has shown does not open any more for them as it did.
@@ -212,6 +232,10 @@ fn preflight(request: &Request) -> Option<HeaderValue> {
 }
 
 fn refuse(door: &Door, request: &Request) -> Option<Response> {
+    if head(request) > LONGEST_HEAD {
+        let message = format!("the head of a request has {LONGEST_HEAD} bytes at most");
+        return Some(problem("head-too-large", message));
+    }
     if !door.is_ours(request.headers(), request.uri()) {
         let message =
             "this server is not known under that name; `serve.hosts` in the configuration names others";
@@ -229,6 +253,15 @@ fn refuse(door: &Door, request: &Request) -> Option<Response> {
     None
 }
 
+/// Bytes of a request's head, as it is usually written.
+fn head(request: &Request) -> usize {
+    let uri = request.uri();
+    let address = uri.path_and_query().map_or(0, |path| path.as_str().len())
+        + uri.authority().map_or(0, |authority| authority.as_str().len());
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    request.method().as_str().len() + address + fields.sum::<usize>() + "  HTTP/1.1\r\n\r\n".len()
+}
+
 fn names_key(uri: &Uri) -> bool {
     let pairs = uri.query().unwrap_or_default().split('&');
     pairs
@@ -244,7 +277,10 @@ pub(super) async fn admit(
     next: Next,
 ) -> Response {
     let Some(pass) = door.guest(request.headers(), peer).await else {
-        audit::stranger(peer.0, request.uri().path());
+        let has_shown = shown(request.headers()).is_some();
+        if let Some(wait) = door.stranger(peer, request.uri().path(), has_shown) {
+            return wait.into_response();
+        }
         let mut refused = problem("unauthorised", "a key is needed: send `Authorization: Bearer KEY`");
         refused
             .headers_mut()
@@ -276,9 +312,36 @@ fn is_stream(response: &Response) -> bool {
 
 fn later(message: &str, wait: Duration) -> Response {
     let mut refused = problem("too-many", message);
-    let seconds = wait.as_millis().div_ceil(1000).max(1);
-    refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(1)));
+    refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(Wait(wait).seconds()));
     refused
+}
+
+/// How long to wait before the next wrong key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait(Duration);
+
+impl Wait {
+    /// In whole seconds.
+    pub(crate) fn seconds(self) -> u64 {
+        u64::try_from(self.0.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// In words.
+    pub(crate) fn told(self) -> String {
+        format!("too many wrong keys came from this address; the next one may come in {} s", self.seconds())
+    }
+}
+
+impl IntoResponse for Wait {
+    fn into_response(self) -> Response {
+        later(&self.told(), self.0)
+    }
+}
+
+impl From<Wait> for Problem {
+    fn from(wait: Wait) -> Self {
+        Self::of("too-many", wait.told())
+    }
 }
 
 /// Marks an answer that is counted elsewhere for as long as it goes on.

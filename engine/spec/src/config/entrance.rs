@@ -49,7 +49,7 @@ pub struct Key {
     pub self_approve: Option<Spanned<bool>>,
 }
 
-/// How much one principal may ask.
+/// How much one principal may ask, and one address.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -65,6 +65,15 @@ pub struct Limits {
     #[schemars(range(min = 1))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub sessions: Option<Spanned<u32>>,
+    /// Connections of one address at once (default 512); sockets count among the listeners instead. Behind a proxy,
+    /// everybody comes from its address.
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub connections: Option<Spanned<u32>>,
+    /// Wrong keys of one address a minute (default 60), before it is told to wait. A key that opens never waits.
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "crate::skill::at_least_one")]
+    pub wrong_keys: Option<Spanned<u32>>,
     /// Longest message, e.g. `1MiB` (default `4MiB`).
     pub message: Option<Spanned<Bytes>>,
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Config, Policy};
 use crate::diagnostic::Diagnostic;
-use crate::schedule::{self, Zone};
+use crate::schedule::{self, Patterns, Zone};
 use crate::source::Source;
 use crate::yaml::Spanned;
 
@@ -31,6 +31,7 @@ pub(super) fn check(config: &Config, source: &Source, diagnostics: &mut Vec<Diag
     if let Some(name) = &config.scheduler.timezone {
         diagnostics.extend(schedule::zone_problem(name, source));
     }
+    let patterns = Patterns::default();
     for (name, written) in &config.schedules {
         let name = Spanned { value: name.clone(), span: written.span };
         if written.value.name.is_some() {
@@ -41,7 +42,8 @@ pub(super) fn check(config: &Config, source: &Source, diagnostics: &mut Vec<Diag
                     .hint("`name` is for the schedules in a skill"),
             );
         }
-        let problems = schedule::compile((&name, &written.value), None, (source, &Zone::UTC)).err();
-        diagnostics.extend(problems.into_iter().flatten());
+        let compiled =
+            schedule::compile_sharing((&name, &written.value), None, (source, &Zone::UTC, &patterns));
+        diagnostics.extend(compiled.err().into_iter().flatten());
     }
 }

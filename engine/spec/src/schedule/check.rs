@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::compile::Compiler;
-use super::{Either, NotifyWritten, Schedule, Zone, compile, names};
+use super::{Either, NotifyWritten, Patterns, Schedule, Zone, compile_sharing, names};
 use crate::diagnostic::Diagnostic;
 use crate::name::fold;
 use crate::skill::Skill;
@@ -13,17 +13,16 @@ use crate::yaml::Spanned;
 /// What is wrong with the schedules of a skill.
 pub fn check(skill: &Skill, source: &Source) -> Vec<Diagnostic> {
     let Some(of) = &skill.schedule else { return Vec::new() };
-    let (mut taken, mut diagnostics) = (BTreeSet::new(), Vec::new());
+    let (mut taken, mut diagnostics, patterns) = (BTreeSet::new(), Vec::new(), Patterns::default());
     for (name, schedule) in names(&skill.name, of) {
         if !taken.insert(fold(&name.value)) {
             let message = format!("there is already a schedule called `{}`", name.value);
-            let problem = Diagnostic::error("duplicate-name", source, place(&name, &schedule), message);
+            let problem = Diagnostic::error("duplicate-name", source, place(&name, schedule), message);
             diagnostics.push(problem.hint("give each a `name` of its own"));
         }
-        let named = (&name, &schedule);
-        diagnostics.extend(
-            compile(named, Some(&skill.name.value), (source, &Zone::UTC)).err().into_iter().flatten(),
-        );
+        let named = (&name, schedule);
+        let compiled = compile_sharing(named, Some(&skill.name.value), (source, &Zone::UTC, &patterns));
+        diagnostics.extend(compiled.err().into_iter().flatten());
     }
     diagnostics
 }
@@ -46,7 +45,7 @@ pub(crate) fn channels(notify: &NotifyWritten) -> Vec<&Spanned<String>> {
 
 /// What is wrong with the name of a zone.
 pub(crate) fn zone_problem(name: &Spanned<String>, source: &Source) -> Vec<Diagnostic> {
-    let mut compiler = Compiler { source, diagnostics: Vec::new() };
+    let mut compiler = Compiler { source, patterns: &Patterns::default(), diagnostics: Vec::new() };
     compiler.named_zone(name);
     compiler.diagnostics
 }

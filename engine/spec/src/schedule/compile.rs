@@ -1,57 +1,66 @@
 //! What a schedule means, and everything that is wrong with it.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Caught, Cron, Either, Overlap, Poll, Schedule, ScheduleRetry, Webhook, Zone, moment};
+use super::{Caught, Cron, Either, Overlap, Patterns, Poll, Schedule, ScheduleRetry, Webhook, Zone, moment};
 use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::{Source, Span};
 use crate::template::{Expression, SyntaxError, Template};
 use crate::yaml::{Node, Spanned};
 
-/// A checked schedule.
-#[derive(Clone, Debug)]
+/// A checked schedule. It can be kept, and read again without being checked again: what is as usual is left out then.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Compiled {
     /// Its canonical name; of a skill's schedule, `SKILL` or `SKILL.NAME`.
     pub name: String,
     /// Canonical name of the skill that it runs.
     pub skill: String,
     /// What it is for; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// What makes it due.
     pub trigger: Trigger,
     /// The zone of its times.
     pub zone: Zone,
     /// Inputs of the skill; a mapping.
+    #[serde(default = "no_inputs", skip_serializing_if = "has_no_inputs")]
     pub inputs: Template,
     /// A persona that the skill has to belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persona: Option<String>,
     /// What to do when it is due while its last run still goes on.
     pub overlap: Overlap,
     /// What to do about times that nobody was there for.
+    #[serde(default, skip_serializing_if = "CatchUp::is_usual")]
     pub catch_up: CatchUp,
     /// Starts up to so much later; 0 for on time.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub jitter_ms: u64,
     /// Runs the skill again when it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryDelays>,
     /// An alert is due when there is no success after so much time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
     /// A run is cancelled after so much time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
     /// Whom to tell; none for the configuration's default.
-    pub notify: Option<Notified>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Box<Notified>>,
     /// Whether it is in force.
     pub enabled: bool,
-    /// The line that it begins at.
-    pub line: u32,
 }
 
 /// What makes a schedule due.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// The clock of a zone.
-    Cron(Box<Cron>),
+    Cron(Cron),
     /// Time that passes.
     Every {
         /// From one to the next.
@@ -68,7 +77,7 @@ pub enum Trigger {
 }
 
 /// A checked poll.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PollPlan {
     /// The tool that is asked.
     pub tool: String,
@@ -83,7 +92,7 @@ pub struct PollPlan {
 }
 
 /// A checked webhook.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WebhookPlan {
     /// The name of the secret.
     pub secret: String,
@@ -100,7 +109,7 @@ pub struct WebhookPlan {
 }
 
 /// What to do about times that nobody was there for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatchUp {
     /// Times that are longer ago are missed.
     pub window_ms: u64,
@@ -109,7 +118,7 @@ pub struct CatchUp {
 }
 
 /// When a failed run is followed by another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryDelays {
     /// Runs in all.
     pub attempts: u32,
@@ -117,6 +126,27 @@ pub struct RetryDelays {
     pub delay_ms: u64,
     /// Longest time before one.
     pub max_delay_ms: u64,
+}
+
+impl Default for CatchUp {
+    fn default() -> Self {
+        Self { window_ms: WINDOW_MS, runs: Caught::Latest }
+    }
+}
+
+impl CatchUp {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Trigger {
+    /// Shares what is large with others of the same text.
+    pub fn share(&mut self, patterns: &Patterns) {
+        if let Self::Cron(cron) = self {
+            *cron = patterns.same(cron.clone());
+        }
+    }
 }
 
 impl RetryDelays {
@@ -128,7 +158,7 @@ impl RetryDelays {
 }
 
 /// Channels by kind of news.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notified {
     /// When a run has failed and is not tried again.
     pub failure: Vec<String>,
@@ -154,6 +184,7 @@ const SIGNATURE: &str = "X-Hub-Signature-256";
 /// What a schedule is compiled with.
 pub(super) struct Compiler<'a> {
     pub(super) source: &'a Source,
+    pub(super) patterns: &'a Patterns,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
@@ -163,11 +194,23 @@ pub(super) struct Compiler<'a> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn compile(
-    (name, written): (&Spanned<String>, &Schedule),
+    named: (&Spanned<String>, &Schedule),
     skill: Option<&str>,
     (source, zone): (&Source, &Zone),
 ) -> Result<Compiled, Vec<Diagnostic>> {
-    let mut compiler = Compiler { source, diagnostics: Vec::new() };
+    compile_sharing(named, skill, (source, zone, &Patterns::default()))
+}
+
+/// Compiles one of many schedules.
+///
+/// # Errors
+/// Those of [`compile`].
+pub fn compile_sharing(
+    (name, written): (&Spanned<String>, &Schedule),
+    skill: Option<&str>,
+    (source, zone, patterns): (&Source, &Zone, &Patterns),
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut compiler = Compiler { source, patterns, diagnostics: Vec::new() };
     let compiled = compiler.schedule(name, written, skill, zone);
     match compiled {
         Some(compiled) if compiler.diagnostics.is_empty() => Ok(compiled),
@@ -176,19 +219,21 @@ pub fn compile(
 }
 
 /// The schedules that a skill has, each with its whole name.
-pub fn names(skill: &Spanned<String>, of: &super::OfSkill) -> Vec<(Spanned<String>, Schedule)> {
+pub fn names<'a>(
+    skill: &'a Spanned<String>,
+    of: &'a super::OfSkill,
+) -> impl Iterator<Item = (Spanned<String>, &'a Schedule)> {
     let all = match of {
-        Either::List(all) => all.iter().collect::<Vec<_>>(),
-        Either::Map(one) => vec![&**one],
+        Either::List(all) => all.as_slice(),
+        Either::Map(one) => std::slice::from_ref(&**one),
     };
-    let named = |schedule: &Schedule| match &schedule.name {
+    all.iter().map(|schedule| match &schedule.name {
         Some(own) => {
             let value = format!("{}.{}", name::fold(&skill.value), own.value);
-            (Spanned { value, span: own.span }, schedule.clone())
+            (Spanned { value, span: own.span }, schedule)
         }
-        None => (skill.clone(), schedule.clone()),
-    };
-    all.into_iter().map(named).collect()
+        None => (skill.clone(), schedule),
+    })
 }
 
 impl Compiler<'_> {
@@ -225,9 +270,8 @@ impl Compiler<'_> {
             retry,
             deadline_ms,
             timeout_ms,
-            notify: written.notify.as_ref().map(notified),
+            notify: written.notify.as_ref().map(|written| Box::new(notified(written))),
             enabled: written.enabled.as_ref().is_none_or(|enabled| enabled.value),
-            line: self.source.place(name.span.start).line,
         })
     }
 
@@ -316,8 +360,11 @@ impl Compiler<'_> {
     }
 
     fn cron(&mut self, text: &Spanned<String>) -> Option<Trigger> {
+        if let Some(known) = self.patterns.get(text.value.trim()) {
+            return Some(Trigger::Cron(known));
+        }
         match Cron::parse(&text.value) {
-            Ok(cron) if cron.is_ever_due() => Some(Trigger::Cron(Box::new(cron))),
+            Ok(cron) if cron.is_ever_due() => Some(Trigger::Cron(self.patterns.same(cron))),
             Ok(_) => {
                 let message = format!("`{}` is never due: there is no such day", text.value);
                 self.report("never-due", text.span, message, "look at the fields of day and month");
@@ -371,7 +418,7 @@ impl Compiler<'_> {
         let every_ms = self.interval(poll.every.as_ref().unwrap_or(&usual));
         let args = match &poll.args {
             Some(node) => self.template(node, &[]),
-            None => Template::parse(&Value::Object(Map::new())).ok(),
+            None => Some(no_inputs()),
         };
         let whole = Spanned { value: "result".to_owned(), span: poll.tool.span };
         let condition = self.expression(poll.condition.as_ref().unwrap_or(&whole), &["result"]);
@@ -447,7 +494,7 @@ impl Compiler<'_> {
     }
 
     fn catch_up(&mut self, written: &Schedule) -> CatchUp {
-        let usual = CatchUp { window_ms: WINDOW_MS, runs: Caught::Latest };
+        let usual = CatchUp::default();
         let Some(catch_up) = &written.catch_up else { return usual };
         let window = catch_up.window.as_ref().and_then(|text| self.duration(text));
         let runs = catch_up.runs.as_ref().map_or(usual.runs, |choice| choice.value);
@@ -545,6 +592,19 @@ impl Compiler<'_> {
     ) {
         self.diagnostics.push(Diagnostic::error(code, self.source, span, message).hint(hint));
     }
+}
+
+fn no_inputs() -> Template {
+    Template::constant(Value::Object(Map::new()))
+}
+
+fn has_no_inputs(inputs: &Template) -> bool {
+    inputs.source().as_object().is_some_and(Map::is_empty)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Times come again, news do not.

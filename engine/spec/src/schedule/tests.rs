@@ -16,7 +16,7 @@ fn zone(name: &str) -> Zone {
 }
 
 fn cron(text: &str) -> Trigger {
-    Trigger::Cron(Box::new(Cron::parse(text).expect("a pattern")))
+    Trigger::Cron(Cron::parse(text).expect("a pattern"))
 }
 
 /// The next moments after one, as clocks of the zone show them with their offset.

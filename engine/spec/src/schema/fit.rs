@@ -3,10 +3,13 @@
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::paths::LocationSegment;
 use jsonschema::{JsonType, PatternOptions, ValidationError};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use self::plain::fits_plainly;
 use crate::name;
 use crate::schema::words;
+
+mod plain;
 
 /// One thing that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,63 +66,6 @@ fn plain_type(schema: &Value) -> Option<&str> {
     let keywords = schema.as_object()?;
     let expected = keywords.get("type")?.as_str()?;
     keywords.keys().all(|word| word == "type" || REMARKS.contains(&word.as_str())).then_some(expected)
-}
-
-/// Whether a value certainly fits: the schema has only words that are understood here, and
-/// the value keeps them all. False says nothing.
-fn fits_plainly(schema: &Value, value: &Value) -> bool {
-    let Some(keywords) = schema.as_object() else { return *schema == Value::Bool(true) };
-    keywords.iter().all(|(word, asked)| match word.as_str() {
-        "type" => match asked {
-            Value::String(expected) => has_type(value, expected),
-            Value::Array(types) => types.iter().filter_map(Value::as_str).any(|one| has_type(value, one)),
-            _ => false,
-        },
-        "enum" => asked.as_array().is_some_and(|choices| choices.contains(value)),
-        "required" => asked.as_array().is_some_and(|keys| has_keys(value, keys)),
-        "properties" => asked.as_object().is_some_and(|properties| fit_properties(properties, value)),
-        "additionalProperties" => {
-            *asked == Value::Bool(true) || *asked == Value::Bool(false) && has_no_others(value, keywords)
-        }
-        "items" => value.as_array().is_none_or(|items| items.iter().all(|item| fits_plainly(asked, item))),
-        word => REMARKS.contains(&word),
-    })
-}
-
-fn has_keys(value: &Value, keys: &[Value]) -> bool {
-    let has = |map: &Map<String, Value>| {
-        keys.iter().all(|key| key.as_str().is_some_and(|key| map.contains_key(key)))
-    };
-    value.as_object().is_none_or(has)
-}
-
-fn fit_properties(properties: &Map<String, Value>, value: &Value) -> bool {
-    let fits = |(key, value): (&String, &Value)| {
-        properties.get(key).is_none_or(|schema| fits_plainly(schema, value))
-    };
-    value.as_object().is_none_or(|map| map.iter().all(fits))
-}
-
-/// Whether a mapping has no keys but those of the schema's `properties`.
-fn has_no_others(value: &Value, keywords: &Map<String, Value>) -> bool {
-    let known = keywords.get("properties").and_then(Value::as_object);
-    let known = |key: &String| known.is_some_and(|properties| properties.contains_key(key));
-    !keywords.contains_key("patternProperties") && value.as_object().is_none_or(|map| map.keys().all(known))
-}
-
-fn has_type(value: &Value, expected: &str) -> bool {
-    match (value, expected) {
-        (Value::Number(number), "integer") => {
-            number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|number| number.fract() == 0.0)
-        }
-        (Value::Null, "null")
-        | (Value::Bool(_), "boolean")
-        | (Value::Number(_), "number")
-        | (Value::String(_), "string")
-        | (Value::Array(_), "array")
-        | (Value::Object(_), "object") => true,
-        _ => false,
-    }
 }
 
 /// Whether a schema is one that can be used.

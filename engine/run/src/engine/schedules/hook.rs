@@ -118,7 +118,7 @@ impl Held {
         if !is_first && stamps.config != self.stamps.config {
             self.engine = self.engine.reconfigured()?;
         }
-        self.book = Arc::new(self.engine.schedule_book()?);
+        self.book = self.engine.schedule_book()?;
         self.stamps = stamps;
         Ok(())
     }

@@ -9,6 +9,7 @@ use aa_spec::yaml::{self, Spanned};
 use async_trait::async_trait;
 
 use super::*;
+use crate::schedule::book::Place;
 use crate::settings::{Settings, Surroundings};
 use crate::store::Claimed;
 
@@ -526,13 +527,12 @@ async fn a_hundred_thousand_schedules_are_no_burden() {
     let mut book = Book::default();
     for number in 0..100_000 {
         let compiled = aa_spec::schedule::Compiled { name: format!("s{number}"), ..compiled.clone() };
-        let known = Known::new(compiled, None, String::new());
-        book.known.insert(known.key.clone(), Arc::new(known));
+        book.add(Known::new(compiled, None, Place { path: "config.yaml".into(), line: 1 }));
     }
     let mut scheduler = world.scheduler();
     scheduler.core.store().await.unwrap();
     let start = Instant::now();
-    scheduler.use_book(book, world.clock.now()).await.unwrap();
+    scheduler.use_book(&book, world.clock.now()).await.unwrap();
     scheduler.look().await.unwrap();
     let took = start.elapsed();
 

@@ -25,7 +25,7 @@ impl Scheduler {
     pub(super) async fn work(&mut self, store: &Store, now: Time) -> Result<(), StoreError> {
         let open = store.open_slots()?;
         for slot in &open {
-            let Some(known) = self.book.get(&slot.schedule).cloned() else {
+            let Some(known) = self.book.get(&*slot.schedule).cloned() else {
                 self.forsaken(store, slot, now).await?;
                 continue;
             };
@@ -63,7 +63,7 @@ impl Scheduler {
         now: Time,
     ) -> Result<(), StoreError> {
         let is_asked = matches!(slot.kind, SlotKind::Manual | SlotKind::Backfill);
-        if self.paused.contains(&known.key) && !is_asked {
+        if self.paused.contains(&*known.key) && !is_asked {
             // News and second attempts wait; times come again.
             if slot.kind == SlotKind::Timed && slot.attempt == 0 {
                 let why = "the schedule was held before its turn came";
@@ -96,7 +96,7 @@ impl Scheduler {
     /// Tells people of times without a success.
     pub(super) async fn alert(&self, store: &Store, now: Time) -> Result<(), StoreError> {
         for slot in store.late_slots(now)? {
-            let news = self.book.get(&slot.schedule).and_then(|known| {
+            let news = self.book.get(&*slot.schedule).and_then(|known| {
                 let name = &known.compiled.name;
                 let title = format!("{name}: no success by its deadline");
                 let due = known.zone().show(slot.due);

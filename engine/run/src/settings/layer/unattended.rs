@@ -24,7 +24,7 @@ impl Layers<'_> {
                     name: Spanned { value: name.clone(), span: written.span },
                     schedule: written.value.clone(),
                     source: file.source.clone(),
-                    project: file.of_project.then(|| file.folder.parent().unwrap_or(&file.folder).to_owned()),
+                    project: file.of_project.then(|| file.folder.parent().unwrap_or(&file.folder).into()),
                 });
                 let (key, value) =
                     (format!("schedules.{name}"), json!(written.value.skill.as_ref().map(|s| &s.value)));

@@ -33,8 +33,43 @@ fn plain_schemas_are_seen_through() {
         assert!(!fits_plainly(schema, &value), "{value}");
         assert!(!compare(schema, &value).is_empty(), "{value}");
     }
-    let unknown = json!({"type": "string", "minLength": 1});
+    let unknown = json!({"type": "string", "pattern": "."});
     assert!(!fits_plainly(&unknown, &json!("long enough")), "words that are not known here decide nothing");
+}
+
+#[test]
+fn bounds_and_choices_are_seen_through() {
+    let port = json!({"type": "integer", "minimum": 1, "maximum": 65535});
+    let either = json!({"anyOf": [{"type": "string", "minLength": 2}, {"type": "null"}]});
+    let some = json!({"minItems": 1, "items": {"allOf": [{"exclusiveMinimum": 0}, {"exclusiveMaximum": 2}]}});
+    let fitting = [
+        (&port, json!(1)),
+        (&port, json!(65535)),
+        (&either, json!("äö")),
+        (&either, json!(null)),
+        (&some, json!([0.5, 1])),
+        (&some, json!("no list at all")),
+    ];
+    for (schema, value) in fitting {
+        assert!(fits_plainly(schema, &value), "{value}");
+        assert!(compare(schema, &value).is_empty(), "{value}");
+    }
+    let others = [
+        (&port, json!(0)),
+        (&port, json!(65536)),
+        (&either, json!("ä")),
+        (&some, json!([])),
+        (&some, json!([2])),
+    ];
+    for (schema, value) in others {
+        assert!(!fits_plainly(schema, &value), "{value}");
+        assert!(!compare(schema, &value).is_empty(), "{value}");
+    }
+    let huge = json!({"minimum": 9_007_199_254_740_993_i64});
+    assert!(
+        !fits_plainly(&huge, &json!(9_007_199_254_740_993_i64)),
+        "where rounding might decide, nothing is said"
+    );
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -55,6 +90,17 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+const BOUNDS: &[&str] = &[
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+];
+
 fn schema() -> impl Strategy<Value = Value> {
     let kind =
         prop::sample::select(vec!["string", "integer", "number", "boolean", "array", "object", "null"]);
@@ -64,12 +110,14 @@ fn schema() -> impl Strategy<Value = Value> {
         prop::collection::btree_set(0..3_i64, 1..3).prop_map(|choices| json!({"enum": choices})),
         any::<bool>().prop_map(Value::from),
         Just(json!({})),
-        Just(json!({"minimum": 1})),
+        (prop::sample::select(BOUNDS), 0..3_i64).prop_map(|(word, bound)| json!({word: bound})),
         Just(json!({"patternProperties": {"^a": true}, "additionalProperties": false})),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             inner.clone().prop_map(|items| json!({"items": items})),
+            prop::collection::vec(inner.clone(), 1..3).prop_map(|some| json!({"anyOf": some})),
+            prop::collection::vec(inner.clone(), 1..3).prop_map(|all| json!({"allOf": all})),
             (prop::collection::btree_map("[ab]", inner, 0..3), any::<[bool; 2]>()).prop_map(
                 |(properties, [closed, typed])| {
                     let required: Vec<&String> = properties.keys().take(1).collect();

@@ -42,7 +42,8 @@ export async function run(visit, { hangs, wrote, failed }) {
   await page.getByRole("button", { name: "Run now" }).click();
   await page.waitForURL(/\/ui\/runs\/\d+$/);
   await visit.has(".facts", "schedule");
-  // From the run to the time that it was started for.
+  // From the run to the time that it was started for, which is noted once it runs.
+  await visit.has(".head .badge", "completed");
   await page.locator(".facts").getByRole("link", { name: /^often/ }).click();
   await page.waitForURL(/\/ui\/schedules\/often#slot-\d+$/);
   check((await page.locator("tr:target").count()) === 1, "the time is shown");

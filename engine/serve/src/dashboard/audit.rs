@@ -181,7 +181,7 @@ fn seal(checked: Option<&(Time, Arc<Audited>)>) -> Markup {
         Some(_) => "ok",
     };
     html! {
-        section.card.seal #seal class={ "is-" (state) } aria-label="Check" {
+        section #seal class={ "card seal is-" (state) } aria-label="Check" {
             (show::sign(state))
             div.what {
                 @match (checked, fault) {
@@ -308,8 +308,10 @@ fn detail(of: &Value) -> Markup {
     let shown =
         of.iter().filter(|(name, value)| !matches!(name.as_str(), "event" | "plan") && !value.is_null());
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    // The number of a request is only needed to find it again.
+    let most = |name: &str| if name == "request" { 8 } else { 120 };
     html! {
-        @for (name, value) in shown { span.pair { span.quiet { (name) } " " (show::cut(&text(value), 120)) } " " }
+        @for (name, value) in shown { span.pair title=(text(value)) { span.quiet { (name) } " " (show::cut(&text(value), most(name))) } " " }
     }
 }
 

@@ -142,14 +142,14 @@ fn again(seen: &Seen, spec: &ToolSpec, args: &Map<String, Value>) -> Shown {
     let main = html! {
         (crumbs(spec, "Sure?"))
         div.head { h1 { "Call " (spec.name) "?" } span { (show::effect(spec.effect)) } }
-        p.notice class=[is_danger.then_some("wrong")] { (consequence(spec.effect)) @if spec.idempotent { " Calling it twice equals calling it once." } }
+        p.notice.wrong[is_danger] { (consequence(spec.effect)) @if spec.idempotent { " Calling it twice equals calling it once." } }
         (start::say(verdict))
         section.card aria-labelledby="arguments" { h2 #arguments { "Arguments" } (form::listed(args)) }
         form.options method="post" action={ "/ui/tools/" (spec.name) "/run" } {
             (form::hidden(args))
             input type="hidden" name="key" value=(key);
             @if verdict != Verdict::Refuse {
-                button.primary class=[is_danger.then_some("danger")] type="submit" { @if verdict == Verdict::Ask { "Ask for approval" } @else { "Yes, call it" } }
+                button.primary.danger[is_danger] type="submit" { @if verdict == Verdict::Ask { "Ask for approval" } @else { "Yes, call it" } }
             }
             a.button href={ "/ui/tools/" (spec.name) "/call" } { "No" }
         }

@@ -90,7 +90,7 @@ fn row(schema: &Value, (name, field): (&String, &Value), given: &Given, ids: &st
     let title = field["title"].as_str().unwrap_or(name);
     let says = field["description"].as_str().unwrap_or_default();
     html! {
-        div.field class=[wrong.map(|_| "has-wrong")] {
+        div.field.has-wrong[wrong.is_some()] {
             label for=(id) { (title) @if is_required { span.must { " required" } } @else { span.quiet { " " (kind_words(field)) } } }
             (control(field, name, &id, &about, given, is_required))
             div.about #(about) {

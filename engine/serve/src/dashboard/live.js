@@ -275,6 +275,14 @@ async function comeBack(main) {
 const form = document.querySelector("main.login[data-back]");
 if (form && document.referrer && !document.referrer.startsWith(location.origin)) comeBack(form);
 
+// On a narrow window, where one is may be out of sight among all there is.
+function showPlace() {
+  const nav = document.querySelector(".side nav");
+  const here = nav?.querySelector("[aria-current]");
+  if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.clientWidth) / 2;
+}
+
+showPlace();
 dress();
 for (const graph of document.querySelectorAll(".graph")) graph.scrollLeft = (graph.scrollWidth - graph.clientWidth) / 2;
 for (const log of document.querySelectorAll("[data-stick]")) toEnd(log);

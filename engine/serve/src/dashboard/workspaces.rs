@@ -106,7 +106,7 @@ fn table(sessions: &[ChatSession], active: Option<&str>) -> Markup {
         );
     }
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Conversations" { table.list {
+        div.scroll tabindex="0" role="region" aria-label="All conversations" { table.list {
             thead { tr {
                 th scope="col" { "Conversation" } th scope="col" { "About" } th scope="col" { "Persona" } th scope="col" { "Calls" }
                 th scope="col" { "Last tool" } th scope="col" { "Last used" } th scope="col" { "Began" }

@@ -35,7 +35,7 @@ fn readiness(health: &Health, began: Time) -> Markup {
     };
     let why = health.failing();
     html! {
-        section.card.seal #ready class={ "is-" (state) } aria-label="Readiness" {
+        section #ready class={ "card seal is-" (state) } aria-label="Readiness" {
             (show::sign(state))
             div.what {
                 strong { (word) }

@@ -108,7 +108,8 @@ fn keys_are_fetched_and_a_new_one_opens_when_it_first_comes() {
         let body = told.lock().unwrap().to_string();
         Answer { status: 200, headers: Vec::new(), body }
     });
-    let aa = project(&format!("{}/jwks", issuer.url));
+    // Asked again and again until a key opens, which is more wrong keys than one may show.
+    let aa = project(&format!("{}/jwks", issuer.url)).env("AA_SERVE_LIMITS_WRONG_KEYS", "100000");
     let served = Served::new(&aa, &[]);
     let token = old.token("old", &json!({}));
     for _ in 0..5 {

@@ -11,9 +11,10 @@ const ANN: &str = "Bearer ann-0123456789abcdef0123456789abcdef";
 const NEW: &str = "Bearer new-0123456789abcdef0123456789abcdef";
 const BEN: &str = "Bearer ben-0123456789abcdef0123456789abcdef";
 
-/// A user's configuration with keys out of files.
+/// A user's configuration with keys out of files. Here keys are shown until they open, more often than one may.
 fn config(keys: &str) -> String {
-    format!("secrets: {{ANN: {{file: ann.key}}, BEN: {{file: ben.key}}}}\nserve:\n  keys:\n{keys}")
+    let secrets = "secrets: {ANN: {file: ann.key}, BEN: {file: ben.key}}\n";
+    format!("{secrets}serve:\n  limits: {{wrong_keys: 100000}}\n  keys:\n{keys}")
 }
 
 const OF_ANN: &str = "    - {principal: ann, key: '{{ secrets.ANN }}'}\n";

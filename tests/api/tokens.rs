@@ -45,9 +45,10 @@ impl Signer {
     }
 }
 
+/// Here keys are shown until they open, more often than one may.
 fn project(jwks: &str) -> Aa {
     let config = format!(
-        "serve:\n  policy: {{write: allow}}\n  issuers:\n    corp: {{issuer: '{ISSUER}', audience: [aa], jwks: '{jwks}', roles_claim: groups, roles: {{devs: operator}}, leeway: 1s}}\n"
+        "serve:\n  limits: {{wrong_keys: 100000}}\n  policy: {{write: allow}}\n  issuers:\n    corp: {{issuer: '{ISSUER}', audience: [aa], jwks: '{jwks}', roles_claim: groups, roles: {{devs: operator}}, leeway: 1s}}\n"
     );
     Aa::traced().skill("look", LOOK).skill("write", WRITE).own_config(&config)
 }
@@ -108,8 +109,7 @@ fn keys_are_fetched_and_a_new_one_opens_when_it_first_comes() {
         let body = told.lock().unwrap().to_string();
         Answer { status: 200, headers: Vec::new(), body }
     });
-    // Asked again and again until a key opens, which is more wrong keys than one may show.
-    let aa = project(&format!("{}/jwks", issuer.url)).env("AA_SERVE_LIMITS_WRONG_KEYS", "100000");
+    let aa = project(&format!("{}/jwks", issuer.url));
     let served = Served::new(&aa, &[]);
     let token = old.token("old", &json!({}));
     for _ in 0..5 {

@@ -12,6 +12,7 @@ use aa_spec::schema::unfit;
 use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use axum::Router;
 use axum::extract::Path;
+use axum::response::Response;
 use axum::routing::{get, post};
 use maud::{Markup, html};
 use serde_json::{Map, Value};
@@ -36,7 +37,7 @@ enum Came {
 
 async fn page(seen: Seen, Path(tool): Path<String>) -> Shown {
     let spec = tools::find(&seen, &tool).await.map_err(|error| seen.trouble(error))?;
-    asking(&seen, &spec, &Given::default(), &Came::Nothing)
+    Ok(asking(&seen, &spec, &Given::default(), &Came::Nothing))
 }
 
 /// Whether it is called as soon as somebody asks.
@@ -45,7 +46,7 @@ fn is_direct(seen: &Seen, spec: &ToolSpec) -> bool {
 }
 
 /// The form, as far as it is filled in, and what came of it.
-fn asking(seen: &Seen, spec: &ToolSpec, given: &Given, came: &Came) -> Shown {
+fn asking(seen: &Seen, spec: &ToolSpec, given: &Given, came: &Came) -> Response {
     let has_fields = properties(&spec.input).next().is_some();
     let button = if is_direct(seen, spec) { "Call it" } else { "Go on…" };
     let main = html! {
@@ -61,7 +62,7 @@ fn asking(seen: &Seen, spec: &ToolSpec, given: &Given, came: &Came) -> Shown {
             (came_of(spec, came))
         }
     };
-    Ok(seen.page(&format!("Call {}", spec.name), &main))
+    seen.page(&format!("Call {}", spec.name), &main)
 }
 
 fn came_of(spec: &ToolSpec, came: &Came) -> Markup {
@@ -96,25 +97,25 @@ async fn call(seen: Seen, Path(tool): Path<String>, posted: Posted) -> Shown {
     let spec = tools::find(&seen, &tool).await.map_err(|error| seen.trouble(error))?;
     let args = match form::read(&spec.input, &posted) {
         Ok(args) => args,
-        Err(wrong) => return asking(&seen, &spec, &wrong.0, &Came::Nothing),
+        Err(wrong) => return Ok(asking(&seen, &spec, &wrong.0, &Came::Nothing)),
     };
     let given = Given { values: args.clone(), ..Given::default() };
     let wrong = misfits(&spec.input, &args);
     if !wrong.is_empty() {
-        return asking(&seen, &spec, &Given { wrong, ..given }, &Came::Nothing);
+        return Ok(asking(&seen, &spec, &Given { wrong, ..given }, &Came::Nothing));
     }
     if !is_direct(&seen, &spec) {
-        return again(&seen, &spec, &args);
+        return Ok(again(&seen, &spec, &args));
     }
     let began = Instant::now();
     let called = seen.visitor.engine.call_tool(&spec.name, args, Arc::new(|_| {})).await;
     let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match called {
-        Ok(value) => asking(&seen, &spec, &given, &Came::Result(value, ms)),
+        Ok(value) => Ok(asking(&seen, &spec, &given, &Came::Result(value, ms))),
         Err(error) if error.kind == ErrorKind::Auth && error.message.starts_with("your key") => {
             Err(seen.trouble(Problem::of("forbidden", error.message)))
         }
-        Err(error) => asking(&seen, &spec, &given, &Came::Failure(error)),
+        Err(error) => Ok(asking(&seen, &spec, &given, &Came::Failure(error))),
     }
 }
 
@@ -135,7 +136,7 @@ fn misfits(schema: &Value, args: &Map<String, Value>) -> Vec<(String, String)> {
 }
 
 /// What would be called, once more: it does not only read.
-fn again(seen: &Seen, spec: &ToolSpec, args: &Map<String, Value>) -> Shown {
+fn again(seen: &Seen, spec: &ToolSpec, args: &Map<String, Value>) -> Response {
     let verdict = seen.visitor.engine.verdict(spec.effect, false);
     let key = seen.visitor.engine.mark().unwrap_or_default();
     let is_danger = matches!(spec.effect, Effect::Destructive | Effect::Unknown);
@@ -154,7 +155,7 @@ fn again(seen: &Seen, spec: &ToolSpec, args: &Map<String, Value>) -> Shown {
             a.button href={ "/ui/tools/" (spec.name) "/call" } { "No" }
         }
     };
-    Ok(seen.page(&format!("Call {}?", spec.name), &main))
+    seen.page(&format!("Call {}?", spec.name), &main)
 }
 
 fn consequence(effect: Effect) -> &'static str {

@@ -191,7 +191,7 @@ pub(super) fn bytes(bytes: u64) -> String {
         return format!("{bytes} bytes");
     }
     let power = (bytes.ilog2() / 10).min(4);
-    let tenths = u128::from(bytes) * 10 >> (power * 10);
+    let tenths = (u128::from(bytes) * 10) >> (power * 10);
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power as usize - 1])
 }
 

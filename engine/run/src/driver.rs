@@ -7,7 +7,8 @@
 //! Each turn of the loop takes everything that has happened meanwhile, folds it in, lets
 //! the machine say all that follows, and makes the lot durable in one commit. Only then
 //! calls start and watchers are told. So the end of one step and the start of the next
-//! share a commit, and batches grow with the load.
+//! share a commit, and batches grow with the load. Only calls that change nothing start
+//! beside the commit: should it fail, they are stopped, and nothing has happened.
 
 mod blocks;
 mod calls;
@@ -30,10 +31,10 @@ use std::time::{Duration, Instant};
 
 use aa_spec::compute::{Failure, Interpreter};
 use aa_spec::plan::Plan;
-use aa_spec::tool::ErrorKind;
+use aa_spec::tool::{Effect, ErrorKind};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use self::blocks::{Blocks, News};
 use self::calls::{Calls, Ended};
@@ -86,6 +87,9 @@ pub struct Drive {
     pub(crate) turn: Option<Turn>,
     /// Warns of mistakes that repeat, and learns from failures; absent where nothing is real.
     pub(crate) watch: Option<Watch>,
+    /// For a run that is being written down: word that it is on disk, or the end of the channel
+    /// when it will never be. Before it nothing is told, written or changed.
+    pub(crate) born: Option<oneshot::Receiver<()>>,
 }
 
 /// Why a run is driven.
@@ -365,6 +369,10 @@ impl Driver {
 
     /// Makes what has happened durable; only then it has consequences.
     async fn commit(&mut self) -> Result<(), StoreError> {
+        self.start_reads();
+        if let Some(born) = self.run.born.take() {
+            born.await.map_err(|_| StoreError::Stopped)?;
+        }
         if !self.batch.is_empty() || !self.taken.is_empty() {
             let events = std::mem::take(&mut self.batch);
             let ends = self.blocks.ends(&events);
@@ -389,6 +397,20 @@ impl Driver {
             self.obey(order);
         }
         Ok(())
+    }
+
+    /// Starts the calls that come first and change nothing: as nobody hears of their results before the
+    /// commit, it is as if they had begun after it.
+    fn start_reads(&mut self) {
+        let tools = &self.run.means.tools;
+        let reads = |order: &&Command| match order {
+            Command::Call(call) => tools(&call.tool).is_some_and(|tool| tool.spec().effect == Effect::Read),
+            _ => false,
+        };
+        let reads = self.orders.iter().take_while(reads).count();
+        for order in self.orders.drain(..reads).collect::<Vec<_>>() {
+            self.obey(order);
+        }
     }
 
     fn obey(&mut self, order: Command) {

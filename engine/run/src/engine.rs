@@ -77,6 +77,7 @@ mod health;
 mod history;
 mod kept;
 mod keys;
+mod launching;
 mod listening;
 mod logins;
 mod mend;
@@ -322,7 +323,7 @@ impl Engine {
     /// The skill, its inputs or the plan's hash are wrong: then there is no run. Or the
     /// store cannot be written.
     pub async fn start(&self, request: RunRequest) -> Result<RunHandle, StartError> {
-        steering::start(self, request, None).await
+        launching::start(self, request, None).await
     }
 
     /// Reads canned answers for a skill.
@@ -345,7 +346,7 @@ impl Engine {
     /// # Errors
     /// Those of [`Self::start`].
     pub async fn start_stubbed(&self, request: RunRequest, script: Script) -> Result<RunHandle, StartError> {
-        steering::start(self, request, Some(script)).await
+        launching::start(self, request, Some(script)).await
     }
 
     /// The tests of skills, by name of a skill, path of a skill or path of a file of tests;

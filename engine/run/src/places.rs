@@ -171,6 +171,11 @@ impl Turn {
         Self { places, session: session.into(), place: None }
     }
 
+    /// The same claim, without the place.
+    pub(crate) fn again(&self) -> Self {
+        Self { places: self.places.clone(), session: Arc::clone(&self.session), place: None }
+    }
+
     /// Takes a place if there is one right now; whether it has one then.
     pub(crate) fn try_take(&mut self) -> bool {
         if self.place.is_none() {

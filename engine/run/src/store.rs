@@ -139,6 +139,13 @@ pub struct Lease {
     pub epoch: i64,
 }
 
+impl Lease {
+    /// That of whoever creates a run.
+    pub(crate) fn first(run: RunId) -> Self {
+        Self { run, epoch: 1 }
+    }
+}
+
 /// Where a run stands; a projection of its events, kept in the same transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

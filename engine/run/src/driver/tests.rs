@@ -9,4 +9,5 @@ mod loops;
 #[cfg(feature = "compute")]
 mod python;
 mod questions;
+mod reads;
 mod requests;

@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 
 use super::admission::{self, Admitted};
 use super::approval::{question, word};
-use super::steering::{self, Opening};
+use super::launching::{self, Opening};
+use super::steering;
 use super::{Engine, Inputs, RunHandle, RunRequest, StartError, catalog};
 use crate::caller::Whose;
 use crate::driver::Park;
@@ -198,7 +199,7 @@ impl Engine {
             }
         };
         let opening = Opening { script: None, approval, turn: Some(self.turn(session)), alike: true };
-        steering::launch(self, admitted, request, opening).await
+        launching::launch(self, admitted, request, opening).await
     }
 
     /// A client names skills: a path would lead it to any file of this machine.

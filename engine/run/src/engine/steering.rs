@@ -1,169 +1,27 @@
 //! Runs started, gone on with, taken back, and asked for things.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use aa_spec::name::fold;
 use aa_spec::plan::{FORMAT, Plan};
 use aa_spec::stub::Script;
 use chrono::{SubsecRound, Utc};
-use serde_json::{Map, Value};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
-use super::admission::{self, Admitted};
-use super::{Engine, Inputs, Notice, Outcome, RunHandle, RunRequest, StartError, granting, watching};
-use crate::driver::{self, Drive, Entry, Journal, Park, WallClock, drive};
-use crate::event::{Body, Event, Link, Origin, RunId, Time};
+use super::{Engine, Notice, Outcome, RunHandle, StartError, granting, watching};
+use crate::driver::{Drive, Entry, Journal, Park, drive};
+use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::machine::Machine;
 use crate::mistake::{self, Watch};
 use crate::places::Turn;
-use crate::store::{Ask, Created, Lease, NewRun, Request, RunSummary, Store, StoreError};
+use crate::store::{Ask, Lease, Request, RunSummary, Store, StoreError};
 use crate::stub::Stage;
 
 /// How long a process that drives a run may take to read its inbox before whoever asked goes away.
 const PATIENCE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(20);
-
-/// How a run begins, apart from what runs.
-#[derive(Default)]
-pub(super) struct Opening {
-    /// Canned answers that stand for tools and people.
-    pub(super) script: Option<Script>,
-    /// What a person is asked before anything begins.
-    pub(super) approval: Option<String>,
-    /// The run's claim to a place among those that may move.
-    pub(super) turn: Option<Turn>,
-    /// A run that is found by its key must be of the same skill and inputs.
-    pub(super) alike: bool,
-}
-
-/// Admits and creates a run, and drives it.
-pub(super) async fn start(
-    engine: &Engine,
-    request: RunRequest,
-    script: Option<Script>,
-) -> Result<RunHandle, StartError> {
-    // The store is opened while the skill is read.
-    engine.parts.open_store_early();
-    let admitted = admission::admit(&engine.parts, &request)?;
-    launch(engine, &admitted, &request, Opening { script, ..Opening::default() }).await
-}
-
-/// Creates a run of what has been admitted, and drives it.
-pub(super) async fn launch(
-    engine: &Engine,
-    admitted: &Admitted,
-    request: &RunRequest,
-    opening: Opening,
-) -> Result<RunHandle, StartError> {
-    engine.may_begin()?;
-    let Opening { script, approval, mut turn, alike } = opening;
-    engine.may_run(&admitted.plan, request.dry_run)?;
-    let store = engine.parts.store_soon().await?;
-    let fresh = Arc::new(Mutex::new(None));
-    let new = NewRun {
-        skill: admitted.plan.skill.name.clone(),
-        plan: Arc::clone(&admitted.plan),
-        origin: request.origin,
-        at: now(),
-        folder: engine.settings().folder.clone(),
-        request_key: request.request_key.clone(),
-        tenant: engine.caller.tenant.clone(),
-        principal: engine.caller.principal.clone(),
-    };
-    let stubs = match &script {
-        Some(script) => Some(store.keep(serde_json::to_string(script).unwrap_or_default()).await?),
-        None => None,
-    };
-    let digests = engine.parts.toolbox()?.digests(&admitted.plan);
-    let first = Event {
-        run_id: RunId(0),
-        seq: 0,
-        at: new.at,
-        source: new.origin,
-        body: first_body(
-            admitted,
-            request,
-            (&new.folder.display().to_string(), stubs, digests, engine.link.as_deref().cloned()),
-        ),
-    };
-    // Without a place nothing begins, and what has not begun needs none.
-    let goes = approval.is_none() && turn.as_mut().is_none_or(Turn::try_take);
-    let plan = Arc::clone(&admitted.plan);
-    let slot = Arc::clone(&fresh);
-    let begin = move |run: RunId| {
-        let first = Event { run_id: run, ..first.clone() };
-        let begun = if goes {
-            driver::begin(&plan, first, &WallClock)
-        } else {
-            driver::begin_held(&plan, first, approval.clone())
-        };
-        let (machine, events) =
-            begun.map_err(|misfit| StoreError::Corrupt { run, message: misfit.message })?;
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((machine, events.clone()));
-        Ok(events)
-    };
-    let lease = match store.create(new, begin).await? {
-        Created::New(lease) => lease,
-        Created::Existing(run) => {
-            if alike {
-                be_alike(&store, run, admitted, request)?;
-            }
-            return join(engine, &store, run, request.park, turn).await;
-        }
-    };
-    let fresh = fresh.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (machine, events) = fresh.ok_or(StoreError::Stopped)?;
-    let (watchers, notices) = mpsc::unbounded_channel();
-    let stubs = script.map(|script| Stubs { script, events: events.clone() });
-    let hook = engine.told();
-    for event in events {
-        if let Some(hook) = &hook {
-            hook(&event);
-        }
-        // The receiver is still in our hands.
-        let _ = watchers.send(Notice::Event(Box::new(event)));
-    }
-    let folder = engine.settings().folder.clone();
-    let skill = &admitted.plan.skill.name;
-    let (origin, tenant) = (request.origin, &engine.caller.tenant);
-    let of = Driven { lease, skill, origin, folder: &folder, tenant, park: request.park };
-    go(engine, store, (machine, Entry::Fresh), (&of, stubs, turn), (watchers, notices))
-}
-
-/// Whether a run that was found by its key is the one that is wanted now.
-fn be_alike(store: &Store, run: RunId, admitted: &Admitted, request: &RunRequest) -> Result<(), StartError> {
-    let events = store.events(run, 0)?;
-    // Whoever names no plan may find a run of the skill as it was.
-    let same_plan = |plan: &str| request.plan_hash.is_none() || plan == admitted.plan.hash();
-    let same = matches!(
-        events.first().map(|event| &event.body),
-        Some(Body::SkillStarted { skill, inputs, dry_run, plan, .. })
-            if *skill == admitted.plan.skill.name
-                && are_alike(inputs, admitted, &request.inputs)
-                && *dry_run == request.dry_run
-                && same_plan(plan)
-    );
-    if same {
-        return Ok(());
-    }
-    Err(StartError::KeyUsed(run))
-}
-
-/// Whether inputs are those of a request: a default that is worked out anew each time, such as the time, makes no
-/// other request of it.
-fn are_alike(before: &Map<String, Value>, now: &Admitted, given: &Inputs) -> bool {
-    let drifts = |name: &str| {
-        let input = now.plan.skill.inputs.iter().find(|input| fold(&input.name) == fold(name));
-        input.and_then(|input| input.default.as_ref()).is_some_and(|default| !default.is_constant())
-            && !given.has(name)
-    };
-    let names: BTreeSet<&String> = before.keys().chain(now.inputs.keys()).collect();
-    names.into_iter().all(|name| before.get(name) == now.inputs.get(name) || drifts(name))
-}
 
 /// Goes on with a run that no living process drives.
 pub(super) async fn resume(engine: &Engine, run: RunId, park: Park) -> Result<RunHandle, StartError> {
@@ -350,10 +208,10 @@ async fn take_up(
 ) -> Result<RunHandle, StartError> {
     let (origin, folder) = (summary.origin, &summary.folder);
     let tenant = &summary.tenant;
-    let of = Driven { lease, skill: &summary.skill, origin, folder, tenant, park };
+    let of = Driven { lease, skill: &summary.skill, origin, folder, tenant, park, born: None };
     let driven = replay(&store, lease.run).and_then(|machine| {
         let stubs = Stubs::of(&store, summary)?;
-        go(engine, store.clone(), (machine, entry), (&of, stubs, turn), mpsc::unbounded_channel())
+        go(engine, store.clone(), (machine, entry), (of, stubs, turn), mpsc::unbounded_channel())
     });
     if driven.is_err() {
         store.release(lease).await?;
@@ -362,19 +220,21 @@ async fn take_up(
 }
 
 /// What is driven, and how.
-struct Driven<'a> {
-    lease: Lease,
-    skill: &'a str,
-    origin: Origin,
-    folder: &'a Path,
-    tenant: &'a str,
-    park: Park,
+pub(super) struct Driven<'a> {
+    pub(super) lease: Lease,
+    pub(super) skill: &'a str,
+    pub(super) origin: Origin,
+    pub(super) folder: &'a Path,
+    pub(super) tenant: &'a str,
+    pub(super) park: Park,
+    /// See [`Drive::born`].
+    pub(super) born: Option<oneshot::Receiver<()>>,
 }
 
 /// The canned answers of a run, and what has happened in it so far.
-struct Stubs {
-    script: Script,
-    events: Vec<Event>,
+pub(super) struct Stubs {
+    pub(super) script: Script,
+    pub(super) events: Vec<Event>,
 }
 
 impl Stubs {
@@ -395,11 +255,11 @@ impl Stubs {
     }
 }
 
-fn go(
+pub(super) fn go(
     engine: &Engine,
     store: Store,
     (machine, entry): (Machine, Entry),
-    (of, stubs, turn): (&Driven<'_>, Option<Stubs>, Option<Turn>),
+    (of, stubs, turn): (Driven<'_>, Option<Stubs>, Option<Turn>),
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
 ) -> Result<RunHandle, StartError> {
     let mut means = granting::for_tenant(engine.parts.means(engine.told())?, of.tenant);
@@ -433,6 +293,7 @@ fn go(
         park: of.park,
         turn,
         watch,
+        born: of.born,
     };
     let id = run.lease.run;
     Ok(RunHandle { id, notices, outcome: tokio::spawn(drive(run)), stage })
@@ -456,33 +317,6 @@ fn with_folder(store: &Store, run: RunId) -> Result<RunSummary, StartError> {
     } else {
         Err(StartError::FolderGone { run, folder: summary.folder })
     }
-}
-
-/// The first event of a run.
-pub(super) fn first_body(
-    admitted: &Admitted,
-    request: &RunRequest,
-    (folder, stubs, tools, link): (&str, Option<String>, BTreeMap<String, String>, Option<Link>),
-) -> Body {
-    Body::SkillStarted {
-        skill: admitted.plan.skill.name.clone(),
-        plan: admitted.plan.hash(),
-        nonce: nonce(),
-        inputs: admitted.inputs.clone(),
-        config: admitted.config.clone(),
-        env: admitted.env.clone(),
-        folder: folder.to_owned(),
-        dry_run: request.dry_run,
-        stubs,
-        given: Some(admitted.given.clone()),
-        tools,
-        link,
-    }
-}
-
-/// Text that no other run has: the keys of the system's random source, hashed twice.
-fn nonce() -> String {
-    crate::trace::fresh()
 }
 
 pub(super) fn now() -> Time {

@@ -110,7 +110,7 @@ impl Journal {
         self.insert_events(run, &entries, &mut projection)?;
         self.project(run, &Projection::default(), &projection)?;
         self.hold(run, projection);
-        Ok(Created::New(Lease { run, epoch: 1 }))
+        Ok(Created::New(Lease::first(run)))
     }
 
     pub(super) fn append(&mut self, lease: Lease, entries: &[Entry], taken: &[i64]) -> Result<(), Fault> {

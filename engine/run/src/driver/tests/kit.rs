@@ -10,7 +10,7 @@ use aa_spec::plan::Plan;
 use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::journal::Memory;
@@ -130,7 +130,19 @@ impl Stage {
     }
 
     pub(super) fn tool<F>(
+        self,
+        name: &str,
+        work: impl Fn(CallContext, Map<String, Value>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Value, ToolError>> + Send + 'static,
+    {
+        self.tool_that(Effect::Write, name, work)
+    }
+
+    pub(super) fn tool_that<F>(
         mut self,
+        effect: Effect,
         name: &str,
         work: impl Fn(CallContext, Map<String, Value>) -> F + Send + Sync + 'static,
     ) -> Self
@@ -144,7 +156,7 @@ impl Stage {
             input: json!(true),
             written: None,
             output: json!(true),
-            effect: Effect::Write,
+            effect,
             idempotent: false,
             tier: aa_spec::tool::Tier::Basic,
             cache_ms: None,
@@ -205,11 +217,17 @@ impl Stage {
 
     /// Drives the run from where its journal ends.
     pub(super) fn drive(&self, entry: Entry) -> Running {
+        self.drive_born(entry, None)
+    }
+
+    /// The same, for a run that may not be on disk yet.
+    pub(super) fn drive_born(&self, entry: Entry, born: Option<oneshot::Receiver<()>>) -> Running {
         let (watchers, notices) = mpsc::unbounded_channel();
         let tools = self.tools.clone();
         let standing: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let run = Drive {
             turn: None,
+            born,
             machine: Machine::replay(&self.plan, &self.journal.events()).unwrap(),
             entry,
             lease: Lease { run: RunId(1), epoch: 1 },

@@ -17,7 +17,7 @@ use super::memory::Memory;
 use crate::driver::{self, Drive, Entry, Park, drive};
 use crate::engine::admission::Admitted;
 use crate::engine::parts::Parts;
-use crate::engine::{Inputs, Outcome, RunRequest, steering};
+use crate::engine::{Inputs, Outcome, RunRequest, launching};
 use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::store::Lease;
 use crate::stub::Stage;
@@ -96,6 +96,7 @@ impl Case {
         let (watchers, _) = mpsc::unbounded_channel();
         let outcome = drive(Drive {
             turn: None,
+            born: None,
             machine,
             entry: Entry::Fresh,
             lease: Lease { run, epoch: 0 },
@@ -127,7 +128,7 @@ impl Case {
         };
         let folder = self.test.folder.as_ref().map_or(FOLDER, |folder| &folder.value);
         let run = RunId(self.test.run.as_ref().map_or(1, |run| i64::from(run.value)));
-        let mut body = steering::first_body(&self.admitted, &request, (folder, None, BTreeMap::new(), None));
+        let mut body = launching::first_body(&self.admitted, &request, (folder, None, BTreeMap::new(), None));
         if let Body::SkillStarted { nonce, .. } = &mut body {
             // The delays between attempts are drawn from it, and a test must not be one of luck.
             NONCE.clone_into(nonce);

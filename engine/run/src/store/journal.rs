@@ -82,6 +82,11 @@ impl Journal {
         self.held.clear();
     }
 
+    /// Gives back every run that this process drives.
+    pub(super) fn resign(&mut self) {
+        drop(self.owner.take());
+    }
+
     pub(super) fn tidy(&self) {
         database::tidy_log(&self.db, &self.path);
     }

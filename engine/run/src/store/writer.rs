@@ -4,7 +4,9 @@
 //! everyone. It never waits for more: a batch gathers by itself while the previous
 //! one is being synced.
 
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -22,7 +24,8 @@ const BATCH: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Write>>>,
-    thread: Option<JoinHandle<()>>,
+    /// Closes when everything is written and the runs are given back.
+    resigned: Mutex<Receiver<()>>,
     commits: watch::Receiver<u64>,
 }
 
@@ -45,12 +48,17 @@ impl Writer {
     pub(super) fn start(open: impl FnOnce() -> Option<Journal> + Send + 'static) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (counter, commits) = watch::channel(0);
-        let thread = thread::Builder::new().name("aa-store".to_owned()).spawn(move || {
-            if let Some(journal) = open() {
-                write_all(journal, receiver, &counter);
+        let (serving, resigned) = channel();
+        thread::Builder::new().name("aa-store".to_owned()).spawn(move || {
+            if let Some(mut journal) = open() {
+                write_all(&mut journal, receiver, &counter);
+                journal.resign();
+                // What is left is to close the database, for which nobody has to wait: not a process that ends,
+                // and not whoever opens it again.
+                drop(serving);
             }
         })?;
-        Ok(Self { queue: Some(sender), thread: Some(thread), commits })
+        Ok(Self { queue: Some(sender), resigned: Mutex::new(resigned), commits })
     }
 
     /// Counts this process's commits.
@@ -79,14 +87,12 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.queue.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic in there has already been answered to its callers.
-            let _ = thread.join();
-        }
+        // Nothing is ever sent. A panic in there closes it too, and has been answered to its callers.
+        let _ = self.resigned.get_mut().unwrap_or_else(PoisonError::into_inner).recv();
     }
 }
 
-fn write_all(mut journal: Journal, mut queue: mpsc::Receiver<Box<dyn Write>>, commits: &watch::Sender<u64>) {
+fn write_all(journal: &mut Journal, mut queue: mpsc::Receiver<Box<dyn Write>>, commits: &watch::Sender<u64>) {
     let mut batch = Vec::new();
     while let Some(first) = queue.blocking_recv() {
         batch.push(first);
@@ -95,7 +101,7 @@ fn write_all(mut journal: Journal, mut queue: mpsc::Receiver<Box<dyn Write>>, co
         {
             batch.push(next);
         }
-        write_batch(&mut journal, &mut batch);
+        write_batch(journal, &mut batch);
         commits.send_modify(|count| *count += 1);
         // Callers now do what they waited to be durable for: time to clean up.
         if *commits.borrow() % TIDY_EVERY == 1 && queue.is_empty() {

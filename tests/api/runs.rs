@@ -6,8 +6,8 @@ use std::thread;
 use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
 
-use super::support::{CI, found, get, project, serve, stands, start};
-use crate::support::eventually;
+use super::support::{CI, HANG, LOOK, found, get, project, serve, stands, start};
+use crate::support::{Aa, eventually};
 
 #[test]
 fn a_run_is_shown_from_its_start_to_its_end() {
@@ -246,4 +246,33 @@ fn runs_that_a_dead_server_left_behind_go_on() {
     let served = serve(&aa);
     stands(&served, run, "completed");
     assert_eq!(aa.text("looks").lines().count(), 1);
+}
+
+#[test]
+fn runs_beyond_those_that_may_wait_are_refused_and_those_that_wait_come_to_their_end() {
+    let config = "secrets: {CI: {env: CI_KEY}}\nserve:\n  runs: 1\n  runs_per_session: 1\n  waiting_runs: 2\n  keys: [{principal: ci, key: '{{ secrets.CI }}'}]\n";
+    let aa = Aa::traced().skill("look", LOOK).skill("hang", HANG).own_config(config);
+    let served = serve(&aa);
+    let held = start(&served, "hang", &json!({}));
+    stands(&served, held, "running");
+    let waiting = [start(&served, "look", &json!({})), start(&served, "look", &json!({}))];
+    eventually("both wait for a place", || {
+        let metrics = get(&served, "/metrics").body;
+        metrics.lines().any(|line| line == "aa_runs_waiting_for_place 2")
+    });
+    let reply = served.post("/api/skills/look/run", &[], &json!({}));
+    assert_eq!(
+        (reply.status, reply.message()["type"].as_str()),
+        (503, Some("/api/problems/full")),
+        "{reply:?}"
+    );
+    assert!(reply.headers.contains("retry-after:"), "{reply:?}");
+    let reply = served.post(&format!("/api/runs/{held}/cancel"), &[], &json!({}));
+    assert!(reply.status < 300, "{reply:?}");
+    for run in waiting {
+        stands(&served, run, "completed");
+    }
+    // There is room again.
+    let run = start(&served, "look", &json!({}));
+    stands(&served, run, "completed");
 }

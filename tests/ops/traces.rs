@@ -245,6 +245,31 @@ fn services_are_told_of_the_call_that_reaches_them() {
 }
 
 #[test]
+fn commands_and_mcp_servers_are_told_of_the_call_that_reaches_them() {
+    let collector = Collector::good();
+    let told = "module: told\ndescription: Told\ntools: [{name: told_trace, description: Says it, effect: read, input: {}, run: [sh, -c, 'echo \"$TRACEPARENT\"'], result: text}]\n";
+    let twin = format!(
+        "module: twin\ndescription: Itself\nmcp:\n  command: {}\n  start_timeout: 20s\n  default_effect: read\n",
+        json!([env!("CARGO_BIN_EXE_aa"), "mcp", "--all"])
+    );
+    let aa = traced(&collector, "").tools("told", told).tools("twin", &twin).skill(
+        "both",
+        "name: both\ndescription: Both\nsteps:\n  - {name: command, tool: told_trace}\n  - {name: server, tool: twin_look}\n",
+    );
+    let served = serve(&aa);
+    let run = start(&served, "both", &json!({}));
+    stands(&served, run, "completed");
+    let spans = collector.of_run(run);
+    let parent = |call: &Span| format!("00-{}-{}-01", call.trace, call.id);
+    let shown = |run: i64| aa.args(["run", "show", &run.to_string(), "--format", "json"]).run().code(0).out();
+    let command = parent(named(&spans, "call told_trace"));
+    assert!(shown(run).contains(&format!("\"{command}\"")), "{command}: {}", shown(run));
+    // The server is an `aa` on the same store: what it was told stands in the run that it started.
+    let server = parent(named(&spans, "call twin_look"));
+    assert!(shown(run + 1).contains(&format!("\"{server}\"")), "{server}: {}", shown(run + 1));
+}
+
+#[test]
 fn a_caller_decides_whether_its_trace_is_kept() {
     let collector = Collector::good();
     let aa = traced(&collector, ", percent: 1");

@@ -171,6 +171,7 @@ impl Launcher {
         })?;
         let stdin = if invocation.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         let run = context.run.map(|run| ("AA_RUN".to_owned(), run.to_string()));
+        let trace = context.trace.as_ref().map(|trace| ("TRACEPARENT", trace));
         tokio::process::Command::new(program)
             .arg0(name)
             .args(invocation.argv.iter().skip(1))
@@ -178,6 +179,7 @@ impl Launcher {
             .env_clear()
             .envs(self.environment.inherited(&invocation.pass))
             .envs(run)
+            .envs(trace)
             .env("AA_STEP", &context.step.0)
             .env("AA_IDEMPOTENCY_KEY", &context.idempotency_key)
             .envs(invocation.env.iter().map(|(name, value)| (name, value)))

@@ -204,7 +204,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self.told).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
         let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
-        if self.kind.name == "draining" {
+        if ["draining", "full"].contains(&self.kind.name) {
             response.headers_mut().insert(header::RETRY_AFTER, AGAIN);
         }
         response
@@ -238,7 +238,7 @@ impl From<StartError> for Problem {
             StartError::Denied { .. } => {
                 Self::of("policy", detail).hint("`serve.policy` in the configuration says what may be run")
             }
-            StartError::Full => Self::of("full", detail),
+            StartError::Full => Self::of("full", detail).hint("try again when `Retry-After` says"),
             StartError::NotGranted(_) => Self::of("forbidden", detail),
             StartError::KeyUsed(run) => {
                 Self::of("key-reused", detail).about(run).hint("a new request needs a new key")

@@ -71,10 +71,11 @@ async fn a_read_after_a_write_waits_for_its_end_to_be_written() {
 
 #[tokio::test]
 async fn a_read_is_stopped_when_its_start_cannot_be_written() {
-    let stopped = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&stopped);
+    let (calls, stopped) = (Notes::default(), Arc::new(AtomicUsize::new(0)));
+    let (seen, counter) = (calls.clone(), Arc::clone(&stopped));
     let stage =
         Stage::new(&json!([{"name": "a", "tool": "slow"}])).tool_that(Effect::Read, "slow", move |_, _| {
+            seen.put("called");
             let guard = Dropped(Arc::clone(&counter));
             async move {
                 let _guard = guard;
@@ -82,7 +83,11 @@ async fn a_read_is_stopped_when_its_start_cannot_be_written() {
             }
         });
     stage.journal.fail_after(1);
+    stage.journal.hold(true);
     let mut running = stage.drive(Entry::Fresh);
+    eventually(|| calls.all() == ["called"]).await;
+    assert_eq!(stopped.load(Ordering::SeqCst), 0);
+    stage.journal.hold(false);
     eventually(|| stopped.load(Ordering::SeqCst) == 1).await;
     assert!(running.told().is_empty());
     assert!(matches!(running.outcome().await, Err(StoreError::Fenced(_))));

@@ -8,7 +8,7 @@ use rmcp::RoleClient;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResult, CancelTaskParams, CancelTaskRequest,
     ClientRequest, CreateTaskResult, GetTaskParams, GetTaskRequest, InputRequest, InputRequests,
-    InputResponses, ServerResult, TaskPayload, UpdateTaskParams, UpdateTaskRequest,
+    InputResponses, RequestMetaObject, ServerResult, TaskPayload, UpdateTaskParams, UpdateTaskRequest,
 };
 use rmcp::service::{PeerRequestOptions, RequestHandle, ServiceError};
 use serde_json::{Map, Value};
@@ -70,7 +70,11 @@ impl Call<'_> {
     /// Sends a request and waits for its answer; tells the server when nobody waits any more.
     async fn request(&mut self, request: ClientRequest) -> Result<ServerResult, ToolError> {
         let peer = self.live.peer();
-        let sent = peer.send_request_with_option(request, PeerRequestOptions::no_options()).await;
+        let options = match &self.context.trace {
+            Some(trace) => PeerRequestOptions::no_options().with_meta(traced(trace)),
+            None => PeerRequestOptions::no_options(),
+        };
+        let sent = peer.send_request_with_option(request, options).await;
         let mut pending = match sent {
             Ok(handle) => Pending { handle: Some(handle), reason: "nobody waits for it any more".to_owned() },
             Err(error) => return Err(self.live.explain(&error).await),
@@ -281,4 +285,11 @@ fn late(module: &str, asking: bool) -> ToolError {
         format!("the server of `{module}` did not answer in time")
     };
     ToolError::new(ErrorKind::Timeout, message)
+}
+
+/// What a request says beside its parameters to stand in the trace of the call.
+fn traced(trace: &str) -> RequestMetaObject {
+    let mut meta = RequestMetaObject::new();
+    meta.0.insert("traceparent".to_owned(), trace.into());
+    meta
 }

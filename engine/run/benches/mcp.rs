@@ -51,6 +51,7 @@ fn toolbox(folder: &std::path::Path) -> Toolbox {
         ca: None,
         configuration: aa_run::tool::configuration::Configuration::default(),
         state_folder: folder.to_owned(),
+        open_folders: Vec::new(),
         store: LazyStore::new(folder, options),
         ephemeral: ephemeral::Defaults::default(),
         logins: Logins::default(),

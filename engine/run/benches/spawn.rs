@@ -92,6 +92,7 @@ tools:
         ca: None,
         configuration: Configuration::default(),
         state_folder: PathBuf::new(),
+        open_folders: Vec::new(),
         store: LazyStore::default(),
         ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
         logins: Logins::default(),

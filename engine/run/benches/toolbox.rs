@@ -33,6 +33,7 @@ fn main() {
             ca: None,
             configuration: aa_run::tool::configuration::Configuration::default(),
             state_folder: "/".into(),
+            open_folders: Vec::new(),
             store: LazyStore::default(),
             logins: aa_run::tool::Logins::default(),
             ephemeral: Defaults::default(),

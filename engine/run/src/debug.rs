@@ -137,17 +137,11 @@ pub(crate) struct Subject<'a> {
     pub(crate) said: &'a str,
     /// What is trusted of it, when it is a tool of an MCP server.
     pub(crate) server: Option<Trusted>,
-}
-
-impl ToolReport {
-    /// Leaves out the last failing call, which is another one's, and all that is known of it alone.
-    pub(crate) fn forget_failure(&mut self, said: &str) {
-        self.last_failure = None;
-        if said.is_empty() {
-            self.diagnosis.clear();
-            self.patch = None;
-        }
-    }
+    /// Of which tenant whoever asks is: what its memory knows is told.
+    pub(crate) tenant: &'a str,
+    /// Whether a run is there for whoever asks. A failure in any other is as if it had not been: nothing may
+    /// follow from what it said.
+    pub(crate) sees: &'a dyn Fn(RunId) -> Result<bool, StoreError>,
 }
 
 /// Looks into why a tool fails.
@@ -155,12 +149,15 @@ impl ToolReport {
 /// # Errors
 /// The store cannot be read.
 pub(crate) fn report(subject: Subject<'_>, store: &LazyStore) -> Result<ToolReport, StoreError> {
-    let Subject { spec, definition, said, server } = subject;
+    let Subject { spec, definition, said, server, tenant, sees } = subject;
     let store = store.get()?;
-    let last = store.last_failure(&spec.name)?.map(LastFailure::redacted);
+    let last = match store.last_failure(&spec.name)? {
+        Some(last) if sees(last.run)? => Some(last.redacted()),
+        _ => None,
+    };
     let failure = failure(said, last.as_ref());
     let text = failure.as_ref().map(diagnosis::text).unwrap_or_default();
-    let issues = issues(&store, &spec.name, &text)?;
+    let issues = issues(&store, tenant, (&spec.name, &text))?;
     let mut findings: Vec<Finding> =
         server.iter().filter_map(|server| diagnosis::trust(&spec.module, &server.now)).collect();
     findings.extend(failure.as_ref().map(diagnosis::all).unwrap_or_default());
@@ -180,9 +177,13 @@ pub(crate) fn report(subject: Subject<'_>, store: &LazyStore) -> Result<ToolRepo
     })
 }
 
-/// What memory knows about a tool or about what it said.
-pub(crate) fn issues(store: &Store, tool: &str, said: &str) -> Result<Vec<Value>, StoreError> {
-    let read = |key| store.memory(key).map(Option::unwrap_or_default);
+/// What the memory of a tenant knows about a tool or about what it said.
+pub(crate) fn issues(
+    store: &Store,
+    tenant: &str,
+    (tool, said): (&str, &str),
+) -> Result<Vec<Value>, StoreError> {
+    let read = |key| store.memory(tenant, key).map(Option::unwrap_or_default);
     Ok(known_issues(&read("learned/patterns")?, &read("learned/tool_fixes")?, tool, said))
 }
 

@@ -75,6 +75,8 @@ pub struct Drive {
     pub origin: Origin,
     /// Folder that relative paths mean.
     pub folder: PathBuf,
+    /// Of which tenant it is: its tools remember for it.
+    pub tenant: Arc<str>,
     /// Where its events go.
     pub journal: Arc<dyn Journal>,
     /// What all runs of this process share.
@@ -168,8 +170,8 @@ pub trait Secrets: Send + Sync {
 pub trait Healer: Send + Sync {
     /// Waits until it is known.
     async fn admit(&self, run: RunId, call: &HealCall) -> Admission;
-    /// Adds to the error of a call what is known about it.
-    async fn advise(&self, tool: &str, error: &mut StepError);
+    /// Adds to the error of a call what a tenant knows about it.
+    async fn advise(&self, tenant: &str, tool: &str, error: &mut StepError);
     /// Takes in how a run's healings went, by its journal.
     async fn settle(&self, run: RunId);
 }

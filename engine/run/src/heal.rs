@@ -1,4 +1,8 @@
 //! Who says whether a heal rule may act: the bounds of all runs are kept in the store.
+//!
+//! Rules, their bounds and how often they helped belong to this machine, whichever tenant's run they act
+//! in: a login that does not work works for nobody. What is known of failures and learned from them is
+//! remembered, and so belongs to the tenant of the run.
 
 mod advice;
 pub(crate) mod learned;
@@ -62,9 +66,9 @@ impl Healer for Gate {
         self.ask(run, call).await.unwrap_or_else(failed)
     }
 
-    async fn advise(&self, tool: &str, error: &mut StepError) {
+    async fn advise(&self, tenant: &str, tool: &str, error: &mut StepError) {
         let advised = match self.store.get() {
-            Ok(store) => advice::advise(&store, tool, error).await,
+            Ok(store) => advice::advise(&store, (tenant, tool), error).await,
             Err(error) => Err(error),
         };
         if let Err(error) = advised {
@@ -94,7 +98,7 @@ impl Healer for Freely {
         Admission::Granted
     }
 
-    async fn advise(&self, _: &str, _: &mut StepError) {}
+    async fn advise(&self, _: &str, _: &str, _: &mut StepError) {}
 
     async fn settle(&self, _: RunId) {}
 }

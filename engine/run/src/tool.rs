@@ -42,6 +42,7 @@ pub(crate) use self::memory::{DEEPEST, Key, check_size, shape};
 pub use self::person::{DECLINE, Level, Nobody, Person, Question};
 pub(crate) use self::plain::touches_nothing;
 pub(crate) use self::project::seen_in;
+use crate::caller::MAIN;
 use crate::event::{RunId, StepError, StepPath};
 
 /// What kind of error a command has had, by what it said.
@@ -87,6 +88,8 @@ pub struct CallContext {
     pub detect: Detect,
     /// Folder that relative paths of the skill mean.
     pub folder: PathBuf,
+    /// Of which tenant whoever calls is: what is remembered is remembered for it.
+    pub tenant: Arc<str>,
 }
 
 impl CallContext {
@@ -96,7 +99,7 @@ impl CallContext {
         if path.as_os_str().is_empty() { self.folder.clone() } else { self.folder.join(path) }
     }
 
-    /// A call outside of any run: nobody watches it, and nothing stops it.
+    /// A call outside of any run for whoever owns the store: nobody watches it, and nothing stops it.
     pub fn detached(folder: impl Into<PathBuf>) -> Self {
         Self {
             run: None,
@@ -110,6 +113,7 @@ impl CallContext {
             conceal: Arc::new(|_, _| Ok(())),
             detect: Arc::new(|_| None),
             folder: folder.into(),
+            tenant: MAIN.into(),
         }
     }
 }

@@ -67,6 +67,9 @@ pub struct ToolboxOptions {
     pub configuration: Configuration,
     /// Where tools keep what outlives a run, e.g. ephemeral namespaces.
     pub state_folder: PathBuf,
+    /// Folders that clients may work in, besides the one of a call: projects of other tenants than the main
+    /// one lie in these.
+    pub open_folders: Vec<PathBuf>,
     /// Where memory is kept; opened by the first tool that needs it.
     pub store: LazyStore,
     /// What a call of an ephemeral tool means that does not say.

@@ -8,6 +8,8 @@
 mod address;
 mod registry;
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -127,4 +129,12 @@ pub struct WorkspaceUpdated {
     pub persona_changed: bool,
     /// When.
     pub at: Time,
+}
+
+/// Whether a folder is another one or lies in it, wherever links lead.
+pub(crate) fn is_within(folder: &Path, other: &Path) -> bool {
+    match (folder.canonicalize(), other.canonicalize()) {
+        (Ok(folder), Ok(other)) => folder.starts_with(other),
+        _ => false,
+    }
 }

@@ -19,8 +19,8 @@ pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failur
     let wanted = |module: &str| args.module.as_deref().is_none_or(|wanted| wanted == module);
     let mut tools: Vec<_> = all.iter().filter(|tool| wanted(&tool.module)).collect();
     if let (Some(module), true) = (&args.module, tools.is_empty()) {
-        if let Some(server) = engine.servers()?.iter().find(|server| server.module == *module) {
-            return Err(without_tools(server, &engine.tool_problems()?, context));
+        if let Some(server) = engine.server(module)? {
+            return Err(without_tools(&server, &engine.tool_problems()?, context));
         }
         let near = aa_spec::name::suggest(module, all.iter().map(|tool| tool.module.as_str()));
         return Err(Failure::not_found(format!("there is no module `{module}`")).suggest(near));

@@ -1,5 +1,7 @@
 //! `debug_tool`.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -45,7 +47,7 @@ impl Native for DebugTool {
 
     async fn call(&self, context: &CallContext, args: DebugArgs) -> Result<ToolReport, ToolError> {
         let Some(toolbox) = self.toolbox.get() else { return Err(invalid("the tools are gone")) };
-        let (store, run) = (self.store.clone(), context.run);
+        let (store, run, tenant) = (self.store.clone(), context.run, Arc::clone(&context.tenant));
         let work = move |_: &crate::tool::native::Brake| {
             let name = &args.tool_name;
             let tool = toolbox
@@ -54,23 +56,20 @@ impl Native for DebugTool {
             let definition = toolbox.definition(name);
             let mut server = toolbox.trusted(name);
             server.iter_mut().for_each(Trusted::withhold);
-            let subject = Subject { spec: tool.spec(), definition, said: &args.error_message, server };
+            let said = &args.error_message;
+            let sees = |other| run.map_or(Ok(true), |run| is_of_same(&store, run, other));
+            let subject =
+                Subject { spec: tool.spec(), definition, said, server, tenant: &tenant, sees: &sees };
             let failed = |error: StoreError| ToolError::new(ErrorKind::Permanent, error.to_string());
-            let mut report = report(subject, &store).map_err(failed)?;
-            if let (Some(run), Some(last)) = (run, &report.last_failure)
-                && !is_of_same(&store, run, last.run).map_err(failed)?
-            {
-                report.forget_failure(&args.error_message);
-            }
-            Ok(report)
+            report(subject, &store).map_err(failed)
         };
         blocking(context, work).await
     }
 }
 
-/// Whether two runs are one person's, in one folder.
+/// Whether two runs are one person's, in one folder: two tenants may have somebody of the same name.
 fn is_of_same(store: &LazyStore, run: RunId, other: RunId) -> Result<bool, StoreError> {
     let store = store.get()?;
     let (run, other) = (store.run(run)?, store.run(other)?);
-    Ok(run.principal == other.principal && run.folder == other.folder)
+    Ok((&run.tenant, &run.principal, &run.folder) == (&other.tenant, &other.principal, &other.folder))
 }

@@ -42,6 +42,7 @@ pub(super) struct Shared {
     means: Means,
     run: RunId,
     folder: PathBuf,
+    tenant: Arc<str>,
     origin: Origin,
     lines: LineSender,
     /// `None` when nobody is expected to watch the run.
@@ -68,6 +69,7 @@ impl Calls {
             means: run.means.clone(),
             run: run.lease.run,
             folder: run.folder.clone(),
+            tenant: Arc::clone(&run.tenant),
             origin: run.origin,
             lines,
             asker: (run.origin != Origin::Cron).then_some(asker),
@@ -184,7 +186,7 @@ async fn make_hidden(
         Err(error) => {
             shared.veil.hide_error(error);
             if let Some(healer) = &shared.means.healer {
-                healer.advise(&call.tool, error).await;
+                healer.advise(&shared.tenant, &call.tool, error).await;
             }
         }
     }
@@ -313,6 +315,7 @@ impl Shared {
             conceal: Arc::new(move |name, value| hiding.veil.conceal(name, value)),
             detect: self.veil.detector(secrets),
             folder: self.folder.clone(),
+            tenant: Arc::clone(&self.tenant),
         }
     }
 }

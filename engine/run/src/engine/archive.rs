@@ -61,7 +61,7 @@ impl Engine {
             .map_err(|error| StartError::Unreadable { path: folder.to_owned(), message: cause(&error) })
     }
 
-    /// Remembers documents, all of them or none: none when a key is there with another
+    /// Remembers documents for the caller's tenant, all of them or none: none when a key is there with another
     /// document, unless they are to be replaced.
     ///
     /// # Errors
@@ -71,16 +71,17 @@ impl Engine {
             return Err(StartError::Refused("some documents cannot be taken in".to_owned()));
         }
         let documents = archive.documents.into_iter().collect();
-        Ok(self.parts.store()?.import_memory(documents, Utc::now(), replace).await?)
+        let (store, tenant) = (self.parts.store()?, &self.caller.tenant);
+        Ok(store.import_memory(tenant, documents, Utc::now(), replace).await?)
     }
 
-    /// Writes all that is remembered into a folder that is empty or not there, or over what
+    /// Writes all that the caller's tenant remembers into a folder that is empty or not there, or over what
     /// is there when that is wanted; gives the keys.
     ///
     /// # Errors
     /// There is something in the folder, or it cannot be written.
     pub fn export_memory(&self, folder: &Path, over: bool) -> Result<Vec<String>, StartError> {
-        let documents = self.parts.store()?.memory_documents()?;
+        let documents = self.parts.store()?.memory_documents(&self.caller.tenant)?;
         let is_full = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
         if is_full && !over {
             return Err(StartError::Refused(format!("`{}` is not empty", folder.display())));

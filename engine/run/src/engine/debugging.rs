@@ -12,13 +12,11 @@ use serde_json::Value;
 use super::heal::Layer;
 use super::mend::replace;
 use super::{Engine, StartError};
-use crate::caller::MAIN;
 use crate::cause::cause;
 use crate::debug::{self, Patch, Subject, ToolReport, Trusted};
 use crate::event::Origin;
 use crate::home::Kind;
 use crate::store::StoreError;
-use crate::tool::known_issues;
 
 /// A change to a tool's definition, ready to be made.
 #[derive(Clone, Debug)]
@@ -78,24 +76,17 @@ impl Engine {
         if self.caller.origin != Origin::Cli {
             server.iter_mut().for_each(Trusted::withhold);
         }
-        let mut report = debug::report(Subject { spec: tool.spec(), definition, said, server }, store)?;
-        if report.last_failure.as_ref().is_some_and(|last| self.run(last.run).is_err()) {
-            report.forget_failure(said);
-        }
-        Ok(report)
+        let (tenant, sees) = (&self.caller.tenant, |run| Ok(self.run(run).is_ok()));
+        let subject = Subject { spec: tool.spec(), definition, said, server, tenant, sees: &sees };
+        Ok(debug::report(subject, store)?)
     }
 
-    /// What memory knows of failures of a tool that say this.
+    /// What the memory of the caller's tenant knows of failures of a tool that say this.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn known_issues(&self, tool: &str, said: &str) -> Result<Vec<Value>, StoreError> {
-        if self.caller.tenant != MAIN {
-            return Ok(Vec::new());
-        }
-        let store = self.parts.store()?;
-        let read = |key| store.memory(key).map(Option::unwrap_or_default);
-        Ok(known_issues(&read("learned/patterns")?, &read("learned/tool_fixes")?, tool, said))
+        debug::issues(&self.parts.store()?, &self.caller.tenant, (tool, said))
     }
 
     /// The change that would mend a tool, if a rule knows one.

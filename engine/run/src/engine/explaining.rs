@@ -19,7 +19,7 @@ impl Engine {
         let journal = self.journal(run)?;
         let good = self.last_good(&journal)?;
         let mut explanation = explain(&journal, good.as_ref());
-        self.add_known_issues(&mut explanation)?;
+        self.add_known_issues(&mut explanation, &journal.run.tenant)?;
         Ok(explanation)
     }
 
@@ -79,12 +79,13 @@ impl Engine {
         Ok(None)
     }
 
-    fn add_known_issues(&self, explanation: &mut Explanation) -> Result<(), StoreError> {
+    /// Adds what the run's tenant knows of its failure, whoever asks: others may know other things of it.
+    fn add_known_issues(&self, explanation: &mut Explanation, tenant: &str) -> Result<(), StoreError> {
         let Some(step) = &explanation.step else { return Ok(()) };
         let Some(error) = &step.error else { return Ok(()) };
         let store = self.parts.store()?;
-        explanation.known_issues =
-            debug::issues(&store, step.target.as_deref().unwrap_or_default(), &debug::text(error))?;
+        let (tool, said) = (step.target.as_deref().unwrap_or_default(), debug::text(error));
+        explanation.known_issues = debug::issues(&store, tenant, (tool, &said))?;
         shorten_issues(&mut explanation.known_issues);
         Ok(())
     }

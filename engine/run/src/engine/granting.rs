@@ -10,28 +10,8 @@ use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use super::approval::word;
 use super::courses::SINGLE;
 use super::{Engine, StartError};
-use crate::caller::MAIN;
-use crate::driver::{Means, Toolbox};
 use crate::event::StepError;
 use crate::persona::{Choice, View, ViewError};
-
-/// Modules whose tools read and write what there is once for the whole store.
-const SHARED: [&str; 2] = ["memory", "knowledge"];
-
-/// What a run of a tenant is driven with. What is remembered belongs to the main tenant, so others have no tools
-/// for it.
-pub(super) fn for_tenant(means: Means, tenant: &str) -> Means {
-    if tenant == MAIN {
-        return means;
-    }
-    let all = means.tools;
-    let tools: Toolbox = Arc::new(move |name| all(name).filter(|tool| !is_shared(&tool.spec().module)));
-    Means { tools, ..means }
-}
-
-fn is_shared(module: &str) -> bool {
-    SHARED.contains(&module)
-}
 
 impl Engine {
     /// Whether a skill is there for the caller.
@@ -87,10 +67,6 @@ impl Engine {
     /// That a tool may be called outside a run.
     pub(super) fn may_call(&self, spec: &ToolSpec) -> Result<(), StepError> {
         let (tool, effect) = (&spec.name, spec.effect);
-        if self.caller.tenant != MAIN && is_shared(&spec.module) {
-            let message = format!("`{tool}` is of no use here: what is remembered belongs to another tenant");
-            return Err(StepError::new(ErrorKind::Auth, message));
-        }
         if self.caller.grants.lets(ScopeKind::Tool, tool, effect) {
             return Ok(());
         }

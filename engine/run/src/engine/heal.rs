@@ -228,13 +228,13 @@ impl Engine {
         Ok(self.parts.store()?.reset_heal(rule, Utc::now()).await?)
     }
 
-    /// Rules that could be made of what was learned. None of them acts before it is accepted.
+    /// Rules that could be made of what the caller's tenant has learned. None of them acts before it is accepted.
     ///
     /// # Errors
     /// The memory or the rules cannot be read.
     pub fn heal_proposals(&self) -> Result<Vec<Proposal>, StartError> {
         let store = self.parts.store()?;
-        let read = |key| store.memory(key).map(Option::unwrap_or_default);
+        let read = |key| store.memory(&self.caller.tenant, key).map(Option::unwrap_or_default);
         let (patterns, fixes) = (read("learned/patterns")?, read("learned/tool_fixes")?);
         let toolbox = self.parts.toolbox()?;
         let known = |tool: &str| toolbox.tool(tool).is_some();

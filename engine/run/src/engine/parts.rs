@@ -225,6 +225,7 @@ impl Parts {
                 standing_in: false,
             },
             state_folder: self.settings.state_folder.clone(),
+            open_folders: self.settings.clients.folders.clone(),
             store: self.shared.store.clone(),
             logins: self.settings.logins.clone(),
             ephemeral: ephemeral::Defaults {

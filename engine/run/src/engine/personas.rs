@@ -189,7 +189,7 @@ fn of_module(toolbox: &Toolbox, module: &str) -> Result<Vec<Arc<ToolSpec>>, View
         return Ok(of);
     }
     let modules = toolbox.modules();
-    if let Some(server) = toolbox.servers().into_iter().find(|server| fold(&server.module) == fold(module)) {
+    if let Some(server) = toolbox.server(module).map(|server| server.entry()) {
         let message = format!(
             "the tools of the module `{module}` are not known yet, as its server has never been asked; `aa tool trust {}` asks it",
             server.module

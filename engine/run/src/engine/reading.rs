@@ -21,12 +21,12 @@ impl Engine {
         self.parts.store()?.first_event(run)
     }
 
-    /// Keys under which something is remembered, in order.
+    /// Keys under which the caller's tenant remembers something, in order.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn memory_keys(&self) -> Result<Vec<String>, StoreError> {
-        self.parts.store()?.memory_keys("")
+        self.parts.store()?.memory_keys(&self.caller.tenant, "")
     }
 
     /// The same with how much it is and when it was changed.
@@ -34,16 +34,16 @@ impl Engine {
     /// # Errors
     /// The store cannot be read.
     pub fn memory_entries(&self) -> Result<Vec<MemoryEntry>, StoreError> {
-        self.parts.store()?.memory_entries()
+        self.parts.store()?.memory_entries(&self.caller.tenant)
     }
 
-    /// What is remembered under a key; none when nothing is, or it is no key.
+    /// What the caller's tenant remembers under a key; none when it remembers nothing there, or it is no key.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn memory_document(&self, key: &str) -> Result<Option<Map<String, Value>>, StoreError> {
         match Key::new(key) {
-            Ok(key) => self.parts.store()?.memory(key.as_str()),
+            Ok(key) => self.parts.store()?.memory(&self.caller.tenant, key.as_str()),
             Err(_) => Ok(None),
         }
     }

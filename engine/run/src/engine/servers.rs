@@ -47,6 +47,20 @@ impl Engine {
         Ok(self.parts.toolbox()?.servers())
     }
 
+    /// The server that a module is over; `None` when it is over none. Only that one is looked at, and it is not
+    /// started.
+    ///
+    /// # Errors
+    /// A folder or file of modules cannot be read.
+    pub fn server(&self, module: &str) -> Result<Option<McpEntry>, StartError> {
+        Ok(self.parts.toolbox()?.server(module).map(|server| server.entry()))
+    }
+
+    /// Whether a module is over a server, which is cheaper to tell than what is known of that server.
+    pub fn is_over_server(&self, module: &str) -> bool {
+        self.parts.toolbox().is_ok_and(|toolbox| toolbox.server(module).is_some())
+    }
+
     /// What the server of a module says of its tools now, beside what is trusted; `None` when
     /// there is no such module. Starts the server.
     ///

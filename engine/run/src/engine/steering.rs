@@ -10,7 +10,7 @@ use chrono::{SubsecRound, Utc};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
-use super::{Engine, Notice, Outcome, RunHandle, StartError, granting, watching};
+use super::{Engine, Notice, Outcome, RunHandle, StartError, watching};
 use crate::driver::{Drive, Entry, Journal, Park, drive};
 use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::machine::Machine;
@@ -262,7 +262,7 @@ pub(super) fn go(
     (of, stubs, turn): (Driven<'_>, Option<Stubs>, Option<Turn>),
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
 ) -> Result<RunHandle, StartError> {
-    let mut means = granting::for_tenant(engine.parts.means(engine.told())?, of.tenant);
+    let mut means = engine.parts.means(engine.told())?;
     means.trace = means.observers.traces().map(|percent| (Arc::new(machine.trace()), percent));
     // Canned answers teach nothing.
     let watch = stubs.is_none().then(|| {
@@ -287,6 +287,7 @@ pub(super) fn go(
         lease: of.lease,
         origin: of.origin,
         folder: of.folder.to_owned(),
+        tenant: of.tenant.into(),
         journal,
         means,
         watchers,

@@ -75,6 +75,7 @@ async fn make(
         person,
         conceal: Arc::new(move |name, value| hiding.conceal(name, value)),
         detect: veil.detector(secrets),
+        tenant: engine.caller.tenant.as_str().into(),
         deadline: settings.step_timeout.and_then(|limit| Instant::now().checked_add(limit)),
         ..CallContext::detached(&settings.folder)
     };

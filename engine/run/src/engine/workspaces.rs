@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
 use super::Engine;
-use crate::caller::{MAIN, Whose};
+use crate::caller::Whose;
 use crate::store::{RunFilter, RunStatus, RunSummary, StoreError};
 use crate::tool::seen_in;
-use crate::workspace::{ChatSession, Opening, WorkspaceState, WorkspaceUpdated, uri_of};
+use crate::workspace::{ChatSession, Opening, WorkspaceState, WorkspaceUpdated, is_within, uri_of};
 
 /// Entries of the session log that are told.
 const LOG: usize = 5;
@@ -20,7 +20,7 @@ const WAITING: u32 = 20;
 /// What whoever begins to work is told.
 #[derive(Clone, Debug, Default)]
 pub struct Briefing {
-    /// `state/current_work` of the memory; empty when nothing is known.
+    /// `state/current_work` of their tenant's memory; empty when nothing is known.
     pub current_work: Map<String, Value>,
     /// The last entries of the session logs, newest first.
     pub log: Vec<Value>,
@@ -136,14 +136,10 @@ impl Engine {
     pub fn briefing(&self) -> Result<Briefing, StoreError> {
         let filter =
             RunFilter { status: vec![RunStatus::Waiting], limit: Some(WAITING), ..RunFilter::default() };
-        if self.caller.tenant != MAIN {
-            // What is remembered belongs to the main tenant.
-            return Ok(Briefing { waiting: self.runs(&filter)?, ..Briefing::default() });
-        }
-        let store = self.parts.store()?;
+        let (store, tenant) = (self.parts.store()?, &self.caller.tenant);
         let mut log = Vec::new();
-        for key in store.memory_keys("sessions/")?.iter().rev() {
-            let entries = store.memory(key)?.and_then(|mut day| day.remove("entries"));
+        for key in store.memory_keys(tenant, "sessions/")?.iter().rev() {
+            let entries = store.memory(tenant, key)?.and_then(|mut day| day.remove("entries"));
             let Some(Value::Array(entries)) = entries else { continue };
             log.extend(entries.into_iter().rev());
             if log.len() >= LOG {
@@ -152,7 +148,7 @@ impl Engine {
         }
         log.truncate(LOG);
         Ok(Briefing {
-            current_work: store.memory("state/current_work")?.unwrap_or_default(),
+            current_work: store.memory(tenant, "state/current_work")?.unwrap_or_default(),
             log,
             waiting: self.runs(&filter)?,
         })
@@ -160,7 +156,8 @@ impl Engine {
 
     /// What is seen in the folder. That the store cannot be read is said by whoever needs it.
     fn look(&self) -> crate::workspace::Surroundings {
-        let projects = self.parts.store().and_then(|store| store.memory("state/projects"));
+        let projects =
+            self.parts.store().and_then(|store| store.memory(&self.caller.tenant, "state/projects"));
         seen_in(&self.settings().folder, &projects.ok().flatten().unwrap_or_default())
     }
 
@@ -170,13 +167,5 @@ impl Engine {
 
     fn registry(&self) -> &crate::workspace::Registry {
         &self.parts.shared.workspaces
-    }
-}
-
-/// Whether a folder is another one or lies in it, wherever links lead.
-fn is_within(folder: &Path, other: &Path) -> bool {
-    match (folder.canonicalize(), other.canonicalize()) {
-        (Ok(folder), Ok(other)) => folder.starts_with(other),
-        _ => false,
     }
 }

@@ -12,12 +12,17 @@ use crate::tool::known_issues;
 /// Known issues that are told; the others say no more.
 const TOLD: usize = 3;
 
-/// Adds to the details of an error what memory knows about it, and counts that it was seen.
-pub(super) async fn advise(store: &Store, tool: &str, error: &mut StepError) -> Result<(), StoreError> {
+/// Adds to the details of an error what the memory of a tenant knows about it, and counts there that
+/// it was seen.
+pub(super) async fn advise(
+    store: &Store,
+    (tenant, tool): (&str, &str),
+    error: &mut StepError,
+) -> Result<(), StoreError> {
     if error.kind == ErrorKind::Cancelled {
         return Ok(());
     }
-    let read = |key| store.memory(key).map(Option::unwrap_or_default);
+    let read = |key| store.memory(tenant, key).map(Option::unwrap_or_default);
     let (patterns, fixes) = (read("learned/patterns")?, read("learned/tool_fixes")?);
     if patterns.is_empty() && fixes.is_empty() {
         return Ok(());
@@ -35,12 +40,12 @@ pub(super) async fn advise(store: &Store, tool: &str, error: &mut StepError) -> 
         details @ Value::Null => *details = json!({ "known_issues": told }),
         _ => {}
     }
-    count(store, tool.to_owned(), text).await
+    count(store, tenant.to_owned(), (tool.to_owned(), text)).await
 }
 
-async fn count(store: &Store, tool: String, text: String) -> Result<(), StoreError> {
+async fn count(store: &Store, tenant: String, (tool, text): (String, String)) -> Result<(), StoreError> {
     let at = Utc::now();
-    let change = Change { key: "learned/patterns".to_owned(), at, id: None };
+    let change = Change { tenant, key: "learned/patterns".to_owned(), at, id: None };
     let work = move |before: Option<serde_json::Map<String, Value>>| {
         let mut mapping = before.unwrap_or_default();
         let changed = learned::count_matched(&mut mapping, &tool, &text, at);

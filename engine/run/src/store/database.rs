@@ -12,7 +12,7 @@ use super::{Durability, StoreError};
 use crate::cause::cause;
 
 /// Every format ever written, oldest first; the format number is the position, from 1.
-const MIGRATIONS: [&str; 13] = [
+pub(super) const MIGRATIONS: [&str; 14] = [
     include_str!("../../migrations/0001_runs_and_events.sql"),
     include_str!("../../migrations/0002_memory.sql"),
     include_str!("../../migrations/0003_knowledge.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("../../migrations/0011_tenants.sql"),
     include_str!("../../migrations/0014_audit.sql"),
     include_str!("../../migrations/0016_browsers.sql"),
+    include_str!("../../migrations/0017_tenant_memory.sql"),
 ];
 
 /// The newest format known here.

@@ -327,28 +327,36 @@ impl Journal {
         if told.helped.is_some() && !told.cancelled { self.learn(&told) } else { Ok(()) }
     }
 
-    /// What memory keeps of a healing.
+    /// What the memory of the run's tenant keeps of a healing. The record itself is about a rule of
+    /// this machine, and counts for all tenants.
     fn learn(&mut self, record: &HealRecord) -> Result<(), Fault> {
         let at = record.ended_at.unwrap_or(record.started_at);
+        let Some(tenant) = self.tenant_of(record.run)? else { return Ok(()) };
         let failures = record.clone();
-        self.remember("learned/tool_failures", record.id, at, move |mapping| {
+        self.remember((&tenant, "learned/tool_failures"), record.id, at, move |mapping| {
             learned::record(mapping, &failures, at);
             true
         })?;
         let patterns = record.clone();
-        self.remember("learned/patterns", record.id, at, move |mapping| {
+        self.remember((&tenant, "learned/patterns"), record.id, at, move |mapping| {
             patterns.helped == Some(true) && learned::count_fixed(mapping, &patterns.tool, &patterns.error)
         })
     }
 
+    fn tenant_of(&self, run: RunId) -> Result<Option<String>, Fault> {
+        let mut select = self.db.prepare_cached("select tenant from runs where id = ?")?;
+        Ok(select.query_row([run.0], |row| row.get(0)).optional()?)
+    }
+
     fn remember(
         &mut self,
-        key: &str,
+        (tenant, key): (&str, &str),
         id: i64,
         at: Time,
         change: impl Fn(&mut Map<String, Value>) -> bool,
     ) -> Result<(), Fault> {
-        let wanted = Change { key: key.to_owned(), at, id: Some(format!("heal/{id}/{key}")) };
+        let (tenant, id) = (tenant.to_owned(), Some(format!("heal/{id}/{key}")));
+        let wanted = Change { tenant, key: key.to_owned(), at, id };
         let stamp = at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         let mut work = |before: Option<Map<String, Value>>| -> Result<Changed, std::convert::Infallible> {
             let mut mapping = before.unwrap_or_default();

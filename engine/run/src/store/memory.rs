@@ -1,4 +1,7 @@
-//! What skills remember from one run to the next: one JSON mapping for each key.
+//! What skills remember from one run to the next: one JSON mapping for each key of a tenant.
+//!
+//! Each tenant has a memory of its own: the same key in two of them names two mappings, and
+//! nothing here looks at more than one.
 //!
 //! A change is read, made and written within one transaction of the one writer, so two
 //! processes that change the same key do so one after the other.
@@ -27,11 +30,13 @@ pub type Document = (String, Map<String, Value>);
 /// A change to be made.
 #[derive(Clone, Debug)]
 pub struct Change {
+    /// In whose memory.
+    pub tenant: String,
     /// Of which key.
     pub key: String,
     /// When.
     pub at: Time,
-    /// Changes of the same id are made once; the others get the answer of the first.
+    /// Changes of a tenant with the same id are made once; the others get the answer of the first.
     pub id: Option<String>,
 }
 
@@ -56,14 +61,16 @@ pub struct Imported {
 }
 
 impl Store {
-    /// Every key of the memory, sorted.
-    pub fn memory_entries(&self) -> Result<Vec<MemoryEntry>, StoreError> {
+    /// Every key of a tenant's memory, sorted.
+    pub fn memory_entries(&self, tenant: &str) -> Result<Vec<MemoryEntry>, StoreError> {
         let reader = &self.parts.reader;
         reader.with(|db| {
-            let sql = "select key, length(cast(json as blob)), updated_at from memory order by key";
+            let sql = "select key, length(cast(json as blob)), updated_at from memory
+                       where tenant = ? order by key";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
-            let rows = select
-                .query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get(2)?)));
+            let rows = select.query_map([tenant], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get(2)?))
+            });
             let mut entries = Vec::new();
             for row in rows.map_err(|e| reader.failed(&e))? {
                 let (key, bytes, at) = row.map_err(|e| reader.failed(&e))?;
@@ -74,24 +81,25 @@ impl Store {
         })
     }
 
-    /// Keys of the memory that begin like this, sorted.
-    pub fn memory_keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    /// Keys of a tenant's memory that begin like this, sorted.
+    pub fn memory_keys(&self, tenant: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
         let reader = &self.parts.reader;
         reader.with(|db| {
-            let sql = "select key from memory where substr(key, 1, length(?1)) = ?1 order by key";
+            let sql = "select key from memory
+                       where tenant = ?1 and substr(key, 1, length(?2)) = ?2 order by key";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
-            let keys = select.query_map([prefix], |row| row.get(0));
+            let keys = select.query_map([tenant, prefix], |row| row.get(0));
             keys.and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| reader.failed(&e))
         })
     }
 
-    /// What is remembered under a key.
-    pub fn memory(&self, key: &str) -> Result<Option<Map<String, Value>>, StoreError> {
+    /// What a tenant remembers under a key.
+    pub fn memory(&self, tenant: &str, key: &str) -> Result<Option<Map<String, Value>>, StoreError> {
         let reader = &self.parts.reader;
         let json = reader.with(|db| {
-            let sql = "select json from memory where key = ?";
+            let sql = "select json from memory where tenant = ? and key = ?";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
-            let found = select.query_row([key], |row| row.get::<_, String>(0)).optional();
+            let found = select.query_row([tenant, key], |row| row.get::<_, String>(0)).optional();
             found.map_err(|e| reader.failed(&e))
         })?;
         let read = |json: String| serde_json::from_str(&json).map_err(|error| self.damaged(key, &error));
@@ -110,13 +118,13 @@ impl Store {
         self.parts.writer.submit(move |journal| journal.change_memory(&change, &mut work)).await
     }
 
-    /// Everything that is remembered, by key, as of one moment.
-    pub fn memory_documents(&self) -> Result<Vec<Document>, StoreError> {
+    /// Everything that a tenant remembers, by key, as of one moment.
+    pub fn memory_documents(&self, tenant: &str) -> Result<Vec<Document>, StoreError> {
         let reader = &self.parts.reader;
         let rows = reader.with(|db| {
-            let sql = "select key, json from memory order by key";
+            let sql = "select key, json from memory where tenant = ? order by key";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
-            let rows = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?)));
+            let rows = select.query_map([tenant], |row| Ok((row.get(0)?, row.get(1)?)));
             let rows = rows.and_then(Iterator::collect::<Result<Vec<(String, String)>, _>>);
             rows.map_err(|e| reader.failed(&e))
         })?;
@@ -127,15 +135,17 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 
-    /// Puts many documents into the memory, all of them or none: none when a key is there
+    /// Puts many documents into a tenant's memory, all of them or none: none when a key is there
     /// with another document, unless they are to be replaced.
     pub async fn import_memory(
         &self,
+        tenant: &str,
         documents: Vec<Document>,
         at: Time,
         replace: bool,
     ) -> Result<Imported, StoreError> {
-        self.parts.writer.submit(move |journal| journal.import_memory(&documents, at, replace)).await
+        let tenant = tenant.to_owned();
+        self.parts.writer.submit(move |journal| journal.import_memory(&tenant, &documents, at, replace)).await
     }
 
     fn damaged(&self, key: &str, error: &dyn std::fmt::Display) -> StoreError {
@@ -152,27 +162,35 @@ impl Journal {
         if let Some(answer) = self.answered(change)? {
             return Ok(Ok(answer));
         }
-        let before = self.remembered(&change.key)?;
+        let place = (change.tenant.as_str(), change.key.as_str());
+        let before = self.remembered(place)?;
         let Changed { value, answer } = match work(before) {
             Ok(changed) => changed,
             Err(error) => return Ok(Err(error)),
         };
         let at = change.at.timestamp_millis();
         if let Some(value) = value {
-            self.put_document(&change.key, value, at)?;
+            self.put_document(place, value, at)?;
         }
         if let Some(id) = &change.id {
-            let sql = "insert into memory_changes (id, key, at, answer) values (?, ?, ?, ?)";
-            self.db.prepare_cached(sql)?.execute(params![id, change.key, at, answer.to_string()])?;
+            let sql = "insert into memory_changes (tenant, id, key, at, answer) values (?, ?, ?, ?, ?)";
+            let row = params![change.tenant, id, change.key, at, answer.to_string()];
+            self.db.prepare_cached(sql)?.execute(row)?;
         }
         Ok(Ok(answer))
     }
 
-    fn import_memory(&mut self, documents: &[Document], at: Time, replace: bool) -> Result<Imported, Fault> {
+    fn import_memory(
+        &mut self,
+        tenant: &str,
+        documents: &[Document],
+        at: Time,
+        replace: bool,
+    ) -> Result<Imported, Fault> {
         let mut done = Imported::default();
         let mut wanted = Vec::new();
         for (key, document) in documents {
-            match self.remembered(key)? {
+            match self.remembered((tenant, key))? {
                 Some(known) if known == *document => done.same.push(key.clone()),
                 Some(_) if !replace => done.differing.push(key.clone()),
                 _ => wanted.push((key, document)),
@@ -182,31 +200,39 @@ impl Journal {
             return Ok(done);
         }
         for (key, document) in wanted {
-            self.put_document(key, document.clone(), at.timestamp_millis())?;
+            self.put_document((tenant, key), document.clone(), at.timestamp_millis())?;
             done.written.push(key.clone());
         }
         Ok(done)
     }
 
-    fn put_document(&self, key: &str, value: Map<String, Value>, at: i64) -> Result<(), Fault> {
-        let sql = "insert into memory (key, json, updated_at) values (?, ?, ?)
-                   on conflict (key) do update set json = excluded.json, updated_at = excluded.updated_at";
+    fn put_document(
+        &self,
+        (tenant, key): (&str, &str),
+        value: Map<String, Value>,
+        at: i64,
+    ) -> Result<(), Fault> {
+        let sql = "insert into memory (tenant, key, json, updated_at) values (?, ?, ?, ?)
+                   on conflict (tenant, key)
+                   do update set json = excluded.json, updated_at = excluded.updated_at";
         let json = Value::Object(value).to_string();
-        self.db.prepare_cached(sql)?.execute(params![key, json, at])?;
+        self.db.prepare_cached(sql)?.execute(params![tenant, key, json, at])?;
         Ok(())
     }
 
     /// What this change answered when it was made before.
     fn answered(&self, change: &Change) -> Result<Option<Value>, Fault> {
         let Some(id) = &change.id else { return Ok(None) };
-        let mut select = self.db.prepare_cached("select answer from memory_changes where id = ?")?;
-        let answer: Option<String> = select.query_row([id], |row| row.get(0)).optional()?;
+        let sql = "select answer from memory_changes where tenant = ? and id = ?";
+        let mut select = self.db.prepare_cached(sql)?;
+        let answer: Option<String> = select.query_row([&change.tenant, id], |row| row.get(0)).optional()?;
         answer.map(|json| self.json(&change.key, &json)).transpose()
     }
 
-    fn remembered(&self, key: &str) -> Result<Option<Map<String, Value>>, Fault> {
-        let mut select = self.db.prepare_cached("select json from memory where key = ?")?;
-        let json: Option<String> = select.query_row([key], |row| row.get(0)).optional()?;
+    fn remembered(&self, (tenant, key): (&str, &str)) -> Result<Option<Map<String, Value>>, Fault> {
+        let sql = "select json from memory where tenant = ? and key = ?";
+        let mut select = self.db.prepare_cached(sql)?;
+        let json: Option<String> = select.query_row([tenant, key], |row| row.get(0)).optional()?;
         json.map(|json| self.json(key, &json)).transpose()
     }
 

@@ -1,7 +1,8 @@
-//! Search over what is remembered.
+//! Search over what a tenant remembers.
 //!
 //! The index is brought up to date by who searches, in transactions of the writer that
 //! leave room for others: remembering costs a run no more than a row that names the key.
+//! Each tenant waits for what has changed in its own memory only.
 
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -32,6 +33,8 @@ pub struct Hit {
 /// What to search for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
+    /// In whose memory.
+    pub tenant: String,
     /// Words; every one of them must be there, or else any.
     pub words: String,
     /// Only keys that begin like this.
@@ -41,14 +44,14 @@ pub struct Wanted {
 }
 
 impl Store {
-    /// Searches the memory, best first: for all of the words, and when that finds nothing,
+    /// Searches a tenant's memory, best first: for all of the words, and when that finds nothing,
     /// for any.
     ///
     /// # Errors
     /// The store cannot be read, or its index cannot be brought up to date.
     pub async fn search_memory(&self, wanted: Wanted) -> Result<Vec<Hit>, StoreError> {
-        if self.is_stale()? {
-            while self.parts.writer.submit(Journal::index_memory).await? {}
+        if self.is_stale(&wanted.tenant)? {
+            self.index_memory(&wanted.tenant).await?;
         }
         let words = terms(&wanted.words);
         let reader = &self.parts.reader;
@@ -63,39 +66,52 @@ impl Store {
         })
     }
 
-    fn is_stale(&self) -> Result<bool, StoreError> {
+    async fn index_memory(&self, tenant: &str) -> Result<(), StoreError> {
+        let mut more = true;
+        while more {
+            let tenant = tenant.to_owned();
+            more = self.parts.writer.submit(move |journal| journal.index_memory(&tenant)).await?;
+        }
+        Ok(())
+    }
+
+    fn is_stale(&self, tenant: &str) -> Result<bool, StoreError> {
         let reader = &self.parts.reader;
         reader.with(|db| {
-            let sql = "select exists (select 1 from memory_stale)";
-            db.query_row(sql, (), |row| row.get(0)).map_err(|e| reader.failed(&e))
+            let sql = "select exists (select 1 from memory_stale where tenant = ?)";
+            db.query_row(sql, [tenant], |row| row.get(0)).map_err(|e| reader.failed(&e))
         })
     }
 }
 
 impl Journal {
-    /// Indexes some of what has changed; true when there is more.
-    fn index_memory(&mut self) -> Result<bool, Fault> {
-        let (stale, more) = self.stale()?;
+    /// Indexes some of what has changed in a tenant's memory; true when there is more.
+    fn index_memory(&mut self, tenant: &str) -> Result<bool, Fault> {
+        let (stale, more) = self.stale(tenant)?;
         for (key, json) in stale {
-            self.db.prepare_cached("delete from passages where key = ?")?.execute([&key])?;
+            let outdated = "delete from passages where tenant = ? and key = ?";
+            self.db.prepare_cached(outdated)?.execute([tenant, &key])?;
             // What cannot be read is said by who reads it.
             let value = json.and_then(|json| serde_json::from_str::<Value>(&json).ok());
-            let mut insert =
-                self.db.prepare_cached("insert into passages (key, place, text) values (?, ?, ?)")?;
+            let sql = "insert into passages (tenant, key, place, text) values (?, ?, ?, ?)";
+            let mut insert = self.db.prepare_cached(sql)?;
             for (place, text) in value.iter().flat_map(passages) {
-                insert.execute(params![key, place, text])?;
+                insert.execute(params![tenant, key, place, text])?;
             }
-            self.db.prepare_cached("delete from memory_stale where key = ?")?.execute([&key])?;
+            let done = "delete from memory_stale where tenant = ? and key = ?";
+            self.db.prepare_cached(done)?.execute([tenant, &key])?;
         }
         Ok(more)
     }
 
-    /// The first keys that have changed, with what is there now; and whether there are more.
-    fn stale(&self) -> Result<(Vec<Stale>, bool), Fault> {
+    /// The first keys of a tenant that have changed, with what is there now; and whether there are more.
+    fn stale(&self, tenant: &str) -> Result<(Vec<Stale>, bool), Fault> {
         let mut select = self.db.prepare_cached(
-            "select stale.key, json from memory_stale stale left join memory on memory.key = stale.key",
+            "select stale.key, json from memory_stale stale
+             left join memory on memory.tenant = stale.tenant and memory.key = stale.key
+             where stale.tenant = ?",
         )?;
-        let mut rows = select.query(())?;
+        let mut rows = select.query([tenant])?;
         let (mut stale, mut bytes) = (Vec::new(), 0);
         while let Some(row) = rows.next()? {
             if bytes >= BATCH {
@@ -117,11 +133,12 @@ fn find(db: &Connection, query: &str, wanted: &Wanted) -> rusqlite::Result<Vec<H
         return Ok(Vec::new());
     }
     let mut select = db.prepare_cached(
-        "select key, place, snippet(passages, 2, '', '', '…', 32) from passages
-         where passages match ?1 and substr(key, 1, length(?2)) = ?2 order by rank limit ?3",
+        "select key, place, snippet(passages, 3, '', '', '…', 32) from passages
+         where passages match ?1 and tenant = ?2 and substr(key, 1, length(?3)) = ?3
+         order by rank limit ?4",
     )?;
     let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
-    let rows = select.query_map(params![query, wanted.prefix, limit], |row| {
+    let rows = select.query_map(params![query, wanted.tenant, wanted.prefix, limit], |row| {
         Ok(Hit { key: row.get(0)?, place: row.get(1)?, snippet: row.get(2)? })
     })?;
     rows.collect()

@@ -83,11 +83,12 @@ const MODULES: &[(&str, &str)] = &[
 
 impl BuiltIn {
     pub(crate) fn new(launcher: Arc<Launcher>, options: &ToolboxOptions) -> Self {
+        let memory = Memory::new(options.store.clone(), &options.open_folders);
         Self {
             web: Arc::new(Web::new(options.proxy.clone(), options.ca.clone(), options.output_bytes)),
             local: ephemeral::Local::new(&options.state_folder, launcher.clone(), options.ephemeral.clone()),
-            code: code::Code::new(Memory::new(options.store.clone()), &options.state_folder),
-            memory: Memory::new(options.store.clone()),
+            code: code::Code::new(memory.clone(), &options.state_folder),
+            memory,
             login: Arc::new(Login { launcher: launcher.clone(), logins: options.logins.clone() }),
             launcher,
         }
@@ -149,6 +150,7 @@ mod tests {
             ca: None,
             configuration: crate::tool::configuration::Configuration::default(),
             state_folder: PathBuf::new(),
+            open_folders: Vec::new(),
             store: LazyStore::default(),
             ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
             logins: crate::tool::Logins::default(),

@@ -1,7 +1,8 @@
 //! Search in the text of projects.
 //!
 //! Every project has an index of its own, an `SQLite` file in the state folder: a cache that
-//! can be thrown away ([`index`]). Whoever searches first brings it up to date, by size
+//! can be thrown away ([`index`]). A tenant has indexes of its own, and only of folders that it may look
+//! into. Whoever searches first brings it up to date, by size
 //! and time of the files, so there is no watcher that has to run and nothing that can be
 //! out of step. Files that git ignores, that are too big or no text are left out, and
 //! counted. Reading order: [`chunk`] (a file in pieces), [`index`], [`search`], the tools.
@@ -22,6 +23,7 @@ use super::memory::Memory;
 use super::native::{Face, Native, blocking, tool};
 use super::project;
 use super::{CallContext, Tool, ToolError};
+use crate::caller::MAIN;
 
 mod cache;
 mod chunk;
@@ -176,17 +178,26 @@ impl Code {
         let found = project::resolve(&self.memory, context, name).await?;
         let folder = found.folder.and_then(|folder| folder.canonicalize().ok());
         let folder = folder.filter(|folder| folder.is_dir()).ok_or_else(|| {
-            let message =
-                format!("the folder of `{}` is not known; give a path, or `project_add` it", found.name);
+            let message = format!(
+                "the folder of `{}` is not known or not open; give a path, or `project_add` it",
+                found.name
+            );
             ToolError::new(ErrorKind::NotFound, message)
         })?;
         Ok((found.name, folder))
     }
 
+    /// Where the indexes of the caller's tenant are: what others have indexed, it neither counts nor clears.
+    fn folder(&self, context: &CallContext) -> PathBuf {
+        if *context.tenant == *MAIN {
+            return self.folder.clone();
+        }
+        self.folder.join(short(context.tenant.as_bytes()))
+    }
+
     /// The file that a folder's index is in.
-    fn file(&self, of: &Path) -> PathBuf {
-        let name: String = digest(of.as_os_str().as_encoded_bytes()).chars().take(16).collect();
-        self.folder.join(format!("{name}.db"))
+    fn file(&self, context: &CallContext, of: &Path) -> PathBuf {
+        self.folder(context).join(format!("{}.db", short(of.as_os_str().as_encoded_bytes())))
     }
 
     async fn refresh(
@@ -195,7 +206,7 @@ impl Code {
         (project, folder): (String, PathBuf),
         force: bool,
     ) -> Result<Indexed, ToolError> {
-        let file = self.file(&folder);
+        let file = self.file(context, &folder);
         let path = folder.display().to_string();
         let done = blocking(context, move |brake| Index::open(&file, &folder)?.refresh(force, brake)).await?;
         Ok(Indexed { project, path, done })
@@ -218,7 +229,7 @@ impl Native for CodeSearch {
     async fn call(&self, context: &CallContext, args: SearchArgs) -> Result<Searched, ToolError> {
         let question = Question::new(&args.query, args.limit, &args.file_filter, &args.type_filter)?;
         let (project, folder) = self.0.project(context, &args.project).await?;
-        let (file, path) = (self.0.file(&folder), folder.display().to_string());
+        let (file, path) = (self.0.file(context, &folder), folder.display().to_string());
         let (files, (results, all_words)) = blocking(context, move |brake| {
             let mut index = Index::open(&file, &folder)?;
             let files = index.refresh(false, brake)?.files;
@@ -263,7 +274,7 @@ impl Native for CodeStats {
 
     async fn call(&self, context: &CallContext, args: StatsArgs) -> Result<Counted, ToolError> {
         let (project, folder) = self.0.project(context, &args.project).await?;
-        let (file, path) = (self.0.file(&folder), folder.display().to_string());
+        let (file, path) = (self.0.file(context, &folder), folder.display().to_string());
         let totals = blocking(context, move |_| {
             if file.is_file() { Index::open(&file, &folder)?.totals().map(Some) } else { Ok(None) }
         })
@@ -286,7 +297,7 @@ impl Native for CodeHealth {
     };
 
     async fn call(&self, context: &CallContext, _args: NoArgs) -> Result<Health, ToolError> {
-        let folder = self.0.folder.clone();
+        let folder = self.0.folder(context);
         let indexes = blocking(context, move |brake| {
             files(&folder)
                 .into_iter()
@@ -298,6 +309,11 @@ impl Native for CodeHealth {
         let indexes = indexes.into_iter().map(|(_, index)| index).collect();
         Ok(Health { healthy: problems.is_empty(), indexes, problems })
     }
+}
+
+/// What a thing is called on disk.
+fn short(of: &[u8]) -> String {
+    digest(of).chars().take(16).collect()
 }
 
 /// The indexes in a folder, by name.

@@ -92,12 +92,12 @@ async fn all(
     context: &CallContext,
 ) -> Result<Vec<(String, String, Map<String, Value>)>, ToolError> {
     memory
-        .look(context, |store| {
+        .look(context, |store, tenant| {
             let mut found = Vec::new();
-            for entry in store.memory_entries()? {
+            for entry in store.memory_entries(tenant)? {
                 let Some(rest) = entry.key.strip_prefix(KNOWLEDGE) else { continue };
                 let Some((persona, project)) = rest.split_once('/') else { continue };
-                let document = store.memory(&entry.key)?.unwrap_or_default();
+                let document = store.memory(tenant, &entry.key)?.unwrap_or_default();
                 found.push((persona.to_owned(), project.to_owned(), document));
             }
             Ok(found)

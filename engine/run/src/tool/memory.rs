@@ -3,10 +3,12 @@
 //! A key such as `state/current_work` names a mapping; a key that was never written reads
 //! as the empty mapping. Every change is one transaction of the store, durable before it
 //! is answered, and stamps `last_updated`. A change that a run repeats after a crash is
-//! made once, so all of these tools are idempotent. Reading order: [`key`], [`place`]
+//! made once, so all of these tools are idempotent. Each tenant has a memory of its own, and
+//! a call is one of its context's tenant: no argument can name another. Reading order: [`key`], [`place`]
 //! (dotted paths), [`text`] (YAML in arguments), [`shape`] (what documents of known keys look
 //! like), then one file per group of tools.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aa_spec::plan::digest;
@@ -24,8 +26,10 @@ use self::learn::{CheckKnownIssues, LearnToolFix, RecordToolFailure};
 use self::read::{MemoryRead, MemoryStats};
 use super::native::{Native as _, blocking, invalid, tool};
 use super::{CallContext, Tool, ToolError};
+use crate::caller::MAIN;
 use crate::event::Time;
 use crate::store::{Change, Changed, LazyStore, Store, StoreError};
+use crate::workspace::is_within;
 
 pub(in crate::tool) mod change;
 mod find;
@@ -67,6 +71,8 @@ pub(super) const TOOLS: &[(&str, Make)] = &[
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     store: LazyStore,
+    /// Folders whose projects any tenant may know, besides the one of a call.
+    open: Arc<[PathBuf]>,
 }
 
 /// What a change makes of a mapping: the answer, and whether it is another mapping now.
@@ -76,18 +82,27 @@ pub(in crate::tool) enum Outcome<T> {
 }
 
 impl Memory {
-    pub(super) const fn new(store: LazyStore) -> Self {
-        Self { store }
+    pub(super) fn new(store: LazyStore, open: &[PathBuf]) -> Self {
+        Self { store, open: open.into() }
     }
 
-    /// Looks into the store, where looking may block.
+    /// Whether the files of a folder may become known to whoever calls: to the main tenant those of any, to
+    /// others those where clients may work. A tenant that could name any folder, or remember it as its
+    /// project, would read what is another's.
+    pub(in crate::tool) fn opens(&self, context: &CallContext, folder: &Path) -> bool {
+        let mut open = std::iter::once(&context.folder).chain(self.open.iter());
+        *context.tenant == *MAIN || open.any(|allowed| is_within(folder, allowed))
+    }
+
+    /// Looks into the store for the tenant that it is given, where looking may block.
     pub(in crate::tool) async fn look<T: Send + 'static>(
         &self,
         context: &CallContext,
-        look: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+        look: impl FnOnce(&Store, &str) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ToolError> {
-        let store = self.store.clone();
-        blocking(context, move |_| store.get().and_then(|store| look(&store)).map_err(|e| unusable(&e))).await
+        let (store, tenant) = (self.store.clone(), Arc::clone(&context.tenant));
+        let look = move || store.get().and_then(|store| look(&store, &tenant));
+        blocking(context, move |_| look().map_err(|error| unusable(&error))).await
     }
 
     /// What is under a key.
@@ -96,7 +111,7 @@ impl Memory {
         context: &CallContext,
         key: Key,
     ) -> Result<Map<String, Value>, ToolError> {
-        let found = self.look(context, move |store| store.memory(key.as_str())).await?;
+        let found = self.look(context, move |store, tenant| store.memory(tenant, key.as_str())).await?;
         Ok(found.unwrap_or_default())
     }
 
@@ -109,9 +124,10 @@ impl Memory {
         key: &Key,
         mut work: impl FnMut(&mut Map<String, Value>, Time) -> Result<Outcome<T>, ToolError> + Send + 'static,
     ) -> Result<T, ToolError> {
-        let change = Change { key: key.as_str().to_owned(), at: Utc::now(), id: change_id(context, call)? };
+        let (tenant, key) = (context.tenant.to_string(), key.as_str().to_owned());
+        let change = Change { tenant, key, at: Utc::now(), id: change_id(context, call)? };
         let (at, key) = (change.at, change.key.clone());
-        let store = self.look(context, |store| Ok(store.clone())).await?;
+        let store = self.look(context, |store, _| Ok(store.clone())).await?;
         let work = move |before: Option<Map<String, Value>>| -> Result<Changed, ToolError> {
             let mut value = before.unwrap_or_default();
             let (answer, changed) = match work(&mut value, at)? {

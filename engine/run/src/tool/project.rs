@@ -229,7 +229,7 @@ impl Native for ProjectDetect {
     };
 
     async fn call(&self, context: &CallContext, args: DetectArgs) -> Result<Seen, ToolError> {
-        let detected = look_at(context, &args.path).await?;
+        let detected = look_at(&self.0, context, &args.path).await?;
         let known = registered(&self.0, context).await?;
         let registered = known.into_iter().find(|(_, fields)| path_of(fields) == detected.path);
         Ok(Seen { detected, registered: registered.map(|(name, _)| name) })
@@ -251,7 +251,7 @@ impl Native for ProjectAdd {
 
     async fn call(&self, context: &CallContext, args: AddArgs) -> Result<Project, ToolError> {
         let name = checked_name(&args.name)?;
-        let detected = look_at(context, &args.path).await?;
+        let detected = look_at(&self.0, context, &args.path).await?;
         let fields = fields_of(&args, detected);
         let call = (Self::FACE.name, &args);
         self.0
@@ -284,7 +284,8 @@ impl Native for ProjectUpdate {
     async fn call(&self, context: &CallContext, args: UpdateArgs) -> Result<Project, ToolError> {
         let mut given = given(&args);
         if !args.path.is_empty() {
-            given.insert("path".to_owned(), look_at(context, &args.path).await?.path.into());
+            let detected = look_at(&self.0, context, &args.path).await?;
+            given.insert("path".to_owned(), detected.path.into());
         }
         let name = args.name.clone();
         let call = (Self::FACE.name, &args);
@@ -336,7 +337,8 @@ impl Native for ProjectRemove {
 }
 
 /// The project that an argument names: a registered one, a folder, or without any the
-/// repository around the call's folder. A name that is nowhere is still a name.
+/// repository around the call's folder. A name that is nowhere is still a name, and a registered
+/// project that the caller may not look into is one whose folder is not known.
 pub(super) async fn resolve(
     memory: &Memory,
     context: &CallContext,
@@ -344,9 +346,10 @@ pub(super) async fn resolve(
 ) -> Result<Resolved, ToolError> {
     let known = registered(memory, context).await?;
     if let Some((name, fields)) = known.iter().find(|(name, _)| name == project) {
-        return Ok(Resolved { name: name.clone(), folder: Some(PathBuf::from(path_of(fields))) });
+        let folder = Some(PathBuf::from(path_of(fields))).filter(|folder| memory.opens(context, folder));
+        return Ok(Resolved { name: name.clone(), folder });
     }
-    let here = root_of(&context.folder);
+    let here = here(memory, context);
     let folder = match project {
         "" => here,
         path if path.contains('/') || path.starts_with('.') => context.resolve(Path::new(path)),
@@ -354,12 +357,29 @@ pub(super) async fn resolve(
         name => return Ok(Resolved { name: checked_name(name)?, folder: None }),
     };
     let folder = folder.canonicalize().unwrap_or(folder);
+    opened(memory, context, &folder)?;
     let named = known.iter().find(|(_, fields)| Path::new(path_of(fields)) == folder);
     let name = match named {
         Some((name, _)) => name.clone(),
         None => name_of(memory, context, (&known, &folder)).await?,
     };
     Ok(Resolved { name, folder: Some(folder) })
+}
+
+/// The repository around the call's folder, unless more of it would be seen than the caller may.
+fn here(memory: &Memory, context: &CallContext) -> PathBuf {
+    let root = root_of(&context.folder);
+    if memory.opens(context, &root) { root } else { context.folder.clone() }
+}
+
+/// That the caller may look into a folder.
+fn opened(memory: &Memory, context: &CallContext, folder: &Path) -> Result<(), ToolError> {
+    if memory.opens(context, folder) {
+        return Ok(());
+    }
+    let folder = folder.display();
+    let message = format!("`{folder}` is not there, or is not open to the tenant `{}`", context.tenant);
+    Err(ToolError::new(ErrorKind::NotFound, message))
 }
 
 /// The project of a folder and the branch that is checked out in it: the registered project that
@@ -390,13 +410,14 @@ async fn name_of(
     let marked = format!("{name}-{hash}");
     let is_registered = registered.iter().any(|(known, _)| *known == name);
     let (of, wanted, folder) = (name.clone(), marked.clone(), folder.to_owned());
-    let is_other = memory.look(context, move |store| {
-        for key in store.memory_keys(KNOWLEDGE)? {
+    let is_other = memory.look(context, move |store, tenant| {
+        for key in store.memory_keys(tenant, KNOWLEDGE)? {
             let project = key.rsplit('/').next().unwrap_or_default();
             if project == wanted {
                 return Ok(true);
             }
-            if project == of && store.memory(&key)?.is_some_and(|document| is_of_other(&document, &folder)) {
+            let document = if project == of { store.memory(tenant, &key)? } else { None };
+            if document.is_some_and(|document| is_of_other(&document, &folder)) {
                 return Ok(true);
             }
         }
@@ -413,8 +434,13 @@ fn is_of_other(document: &Map<String, Value>, folder: &Path) -> bool {
 }
 
 /// What can be seen in a folder.
-pub(super) async fn look_at(context: &CallContext, path: &str) -> Result<Detected, ToolError> {
+pub(super) async fn look_at(
+    memory: &Memory,
+    context: &CallContext,
+    path: &str,
+) -> Result<Detected, ToolError> {
     let folder = context.resolve(Path::new(path));
+    opened(memory, context, &folder)?;
     blocking(context, move |_| {
         let there = folder.canonicalize().ok().filter(|folder| folder.is_dir());
         let folder = there.ok_or_else(|| {
@@ -425,7 +451,7 @@ pub(super) async fn look_at(context: &CallContext, path: &str) -> Result<Detecte
     .await
 }
 
-/// The registered projects with their folders, which may not be there.
+/// The registered projects with their folders, which may not be there or not be open to the caller.
 pub(super) async fn folders(
     memory: &Memory,
     context: &CallContext,

@@ -14,6 +14,7 @@ fn toolbox(modules: &[(&str, &str, &str)]) -> Toolbox {
         ca: None,
         configuration: crate::tool::configuration::Configuration::default(),
         state_folder: PathBuf::new(),
+        open_folders: Vec::new(),
         store: LazyStore::default(),
         ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
         logins: crate::tool::Logins::default(),

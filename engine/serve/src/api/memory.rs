@@ -1,4 +1,4 @@
-//! `/api/memory`: what skills remember. It is changed by tools, which are calls like others.
+//! `/api/memory`: what skills of the caller's tenant remember. It is changed by tools, which are calls like others.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ struct Filter {
 }
 
 async fn list(asked: Asked<Nothing, Filter>) -> Result<Json<List<String>>, Problem> {
-    asked.visitor.may_look()?;
+    asked.visitor.may_recall()?;
     let mut items = asked.visitor.engine.memory_keys()?;
     items.retain(|key| key.starts_with(&asked.query.prefix));
     Ok(Json(List { items }))
@@ -49,7 +49,7 @@ struct Which {
 }
 
 async fn show(asked: Asked<Nothing, Which>) -> Result<Tagged<Map<String, Value>>, Problem> {
-    asked.visitor.may_look()?;
+    asked.visitor.may_recall()?;
     let key = &asked.query.name;
     let found = asked.visitor.engine.memory_document(key)?;
     found.map(Tagged).ok_or_else(|| Problem::of("not-found", format!("nothing is remembered under `{key}`")))
@@ -90,7 +90,7 @@ pub(crate) async fn find(
     (words, prefix): (&str, &str),
     limit: u32,
 ) -> Result<Vec<Value>, Problem> {
-    visitor.may_look()?;
+    visitor.may_recall()?;
     // It is a call of a tool, though a harmless one.
     if visitor.engine.verdict(Effect::Read, false) != Verdict::Go {
         return Err(Problem::of("policy", "the policy does not let you call tools that read"));

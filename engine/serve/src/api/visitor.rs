@@ -67,11 +67,18 @@ impl Visitor {
         Err(Problem::of("forbidden", format!("your key opens nothing that is called `{name}`")))
     }
 
-    /// That they may look at what everybody shares.
+    /// That they may look at what their tenant remembers.
+    pub(crate) fn may_recall(&self) -> Result<(), Problem> {
+        let reads = self.guest.grants.lets(ScopeKind::Tool, "memory_read", Effect::Read);
+        if self.guest.personas.is_none() && reads {
+            return Ok(());
+        }
+        Err(Problem::of("forbidden", "your key does not open what is remembered"))
+    }
+
+    /// That they may look at what is of this machine: its heal rules, and mistakes that repeat on it.
     pub(crate) fn may_look(&self) -> Result<(), Problem> {
-        let Guest { personas, tenant, grants, .. } = &*self.guest;
-        let reads = grants.lets(ScopeKind::Tool, "memory_read", Effect::Read);
-        if personas.is_none() && tenant == MAIN && reads {
+        if self.guest.tenant == MAIN && self.may_recall().is_ok() {
             return Ok(());
         }
         Err(Problem::of("forbidden", "your key does not open what everybody shares"))

@@ -1,4 +1,5 @@
-//! `/ui/memory`: what skills remember from one run to the next, and what is known of projects.
+//! `/ui/memory`: what skills of the visitor's tenant remember from one run to the next, and what is known of
+//! projects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +44,10 @@ fn address(key: &str) -> String {
 
 /// A page about what is remembered, with the way to the others.
 fn shown(seen: &Seen, here: &str, main: &Markup) -> Response {
-    let views = [("", "Documents"), ("/knowledge", "Knowledge"), ("/mistakes", "Mistakes")];
+    let mut views = vec![("", "Documents"), ("/knowledge", "Knowledge")];
+    if seen.visitor.may_look().is_ok() {
+        views.push(("/mistakes", "Mistakes"));
+    }
     let page = html! {
         div.head { h1 { "Memory" } span.quiet { "What skills remember from one run to the next" } }
         form.filters method="get" action="/ui/memory/search" role="search" aria-label="Memory" {
@@ -61,9 +65,9 @@ fn shown(seen: &Seen, here: &str, main: &Markup) -> Response {
     seen.page("Memory", &page)
 }
 
-/// Whoever may look at what everybody shares.
+/// Whoever may look at what their tenant remembers.
 fn look(seen: &Seen) -> Shown<()> {
-    seen.visitor.may_look().map_err(|error| seen.trouble(error))
+    seen.visitor.may_recall().map_err(|error| seen.trouble(error))
 }
 
 async fn list(seen: Seen) -> Shown {
@@ -206,7 +210,7 @@ async fn knowledge(seen: Seen) -> Shown {
 }
 
 async fn mistakes(seen: Seen) -> Shown {
-    look(&seen)?;
+    seen.visitor.may_look().map_err(|error| seen.trouble(error))?;
     let all = seen.visitor.engine.mistakes()?;
     let main = html! {
         @if all.is_empty() { (show::empty("No mistake repeats.", &html! { "Calls that fail again in the same way are remembered here, and assistants are warned." })) }

@@ -105,7 +105,7 @@ impl Frame {
     pub(super) fn of(headers: &HeaderMap, uri: &Uri, visitor: &Visitor) -> Self {
         let is_open = |(address, ..): &Place| match *address {
             audit::ROOT => visitor.engine.sees_audit(),
-            memory::ROOT => visitor.may_look().is_ok(),
+            memory::ROOT => visitor.may_recall().is_ok(),
             _ => true,
         };
         Self {

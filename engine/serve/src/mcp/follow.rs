@@ -141,9 +141,7 @@ pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String,
 /// the call of the tool goes on, and only a run outlives a request.
 fn asks_by_answers(call: &Call<'_>, spec: &ToolSpec) -> bool {
     let can_be_asked = question::can_be_asked_something(call.context.client_capabilities().as_ref());
-    let of_server =
-        || call.visit.engine.servers().is_ok_and(|all| all.iter().any(|server| server.module == spec.module));
-    call.visit.sessionless && can_be_asked && of_server()
+    call.visit.sessionless && can_be_asked && call.visit.engine.is_over_server(&spec.module)
 }
 
 async fn attend(

@@ -8,7 +8,6 @@ mod page;
 mod run;
 mod watch;
 
-use aa_run::caller::MAIN;
 use aa_run::content::Block;
 use aa_run::engine::{Engine, Offer, StartError};
 use aa_run::persona::{Choice, PersonaEntry};
@@ -74,10 +73,10 @@ fn entry(address: &Address, name: &str, what: &str, mime_type: &str) -> Resource
     Resource::new(address.to_string(), name).with_description(what).with_mime_type(mime_type)
 }
 
-/// Whether the caller may know what is remembered: a key that opens some personas only where one of them
-/// shows the tool that reads it, and one of another tenant never.
+/// Whether the caller may know what their tenant remembers: a key that opens some personas only where one of
+/// them shows the tool that reads it.
 pub(crate) fn remembers(visit: &Visit) -> bool {
-    visit.guest.tenant == MAIN && visit.may_use("memory_read")
+    visit.may_use("memory_read")
 }
 
 /// What the persona offers that the request sees, which is the one of its tools.

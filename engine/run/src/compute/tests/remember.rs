@@ -50,6 +50,7 @@ fn tools(folder: &std::path::Path) -> Tools {
         ca: None,
         configuration: crate::tool::configuration::Configuration::default(),
         state_folder: folder.to_owned(),
+        open_folders: Vec::new(),
         store: LazyStore::new(folder, StoreOptions { durability: Durability::Full, inline_limit: 1000 }),
         logins: crate::tool::Logins::default(),
         ephemeral: ephemeral::Defaults::default(),

@@ -233,6 +233,7 @@ impl Stage {
             lease: Lease { run: RunId(1), epoch: 1 },
             origin: Origin::Cli,
             folder: "/work".into(),
+            tenant: "main".into(),
             journal: self.journal.clone(),
             means: Means {
                 tools: Arc::new(move |name| tools.get(name).cloned()),

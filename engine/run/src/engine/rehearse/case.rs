@@ -14,6 +14,7 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
 use super::memory::Memory;
+use crate::caller::MAIN;
 use crate::driver::{self, Drive, Entry, Park, drive};
 use crate::engine::admission::Admitted;
 use crate::engine::parts::Parts;
@@ -102,6 +103,7 @@ impl Case {
             lease: Lease { run, epoch: 0 },
             origin: Origin::Cli,
             folder: self.parts.settings.folder.clone(),
+            tenant: MAIN.into(),
             journal: stage.journal(Arc::new(memory.clone()), move || parts.nudge()),
             means,
             watchers,

@@ -143,3 +143,19 @@ async fn a_call_is_open_until_its_run_says_that_it_is_over() {
     assert!(!store.is_heal_open("k", at(1000)).unwrap());
     assert!(matches!(admit(&store, other.run, call(1, 2)).await, Entrance::Reused(_)));
 }
+
+#[tokio::test]
+async fn what_a_healing_teaches_is_remembered_for_the_tenant_of_its_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let new = NewRun { tenant: "red".to_owned(), ..new_run("s") };
+    let Created::New(lease) = store.create(new, begun).await.unwrap() else { panic!("it exists") };
+    append(&store, lease, 1, vec![started(1)]).await;
+    assert_eq!(admit(&store, lease.run, call(1, 2)).await, Entrance::Granted);
+    append(&store, lease, 2, vec![finished(1), completed(Value::Null)]).await;
+    store.settle_heals(lease.run).await.unwrap();
+    let failures = store.memory("red", "learned/tool_failures").unwrap().unwrap();
+    assert_eq!(failures["stats"]["auto_fixed"], 1);
+    assert_eq!(store.memory_keys("main", "").unwrap(), [""; 0]);
+    assert_eq!(store.heals().await.unwrap().len(), 1, "the rule has acted on this machine");
+}

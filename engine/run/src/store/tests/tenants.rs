@@ -7,7 +7,16 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// Tables with what somebody has made: a query of them names the tenant.
-const OF_TENANTS: &[&str] = &["runs", "workspaces", "chat_sessions", "workspace_notices"];
+const OF_TENANTS: &[&str] = &[
+    "runs",
+    "workspaces",
+    "chat_sessions",
+    "workspace_notices",
+    "memory",
+    "memory_changes",
+    "memory_stale",
+    "passages",
+];
 
 /// Tables with parts of a run: a query of them names the run, whose number was held against the caller before.
 const OF_RUNS: &[&str] = &["events", "requests"];
@@ -15,10 +24,6 @@ const OF_RUNS: &[&str] = &["events", "requests"];
 /// Tables of the machine, which belong to no tenant.
 const OF_THE_MACHINE: &[(&str, &str)] = &[
     ("plans", "texts by their own hash, which nobody can ask for but through a run"),
-    ("memory", "closed to other tenants than the main one, see `engine/granting.rs`"),
-    ("memory_changes", "as the memory"),
-    ("memory_stale", "as the memory"),
-    ("passages", "as the memory"),
     ("mistakes", "how tools are called wrongly, without values"),
     ("mistake_warnings", "as the mistakes"),
     ("heals", "what the rules of the machine did; looked at by whoever owns the server"),

@@ -57,7 +57,7 @@ impl Native for CodeCache {
             "clear" => true,
             other => return Err(invalid(format!("`{other}` is no action; there are `stats` and `clear`"))),
         };
-        let folder = self.0.folder.clone();
+        let folder = self.0.folder(context);
         blocking(context, move |brake| {
             let before = super::files(&folder);
             if clear {

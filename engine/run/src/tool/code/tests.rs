@@ -16,7 +16,7 @@ impl Bench {
     fn new(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = StoreOptions { durability: Durability::Normal, inline_limit: 1000 };
-        let memory = Memory::new(LazyStore::new(&folder.path().join("state"), options));
+        let memory = Memory::new(LazyStore::new(&folder.path().join("state"), options), &[]);
         let code = Code::new(memory, &folder.path().join("state"));
         let bench = Self { code, folder };
         for (path, text) in files {
@@ -36,8 +36,13 @@ impl Bench {
     }
 
     async fn call(&self, tool: &str, args: Value) -> Result<Value, ToolError> {
+        self.call_for(MAIN, tool, args).await
+    }
+
+    /// A call of somebody of a tenant.
+    async fn call_for(&self, tenant: &str, tool: &str, args: Value) -> Result<Value, ToolError> {
         let (_, make) = TOOLS.iter().find(|(name, _)| *name == tool).unwrap();
-        let context = CallContext::detached(self.root());
+        let context = CallContext { tenant: tenant.into(), ..CallContext::detached(self.root()) };
         make(self.code.clone()).call(&context, args.as_object().unwrap().clone()).await
     }
 
@@ -155,7 +160,7 @@ async fn an_index_says_what_is_in_it_and_whether_it_is_whole() {
     }
     assert_eq!(stats["languages"][0], json!({"language": "markdown", "files": 1, "lines": 3}));
 
-    let file = bench.code.file(&bench.root().canonicalize().unwrap());
+    let file = bench.code.file(&CallContext::detached("/"), &bench.root().canonicalize().unwrap());
     fs::write(&file, "this is no database, and it is long enough to look like one to a fool").unwrap();
     let _ = fs::remove_file(file.with_extension("db-wal"));
     let health = bench.ok("code_health", json!({})).await;
@@ -172,7 +177,7 @@ async fn an_index_says_what_is_in_it_and_whether_it_is_whole() {
 async fn an_index_is_made_anew_when_it_is_old_and_kept_when_it_is_newer() {
     let bench = Bench::new(FILES);
     bench.ok("code_index", json!({})).await;
-    let file = bench.code.file(&bench.root().canonicalize().unwrap());
+    let file = bench.code.file(&CallContext::detached("/"), &bench.root().canonicalize().unwrap());
     let marked =
         |format: i64| rusqlite::Connection::open(&file).unwrap().pragma_update(None, "user_version", format);
     marked(2).unwrap();
@@ -234,4 +239,46 @@ async fn what_makes_no_sense_is_refused() {
     ] {
         assert_eq!(bench.call(tool, args.clone()).await.unwrap_err().kind, kind, "{tool} {args}");
     }
+}
+
+#[tokio::test]
+async fn a_tenant_searches_where_it_may_and_has_indexes_of_its_own() {
+    let bench = Bench::new(FILES);
+    let secret = bench.folder.path().join("secret");
+    fs::create_dir(&secret).unwrap();
+    fs::write(secret.join("plan.rs"), "fn total_owed() {}\n").unwrap();
+    std::os::unix::fs::symlink(&secret, bench.root().join("way_out")).unwrap();
+    let secret = secret.display().to_string();
+    let words = |project: &str| json!({"query": "total_owed", "project": project});
+    assert_eq!(bench.found(words(&secret)).await, ["plan.rs:1"], "whoever owns the store looks anywhere");
+    for project in [secret.as_str(), "../secret", "..", "way_out/../way_out", "/nowhere"] {
+        let error = bench.call_for("red", "code_search", words(project)).await.unwrap_err();
+        assert!(error.message.contains("not open to the tenant `red`"), "{project}: {error}");
+    }
+    let found = bench.call_for("red", "code_search", words("")).await.unwrap();
+    assert_eq!(found["results"][0]["path"], "src/billing.rs");
+
+    let health = bench.call_for("red", "code_health", json!({})).await.unwrap();
+    assert_eq!(health["indexes"].as_array().unwrap().len(), 1, "{health}");
+    bench.call_for("blue", "code_cache", json!({"action": "clear"})).await.unwrap();
+    let counted = async |tenant: &str| {
+        bench.call_for(tenant, "code_cache", json!({})).await.unwrap()["indexes"].as_u64().unwrap()
+    };
+    assert_eq!((counted(MAIN).await, counted("red").await, counted("blue").await), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn more_than_the_folder_of_the_call_is_seen_only_where_it_is_open() {
+    let bench = Bench::new(FILES);
+    fs::create_dir(bench.folder.path().join(".git")).unwrap();
+    let root = async |tenant: &str, code: &Code| {
+        let context = CallContext { tenant: tenant.into(), ..CallContext::detached(bench.root()) };
+        code.project(&context, "").await.unwrap().1
+    };
+    let (around, own) = (bench.folder.path().canonicalize().unwrap(), bench.root().canonicalize().unwrap());
+    assert_eq!((root(MAIN, &bench.code).await, root("red", &bench.code).await), (around.clone(), own));
+    let options = StoreOptions { durability: Durability::Normal, inline_limit: 1000 };
+    let state = bench.folder.path().join("state");
+    let memory = Memory::new(LazyStore::new(&state, options), std::slice::from_ref(&around));
+    assert_eq!(root("red", &Code::new(memory, &state)).await, around);
 }

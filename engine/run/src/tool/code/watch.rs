@@ -64,7 +64,7 @@ pub(super) struct AllWatched {
     watching: bool,
     /// Every registered project whose folder is there.
     projects: Vec<Watched>,
-    /// Registered projects whose folder is not there.
+    /// Registered projects whose folder is not there or not open.
     missing: Vec<String>,
     /// The same in words.
     message: String,
@@ -136,7 +136,8 @@ impl Native for CodeWatchAll {
         let refreshes = refreshes(&args.action)?;
         let (mut projects, mut missing) = (Vec::new(), Vec::new());
         for (name, folder) in project::folders(&self.0.memory, context).await? {
-            match folder.canonicalize().ok().filter(|folder| folder.is_dir()) {
+            let open = self.0.memory.opens(context, &folder);
+            match folder.canonicalize().ok().filter(|folder| open && folder.is_dir()) {
                 Some(folder) => projects.push(self.0.watched(context, (name, folder), refreshes).await?),
                 None => missing.push(name),
             }

@@ -104,7 +104,7 @@ pub(super) async fn scan(
         let message = format!("the folder of `{name}` is not known; `project_add` registers it");
         return Err(ToolError::new(ErrorKind::NotFound, message));
     };
-    let detected = look_at(context, &folder.to_string_lossy()).await?;
+    let detected = look_at(memory, context, &folder.to_string_lossy()).await?;
     let seen = blocking(context, move |brake| look(&folder, detected, brake)).await?;
     let call = (KnowledgeScan::FACE.name, &seen);
     let (of, kept) = (subject.clone(), seen.clone());

@@ -166,3 +166,18 @@ async fn sections_are_added_to_and_keep_their_shape() {
     assert_eq!((&none["found"], &none["content"]), (&json!(false), &json!(null)));
     bench.refusal("knowledge_query", json!({"project": "x y"})).await;
 }
+
+#[tokio::test]
+async fn what_a_tenant_knows_is_known_to_no_other() {
+    let bench = bench();
+    let learn = json!({"learning": "sells zebras", "project": "./shop"});
+    bench.call_for("red", "knowledge_learn", learn).await.unwrap();
+    let known = async |tenant: &str| bench.call_for(tenant, "knowledge_list", json!({})).await.unwrap();
+    assert_eq!(known("red").await[0]["learned"], 1);
+    assert_eq!((known("blue").await, known("main").await), (json!([]), json!([])));
+    let query = json!({"project": "./shop"});
+    let asked = bench.call_for("blue", "knowledge_query", query).await.unwrap();
+    assert_eq!(asked["found"], false, "{asked}");
+    let outside = json!({"project": bench.folder().parent().unwrap()});
+    assert!(bench.call_for("red", "knowledge_scan", outside).await.is_err());
+}

@@ -107,9 +107,10 @@ impl Native for MemorySearch {
             return Err(invalid("the `query` has no word in it"));
         }
         let limit = args.limit.clamp(1, MOST_HITS);
-        let store = self.0.look(context, |store| Ok(store.clone())).await?;
-        let found = store.search_memory(Wanted { words: args.query, prefix: args.prefix, limit }).await;
-        let found = found.map_err(|error| unusable(&error))?;
+        let store = self.0.look(context, |store, _| Ok(store.clone())).await?;
+        let tenant = context.tenant.to_string();
+        let wanted = Wanted { tenant, words: args.query, prefix: args.prefix, limit };
+        let found = store.search_memory(wanted).await.map_err(|error| unusable(&error))?;
         Ok(found.into_iter().map(|Hit { key, place, snippet }| Spot { key, place, snippet }).collect())
     }
 }

@@ -21,7 +21,7 @@ impl Bench {
         let options = StoreOptions { durability: Durability::Normal, inline_limit: 1000 };
         let store = LazyStore::new(&folder.path().join("store"), options);
         std::fs::create_dir(folder.path().join("work")).unwrap();
-        Self { memory: Memory::new(store), tools, folder }
+        Self { memory: Memory::new(store, &[]), tools, folder }
     }
 
     /// The folder that calls are made in.
@@ -43,9 +43,24 @@ impl Bench {
         tool: &str,
         args: Value,
     ) -> Result<Value, ToolError> {
+        self.make_call(&CallContext::detached(folder), tool, args).await
+    }
+
+    /// A call of somebody of a tenant.
+    pub(in crate::tool) async fn call_for(
+        &self,
+        tenant: &str,
+        tool: &str,
+        args: Value,
+    ) -> Result<Value, ToolError> {
+        let context = CallContext { tenant: tenant.into(), ..CallContext::detached(self.folder()) };
+        self.make_call(&context, tool, args).await
+    }
+
+    async fn make_call(&self, context: &CallContext, tool: &str, args: Value) -> Result<Value, ToolError> {
         let Value::Object(args) = args else { panic!("arguments are an object") };
         let (_, make) = self.tools.iter().find(|(name, _)| *name == tool).expect(tool);
-        make(self.memory.clone()).call(&CallContext::detached(folder), args).await
+        make(self.memory.clone()).call(context, args).await
     }
 
     pub(in crate::tool) async fn ok(&self, tool: &str, args: Value) -> Value {

@@ -114,10 +114,10 @@ impl Native for MemoryStats {
     }
 }
 
-fn count(store: &Store) -> Result<Counted, StoreError> {
-    let read = |key| store.memory(key).map(Option::unwrap_or_default);
+fn count(store: &Store, tenant: &str) -> Result<Counted, StoreError> {
+    let read = |key| store.memory(tenant, key).map(Option::unwrap_or_default);
     Ok(Counted {
-        entries: store.memory_entries()?,
+        entries: store.memory_entries(tenant)?,
         patterns: read("learned/patterns")?,
         fixes: read("learned/tool_fixes")?,
         failures: read("learned/tool_failures")?,

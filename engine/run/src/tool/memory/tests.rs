@@ -47,7 +47,7 @@ impl Bench {
 
 fn memory_in(folder: &Path) -> Memory {
     let options = StoreOptions { durability: Durability::Full, inline_limit: 1000 };
-    Memory::new(LazyStore::new(folder, options))
+    Memory::new(LazyStore::new(folder, options), &[])
 }
 
 async fn call(memory: &Memory, context: &CallContext, tool: &str, args: Value) -> Result<Value, ToolError> {
@@ -377,7 +377,7 @@ async fn a_call_repeated_by_its_run_is_made_once() {
 
 #[tokio::test]
 async fn a_store_that_cannot_be_opened_fails_the_call() {
-    let memory = Memory::new(LazyStore::default());
+    let memory = Memory::new(LazyStore::default(), &[]);
     for (tool, args) in
         [("memory_read", json!({"key": "a"})), ("memory_write", json!({"key": "a", "content": {}}))]
     {
@@ -458,5 +458,39 @@ async fn as_child_append_forever() {
     for number in 0_u64.. {
         let answer = append(&memory, json!(number)).await;
         println!("\nappended {}", answer["count"]);
+    }
+}
+
+#[tokio::test]
+async fn every_tool_remembers_for_the_tenant_of_its_call() {
+    let bench = kit::Bench::of(TOOLS);
+    let call = async |tenant: &str, tool: &str, args: Value| {
+        bench
+            .call_for(tenant, tool, args.clone())
+            .await
+            .unwrap_or_else(|error| panic!("{tool} {args}: {error}"))
+    };
+    for (tenant, animal) in [("red", "zebra"), ("blue", "horse")] {
+        call(tenant, "memory_write", json!({"key": "k", "content": {"list": [animal]}})).await;
+        call(tenant, "memory_append", json!({"key": "k", "list_path": "list", "item": animal})).await;
+        call(tenant, "memory_session_log", json!({"action": animal})).await;
+        let fix =
+            json!({"tool_name": "t", "error_pattern": animal, "root_cause": "c", "fix_description": animal});
+        call(tenant, "learn_tool_fix", fix).await;
+        call(tenant, "record_tool_failure", json!({"tool_name": "t", "error_text": animal})).await;
+    }
+    assert_eq!(call("main", "memory_read", json!({})).await, json!([]));
+    assert_eq!(call("main", "memory_stats", json!({})).await["keys"], 0);
+    for (tenant, own, other) in [("red", "zebra", "horse"), ("blue", "horse", "zebra")] {
+        assert_eq!(call(tenant, "memory_read", json!({"key": "k"})).await["list"], json!([own, own]));
+        let found = call(tenant, "memory_query", json!({"key": "k", "query": "$.list[0]"})).await;
+        assert_eq!(found, json!([own]));
+        let spots = call(tenant, "memory_search", json!({"query": own, "limit": 50})).await;
+        assert!(spots.as_array().unwrap().len() >= 3, "{spots}");
+        assert_eq!(call(tenant, "memory_search", json!({"query": other})).await, json!([]));
+        let known = call(tenant, "check_known_issues", json!({"error_text": "zebra and horse"})).await;
+        assert_eq!(known["matches"].as_array().unwrap().len(), 1, "{known}");
+        let stats = call(tenant, "memory_stats", json!({})).await;
+        assert_eq!((&stats["tool_fixes"], &stats["failures"]), (&json!(1), &json!(1)));
     }
 }

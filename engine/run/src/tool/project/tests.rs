@@ -114,3 +114,37 @@ async fn a_call_means_a_name_a_folder_or_what_is_around_it() {
     assert_eq!(found.folder, Some(other.canonicalize().unwrap()));
     assert!(found.name.starts_with("store-"), "{found:?}");
 }
+
+#[tokio::test]
+async fn a_tenant_has_projects_of_its_own_and_looks_into_none_that_is_not_open() {
+    let bench = bench();
+    repository(&bench.folder().join("shop"));
+    let outside = bench.folder().parent().unwrap().join("outside");
+    repository(&outside);
+    let outside = outside.to_str().unwrap();
+    let add = |path: &str| json!({"name": "shop", "path": path});
+    for (tool, args) in [("project_add", add(outside)), ("project_detect", json!({"path": outside}))] {
+        let error = bench.call_for("red", tool, args.clone()).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
+        bench.ok(tool, args).await;
+    }
+    bench.call_for("red", "project_add", add("shop")).await.unwrap();
+    let list = async |tenant: &str| {
+        let listed = bench.call_for(tenant, "project_list", json!({})).await.unwrap();
+        listed.as_array().unwrap().iter().map(|project| project["path"].clone()).collect::<Vec<_>>()
+    };
+    let own = bench.folder().join("shop").to_str().unwrap().to_owned();
+    assert_eq!((list("main").await, list("red").await), (vec![json!(outside)], vec![json!(own)]));
+    assert!(list("blue").await.is_empty());
+
+    // What is remembered is not what may be looked into.
+    let context = CallContext { tenant: "red".into(), ..CallContext::detached(bench.folder()) };
+    let call = ("test", &"test");
+    let elsewhere = outside.to_owned();
+    let work = move |document: &mut Map<String, Value>, _| {
+        document["projects"]["shop"]["path"] = elsewhere.as_str().into();
+        Ok(Outcome::Changed(()))
+    };
+    bench.memory().change(&context, call, &Key::known(PROJECTS), work).await.unwrap();
+    assert_eq!(resolve(bench.memory(), &context, "shop").await.unwrap().folder, None);
+}

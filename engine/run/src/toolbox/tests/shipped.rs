@@ -41,6 +41,7 @@ static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
         ca: None,
         configuration: crate::tool::configuration::Configuration::default(),
         state_folder: "/nonexistent".into(),
+        open_folders: Vec::new(),
         store: LazyStore::default(),
         logins: crate::tool::Logins::default(),
         ephemeral: ephemeral::Defaults::default(),

@@ -178,6 +178,7 @@ impl Module {
             ca: None,
             configuration: Configuration { environment, ..Configuration::default() },
             state_folder: std::path::PathBuf::new(),
+            open_folders: Vec::new(),
             store: LazyStore::default(),
             ephemeral: ephemeral::Defaults { repository: String::new(), ttl: String::new() },
             logins: Logins::default(),

@@ -82,6 +82,7 @@ fn options(folder: &Path, store: LazyStore) -> ToolboxOptions {
             ..Configuration::default()
         },
         state_folder: folder.to_owned(),
+        open_folders: Vec::new(),
         store,
         ephemeral: ephemeral::Defaults::default(),
         logins: Logins::default(),

@@ -82,7 +82,7 @@ pub(super) async fn launch(
         early = Some(nursery.drive(last, turn.take().or_else(|| again.as_ref().map(Turn::again)))?);
     }
     match (created, early) {
-        (Ok(Created::New(_)), Some(newborn)) => Ok(newborn.is_born()),
+        (Ok(Created::New(_)), Some(newborn)) => Ok(newborn.be_born()),
         (Ok(Created::New(_)), None) => Err(StoreError::Stopped.into()),
         (Ok(Created::Existing(run)), _) => {
             if alike {
@@ -168,7 +168,7 @@ impl Nursery<'_> {
 
 impl Newborn {
     /// It is on disk: whoever watches is told, and it goes on.
-    fn is_born(self) -> RunHandle {
+    fn be_born(self) -> RunHandle {
         for event in self.events {
             if let Some(hook) = &self.hook {
                 hook(&event);

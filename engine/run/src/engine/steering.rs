@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::{Engine, Notice, Outcome, RunHandle, StartError, watching};
+use crate::caller::MAIN;
 use crate::driver::{Drive, Entry, Journal, Park, drive};
 use crate::event::{Body, Event, Origin, RunId, Time};
 use crate::machine::Machine;
@@ -264,8 +265,9 @@ pub(super) fn go(
 ) -> Result<RunHandle, StartError> {
     let mut means = engine.parts.means(engine.told())?;
     means.trace = means.observers.traces().map(|percent| (Arc::new(machine.trace()), percent));
-    // Canned answers teach nothing.
-    let watch = stubs.is_none().then(|| {
+    // Canned answers teach nothing, and a warning may say what was in another call: so only one tenant is warned.
+    let watched = stubs.is_none() && of.tenant == MAIN;
+    let watch = watched.then(|| {
         let (run, skill) = (of.lease.run, of.skill.to_owned());
         let from_start = entry == Entry::Fresh;
         Watch::new(mistake::Means { store: store.clone(), run, skill, from_start })

@@ -24,14 +24,13 @@ const FRAME: Duration = Duration::from_millis(80);
 /// Notices taken at once, so that a burst does not starve the display.
 const BATCH: usize = 1024;
 
-/// Drives a run that this process holds, and shows it.
+/// Drives a run that this process holds, and shows it. `stop` has listened since before the run began.
 pub(crate) async fn follow(
     engine: &Engine,
-    handle: RunHandle,
+    (handle, mut stop): (RunHandle, Stop),
     context: &Context<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Exit, Failure> {
-    let mut stop = Stop::new()?;
     let mut asker = Asker::default();
     let mut handle = handle;
     loop {
@@ -215,6 +214,20 @@ impl Stop {
         };
         let kinds = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
         Ok(Self { signals: [listen(kinds.0)?, listen(kinds.1)?, listen(kinds.2)?], count: 0 })
+    }
+
+    /// What is being started, unless the process is asked to stop first: then no process of it is left, and
+    /// whatever of it is on disk is as after a crash.
+    pub(crate) async fn or<T, E: Into<Failure>>(
+        &mut self,
+        start: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            started = start => started.map_err(Into::into),
+            () = self.asked() => Err(Failure::new(Exit::Cancelled, "stopped while the run was being started")
+                .hint("`aa run list` shows whether there is one")),
+        }
     }
 
     /// Waits until it is asked.

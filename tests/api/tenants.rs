@@ -19,6 +19,28 @@ steps:
   - {name: block, needs: [write], compute: 'result = memory.append_to_list("notes/same", "list", inputs.animal)'}
 "#;
 
+const BRANCHES: &str = r#"
+module: branches
+description: Branches of which only one is there
+tools:
+  - name: branch_checkout
+    description: Checks out a branch
+    effect: write
+    input: {target: {type: string}}
+    run: [sh, -c, 'test "$1" = main || { echo "pathspec $1 did not match" >&2; exit 1; }', sh, "{{ target }}"]
+"#;
+
+/// Makes the same mistake until somebody warns of it.
+const WANDER: &str = r"
+name: wander
+description: Checks out branches
+steps:
+  - {name: one, tool: branch_checkout, args: {target: mian}, on_error: continue}
+  - {name: two, tool: branch_checkout, args: {target: mian}, on_error: continue}
+  - {name: three, tool: branch_checkout, args: {target: mian}, on_error: continue}
+  - {name: four, tool: branch_checkout, args: {target: mian}, on_error: continue}
+";
+
 fn served() -> (Aa, Served) {
     let key = |who: &str, tenant: &str, more: &str| {
         format!(
@@ -31,8 +53,13 @@ fn served() -> (Aa, Served) {
         key("ann", "red", ""),
         key("ann", "blue", "")
     );
-    let aa =
-        Aa::traced().skill("look", LOOK).skill("fail", FAIL).skill("remember", REMEMBER).own_config(&config);
+    let aa = Aa::traced()
+        .tools("branches", BRANCHES)
+        .skill("look", LOOK)
+        .skill("fail", FAIL)
+        .skill("remember", REMEMBER)
+        .skill("wander", WANDER)
+        .own_config(&config);
     let call =
         aa.args(["serve", "--listen", "127.0.0.1:0"]).env("RED", RED).env("BLUE", BLUE).env("BOSS", BOSS);
     let served = Served::start(call);
@@ -108,6 +135,22 @@ fn what_is_of_this_machine_is_closed_to_other_tenants() {
         assert_eq!(ask(&served, RED, line, "").status, 403, "{line}");
         assert_eq!(ask(&served, BOSS, line, "").status, 403, "{line}");
     }
+}
+
+#[test]
+fn what_one_tenant_did_wrong_is_told_to_no_other() {
+    let (aa, served) = served();
+    let reply = ask(&served, RED, "POST /api/skills/wander/run", "{}").message();
+    let shown = ended(&served, RED, reply["run"].as_i64().unwrap(), "completed");
+    assert!(!shown.to_string().contains("failed of it"), "{shown}");
+    aa.args(["memory", "patterns"]).run().code(0).stdout("");
+    // Whoever owns the store is warned, and others are not warned of that either.
+    aa.args(["skill", "run", "wander"]).run().code(0).stderr_contains("failed of it 3 times");
+    let reply = ask(&served, BLUE, "POST /api/skills/wander/run", "{}").message();
+    let run = reply["run"].as_i64().unwrap();
+    ended(&served, BLUE, run, "completed");
+    let events = ask(&served, BLUE, &format!("GET /api/runs/{run}/events"), "");
+    assert!(events.status == 200 && !events.body.contains("failed of it"), "{events:?}");
 }
 
 /// Calls a tool and waits for its end.

@@ -256,6 +256,7 @@ fn commands_and_mcp_servers_are_told_of_the_call_that_reaches_them() {
         "both",
         "name: both\ndescription: Both\nsteps:\n  - {name: command, tool: told_trace}\n  - {name: server, tool: twin_look}\n",
     );
+    aa.args(["tool", "trust", "twin", "--yes"]).run().code(0);
     let served = serve(&aa);
     let run = start(&served, "both", &json!({}));
     stands(&served, run, "completed");

@@ -11,7 +11,7 @@ use crate::args::skill::RunFormat;
 use crate::command::daemon::find;
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
-use crate::follow;
+use crate::follow::{self, Stop};
 use crate::report::Reporter;
 use crate::words;
 
@@ -75,9 +75,10 @@ pub(super) fn go_on(
         reporter.catch_up(&event);
     }
     wait(async {
+        let mut stop = Stop::new()?;
         // Parking first shows which outcomes are unknown; only then can they be asked for.
-        let handle = engine.resume(run, Park::Release).await?;
-        follow::follow(engine, handle, context, &mut reporter).await
+        let handle = stop.or(engine.resume(run, Park::Release)).await?;
+        follow::follow(engine, (handle, stop), context, &mut reporter).await
     })
 }
 

@@ -7,7 +7,7 @@ use aa_spec::tool::Effect;
 use crate::args::run::UndoArgs;
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
-use crate::follow;
+use crate::follow::{self, Stop};
 use crate::report::Reporter;
 use crate::report::tree::{State, Tree};
 use crate::words;
@@ -20,8 +20,9 @@ pub(super) fn run(args: &UndoArgs, context: &Context<'_>) -> Result<Exit, Failur
         reporter.catch_up(&event);
     }
     let exit = wait(async {
-        let handle = engine.undo(args.run, context.environment.user()).await?;
-        follow::follow(&engine, handle, context, &mut reporter).await
+        let mut stop = Stop::new()?;
+        let handle = stop.or(engine.undo(args.run, context.environment.user())).await?;
+        follow::follow(&engine, (handle, stop), context, &mut reporter).await
     })?;
     if reporter.is_for_people() {
         point_out_rest(&engine, &reporter.tree, context)?;

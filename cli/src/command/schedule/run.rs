@@ -4,7 +4,7 @@ use super::now;
 use crate::args::schedule::RunArgs;
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
-use crate::follow;
+use crate::follow::{self, Stop};
 use crate::report::Reporter;
 
 /// Runs a schedule now, and follows the run to its end.
@@ -13,14 +13,15 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
     engine.expect_run();
     let mut reporter = Reporter::new(args.format, context.printer);
     wait(async {
-        let triggered = engine.run_schedule(&args.schedule, None, now()).await?;
+        let mut stop = Stop::new()?;
+        let triggered = stop.or(engine.run_schedule(&args.schedule, None, now())).await?;
         if reporter.is_live()
             && let Ok(plan) = engine.run_plan(triggered.handle.id)
         {
             reporter.expect(plan.skill.steps.iter().map(|step| step.name.as_str()));
         }
         let (known, slot) = (triggered.known, triggered.slot);
-        let exit = follow::follow(&engine, triggered.handle, context, &mut reporter).await;
+        let exit = follow::follow(&engine, (triggered.handle, stop), context, &mut reporter).await;
         engine.settle_triggered(&known, &slot).await?;
         exit
     })

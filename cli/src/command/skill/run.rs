@@ -15,7 +15,7 @@ use crate::command::daemon::find;
 use crate::context::{Context, strictness, wait};
 use crate::diagnostic;
 use crate::failure::{Exit, Failure};
-use crate::follow;
+use crate::follow::{self, Stop};
 use crate::report::Reporter;
 
 /// Runs a skill and follows it to its end.
@@ -43,9 +43,10 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
     let mut reporter = Reporter::new(args.format, context.printer);
     let mut stage = None;
     let exit = wait(async {
+        let mut stop = Stop::new()?;
         let handle = match &stubs {
-            Some((_, checked)) => engine.start_stubbed(request, checked.script.clone()).await?,
-            None => engine.start(request).await?,
+            Some((_, checked)) => stop.or(engine.start_stubbed(request, checked.script.clone())).await?,
+            None => stop.or(engine.start(request)).await?,
         };
         stage.clone_from(&handle.stage);
         if reporter.is_live()
@@ -53,7 +54,7 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
         {
             reporter.expect(plan.skill.steps.iter().map(|step| step.name.as_str()));
         }
-        follow::follow(&engine, handle, context, &mut reporter).await
+        follow::follow(&engine, (handle, stop), context, &mut reporter).await
     })?;
     if let (Some((source, checked)), Some(stage)) = (&stubs, &stage) {
         diagnostic::draw_all(&stage.unused_of(source, checked), context.printer);

@@ -90,6 +90,7 @@ fn two_hundred_callers_get_their_own_answers() {
         }
         most = most.max(at_once);
     }
-    assert_eq!((at_once, calls), (0, CALLERS));
+    // Every fourth caller is slow.
+    assert_eq!((at_once, calls), (0, 8 * CALLERS / 4));
     assert!(most <= PERMITS && most > 1, "{most} calls at once");
 }

@@ -14,7 +14,7 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
     let mut reporter = Reporter::new(args.format, context.printer);
     wait(async {
         let mut stop = Stop::new()?;
-        let triggered = stop.or(engine.run_schedule(&args.schedule, None, now())).await?;
+        let triggered = stop.or(Box::pin(engine.run_schedule(&args.schedule, None, now()))).await?;
         if reporter.is_live()
             && let Ok(plan) = engine.run_plan(triggered.handle.id)
         {

@@ -3,6 +3,7 @@
 //! Ctrl-C asks the run to cancel and waits for its processes to end; a second one
 //! leaves at once, which kills them. Questions are asked here when somebody can answer.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use aa_run::cause::cause;
@@ -203,6 +204,8 @@ pub(crate) struct Stop {
     signals: [Signal; 3],
     /// How often it was asked.
     count: u32,
+    /// It was asked once more, and nobody has heard of it.
+    owed: bool,
 }
 
 impl Stop {
@@ -213,31 +216,43 @@ impl Stop {
                 .map_err(|error| Failure::failed(format!("cannot listen for signals: {}", cause(&error))))
         };
         let kinds = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
-        Ok(Self { signals: [listen(kinds.0)?, listen(kinds.1)?, listen(kinds.2)?], count: 0 })
+        Ok(Self { signals: [listen(kinds.0)?, listen(kinds.1)?, listen(kinds.2)?], count: 0, owed: false })
     }
 
-    /// What is being started, unless the process is asked to stop first: then no process of it is left, and
-    /// whatever of it is on disk is as after a crash.
+    /// What is being started. Whoever asks to stop meanwhile is heard once it has: a run that is half on disk
+    /// is cancelled like any other. Whoever asks twice does not wait for that.
     pub(crate) async fn or<T, E: Into<Failure>>(
         &mut self,
         start: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Failure> {
+        let mut start = pin!(start);
         tokio::select! {
             biased;
-            started = start => started.map_err(Into::into),
-            () = self.asked() => Err(Failure::new(Exit::Cancelled, "stopped while the run was being started")
+            started = &mut start => return started.map_err(Into::into),
+            () = self.signal() => self.owed = true,
+        }
+        tokio::select! {
+            biased;
+            started = &mut start => started.map_err(Into::into),
+            () = self.signal() => Err(Failure::new(Exit::Cancelled, "stopped while the run was being started")
                 .hint("`aa run list` shows whether there is one")),
         }
     }
 
     /// Waits until it is asked.
     pub(crate) async fn asked(&mut self) {
+        if !std::mem::take(&mut self.owed) {
+            self.signal().await;
+        }
+        self.count += 1;
+    }
+
+    async fn signal(&mut self) {
         let [interrupt, terminate, hangup] = &mut self.signals;
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
             _ = hangup.recv() => {}
         }
-        self.count += 1;
     }
 }

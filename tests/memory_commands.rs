@@ -2,6 +2,18 @@
 
 use crate::support::Aa;
 
+/// A tool that makes it easy to make the same mistake again.
+pub(crate) const BRANCHES: &str = r#"
+module: branches
+description: Branches of which only one is there
+tools:
+  - name: branch_checkout
+    description: Checks out a branch
+    effect: write
+    input: {target: {type: string}}
+    run: [sh, -c, 'test "$1" = main || { echo "pathspec $1 did not match" >&2; exit 1; }', sh, "{{ target }}"]
+"#;
+
 #[test]
 fn what_is_set_can_be_got_listed_and_found() {
     let aa = Aa::new();
@@ -81,22 +93,12 @@ fn a_folder_with_a_mistake_is_not_taken_in_at_all() {
 
 #[test]
 fn a_warning_is_shown_before_and_after() {
-    let module = r#"
-module: branches
-description: Branches of which only one is there
-tools:
-  - name: branch_checkout
-    description: Checks out a branch
-    effect: write
-    input: {target: {type: string}}
-    run: [sh, -c, 'test "$1" = main || { echo "pathspec $1 did not match" >&2; exit 1; }', sh, "{{ target }}"]
-"#;
     let step = |name: &str| {
         format!("  - {{name: {name}, tool: branch_checkout, args: {{target: mian}}, on_error: continue}}\n")
     };
     let steps: String = ["one", "two", "three", "four"].map(step).concat();
     let aa = Aa::new()
-        .tools("branches", module)
+        .tools("branches", BRANCHES)
         .skill("wander", &format!("name: wander\ndescription: Checks out branches\nsteps:\n{steps}"));
     let warning = "`target` is \"mian\": `branch_checkout` failed of it 3 times";
     let said = aa.args(["skill", "run", "wander"]).run().code(0).err();

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::support::{FAIL, LOOK, Stream, found};
 use crate::mcp::wire::{Reply, Served, modern};
+use crate::memory_commands::BRANCHES;
 use crate::support::Aa;
 
 const RED: &str = "0123456789abcdef0123456789abcdef-red";
@@ -17,17 +18,6 @@ inputs: [{name: animal, type: string, required: true}]
 steps:
   - {name: write, tool: memory_write, args: {key: notes/same, content: {animal: '{{ inputs.animal }}', what: an animal}}}
   - {name: block, needs: [write], compute: 'result = memory.append_to_list("notes/same", "list", inputs.animal)'}
-"#;
-
-const BRANCHES: &str = r#"
-module: branches
-description: Branches of which only one is there
-tools:
-  - name: branch_checkout
-    description: Checks out a branch
-    effect: write
-    input: {target: {type: string}}
-    run: [sh, -c, 'test "$1" = main || { echo "pathspec $1 did not match" >&2; exit 1; }', sh, "{{ target }}"]
 "#;
 
 /// Makes the same mistake until somebody warns of it.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value, json};
 
-use super::kit::{Notes, Stage, eventually, short, step};
+use super::kit::{Dropped, Notes, Stage, eventually, short, step};
 use crate::driver::Entry;
 use crate::engine::{Notice, Outcome};
 use crate::event::Body;
@@ -84,14 +84,6 @@ async fn a_journal_that_fails_ends_everything_untold() {
         .collect();
     assert_eq!(told, ["step_started slow", "step_started a"]);
     assert!(matches!(running.outcome().await, Err(StoreError::Fenced(_))));
-}
-
-struct Dropped(Arc<AtomicUsize>);
-
-impl Drop for Dropped {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use aa_spec::tool::Effect;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::kit::{Notes, Stage, eventually};
+use super::kit::{Dropped, Notes, Stage, eventually};
 use crate::driver::Entry;
 use crate::engine::Outcome;
 use crate::store::StoreError;
@@ -91,14 +91,6 @@ async fn a_read_is_stopped_when_its_start_cannot_be_written() {
     eventually(|| stopped.load(Ordering::SeqCst) == 1).await;
     assert!(running.told().is_empty());
     assert!(matches!(running.outcome().await, Err(StoreError::Fenced(_))));
-}
-
-struct Dropped(Arc<AtomicUsize>);
-
-impl Drop for Dropped {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
 }
 
 #[tokio::test]

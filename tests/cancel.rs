@@ -75,6 +75,10 @@ fn a_second_ctrl_c_does_not_wait() {
 #[test]
 fn another_process_can_cancel() {
     let (aa, running) = started("trace_hang");
+    // What only reads may begin before others can see its run.
+    eventually("the run is there for others", || {
+        aa.args(["run", "list", "--format", "json"]).run().out().contains("\"running\"")
+    });
     let asked = aa.args(["run", "cancel", "1", "--reason", "lunch"]).run().code(0);
     // It may have ended before it is said.
     asked.stderr_contains("■ run 1 is ");

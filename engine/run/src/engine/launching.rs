@@ -70,31 +70,44 @@ pub(super) async fn launch(
     let (mut early, created) = tokio::select! {
         created = &mut creating => (None, created),
         Some(begun) = begun.recv() => {
-            let early = nursery.drive(begun, turn.take())?;
+            let early = nursery.drive(begun, turn.take());
             (Some(early), creating.await)
         }
     };
     // A commit that had to be repeated has given the run another beginning, and the last one counts.
     while let Ok(last) = begun.try_recv() {
-        if let Some(early) = early.take() {
-            early.give_up().await;
-        }
-        early = Some(nursery.drive(last, turn.take().or_else(|| again.as_ref().map(Turn::again)))?);
+        give_up(early).await;
+        early = Some(nursery.drive(last, turn.take().or_else(|| again.as_ref().map(Turn::again))));
     }
-    match (created, early) {
-        (Ok(Created::New(_)), Some(newborn)) => Ok(newborn.be_born()),
-        (Ok(Created::New(_)), None) => Err(StoreError::Stopped.into()),
-        (Ok(Created::Existing(run)), _) => {
+    match created {
+        Ok(Created::New(lease)) => match early {
+            Some(Ok(newborn)) => Ok(newborn.be_born()),
+            Some(Err(error)) => {
+                // Whoever looks for runs without a driver finds it.
+                store.release(lease).await?;
+                Err(error)
+            }
+            None => Err(StoreError::Stopped.into()),
+        },
+        Ok(Created::Existing(run)) => {
+            give_up(early).await;
             if alike {
                 be_alike(&store, run, admitted, request)?;
             }
             join(engine, &store, run, request.park, turn.or(again)).await
         }
-        (Err(error), Some(early)) => {
-            early.give_up().await;
+        Err(error) => {
+            give_up(early).await;
             Err(error.into())
         }
-        (Err(error), None) => Err(error.into()),
+    }
+}
+
+/// A run that was to be has not come to be; waits until nothing of it is left.
+async fn give_up(early: Option<Result<Newborn, StartError>>) {
+    if let Some(Ok(early)) = early {
+        drop(early.born);
+        let _ = early.handle.outcome.await;
     }
 }
 
@@ -179,12 +192,6 @@ impl Newborn {
         // Its driver waits for it.
         let _ = self.born.send(());
         self.handle
-    }
-
-    /// It has not come to be; waits until nothing of it is left.
-    async fn give_up(self) {
-        drop(self.born);
-        let _ = self.handle.outcome.await;
     }
 }
 

@@ -71,10 +71,14 @@ fn two_hundred_callers_get_their_own_answers() {
         .config(&format!("limits: {{calls: {PERMITS}}}\n"));
     let served = Served::new(&aa, &[]);
     // What a crowd needs at once is kept for the next one: after some rounds there is no more of it.
-    for number in 0..4 {
+    assert_eq!(round(&served, 0).len(), CALLERS);
+    let first = memory(served.pid());
+    for number in 1..4 {
         assert_eq!(round(&served, number).len(), CALLERS);
     }
     let before = memory(served.pid());
+    let kept = before.saturating_sub(first);
+    assert!(kept < 32 << 10, "three more crowds are remembered with {kept} KiB");
     for number in 4..8 {
         assert_eq!(round(&served, number).len(), CALLERS);
     }

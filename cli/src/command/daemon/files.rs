@@ -1,5 +1,10 @@
-//! What a daemon has in a folder beside the store: a lock that the system lets go when it dies, and what it says of
-//! itself. What is there without the lock being held is a dead one's.
+//! What a daemon has in a folder beside the store: locks that the system lets go when it dies, and what it says of
+//! itself.
+//!
+//! There are two locks, so that nobody takes what a dead one has said for the word of the one that follows it. `claim`
+//! says who may be the daemon. Whoever has it clears away what was said, and only then takes `lock`, which is the one
+//! that others look at: what is there while it is held was said by its holder, and what is there otherwise by a dead
+//! one.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write};
@@ -12,11 +17,9 @@ use std::time::Duration;
 use aa_run::engine::Health;
 use aa_run::settings::Settings;
 use chrono::{DateTime, Utc};
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
-/// Who only looks whether the lock is held holds it for a moment, too.
+/// Whoever looks whether the lock is held holds it for a moment, too.
 const TRIES: u32 = 25;
 const TRY_EVERY: Duration = Duration::from_millis(10);
 
@@ -29,8 +32,10 @@ pub(crate) struct Files {
 /// That this process is the daemon of a store, for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Lock {
-    // Held, not read: closing it lets the lock go.
-    _file: File,
+    // Held, not read: closing them lets the locks go. In this order, which is also the one in which the system closes
+    // them: who follows must not find this one's word under a lock that is still held.
+    _lock: File,
+    _claim: File,
 }
 
 /// Where a daemon stands.
@@ -108,6 +113,10 @@ impl Files {
         self.folder.join("lock")
     }
 
+    fn claimed(&self) -> PathBuf {
+        self.folder.join("claim")
+    }
+
     /// Makes the folder, which is for nobody else.
     pub(super) fn prepare(&self) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)
@@ -116,21 +125,32 @@ impl Files {
     /// Becomes the daemon; none when another process is.
     pub(super) fn claim(&self) -> io::Result<Option<Lock>> {
         self.prepare()?;
-        let file = File::options().create(true).append(true).mode(0o600).open(self.lock())?;
+        let (lock, claim) = (locked_by(&self.lock())?, locked_by(&self.claimed())?);
         for _ in 0..TRIES {
-            match file.try_lock() {
-                Ok(()) => {
-                    // What a dead one has said is not said of this one.
-                    self.clear();
-                    return Ok(Some(Lock { _file: file }));
-                }
+            match claim.try_lock() {
+                Ok(()) => return self.take(lock, claim).map(Some),
                 Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if is_held(&file) => return Ok(None),
-                // Somebody has only looked.
+                Err(TryLockError::WouldBlock) if is_held(&lock) => return Ok(None),
+                // One is about to be it, or has just ended.
                 Err(TryLockError::WouldBlock) => sleep(TRY_EVERY),
             }
         }
         Ok(None)
+    }
+
+    /// Is the daemon from now on.
+    fn take(&self, lock: File, claim: File) -> io::Result<Lock> {
+        self.clear();
+        for _ in 0..TRIES {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Lock { _lock: lock, _claim: claim }),
+                Err(TryLockError::Error(error)) => return Err(error),
+                // Somebody looks.
+                Err(TryLockError::WouldBlock) => sleep(TRY_EVERY),
+            }
+        }
+        let message = format!("another process keeps {}", self.lock().display());
+        Err(io::Error::new(io::ErrorKind::ResourceBusy, message))
     }
 
     /// Whether a living process is the daemon. In doubt none is: who wants to be it finds out.
@@ -146,10 +166,7 @@ impl Files {
 
     /// What the daemon that runs has said last.
     pub(crate) fn living(&self) -> Option<Report> {
-        let report = self.is_claimed().then(|| self.last()).flatten()?;
-        // One that has just been followed by another has left this.
-        let pid = Pid::from_raw(i32::try_from(report.pid).ok()?)?;
-        (test_kill_process(pid) != Err(Errno::SRCH)).then_some(report)
+        self.is_claimed().then(|| self.last()).flatten()
     }
 
     /// Says how the daemon stands. Readers see all of it or what was there before.
@@ -186,6 +203,11 @@ impl Files {
     }
 }
 
+/// A file that is there to be locked.
+fn locked_by(path: &Path) -> io::Result<File> {
+    File::options().create(true).append(true).mode(0o600).open(path)
+}
+
 /// Whether a process has the lock of a file. Shared, so that two who look at once do not take each other for it.
 fn is_held(file: &File) -> bool {
     let looked = file.try_lock_shared();
@@ -212,7 +234,21 @@ mod tests {
         assert_eq!(files.living(), None, "what cannot be read says nothing");
         drop(lock);
         assert!(!files.is_claimed());
-        let lock = files.claim().unwrap().unwrap();
+        fs::write(files.health(), "what a dead one has said").unwrap();
+        // Whoever looks must not keep it from being the daemon.
+        let looked = File::open(files.lock()).unwrap();
+        looked.try_lock_shared().unwrap();
+        let starts = std::thread::spawn({
+            let files = files.clone();
+            move || files.claim().unwrap().unwrap()
+        });
+        sleep(TRY_EVERY * 3);
+        assert!(
+            !files.health().exists(),
+            "it is cleared away before anybody can think that the new one has said it"
+        );
+        drop(looked);
+        let lock = starts.join().unwrap();
         files.let_go(lock);
         assert!(!files.pid().exists() && !files.health().exists());
     }

@@ -5,6 +5,8 @@
 //! side by side (`startup.order`, written by `benches/startup-order`), and the binary has its place
 //! in memory from the start, as those of Go have: otherwise each page with an address in it, and
 //! there are more than two hundred, is copied and written to before the first line of ours runs.
+//! What unwinds the stack is linked in for the same reason: as a library of its own it is opened, mapped and asked
+//! for its symbols at each start, and asks the processor what it can do.
 //! Names that are not there any more are passed over: an order that has grown old costs speed and
 //! nothing else.
 //!
@@ -20,6 +22,7 @@ fn main() {
     if !links_as_usual() || env::var("PROFILE").is_ok_and(|profile| profile != "release") {
         return;
     }
+    println!("cargo::rustc-link-lib=static:-bundle=gcc_eh");
     println!("cargo::rustc-link-arg-bins=-Wl,--symbol-ordering-file={order},--no-warn-symbol-ordering");
     if !flags().contains("relocation-model") {
         println!("cargo::rustc-link-arg-bins=-no-pie");

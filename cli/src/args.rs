@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod daemon;
 mod deferred;
+mod direct;
 pub(crate) mod heal;
 pub(crate) mod mcp;
 pub(crate) mod memory;
@@ -15,9 +16,10 @@ pub(crate) mod skill;
 pub(crate) mod store;
 pub(crate) mod tool;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::deferred::Deferred;
 use crate::style;
@@ -49,6 +51,12 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// What this process was told to do.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let typed: Vec<OsString> = std::env::args_os().collect();
+        direct::read(&typed).map_or_else(|| read_by::<Self>(&typed), Ok)
+    }
+
     /// What is logged when nobody has said what.
     pub(crate) fn usual_log(&self) -> Option<&'static str> {
         let serves = matches!(self.command, Some(Command::Serve(_)));
@@ -69,6 +77,15 @@ impl Args {
     pub(crate) fn logs_itself(&self) -> bool {
         matches!(self.command, Some(Command::Daemon(Deferred(daemon::Command::Run(_)))))
     }
+}
+
+fn read_by<T: CommandFactory + FromArgMatches>(typed: &[OsString]) -> Result<T, clap::Error> {
+    let mut command = T::command();
+    let mut matches = command.try_get_matches_from_mut(typed)?;
+    let read = T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command));
+    // It is read once in the life of a process, and taking it apart would keep a short one waiting.
+    std::mem::forget((command, matches));
+    read
 }
 
 /// Flags that every command has.
@@ -249,7 +266,7 @@ pub(crate) enum SchemaKind {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_tree_is_sound() {

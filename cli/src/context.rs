@@ -6,7 +6,7 @@ use std::time::Duration;
 use aa_run::cause::cause;
 use aa_run::driver::Park;
 use aa_run::engine::Engine;
-use aa_run::settings::{Settings, SettingsError, Surroundings};
+use aa_run::settings::{Looking, Settings, SettingsError, Surroundings};
 use aa_run::store::RunFilter;
 use aa_spec::check::Strictness;
 use aa_spec::config::LogFormat;
@@ -45,7 +45,12 @@ impl Context<'_> {
 
     /// The engine of a server: changed files are seen soon, not at once.
     pub(crate) fn serving_engine(&self) -> Result<Engine, Failure> {
-        Ok(self.engine_of(Settings { look_every: LOOK_EVERY, ..self.settings()? }))
+        Ok(self.engine_of(Settings { looking: Looking::Every(LOOK_EVERY), ..self.settings()? }))
+    }
+
+    /// The engine of a command that starts one thing: files are read once.
+    pub(crate) fn brief_engine(&self) -> Result<Engine, Failure> {
+        Ok(self.engine_of(Settings { looking: Looking::Once, ..self.settings()? }))
     }
 
     #[cfg_attr(not(debug_assertions), expect(clippy::unused_self, reason = "tests set a variable"))]

@@ -3,7 +3,7 @@
 //! The settings of `config.yaml` have variables of their own, `AA_<SECTION>_<KEY>`;
 //! `aa_run::settings` reads those out of what is gathered here.
 
-use std::collections::BTreeMap;
+use aa_run::settings::Variables;
 
 /// Log filter in the syntax of `tracing`, e.g. `aa_run=debug`; without it nothing is logged.
 pub(crate) const AA_LOG: &str = "AA_LOG";
@@ -27,7 +27,7 @@ pub(crate) const AA_TEST_KILL_AFTER: &str = "AA_TEST_KILL_AFTER";
 #[derive(Debug)]
 pub(crate) struct Environment {
     /// Every variable whose name and value are UTF-8.
-    variables: BTreeMap<String, String>,
+    variables: Variables,
 }
 
 impl Environment {
@@ -45,7 +45,7 @@ impl Environment {
     }
 
     /// Every variable.
-    pub(crate) fn variables(&self) -> &BTreeMap<String, String> {
+    pub(crate) fn variables(&self) -> &Variables {
         &self.variables
     }
 

@@ -29,8 +29,6 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::Args;
 use crate::context::Context;
 use crate::env::Environment;
@@ -48,7 +46,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start(environment: &Environment) -> Exit {
-    let args = match Args::try_parse() {
+    let args = match Args::read() {
         Ok(args) => args,
         Err(error) => return usage::answer(&error, &Printer::new(environment, args::Color::Auto, false)),
     };

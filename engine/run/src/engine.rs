@@ -60,6 +60,7 @@ mod browsers;
 mod calls;
 mod cards;
 mod catalog;
+mod checked;
 mod compat;
 mod configured;
 mod copying;

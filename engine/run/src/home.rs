@@ -13,14 +13,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aa_spec::name::fold;
-use aa_spec::source::Source;
+use aa_spec::source::{Source, Text};
 
 pub use file::FileError;
+
+use self::shipped::Content;
 
 use crate::settings::Settings;
 
 /// The largest file of data that is read beside a text, in bytes.
 const LARGEST: u64 = 64 << 20;
+
+/// The layer of what the binary carries.
+pub(crate) const SHIPPED: &str = "shipped";
 
 /// What can be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +67,7 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     File(PathBuf),
-    Shipped(Kind, String),
+    Shipped(Kind, &'static str),
 }
 
 /// Finds files by kind and name.
@@ -108,7 +113,9 @@ impl Home {
                 return Ok(Some(entry));
             }
         }
-        Ok(shipped_entries(kind).remove(&name))
+        Ok(shipped::names(kind)
+            .find(|file| stem(kind, file).is_some_and(|stem| stem == name))
+            .map(|file| shipped_entry(kind, file, name)))
     }
 
     /// Every file that is not shadowed, by name.
@@ -128,11 +135,17 @@ impl Home {
     /// # Errors
     /// A folder cannot be read, or two of its files have one name.
     pub fn all(&self, kind: Kind) -> Result<Vec<Entry>, FileError> {
+        let mut all = self.near(kind)?;
+        all.extend(shipped_entries(kind).into_values());
+        Ok(all)
+    }
+
+    /// The same without what the binary carries.
+    pub(crate) fn near(&self, kind: Kind) -> Result<Vec<Entry>, FileError> {
         let mut all = Vec::new();
         for layer in self.layers(kind) {
             all.extend(self.entries(kind, &layer)?.into_values());
         }
-        all.extend(shipped_entries(kind).into_values());
         Ok(all)
     }
 
@@ -167,8 +180,11 @@ impl Home {
             }
             Place::Shipped(kind, name) => {
                 let path = Path::new(&entry.shown);
-                let bytes = shipped::get(*kind, name).ok_or_else(|| FileError::new(path, "it is gone"))?;
-                file::decode(path, &entry.shown, bytes)
+                match shipped::get(*kind, name) {
+                    Some(Content::Text(text)) => Ok(Source::new(entry.shown.as_str(), Text::Static(text))),
+                    Some(Content::Bytes(bytes)) => file::decode(path, &entry.shown, bytes.to_vec()),
+                    None => Err(FileError::new(path, "it is gone")),
+                }
             }
         }
     }
@@ -185,10 +201,10 @@ impl Home {
             }
             Place::Shipped(kind, _) => {
                 let shown = format!("shipped {}/{path}", kind.folder());
-                let bytes = shipped::get(*kind, path);
-                let bytes =
-                    bytes.ok_or_else(|| FileError::new(Path::new(&shown), "there is no such file"))?;
-                Ok((bytes.into_owned(), shown))
+                let content = shipped::get(*kind, path);
+                let content =
+                    content.ok_or_else(|| FileError::new(Path::new(&shown), "there is no such file"))?;
+                Ok((content.bytes().to_owned(), shown))
             }
         }
     }
@@ -287,18 +303,33 @@ impl Kind {
 }
 
 fn shipped_entries(kind: Kind) -> BTreeMap<String, Entry> {
-    let entry = |file: &str| {
+    let entry = |file| {
         let name = stem(kind, file)?;
-        let entry = Entry {
-            name: name.clone(),
-            layer: "shipped".to_owned(),
-            shown: format!("shipped {}/{file}", kind.folder()),
-            lenient: false,
-            place: Place::Shipped(kind, file.to_owned()),
-        };
-        Some((name, entry))
+        Some((name.clone(), shipped_entry(kind, file, name)))
     };
-    shipped::names(kind).iter().filter_map(|file| entry(file)).collect()
+    shipped::names(kind).filter_map(entry).collect()
+}
+
+/// The texts that the binary carries, by name.
+pub(crate) fn shipped_texts(kind: Kind) -> impl Iterator<Item = Source> {
+    let text = |entry: Entry| match entry.place {
+        Place::Shipped(kind, file) => match shipped::get(kind, file)? {
+            Content::Text(text) => Some(Source::new(entry.shown, Text::Static(text))),
+            Content::Bytes(_) => None,
+        },
+        Place::File(_) => None,
+    };
+    shipped_entries(kind).into_values().filter_map(text)
+}
+
+fn shipped_entry(kind: Kind, file: &'static str, name: String) -> Entry {
+    Entry {
+        name,
+        layer: SHIPPED.to_owned(),
+        shown: format!("shipped {}/{file}", kind.folder()),
+        lenient: false,
+        place: Place::Shipped(kind, file),
+    }
 }
 
 /// Whether two paths lead to one folder, however they are written.

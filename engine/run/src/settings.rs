@@ -14,6 +14,7 @@ mod places;
 mod scheduler;
 mod secret;
 mod serve;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub use places::config_file;
 pub use scheduler::{Scheduling, WrittenSchedule};
 pub use secret::SecretStore;
 pub use serve::{Issuer, Key, Serve, Shown};
+pub use variables::Variables;
 
 /// What the engine needs to know of its surroundings.
 #[derive(Clone, Debug)]
@@ -53,7 +55,7 @@ pub struct Settings {
     /// The store's folder.
     pub state_folder: PathBuf,
     /// Environment variables of the process.
-    pub environment: BTreeMap<String, String>,
+    pub environment: Variables,
     /// How to open the store.
     pub store: StoreOptions,
     /// Tool calls of this process at once.
@@ -102,9 +104,29 @@ pub struct Settings {
     pub origins: Vec<Setting>,
     /// What is doubtful in the files.
     pub warnings: Vec<Diagnostic>,
-    /// For so long, files that were looked at are taken to be the same. A server that is asked thousands of
-    /// times a second cannot look each time; everybody else does.
-    pub look_every: Duration,
+    /// When files that were looked at are looked at again.
+    pub looking: Looking,
+}
+
+/// When files that were looked at are looked at again, as they may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looking {
+    /// Whenever they are needed.
+    Always,
+    /// Never: a command that does one thing does it with what was there at first.
+    Once,
+    /// After so long: a server that is asked thousands of times a second cannot look each time.
+    Every(Duration),
+}
+
+impl Looking {
+    /// How long what was seen is taken to be the same; only of what serves.
+    pub(crate) fn every(self) -> Option<Duration> {
+        match self {
+            Self::Every(every) => Some(every),
+            Self::Always | Self::Once => None,
+        }
+    }
 }
 
 /// A configured folder of skills.
@@ -131,7 +153,7 @@ pub struct Surroundings {
     /// The working folder, absolute.
     pub folder: PathBuf,
     /// Environment variables of the process.
-    pub environment: BTreeMap<String, String>,
+    pub environment: Variables,
     /// `--store`: the store's folder.
     pub store: Option<PathBuf>,
 }
@@ -210,7 +232,7 @@ impl Settings {
             origins: Vec::new(),
             warnings: Vec::new(),
             environment: environment.clone(),
-            look_every: Duration::ZERO,
+            looking: Looking::Always,
         };
         let (origins, diagnostics) = layers.finish();
         if has_errors(&diagnostics) {

@@ -10,6 +10,7 @@ mod foreign;
 mod digest;
 mod examples;
 mod heal;
+mod modules;
 mod workflow;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,7 @@ use crate::tool::{BuiltIn, Logins, Tool, Web, command, ephemeral, queue};
 
 pub use self::examples::Specimen;
 pub use self::heal::HealEntry;
+use self::modules::Modules;
 pub(crate) use self::workflow::Remote;
 
 /// All tools of a process. Cheap to clone; clones share what has been parsed.
@@ -93,8 +95,7 @@ pub struct ModuleEntry {
 
 struct Shelf {
     built_in: Arc<BuiltIn>,
-    /// Nearest first.
-    modules: Vec<Arc<Entry>>,
+    modules: Modules,
     launcher: Arc<Launcher>,
     around: Surroundings,
     services: Arc<Services>,
@@ -135,7 +136,7 @@ impl Toolbox {
         Self::of(Shelf {
             services: Arc::new(Services::new(built_in.web(), options.output_bytes)),
             configuration,
-            modules: modules.into_iter().map(Entry::new).collect(),
+            modules: Modules::new(modules),
             store: options.store.clone(),
             only: None,
             found: Mutex::default(),
@@ -149,19 +150,19 @@ impl Toolbox {
         Self { shelf: Arc::new(shelf) }
     }
 
-    /// A toolbox of these modules instead. Those that have not changed stay as they are, with
-    /// everything that belongs to them.
+    /// The same with modules that come after all others, and are not asked for before they are needed.
+    #[must_use]
+    pub(crate) fn and(&self, last: fn() -> Vec<ModuleText>) -> Self {
+        let modules = self.shelf.modules.clone().and(last);
+        Self::of(Shelf { modules, found: Mutex::default(), ..self.shelf.parts() })
+    }
+
+    /// A toolbox of these modules instead, before those that come last. What has not changed stays as it is, with
+    /// everything that belongs to it.
     #[must_use]
     pub fn with_modules(&self, modules: Vec<ModuleText>) -> Self {
-        let kept = |text: ModuleText| {
-            let old = self.shelf.modules.iter().find(|entry| entry.text == text);
-            old.cloned().unwrap_or_else(|| Entry::new(text))
-        };
-        Self::of(Shelf {
-            modules: modules.into_iter().map(kept).collect(),
-            found: Mutex::default(),
-            ..self.shelf.parts()
-        })
+        let modules = self.shelf.modules.exchanged(modules);
+        Self::of(Shelf { modules, found: Mutex::default(), ..self.shelf.parts() })
     }
 
     /// The tools of one module and no others.
@@ -182,6 +183,16 @@ impl Toolbox {
         });
         // What a server has may change; it is looked up each time.
         own.or_else(|| self.shelf.foreign(&name))
+    }
+
+    /// Whether this is the same toolbox, with all that has been parsed.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shelf, &other.shelf)
+    }
+
+    /// Whether a tool that was looked up is one of the modules here or of `aa` itself, and not of a server.
+    pub(crate) fn is_own(&self, name: &str) -> bool {
+        self.found().get(&fold(name)).is_some_and(Option::is_some)
     }
 
     /// How many hosts are left alone because they do not answer.
@@ -459,7 +470,7 @@ fn tool_names(module: &Module) -> impl Iterator<Item = String> {
 
 impl fmt::Debug for Toolbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Toolbox").field("modules", &self.shelf.modules.len()).finish_non_exhaustive()
+        f.debug_struct("Toolbox").finish_non_exhaustive()
     }
 }
 

@@ -231,7 +231,7 @@ impl Talk {
                 "the daemon is of version {VERSION}; `aa daemon restart` starts the newer one"
             ));
         }
-        let engine = self.engine.in_surroundings(&line.folder, line.environment);
+        let engine = self.engine.in_surroundings(&line.folder, line.environment.into());
         let engine = engine.map_err(|error| crate::mcp::trouble::reasons(&error))?;
         match line.wish {
             Wish::Mcp { choice, skills_extension } => {

@@ -65,7 +65,7 @@ pub trait Catalog {
 }
 
 /// How strictly to read a skill.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Strictness {
     /// Unknown names become warnings and read as null.
     pub lenient: bool,

@@ -10,8 +10,6 @@ mod problem;
 mod reader;
 mod write;
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::Value;
@@ -20,7 +18,7 @@ use self::form::{AnyValue, Form};
 pub use self::reader::Misfit;
 pub use self::write::write;
 use crate::diagnostic::Diagnostic;
-use crate::source::{Source, Span, Text};
+use crate::source::{Source, Span};
 
 /// A file of YAML may have this many bytes; whoever reads files refuses longer ones unread.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -58,17 +56,11 @@ pub struct Spanned<T> {
 ///
 /// # Errors
 /// `file-too-large`, or `not-utf8` with the place of the first byte that is not text.
-pub fn decode(path: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Source, Box<Diagnostic>> {
-    let bytes = bytes.into();
+pub fn decode(path: &str, bytes: Vec<u8>) -> Result<Source, Box<Diagnostic>> {
     if bytes.len() > MAX_BYTES {
         return Err(Box::new(too_large(path, bytes.len() as u64)));
     }
-    if let Cow::Borrowed(bytes) = bytes
-        && let Ok(text) = str::from_utf8(bytes)
-    {
-        return Ok(Source::new(path, Text::Static(text)));
-    }
-    match String::from_utf8(bytes.into_owned()) {
+    match String::from_utf8(bytes) {
         Ok(text) => Ok(Source::new(path, text)),
         Err(error) => Err(Box::new(problem::not_text(path, &error))),
     }

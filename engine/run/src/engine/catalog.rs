@@ -63,12 +63,21 @@ pub(super) fn check_text(
     source: &Source,
     strictness: Strictness,
 ) -> Result<CheckedSkill, StartError> {
-    let shelves = Shelves::new(parts, entry)?;
-    let lenient = strictness.lenient || entry.lenient;
-    let (plan, mut diagnostics) = check::check(source, &shelves, Strictness { lenient, ..strictness });
+    let toolbox = parts.toolbox()?;
+    let strictness = Strictness { lenient: strictness.lenient || entry.lenient, ..strictness };
+    if let Some(known) = parts.checked.get(source, strictness, &toolbox) {
+        return Ok(known);
+    }
+    let shelves = Shelves::new(parts, entry, toolbox.clone());
+    let (plan, mut diagnostics) = check::check(source, &shelves, strictness);
+    let serves_again = parts.settings.looking.every().is_some() && !shelves.elsewhere.get();
     shelves.explain(&mut diagnostics)?;
     let plan = plan.filter(|_| !has_errors(&diagnostics)).map(Arc::new);
-    Ok(CheckedSkill { source: source.clone(), plan, diagnostics })
+    let skill = CheckedSkill { source: source.clone(), plan, diagnostics };
+    if serves_again {
+        parts.checked.keep(&skill, strictness, toolbox);
+    }
+    Ok(skill)
 }
 
 /// Finds a skill by name or path.
@@ -111,19 +120,21 @@ struct Shelves<'a> {
     missing_tools: RefCell<Vec<String>>,
     /// Whether heal rules were asked for.
     heals: Cell<bool>,
+    /// Whether something was looked up that may be another without the skill's text or the toolbox being another.
+    elsewhere: Cell<bool>,
 }
 
 impl<'a> Shelves<'a> {
-    fn new(parts: &'a Parts, entry: &'a Entry) -> Result<Self, FileError> {
-        let toolbox = parts.toolbox()?;
-        Ok(Self {
+    fn new(parts: &'a Parts, entry: &'a Entry, toolbox: Toolbox) -> Self {
+        Self {
             parts,
             entry,
             toolbox,
             unreadable: RefCell::default(),
             missing_tools: RefCell::default(),
             heals: Cell::default(),
-        })
+            elsewhere: Cell::default(),
+        }
     }
 
     /// Says why something could not be looked up, where that is not the skill's fault.
@@ -162,24 +173,32 @@ impl Catalog for Shelves<'_> {
         if tool.is_none() {
             self.missing_tools.borrow_mut().push(name.to_owned());
         }
+        if !self.toolbox.is_own(name) {
+            self.elsewhere.set(true);
+        }
         tool.map(|tool| tool.spec().clone())
     }
 
     fn may_have_tool(&self, name: &str) -> bool {
+        self.elsewhere.set(true);
         self.toolbox.may_have(name)
     }
 
     fn tool_names(&self) -> Vec<String> {
+        self.elsewhere.set(true);
         self.toolbox.names()
     }
 
     fn heal_rules(&self) -> Vec<HealPlan> {
         self.heals.set(true);
+        // What they call may be of a server.
+        self.elsewhere.set(true);
         let rules = self.toolbox.heal_rules().into_iter();
         rules.filter(|rule| rule.enabled && rule.problems.is_empty()).map(|rule| rule.plan).collect()
     }
 
     fn skill(&self, name: &str) -> Option<Source> {
+        self.elsewhere.set(true);
         self.note(self.parts.home.read(&self.entry(name)?))
     }
 
@@ -188,6 +207,7 @@ impl Catalog for Shelves<'_> {
     }
 
     fn skill_names(&self) -> Vec<String> {
+        self.elsewhere.set(true);
         let known = self.note(self.parts.home.list(Kind::Skill)).unwrap_or_default();
         known.into_iter().map(|entry| entry.name).collect()
     }

@@ -18,7 +18,7 @@ use crate::observe::Observers;
 use crate::permits::Permits;
 use crate::places::Places;
 use crate::schedule::Pulse;
-use crate::settings::Settings;
+use crate::settings::{Settings, Variables};
 use crate::store::LazyStore;
 use crate::workspace::Registry;
 
@@ -116,11 +116,7 @@ impl Engine {
     ///
     /// # Errors
     /// There is no such folder, or its configuration has errors.
-    pub fn in_surroundings(
-        &self,
-        folder: &Path,
-        environment: BTreeMap<String, String>,
-    ) -> Result<Self, StartError> {
+    pub fn in_surroundings(&self, folder: &Path, environment: Variables) -> Result<Self, StartError> {
         let settings = Settings { environment, ..self.settings().clone() };
         let there = self.with_settings(Settings { folder: folder.to_owned(), ..settings });
         match there.at_hand(folder) {

@@ -57,44 +57,40 @@ pub(super) async fn launch(
 ) -> Result<RunHandle, StartError> {
     engine.may_begin()?;
     engine.may_run(&admitted.plan, request.dry_run)?;
+    // It may be on its way still, and the run waits there.
+    let store = engine.parts.store_coming().await?;
+    let created = create(engine, &store, (admitted, request), opening).await;
+    if let Err(StartError::Store(StoreError::Stopped)) = &created {
+        // It did not come, and now there is a reason.
+        engine.parts.store_soon().await?;
+    }
+    created
+}
+
+async fn create(
+    engine: &Engine,
+    store: &Store,
+    (admitted, request): (&Admitted, &RunRequest),
+    opening: Opening,
+) -> Result<RunHandle, StartError> {
     let Opening { script, approval, mut turn, alike } = opening;
-    let store = engine.parts.store_soon().await?;
-    let first = first(engine, &store, (admitted, request), script.as_ref()).await?;
+    let first = first(engine, store, (admitted, request), script.as_ref()).await?;
     // Without a place nothing begins, and what has not begun needs none.
     let goes = approval.is_none() && turn.as_mut().is_none_or(Turn::try_take);
-    let (sender, mut begun) = mpsc::unbounded_channel();
-    let begin = beginning(Arc::clone(&admitted.plan), first, (goes, approval), sender);
-    let nursery = Nursery { engine, admitted, request, store: &store, script };
     let again = turn.as_ref().map(Turn::again);
-    let mut creating = pin!(store.create(new_run(engine, admitted, request), begin));
-    let (mut early, created) = tokio::select! {
-        created = &mut creating => (None, created),
-        Some(begun) = begun.recv() => {
-            let early = nursery.drive(begun, turn.take());
-            (Some(early), creating.await)
-        }
-    };
-    // A commit that had to be repeated has given the run another beginning, and the last one counts.
-    while let Ok(last) = begun.try_recv() {
-        give_up(early).await;
-        early = Some(nursery.drive(last, turn.take().or_else(|| again.as_ref().map(Turn::again))));
-    }
+    let (sender, begun) = mpsc::unbounded_channel();
+    let begin = beginning(Arc::clone(&admitted.plan), first, (goes, approval), sender);
+    let creating = store.create(new_run(engine, admitted, request), begin);
+    let nursery = Nursery { engine, admitted, request, store, script };
+    let (early, created) = nursery.attend(creating, begun, (&mut turn, again.as_ref())).await;
     match created {
-        Ok(Created::New(lease)) => match early {
-            Some(Ok(newborn)) => Ok(newborn.be_born()),
-            Some(Err(error)) => {
-                // Whoever looks for runs without a driver finds it.
-                store.release(lease).await?;
-                Err(error)
-            }
-            None => Err(StoreError::Stopped.into()),
-        },
+        Ok(Created::New(lease)) => bear(store, lease, early).await,
         Ok(Created::Existing(run)) => {
             give_up(early).await;
             if alike {
-                be_alike(&store, run, admitted, request)?;
+                be_alike(store, run, admitted, request)?;
             }
-            join(engine, &store, run, request.park, turn.or(again)).await
+            join(engine, store, run, request.park, turn.or(again)).await
         }
         Err(error) => {
             give_up(early).await;
@@ -103,8 +99,21 @@ pub(super) async fn launch(
     }
 }
 
+/// A run that is on disk goes on.
+async fn bear(store: &Store, lease: Lease, early: Early) -> Result<RunHandle, StartError> {
+    match early {
+        Some(Ok(newborn)) => Ok(newborn.be_born()),
+        Some(Err(error)) => {
+            // Whoever looks for runs without a driver finds it.
+            store.release(lease).await?;
+            Err(error)
+        }
+        None => Err(StoreError::Stopped.into()),
+    }
+}
+
 /// A run that was to be has not come to be; waits until nothing of it is left.
-async fn give_up(early: Option<Result<Newborn, StartError>>) {
+async fn give_up(early: Early) {
     if let Some(Ok(early)) = early {
         drop(early.born);
         let _ = early.handle.outcome.await;
@@ -148,6 +157,9 @@ struct Nursery<'a> {
     script: Option<Script>,
 }
 
+/// What has become of a run that has its number, if it has one by now.
+type Early = Option<Result<Newborn, StartError>>;
+
 /// A driven run that may not be on disk yet.
 struct Newborn {
     handle: RunHandle,
@@ -158,6 +170,26 @@ struct Newborn {
 }
 
 impl Nursery<'_> {
+    /// Drives what begins while it is written down, until that is done.
+    async fn attend(
+        &self,
+        creating: impl Future<Output = Result<Created, StoreError>>,
+        mut begun: mpsc::UnboundedReceiver<Begun>,
+        (turn, again): (&mut Option<Turn>, Option<&Turn>),
+    ) -> (Early, Result<Created, StoreError>) {
+        let mut creating = pin!(creating);
+        let (mut early, created) = tokio::select! {
+            created = &mut creating => (None, created),
+            Some(begun) = begun.recv() => (Some(self.drive(begun, turn.take())), creating.await),
+        };
+        // A commit that had to be repeated has given the run another beginning, and the last one counts.
+        while let Ok(last) = begun.try_recv() {
+            give_up(early).await;
+            early = Some(self.drive(last, turn.take().or_else(|| again.map(Turn::again))));
+        }
+        (early, created)
+    }
+
     fn drive(&self, begun: Begun, turn: Option<Turn>) -> Result<Newborn, StartError> {
         let Begun { run, machine, events } = begun;
         let (watchers, notices) = mpsc::unbounded_channel();

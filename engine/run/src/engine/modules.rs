@@ -13,14 +13,14 @@ use serde_json::Value;
 use super::catalog::is_path;
 use super::stamps::Stamps;
 use super::{Engine, StartError};
-use crate::home::{Entry, FileError, Home, Kind};
+use crate::home::{self, Entry, FileError, Home, Kind, SHIPPED};
 use crate::tool::BuiltIn;
 use crate::toolbox::{ModuleText, Toolbox};
 
-/// Every module file there is, with its stamp. The stamps are taken before anything is read:
+/// Every module file there is beside those of the binary, with its stamp. The stamps are taken before anything is read:
 /// what changes meanwhile is seen the next time.
 pub(super) fn files(home: &Home) -> Result<(Vec<Entry>, Stamps), FileError> {
-    let entries = home.all(Kind::Module)?;
+    let entries = home.near(Kind::Module)?;
     let stamps = Stamps::of(&entries);
     Ok((entries, stamps))
 }
@@ -29,6 +29,12 @@ pub(super) fn files(home: &Home) -> Result<(Vec<Entry>, Stamps), FileError> {
 pub(super) fn texts(home: &Home, entries: Vec<Entry>) -> Result<Vec<ModuleText>, FileError> {
     let text = |entry: Entry| Ok(ModuleText { source: home.read(&entry)?, layer: entry.layer });
     entries.into_iter().map(text).collect()
+}
+
+/// The modules of the binary.
+pub(super) fn shipped() -> Vec<ModuleText> {
+    let text = |source| ModuleText { layer: SHIPPED.to_owned(), source };
+    home::shipped_texts(Kind::Module).map(text).collect()
 }
 
 /// A tool module that was checked.

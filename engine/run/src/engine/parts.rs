@@ -8,6 +8,7 @@ use std::time::Instant;
 use aa_spec::compute::Interpreter;
 
 use super::cards::Catalogue;
+use super::checked::CheckedBefore;
 use super::folders::{Shared, Spot};
 use super::stamps::Stamps;
 use super::{modules, reconfiguring};
@@ -18,7 +19,7 @@ use crate::driver::{AfterCommit, Means, WallClock};
 use crate::heal::Gate;
 use crate::home::{FileError, Home};
 use crate::schedule::book::Book;
-use crate::settings::{SecretStore, Settings};
+use crate::settings::{Looking, SecretStore, Settings};
 use crate::store::{LazyStore, Store, StoreError};
 use crate::tool::configuration::Configuration;
 use crate::tool::ephemeral;
@@ -35,6 +36,8 @@ pub(super) struct Parts {
     /// The tools, and what tells whether the files of their modules are still the same; without
     /// stamps they stay as they are.
     toolbox: Mutex<Option<(Toolbox, Option<Stamps>)>>,
+    /// Skills that need not be checked again.
+    pub(super) checked: CheckedBefore,
     /// What clients are told, as of when it was last looked at.
     pub(super) catalogue: Mutex<Option<Arc<Catalogue>>>,
     /// The schedules, and what tells whether the skills that define them are still the same.
@@ -62,15 +65,15 @@ impl Parts {
             secrets: Arc::new(SecretStore::new(&settings)),
             shared,
             toolbox: Mutex::default(),
+            checked: CheckedBefore::default(),
             catalogue: Mutex::default(),
             book: Mutex::default(),
             looked: Mutex::default(),
             mark: OnceLock::new(),
             // A command reads them once.
-            configured: Arc::new(if settings.look_every.is_zero() {
-                Stamps::default()
-            } else {
-                reconfiguring::stamps(&settings)
+            configured: Arc::new(match settings.looking {
+                Looking::Every(_) => reconfiguring::stamps(&settings),
+                Looking::Always | Looking::Once => Stamps::default(),
             }),
             #[cfg(feature = "compute")]
             workers: Workers::new(WorkerCommand::own(), settings.compute.clone()),
@@ -110,6 +113,11 @@ impl Parts {
         self.shared.store.open_early();
     }
 
+    /// The store, as soon as writes can be put in its queue; see [`LazyStore::coming`].
+    pub(super) async fn store_coming(&self) -> Result<Store, StoreError> {
+        self.shared.store.coming().await
+    }
+
     /// The store, without keeping a thread waiting.
     pub(super) async fn store_soon(&self) -> Result<Store, StoreError> {
         self.shared.store.soon().await
@@ -141,7 +149,9 @@ impl Parts {
         };
         let toolbox = match &*held {
             Some((before, _)) => before.with_modules(texts),
-            None => Toolbox::new(texts, &self.options()).serving_in(&self.settings.folder),
+            None => {
+                Toolbox::new(texts, &self.options()).and(modules::shipped).serving_in(&self.settings.folder)
+            }
         };
         *held = Some((toolbox.clone(), Some(stamps)));
         Ok(toolbox)
@@ -149,8 +159,13 @@ impl Parts {
 
     /// Whether it is time to look at files again; then it is not for a while.
     fn looks_again(&self) -> bool {
+        let every = match self.settings.looking {
+            Looking::Always => return true,
+            Looking::Once => return false,
+            Looking::Every(every) => every,
+        };
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = looked.is_none_or(|looked| looked.elapsed() >= self.settings.look_every);
+        let due = looked.is_none_or(|looked| looked.elapsed() >= every);
         if due {
             *looked = Some(Instant::now());
         }
@@ -209,11 +224,10 @@ impl Parts {
     }
 
     fn options(&self) -> ToolboxOptions {
-        let variables = self.settings.environment.iter();
         let own = &self.settings.ephemeral;
         let usual = ephemeral::Defaults::default();
         ToolboxOptions {
-            environment: Environment::new(variables.map(|(name, value)| (name.into(), value.into()))),
+            environment: Environment::of(&self.settings.environment),
             output_bytes: self.settings.output_bytes,
             proxy: self.settings.proxy.clone(),
             ca: self.settings.ca.clone(),

@@ -41,10 +41,7 @@ impl Engine {
 
     /// The same, but says what is wrong with the files.
     pub(super) fn refresh(&self, at_once: bool) -> Result<Self, StartError> {
-        let every = self.settings().look_every;
-        if every.is_zero() {
-            return Ok(self.clone());
-        }
+        let Some(every) = self.settings().looking.every() else { return Ok(self.clone()) };
         let (folder, spot) = (&self.settings().folder, self.parts.spot());
         let mut folders = self.parts.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
         let held = folders.entry(spot).or_insert_with(|| Held::new(Arc::clone(&self.parts)));
@@ -82,7 +79,7 @@ impl Engine {
             SettingsError::Invalid(diagnostics) => StartError::Invalid(diagnostics),
             other => StartError::Refused(other.to_string()),
         })?;
-        Ok(Settings { look_every: own.look_every, ..settings })
+        Ok(Settings { looking: own.looking, ..settings })
     }
 }
 

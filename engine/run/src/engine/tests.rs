@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::caller::Caller;
 use crate::event::Body;
-use crate::settings::Surroundings;
+use crate::settings::{Looking, Surroundings};
 use crate::store::RunStatus;
 
 mod asking;
@@ -91,6 +91,12 @@ impl World {
             store: None,
         };
         Engine::new(Settings::resolve(&surroundings).unwrap())
+    }
+
+    /// The same of a process that serves, but looks at its files each time.
+    fn serving_engine(&self) -> Engine {
+        let looking = Looking::Every(Duration::ZERO);
+        Engine::new(Settings { looking, ..self.engine().settings().clone() })
     }
 
     fn log(&self) -> String {

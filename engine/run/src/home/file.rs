@@ -1,6 +1,5 @@
 //! Reading a file that a person wrote: bounded, UTF-8, and with words when it cannot be.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -74,11 +73,7 @@ pub(crate) fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
 }
 
 /// Text of bytes that were read.
-pub(super) fn decode(
-    path: &Path,
-    shown: &str,
-    bytes: impl Into<Cow<'static, [u8]>>,
-) -> Result<Source, FileError> {
+pub(super) fn decode(path: &Path, shown: &str, bytes: Vec<u8>) -> Result<Source, FileError> {
     yaml::decode(shown, bytes).map_err(|problem| FileError::in_text(path, problem))
 }
 

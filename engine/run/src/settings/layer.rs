@@ -47,6 +47,9 @@ pub struct Setting {
     pub origin: Origin,
 }
 
+/// How the variables of settings begin.
+const PREFIX: &str = "AA_";
+
 /// A setting of one value in a file.
 pub(super) type Field<T> = fn(&Config) -> &Option<Spanned<T>>;
 
@@ -56,6 +59,9 @@ pub(super) struct Layers<'a> {
     files: Vec<File>,
     folder: &'a Path,
     environment: &'a BTreeMap<String, String>,
+    /// The variables that may be settings.
+    ours: Vec<&'a str>,
+    /// The keys of settings that a variable may say.
     known: Vec<String>,
     settings: Vec<Setting>,
     diagnostics: Vec<Diagnostic>,
@@ -81,6 +87,7 @@ impl<'a> Layers<'a> {
             files: Vec::new(),
             folder,
             environment,
+            ours: environment.keys().map(String::as_str).filter(|name| name.starts_with(PREFIX)).collect(),
             known: Vec::new(),
             settings: Vec::new(),
             diagnostics: Vec::new(),
@@ -142,11 +149,10 @@ impl<'a> Layers<'a> {
         own
     }
 
-    /// The variable that says a setting, which is known from now on.
-    fn variable_of(&mut self, key: &str) -> String {
-        let variable = format!("AA_{}", key.to_ascii_uppercase().replace('.', "_"));
-        self.known.push(variable.clone());
-        variable
+    /// The variable that says a setting, if there is one. The setting is known from now on.
+    fn variable_of(&mut self, key: &str) -> Option<&'a str> {
+        self.known.push(key.to_owned());
+        self.ours.iter().copied().find(|name| is_of(name, key))
     }
 
     /// What the project's file says of a setting.
@@ -157,14 +163,15 @@ impl<'a> Layers<'a> {
 
     fn variable<T>(
         &mut self,
-        variable: String,
+        variable: Option<&str>,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<(T, Origin)> {
-        let text = set(self.environment, &variable)?;
+        let variable = variable?;
+        let text = set(self.environment, variable)?;
         match parse(text) {
-            Ok(value) => Some((value, Origin::Variable(variable))),
+            Ok(value) => Some((value, Origin::Variable(variable.to_owned()))),
             Err(message) => {
-                self.diagnostics.push(in_variable("bad-value", &variable, text, message));
+                self.diagnostics.push(in_variable("bad-value", variable, text, message));
                 None
             }
         }
@@ -322,12 +329,14 @@ impl<'a> Layers<'a> {
             "AA_SCHEDULER_",
             "AA_NOTIFY_",
         ];
-        for (name, text) in self.environment {
-            let ours = SECTIONS.iter().any(|section| name.starts_with(section));
-            if !ours || self.known.contains(name) {
+        for name in &self.ours {
+            let is_setting = SECTIONS.iter().any(|section| name.starts_with(section));
+            if !is_setting || self.known.iter().any(|key| is_of(name, key)) {
                 continue;
             }
-            let near = name::suggest(name, self.known.iter().map(String::as_str));
+            let text = self.environment.get(*name).map(String::as_str).unwrap_or_default();
+            let known: Vec<String> = self.known.iter().map(|key| variable(key)).collect();
+            let near = name::suggest(name, known.iter().map(String::as_str));
             let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
             let message = format!("there is no setting `{name}`");
             self.diagnostics.push(in_variable("unknown-key", name, text, message).hint(hint));
@@ -337,6 +346,17 @@ impl<'a> Layers<'a> {
     fn home(&self) -> Option<&'a str> {
         set(self.environment, "HOME")
     }
+}
+
+/// The variable that says a setting.
+fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "_"))
+}
+
+/// The same question about a name at hand; asked for each setting at each start, so nothing is made for it.
+fn is_of(name: &str, key: &str) -> bool {
+    let upper = |byte: u8| if byte == b'.' { b'_' } else { byte.to_ascii_uppercase() };
+    name.strip_prefix(PREFIX).is_some_and(|name| name.bytes().eq(key.bytes().map(upper)))
 }
 
 impl File {

@@ -12,6 +12,7 @@ use aa_spec::name;
 use async_trait::async_trait;
 
 use super::places::set;
+use super::variables::Variables;
 use super::{Settings, Shown};
 use crate::driver::Secrets;
 use crate::home::file;
@@ -30,7 +31,7 @@ const LONGEST: usize = 64 << 10;
 /// Opens the configured secrets.
 pub struct SecretStore {
     sources: BTreeMap<String, Secret>,
-    environment: BTreeMap<String, String>,
+    environment: Variables,
     folder: PathBuf,
     launcher: Launcher,
     printed: Mutex<HashMap<String, (Instant, String)>>,
@@ -39,12 +40,11 @@ pub struct SecretStore {
 impl SecretStore {
     /// The secrets that the settings name.
     pub fn new(settings: &Settings) -> Self {
-        let variables = settings.environment.iter().map(|(name, value)| (name.into(), value.into()));
         Self {
             sources: settings.secrets.clone(),
             environment: settings.environment.clone(),
             folder: settings.folder.clone(),
-            launcher: Launcher::new(Environment::new(variables), LONGEST),
+            launcher: Launcher::new(Environment::of(&settings.environment), LONGEST),
             printed: Mutex::default(),
         }
     }
@@ -179,12 +179,10 @@ mod tests {
 
     fn store(sources: &[(&str, Secret)], variables: &[(&str, &str)]) -> SecretStore {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let environment: BTreeMap<String, String> =
-            [("PATH", "/usr/bin:/bin")].iter().chain(variables).map(own).collect();
-        let os = environment.iter().map(|(name, value)| (name.into(), value.into()));
+        let environment: Variables = [("PATH", "/usr/bin:/bin")].iter().chain(variables).map(own).collect();
         SecretStore {
             sources: sources.iter().map(|(name, secret)| ((*name).to_owned(), secret.clone())).collect(),
-            launcher: Launcher::new(Environment::new(os), LONGEST),
+            launcher: Launcher::new(Environment::of(&environment), LONGEST),
             environment,
             folder: std::env::temp_dir(),
             printed: Mutex::default(),

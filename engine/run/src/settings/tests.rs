@@ -34,7 +34,7 @@ impl Machine {
     fn resolve(&self) -> Result<Settings, SettingsError> {
         Settings::resolve(&Surroundings {
             folder: self.root.path().join("work/deep/er"),
-            environment: self.variables.clone(),
+            environment: self.variables.clone().into(),
             store: self.store.clone(),
         })
     }

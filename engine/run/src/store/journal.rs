@@ -11,7 +11,7 @@ use aa_spec::plan::Plan;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blobs::Blobs;
-use super::owner::{self, Owner};
+use super::owner::{self, Seat};
 use super::projection::Projection;
 use super::row::{self, Entry};
 use super::{Ask, Created, Lease, RunStatus, StoreError, database, mistakes};
@@ -23,7 +23,7 @@ pub(super) struct Journal {
     pub(super) path: PathBuf,
     pub(super) blobs: Arc<Blobs>,
     pub(super) owners: PathBuf,
-    pub(super) owner: Option<Owner>,
+    pub(super) seat: Arc<Seat>,
     /// Projections of the runs this process drives: a cache of what their events say.
     pub(super) held: HashMap<RunId, Projection>,
     /// Mistakes as they were known when a run was last created or taken over.
@@ -71,7 +71,7 @@ impl Journal {
             path,
             blobs,
             owners,
-            owner: None,
+            seat: Arc::default(),
             held: HashMap::new(),
             mistakes: mistakes::Known::default(),
         }
@@ -80,11 +80,6 @@ impl Journal {
     /// Forgets what a lost transaction may have left in the cache.
     pub(super) fn forget(&mut self) {
         self.held.clear();
-    }
-
-    /// Gives back every run that this process drives.
-    pub(super) fn resign(&mut self) {
-        drop(self.owner.take());
     }
 
     pub(super) fn tidy(&self) {
@@ -105,10 +100,11 @@ impl Journal {
             }
         }
         self.look_up_mistakes()?;
-        let owner = self.owner_name()?;
         let run = self.next_run()?;
         let entries = begin(run)?.into_iter().map(|event| self.entry(event, birth.inline_limit));
         let entries = entries.collect::<Result<Vec<Entry>, StoreError>>()?;
+        // Its driver is at work by now: nothing that it does not need may come before.
+        let owner = self.owner_name()?;
         self.insert_plan(birth)?;
         self.insert_run(run, birth, &owner)?;
         let mut projection = Projection::default();
@@ -196,8 +192,7 @@ impl Journal {
     /// Refuses a lease that is not, or no longer, this process's.
     fn check(&self, lease: Lease) -> Result<(), Fault> {
         let (holder, epoch) = self.holder(lease.run)?;
-        let own = self.owner.as_ref().map(Owner::name);
-        let held = epoch == lease.epoch && holder.is_some() && holder.as_deref() == own;
+        let held = epoch == lease.epoch && holder.is_some_and(|name| self.seat.is_of(&name));
         if held { Ok(()) } else { Err(StoreError::Fenced(lease.run).into()) }
     }
 
@@ -208,12 +203,8 @@ impl Journal {
         found.ok_or_else(|| StoreError::NoRun(run).into())
     }
 
-    pub(super) fn owner_name(&mut self) -> Result<String, Fault> {
-        if let Some(owner) = &self.owner {
-            return Ok(owner.name().to_owned());
-        }
-        let owner = Owner::claim(&self.owners).map_err(|error| self.write_error(&error))?;
-        Ok(self.owner.insert(owner).name().to_owned())
+    pub(super) fn owner_name(&self) -> Result<String, Fault> {
+        Ok(self.seat.name(&self.owners).map_err(|error| self.write_error(&error))?)
     }
 
     fn insert_plan(&self, birth: &Birth) -> Result<(), Fault> {

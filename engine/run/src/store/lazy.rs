@@ -31,8 +31,8 @@ enum State {
 /// How far opening is.
 enum Progress {
     Over(Result<Store, StoreError>),
-    /// It will be over when this closes.
-    Running(watch::Receiver<()>),
+    /// It will be over when this closes, and then this is the store.
+    Running(watch::Receiver<()>, Store),
     /// Another thread waits for it, or is just looking.
     InOtherHands,
 }
@@ -79,13 +79,26 @@ impl LazyStore {
             match self.advance() {
                 Progress::Over(result) => return result,
                 // It closes; nothing is ever sent.
-                Progress::Running(mut over) => drop(over.changed().await),
+                Progress::Running(mut over, _) => drop(over.changed().await),
                 Progress::InOtherHands => {
                     let this = self.clone();
                     let opened = tokio::task::spawn_blocking(move || this.get()).await;
                     return opened.unwrap_or(Err(StoreError::Stopped));
                 }
             }
+        }
+    }
+
+    /// The store, which may not be open yet: writes wait in its queue until it is. When it cannot be opened they
+    /// are refused with [`StoreError::Stopped`], and [`Self::soon`] says why.
+    ///
+    /// # Errors
+    /// Those of [`Self::get`], as far as they are known by now.
+    pub async fn coming(&self) -> Result<Store, StoreError> {
+        match self.advance() {
+            Progress::Over(result) => result,
+            Progress::Running(_, store) => Ok(store),
+            Progress::InOtherHands => self.soon().await,
         }
     }
 
@@ -105,8 +118,9 @@ impl LazyStore {
         };
         let over = opening.over();
         if over.has_changed().is_ok() {
+            let store = opening.store();
             *state = State::Opening(Box::new(opening));
-            return Progress::Running(over);
+            return Progress::Running(over, store);
         }
         let result = opening.finish();
         if let Ok(store) = &result {
@@ -162,6 +176,30 @@ mod tests {
         let (opened, sent) = tokio::join!(opened, async { tell.send(()) });
         assert!(opened.is_ok() && sent.is_ok());
         assert_eq!(thread.join().unwrap(), Ok(()), "it was told while the other waited");
+    }
+
+    #[tokio::test]
+    async fn what_is_written_before_it_is_open_is_written_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions { durability: Durability::Normal, inline_limit: 1000 };
+        let lazy = LazyStore::new(folder.path(), options);
+        let coming = lazy.coming().await.unwrap();
+        coming.ping().await.unwrap();
+        lazy.get().unwrap().ping().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_that_does_not_come_refuses_writes_and_says_why_to_whoever_asks() {
+        let lazy = LazyStore::default();
+        match lazy.coming().await {
+            Ok(coming) => {
+                let refused = coming.ping().await;
+                assert!(matches!(refused, Err(StoreError::Stopped)), "{refused:?}");
+            }
+            Err(error) => assert!(matches!(error, StoreError::Unusable { .. }), "{error}"),
+        }
+        let why = lazy.soon().await;
+        assert!(matches!(why, Err(StoreError::Unusable { .. })), "{why:?}");
     }
 
     #[tokio::test]

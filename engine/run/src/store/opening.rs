@@ -1,5 +1,6 @@
 //! A store on its way: the thread that will write opens it, while others go on.
 
+use std::hint::black_box;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
@@ -8,6 +9,7 @@ use tokio::sync::watch;
 use super::blobs::Blobs;
 use super::journal::Journal;
 use super::mistakes::Known;
+use super::owner::Seat;
 use super::reader::Reader;
 use super::writer::Writer;
 use super::{Parts, Store, StoreError, StoreOptions, database};
@@ -15,9 +17,17 @@ use super::{Parts, Store, StoreError, StoreOptions, database};
 /// A store that is being opened.
 #[derive(Debug)]
 pub(super) struct Opening {
-    parts: Parts,
+    parts: Arc<Parts>,
     opened: mpsc::Receiver<Result<(), StoreError>>,
     over: watch::Receiver<()>,
+}
+
+/// What opening a store needs, in bytes; an allocation of it is not yet given a mapping of its own.
+const ROOM: usize = 120 << 10;
+
+/// Has the allocator take at once what it would take page by page, by a call to the kernel each.
+fn make_room() {
+    drop(black_box(Vec::<u8>::with_capacity(ROOM)));
 }
 
 impl Opening {
@@ -30,10 +40,12 @@ impl Opening {
         let reader = Reader::new(path.clone(), owners.clone(), blobs.clone());
         let (home, file, kept) = (folder.to_owned(), path.clone(), blobs.clone());
         let mistakes = Known::default();
-        let shared = mistakes.clone();
+        let (shared, seat) = (mistakes.clone(), Arc::<Seat>::default());
+        let own_seat = seat.clone();
         let open = move || {
             // Dropped at the end, which is the sign.
             let _running = running;
+            make_room();
             let made = std::fs::create_dir_all(&home).map_err(|e| database::unusable(&home, &e));
             let db = made.and_then(|()| database::open_writer(&file, options.durability));
             let (db, answer) = match db {
@@ -42,11 +54,11 @@ impl Opening {
             };
             // Nobody listens any more when the store is not wanted after all.
             let _ = tell.send(answer);
-            db.map(|db| Journal { mistakes: shared, ..Journal::new(db, file, kept, owners) })
+            db.map(|db| Journal { mistakes: shared, seat: own_seat, ..Journal::new(db, file, kept, owners) })
         };
-        let writer = Writer::start(open).map_err(|e| database::unusable(folder, &e))?;
+        let writer = Writer::start(open, seat).map_err(|e| database::unusable(folder, &e))?;
         let parts = Parts { path, inline_limit: options.inline_limit, blobs, reader, writer, mistakes };
-        Ok(Self { parts, opened, over })
+        Ok(Self { parts: Arc::new(parts), opened, over })
     }
 
     /// Changes, by closing, once [`Self::finish`] does not have to wait any more.
@@ -54,9 +66,15 @@ impl Opening {
         self.over.clone()
     }
 
+    /// The store that it will be. What is written to it waits until it is open; when it cannot be opened, that is
+    /// refused as by a store that has stopped, and [`Self::finish`] says why.
+    pub(super) fn store(&self) -> Store {
+        Store { parts: self.parts.clone() }
+    }
+
     /// Waits for the end.
     pub(super) fn finish(self) -> Result<Store, StoreError> {
         self.opened.recv().unwrap_or(Err(StoreError::Stopped))?;
-        Ok(Store { parts: Arc::new(self.parts) })
+        Ok(Store { parts: self.parts })
     }
 }

@@ -7,6 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// This process as an owner of runs, for as long as it lives or until dropped.
 #[derive(Debug)]
@@ -36,6 +37,32 @@ impl Owner {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+}
+
+/// The place that an owner may have: empty until this process drives a run, and once it drives none any more.
+#[derive(Debug, Default)]
+pub(super) struct Seat(Mutex<Option<Owner>>);
+
+impl Seat {
+    /// The name of the owner, who takes the place if need be.
+    pub(super) fn name(&self, folder: &Path) -> io::Result<String> {
+        let mut owner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if owner.is_none() {
+            *owner = Some(Owner::claim(folder)?);
+        }
+        Ok(owner.as_ref().map(|owner| owner.name().to_owned()).unwrap_or_default())
+    }
+
+    /// Whether the owner has this name.
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        let owner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        owner.as_ref().is_some_and(|owner| owner.name() == name)
+    }
+
+    /// Gives back every run that this process drives.
+    pub(super) fn leave(&self) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

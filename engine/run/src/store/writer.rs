@@ -4,14 +4,16 @@
 //! everyone. It never waits for more: a batch gathers by itself while the previous
 //! one is being synced.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::StoreError;
 use super::journal::{Fault, Journal};
+use super::owner::Seat;
 
 /// Writes that may be queued before callers have to wait.
 const QUEUE: usize = 4096;
@@ -27,6 +29,11 @@ pub(super) struct Writer {
     /// Closes when everything is written and the runs are given back.
     resigned: Mutex<Receiver<()>>,
     commits: watch::Receiver<u64>,
+    /// How many writes were queued, ever.
+    queued: AtomicU64,
+    /// How many of them are done.
+    done: Arc<AtomicU64>,
+    seat: Arc<Seat>,
 }
 
 /// A queued write: done within a shared transaction, answered after its commit.
@@ -45,20 +52,30 @@ struct Job<T, F> {
 
 impl Writer {
     /// Starts the thread, which first opens what it will write to; without it, it ends.
-    pub(super) fn start(open: impl FnOnce() -> Option<Journal> + Send + 'static) -> std::io::Result<Self> {
+    ///
+    /// `seat` is the one of its journal.
+    pub(super) fn start(
+        open: impl FnOnce() -> Option<Journal> + Send + 'static,
+        seat: Arc<Seat>,
+    ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (counter, commits) = watch::channel(0);
         let (serving, resigned) = channel();
+        // While it is being opened, more is to be done than was queued.
+        let done = Arc::new(AtomicU64::new(u64::MAX));
+        let (progress, own_seat) = (done.clone(), seat.clone());
         thread::Builder::new().name("aa-store".to_owned()).spawn(move || {
             if let Some(mut journal) = open() {
-                write_all(&mut journal, receiver, &counter);
-                journal.resign();
+                progress.store(0, Ordering::Release);
+                write_all(&mut journal, receiver, (&counter, &progress));
+                own_seat.leave();
                 // What is left is to close the database, for which nobody has to wait: not a process that ends,
                 // and not whoever opens it again.
                 drop(serving);
             }
         })?;
-        Ok(Self { queue: Some(sender), resigned: Mutex::new(resigned), commits })
+        let (queue, resigned) = (Some(sender), Mutex::new(resigned));
+        Ok(Self { queue, resigned, commits, queued: AtomicU64::new(0), done, seat })
     }
 
     /// Counts this process's commits.
@@ -74,6 +91,7 @@ impl Writer {
     {
         let (caller, answer) = oneshot::channel();
         let job = Job { work, kept: None, caller };
+        self.queued.fetch_add(1, Ordering::Relaxed);
         if let Some(queue) = &self.queue
             && queue.send(Box::new(job)).await.is_ok()
             && let Ok(answer) = answer.await
@@ -87,12 +105,21 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.queue.take());
+        if self.done.load(Ordering::Acquire) == *self.queued.get_mut() {
+            // The thread need not be woken for what can be done here.
+            self.seat.leave();
+            return;
+        }
         // Nothing is ever sent. A panic in there closes it too, and has been answered to its callers.
         let _ = self.resigned.get_mut().unwrap_or_else(PoisonError::into_inner).recv();
     }
 }
 
-fn write_all(journal: &mut Journal, mut queue: mpsc::Receiver<Box<dyn Write>>, commits: &watch::Sender<u64>) {
+fn write_all(
+    journal: &mut Journal,
+    mut queue: mpsc::Receiver<Box<dyn Write>>,
+    (commits, done): (&watch::Sender<u64>, &AtomicU64),
+) {
     let mut batch = Vec::new();
     while let Some(first) = queue.blocking_recv() {
         batch.push(first);
@@ -101,7 +128,7 @@ fn write_all(journal: &mut Journal, mut queue: mpsc::Receiver<Box<dyn Write>>, c
         {
             batch.push(next);
         }
-        write_batch(journal, &mut batch);
+        write_batch(journal, &mut batch, done);
         commits.send_modify(|count| *count += 1);
         // Callers now do what they waited to be durable for: time to clean up.
         if *commits.borrow() % TIDY_EVERY == 1 && queue.is_empty() {
@@ -110,13 +137,18 @@ fn write_all(journal: &mut Journal, mut queue: mpsc::Receiver<Box<dyn Write>>, c
     }
 }
 
-fn write_batch(journal: &mut Journal, batch: &mut Vec<Box<dyn Write>>) {
-    match commit(journal, batch) {
+fn write_batch(journal: &mut Journal, batch: &mut Vec<Box<dyn Write>>, done: &AtomicU64) {
+    let result = commit(journal, batch);
+    if result.is_ok() || batch.len() == 1 {
+        // Before anybody is answered: whoever is may be the last one, and ask whether all is done.
+        done.fetch_add(batch.len() as u64, Ordering::Release);
+    }
+    match result {
         Ok(()) => batch.drain(..).for_each(|write| write.answer(None)),
         // One write that cannot be must not take the others with it.
         Err(_) if batch.len() > 1 => {
             for write in batch.drain(..) {
-                write_batch(journal, &mut vec![write]);
+                write_batch(journal, &mut vec![write], done);
             }
         }
         Err(error) => batch.drain(..).for_each(|write| write.answer(Some(journal.write_error(&error)))),

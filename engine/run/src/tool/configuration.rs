@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::native::invalid;
 use super::{CallContext, ToolError};
 use crate::driver::Secrets;
+use crate::settings::Variables;
 
 /// The configuration of all modules. Values are looked up when a tool is called.
 #[derive(Clone, Default)]
@@ -20,7 +21,7 @@ pub struct Configuration {
     /// `modules:` of the configuration file.
     pub modules: BTreeMap<String, Map<String, Value>>,
     /// Environment variables of the process.
-    pub environment: BTreeMap<String, String>,
+    pub environment: Variables,
     /// Names of the configured secrets.
     pub secret_names: Vec<String>,
     /// Opens secrets.

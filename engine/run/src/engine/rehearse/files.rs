@@ -18,7 +18,7 @@ use super::case::{Case, begins};
 use crate::engine::parts::Parts;
 use crate::engine::{Inputs, StartError, admission, catalog};
 use crate::home::{Entry, FileError, Kind};
-use crate::settings::Settings;
+use crate::settings::{Settings, Variables};
 
 /// A file of canned answers, read and checked.
 #[derive(Clone, Debug)]
@@ -322,8 +322,11 @@ pub(super) fn settings(parts: &Parts, test: &Test) -> Settings {
         test.stubs.as_ref().and_then(|stubs| stubs.others).is_some_and(|others| others.value != Others::Fail);
     let own = test.env.iter().map(|(name, value)| (name.clone(), value.value.clone()));
     // Commands need `PATH`, and whatever else they live on; the skill sees only what it declares.
-    let environment: BTreeMap<String, String> =
-        if calls_tools { real.environment.clone().into_iter().chain(own).collect() } else { own.collect() };
+    let environment: Variables = if calls_tools {
+        real.environment.iter().map(|(name, value)| (name.clone(), value.clone())).chain(own).collect()
+    } else {
+        own.collect()
+    };
     let named: BTreeMap<String, Secret> = test.secrets.iter().map(|name| secret(&name.value)).collect();
     Settings {
         values: test.config.iter().map(|(name, node)| (name.clone(), node.to_json())).collect(),

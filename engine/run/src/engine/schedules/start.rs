@@ -68,7 +68,7 @@ impl Engine {
 
     /// The same engine with its configuration read again.
     pub(crate) fn reconfigured(&self) -> Result<Self, StartError> {
-        if self.settings().look_every.is_zero() {
+        if self.settings().looking.every().is_none() {
             return Ok(self.with_settings(self.settings_of(&self.settings().folder)?));
         }
         self.refresh(true)

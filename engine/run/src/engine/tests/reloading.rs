@@ -70,3 +70,44 @@ async fn a_file_that_cannot_be_read_takes_no_tools_away() {
     fs::write(&file, module("voice", "voice_say", "two")).unwrap();
     assert_eq!(say(&engine, "voice_say").await, Ok(json!("two")));
 }
+
+#[tokio::test]
+async fn a_skill_is_checked_again_when_what_it_was_checked_against_has_changed() {
+    let world = World::new();
+    let skill = |name: &str, step: &str| {
+        let text = format!("name: {name}\ndescription: Talks\nsteps:\n  - {{name: it, {step}}}\n");
+        world.put(&format!("work/.aa/skills/{name}.yaml"), &text);
+    };
+    let engine = world.serving_engine();
+    let check = |name: &str| engine.check(name, Strictness::default()).unwrap();
+    let is_kept = |name: &str| {
+        let (one, other) = (check(name), check(name));
+        one.plan.zip(other.plan).is_some_and(|(one, other)| Arc::ptr_eq(&one, &other))
+    };
+    // Tools that come are found.
+    skill("talk", "tool: voice_say");
+    assert_eq!(check("talk").diagnostics[0].code, "unknown-tool");
+    world.put("work/.aa/tools/voice.yaml", &module("voice", "voice_say", "one"));
+    assert!(check("talk").diagnostics.is_empty() && is_kept("talk"));
+    // So are those that go, and other texts.
+    let before = check("talk").plan.unwrap();
+    world.put("work/.aa/tools/voice.yaml", &module("voice", "voice_say", "two"));
+    assert!(!Arc::ptr_eq(&before, &check("talk").plan.unwrap()) && is_kept("talk"));
+    world.put("work/.aa/tools/voice.yaml", &module("voice", "voice_tell", "two"));
+    assert_eq!(check("talk").diagnostics[0].code, "unknown-tool");
+    skill("talk", "tool: voice_tell");
+    assert!(check("talk").diagnostics.is_empty() && is_kept("talk"));
+    assert!(
+        engine.check("talk", Strictness { strict: true, ..Strictness::default() }).unwrap().plan.is_some()
+    );
+    // What refers to another skill is checked each time, as that one may be another.
+    skill("outer", "skill: talk");
+    assert!(check("outer").plan.is_some() && !is_kept("outer"));
+    skill("talk", "tool: voice_gone");
+    assert!(check("outer").plan.is_none());
+    // A command that looks whenever it needs something keeps nothing.
+    skill("talk", "tool: voice_tell");
+    let command = world.engine();
+    let plans = [0, 1].map(|_| command.check("talk", Strictness::default()).unwrap().plan.unwrap());
+    assert!(!Arc::ptr_eq(&plans[0], &plans[1]));
+}

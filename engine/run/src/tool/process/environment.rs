@@ -1,10 +1,11 @@
 //! Which environment variables a command sees, and where its program is found.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::settings::Variables;
 
 /// The variable by which a command's descendants are known.
 pub(super) const MARK: &str = "AA_STEP_MARK";
@@ -12,7 +13,7 @@ pub(super) const MARK: &str = "AA_STEP_MARK";
 /// The environment that this process was started in. Commands see only a part of it.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
-    variables: BTreeMap<OsString, OsString>,
+    variables: Variables,
 }
 
 impl Environment {
@@ -34,14 +35,21 @@ impl Environment {
         MARK,
     ];
 
-    /// An environment of these variables.
+    /// An environment of these variables, without those that are no text.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self { variables: variables.into_iter().collect() }
+        let text =
+            |(name, value): (OsString, OsString)| name.into_string().ok().zip(value.into_string().ok());
+        Self { variables: variables.into_iter().filter_map(text).collect() }
+    }
+
+    /// The environment of a process that has these variables.
+    pub fn of(variables: &Variables) -> Self {
+        Self { variables: variables.clone() }
     }
 
     /// The value of a variable, inherited by commands or not.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
+        self.variables.get(name).map(OsStr::new)
     }
 
     /// The path of a program: itself when it has a `/`, else found in `PATH`.
@@ -63,10 +71,9 @@ impl Environment {
     pub(super) fn inherited<'a>(
         &'a self,
         pass: &'a [String],
-    ) -> impl Iterator<Item = (&'a OsString, &'a OsString)> {
+    ) -> impl Iterator<Item = (&'a String, &'a String)> {
         self.variables.iter().filter(move |(name, _)| {
-            let Some(name) = name.to_str() else { return false };
-            pass.iter().any(|passed| passed == name)
+            pass.iter().any(|passed| passed == *name)
                 || Self::INHERITED.iter().any(|allowed| matches(allowed, name))
         })
     }
@@ -108,7 +115,7 @@ mod tests {
             [("AWS_SECRET", "x"), ("HOME", "/h"), ("KUBECONFIG", "/k"), ("LC_ALL", "C"), ("PATHS", "x")];
         let environment = environment(&all);
         let pass = ["KUBECONFIG".to_owned()];
-        let names: Vec<_> = environment.inherited(&pass).map(|(name, _)| name.to_str().unwrap()).collect();
+        let names: Vec<_> = environment.inherited(&pass).map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["HOME", "KUBECONFIG", "LC_ALL"]);
     }
 

@@ -21,7 +21,7 @@ async fn serve_on(input: Reader, output: Writer) {
     let home = folder.path().display().to_string();
     let surroundings = Surroundings {
         folder: folder.path().to_owned(),
-        environment: BTreeMap::from([("HOME".to_owned(), home)]),
+        environment: [("HOME".to_owned(), home)].into(),
         store: None,
     };
     let engine = Engine::new(Settings::resolve(&surroundings).unwrap());

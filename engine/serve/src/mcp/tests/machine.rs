@@ -144,7 +144,8 @@ impl World {
             ("HOME".to_owned(), home),
             ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
         ]);
-        let surroundings = Surroundings { folder: self.path(project), environment, store: None };
+        let surroundings =
+            Surroundings { folder: self.path(project), environment: environment.into(), store: None };
         Engine::new(Settings::resolve(&surroundings).unwrap())
     }
 

@@ -148,11 +148,10 @@ fn few_schedules_leave_nothing_behind_and_a_book_is_shared() {
     world.skill("many", &lines(3));
     world.book();
     assert_eq!(world.kept(), Vec::<PathBuf>::new());
-    let mut settings = Surroundings { folder: world.root.path().to_owned(), ..Surroundings::default() };
-    settings.environment.insert("HOME".to_owned(), world.root.path().display().to_string());
-    settings
-        .environment
-        .insert("AA_CONFIG_DIR".to_owned(), world.root.path().join("config").display().to_string());
+    let path = |of: &str| world.root.path().join(of).display().to_string();
+    let environment =
+        [("HOME".to_owned(), path("")), ("AA_CONFIG_DIR".to_owned(), path("config"))].into_iter().collect();
+    let settings = Surroundings { folder: world.root.path().to_owned(), environment, store: None };
     let engine = Engine::new(Settings::resolve(&settings).unwrap());
     let first = engine.schedule_book().unwrap();
     assert!(Arc::ptr_eq(&first, &engine.schedule_book().unwrap()));

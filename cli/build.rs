@@ -5,10 +5,11 @@
 //! side by side (`startup.order`, written by `benches/startup-order`), and the binary has its place
 //! in memory from the start, as those of Go have: otherwise each page with an address in it, and
 //! there are more than two hundred, is copied and written to before the first line of ours runs.
-//! What unwinds the stack is linked in for the same reason: as a library of its own it is opened, mapped and asked
-//! for its symbols at each start, and asks the processor what it can do.
 //! Names that are not there any more are passed over: an order that has grown old costs speed and
 //! nothing else.
+//!
+//! What unwinds the stack (`libgcc_eh.a`, which comes with every GCC) is linked in for the same reason: as a library
+//! of its own it is opened, mapped and asked for its symbols at each start, and asks the processor what it can do.
 //!
 //! Whoever wants the binary's place to be chosen anew at each start, as its stack, its heap and the
 //! libraries' places are in any case, builds it with `RUSTFLAGS="-C relocation-model=pie"`.

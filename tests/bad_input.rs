@@ -266,6 +266,10 @@ fn a_store_that_cannot_be_written_stops_the_run_before_it_starts() {
     error: cannot use the store `/proc/aa`: no such file or directory
     hint: `aa doctor` says more; `--store DIR` uses another folder
     ");
+    // Not even what a stubbed run is pinned to is put down first.
+    let aa = typed().file("canned.yaml", "others: reads\n");
+    let stubbed = run(&aa, "typed -i mr=1 --stub-tools canned.yaml --store /proc/aa").code(1);
+    assert_eq!(stubbed.err(), ran.err());
 }
 
 #[test]

@@ -48,11 +48,6 @@ impl Context<'_> {
         Ok(self.engine_of(Settings { looking: Looking::Every(LOOK_EVERY), ..self.settings()? }))
     }
 
-    /// The engine of a command that starts one thing: files are read once.
-    pub(crate) fn brief_engine(&self) -> Result<Engine, Failure> {
-        Ok(self.engine_of(Settings { looking: Looking::Once, ..self.settings()? }))
-    }
-
     #[cfg_attr(not(debug_assertions), expect(clippy::unused_self, reason = "tests set a variable"))]
     fn engine_of(&self, settings: Settings) -> Engine {
         let engine = Engine::new(settings);

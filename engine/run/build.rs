@@ -18,6 +18,12 @@ fn main() -> io::Result<()> {
         let _ = writeln!(tables, "static {table}: &[(&str, Content)] = &[");
         for (name, path) in named {
             let is_text = String::from_utf8(fs::read(path)?).is_ok();
+            // What is read as YAML lies beside what it needs, and in no folder.
+            assert!(
+                is_text || name.contains('/') || !name.ends_with(".yaml"),
+                "{} is no text",
+                path.display()
+            );
             let kind = if is_text { "Text(include_str!" } else { "Bytes(include_bytes!" };
             let _ = writeln!(tables, "    ({name:?}, Content::{kind}({path:?}))),");
         }

@@ -74,7 +74,7 @@ fn what_it_leaves_in_the_file_system_is_for_its_owner() {
     let folder = state(&aa).join("daemon");
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
-    for name in ["lock", "pid", "health.json", "socket", "log", "stderr"] {
+    for name in ["lock", "claim", "pid", "health.json", "socket", "log", "stderr"] {
         assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
     }
     let pid = std::fs::read_to_string(folder.join("pid")).unwrap();

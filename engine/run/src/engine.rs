@@ -313,7 +313,7 @@ impl Engine {
     /// Those of [`Self::start`] before it creates the run.
     pub fn plan(&self, request: &RunRequest) -> Result<ResolvedPlan, StartError> {
         self.by_name(&request.skill)?;
-        let mut resolved = admission::admit(&self.parts, request)?.resolve(&self.parts)?;
+        let mut resolved = admission::admit(&self.parts, request)?.resolve();
         history::expect(&self.parts, &self.caller.tenant, &mut resolved);
         Ok(resolved)
     }

@@ -104,17 +104,16 @@ pub struct Settings {
     pub origins: Vec<Setting>,
     /// What is doubtful in the files.
     pub warnings: Vec<Diagnostic>,
-    /// When files that were looked at are looked at again.
+    /// When files are looked at again.
     pub looking: Looking,
 }
 
-/// When files that were looked at are looked at again, as they may have changed.
+/// When the files of tool modules and of the configuration are looked at again, as they may have changed. Skills are
+/// read whenever they are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looking {
-    /// Whenever they are needed.
+    /// Modules whenever they are needed, the configuration never: so a command does.
     Always,
-    /// Never: a command that does one thing does it with what was there at first.
-    Once,
     /// After so long: a server that is asked thousands of times a second cannot look each time.
     Every(Duration),
 }
@@ -124,7 +123,7 @@ impl Looking {
     pub(crate) fn every(self) -> Option<Duration> {
         match self {
             Self::Every(every) => Some(every),
-            Self::Always | Self::Once => None,
+            Self::Always => None,
         }
     }
 }

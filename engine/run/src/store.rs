@@ -267,7 +267,7 @@ pub enum Ask {
 }
 
 /// Why the store could not do it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder or file cannot be used.
     #[error("cannot use the store `{}`: {message}", .path.display())]

@@ -16,7 +16,7 @@ mod workflow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use aa_spec::diagnostic::{Diagnostic, has_errors};
 use aa_spec::name::fold;
@@ -43,6 +43,16 @@ pub(crate) use self::workflow::Remote;
 #[derive(Clone)]
 pub struct Toolbox {
     shelf: Arc<Shelf>,
+}
+
+/// Tells a toolbox from others, and keeps none alive.
+pub(crate) struct Mark(Weak<Shelf>);
+
+impl Mark {
+    /// Whether it is the one of this toolbox.
+    pub(crate) fn is_of(&self, toolbox: &Toolbox) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&toolbox.shelf))
+    }
 }
 
 /// The text of a module, and how near it is.
@@ -185,9 +195,9 @@ impl Toolbox {
         own.or_else(|| self.shelf.foreign(&name))
     }
 
-    /// Whether this is the same toolbox, with all that has been parsed.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shelf, &other.shelf)
+    /// What tells this toolbox from others.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(Arc::downgrade(&self.shelf))
     }
 
     /// Whether a tool that was looked up is one of the modules here or of `aa` itself, and not of a server.

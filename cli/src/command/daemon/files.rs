@@ -128,7 +128,7 @@ impl Files {
         let (lock, claim) = (locked_by(&self.lock())?, locked_by(&self.claimed())?);
         for _ in 0..TRIES {
             match claim.try_lock() {
-                Ok(()) => return self.take(lock, claim).map(Some),
+                Ok(()) => return self.take(lock, claim),
                 Err(TryLockError::Error(error)) => return Err(error),
                 Err(TryLockError::WouldBlock) if is_held(&lock) => return Ok(None),
                 // One is about to be it, or has just ended.
@@ -138,19 +138,24 @@ impl Files {
         Ok(None)
     }
 
-    /// Is the daemon from now on.
-    fn take(&self, lock: File, claim: File) -> io::Result<Lock> {
-        self.clear();
+    /// Is the daemon from now on, unless the lock is in other hands all the same, as in those of a version that knows
+    /// no claims.
+    fn take(&self, lock: File, claim: File) -> io::Result<Option<Lock>> {
+        let mut is_cleared = false;
         for _ in 0..TRIES {
+            if !is_cleared && !is_held(&lock) {
+                self.clear();
+                is_cleared = true;
+            }
             match lock.try_lock() {
-                Ok(()) => return Ok(Lock { _lock: lock, _claim: claim }),
+                Ok(()) if is_cleared => return Ok(Some(Lock { _lock: lock, _claim: claim })),
+                Ok(()) => lock.unlock()?,
                 Err(TryLockError::Error(error)) => return Err(error),
                 // Somebody looks.
                 Err(TryLockError::WouldBlock) => sleep(TRY_EVERY),
             }
         }
-        let message = format!("another process keeps {}", self.lock().display());
-        Err(io::Error::new(io::ErrorKind::ResourceBusy, message))
+        Ok(None)
     }
 
     /// Whether a living process is the daemon. In doubt none is: who wants to be it finds out.
@@ -220,6 +225,8 @@ fn is_held(file: &File) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
@@ -242,13 +249,24 @@ mod tests {
             let files = files.clone();
             move || files.claim().unwrap().unwrap()
         });
-        sleep(TRY_EVERY * 3);
+        let end = Instant::now() + Duration::from_secs(20);
+        while files.health().exists() && Instant::now() < end {
+            sleep(Duration::from_millis(1));
+        }
         assert!(
             !files.health().exists(),
             "it is cleared away before anybody can think that the new one has said it"
         );
         drop(looked);
         let lock = starts.join().unwrap();
+        // One of a version without claims is left alone.
+        drop(lock);
+        fs::write(files.health(), "what it says").unwrap();
+        let other = File::open(files.lock()).unwrap();
+        other.lock().unwrap();
+        assert!(files.claim().unwrap().is_none() && files.health().exists());
+        drop(other);
+        let lock = files.claim().unwrap().unwrap();
         files.let_go(lock);
         assert!(!files.pid().exists() && !files.health().exists());
     }

@@ -20,7 +20,7 @@ use crate::report::Reporter;
 
 /// Runs a skill and follows it to its end.
 pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let engine = context.brief_engine()?;
+    let engine = context.engine()?;
     engine.expect_run();
     let stubs = match &args.stub_tools {
         Some(file) => Some(stubs(&engine, file, args, context)?),

@@ -13,11 +13,13 @@ use serde_json::{Map, Value};
 
 use super::parts::Parts;
 use super::{Inputs, RunRequest, StartError, catalog};
-use crate::home::FileError;
+use crate::toolbox::Toolbox;
 
 /// A run that may start.
 pub(super) struct Admitted {
     pub(super) plan: Arc<Plan>,
+    /// The tools that it was checked with.
+    pub(super) toolbox: Toolbox,
     pub(super) inputs: Map<String, Value>,
     /// Names of those inputs that were given.
     pub(super) given: BTreeSet<String>,
@@ -27,11 +29,14 @@ pub(super) struct Admitted {
 
 /// Checks the skill, binds the inputs, and holds the result against the wanted plan.
 pub(super) fn admit(parts: &Parts, request: &RunRequest) -> Result<Admitted, StartError> {
-    let checked = catalog::check(parts, &request.skill, request.strictness)?;
+    let entry = catalog::find(parts, &request.skill)?;
+    let toolbox = parts.toolbox()?;
+    let checked = catalog::check_entry(parts, &entry, request.strictness, &toolbox)?;
     let Some(plan) = checked.plan else { return Err(StartError::Invalid(checked.diagnostics)) };
-    let admitted = admit_plan(parts, plan, &request.inputs, Utc::now()).map_err(StartError::Inputs)?;
+    let admitted =
+        admit_plan((parts, toolbox), plan, &request.inputs, Utc::now()).map_err(StartError::Inputs)?;
     if let Some(wanted) = &request.plan_hash {
-        let found = admitted.resolve(parts)?.hash;
+        let found = admitted.resolve().hash;
         if found != *wanted {
             return Err(StartError::PlanChanged { wanted: wanted.clone(), found });
         }
@@ -41,7 +46,7 @@ pub(super) fn admit(parts: &Parts, request: &RunRequest) -> Result<Admitted, Sta
 
 /// A run of a checked skill, with its inputs bound at a time.
 pub(super) fn admit_plan(
-    parts: &Parts,
+    (parts, toolbox): (&Parts, Toolbox),
     plan: Arc<Plan>,
     inputs: &Inputs,
     now: DateTime<Utc>,
@@ -51,7 +56,7 @@ pub(super) fn admit_plan(
     let scope = scope(&plan.skill, &config, &env, now);
     let given = named(&plan.skill, inputs);
     let inputs = bind(&plan.skill, inputs, &scope)?;
-    Ok(Admitted { plan, inputs, given, config, env })
+    Ok(Admitted { plan, toolbox, inputs, given, config, env })
 }
 
 /// The inputs that are given; null is nothing.
@@ -68,16 +73,15 @@ fn named(skill: &SkillPlan, inputs: &Inputs) -> BTreeSet<String> {
 
 impl Admitted {
     /// What would happen.
-    pub(super) fn resolve(&self, parts: &Parts) -> Result<ResolvedPlan, FileError> {
-        let toolbox = parts.toolbox()?;
-        let modules = toolbox.modules();
+    pub(super) fn resolve(&self) -> ResolvedPlan {
+        let modules = self.toolbox.modules();
         let touches = |tool: &str, _: &Value| {
-            let module = toolbox.tool(tool).map(|tool| tool.spec().module.clone());
+            let module = self.toolbox.tool(tool).map(|tool| tool.spec().module.clone());
             let entry = modules.iter().find(|entry| Some(&entry.name) == module.as_ref());
             entry.map(|entry| entry.requires.clone()).unwrap_or_default()
         };
         let known = Known { inputs: &self.inputs, config: &self.config, env: &self.env };
-        Ok(resolve(&self.plan, known, &touches))
+        resolve(&self.plan, known, &touches)
     }
 }
 

@@ -98,7 +98,7 @@ impl Engine {
             strictness: aa_spec::check::Strictness { lenient: false, strict: false },
             park: Park::Stay,
         };
-        let admitted = admission::admit_plan(&self.parts, plan, &request.inputs, Utc::now())
+        let admitted = admission::admit_plan((&self.parts, toolbox), plan, &request.inputs, Utc::now())
             .map_err(StartError::Inputs)?;
         self.scope_key(&mut request.request_key);
         self.launch_called(&admitted, &request, (spec.effect, false), session).await
@@ -192,7 +192,7 @@ impl Engine {
         }
         let approval = match self.verdict(effect, planned) {
             Verdict::Go => None,
-            Verdict::Ask => Some(question(&admitted.plan, &admitted.resolve(&self.parts)?.steps)),
+            Verdict::Ask => Some(question(&admitted.plan, &admitted.resolve().steps)),
             Verdict::Refuse => {
                 let what = admitted.plan.skill.name.clone();
                 return Err(StartError::Denied { what, effect: word(effect) });

@@ -183,7 +183,7 @@ impl Catalogue {
         };
         let parts = self.parts.upgrade().ok_or_else(|| broken("the engine has stopped".to_owned()))?;
         let strictness = Strictness { lenient: false, strict: false };
-        let checked = catalog::check_entry(&parts, entry, strictness);
+        let checked = catalog::check_entry(&parts, entry, strictness, &self.toolbox);
         let checked = checked.map_err(|error| broken(error.to_string()))?;
         let told = catalog::skill_entry(&parts, entry.clone());
         match checked.plan {

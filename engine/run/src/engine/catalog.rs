@@ -33,7 +33,7 @@ pub(super) fn skill_entry(parts: &Parts, entry: Entry) -> SkillEntry {
 
 /// Reads and checks a skill, by name or path.
 pub(super) fn check(parts: &Parts, skill: &str, strictness: Strictness) -> Result<CheckedSkill, StartError> {
-    check_entry(parts, &find(parts, skill)?, strictness)
+    check_entry(parts, &find(parts, skill)?, strictness, &parts.toolbox()?)
 }
 
 /// Reads and checks a skill that was found.
@@ -41,6 +41,7 @@ pub(super) fn check_entry(
     parts: &Parts,
     entry: &Entry,
     strictness: Strictness,
+    toolbox: &Toolbox,
 ) -> Result<CheckedSkill, StartError> {
     let source = match parts.home.read(entry) {
         Ok(source) => source,
@@ -53,28 +54,27 @@ pub(super) fn check_entry(
         }
         Err(error) => return Err(error.into()),
     };
-    check_text(parts, entry, &source, strictness)
+    check_text((parts, toolbox), entry, &source, strictness)
 }
 
 /// Checks a text as if it stood in a file.
 pub(super) fn check_text(
-    parts: &Parts,
+    (parts, toolbox): (&Parts, &Toolbox),
     entry: &Entry,
     source: &Source,
     strictness: Strictness,
 ) -> Result<CheckedSkill, StartError> {
-    let toolbox = parts.toolbox()?;
     let strictness = Strictness { lenient: strictness.lenient || entry.lenient, ..strictness };
-    if let Some(known) = parts.checked.get(source, strictness, &toolbox) {
+    if let Some(known) = parts.checked.get(source, strictness, toolbox) {
         return Ok(known);
     }
     let shelves = Shelves::new(parts, entry, toolbox.clone());
     let (plan, mut diagnostics) = check::check(source, &shelves, strictness);
-    let serves_again = parts.settings.looking.every().is_some() && !shelves.elsewhere.get();
+    let may_be_kept = parts.settings.looking.every().is_some() && !shelves.elsewhere.get();
     shelves.explain(&mut diagnostics)?;
     let plan = plan.filter(|_| !has_errors(&diagnostics)).map(Arc::new);
     let skill = CheckedSkill { source: source.clone(), plan, diagnostics };
-    if serves_again {
+    if may_be_kept {
         parts.checked.keep(&skill, strictness, toolbox);
     }
     Ok(skill)

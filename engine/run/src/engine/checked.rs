@@ -11,7 +11,7 @@ use aa_spec::check::Strictness;
 use aa_spec::source::{Source, Text};
 
 use super::CheckedSkill;
-use crate::toolbox::Toolbox;
+use crate::toolbox::{Mark, Toolbox};
 
 /// Most skills that are kept; then all are forgotten.
 const MOST: usize = 256;
@@ -22,7 +22,8 @@ pub(super) struct CheckedBefore(Mutex<HashMap<(Arc<str>, Strictness), Known>>);
 
 struct Known {
     text: Text,
-    toolbox: Toolbox,
+    /// Not kept alive: with it would go on what its modules have started.
+    tools: Mark,
     skill: CheckedSkill,
 }
 
@@ -36,16 +37,16 @@ impl CheckedBefore {
     ) -> Option<CheckedSkill> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = known.get(&(source.path.clone(), strictness))?;
-        (known.text == source.text && known.toolbox.is(toolbox)).then(|| known.skill.clone())
+        (known.text == source.text && known.tools.is_of(toolbox)).then(|| known.skill.clone())
     }
 
     /// Keeps what was found out.
-    pub(super) fn keep(&self, skill: &CheckedSkill, strictness: Strictness, toolbox: Toolbox) {
+    pub(super) fn keep(&self, skill: &CheckedSkill, strictness: Strictness, toolbox: &Toolbox) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
         }
         let (path, text) = (skill.source.path.clone(), skill.source.text.clone());
-        known.insert((path, strictness), Known { text, toolbox, skill: skill.clone() });
+        known.insert((path, strictness), Known { text, tools: toolbox.mark(), skill: skill.clone() });
     }
 }

@@ -57,22 +57,12 @@ pub(super) async fn launch(
 ) -> Result<RunHandle, StartError> {
     engine.may_begin()?;
     engine.may_run(&admitted.plan, request.dry_run)?;
-    // It may be on its way still, and the run waits there.
-    let store = engine.parts.store_coming().await?;
-    let created = create(engine, &store, (admitted, request), opening).await;
-    if let Err(StartError::Store(StoreError::Stopped)) = &created {
-        // It did not come, and now there is a reason.
-        engine.parts.store_soon().await?;
-    }
-    created
-}
-
-async fn create(
-    engine: &Engine,
-    store: &Store,
-    (admitted, request): (&Admitted, &RunRequest),
-    opening: Opening,
-) -> Result<RunHandle, StartError> {
+    let store = &match &opening.script {
+        // It may be on its way still, and the run waits there.
+        None => engine.parts.store_coming().await?,
+        // Nothing is put beside a store that may be none of ours.
+        Some(_) => engine.parts.store_soon().await?,
+    };
     let Opening { script, approval, mut turn, alike } = opening;
     let first = first(engine, store, (admitted, request), script.as_ref()).await?;
     // Without a place nothing begins, and what has not begun needs none.
@@ -201,6 +191,7 @@ impl Nursery<'_> {
             origin: self.request.origin,
             folder: &self.engine.settings().folder,
             tenant: &self.engine.caller.tenant,
+            toolbox: self.admitted.toolbox.clone(),
             park: self.request.park,
             born: Some(word),
         };
@@ -251,7 +242,7 @@ async fn first(
         Some(script) => Some(store.keep(serde_json::to_string(script).unwrap_or_default()).await?),
         None => None,
     };
-    let tools = engine.parts.toolbox()?.digests(&admitted.plan);
+    let tools = admitted.toolbox.digests(&admitted.plan);
     let folder = engine.settings().folder.display().to_string();
     let body = first_body(admitted, request, (&folder, stubs, tools, engine.link.as_deref().cloned()));
     Ok(Event { run_id: RunId(0), seq: 0, at: now(), source: request.origin, body })

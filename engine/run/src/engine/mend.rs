@@ -48,7 +48,7 @@ pub(super) fn mend(parts: &Parts, skill: &str, strictness: Strictness) -> Result
         let one_by_one = || left.iter().find_map(|problem| better(&text, std::slice::from_ref(problem)));
         let Some((next, done)) = better(&text, &left).or_else(one_by_one) else { break };
         fixed.extend(done.into_iter().cloned());
-        left = catalog::check_text(parts, &entry, &next, strictness)?.diagnostics;
+        left = catalog::check_text((parts, &parts.toolbox()?), &entry, &next, strictness)?.diagnostics;
         text = next;
     }
     Ok(MendedSkill { before, after: text, fixed, left, skill: skill.to_owned() })

@@ -73,7 +73,7 @@ impl Parts {
             // A command reads them once.
             configured: Arc::new(match settings.looking {
                 Looking::Every(_) => reconfiguring::stamps(&settings),
-                Looking::Always | Looking::Once => Stamps::default(),
+                Looking::Always => Stamps::default(),
             }),
             #[cfg(feature = "compute")]
             workers: Workers::new(WorkerCommand::own(), settings.compute.clone()),
@@ -123,8 +123,8 @@ impl Parts {
         self.shared.store.soon().await
     }
 
-    /// The tools; the texts of all modules are read by the first who asks, and again when a file
-    /// has come, changed or gone. Whoever holds a toolbox keeps what was there.
+    /// The tools; the texts of all modules that are files are read by the first who asks, and again when a file
+    /// has come, changed or gone and it is time to look. Whoever holds a toolbox keeps what was there.
     pub(super) fn toolbox(&self) -> Result<Toolbox, FileError> {
         let mut held = self.toolbox.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((toolbox, stamps)) = &*held
@@ -159,11 +159,7 @@ impl Parts {
 
     /// Whether it is time to look at files again; then it is not for a while.
     fn looks_again(&self) -> bool {
-        let every = match self.settings.looking {
-            Looking::Always => return true,
-            Looking::Once => return false,
-            Looking::Every(every) => every,
-        };
+        let Looking::Every(every) = self.settings.looking else { return true };
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let due = looked.is_none_or(|looked| looked.elapsed() >= every);
         if due {
@@ -199,9 +195,8 @@ impl Parts {
     }
 
     /// What a driver needs beside its run.
-    pub(super) fn means(&self, after_commit: Option<AfterCommit>) -> Result<Means, FileError> {
-        let toolbox = self.toolbox()?;
-        Ok(Means {
+    pub(super) fn means(&self, toolbox: Toolbox, after_commit: Option<AfterCommit>) -> Means {
+        Means {
             tools: Arc::new(move |name| toolbox.tool(name)),
             computer: self.computer(),
             permits: Arc::clone(&self.shared.permits),
@@ -215,7 +210,7 @@ impl Parts {
             after_commit,
             observers: self.shared.observers.clone(),
             trace: None,
-        })
+        }
     }
 
     /// Tells the drivers of this process that an inbox has something new.

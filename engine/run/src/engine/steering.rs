@@ -19,6 +19,7 @@ use crate::mistake::{self, Watch};
 use crate::places::Turn;
 use crate::store::{Ask, Lease, Request, RunSummary, Store, StoreError};
 use crate::stub::Stage;
+use crate::toolbox::Toolbox;
 
 /// How long a process that drives a run may take to read its inbox before whoever asked goes away.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -209,9 +210,10 @@ async fn take_up(
 ) -> Result<RunHandle, StartError> {
     let (origin, folder) = (summary.origin, &summary.folder);
     let tenant = &summary.tenant;
-    let of = Driven { lease, skill: &summary.skill, origin, folder, tenant, park, born: None };
     let driven = replay(&store, lease.run).and_then(|machine| {
         let stubs = Stubs::of(&store, summary)?;
+        let toolbox = engine.parts.toolbox()?;
+        let of = Driven { lease, skill: &summary.skill, origin, folder, tenant, toolbox, park, born: None };
         go(engine, store.clone(), (machine, entry), (of, stubs, turn), mpsc::unbounded_channel())
     });
     if driven.is_err() {
@@ -227,6 +229,8 @@ pub(super) struct Driven<'a> {
     pub(super) origin: Origin,
     pub(super) folder: &'a Path,
     pub(super) tenant: &'a str,
+    /// Its tools; those that it was checked with, where it was just now.
+    pub(super) toolbox: Toolbox,
     pub(super) park: Park,
     /// See [`Drive::born`].
     pub(super) born: Option<oneshot::Receiver<()>>,
@@ -263,7 +267,7 @@ pub(super) fn go(
     (of, stubs, turn): (Driven<'_>, Option<Stubs>, Option<Turn>),
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
 ) -> Result<RunHandle, StartError> {
-    let mut means = engine.parts.means(engine.told())?;
+    let mut means = engine.parts.means(of.toolbox, engine.told());
     means.trace = means.observers.traces().map(|percent| (Arc::new(machine.trace()), percent));
     // Canned answers teach nothing, and a warning may say what was in another call: so only one tenant is warned.
     let watched = stubs.is_none() && of.tenant == MAIN;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::journal::{Fault, Journal};
 use super::memory::{Change, Changed};
-use super::{Store, StoreError, owner, row};
+use super::{Store, StoreError, row};
 use crate::event::{Body, Event, RunId, StepPath, Time};
 use crate::heal::learned;
 use crate::machine::HealCall;
@@ -372,7 +372,7 @@ impl Journal {
     /// Whether a living process drives a run.
     fn is_driven(&self, run: RunId) -> Result<bool, Fault> {
         let (holder, _) = self.holder(run)?;
-        Ok(holder.is_some_and(|name| owner::is_alive(&self.owners, &name)))
+        Ok(holder.is_some_and(|name| self.ownership.is_alive(&name)))
     }
 
     fn count(&self, sql: &str, params: impl rusqlite::Params) -> Result<u32, Fault> {

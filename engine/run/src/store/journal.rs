@@ -11,19 +11,23 @@ use aa_spec::plan::Plan;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blobs::Blobs;
-use super::owner::{self, Seat};
+use super::owner::Ownership;
 use super::projection::Projection;
 use super::row::{self, Entry};
 use super::{Ask, Created, Lease, RunStatus, StoreError, database, mistakes};
 use crate::event::{Event, Origin, RunId, Time};
+
+const HOLDER: &str = "select owner, epoch from runs where id = ?";
+const PROJECT: &str = "update runs set status = ?1, ended_at = ?2, error = ?3,
+                       owner = iif(?2 is null, owner, null) where id = ?4";
+const FORGET_REQUESTS: &str = "delete from requests where run = ?";
 
 /// The write side of the store, owned by the writer's thread.
 pub(super) struct Journal {
     pub(super) db: Connection,
     pub(super) path: PathBuf,
     pub(super) blobs: Arc<Blobs>,
-    pub(super) owners: PathBuf,
-    pub(super) seat: Arc<Seat>,
+    pub(super) ownership: Arc<Ownership>,
     /// Projections of the runs this process drives: a cache of what their events say.
     pub(super) held: HashMap<RunId, Projection>,
     /// Mistakes as they were known when a run was last created or taken over.
@@ -65,21 +69,20 @@ pub(super) enum Takeover {
 }
 
 impl Journal {
-    pub(super) fn new(db: Connection, path: PathBuf, blobs: Arc<Blobs>, owners: PathBuf) -> Self {
-        Self {
-            db,
-            path,
-            blobs,
-            owners,
-            seat: Arc::default(),
-            held: HashMap::new(),
-            mistakes: mistakes::Known::default(),
-        }
+    pub(super) fn new(db: Connection, path: PathBuf, blobs: Arc<Blobs>, ownership: Arc<Ownership>) -> Self {
+        Self { db, path, blobs, ownership, held: HashMap::new(), mistakes: mistakes::Known::default() }
     }
 
     /// Forgets what a lost transaction may have left in the cache.
     pub(super) fn forget(&mut self) {
         self.held.clear();
+    }
+
+    /// Gets ready what the end of a run will need. What goes wrong is seen then.
+    pub(super) fn warm(&self) {
+        for sql in [HOLDER, PROJECT, FORGET_REQUESTS] {
+            let _ready = self.db.prepare_cached(sql);
+        }
     }
 
     pub(super) fn tidy(&self) {
@@ -99,8 +102,8 @@ impl Journal {
                 return Ok(Created::Existing(RunId(id)));
             }
         }
-        self.look_up_mistakes()?;
-        let run = self.next_run()?;
+        let (run, has_mistakes) = self.next_run()?;
+        self.look_up_mistakes(has_mistakes)?;
         let entries = begin(run)?.into_iter().map(|event| self.entry(event, birth.inline_limit));
         let entries = entries.collect::<Result<Vec<Entry>, StoreError>>()?;
         // Its driver is at work by now: nothing that it does not need may come before.
@@ -135,14 +138,14 @@ impl Journal {
 
     pub(super) fn acquire(&mut self, run: RunId, takeover: Takeover) -> Result<Lease, Fault> {
         let (holder, epoch) = self.holder(run)?;
-        if holder.is_some_and(|name| owner::is_alive(&self.owners, &name)) {
+        if holder.is_some_and(|name| self.ownership.is_alive(&name)) {
             return Err(StoreError::Busy(run).into());
         }
         let projection = self.load(run)?;
         if takeover == Takeover::Going && projection.ended_at().is_some() {
             return Err(StoreError::Over { run, status: projection.status() }.into());
         }
-        self.look_up_mistakes()?;
+        self.look_up_mistakes(true)?;
         let owner = self.owner_name()?;
         let epoch = epoch + 1;
         let sql = "update runs set owner = ?, epoch = ? where id = ?";
@@ -192,19 +195,19 @@ impl Journal {
     /// Refuses a lease that is not, or no longer, this process's.
     fn check(&self, lease: Lease) -> Result<(), Fault> {
         let (holder, epoch) = self.holder(lease.run)?;
-        let held = epoch == lease.epoch && holder.is_some_and(|name| self.seat.is_of(&name));
+        let held = epoch == lease.epoch && holder.is_some_and(|name| self.ownership.is_of(&name));
         if held { Ok(()) } else { Err(StoreError::Fenced(lease.run).into()) }
     }
 
     /// Owner and epoch of a run.
     pub(super) fn holder(&self, run: RunId) -> Result<(Option<String>, i64), Fault> {
-        let mut find = self.db.prepare_cached("select owner, epoch from runs where id = ?")?;
+        let mut find = self.db.prepare_cached(HOLDER)?;
         let found = find.query_row([run.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         found.ok_or_else(|| StoreError::NoRun(run).into())
     }
 
     pub(super) fn owner_name(&self) -> Result<String, Fault> {
-        Ok(self.seat.name(&self.owners).map_err(|error| self.write_error(&error))?)
+        Ok(self.ownership.name().map_err(|error| self.write_error(&error))?)
     }
 
     fn insert_plan(&self, birth: &Birth) -> Result<(), Fault> {
@@ -218,11 +221,13 @@ impl Journal {
         Ok(())
     }
 
-    /// The number of the run that is created next.
-    fn next_run(&self) -> Result<RunId, Fault> {
-        let sql = "select seq from sqlite_sequence where name = 'runs'";
-        let last: Option<i64> = self.db.prepare_cached(sql)?.query_row((), |row| row.get(0)).optional()?;
-        Ok(RunId(last.unwrap_or(0) + 1))
+    /// The number of the run that is created next, and whether there is any mistake to be warned of.
+    fn next_run(&self) -> Result<(RunId, bool), Fault> {
+        let sql =
+            "select (select seq from sqlite_sequence where name = 'runs'), exists (select 1 from mistakes)";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?));
+        let (last, has_mistakes) = self.db.prepare_cached(sql)?.query_row((), read)?;
+        Ok((RunId(last.unwrap_or(0) + 1), has_mistakes))
     }
 
     fn entry(&self, event: Event, inline_limit: usize) -> Result<Entry, StoreError> {
@@ -281,12 +286,10 @@ impl Journal {
             return Ok(());
         }
         let ended_at = after.ended_at().map(|at| at.timestamp_millis());
-        let sql = "update runs set status = ?1, ended_at = ?2, error = ?3,
-                   owner = iif(?2 is null, owner, null) where id = ?4";
         let status = row::status_name(after.status());
-        self.db.prepare_cached(sql)?.execute(params![status, ended_at, after.error, run.0])?;
+        self.db.prepare_cached(PROJECT)?.execute(params![status, ended_at, after.error, run.0])?;
         if ended_at.is_some() {
-            self.db.prepare_cached("delete from requests where run = ?")?.execute([run.0])?;
+            self.db.prepare_cached(FORGET_REQUESTS)?.execute([run.0])?;
         }
         Ok(())
     }

@@ -67,8 +67,9 @@ impl Store {
 
 impl Journal {
     /// Reads what is known, for the run that is about to start.
-    pub(super) fn look_up_mistakes(&self) -> Result<(), Fault> {
-        let known = load(&self.db)?;
+    /// Reads them for a run that starts; `any` says whether there may be some.
+    pub(super) fn look_up_mistakes(&self, any: bool) -> Result<(), Fault> {
+        let known = if any { load(&self.db)? } else { Vec::new() };
         *self.mistakes.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
         Ok(())
     }

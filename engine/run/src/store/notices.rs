@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::journal::{Fault, Journal};
 use super::schedules::time;
-use super::{Store, StoreError, owner};
+use super::{Store, StoreError};
 use crate::event::Time;
 
 /// News for somebody.
@@ -201,7 +201,7 @@ impl Journal {
             .prepare_cached(sql)?
             .query_map((), |row| row.get(0))?
             .collect::<Result<Vec<String>, _>>()?;
-        for name in owners.iter().filter(|name| !owner::is_alive(&self.owners, name)) {
+        for name in owners.iter().filter(|name| !self.ownership.is_alive(name)) {
             let sql = "update notices set state = 'queued', owner = null where owner = ?";
             self.db.prepare_cached(sql)?.execute([name])?;
         }

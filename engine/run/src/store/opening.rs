@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::blobs::Blobs;
 use super::journal::Journal;
 use super::mistakes::Known;
-use super::owner::Seat;
+use super::owner::Ownership;
 use super::reader::Reader;
 use super::writer::Writer;
 use super::{Parts, Store, StoreError, StoreOptions, database};
@@ -40,23 +40,20 @@ impl Opening {
         let reader = Reader::new(path.clone(), owners.clone(), blobs.clone());
         let (home, file, kept) = (folder.to_owned(), path.clone(), blobs.clone());
         let mistakes = Known::default();
-        let (shared, seat) = (mistakes.clone(), Arc::<Seat>::default());
-        let own_seat = seat.clone();
+        let (shared, ownership) = (mistakes.clone(), Arc::new(Ownership::new(owners.clone())));
+        let own = Arc::clone(&ownership);
         let open = move || {
             // Dropped at the end, which is the sign.
             let _running = running;
             make_room();
             let made = std::fs::create_dir_all(&home).map_err(|e| database::unusable(&home, &e));
             let db = made.and_then(|()| database::open_writer(&file, options.durability));
-            let (db, answer) = match db {
-                Ok(db) => (Some(db), Ok(())),
-                Err(error) => (None, Err(error)),
-            };
             // Nobody listens any more when the store is not wanted after all.
-            let _ = tell.send(answer);
-            db.map(|db| Journal { mistakes: shared, seat: own_seat, ..Journal::new(db, file, kept, owners) })
+            let _ = tell.send(db.as_ref().map(drop).map_err(Clone::clone));
+            let ownership = Arc::clone(&own);
+            db.map(|db| Journal { mistakes: shared, ..Journal::new(db, file, kept, ownership) })
         };
-        let writer = Writer::start(open, seat).map_err(|e| database::unusable(folder, &e))?;
+        let writer = Writer::start(open, ownership).map_err(|e| database::unusable(folder, &e))?;
         let parts = Parts { path, inline_limit: options.inline_limit, blobs, reader, writer, mistakes };
         Ok(Self { parts: Arc::new(parts), opened, over })
     }
@@ -66,8 +63,8 @@ impl Opening {
         self.over.clone()
     }
 
-    /// The store that it will be. What is written to it waits until it is open; when it cannot be opened, that is
-    /// refused as by a store that has stopped, and [`Self::finish`] says why.
+    /// The store that it will be. What is written to it waits until it is open, and when it cannot be opened that
+    /// is the answer.
     pub(super) fn store(&self) -> Store {
         Store { parts: self.parts.clone() }
     }

@@ -7,7 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// This process as an owner of runs, for as long as it lives or until dropped.
 #[derive(Debug)]
@@ -40,29 +40,44 @@ impl Owner {
     }
 }
 
-/// The place that an owner may have: empty until this process drives a run, and once it drives none any more.
-#[derive(Debug, Default)]
-pub(super) struct Seat(Mutex<Option<Owner>>);
+/// What this process owns by: taken when a write first needs it, and let go after the last one.
+#[derive(Debug)]
+pub(super) struct Ownership {
+    folder: PathBuf,
+    owner: Mutex<Option<Owner>>,
+}
 
-impl Seat {
-    /// The name of the owner, who takes the place if need be.
-    pub(super) fn name(&self, folder: &Path) -> io::Result<String> {
-        let mut owner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if owner.is_none() {
-            *owner = Some(Owner::claim(folder)?);
+impl Ownership {
+    /// One whose file will be in a folder.
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder, owner: Mutex::default() }
+    }
+
+    /// The name of the owner, who comes to be if need be.
+    pub(super) fn name(&self) -> io::Result<String> {
+        match &mut *self.owner() {
+            Some(owner) => Ok(owner.name().to_owned()),
+            none => Ok(none.insert(Owner::claim(&self.folder)?).name().to_owned()),
         }
-        Ok(owner.as_ref().map(|owner| owner.name().to_owned()).unwrap_or_default())
     }
 
     /// Whether the owner has this name.
     pub(super) fn is_of(&self, name: &str) -> bool {
-        let owner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        owner.as_ref().is_some_and(|owner| owner.name() == name)
+        self.owner().as_ref().is_some_and(|owner| owner.name() == name)
     }
 
-    /// Gives back every run that this process drives.
-    pub(super) fn leave(&self) {
-        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    /// Whether the owner of that name, of whichever process, still lives. In doubt it does.
+    pub(super) fn is_alive(&self, name: &str) -> bool {
+        is_alive(&self.folder, name)
+    }
+
+    /// Gives back everything that this process owns.
+    pub(super) fn let_go(&self) {
+        drop(self.owner().take());
+    }
+
+    fn owner(&self) -> MutexGuard<'_, Option<Owner>> {
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::journal::{Fault, Journal};
 use super::notices::News;
 use super::schedules::time;
-use super::{Store, StoreError, owner};
+use super::{Store, StoreError};
 use crate::caller::Whose;
 use crate::event::{RunId, Time};
 use crate::schedule::decide::{Turn, turn};
@@ -137,7 +137,7 @@ impl Store {
         let slot = slot.clone();
         let work = move |journal: &mut Journal| {
             let own = journal.owner_name()?;
-            let lives = |name: &String| *name != own && owner::is_alive(&journal.owners, name);
+            let lives = |name: &String| *name != own && journal.ownership.is_alive(name);
             if slot.owner.as_ref().is_some_and(lives) {
                 return Ok(false);
             }

@@ -8,6 +8,7 @@ use super::*;
 use crate::event::{Body, StepError, StepPath};
 
 mod death;
+mod ends;
 mod faults;
 mod heal;
 mod memory;

@@ -6,14 +6,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::StoreError;
 use super::journal::{Fault, Journal};
-use super::owner::Seat;
+use super::owner::Ownership;
 
 /// Writes that may be queued before callers have to wait.
 const QUEUE: usize = 4096;
@@ -33,7 +33,9 @@ pub(super) struct Writer {
     queued: AtomicU64,
     /// How many of them are done.
     done: Arc<AtomicU64>,
-    seat: Arc<Seat>,
+    /// Why there is nothing to write to.
+    failure: Arc<OnceLock<StoreError>>,
+    ownership: Arc<Ownership>,
 }
 
 /// A queued write: done within a shared transaction, answered after its commit.
@@ -53,29 +55,37 @@ struct Job<T, F> {
 impl Writer {
     /// Starts the thread, which first opens what it will write to; without it, it ends.
     ///
-    /// `seat` is the one of its journal.
+    /// What is owned is owned by its journal.
     pub(super) fn start(
-        open: impl FnOnce() -> Option<Journal> + Send + 'static,
-        seat: Arc<Seat>,
+        open: impl FnOnce() -> Result<Journal, StoreError> + Send + 'static,
+        ownership: Arc<Ownership>,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (counter, commits) = watch::channel(0);
         let (serving, resigned) = channel();
         // While it is being opened, more is to be done than was queued.
         let done = Arc::new(AtomicU64::new(u64::MAX));
-        let (progress, own_seat) = (done.clone(), seat.clone());
+        let (progress, own) = (done.clone(), LetGo(ownership.clone()));
+        let failure = Arc::new(OnceLock::new());
+        let told = failure.clone();
         thread::Builder::new().name("aa-store".to_owned()).spawn(move || {
-            if let Some(mut journal) = open() {
-                progress.store(0, Ordering::Release);
-                write_all(&mut journal, receiver, (&counter, &progress));
-                own_seat.leave();
-                // What is left is to close the database, for which nobody has to wait: not a process that ends,
-                // and not whoever opens it again.
-                drop(serving);
+            // However this ends, be it by a panic, nobody is kept out after it.
+            let own = own;
+            match open() {
+                Ok(mut journal) => {
+                    progress.store(0, Ordering::Release);
+                    write_all(&mut journal, receiver, (&counter, &progress));
+                    drop(own);
+                    // What is left is to close the database, for which nobody has to wait: not a process that ends,
+                    // and not whoever opens it again.
+                    drop(serving);
+                }
+                // Whoever has queued something hears of it when the queue is dropped.
+                Err(error) => drop(told.set(error)),
             }
         })?;
         let (queue, resigned) = (Some(sender), Mutex::new(resigned));
-        Ok(Self { queue, resigned, commits, queued: AtomicU64::new(0), done, seat })
+        Ok(Self { queue, resigned, commits, queued: AtomicU64::new(0), done, failure, ownership })
     }
 
     /// Counts this process's commits.
@@ -98,18 +108,27 @@ impl Writer {
         {
             return answer;
         }
-        Err(StoreError::Stopped)
+        Err(self.failure.get().cloned().unwrap_or(StoreError::Stopped))
+    }
+}
+
+/// Gives back what a process owns when it is dropped.
+struct LetGo(Arc<Ownership>);
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        self.0.let_go();
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        drop(self.queue.take());
         if self.done.load(Ordering::Acquire) == *self.queued.get_mut() {
-            // The thread need not be woken for what can be done here.
-            self.seat.leave();
+            // What is left can be done here; the thread hears that it can go when the queue is dropped.
+            self.ownership.let_go();
             return;
         }
+        drop(self.queue.take());
         // Nothing is ever sent. A panic in there closes it too, and has been answered to its callers.
         let _ = self.resigned.get_mut().unwrap_or_else(PoisonError::into_inner).recv();
     }
@@ -130,7 +149,10 @@ fn write_all(
         }
         write_batch(journal, &mut batch, done);
         commits.send_modify(|count| *count += 1);
-        // Callers now do what they waited to be durable for: time to clean up.
+        // Callers now do what they waited to be durable for: time to get ready and to clean up.
+        if *commits.borrow() == 1 && queue.is_empty() {
+            journal.warm();
+        }
         if *commits.borrow() % TIDY_EVERY == 1 && queue.is_empty() {
             journal.tidy();
         }

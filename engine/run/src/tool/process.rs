@@ -367,9 +367,11 @@ fn describe_status(status: ExitStatus, details: &mut Map<String, Value>) {
 /// Reads some more from a pipe; false when there is nothing more, and the pipe is then gone.
 async fn read<R: AsyncRead + Unpin>(pipe: &mut Option<R>, buffer: &mut Vec<u8>) -> bool {
     const CHUNK: usize = 32 * 1024;
+    // Most commands print little, and room that is given back at once costs calls to the kernel.
+    const FIRST: usize = 4 * 1024;
     let Some(reader) = pipe else { return std::future::pending().await };
     buffer.clear();
-    buffer.reserve(CHUNK);
+    buffer.reserve(if buffer.capacity() == 0 { FIRST } else { CHUNK });
     let more = matches!(reader.read_buf(buffer).await, Ok(count) if count > 0);
     if !more {
         *pipe = None;

@@ -84,7 +84,7 @@ impl Case {
 
     async fn perform(&self) -> Result<Played, String> {
         let at = begins(&self.test);
-        let means = self.parts.means(None).map_err(|error| error.to_string())?;
+        let means = self.parts.means(self.admitted.toolbox.clone(), None);
         let stage = Stage::new(self.script.clone(), at, &means);
         let means = stage.means(means);
         let first = self.first(at);

@@ -246,7 +246,8 @@ impl Maker<'_> {
         let inputs = Inputs::Json(
             test.inputs.as_ref().and_then(|node| node.to_json().as_object().cloned()).unwrap_or_default(),
         );
-        match admission::admit_plan(&parts, plan, &inputs, begins(&test)) {
+        let toolbox = parts.toolbox()?;
+        match admission::admit_plan((&parts, toolbox), plan, &inputs, begins(&test)) {
             Ok(admitted) => Ok(Some(Case { test, parts, admitted, script, places })),
             Err(errors) => {
                 for error in errors {

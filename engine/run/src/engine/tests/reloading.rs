@@ -105,6 +105,9 @@ async fn a_skill_is_checked_again_when_what_it_was_checked_against_has_changed()
     assert!(check("outer").plan.is_some() && !is_kept("outer"));
     skill("talk", "tool: voice_gone");
     assert!(check("outer").plan.is_none());
+    // So is one that may be mended, as the rules may call tools of servers.
+    skill("mended", "tool: voice_tell, on_error: auto_heal");
+    assert!(check("mended").plan.is_some() && !is_kept("mended"));
     // A command that looks whenever it needs something keeps nothing.
     skill("talk", "tool: voice_tell");
     let command = world.engine();

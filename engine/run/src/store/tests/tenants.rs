@@ -54,7 +54,7 @@ const OF_THE_MACHINE: &[(&str, &str)] = &[
 /// Queries that may leave the tenant out, by what they begin with, and why.
 const WITHOUT: &[(&str, &str)] = &[
     ("select (select coalesce(max(pos), 0) from events)", "how far the stream goes, for whoever listens"),
-    ("select seq from sqlite_sequence", "the next number"),
+    ("select (select seq from sqlite_sequence where name = 'runs')", "the next number"),
     ("delete from workspace_notices where id <= (select max(id)", "only the newest are kept, of all"),
     ("delete from chat_sessions where last_activity < ?", "what nobody uses is forgotten, of all"),
     ("select distinct run from requests", "whose inbox has something, for the drivers of this process"),

@@ -20,7 +20,7 @@ use crate::caller::Caller;
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Link, Origin, Resolution, RunId, StepError, StepPath};
 use crate::settings::Settings;
-use crate::store::{Ask, RunFilter, RunSummary, StoreError};
+use crate::store::{Ask, Hand, RunFilter, RunSummary, StoreError};
 use crate::stub::Stage;
 use crate::tool::{Level, Nobody, Progress};
 use crate::toolbox::ModuleEntry;
@@ -256,8 +256,10 @@ impl Engine {
         &self.caller
     }
 
-    /// Says that a run is about to start: what it needs is opened while its skill is read.
-    pub fn expect_run(&self) {
+    /// Says that a run is about to start: what it needs is opened while its skill is read, by a hand that may have
+    /// got ready for it.
+    pub fn expect_run(&self, hand: Option<Hand>) {
+        hand.into_iter().for_each(|hand| self.parts.lazy_store().lend(hand));
         self.parts.open_store_early();
     }
 

@@ -20,6 +20,7 @@ use blobs::Blobs;
 pub use browsers::BrowserRow;
 pub use copy::{Copied, restore};
 pub use figures::Backlog;
+pub use hand::Hand;
 pub use heal::{Entrance, HealRecord};
 use journal::{Birth, Takeover};
 pub use lazy::LazyStore;
@@ -46,6 +47,7 @@ mod copy;
 mod database;
 mod failure;
 mod figures;
+mod hand;
 mod heal;
 mod journal;
 mod lazy;
@@ -340,7 +342,7 @@ impl std::fmt::Display for RunStatus {
 impl Store {
     /// Opens or creates the store in a folder.
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Self, StoreError> {
-        Opening::start(folder, options)?.finish()
+        Opening::start(folder, options, None)?.finish()
     }
 
     /// Creates a run with its first events, all in one commit.

@@ -10,7 +10,7 @@ use crate::report::Reporter;
 /// Runs a schedule now, and follows the run to its end.
 pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    engine.expect_run();
+    engine.expect_run(None);
     let mut reporter = Reporter::new(args.format, context.printer);
     wait(async {
         let mut stop = Stop::new()?;

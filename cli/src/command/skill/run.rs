@@ -4,6 +4,7 @@ use std::path::Path;
 
 use aa_run::engine::{Engine, Inputs, RunRequest};
 use aa_run::event::Origin;
+use aa_run::store::Hand;
 use aa_serve::local::{Start, Wish};
 use aa_spec::source::Source;
 use aa_spec::stub::Checked;
@@ -20,8 +21,9 @@ use crate::report::Reporter;
 
 /// Runs a skill and follows it to its end.
 pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    let hand = Hand::ahead().ok();
     let engine = context.engine()?;
-    engine.expect_run();
+    engine.expect_run(hand);
     let stubs = match &args.stub_tools {
         Some(file) => Some(stubs(&engine, file, args, context)?),
         None => None,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use tokio::sync::watch;
 
+use super::hand::Hand;
 use super::opening::Opening;
 use super::{Durability, Store, StoreError, StoreOptions};
 
@@ -19,6 +20,7 @@ struct Shared {
     folder: PathBuf,
     options: StoreOptions,
     state: Mutex<State>,
+    hand: Mutex<Option<Hand>>,
 }
 
 #[derive(Debug)]
@@ -40,8 +42,14 @@ enum Progress {
 impl LazyStore {
     /// The store of a folder, as yet unopened.
     pub fn new(folder: &Path, options: StoreOptions) -> Self {
-        let shared = Shared { folder: folder.to_owned(), options, state: Mutex::new(State::Closed) };
+        let (state, hand) = (Mutex::new(State::Closed), Mutex::default());
+        let shared = Shared { folder: folder.to_owned(), options, state, hand };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Has a hand that waits already open it, when it comes to that.
+    pub fn lend(&self, hand: Hand) {
+        *self.shared.hand.lock().unwrap_or_else(PoisonError::into_inner) = Some(hand);
     }
 
     /// Begins to open it, for whoever will need it soon. What goes wrong is said to them.
@@ -49,7 +57,7 @@ impl LazyStore {
         // Whoever has the state is about to open it.
         if let Some(mut state) = self.free_state()
             && matches!(*state, State::Closed)
-            && let Ok(opening) = Opening::start(&self.shared.folder, self.shared.options)
+            && let Ok(opening) = self.open()
         {
             *state = State::Opening(Box::new(opening));
         }
@@ -62,7 +70,7 @@ impl LazyStore {
     pub fn get(&self) -> Result<Store, StoreError> {
         let mut state = self.state();
         let store = match std::mem::replace(&mut *state, State::Closed) {
-            State::Closed => Store::open(&self.shared.folder, self.shared.options)?,
+            State::Closed => self.open()?.finish()?,
             State::Opening(opening) => opening.finish()?,
             State::Open(store) => store,
         };
@@ -110,7 +118,7 @@ impl LazyStore {
                 *state = State::Open(store.clone());
                 return Progress::Over(Ok(store));
             }
-            State::Closed => match Opening::start(&self.shared.folder, self.shared.options) {
+            State::Closed => match self.open() {
                 Ok(opening) => opening,
                 Err(error) => return Progress::Over(Err(error)),
             },
@@ -127,6 +135,11 @@ impl LazyStore {
             *state = State::Open(store.clone());
         }
         Progress::Over(result)
+    }
+
+    fn open(&self) -> Result<Opening, StoreError> {
+        let hand = self.shared.hand.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Opening::start(&self.shared.folder, self.shared.options, hand)
     }
 
     /// The state, unless another thread has it.

@@ -1,12 +1,12 @@
 //! A store on its way: the thread that will write opens it, while others go on.
 
-use std::hint::black_box;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
 use tokio::sync::watch;
 
 use super::blobs::Blobs;
+use super::hand::Hand;
 use super::journal::Journal;
 use super::mistakes::Known;
 use super::owner::Ownership;
@@ -22,17 +22,13 @@ pub(super) struct Opening {
     over: watch::Receiver<()>,
 }
 
-/// What opening a store needs, in bytes; an allocation of it is not yet given a mapping of its own.
-const ROOM: usize = 120 << 10;
-
-/// Has the allocator take at once what it would take page by page, by a call to the kernel each.
-fn make_room() {
-    drop(black_box(Vec::<u8>::with_capacity(ROOM)));
-}
-
 impl Opening {
-    /// Begins to open, or to create, the store in a folder.
-    pub(super) fn start(folder: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+    /// Begins to open, or to create, the store in a folder, with a hand that may be there for it.
+    pub(super) fn start(
+        folder: &Path,
+        options: StoreOptions,
+        hand: Option<Hand>,
+    ) -> Result<Self, StoreError> {
         let (tell, opened) = mpsc::sync_channel(1);
         let (running, over) = watch::channel(());
         let (path, owners) = (folder.join("aa.db"), folder.join("owners"));
@@ -45,7 +41,6 @@ impl Opening {
         let open = move || {
             // Dropped at the end, which is the sign.
             let _running = running;
-            make_room();
             let made = std::fs::create_dir_all(&home).map_err(|e| database::unusable(&home, &e));
             let db = made.and_then(|()| database::open_writer(&file, options.durability));
             // Nobody listens any more when the store is not wanted after all.
@@ -53,7 +48,8 @@ impl Opening {
             let ownership = Arc::clone(&own);
             db.map(|db| Journal { mistakes: shared, ..Journal::new(db, file, kept, ownership) })
         };
-        let writer = Writer::start(open, ownership).map_err(|e| database::unusable(folder, &e))?;
+        let hand = hand.map_or_else(Hand::now, Ok).map_err(|e| database::unusable(folder, &e))?;
+        let writer = Writer::start(hand, open, ownership);
         let parts = Parts { path, inline_limit: options.inline_limit, blobs, reader, writer, mistakes };
         Ok(Self { parts: Arc::new(parts), opened, over })
     }

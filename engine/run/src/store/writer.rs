@@ -7,11 +7,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::StoreError;
+use super::hand::Hand;
 use super::journal::{Fault, Journal};
 use super::owner::Ownership;
 
@@ -53,13 +53,14 @@ struct Job<T, F> {
 }
 
 impl Writer {
-    /// Starts the thread, which first opens what it will write to; without it, it ends.
+    /// Sets a thread to work, which first opens what it will write to; without it, it ends.
     ///
     /// What is owned is owned by its journal.
     pub(super) fn start(
+        hand: Hand,
         open: impl FnOnce() -> Result<Journal, StoreError> + Send + 'static,
         ownership: Arc<Ownership>,
-    ) -> std::io::Result<Self> {
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (counter, commits) = watch::channel(0);
         let (serving, resigned) = channel();
@@ -68,7 +69,7 @@ impl Writer {
         let (progress, own) = (done.clone(), LetGo(ownership.clone()));
         let failure = Arc::new(OnceLock::new());
         let told = failure.clone();
-        thread::Builder::new().name("aa-store".to_owned()).spawn(move || {
+        hand.set_to(move || {
             // However this ends, be it by a panic, nobody is kept out after it.
             let own = own;
             match open() {
@@ -83,9 +84,9 @@ impl Writer {
                 // Whoever has queued something hears of it when the queue is dropped.
                 Err(error) => drop(told.set(error)),
             }
-        })?;
+        });
         let (queue, resigned) = (Some(sender), Mutex::new(resigned));
-        Ok(Self { queue, resigned, commits, queued: AtomicU64::new(0), done, failure, ownership })
+        Self { queue, resigned, commits, queued: AtomicU64::new(0), done, failure, ownership }
     }
 
     /// Counts this process's commits.

@@ -15,6 +15,8 @@ const ROUNDS: usize = 7;
 
 struct Bench {
     folder: tempfile::TempDir,
+    /// A copy of the binary.
+    aa: PathBuf,
     floor: PathBuf,
     filter: Option<String>,
 }
@@ -137,7 +139,7 @@ fn modules(bench: &Bench) {
         let what = format!("{what}, 300 more tools; none more");
         if bench.wanted(&what) {
             let aa =
-                [env!("CARGO_BIN_EXE_aa")].into_iter().chain(command.iter().copied()).collect::<Vec<_>>();
+                [bench.aa.to_str().unwrap()].into_iter().chain(command.iter().copied()).collect::<Vec<_>>();
             bench.alternate(&what, (&aa, &many), (&aa, &none));
         }
     }
@@ -187,10 +189,13 @@ impl Bench {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/floor.c");
         let built = Command::new("cc").arg("-O2").arg("-o").arg(&floor).arg(source).status().unwrap();
         assert!(built.success(), "cc must compile benches/floor.c");
+        // As an installed one is: pages of what a linker has just written lie in memory one by one.
+        let aa = folder.path().join("aa");
+        fs::copy(env!("CARGO_BIN_EXE_aa"), &aa).unwrap();
         let tools = folder.path().join(".aa/tools");
         fs::create_dir_all(&tools).unwrap();
         fs::write(tools.join("bench.yaml"), TOOLS).unwrap();
-        Self { folder, floor, filter }
+        Self { folder, aa, floor, filter }
     }
 
     fn wanted(&self, what: &str) -> bool {
@@ -219,7 +224,7 @@ impl Bench {
             return;
         }
         let run = ["skill", "run", skill, "--quiet"];
-        let aa = [env!("CARGO_BIN_EXE_aa")].into_iter().chain(run).collect::<Vec<_>>();
+        let aa = [self.aa.to_str().unwrap()].into_iter().chain(run).collect::<Vec<_>>();
         let floor: Vec<&str> = floor.iter().map(String::as_str).collect();
         self.alternate(what, (&aa, self.folder.path()), (&floor, self.folder.path()));
     }
@@ -245,7 +250,7 @@ impl Bench {
 
     fn time(&self, arguments: &[&str], times: usize) -> Cost {
         let command =
-            [env!("CARGO_BIN_EXE_aa")].into_iter().chain(arguments.iter().copied()).collect::<Vec<_>>();
+            [self.aa.to_str().unwrap()].into_iter().chain(arguments.iter().copied()).collect::<Vec<_>>();
         self.measure(&command, 1);
         median(self.measure(&command, times))
     }

@@ -224,3 +224,24 @@ fn readme_lists_every_dependency() {
         .collect();
     complain(&missing);
 }
+
+/// Where the interpreter draws randomness from has to be open before its worker gives up opening files, so the worker
+/// asks the same library for it.
+#[test]
+fn a_worker_draws_randomness_as_its_interpreter_does() {
+    let lock = read("Cargo.lock");
+    let versions = ["aa-run", "monty", "ahash"].map(|name| {
+        let package =
+            lock.split("[[package]]").find(|package| package.contains(&format!("\nname = \"{name}\"\n")));
+        let mut needs = package.unwrap_or_else(|| panic!("no {name}")).lines();
+        needs
+            .find(|line| line.trim().starts_with("\"getrandom"))
+            .map(str::trim)
+            .unwrap_or_default()
+            .to_owned()
+    });
+    assert!(
+        versions[0].contains("getrandom") && versions.iter().all(|version| *version == versions[0]),
+        "{versions:?}"
+    );
+}

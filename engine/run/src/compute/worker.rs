@@ -41,6 +41,8 @@ pub fn worker_main() -> ExitCode {
     let Some(memory) = std::env::args().next_back().and_then(|text| text.parse::<usize>().ok()) else {
         return ExitCode::from(MISUSED);
     };
+    // A binary that carries its C library may find randomness in a file only, which cannot be opened in the cage.
+    let _at_hand = getrandom::fill(&mut [0]);
     // The last file that is opened; what else was inherited may take any number.
     let socket = io::stdin().as_fd().try_clone_to_owned();
     let caged = socket.and_then(|socket| cage::shut(memory, socket.as_fd()).map(|()| socket));

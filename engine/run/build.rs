@@ -20,11 +20,12 @@ fn main() -> io::Result<()> {
             let is_text = String::from_utf8(fs::read(path)?).is_ok();
             // What is read as YAML lies beside what it needs, and in no folder.
             assert!(
-                is_text || name.contains('/') || !name.ends_with(".yaml"),
+                is_text || name.contains('/') || path.extension().is_none_or(|ending| ending != "yaml"),
                 "{} is no text",
                 path.display()
             );
             let kind = if is_text { "Text(include_str!" } else { "Bytes(include_bytes!" };
+            let path = path.to_string_lossy();
             let _ = writeln!(tables, "    ({name:?}, Content::{kind}({path:?}))),");
         }
         tables.push_str("];\n");

@@ -259,7 +259,9 @@ impl Engine {
     /// Says that a run is about to start: what it needs is opened while its skill is read, by a hand that may have
     /// got ready for it.
     pub fn expect_run(&self, hand: Option<Hand>) {
-        hand.into_iter().for_each(|hand| self.parts.lazy_store().lend(hand));
+        if let Some(hand) = hand {
+            self.parts.lazy_store().lend(hand);
+        }
         self.parts.open_store_early();
     }
 

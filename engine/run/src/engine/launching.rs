@@ -74,7 +74,8 @@ pub(super) async fn launch(
     let nursery = Nursery { engine, admitted, request, store, script };
     let (early, created) = nursery.attend(creating, begun, (&mut turn, again.as_ref())).await;
     match created {
-        Ok(Created::New(lease)) => bear(store, lease, early).await,
+        // What is on disk has had its beginning handed on.
+        Ok(Created::New(_)) => early.map(Newborn::be_born).ok_or_else(|| StoreError::Stopped.into()),
         Ok(Created::Existing(run)) => {
             give_up(early).await;
             if alike {
@@ -89,22 +90,9 @@ pub(super) async fn launch(
     }
 }
 
-/// A run that is on disk goes on.
-async fn bear(store: &Store, lease: Lease, early: Early) -> Result<RunHandle, StartError> {
-    match early {
-        Some(Ok(newborn)) => Ok(newborn.be_born()),
-        Some(Err(error)) => {
-            // Whoever looks for runs without a driver finds it.
-            store.release(lease).await?;
-            Err(error)
-        }
-        None => Err(StoreError::Stopped.into()),
-    }
-}
-
 /// A run that was to be has not come to be; waits until nothing of it is left.
 async fn give_up(early: Early) {
-    if let Some(Ok(early)) = early {
+    if let Some(early) = early {
         drop(early.born);
         let _ = early.handle.outcome.await;
     }
@@ -148,7 +136,7 @@ struct Nursery<'a> {
 }
 
 /// What has become of a run that has its number, if it has one by now.
-type Early = Option<Result<Newborn, StartError>>;
+type Early = Option<Newborn>;
 
 /// A driven run that may not be on disk yet.
 struct Newborn {
@@ -180,7 +168,7 @@ impl Nursery<'_> {
         (early, created)
     }
 
-    fn drive(&self, begun: Begun, turn: Option<Turn>) -> Result<Newborn, StartError> {
+    fn drive(&self, begun: Begun, turn: Option<Turn>) -> Newborn {
         let Begun { run, machine, events } = begun;
         let (watchers, notices) = mpsc::unbounded_channel();
         let (born, word) = oneshot::channel();
@@ -196,9 +184,8 @@ impl Nursery<'_> {
             born: Some(word),
         };
         let channel = (watchers.clone(), notices);
-        let handle =
-            go(self.engine, self.store.clone(), (machine, Entry::Fresh), (of, stubs, turn), channel)?;
-        Ok(Newborn { handle, watchers, hook: self.engine.told(), events, born })
+        let handle = go(self.engine, self.store.clone(), (machine, Entry::Fresh), (of, stubs, turn), channel);
+        Newborn { handle, watchers, hook: self.engine.told(), events, born }
     }
 }
 

@@ -214,7 +214,7 @@ async fn take_up(
         let stubs = Stubs::of(&store, summary)?;
         let toolbox = engine.parts.toolbox()?;
         let of = Driven { lease, skill: &summary.skill, origin, folder, tenant, toolbox, park, born: None };
-        go(engine, store.clone(), (machine, entry), (of, stubs, turn), mpsc::unbounded_channel())
+        Ok(go(engine, store.clone(), (machine, entry), (of, stubs, turn), mpsc::unbounded_channel()))
     });
     if driven.is_err() {
         store.release(lease).await?;
@@ -266,7 +266,7 @@ pub(super) fn go(
     (machine, entry): (Machine, Entry),
     (of, stubs, turn): (Driven<'_>, Option<Stubs>, Option<Turn>),
     (watchers, notices): (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
-) -> Result<RunHandle, StartError> {
+) -> RunHandle {
     let mut means = engine.parts.means(of.toolbox, engine.told());
     means.trace = means.observers.traces().map(|percent| (Arc::new(machine.trace()), percent));
     // Canned answers teach nothing, and a warning may say what was in another call: so only one tenant is warned.
@@ -303,7 +303,7 @@ pub(super) fn go(
         born: of.born,
     };
     let id = run.lease.run;
-    Ok(RunHandle { id, notices, outcome: tokio::spawn(drive(run)), stage })
+    RunHandle { id, notices, outcome: tokio::spawn(drive(run)), stage }
 }
 
 /// A run's state as of now.

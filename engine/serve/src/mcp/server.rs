@@ -82,7 +82,7 @@ impl ServerHandler for Server {
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Answer {
         let visit = Visit::of(&self.seat, &context).await?;
         let note = Note::new(&self.seat, &visit, &request.name, request.arguments.as_ref());
-        let answer = self.answer(visit, request, context).await;
+        let answer = Box::pin(self.answer(visit, request, context)).await;
         note.answered(&answer);
         answer
     }

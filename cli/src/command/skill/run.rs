@@ -47,8 +47,11 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
     let exit = wait(async {
         let mut stop = Stop::new()?;
         let handle = match &stubs {
-            Some((_, checked)) => stop.or(engine.start_stubbed(request, checked.script.clone())).await?,
-            None => stop.or(engine.start(request)).await?,
+            Some((_, checked)) => {
+                let script = checked.script.clone();
+                stop.or(Box::pin(engine.start_stubbed(request, script))).await?
+            }
+            None => stop.or(Box::pin(engine.start(request))).await?,
         };
         stage.clone_from(&handle.stage);
         if reporter.is_live()

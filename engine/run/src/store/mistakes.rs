@@ -1,7 +1,7 @@
 //! Mistakes that repeat, and the warnings that were given of them.
 //!
 //! They are read within the transaction that creates or takes over a run, so that a run
-//! that has nothing to be warned of pays for two looks at empty tables. They are written
+//! that has nothing to be warned of pays for one look at an empty table. They are written
 //! only after a failure, and after a success that a warning was waiting for.
 
 use std::collections::HashMap;

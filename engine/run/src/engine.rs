@@ -20,7 +20,7 @@ use crate::caller::Caller;
 use crate::driver::{AfterCommit, Park};
 use crate::event::{Event, Link, Origin, Resolution, RunId, StepError, StepPath};
 use crate::settings::Settings;
-use crate::store::{Ask, Hand, RunFilter, RunSummary, StoreError};
+use crate::store::{Ask, Hand, History, RunFilter, RunSummary, StoreError};
 use crate::stub::Stage;
 use crate::tool::{Level, Nobody, Progress};
 use crate::toolbox::ModuleEntry;
@@ -475,6 +475,12 @@ impl Engine {
     pub fn events(&self, run: RunId, from: u64) -> Result<Vec<Event>, StoreError> {
         self.own(run)?;
         self.parts.store()?.events(run, from)
+    }
+
+    /// All that is recorded of a run, as of one moment.
+    fn history(&self, run: RunId) -> Result<History, StoreError> {
+        let found = self.parts.store()?.history(run)?;
+        if self.caller.sees(&found.run) { Ok(found) } else { Err(StoreError::NoRun(run)) }
     }
 
     /// The plan that a run is pinned to.

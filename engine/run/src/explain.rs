@@ -10,7 +10,6 @@ mod failure;
 mod next;
 mod origin;
 
-use aa_spec::plan::Plan;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,8 +17,8 @@ use serde_json::Value;
 pub use self::difference::{Change, Changes, StepChange, changed};
 pub use self::next::{Action, Next};
 pub use self::origin::{Given, Source, SourceKind};
-use crate::event::{Body, Event, RunId, StepError, StepPath};
-use crate::store::{RunStatus, RunSummary};
+use crate::event::{Body, RunId, StepError, StepPath};
+use crate::store::{History, RunStatus};
 
 /// Longest text of a value or message, in characters; what is longer is cut and says so.
 const LONGEST: usize = 300;
@@ -86,14 +85,7 @@ pub struct HealReport {
     pub note: String,
 }
 
-/// A run with its journal and plan.
-pub(crate) struct Journal {
-    pub(crate) run: RunSummary,
-    pub(crate) events: Vec<Event>,
-    pub(crate) plan: Plan,
-}
-
-impl Journal {
+impl History {
     /// Whether the run only showed what it would do.
     pub(crate) fn is_dry(&self) -> bool {
         matches!(self.events.first().map(|event| &event.body), Some(Body::SkillStarted { dry_run: true, .. }))
@@ -101,7 +93,7 @@ impl Journal {
 }
 
 /// Explains a run by its journal and that of the last one that went well.
-pub(crate) fn explain(journal: &Journal, good: Option<&Journal>) -> Explanation {
+pub(crate) fn explain(journal: &History, good: Option<&History>) -> Explanation {
     let failure = failure::find(journal);
     let step = failure.as_ref().map(|failure| failure::report(journal, failure));
     let failed = step.as_ref().filter(|step| step.error.is_some());
@@ -125,12 +117,12 @@ pub(crate) fn explain(journal: &Journal, good: Option<&Journal>) -> Explanation 
 }
 
 /// A step of a run, whether it has failed or not.
-pub(crate) fn of_step(journal: &Journal, step: &StepPath) -> StepReport {
+pub(crate) fn of_step(journal: &History, step: &StepPath) -> StepReport {
     failure::report(journal, &failure::Failure { step: step.clone(), error: None })
 }
 
 /// Whether the step that failed in one run went well in another, as far as one has failed.
-pub(crate) fn went_well(good: &Journal, bad: &Journal) -> bool {
+pub(crate) fn went_well(good: &History, bad: &History) -> bool {
     let Some(failure) = failure::find(bad) else { return true };
     failure::succeeded(&good.events, &failure.step)
 }
@@ -146,8 +138,8 @@ pub(crate) fn shorten_issues(issues: &mut Vec<Value>) {
     }
 }
 
-fn summary(journal: &Journal, step: Option<&StepReport>) -> String {
-    let Journal { run, .. } = journal;
+fn summary(journal: &History, step: Option<&StepReport>) -> String {
+    let History { run, .. } = journal;
     let head = format!("run {} of `{}`", run.id, run.skill);
     let what = match (run.status, step) {
         (RunStatus::Failed, Some(step)) => {

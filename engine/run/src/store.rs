@@ -200,6 +200,17 @@ pub struct RunSummary {
     pub stubbed: bool,
 }
 
+/// All that is recorded of a run, as of one moment: how it stands and what has happened belong together.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// The run in a list.
+    pub run: RunSummary,
+    /// Its events, from the first on.
+    pub events: Vec<Event>,
+    /// The plan that it is pinned to.
+    pub plan: Plan,
+}
+
 /// Which runs to list, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
@@ -398,6 +409,11 @@ impl Store {
     /// Events of a run from a `seq` on.
     pub fn events(&self, run: RunId, from: u64) -> Result<Vec<Event>, StoreError> {
         self.parts.reader.events(run, from)
+    }
+
+    /// All that is recorded of a run.
+    pub fn history(&self, run: RunId) -> Result<History, StoreError> {
+        self.parts.reader.history(run)
     }
 
     /// The first event of a run: what it was started with.

@@ -13,7 +13,7 @@ use crate::course::{Comparison, Course, LogLine, StepDetail, log};
 use crate::driver::Park;
 use crate::event::{Body, RunId, StepPath};
 use crate::policy::Verdict;
-use crate::store::{Ask, RunFilter, RunStatus, RunSummary, StoreError};
+use crate::store::{Ask, History, RunFilter, RunStatus, RunSummary, StoreError};
 
 /// What the name of a run of a single tool begins with.
 pub(super) const SINGLE: &str = "call:";
@@ -55,8 +55,8 @@ impl Engine {
     /// # Errors
     /// There is no such run for the caller, or it cannot be read.
     pub fn course(&self, run: RunId) -> Result<Course, StoreError> {
-        let events = self.events(run, 0)?;
-        Ok(Course::of(self.run(run)?, &self.run_plan(run)?, &events))
+        let History { run, events, plan } = self.history(run)?;
+        Ok(Course::of(run, &plan, &events))
     }
 
     /// All that is known of a step of a run; none when the run has no such step.
@@ -64,8 +64,8 @@ impl Engine {
     /// # Errors
     /// There is no such run for the caller, or it cannot be read.
     pub fn step_detail(&self, run: RunId, step: &StepPath) -> Result<Option<StepDetail>, StoreError> {
-        let events = self.events(run, 0)?;
-        let course = Course::of(self.run(run)?, &self.run_plan(run)?, &events);
+        let History { run, events, plan } = self.history(run)?;
+        let course = Course::of(run, &plan, &events);
         Ok(StepDetail::of(&course, &events, step))
     }
 

@@ -3,8 +3,8 @@
 use super::{Engine, StartError};
 use crate::debug;
 use crate::event::{RunId, StepPath};
-use crate::explain::{Explanation, Journal, StepReport, explain, of_step, shorten_issues, went_well};
-use crate::store::{RunFilter, RunStatus, StoreError};
+use crate::explain::{Explanation, StepReport, explain, of_step, shorten_issues, went_well};
+use crate::store::{History, RunFilter, RunStatus, StoreError};
 
 /// Runs that are looked at to find one that went well.
 const RUNS: u32 = 50;
@@ -16,7 +16,7 @@ impl Engine {
     /// # Errors
     /// There is no such run for the caller, or it cannot be read.
     pub fn explain(&self, run: RunId) -> Result<Explanation, StartError> {
-        let journal = self.journal(run)?;
+        let journal = self.history(run)?;
         let good = self.last_good(&journal)?;
         let mut explanation = explain(&journal, good.as_ref());
         self.add_known_issues(&mut explanation, &journal.run.tenant)?;
@@ -28,7 +28,7 @@ impl Engine {
     /// # Errors
     /// There is no such run for the caller, or it cannot be read.
     pub fn step_report(&self, run: RunId, step: &StepPath) -> Result<StepReport, StoreError> {
-        Ok(of_step(&self.journal(run)?, step))
+        Ok(of_step(&self.history(run)?, step))
     }
 
     /// The last run before this one that a failure of it is held against: of the same skill, in the same folder, and
@@ -37,7 +37,7 @@ impl Engine {
     /// # Errors
     /// There is no such run for the caller, or it cannot be read.
     pub fn last_good_run(&self, run: RunId) -> Result<Option<RunId>, StoreError> {
-        Ok(self.last_good(&self.journal(run)?)?.map(|good| good.run.id))
+        Ok(self.last_good(&self.history(run)?)?.map(|good| good.run.id))
     }
 
     /// The newest run that failed, of those that are there for the caller: of this folder, or else of any.
@@ -54,13 +54,9 @@ impl Engine {
         Ok(last.first().map(|run| run.id))
     }
 
-    fn journal(&self, run: RunId) -> Result<Journal, StoreError> {
-        Ok(Journal { run: self.run(run)?, events: self.events(run, 0)?, plan: self.run_plan(run)? })
-    }
-
     /// The last run of the same skill in the same folder before this one that really succeeded: the step
     /// that failed in this one did what it should, so nobody stopped the run before it.
-    fn last_good(&self, journal: &Journal) -> Result<Option<Journal>, StoreError> {
+    fn last_good(&self, journal: &History) -> Result<Option<History>, StoreError> {
         let filter = RunFilter {
             skill: Some(journal.run.skill.clone()),
             status: vec![RunStatus::Completed],
@@ -71,7 +67,7 @@ impl Engine {
         };
         for run in self.runs(&filter)?.into_iter().filter(|run| run.stubbed == journal.run.stubbed) {
             // What cannot be read any more is no reason not to explain what can.
-            let Ok(good) = self.journal(run.id) else { continue };
+            let Ok(good) = self.history(run.id) else { continue };
             if good.is_dry() == journal.is_dry() && went_well(&good, journal) {
                 return Ok(Some(good));
             }

@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Journal, MOST, SourceKind, StepReport, brief};
+use super::{MOST, SourceKind, StepReport, brief};
 use crate::engine::reading::shown;
 use crate::event::{Body, Event, RunId, StepPath, Time};
+use crate::store::History;
 
 /// The differences between a run and one that went well. Lists are cut; `more` counts what is not shown.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -63,7 +64,7 @@ pub fn changed(a: &Map<String, Value>, b: &Map<String, Value>) -> Vec<Change> {
 }
 
 /// Compares a run with one that went well.
-pub(super) fn between(good: &Journal, bad: &Journal, step: Option<&StepReport>) -> Changes {
+pub(super) fn between(good: &History, bad: &History, step: Option<&StepReport>) -> Changes {
     let (was, is) = (Start::of(good), Start::of(bad));
     let mut settings = changed(&was.config, &is.config);
     settings.extend(changed(&was.env, &is.env));
@@ -118,7 +119,7 @@ struct Start {
 }
 
 impl Start {
-    fn of(journal: &Journal) -> Self {
+    fn of(journal: &History) -> Self {
         match journal.events.first().map(|event| &event.body) {
             Some(Body::SkillStarted { inputs, config, env, tools, .. }) => Self {
                 inputs: inputs.clone(),
@@ -145,7 +146,7 @@ fn named(place: &str, values: Option<&Map<String, Value>>) -> Map<String, Value>
 }
 
 /// What the last attempt of a step was called with.
-fn args(journal: &Journal, path: &StepPath) -> Map<String, Value> {
+fn args(journal: &History, path: &StepPath) -> Map<String, Value> {
     let starts = journal.events.iter().rev();
     let args = starts.filter(|event| event.body.step() == Some(path)).find_map(|event| match &event.body {
         Body::StepStarted { args: Some(Value::Object(args)), .. } => Some(args.clone()),
@@ -155,7 +156,7 @@ fn args(journal: &Journal, path: &StepPath) -> Map<String, Value> {
 }
 
 /// Results of steps that both runs have, and that are not the same.
-fn outputs(good: &Journal, bad: &Journal, step: Option<&StepReport>) -> Vec<Change> {
+fn outputs(good: &History, bad: &History, step: Option<&StepReport>) -> Vec<Change> {
     let around = step.map(|step| around(&step.path)).unwrap_or_default();
     let (was, is) = (results(&good.events, around), results(&bad.events, around));
     let read = |path: &str| {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use aa_spec::plan::{Action, Plan, SkillPlan, StepPlan};
 use serde_json::{Map, Value};
 
-use super::{HealReport, Journal, MOST, StepReport, origin};
+use super::{HealReport, MOST, StepReport, origin};
 use crate::event::{Body, Event, StepError, StepPath};
-use crate::store::RunStatus;
+use crate::store::{History, RunStatus};
 
 /// A step, and why it failed if it has.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Written<'a> {
 }
 
 /// The step to look at.
-pub(super) fn find(journal: &Journal) -> Option<Failure> {
+pub(super) fn find(journal: &History) -> Option<Failure> {
     let failures = failures(&journal.events);
     match journal.run.status {
         RunStatus::Failed => {
@@ -110,7 +110,7 @@ fn open(events: &[Event]) -> Option<Failure> {
 }
 
 /// Everything about the step.
-pub(super) fn report(journal: &Journal, failure: &Failure) -> StepReport {
+pub(super) fn report(journal: &History, failure: &Failure) -> StepReport {
     let of_step = || journal.events.iter().filter(|event| event.body.step() == Some(&failure.step));
     let mut report = StepReport {
         path: failure.step.clone(),

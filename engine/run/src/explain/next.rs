@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Journal, MOST, StepReport, origin};
+use super::{MOST, StepReport, origin};
 use crate::event::{Body, RunId};
 use crate::standing::Standing;
-use crate::store::RunStatus;
+use crate::store::{History, RunStatus};
 
 /// What the name of a run begins with that is a single call of a tool.
 const SINGLE: &str = "call:";
@@ -48,7 +48,7 @@ pub enum Action {
 }
 
 /// Everything that can be done, the most sensible first.
-pub(super) fn all(journal: &Journal, step: Option<&StepReport>, good: Option<RunId>) -> Vec<Next> {
+pub(super) fn all(journal: &History, step: Option<&StepReport>, good: Option<RunId>) -> Vec<Next> {
     let run = &journal.run;
     let mut all = Vec::new();
     match run.status {
@@ -82,7 +82,7 @@ fn next(action: Action, command: String, why: &str) -> Next {
 }
 
 /// Of a run that is not over: what it waits for. Each is a command as it can be typed.
-fn open(journal: &Journal, all: &mut Vec<Next>) {
+fn open(journal: &History, all: &mut Vec<Next>) {
     let run = journal.run.id;
     let standing = Standing::of(&journal.events);
     for asked in standing.questions.values() {
@@ -116,7 +116,7 @@ const RESOLUTIONS: [(&str, &str); 3] = [
 ];
 
 /// Whether a step that was done can be taken back.
-fn has_undo(journal: &Journal) -> bool {
+fn has_undo(journal: &History) -> bool {
     let undone =
         journal.events.iter().any(|event| matches!(event.body, Body::UndoStarted { step: None, .. }));
     let mut skills = std::iter::once(&journal.plan.skill).chain(journal.plan.skills.values());
@@ -126,7 +126,7 @@ fn has_undo(journal: &Journal) -> bool {
 }
 
 /// The command that starts the same again. What cannot be said on a line comes from a file.
-fn retry(journal: &Journal) -> String {
+fn retry(journal: &History) -> String {
     let none = Map::new();
     let inputs = origin::inputs(journal).unwrap_or(&none);
     if let Some(tool) = journal.run.skill.strip_prefix(SINGLE) {

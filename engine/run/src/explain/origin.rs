@@ -10,8 +10,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::failure::Written;
-use super::{Journal, brief, brief_text};
+use super::{brief, brief_text};
 use crate::event::{Body, StepPath};
+use crate::store::History;
 
 /// An argument of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -66,7 +67,7 @@ pub enum SourceKind {
 }
 
 /// The arguments of a step that is written in a skill.
-pub(super) fn written(given: &Map<String, Value>, written: Written<'_>, journal: &Journal) -> Vec<Given> {
+pub(super) fn written(given: &Map<String, Value>, written: Written<'_>, journal: &History) -> Vec<Given> {
     let none = BTreeMap::new();
     let args = match &written.step.action {
         Action::Tool { args, .. } | Action::Skill { args, .. } => args,
@@ -100,7 +101,7 @@ pub(super) fn made(given: &Map<String, Value>, path: &StepPath) -> Vec<Given> {
 }
 
 /// Everything that a template reads, each once.
-fn sources(template: &Template, written: Written<'_>, journal: &Journal) -> Vec<Source> {
+fn sources(template: &Template, written: Written<'_>, journal: &History) -> Vec<Source> {
     let mut all = Vec::new();
     for path in template.references() {
         let mut parts = path.split('.');
@@ -114,7 +115,7 @@ fn sources(template: &Template, written: Written<'_>, journal: &Journal) -> Vec<
     all
 }
 
-fn of(head: &str, next: Option<&str>, path: &str, written: Written<'_>, journal: &Journal) -> Vec<Source> {
+fn of(head: &str, next: Option<&str>, path: &str, written: Written<'_>, journal: &History) -> Vec<Source> {
     let named = |kind, name: &str| vec![Source { kind, name: brief_text(name) }];
     let rest = || next.unwrap_or(head);
     match head {
@@ -136,7 +137,7 @@ fn of(head: &str, next: Option<&str>, path: &str, written: Written<'_>, journal:
 }
 
 /// An input of a sub-skill comes from wherever the step that runs the skill has it from.
-fn input(name: &str, written: Written<'_>, journal: &Journal) -> Vec<Source> {
+fn input(name: &str, written: Written<'_>, journal: &History) -> Vec<Source> {
     let source = |kind| vec![Source { kind, name: name.to_owned() }];
     let declared = written.skill.inputs.iter().find(|input| input.name == name);
     let computed = declared.and_then(|input| input.default.as_ref()).filter(|text| !text.is_constant());
@@ -156,7 +157,7 @@ fn input(name: &str, written: Written<'_>, journal: &Journal) -> Vec<Source> {
 }
 
 /// Whether an input of the run is what it would be if it were not given.
-pub(super) fn is_default(journal: &Journal, name: &str, value: &Value) -> bool {
+pub(super) fn is_default(journal: &History, name: &str, value: &Value) -> bool {
     let was_given = match journal.events.first().map(|event| &event.body) {
         Some(Body::SkillStarted { given: Some(given), .. }) => given.contains(name),
         _ => true,
@@ -168,7 +169,7 @@ pub(super) fn is_default(journal: &Journal, name: &str, value: &Value) -> bool {
 }
 
 /// What a run was started with.
-pub(super) fn inputs(journal: &Journal) -> Option<&Map<String, Value>> {
+pub(super) fn inputs(journal: &History) -> Option<&Map<String, Value>> {
     journal.events.first().and_then(|event| match &event.body {
         Body::SkillStarted { inputs, .. } => Some(inputs),
         _ => None,

@@ -8,7 +8,7 @@ use aa_spec::plan::Plan;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value as Param};
 
 use super::blobs::Blobs;
-use super::{Request, RunFilter, RunStatus, RunSummary, StoreError, database, owner, row};
+use super::{History, Request, RunFilter, RunStatus, RunSummary, StoreError, database, owner, row};
 use crate::event::{Body, Event, RunId};
 
 /// Connections kept open between reads.
@@ -45,34 +45,51 @@ impl Reader {
         })
     }
 
+    pub(super) fn history(&self, run: RunId) -> Result<History, StoreError> {
+        self.with(|db| {
+            // Or a run could be over of whose last step nothing is known yet.
+            let moment = db.unchecked_transaction().map_err(|e| self.failed(&e))?;
+            let summary = self.run_in(&moment, run)?;
+            let events = row::events(&moment, &self.blobs, run, 0)?;
+            Ok(History { run: summary, events, plan: self.plan_in(&moment, run)? })
+        })
+    }
+
     pub(super) fn first_event(&self, run: RunId) -> Result<Option<Event>, StoreError> {
         let which = (0, "seq < 1 and ?3 = ''", "");
         self.with(|db| Ok(row::some_events(db, &self.blobs, run, which)?.into_iter().next()))
     }
 
     pub(super) fn plan(&self, run: RunId) -> Result<Plan, StoreError> {
-        self.with(|db| {
-            let sql = "select json from runs left join plans on hash = plan where id = ?";
-            let mut select = db.prepare_cached(sql).map_err(|e| self.failed(&e))?;
-            let json: Option<Option<String>> =
-                select.query_row([run.0], |row| row.get(0)).optional().map_err(|e| self.failed(&e))?;
-            let corrupt = |message| StoreError::Corrupt { run, message };
-            let json =
-                json.ok_or(StoreError::NoRun(run))?.ok_or_else(|| corrupt("its plan is gone".to_owned()))?;
-            row::plan(&json).map_err(corrupt)
-        })
+        self.with(|db| self.plan_in(db, run))
+    }
+
+    fn plan_in(&self, db: &Connection, run: RunId) -> Result<Plan, StoreError> {
+        let sql = "select json from runs left join plans on hash = plan where id = ?";
+        let mut select = db.prepare_cached(sql).map_err(|e| self.failed(&e))?;
+        let json: Option<Option<String>> =
+            select.query_row([run.0], |row| row.get(0)).optional().map_err(|e| self.failed(&e))?;
+        let corrupt = |message| StoreError::Corrupt { run, message };
+        let json =
+            json.ok_or(StoreError::NoRun(run))?.ok_or_else(|| corrupt("its plan is gone".to_owned()))?;
+        row::plan(&json).map_err(corrupt)
     }
 
     pub(super) fn run(&self, run: RunId) -> Result<RunSummary, StoreError> {
+        self.with(|db| self.run_in(db, run))
+    }
+
+    fn run_in(&self, db: &Connection, run: RunId) -> Result<RunSummary, StoreError> {
         let sql = format!("{SUMMARY} where id = ?");
-        let found = self.summaries(&sql, vec![run.0.into()], usize::MAX, |_| true)?;
+        let found = self.summaries(db, (&sql, vec![run.0.into()]), usize::MAX, |_| true)?;
         found.into_iter().next().ok_or(StoreError::NoRun(run))
     }
 
     pub(super) fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
         let (sql, params) = query(filter);
         let limit = filter.limit.map_or(usize::MAX, |limit| limit as usize);
-        self.summaries(&sql, params, limit, |run| run.interrupted || !filter.interrupted)
+        let keep = |run: &RunSummary| run.interrupted || !filter.interrupted;
+        self.with(|db| self.summaries(db, (&sql, params), limit, keep))
     }
 
     /// How many runs stand how.
@@ -147,27 +164,25 @@ impl Reader {
 
     fn summaries(
         &self,
-        sql: &str,
-        params: Vec<Param>,
+        db: &Connection,
+        (sql, params): (&str, Vec<Param>),
         limit: usize,
         keep: impl Fn(&RunSummary) -> bool,
     ) -> Result<Vec<RunSummary>, StoreError> {
-        self.with(|db| {
-            let mut living = Living { owners: &self.owners, known: HashMap::new() };
-            let mut select = db.prepare_cached(sql).map_err(|e| self.failed(&e))?;
-            let mut rows = select.query(params_from_iter(params)).map_err(|e| self.failed(&e))?;
-            let mut found = Vec::new();
-            while found.len() < limit
-                && let Some(row) = rows.next().map_err(|e| self.failed(&e))?
-            {
-                let mut run = summary(row, &mut living)?;
-                run.stubbed = self.is_stubbed(row);
-                if keep(&run) {
-                    found.push(run);
-                }
+        let mut living = Living { owners: &self.owners, known: HashMap::new() };
+        let mut select = db.prepare_cached(sql).map_err(|e| self.failed(&e))?;
+        let mut rows = select.query(params_from_iter(params)).map_err(|e| self.failed(&e))?;
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(row) = rows.next().map_err(|e| self.failed(&e))?
+        {
+            let mut run = summary(row, &mut living)?;
+            run.stubbed = self.is_stubbed(row);
+            if keep(&run) {
+                found.push(run);
             }
-            Ok(found)
-        })
+        }
+        Ok(found)
     }
 
     /// Whether the first event, in the row or in a file, names canned answers.

@@ -45,3 +45,32 @@ async fn write_run(store: Store, batches: Vec<u64>) -> (RunId, u64) {
     }
     (lease.run, next)
 }
+
+/// Whoever looks at a run that ends meanwhile sees it over with all its events, or neither.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_history_is_of_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for _ in 0..20 {
+        let lease = create(&store, "s").await;
+        let looking = tokio::task::spawn_blocking({
+            let store = store.clone();
+            move || while !look(&store, lease.run) {}
+        });
+        for seq in 1..20 {
+            let happened = vec![event(lease.run, seq, completed(json!(seq)))];
+            store.append(lease, happened, Vec::new()).await.unwrap();
+        }
+        store.append(lease, vec![event(lease.run, 20, over())], Vec::new()).await.unwrap();
+        looking.await.unwrap();
+    }
+}
+
+/// Looks at a run once: whether it is over.
+fn look(store: &Store, run: RunId) -> bool {
+    let history = store.history(run).unwrap();
+    let ended = matches!(history.events.last().unwrap().body, Body::SkillCompleted { .. });
+    assert_eq!(history.run.events, history.events.len() as u64);
+    assert_eq!(history.run.status == RunStatus::Completed, ended);
+    ended
+}

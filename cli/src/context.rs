@@ -8,6 +8,7 @@ use aa_run::driver::Park;
 use aa_run::engine::Engine;
 use aa_run::settings::{Looking, Settings, SettingsError, Surroundings};
 use aa_run::store::RunFilter;
+use aa_serve::traces::Traces;
 use aa_spec::check::Strictness;
 use aa_spec::config::LogFormat;
 use tokio::runtime::Builder;
@@ -40,7 +41,7 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// The engine with the settings of this command.
     pub(crate) fn engine(&self) -> Result<Engine, Failure> {
-        Ok(self.engine_of(self.settings()?))
+        Ok(self.engine_of(self.settings()?).linked_by_variable())
     }
 
     /// The engine of a server: changed files are seen soon, not at once.
@@ -56,6 +57,25 @@ impl Context<'_> {
             return engine.after_commit(crash::kill_after(commits));
         }
         engine
+    }
+
+    /// Waits for work in which runs move on here. Their traces are sent at its end, when the configuration names a
+    /// collector.
+    pub(crate) fn wait_traced<T>(
+        &self,
+        engine: &Engine,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        wait(async {
+            let traces = Traces::of(engine);
+            let result = work.await;
+            if let Some(traces) = traces
+                && let Err(why) = traces.end().await
+            {
+                self.printer.hint(format_args!("the collector of traces has not got all of it: {why}"));
+            }
+            result
+        })
     }
 
     /// What a run does when only a person can move it on.

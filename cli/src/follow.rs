@@ -82,6 +82,8 @@ async fn drive(
             }
             () = stop.asked() => {
                 if stop.count > 1 {
+                    // Its processes end with it, whatever this one has still to do.
+                    handle.outcome.abort();
                     return Ok(None);
                 }
                 engine.cancel(handle.id, context.environment.user(), "").await?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use crate::api::support::{project, stands, start};
-use crate::mcp::wire::{Served, modern, modern_headers};
+use crate::mcp::wire::{Piped, Served, call, modern, modern_headers};
 use crate::support::server::{Reply, Server};
 use crate::support::{Aa, eventually};
 
@@ -312,4 +312,42 @@ fn what_is_left_is_sent_at_the_end() {
     served.signal(rustix::process::Signal::TERM);
     assert_eq!(served.ended(), Some(0));
     assert!(collector.spans().iter().any(|span| span.about.get("aa.run") == Some(&json!(run))));
+}
+
+#[test]
+fn a_command_sends_its_run_and_belongs_to_the_trace_of_whoever_started_it() {
+    let collector = Collector::good();
+    let aa = traced(&collector, "");
+    aa.args(["skill", "run", "look"]).env("TRACEPARENT", CALLER).run().code(0);
+    // It has sent everything before it ended.
+    let spans = collector.spans();
+    let root = named(&spans, "run look");
+    assert_eq!(root.trace, "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!((root.parent.as_deref(), &root.about["aa.origin"]), (Some("00f067aa0ba902b7"), &json!("cli")));
+    assert_eq!(named(&spans, "step see").parent.as_ref(), Some(&root.id));
+    // What is no traceparent is not taken over, and no reason to stop.
+    aa.args(["skill", "run", "fail"]).env("TRACEPARENT", "00-xyz").run().code(1);
+    let spans = collector.spans();
+    let root = named(&spans, "run fail");
+    assert_eq!((root.parent.as_ref(), root.failed), (None, true));
+}
+
+#[test]
+fn a_command_says_what_its_collector_has_not_got() {
+    let aa = project("traces: {endpoint: 'http://127.0.0.1:9', service: aa-test}\n");
+    let ran = aa.args(["skill", "run", "look"]).run().code(0);
+    assert!(ran.err().contains("hint: the collector of traces has not got all of it"), "{ran}");
+}
+
+#[test]
+fn a_server_on_stdin_sends_its_runs() {
+    let collector = Collector::good();
+    let aa = traced(&collector, "");
+    let mut client = Piped::greeted(aa.args(["mcp"]));
+    client.say(&call(2, "skill_run", &json!({"skill_name": "look", "inputs": {}})));
+    let run = client.answer(2)["result"]["_meta"]["aa/run"].as_i64().unwrap();
+    client.close();
+    assert_eq!(client.ended().0, Some(0));
+    let spans = collector.of_run(run);
+    assert_eq!(named(&spans, "run look").about["aa.origin"], "mcp");
 }

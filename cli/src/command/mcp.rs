@@ -9,7 +9,7 @@ use aa_serve::mcp::{self, Options};
 
 use crate::args::mcp::{Command, McpArgs, Shown};
 use crate::command::daemon::find;
-use crate::context::{Context, wait};
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
 pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure> {
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure
     {
         return served;
     }
-    wait(async {
+    context.wait_traced(&engine, async {
         let served = Box::pin(mcp::serve_stdio(&engine, &options)).await;
         served.map_err(|error| Failure::failed(format!("cannot serve the client: {}", cause(&error))))
     })?;

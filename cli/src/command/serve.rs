@@ -111,7 +111,8 @@ impl Front<'_> {
             self.beside_scheduler(served).await
         };
         if let Some(traces) = traces {
-            traces.end().await;
+            // What is lost is in the log.
+            let _ = traces.end().await;
         }
         served
     }

@@ -243,7 +243,7 @@ impl Talk {
                 Ok((None, Some((engine, options))))
             }
             Wish::Start(start) => {
-                let engine = engine.for_caller(Caller::local(Origin::Cli));
+                let engine = engine.for_caller(Caller::local(Origin::Cli)).linked_by_variable();
                 let begun = Box::pin(engine.start(request(start))).await;
                 Ok((Some(begun.map_err(|error| crate::mcp::trouble::reasons(&error))?.id), None))
             }

@@ -1,4 +1,4 @@
-//! Traces: each run with its steps and calls, told to a collector when they are over.
+//! Traces: each run with its steps and calls, told to a collector when they are over, by servers and by commands.
 //!
 //! Spans are made from the events of runs, with their times, so what is told is what the journal says. Reading
 //! order: [`Tracer`] (events to spans), [`span`] (as OTLP has them), [`exporter`] (on their way out).
@@ -43,8 +43,11 @@ impl Traces {
     }
 
     /// Sends what is left, but does not take long for it.
-    pub async fn end(self) {
-        self.exporter.end().await;
+    ///
+    /// # Errors
+    /// Why that is lost, in one line.
+    pub async fn end(self) -> Result<(), String> {
+        self.exporter.end().await
     }
 }
 

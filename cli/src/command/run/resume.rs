@@ -9,7 +9,7 @@ use aa_serve::local::Wish;
 use crate::args::run::ResumeArgs;
 use crate::args::skill::RunFormat;
 use crate::command::daemon::find;
-use crate::context::{Context, wait};
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::follow::{self, Stop};
 use crate::report::Reporter;
@@ -74,7 +74,7 @@ pub(super) fn go_on(
     for event in engine.events(run, 0)? {
         reporter.catch_up(&event);
     }
-    wait(async {
+    context.wait_traced(engine, async {
         let mut stop = Stop::new()?;
         // Parking first shows which outcomes are unknown; only then can they be asked for.
         let handle = stop.or(engine.resume(run, Park::Release)).await?;

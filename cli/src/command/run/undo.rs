@@ -5,7 +5,7 @@ use aa_run::event::StepPath;
 use aa_spec::tool::Effect;
 
 use crate::args::run::UndoArgs;
-use crate::context::{Context, wait};
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::follow::{self, Stop};
 use crate::report::Reporter;
@@ -19,7 +19,7 @@ pub(super) fn run(args: &UndoArgs, context: &Context<'_>) -> Result<Exit, Failur
     for event in engine.events(args.run, 0)? {
         reporter.catch_up(&event);
     }
-    let exit = wait(async {
+    let exit = context.wait_traced(&engine, async {
         let mut stop = Stop::new()?;
         let handle = stop.or(engine.undo(args.run, context.environment.user())).await?;
         follow::follow(&engine, (handle, stop), context, &mut reporter).await

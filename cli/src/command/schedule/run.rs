@@ -2,7 +2,7 @@
 
 use super::now;
 use crate::args::schedule::RunArgs;
-use crate::context::{Context, wait};
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::follow::{self, Stop};
 use crate::report::Reporter;
@@ -12,7 +12,7 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
     let engine = context.engine()?;
     engine.expect_run(None);
     let mut reporter = Reporter::new(args.format, context.printer);
-    wait(async {
+    context.wait_traced(&engine, async {
         let mut stop = Stop::new()?;
         let triggered = stop.or(Box::pin(engine.run_schedule(&args.schedule, None, now()))).await?;
         if reporter.is_live()

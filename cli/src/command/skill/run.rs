@@ -13,7 +13,7 @@ use serde_json::{Map, json};
 use super::inputs;
 use crate::args::skill::{RunArgs, RunFormat};
 use crate::command::daemon::find;
-use crate::context::{Context, strictness, wait};
+use crate::context::{Context, strictness};
 use crate::diagnostic;
 use crate::failure::{Exit, Failure};
 use crate::follow::{self, Stop};
@@ -44,7 +44,7 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
     }
     let mut reporter = Reporter::new(args.format, context.printer);
     let mut stage = None;
-    let exit = wait(async {
+    let exit = context.wait_traced(&engine, async {
         let mut stop = Stop::new()?;
         let handle = match &stubs {
             Some((_, checked)) => {

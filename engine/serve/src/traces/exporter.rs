@@ -19,6 +19,8 @@ const BATCH: usize = 512;
 const GATHER: Duration = Duration::from_secs(1);
 /// How often it is tried to send some.
 const TRIES: u32 = 3;
+/// The same at the end: somebody waits for it.
+const LAST_TRIES: u32 = 2;
 /// Time before the second try; twice as long each time.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long the end may take.
@@ -34,9 +36,12 @@ pub(super) struct Exporter {
 #[derive(Debug)]
 enum Order {
     Send(Box<Span>),
-    /// Send all there is, and say so.
-    End(oneshot::Sender<()>),
+    /// Send all there is, and say so, or why it is lost.
+    End(oneshot::Sender<Sent>),
 }
+
+/// Why spans are lost, if they are.
+type Sent = Result<(), String>;
 
 /// Where to, and as what.
 struct Out {
@@ -65,17 +70,17 @@ impl Exporter {
     }
 
     /// Sends what is left.
-    pub(super) async fn end(&self) {
+    pub(super) async fn end(&self) -> Sent {
         let (done, ended) = oneshot::channel();
         let ending = async {
-            if self.queue.send(Order::End(done)).await.is_ok() {
-                // It has ended either way.
-                let _ = ended.await;
-            }
+            let asked = self.queue.send(Order::End(done)).await;
+            // Nobody sends anything any more when the runtime ends.
+            if asked.is_ok() { ended.await.unwrap_or(Ok(())) } else { Ok(()) }
         };
-        if timeout(FAREWELL, ending).await.is_err() {
+        timeout(FAREWELL, ending).await.unwrap_or_else(|_| {
             tracing::warn!("the collector of traces takes too long; the last spans are lost");
-        }
+            Err("it takes too long".to_owned())
+        })
     }
 }
 
@@ -90,15 +95,16 @@ async fn send_all(out: Out, mut orders: mpsc::Receiver<Order>) {
                 Ok(None) | Err(_) => break,
             }
         }
-        out.send(std::mem::take(&mut spans)).await;
+        let tries = if end.is_some() { LAST_TRIES } else { TRIES };
+        let sent = out.send(std::mem::take(&mut spans), tries).await;
         if let Some(end) = end {
             // Whoever has asked may not wait any more.
-            let _ = end.send(());
+            let _ = end.send(sent);
         }
     }
 }
 
-fn take(spans: &mut Vec<Span>, order: Order) -> Option<oneshot::Sender<()>> {
+fn take(spans: &mut Vec<Span>, order: Order) -> Option<oneshot::Sender<Sent>> {
     match order {
         Order::Send(span) => {
             spans.push(*span);
@@ -109,25 +115,27 @@ fn take(spans: &mut Vec<Span>, order: Order) -> Option<oneshot::Sender<()>> {
 }
 
 impl Out {
-    async fn send(&self, spans: Vec<Span>) {
+    async fn send(&self, spans: Vec<Span>, tries: u32) -> Sent {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             tracing::warn!("{lost} spans were lost: the collector of traces is too slow");
         }
         if spans.is_empty() {
-            return;
+            return Ok(());
         }
         let body = request(&self.settings.service, &self.instance, &spans).to_string();
         let mut pause = AGAIN;
-        for attempt in 1..=TRIES {
+        for attempt in 1.. {
             match self.engine.send_traces(&self.settings, body.clone()).await {
-                Ok(()) => return,
-                Err(why) if attempt == TRIES => {
+                Ok(()) => break,
+                Err(why) if attempt >= tries => {
                     tracing::warn!("{} spans are lost, the collector of traces: {why}", spans.len());
+                    return Err(why);
                 }
                 Err(_) => sleep(pause).await,
             }
             pause *= 2;
         }
+        Ok(())
     }
 }

@@ -162,7 +162,7 @@ fn a_folder_that_cannot_be_read_is_named() {
 
 /// A call for which permissions count, even when the tests run as root.
 fn restricted(aa: &Aa, words: &str) -> Ran {
-    let aa_binary = env!("CARGO_BIN_EXE_aa");
+    let aa_binary = crate::support::binary();
     let script = format!(
         "mortal='setpriv --inh-caps=-dac_override,-dac_read_search --bounding-set=-dac_override,-dac_read_search'
          [ $(id -u) = 0 ] || mortal=
@@ -252,7 +252,7 @@ steps:
 #[test]
 fn a_folder_that_is_gone_is_named() {
     let aa = typed();
-    let script = format!("mkdir gone; cd gone; rmdir ../gone; exec {} skill list", env!("CARGO_BIN_EXE_aa"));
+    let script = format!("mkdir gone; cd gone; rmdir ../gone; exec {} skill list", crate::support::binary());
     let gone = aa.script(&script).run().stdout("").code(4);
     insta::assert_snapshot!(gone.err(), @"error: the current folder cannot be used: no such file or directory");
     let nowhere = aa.args(["skill", "list", "-C", "nowhere"]).run().stdout("").code(4);
@@ -281,7 +281,7 @@ steps: [{name: it, tool: trace_flood, args: {bytes: 900000}}, {name: look, tool:
 ";
     let aa = Aa::traced().skill("fill", skill);
     // A limit on the size of files stands for a disk without room; 1024 bytes each.
-    let script = format!("trap '' XFSZ; ulimit -f 512; exec {} skill run fill", env!("CARGO_BIN_EXE_aa"));
+    let script = format!("trap '' XFSZ; ulimit -f 512; exec {} skill run fill", crate::support::binary());
     let ran = aa.script(&script).run().stdout("").code(1);
     insta::assert_snapshot!(ran.err(), @"
     ▸ fill · run 1

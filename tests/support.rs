@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -122,7 +123,7 @@ impl Aa {
 
     /// A call of `aa` in the project.
     pub(crate) fn args<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Call {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aa"));
+        let mut command = Command::new(binary());
         command.args(args);
         self.call(command)
     }
@@ -161,6 +162,14 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), to).unwrap();
         }
     }
+}
+
+/// The binary under test: the one of this build, or the one that `AA_TEST_BINARY` names.
+pub(crate) fn binary() -> &'static str {
+    static BINARY: LazyLock<String> = LazyLock::new(|| {
+        std::env::var("AA_TEST_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_aa").to_owned())
+    });
+    &BINARY
 }
 
 /// What commands such as `git` and `rustc` need of the real environment.

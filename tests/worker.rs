@@ -7,7 +7,7 @@ use aa_spec::compute::Interpreter;
 use serde_json::{Map, Value, json};
 
 fn workers() -> Workers {
-    let command = WorkerCommand { program: env!("CARGO_BIN_EXE_aa").into(), args: vec![WORKER.into()] };
+    let command = WorkerCommand { program: crate::support::binary().into(), args: vec![WORKER.into()] };
     Workers::new(command, Limits::default())
 }
 
@@ -22,7 +22,7 @@ fn the_binary_itself_runs_python() {
 #[test]
 fn files_that_it_inherits_do_not_keep_it_from_running() {
     let script = "exec \"$0\" \"$@\" 3</ 4</ 5</ 6</ 7</ 8</ 9</";
-    let args = ["-c", script, env!("CARGO_BIN_EXE_aa"), WORKER].map(Into::into).to_vec();
+    let args = ["-c", script, crate::support::binary(), WORKER].map(Into::into).to_vec();
     let workers = Workers::new(WorkerCommand { program: "/bin/sh".into(), args }, Limits::default());
     assert_eq!(workers.evaluate("1 + 1", Map::new(), 0), Ok(Value::from(2)));
 }
@@ -47,7 +47,7 @@ fn a_worker_opens_nothing_any_more() {
 #[test]
 fn without_a_parent_a_worker_does_nothing() {
     let start = |args: &[&str]| {
-        let mut aa = Command::new(env!("CARGO_BIN_EXE_aa"));
+        let mut aa = Command::new(crate::support::binary());
         aa.arg(WORKER).args(args).stdin(Stdio::null()).output().unwrap()
     };
     let alone = start(&[]);

@@ -127,7 +127,7 @@ impl Client {
 
 /// The binary at the other end of a pipe that the client makes.
 fn over_stdio(aa: &Aa, flags: &[&str]) -> Value {
-    let command: Vec<&str> = [env!("CARGO_BIN_EXE_aa"), "mcp"].iter().chain(flags).copied().collect();
+    let command: Vec<&str> = [crate::support::binary(), "mcp"].iter().chain(flags).copied().collect();
     json!({
         "command": command,
         "cwd": aa.path(""),

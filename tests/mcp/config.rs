@@ -6,7 +6,7 @@ use crate::support::Aa;
 fn shown(args: &[&str]) -> String {
     let aa = Aa::new();
     let ran = aa.args(["mcp", "config"].iter().chain(args)).run().code(0);
-    format!("{}---\n{}", ran.out(), ran.err()).replace(env!("CARGO_BIN_EXE_aa"), "[aa]")
+    format!("{}---\n{}", ran.out(), ran.err()).replace(crate::support::binary(), "[aa]")
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Suite {
     /// Runs it, and gives every check that is not as it should be.
     fn run(self, aa: &Aa, args: &[&str]) -> Found {
         let ran =
-            self.command(aa).args(args).args(["-o", FOUND]).env("AA", env!("CARGO_BIN_EXE_aa")).output();
+            self.command(aa).args(args).args(["-o", FOUND]).env("AA", crate::support::binary()).output();
         let ran = ran.unwrap();
         let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
         Found { checks: checks(&aa.home().join(FOUND)), passed: ran.status.success(), said }

@@ -8,7 +8,7 @@ use crate::support::Aa;
 fn project() -> Aa {
     let module = format!(
         "module: twin\ndescription: Itself\nmcp:\n  command: {}\n  env: {{AA_SERVE_SKILLS_EXTENSION: 'true'}}\n  start_timeout: 20s\n",
-        json!([env!("CARGO_BIN_EXE_aa"), "mcp", "--all"])
+        json!([crate::support::binary(), "mcp", "--all"])
     );
     Aa::new().tools("twin", &module).skill(
         "wave",
@@ -43,7 +43,7 @@ fn what_is_not_there_is_said() {
         "silent",
         &format!(
             "module: silent\ndescription: Offers none\nmcp:\n  command: {}\n  start_timeout: 20s\n",
-            json!([env!("CARGO_BIN_EXE_aa"), "mcp"])
+            json!([crate::support::binary(), "mcp"])
         ),
     );
     silent.args(["tool", "guide", "silent"]).run().stderr_contains("offers no folders of instructions");

@@ -250,7 +250,7 @@ fn commands_and_mcp_servers_are_told_of_the_call_that_reaches_them() {
     let told = "module: told\ndescription: Told\ntools: [{name: told_trace, description: Says it, effect: read, input: {}, run: [sh, -c, 'echo \"$TRACEPARENT\"'], result: text}]\n";
     let twin = format!(
         "module: twin\ndescription: Itself\nmcp:\n  command: {}\n  start_timeout: 20s\n  default_effect: read\n",
-        json!([env!("CARGO_BIN_EXE_aa"), "mcp", "--all"])
+        json!([crate::support::binary(), "mcp", "--all"])
     );
     let aa = traced(&collector, "").tools("told", told).tools("twin", &twin).skill(
         "both",

@@ -76,7 +76,7 @@ pub struct Config {
     pub audit: Audit,
     /// What servers say on stderr.
     pub log: Log,
-    /// Where servers send traces of runs (OTLP over HTTP, as JSON). Without an `endpoint` there are none.
+    /// Where traces of runs are sent (OTLP over HTTP, as JSON). Without an `endpoint` there are none.
     pub traces: Traces,
     /// What tool modules are configured with, by the name of the module and that of the value, as its
     /// `config` declares them. A text may refer to a secret: `"{{ secrets.NAME }}"`.

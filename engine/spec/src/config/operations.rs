@@ -39,7 +39,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where servers send traces of runs (OTLP over HTTP, as JSON). Without an `endpoint` there are none.
+/// Where traces of runs are sent (OTLP over HTTP, as JSON). Without an `endpoint` there are none.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Traces {
@@ -47,7 +47,7 @@ pub struct Traces {
     pub endpoint: Option<Spanned<String>>,
     /// Headers that are sent along, e.g. `{authorization: "{{ secrets.COLLECTOR }}"}`. A value is a text, or a secret.
     pub headers: BTreeMap<String, Spanned<String>>,
-    /// What this server is called in traces (default `aa`).
+    /// What this machine's `aa` is called in traces (default `aa`).
     pub service: Option<Spanned<String>>,
     /// Share of runs that are traced, in percent (default 100); who calls with a trace decides for their own.
     #[schemars(range(min = 1, max = 100))]

@@ -102,6 +102,10 @@ impl Journal {
                 return Ok(Created::Existing(RunId(id)));
             }
         }
+        // A transaction of a file that may only be read begins all the same.
+        if self.db.is_readonly(rusqlite::MAIN_DB)? {
+            return Err(self.write_error(&"attempt to write a readonly database").into());
+        }
         let (run, has_mistakes) = self.next_run()?;
         self.look_up_mistakes(has_mistakes)?;
         let entries = begin(run)?.into_iter().map(|event| self.entry(event, birth.inline_limit));

@@ -2,9 +2,12 @@
 
 use std::fs;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use super::*;
+use crate::store::blobs::Blobs;
+use crate::store::journal::{Birth, Fault, Journal};
+use crate::store::owner::Ownership;
 
 fn raw(folder: &Path) -> Connection {
     Connection::open(folder.join("aa.db")).unwrap()
@@ -53,6 +56,23 @@ fn a_folder_that_cannot_be_written_is_refused() {
     // Nobody can make folders there, not even root.
     let error = Store::open(Path::new("/proc/aa-store"), OPTIONS).unwrap_err();
     assert!(matches!(error, StoreError::Unusable { .. }), "{error}");
+}
+
+#[test]
+fn nothing_begins_in_a_file_that_may_only_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let path = folder.path().join("aa.db");
+    let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let blobs = Arc::new(Blobs::new(folder.path().join("blobs")));
+    let ownership = Arc::new(Ownership::new(folder.path().join("owners")));
+    let NewRun { skill, plan, origin, at, request_key, tenant, principal, .. } = new_run("s");
+    let (plan_hash, folder) = (plan.hash(), String::new());
+    let inline_limit = OPTIONS.inline_limit;
+    let birth =
+        Birth { skill, plan, plan_hash, origin, at, folder, request_key, tenant, principal, inline_limit };
+    let refused = Journal::new(db, path, blobs, ownership).create(&birth, &mut |_| panic!("it has begun"));
+    assert!(matches!(refused, Err(Fault::Refused(StoreError::Write { .. }))));
 }
 
 #[tokio::test]

@@ -10,7 +10,11 @@ use crate::support::eventually;
 #[test]
 fn a_run_that_is_left_to_it_outlives_its_command() {
     let aa = project("");
-    let detach = |inputs: &[&str]| aa.args(["skill", "run", "two", "--detach"].iter().chain(inputs)).run();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let detach = |inputs: &[&str]| {
+        let call = aa.args(["skill", "run", "two", "--detach"].iter().chain(inputs));
+        call.env("TRACEPARENT", trace).run()
+    };
     detach(&[]).code(1).stderr_contains("no daemon runs").stderr_contains("aa daemon start");
     let it = start(&aa);
     detach(&["--input", "nothing=1"]).code(2).stderr_contains("nothing");
@@ -19,6 +23,7 @@ fn a_run_that_is_left_to_it_outlives_its_command() {
     aa.args(["run", "watch", "1"]).run().code(0);
     assert_eq!(lines(&aa), ["first", "second"]);
     assert_eq!(run_status(&aa, 1)["origin"], "cli");
+    assert_eq!(it.get("/api/runs/1/events").message()["items"][0]["link"]["trace"], trace);
     // What was killed is gone on with.
     let killed = aa.args(["skill", "run", "two", "--input", "after=1"]).start();
     eventually("its step has begun", || run_status(&aa, 2)["events"].as_u64() >= Some(2));

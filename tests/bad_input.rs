@@ -188,6 +188,22 @@ fn what_may_not_be_read_is_named() {
 }
 
 #[test]
+fn a_pipe_is_no_file_and_nobody_waits_for_it() {
+    let aa = typed();
+    for name in [".aa/skills/pipe.yaml", ".aa/tools/pipe.yaml"] {
+        let path = aa.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        run(&aa, name).code(4).stdout("").stderr_contains("it is not a file");
+        for words in ["skill list", "skill check", "tool list", "doctor"] {
+            // It ends, whatever it says.
+            aa.args(words.split(' ')).run();
+        }
+        fs::remove_file(aa.path(name)).unwrap();
+    }
+}
+
+#[test]
 fn a_store_that_may_only_be_read_starts_nothing_and_still_shows_what_is_in_it() {
     let aa = typed();
     run(&aa, "typed -i mr=1 --store runs").code(0);
@@ -204,6 +220,9 @@ fn a_store_that_may_only_be_read_starts_nothing_and_still_shows_what_is_in_it() 
     let listed = restricted(&aa, "run list --store runs --format json").code(0).json();
     permit(&aa, "runs", 0o755);
     assert_eq!(listed.as_array().unwrap().len(), 1);
+    permit(&aa, "runs", 0o555);
+    restricted(&aa, "doctor --store runs").code(1).stdout_contains("attempt to write a readonly database");
+    permit(&aa, "runs", 0o755);
     assert_eq!(aa.text("looks").lines().count(), 1, "nothing ran");
 }
 

@@ -358,3 +358,45 @@ fn all_interrupted_runs_are_resumed_in_order() {
     ");
     aa.args(["run", "resume", "--all"]).run().code(0).stderr("no run is interrupted\n");
 }
+
+/// A step whose undo says when it has begun, and takes its time.
+const SLOW_UNDO: &str = r#"
+name: slow_undo
+description: Is taken back slowly
+steps:
+  - name: put
+    tool: trace_write
+    args: {line: x}
+    undo: {tool: shell, args: {script: "touch undoing; sleep 30"}}
+"#;
+
+#[test]
+fn killed_while_it_is_taken_back_a_run_waits_for_a_person() {
+    let aa = Aa::traced().skill("slow_undo", SLOW_UNDO);
+    aa.args(["skill", "run", "slow_undo"]).run().code(0);
+    let undoing = aa.args(["run", "undo", "1"]).start();
+    eventually("it is being taken back", || aa.path("undoing").exists());
+    eventually("that is on disk", || aa.args(["run", "show", "1"]).run().out().contains("undo"));
+    undoing.signal(rustix::process::Signal::KILL);
+    undoing.wait().killed();
+    // Before anybody has looked, nothing is known to be in doubt.
+    let early = aa.args(["run", "resolve", "1", "put#undo", "--fail"]).run().code(1);
+    early.stderr_contains("was interrupted").stderr_contains("`aa run resume 1`");
+    let resumed = aa.args(["run", "resume", "1"]).run().code(6);
+    resumed.stderr_contains("aa run resolve 1 put#undo");
+    aa.args(["run", "resolve", "1", "put#undo", "--done", "null"]).run().code(0);
+    assert_eq!(aa.args(["run", "list", "--format", "json"]).run().json()[0]["status"], "completed");
+}
+
+#[test]
+fn who_watches_an_interrupted_run_is_told_that_nobody_drives_it() {
+    let aa = Aa::traced().skill("hang", "name: hang\ndescription: Hangs\nsteps: [{name: wait, wait: 1h}]\n");
+    let running = aa.args(["skill", "run", "hang"]).start();
+    eventually("it waits", || aa.args(["run", "show", "1"]).run().out().contains("wait"));
+    running.signal(rustix::process::Signal::KILL);
+    running.wait().killed();
+    let watching = aa.args(["run", "watch", "1"]).start();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    watching.signal(rustix::process::Signal::INT);
+    watching.wait().code(0).stderr_contains("nobody drives run 1; `aa run resume 1` goes on with it");
+}

@@ -207,6 +207,7 @@ fn a_repeated_key_finds_the_first_run() {
     let aa = hello();
     run(&aa, "hello -i who=you --key deploy-7").code(0).stdout("Said hello to you, 1 times\n");
     run(&aa, "hello -i who=you --key deploy-7").code(0).stdout("Said hello to you, 1 times\n");
+    run(&aa, "hello -i who=me --key deploy-7").code(1).stdout("").stderr_contains("run 1");
     assert_eq!(aa.text("trace"), "hello you\n");
 }
 

@@ -21,6 +21,7 @@ use crate::crash;
 use crate::diagnostic;
 use crate::env::Environment;
 use crate::failure::Failure;
+use crate::follow::Stop;
 use crate::printer::Printer;
 use crate::words;
 
@@ -69,10 +70,16 @@ impl Context<'_> {
         wait(async {
             let traces = Traces::of(engine);
             let result = work.await;
-            if let Some(traces) = traces
-                && let Err(why) = traces.end().await
-            {
-                self.printer.hint(format_args!("the collector of traces has not got all of it: {why}"));
+            // What was left in the middle is left at once.
+            if let Some(traces) = traces.filter(|_| result.is_ok()) {
+                let mut stop = Stop::new()?;
+                let sent = tokio::select! {
+                    sent = traces.end() => sent,
+                    () = stop.asked() => Err("it was not waited for".to_owned()),
+                };
+                if let Err(why) = sent {
+                    self.printer.hint(format_args!("the collector of traces has not got all of it: {why}"));
+                }
             }
             result
         })

@@ -48,9 +48,8 @@ pub(crate) async fn follow(
             Some(_) => return Ok(reporter.conclude()),
             None => {
                 reporter.close();
-                context.printer.error(format_args!("run {run} was left in the middle"));
-                context.printer.hint(format_args!("`aa run resume {run}` goes on with it"));
-                return Ok(Exit::Cancelled);
+                return Err(Failure::new(Exit::Cancelled, format!("run {run} was left in the middle"))
+                    .hint(format!("`aa run resume {run}` goes on with it")));
             }
         }
     }
@@ -82,8 +81,6 @@ async fn drive(
             }
             () = stop.asked() => {
                 if stop.count > 1 {
-                    // Its processes end with it, whatever this one has still to do.
-                    handle.outcome.abort();
                     return Ok(None);
                 }
                 engine.cancel(handle.id, context.environment.user(), "").await?;
@@ -181,7 +178,7 @@ pub(crate) async fn watch(
             }
             () = stop.asked() => {
                 reporter.close();
-                context.printer.say(format_args!("run {} goes on", reporter.tree.run));
+                context.printer.say(format_args!("run {} is not watched any more", reporter.tree.run));
                 return Ok(Exit::Ok);
             }
             _ = frames.tick(), if reporter.is_live() => reporter.tick(),

@@ -132,6 +132,9 @@ impl<'a> Reporter<'a> {
     /// The last words on a run: its outputs on stdout, or why there are none.
     pub(crate) fn conclude(&mut self) -> Exit {
         self.close();
+        if self.tree.is_taken_back_now {
+            return self.waiting();
+        }
         if let Some(failed) = &self.tree.taken_back {
             return self.taken_back(failed);
         }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
@@ -270,11 +270,6 @@ impl Piped {
                 return message;
             }
         }
-    }
-
-    /// Whether a request is not answered within this time.
-    pub(crate) fn silent_for(&self, time: Duration) -> bool {
-        self.lines.recv_timeout(time).is_err()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -337,6 +337,12 @@ fn a_command_says_what_its_collector_has_not_got() {
     let aa = project("traces: {endpoint: 'http://127.0.0.1:9', service: aa-test}\n");
     let ran = aa.args(["skill", "run", "look"]).run().code(0);
     assert!(ran.err().contains("hint: the collector of traces has not got all of it"), "{ran}");
+    // The first spans are lost, the last ones are not.
+    let collector = Collector::after(3);
+    let many = "name: many\ndescription: M\nsteps: [{name: fan, foreach: '{{ range(400) }}', tool: echo}]\n";
+    let ran = traced(&collector, "").skill("many", many).args(["skill", "run", "many", "-q"]).run().code(0);
+    assert!(ran.err().contains("hint: the collector of traces has not got all of it"), "{ran}");
+    assert!(!collector.spans().is_empty());
 }
 
 #[test]

@@ -68,6 +68,20 @@ fn get(url: &str, path: &str) -> Option<String> {
 }
 
 #[test]
+fn a_dry_run_only_looks() {
+    let ground = Ground::new();
+    let call = ["skill", "run", "deploy-ephemeral", "--input", "mr=123", "--dry-run"];
+    let ran = ground.aa.args(call).run().code(0);
+    ran.stderr_contains("deploy_ephemeral completed");
+    assert_eq!(ground.namespaces(), Vec::<PathBuf>::new());
+    // What cannot be meant is said before anything begins.
+    for wrong in ["wait=bogus", "ttl=-1h"] {
+        let with = ["skill", "run", "deploy-ephemeral", "--input", "mr=123", "--input", wrong];
+        ground.aa.args(with).run().code(2).stdout("").stderr_contains(&wrong[..3]);
+    }
+}
+
+#[test]
 fn a_merge_request_is_deployed_listed_and_released() {
     let ground = Ground::new();
     let deployed = outputs(&ground.aa, "deploy-ephemeral", &[("mr", "123")]);

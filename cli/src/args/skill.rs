@@ -62,7 +62,7 @@ pub(crate) struct RunArgs {
     /// What to print: `human`, `json` (the events, one per line) or `quiet` (only outputs)
     #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
     pub(crate) format: RunFormat,
-    /// Run what only reads; answer everything else from the plan
+    /// Run what only reads; answer everything else, and what reads its results, from the plan
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Call no tool; take answers and the passing of time from this file (`aa schema stubs`)

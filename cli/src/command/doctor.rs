@@ -5,12 +5,12 @@ use std::path::Path;
 use aa_run::cause::cause;
 use aa_run::engine::Engine;
 use aa_run::settings::{Settings, SettingsError};
-use aa_run::store::{Durability, RunFilter, Store};
+use aa_run::store::{Durability, RunFilter, Store, StoreError};
 use aa_spec::diagnostic::has_errors;
 use serde_json::{Value, json};
 
 use crate::args::{DoctorArgs, Format};
-use crate::context::Context;
+use crate::context::{Context, wait};
 use crate::diagnostic;
 use crate::env::Environment;
 use crate::failure::{Exit, Failure};
@@ -141,7 +141,10 @@ fn configuration(settings: &Settings) -> Finding {
 /// Whether the store can be opened and written.
 fn store(settings: &Settings, findings: &mut Vec<Finding>) -> bool {
     let folder = &settings.state_folder;
-    let opened = Store::open(folder, settings.store).map_err(|error| error.to_string()).and_then(|_| {
+    let message = |error: StoreError| error.to_string();
+    let opened = Store::open(folder, settings.store).map_err(message).and_then(|store| {
+        let asked = wait(async { Ok(store.ping().await) }).map_err(|failure| failure.line())?;
+        asked.map_err(message)?;
         let probe = folder.join(format!(".doctor-{}", std::process::id()));
         std::fs::write(&probe, b"ok")
             .and_then(|()| std::fs::remove_file(&probe))
@@ -151,7 +154,7 @@ fn store(settings: &Settings, findings: &mut Vec<Finding>) -> bool {
         findings.push(Finding::broken(
             "store",
             message,
-            "make it writable, or use another one with `--store DIR`",
+            "put that right, or use another one with `--store DIR`",
         ));
         return false;
     }

@@ -31,6 +31,8 @@ pub(crate) struct Tree {
     pub(crate) ending: Option<Ending>,
     /// Once it has been taken back after its end: the steps for which that failed.
     pub(crate) taken_back: Option<Vec<StepPath>>,
+    /// It is over, and being taken back.
+    pub(crate) is_taken_back_now: bool,
     by_path: HashMap<StepPath, usize>,
 }
 
@@ -262,7 +264,12 @@ impl Tree {
                 self.touch(step, at).state = State::Running;
                 Change::Resolved(self.by_path[step])
             }
-            Body::UndoStarted { by, .. } => Change::UndoStarted(by.clone()),
+            Body::UndoStarted { by, step, .. } => {
+                if step.is_none() && self.ending.is_some() {
+                    (self.is_taken_back_now, self.taken_back) = (true, None);
+                }
+                Change::UndoStarted(by.clone())
+            }
             Body::SkillCompleted { outputs, duration_ms } => {
                 self.end(Ending::Completed { outputs: outputs.clone(), duration_ms: *duration_ms })
             }
@@ -273,7 +280,7 @@ impl Tree {
             }),
             Body::SkillCancelled { duration_ms } => self.end(Ending::Cancelled { duration_ms: *duration_ms }),
             Body::UndoFinished { step: None, failed } if self.ending.is_some() => {
-                self.taken_back = Some(failed.clone());
+                (self.is_taken_back_now, self.taken_back) = (false, Some(failed.clone()));
                 Change::None
             }
             Body::HealStarted { .. } | Body::HealFinished { .. } => self.healing(&event.body, at),

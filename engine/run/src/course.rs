@@ -28,7 +28,7 @@ pub struct Course {
     pub run: RunSummary,
     /// What it was started with.
     pub inputs: Map<String, Value>,
-    /// Reads run, writes are answered from the plan.
+    /// Reads run; writes, and what reads their results, are answered from the plan.
     pub dry_run: bool,
     /// What it gave; null while it has given nothing.
     pub outputs: Option<Map<String, Value>>,

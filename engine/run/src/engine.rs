@@ -150,7 +150,7 @@ pub struct RunRequest {
     pub inputs: Inputs,
     /// Through which front end.
     pub origin: Origin,
-    /// Reads run, writes are answered from the plan.
+    /// Reads run; writes, and what reads their results, are answered from the plan.
     pub dry_run: bool,
     /// Refuse to run when the resolved plan's hash is another one.
     pub plan_hash: Option<String>,

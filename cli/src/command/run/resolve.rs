@@ -14,6 +14,15 @@ pub(super) fn run(args: &ResolveArgs, context: &Context<'_>) -> Result<Exit, Fai
     let resolution = resolution(args)?;
     let engine = context.engine()?;
     known_step(&tree(&engine, args.run)?, &args.step)?;
+    if engine.run(args.run)?.interrupted {
+        let message = format!(
+            "run {} was interrupted, and nobody has looked yet which outcomes are in doubt",
+            args.run
+        );
+        return Err(
+            Failure::failed(message).hint(format!("`aa run resume {}` does, and asks for them", args.run))
+        );
+    }
     wait(async {
         engine.resolve(args.run, &args.step, resolution, context.environment.user()).await?;
         Ok(())

@@ -18,7 +18,7 @@ use super::admission::{self, Admitted};
 use super::steering::{Driven, Stubs, go, join, now};
 use super::{Engine, Inputs, Notice, RunHandle, RunRequest, StartError};
 use crate::driver::{self, AfterCommit, Entry, WallClock};
-use crate::event::{Body, Event, Link, RunId};
+use crate::event::{Body, Event, Link, Origin, RunId};
 use crate::machine::Machine;
 use crate::places::Turn;
 use crate::store::{Created, Lease, NewRun, Store, StoreError};
@@ -45,7 +45,9 @@ pub(super) async fn start(
     // The store is opened while the skill is read.
     engine.parts.open_store_early();
     let admitted = admission::admit(&engine.parts, &request)?;
-    launch(engine, &admitted, &request, Opening { script, ..Opening::default() }).await
+    // The times of a schedule have keys of their own, and one that is tried again is the same whatever has changed.
+    let alike = request.origin == Origin::Cli;
+    launch(engine, &admitted, &request, Opening { script, alike, ..Opening::default() }).await
 }
 
 /// Creates a run of what has been admitted, and drives it.

@@ -1,6 +1,6 @@
 //! Reading a file that a person wrote: bounded, UTF-8, and with words when it cannot be.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -35,19 +35,19 @@ impl FileError {
 /// Reads a file; `None` when there is none.
 pub(crate) fn read(path: &Path, shown: &str) -> Result<Option<Source>, FileError> {
     let failed = |error: io::Error| FileError::new(path, error);
-    let file = match File::open(path) {
-        Ok(file) => file,
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
         return Err(FileError::new(path, "it is a folder"));
     }
-    // A pipe or device has no size to go by, and one may never end.
+    // A pipe or device has no size to go by, and whoever opens one may wait for ever.
     if !metadata.is_file() {
         return Err(FileError::new(path, "it is not a file"));
     }
+    let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     let length = metadata.len().max(bytes.len() as u64);
@@ -60,10 +60,10 @@ pub(crate) fn read(path: &Path, shown: &str) -> Result<Option<Source>, FileError
 /// Reads a file of data of at most so many bytes.
 pub(crate) fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     let failed = |error: io::Error| FileError::new(path, error);
-    let file = File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
+    if !fs::metadata(path).map_err(failed)?.is_file() {
         return Err(FileError::new(path, "it is not a file"));
     }
+    let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > most {

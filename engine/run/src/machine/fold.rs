@@ -184,7 +184,11 @@ impl Machine {
         let unit = self.unit_to_start(place, started)?;
         let deadline = self.attempt_deadline(place, step, started.at);
         let state = match &step.action {
-            Action::Tool { .. } if self.dry_run && step.effect != Effect::Read => State::Answered,
+            Action::Tool { .. }
+                if self.dry_run && (step.effect != Effect::Read || layout.rests_on_change(place.step)) =>
+            {
+                State::Answered
+            }
             Action::Tool { .. } => State::Calling,
             Action::Skill { skill, .. } => {
                 let deadline = earliest(started.until, deadline);

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aa_spec::heal::HealPlan;
+use aa_spec::name::fold;
 use aa_spec::plan::{Action, Plan, SkillPlan, StepPlan};
 use aa_spec::skill::{AsTask, OnFailure};
 use aa_spec::template::{Expression, Template};
+use aa_spec::tool::Effect;
 use serde_json::Value;
 
 /// A skill of the plan, prepared once and shared by all frames that run it.
@@ -143,6 +145,23 @@ impl Layout {
         self.shared.contains(output)
     }
 
+    /// Whether what a step works on comes, at whatever hand, from one that changes something.
+    pub(super) fn rests_on_change(&self, index: usize) -> bool {
+        let (mut seen, mut left) = (BTreeSet::from([index]), vec![index]);
+        while let Some(step) = left.pop().and_then(|at| self.step(at)) {
+            let read = Read::by(step);
+            for (at, of) in self.skill().steps.iter().enumerate().filter(|(_, of)| read.has(of)) {
+                if of.effect != Effect::Read {
+                    return true;
+                }
+                if seen.insert(at) {
+                    left.push(at);
+                }
+            }
+        }
+        false
+    }
+
     /// Whether a template asks how this step went.
     pub(super) fn is_asked(&self, index: usize) -> bool {
         self.asked.as_ref().is_none_or(|asked| asked.contains(&index))
@@ -166,6 +185,31 @@ impl Layout {
             }
         }
         Some(asked)
+    }
+}
+
+/// The paths that a step's templates and block read.
+struct Read(BTreeSet<String>);
+
+impl Read {
+    fn by(step: &StepPlan) -> Self {
+        let mut paths: BTreeSet<String> = sources(step).iter().flat_map(Source::all_references).collect();
+        if let Action::Compute { block } = &step.action {
+            paths.extend(block.reads.iter().cloned());
+        }
+        Self(paths)
+    }
+
+    /// Whether the result of a step is among them.
+    fn has(&self, of: &StepPlan) -> bool {
+        let name = fold(&of.name);
+        self.0.iter().any(|path| {
+            let mut parts = path.split('.');
+            match (parts.next(), parts.next()) {
+                (Some("steps"), asked) => asked.is_none_or(|asked| asked == name),
+                (root, _) => root == Some(&of.output),
+            }
+        })
     }
 }
 
@@ -195,6 +239,14 @@ enum Source<'a> {
 }
 
 impl Source<'_> {
+    /// The paths it reads.
+    fn all_references(&self) -> BTreeSet<String> {
+        match self {
+            Self::Expression(expression) => expression.references(),
+            Self::Template(template) => template.references(),
+        }
+    }
+
     /// The paths it reads, if its text holds this word at all: analysis costs more than a look.
     fn references(&self, word: &str) -> BTreeSet<String> {
         match self {

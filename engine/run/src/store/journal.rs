@@ -93,6 +93,14 @@ impl Journal {
         StoreError::Write { path: self.path.clone(), message: crate::cause::cause(error) }
     }
 
+    /// Refuses where the file may only be read: a transaction of it begins all the same.
+    pub(super) fn may_write(&self) -> Result<(), Fault> {
+        if self.db.is_readonly(rusqlite::MAIN_DB)? {
+            return Err(self.write_error(&"attempt to write a readonly database").into());
+        }
+        Ok(())
+    }
+
     pub(super) fn create(&mut self, birth: &Birth, begin: Begin<'_>) -> Result<Created, Fault> {
         if let Some(key) = &birth.request_key {
             let sql = "select id from runs where tenant = ? and principal = ? and request_key = ?";
@@ -102,10 +110,7 @@ impl Journal {
                 return Ok(Created::Existing(RunId(id)));
             }
         }
-        // A transaction of a file that may only be read begins all the same.
-        if self.db.is_readonly(rusqlite::MAIN_DB)? {
-            return Err(self.write_error(&"attempt to write a readonly database").into());
-        }
+        self.may_write()?;
         let (run, has_mistakes) = self.next_run()?;
         self.look_up_mistakes(has_mistakes)?;
         let entries = begin(run)?.into_iter().map(|event| self.entry(event, birth.inline_limit));

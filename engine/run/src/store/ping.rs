@@ -10,7 +10,10 @@ impl Store {
     /// # Errors
     /// It cannot.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let write = |journal: &mut Journal| Ok(journal.db.query_row("select 1", (), |_| Ok(()))?);
+        let write = |journal: &mut Journal| {
+            journal.may_write()?;
+            Ok(journal.db.query_row("select 1", (), |_| Ok(()))?)
+        };
         self.parts.writer.submit(write).await?;
         let reader = &self.parts.reader;
         reader.with(|db| {

@@ -265,7 +265,7 @@ struct Start {
     inputs: Map<String, Value>,
     /// The hash of the plan that was agreed to: another plan is refused.
     plan: Option<String>,
-    /// Reads run, writes are answered from the plan.
+    /// Reads run; writes, and what reads their results, are answered from the plan.
     dry_run: bool,
     /// The folder to work in, as a path or `file://` address; default: the server's.
     workspace: Option<String>,

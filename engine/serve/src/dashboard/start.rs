@@ -94,7 +94,7 @@ fn planned(plan: &ResolvedPlan, values: &Map<String, Value>, verdict: Verdict, k
             @if verdict != Verdict::Refuse {
                 button.primary name="dry" value="" { @if verdict == Verdict::Ask { "Ask for approval" } @else { "Start the run" } }
             }
-            button name="dry" value="true" title="Reads run, writes are answered from the plan" { "Dry run" }
+            button name="dry" value="true" title="Reads run; writes, and what reads their results, are answered from the plan" { "Dry run" }
         }
         section.card aria-labelledby="inputs" { h2 #inputs { "Inputs" } (form::listed(&plan.inputs)) }
         section.card aria-labelledby="steps" {

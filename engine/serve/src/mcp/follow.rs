@@ -39,7 +39,7 @@ pub(crate) struct Wanted {
     pub(crate) skill: String,
     /// Its inputs.
     pub(crate) inputs: Map<String, Value>,
-    /// Reads run, writes are answered from the plan.
+    /// Reads run; writes, and what reads their results, are answered from the plan.
     pub(crate) dry_run: bool,
     /// The hash that `skill_plan` gave.
     pub(crate) plan: Option<String>,

@@ -85,7 +85,7 @@ impl Exporter {
 }
 
 async fn send_all(out: Out, mut orders: mpsc::Receiver<Order>) {
-    let mut spans = Vec::new();
+    let (mut spans, mut lost) = (Vec::new(), None);
     while let Some(order) = orders.recv().await {
         let mut end = take(&mut spans, order);
         let until = Instant::now() + GATHER;
@@ -97,9 +97,10 @@ async fn send_all(out: Out, mut orders: mpsc::Receiver<Order>) {
         }
         let tries = if end.is_some() { LAST_TRIES } else { TRIES };
         let sent = out.send(std::mem::take(&mut spans), tries).await;
+        lost = lost.or(sent.err());
         if let Some(end) = end {
             // Whoever has asked may not wait any more.
-            let _ = end.send(sent);
+            let _ = end.send(lost.take().map_or(Ok(()), Err));
         }
     }
 }
@@ -116,12 +117,15 @@ fn take(spans: &mut Vec<Span>, order: Order) -> Option<oneshot::Sender<Sent>> {
 
 impl Out {
     async fn send(&self, spans: Vec<Span>, tries: u32) -> Sent {
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            tracing::warn!("{lost} spans were lost: the collector of traces is too slow");
-        }
+        let too_many = match self.lost.swap(0, Ordering::Relaxed) {
+            0 => Ok(()),
+            lost => {
+                tracing::warn!("{lost} spans were lost: the collector of traces is too slow");
+                Err(format!("it is too slow for {lost} spans"))
+            }
+        };
         if spans.is_empty() {
-            return Ok(());
+            return too_many;
         }
         let body = request(&self.settings.service, &self.instance, &spans).to_string();
         let mut pause = AGAIN;
@@ -136,6 +140,6 @@ impl Out {
             }
             pause *= 2;
         }
-        Ok(())
+        too_many
     }
 }

@@ -461,9 +461,11 @@ fn a_dry_run_reads_and_answers_the_rest() {
         {"name": "look", "tool": "echo", "effect": "read", "args": {"give": 1}},
         {"name": "change", "tool": "echo", "args": {"n": "{{ look }}"}, "needs": [0],
          "validate": [{"condition": "false", "message": null}], "undo": {"tool": "unchange"}},
-        {"name": "ask", "action": {"confirm": {"message": "?", "options": ["a", "b"], "default": "b", "timeout_ms": null}}, "needs": [1]},
-        {"name": "nap", "action": {"wait_for": {"duration": "1h"}}, "needs": [2]},
-        {"name": "bad", "tool": "fail_always", "effect": "read", "needs": [3]},
+        {"name": "see", "tool": "fail_always", "effect": "read", "args": {"of": "{{ change.id }}"}, "needs": [1]},
+        {"name": "more", "tool": "fail_always", "effect": "read", "args": {"of": "{{ steps.see.output }}"}, "needs": [2]},
+        {"name": "ask", "action": {"confirm": {"message": "?", "options": ["a", "b"], "default": "b", "timeout_ms": null}}, "needs": [3]},
+        {"name": "nap", "action": {"wait_for": {"duration": "1h"}}, "needs": [4]},
+        {"name": "bad", "tool": "fail_always", "effect": "read", "args": {"of": "{{ look }}"}, "needs": [0, 5]},
     ]});
     let mut world = World::with(plan(&main), &json!({"dry_run": true}));
     assert_snapshot!(world.run().story(), @r#"
@@ -471,13 +473,17 @@ fn a_dry_run_reads_and_answers_the_rest() {
     look completed: 1
     change started: tool echo {"n":1}
     change completed: {"dry_run":true,"tool":"echo","args":{"n":1}}
+    see started: tool fail_always
+    see completed: {"dry_run":true,"tool":"fail_always","args":{}}
+    more started: tool fail_always
+    more completed: {"dry_run":true,"tool":"fail_always","args":{}}
     ask started: confirm
     ask asks: ? ["a", "b"]
     ask answered: b by dry run
     ask completed: "b"
     nap started: wait
     nap completed: null
-    bad started: tool fail_always
+    bad started: tool fail_always {"of":1}
     bad failed: Permanent no
     run failed at bad: no
     "#);

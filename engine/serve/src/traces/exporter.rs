@@ -97,7 +97,7 @@ async fn send_all(out: Out, mut orders: mpsc::Receiver<Order>) {
         }
         let tries = if end.is_some() { LAST_TRIES } else { TRIES };
         let sent = out.send(std::mem::take(&mut spans), tries).await;
-        lost = lost.or(sent.err());
+        lost = lost.or_else(|| sent.err());
         if let Some(end) = end {
             // Whoever has asked may not wait any more.
             let _ = end.send(lost.take().map_or(Ok(()), Err));

@@ -105,3 +105,31 @@ fn a_signal_leaves_runs_to_be_resumed() {
 fn the_end_of_stdin_leaves_runs_to_be_resumed() {
     left_alone(Piped::close);
 }
+
+#[test]
+fn parameters_that_do_not_fit_are_told_from_methods_that_do_not_exist() {
+    let aa = Aa::new();
+    let mut client = Piped::greeted(aa.args(["mcp"]));
+    let mut code = |id: u64, method: &str, params: serde_json::Value| {
+        client.say(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        client.answer(id)["error"]["code"].as_i64()
+    };
+    assert_eq!(code(2, "tools/call", json!({"name": "skill_list", "arguments": "{}"})), Some(-32602));
+    assert_eq!(code(3, "tools/call", json!({})), Some(-32602));
+    assert_eq!(code(4, "prompts/get", json!({})), Some(-32602));
+    assert_eq!(code(5, "tools/calls", json!({})), Some(-32601));
+}
+
+#[test]
+fn a_large_result_is_cut_whoever_asks_for_it() {
+    let tool = "module: much\ndescription: Much\ntools: [{name: much_say, description: Says much, effect: read, input: {}, run: [seq, '20000'], result: text}]\n";
+    let skill = "name: huge\ndescription: Is huge\nsteps: [{name: say, tool: much_say}]\noutputs: [{name: said, value: '{{ say }}'}]\n";
+    let aa = Aa::new().tools("much", tool).skill("huge", skill);
+    aa.args(["skill", "run", "huge", "-q"]).run().code(0);
+    let mut client = Piped::greeted(aa.args(["mcp"]));
+    client.say(&call(2, "run_status", &json!({"run_id": 1})));
+    let result = client.answer(2)["result"].clone();
+    assert!(result.to_string().len() < 50_000, "{}", result.to_string().len());
+    assert_eq!(result["structuredContent"]["status"], "completed");
+    assert_eq!(result["content"][2]["type"], "resource_link", "{result}");
+}

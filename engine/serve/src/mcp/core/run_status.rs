@@ -6,13 +6,14 @@ use aa_run::engine::Engine;
 use aa_run::event::{Body, RunId};
 use aa_run::standing::Standing;
 use async_trait::async_trait;
-use rmcp::model::{CallToolResult, Tool};
+use rmcp::model::Tool;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::run_list::summary;
 use super::{CoreTool, Hint, define, object};
 use crate::mcp::follow::answer::{self, question};
+use crate::mcp::result::{self, Whole};
 use crate::mcp::server::{Answer, Call, failed};
 
 pub(crate) struct RunStatus;
@@ -48,7 +49,7 @@ impl CoreTool for RunStatus {
             }
         }
         Ok(match status(&call.visit.engine, run) {
-            Ok(status) => CallToolResult::structured(status).into(),
+            Ok(status) => result::of(status, false, Whole::Run(run)).into(),
             Err(error) => failed(answer::refusal(&error)),
         })
     }

@@ -35,7 +35,10 @@ fn title(name: &str) -> String {
 }
 
 fn argument(input: &InputPlan) -> PromptArgument {
-    let mut what = input.description.clone();
+    let mut what = input.description.trim().to_owned();
+    if what.ends_with(char::is_alphanumeric) {
+        what.push('.');
+    }
     if let Some(values) = input.schema.get("enum").and_then(Value::as_array) {
         let values: Vec<String> = values.iter().map(shown).collect();
         let _ = write!(what, " One of {}.", values.join(", "));

@@ -133,7 +133,7 @@ fn the_doctor_says_what_is_broken() {
     insta::assert_snapshot!(steady(&ran.out()), @"
     ✓ configuration  user [home]/config/aa-workflow, project [project]/.aa
     ✗ store          cannot use the store `/proc/aa`: no such file or directory
-                     hint: make it writable, or use another one with `--store DIR`
+                     hint: put that right, or use another one with `--store DIR`
     ? disk           0 B free for the store
                      hint: a run stops when its events cannot be written
     ✓ skills         [count] skills found

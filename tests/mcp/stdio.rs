@@ -133,3 +133,11 @@ fn a_large_result_is_cut_whoever_asks_for_it() {
     assert_eq!(result["structuredContent"]["status"], "completed");
     assert_eq!(result["content"][2]["type"], "resource_link", "{result}");
 }
+
+#[test]
+fn a_persona_that_is_not_there_is_said_at_once() {
+    for words in ["mcp --persona incidnt", "serve --persona incidnt --listen 127.0.0.1:0"] {
+        let ran = Aa::new().args(words.split(' ')).run().code(4);
+        ran.stderr_contains("there is no persona `incidnt`").stderr_contains("did you mean `incident`?");
+    }
+}

@@ -3,6 +3,7 @@
 mod config;
 
 use aa_run::cause::cause;
+use aa_run::engine::Engine;
 use aa_run::persona::Choice;
 use aa_serve::local::Wish;
 use aa_serve::mcp::{self, Options};
@@ -23,6 +24,7 @@ pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure
         message_bytes: settings.message,
         skills_extension: args.skills_extension || settings.skills_extension,
     };
+    expect(&engine, &options.choice)?;
     let wish = Wish::Mcp { choice: options.choice.clone(), skills_extension: options.skills_extension };
     if !args.alone
         && let Some(served) = find::serve(engine.settings(), wish, context)
@@ -34,6 +36,14 @@ pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure
         served.map_err(|error| Failure::failed(format!("cannot serve the client: {}", cause(&error))))
     })?;
     Ok(Exit::Ok)
+}
+
+/// Refuses a persona that is not there: a client would only see that nothing can be listed.
+pub(crate) fn expect(engine: &Engine, choice: &Choice) -> Result<(), Failure> {
+    match choice {
+        Choice::Persona(name) => engine.persona_name(name).map(drop).map_err(config::unknown),
+        Choice::All | Choice::Tools(_) | Choice::Module(_) => Ok(()),
+    }
 }
 
 /// What clients see at first.

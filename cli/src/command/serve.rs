@@ -20,7 +20,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use super::mcp::choice;
+use super::mcp::{choice, expect};
 use crate::args::mcp::ServeArgs;
 use crate::context::{Context, wait_on_threads};
 use crate::failure::{Exit, Failure};
@@ -77,6 +77,7 @@ pub(super) struct Open {
 impl Front<'_> {
     /// Reads the keys and opens the ports.
     pub(super) async fn open(&self, local: Option<Local>) -> Result<Open, Failure> {
+        expect(self.engine, &choice(&self.args.shown))?;
         let mut ring = self.engine.keyring();
         let keys = ring.read().await.map_err(|error| Failure::failed(error.to_string()))?;
         let failed = |error| self.failed(&error);

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &ConfigArgs, context: &Context<'_>) -> Result<Exit, Fail
     Ok(Exit::Ok)
 }
 
-fn unknown(error: ViewError) -> Failure {
+pub(super) fn unknown(error: ViewError) -> Failure {
     let message = error.to_string();
     match error {
         ViewError::UnknownPersona { suggestion, .. } => {

@@ -14,18 +14,16 @@ pub(super) fn run(args: &ResolveArgs, context: &Context<'_>) -> Result<Exit, Fai
     let resolution = resolution(args)?;
     let engine = context.engine()?;
     known_step(&tree(&engine, args.run)?, &args.step)?;
-    if engine.run(args.run)?.interrupted {
-        let message = format!(
-            "run {} was interrupted, and nobody has looked yet which outcomes are in doubt",
-            args.run
-        );
-        return Err(
-            Failure::failed(message).hint(format!("`aa run resume {}` does, and asks for them", args.run))
-        );
-    }
-    wait(async {
+    let interrupted = engine.run(args.run)?.interrupted;
+    let resolved = wait(async {
         engine.resolve(args.run, &args.step, resolution, context.environment.user()).await?;
         Ok(())
+    });
+    resolved.map_err(|failure| match args.run {
+        // What its death has left in doubt is not known before somebody goes on with it.
+        run if interrupted => failure
+            .hint(format!("run {run} was interrupted: `aa run resume {run}` finds out what is in doubt")),
+        _ => failure,
     })?;
     let printer = context.printer;
     printer.say(format_args!("{} {}  resolved", printer.err.mark(Mark::Done), args.step));

@@ -3,18 +3,15 @@
 
 use rmcp::model::{CustomRequest, ErrorCode, ErrorData};
 
-/// Methods that are known, and what their parameters hold.
-const KNOWN: [(&str, &str); 15] = [
+/// Methods of every version of the protocol, and what their parameters hold. One that a version has taken away is
+/// unknown to it whatever its parameters are.
+const KNOWN: [(&str, &str); 11] = [
     ("completion/complete", "`ref` names a prompt or resource, `argument` has a `name` and a `value`"),
-    ("initialize", "`protocolVersion`, `capabilities` and `clientInfo`"),
-    ("logging/setLevel", "`level` is one of the levels of syslog"),
     ("prompts/get", "`name` is a text, `arguments` an object of texts"),
     ("prompts/list", "`cursor` is a text"),
     ("resources/list", "`cursor` is a text"),
     ("resources/read", "`uri` is a text"),
-    ("resources/subscribe", "`uri` is a text"),
     ("resources/templates/list", "`cursor` is a text"),
-    ("resources/unsubscribe", "`uri` is a text"),
     ("tasks/cancel", "`taskId` is a text"),
     ("tasks/get", "`taskId` is a text"),
     ("tasks/update", "`taskId` is a text, `inputResponses` an object"),

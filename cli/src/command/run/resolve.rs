@@ -19,11 +19,11 @@ pub(super) fn run(args: &ResolveArgs, context: &Context<'_>) -> Result<Exit, Fai
         engine.resolve(args.run, &args.step, resolution, context.environment.user()).await?;
         Ok(())
     });
-    resolved.map_err(|failure| match args.run {
+    resolved.map_err(|failure| {
+        let run = args.run;
         // What its death has left in doubt is not known before somebody goes on with it.
-        run if interrupted => failure
-            .hint(format!("run {run} was interrupted: `aa run resume {run}` finds out what is in doubt")),
-        _ => failure,
+        let hint = format!("run {run} was interrupted: `aa run resume {run}` finds out what is in doubt");
+        if interrupted { failure.hint(hint) } else { failure }
     })?;
     let printer = context.printer;
     printer.say(format_args!("{} {}  resolved", printer.err.mark(Mark::Done), args.step));

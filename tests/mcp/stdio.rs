@@ -141,3 +141,18 @@ fn a_persona_that_is_not_there_is_said_at_once() {
         ran.stderr_contains("there is no persona `incidnt`").stderr_contains("did you mean `incident`?");
     }
 }
+
+#[test]
+fn a_persona_of_a_module_with_mistakes_is_refused_with_these() {
+    let persona = "name: two\ndescription: Two\nmodules: [srv]\n";
+    let broken = "module: srv\ndescription: S\ntools: {name: srv_hi}\n";
+    let aa = Aa::new().tools("srv", broken).file(".aa/personas/two.yaml", persona);
+    let mut client = Piped::greeted(aa.args(["mcp"]));
+    client.say(&call(2, "persona_load", &json!({"persona_name": "two"})));
+    let result = client.answer(2)["result"].clone();
+    let why = result["content"][0]["text"].as_str().unwrap();
+    assert!(
+        result["isError"] == true && why.contains("srv.yaml:3") && why.contains("must be a list"),
+        "{why}"
+    );
+}

@@ -218,6 +218,13 @@ impl Toolbox {
         own.chain(self.shelf.foreign_problems(&name)).collect()
     }
 
+    /// What is wrong with the file of a module that has no tools for that.
+    pub(crate) fn faults(&self, module: &str) -> Vec<Diagnostic> {
+        let name = fold(module);
+        let broken = |entry: &&Arc<Entry>| entry.parsed().module.is_none() && entry.stem() == name;
+        self.shelf.wanted().filter(broken).flat_map(|entry| entry.parsed().diagnostics.clone()).collect()
+    }
+
     /// What is wrong with any module.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         let own = self.shelf.wanted().flat_map(|entry| entry.parsed().diagnostics.clone());

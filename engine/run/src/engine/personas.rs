@@ -196,6 +196,11 @@ fn of_module(toolbox: &Toolbox, module: &str) -> Result<Vec<Arc<ToolSpec>>, View
         );
         return Err(ViewError::Unusable(message));
     }
+    let faults = toolbox.faults(module);
+    if !faults.is_empty() {
+        let lines = lines(&faults);
+        return Err(ViewError::Unusable(format!("the module `{module}` has errors\n{lines}")));
+    }
     let near = suggest(module, modules.iter().map(|entry| entry.name.as_str()));
     let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     Err(ViewError::Unusable(format!("there is no module `{module}`, or none of its tools can be used{hint}")))

@@ -1,9 +1,9 @@
-//! Why a run failed, small and always the same for the same journal.
+//! Why a run failed, small and always the same for the same history.
 //!
 //! Reading order: the types here, [`failure`] (which step it was), [`origin`] (where its arguments
 //! came from), [`difference`] (what was not so when it last went well), [`next`] (what can be done).
 //! It reads journals and plans and nothing else, so whoever may read those may read it. Secrets are
-//! references in a journal and names here.
+//! references in a history and names here.
 
 mod difference;
 mod failure;
@@ -92,20 +92,20 @@ impl History {
     }
 }
 
-/// Explains a run by its journal and that of the last one that went well.
-pub(crate) fn explain(journal: &History, good: Option<&History>) -> Explanation {
-    let failure = failure::find(journal);
-    let step = failure.as_ref().map(|failure| failure::report(journal, failure));
+/// Explains a run by its history and that of the last one that went well.
+pub(crate) fn explain(history: &History, good: Option<&History>) -> Explanation {
+    let failure = failure::find(history);
+    let step = failure.as_ref().map(|failure| failure::report(history, failure));
     let failed = step.as_ref().filter(|step| step.error.is_some());
-    let troubled = failed.is_some() || journal.run.status == RunStatus::Failed;
+    let troubled = failed.is_some() || history.run.status == RunStatus::Failed;
     let good = good.filter(|_| troubled);
-    let changes = good.map(|good| difference::between(good, journal, failed));
+    let changes = good.map(|good| difference::between(good, history, failed));
     let mut explanation = Explanation {
-        run: journal.run.id,
-        skill: journal.run.skill.clone(),
-        status: journal.run.status,
-        summary: summary(journal, step.as_ref()),
-        next: next::all(journal, step.as_ref(), good.map(|good| good.run.id)),
+        run: history.run.id,
+        skill: history.run.skill.clone(),
+        status: history.run.status,
+        summary: summary(history, step.as_ref()),
+        next: next::all(history, step.as_ref(), good.map(|good| good.run.id)),
         step,
         changes,
         known_issues: Vec::new(),
@@ -117,8 +117,8 @@ pub(crate) fn explain(journal: &History, good: Option<&History>) -> Explanation 
 }
 
 /// A step of a run, whether it has failed or not.
-pub(crate) fn of_step(journal: &History, step: &StepPath) -> StepReport {
-    failure::report(journal, &failure::Failure { step: step.clone(), error: None })
+pub(crate) fn of_step(history: &History, step: &StepPath) -> StepReport {
+    failure::report(history, &failure::Failure { step: step.clone(), error: None })
 }
 
 /// Whether the step that failed in one run went well in another, as far as one has failed.
@@ -138,8 +138,8 @@ pub(crate) fn shorten_issues(issues: &mut Vec<Value>) {
     }
 }
 
-fn summary(journal: &History, step: Option<&StepReport>) -> String {
-    let History { run, .. } = journal;
+fn summary(history: &History, step: Option<&StepReport>) -> String {
+    let History { run, .. } = history;
     let head = format!("run {} of `{}`", run.id, run.skill);
     let what = match (run.status, step) {
         (RunStatus::Failed, Some(step)) => {

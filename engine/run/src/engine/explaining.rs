@@ -16,10 +16,10 @@ impl Engine {
     /// # Errors
     /// There is no such run for the caller, or it cannot be read.
     pub fn explain(&self, run: RunId) -> Result<Explanation, StartError> {
-        let journal = self.history(run)?;
-        let good = self.last_good(&journal)?;
-        let mut explanation = explain(&journal, good.as_ref());
-        self.add_known_issues(&mut explanation, &journal.run.tenant)?;
+        let history = self.history(run)?;
+        let good = self.last_good(&history)?;
+        let mut explanation = explain(&history, good.as_ref());
+        self.add_known_issues(&mut explanation, &history.run.tenant)?;
         Ok(explanation)
     }
 
@@ -56,19 +56,19 @@ impl Engine {
 
     /// The last run of the same skill in the same folder before this one that really succeeded: the step
     /// that failed in this one did what it should, so nobody stopped the run before it.
-    fn last_good(&self, journal: &History) -> Result<Option<History>, StoreError> {
+    fn last_good(&self, history: &History) -> Result<Option<History>, StoreError> {
         let filter = RunFilter {
-            skill: Some(journal.run.skill.clone()),
+            skill: Some(history.run.skill.clone()),
             status: vec![RunStatus::Completed],
-            before: Some(journal.run.id),
-            folder: Some(journal.run.folder.clone()),
+            before: Some(history.run.id),
+            folder: Some(history.run.folder.clone()),
             limit: Some(RUNS),
             ..RunFilter::default()
         };
-        for run in self.runs(&filter)?.into_iter().filter(|run| run.stubbed == journal.run.stubbed) {
+        for run in self.runs(&filter)?.into_iter().filter(|run| run.stubbed == history.run.stubbed) {
             // What cannot be read any more is no reason not to explain what can.
             let Ok(good) = self.history(run.id) else { continue };
-            if good.is_dry() == journal.is_dry() && went_well(&good, journal) {
+            if good.is_dry() == history.is_dry() && went_well(&good, history) {
                 return Ok(Some(good));
             }
         }

@@ -119,8 +119,8 @@ struct Start {
 }
 
 impl Start {
-    fn of(journal: &History) -> Self {
-        match journal.events.first().map(|event| &event.body) {
+    fn of(history: &History) -> Self {
+        match history.events.first().map(|event| &event.body) {
             Some(Body::SkillStarted { inputs, config, env, tools, .. }) => Self {
                 inputs: inputs.clone(),
                 tools: tools.clone(),
@@ -146,8 +146,8 @@ fn named(place: &str, values: Option<&Map<String, Value>>) -> Map<String, Value>
 }
 
 /// What the last attempt of a step was called with.
-fn args(journal: &History, path: &StepPath) -> Map<String, Value> {
-    let starts = journal.events.iter().rev();
+fn args(history: &History, path: &StepPath) -> Map<String, Value> {
+    let starts = history.events.iter().rev();
     let args = starts.filter(|event| event.body.step() == Some(path)).find_map(|event| match &event.body {
         Body::StepStarted { args: Some(Value::Object(args)), .. } => Some(args.clone()),
         _ => None,

@@ -25,15 +25,15 @@ pub(super) struct Written<'a> {
 }
 
 /// The step to look at.
-pub(super) fn find(journal: &History) -> Option<Failure> {
-    let failures = failures(&journal.events);
-    match journal.run.status {
+pub(super) fn find(history: &History) -> Option<Failure> {
+    let failures = failures(&history.events);
+    match history.run.status {
         RunStatus::Failed => {
-            let (error, step) = ending(&journal.events)?;
+            let (error, step) = ending(&history.events)?;
             let step = step?;
             Some(innermost(Failure { step, error: Some(error) }, &failures))
         }
-        RunStatus::Running | RunStatus::Waiting => open(&journal.events),
+        RunStatus::Running | RunStatus::Waiting => open(&history.events),
         RunStatus::Cancelled => None,
         RunStatus::Completed => {
             let (step, error) = failures.last()?;
@@ -110,8 +110,8 @@ fn open(events: &[Event]) -> Option<Failure> {
 }
 
 /// Everything about the step.
-pub(super) fn report(journal: &History, failure: &Failure) -> StepReport {
-    let of_step = || journal.events.iter().filter(|event| event.body.step() == Some(&failure.step));
+pub(super) fn report(history: &History, failure: &Failure) -> StepReport {
+    let of_step = || history.events.iter().filter(|event| event.body.step() == Some(&failure.step));
     let mut report = StepReport {
         path: failure.step.clone(),
         kind: String::new(),
@@ -133,12 +133,12 @@ pub(super) fn report(journal: &History, failure: &Failure) -> StepReport {
             }
         }
     }
-    with_written(&journal.plan, &failure.step, &mut |written| {
+    with_written(&history.plan, &failure.step, &mut |written| {
         report.written = format!("`{}`, line {}", written.skill.name, written.step.line);
         if report.kind.is_empty() {
             kind_of(&written.step.action).clone_into(&mut report.kind);
         }
-        report.args = origin::written(&given, written, journal);
+        report.args = origin::written(&given, written, history);
     });
     if report.written.is_empty() {
         report.args = origin::made(&given, &failure.step);

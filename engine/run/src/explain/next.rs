@@ -48,11 +48,11 @@ pub enum Action {
 }
 
 /// Everything that can be done, the most sensible first.
-pub(super) fn all(journal: &History, step: Option<&StepReport>, good: Option<RunId>) -> Vec<Next> {
-    let run = &journal.run;
+pub(super) fn all(history: &History, step: Option<&StepReport>, good: Option<RunId>) -> Vec<Next> {
+    let run = &history.run;
     let mut all = Vec::new();
     match run.status {
-        RunStatus::Running | RunStatus::Waiting => open(journal, &mut all),
+        RunStatus::Running | RunStatus::Waiting => open(history, &mut all),
         RunStatus::Completed => {}
         RunStatus::Failed | RunStatus::Cancelled => {
             let failed = step.filter(|step| step.error.is_some());
@@ -63,12 +63,12 @@ pub(super) fn all(journal: &History, step: Option<&StepReport>, good: Option<Run
                 all.push(next(Action::DebugTool, format!("aa tool debug {tool}"), why));
             }
             let why = "once the cause is mended: all steps run again, from the first";
-            all.push(next(Action::Retry, retry(journal), why));
+            all.push(next(Action::Retry, retry(history), why));
             if let Some(good) = good {
                 let why = "every step of this run beside the run that went well";
                 all.push(next(Action::Compare, format!("aa run diff {good} {}", run.id), why));
             }
-            if has_undo(journal) {
+            if has_undo(history) {
                 let why = "takes back what its steps did, as far as the skill says how";
                 all.push(next(Action::Undo, format!("aa run undo {}", run.id), why));
             }
@@ -82,9 +82,9 @@ fn next(action: Action, command: String, why: &str) -> Next {
 }
 
 /// Of a run that is not over: what it waits for. Each is a command as it can be typed.
-fn open(journal: &History, all: &mut Vec<Next>) {
-    let run = journal.run.id;
-    let standing = Standing::of(&journal.events);
+fn open(history: &History, all: &mut Vec<Next>) {
+    let run = history.run.id;
+    let standing = Standing::of(&history.events);
     for asked in standing.questions.values() {
         let command = format!("aa run answer {run} {}", word(&asked.key));
         if asked.form.is_some() {
@@ -102,7 +102,7 @@ fn open(journal: &History, all: &mut Vec<Next>) {
             all.push(next(Action::Resolve, format!("{command} {flag}"), why));
         }
     }
-    if journal.run.interrupted {
+    if history.run.interrupted {
         let why = "goes on with what is not done yet";
         all.push(next(Action::Resume, format!("aa run resume {run}"), why));
     }
@@ -116,33 +116,33 @@ const RESOLUTIONS: [(&str, &str); 3] = [
 ];
 
 /// Whether a step that was done can be taken back.
-fn has_undo(journal: &History) -> bool {
+fn has_undo(history: &History) -> bool {
     let undone =
-        journal.events.iter().any(|event| matches!(event.body, Body::UndoStarted { step: None, .. }));
-    let mut skills = std::iter::once(&journal.plan.skill).chain(journal.plan.skills.values());
+        history.events.iter().any(|event| matches!(event.body, Body::UndoStarted { step: None, .. }));
+    let mut skills = std::iter::once(&history.plan.skill).chain(history.plan.skills.values());
     let can = skills.any(|skill| skill.steps.iter().any(|step| step.undo.is_some()));
-    let done = journal.events.iter().any(|event| matches!(event.body, Body::StepCompleted { .. }));
+    let done = history.events.iter().any(|event| matches!(event.body, Body::StepCompleted { .. }));
     can && done && !undone
 }
 
 /// The command that starts the same again. What cannot be said on a line comes from a file.
-fn retry(journal: &History) -> String {
+fn retry(history: &History) -> String {
     let none = Map::new();
-    let inputs = origin::inputs(journal).unwrap_or(&none);
-    if let Some(tool) = journal.run.skill.strip_prefix(SINGLE) {
+    let inputs = origin::inputs(history).unwrap_or(&none);
+    if let Some(tool) = history.run.skill.strip_prefix(SINGLE) {
         return call_again(tool, inputs.get("arguments").unwrap_or(&Value::Null));
     }
     // What was only tried must not become real.
-    let mut trial = if journal.is_dry() { " --dry-run".to_owned() } else { String::new() };
-    trial.push_str(if journal.run.stubbed { " --stub-tools FILE" } else { "" });
+    let mut trial = if history.is_dry() { " --dry-run".to_owned() } else { String::new() };
+    trial.push_str(if history.run.stubbed { " --stub-tools FILE" } else { "" });
     let given =
-        inputs.iter().filter(|(name, value)| !value.is_null() && !origin::is_default(journal, name, value));
+        inputs.iter().filter(|(name, value)| !value.is_null() && !origin::is_default(history, name, value));
     let words: Vec<String> =
         given.map(|(name, value)| format!("--input {}", word(&pair(name, value)))).collect();
-    let command = format!("aa skill run {}{trial} {}", journal.run.skill, words.join(" "));
+    let command = format!("aa skill run {}{trial} {}", history.run.skill, words.join(" "));
     let hidden = !seal::is_clean(&Value::Object(inputs.clone()));
     if command.len() > LONGEST || hidden {
-        return format!("aa skill run {}{trial} --inputs-file FILE", journal.run.skill);
+        return format!("aa skill run {}{trial} --inputs-file FILE", history.run.skill);
     }
     command.trim_end().to_owned()
 }

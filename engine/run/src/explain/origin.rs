@@ -67,7 +67,7 @@ pub enum SourceKind {
 }
 
 /// The arguments of a step that is written in a skill.
-pub(super) fn written(given: &Map<String, Value>, written: Written<'_>, journal: &History) -> Vec<Given> {
+pub(super) fn written(given: &Map<String, Value>, written: Written<'_>, history: &History) -> Vec<Given> {
     let none = BTreeMap::new();
     let args = match &written.step.action {
         Action::Tool { args, .. } | Action::Skill { args, .. } => args,
@@ -81,7 +81,7 @@ pub(super) fn written(given: &Map<String, Value>, written: Written<'_>, journal:
             name: name.clone(),
             value: given.get(name).map(brief).unwrap_or_default(),
             written: holes.map(|template| brief(template.source())),
-            from: template.map(|template| sources(template, written, journal)).unwrap_or_default(),
+            from: template.map(|template| sources(template, written, history)).unwrap_or_default(),
         }
     };
     names.map(argument).collect()
@@ -101,12 +101,12 @@ pub(super) fn made(given: &Map<String, Value>, path: &StepPath) -> Vec<Given> {
 }
 
 /// Everything that a template reads, each once.
-fn sources(template: &Template, written: Written<'_>, journal: &History) -> Vec<Source> {
+fn sources(template: &Template, written: Written<'_>, history: &History) -> Vec<Source> {
     let mut all = Vec::new();
     for path in template.references() {
         let mut parts = path.split('.');
         let (head, next) = (parts.next().unwrap_or_default(), parts.next());
-        for source in of(head, next, &path, written, journal) {
+        for source in of(head, next, &path, written, history) {
             if !all.contains(&source) {
                 all.push(source);
             }
@@ -115,11 +115,11 @@ fn sources(template: &Template, written: Written<'_>, journal: &History) -> Vec<
     all
 }
 
-fn of(head: &str, next: Option<&str>, path: &str, written: Written<'_>, journal: &History) -> Vec<Source> {
+fn of(head: &str, next: Option<&str>, path: &str, written: Written<'_>, history: &History) -> Vec<Source> {
     let named = |kind, name: &str| vec![Source { kind, name: brief_text(name) }];
     let rest = || next.unwrap_or(head);
     match head {
-        "inputs" => input(rest(), written, journal),
+        "inputs" => input(rest(), written, history),
         "defaults" => named(SourceKind::Default, path),
         "config" => named(SourceKind::Config, path.strip_prefix("config.").unwrap_or(path)),
         "env" => named(SourceKind::Environment, rest()),
@@ -137,40 +137,40 @@ fn of(head: &str, next: Option<&str>, path: &str, written: Written<'_>, journal:
 }
 
 /// An input of a sub-skill comes from wherever the step that runs the skill has it from.
-fn input(name: &str, written: Written<'_>, journal: &History) -> Vec<Source> {
+fn input(name: &str, written: Written<'_>, history: &History) -> Vec<Source> {
     let source = |kind| vec![Source { kind, name: name.to_owned() }];
     let declared = written.skill.inputs.iter().find(|input| input.name == name);
     let computed = declared.and_then(|input| input.default.as_ref()).filter(|text| !text.is_constant());
     // A default that is computed comes from wherever its template has it from.
     let default = || {
-        let read = computed.map(|template| sources(template, written, journal)).unwrap_or_default();
+        let read = computed.map(|template| sources(template, written, history)).unwrap_or_default();
         source(SourceKind::Default).into_iter().chain(read).collect()
     };
     if let Some(outer) = written.outer {
         let Action::Skill { args, .. } = &outer.step.action else { return source(SourceKind::Input) };
         let given = args.iter().find(|(given, _)| fold(given) == name);
-        return given.map_or_else(default, |(_, template)| sources(template, *outer, journal));
+        return given.map_or_else(default, |(_, template)| sources(template, *outer, history));
     }
-    let value = inputs(journal).and_then(|inputs| inputs.get(name));
-    let is_default = value.is_some_and(|value| is_default(journal, name, value));
+    let value = inputs(history).and_then(|inputs| inputs.get(name));
+    let is_default = value.is_some_and(|value| is_default(history, name, value));
     if is_default { default() } else { source(SourceKind::Input) }
 }
 
 /// Whether an input of the run is what it would be if it were not given.
-pub(super) fn is_default(journal: &History, name: &str, value: &Value) -> bool {
-    let was_given = match journal.events.first().map(|event| &event.body) {
+pub(super) fn is_default(history: &History, name: &str, value: &Value) -> bool {
+    let was_given = match history.events.first().map(|event| &event.body) {
         Some(Body::SkillStarted { given: Some(given), .. }) => given.contains(name),
         _ => true,
     };
-    let declared = journal.plan.skill.inputs.iter().find(|input| input.name == name);
+    let declared = history.plan.skill.inputs.iter().find(|input| input.name == name);
     let default = declared.and_then(|input| input.default.as_ref());
     let usual = default.filter(|default| default.is_constant()).map(Template::source);
     !was_given || usual.or(Some(&Value::Null).filter(|_| default.is_none())) == Some(value)
 }
 
 /// What a run was started with.
-pub(super) fn inputs(journal: &History) -> Option<&Map<String, Value>> {
-    journal.events.first().and_then(|event| match &event.body {
+pub(super) fn inputs(history: &History) -> Option<&Map<String, Value>> {
+    history.events.first().and_then(|event| match &event.body {
         Body::SkillStarted { inputs, .. } => Some(inputs),
         _ => None,
     })

@@ -21,7 +21,7 @@ use crate::printer::Printer;
 use crate::style::{Mark, Tone};
 use crate::words;
 use human::Human;
-use tree::{Change, Ending, State, Tree};
+use tree::{Change, Ending, State, TakingBack, Tree};
 
 /// Lines of a failed step's stderr that are shown with the error.
 const STDERR_LINES: usize = 12;
@@ -132,11 +132,10 @@ impl<'a> Reporter<'a> {
     /// The last words on a run: its outputs on stdout, or why there are none.
     pub(crate) fn conclude(&mut self) -> Exit {
         self.close();
-        if self.tree.is_taken_back_now {
-            return self.waiting();
-        }
-        if let Some(failed) = &self.tree.taken_back {
-            return self.taken_back(failed);
+        match &self.tree.taking_back {
+            TakingBack::Never => {}
+            TakingBack::Begun => return self.waiting(),
+            TakingBack::Over(failed) => return self.taken_back(failed),
         }
         match &self.tree.ending {
             Some(Ending::Completed { outputs, duration_ms }) => {

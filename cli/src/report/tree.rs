@@ -29,10 +29,8 @@ pub(crate) struct Tree {
     pub(crate) top: Vec<usize>,
     /// How it ended, once it has.
     pub(crate) ending: Option<Ending>,
-    /// Once it has been taken back after its end: the steps for which that failed.
-    pub(crate) taken_back: Option<Vec<StepPath>>,
-    /// It is over, and being taken back.
-    pub(crate) is_taken_back_now: bool,
+    /// Whether it is taken back after its end.
+    pub(crate) taking_back: TakingBack,
     by_path: HashMap<StepPath, usize>,
 }
 
@@ -132,6 +130,18 @@ pub(crate) struct Parts {
     pub(crate) failed: u64,
     /// Without having run.
     pub(crate) skipped: u64,
+}
+
+/// How far taking back a run after its end is.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) enum TakingBack {
+    /// Nobody has asked for it.
+    #[default]
+    Never,
+    /// It goes on, or waits for a person.
+    Begun,
+    /// It is over, and has failed for these steps.
+    Over(Vec<StepPath>),
 }
 
 /// How a run ended.
@@ -266,7 +276,7 @@ impl Tree {
             }
             Body::UndoStarted { by, step, .. } => {
                 if step.is_none() && self.ending.is_some() {
-                    (self.is_taken_back_now, self.taken_back) = (true, None);
+                    self.taking_back = TakingBack::Begun;
                 }
                 Change::UndoStarted(by.clone())
             }
@@ -280,7 +290,7 @@ impl Tree {
             }),
             Body::SkillCancelled { duration_ms } => self.end(Ending::Cancelled { duration_ms: *duration_ms }),
             Body::UndoFinished { step: None, failed } if self.ending.is_some() => {
-                (self.is_taken_back_now, self.taken_back) = (false, Some(failed.clone()));
+                self.taking_back = TakingBack::Over(failed.clone());
                 Change::None
             }
             Body::HealStarted { .. } | Body::HealFinished { .. } => self.healing(&event.body, at),

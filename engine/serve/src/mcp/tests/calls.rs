@@ -82,11 +82,12 @@ async fn a_cancelled_call_ends_its_run_and_is_not_answered() {
     let world = World::new();
     let mut raw = world.raw().await;
     raw.call(1, "long", json!({})).await;
+    // A step that only reads is at work before its run is recorded.
     eventually("it hangs", || !world.read("hanging").is_empty()).await;
     raw.send(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}))
         .await;
     let engine = world.as_client("local");
-    let ended = || engine.run(RunId(1)).unwrap().status == RunStatus::Cancelled;
+    let ended = || engine.run(RunId(1)).is_ok_and(|run| run.status == RunStatus::Cancelled);
     eventually("the run ends", ended).await;
     raw.call(2, "run_list", json!({"status": "cancelled"})).await;
     let answer = raw.next().await;
@@ -113,7 +114,7 @@ async fn a_run_that_two_calls_wait_for_ends_with_the_last_of_them() {
     let engine = world.as_client("local");
     assert_eq!(engine.run(RunId(1)).unwrap().status, RunStatus::Running);
     raw.send(cancel(2)).await;
-    let ended = || engine.run(RunId(1)).unwrap().status == RunStatus::Cancelled;
+    let ended = || engine.run(RunId(1)).is_ok_and(|run| run.status == RunStatus::Cancelled);
     eventually("the run ends", ended).await;
 }
 

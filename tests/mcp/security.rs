@@ -39,6 +39,29 @@ fn other_machines_are_shut_out_unless_somebody_says_so_and_has_a_key() {
 }
 
 #[test]
+fn a_body_that_is_no_message_is_said_to_be_none() {
+    let served = Served::new(&Aa::new(), &[]);
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    let deep = format!(r#"{{"method":"ping","params":{deep},"jsonrpc":"2.0","id":4}}"#);
+    for (body, code, id) in [
+        ("{", -32700, Value::Null),
+        ("[]", -32600, Value::Null),
+        (r#"{"jsonrpc": "1.0", "id": 5, "method": "ping"}"#, -32600, json!(5)),
+        (&deep, -32600, json!(4)),
+    ] {
+        let reply = served.ask("POST /mcp", &[], body);
+        assert_eq!(reply.status, 400, "{reply:?}");
+        assert_eq!(
+            (&reply.message()["error"]["code"], &reply.message()["id"]),
+            (&json!(code), &id),
+            "{reply:?}"
+        );
+    }
+    // Another type than JSON is another mistake.
+    assert_eq!(served.ask("POST /mcp", &[("Content-Type", "text/plain")], "{").status, 415);
+}
+
+#[test]
 fn foreign_names_and_foreign_pages_are_refused() {
     let aa = Aa::new().own_config("serve: {hosts: [aa.example.org], origins: ['https://app.example.org']}\n");
     let served = Served::new(&aa, &[]);

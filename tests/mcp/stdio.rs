@@ -121,6 +121,35 @@ fn parameters_that_do_not_fit_are_told_from_methods_that_do_not_exist() {
 }
 
 #[test]
+fn every_request_is_answered_also_one_that_cannot_be_read() {
+    let aa = Aa::new().config("serve: {limits: {message: 64KB}}\n");
+    let mut client = Piped::greeted(aa.args(["mcp"]));
+    let long = "x".repeat(100_000);
+    // The Python and the TypeScript client say the identifier first and last.
+    let first = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": long}});
+    let last = format!(r#"{{"method":"tools/call","params":{{"name":"{long}"}},"jsonrpc":"2.0","id":3}}"#);
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    let deep = format!(r#"{{"method":"tools/call","params":{{"name":{deep}}},"jsonrpc":"2.0","id":4}}"#);
+    for (id, line, expected) in [
+        (2, first.to_string(), "may have 64000 bytes"),
+        (3, last, "may have 64000 bytes"),
+        (4, deep, "127 deep"),
+        (5, r#"{"jsonrpc": "1.0", "id": 5, "method": "ping"}"#.to_owned(), "`jsonrpc` is"),
+    ] {
+        client.write(&format!("{line}\n"));
+        let error = client.answer(id)["error"].clone();
+        assert_eq!(error["code"], -32600, "{error}");
+        assert!(error["message"].as_str().unwrap().contains(expected), "{error}");
+    }
+    // Who belongs to none of them is told without an identifier.
+    client.write("this is no message\n");
+    client.say(&json!({"jsonrpc": "2.0", "id": 6, "method": "ping"}));
+    client.answer(6);
+    client.close();
+    assert_eq!(client.ended().0, Some(0));
+}
+
+#[test]
 fn a_large_result_is_cut_whoever_asks_for_it() {
     let tool = "module: much\ndescription: Much\ntools: [{name: much_say, description: Says much, effect: read, input: {}, run: [seq, '20000'], result: text}]\n";
     let skill = "name: huge\ndescription: Is huge\nsteps: [{name: say, tool: much_say}]\noutputs: [{name: said, value: '{{ say }}'}]\n";

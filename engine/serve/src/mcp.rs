@@ -15,6 +15,7 @@ mod extension;
 mod follow;
 pub(crate) mod http;
 mod listing;
+mod malformed;
 mod misfit;
 mod module;
 mod names;

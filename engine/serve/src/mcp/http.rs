@@ -13,17 +13,19 @@ use aa_run::engine::Engine;
 use aa_run::key::Guest;
 use aa_run::persona::{Choice, ViewError};
 use aa_run::settings::Serve;
-use axum::Extension;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Method};
-use axum::response::Response;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
 use super::change::Changes;
+use super::malformed::{self, Said};
 use super::seat::Seat;
 use super::server::Server;
 use crate::audit;
@@ -111,14 +113,19 @@ impl Endpoint {
                 None => return problem("not-found", "there is no such session"),
             },
         };
-        let request = match self.read(request).await {
-            Ok(request) => request,
+        let (request, body) = match self.read(request).await {
+            Ok(read) => read,
             Err(refused) => return refused,
         };
+        let is_json = says_json(request.headers());
         let ends_session = request.method() == Method::DELETE;
         let ending = self.closing.calls.child_token();
         let response = self.service(guest, persona.as_deref(), (&request, &ending)).handle(request).await;
-        let response = response.map(Body::new);
+        let refused = response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json;
+        let response = match refused.then(|| malformed::read(&body)) {
+            Some(Said::Refused(error)) => (StatusCode::BAD_REQUEST, Json(error)).into_response(),
+            _ => response.map(Body::new),
+        };
         match (&session, response.headers().get(SESSION).and_then(|id| id.to_str().ok())) {
             (Some(id), _) if ends_session && response.status().is_success() => {
                 self.sessions.forget(id);
@@ -133,11 +140,11 @@ impl Endpoint {
         hold(response, visit)
     }
 
-    /// The whole request, if it comes in time and is not too long.
-    async fn read(&self, request: Request) -> Result<Request, Response> {
+    /// The whole request and its body, if it comes in time and is not too long.
+    async fn read(&self, request: Request) -> Result<(Request, Bytes), Response> {
         let (parts, body) = request.into_parts();
         match timeout(BODY, to_bytes(body, self.settings.message)).await {
-            Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
+            Ok(Ok(bytes)) => Ok((Request::from_parts(parts, Body::from(bytes.clone())), bytes)),
             Ok(Err(_)) => Err(problem(
                 "too-large",
                 format!("a message may have {} bytes (`serve.limits.message`)", self.settings.message),
@@ -192,6 +199,13 @@ const SESSION: &str = "mcp-session-id";
 
 fn session(headers: &HeaderMap) -> Option<&str> {
     headers.get(SESSION).map(|id| id.to_str().unwrap_or_default())
+}
+
+/// Whether a body is said to be JSON. The library has one status for a body that is no message and for one that is
+/// said to be something else.
+fn says_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// Whether the answer is a stream of notifications without end.

@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aa_run::engine::Engine;
-use rmcp::service::{RunningService, RxJsonRpcMessage, ServerInitializeError, TxJsonRpcMessage};
-use rmcp::transport::Transport;
-use rmcp::transport::async_rw::AsyncRwTransport;
+use rmcp::service::{RunningService, ServerInitializeError};
 use rmcp::{RoleServer, ServiceExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,8 +21,10 @@ use super::Options;
 use super::seat::Seat;
 use super::server::Server;
 use super::task;
+use lines::Lines;
 use stream::{Reader, Writer};
 
+mod lines;
 mod stream;
 
 /// How long a signal waits for answers that are being written. Clients that end a server with one
@@ -55,14 +55,13 @@ pub(crate) async fn serve_over(
 ) -> io::Result<()> {
     let mut stop = pin!(stop);
     let closing = CancellationToken::new();
-    let lines = AsyncRwTransport::new_server(input, output).with_max_line_length(options.message_bytes);
-    let transport = Watched { lines, closing: closing.clone() };
+    let lines = Lines::new((input, output), options.message_bytes, closing.clone());
     let seat = Seat::new(engine.clone(), options.choice.clone())
         .closing_with(closing.clone())
         .with_skill_folders(options.skills_extension);
     let server = Server { seat: Arc::new(seat) };
     let service = tokio::select! {
-        started = server.serve(transport) => started,
+        started = server.serve(lines) => started,
         () = &mut stop => return Ok(()),
     };
     let service = match service {
@@ -110,36 +109,6 @@ impl Stop {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-    }
-}
-
-/// Lines, and a note when there will be no more: what is cancelled after that, the client has not
-/// asked for.
-struct Watched<T> {
-    lines: T,
-    closing: CancellationToken,
-}
-
-impl<T: Transport<RoleServer>> Transport<RoleServer> for Watched<T> {
-    type Error = T::Error;
-
-    fn send(
-        &mut self,
-        item: TxJsonRpcMessage<RoleServer>,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        self.lines.send(item)
-    }
-
-    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
-        let received = self.lines.receive().await;
-        if received.is_none() {
-            self.closing.cancel();
-        }
-        received
-    }
-
-    async fn close(&mut self) -> Result<(), Self::Error> {
-        self.lines.close().await
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use aa_run::persona::Choice;
 use aa_run::settings::{Settings, Surroundings};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 
 use super::*;
 
@@ -16,7 +17,7 @@ const HELLO: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"
 "#;
 
 /// Serves what comes from `input`, to its end.
-async fn serve_on(input: Reader, output: Writer) {
+async fn serve_on(input: impl AsyncRead + Send + Unpin + 'static, output: Writer) {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().display().to_string();
     let surroundings = Surroundings {
@@ -93,5 +94,22 @@ async fn a_line_without_end_is_not_kept() {
     });
     Box::pin(serve_on(reader, writer)).await;
     sent.join().unwrap();
+    let mut from = BufReader::new(from);
+    let mut first = String::new();
+    from.read_line(&mut first).unwrap();
+    assert!(first.contains("\"error\"") && !first.contains("\"id\""), "{first}");
     assert_greeted(&answers(from));
+}
+
+#[tokio::test]
+async fn messages_come_in_pieces_of_any_size() {
+    for piece in 1..8 {
+        let ((input, mut to), (from, output)) = (tokio::io::duplex(piece), pipe().unwrap());
+        let writer = Writer::of(&output).unwrap();
+        drop(output);
+        let sent = tokio::spawn(async move { to.write_all(HELLO.as_bytes()).await.unwrap() });
+        Box::pin(serve_on(input, writer)).await;
+        sent.await.unwrap();
+        assert_greeted(&answers(from));
+    }
 }

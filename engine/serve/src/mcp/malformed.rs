@@ -1,0 +1,139 @@
+//! What was sent and is no message, and what whoever sent it is told.
+//!
+//! The library drops such things or answers them without saying to which request that belongs, so that a client waits
+//! for as long as it has patience.
+
+use std::fmt::Display;
+
+use rmcp::RoleServer;
+use rmcp::model::{ErrorData, JsonRpcError, RequestId};
+use rmcp::service::RxJsonRpcMessage;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+/// How deep arrays and objects may lie in each other: so deep reads the library that parses them.
+const DEEPEST: usize = 127;
+
+/// How much of the outermost level of a message is looked at. Any request has less there.
+const OUTLINE: usize = 4096;
+
+/// What was said.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are messages, and each is passed on at once")]
+pub(super) enum Said {
+    Message(RxJsonRpcMessage<RoleServer>),
+    /// Something that cannot be read, and the answer to it.
+    Refused(JsonRpcError),
+    /// Something that is not to be answered: JSON-RPC forbids it for notifications, and what a protocol other than
+    /// ours notifies of is of no concern to us.
+    Nothing,
+}
+
+/// What the text of a message says.
+pub(super) fn read(text: &[u8]) -> Said {
+    match serde_json::from_slice(text) {
+        Ok(message) => Said::Message(message),
+        Err(error) => {
+            let outline = Outline::of(text);
+            refuse(&outline, &error, || why(text, &outline))
+        }
+    }
+}
+
+/// What is said of a message of more bytes than one may have.
+pub(super) fn too_long(outline: &Outline, most: usize) -> Said {
+    let error = format!("a message may have {most} bytes (`serve.limits.message`)");
+    refuse(outline, &error, || ErrorData::invalid_request(error.clone(), None))
+}
+
+fn refuse(outline: &Outline, error: &dyn Display, answer: impl FnOnce() -> ErrorData) -> Said {
+    let head = outline.head();
+    if head.method.is_some() && head.id.is_none() {
+        tracing::warn!("a notification could not be read: {error}");
+        return Said::Nothing;
+    }
+    // The identifier of a response is one of ours, which says nothing to the client.
+    Said::Refused(JsonRpcError::new(head.method.and(head.id), answer()))
+}
+
+fn why(text: &[u8], outline: &Outline) -> ErrorData {
+    if serde_json::from_slice::<IgnoredAny>(text).is_ok() && outline.deepest > DEEPEST {
+        let deep = format!(
+            "arrays and objects may lie {DEEPEST} deep in each other, in this message it is {}",
+            outline.deepest
+        );
+        return ErrorData::invalid_request(deep, None);
+    }
+    match serde_json::from_slice(text) {
+        Err(error) => ErrorData::parse_error(format!("what was sent is not JSON: {error}"), None),
+        Ok(Value::Array(_)) => ErrorData::invalid_request(
+            "several messages in an array are not understood: send each by itself",
+            None,
+        ),
+        Ok(_) => ErrorData::invalid_request(
+            "neither a request nor a notification nor a response: `jsonrpc` is \"2.0\", `method` a text, `params` an object, `id` a text or a whole number",
+            None,
+        ),
+    }
+}
+
+/// The outermost level of a message, with nothing in its arrays and objects: enough to tell whose answer an error
+/// is, of a message that is never held whole.
+#[derive(Debug, Default)]
+pub(super) struct Outline {
+    kept: Vec<u8>,
+    depth: usize,
+    deepest: usize,
+    in_text: bool,
+    escaped: bool,
+}
+
+impl Outline {
+    pub(super) fn of(text: &[u8]) -> Self {
+        let mut outline = Self::default();
+        outline.push(text);
+        outline
+    }
+
+    /// Goes on with the next piece of the message.
+    pub(super) fn push(&mut self, piece: &[u8]) {
+        for byte in piece {
+            self.step(*byte);
+        }
+    }
+
+    fn step(&mut self, byte: u8) {
+        let before = self.depth;
+        if self.in_text {
+            self.in_text = self.escaped || byte != b'"';
+            self.escaped = !self.escaped && byte == b'\\';
+        } else {
+            match byte {
+                b'"' => self.in_text = true,
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => self.depth = before.saturating_sub(1),
+                _ => {}
+            }
+        }
+        self.deepest = self.deepest.max(self.depth);
+        // With what opens and closes the second level: it stays, empty.
+        if before.min(self.depth) <= 1 && self.kept.len() <= OUTLINE {
+            self.kept.push(byte);
+        }
+    }
+
+    fn head(&self) -> Head {
+        serde_json::from_slice(&self.kept).unwrap_or_default()
+    }
+}
+
+/// What tells a request from a notification and a response.
+#[derive(Debug, Default, Deserialize)]
+struct Head {
+    id: Option<RequestId>,
+    method: Option<IgnoredAny>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+use rmcp::model::ErrorCode;
+use serde_json::json;
+
+use super::*;
+
+fn refused(said: Said) -> (Option<RequestId>, ErrorCode, String) {
+    let Said::Refused(refused) = said else { panic!("{said:?}") };
+    (refused.id, refused.error.code, refused.error.message.into_owned())
+}
+
+fn read_text(text: &str) -> (Option<RequestId>, ErrorCode, String) {
+    refused(read(text.as_bytes()))
+}
+
+fn nested(levels: usize) -> String {
+    let inner = levels - 1;
+    let (open, close) = ("[".repeat(inner), "]".repeat(inner));
+    format!(r#"{{"jsonrpc":"2.0","method":"ping","params":{open}{close},"id":7}}"#)
+}
+
+#[test]
+fn messages_are_read() {
+    let text = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string();
+    assert!(matches!(read(text.as_bytes()), Said::Message(_)));
+}
+
+#[test]
+fn what_is_not_json_is_answered_with_the_place() {
+    for (text, place) in
+        [("hello", "column 1"), (r#"{"id": 3, "method": "ping""#, "EOF"), ("\u{0}", "column 1")]
+    {
+        let (id, code, said) = read_text(text);
+        assert_eq!((id, code), (None, ErrorCode::PARSE_ERROR), "{text}");
+        assert!(said.contains("not JSON") && said.contains(place), "{text}: {said}");
+    }
+    let (_, code, _) = refused(read(b"{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"\xff\"}"));
+    assert_eq!(code, ErrorCode::PARSE_ERROR);
+}
+
+#[test]
+fn what_is_too_deep_is_answered_to_its_request() {
+    let (id, code, said) = read_text(&nested(DEEPEST + 1));
+    assert_eq!((id, code), (Some(RequestId::Number(7)), ErrorCode::INVALID_REQUEST));
+    assert!(said.contains("127 deep") && said.ends_with("it is 128"), "{said}");
+    // One level less is a question of what the parameters are.
+    assert!(!format!("{:?}", read(nested(DEEPEST).as_bytes())).contains("deep"));
+}
+
+#[test]
+fn other_json_is_answered_to_its_request() {
+    let (id, code, said) = read_text(r#"{"jsonrpc": "1.0", "method": "ping", "id": "a"}"#);
+    assert_eq!((id, code), (Some(RequestId::String("a".into())), ErrorCode::INVALID_REQUEST));
+    assert!(said.contains("`jsonrpc` is \"2.0\""), "{said}");
+    for (text, expected) in [
+        (r#"[{"jsonrpc": "2.0", "method": "ping", "id": 1}]"#, "send each by itself"),
+        ("17", "neither a request"),
+        (r#"{"jsonrpc": "2.0", "id": 5, "answer": 1}"#, "neither a request"),
+        (r#"{"jsonrpc": "2.0", "id": 5.5, "method": "ping"}"#, "a whole number"),
+    ] {
+        let (id, code, said) = read_text(text);
+        assert_eq!((id, code), (None, ErrorCode::INVALID_REQUEST), "{text}");
+        assert!(said.contains(expected), "{text}: {said}");
+    }
+}
+
+#[test]
+fn notifications_are_not_answered() {
+    let text = r#"{"jsonrpc": "1.0", "method": "notifications/cancelled", "params": {"requestId": 1}}"#;
+    assert!(matches!(read(text.as_bytes()), Said::Nothing));
+    assert!(matches!(too_long(&Outline::of(text.as_bytes()), 10), Said::Nothing));
+}
+
+#[test]
+fn what_is_too_long_is_answered_to_its_request() {
+    let text = r#"{"method":"tools/call","params":{"id":1,"a":"}\"]"},"jsonrpc":"2.0","id":9}"#;
+    for cut in 0..text.len() {
+        let mut outline = Outline::of(&text.as_bytes()[..cut]);
+        outline.push(&text.as_bytes()[cut..]);
+        let (id, _, said) = refused(too_long(&outline, 20));
+        assert_eq!(id, Some(RequestId::Number(9)), "{cut}");
+        assert!(said.contains("20 bytes (`serve.limits.message`)"), "{said}");
+    }
+}
+
+#[test]
+fn an_outline_stays_small() {
+    let mut outline = Outline::default();
+    for _ in 0..10_000 {
+        outline.push(br#""a key of its own": 1,"#);
+    }
+    assert!(outline.kept.len() <= OUTLINE + 1);
+    assert!(refused(too_long(&outline, 20)).0.is_none());
+}

@@ -86,6 +86,31 @@ fn a_change_of_the_skill_and_of_its_tool_is_seen() {
 }
 
 #[test]
+fn a_run_that_went_well_without_the_step_is_better_than_none_to_compare_with() {
+    let aa = shop();
+    let selling = SELL
+        .replace("    tool: shop_sell\n", "    tool: shop_sell\n    condition: inputs.what != 'nothing'\n");
+    let aa = aa.skill("sell", &selling).file("price.txt", "3\n");
+    sell(&aa, "nothing").code(0);
+    sell(&aa, "apples").code(1);
+    explain(&aa, &[]).code(0).stdout_contains("different from run 1, which succeeded without this step");
+    let changes = explain(&aa, &["--format", "json"]).code(0).json()["changes"].take();
+    assert_eq!(
+        (&changes["good"], &changes["without_step"], &changes["args"]),
+        (&json!(1), &json!(true), &json!([]))
+    );
+    assert_eq!(changes["inputs"], json!([{"name": "what", "before": "nothing", "now": "apples"}]));
+    // One in which it ran says more, also when it is older.
+    let aa = aa.file("price.txt", "2\n");
+    sell(&aa, "pears").code(0);
+    sell(&aa, "nothing").code(0);
+    let aa = aa.file("price.txt", "5\n");
+    sell(&aa, "apples").code(1);
+    let changes = explain(&aa, &["--format", "json"]).code(0).json()["changes"].take();
+    assert_eq!((&changes["good"], &changes["without_step"]), (&json!(3), &json!(false)));
+}
+
+#[test]
 fn a_tool_is_another_one_when_its_text_is_and_not_when_its_file_was_written_again() {
     let aa = shop();
     sell(&aa, "apples").code(0);

@@ -185,3 +185,39 @@ fn a_persona_of_a_module_with_mistakes_is_refused_with_these() {
         "{why}"
     );
 }
+
+#[test]
+fn a_persona_of_a_server_that_does_not_start_is_refused_and_one_that_lacks_a_command_is_warned_of() {
+    let aa = Aa::new();
+    let up = aa.path("up");
+    let command = json!(["sh", "-c", "test -e $0 && exec $1 mcp --tools echo", up, crate::support::binary()]);
+    let twin =
+        format!("module: twin\ndescription: Itself\nmcp: {{command: {command}, start_timeout: 20s}}\n");
+    let persona = |name: &str| {
+        format!("name: {name}\ndescription: Two\nmodules: [{name}]\ntools: [echo]\nskills: []\n")
+    };
+    let aa = aa
+        .tools("twin", &twin)
+        .tools("bare", &SLOW.replace("slow", "bare").replace("[sh]", "[no-such-command]"))
+        .file(".aa/personas/twin.yaml", persona("twin"))
+        .file(".aa/personas/bare.yaml", persona("bare"))
+        .file("up", "");
+    aa.args(["tool", "trust", "twin", "--yes"]).run().code(0);
+    let mut client = Piped::greeted(aa.args(["mcp", "--tools", "echo"]));
+    let mut load = |id: u64, name: &str| {
+        client.say(&call(id, "persona_load", &json!({ "persona_name": name })));
+        client.answer(id)["result"].clone()
+    };
+    std::fs::remove_file(&up).unwrap();
+    let refused = load(2, "twin");
+    let why = refused["content"][0]["text"].as_str().unwrap();
+    assert!(
+        refused["isError"] == true && why.starts_with("nothing has changed") && why.contains("`twin`"),
+        "{why}"
+    );
+    std::fs::write(&up, "").unwrap();
+    assert_eq!(load(3, "twin")["structuredContent"]["persona"], "twin");
+    let loaded = load(4, "bare")["structuredContent"].clone();
+    let warning = loaded["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("`bare` need the command `no-such-command`"), "{loaded}");
+}

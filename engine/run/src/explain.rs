@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use self::difference::{Change, Changes, StepChange, changed};
+pub(crate) use self::failure::Fared;
 pub use self::next::{Action, Next};
 pub use self::origin::{Given, Source, SourceKind};
 use crate::event::{Body, RunId, StepError, StepPath};
@@ -121,10 +122,9 @@ pub(crate) fn of_step(history: &History, step: &StepPath) -> StepReport {
     failure::report(history, &failure::Failure { step: step.clone(), error: None })
 }
 
-/// Whether the step that failed in one run went well in another, as far as one has failed.
-pub(crate) fn went_well(good: &History, bad: &History) -> bool {
-    let Some(failure) = failure::find(bad) else { return true };
-    failure::succeeded(&good.events, &failure.step)
+/// How the step that failed in one run fared in another; well, when none has failed.
+pub(crate) fn fared(other: &History, bad: &History) -> Fared {
+    failure::find(bad).map_or(Fared::Well, |failure| failure::fared(&other.events, &failure.step))
 }
 
 /// Cuts what memory knows to what fits.

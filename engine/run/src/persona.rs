@@ -1,6 +1,7 @@
 //! What a client sees: a persona's tools and skills, or a choice made at the start.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use aa_spec::diagnostic::Diagnostic;
@@ -98,6 +99,11 @@ impl View {
     pub fn shows(&self, name: &str) -> bool {
         let name = fold(name);
         self.skills.iter().any(|card| card.name == name) || self.tools.iter().any(|tool| tool.name == name)
+    }
+
+    /// The modules that its tools are of.
+    pub(crate) fn modules(&self) -> BTreeSet<&str> {
+        self.tools.iter().map(|tool| tool.module.as_str()).collect()
     }
 
     /// What a front end makes of the view, kept as long as the view is: the same view shows the

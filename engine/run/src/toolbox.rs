@@ -225,6 +225,13 @@ impl Toolbox {
         self.shelf.wanted().filter(broken).flat_map(|entry| entry.parsed().diagnostics.clone()).collect()
     }
 
+    /// Commands that must be there for a module's tools to work. Parses no other module.
+    pub(crate) fn requires(&self, module: &str) -> Vec<String> {
+        let name = fold(module);
+        let entry = self.shelf.wanted().find(|entry| entry.stem() == name);
+        entry.and_then(|entry| entry.summary()).map(|module| module.requires).unwrap_or_default()
+    }
+
     /// What is wrong with any module.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         let own = self.shelf.wanted().flat_map(|entry| entry.parsed().diagnostics.clone());

@@ -125,7 +125,8 @@ fn short(value: &Value, ellipsis: &str) -> String {
 }
 
 fn different(changes: &Changes, page: &mut Page) {
-    page.section(&format!("different from run {}, which succeeded", changes.good));
+    let without = if changes.without_step { " without this step" } else { "" };
+    page.section(&format!("different from run {}, which succeeded{without}", changes.good));
     if changes.is_empty() {
         return page.line("  nothing that is in their journals");
     }

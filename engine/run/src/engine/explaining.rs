@@ -3,7 +3,7 @@
 use super::{Engine, StartError};
 use crate::debug;
 use crate::event::{RunId, StepPath};
-use crate::explain::{Explanation, StepReport, explain, of_step, shorten_issues, went_well};
+use crate::explain::{Explanation, Fared, StepReport, explain, fared, of_step, shorten_issues};
 use crate::store::{History, RunFilter, RunStatus, StoreError};
 
 /// Runs that are looked at to find one that went well.
@@ -55,7 +55,8 @@ impl Engine {
     }
 
     /// The last run of the same skill in the same folder before this one that really succeeded: the step
-    /// that failed in this one did what it should, so nobody stopped the run before it.
+    /// that failed in this one did what it should, so nobody stopped the run before it. Where there is none, the
+    /// last that went well without that step.
     fn last_good(&self, history: &History) -> Result<Option<History>, StoreError> {
         let filter = RunFilter {
             skill: Some(history.run.skill.clone()),
@@ -65,14 +66,20 @@ impl Engine {
             limit: Some(RUNS),
             ..RunFilter::default()
         };
+        let mut without = None;
         for run in self.runs(&filter)?.into_iter().filter(|run| run.stubbed == history.run.stubbed) {
             // What cannot be read any more is no reason not to explain what can.
             let Ok(good) = self.history(run.id) else { continue };
-            if good.is_dry() == history.is_dry() && went_well(&good, history) {
-                return Ok(Some(good));
+            if good.is_dry() != history.is_dry() {
+                continue;
+            }
+            match fared(&good, history) {
+                Fared::Well => return Ok(Some(good)),
+                Fared::NotAtAll => without = without.or(Some(good)),
+                Fared::Badly => {}
             }
         }
-        Ok(None)
+        Ok(without)
     }
 
     /// Adds what the run's tenant knows of its failure, whoever asks: others may know other things of it.

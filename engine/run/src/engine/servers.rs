@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use aa_spec::diagnostic::Diagnostic;
-
+use futures_util::future::try_join_all;
 use serde_json::{Map, Value, json};
 
 use super::{Engine, StartError, tools};
 use crate::event::StepError;
+use crate::persona::View;
+use crate::tool::mcp::McpModule;
 pub use crate::tool::mcp::{Change, Guide, McpEntry, Review};
 use crate::tool::{Person, Progress};
 
@@ -59,6 +61,34 @@ impl Engine {
     /// Whether a module is over a server, which is cheaper to tell than what is known of that server.
     pub fn is_over_server(&self, module: &str) -> bool {
         self.parts.toolbox().is_ok_and(|toolbox| toolbox.server(module).is_some())
+    }
+
+    /// Starts the servers that tools of a view are of, all at once, unless they run. Those are trusted: of a server
+    /// that was never asked, a view has no tools.
+    ///
+    /// # Errors
+    /// The first that does not start.
+    pub async fn wake(&self, view: &View) -> Result<(), StartError> {
+        let toolbox = self.parts.toolbox()?;
+        let servers = view.modules().into_iter().filter_map(|module| toolbox.server(module));
+        let wake = |server: McpModule| async move {
+            server.wake().await.map_err(|error| StartError::Refused(error.message))
+        };
+        try_join_all(servers.map(wake)).await.map(drop)
+    }
+
+    /// What modules of a view need and this machine has not: the module and the command.
+    ///
+    /// # Errors
+    /// A module cannot be read.
+    pub fn lacking(&self, view: &View) -> Result<Vec<(String, String)>, StartError> {
+        let (toolbox, folder) = (self.parts.toolbox()?, &self.settings().folder);
+        let of = |module: &str| {
+            let lacks = toolbox.requires(module).into_iter();
+            let lacks = lacks.filter(|command| !toolbox.has_command(command, folder));
+            lacks.map(|command| (module.to_owned(), command)).collect::<Vec<_>>()
+        };
+        Ok(view.modules().into_iter().flat_map(of).collect())
     }
 
     /// What the server of a module says of its tools now, beside what is trusted; `None` when

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{MOST, SourceKind, StepReport, brief};
+use super::{Fared, MOST, SourceKind, StepReport, brief, fared};
 use crate::engine::reading::shown;
 use crate::event::{Body, Event, RunId, StepPath, Time};
 use crate::store::History;
@@ -19,6 +19,8 @@ pub struct Changes {
     pub good: RunId,
     /// When it ended.
     pub at: Option<Time>,
+    /// Whether it went well without the step that failed now: it was skipped there, or not yet written.
+    pub without_step: bool,
     /// Inputs that were not the same.
     pub inputs: Vec<Change>,
     /// Values of the configuration and environment variables that were not the same.
@@ -71,10 +73,13 @@ pub(super) fn between(good: &History, bad: &History, step: Option<&StepReport>) 
     for change in &mut settings {
         (change.before, change.now) = (shown(&change.name, &change.before), shown(&change.name, &change.now));
     }
-    let args = step.map(|step| changed(&args(good, &step.path), &args(bad, &step.path)));
+    let without_step = fared(good, bad) == Fared::NotAtAll;
+    let called = step.filter(|_| !without_step);
+    let args = called.map(|step| changed(&args(good, &step.path), &args(bad, &step.path)));
     let mut changes = Changes {
         good: good.run.id,
         at: good.run.ended_at,
+        without_step,
         inputs: changed(&was.inputs, &is.inputs),
         settings,
         skill: if good.run.plan == bad.run.plan { Vec::new() } else { plans(&good.plan, &bad.plan) },

@@ -51,14 +51,33 @@ fn failures(events: &[Event]) -> Vec<(&StepPath, &StepError)> {
     failed.collect()
 }
 
-/// Whether a step went well: it, or the step of the run that it is within, completed, and it never
-/// failed for good.
-pub(super) fn succeeded(events: &[Event], step: &StepPath) -> bool {
+/// How a step fared in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fared {
+    /// It, or the step of the run that it is within, completed, and it never failed for good.
+    Well,
+    /// It was skipped, or the skill did not have it.
+    NotAtAll,
+    /// It failed, or it was not yet through.
+    Badly,
+}
+
+/// How a step fared.
+pub(super) fn fared(events: &[Event], step: &StepPath) -> Fared {
+    if failures(events).iter().any(|(failed, _)| *failed == step) {
+        return Fared::Badly;
+    }
     let outermost = step.0.split(['/', '[', '#']).next().unwrap_or_default();
-    let completed = events
-        .iter()
-        .any(|event| matches!(&event.body, Body::StepCompleted { step, .. } if step.0 == outermost));
-    completed && !failures(events).iter().any(|(failed, _)| *failed == step)
+    let of_it = events.iter().filter(|event| event.body.step().is_some_and(|step| step.0 == outermost));
+    let mut fared = Fared::NotAtAll;
+    for event in of_it {
+        match &event.body {
+            Body::StepCompleted { .. } => return Fared::Well,
+            Body::StepSkipped { .. } => {}
+            _ => fared = Fared::Badly,
+        }
+    }
+    fared
 }
 
 fn ending(events: &[Event]) -> Option<(StepError, Option<StepPath>)> {

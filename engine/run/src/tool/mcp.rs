@@ -232,6 +232,15 @@ impl McpModule {
         *self.sulking() = seen.await.err().map(|error| (Instant::now(), error.message));
     }
 
+    /// Starts the server, unless it runs. May take a while.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(crate) async fn wake(&self) -> Result<(), ToolError> {
+        let module = self.clone();
+        self.parts.around.host.run(async move { module.connect(&outside()).await.map(drop) }).await
+    }
+
     fn sulking(&self) -> MutexGuard<'_, Option<(Instant, String)>> {
         self.parts.sulking.lock().unwrap_or_else(PoisonError::into_inner)
     }

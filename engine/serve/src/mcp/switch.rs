@@ -7,13 +7,14 @@
 
 use std::sync::Arc;
 
+use aa_run::engine::Engine;
 use aa_run::persona::{Choice, View};
 use aa_run::workspace::{ChatSession, Opening, WorkspaceUpdated};
 use rmcp::service::SubscriptionContext;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::listing::{Listing, Target};
+use super::listing::{Listing, MANY, Target};
 use super::seat::Seat;
 use super::server::Call;
 use super::visit::{SESSION, Visit};
@@ -41,6 +42,8 @@ pub(crate) async fn switch(call: &Call<'_>, persona: &str, opening: Opening) -> 
     if seat.is_pinned() && seat.choice() != Choice::Persona(name.clone()) {
         return Err(pinned(&name, &seat.choice()));
     }
+    let woken = visit.engine.wake(&view).await;
+    woken.map_err(|error| format!("nothing has changed: a module of the persona `{name}` fails: {error}"))?;
     let count = view.skills.len() + view.tools.len();
     let opening = Opening { persona: Some((name.clone(), count)), ..opening };
     let session = begin(visit, opening).await?;
@@ -105,8 +108,34 @@ pub(crate) fn names(listing: &Listing) -> (Vec<&str>, Vec<&str>) {
     (skills, tools)
 }
 
+/// What is doubtful about what is shown.
+pub(crate) fn warnings(engine: &Engine, view: &View, listing: &Listing) -> Vec<String> {
+    let mut warnings: Vec<String> = Vec::new();
+    if listing.count() > MANY {
+        warnings.push(format!(
+            "this persona shows {} tools; more than {MANY} crowd out what a model has to think about",
+            listing.count()
+        ));
+    }
+    if !listing.left_out.is_empty() {
+        warnings.push(format!(
+            "{} of them are not in the list: find them with tool_search or skill_search, call them with tool_call or skill_run",
+            listing.left_out.len()
+        ));
+    }
+    for broken in &view.broken {
+        let first = broken.problems.first().map(String::as_str).unwrap_or_default();
+        warnings.push(format!("the skill `{}` has errors and cannot be run: {first}", broken.name));
+    }
+    let lacking = engine.lacking(view).unwrap_or_default();
+    warnings.extend(lacking.into_iter().map(|(module, command)| {
+        format!("the tools of `{module}` need the command `{command}`, which is not on this machine")
+    }));
+    warnings
+}
+
 /// A loaded persona as an answer.
-pub(crate) fn told(switched: &Switched, listing: &Listing) -> Value {
+pub(crate) fn told(engine: &Engine, switched: &Switched, listing: &Listing) -> Value {
     let (skills, tools) = names(listing);
     json!({
         "persona": switched.session.persona,
@@ -115,6 +144,7 @@ pub(crate) fn told(switched: &Switched, listing: &Listing) -> Value {
         "skills": skills,
         "tools": tools,
         "how": switched.how,
+        "warnings": warnings(engine, &switched.view, listing),
     })
 }
 

@@ -50,6 +50,7 @@ fn differences(changes: &Changes) -> Markup {
     let is_same =
         lists.iter().all(|(_, list)| list.is_empty()) && changes.skill.is_empty() && changes.tools.is_empty();
     html! {
+        @if changes.without_step { p.quiet { "That run went well without the step that failed now." } }
         @if is_same { p.quiet { "Nothing that is written down was different." } }
         @for (title, list) in lists { @if !list.is_empty() { (table(title, list)) } }
         @if !changes.skill.is_empty() {

@@ -36,7 +36,7 @@ impl CoreTool for PersonaLoad {
             Ok(switched) => {
                 let budget = call.server.seat.engine.settings().clients.tool_budget;
                 let listing = Listing::of(&switched.view, budget);
-                Ok(CallToolResult::structured(switch::told(&switched, &listing)).into())
+                Ok(CallToolResult::structured(switch::told(&call.visit.engine, &switched, &listing)).into())
             }
             Err(message) => Ok(failed(message)),
         }

@@ -9,7 +9,7 @@ use rmcp::model::{CallToolResult, JsonObject, Tool};
 use serde_json::{Value, json};
 
 use super::{CoreTool, Hint, define, text};
-use crate::mcp::listing::{Listing, MANY};
+use crate::mcp::listing::Listing;
 use crate::mcp::server::{Answer, Call, failed, internal};
 use crate::mcp::switch;
 
@@ -45,7 +45,7 @@ impl CoreTool for SessionStart {
         let listing = Listing::of(&view, call.server.seat.engine.settings().clients.tool_budget);
         let mut told = told(engine, &session, &view, &briefing);
         told["tools"] = json!(switch::names(&listing).1);
-        told["warnings"] = json!(warnings(&view, &listing));
+        told["warnings"] = json!(switch::warnings(engine, &view, &listing));
         if !how.is_empty() {
             told["how"] = json!(how);
         }
@@ -123,25 +123,4 @@ fn told(engine: &Engine, session: &ChatSession, view: &View, briefing: &Briefing
         "skills": skills,
         "waiting": briefing.waiting.iter().map(waiting).collect::<Vec<_>>(),
     })
-}
-
-fn warnings(view: &View, listing: &Listing) -> Vec<String> {
-    let mut warnings: Vec<String> = Vec::new();
-    if listing.count() > MANY {
-        warnings.push(format!(
-            "this persona shows {} tools; more than {MANY} crowd out what a model has to think about",
-            listing.count()
-        ));
-    }
-    if !listing.left_out.is_empty() {
-        warnings.push(format!(
-            "{} of them are not in the list: find them with tool_search or skill_search, call them with tool_call or skill_run",
-            listing.left_out.len()
-        ));
-    }
-    for broken in &view.broken {
-        let first = broken.problems.first().map(String::as_str).unwrap_or_default();
-        warnings.push(format!("the skill `{}` has errors and cannot be run: {first}", broken.name));
-    }
-    warnings
 }

@@ -21,22 +21,25 @@ const MOST: usize = 2000;
 const HEAD: usize = 200;
 const TAIL: usize = 100;
 
-/// The question about a run of this plan; what destroys something comes first.
+/// The question about a run of this plan; what destroys something comes first. Where nothing is changed, it is about
+/// what is read.
 pub(super) fn question(plan: &Plan, steps: &[ResolvedStep]) -> String {
     let mut text = format!("May `{}` run?", plan.skill.name);
-    let mut changes: Vec<_> = steps
-        .iter()
-        .filter(|step| step.effect != Effect::Read && !step.action.starts_with("skill "))
-        .filter(|step| step.condition != Some(Value::Bool(false)))
-        .collect();
-    changes.sort_by_key(|step| Reverse(step.effect));
-    for step in changes.iter().take(LISTED) {
+    let runs = |step: &&ResolvedStep| step.condition != Some(Value::Bool(false));
+    let steps = steps.iter().filter(runs).filter(|step| !step.action.starts_with("skill "));
+    let (mut shown, reads): (Vec<_>, Vec<_>) = steps.partition(|step| step.effect != Effect::Read);
+    let mut what = "that change something";
+    if shown.is_empty() {
+        (shown, what) = (reads, "that read something");
+    }
+    shown.sort_by_key(|step| Reverse(step.effect));
+    for step in shown.iter().take(LISTED) {
         let args = arguments(&step.args);
         let line = format!("\n- {} ({}): {} {args}", step.name, word(step.effect), step.action);
         text.push_str(&line);
     }
-    if changes.len() > LISTED {
-        let _ = write!(text, "\n- and {} more steps that change something", changes.len() - LISTED);
+    if shown.len() > LISTED {
+        let _ = write!(text, "\n- and {} more steps {what}", shown.len() - LISTED);
     }
     by_itself(plan, &mut text);
     visible(&text)

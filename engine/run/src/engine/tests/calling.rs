@@ -108,6 +108,19 @@ async fn a_write_waits_for_an_approval_that_lists_it_before_anything_begins() {
 }
 
 #[tokio::test]
+async fn where_reading_is_asked_about_the_question_is_what_is_read() {
+    let world = world();
+    world.put("work/.aa/config.yaml", "serve: {policy: {read: ask}}\n");
+    let engine = client(&world);
+    let handle = engine.start_called(slow(), "s", true).await.unwrap();
+    let standing = engine.standing(handle.id).unwrap();
+    let asked = &standing.questions[&step("approval")].message;
+    assert!(asked.starts_with("May `slow` run?\n- ") && asked.contains(" (read): tool "), "{asked}");
+    engine.cancel(handle.id, "ann", "").await.unwrap();
+    finish(handle).await;
+}
+
+#[tokio::test]
 async fn what_is_rejected_or_cancelled_never_begins() {
     let world = world();
     let engine = client(&world);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::{CI, FAIL, LOOK, Socket, WRITE, found};
+use super::support::{CI, FAIL, LOOK, Socket, WRITE, found, stands, start};
 use crate::mcp::wire::{Reply, Served, modern, modern_headers};
 use crate::support::{Aa, eventually};
 
@@ -127,4 +127,63 @@ fn a_key_that_was_made_is_kept_as_a_hash_and_opens() {
     assert_eq!(reply.status, 200, "{reply:?}");
     let wrong = format!("Bearer {key}x");
     assert_eq!(served.ask("GET /api/skills", &[("Authorization", wrong.as_str())], "").status, 401);
+}
+
+/// A skill that is the owner's word: it reads a path of its own, and one that it is given.
+const READS: &str = "name: reads\ndescription: Reads\ninputs: [{name: path, type: string, required: true}]\nsteps:\n  - {name: own, tool: file_read, args: {path: OWN}}\n  - {name: given, tool: file_read, args: {path: '{{ inputs.path }}'}}\n";
+
+#[test]
+fn whoever_may_only_look_reads_nothing_that_lies_elsewhere() {
+    let aa = project("", ", roles: [viewer]").file("note.txt", "hello").file(".aa/notes", "own");
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    let aa = aa.skill("reads", &READS.replace("OWN", &outside.path().display().to_string()));
+    std::os::unix::fs::symlink(aa.home().join("state"), aa.path("way")).unwrap();
+    let served = serve(&aa);
+    let state = aa.home().join("state/aa-workflow");
+    let token = state.join("serve.token").display().to_string();
+    let config = aa.home().join("config/aa-workflow/config.yaml").display().to_string();
+    let read = |path: &str| {
+        let body = json!({"args": {"path": path}});
+        (
+            guest(&served, "POST /api/tools/file_read/call", &body),
+            call(&served, "file_read", &json!({"path": path})),
+        )
+    };
+    let other = outside.path().display().to_string();
+    for path in [token.as_str(), "way/aa-workflow/serve.token", &config, &other, "/etc/passwd", ".aa/notes"] {
+        let (api, mcp) = read(path);
+        assert_eq!(api.status, 403, "{path}: {api:?}");
+        assert!(api.body.contains("is closed to whoever asks with a key"), "{path}: {api:?}");
+        assert_eq!(mcp["result"]["isError"], true, "{path}: {mcp}");
+        let ran = guest(&served, "POST /api/skills/reads/run", &json!({"inputs": {"path": path}}));
+        assert_eq!(ran.status, 403, "{path}: {ran:?}");
+    }
+    for (tool, args) in [
+        ("file_search", json!({"path": state, "pattern": "."})),
+        ("file_hash", json!({"path": token})),
+        ("git_log", json!({"repo": state})),
+        ("code_search", json!({"project": state, "query": "a"})),
+    ] {
+        let refused = guest(&served, &format!("POST /api/tools/{tool}/call"), &json!({ "args": args }));
+        assert_eq!(refused.status, 403, "{tool}: {refused:?}");
+    }
+    let (api, _) = read("note.txt");
+    assert_eq!((api.status, &api.message()["result"]["content"]), (200, &json!("hello")), "{api:?}");
+    // What the skill names itself, its owner names.
+    let ran = guest(&served, "POST /api/skills/reads/run", &json!({"inputs": {"path": "note.txt"}}));
+    stands(&served, ran.message()["run"].as_i64().unwrap(), "completed");
+}
+
+#[test]
+fn no_run_of_a_guest_reads_who_may_come_in() {
+    let aa = project("", ", roles: [operator]");
+    let token = aa.home().join("state/aa-workflow/serve.token").display().to_string();
+    let skill = "name: leaks\ndescription: L\nsteps: [{name: own, tool: file_read, args: {path: TOKEN}}]\noutputs: [{name: said, value: '{{ own.content }}'}]\n";
+    let aa = aa.skill("leaks", &skill.replace("TOKEN", &token));
+    let served = serve(&aa);
+    let ran = guest(&served, "POST /api/skills/leaks/run", &json!({}));
+    let failed = stands(&served, ran.message()["run"].as_i64().unwrap(), "failed");
+    assert!(failed.to_string().contains("closed to whoever asks with a key"), "{failed}");
+    // The owner reads what is theirs.
+    stands(&served, start(&served, "leaks", &json!({})), "completed");
 }

@@ -51,6 +51,7 @@ use crate::compute::Computer;
 use crate::drain::Drain;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
+use crate::fence::Fence;
 use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
 use crate::mistake::Watch;
 use crate::observe::Observers;
@@ -77,6 +78,8 @@ pub struct Drive {
     pub folder: PathBuf,
     /// Of which tenant it is: its tools remember for it.
     pub tenant: Arc<str>,
+    /// How far whoever started it reaches into the files of this machine.
+    pub fence: Fence,
     /// Where its events go.
     pub journal: Arc<dyn Journal>,
     /// What all runs of this process share.

@@ -70,6 +70,7 @@ mod draining;
 mod explaining;
 mod exporting;
 mod feeding;
+mod fencing;
 mod figures;
 mod folders;
 mod granting;

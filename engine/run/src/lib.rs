@@ -11,7 +11,7 @@
 //! conversations about them), [`policy`] (what it may do without asking), [`places`] (how many runs move at once), [`permits`] (how many tools are called at once);
 //! [`schedule`] (what runs although nobody is there);
 //! [`audit`] (who did what), [`observe`] (who watches and is told), [`trace`] (what belongs together across systems);
-//! [`caller`] says who calls and what they see, [`grant`] what they may use, [`key`] who may come in from outside, [`token`] who comes with a token of somebody else's, [`cause`] words the errors of the system.
+//! [`caller`] says who calls and what they see, [`grant`] what they may use, [`fence`] how far they reach into files, [`key`] who may come in from outside, [`token`] who comes with a token of somebody else's, [`cause`] words the errors of the system.
 
 pub mod audit;
 pub mod caller;
@@ -28,6 +28,7 @@ pub mod event;
 pub mod explain;
 pub mod export;
 pub mod feed;
+pub mod fence;
 pub mod grant;
 pub mod heal;
 pub mod home;

@@ -44,6 +44,7 @@ pub(crate) use self::plain::touches_nothing;
 pub(crate) use self::project::seen_in;
 use crate::caller::MAIN;
 use crate::event::{RunId, StepError, StepPath};
+use crate::fence::Fence;
 
 /// What kind of error a command has had, by what it said.
 pub fn kind_of(said: &str) -> ErrorKind {
@@ -90,6 +91,8 @@ pub struct CallContext {
     pub folder: PathBuf,
     /// Of which tenant whoever calls is: what is remembered is remembered for it.
     pub tenant: Arc<str>,
+    /// How far whoever calls reaches into the files of this machine.
+    pub fence: Fence,
 }
 
 impl CallContext {
@@ -97,6 +100,26 @@ impl CallContext {
     pub fn resolve(&self, path: &Path) -> PathBuf {
         // Joining an empty path would add a slash that nobody wrote.
         if path.as_os_str().is_empty() { self.folder.clone() } else { self.folder.join(path) }
+    }
+
+    /// The same for a file or folder that is to be used.
+    ///
+    /// # Errors
+    /// It is closed to whoever calls.
+    pub fn reach(&self, path: &Path) -> Result<PathBuf, ToolError> {
+        let path = self.resolve(path);
+        self.fence.lets(&path).map_err(closed)?;
+        Ok(path)
+    }
+
+    /// The same for a folder that is to be used with everything below it.
+    ///
+    /// # Errors
+    /// It, or something within, is closed to whoever calls.
+    pub fn reach_tree(&self, path: &Path) -> Result<PathBuf, ToolError> {
+        let path = self.resolve(path);
+        self.fence.lets_tree(&path).map_err(closed)?;
+        Ok(path)
     }
 
     /// A call outside of any run for whoever owns the store: nobody watches it, and nothing stops it.
@@ -114,8 +137,13 @@ impl CallContext {
             detect: Arc::new(|_| None),
             folder: folder.into(),
             tenant: MAIN.into(),
+            fence: Fence::default(),
         }
     }
+}
+
+fn closed(why: String) -> ToolError {
+    ToolError::new(ErrorKind::Auth, why)
 }
 
 /// Takes the lines that a running call wants to show.

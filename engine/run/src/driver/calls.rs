@@ -18,6 +18,7 @@ use super::veil::Veil;
 use super::{Drive, Means};
 use crate::compute::Computer;
 use crate::event::{Origin, RunId, StepError, StepPath, Time};
+use crate::fence::Fence;
 use crate::machine::Call;
 use crate::tool::{CallContext, Nobody, Person, Tool};
 
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     run: RunId,
     folder: PathBuf,
     tenant: Arc<str>,
+    fence: Fence,
     origin: Origin,
     lines: LineSender,
     /// `None` when nobody is expected to watch the run.
@@ -70,6 +72,7 @@ impl Calls {
             run: run.lease.run,
             folder: run.folder.clone(),
             tenant: Arc::clone(&run.tenant),
+            fence: run.fence.clone(),
             origin: run.origin,
             lines,
             asker: (run.origin != Origin::Cron).then_some(asker),
@@ -316,6 +319,7 @@ impl Shared {
             detect: self.veil.detector(secrets),
             folder: self.folder.clone(),
             tenant: Arc::clone(&self.tenant),
+            fence: self.fence.clone(),
         }
     }
 }

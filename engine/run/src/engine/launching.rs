@@ -17,8 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::admission::{self, Admitted};
 use super::steering::{Driven, Stubs, go, join, now};
 use super::{Engine, Inputs, Notice, RunHandle, RunRequest, StartError};
+use crate::caller::Caller;
 use crate::driver::{self, AfterCommit, Entry, WallClock};
 use crate::event::{Body, Event, Link, Origin, RunId};
+use crate::fence::Fence;
 use crate::machine::Machine;
 use crate::places::Turn;
 use crate::store::{Created, Lease, NewRun, Store, StoreError};
@@ -59,6 +61,7 @@ pub(super) async fn launch(
 ) -> Result<RunHandle, StartError> {
     engine.may_begin()?;
     engine.may_run(&admitted.plan, request.dry_run)?;
+    engine.may_name(&admitted.inputs).map_err(StartError::NotGranted)?;
     let store = &match &opening.script {
         // It may be on its way still, and the run waits there.
         None => engine.parts.store_coming().await?,
@@ -170,6 +173,12 @@ impl Nursery<'_> {
         (early, created)
     }
 
+    fn fence(&self) -> Fence {
+        let Caller { tenant, principal, .. } = &self.engine.caller;
+        let skill = &self.admitted.plan.skill.name;
+        self.engine.fence_of_run((tenant, principal), skill, &self.engine.settings().folder)
+    }
+
     fn drive(&self, begun: Begun, turn: Option<Turn>) -> Newborn {
         let Begun { run, machine, events } = begun;
         let (watchers, notices) = mpsc::unbounded_channel();
@@ -181,6 +190,7 @@ impl Nursery<'_> {
             origin: self.request.origin,
             folder: &self.engine.settings().folder,
             tenant: &self.engine.caller.tenant,
+            fence: self.fence(),
             toolbox: self.admitted.toolbox.clone(),
             park: self.request.park,
             born: Some(word),

@@ -14,6 +14,7 @@ use super::{Engine, Notice, Outcome, RunHandle, StartError, watching};
 use crate::caller::MAIN;
 use crate::driver::{Drive, Entry, Journal, Park, drive};
 use crate::event::{Body, Event, Origin, RunId, Time};
+use crate::fence::Fence;
 use crate::machine::Machine;
 use crate::mistake::{self, Watch};
 use crate::places::Turn;
@@ -213,7 +214,9 @@ async fn take_up(
     let driven = replay(&store, lease.run).and_then(|machine| {
         let stubs = Stubs::of(&store, summary)?;
         let toolbox = engine.parts.toolbox()?;
-        let of = Driven { lease, skill: &summary.skill, origin, folder, tenant, toolbox, park, born: None };
+        let fence = engine.fence_of_run((tenant, &summary.principal), &summary.skill, folder);
+        let skill = &summary.skill;
+        let of = Driven { lease, skill, origin, folder, tenant, fence, toolbox, park, born: None };
         Ok(go(engine, store.clone(), (machine, entry), (of, stubs, turn), mpsc::unbounded_channel()))
     });
     if driven.is_err() {
@@ -229,6 +232,7 @@ pub(super) struct Driven<'a> {
     pub(super) origin: Origin,
     pub(super) folder: &'a Path,
     pub(super) tenant: &'a str,
+    pub(super) fence: Fence,
     /// Its tools; those that it was checked with, where it was just now.
     pub(super) toolbox: Toolbox,
     pub(super) park: Park,
@@ -294,6 +298,7 @@ pub(super) fn go(
         origin: of.origin,
         folder: of.folder.to_owned(),
         tenant: of.tenant.into(),
+        fence: of.fence,
         journal,
         means,
         watchers,

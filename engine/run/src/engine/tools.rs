@@ -36,6 +36,8 @@ pub(super) async fn call(
         return Err(invalid(format!("`{name}` cannot be called from outside a run")));
     }
     engine.may_call(tool.spec())?;
+    let named = engine.may_name(&args);
+    named.map_err(|why| StepError::new(ErrorKind::Auth, format!("your key does not let you use {why}")))?;
     if holds_seal(&args) {
         return Err(invalid("the arguments hold the reserved character U+FDD0 or U+FDD1".to_owned()));
     }
@@ -76,6 +78,7 @@ async fn make(
         conceal: Arc::new(move |name, value| hiding.conceal(name, value)),
         detect: veil.detector(secrets),
         tenant: engine.caller.tenant.as_str().into(),
+        fence: engine.fence_of_call(),
         deadline: settings.step_timeout.and_then(|limit| Instant::now().checked_add(limit)),
         ..CallContext::detached(&settings.folder)
     };

@@ -5,9 +5,9 @@
 //! those that are copied after the database are all that it needs.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
@@ -123,8 +123,9 @@ fn copy(database: &Path, home: &Path, folder: &Path, draft: &Path) -> io::Result
         return Err(io::Error::other("it is there already; name a new folder"));
     }
     let _none = fs::remove_dir_all(draft);
-    fs::create_dir_all(draft)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(draft)?;
     let mut files = BTreeMap::new();
+    private(&draft.join(DATABASE))?;
     let (format, runs, events) = snapshot(database, &draft.join(DATABASE)).map_err(io::Error::other)?;
     files.insert(DATABASE.to_owned(), hash(&draft.join(DATABASE))?);
     for name in KEYS.into_iter().filter(|name| home.join(name).exists()) {

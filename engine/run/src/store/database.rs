@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -135,6 +136,8 @@ fn create(path: &Path) -> io::Result<()> {
     }
     let draft = path.with_extension("draft");
     let _ = fs::remove_file(&draft);
+    // What SQLite makes would be for everybody to read, and its log is made like it.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     build(&draft).map_err(io::Error::other)?;
     File::open(&draft)?.sync_all()?;
     fs::rename(&draft, path)?;

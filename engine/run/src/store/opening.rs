@@ -1,5 +1,7 @@
 //! A store on its way: the thread that will write opens it, while others go on.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
@@ -41,7 +43,11 @@ impl Opening {
         let open = move || {
             // Dropped at the end, which is the sign.
             let _running = running;
-            let made = std::fs::create_dir_all(&home).map_err(|e| database::unusable(&home, &e));
+            let made = DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&home)
+                .map_err(|e| database::unusable(&home, &e));
             let db = made.and_then(|()| database::open_writer(&file, options.durability));
             // Nobody listens any more when the store is not wanted after all.
             let _ = tell.send(db.as_ref().map(drop).map_err(Clone::clone));

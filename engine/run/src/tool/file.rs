@@ -135,15 +135,24 @@ impl Native for FileHash {
     }
 }
 
-/// A path as the skill means it.
+/// A path as the skill means it, open to whoever calls.
 fn resolve(context: &CallContext, path: &str) -> Result<PathBuf, ToolError> {
+    context.reach(written(path)?)
+}
+
+/// The same with everything below it.
+fn resolve_tree(context: &CallContext, path: &str) -> Result<PathBuf, ToolError> {
+    context.reach_tree(written(path)?)
+}
+
+fn written(path: &str) -> Result<&Path, ToolError> {
     match path {
         "" => Err(invalid("the path is empty")),
         path if path == "~" || path.starts_with("~/") => {
             Err(invalid(format!("`{path}`: `~` is not expanded; write the whole path")))
         }
         path if path.contains('\0') => Err(invalid("the path holds a NUL character")),
-        path => Ok(context.resolve(Path::new(path))),
+        path => Ok(Path::new(path)),
     }
 }
 

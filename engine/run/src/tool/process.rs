@@ -157,7 +157,7 @@ impl Launcher {
     }
 
     fn start(&self, context: &CallContext, invocation: &Invocation, mark: &str) -> Result<Child, ToolError> {
-        let folder = context.resolve(&invocation.folder);
+        let folder = context.reach(&invocation.folder)?;
         if !folder.is_dir() {
             return Err(ToolError::new(
                 ErrorKind::NotFound,

@@ -374,7 +374,7 @@ fn here(memory: &Memory, context: &CallContext) -> PathBuf {
 
 /// That the caller may look into a folder.
 fn opened(memory: &Memory, context: &CallContext, folder: &Path) -> Result<(), ToolError> {
-    if memory.opens(context, folder) {
+    if memory.opens(context, folder) && context.fence.lets(folder).is_ok() {
         return Ok(());
     }
     let folder = folder.display();

@@ -20,6 +20,7 @@ use crate::drain::Drain;
 use crate::driver::{AfterCommit, Clock, Drive, Entry, Means, Park, Secrets, begin, drive};
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
+use crate::fence::Fence;
 use crate::heal::Freely;
 use crate::machine::Machine;
 use crate::permits::Permits;
@@ -235,6 +236,7 @@ impl Stage {
             origin: Origin::Cli,
             folder: "/work".into(),
             tenant: "main".into(),
+            fence: Fence::default(),
             journal: self.journal.clone(),
             means: Means {
                 tools: Arc::new(move |name| tools.get(name).cloned()),

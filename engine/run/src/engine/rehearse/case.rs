@@ -20,6 +20,7 @@ use crate::engine::admission::Admitted;
 use crate::engine::parts::Parts;
 use crate::engine::{Inputs, Outcome, RunRequest, launching};
 use crate::event::{Body, Event, Origin, RunId, Time};
+use crate::fence::Fence;
 use crate::store::Lease;
 use crate::stub::Stage;
 
@@ -104,6 +105,7 @@ impl Case {
             origin: Origin::Cli,
             folder: self.parts.settings.folder.clone(),
             tenant: MAIN.into(),
+            fence: Fence::default(),
             journal: stage.journal(Arc::new(memory.clone()), move || parts.nudge()),
             means,
             watchers,

@@ -324,7 +324,7 @@ fn content(
         Piece::File(file) => (&file.path, &file.name, &file.kind),
     };
     let Some(path) = text(path, scope)? else { return Ok(None) };
-    let path = context.resolve(Path::new(&path));
+    let path = context.reach(Path::new(&path))?;
     let own_name = own_name.as_ref().map(|name| text(name, scope)).transpose()?.flatten();
     let kind = kind.as_ref().map(|kind| text(kind, scope)).transpose()?.flatten();
     let usual = || path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::content::beside;
-use super::{OnlyPath, cannot, is_missing, resolve};
+use super::{OnlyPath, cannot, is_missing, resolve, resolve_tree};
 use crate::tool::native::{Brake, Face, Native, blocking, invalid};
 use crate::tool::{CallContext, ToolError};
 
@@ -99,7 +99,7 @@ impl Native for FileCopy {
     };
 
     async fn call(&self, context: &CallContext, args: FromTo) -> Result<Copied, ToolError> {
-        let (from, to) = (resolve(context, &args.from)?, resolve(context, &args.to)?);
+        let (from, to) = (resolve_tree(context, &args.from)?, resolve(context, &args.to)?);
         blocking(context, move |brake| {
             refuse_existing(&to, args.overwrite)?;
             refuse_inside(&from, &to)?;
@@ -125,7 +125,7 @@ impl Native for FileMove {
     };
 
     async fn call(&self, context: &CallContext, args: FromTo) -> Result<Moved, ToolError> {
-        let (from, to) = (resolve(context, &args.from)?, resolve(context, &args.to)?);
+        let (from, to) = (resolve_tree(context, &args.from)?, resolve(context, &args.to)?);
         blocking(context, move |brake| {
             refuse_existing(&to, args.overwrite)?;
             refuse_inside(&from, &to)?;
@@ -156,7 +156,7 @@ impl Native for FileRemove {
     };
 
     async fn call(&self, context: &CallContext, args: RemoveArgs) -> Result<Removed, ToolError> {
-        let path = resolve(context, &args.path)?;
+        let path = resolve_tree(context, &args.path)?;
         let folder = context.folder.clone();
         blocking(context, move |_| {
             refuse_ground(&path, &folder)?;

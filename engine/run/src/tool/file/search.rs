@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::glob::Glob;
 use super::tree::Walk;
-use super::{cannot, open, resolve};
+use super::{cannot, open, resolve_tree};
 use crate::tool::native::{Brake, Face, Native, blocking, invalid};
 use crate::tool::{CallContext, ToolError};
 
@@ -90,7 +90,7 @@ impl Native for FileSearch {
     };
 
     async fn call(&self, context: &CallContext, args: SearchArgs) -> Result<Found, ToolError> {
-        let root = resolve(context, &args.path)?;
+        let root = resolve_tree(context, &args.path)?;
         let glob = args.files.as_deref().map(Glob::new).transpose()?;
         let regex = RegexBuilder::new(&args.pattern)
             .case_insensitive(args.ignore_case)

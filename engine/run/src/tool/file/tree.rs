@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::glob::Glob;
-use super::{Kind, cannot, is_missing, kind, modified, resolve};
+use super::{Kind, cannot, is_missing, kind, modified, resolve, resolve_tree};
 use crate::tool::native::{Brake, Face, Native, blocking, invalid};
 use crate::tool::{CallContext, ToolError};
 
@@ -143,7 +143,7 @@ impl Native for FileFind {
     };
 
     async fn call(&self, context: &CallContext, args: FindArgs) -> Result<Vec<Entry>, ToolError> {
-        let root = resolve(context, &args.path)?;
+        let root = resolve_tree(context, &args.path)?;
         let filter = Filter::new(&args)?;
         blocking(context, move |brake| {
             let mut entries = Vec::new();

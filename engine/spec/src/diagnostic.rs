@@ -73,6 +73,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("heal-bound", "a bound of a heal rule that is none"),
     ("heal-match", "a heal rule for every failure"),
     ("idle-keyword", "a keyword of a schema that says nothing about values of its type"),
+    ("idle-scope", "a scope that opens nothing for the tenant of whoever has it"),
     ("item-outside-foreach", "`item` or `index` where nothing is repeated"),
     ("list-form", "a mapping, or nothing, where a list belongs"),
     ("manual-step", "a step that only describes what a person has to do"),

@@ -298,9 +298,10 @@ impl Engine {
         }
     }
 
-    /// Whether a schedule of this name is there for the caller.
+    /// Whether a schedule of this name is there for the caller. Schedules belong to the machine, and so to no
+    /// tenant but the main one.
     pub fn shows_schedule(&self, name: &str) -> bool {
-        self.caller.grants.shows(ScopeKind::Schedule, name)
+        self.caller.is_of_main() && self.caller.grants.shows(ScopeKind::Schedule, name)
     }
 
     fn unknown(&self, book: &Book, name: &str) -> StartError {

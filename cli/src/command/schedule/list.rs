@@ -37,6 +37,11 @@ pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failur
         ]);
     }
     table.print(context.printer);
+    for schedule in &schedules {
+        for fault in &schedule.faults {
+            context.printer.warning(format_args!("`{}` does not run: {fault}", schedule.name));
+        }
+    }
     point_out_idle(&engine, context);
     Ok(Exit::Ok)
 }

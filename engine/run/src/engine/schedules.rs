@@ -1,10 +1,10 @@
 //! Schedules for front ends: listed, run, held, explained. What makes them run by themselves is
 //! [`crate::schedule::scheduler`].
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use aa_spec::config::ScopeKind;
+use aa_spec::diagnostic::Diagnostic;
 use aa_spec::name::{fold, suggest};
 use chrono::TimeDelta;
 use schemars::JsonSchema;
@@ -13,7 +13,6 @@ use serde_json::json;
 
 use super::{Engine, RunHandle, StartError};
 use crate::event::Time;
-use crate::home::Kind;
 use crate::schedule::book::{Book, Broken, Known};
 use crate::schedule::service::{SERVICES, Service};
 use crate::schedule::why::{Reason, reasons};
@@ -21,12 +20,15 @@ use crate::schedule::{Pause, Remembered, Slot, SlotKind, SlotState};
 use crate::store::{Notice, ServiceRow, SlotFilter, StoreError};
 
 mod cause;
+mod faults;
 mod hook;
 mod reading;
 mod start;
 mod steer;
 
 pub use cause::Cause;
+pub(in crate::engine) use faults::KeptFaults;
+pub use faults::ScheduleFault;
 pub use hook::{Delivery, HookRefusal, Hooks};
 pub(crate) use start::told;
 
@@ -62,6 +64,8 @@ pub struct ScheduleView {
     pub polled: Option<(Time, String)>,
     /// What is wrong with it; then it does not run.
     pub problems: Vec<String>,
+    /// The same with their places, and what to do about it.
+    pub faults: Vec<ScheduleFault>,
 }
 
 /// What a backfill would run.
@@ -93,14 +97,12 @@ impl Engine {
     /// A folder or file of skills, or the store, cannot be read.
     pub fn schedules(&self, now: Time) -> Result<Vec<ScheduleView>, StartError> {
         let book = self.schedule_book()?;
-        let (store, skills) = (self.parts.store()?, self.parts.home.list(Kind::Skill)?);
-        let mut remembered = store.all_schedules()?;
-        let skills: HashSet<&str> = skills.iter().map(|skill| skill.name.as_str()).collect();
+        let faults = self.schedule_faults(&book)?;
+        let mut remembered = self.parts.store()?.all_schedules()?;
         let mut views = Vec::new();
         for known in book.known.values().filter(|known| self.shows_schedule(&known.compiled.name)) {
-            let (row, skill) = (remembered.remove(&*known.key), &*known.compiled.skill);
-            let has_skill = skills.contains(skill) || self.has_skill(skill);
-            views.push(self.schedule_view(known, row, has_skill, now)?);
+            let wrong = faults.get(&known.key).map(Vec::as_slice).unwrap_or_default();
+            views.push(self.schedule_view(known, remembered.remove(&*known.key), wrong, now)?);
         }
         let broken = book.broken.iter().filter(|broken| self.shows_schedule(&broken.name));
         views.extend(broken.map(ScheduleView::of_broken));
@@ -121,7 +123,8 @@ impl Engine {
         match (book.named(name), broken) {
             (Some(known), _) => {
                 let row = self.parts.store()?.schedule(&known.key)?;
-                self.schedule_view(known, row, self.has_skill(&known.compiled.skill), now)
+                let wrong = self.faults_of(&[known])?.remove(&known.key).unwrap_or_default();
+                self.schedule_view(known, row, &wrong, now)
             }
             (None, Some(broken)) => Ok(ScheduleView::of_broken(broken)),
             (None, None) => Err(self.unknown(&book, name)),
@@ -320,18 +323,17 @@ impl Engine {
         !matches!(super::catalog::find(&self.parts, skill), Err(StartError::UnknownSkill { .. }))
     }
 
-    /// A schedule as people see it: with what is known of it, and whether there is its skill.
+    /// A schedule as people see it: with what is known of it, and what is wrong with it.
     fn schedule_view(
         &self,
         known: &Known,
         remembered: Option<Remembered>,
-        has_skill: bool,
+        wrong: &[Diagnostic],
         now: Time,
     ) -> Result<ScheduleView, StartError> {
         let last =
             SlotFilter { schedule: Some(known.key.to_string()), limit: Some(1), ..SlotFilter::default() };
         let compiled = &known.compiled;
-        let problems = if has_skill { None } else { Some(format!("there is no skill `{}`", compiled.skill)) };
         let held = known.sighting().held.map(|why| Pause { at: now, by: String::new(), why });
         Ok(ScheduleView {
             name: compiled.name.clone(),
@@ -346,7 +348,8 @@ impl Engine {
             next: compiled.trigger.next(now, known.zone()),
             last: self.parts.store()?.slots(&last)?.pop().map(|slot| self.as_shown(slot)),
             polled: remembered.and_then(|row| row.polled),
-            problems: problems.into_iter().collect(),
+            problems: wrong.iter().map(|problem| problem.message.clone()).collect(),
+            faults: wrong.iter().map(ScheduleFault::of).collect(),
         })
     }
 }
@@ -407,6 +410,7 @@ impl ScheduleView {
             last: None,
             polled: None,
             problems: broken.problems.iter().map(|problem| problem.message.clone()).collect(),
+            faults: broken.problems.iter().map(ScheduleFault::of).collect(),
         }
     }
 }

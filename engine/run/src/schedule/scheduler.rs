@@ -245,6 +245,7 @@ impl Scheduler {
                 }
                 self.stamps = stamps;
                 self.use_book(&book, now).await?;
+                self.core.engine().warn_of_faults(&book);
             }
             Err(error) => tracing::warn!("schedules stay as they were: {error}"),
         }

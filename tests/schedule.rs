@@ -134,6 +134,12 @@ fn schedules_are_listed_shown_and_explained() {
     let plan = ["backfill", "nightly", "--from", "2026-11-01", "--to", "2026-11-03"];
     let plan = schedule(&aa, &[&plan[..], &["--format", "json"]].concat()).code(0).json();
     assert_eq!(plan["plan"]["times"], json!(["2026-11-01T01:30:00Z", "2026-11-02T01:30:00Z"]));
+    for (from, to, wrong) in [
+        ("2026-11-03", "2026-11-01", "`--to` is before `--from`"),
+        ("2999-01-01", "2999-02-01", "`--from` is in the future"),
+    ] {
+        schedule(&aa, &["backfill", "nightly", "--from", from, "--to", to]).code(2).stderr_contains(wrong);
+    }
 }
 
 const WRONG: &str = "\

@@ -16,6 +16,7 @@ pub mod scheduler;
 pub mod service;
 pub mod why;
 
+use aa_spec::schedule::Overlap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +138,13 @@ pub struct Note {
     pub at: Time,
     /// What.
     pub text: String,
+}
+
+impl Slot {
+    /// Whether it is a time of the past whose turn comes after that of the earlier ones.
+    pub(crate) fn is_filled_in_turn(&self, overlap: Overlap) -> bool {
+        self.kind == SlotKind::Backfill && overlap != Overlap::Allow
+    }
 }
 
 impl SlotState {

@@ -177,13 +177,16 @@ impl Engine {
     /// The times of a window that have no success.
     ///
     /// # Errors
-    /// There is none of this name, it is not due by the clock, or something cannot be read.
+    /// There is none of this name, it is not due by the clock, the window is none, or something cannot be read.
     pub fn plan_backfill(&self, name: &str, (from, until): (Time, Time)) -> Result<BackfillPlan, StartError> {
         let known = self.known_schedule(name)?;
         let trigger = &known.compiled.trigger;
         if !trigger.is_timed() {
             let message = format!("`{name}` is not due by the clock, so it has no times to fill in");
             return Err(StartError::Refused(message));
+        }
+        if until < from {
+            return Err(StartError::Refused("the window ends before it begins, or is yet to come".to_owned()));
         }
         let before = until + TimeDelta::milliseconds(1);
         let filter = SlotFilter {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use aa_spec::schedule::{Schedule, Zone, compile, moment};
+use aa_spec::schedule::{Overlap, Schedule, Zone, compile, moment};
 use aa_spec::source::{Source, Span};
 use aa_spec::yaml::{self, Spanned};
 use async_trait::async_trait;
@@ -492,6 +492,27 @@ async fn the_past_is_filled_in_one_after_the_other() {
     let expected = ["2026-03-01T10:01:00Z", "2026-03-01T09:59:00Z", "2026-03-01T10:00:00Z"];
     assert_eq!(world.log(), expected);
     assert!(engine.plan_backfill("tick", window).unwrap().times.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_later_time_of_the_past_overtakes_an_earlier_one() {
+    let config = "schedules:\n  day: {skill: note_it, cron: '0 3 * * *', inputs: {due: '{{ due }}'}}\n";
+    let world = World::new(config, "2026-03-10 10:00");
+    // Two of them: what one has ended, the other does not know yet when it looks.
+    let (mut one, mut other) = (world.scheduler(), world.scheduler());
+    one.look().await.unwrap();
+    let engine = world.engine();
+    let plan = engine.plan_backfill("day", (at("2026-03-01 00:00"), at("2026-03-07 00:00"))).unwrap();
+    assert_eq!(engine.backfill("day", &plan.times, world.clock.now()).await.unwrap(), 6);
+    let store = one.core.store().await.unwrap();
+    let last = store.open_slots().unwrap().pop().unwrap();
+    let claim = store.claim_slot((&last.schedule, last.due), Overlap::Skip, world.clock.now());
+    assert_eq!(claim.await.unwrap(), Claimed::Waits, "the earlier ones are first");
+    quiet(&mut [&mut one, &mut other]).await;
+    let expected: Vec<String> = (1..=6).map(|day| format!("2026-03-0{day}T03:00:00Z")).collect();
+    assert_eq!(world.log(), expected);
+    let refused = engine.plan_backfill("day", (at("2026-03-07 00:00"), at("2026-03-01 00:00")));
+    assert!(refused.is_err_and(|error| error.to_string().contains("ends before it begins")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,7 +74,13 @@ impl Scheduler {
         let is_other = |other: &&Slot| other.schedule == slot.schedule && other.due != slot.due;
         let busy = open.iter().filter(is_other).any(|other| other.state == SlotState::Running);
         // Asking the store again and again would write for nothing.
-        if busy && known.compiled.overlap == Overlap::Queue {
+        let in_turn = slot.is_filled_in_turn(known.compiled.overlap);
+        let is_earlier = |other: &&Slot| {
+            other.kind == SlotKind::Backfill && other.state == SlotState::Ready && other.due < slot.due
+        };
+        if busy && (in_turn || known.compiled.overlap == Overlap::Queue)
+            || in_turn && open.iter().filter(is_other).any(|other| is_earlier(&other))
+        {
             return Ok(());
         }
         match store.claim_slot((&known.key, slot.due), known.compiled.overlap, now).await? {

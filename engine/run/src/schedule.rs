@@ -105,6 +105,17 @@ pub struct Slot {
     pub owner: Option<String>,
 }
 
+/// That the run of a time goes on only when a person does something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Waiting {
+    /// The run; null when it is not there for you.
+    pub run: Option<RunId>,
+    /// Since when it waits.
+    pub since: Time,
+    /// Whether it asks nothing, but nobody can tell how one of its steps ended.
+    pub in_doubt: bool,
+}
+
 /// Why a schedule is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Pause {

@@ -58,6 +58,10 @@ pub(super) fn next(schedule: &ScheduleView, now: Time) -> String {
 }
 
 fn last(schedule: &ScheduleView, now: Time) -> String {
+    if let Some(waiting) = &schedule.waiting {
+        let run = waiting.run.map(|run| format!(" (run {run})")).unwrap_or_default();
+        return format!("waiting {}{run}", words::ago(waiting.since, now));
+    }
     let Some(slot) = &schedule.last else { return "-".to_owned() };
     format!("{} {}", slot.state.word(), words::ago(slot.due, now))
 }

@@ -69,6 +69,9 @@ fn state(schedule: &aa_run::engine::ScheduleView, now: aa_run::event::Time) -> S
             let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
             format!("held ({})", parts.join(": "))
         }
+        None if schedule.waiting.is_some() => {
+            format!("waits for a person; `aa schedule why {}` says more", schedule.name)
+        }
         None if schedule.next.is_some() => format!("due {}", list::next(schedule, now)),
         None => String::new(),
     }

@@ -15,8 +15,8 @@ use super::{Engine, RunHandle, StartError};
 use crate::event::Time;
 use crate::schedule::book::{Book, Broken, Known};
 use crate::schedule::service::{SERVICES, Service};
-use crate::schedule::why::{Reason, reasons};
-use crate::schedule::{Pause, Remembered, Slot, SlotKind, SlotState};
+use crate::schedule::why::{Reason, reasons, summed};
+use crate::schedule::{Pause, Remembered, Slot, SlotKind, SlotState, Waiting};
 use crate::store::{Notice, ServiceRow, SlotFilter, StoreError};
 
 mod cause;
@@ -25,6 +25,7 @@ mod hook;
 mod reading;
 mod start;
 mod steer;
+mod waiting;
 
 pub use cause::Cause;
 pub(in crate::engine) use faults::KeptFaults;
@@ -34,6 +35,8 @@ pub(crate) use start::told;
 
 /// Times that a plan of a backfill holds at most.
 const BACKFILL: usize = 1000;
+/// So many times are looked at for each that is told.
+const SUMMED: u32 = 20;
 
 /// A schedule as people see it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -60,6 +63,8 @@ pub struct ScheduleView {
     pub next: Option<Time>,
     /// What has become of the last time.
     pub last: Option<Slot>,
+    /// That a run of it waits for a person, if one does.
+    pub waiting: Option<Waiting>,
     /// When a poll last asked, and what came of it.
     pub polled: Option<(Time, String)>,
     /// What is wrong with it; then it does not run.
@@ -98,11 +103,12 @@ impl Engine {
     pub fn schedules(&self, now: Time) -> Result<Vec<ScheduleView>, StartError> {
         let book = self.schedule_book()?;
         let faults = self.schedule_faults(&book)?;
-        let mut remembered = self.parts.store()?.all_schedules()?;
+        let (mut remembered, mut waiting) = (self.parts.store()?.all_schedules()?, self.waiting_slots()?);
         let mut views = Vec::new();
         for known in book.known.values().filter(|known| self.shows_schedule(&known.compiled.name)) {
             let wrong = faults.get(&known.key).map(Vec::as_slice).unwrap_or_default();
-            views.push(self.schedule_view(known, remembered.remove(&*known.key), wrong, now)?);
+            let state = (remembered.remove(&*known.key), waiting.remove(&*known.key));
+            views.push(self.schedule_view(known, state, wrong, now)?);
         }
         let broken = book.broken.iter().filter(|broken| self.shows_schedule(&broken.name));
         views.extend(broken.map(ScheduleView::of_broken));
@@ -124,7 +130,8 @@ impl Engine {
             (Some(known), _) => {
                 let row = self.parts.store()?.schedule(&known.key)?;
                 let wrong = self.faults_of(&[known])?.remove(&known.key).unwrap_or_default();
-                self.schedule_view(known, row, &wrong, now)
+                let waiting = self.waiting_slots()?.remove(&*known.key);
+                self.schedule_view(known, (row, waiting), &wrong, now)
             }
             (None, Some(broken)) => Ok(ScheduleView::of_broken(broken)),
             (None, None) => Err(self.unknown(&book, name)),
@@ -164,14 +171,20 @@ impl Engine {
     pub fn schedule_why(&self, name: &str, limit: u32, now: Time) -> Result<Vec<Reason>, StartError> {
         let known = self.known_schedule(name)?;
         let store = self.parts.store()?;
+        // More than are told, as those that come to the same are told as one.
+        let most = limit.saturating_mul(SUMMED);
         let filter =
-            SlotFilter { schedule: Some(known.key.to_string()), limit: Some(limit), ..SlotFilter::default() };
-        let slots = store.slots(&filter)?;
+            SlotFilter { schedule: Some(known.key.to_string()), limit: Some(most), ..SlotFilter::default() };
+        let slots: Vec<Slot> = store.slots(&filter)?.into_iter().map(|slot| self.as_shown(slot)).collect();
+        let mut slots = summed(slots);
+        slots.truncate(limit as usize);
+        let waiting = self.waiting_slots()?.remove(&*known.key).map(|waiting| self.as_told(waiting));
         let remembered = store.schedule(&known.key)?;
         let notes = store.scheduler_notes(limit)?;
         let off = self.services()?.into_iter().filter(|service| !service.enabled).collect::<Vec<_>>();
         let is_alive = store.has_scheduler()?;
-        Ok(reasons(&known, remembered.as_ref(), (&slots, &notes), (&off, is_alive), now))
+        let known = (&*known, remembered.as_ref(), waiting.as_ref());
+        Ok(reasons(known, (&slots, &notes), (&off, is_alive), now))
     }
 
     /// The times of a window that have no success.
@@ -330,7 +343,7 @@ impl Engine {
     fn schedule_view(
         &self,
         known: &Known,
-        remembered: Option<Remembered>,
+        (remembered, waiting): (Option<Remembered>, Option<Waiting>),
         wrong: &[Diagnostic],
         now: Time,
     ) -> Result<ScheduleView, StartError> {
@@ -350,6 +363,7 @@ impl Engine {
             paused: remembered.as_ref().map_or(held, |row| row.pause.clone()),
             next: compiled.trigger.next(now, known.zone()),
             last: self.parts.store()?.slots(&last)?.pop().map(|slot| self.as_shown(slot)),
+            waiting: waiting.map(|waiting| self.as_told(waiting)),
             polled: remembered.and_then(|row| row.polled),
             problems: wrong.iter().map(|problem| problem.message.clone()).collect(),
             faults: wrong.iter().map(ScheduleFault::of).collect(),
@@ -411,6 +425,7 @@ impl ScheduleView {
             paused: None,
             next: None,
             last: None,
+            waiting: None,
             polled: None,
             problems: broken.problems.iter().map(|problem| problem.message.clone()).collect(),
             faults: broken.problems.iter().map(ScheduleFault::of).collect(),

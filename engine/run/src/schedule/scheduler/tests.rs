@@ -43,6 +43,9 @@ tools:
     run: [cat, news]
 "#;
 
+/// Asks a person.
+const ASK: &str = "name: ask_it\ndescription: x\nsteps: [{name: sure, confirm: {message: sure?, options: ['yes', 'no']}}]\n";
+
 fn skill(name: &str, tool: &str) -> String {
     let args = if tool == "note" { ", args: {text: '{{ inputs.due }}'}" } else { "" };
     format!(
@@ -80,6 +83,7 @@ impl World {
         for (name, tool) in [("note_it", "note"), ("hang_on", "hang"), ("fail_it", "fail")] {
             world.put(&format!("work/.aa/skills/{name}.yaml"), &skill(name, tool));
         }
+        world.put("work/.aa/skills/ask_it.yaml", ASK);
         world.put("home/.config/aa-workflow/config.yaml", config);
         world
     }
@@ -335,6 +339,44 @@ async fn overlap_is_as_the_schedule_says() {
             scheduler.core.engine().cancel(run, "test", "").await.unwrap();
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_waits_for_a_person_is_told_and_what_it_holds_up_is_summed_up() {
+    let world =
+        World::new("schedules:\n  askd: {skill: ask_it, cron: '* * * * *'}\n", "2026-03-01 10:00:30");
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    world.set("2026-03-01 10:01:00");
+    let waiting = |world: &World| world.engine().schedule("askd", world.clock.now()).unwrap().waiting;
+    let start = Instant::now();
+    while waiting(&world).is_none() {
+        assert!(start.elapsed() < PATIENCE, "{}", world.why("askd"));
+        scheduler.look().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for minute in 2..=9 {
+        world.set(&format!("2026-03-01 10:{minute:02}:00"));
+        scheduler.look().await.unwrap();
+    }
+    let why = world.why("askd");
+    assert!(why.contains("run 1 waits for a person since ") && why.contains("`aa run show 1`"), "{why}");
+    let summed = "8 times from 2026-03-01 10:02:00 +00:00 to 2026-03-01 10:09:00 +00:00: was skipped";
+    assert!(why.contains(summed) && why.contains("(run 1) still went on"), "{why}");
+    assert!(!why.contains("goes on"), "{why}");
+    let view = world.engine().schedules(world.clock.now()).unwrap().pop().unwrap();
+    assert_eq!(view.waiting.unwrap().run, Some(crate::event::RunId(1)));
+    scheduler.core.engine().cancel(crate::event::RunId(1), "test", "").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moment_that_had_passed_is_said_to_be_why_it_is_never_due() {
+    let world =
+        World::new("schedules:\n  late: {skill: note_it, at: '2026-03-01T09:00:00Z'}\n", "2026-03-01 10:00:30");
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    let why = world.why("late");
+    assert!(why.contains("it is never due: 2026-03-01 09:00:00 +00:00 had passed"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -182,12 +182,16 @@ fn what_a_schedule_names_is_checked_before_it_is_due() {
     skill.stderr_contains("error[unknown-input]: skill `own` has no input `dua`");
     let list = schedule(&aa, &["list"]).code(0);
     assert_eq!(list.out().matches("has errors").count(), 7, "{}", list.out());
-    list.stderr_contains("config.yaml:3: skill `tick` has no input `dua` [unknown-input]; did you mean `due`?");
+    list.stderr_contains(
+        "config.yaml:3: skill `tick` has no input `dua` [unknown-input]; did you mean `due`?",
+    );
     schedule(&aa, &["show", "own"]).code(0).stdout_contains("has errors").stdout_contains("own.yaml:2: ");
     let shown = schedule(&aa, &["show", "typo", "--format", "json"]).code(0).json();
     assert_eq!(shown["schedule"]["faults"][0]["code"], "unknown-input", "{shown:#}");
     let served = Served::new(&aa, &[]);
-    eventually("it is said in the log", || served.said().contains("there is no skill `tock` [unknown-skill]"));
+    eventually("it is said in the log", || {
+        served.said().contains("there is no skill `tock` [unknown-skill]")
+    });
 }
 
 #[test]

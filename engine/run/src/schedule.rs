@@ -140,6 +140,17 @@ pub struct Remembered {
     pub pause: Option<Pause>,
     /// When a poll last asked, and what came of it.
     pub polled: Option<(Time, String)>,
+    /// That it fails, if it does.
+    pub failing: Option<Failing>,
+}
+
+/// That a poll fails again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Failing {
+    /// How often in a row.
+    pub count: u32,
+    /// When it began to.
+    pub since: Time,
 }
 
 /// Something that happened to a scheduler.

@@ -62,6 +62,9 @@ fn last(schedule: &ScheduleView, now: Time) -> String {
         let run = waiting.run.map(|run| format!(" (run {run})")).unwrap_or_default();
         return format!("waiting {}{run}", words::ago(waiting.since, now));
     }
+    if let Some(failing) = &schedule.failing {
+        return format!("polling fails since {}", words::ago(failing.since, now));
+    }
     let Some(slot) = &schedule.last else { return "-".to_owned() };
     format!("{} {}", slot.state.word(), words::ago(slot.due, now))
 }

@@ -16,7 +16,7 @@ use crate::event::Time;
 use crate::schedule::book::{Book, Broken, Known};
 use crate::schedule::service::{SERVICES, Service};
 use crate::schedule::why::{Reason, reasons, summed};
-use crate::schedule::{Pause, Remembered, Slot, SlotKind, SlotState, Waiting};
+use crate::schedule::{Failing, Pause, Remembered, Slot, SlotKind, SlotState, Waiting};
 use crate::store::{Notice, ServiceRow, SlotFilter, StoreError};
 
 mod cause;
@@ -67,6 +67,8 @@ pub struct ScheduleView {
     pub waiting: Option<Waiting>,
     /// When a poll last asked, and what came of it.
     pub polled: Option<(Time, String)>,
+    /// That a poll fails, if it does.
+    pub failing: Option<Failing>,
     /// What is wrong with it; then it does not run.
     pub problems: Vec<String>,
     /// The same with their places, and what to do about it.
@@ -199,7 +201,9 @@ impl Engine {
             return Err(StartError::Refused(message));
         }
         if until < from {
-            return Err(StartError::Refused("the window ends before it begins, or is yet to come".to_owned()));
+            return Err(StartError::Refused(
+                "the window ends before it begins, or is yet to come".to_owned(),
+            ));
         }
         let before = until + TimeDelta::milliseconds(1);
         let filter = SlotFilter {
@@ -364,6 +368,7 @@ impl Engine {
             next: compiled.trigger.next(now, known.zone()),
             last: self.parts.store()?.slots(&last)?.pop().map(|slot| self.as_shown(slot)),
             waiting: waiting.map(|waiting| self.as_told(waiting)),
+            failing: remembered.as_ref().and_then(|row| row.failing),
             polled: remembered.and_then(|row| row.polled),
             problems: wrong.iter().map(|problem| problem.message.clone()).collect(),
             faults: wrong.iter().map(ScheduleFault::of).collect(),
@@ -427,6 +432,7 @@ impl ScheduleView {
             last: None,
             waiting: None,
             polled: None,
+            failing: None,
             problems: broken.problems.iter().map(|problem| problem.message.clone()).collect(),
             faults: broken.problems.iter().map(ScheduleFault::of).collect(),
         }

@@ -41,7 +41,9 @@ pub fn summed(slots: impl IntoIterator<Item = Slot>) -> Vec<Slot> {
 }
 
 fn is_same_skip(a: &Slot, b: &Slot) -> bool {
-    a.state == SlotState::Skipped && (a.state, a.kind, &a.why) == (b.state, b.kind, &b.why) && a.alerted.is_none()
+    a.state == SlotState::Skipped
+        && (a.state, a.kind, &a.why) == (b.state, b.kind, &b.why)
+        && a.alerted.is_none()
 }
 
 /// Explains the last times of a schedule, the newest first; before them what holds now.
@@ -113,6 +115,11 @@ fn now_lines(
     if let Some((at, text)) = remembered.and_then(|row| row.polled.as_ref()) {
         lines.push(format!("asked for news {} ago: {text}", lapse(now - *at)));
     }
+    if let Some(failing) = remembered.and_then(|row| row.failing) {
+        let (count, since) = (failing.count, known.zone().show(failing.since));
+        let times = if count == 1 { "once".to_owned() } else { format!("{count} times in a row") };
+        lines.push(format!("polling fails: {times}, since {since}"));
+    }
     match known.compiled.trigger.next(now, known.zone()) {
         Some(next) => {
             lines.push(format!("due next at {}, in {}", known.zone().show(next), lapse(next - now)));
@@ -128,7 +135,9 @@ fn never(known: &Known, slots: &[Slot]) -> String {
     match &known.compiled.trigger {
         Trigger::At(moment) if slots.iter().all(|slot| slot.kind != SlotKind::Timed) => {
             let moment = known.zone().show(*moment);
-            format!("it is never due: {moment} had passed when it was first seen, and what is past is not run")
+            format!(
+                "it is never due: {moment} had passed when it was first seen, and what is past is not run"
+            )
         }
         _ => "it is never due again".to_owned(),
     }

@@ -289,8 +289,7 @@ impl Journal {
             Turn::Wait => Ok(Claimed::Waits),
             Turn::Skip => {
                 let run = others[0].run.map(|run| format!(" (run {run})")).unwrap_or_default();
-                let why =
-                    format!("what was due at {}{run} still went on", others[0].due.format("%F %T UTC"));
+                let why = format!("what was due at {}{run} still went on", others[0].due.format("%F %T UTC"));
                 self.end_slot(&mine, SlotState::Skipped, &why, now)?;
                 Ok(Claimed::Skipped)
             }

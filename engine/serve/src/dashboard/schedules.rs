@@ -76,6 +76,7 @@ fn state(view: &ScheduleView) -> &'static str {
         view if !view.enabled => "off",
         view if view.paused.is_some() => "paused",
         view if view.waiting.is_some() => "waiting",
+        view if view.failing.is_some() => "failed",
         _ => view.last.as_ref().map_or("ready", |slot| slot.state.word()),
     }
 }
@@ -145,6 +146,12 @@ fn head(view: &ScheduleView, steers: bool) -> Markup {
                 @if let Some(run) = waiting.run { a href=(runs::address(run)) { "Run " (run) } } @else { "A run" }
                 @if waiting.in_doubt { " waits for somebody to say how a step ended, since " } @else { " waits for a person since " }
                 (show::ago(waiting.since)) "."
+            }
+        }
+        @if let Some(failing) = &view.failing {
+            p.notice.wrong {
+                "Polling fails: " (failing.count) @if failing.count == 1 { " time" } @else { " times in a row" } ", since " (show::ago(failing.since))
+                @if let Some((_, what)) = view.polled.as_ref().filter(|(_, what)| what != "asked") { ": " (what) }
             }
         }
         dl.facts {

@@ -95,7 +95,9 @@ impl Checker<'_, '_> {
         if spec.effect != Effect::Read {
             let message = format!("`{}` does not only read, so it cannot be polled", poll.tool.value);
             let problem = self.error("poll-effect", poll.tool.span, message).about(&poll.tool.value);
-            self.report(problem.hint("name a tool that only reads; what changes something belongs in the skill"));
+            self.report(
+                problem.hint("name a tool that only reads; what changes something belongs in the skill"),
+            );
         }
         let none = Vec::new();
         let args = match &poll.args {

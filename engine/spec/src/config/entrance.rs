@@ -251,11 +251,7 @@ fn is_of_machine(text: &Spanned<String>) -> bool {
     Scope::parse(&text.value).is_ok_and(|scope| scope.is_of_machine())
 }
 
-fn idle_scope(
-    at: &Spanned<String>,
-    (what, tenant): (&str, &Spanned<String>),
-    source: &Source,
-) -> Diagnostic {
+fn idle_scope(at: &Spanned<String>, (what, tenant): (&str, &Spanned<String>), source: &Source) -> Diagnostic {
     let message = format!("`{what}` opens nothing for the tenant `{}`", tenant.value);
     Diagnostic::warning("idle-scope", source, at.span, message)
         .hint("schedules, the audit and the server belong to the machine, and only keys of `main` see them")

@@ -117,9 +117,8 @@ pub(super) fn check(serve: &Serve, source: &Source, diagnostics: &mut Vec<Diagno
         );
         let roles = issuer.roles.values().chain(&issuer.everybody);
         diagnostics.extend(roles.clone().filter_map(|role| no_role(serve, role, source)));
-        diagnostics.extend(
-            issuer.tenant.iter().flat_map(|tenant| idle_roles(serve, tenant, roles.clone(), source)),
-        );
+        diagnostics
+            .extend(issuer.tenant.iter().flat_map(|tenant| idle_roles(serve, tenant, roles.clone(), source)));
     }
 }
 

@@ -78,7 +78,8 @@ impl Engine {
     pub fn check_schedules(&self, now: Time) -> Result<Vec<Diagnostic>, StartError> {
         let book = self.schedule_book()?;
         let written: Vec<&WrittenSchedule> = self.settings().scheduling.schedules.iter().collect();
-        let mut found: Vec<Diagnostic> = self.of_files(&written)?.into_iter().flat_map(|(_, all)| all).collect();
+        let mut found: Vec<Diagnostic> =
+            self.of_files(&written)?.into_iter().flat_map(|(_, all)| all).collect();
         for written in written {
             let known = book.known.get(&key_of(written));
             found.extend(known.and_then(|known| past(known, written, now)));
@@ -92,7 +93,11 @@ impl Engine {
     /// Modules cannot be read.
     pub fn check_schedules_of(&self, skill: &CheckedSkill) -> Result<Vec<Diagnostic>, StartError> {
         let Some(plan) = &skill.plan else { return Ok(Vec::new()) };
-        Ok(self.of_skill(&skill.source, &plan.skill)?.into_iter().flat_map(|(_, problems)| problems).collect())
+        Ok(self
+            .of_skill(&skill.source, &plan.skill)?
+            .into_iter()
+            .flat_map(|(_, problems)| problems)
+            .collect())
     }
 
     /// What is wrong with the schedules of a book.
@@ -159,7 +164,8 @@ impl Engine {
             return Ok(Vec::new());
         }
         let entries = self.parts.home.list(Kind::Skill)?;
-        let entries: HashMap<&str, &Entry> = entries.iter().map(|entry| (entry.shown.as_str(), entry)).collect();
+        let entries: HashMap<&str, &Entry> =
+            entries.iter().map(|entry| (entry.shown.as_str(), entry)).collect();
         let mut found = Vec::new();
         for (path, all) in all {
             if let Some(entry) = entries.get(path) {
@@ -207,13 +213,17 @@ impl Engine {
         let skill = all.first().map(|known| known.compiled.skill.as_str()).unwrap_or_default();
         let whole = match &checked.plan {
             // A run looks for it by the name of its file.
-            Some(_) if !self.has_skill(skill) => {
-                Some(("unknown-skill", format!("there is no skill `{skill}`"), "give skill and file the same name"))
-            }
+            Some(_) if !self.has_skill(skill) => Some((
+                "unknown-skill",
+                format!("there is no skill `{skill}`"),
+                "give skill and file the same name",
+            )),
             Some(_) => None,
-            None => {
-                Some(("faulty-skill", format!("the skill `{skill}` has errors"), "`aa skill check` says more"))
-            }
+            None => Some((
+                "faulty-skill",
+                format!("the skill `{skill}` has errors"),
+                "`aa skill check` says more",
+            )),
         };
         if let Some((code, message, hint)) = whole {
             let at = |known: &&Known| span_of_line(&checked.source, known.place.line);
@@ -254,7 +264,9 @@ fn key_of(written: &WrittenSchedule) -> Arc<str> {
 
 /// That the only moment of a schedule has passed.
 fn past(known: &Known, written: &WrittenSchedule, now: Time) -> Option<Diagnostic> {
-    let (Trigger::At(moment), Some(at)) = (&known.compiled.trigger, &written.schedule.at) else { return None };
+    let (Trigger::At(moment), Some(at)) = (&known.compiled.trigger, &written.schedule.at) else {
+        return None;
+    };
     if *moment > now {
         return None;
     }

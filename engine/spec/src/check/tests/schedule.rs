@@ -85,5 +85,9 @@ steps: [{name: a, tool: read, args: {path: 'a{{ inputs.n }}'}}]
     assert!(found[0].is_empty() && found.len() == 2, "{found:?}");
     let codes: Vec<&str> = found[1].iter().map(|problem| problem.code).collect();
     assert_eq!(codes, ["unknown-input", "missing-input"], "{}", drawn(&found[1]));
-    assert!(drawn(&found[1]).contains("6:36 error[unknown-input]: skill `x` has no input `m`"), "{}", drawn(&found[1]));
+    assert!(
+        drawn(&found[1]).contains("6:36 error[unknown-input]: skill `x` has no input `m`"),
+        "{}",
+        drawn(&found[1])
+    );
 }

@@ -36,6 +36,15 @@ fn every_mistake_in_the_configuration_is_shown() {
 }
 
 #[test]
+fn scopes_that_open_nothing_for_another_tenant_are_warned_of() {
+    let aa = Aa::new().own_config(
+        "serve:\n  keys:\n    - {principal: ci, tenant: red, hash: 'sha256:0000000000000000000000000000000000000000000000000000000000000000', scopes: ['skill:*:read', 'schedule:*:run']}\n",
+    );
+    let ran = aa.args(["config", "check"]).run().code(0);
+    ran.stderr_contains("warning[idle-scope]: `schedule:*:run` opens nothing for the tenant `red`");
+}
+
+#[test]
 fn settings_are_shown_with_who_said_so() {
     let aa = Aa::new().config("limits:\n  calls: 4\nvalues: {team: blue}\n");
     let shown = aa.args(["config", "show", "--origin"]).env("AA_STORE_DURABILITY", "normal").run().code(0);

@@ -134,6 +134,64 @@ fn schedules_are_listed_shown_and_explained() {
     let plan = ["backfill", "nightly", "--from", "2026-11-01", "--to", "2026-11-03"];
     let plan = schedule(&aa, &[&plan[..], &["--format", "json"]].concat()).code(0).json();
     assert_eq!(plan["plan"]["times"], json!(["2026-11-01T01:30:00Z", "2026-11-02T01:30:00Z"]));
+    for (from, to, wrong) in [
+        ("2026-11-03", "2026-11-01", "`--to` is before `--from`"),
+        ("2999-01-01", "2999-02-01", "`--from` is in the future"),
+    ] {
+        schedule(&aa, &["backfill", "nightly", "--from", from, "--to", to]).code(2).stderr_contains(wrong);
+    }
+}
+
+const WRONG: &str = "\
+schedules:
+  lost: {skill: tock, every: 1h}
+  typo: {skill: tick, every: 1h, inputs: {dua: x}}
+  type: {skill: tick, every: 1h, inputs: {due: [1]}}
+  asks: {skill: tick, poll: {tool: note, args: {text: x}}}
+  nobody: {skill: tick, every: 1h, persona: nobody}
+  short: {skill: tick, every: 1h, timeout: 0s}
+  past: {skill: tick, at: '2020-01-01T00:00:00Z'}
+  fine: {skill: tick, every: 1h}
+";
+
+#[test]
+fn what_a_schedule_names_is_checked_before_it_is_due() {
+    let of_skill = TICK.replace("name: tick\n", "name: own\nschedule: {every: 1h, inputs: {dua: x}}\n");
+    let aa = with(WRONG).skill("own", &of_skill);
+    let checked = aa.args(["config", "check", "--format", "json"]).run().code(3).json();
+    let found: Vec<(&str, u64)> = checked
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["code"].as_str().unwrap(), one["line"].as_u64().unwrap_or_default()))
+        .collect();
+    for (code, line) in [
+        ("unknown-skill", 2),
+        ("unknown-input", 3),
+        ("bad-argument", 4),
+        ("poll-effect", 5),
+        ("unknown-persona", 6),
+        ("bad-duration", 7),
+        ("never-due", 8),
+    ] {
+        assert!(found.iter().any(|(of, at)| *of == code && [0, line].contains(at)), "{code}: {checked:#}");
+    }
+    assert_eq!(found.len(), 7, "{checked:#}");
+    aa.args(["config", "check"]).run().code(3).stderr_contains("hint: did you mean `tick`?");
+    let skill = aa.args(["skill", "check", "own"]).run().code(3);
+    skill.stderr_contains("error[unknown-input]: skill `own` has no input `dua`");
+    let list = schedule(&aa, &["list"]).code(0);
+    assert_eq!(list.out().matches("has errors").count(), 7, "{}", list.out());
+    list.stderr_contains(
+        "config.yaml:3: skill `tick` has no input `dua` [unknown-input]; did you mean `due`?",
+    );
+    schedule(&aa, &["show", "own"]).code(0).stdout_contains("has errors").stdout_contains("own.yaml:2: ");
+    let shown = schedule(&aa, &["show", "typo", "--format", "json"]).code(0).json();
+    assert_eq!(shown["schedule"]["faults"][0]["code"], "unknown-input", "{shown:#}");
+    let served = Served::new(&aa, &[]);
+    eventually("it is said in the log", || {
+        served.said().contains("there is no skill `tock` [unknown-skill]")
+    });
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn served() -> (Aa, Served) {
         )
     };
     let config = format!(
-        "secrets: {{RED: {{env: RED}}, BLUE: {{env: BLUE}}, BOSS: {{env: BOSS}}}}\nserve:\n  policy: {{write: allow}}\n  keys:\n{}{}    - {{principal: chief, tenant: blue, roles: [admin], key: '{{{{ secrets.BOSS }}}}'}}\n",
+        "secrets: {{RED: {{env: RED}}, BLUE: {{env: BLUE}}, BOSS: {{env: BOSS}}}}\nserve:\n  policy: {{write: allow}}\n  keys:\n{}{}    - {{principal: chief, tenant: blue, roles: [admin], key: '{{{{ secrets.BOSS }}}}'}}\nschedules: {{rarely: {{skill: look, every: 90d}}}}\n",
         key("ann", "red", ""),
         key("ann", "blue", "")
     );
@@ -125,6 +125,36 @@ fn what_is_of_this_machine_is_closed_to_other_tenants() {
         assert_eq!(ask(&served, RED, line, "").status, 403, "{line}");
         assert_eq!(ask(&served, BOSS, line, "").status, 403, "{line}");
     }
+}
+
+#[test]
+fn schedules_are_not_there_for_other_tenants_whatever_their_keys_say() {
+    let (_aa, served) = served();
+    let list = ask(&served, BOSS, "GET /api/schedules", "").message();
+    assert_eq!(list["items"], json!([]), "{list}");
+    for line in [
+        "GET /api/schedules/rarely",
+        "GET /api/schedules/rarely/slots",
+        "GET /api/schedules/rarely/next",
+        "GET /api/schedules/rarely/why",
+        "POST /api/schedules/rarely/run",
+        "POST /api/schedules/rarely/pause",
+        "POST /api/schedules/rarely/resume",
+        "GET /ui/schedules/rarely",
+        "POST /ui/schedules/rarely/run",
+        "POST /ui/schedules/rarely/pause",
+    ] {
+        let reply = ask(&served, BOSS, line, "{}");
+        assert!(reply.status == 404 && !reply.body.contains("did you mean"), "{line}: {reply:?}");
+    }
+    let window = r#"{"from": "2020-01-01T00:00:00Z"}"#;
+    assert_eq!(ask(&served, BOSS, "POST /api/schedules/rarely/backfill", window).status, 404);
+    for page in ["GET /ui/schedules", "GET /ui"] {
+        let shown = ask(&served, BOSS, page, "");
+        assert!(shown.status == 200 && !shown.body.contains("rarely"), "{shown:?}");
+    }
+    let left = found(&served, "/api/schedules/rarely");
+    assert_eq!((&left["paused"], &left["last"]), (&Value::Null, &Value::Null), "nothing was done: {left}");
 }
 
 #[test]

@@ -41,8 +41,8 @@ pub(crate) struct NoticesArgs {
 /// Flags of `aa schedule list`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A schedule stands in the configuration under `schedules:`, or in its skill under `schedule:`. `aa serve`
-runs what is due.")]
+A schedule stands in the configuration under `schedules:`, or in its skill under `schedule:`.
+`aa serve` runs what is due.")]
 pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) format: FormatArgs,
@@ -106,8 +106,9 @@ pub(crate) struct PauseArgs {
 /// Flags of `aa schedule resume`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Schedules of a project are held until somebody lets them run on this machine. Times that were due while a
-schedule was held are not run; `aa schedule backfill` runs them.")]
+Schedules of a project are held until somebody lets them run on this machine.
+Times that were due while a schedule was held are not run;
+`aa schedule backfill` runs them.")]
 pub(crate) struct ResumeArgs {
     /// Name of a schedule
     #[arg(value_name = "SCHEDULE")]
@@ -134,8 +135,8 @@ Examples:
   aa schedule backfill nightly --from 2026-11-01 --to 2026-11-08          what would be run
   aa schedule backfill nightly --from 2026-11-01 --to 2026-11-08 --yes
 
-The times run one after the other, by whichever scheduler runs; `due` in the inputs is the time of the
-past.")]
+The times run one after the other, by whichever scheduler runs.
+`due` in the inputs is the time of the past.")]
 pub(crate) struct BackfillArgs {
     /// Name of a schedule
     #[arg(value_name = "SCHEDULE")]

@@ -42,7 +42,7 @@ pub struct Whose {
 pub const LOCAL: &str = "local";
 
 /// The tenant of everybody of whom nothing else is said, and of whoever owns the store.
-pub const MAIN: &str = "main";
+pub const MAIN: &str = aa_spec::config::MAIN;
 
 /// Which runs a caller sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +90,11 @@ impl Caller {
     /// Whether all of the store is there for them.
     pub fn sees_all(&self) -> bool {
         self.sees == Sees::All
+    }
+
+    /// Whether what belongs to the machine can be there for them, as far as they are granted it.
+    pub fn is_of_main(&self) -> bool {
+        self.tenant == MAIN
     }
 
     /// The folder whose runs alone they see.

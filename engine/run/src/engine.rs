@@ -44,7 +44,9 @@ use parts::Parts;
 pub(crate) use personas::lines;
 pub use refusal::StartError;
 pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
-pub use schedules::{BackfillPlan, Cause, Delivery, HookRefusal, Hooks, ScheduleView, Triggered};
+pub use schedules::{
+    BackfillPlan, Cause, Delivery, HookRefusal, Hooks, ScheduleFault, ScheduleView, Triggered,
+};
 pub(crate) use schedules::{new_slot, told};
 pub use servers::{Change, Guide, McpEntry, Review};
 pub use trials::Trial;

@@ -16,6 +16,7 @@ pub mod scheduler;
 pub mod service;
 pub mod why;
 
+use aa_spec::schedule::Overlap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +105,17 @@ pub struct Slot {
     pub owner: Option<String>,
 }
 
+/// That the run of a time goes on only when a person does something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Waiting {
+    /// The run; null when it is not there for you.
+    pub run: Option<RunId>,
+    /// Since when it waits.
+    pub since: Time,
+    /// Whether it asks nothing, but nobody can tell how one of its steps ended.
+    pub in_doubt: bool,
+}
+
 /// Why a schedule is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Pause {
@@ -128,6 +140,17 @@ pub struct Remembered {
     pub pause: Option<Pause>,
     /// When a poll last asked, and what came of it.
     pub polled: Option<(Time, String)>,
+    /// That it fails, if it does.
+    pub failing: Option<Failing>,
+}
+
+/// That a poll fails again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Failing {
+    /// How often in a row.
+    pub count: u32,
+    /// When it began to.
+    pub since: Time,
 }
 
 /// Something that happened to a scheduler.
@@ -137,6 +160,13 @@ pub struct Note {
     pub at: Time,
     /// What.
     pub text: String,
+}
+
+impl Slot {
+    /// Whether it is a time of the past whose turn comes after that of the earlier ones.
+    pub(crate) fn is_filled_in_turn(&self, overlap: Overlap) -> bool {
+        self.kind == SlotKind::Backfill && overlap != Overlap::Allow
+    }
 }
 
 impl SlotState {

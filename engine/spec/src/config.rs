@@ -36,7 +36,7 @@ pub use notify::{
 pub use operations::{Audit, Log, LogFormat, Traces};
 pub use policy::{Policy, Rule};
 pub use scheduler::Scheduler;
-pub use scope::{Kind as ScopeKind, ROLES, Scope, role, unknown_role};
+pub use scope::{Kind as ScopeKind, MAIN, ROLES, Scope, role, unknown_role};
 pub use serve::Serve;
 
 /// A configuration file.

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::yaml::{Node, Spanned};
 
 pub use self::check::check;
-pub(crate) use self::check::{channels, zone_problem};
+pub(crate) use self::check::{channels, place, zone_problem};
 pub(crate) use self::compile::secret;
 pub use self::compile::{compile, compile_sharing, names};
 pub use self::compiled::{CatchUp, Compiled, Notified, PollPlan, RetryDelays, Trigger, WebhookPlan};

@@ -1,7 +1,9 @@
 //! `aa config check`
 
-use aa_run::settings::SettingsError;
-use aa_spec::diagnostic::has_errors;
+use aa_run::engine::Engine;
+use aa_run::settings::{Settings, SettingsError};
+use aa_spec::diagnostic::{Diagnostic, has_errors};
+use chrono::Utc;
 use serde_json::Value;
 
 use crate::args::Format;
@@ -11,10 +13,19 @@ use crate::diagnostic;
 use crate::failure::{Exit, Failure};
 use crate::style::Mark;
 
+/// What is doubtful in settings, and wrong with their schedules: what these name is looked up only here.
+fn with_schedules(settings: Settings) -> Result<Vec<Diagnostic>, Failure> {
+    let mut found = settings.warnings.clone();
+    if !settings.scheduling.schedules.is_empty() {
+        found.extend(Engine::new(settings).check_schedules(Utc::now())?);
+    }
+    Ok(found)
+}
+
 /// Finds every mistake in the configuration.
 pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let found = match context.resolve()? {
-        Ok(settings) => settings.warnings,
+        Ok(settings) => with_schedules(settings)?,
         Err(SettingsError::Invalid(diagnostics)) => diagnostics,
         Err(error) => return Err(error.into()),
     };

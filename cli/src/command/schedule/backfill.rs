@@ -15,10 +15,12 @@ pub(super) fn run(args: &BackfillArgs, context: &Context<'_>) -> Result<Exit, Fa
     let now = now();
     let (known, _) = engine.schedule_times(&args.schedule, now, 0)?;
     let from = flag("from", &args.from, known.zone())?;
-    let to = match &args.to {
-        Some(text) => flag("to", text, known.zone())?.min(now),
-        None => now,
-    };
+    let to = args.to.as_ref().map(|text| flag("to", text, known.zone())).transpose()?.unwrap_or(now);
+    if from > now || to < from {
+        let wrong = if from > now { "`--from` is in the future" } else { "`--to` is before `--from`" };
+        return Err(Failure::usage(format!("{wrong}, so there are no times to fill in")));
+    }
+    let to = to.min(now);
     let plan = engine.plan_backfill(&args.schedule, (from, to))?;
     let queued = if args.yes {
         wait(async { Ok(engine.backfill(&args.schedule, &plan.times, now).await?) })?

@@ -37,6 +37,11 @@ pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failur
         ]);
     }
     table.print(context.printer);
+    for schedule in &schedules {
+        for fault in &schedule.faults {
+            context.printer.warning(format_args!("`{}` does not run: {fault}", schedule.name));
+        }
+    }
     point_out_idle(&engine, context);
     Ok(Exit::Ok)
 }
@@ -53,6 +58,13 @@ pub(super) fn next(schedule: &ScheduleView, now: Time) -> String {
 }
 
 fn last(schedule: &ScheduleView, now: Time) -> String {
+    if let Some(waiting) = &schedule.waiting {
+        let run = waiting.run.map(|run| format!(" (run {run})")).unwrap_or_default();
+        return format!("waiting {}{run}", words::ago(waiting.since, now));
+    }
+    if let Some(failing) = &schedule.failing {
+        return format!("polling fails since {}", words::ago(failing.since, now));
+    }
     let Some(slot) = &schedule.last else { return "-".to_owned() };
     format!("{} {}", slot.state.word(), words::ago(slot.due, now))
 }

@@ -1,5 +1,6 @@
 //! `aa schedule next`
 
+use aa_spec::schedule::Trigger;
 use serde_json::json;
 
 use super::{flag, now};
@@ -27,7 +28,11 @@ pub(super) fn run(args: &NextArgs, context: &Context<'_>) -> Result<Exit, Failur
         context.printer.data(format_args!("{}", known.zone().show(*time)));
     }
     if times.is_empty() {
-        context.printer.say(format_args!("`{}` is not due by the clock any more", known.compiled.name));
+        let why = match &known.compiled.trigger {
+            Trigger::Webhook(_) => "is not due by the clock: signed requests set it off",
+            _ => "is not due by the clock any more",
+        };
+        context.printer.say(format_args!("`{}` {why}", known.compiled.name));
     }
     Ok(Exit::Ok)
 }

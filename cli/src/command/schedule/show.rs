@@ -46,10 +46,12 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
         ),
         ("from", schedule.place.clone()),
         ("project", schedule.project.clone().unwrap_or_default()),
-        ("errors", schedule.problems.join("; ")),
     ];
     for (name, text) in lines.iter().filter(|(_, text)| !text.is_empty()) {
         printer.data(format_args!("  {name:<8} {text}"));
+    }
+    for fault in &schedule.faults {
+        printer.data(format_args!("  {:<8} {fault}", "error"));
     }
     if !slots.is_empty() {
         printer.data("");
@@ -61,10 +63,14 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
 
 fn state(schedule: &aa_run::engine::ScheduleView, now: aa_run::event::Time) -> String {
     match &schedule.paused {
+        _ if !schedule.problems.is_empty() => list::next(schedule, now),
         Some(pause) => {
             let parts = [pause.by.as_str(), pause.why.as_str()];
             let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
             format!("held ({})", parts.join(": "))
+        }
+        None if schedule.waiting.is_some() => {
+            format!("waits for a person; `aa schedule why {}` says more", schedule.name)
         }
         None if schedule.next.is_some() => format!("due {}", list::next(schedule, now)),
         None => String::new(),

@@ -29,7 +29,9 @@ pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Exit, Failu
     }
     let mut found = Vec::new();
     for name in &names {
-        let of_one = engine.check(name, strictness)?.diagnostics;
+        let checked = engine.check(name, strictness)?;
+        let schedules = engine.check_schedules_of(&checked)?;
+        let of_one: Vec<Diagnostic> = checked.diagnostics.into_iter().chain(schedules).collect();
         found.extend(of_one.into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>());
     }
     Ok(print(&found, &words::count(names.len(), "skill"), args.format, context))

@@ -9,7 +9,6 @@ use super::sealing::key_file;
 use super::steering::now;
 use super::{Engine, StartError};
 use crate::audit::{Chain, Entry, Kept, Mark};
-use crate::caller::MAIN;
 use crate::store::{AuditFilter, Audited, StoreError};
 
 /// How soon a server takes in what runs have brought about.
@@ -163,7 +162,7 @@ impl Engine {
     /// than the main one.
     pub fn sees_audit(&self) -> bool {
         let caller = self.caller();
-        caller.tenant == MAIN && caller.grants.sees_audit()
+        caller.is_of_main() && caller.grants.sees_audit()
     }
 
     fn owns_audit(&self) -> Result<(), StartError> {

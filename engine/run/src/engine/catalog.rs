@@ -68,7 +68,7 @@ pub(super) fn check_text(
     if let Some(known) = parts.checked.get(source, strictness, toolbox) {
         return Ok(known);
     }
-    let shelves = Shelves::new(parts, entry, toolbox.clone());
+    let shelves = Shelves::new(parts, Some(entry), toolbox.clone());
     let (plan, mut diagnostics) = check::check(source, &shelves, strictness);
     let may_be_kept = parts.settings.looking.every().is_some() && !shelves.elsewhere.get();
     shelves.explain(&mut diagnostics)?;
@@ -110,11 +110,16 @@ fn description(source: &Source) -> String {
     text.and_then(|text| text.trim().lines().next()).unwrap_or_default().to_owned()
 }
 
+/// What is there for something that stands in no skill.
+pub(super) fn shelves(parts: &Parts, toolbox: Toolbox) -> impl Catalog {
+    Shelves::new(parts, None, toolbox)
+}
+
 /// What a check may look up, and what went wrong while it did.
 struct Shelves<'a> {
     parts: &'a Parts,
     /// What is checked: the skills in its folder are there for it, too.
-    entry: &'a Entry,
+    entry: Option<&'a Entry>,
     toolbox: Toolbox,
     unreadable: RefCell<Option<FileError>>,
     missing_tools: RefCell<Vec<String>>,
@@ -125,7 +130,7 @@ struct Shelves<'a> {
 }
 
 impl<'a> Shelves<'a> {
-    fn new(parts: &'a Parts, entry: &'a Entry, toolbox: Toolbox) -> Self {
+    fn new(parts: &'a Parts, entry: Option<&'a Entry>, toolbox: Toolbox) -> Self {
         Self {
             parts,
             entry,
@@ -159,7 +164,7 @@ impl<'a> Shelves<'a> {
     /// The skill of a name: one that can be run by it, or else one beside the one that is checked.
     fn entry(&self, name: &str) -> Option<Entry> {
         let known = self.note(self.parts.home.find(Kind::Skill, name))?;
-        known.or_else(|| self.parts.home.beside(self.entry, name))
+        known.or_else(|| self.parts.home.beside(self.entry?, name))
     }
 
     fn note<T>(&self, result: Result<T, FileError>) -> Option<T> {

@@ -10,6 +10,7 @@ use aa_spec::compute::Interpreter;
 use super::cards::Catalogue;
 use super::checked::CheckedBefore;
 use super::folders::{Shared, Spot};
+use super::schedules::KeptFaults;
 use super::stamps::Stamps;
 use super::{modules, reconfiguring};
 use crate::compute::Computer;
@@ -42,6 +43,8 @@ pub(super) struct Parts {
     pub(super) catalogue: Mutex<Option<Arc<Catalogue>>>,
     /// The schedules, and what tells whether the skills that define them are still the same.
     pub(super) book: Mutex<Option<(Stamps, Arc<Book>)>>,
+    /// What is wrong with them, once somebody has looked.
+    pub(super) faults: Mutex<Option<KeptFaults>>,
     /// When they were looked at last.
     looked: Mutex<Option<Instant>>,
     /// The files of the configuration as they were when it was made; of a process that serves.
@@ -68,6 +71,7 @@ impl Parts {
             checked: CheckedBefore::default(),
             catalogue: Mutex::default(),
             book: Mutex::default(),
+            faults: Mutex::default(),
             looked: Mutex::default(),
             mark: OnceLock::new(),
             // A command reads them once.

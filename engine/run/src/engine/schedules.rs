@@ -1,10 +1,10 @@
 //! Schedules for front ends: listed, run, held, explained. What makes them run by themselves is
 //! [`crate::schedule::scheduler`].
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use aa_spec::config::ScopeKind;
+use aa_spec::diagnostic::Diagnostic;
 use aa_spec::name::{fold, suggest};
 use chrono::TimeDelta;
 use schemars::JsonSchema;
@@ -13,25 +13,30 @@ use serde_json::json;
 
 use super::{Engine, RunHandle, StartError};
 use crate::event::Time;
-use crate::home::Kind;
 use crate::schedule::book::{Book, Broken, Known};
 use crate::schedule::service::{SERVICES, Service};
-use crate::schedule::why::{Reason, reasons};
-use crate::schedule::{Pause, Remembered, Slot, SlotKind, SlotState};
+use crate::schedule::why::{Reason, reasons, summed};
+use crate::schedule::{Failing, Pause, Remembered, Slot, SlotKind, SlotState, Waiting};
 use crate::store::{Notice, ServiceRow, SlotFilter, StoreError};
 
 mod cause;
+mod faults;
 mod hook;
 mod reading;
 mod start;
 mod steer;
+mod waiting;
 
 pub use cause::Cause;
+pub(in crate::engine) use faults::KeptFaults;
+pub use faults::ScheduleFault;
 pub use hook::{Delivery, HookRefusal, Hooks};
 pub(crate) use start::told;
 
 /// Times that a plan of a backfill holds at most.
 const BACKFILL: usize = 1000;
+/// So many times are looked at for each that is told.
+const SUMMED: u32 = 20;
 
 /// A schedule as people see it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -58,10 +63,16 @@ pub struct ScheduleView {
     pub next: Option<Time>,
     /// What has become of the last time.
     pub last: Option<Slot>,
+    /// That a run of it waits for a person, if one does.
+    pub waiting: Option<Waiting>,
     /// When a poll last asked, and what came of it.
     pub polled: Option<(Time, String)>,
+    /// That a poll fails, if it does.
+    pub failing: Option<Failing>,
     /// What is wrong with it; then it does not run.
     pub problems: Vec<String>,
+    /// The same with their places, and what to do about it.
+    pub faults: Vec<ScheduleFault>,
 }
 
 /// What a backfill would run.
@@ -93,14 +104,13 @@ impl Engine {
     /// A folder or file of skills, or the store, cannot be read.
     pub fn schedules(&self, now: Time) -> Result<Vec<ScheduleView>, StartError> {
         let book = self.schedule_book()?;
-        let (store, skills) = (self.parts.store()?, self.parts.home.list(Kind::Skill)?);
-        let mut remembered = store.all_schedules()?;
-        let skills: HashSet<&str> = skills.iter().map(|skill| skill.name.as_str()).collect();
+        let faults = self.schedule_faults(&book)?;
+        let (mut remembered, mut waiting) = (self.parts.store()?.all_schedules()?, self.waiting_slots()?);
         let mut views = Vec::new();
         for known in book.known.values().filter(|known| self.shows_schedule(&known.compiled.name)) {
-            let (row, skill) = (remembered.remove(&*known.key), &*known.compiled.skill);
-            let has_skill = skills.contains(skill) || self.has_skill(skill);
-            views.push(self.schedule_view(known, row, has_skill, now)?);
+            let wrong = faults.get(&known.key).map(Vec::as_slice).unwrap_or_default();
+            let state = (remembered.remove(&*known.key), waiting.remove(&*known.key));
+            views.push(self.schedule_view(known, state, wrong, now)?);
         }
         let broken = book.broken.iter().filter(|broken| self.shows_schedule(&broken.name));
         views.extend(broken.map(ScheduleView::of_broken));
@@ -121,7 +131,9 @@ impl Engine {
         match (book.named(name), broken) {
             (Some(known), _) => {
                 let row = self.parts.store()?.schedule(&known.key)?;
-                self.schedule_view(known, row, self.has_skill(&known.compiled.skill), now)
+                let wrong = self.faults_of(&[known])?.remove(&known.key).unwrap_or_default();
+                let waiting = self.waiting_slots()?.remove(&*known.key);
+                self.schedule_view(known, (row, waiting), &wrong, now)
             }
             (None, Some(broken)) => Ok(ScheduleView::of_broken(broken)),
             (None, None) => Err(self.unknown(&book, name)),
@@ -161,26 +173,37 @@ impl Engine {
     pub fn schedule_why(&self, name: &str, limit: u32, now: Time) -> Result<Vec<Reason>, StartError> {
         let known = self.known_schedule(name)?;
         let store = self.parts.store()?;
+        // More than are told, as those that come to the same are told as one.
+        let most = limit.saturating_mul(SUMMED);
         let filter =
-            SlotFilter { schedule: Some(known.key.to_string()), limit: Some(limit), ..SlotFilter::default() };
-        let slots = store.slots(&filter)?;
+            SlotFilter { schedule: Some(known.key.to_string()), limit: Some(most), ..SlotFilter::default() };
+        let slots: Vec<Slot> = store.slots(&filter)?.into_iter().map(|slot| self.as_shown(slot)).collect();
+        let mut slots = summed(slots);
+        slots.truncate(limit as usize);
+        let waiting = self.waiting_slots()?.remove(&*known.key).map(|waiting| self.as_told(waiting));
         let remembered = store.schedule(&known.key)?;
         let notes = store.scheduler_notes(limit)?;
         let off = self.services()?.into_iter().filter(|service| !service.enabled).collect::<Vec<_>>();
         let is_alive = store.has_scheduler()?;
-        Ok(reasons(&known, remembered.as_ref(), (&slots, &notes), (&off, is_alive), now))
+        let known = (&*known, remembered.as_ref(), waiting.as_ref());
+        Ok(reasons(known, (&slots, &notes), (&off, is_alive), now))
     }
 
     /// The times of a window that have no success.
     ///
     /// # Errors
-    /// There is none of this name, it is not due by the clock, or something cannot be read.
+    /// There is none of this name, it is not due by the clock, the window is none, or something cannot be read.
     pub fn plan_backfill(&self, name: &str, (from, until): (Time, Time)) -> Result<BackfillPlan, StartError> {
         let known = self.known_schedule(name)?;
         let trigger = &known.compiled.trigger;
         if !trigger.is_timed() {
             let message = format!("`{name}` is not due by the clock, so it has no times to fill in");
             return Err(StartError::Refused(message));
+        }
+        if until < from {
+            return Err(StartError::Refused(
+                "the window ends before it begins, or is yet to come".to_owned(),
+            ));
         }
         let before = until + TimeDelta::milliseconds(1);
         let filter = SlotFilter {
@@ -298,9 +321,10 @@ impl Engine {
         }
     }
 
-    /// Whether a schedule of this name is there for the caller.
+    /// Whether a schedule of this name is there for the caller. Schedules belong to the machine, and so to no
+    /// tenant but the main one.
     pub fn shows_schedule(&self, name: &str) -> bool {
-        self.caller.grants.shows(ScopeKind::Schedule, name)
+        self.caller.is_of_main() && self.caller.grants.shows(ScopeKind::Schedule, name)
     }
 
     fn unknown(&self, book: &Book, name: &str) -> StartError {
@@ -319,18 +343,17 @@ impl Engine {
         !matches!(super::catalog::find(&self.parts, skill), Err(StartError::UnknownSkill { .. }))
     }
 
-    /// A schedule as people see it: with what is known of it, and whether there is its skill.
+    /// A schedule as people see it: with what is known of it, and what is wrong with it.
     fn schedule_view(
         &self,
         known: &Known,
-        remembered: Option<Remembered>,
-        has_skill: bool,
+        (remembered, waiting): (Option<Remembered>, Option<Waiting>),
+        wrong: &[Diagnostic],
         now: Time,
     ) -> Result<ScheduleView, StartError> {
         let last =
             SlotFilter { schedule: Some(known.key.to_string()), limit: Some(1), ..SlotFilter::default() };
         let compiled = &known.compiled;
-        let problems = if has_skill { None } else { Some(format!("there is no skill `{}`", compiled.skill)) };
         let held = known.sighting().held.map(|why| Pause { at: now, by: String::new(), why });
         Ok(ScheduleView {
             name: compiled.name.clone(),
@@ -344,8 +367,11 @@ impl Engine {
             paused: remembered.as_ref().map_or(held, |row| row.pause.clone()),
             next: compiled.trigger.next(now, known.zone()),
             last: self.parts.store()?.slots(&last)?.pop().map(|slot| self.as_shown(slot)),
+            waiting: waiting.map(|waiting| self.as_told(waiting)),
+            failing: remembered.as_ref().and_then(|row| row.failing),
             polled: remembered.and_then(|row| row.polled),
-            problems: problems.into_iter().collect(),
+            problems: wrong.iter().map(|problem| problem.message.clone()).collect(),
+            faults: wrong.iter().map(ScheduleFault::of).collect(),
         })
     }
 }
@@ -404,8 +430,11 @@ impl ScheduleView {
             paused: None,
             next: None,
             last: None,
+            waiting: None,
             polled: None,
+            failing: None,
             problems: broken.problems.iter().map(|problem| problem.message.clone()).collect(),
+            faults: broken.problems.iter().map(ScheduleFault::of).collect(),
         }
     }
 }

@@ -123,7 +123,8 @@ impl Book {
     }
 }
 
-fn key(project: Option<&Path>, name: &str) -> Arc<str> {
+/// What the store knows a schedule by.
+pub(crate) fn key(project: Option<&Path>, name: &str) -> Arc<str> {
     match project {
         Some(folder) => format!("{}\n{name}", folder.display()).into(),
         None => format!("\n{name}").into(),

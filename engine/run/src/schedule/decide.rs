@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::SlotState;
 use crate::event::Time;
 
-/// A time that is noticed so much later is on time.
+/// A time that is noticed so much later is on time; `docs/schedules.md` says so.
 pub const GRACE: TimeDelta = TimeDelta::seconds(10);
 /// Missed times that are counted one by one.
 const COUNTED: u32 = 10_000;

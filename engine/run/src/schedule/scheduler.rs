@@ -8,7 +8,7 @@ mod clock;
 mod poll;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
@@ -53,6 +53,8 @@ pub(super) struct Core {
     pub(super) wake: Arc<Notify>,
     /// Times whose runs are followed by this process.
     pub(super) following: Mutex<HashSet<(String, Time)>>,
+    /// What was said in the log of polls that fail.
+    pub(super) failing: Mutex<HashMap<Arc<str>, String>>,
 }
 
 impl Core {
@@ -104,7 +106,14 @@ impl Scheduler {
     pub fn new(engine: Engine, clock: Arc<dyn Clock>, say: Say) -> Self {
         let wake = engine.due();
         engine.pulse().begin();
-        let core = Core { engine: Mutex::new(engine), clock, say, wake, following: Mutex::default() };
+        let core = Core {
+            engine: Mutex::new(engine),
+            clock,
+            say,
+            wake,
+            following: Mutex::default(),
+            failing: Mutex::default(),
+        };
         Self {
             core: Arc::new(core),
             book: BTreeMap::new(),
@@ -245,6 +254,7 @@ impl Scheduler {
                 }
                 self.stamps = stamps;
                 self.use_book(&book, now).await?;
+                self.core.engine().warn_of_faults(&book);
             }
             Err(error) => tracing::warn!("schedules stay as they were: {error}"),
         }

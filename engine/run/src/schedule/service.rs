@@ -6,7 +6,7 @@ use crate::event::Time;
 
 /// Every service, and what being off means.
 pub const SERVICES: [(&str, &str); 6] = [
-    ("scheduler", "schedules: nothing is run by itself"),
+    ("scheduler", "running by itself what is due, whatever makes it due"),
     ("cron", "schedules that are due by the clock: `cron`, `every`, `at`"),
     ("poll", "schedules that ask a tool for news"),
     ("webhook", "schedules that are set off by signed requests"),

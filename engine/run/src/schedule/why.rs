@@ -1,5 +1,6 @@
 //! What has become of the times of a schedule, and why, in plain words.
 
+use aa_spec::schedule::{Overlap, Trigger};
 use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -7,8 +8,8 @@ use serde::Serialize;
 use super::book::Known;
 use super::decide::lapse;
 use super::service::Service;
-use super::{Note, Remembered, Slot, SlotKind, SlotState};
-use crate::event::Time;
+use super::{Note, Remembered, Slot, SlotKind, SlotState, Waiting};
+use crate::event::{RunId, Time};
 
 /// One line of an explanation.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -17,35 +18,80 @@ pub struct Reason {
     pub at: Time,
     /// What has become of that time; none when it is about something else.
     pub state: Option<SlotState>,
+    /// The run that it is about, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     /// In words.
     pub text: String,
 }
 
+/// Times, the newest first, with those as one that were skipped one after the other for the same reason.
+pub fn summed(slots: impl IntoIterator<Item = Slot>) -> Vec<Slot> {
+    let mut all: Vec<Slot> = Vec::new();
+    for slot in slots {
+        match all.last_mut().filter(|newer| is_same_skip(newer, &slot)) {
+            Some(newer) => {
+                newer.count = newer.count.saturating_add(slot.count);
+                newer.since = Some(slot.since.unwrap_or(slot.due));
+            }
+            None => all.push(slot),
+        }
+    }
+    all
+}
+
+fn is_same_skip(a: &Slot, b: &Slot) -> bool {
+    a.state == SlotState::Skipped
+        && (a.state, a.kind, &a.why) == (b.state, b.kind, &b.why)
+        && a.alerted.is_none()
+}
+
 /// Explains the last times of a schedule, the newest first; before them what holds now.
 pub fn reasons(
-    known: &Known,
-    remembered: Option<&Remembered>,
+    (known, remembered, waiting): (&Known, Option<&Remembered>, Option<&Waiting>),
     (slots, notes): (&[Slot], &[Note]),
     (off, is_alive): (&[Service], bool),
     now: Time,
 ) -> Vec<Reason> {
-    let mut reasons: Vec<Reason> = slots.iter().map(|slot| of_slot(known, slot, now)).collect();
+    let mut reasons: Vec<Reason> = slots.iter().map(|slot| of_slot(known, slot, waiting, now)).collect();
     let since = slots.iter().map(|slot| slot.due).min().unwrap_or(now) - TimeDelta::hours(1);
     let told = notes.iter().filter(|note| note.at >= since || slots.is_empty());
-    reasons.extend(told.map(|note| Reason { at: note.at, state: None, text: note.text.clone() }));
+    reasons.extend(told.map(|note| Reason { at: note.at, state: None, run: None, text: note.text.clone() }));
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.at));
-    let present = now_lines(known, remembered, off, is_alive, now);
-    let present = present.into_iter().map(|text| Reason { at: now, state: None, text });
-    present.chain(reasons).collect()
+    let present = now_lines(known, remembered, (off, is_alive), (slots, now));
+    let present = present.into_iter().map(|text| Reason { at: now, state: None, run: None, text });
+    let waits = waiting.map(|waiting| Reason {
+        at: now,
+        state: None,
+        run: waiting.run,
+        text: format!("{}; nothing else of it may run before", wait(known, waiting, now)),
+    });
+    waits.filter(|_| holds_others(known)).into_iter().chain(present).chain(reasons).collect()
+}
+
+/// Whether what goes on keeps other times from being run.
+fn holds_others(known: &Known) -> bool {
+    matches!(known.compiled.overlap, Overlap::Skip | Overlap::Queue)
+}
+
+/// That a run waits for a person, and what that person does.
+fn wait(known: &Known, waiting: &Waiting, now: Time) -> String {
+    let since = format!("{} ({})", known.zone().show(waiting.since), lapse(now - waiting.since));
+    match (waiting.run, waiting.in_doubt) {
+        (None, _) => format!("a run of it waits for a person since {since}"),
+        (Some(run), false) => format!("run {run} waits for a person since {since}: `aa run show {run}`"),
+        (Some(run), true) => format!(
+            "run {run} waits since {since} for a person to say how a step ended: `aa run resolve {run}`"
+        ),
+    }
 }
 
 /// What decides about the next time.
 fn now_lines(
     known: &Known,
     remembered: Option<&Remembered>,
-    off: &[Service],
-    is_alive: bool,
-    now: Time,
+    (off, is_alive): (&[Service], bool),
+    (slots, now): (&[Slot], Time),
 ) -> Vec<String> {
     let mut lines = Vec::new();
     if !known.compiled.enabled {
@@ -69,17 +115,35 @@ fn now_lines(
     if let Some((at, text)) = remembered.and_then(|row| row.polled.as_ref()) {
         lines.push(format!("asked for news {} ago: {text}", lapse(now - *at)));
     }
+    if let Some(failing) = remembered.and_then(|row| row.failing) {
+        let (count, since) = (failing.count, known.zone().show(failing.since));
+        let times = if count == 1 { "once".to_owned() } else { format!("{count} times in a row") };
+        lines.push(format!("polling fails: {times}, since {since}"));
+    }
     match known.compiled.trigger.next(now, known.zone()) {
         Some(next) => {
             lines.push(format!("due next at {}, in {}", known.zone().show(next), lapse(next - now)));
         }
         None if known.is_hook() => {}
-        None => lines.push("it is never due again".to_owned()),
+        None => lines.push(never(known, slots)),
     }
     lines
 }
 
-fn of_slot(known: &Known, slot: &Slot, now: Time) -> Reason {
+/// Why a schedule is not due any more.
+fn never(known: &Known, slots: &[Slot]) -> String {
+    match &known.compiled.trigger {
+        Trigger::At(moment) if slots.iter().all(|slot| slot.kind != SlotKind::Timed) => {
+            let moment = known.zone().show(*moment);
+            format!(
+                "it is never due: {moment} had passed when it was first seen, and what is past is not run"
+            )
+        }
+        _ => "it is never due again".to_owned(),
+    }
+}
+
+fn of_slot(known: &Known, slot: &Slot, waiting: Option<&Waiting>, now: Time) -> Reason {
     let zone = known.zone();
     let due = match slot.since {
         Some(since) if slot.count > 1 => {
@@ -87,8 +151,10 @@ fn of_slot(known: &Known, slot: &Slot, now: Time) -> Reason {
         }
         _ => zone.show(slot.due),
     };
-    let text = format!("{due}{}: {}", kind(slot.kind), fate(slot, now));
-    Reason { at: slot.due, state: Some(slot.state), text }
+    let waiting = waiting.filter(|waiting| slot.state == SlotState::Running && waiting.run == slot.run);
+    let fate = waiting.map_or_else(|| fate(slot, now), |waiting| wait(known, waiting, now));
+    let text = format!("{due}{}: {fate}", kind(slot.kind));
+    Reason { at: slot.due, state: Some(slot.state), run: slot.run, text }
 }
 
 fn kind(kind: SlotKind) -> &'static str {
@@ -102,7 +168,7 @@ fn kind(kind: SlotKind) -> &'static str {
 }
 
 fn fate(slot: &Slot, now: Time) -> String {
-    let run = slot.run.map(|run| format!("run {run}")).unwrap_or_default();
+    let run = slot.run.map_or_else(|| "its run".to_owned(), |run| format!("run {run}"));
     let took = || match (slot.started, slot.ended) {
         (Some(started), Some(ended)) => format!(" after {}", lapse(ended - started)),
         _ => String::new(),
@@ -120,7 +186,7 @@ fn fate(slot: &Slot, now: Time) -> String {
         SlotState::Claimed => format!("is about to start{why}"),
         SlotState::Running => format!("{run} goes on{why}"),
         SlotState::Succeeded => format!("{run} went well{}{why}", took()),
-        SlotState::Failed if run.is_empty() => format!("failed{why}"),
+        SlotState::Failed if slot.started.is_none() => format!("failed{why}"),
         SlotState::Failed => format!("{run} failed{}{why}", took()),
         SlotState::Cancelled => format!("{run} was cancelled{why}"),
         SlotState::Skipped => format!("was skipped{why}"),

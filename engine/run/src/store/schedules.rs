@@ -6,10 +6,11 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::journal::{Fault, Journal};
+use super::notices::News;
 use super::slots::insert_slot;
 use super::{Store, StoreError, row};
 use crate::event::Time;
-use crate::schedule::{Note, Pause, Remembered, Slot};
+use crate::schedule::{Failing, Note, Pause, Remembered, Slot};
 
 /// Notes that are kept.
 const NOTES: i64 = 1000;
@@ -38,7 +39,13 @@ pub struct Decided {
     pub slots: Vec<Slot>,
 }
 
-const COLUMNS: &str = "key, decided, seen, paused_at, paused_by, paused_why, polled, polled_text";
+const COLUMNS: &str = "key, decided, seen, paused_at, paused_by, paused_why, polled, polled_text, null, null";
+/// The same with how often in a row a poll has failed, and since when: that is kept beside what polls have seen.
+const ALL: &str = "key, decided, seen, paused_at, paused_by, paused_why, polled, polled_text,
+    (select due from schedule_seen s where s.schedule = schedules.key and s.key = 'poll fails'),
+    (select at from schedule_seen s where s.schedule = schedules.key and s.key = 'poll fails')";
+/// The key of that: those of news say `poll` and a hash.
+const FAILS: &str = "poll fails";
 
 impl Store {
     /// Takes note of schedules: those that are new, or are due by another rule than before, begin now. Gives
@@ -51,7 +58,7 @@ impl Store {
     pub fn all_schedules(&self) -> Result<HashMap<String, Remembered>, StoreError> {
         let reader = &self.parts.reader;
         reader.with(|db| {
-            let sql = format!("select {COLUMNS} from schedules");
+            let sql = format!("select {ALL} from schedules");
             let mut select = db.prepare_cached(&sql).map_err(|e| reader.failed(&e))?;
             let rows = select.query_map((), remembered).map_err(|e| reader.failed(&e))?;
             let keyed = rows.map(|row| row.map(|row| (row.key.clone(), row)));
@@ -77,7 +84,7 @@ impl Store {
     pub fn schedule(&self, key: &str) -> Result<Option<Remembered>, StoreError> {
         let reader = &self.parts.reader;
         reader.with(|db| {
-            let sql = format!("select {COLUMNS} from schedules where key = ?");
+            let sql = format!("select {ALL} from schedules where key = ?");
             let mut select = db.prepare_cached(&sql).map_err(|e| reader.failed(&e))?;
             select.query_row([key], remembered).optional().map_err(|e| reader.failed(&e))
         })
@@ -142,13 +149,34 @@ impl Store {
         self.parts.writer.submit(work).await
     }
 
-    /// Notes what came of a poll.
-    pub async fn note_poll(&self, key: &str, text: &str) -> Result<(), StoreError> {
-        let (key, text) = (key.to_owned(), text.to_owned());
+    /// Notes what came of a poll. One that fails again and again is told once, by the news that are made of how
+    /// often it has failed in a row and since when.
+    pub async fn note_poll(
+        &self,
+        key: &str,
+        told: Result<String, String>,
+        now: Time,
+        news: impl Fn(u32, Time) -> Option<News> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let key = key.to_owned();
         let work = move |journal: &mut Journal| {
+            let text = told.as_ref().map_or_else(|error| format!("it failed: {error}"), Clone::clone);
             let sql = "update schedules set polled_text = ? where key = ?";
             journal.db.prepare_cached(sql)?.execute([&text, &key])?;
-            Ok(())
+            if told.is_ok() {
+                let sql = "delete from schedule_seen where schedule = ? and key = ?";
+                journal.db.prepare_cached(sql)?.execute([&*key, FAILS])?;
+                return Ok(());
+            }
+            let sql = "insert into schedule_seen (schedule, key, at, due) values (?, ?, ?, 1)
+                       on conflict (schedule, key) do update set due = due + 1 returning due, at";
+            let (count, since) = journal
+                .db
+                .prepare_cached(sql)?
+                .query_row(params![key, FAILS, now.timestamp_millis()], |row| {
+                    Ok((row.get(0)?, time(row, 1)?))
+                })?;
+            news(count, since).map_or(Ok(()), |news| journal.write_news(&news, now))
         };
         self.parts.writer.submit(work).await
     }
@@ -311,7 +339,11 @@ fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {
         Some(_) => Some((time(row, 6)?, row.get::<_, Option<String>>(7)?.unwrap_or_default())),
         None => None,
     };
-    Ok(Remembered { key: row.get(0)?, decided: time(row, 1)?, seen: time(row, 2)?, pause, polled })
+    let failing = match row.get::<_, Option<u32>>(8)? {
+        Some(count) => Some(Failing { count, since: time(row, 9)? }),
+        None => None,
+    };
+    Ok(Remembered { key: row.get(0)?, decided: time(row, 1)?, seen: time(row, 2)?, pause, polled, failing })
 }
 
 /// A column of milliseconds as a moment.

@@ -277,6 +277,9 @@ impl Journal {
         let others = self.db.prepare_cached(&sql)?.query_map(of, slot)?.collect::<Result<Vec<_>, _>>()?;
         // Times that somebody asked for come one after the other, and so do attempts at the same one.
         let asked = mine.kind == SlotKind::Backfill || mine.attempt > 0;
+        if mine.is_filled_in_turn(overlap) && self.has_earlier_to_fill_in(of)? {
+            return Ok(Claimed::Waits);
+        }
         let overlap = if asked && overlap != aa_spec::schedule::Overlap::Allow {
             aa_spec::schedule::Overlap::Queue
         } else {
@@ -285,7 +288,8 @@ impl Journal {
         match turn(overlap, others.len()) {
             Turn::Wait => Ok(Claimed::Waits),
             Turn::Skip => {
-                let why = format!("what was due at {} still went on", others[0].due.format("%F %T UTC"));
+                let run = others[0].run.map(|run| format!(" (run {run})")).unwrap_or_default();
+                let why = format!("what was due at {}{run} still went on", others[0].due.format("%F %T UTC"));
                 self.end_slot(&mine, SlotState::Skipped, &why, now)?;
                 Ok(Claimed::Skipped)
             }
@@ -299,6 +303,13 @@ impl Journal {
                 Ok(Claimed::Mine(Box::new(self.mark_claimed(mine)?), runs))
             }
         }
+    }
+
+    /// Whether an earlier time of the past is still to be run.
+    fn has_earlier_to_fill_in(&self, of: &[&dyn rusqlite::ToSql]) -> Result<bool, Fault> {
+        let sql = "select exists (select 1 from schedule_slots where schedule = ? and due < ?
+                   and kind = 'backfill' and state = 'ready')";
+        Ok(self.db.prepare_cached(sql)?.query_row(of, |row| row.get(0))?)
     }
 
     fn mark_claimed(&mut self, slot: Slot) -> Result<Slot, Fault> {

@@ -192,7 +192,8 @@ async fn check(asked: Asked<SkillPath, Strictly>) -> Result<Json<Checked>, Probl
     let visitor = asked.visitor.within(asked.query.workspace.as_deref())?;
     visitor.may_use(&asked.path.skill)?;
     let strictness = Strictness { lenient: false, strict: asked.query.strict };
-    let checked = visitor.engine.check(&asked.path.skill, strictness)?;
+    let mut checked = visitor.engine.check(&asked.path.skill, strictness)?;
+    checked.diagnostics.extend(visitor.engine.check_schedules_of(&checked)?);
     Ok(Json(Checked {
         ok: checked.plan.is_some(),
         diagnostics: Finding::all(&checked.diagnostics),

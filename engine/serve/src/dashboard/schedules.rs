@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aa_run::engine::{Cause, ScheduleView};
 use aa_run::event::Time;
 use aa_run::schedule::Slot;
-use aa_run::schedule::why::Reason;
+use aa_run::schedule::why::{Reason, summed};
 use aa_run::store::SlotFilter;
 use axum::Router;
 use axum::extract::Path;
@@ -75,6 +75,8 @@ fn state(view: &ScheduleView) -> &'static str {
         view if !view.problems.is_empty() => "broken",
         view if !view.enabled => "off",
         view if view.paused.is_some() => "paused",
+        view if view.waiting.is_some() => "waiting",
+        view if view.failing.is_some() => "failed",
         _ => view.last.as_ref().map_or("ready", |slot| slot.state.word()),
     }
 }
@@ -112,7 +114,7 @@ async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
                 ol.coming { @for time in &coming { li { (show::ago(*time)) " " span.quiet.small { (show::exact(*time)) } } } }
             }
         }
-        section aria-labelledby="slots" { h2 #slots { "Past times" } (table(&slots)) }
+        section aria-labelledby="slots" { h2 #slots { "Past times" } (table(&summed(slots))) }
     };
     let main = html! {
         p.crumbs { a href="/ui/schedules" { "Schedules" } " / " (view.name) }
@@ -138,6 +140,19 @@ fn head(view: &ScheduleView, steers: bool) -> Markup {
         @for problem in &view.problems { p.notice.wrong { (show::prose(problem)) } }
         @if let Some(held) = &view.paused {
             p.notice { "Held since " (show::ago(held.at)) @if !held.by.is_empty() { " by " (held.by) } @if !held.why.is_empty() { ": " (held.why) } }
+        }
+        @if let Some(waiting) = &view.waiting {
+            p.notice {
+                @if let Some(run) = waiting.run { a href=(runs::address(run)) { "Run " (run) } } @else { "A run" }
+                @if waiting.in_doubt { " waits for somebody to say how a step ended, since " } @else { " waits for a person since " }
+                (show::ago(waiting.since)) "."
+            }
+        }
+        @if let Some(failing) = &view.failing {
+            p.notice.wrong {
+                "Polling fails: " (failing.count) @if failing.count == 1 { " time" } @else { " times in a row" } ", since " (show::ago(failing.since))
+                @if let Some((_, what)) = view.polled.as_ref().filter(|(_, what)| what != "asked") { ": " (what) }
+            }
         }
         dl.facts {
             @if !view.skill.is_empty() { div { dt { "Skill" } dd { a href={ "/ui/skills/" (show::part(&view.skill)) } { (view.skill) } } } }
@@ -169,7 +184,9 @@ fn reasons(reasons: &[Reason], now: Time) -> Markup {
             li {
                 @if let Some(state) = reason.state { (show::sign(state.word())) } @else { (show::sign("note")) }
                 // What holds now is said of no other moment.
-                span { (show::prose(&reason.text)) @if reason.at != now && reason.state.is_none() { " " span.quiet { (show::ago(reason.at)) } } }
+                span { (show::prose(&reason.text))
+                    @if let Some(run) = reason.run { " " a href=(runs::address(run)) { "#" (run) } }
+                    @if reason.at != now && reason.state.is_none() { " " span.quiet { (show::ago(reason.at)) } } }
             }
         } }
     }

@@ -84,7 +84,8 @@ pub(super) fn card(seen: &Seen, name: &str) -> Shown<Arc<Card>> {
 async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
     seen.visitor.may_use(&name).map_err(|error| seen.trouble(error))?;
     let engine = &seen.visitor.engine;
-    let checked = engine.check(&name, Strictness::default()).map_err(|error| seen.trouble(error))?;
+    let mut checked = engine.check(&name, Strictness::default()).map_err(|error| seen.trouble(error))?;
+    checked.diagnostics.extend(engine.check_schedules_of(&checked).map_err(|error| seen.trouble(error))?);
     let card = engine.catalogue().ok().and_then(|catalogue| catalogue.skill(&name)?.ok());
     let filter =
         RunFilter { skill: Some(aa_spec::name::fold(&name)), limit: Some(RUNS), ..RunFilter::default() };

@@ -24,6 +24,8 @@ pub(super) struct Signature<'a> {
     noun: String,
     /// `argument` or `input`.
     word: &'static str,
+    /// The key that they stand under.
+    under: &'static str,
     parameters: Vec<Parameter<'a>>,
     /// Of these sets of names one must be given.
     alternatives: Vec<Vec<&'a str>>,
@@ -55,6 +57,7 @@ impl<'a> Signature<'a> {
             name: &spec.name,
             noun: format!("tool `{}`", spec.name),
             word: "argument",
+            under: "args",
             parameters: parameters.collect(),
             alternatives: alternatives(&spec.input),
             open: spec.input.get("additionalProperties") != Some(&Value::Bool(false)),
@@ -72,11 +75,17 @@ impl<'a> Signature<'a> {
             name: &plan.name,
             noun: format!("skill `{}`", plan.name),
             word: "input",
+            under: "args",
             parameters: parameters.collect(),
             alternatives: Vec::new(),
             open: false,
             span,
         }
+    }
+
+    /// The same where arguments stand under another key.
+    pub(super) fn under(self, under: &'static str) -> Self {
+        Self { under, ..self }
     }
 
     /// Those of the arguments whose schema says that they may be null.
@@ -161,6 +170,24 @@ impl Checker<'_, '_> {
             self.missing_arguments(signature, &templates);
         }
         templates
+    }
+
+    /// Holds arguments whose templates were looked at before against a signature.
+    pub(super) fn given(&mut self, given: &[(Spanned<String>, Node)], signature: &Signature<'_>) {
+        let mut names = BTreeMap::new();
+        for (name, node) in given {
+            let Some(parameter) = signature.parameter(&name.value) else {
+                self.unknown_argument(name, signature);
+                names.insert(name.value.clone(), null());
+                continue;
+            };
+            self.aliased(name, parameter, signature, &names);
+            if let Ok(template) = Template::parse(&node.to_json()) {
+                self.fits("bad-argument", &name.value, node, template.root(), parameter.schema);
+            }
+            names.insert(parameter.name.to_owned(), null());
+        }
+        self.missing_arguments(signature, &names);
     }
 
     /// Holds arguments that code gives against a signature: their names, and the values
@@ -265,7 +292,7 @@ impl Checker<'_, '_> {
             // A misspelt one is already reported, with the right name.
             let misspelt = given.keys().any(|name| suggest(name, [parameter.name]).is_some());
             if !misspelt || signature.open {
-                self.report(problem.hint(describe(parameter)));
+                self.report(problem.hint(describe(parameter, signature.under)));
             }
         }
     }
@@ -336,9 +363,9 @@ fn null() -> Template {
 }
 
 /// What a parameter is for, as advice.
-fn describe(parameter: &Parameter<'_>) -> String {
+fn describe(parameter: &Parameter<'_>, under: &str) -> String {
     match parameter.schema.get("description").and_then(Value::as_str) {
         Some(text) => format!("`{}`: {}", parameter.name, text.lines().next().unwrap_or_default()),
-        None => format!("add `{}` to `args`", parameter.name),
+        None => format!("add `{}` to `{under}`", parameter.name),
     }
 }

@@ -5,6 +5,7 @@ mod compute;
 mod fixtures;
 mod order;
 mod python;
+mod schedule;
 mod world;
 
 use std::collections::BTreeSet;

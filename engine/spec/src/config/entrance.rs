@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::scope::{self, Scope, unknown_role};
+use super::scope::{self, MAIN, Scope, unknown_role};
 use super::{Bytes, Policy, Serve};
 use crate::diagnostic::Diagnostic;
 use crate::name;
@@ -127,6 +127,10 @@ pub(super) fn check(serve: &Serve, source: &Source, diagnostics: &mut Vec<Diagno
         check_key(key, source, diagnostics);
         let of = |texts: &Option<Vec<Spanned<String>>>| texts.clone().unwrap_or_default();
         check_scopes(serve, (&of(&key.roles), &of(&key.scopes)), source, diagnostics);
+        if let Some(tenant) = &key.tenant {
+            diagnostics.extend(idle_roles(serve, tenant, key.roles.iter().flatten(), source));
+            diagnostics.extend(idle_scopes(tenant, key.scopes.iter().flatten(), source));
+        }
     }
     for scopes in serve.roles.values() {
         check_scopes(serve, (&[], scopes), source, diagnostics);
@@ -213,6 +217,44 @@ pub(super) fn no_role(serve: &Serve, name: &Spanned<String>, source: &Source) ->
     let message = unknown_role(&name.value, serve.roles.keys().map(String::as_str));
     let problem = Diagnostic::error("unknown-role", source, name.span, message);
     Some(problem.hint("say under `serve.roles` what it may use"))
+}
+
+/// Scopes that let somebody of another tenant use nothing.
+fn idle_scopes<'a>(
+    tenant: &Spanned<String>,
+    scopes: impl Iterator<Item = &'a Spanned<String>>,
+    source: &Source,
+) -> Vec<Diagnostic> {
+    let idle = scopes.filter(|text| tenant.value != MAIN && is_of_machine(text));
+    idle.map(|text| idle_scope(text, (&text.value, tenant), source)).collect()
+}
+
+/// Roles with such scopes. One that everybody knows is for all tenants, so only one that is nothing else.
+pub(super) fn idle_roles<'a>(
+    serve: &Serve,
+    tenant: &Spanned<String>,
+    roles: impl Iterator<Item = &'a Spanned<String>>,
+    source: &Source,
+) -> Vec<Diagnostic> {
+    let idle = |role: &Spanned<String>| match serve.roles.get(&role.value) {
+        Some(own) => own.iter().find(|text| is_of_machine(text)).map(|text| text.value.clone()),
+        None => {
+            let known = scope::role(&role.value).filter(|all| all.iter().all(Scope::is_of_machine));
+            known.map(|_| role.value.clone())
+        }
+    };
+    let found = roles.filter(|_| tenant.value != MAIN).filter_map(|role| Some((role, idle(role)?)));
+    found.map(|(role, what)| idle_scope(role, (&what, tenant), source)).collect()
+}
+
+fn is_of_machine(text: &Spanned<String>) -> bool {
+    Scope::parse(&text.value).is_ok_and(|scope| scope.is_of_machine())
+}
+
+fn idle_scope(at: &Spanned<String>, (what, tenant): (&str, &Spanned<String>), source: &Source) -> Diagnostic {
+    let message = format!("`{what}` opens nothing for the tenant `{}`", tenant.value);
+    Diagnostic::warning("idle-scope", source, at.span, message)
+        .hint("schedules, the audit and the server belong to the machine, and only keys of `main` see them")
 }
 
 /// The text itself is not shown: it may be the key.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Serve;
-use super::entrance::{bad_tenant, is_principal, no_role};
+use super::entrance::{bad_tenant, idle_roles, is_principal, no_role};
 use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::Source;
@@ -116,7 +116,9 @@ pub(super) fn check(serve: &Serve, source: &Source, diagnostics: &mut Vec<Diagno
                 .map(|tenant| bad_tenant(tenant, source)),
         );
         let roles = issuer.roles.values().chain(&issuer.everybody);
-        diagnostics.extend(roles.filter_map(|role| no_role(serve, role, source)));
+        diagnostics.extend(roles.clone().filter_map(|role| no_role(serve, role, source)));
+        diagnostics
+            .extend(issuer.tenant.iter().flat_map(|tenant| idle_roles(serve, tenant, roles.clone(), source)));
     }
 }
 

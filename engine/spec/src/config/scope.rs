@@ -31,6 +31,9 @@ pub enum Kind {
     Audit,
 }
 
+/// The tenant of everybody of whom nothing else is said. What belongs to the machine is there for no other.
+pub const MAIN: &str = "main";
+
 /// Roles that everybody knows, with their scopes.
 pub const ROLES: [(&str, &[&str]); 4] = [
     ("viewer", &["skill:*:read", "tool:*:read", "schedule:*:read"]),
@@ -64,6 +67,11 @@ impl Scope {
             return Err(wrong());
         }
         Ok(Self { of, pattern: fold(pattern), most })
+    }
+
+    /// Whether it is about what belongs to the machine, which is there for no tenant but the main one.
+    pub fn is_of_machine(&self) -> bool {
+        matches!(self.of, Kind::Schedule | Kind::Audit | Kind::Server)
     }
 
     /// Whether it is about something of this kind and name.

@@ -50,10 +50,16 @@ fn codes_are_in_order_and_told_apart() {
 fn every_code_has_a_fixture_and_every_fixture_a_code() {
     let known: BTreeSet<String> = CODES.iter().map(|(code, _)| (*code).to_owned()).collect();
     let mut shown: BTreeSet<String> = GENERATED.map(str::to_owned).into();
-    for path in ["skills/bad", "tools/bad", "tools/doubtful", "stubs/bad", "config/bad", "personas/bad"]
-        .into_iter()
-        .flat_map(fixtures)
-    {
+    let folders = [
+        "skills/bad",
+        "tools/bad",
+        "tools/doubtful",
+        "stubs/bad",
+        "config/bad",
+        "personas/bad",
+        "schedules/bad",
+    ];
+    for path in folders.into_iter().flat_map(fixtures) {
         shown.extend(expected(&std::fs::read(&path).expect("a fixture")));
     }
     assert_eq!(shown, known);

@@ -28,7 +28,7 @@ pub fn check(skill: &Skill, source: &Source) -> Vec<Diagnostic> {
 }
 
 /// A schedule without a name stands where its trigger does.
-fn place(name: &Spanned<String>, schedule: &Schedule) -> crate::source::Span {
+pub(crate) fn place(name: &Spanned<String>, schedule: &Schedule) -> crate::source::Span {
     let own = [&schedule.name, &schedule.cron, &schedule.every, &schedule.at];
     own.into_iter().flatten().next().map_or(name.span, |text| text.span)
 }

@@ -347,7 +347,10 @@ impl Compiler<'_> {
         let delay_ms = self.optional_duration(retry.delay.as_ref()).unwrap_or(60_000);
         let max_delay_ms = self.optional_duration(retry.max_delay.as_ref()).unwrap_or(3_600_000);
         if !(2..=20).contains(&retry.attempts.value) {
-            let message = format!("{} attempts make no `retry`", retry.attempts.value);
+            // What is less than one was read as one, and told before.
+            let few = retry.attempts.value < 2;
+            let message =
+                if few { "this is no `retry`: nothing is tried again" } else { "a `retry` tries too often" };
             self.report("bad-retry", retry.attempts.span, message, "from 2 to 20; the first run counts");
         }
         RetryDelays { attempts: retry.attempts.value, delay_ms, max_delay_ms: max_delay_ms.max(delay_ms) }

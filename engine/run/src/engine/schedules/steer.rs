@@ -194,7 +194,7 @@ impl Engine {
 
     /// Whether the caller may run, hold and fill in a schedule of this name.
     pub fn steers_schedule(&self, name: &str) -> bool {
-        self.caller.grants.lets(ScopeKind::Schedule, name, Effect::Write)
+        self.caller.is_of_main() && self.caller.grants.lets(ScopeKind::Schedule, name, Effect::Write)
     }
 
     /// A schedule that the caller may steer.
@@ -224,7 +224,7 @@ impl Engine {
 
     /// That what else belongs to the server is the caller's business.
     pub(in crate::engine) fn own_server(&self, what: &str) -> Result<(), StartError> {
-        if self.caller.grants.owns_server() {
+        if self.caller.is_of_main() && self.caller.grants.owns_server() {
             return Ok(());
         }
         Err(StartError::NotGranted(what.to_owned()))

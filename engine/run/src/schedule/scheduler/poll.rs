@@ -1,6 +1,6 @@
 //! Polls: a tool is asked for news, by one process at a time.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use aa_spec::plan::digest;
 use aa_spec::schedule::{PollPlan, Trigger};
@@ -13,6 +13,10 @@ use super::super::{Slot, SlotKind};
 use super::Core;
 use crate::engine::new_slot;
 use crate::event::Time;
+use crate::store::News;
+
+/// After so many failures in a row people are told.
+const TOLD: u32 = 3;
 
 impl Core {
     /// Asks for news in a task of its own, if no other process does.
@@ -24,8 +28,10 @@ impl Core {
             if !is_on || !store.take_poll(&known.key, due).await.unwrap_or(false) {
                 return;
             }
-            let told = core.news(&known).await.unwrap_or_else(|error| format!("it failed: {error}"));
-            if let Err(error) = store.note_poll(&known.key, &told).await {
+            let told = core.news(&known).await;
+            core.log_poll(&known, told.as_ref().err());
+            let tells = core.poll_failure(&known, told.as_ref().err());
+            if let Err(error) = store.note_poll(&known.key, told, core.now(), tells).await {
                 tracing::warn!(
                     schedule = known.compiled.name,
                     "cannot note what a poll has brought: {error}"
@@ -33,6 +39,44 @@ impl Core {
             }
             core.wake.notify_one();
         });
+    }
+
+    /// Says in the log that polling fails, or works again: once, not each time.
+    fn log_poll(&self, known: &Known, error: Option<&String>) {
+        let name = &known.compiled.name;
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            Some(error) if failing.get(&known.key) != Some(error) => {
+                tracing::warn!(schedule = name, "polling fails: {error}");
+                failing.insert(Arc::clone(&known.key), error.clone());
+            }
+            None if failing.remove(&known.key).is_some() => {
+                tracing::warn!(schedule = name, "polling works again");
+            }
+            _ => {}
+        }
+    }
+
+    /// Whom to tell when it has failed so often in a row, and since when.
+    fn poll_failure(
+        &self,
+        known: &Known,
+        error: Option<&String>,
+    ) -> impl Fn(u32, Time) -> Option<News> + Send + 'static {
+        let channels = self.channels_of_failure(known);
+        let (name, zone, key) =
+            (known.compiled.name.clone(), known.zone().clone(), known.key.trim().to_owned());
+        let error = error.cloned().unwrap_or_default();
+        move |count, since| {
+            let text = format!(
+                "It has failed {count} times in a row, since {}: {error}\n`aa schedule why {name}`",
+                zone.show(since)
+            );
+            let topic = format!("{key} {} poll", since.timestamp_millis());
+            let title = format!("{name}: polling fails");
+            let channels = channels.clone();
+            (count == TOLD && !channels.is_empty()).then_some(News { topic, channels, title, text })
+        }
     }
 
     /// What came of asking, in words.

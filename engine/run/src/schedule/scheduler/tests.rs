@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use aa_spec::schedule::{Schedule, Zone, compile, moment};
+use aa_spec::schedule::{Overlap, Schedule, Zone, compile, moment};
 use aa_spec::source::{Source, Span};
 use aa_spec::yaml::{self, Spanned};
 use async_trait::async_trait;
@@ -43,6 +43,9 @@ tools:
     run: [cat, news]
 "#;
 
+/// Asks a person.
+const ASK: &str = "name: ask_it\ndescription: x\nsteps: [{name: sure, confirm: {message: sure?, options: ['yes', 'no']}}]\n";
+
 fn skill(name: &str, tool: &str) -> String {
     let args = if tool == "note" { ", args: {text: '{{ inputs.due }}'}" } else { "" };
     format!(
@@ -80,6 +83,7 @@ impl World {
         for (name, tool) in [("note_it", "note"), ("hang_on", "hang"), ("fail_it", "fail")] {
             world.put(&format!("work/.aa/skills/{name}.yaml"), &skill(name, tool));
         }
+        world.put("work/.aa/skills/ask_it.yaml", ASK);
         world.put("home/.config/aa-workflow/config.yaml", config);
         world
     }
@@ -338,6 +342,45 @@ async fn overlap_is_as_the_schedule_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_waits_for_a_person_is_told_and_what_it_holds_up_is_summed_up() {
+    let world = World::new("schedules:\n  askd: {skill: ask_it, cron: '* * * * *'}\n", "2026-03-01 10:00:30");
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    world.set("2026-03-01 10:01:00");
+    let waiting = |world: &World| world.engine().schedule("askd", world.clock.now()).unwrap().waiting;
+    let start = Instant::now();
+    while waiting(&world).is_none() {
+        assert!(start.elapsed() < PATIENCE, "{}", world.why("askd"));
+        scheduler.look().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for minute in 2..=9 {
+        world.set(&format!("2026-03-01 10:{minute:02}:00"));
+        scheduler.look().await.unwrap();
+    }
+    let why = world.why("askd");
+    assert!(why.contains("run 1 waits for a person since ") && why.contains("`aa run show 1`"), "{why}");
+    let summed = "8 times from 2026-03-01 10:02:00 +00:00 to 2026-03-01 10:09:00 +00:00: was skipped";
+    assert!(why.contains(summed) && why.contains("(run 1) still went on"), "{why}");
+    assert!(!why.contains("goes on"), "{why}");
+    let view = world.engine().schedules(world.clock.now()).unwrap().pop().unwrap();
+    assert_eq!(view.waiting.unwrap().run, Some(crate::event::RunId(1)));
+    scheduler.core.engine().cancel(crate::event::RunId(1), "test", "").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moment_that_had_passed_is_said_to_be_why_it_is_never_due() {
+    let world = World::new(
+        "schedules:\n  late: {skill: note_it, at: '2026-03-01T09:00:00Z'}\n",
+        "2026-03-01 10:00:30",
+    );
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    let why = world.why("late");
+    assert!(why.contains("it is never due: 2026-03-01 09:00:00 +00:00 had passed"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_tried_again_then_people_are_told_once() {
     let config = "\
 notify: {channels: {here: {terminal: {}}}, default: [here]}
@@ -477,6 +520,41 @@ schedules:
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_poll_that_fails_is_told_once_after_the_third_time_and_again_when_it_fails_anew() {
+    let config = "\
+notify: {channels: {here: {terminal: {}}}, default: [here]}
+schedules:
+  news: {skill: note_it, poll: {tool: news, every: 1m}, inputs: {due: '{{ result }}'}}
+";
+    let world = World::new(config, "2026-03-01 10:00:30");
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    // There is no file to read, then there is one, then there is none again.
+    let told = [0, 0, 1, 1, 1, 1, 1, 1, 2];
+    for (minute, told) in (1..).zip(told) {
+        world.set(&format!("2026-03-01 10:{minute:02}:00"));
+        match minute {
+            6 => world.put("work/news", "x"),
+            7 => fs::remove_file(world.root.path().join("work/news")).unwrap(),
+            _ => {}
+        }
+        scheduler.look().await.unwrap();
+        let view = |world: &World| world.engine().schedule("news", world.clock.now()).unwrap();
+        let start = Instant::now();
+        while view(&world).polled.is_none_or(|(at, text)| at < world.clock.now() || text == "asked") {
+            assert!(start.elapsed() < PATIENCE, "{}", world.why("news"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        scheduler.look().await.unwrap();
+        assert_eq!(world.said().matches("news: polling fails").count(), told, "{minute}: {}", world.said());
+        assert_eq!(view(&world).failing.is_some(), minute != 6);
+    }
+    assert!(world.why("news").contains("polling fails: 3 times in a row, since 2026-03-01 10:07:00 +00:00"));
+    assert!(world.said().contains("It has failed 3 times in a row"), "{}", world.said());
+    quiet(&mut [&mut scheduler]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_past_is_filled_in_one_after_the_other() {
     let world = World::new(MINUTELY, "2026-03-01 10:00:30");
     let mut scheduler = world.scheduler();
@@ -492,6 +570,27 @@ async fn the_past_is_filled_in_one_after_the_other() {
     let expected = ["2026-03-01T10:01:00Z", "2026-03-01T09:59:00Z", "2026-03-01T10:00:00Z"];
     assert_eq!(world.log(), expected);
     assert!(engine.plan_backfill("tick", window).unwrap().times.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_later_time_of_the_past_overtakes_an_earlier_one() {
+    let config = "schedules:\n  day: {skill: note_it, cron: '0 3 * * *', inputs: {due: '{{ due }}'}}\n";
+    let world = World::new(config, "2026-03-10 10:00");
+    // Two of them: what one has ended, the other does not know yet when it looks.
+    let (mut one, mut other) = (world.scheduler(), world.scheduler());
+    one.look().await.unwrap();
+    let engine = world.engine();
+    let plan = engine.plan_backfill("day", (at("2026-03-01 00:00"), at("2026-03-07 00:00"))).unwrap();
+    assert_eq!(engine.backfill("day", &plan.times, world.clock.now()).await.unwrap(), 6);
+    let store = one.core.store().await.unwrap();
+    let last = store.open_slots().unwrap().pop().unwrap();
+    let claim = store.claim_slot((&last.schedule, last.due), Overlap::Skip, world.clock.now());
+    assert_eq!(claim.await.unwrap(), Claimed::Waits, "the earlier ones are first");
+    quiet(&mut [&mut one, &mut other]).await;
+    let expected: Vec<String> = (1..=6).map(|day| format!("2026-03-0{day}T03:00:00Z")).collect();
+    assert_eq!(world.log(), expected);
+    let refused = engine.plan_backfill("day", (at("2026-03-07 00:00"), at("2026-03-01 00:00")));
+    assert!(refused.is_err_and(|error| error.to_string().contains("ends before it begins")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,7 +74,13 @@ impl Scheduler {
         let is_other = |other: &&Slot| other.schedule == slot.schedule && other.due != slot.due;
         let busy = open.iter().filter(is_other).any(|other| other.state == SlotState::Running);
         // Asking the store again and again would write for nothing.
-        if busy && known.compiled.overlap == Overlap::Queue {
+        let in_turn = slot.is_filled_in_turn(known.compiled.overlap);
+        let is_earlier = |other: &&Slot| {
+            other.kind == SlotKind::Backfill && other.state == SlotState::Ready && other.due < slot.due
+        };
+        if busy && (in_turn || known.compiled.overlap == Overlap::Queue)
+            || in_turn && open.iter().filter(is_other).any(|other| is_earlier(&other))
+        {
             return Ok(());
         }
         match store.claim_slot((&known.key, slot.due), known.compiled.overlap, now).await? {
@@ -333,6 +339,12 @@ impl Core {
         (!channels.is_empty()).then_some(News { topic, channels, title, text })
     }
 
+    /// The channels by which it is told that something of a schedule fails.
+    pub(super) fn channels_of_failure(&self, known: &Known) -> Vec<String> {
+        let own = known.compiled.notify.as_ref();
+        own.map_or_else(|| self.engine().settings().scheduling.default.clone(), |own| own.failure.clone())
+    }
+
     fn is_following(&self, slot: &Slot) -> bool {
         let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
         following.contains(&(slot.schedule.clone(), slot.due))
@@ -368,6 +380,7 @@ pub(crate) async fn settle_by_hand(engine: &Engine, known: &Known, slot: &Slot) 
         say: Arc::new(|_: &str| {}),
         wake: engine.due(),
         following: std::sync::Mutex::default(),
+        failing: std::sync::Mutex::default(),
     };
     let store = core.store().await?;
     let Some(slot) = store.slot(&slot.schedule, slot.due)? else { return Ok(()) };

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::{sleep, timeout};
 
 pub use self::listener::{Gone, Listener, Wanted};
-pub use self::message::Happening;
+pub use self::message::{Happening, TYPES};
 use self::message::Teller;
 pub(crate) use self::message::question_id;
 use crate::store::{Cursor, LazyStore, Store, StoreError};

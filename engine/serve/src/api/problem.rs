@@ -219,6 +219,13 @@ impl From<StartError> for Problem {
                 let hint = suggestion.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
                 Self::of("not-found", detail).hint(hint)
             }
+            StartError::NoStep { run, suggestion, .. } => {
+                let hint = suggestion.map_or_else(
+                    || format!("`GET /api/runs/{run}` lists its steps"),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                Self::of("not-found", detail).about(run).hint(hint)
+            }
             StartError::Unreadable { .. } | StartError::Unwritable { .. } => Self::of("unreadable", detail),
             StartError::Invalid(problems) => {
                 let mut problem = Self::of("skill-invalid", detail);

@@ -136,7 +136,9 @@ fn counted(store: &Store, run: RunId, posted: &Posted) -> Result<(), StartError>
     let kind = posted.body.kind();
     let first = events.iter().find(|event| event.body.kind() == kind && event.body.step() == Some(step));
     let instead = match first.map(|event| &event.body) {
-        Some(Body::ConfirmAnswered { answer, by, .. }) => format!(": it was answered with `{answer}` by {by}"),
+        Some(Body::ConfirmAnswered { answer, by, .. }) => {
+            format!(": it was answered with `{answer}` by {by}")
+        }
         Some(Body::StepResolved { by, .. }) => format!(": {by} has said how it ended"),
         _ => String::new(),
     };
@@ -144,13 +146,7 @@ fn counted(store: &Store, run: RunId, posted: &Posted) -> Result<(), StartError>
 }
 
 /// Puts a request into the inbox that fits the run as it is.
-async fn post(
-    engine: &Engine,
-    store: &Store,
-    run: RunId,
-    by: &str,
-    ask: &Ask,
-) -> Result<Posted, StartError> {
+async fn post(engine: &Engine, store: &Store, run: RunId, by: &str, ask: &Ask) -> Result<Posted, StartError> {
     let summary = store.run(run)?;
     if summary.ended_at.is_some() {
         return Err(StartError::Over { run, status: summary.status });

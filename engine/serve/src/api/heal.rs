@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::Json;
 use super::page::{List, size};
-use super::problem::{Finding, Problem};
+use super::problem::{Finding, Problem, meant};
 use super::route::{Asked, Nothing, Route, get, post};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -137,8 +137,7 @@ fn is_there(asked: &Asked<RulePath>) -> Result<(), Problem> {
     if names().any(|known| known == name) {
         return Ok(());
     }
-    let near = suggest(&name, names()).map(|near| format!("did you mean `{near}`?"));
-    let hint = near.unwrap_or_else(|| "`GET /api/heal/rules` lists them".to_owned());
+    let hint = meant(suggest(&name, names()), "`GET /api/heal/rules` lists them");
     Err(Problem::of("not-found", format!("there is no heal rule `{}`", asked.path.rule)).hint(hint))
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{Json, Tagged};
 use super::page::{Page, by_name};
-use super::problem::Problem;
+use super::problem::{Problem, meant};
 use super::route::{Asked, Nothing, Route, get, post};
 use super::visitor::Visitor;
 
@@ -91,7 +91,7 @@ async fn find(visitor: &Visitor, name: &str) -> Result<Arc<ToolSpec>, Problem> {
     }
     let known = visitor.engine.tool_names()?;
     let near = suggest(name, known.iter().map(String::as_str));
-    let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+    let hint = meant(near, "`GET /api/tools` lists them");
     Err(Problem::of("not-found", format!("there is no tool `{name}`")).hint(hint))
 }
 
@@ -129,8 +129,10 @@ async fn call(asked: Asked<ToolPath, Nothing, Call>) -> Result<Json<Called>, Pro
         let called = engine.call_tool(&spec.name, args, Arc::new(|_| {})).await;
         let result = called.map_err(|error| match error.kind {
             // A tool may find fault with what it is called with, too: then it is the tool that has failed.
-            ErrorKind::Invalid if !fits => Problem::of("bad-body", error.message)
-                .hint(format!("`GET /api/tools/{}` says what it takes", spec.name)),
+            ErrorKind::Invalid if !fits => {
+                Problem::of("bad-body", format!("the arguments do not fit: {}", error.message))
+                    .hint(format!("`GET /api/tools/{}` says what it takes", spec.name))
+            }
             ErrorKind::Auth if error.message.starts_with("your key") => {
                 Problem::of("forbidden", error.message)
             }

@@ -5,6 +5,7 @@ mod contract;
 mod events;
 mod events_port;
 mod grants;
+mod mistakes;
 mod reads;
 mod runs;
 mod schedules;

@@ -131,6 +131,9 @@ impl From<StartError> for Failure {
             StartError::Over { run, .. } => {
                 Self::failed(message).hint(format!("`aa run show {run}` shows how it went"))
             }
+            StartError::NoStep { run, suggestion, .. } => Self::failed(message)
+                .suggest(suggestion.as_deref())
+                .hint(format!("`aa run show {run}` shows its steps")),
             StartError::Refused(_)
             | StartError::NeedsTask(_)
             | StartError::Unwritable { .. }

@@ -201,7 +201,7 @@ fn what_is_not_known_is_refused_with_a_hint() {
         ("GET /api/skills/..%2f..%2fetc%2fpasswd.yaml/source", "", 404, "not-found", "no skill"),
         ("GET /api/nothing", "", 404, "not-found", "openapi.json"),
         ("DELETE /api/runs", "", 405, "method-not-allowed", ""),
-        ("POST /api/skills/look/run", "{\"input\": {}}", 400, "bad-body", "unknown field `input`"),
+        ("POST /api/skills/look/run", "{\"input\": {}}", 400, "bad-body", "there is no key `input`"),
         ("POST /api/skills/look/run", "[]", 400, "bad-body", "must be an object"),
         ("POST /api/skills/look/run", "{", 400, "bad-body", "not JSON"),
         ("POST /api/skills/look/run", "{\"inputs\": {\"nope\": 1}}", 422, "inputs-invalid", "nope"),

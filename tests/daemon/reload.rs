@@ -67,7 +67,7 @@ fn skills_tools_and_personas_come_change_and_go() {
     let aa = project("");
     let it = start(&aa);
     let has = |path: &str, name: &str| it.get(path).body.contains(&format!("\"{name}\""));
-    assert!(!has("/api/skills", "fresh"));
+    assert!(!has("/api/skills?limit=500", "fresh"));
     let skill = |text: &str| {
         format!(
             "name: fresh\ndescription: New\nsteps: [{{name: it, tool: note, args: {{text: {text}}}}}]\noutputs: [{{name: said, value: {text}}}]\n"
@@ -84,7 +84,7 @@ fn skills_tools_and_personas_come_change_and_go() {
     );
     write(".aa/personas/me.yaml", "name: me\ndescription: Mine\nmodules: [late]\n");
     write(".aa/personas/me.md", "You are me.\n");
-    for (path, name) in [("/api/skills", "fresh"), ("/api/tools", "late_say"), ("/api/personas", "me")] {
+    for (path, name) in [("/api/skills?limit=500", "fresh"), ("/api/tools?limit=500", "late_say"), ("/api/personas", "me")] {
         eventually(name, || has(path, name));
     }
     let run = it.start("fresh", &json!({}));
@@ -97,7 +97,7 @@ fn skills_tools_and_personas_come_change_and_go() {
     for path in [".aa/skills/fresh.yaml", ".aa/tools/late.yaml", ".aa/personas/me.yaml"] {
         std::fs::remove_file(aa.path(path)).unwrap();
     }
-    for (path, name) in [("/api/skills", "fresh"), ("/api/tools", "late_say"), ("/api/personas", "me")] {
+    for (path, name) in [("/api/skills?limit=500", "fresh"), ("/api/tools?limit=500", "late_say"), ("/api/personas", "me")] {
         eventually(name, || !has(path, name));
     }
 }

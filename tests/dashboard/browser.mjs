@@ -46,8 +46,16 @@ export class Visit {
     this.context.setDefaultTimeout(60000);
     await this.context.addInitScript(() => {
       window.shifts = [];
+      // What has moved, and from where to where.
+      window.movers = [];
+      const told = ({ node, previousRect: from, currentRect: to }) =>
+        `${(node?.outerHTML ?? node?.parentElement?.outerHTML ?? node?.nodeName ?? "gone").slice(0, 160)}: ${from.x},${from.y} ${from.width}x${from.height} to ${to.x},${to.y} ${to.width}x${to.height}`;
       new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts.push(entry.value);
+        for (const entry of list.getEntries()) {
+          if (entry.hadRecentInput) continue;
+          window.shifts.push(entry.value);
+          window.movers.push(...entry.sources.map(told));
+        }
       }).observe({ type: "layout-shift", buffered: true });
     });
     this.page = await this.context.newPage();
@@ -88,8 +96,13 @@ export class Visit {
     for (const one of found) this.wrong.push(`${this.page.url()} (${this.name}): ${one}`);
   }
 
-  // Nothing is wider than the window.
+  // Nothing is wider than the window, and nothing that can be chosen among is out of sight.
   async fits() {
+    const cut = await this.page.evaluate(() => {
+      const isCut = (bar) => bar.clientWidth > 0 && bar.scrollWidth > bar.clientWidth + 1;
+      return [...document.querySelectorAll(".side nav, .tabs, .pages, .filters")].filter(isCut).map((bar) => bar.outerHTML.slice(0, 120));
+    });
+    for (const one of cut) this.wrong.push(`${this.page.url()} (${this.name}): ${one} is cut off`);
     const over = await this.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     if (over > 0) this.wrong.push(`${this.page.url()} (${this.name}) is ${over} pixels too wide`);
   }

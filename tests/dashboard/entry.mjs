@@ -7,6 +7,10 @@ export async function run(visit, { run }) {
   check(page.url().includes("/ui/login?next="), `strangers are sent to the form: ${page.url()}`);
   await visit.accessible();
   await visit.shot("login");
+  for (const size of [{ width: 390, height: 844 }, { width: 768, height: 900 }, { width: 1440, height: 900 }]) {
+    await page.setViewportSize(size);
+    await visit.fits();
+  }
   await page.getByLabel("Key").fill("0".repeat(43));
   const refused = page.waitForResponse((answer) => answer.url().endsWith("/ui/login"));
   await page.getByRole("button", { name: "Sign in" }).click();

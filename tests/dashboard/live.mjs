@@ -11,7 +11,10 @@ export async function run(visit, { run, asks }) {
   // Where somebody is on the page, they stay.
   const step = page.locator("#g-first");
   await step.focus();
-  const question = page.locator("#dock form");
+  // What was asked when one came stands above the steps.
+  const question = page.locator("#asked form");
+  const [asked, graph] = await Promise.all([page.locator("#asked").boundingBox(), page.locator("#graph").boundingBox()]);
+  check(asked.y + asked.height <= graph.y, "the question stands above the graph");
   await question.getByRole("button", { name: "yes" }).waitFor();
   same(await question.locator(".message").innerText(), "go on?", "the question");
   const before = await visit.shifted();
@@ -25,7 +28,8 @@ export async function run(visit, { run, asks }) {
   same(answer.status, 200, "the answer");
   await page.locator("#g-last .completed").waitFor();
   await visit.has(".head .badge", "completed");
-  same(await page.locator("#dock form").count(), 0, "nothing is asked any more");
+  same(await page.locator("#asked .asks:not([data-gone])").count(), 0, "nothing is asked any more");
+  check(await page.locator("#asked .asks").evaluate((asks) => asks.inert), "nothing can be answered any more");
   check(await page.evaluate(() => document.activeElement.id === "g-first"), "the focus stays where it was");
   check(await page.evaluate(() => window.loadedOnce), "the page was not loaded again");
   const moved = (await visit.shifted()) - before;
@@ -48,7 +52,7 @@ export async function run(visit, { run, asks }) {
 
   // A question is answered on the page.
   await visit.go(`/ui/runs/${asks}`);
-  const form = page.locator("#dock form");
+  const form = page.locator("#asked form");
   await form.getByLabel("title").fill("</textarea><script>alert(1)</script>");
   await form.getByLabel("level").selectOption("high");
   // What comes meanwhile does not take away what is typed.

@@ -118,6 +118,30 @@ fn every_page_is_accessible_and_fits_on_a_phone() {
     looked_at(&json!([{"size": "phone", "scheme": "light"}, {"size": "phone", "scheme": "dark"}]));
 }
 
+/// Has every live page watched while much happens.
+#[track_caller]
+fn watched(windows: &Value) {
+    let aa = project();
+    let served = serve(&aa);
+    ran(&served, "moody", &json!({"bad": false}), "completed");
+    ran(&served, "moody", &json!({"bad": true}), "failed");
+    ran(&served, "look", &json!({}), "completed");
+    asking(&served, "form");
+    start(&served, "hang", &json!({}));
+    let folder = format!("/ui/workspaces/folder?uri={}", work_in(&served));
+    browse_in(&served, "steady", &json!({ "windows": windows, "folder": folder }));
+}
+
+#[test]
+fn nothing_moves_on_a_desk_while_much_happens() {
+    watched(&json!([{"size": "wide"}]));
+}
+
+#[test]
+fn nothing_moves_on_a_phone_while_much_happens() {
+    watched(&json!([{"size": "phone"}]));
+}
+
 #[test]
 fn whoever_has_a_key_comes_in_and_goes_and_nobody_else() {
     let aa = project();

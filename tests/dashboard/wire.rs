@@ -338,3 +338,115 @@ fn a_browser_stays_signed_in_when_the_server_is_started_anew() {
     let served = serve(&aa);
     assert_eq!(with_cookie(&served, "GET /ui/runs", &guests), 303, "sealed with another key");
 }
+
+#[test]
+fn what_an_address_asks_for_and_is_not_there_is_said() {
+    let aa = project();
+    let served = serve(&aa);
+    for (path, text) in [
+        ("/ui/runs?status=bogus", "must be one of"),
+        ("/ui/runs?status=faild", "did you mean <code>failed</code>?"),
+        ("/ui/runs?origin=moon", "must be one of"),
+        ("/ui/runs?age=eon", "must be one of"),
+        ("/ui/runs?before=x", "must be the number of a run"),
+        ("/ui/audit?run=zz", "must be the number of a run"),
+        ("/ui/audit?did=nothing.", "must be one of"),
+        ("/ui/skills/look/run?like=zz", "must be the number of a run"),
+    ] {
+        let reply = get(&served, path);
+        assert_eq!(reply.status, 400, "{path}: {reply:?}");
+        assert!(reply.body.contains("<nav") && reply.body.contains(text), "{path}: {}", reply.body);
+    }
+    for path in
+        ["/ui/runs?status=&origin=&age=", "/ui/runs?status=interrupted&status=failed", "/ui/audit?run=%237"]
+    {
+        page(&served, path);
+    }
+}
+
+#[test]
+fn a_run_is_compared_with_an_earlier_one_and_that_is_on_the_left() {
+    let aa = project();
+    let served = serve(&aa);
+    let bad = json!({"inputs": {"bad": true}});
+    let run = || {
+        let run = start(&served, "moody", &bad);
+        stands(&served, run, "failed");
+        run
+    };
+    let (first, second, third) = (run(), run(), run());
+    let compare = |of: i64, with: &str| get(&served, &format!("/ui/runs/{of}/compare{with}"));
+    let none = compare(first, "").body;
+    assert!(none.contains("There is no earlier run of it.") && !none.contains("<select"), "{none}");
+    // None of them went well: the newest of the earlier ones is taken, and no later one.
+    let shown = compare(second, "").body;
+    assert!(shown.contains(&format!("Before, in #{first}")), "{shown}");
+    assert!(
+        shown.contains(&format!("After, in #{second}")) && !shown.contains(&format!("#{third}")),
+        "{shown}"
+    );
+    assert_eq!(compare(third, &format!("?with={first}")).status, 200);
+    for with in [format!("?with={third}"), format!("?with={second}"), "?with=zz".to_owned()] {
+        assert_eq!(compare(second, &with).status, 400, "{with}");
+    }
+}
+
+/// A skill that destroys something, and texts with code in them.
+const EXTRA: &str = "\
+module: extra
+description: Destroys
+tools:
+  - {name: extra_destroy, description: Destroys `what` it is given, effect: destructive, input: {what: {type: string, description: 'Such as `all`'}}, run: [sh, -c, 'echo \"`gone`\" >&2', sh]}
+  - {name: extra_say, description: Says, effect: read, input: {}, run: [sh, -c, 'echo heard \\`it\\` >&2', sh]}
+";
+const RUIN: &str = "name: ruin\ndescription: Calls `extra_destroy`\ninputs: [{name: what, type: string, default: all, description: 'What `extra_destroy` gets'}]\nsteps: [{name: d, tool: extra_destroy, args: {what: '{{ inputs.what }}'}}]\n";
+const SAID: &str = "name: said\ndescription: Says\nsteps: [{name: s, tool: extra_say}]\n";
+
+#[test]
+fn an_approval_is_a_list_and_what_destroys_looks_dangerous() {
+    let aa = project().tools("extra", EXTRA).skill("ruin", RUIN);
+    let served = serve(&aa);
+    let run = start(&served, "ruin", &json!({}));
+    waits(&served, run);
+    let shown = page(&served, &format!("/ui/runs/{run}"));
+    for part in [
+        "0 of 1 step<",
+        "<strong>d</strong>",
+        "<code>extra_destroy</code> <code class=\"args\">{&quot;what&quot;:&quot;all&quot;}</code>",
+        "<button class=\"danger\" name=\"answer\" value=\"approve\">",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(shown.find("id=\"asked\"").unwrap() < shown.find("id=\"graph\"").unwrap(), "{shown}");
+    assert!(!shown.contains("- d (destructive)"), "{shown}");
+    assert!(page(&served, "/ui").contains("<button class=\"danger\" name=\"answer\" value=\"approve\">"));
+}
+
+#[test]
+fn code_in_texts_of_the_engine_is_code() {
+    let aa = project().tools("extra", EXTRA).skill("ruin", RUIN).skill("said", SAID);
+    let served = serve(&aa);
+    let run = start(&served, "said", &json!({}));
+    stands(&served, run, "completed");
+    for (path, code) in [
+        ("/ui/skills/ruin/run".to_owned(), "What <code>extra_destroy</code> gets"),
+        ("/ui/skills/ruin".to_owned(), "Calls <code>extra_destroy</code>"),
+        ("/ui/tools/extra_destroy".to_owned(), "Such as <code>all</code>"),
+        ("/ui/tools".to_owned(), "Destroys <code>what</code> it is given"),
+        (format!("/ui/runs/{run}?view=log"), "heard <code>it</code>"),
+    ] {
+        let shown = page(&served, &path);
+        assert!(shown.contains(code), "{path}: {shown}");
+    }
+}
+
+#[test]
+fn tools_are_folded_by_module_and_what_is_searched_for_is_open() {
+    let aa = project();
+    let served = serve(&aa);
+    let folded = page(&served, "/ui/tools");
+    assert!(folded.matches("<details class=\"card module\"").count() > 10, "{folded}");
+    assert!(!folded.contains(" open>") && folded.contains("id=\"module-say\""), "{folded}");
+    let found = page(&served, "/ui/tools?q=say_word");
+    assert!(found.contains("id=\"module-say\" open>") && !found.contains("say_maybe"), "{found}");
+}

@@ -19,6 +19,7 @@ pub use self::compare::{Comparison, Pair, StepEnd, StepPair, ValueChange};
 pub use self::detail::StepDetail;
 pub use self::log::{Level, LogLine};
 use crate::event::{Event, StepError, StepPath, Time};
+use crate::machine::APPROVAL;
 use crate::store::RunSummary;
 
 /// How a run goes, or went.
@@ -200,10 +201,16 @@ impl Course {
         self.steps.iter().find(|step| step.path == *path)
     }
 
+    /// The steps of the skill itself, as a picture has them: without what asks whether the run may begin, and
+    /// without what takes steps back.
+    pub fn top(&self) -> impl Iterator<Item = &StepCourse> {
+        let is_own = |step: &&StepCourse| step.path.0 != APPROVAL && !step.path.0.contains('#');
+        self.steps.iter().filter(|step| step.parent.is_none()).filter(is_own)
+    }
+
     /// How the steps of the skill itself stand, for a picture of them.
     pub fn marks(&self) -> Marks {
-        let top = self.steps.iter().filter(|step| step.parent.is_none());
-        top.filter_map(|step| Some((step.path.0.clone(), step.state.mark()?))).collect()
+        self.top().filter_map(|step| Some((step.path.0.clone(), step.state.mark()?))).collect()
     }
 
     /// The questions that are open, with the steps that ask.

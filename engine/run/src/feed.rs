@@ -14,9 +14,9 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::{sleep, timeout};
 
 pub use self::listener::{Gone, Listener, Wanted};
-pub use self::message::Happening;
 use self::message::Teller;
 pub(crate) use self::message::question_id;
+pub use self::message::{Happening, TYPES};
 use crate::store::{Cursor, LazyStore, Store, StoreError};
 
 /// Messages that may wait for a listener before it is left behind.

@@ -1,6 +1,7 @@
 //! The API: what can be asked and said over plain HTTP.
 //!
-//! Reading order: [`route`] (how a handler becomes a route, its check and its description), [`visitor`]
+//! Reading order: [`route`] (how a handler becomes a route, its check and its description), [`reading`] (what was
+//! sent, and what is told of what does not fit), [`visitor`]
 //! (who asks), [`answer`] and [`problem`] (what comes back), [`document`] (the description of it all),
 //! then one file for each noun. Handlers decide nothing: each calls the engine for whoever asks.
 
@@ -12,6 +13,7 @@ pub(crate) mod memory;
 mod page;
 mod personas;
 pub(crate) mod problem;
+mod reading;
 mod route;
 mod runs;
 mod schedules;
@@ -29,7 +31,7 @@ use serde_json::Value;
 
 use answer::Tagged;
 use problem::Problem;
-pub(crate) use route::query;
+pub(crate) use reading::query;
 use route::{Asked, Nothing, Route};
 
 /// What is behind `/api`.

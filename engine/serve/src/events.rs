@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use aa_run::engine::Engine;
 use aa_run::event::RunId;
-use aa_run::feed::Wanted;
+use aa_run::feed::{TYPES, Wanted};
 use aa_run::store::Cursor;
+use aa_spec::name::{list, suggest};
 use axum::Router;
 use axum::routing::get;
 use schemars::JsonSchema;
@@ -120,6 +121,11 @@ impl Asked {
     fn read(text: &str, last: Option<&str>) -> Result<(Wanted, Option<Cursor>), Problem> {
         let Self { since, run, types } = query(text)?;
         let since = last.filter(|last| !last.is_empty()).map(str::to_owned).or(since);
+        if let Some(odd) = types.iter().find(|one| !TYPES.contains(&one.as_str())) {
+            let near = suggest(odd, TYPES).map(|near| format!("did you mean `{near}`? "));
+            let hint = format!("{}types are {}", near.unwrap_or_default(), list(&TYPES));
+            return Err(Problem::of("bad-query", format!("there is no type of messages `{odd}`")).hint(hint));
+        }
         let since = since.map(|text| text.parse().map_err(|why: String| Problem::of("bad-query", why)));
         Ok((Wanted { run, types }, since.transpose()?))
     }

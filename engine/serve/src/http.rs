@@ -184,6 +184,9 @@ fn router(
         .merge(ready::router(engine))
         .merge(hook::router(engine));
     let all = behind.layer(known).merge(open).merge(events::sockets(events)).merge(dashboard::open(&pages));
+    let all = all.method_not_allowed_fallback(|| async {
+        problem("method-not-allowed", "there is no such method here")
+    });
     looked_at(dashboard::with_sessions(all, &pages), door)
         .layer(axum::middleware::from_fn_with_state(metrics.requests(), metrics::count))
         .layer(axum::middleware::from_fn(correlate::name))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aa_spec::diagnostic::Diagnostic;
 use aa_spec::input::InputError;
 
-use crate::event::RunId;
+use crate::event::{RunId, StepPath};
 use crate::home::FileError;
 use crate::store::{RunStatus, StoreError};
 
@@ -79,6 +79,16 @@ pub enum StartError {
         run: RunId,
         /// How it ended.
         status: RunStatus,
+    },
+    /// The run has no step of that name.
+    #[error("run {run} has no step `{step}`")]
+    NoStep {
+        /// Which run.
+        run: RunId,
+        /// The name.
+        step: StepPath,
+        /// A name that is close.
+        suggestion: Option<String>,
     },
     /// The request does not fit the run, e.g. no such open question.
     #[error("{0}")]

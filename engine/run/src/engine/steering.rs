@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aa_spec::name::suggest;
 use aa_spec::plan::{FORMAT, Plan};
 use aa_spec::stub::Script;
 use chrono::{SubsecRound, Utc};
@@ -13,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::{Engine, Notice, Outcome, RunHandle, StartError, watching};
 use crate::caller::MAIN;
 use crate::driver::{Drive, Entry, Journal, Park, drive};
-use crate::event::{Body, Event, Origin, RunId, Time};
+use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
 use crate::fence::Fence;
 use crate::machine::Machine;
 use crate::mistake::{self, Watch};
@@ -96,61 +97,80 @@ pub(super) async fn cancel(engine: &Engine, run: RunId, by: &str, reason: &str) 
 /// Asks something of a run; when nobody drives it, writes down what that amounts to.
 pub(super) async fn ask(engine: &Engine, run: RunId, by: &str, ask: Ask) -> Result<(), StartError> {
     let store = engine.parts.store()?;
-    let from = post(engine, &store, run, by, &ask).await?;
+    let posted = post(engine, &store, run, by, &ask).await?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         if is_taken(&store, run, by, &ask)? {
-            return counted(&store, run, from, by, &ask);
+            return counted(&store, run, &posted);
         }
         match store.acquire(run).await {
             Ok(lease) => {
                 let result = take_in(engine, &store, lease).await;
                 store.release(lease).await?;
                 result?;
-                return counted(&store, run, from, by, &ask);
+                return counted(&store, run, &posted);
             }
             Err(StoreError::Busy(_)) if Instant::now() < deadline => sleep(TICK).await,
             Err(StoreError::Busy(_)) => return Ok(()),
             // It may have been taken, and have brought the run to its end, since the look above.
-            Err(_) if is_taken(&store, run, by, &ask)? => return counted(&store, run, from, by, &ask),
+            Err(_) if is_taken(&store, run, by, &ask)? => return counted(&store, run, &posted),
             Err(error) => return Err(over(error)),
         }
     }
 }
 
-/// Whether what was taken out of the inbox was what counted: of two answers at the same moment,
-/// the second is ignored.
-fn counted(store: &Store, run: RunId, from: u64, by: &str, ask: &Ask) -> Result<(), StartError> {
-    let (step, answered) = match ask {
-        Ask::Cancel { .. } => return Ok(()),
-        Ask::Answer { step, .. } => (step, true),
-        Ask::Resolve { step, .. } => (step, false),
-    };
-    let events = store.events(run, from)?;
-    let mine = events.iter().any(|event| match &event.body {
-        Body::ConfirmAnswered { step: of, by: who, .. } => answered && of == step && who == by,
-        Body::StepResolved { step: of, by: who, .. } => !answered && of == step && who == by,
-        _ => false,
-    });
-    if mine {
-        return Ok(());
-    }
-    Err(StartError::Refused(format!("it came too late for step `{step}` of run {run}")))
+/// A request in the inbox: the event that it amounts to, and the number from which on that can be found.
+struct Posted {
+    from: u64,
+    body: Body,
 }
 
-/// Puts a request into the inbox that fits the run as it is; what comes of it is an event from the
-/// number on that this gives.
-async fn post(engine: &Engine, store: &Store, run: RunId, by: &str, ask: &Ask) -> Result<u64, StartError> {
+/// Whether what was taken out of the inbox was what counted: of two answers at the same moment, the second is
+/// ignored. That it was given by the same key makes it no other answer, and that it says the same makes it one that
+/// counted.
+fn counted(store: &Store, run: RunId, posted: &Posted) -> Result<(), StartError> {
+    let Some(step) = posted.body.step() else { return Ok(()) };
+    let events = store.events(run, posted.from)?;
+    if events.iter().any(|event| event.body == posted.body) {
+        return Ok(());
+    }
+    let kind = posted.body.kind();
+    let first = events.iter().find(|event| event.body.kind() == kind && event.body.step() == Some(step));
+    let instead = match first.map(|event| &event.body) {
+        Some(Body::ConfirmAnswered { answer, by, .. }) => {
+            format!(": it was answered with `{answer}` by {by}")
+        }
+        Some(Body::StepResolved { by, .. }) => format!(": {by} has said how it ended"),
+        _ => String::new(),
+    };
+    Err(StartError::Refused(format!("it came too late for step `{step}` of run {run}{instead}")))
+}
+
+/// Puts a request into the inbox that fits the run as it is.
+async fn post(engine: &Engine, store: &Store, run: RunId, by: &str, ask: &Ask) -> Result<Posted, StartError> {
     let summary = store.run(run)?;
     if summary.ended_at.is_some() {
         return Err(StartError::Over { run, status: summary.status });
     }
     let request = Request { id: 0, origin: engine.caller.origin, by: by.to_owned(), ask: ask.clone() };
     let machine = replay(store, run)?;
-    machine.request(&request).map_err(|misfit| StartError::Refused(misfit.message))?;
+    if let Ask::Answer { step, .. } | Ask::Resolve { step, .. } = ask
+        && !machine.may_have(step)
+    {
+        return Err(no_step(store, run, step)?);
+    }
+    let body = machine.request(&request).map_err(|misfit| StartError::Refused(misfit.message))?;
     store.post(run, engine.caller.origin, by, ask.clone()).await?;
     engine.parts.nudge();
-    Ok(machine.next_seq())
+    Ok(Posted { from: machine.next_seq(), body })
+}
+
+/// What is told of a step that a run cannot have.
+fn no_step(store: &Store, run: RunId, step: &StepPath) -> Result<StartError, StartError> {
+    let plan = store.plan(run)?;
+    let names = plan.skill.steps.iter().map(|step| step.name.as_str());
+    let suggestion = suggest(&step.0, names).map(str::to_owned);
+    Ok(StartError::NoStep { run, step: step.clone(), suggestion })
 }
 
 fn is_taken(store: &Store, run: RunId, by: &str, ask: &Ask) -> Result<bool, StoreError> {

@@ -24,6 +24,29 @@ const PLANS: usize = 256;
 /// Conversations about a workspace that are told.
 const SESSIONS: u32 = 50;
 
+/// Every type of message, in the order of the names.
+pub const TYPES: [&str; 19] = [
+    "cancel_requested",
+    "confirmation_answered",
+    "confirmation_expired",
+    "confirmation_required",
+    "heal_finished",
+    "heal_started",
+    "run_resumed",
+    "skill_completed",
+    "skill_failed",
+    "skill_started",
+    "step_completed",
+    "step_progress",
+    "step_resolved",
+    "step_retrying",
+    "step_skipped",
+    "step_started",
+    "undo_finished",
+    "undo_started",
+    "workspace_updated",
+];
+
 /// A message, as it is sent to whoever it is for.
 #[derive(Debug)]
 pub struct Happening {
@@ -340,5 +363,23 @@ mod tests {
         assert!(told["error"].as_str().unwrap().len() < 1600);
         let short: Value = serde_json::from_str(&bounded(json!({"result": 1}))).unwrap();
         assert_eq!(short, json!({"result": 1}));
+    }
+
+    #[test]
+    fn every_event_has_a_type_that_can_be_asked_for() {
+        let text = include_str!("../event.rs");
+        let kinds = text.split("pub fn kind(&self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
+        let kinds: Vec<&str> = kinds.split('"').skip(1).step_by(2).collect();
+        assert!(kinds.len() >= 20 && TYPES.is_sorted(), "{kinds:?}");
+        for kind in kinds {
+            let told = match kind {
+                "step_failed" => "step_completed",
+                "skill_cancelled" => "skill_failed",
+                "confirm_requested" => "confirmation_required",
+                "confirm_answered" => "confirmation_answered",
+                other => other,
+            };
+            assert!(TYPES.contains(&told), "{told}");
+        }
     }
 }

@@ -56,6 +56,12 @@ impl Machine {
         }
     }
 
+    /// Whether there is such a step, now or later: what is within one shows only once it has begun.
+    pub fn may_have(&self, step: &StepPath) -> bool {
+        let top = step.0.split(['/', '[', '#']).next().unwrap_or_default();
+        step.0 == APPROVAL || self.locate(&StepPath(top.to_owned())).is_ok()
+    }
+
     /// Whether the question that is answered is the one that the step asked last.
     fn check_question(&self, step: &StepPath, question: Option<u64>) -> Result<(), Misfit> {
         match question {

@@ -4,12 +4,13 @@ use aa_run::engine::{HealStats, Proposal, Remedy};
 use aa_run::event::{RunId, StepPath};
 use aa_run::store::HealRecord;
 use aa_run::toolbox::HealEntry;
+use aa_spec::name::{fold, suggest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Json;
 use super::page::{List, size};
-use super::problem::{Finding, Problem};
+use super::problem::{Finding, Problem, meant};
 use super::route::{Asked, Nothing, Route, get, post};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -130,8 +131,19 @@ struct Reset {
     rule: String,
 }
 
+fn is_there(asked: &Asked<RulePath>) -> Result<(), Problem> {
+    let (rules, name) = (asked.visitor.engine.heal_rules()?.0, fold(&asked.path.rule));
+    let names = || rules.iter().map(|rule| rule.plan.name.as_str());
+    if names().any(|known| known == name) {
+        return Ok(());
+    }
+    let hint = meant(suggest(&name, names()), "`GET /api/heal/rules` lists them");
+    Err(Problem::of("not-found", format!("there is no heal rule `{}`", asked.path.rule)).hint(hint))
+}
+
 async fn reset(asked: Asked<RulePath>) -> Result<Json<Reset>, Problem> {
     asked.visitor.is_owner()?;
+    is_there(&asked)?;
     asked.visitor.engine.reset_heal(&asked.path.rule).await?;
     Ok(Json(Reset { rule: asked.path.rule }))
 }

@@ -194,6 +194,11 @@ impl Finding {
     }
 }
 
+/// The name that was meant, or where all of them are.
+pub(crate) fn meant(near: Option<impl AsRef<str>>, list: &str) -> String {
+    near.map_or_else(|| list.to_owned(), |near| format!("did you mean `{}`?", near.as_ref()))
+}
+
 fn misfit(error: &InputError) -> Misfit {
     Misfit { name: error.name.clone(), message: error.message.clone(), hint: error.hint.clone() }
 }
@@ -215,9 +220,15 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         let detail = error.to_string();
         match error {
-            StartError::UnknownSkill { suggestion, .. } | StartError::UnknownSchedule { suggestion, .. } => {
-                let hint = suggestion.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
-                Self::of("not-found", detail).hint(hint)
+            StartError::UnknownSkill { suggestion, .. } => {
+                Self::of("not-found", detail).hint(meant(suggestion, "`GET /api/skills` lists them"))
+            }
+            StartError::UnknownSchedule { suggestion, .. } => {
+                Self::of("not-found", detail).hint(meant(suggestion, "`GET /api/schedules` lists them"))
+            }
+            StartError::NoStep { run, suggestion, .. } => {
+                let hint = meant(suggestion, &format!("`GET /api/runs/{run}` lists its steps"));
+                Self::of("not-found", detail).about(run).hint(hint)
             }
             StartError::Unreadable { .. } | StartError::Unwritable { .. } => Self::of("unreadable", detail),
             StartError::Invalid(problems) => {

@@ -25,7 +25,7 @@ use super::answer::Answer;
 use super::document::{Description, Schemas};
 use super::problem::Problem;
 use super::visitor::Visitor;
-use super::{Api, document};
+use super::{Api, document, reading};
 use crate::audit;
 
 /// How long a body may take to come.
@@ -137,16 +137,14 @@ async fn read<P: Part, Q: Part, B: Part>(
 ) -> Result<Asked<P, Q, B>, Problem> {
     let link = request.extensions().get::<Link>().cloned().unwrap_or_default();
     let visitor = Visitor::new(&api.engine.linked(link), guest);
-    let Path(path) = named.map_err(|error| Problem::of("not-found", error.body_text()))?;
-    let query = query::<Q>(request.uri().query().unwrap_or_default())?;
+    let Path(path) = named.map_err(|rejection| reading::path(&rejection))?;
+    let query = reading::query::<Q>(request.uri().query().unwrap_or_default())?;
     let key = key(request.headers())?;
     let body = match *request.method() {
         Method::GET => Value::Object(Map::new()),
         _ => body(request, api.settings.message).await?,
     };
-    let body = serde_json::from_value(body).map_err(|error| {
-        Problem::of("bad-body", error.to_string()).hint("`/api/openapi.json` says what can be sent")
-    })?;
+    let body = reading::body::<B>(&body)?;
     Ok(Asked { visitor, path, query, body, key })
 }
 
@@ -160,42 +158,6 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
     let detail = "the `Idempotency-Key` must be 1 to 255 characters without spaces";
     Err(Problem::of("bad-header", detail))
-}
-
-/// What stands behind the question mark, read by the types that are wanted.
-pub(crate) fn query<Q: Part>(text: &str) -> Result<Q, Problem> {
-    let mut values = Map::new();
-    let schema = document::plain::<Q>();
-    for (name, text) in form_urlencoded::parse(text.as_bytes()) {
-        let Some(kind) = schema["properties"].get(&*name) else {
-            let known = schema["properties"].as_object().into_iter().flat_map(Map::keys);
-            let near = aa_spec::name::suggest(&name, known.map(String::as_str));
-            let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
-            return Err(Problem::of("bad-query", format!("there is no parameter `{name}` here")).hint(hint));
-        };
-        let value = typed(kind, &text);
-        if values.insert(name.to_string(), value).is_some() {
-            return Err(Problem::of("bad-query", format!("the parameter `{name}` is given twice")));
-        }
-    }
-    serde_json::from_value(Value::Object(values)).map_err(|error| Problem::of("bad-query", error.to_string()))
-}
-
-/// A text as a value of the type that is wanted; lists have commas.
-fn typed(kind: &Value, text: &str) -> Value {
-    let is = |name: &str| match &kind["type"] {
-        Value::String(only) => only == name,
-        Value::Array(some) => some.iter().any(|one| one == name),
-        _ => false,
-    };
-    if is("array") {
-        return text.split(',').map(|item| typed(&kind["items"], item)).collect();
-    }
-    if is("integer") || is("number") || is("boolean") {
-        // What is none is told so when the whole is read.
-        return serde_json::from_str(text).unwrap_or_else(|_| text.into());
-    }
-    text.into()
 }
 
 async fn body(request: Request, most: usize) -> Result<Value, Problem> {
@@ -217,44 +179,13 @@ async fn body(request: Request, most: usize) -> Result<Value, Problem> {
     if !is_json {
         return Err(Problem::of("not-json", "what is sent must be `application/json`"));
     }
-    let value: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::of("bad-body", format!("what was sent is not JSON: {error}")))?;
+    let value = reading::json(&bytes)?;
     if value.is_object() { Ok(value) } else { Err(Problem::of("bad-body", "what is sent must be an object")) }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[derive(Debug, Deserialize, JsonSchema)]
-    #[serde(deny_unknown_fields, default)]
-    #[derive(Default)]
-    struct Wanted {
-        count: Option<u32>,
-        names: Vec<String>,
-        loud: bool,
-        text: Option<String>,
-    }
-
-    #[test]
-    fn parameters_are_read_by_their_types() {
-        let read: Wanted = query("count=3&names=a,b&loud=true&text=3").unwrap();
-        assert_eq!(
-            (read.count, read.names.len(), read.loud, read.text.as_deref()),
-            (Some(3), 2, true, Some("3"))
-        );
-        for (bad, why) in [
-            ("coutn=3", "there is no parameter `coutn` here"),
-            ("count=3&count=3", "the parameter `count` is given twice"),
-            ("count=x", "invalid type"),
-            ("loud=maybe", "invalid type"),
-        ] {
-            let problem = json!(query::<Wanted>(bad).unwrap_err().told());
-            assert!(problem["detail"].as_str().unwrap().contains(why), "{problem}");
-        }
-    }
 
     #[test]
     fn a_request_key_is_a_word() {

@@ -10,13 +10,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Json, Made};
-use super::page::{List, Page, size};
+use super::page::{List, Page, by_name, size};
 use super::problem::Problem;
 use super::route::{Asked, Nothing, Route, get, post};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        get("/schedules", "List schedules, and when they are due", list),
+        get("/schedules", "List schedules, by name, and when they are due", list),
         get("/schedules/{schedule}", "Show a schedule", show),
         get("/schedules/{schedule}/slots", "List what has become of a schedule's times, newest first", slots),
         get("/schedules/{schedule}/next", "List the next moments at which a schedule is due", next),
@@ -41,8 +41,21 @@ fn now() -> Time {
     Time::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now)
 }
 
-async fn list(asked: Asked) -> Result<Json<List<ScheduleView>>, Problem> {
-    Ok(Json(List { items: asked.visitor.engine.schedules(now())? }))
+/// Which schedules.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Filter {
+    /// Only schedules after this one in the list; the page before names it as `next`.
+    after: Option<String>,
+    /// At most this many (default 50).
+    #[schemars(range(min = 1, max = 500))]
+    limit: Option<u32>,
+}
+
+async fn list(asked: Asked<Nothing, Filter>) -> Result<Json<Page<ScheduleView>>, Problem> {
+    let from = (asked.query.after.as_deref(), asked.query.limit);
+    let all = asked.visitor.engine.schedules(now())?;
+    Ok(Json(by_name(all, |view: &ScheduleView| &view.name, from)?))
 }
 
 async fn show(asked: Asked<SchedulePath>) -> Result<Json<ScheduleView>, Problem> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer::{Json, Made, Svg, Tagged, Yaml};
-use super::page::List;
+use super::page::{Page, by_name};
 use super::problem::{Finding, Problem};
 use super::route::{Asked, Nothing, Route, get, post};
 use super::runs::Started;
@@ -20,7 +20,7 @@ use super::visitor::Visitor;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        get("/skills", "List skills", list),
+        get("/skills", "List skills, by name", list),
         get("/skills/{skill}", "Describe a skill: what it takes, gives and does", show),
         get("/skills/{skill}/source", "Show a skill's text", source),
         get("/skills/{skill}/check", "Check a skill", check),
@@ -45,6 +45,19 @@ struct Place {
     workspace: Option<String>,
 }
 
+/// Which skills.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Filter {
+    /// The folder whose skills are meant, as a path or `file://` address; default: the server's.
+    workspace: Option<String>,
+    /// Only skills after this one in the list; the page before names it as `next`.
+    after: Option<String>,
+    /// At most this many (default 50).
+    #[schemars(range(min = 1, max = 500))]
+    limit: Option<u32>,
+}
+
 /// A skill in a list.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "SkillListed")]
@@ -59,15 +72,16 @@ struct Listed {
     path: String,
 }
 
-async fn list(asked: Asked<Nothing, Place>) -> Result<Tagged<List<Listed>>, Problem> {
-    let visitor = asked.visitor.within(asked.query.workspace.as_deref())?;
+async fn list(asked: Asked<Nothing, Filter>) -> Result<Tagged<Page<Listed>>, Problem> {
+    let visitor = asked.visitor.within(asked.query.workspace.as_deref(), "bad-query")?;
     let scope = visitor.scope();
     let listed = |entry: SkillEntry| {
         let SkillEntry { name, description, layer, path } = entry;
         Listed { name, description, layer, path }
     };
     let skills = visitor.engine.skills()?.into_iter().filter(|entry| scope.shows(&entry.name));
-    Ok(Tagged(List { items: skills.map(listed).collect() }))
+    let from = (asked.query.after.as_deref(), asked.query.limit);
+    Ok(Tagged(by_name(skills.map(listed).collect(), |skill: &Listed| &skill.name, from)?))
 }
 
 /// What a skill takes, gives and does.
@@ -152,7 +166,7 @@ fn unknown(name: &str, near: Option<&str>) -> Problem {
 
 /// The engine of the folder that is meant, and the skill's name when the key opens it.
 fn skill<B>(asked: &Asked<SkillPath, Place, B>) -> Result<(Visitor, String), Problem> {
-    let visitor = asked.visitor.within(asked.query.workspace.as_deref())?;
+    let visitor = asked.visitor.within(asked.query.workspace.as_deref(), "bad-query")?;
     visitor.may_use(&asked.path.skill)?;
     Ok((visitor, asked.path.skill.clone()))
 }
@@ -189,7 +203,7 @@ struct Strictly {
 }
 
 async fn check(asked: Asked<SkillPath, Strictly>) -> Result<Json<Checked>, Problem> {
-    let visitor = asked.visitor.within(asked.query.workspace.as_deref())?;
+    let visitor = asked.visitor.within(asked.query.workspace.as_deref(), "bad-query")?;
     visitor.may_use(&asked.path.skill)?;
     let strictness = Strictness { lenient: false, strict: asked.query.strict };
     let mut checked = visitor.engine.check(&asked.path.skill, strictness)?;
@@ -246,7 +260,7 @@ enum Verdict {
 }
 
 async fn plan(asked: Asked<SkillPath, Nothing, Plan>) -> Result<Json<Planned>, Problem> {
-    let visitor = asked.visitor.within(asked.body.workspace.as_deref())?;
+    let visitor = asked.visitor.within(asked.body.workspace.as_deref(), "bad-body")?;
     visitor.may_use(&asked.path.skill)?;
     let plan = visitor.engine.plan(&request(asked.path.skill, asked.body.inputs))?;
     let verdict = match visitor.engine.verdict(plan.effect, true) {
@@ -270,12 +284,12 @@ struct Start {
     dry_run: bool,
     /// The folder to work in, as a path or `file://` address; default: the server's.
     workspace: Option<String>,
-    /// The conversation that it belongs to, of which only so many runs move at once.
+    /// The id of the conversation that it belongs to, of which only so many runs move at once.
     session: Option<String>,
 }
 
 async fn run(asked: Asked<SkillPath, Nothing, Start>) -> Result<Made<Started>, Problem> {
-    let visitor = asked.visitor.within(asked.body.workspace.as_deref())?;
+    let visitor = asked.visitor.within(asked.body.workspace.as_deref(), "bad-body")?;
     visitor.may_use(&asked.path.skill)?;
     let body = asked.body;
     let request = RunRequest {
@@ -284,6 +298,14 @@ async fn run(asked: Asked<SkillPath, Nothing, Start>) -> Result<Made<Started>, P
         request_key: asked.key,
         ..request(asked.path.skill, body.inputs)
     };
+    let named = body.session.as_deref();
+    if let Some(named) =
+        named.filter(|named| !visitor.engine.session(named).is_ok_and(|found| found.is_some()))
+    {
+        let hint =
+            "`GET /api/workspaces/sessions` lists conversations; without `session` the run stands alone";
+        return Err(Problem::of("bad-body", format!("there is no conversation `{named}`")).hint(hint));
+    }
     // Requests over HTTP stand alone: each is a session of its own unless it names one.
     let session = body.session.unwrap_or_else(|| visitor.engine.mark().unwrap_or_default());
     let handle = visitor.engine.start_called(request, &session, true).await?;

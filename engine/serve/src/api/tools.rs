@@ -4,21 +4,22 @@ use std::sync::Arc;
 
 use aa_run::engine::Direct;
 use aa_run::policy::Verdict;
+use aa_spec::input;
 use aa_spec::name::suggest;
-use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
+use aa_spec::tool::{Effect, ErrorKind, ToolSpec, alias};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer::{Json, Tagged};
-use super::page::List;
-use super::problem::Problem;
+use super::page::{Page, by_name};
+use super::problem::{Problem, meant};
 use super::route::{Asked, Nothing, Route, get, post};
 use super::visitor::Visitor;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        get("/tools", "List tools", list),
+        get("/tools", "List tools, by name", list),
         get("/tools/{tool}", "Describe a tool", show),
         post(
             "/tools/{tool}/call",
@@ -48,9 +49,14 @@ struct Listed {
 struct Filter {
     /// Only tools of this module.
     module: Option<String>,
+    /// Only tools after this one in the list; the page before names it as `next`.
+    after: Option<String>,
+    /// At most this many (default 50).
+    #[schemars(range(min = 1, max = 500))]
+    limit: Option<u32>,
 }
 
-async fn list(asked: Asked<Nothing, Filter>) -> Result<Tagged<List<Listed>>, Problem> {
+async fn list(asked: Asked<Nothing, Filter>) -> Result<Tagged<Page<Listed>>, Problem> {
     let scope = asked.visitor.scope();
     let wanted = asked.query.module.as_deref().map(aa_spec::name::fold);
     let of_module = |spec: &Arc<ToolSpec>| wanted.as_ref().is_none_or(|module| *module == spec.module);
@@ -61,7 +67,9 @@ async fn list(asked: Asked<Nothing, Filter>) -> Result<Tagged<List<Listed>>, Pro
         description: spec.description.clone(),
         effect: spec.effect,
     };
-    Ok(Tagged(List { items: tools.filter(of_module).map(listed).collect() }))
+    let all = tools.filter(of_module).map(listed).collect();
+    let from = (asked.query.after.as_deref(), asked.query.limit);
+    Ok(Tagged(by_name(all, |tool: &Listed| &tool.name, from)?))
 }
 
 /// Which tool.
@@ -83,7 +91,7 @@ async fn find(visitor: &Visitor, name: &str) -> Result<Arc<ToolSpec>, Problem> {
     }
     let known = visitor.engine.tool_names()?;
     let near = suggest(name, known.iter().map(String::as_str));
-    let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+    let hint = meant(near, "`GET /api/tools` lists them");
     Err(Problem::of("not-found", format!("there is no tool `{name}`")).hint(hint))
 }
 
@@ -106,14 +114,25 @@ struct Called {
     run: Option<aa_run::event::RunId>,
 }
 
+/// Whether a tool takes such arguments.
+fn fits(spec: &ToolSpec, mut args: Map<String, Value>) -> bool {
+    let renamed = alias::rename(&alias::all(&spec.input), &mut args);
+    renamed.is_ok() && input::fits(&spec.input, &Value::Object(args)).is_ok()
+}
+
 async fn call(asked: Asked<ToolPath, Nothing, Call>) -> Result<Json<Called>, Problem> {
     let engine = &asked.visitor.engine;
     let spec = find(&asked.visitor, &asked.path.tool).await?;
     let args = asked.body.args;
     if spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go {
+        let fits = fits(&spec, args.clone());
         let called = engine.call_tool(&spec.name, args, Arc::new(|_| {})).await;
         let result = called.map_err(|error| match error.kind {
-            ErrorKind::Invalid => Problem::of("bad-body", error.message),
+            // A tool may find fault with what it is called with, too: then it is the tool that has failed.
+            ErrorKind::Invalid if !fits => {
+                Problem::of("bad-body", format!("the arguments do not fit: {}", error.message))
+                    .hint(format!("`GET /api/tools/{}` says what it takes", spec.name))
+            }
             ErrorKind::Auth if error.message.starts_with("your key") => {
                 Problem::of("forbidden", error.message)
             }

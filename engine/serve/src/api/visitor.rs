@@ -32,12 +32,13 @@ impl Visitor {
         Self { engine: engine.for_caller(guest.caller(Origin::Http, sees)), guest }
     }
 
-    /// The same in another folder, if they may work there.
-    pub(crate) fn within(&self, workspace: Option<&str>) -> Result<Self, Problem> {
+    /// The same in another folder, if they may work there. What is no folder is a problem of the kind of where it stands.
+    pub(crate) fn within(&self, workspace: Option<&str>, kind: &str) -> Result<Self, Problem> {
         let Some(workspace) = workspace else { return Ok(self.clone()) };
         let folder = path_of(workspace).ok_or_else(|| {
-            let detail = format!("`{workspace}` is no folder");
-            Problem::of("refused", detail).hint("give an absolute path or a `file://` address")
+            let detail =
+                format!("`workspace` must be an absolute path or a `file://` address, not `{workspace}`");
+            Problem::of(kind, detail).hint("`GET /api/workspaces` lists the folders that you work in")
         })?;
         let engine = visit::enter(&self.engine, &folder).map_err(|why| Problem::of("forbidden", why))?;
         let engine = engine.for_caller(self.engine.caller().clone());

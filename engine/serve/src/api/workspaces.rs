@@ -42,7 +42,7 @@ struct Sessions {
 }
 
 async fn sessions(asked: Asked<Nothing, Which>) -> Result<Json<Sessions>, Problem> {
-    let visitor = asked.visitor.within(asked.query.workspace.as_deref())?;
+    let visitor = asked.visitor.within(asked.query.workspace.as_deref(), "bad-query")?;
     let items = visitor.engine.sessions(size(asked.query.limit)?)?;
     Ok(Json(Sessions { workspace: visitor.engine.workspace()?, items }))
 }

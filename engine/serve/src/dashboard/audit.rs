@@ -81,7 +81,7 @@ struct Wanted {
 async fn page(seen: Seen) -> Shown {
     let engine = &seen.visitor.engine;
     let since = engine.end()?.to_string();
-    let wanted = Wanted::read(&seen.query);
+    let wanted = Wanted::read(&seen.query).map_err(|problem| seen.trouble(problem))?;
     let mut entries = engine.recent_audit(&wanted.filter()).await.map_err(|error| seen.trouble(error))?;
     let newest = AuditFilter { limit: Some(1), ..AuditFilter::default() };
     let newest = engine.audit_entries(&newest).map_err(|error| seen.trouble(error))?;
@@ -94,6 +94,7 @@ async fn page(seen: Seen) -> Shown {
     let shown = html! {
         (seal(checked.as_ref()))
         (wanted.form())
+        (show::news("entries", ("entry", "entries"), "The newest first"))
         (table(&entries, checked.as_ref().map(|(_, audited)| &**audited)))
         (wanted.pages(entries.last().filter(|_| more)))
     };
@@ -105,15 +106,16 @@ async fn page(seen: Seen) -> Shown {
 }
 
 impl Wanted {
-    fn read(query: &Fields) -> Self {
+    fn read(query: &Fields) -> Result<Self, Problem> {
         let text = |name: &str| query.text(name).trim().to_owned();
-        Self {
+        Ok(Self {
             who: text("who"),
-            did: text("did"),
-            run: query.run("run").map(|run| run.to_string()).unwrap_or_default(),
-            age: text("age"),
-            before: query.number("before"),
-        }
+            did: query.word("did", &KINDS.map(|(word, _)| word))?,
+            run: query.run("run")?.map(|run| run.to_string()).unwrap_or_default(),
+            age: query.word("age", &runs::AGES.map(|(word, ..)| word))?,
+            // An entry has a number, as a run has.
+            before: query.run("before")?.and_then(|entry| u64::try_from(entry.0).ok()),
+        })
     }
 
     fn filter(&self) -> AuditFilter {
@@ -247,7 +249,7 @@ fn table(entries: &[Kept], checked: Option<&Audited>) -> Markup {
                     th scope="col" { "Entry" } th scope="col" { "Did" } th scope="col" { "Who" } th scope="col" { "When" }
                     th scope="col" { "Came from" } th scope="col" { "More" }
                 } }
-                tbody { @for entry in entries { (row(entry, checked)) } }
+                tbody #entries data-hold { @for entry in entries { (row(entry, checked)) } }
             }
         }
     }

@@ -52,7 +52,7 @@ fn asking(seen: &Seen, spec: &ToolSpec, given: &Given, came: &Came) -> Response 
     let main = html! {
         (crumbs(spec, "Call"))
         div.head { h1 { "Call " (spec.name) } span { (show::effect(spec.effect)) } }
-        p.quiet { (show::first_line(&spec.description)) }
+        p.quiet { (show::prose(show::first_line(&spec.description))) }
         div.beside {
             form.card.start method="post" action={ "/ui/tools/" (spec.name) "/call" } novalidate {
                 @for (name, why) in &given.wrong { @if name.is_empty() { p.wrong role="alert" { (show::prose(why)) } } }

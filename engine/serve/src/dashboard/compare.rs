@@ -1,4 +1,4 @@
-//! `/ui/runs/RUN/compare`: a run held against another one, at first the last that went well.
+//! `/ui/runs/RUN/compare`: a run held against an earlier one, at first the last that went well.
 
 use aa_run::course::{Comparison, StepEnd, StepPair, ValueChange};
 use aa_run::event::RunId;
@@ -8,18 +8,24 @@ use maud::{Markup, html};
 
 use super::seen::{Seen, Shown};
 use super::{runs, show};
+use crate::api::problem::Problem;
 
-/// Other runs that are offered.
+/// Earlier runs that are offered.
 const OTHERS: u32 = 20;
 
 pub(super) async fn page(seen: Seen, Path(run): Path<String>) -> Shown {
     let engine = &seen.visitor.engine;
     let run = engine.run(RunId(run.parse().unwrap_or(0))).map_err(|error| seen.trouble(error))?;
     let good = engine.last_good_run(run.id).map_err(|error| seen.trouble(error))?;
-    let filter = RunFilter { skill: Some(run.skill.clone()), limit: Some(OTHERS), ..RunFilter::default() };
-    let others: Vec<RunSummary> =
-        engine.runs(&filter)?.into_iter().filter(|other| other.id != run.id).collect();
-    let with = seen.query.run("with").or(good).or_else(|| others.first().map(|other| other.id));
+    let filter = RunFilter {
+        skill: Some(run.skill.clone()),
+        before: Some(run.id),
+        limit: Some(OTHERS),
+        ..RunFilter::default()
+    };
+    let others = engine.runs(&filter)?;
+    let wanted = wanted(&seen, run.id).map_err(|problem| seen.trouble(problem))?;
+    let with = wanted.or(good).or_else(|| others.first().map(|other| other.id));
     let compared = match with {
         Some(with) => Some(engine.compare(with, run.id).map_err(|error| seen.trouble(error))?),
         None => None,
@@ -30,17 +36,28 @@ pub(super) async fn page(seen: Seen, Path(run): Path<String>) -> Shown {
         (choice(&run, &others, with, good))
         @match &compared {
             Some(compared) => (shown(compared)),
-            None => (show::empty("There is no other run of it.", &html! { "Run it once more to compare." })),
+            None => (show::empty("There is no earlier run of it.", &html! { "Later runs can be compared with this one: open one of them." })),
         }
     };
     Ok(seen.page(&format!("Compare #{}", run.id), &main))
+}
+
+/// The run that was asked for. What changed is told from the earlier to the later one, so it has to be one of these.
+fn wanted(seen: &Seen, run: RunId) -> Result<Option<RunId>, Problem> {
+    let with = seen.query.run("with")?;
+    if let Some(later) = with.filter(|with| *with >= run) {
+        let detail = format!("run {run} is compared with earlier runs, and run {later} is none");
+        return Err(Problem::of("bad-query", detail)
+            .hint("choose one of the earlier runs on the page without `with`"));
+    }
+    Ok(with)
 }
 
 fn choice(run: &RunSummary, others: &[RunSummary], with: Option<RunId>, good: Option<RunId>) -> Markup {
     html! {
         @if !others.is_empty() {
             form.filters method="get" action={ (runs::address(run.id)) "/compare" } {
-                label.wide { span { "With" } select name="with" {
+                label.wide { span { "With the earlier run" } select name="with" {
                     @for other in others {
                         option value=(other.id) selected[with == Some(other.id)] {
                             "#" (other.id) ", " (other.standing()) @if good == Some(other.id) { " (the last that went well)" }
@@ -63,9 +80,9 @@ fn shown(compared: &Comparison) -> Markup {
                 tr class=[(compared.plan.a != compared.plan.b).then_some("differs")] { th scope="row" { "Plan" } td { code { (short(&compared.plan.a)) } } td { code { (short(&compared.plan.b)) } } }
             }
         } }
-        (values("Inputs", &compared.inputs))
-        (steps(&compared.steps))
-        (values("Outputs", &compared.outputs))
+        (values("Inputs", compared, &compared.inputs))
+        (steps(compared))
+        (values("Outputs", compared, &compared.outputs))
     }
 }
 
@@ -73,13 +90,13 @@ fn short(hash: &str) -> String {
     hash.chars().take(12).collect()
 }
 
-fn values(title: &str, changes: &[ValueChange]) -> Markup {
+fn values(title: &str, compared: &Comparison, changes: &[ValueChange]) -> Markup {
     html! {
         section.card aria-label=(title) {
             h2 { (title) }
             @if changes.is_empty() { p.quiet { "They are the same." } } @else {
                 div.scroll tabindex="0" role="region" aria-label={ (title) " that differ" } { table.list.diff {
-                    thead { tr { th scope="col" { "Name" } th scope="col" { "Before" } th scope="col" { "After" } } }
+                    thead { tr { th scope="col" { "Name" } (both(compared)) } }
                     tbody { @for change in changes { tr.differs { th scope="row" { (change.name) } td { (show::value(&change.a)) } td { (show::value(&change.b)) } } } }
                 } }
             }
@@ -87,7 +104,12 @@ fn values(title: &str, changes: &[ValueChange]) -> Markup {
     }
 }
 
-fn steps(pairs: &[StepPair]) -> Markup {
+/// Which column is of which run; the earlier one comes first.
+fn both(compared: &Comparison) -> Markup {
+    html! { th scope="col" { "Before, in #" (compared.run.a) } th scope="col" { "After, in #" (compared.run.b) } }
+}
+
+fn steps(compared: &Comparison) -> Markup {
     let differs = |pair: &StepPair| match (&pair.a, &pair.b) {
         (Some(a), Some(b)) => a.status != b.status || a.attempts != b.attempts || a.error != b.error,
         (None, None) => false,
@@ -97,8 +119,8 @@ fn steps(pairs: &[StepPair]) -> Markup {
         section.card aria-label="Steps" {
             h2 { "Steps" }
             div.scroll tabindex="0" role="region" aria-label="Steps of both" { table.list.diff {
-                thead { tr { th scope="col" { "Step" } th scope="col" { "Before" } th scope="col" { "After" } } }
-                tbody { @for pair in pairs {
+                thead { tr { th scope="col" { "Step" } (both(compared)) } }
+                tbody { @for pair in &compared.steps {
                     tr class=[differs(pair).then_some("differs")] { th scope="row" { (pair.step) } td { (end(pair.a.as_ref())) } td { (end(pair.b.as_ref())) } }
                 } }
             } }
@@ -113,6 +135,6 @@ fn end(end: Option<&StepEnd>) -> Markup {
         @if let Some(ms) = end.duration_ms.filter(|ms| *ms > 0) { span.number.small { (show::duration(ms)) } }
         @if end.attempts > 1 { span.quiet.small { " " (end.attempts) " attempts" } }
         @if let Some(error) = &end.error { div.wrong.small { (show::prose(&aa_spec::template::seal::show_text(&error.message))) } }
-        @if !end.reason.is_empty() { div.quiet.small { (end.reason) } }
+        @if !end.reason.is_empty() { div.quiet.small { (show::prose(&end.reason)) } }
     }
 }

@@ -94,8 +94,8 @@ fn row(schema: &Value, (name, field): (&String, &Value), given: &Given, ids: &st
             label for=(id) { (title) @if is_required { span.must { " required" } } @else { span.quiet { " " (kind_words(field)) } } }
             (control(field, name, &id, &about, given, is_required))
             div.about #(about) {
-                @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
-                @if !says.is_empty() { p.quiet { (says) } }
+                @if let Some(wrong) = wrong { p.wrong role="alert" { (show::prose(wrong)) } }
+                @if !says.is_empty() { p.quiet { (show::prose(says)) } }
                 @if Kind::of(field) == Kind::Lines { p.quiet.small { "One entry in each line." } }
             }
         }

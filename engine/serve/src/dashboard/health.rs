@@ -68,8 +68,8 @@ fn problems(engine: &Engine) -> Markup {
             section.card.problems aria-labelledby="problems" {
                 h2 #problems { "Problems" }
                 ul {
-                    @for found in crate::api::problem::Finding::all(&modules) { li { code { (found.file) ":" (found.line) } " " (found.message) } }
-                    @for text in &secrets { li { (text) } }
+                    @for found in crate::api::problem::Finding::all(&modules) { li { code { (found.file) ":" (found.line) } " " (show::prose(&found.message)) @if !found.hint.is_empty() { " " span.quiet { (show::prose(&found.hint)) } } } }
+                    @for text in &secrets { li { (show::prose(text)) } }
                 }
             }
         }
@@ -102,10 +102,10 @@ fn heals(stats: &[HealStats], owner: bool) -> Markup {
             @if stats.is_empty() { p.quiet { "No heal rule has acted yet." } } @else {
                 div.scroll tabindex="0" role="region" aria-label="Heal rules" { table.list {
                     thead { tr { th scope="col" { "Rule" } th scope="col" { "Acted" } th scope="col" { "Helped" } th scope="col" { "In vain" } th scope="col" { "State" } } }
-                    tbody { @for rule in &stats { tr {
+                    tbody { @for rule in &stats { tr #{ "rule-" (rule.rule) } {
                         td.main { (rule.rule) } td.number { (rule.acted) } td.number { (rule.helped) } td.number { (rule.in_vain) }
                         td { @match &rule.stopped {
-                            Some(why) => { (show::badge("off")) " " (why) @if owner { form method="post" action={ "/ui/health/heal/" (show::part(&rule.rule)) "/reset" } { button type="submit" { "Let it act again" } } } },
+                            Some(why) => { (show::badge("off")) " " (show::prose(why)) @if owner { form method="post" action={ "/ui/health/heal/" (show::part(&rule.rule)) "/reset" } { button type="submit" { "Let it act again" } } } },
                             None => (show::badge("ok")),
                         } }
                     } } }
@@ -119,10 +119,11 @@ fn notices(all: &[Notice]) -> Markup {
     html! {
         section.card aria-labelledby="notices" {
             h2 #notices { "What people were told" }
+            (show::news("told", ("notice", "notices"), "The newest first"))
             @if all.is_empty() { p.quiet { "Nobody had to be told of anything." } }
-            ul.rows { @for notice in all {
+            ul.rows #told data-hold { @for notice in all {
                 li.row #{ "notice-" (notice.id) } {
-                    span.what { strong { (notice.title) } span.line.quiet { "by " (notice.channel) @if !notice.error.is_empty() { ": " span.wrong { (notice.error) } } } }
+                    span.what { strong { (show::prose(&notice.title)) } span.line.quiet { "by " (notice.channel) @if !notice.error.is_empty() { ": " span.wrong { (show::prose(&notice.error)) } } } }
                     span.when { (show::ago(notice.at)) }
                 }
             } }

@@ -18,7 +18,37 @@ function morph(old, fresh) {
   // What somebody is filling in stays as it is, for as long as it is the same form.
   if (old.dataset?.keep && old.dataset.keep === fresh.dataset?.keep) return;
   attributes(old, fresh);
-  children(old, fresh);
+  if (holding && "hold" in old.dataset) held(old, fresh);
+  else children(old, fresh);
+}
+
+// While somebody looks, nothing moves by itself: in a list that holds, what is new waits to be asked for unless there
+// is room for it at the end, and what is gone keeps its place.
+let holding = true;
+
+function held(old, fresh) {
+  const wanted = new Map([...fresh.children].filter((child) => child.id).map((child) => [child.id, child]));
+  for (const child of [...old.children]) {
+    const want = wanted.get(child.id);
+    if (want) morph(child, want);
+    child.toggleAttribute("data-gone", !want);
+    child.inert = !want && "keep" in child.dataset;
+  }
+  const room = Number(old.dataset.room ?? 0);
+  const coming = [...wanted.values()].filter((want) => !byId(want.id));
+  for (const want of coming.slice(0, Math.max(0, room - old.children.length))) old.append(document.importNode(want, true));
+}
+
+// Says how much waits to be asked for.
+function tellNews(root, fresh) {
+  for (const told of root.querySelectorAll("[data-news]")) {
+    const list = fresh.querySelector(`#${CSS.escape(told.dataset.news)}`);
+    const all = [...(list?.children ?? [])].filter((child) => child.id);
+    const coming = all.filter((child) => !byId(child.id)).length;
+    const more = coming > 1 && coming === all.length ? " or more" : "";
+    set(told, coming ? `Show ${coming}${more} new ${coming === 1 ? told.dataset.one : told.dataset.many}` : "");
+    told.toggleAttribute("data-some", coming > 0);
+  }
 }
 
 function attributes(old, fresh) {
@@ -52,10 +82,11 @@ function children(old, fresh) {
   }
 }
 
-// Puts what the server has sent into the page.
-function apply(fresh) {
+// Puts what the server has sent into the page; all of it when somebody has asked for it.
+function apply(fresh, isAsked = false) {
   const root = live();
   if (!root || !fresh) return;
+  holding = !isAsked;
   const sticky = [...root.querySelectorAll("[data-stick]")].filter(atEnd).map((log) => log.id);
   if ("partial" in fresh.dataset) {
     for (const part of fresh.querySelectorAll("[data-part]")) {
@@ -67,6 +98,7 @@ function apply(fresh) {
     for (const name of ["data-since", "data-from"]) root.setAttribute(name, fresh.getAttribute(name) ?? "");
   } else {
     morph(root, fresh);
+    tellNews(root, fresh);
   }
   for (const id of sticky) toEnd(byId(id));
   dress();
@@ -83,9 +115,18 @@ async function fetched(address) {
 }
 
 // What changes often is asked for at most so often, and less often when the answer takes long.
-const pace = { due: false, busy: false, wait: 250, last: Date.now() };
+const pace = { due: false, busy: false, asked: false, wait: 250, last: Date.now() };
 
-function refresh() {
+// Where the page is as it would be now, with what it has in its place already.
+function whereNow() {
+  const address = new URL(live().dataset.from || location.href, location.href);
+  const rows = [...document.querySelectorAll("[data-tell] > [id]")].map((row) => row.id);
+  if (rows.length && !pace.asked) address.searchParams.set("held", rows.join(","));
+  return address;
+}
+
+function refresh(isAsked = false) {
+  pace.asked ||= isAsked === true;
   if (pace.busy || pace.due) {
     pace.due = true;
     return;
@@ -99,8 +140,11 @@ async function load() {
   pace.busy = true;
   const began = performance.now();
   try {
-    const page = await fetched(live().dataset.from || location.href);
-    apply(page.getElementById("live"));
+    const isAsked = pace.asked;
+    const address = whereNow();
+    pace.asked = false;
+    const page = await fetched(address);
+    apply(page.getElementById("live"), isAsked);
   } catch (error) {
     console.debug("the page is not new:", error.message);
   }
@@ -123,7 +167,7 @@ function listen() {
   if (root.dataset.of) query.set("run", root.dataset.of);
   source = new EventSource(`/ui/events?${query}`);
   const kinds = "skill_started step_started step_completed step_skipped skill_completed skill_failed workspace_updated confirmation_required confirmation_answered confirmation_expired step_progress step_retrying heal_started heal_finished cancel_requested run_resumed step_resolved undo_started undo_finished";
-  for (const kind of kinds.split(" ")) source.addEventListener(kind, refresh);
+  for (const kind of kinds.split(" ")) source.addEventListener(kind, () => refresh());
   for (const kind of ["closing", "lagging", "broken"]) source.addEventListener(kind, again);
   source.addEventListener("open", () => document.documentElement.toggleAttribute("data-lost", false));
   source.addEventListener("error", () => {
@@ -147,7 +191,8 @@ function again() {
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return hush();
-  if (live() && !source) refresh();
+  // Nobody has looked: what waits need wait no longer.
+  if (live() && !source) refresh(true);
   listen();
 });
 
@@ -201,7 +246,7 @@ async function swap(address, isBack) {
     const page = await fetched(address);
     if (!isBack) history.pushState(null, "", address);
     document.title = page.title;
-    apply(page.getElementById("live"));
+    apply(page.getElementById("live"), true);
     const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
     if (target && !isBack && getComputedStyle(target).position !== "sticky") target.scrollIntoView({ block: "start" });
     if (target && !isBack) target.focus({ preventScroll: true });
@@ -217,6 +262,10 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     swap(link.getAttribute("href"), false);
   }
+  if (event.target.closest?.("[data-news]")) {
+    pace.wait = 0;
+    refresh(true);
+  }
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
@@ -231,20 +280,28 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => delete event.target.dataset.sent, 3000);
 });
 
-// Lists are narrowed while one types.
+// Lists are narrowed while one types. What is folded opens for what was found, and is as it was when nothing is wanted.
 document.addEventListener("input", (event) => {
   const list = byId(event.target.dataset?.narrow ?? "");
   if (!list) return;
   const wanted = event.target.value.trim().toLowerCase();
-  for (const row of list.querySelectorAll("li")) row.hidden = !row.textContent.toLowerCase().includes(wanted);
-  for (const part of list.querySelectorAll("section")) part.hidden = !part.querySelector("li:not([hidden])");
+  for (const part of list.querySelectorAll("details")) {
+    part.dataset.was ??= part.open ? "open" : "shut";
+    part.open = wanted ? true : part.dataset.was === "open";
+    if (!wanted) delete part.dataset.was;
+  }
+  for (const row of list.querySelectorAll("li")) {
+    const whole = `${row.textContent} ${row.closest("details")?.querySelector("h2").textContent ?? ""}`;
+    row.hidden = !whole.toLowerCase().includes(wanted);
+  }
+  for (const part of list.querySelectorAll("details")) part.hidden = !part.querySelector("li:not([hidden])");
 });
 
 // The keyboard.
 let gone = 0;
 
 function key(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, dialog")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input:not([type=checkbox]), textarea, select, dialog")) return;
   const isGo = Date.now() - gone < 1000;
   gone = event.key === "g" ? Date.now() : 0;
   const place = isGo && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
@@ -255,7 +312,10 @@ function key(event) {
     return document.querySelector("[data-search]")?.focus();
   }
   if (event.key === "j" || event.key === "k") step(event.key === "j" ? 1 : -1);
-  if (event.key === "Escape") for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+  if (event.key === "Escape") {
+    for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+    if (byId("open-menu")) byId("open-menu").checked = false;
+  }
 }
 
 function step(by) {
@@ -275,14 +335,6 @@ async function comeBack(main) {
 const form = document.querySelector("main.login[data-back]");
 if (form && document.referrer && !document.referrer.startsWith(location.origin)) comeBack(form);
 
-// On a narrow window, where one is may be out of sight among all there is.
-function showPlace() {
-  const nav = document.querySelector(".side nav");
-  const here = nav?.querySelector("[aria-current]");
-  if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.clientWidth) / 2;
-}
-
-showPlace();
 dress();
 for (const graph of document.querySelectorAll(".graph")) graph.scrollLeft = (graph.scrollWidth - graph.clientWidth) / 2;
 for (const log of document.querySelectorAll("[data-stick]")) toEnd(log);

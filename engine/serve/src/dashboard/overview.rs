@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use aa_run::course::{Course, Question, StepState};
 use aa_run::engine::{Engine, ScheduleView};
-use aa_run::event::StepPath;
+use aa_run::event::{RunId, StepPath};
 use aa_run::store::{RunFilter, RunStatus, RunSummary, StoreError};
 use chrono::{TimeDelta, Utc};
 use maud::{Markup, html};
@@ -14,8 +14,10 @@ use super::page::{Live, live};
 use super::seen::{Seen, Shown};
 use super::{run, runs, show};
 
-/// Entries of each list.
-const SHORT: u32 = 8;
+/// Entries of each list. There is room for so many from the start, so that nothing moves when they come.
+const SHORT: u32 = 5;
+/// Things that are due next.
+const NEXT: usize = 8;
 /// Runs of the strip that shows how the last ones went.
 const STRIP: u32 = 60;
 /// For so long nobody looks again at what is due: that reads files.
@@ -34,7 +36,7 @@ impl Due {
         let fresh = held.take().filter(|(at, _)| at.elapsed() < MOMENT);
         let (at, due) = fresh.unwrap_or_else(|| (Instant::now(), in_order(all)));
         let theirs = due.iter().filter(|view| visitor.shows_schedule(&view.name));
-        let next = theirs.take(SHORT as usize).cloned().collect();
+        let next = theirs.take(NEXT).cloned().collect();
         *held = Some((at, due));
         next
     }
@@ -51,6 +53,8 @@ fn in_order(engine: &Engine) -> Vec<ScheduleView> {
 /// Everything on the page.
 struct Overview {
     running: Vec<Course>,
+    /// Those that the page shows as running, and that are over.
+    ended: Vec<Course>,
     waiting: Vec<Course>,
     failed: Vec<RunSummary>,
     failed_count: usize,
@@ -65,7 +69,10 @@ pub(super) async fn page(seen: Seen) -> Shown {
     let since = engine.end()?.to_string();
     let due = seen.dashboard.due.next(&seen.dashboard.engine, engine);
     let due = Some(due).filter(|due| !due.is_empty() || seen.visitor.is_owner().is_ok());
-    let overview = Overview::read(engine, due).map_err(|error| seen.trouble(error))?;
+    let mut overview = Overview::read(engine, due).map_err(|error| seen.trouble(error))?;
+    let is_new = |run: &RunId| overview.running.iter().all(|course| course.run.id != *run);
+    let held: Vec<RunId> = seen.query.held("running-").filter(is_new).collect();
+    overview.ended = held.into_iter().filter_map(|run| engine.course(run).ok()).collect();
     let main = live(&overview.show(), Live { since: &since, ..Live::default() });
     Ok(seen.page("Overview", &main))
 }
@@ -88,6 +95,7 @@ impl Overview {
         let failed = engine.runs(&day)?;
         Ok(Self {
             running: courses(RunStatus::Running)?,
+            ended: Vec::new(),
             waiting: courses(RunStatus::Waiting)?,
             failed_count: failed.len(),
             failed: failed.into_iter().take(SHORT as usize).collect(),
@@ -142,8 +150,11 @@ impl Overview {
         html! {
             section.card aria-labelledby="waiting" {
                 h2 #waiting { "Waiting for you" }
-                @if self.waiting.is_empty() { (show::empty("Nobody waits.", &html! { "Questions of runs are answered here." })) }
-                @for (course, asked) in questions { (question(course, asked)) }
+                (show::news("questions", ("question", "questions"), ""))
+                div.room.of-questions {
+                    div #questions data-hold { @for (course, asked) in questions { (question(course, asked)) } }
+                    (show::empty("Nobody waits.", &html! { "Questions of runs are answered here." }))
+                }
             }
         }
     }
@@ -152,11 +163,12 @@ impl Overview {
         html! {
             section.card aria-labelledby="running" {
                 h2 #running { "Running" }
-                @if self.running.is_empty() { (show::empty("Nothing runs.", &html! { a href="/ui/skills" { "Start something" } "." })) }
-                ul.rows { @for course in &self.running { (running(course)) } }
-                @if self.count("running") > self.running.len() as u64 {
-                    p.more { a href="/ui/runs?status=running" { "All " (self.count("running")) " that run" } }
+                (show::news("now", ("run", "runs"), ""))
+                div.room {
+                    ul.rows #now data-hold data-tell data-room=(SHORT) { @for course in self.running.iter().chain(&self.ended) { (running(course)) } }
+                    (show::empty("Nothing runs.", &html! { a href="/ui/skills" { "Start something" } "." }))
                 }
+                p.more { @if self.count("running") > 0 { a href="/ui/runs?status=running" { "All " (self.count("running")) " that run" } } }
             }
         }
     }
@@ -165,15 +177,18 @@ impl Overview {
         html! {
             section.card aria-labelledby="failed" {
                 h2 #failed { "Failed lately" }
-                @if self.failed.is_empty() { (show::empty("No failures.", &html! { "Nothing has failed in the last 24 hours." })) }
-                ul.rows { @for run in &self.failed {
+                (show::news("failures", ("failure", "failures"), ""))
+                div.room {
+                ul.rows #failures data-hold data-room=(SHORT) { @for run in &self.failed {
                     li #{ "failed-" (run.id) } { a.row href=(runs::address(run.id)) {
                         (show::sign("failed"))
                         span.what { strong { (run.skill) } " " span.quiet { "#" (run.id) } span.line.wrong { (show::prose(show::first_line(&run.error))) } }
                         span.when { (show::ago(run.ended_at.unwrap_or(run.started_at))) }
                     } }
                 } }
-                @if self.failed_count > self.failed.len() { p.more { a href="/ui/runs?status=failed" { "All failures" } } }
+                (show::empty("No failures.", &html! { "Nothing has failed in the last 24 hours." }))
+                }
+                p.more { @if self.failed_count > 0 { a href="/ui/runs?status=failed" { "All failures" } } }
             }
         }
     }
@@ -204,9 +219,9 @@ fn question(course: &Course, (step, question): (&StepPath, &Question)) -> Markup
 }
 
 fn running(course: &Course) -> Markup {
-    let top = || course.steps.iter().filter(|step| step.parent.is_none());
-    let (all, over) = (top().count(), top().filter(|step| step.state.is_over()).count());
-    let now = top()
+    let (all, over) = (course.top().count(), course.top().filter(|step| step.state.is_over()).count());
+    let now = course
+        .top()
         .find(|step| matches!(step.state, StepState::Running | StepState::Retrying | StepState::Waiting));
     let run = &course.run;
     html! {
@@ -214,9 +229,9 @@ fn running(course: &Course) -> Markup {
             (show::sign(&run.standing()))
             span.what {
                 strong { (run.skill) } " " span.quiet { "#" (run.id) }
-                span.line.quiet { @if let Some(step) = now { (step.path) @if !step.line.is_empty() { ": " (show::first_line(&step.line)) } } @else { " " } }
+                span.line.quiet { @if let Some(step) = now { (step.path) @if !step.line.is_empty() { ": " (show::prose(show::first_line(&step.line))) } } @else if run.ended_at.is_some() { (run.standing()) } @else { " " } }
             }
-            span.when { (show::ticking(run.started_at)) progress max=(all) value=(over) aria-label="steps done" { (over) " of " (all) } }
+            span.when { (runs::took(run)) progress max=(all) value=(over) aria-label="steps done" { (over) " of " (all) } }
         } }
     }
 }
@@ -226,8 +241,8 @@ fn next(due: &[ScheduleView]) -> Markup {
         section.card aria-labelledby="due" {
             h2 #due { "Due next" }
             @if due.is_empty() { (show::empty("Nothing is due.", &html! { "Schedules stand in the configuration or in skills." })) }
-            ul.rows { @for view in due {
-                li { a.row href={ "/ui/schedules/" (show::part(&view.name)) } {
+            ul.rows #coming data-hold { @for view in due {
+                li #{ "due-" (view.name) } { a.row href={ "/ui/schedules/" (show::part(&view.name)) } {
                     (show::sign("ready"))
                     span.what { strong { (view.name) } span.line.quiet { (view.skill) ", " (show::prose(&view.trigger)) } }
                     span.when { @if let Some(at) = view.next { (show::ago(at)) } }

@@ -143,19 +143,33 @@ pub(super) fn whole(assets: &Assets, frame: &Frame, title: &str, main: &Markup) 
         div.shell {
             header.side {
                 a.brand href="/ui" aria-label="aa, overview" { (mark()) span { "aa" } }
-                nav aria-label="Pages" { ul { @for place in &frame.places { (link(*place, &frame.path)) } } }
-                div.foot { (who(frame)) }
+                // On a narrow window all of it is behind one button; on a wide one it is always open.
+                input.hidden #open-menu type="checkbox" aria-label="Menu of all pages" aria-controls="menu";
+                label.menu-button for="open-menu" aria-hidden="true" { (icon("M4 6h16M4 12h16M4 18h16")) span { (here(frame)) } }
+                div.menu-pages #menu {
+                    nav aria-label="Pages" { ul { @for place in &frame.places { (link(*place, &frame.path)) } } }
+                    div.foot { (who(frame)) }
+                }
             }
             main #main tabindex="-1" { (main) }
-            footer.foot.below { (who(frame)) }
         }
         (keys(&frame.places))
     };
     bare(assets, frame.theme, title, &body)
 }
 
+fn is_here(address: &str, path: &str) -> bool {
+    path == address || (address != ROOT && path.starts_with(&format!("{address}/")))
+}
+
+/// Where somebody is, in a word.
+fn here(frame: &Frame) -> &'static str {
+    let here = frame.places.iter().find(|(address, ..)| is_here(address, &frame.path));
+    here.map_or("Menu", |(_, word, ..)| *word)
+}
+
 fn link((address, word, key, line): Place, path: &str) -> Markup {
-    let is_here = path == address || (address != ROOT && path.starts_with(&format!("{address}/")));
+    let is_here = is_here(address, path);
     html! {
         li { a href=(address) aria-current=[is_here.then_some("page")] data-go=(key) { (icon(line)) span { (word) } } }
     }
@@ -233,12 +247,15 @@ pub(super) fn trouble(problem: &Problem, frame: Option<&(Frame, Arc<Dashboard>)>
             p { (show::prose(&told.detail)) }
             @if !told.hint.is_empty() { p.quiet { (show::prose(&told.hint)) } }
             @if !told.inputs.is_empty() {
-                ul { @for misfit in &told.inputs { li { code { (misfit.name) } " " (misfit.message) } } }
+                ul { @for misfit in &told.inputs { li { code { (misfit.name) } " " (show::prose(&misfit.message)) @if !misfit.hint.is_empty() { " " span.quiet { (show::prose(&misfit.hint)) } } } } }
             }
             @if !told.diagnostics.is_empty() {
                 ul { @for found in &told.diagnostics { li { code { (found.file) ":" (found.line) } " " (show::prose(&found.message)) } } }
             }
-            p { a.button href=(ROOT) { "Overview" } }
+            p.options {
+                @if let Some((frame, _)) = frame.filter(|_| told.status == 400) { a.button.primary href=(frame.path) { "Show the page without it" } }
+                a.button href=(ROOT) { "Overview" }
+            }
         }
     };
     let mut response = match frame {

@@ -24,7 +24,7 @@ async fn list(seen: Seen) -> Shown {
         @if all.is_empty() { (show::empty("There are no personas.", &html! { "They are YAML files in " code { ".aa/personas" } "." })) }
         ul.rows.card { @for entry in &all {
             li { a.row href={ "/ui/personas/" (show::part(&entry.name)) } data-row {
-                span.what { strong { (entry.name) } span.line.quiet { (entry.description) } }
+                span.what { strong { (entry.name) } span.line.quiet { (show::prose(&entry.description)) } }
                 span.chip { (entry.layer) }
             } }
         } }
@@ -48,7 +48,7 @@ fn shown(name: &str, view: &View) -> Markup {
     html! {
         p.crumbs { a href="/ui/personas" { "Personas" } " / " (name) }
         h1 { (name) }
-        @if let Some(persona) = &view.persona { p.description { (persona.description) } }
+        @if let Some(persona) = &view.persona { p.description { (show::prose(&persona.description)) } }
         div.columns {
             section.card aria-labelledby="skills" {
                 h2 #skills { "Skills " span.quiet.small { (view.skills.len()) } }
@@ -61,7 +61,7 @@ fn shown(name: &str, view: &View) -> Markup {
             section.card aria-labelledby="tools" {
                 h2 #tools { "Tools " span.quiet.small { (view.tools.len()) } }
                 ul.rows { @for tool in &view.tools {
-                    li { a.row href={ "/ui/tools/" (show::part(&tool.name)) } { span.what { strong { (tool.name) } span.line.quiet { (show::first_line(&tool.description)) } } (show::effect(tool.effect)) } }
+                    li { a.row href={ "/ui/tools/" (show::part(&tool.name)) } { span.what { strong { (tool.name) } span.line.quiet { (show::prose(show::first_line(&tool.description))) } } (show::effect(tool.effect)) } }
                 } }
             }
         }

@@ -1,11 +1,12 @@
 //! `/ui/runs/RUN`: how a run goes, while it does.
 //!
 //! Reading order: here what is looked at and the head of the page, [`steps`] (all steps with their times),
-//! [`step`] (all that is known of one), [`question`] (what it asks), [`why`] (why it failed), [`act`] (what
+//! [`step`] (all that is known of one), [`question`] (what it asks), [`now`] (where it is), [`why`] (why it failed), [`act`] (what
 //! can be said to it). A run of many steps is told in parts: [`changes`] has what is new since the last look.
 
 mod act;
 mod changes;
+mod now;
 mod question;
 mod step;
 mod steps;
@@ -87,6 +88,10 @@ struct Look<'a> {
     plan: Plan,
     view: View,
     step: Option<StepPath>,
+    /// It goes on, or did when somebody came to look: then every part of the page keeps its place.
+    is_live: bool,
+    /// The questions that were open when they came; later ones come up below, where they push nothing away.
+    placed: Vec<String>,
     /// The time of a schedule that it was started for.
     cause: Option<Cause>,
     /// Where all that has happened so far ends.
@@ -95,7 +100,7 @@ struct Look<'a> {
 
 async fn page(seen: Seen, Path(run): Path<String>) -> Shown {
     let look = Look::read(&seen, &run).map_err(|error| seen.trouble(error))?;
-    let from = look.changes_address();
+    let from = look.live_address();
     let main = live(&look.show()?, look.live(from.as_deref()));
     Ok(seen.page(&format!("{} #{}", look.course.run.skill, look.course.run.id), &main))
 }
@@ -113,15 +118,22 @@ impl<'a> Look<'a> {
         let (course, plan) = (engine.course(run)?, engine.run_plan(run)?);
         let wanted = View::ALL.into_iter().find(|view| view.word() == seen.query.text("view"));
         let usual = if plan.skill.steps.len() > MANY { View::Timeline } else { View::Graph };
+        let was_live = seen.query.has("live");
+        let is_live = was_live || course.run.ended_at.is_none();
         let step = match seen.query.get("step") {
             // Nobody has chosen one: what went wrong is what is looked for.
-            None if !seen.query.has("step") => course.failed_step.clone(),
+            None if !seen.query.has("step") && !is_live => course.failed_step.clone(),
             step => step.map(|step| StepPath(step.to_owned())),
         };
         let step = step.filter(|step| course.step(step).is_some());
+        let placed = if was_live {
+            seen.query.text("asks").split(',').map(str::to_owned).collect()
+        } else {
+            course.questions().map(|(_, question)| question.id.clone()).collect()
+        };
         // A run is shown whatever is known of its schedule.
         let cause = engine.run_cause(run).unwrap_or_default();
-        Ok(Self { seen, course, plan, view: wanted.unwrap_or(usual), step, cause, since })
+        Ok(Self { seen, course, plan, view: wanted.unwrap_or(usual), step, is_live, placed, cause, since })
     }
 
     fn run(&self) -> RunId {
@@ -148,7 +160,8 @@ impl<'a> Look<'a> {
     fn show(&self) -> Shown<Markup> {
         Ok(html! {
             (self.head())
-            div #trouble data-part { (why::show(self)?) }
+            (self.trouble()?)
+            (question::placed(self))
             nav.tabs aria-label="Views" {
                 @for view in View::ALL {
                     a href=(self.address(view, self.step.as_ref().map(|step| step.0.as_str())))
@@ -161,6 +174,12 @@ impl<'a> Look<'a> {
             }
             (question::dock(self))
         })
+    }
+
+    /// Why it failed; of a run that is looked at while it goes on, a line that is there from the start.
+    fn trouble(&self) -> Shown<Markup> {
+        let shown = if self.is_live { now::show(self) } else { why::show(self)? };
+        Ok(html! { div #trouble data-part { (shown) } })
     }
 
     fn head(&self) -> Markup {
@@ -196,7 +215,7 @@ impl<'a> Look<'a> {
             StepState::Asking,
             StepState::Unknown,
         ];
-        let top = || self.course.steps.iter().filter(|step| step.parent.is_none());
+        let top = || self.course.top();
         let count = |state| top().filter(|step| step.state == state).count();
         let (all, over) = (top().count(), top().filter(|step| step.state.is_over()).count());
         let parts = states.iter().map(|state| (show::step_word(*state), count(*state)));
@@ -212,7 +231,7 @@ impl<'a> Look<'a> {
                         rect class={ "bar is-" (word) } x=(x) y="0" width=(count) height="1" {}
                     }
                 }
-                span.quiet.small { (over) " of " (all) " steps" }
+                span.quiet.small { (over) " of " (all) @if all == 1 { " step" } @else { " steps" } }
             }
         }
     }
@@ -296,9 +315,23 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Where what has changed is told of, when the run has many steps.
-    fn changes_address(&self) -> Option<String> {
-        (self.course.steps.len() > MANY).then(|| changes::address(self))
+    /// Where it is told how the page would be now; of a run of many steps, only what has changed.
+    fn live_address(&self) -> Option<String> {
+        if self.course.steps.len() > MANY {
+            return Some(changes::address(self));
+        }
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("view", self.view.word());
+        query.append_pair("step", self.step.as_ref().map(|step| step.0.as_str()).unwrap_or_default());
+        self.keep_places(&mut query);
+        self.is_live.then(|| format!("{}?{}", runs::address(self.run()), query.finish()))
+    }
+
+    /// What stands where, for the next look at it.
+    fn keep_places(&self, query: &mut form_urlencoded::Serializer<'_, String>) {
+        if self.is_live {
+            query.append_pair("live", "").append_pair("asks", &self.placed.join(","));
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -339,7 +372,7 @@ fn log_line(line: &LogLine, with_step: bool) -> Markup {
         li class={ "says-" (level) } {
             time datetime=(show::iso(line.at)) title=(show::exact(line.at)) data-clock { (line.at.format("%H:%M:%S")) }
             @if with_step { span.step { @if let Some(step) = &line.step { (step) } } }
-            span.text { (aa_spec::template::seal::show_text(&line.text)) }
+            span.text { (show::prose(&aa_spec::template::seal::show_text(&line.text))) }
         }
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::page::{Live, live};
 use super::seen::{Fields, Seen, Shown};
 use super::show;
+use crate::api::problem::Problem;
 
 /// Runs of a page.
 const SIZE: u32 = 50;
@@ -21,7 +22,7 @@ const STATES: [&str; 5] = ["running", "waiting", "completed", "failed", "cancell
 /// Through which front ends they come.
 const ORIGINS: [&str; 4] = ["cli", "cron", "mcp", "http"];
 /// Since when.
-const AGES: [(&str, &str, i64); 3] =
+pub(super) const AGES: [(&str, &str, i64); 3] =
     [("hour", "last hour", 1), ("day", "last 24 hours", 24), ("week", "last 7 days", 168)];
 
 /// Since when something of an age is.
@@ -57,9 +58,13 @@ struct Wanted {
 
 pub(super) async fn page(seen: Seen) -> Shown {
     let engine = &seen.visitor.engine;
-    let wanted = Wanted::read(&seen.query);
+    let wanted = Wanted::read(&seen.query).map_err(|problem| seen.trouble(problem))?;
     let since = engine.end()?.to_string();
-    let found = engine.run_page(&wanted.filter(), SIZE).map_err(|error| seen.trouble(error))?;
+    let mut found = engine.run_page(&wanted.filter(), SIZE).map_err(|error| seen.trouble(error))?;
+    // What is shown already stays, as it stands now.
+    let held = seen.query.held("run-").filter(|held| found.runs.iter().all(|run| run.id != *held));
+    let held: Vec<RunSummary> = held.filter_map(|run| engine.run(run).ok()).collect();
+    found.runs.extend(held);
     let counts = engine.run_counts()?;
     let (catalogue, scope) = (engine.catalogue().map_err(|error| seen.trouble(error))?, seen.visitor.scope());
     let names: Vec<&str> = catalogue.skill_names().filter(|name| scope.shows(name)).collect();
@@ -67,22 +72,22 @@ pub(super) async fn page(seen: Seen) -> Shown {
     let main = html! {
         div.head { h1 { "Runs" } a.button.primary href="/ui/skills" { "Start a run" } }
         (wanted.form(&names))
-        (live(&html! { (wanted.tabs(&counts, all)) (table(&found.runs)) (wanted.pages(&found)) },
+        (live(&html! { (wanted.tabs(&counts, all)) (show::news("runs", ("run", "runs"), "The newest first")) (table(&found.runs)) (wanted.pages(&found)) },
             Live { since: &since, ..Live::default() }))
     };
     Ok(seen.page("Runs", &main))
 }
 
 impl Wanted {
-    fn read(query: &Fields) -> Self {
-        let status = query.all("status").filter(|one| STATES.contains(one) || *one == "interrupted");
-        Self {
+    fn read(query: &Fields) -> Result<Self, Problem> {
+        let states: Vec<&str> = STATES.into_iter().chain(["interrupted"]).collect();
+        Ok(Self {
             skill: query.text("skill").trim().to_owned(),
-            status: status.map(str::to_owned).collect(),
-            origin: query.text("origin").to_owned(),
-            age: query.text("age").to_owned(),
-            before: query.run("before"),
-        }
+            status: query.words("status", &states)?,
+            origin: query.word("origin", &ORIGINS)?,
+            age: query.word("age", &AGES.map(|(word, ..)| word))?,
+            before: query.run("before")?,
+        })
     }
 
     fn filter(&self) -> RunFilter {
@@ -181,12 +186,12 @@ pub(super) fn table(runs: &[RunSummary]) -> Markup {
     }
     html! {
         div.scroll tabindex="0" role="region" aria-label="Runs" {
-            table.list {
+            table.list.of-runs {
                 thead { tr {
-                    th scope="col" { "Status" } th scope="col" { "Run" } th scope="col" { "Started" }
-                    th scope="col" { "Took" } th scope="col" { "Came from" } th scope="col" { "What went wrong" }
+                    th.status scope="col" { "Status" } th.name scope="col" { "Run" } th.started scope="col" { "Started" }
+                    th.took scope="col" { "Took" } th.origin scope="col" { "Came from" } th scope="col" { "What went wrong" }
                 } }
-                tbody { @for run in runs { (row(run)) } }
+                tbody #runs data-hold data-tell { @for run in runs { (row(run)) } }
             }
         }
     }
@@ -195,11 +200,11 @@ pub(super) fn table(runs: &[RunSummary]) -> Markup {
 fn row(run: &RunSummary) -> Markup {
     html! {
         tr #{ "run-" (run.id) } {
-            td { (show::standing(run)) }
-            td.main { a href=(address(run.id)) data-row { strong { (run.skill) } " " span.quiet { "#" (run.id) } } }
-            td { (show::ago(run.started_at)) }
-            td.number { (took(run)) }
-            td { (show::origin(run.origin)) @if run.principal != "local" { span.quiet { ", " (run.principal) } } }
+            td.status { (show::standing(run)) }
+            td.main { a.cut href=(address(run.id)) title=(run.skill) data-row { strong { (run.skill) } " " span.quiet { "#" (run.id) } } }
+            td.started { (show::ago(run.started_at)) }
+            td.number.took { (took(run)) }
+            td.origin { (show::origin(run.origin)) @if run.principal != "local" { span.quiet { ", " (run.principal) } } }
             td.wrong { @if !run.error.is_empty() { span.cut { (show::prose(show::first_line(&run.error))) } } }
         }
     }

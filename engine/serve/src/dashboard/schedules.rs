@@ -107,14 +107,14 @@ async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
     let shown = html! {
         (head(&view, engine.steers_schedule(&name)))
         div.columns {
-            section.card aria-labelledby="why" { h2 #why { "Why" } (reasons(&why, now)) }
+            section.card aria-labelledby="why" { h2 #why { "Why" } (show::news("reasons", ("reason", "reasons"), "What holds now, then the newest")) (reasons(&why, now)) }
             section.card aria-labelledby="coming" {
                 h2 #coming { "Due next" }
                 @if coming.is_empty() { p.quiet { "Nothing is due by the clock." } }
                 ol.coming { @for time in &coming { li { (show::ago(*time)) " " span.quiet.small { (show::exact(*time)) } } } }
             }
         }
-        section aria-labelledby="slots" { h2 #slots { "Past times" } (table(&summed(slots))) }
+        section aria-labelledby="slots" { h2 #slots { "Past times" } (show::news("times", ("time", "times"), "The newest first")) (table(&summed(slots))) }
     };
     let main = html! {
         p.crumbs { a href="/ui/schedules" { "Schedules" } " / " (view.name) }
@@ -136,10 +136,10 @@ fn head(view: &ScheduleView, steers: bool) -> Markup {
                 }
             }
         }
-        @if !view.description.is_empty() { p { (view.description) } }
+        @if !view.description.is_empty() { p { (show::prose(&view.description)) } }
         @for problem in &view.problems { p.notice.wrong { (show::prose(problem)) } }
         @if let Some(held) = &view.paused {
-            p.notice { "Held since " (show::ago(held.at)) @if !held.by.is_empty() { " by " (held.by) } @if !held.why.is_empty() { ": " (held.why) } }
+            p.notice { "Held since " (show::ago(held.at)) @if !held.by.is_empty() { " by " (held.by) } @if !held.why.is_empty() { ": " (show::prose(&held.why)) } }
         }
         @if let Some(waiting) = &view.waiting {
             p.notice {
@@ -180,8 +180,8 @@ fn pause_menu(action: &str) -> Markup {
 fn reasons(reasons: &[Reason], now: Time) -> Markup {
     html! {
         @if reasons.is_empty() { p.quiet { "Nothing has happened yet." } }
-        ol.reasons { @for reason in reasons.iter().take(20) {
-            li {
+        ol.reasons #reasons data-hold { @for (at, reason) in reasons.iter().take(20).enumerate() {
+            li #{ "reason-" (reason_id(reason, at, now)) } .passing[reason.at == now] {
                 @if let Some(state) = reason.state { (show::sign(state.word())) } @else { (show::sign("note")) }
                 // What holds now is said of no other moment.
                 span { (show::prose(&reason.text))
@@ -192,6 +192,12 @@ fn reasons(reasons: &[Reason], now: Time) -> Markup {
     }
 }
 
+/// What tells a reason from the others: its moment, or its place when it holds now.
+fn reason_id(reason: &Reason, at: usize, now: Time) -> String {
+    let kind = if reason.state.is_some() { "time" } else { "note" };
+    if reason.at == now { format!("now-{at}") } else { format!("{kind}-{}", reason.at.timestamp_millis()) }
+}
+
 fn table(slots: &[Slot]) -> Markup {
     if slots.is_empty() {
         return show::empty(
@@ -200,9 +206,9 @@ fn table(slots: &[Slot]) -> Markup {
         );
     }
     html! {
-        div.scroll tabindex="0" role="region" aria-label="What became of past times" { table.list {
+        div.scroll tabindex="0" role="region" aria-label="What became of past times" { table.list.of-times {
             thead { tr { th scope="col" { "What became of it" } th scope="col" { "Due" } th scope="col" { "Run" } th scope="col" { "Took" } th scope="col" { "From" } th scope="col" { "Why" } } }
-            tbody { @for slot in slots { (slot_row(slot)) } }
+            tbody #times data-hold { @for slot in slots { (slot_row(slot)) } }
         } }
     }
 }
@@ -216,7 +222,7 @@ fn slot_row(slot: &Slot) -> Markup {
             td { @if let Some(run) = slot.run { a href=(runs::address(run)) data-row { "#" (run) } @if slot.attempt > 1 { span.quiet { " attempt " (slot.attempt) } } } @else { "–" } }
             td.number { (took.unwrap_or_default()) }
             td { (slot.kind.word()) }
-            td { @if !slot.why.is_empty() { span.cut { (slot.why) } } }
+            td { @if !slot.why.is_empty() { span.cut { (show::prose(&slot.why)) } } }
         }
     }
 }

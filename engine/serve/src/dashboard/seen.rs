@@ -8,6 +8,7 @@ use aa_run::event::RunId;
 use aa_run::key::Guest;
 use aa_run::persona::ViewError;
 use aa_run::store::StoreError;
+use aa_spec::name::{list, suggest};
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header;
@@ -19,6 +20,8 @@ use super::page::{self, Frame};
 use crate::api::problem::Problem;
 use crate::api::visitor::Visitor;
 
+/// Rows of a page that are kept in their places.
+const HELD: usize = 200;
 /// The longest form, in bytes.
 const LONGEST: usize = 1 << 20;
 
@@ -87,10 +90,45 @@ impl Fields {
         self.get(name)?.parse().ok()
     }
 
-    /// The number of a run.
-    pub(super) fn run(&self, name: &str) -> Option<RunId> {
-        self.get(name)?.parse().ok().map(RunId)
+    /// The runs that a page shows already, by the ids of their rows.
+    pub(super) fn held(&self, row: &str) -> impl Iterator<Item = RunId> {
+        let rows = self.text("held").split(',').take(HELD);
+        rows.filter_map(move |id| id.strip_prefix(row)?.parse().ok().map(RunId))
     }
+
+    /// The number of a run, if one is given.
+    pub(super) fn run(&self, name: &str) -> Result<Option<RunId>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let number = text.trim().trim_start_matches('#').parse();
+        number.map(|number| Some(RunId(number))).map_err(|_| odd(name, text, "the number of a run"))
+    }
+
+    /// One of some words, or nothing. Another one is no filter that could be left out: what is shown then would be
+    /// taken for what was asked for.
+    pub(super) fn word(&self, name: &str, known: &[&str]) -> Result<String, Problem> {
+        is_known(name, self.text(name), known)?;
+        Ok(self.text(name).to_owned())
+    }
+
+    /// The same of several.
+    pub(super) fn words(&self, name: &str, known: &[&str]) -> Result<Vec<String>, Problem> {
+        let all = self.all(name).map(|word| is_known(name, word, known).map(|()| word.to_owned()));
+        all.collect()
+    }
+}
+
+fn is_known(name: &str, word: &str, known: &[&str]) -> Result<(), Problem> {
+    if word.is_empty() || known.contains(&word) {
+        return Ok(());
+    }
+    let problem = odd(name, word, &format!("one of {}", list(known)));
+    let near = suggest(word, known.iter().copied());
+    Err(problem.hint(near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default()))
+}
+
+/// Something in the address that says nothing.
+fn odd(name: &str, text: &str, wanted: &str) -> Problem {
+    Problem::of("bad-query", format!("`{name}` in the address must be {wanted}, not `{text}`"))
 }
 
 impl std::ops::Deref for Posted {

@@ -280,6 +280,17 @@ pub(super) fn empty(title: &str, more: &Markup) -> Markup {
     html! { div.empty { p { strong { (title) } } p.quiet { (more) } } }
 }
 
+/// The line above a list that holds what is new until it is asked for, so that nobody misses what they are about to
+/// click; the script fills it in.
+pub(super) fn news(list: &str, (one, many): (&str, &str), says: &str) -> Markup {
+    html! {
+        div.news role="status" {
+            span.quiet.small { (says) }
+            button.small type="button" data-news=(list) data-one=(one) data-many=(many) {}
+        }
+    }
+}
+
 /// A part of an address.
 pub(super) fn part(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()

@@ -57,7 +57,7 @@ pub(super) fn search(address: &str, what: &str, text: &str) -> Markup {
 fn entry_row(entry: &SkillEntry) -> Markup {
     html! {
         li { a.row href={ "/ui/skills/" (show::part(&entry.name)) } data-row {
-            span.what { strong { (entry.name) } span.line.quiet { (entry.description) } }
+            span.what { strong { (entry.name) } span.line.quiet { (show::prose(&entry.description)) } }
             span.chip { (entry.layer) }
         } }
     }
@@ -124,7 +124,7 @@ fn picture(skill: &aa_spec::plan::SkillPlan) -> String {
 
 fn about(card: &Card) -> Markup {
     html! {
-        p.description { (card.description) }
+        p.description { (show::prose(&card.description)) }
         p.chips {
             (show::effect(card.effect)) " "
             @if card.asks { span.chip { "asks a person" } " " }
@@ -165,7 +165,7 @@ pub(super) fn schema(schema: &Value, none: &str) -> Markup {
         dl.schema { @for (name, field) in all {
             dt { code { (name) } @if is_required(schema, name) { span.must { " required" } } span.quiet.small { " " (kind(field)) } }
             dd {
-                @if let Some(text) = field["description"].as_str() { p { (text) } }
+                @if let Some(text) = field["description"].as_str() { p { (show::prose(text)) } }
                 @if let Some(value) = field.get("default").filter(|value| !value.is_null()) { p.quiet.small { "default " code { (value.to_string()) } } }
                 @if let Some(values) = field["enum"].as_array() { p.quiet.small { "one of " @for value in values { code { (value.to_string()) } " " } } }
             }

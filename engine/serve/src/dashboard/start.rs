@@ -24,7 +24,8 @@ pub(super) fn routes() -> Router<Arc<Dashboard>> {
 }
 
 async fn page(seen: Seen, Path(skill): Path<String>) -> Shown {
-    let values = match seen.query.run("like") {
+    let like = seen.query.run("like").map_err(|problem| seen.trouble(problem))?;
+    let values = match like {
         Some(like) => seen.visitor.engine.course(like).map_err(|error| seen.trouble(error))?.inputs,
         None => Map::new(),
     };
@@ -38,7 +39,7 @@ fn asking(seen: &Seen, skill: &str, given: &Given) -> Shown {
     let main = html! {
         (crumbs(&card.name, "Run"))
         div.head { h1 { "Run " (card.name) } span { (show::effect(card.effect)) } }
-        p.quiet { (card.summary()) }
+        p.quiet { (show::prose(card.summary())) }
         form.card.start method="post" action={ "/ui/skills/" (card.name) "/plan" } novalidate {
             @if has_fields { (form::fields(&card.input, given, "in-")) } @else { p.quiet { "It takes no inputs." } }
             div.options { button.primary type="submit" { "Show the plan" } a.button.plain href={ "/ui/skills/" (card.name) } { "Back" } }

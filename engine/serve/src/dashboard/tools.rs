@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aa_spec::name::suggest;
-use aa_spec::tool::ToolSpec;
+use aa_spec::tool::{Effect, ToolSpec};
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
@@ -30,14 +30,16 @@ async fn list(seen: Seen) -> Shown {
         modules.entry(&spec.module).or_default().push(spec);
     }
     let count: usize = modules.values().map(Vec::len).sum();
+    // Of what was searched for, everything is shown; of all that there is, only what one chooses.
+    let is_open = !wanted.is_empty() || modules.len() == 1;
     let main = html! {
         div.head { h1 { "Tools" } span.quiet { (count) " tools in " (modules.len()) " modules" } }
         (skills::search("/ui/tools", "Tools", seen.query.text("q")))
         @if count == 0 { (show::empty("There is no such tool.", &html! { "Modules are YAML files in " code { ".aa/tools" } "." })) }
         div #list {
             @for (module, tools) in &modules {
-                section.card.module aria-labelledby={ "module-" (module) } {
-                    h2 #{ "module-" (module) } { (module) " " span.quiet.small { (tools.len()) } }
+                details.card.module #{ "module-" (module) } open[is_open] {
+                    summary { h2 { (module) } " " span.quiet.small { (counted(tools.len())) } (worst(tools)) }
                     ul.rows { @for tool in tools { (row(tool)) } }
                 }
             }
@@ -46,10 +48,27 @@ async fn list(seen: Seen) -> Shown {
     Ok(seen.page("Tools", &main))
 }
 
+fn counted(tools: usize) -> String {
+    if tools == 1 { "1 tool".to_owned() } else { format!("{tools} tools") }
+}
+
+/// How many tools of a module do more than read.
+fn worst(tools: &[&ToolSpec]) -> Markup {
+    let count = |effect: Effect| tools.iter().filter(|tool| tool.effect == effect).count();
+    html! {
+        span.chips {
+            @for effect in [Effect::Read, Effect::Write, Effect::Destructive, Effect::Unknown] {
+                @let many = count(effect);
+                @if many > 0 { span class={ "effect does-" (show::effect_word(effect)) } { (many) " " (show::effect_word(effect)) } }
+            }
+        }
+    }
+}
+
 fn row(tool: &ToolSpec) -> Markup {
     html! {
         li { a.row href={ "/ui/tools/" (show::part(&tool.name)) } data-row {
-            span.what { strong { (tool.name) } span.line.quiet { (show::first_line(&tool.description)) } }
+            span.what { strong { (tool.name) } span.line.quiet { (show::prose(show::first_line(&tool.description))) } }
             (show::effect(tool.effect))
         } }
     }
@@ -60,7 +79,7 @@ async fn page(seen: Seen, Path(name): Path<String>) -> Shown {
     let main = html! {
         p.crumbs { a href="/ui/tools" { "Tools" } " / " (spec.module) " / " (spec.name) }
         div.head { h1 { (spec.name) } div.actions { a.button.primary href={ "/ui/tools/" (show::part(&spec.name)) "/call" } { "Call…" } } }
-        p.description { (spec.description) }
+        p.description { (show::prose(&spec.description)) }
         p.chips { (show::effect(spec.effect)) " " @if spec.idempotent { span.chip title="Calling it twice equals calling it once" { "idempotent" } } }
         dl.facts { div { dt { "Module" } dd { (spec.module) } } div { dt { "Defined in" } dd { code { (spec.source) } } } }
         section.card aria-labelledby="takes" { h2 #takes { "Takes" } (skills::schema(&spec.input, "It takes no arguments.")) }

@@ -94,7 +94,7 @@ fn shown(workspace: &WorkspaceState, sessions: &[ChatSession], last: &[RunSummar
             div { dt { "Last used" } dd { (show::ago(workspace.last_activity)) } }
         }
         section aria-labelledby="sessions" { h2 #sessions { "Conversations" } (table(sessions, active)) }
-        section aria-labelledby="last" { h2 #last { "Last runs in this folder" } (runs::table(last)) }
+        section aria-labelledby="last" { h2 #last { "Last runs in this folder" } (show::news("runs", ("run", "runs"), "The newest first")) (runs::table(last)) }
     }
 }
 

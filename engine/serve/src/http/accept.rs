@@ -31,8 +31,11 @@ const CONNECTIONS: usize = 1024;
 /// How long a connection may take to send the head of its next request.
 const HEAD: Duration = Duration::from_mins(1);
 
-/// Headers of a request at most.
-const HEADERS: usize = 64;
+/// Headers of a request that are read; with more it is refused without a word.
+const HEADERS: usize = 512;
+
+/// Headers of a request at most: whoever sends more is told so at the door.
+pub(super) const MOST_HEADERS: usize = 64;
 
 /// Longest head of a request, in bytes; also what is read of a body at once. What is read in one go may go beyond, so
 /// the door measures again.

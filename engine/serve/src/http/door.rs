@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use tokio::sync::watch;
 
-use super::accept::{LONGEST_HEAD, Peer};
+use super::accept::{LONGEST_HEAD, MOST_HEADERS, Peer};
 use super::bounds::{Bounds, TooMuch};
 use super::problem;
 use super::strangers::{Noted, Strangers};
@@ -234,6 +234,10 @@ fn preflight(request: &Request) -> Option<HeaderValue> {
 fn refuse(door: &Door, request: &Request) -> Option<Response> {
     if head(request) > LONGEST_HEAD {
         let message = format!("the head of a request has {LONGEST_HEAD} bytes at most");
+        return Some(problem("head-too-large", message));
+    }
+    if request.headers().len() > MOST_HEADERS {
+        let message = format!("the head of a request has {MOST_HEADERS} fields at most");
         return Some(problem("head-too-large", message));
     }
     if !door.is_ours(request.headers(), request.uri()) {

@@ -10,6 +10,7 @@ use aa_run::engine::{Engine, HookRefusal, Hooks};
 use aa_run::event::Time;
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -40,16 +41,25 @@ pub(super) fn router(engine: &Engine) -> Router {
     let entrance = Entrance { hooks, places: Arc::new(Semaphore::new(AT_ONCE)) };
     Router::new()
         .route("/hooks/{schedule}", post(receive))
+        .method_not_allowed_fallback(|| async {
+            problem("method-not-allowed", "a hook takes `POST` with a signature")
+        })
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(entrance)
 }
 
 async fn receive(
     State(entrance): State<Entrance>,
-    Path(schedule): Path<String>,
+    schedule: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    // What is no name is told what every wrong name is told.
+    let Ok(Path(schedule)) = schedule else { return refuse("?", &HookRefusal::Closed) };
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return unread(&rejection),
+    };
     let Ok(_place) = entrance.places.try_acquire() else {
         return later("too-many", "too many requests are under way");
     };
@@ -89,6 +99,14 @@ fn refuse(schedule: &str, refusal: &HookRefusal) -> Response {
     };
     audit::hook(schedule, outcome);
     problem(kind, refusal.to_string())
+}
+
+/// Why there is no body.
+fn unread(rejection: &BytesRejection) -> Response {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return problem("too-large", format!("a hook takes {BODY} bytes at most"));
+    }
+    problem("bad-body", "the connection ended before all of it had come")
 }
 
 fn later(kind: &str, message: &str) -> Response {

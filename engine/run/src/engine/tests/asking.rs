@@ -112,3 +112,56 @@ async fn a_parked_run_is_cancelled_by_whoever_asks_even_without_its_folder() {
     other.cancel(id, "ann", "").await.unwrap();
     assert_eq!(other.run(id).unwrap().status, RunStatus::Cancelled);
 }
+
+#[tokio::test]
+async fn of_two_answers_of_one_key_at_once_one_counts_and_the_other_hears_so() {
+    for (other, agrees) in [("no", false), ("yes", true)] {
+        let world = world();
+        let engine = world.engine();
+        let id = engine.start(request("ask", json!({}))).await.unwrap().id;
+        while engine.run(id).unwrap().status != RunStatus::Waiting {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        // Both are asked before either is taken in: whoever drives the run has not let go of it yet.
+        let store = engine.parts.store().unwrap();
+        let lease = loop {
+            match store.acquire(id).await {
+                Ok(lease) => break lease,
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+            }
+        };
+        let (first, second) = (world.engine(), world.engine());
+        let answers = async {
+            let path = step("sure");
+            let slower = async {
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                second.answer(id, &path, other, "ann").await
+            };
+            tokio::join!(first.answer(id, &path, "yes", "ann"), slower)
+        };
+        let free = async {
+            tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+            store.release(lease).await.unwrap();
+        };
+        let ((first, second), ()) = tokio::join!(answers, free);
+        first.unwrap();
+        assert_eq!(second.is_ok(), agrees, "{second:?}");
+        if let Err(late) = second {
+            assert!(late.to_string().ends_with("it was answered with `yes` by ann"), "{late}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_a_run_cannot_have_is_told_with_one_that_it_has() {
+    let world = world();
+    let engine = world.engine();
+    let handle = engine.start(request("ask", json!({}))).await.unwrap();
+    let id = handle.id;
+    finish(handle).await;
+    let refused = engine.answer(id, &step("shure"), "yes", "ann").await.unwrap_err();
+    assert!(
+        matches!(&refused, StartError::NoStep { suggestion: Some(near), .. } if near == "sure"),
+        "{refused}"
+    );
+}

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::super::runs;
 use super::super::seen::{Seen, Shown};
-use super::{Look, View, log, question, steps, why};
+use super::{Look, View, log, question, steps};
 
 /// Where it is told.
 pub(super) fn address(look: &Look<'_>) -> String {
@@ -18,6 +18,7 @@ pub(super) fn address(look: &Look<'_>) -> String {
     query.append_pair("from", &look.course.next_seq.to_string());
     query.append_pair("span", &steps::span(look).to_string());
     query.append_pair("step", look.step.as_ref().map(|step| step.0.as_str()).unwrap_or_default());
+    look.keep_places(&mut query);
     format!("{}/changes?{}", runs::address(look.run()), query.finish())
 }
 
@@ -54,7 +55,8 @@ fn above(look: &Look<'_>, path: &StepPath, changed: &mut BTreeSet<StepPath>) {
 fn parts(look: &Look<'_>, changed: &BTreeSet<StepPath>) -> Shown<Markup> {
     Ok(html! {
         (look.head())
-        div #trouble data-part { (why::show(look)?) }
+        (look.trouble()?)
+        (question::placed(look))
         (steps::changed(look, changed))
         @match look.view {
             View::Log => (log(&look.seen.visitor.engine.run_log(look.run(), None)?)),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::seen::Shown;
 use super::super::show;
-use super::{Look, act, log_line};
+use super::{Look, act, log_line, question};
 
 /// Lines of a step's log that a page has.
 const LINES: usize = 200;
@@ -25,8 +25,8 @@ pub(super) fn show(look: &Look<'_>, path: &StepPath) -> Shown<Markup> {
         (head(look, step, &report, written))
         @if step.state == StepState::Unknown { (act::resolve_form(look.run(), path)) }
         @if let Some(error) = &step.error { (show::error(error)) @if step.continued { p.quiet { "The run went on without it." } } }
-        @if !step.reason.is_empty() { p { "Skipped: " (step.reason) } }
-        @for warning in &step.warnings { p.warning { (warning) } }
+        @if !step.reason.is_empty() { p { "Skipped: " (show::prose(&step.reason)) } }
+        @for warning in &step.warnings { p.warning { (show::prose(warning)) } }
         (asked(step))
         @if step.attempts.len() > 1 { (attempts(&step.attempts)) }
         @if !step.heals.is_empty() { (heals(&step.heals)) }
@@ -46,7 +46,7 @@ fn head(look: &Look<'_>, step: &StepCourse, report: &StepReport, written: Option
             h2 { code { (step.path) } " " (show::badge(show::step_word(step.state))) }
             a.close href=(look.address(look.view, None)) data-swap aria-label="Close the step" { "×" }
         }
-        @if let Some(text) = written.map(|step| step.description.as_str()).filter(|text| !text.is_empty()) { p.quiet { (text) } }
+        @if let Some(text) = written.map(|step| step.description.as_str()).filter(|text| !text.is_empty()) { p.quiet { (show::prose(text)) } }
         dl.facts {
             @if !step.kind.is_empty() { div { dt { "What" } dd { (target(step)) } } }
             @if let Some(written) = written { div { dt { "Effect" } dd { (show::effect(written.effect)) } } }
@@ -55,9 +55,9 @@ fn head(look: &Look<'_>, step: &StepCourse, report: &StepReport, written: Option
             @else if let Some(at) = step.started_at { div { dt { "Runs for" } dd.number { (show::ticking(at)) } } }
             @if step.attempts.len() > 1 { div { dt { "Attempts" } dd { (step.attempts.len()) } } }
             @if let Some(items) = step.items { div { dt { "Items" } dd { (items) } } }
-            @if !report.written.is_empty() { div { dt { "Written in" } dd { (report.written.replace('`', "")) } } }
+            @if !report.written.is_empty() { div { dt { "Written in" } dd { (show::prose(&report.written)) } } }
         }
-        @if !step.line.is_empty() && !step.state.is_over() { p.says { (show::first_line(&step.line)) } }
+        @if !step.line.is_empty() && !step.state.is_over() { p.says { (show::prose(show::first_line(&step.line))) } }
     }
 }
 
@@ -69,7 +69,7 @@ fn target(step: &StepCourse) -> Markup {
 
 fn asked(step: &StepCourse) -> Markup {
     html! {
-        @if let Some(question) = &step.question { h3 { "Asks" } p { (question.message) } p.quiet { "It is answered below." } }
+        @if let Some(question) = &step.question { h3 { "Asks" } (question::message(&step.path, &question.message)) p.quiet { "It waits for an answer." } }
         @if let Some(answer) = &step.answer {
             h3 { "Answered" }
             p { (show::value(&Value::String(answer.answer.clone()))) " by " (answer.by) " " (show::ago(answer.at)) }
@@ -85,7 +85,7 @@ fn attempts(attempts: &[Attempt]) -> Markup {
                 span.number { "#" (attempt.number) } " "
                 time datetime=(show::iso(attempt.started_at)) title=(show::exact(attempt.started_at)) data-clock { (attempt.started_at.format("%H:%M:%S")) }
                 @if let Some(ended) = attempt.ended_at { " " span.quiet { (show::duration(show::between(attempt.started_at, ended))) } }
-                @if let Some(error) = &attempt.error { " " span.wrong { (aa_spec::template::seal::show_text(&error.message)) } }
+                @if let Some(error) = &attempt.error { " " span.wrong { (show::prose(&aa_spec::template::seal::show_text(&error.message))) } }
             }
         } }
     }
@@ -108,7 +108,7 @@ fn heals(heals: &[Healing]) -> Markup {
             li {
                 (show::sign(how(heal))) " " strong { (heal.rule) } " " (word(heal))
                 @if let Some(target) = &heal.target { span.quiet { " (" (target) ")" } }
-                @if !heal.note.is_empty() { span.quiet { ": " (heal.note) } }
+                @if !heal.note.is_empty() { span.quiet { ": " (show::prose(&heal.note)) } }
             }
         } }
     }

@@ -280,6 +280,11 @@ fn make_makes_targets() {
         fails(&aa, "make_target", &json!({"repo": ".", "target": "chekc"})).contains("failed (not_found)")
     );
     assert!(fails(&aa, "make_target", &json!({"repo": ".", "target": "bad"})).contains("failed (permanent)"));
+    for target in ["A=$(shell touch pwned)", "A:=1", "--eval=x", "-f", ""] {
+        let said = fails(&aa, "make_target", &json!({"repo": ".", "target": target}));
+        assert!(said.contains("failed (invalid)"), "{target}: {said}");
+    }
+    assert!(!aa.path("pwned").exists());
     let slow = fails(&aa, "make_target", &json!({"repo": ".", "target": "slow", "timeout": 1}));
     assert!(slow.contains("failed (timeout)"), "{slow}");
 }

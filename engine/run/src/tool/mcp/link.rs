@@ -153,6 +153,11 @@ impl Live {
         }
     }
 
+    /// What it has said that may be why it does not answer, to be put behind that.
+    pub(super) fn suspicion(&self) -> String {
+        self.fault.suspicion()
+    }
+
     fn was_useful(&self) -> bool {
         *self.useful.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -191,9 +196,10 @@ impl Live {
 
     fn unlisted(&self) -> ToolError {
         let message = format!(
-            "the server of `{}` did not say within {} which tools it has",
+            "the server of `{}` did not say within {} which tools it has{}",
             self.module(),
-            humane(self.list_timeout)
+            humane(self.list_timeout),
+            self.suspicion()
         );
         ToolError::new(ErrorKind::Timeout, message)
     }
@@ -327,7 +333,7 @@ async fn start(server: &Server, around: &Surroundings, entry: &Entry) -> Result<
             match answer {
                 Ok(Ok(running)) => Ok(live(server, around, (running, service.take()), (shared, fault))),
                 Ok(Err(error)) => Err(dead_at_start(server, service.take(), &fault, &error).await),
-                Err(_) => Err(mute(server, service.take(), limit).await),
+                Err(_) => Err(mute(server, service.take(), limit, &fault).await),
             }
         }
         Reach::Http { url, headers, .. } => {
@@ -335,7 +341,7 @@ async fn start(server: &Server, around: &Surroundings, entry: &Entry) -> Result<
             let connected = connect(server, || transport(server, around, (url, headers), entry), client);
             match timeout(limit, connected).await {
                 Ok(running) => Ok(live(server, around, (running?, None), (shared, fault))),
-                Err(_) => Err(mute(server, None, limit).await),
+                Err(_) => Err(mute(server, None, limit, &Fault::default()).await),
             }
         }
     }
@@ -444,13 +450,17 @@ async fn dead_at_start(
     ToolError::new(ErrorKind::Permanent, message).details(Value::Object(details))
 }
 
-async fn mute(server: &Server, service: Option<Service>, limit: Duration) -> ToolError {
+async fn mute(server: &Server, service: Option<Service>, limit: Duration, fault: &Fault) -> ToolError {
     let details = match service {
         Some(service) => service.close().await,
         None => Map::new(),
     };
-    let message =
-        format!("the server of `{}` did not answer within {} of its start", server.module, humane(limit));
+    let message = format!(
+        "the server of `{}` did not answer within {} of its start{}",
+        server.module,
+        humane(limit),
+        fault.suspicion()
+    );
     ToolError::new(ErrorKind::Timeout, message).details(Value::Object(details))
 }
 

@@ -214,18 +214,27 @@ impl Live {
                 Ok(handle) => handle.await_response().await,
                 Err(error) => Err(error),
             };
-            let page = match answer {
-                Ok(ServerResult::ListToolsResult(page)) => page,
+            let next = match answer {
+                Ok(ServerResult::ListToolsResult(page)) => {
+                    tools.extend(page.tools.iter().map(|tool| (tool.name.to_string(), definition::of(tool))));
+                    page.next_cursor
+                }
+                Ok(ServerResult::CustomResult(page)) => {
+                    let Some(more) = definition::each(&page.0, tools.len()) else {
+                        return Err(self.explain(&ServiceError::UnexpectedResponse).await);
+                    };
+                    tools.extend(more);
+                    page.0["nextCursor"].as_str().map(str::to_owned)
+                }
                 Ok(_) => return Err(self.explain(&ServiceError::UnexpectedResponse).await),
                 Err(error) => return Err(self.explain(&error).await),
             };
-            tools.extend(page.tools.iter().map(|tool| (tool.name.to_string(), definition::of(tool))));
             if tools.len() > TOOLS {
                 break;
             }
-            match page.next_cursor {
+            match next {
                 Some(cursor) => params.cursor = Some(cursor),
-                None => return Ok(tools),
+                None => return Ok(definition::once(tools)),
             }
         }
         let message =

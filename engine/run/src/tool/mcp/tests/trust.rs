@@ -102,6 +102,24 @@ async fn new_tools_and_tools_that_are_gone_are_changes_too() {
 }
 
 #[tokio::test]
+async fn tools_that_cannot_be_used_leave_the_others() {
+    for era in ["older", "newer"] {
+        let toolbox = World::new().server("s", &["--odd", "--era", era], "").toolbox();
+        assert_eq!(call(&toolbox, "s_ok", json!({})).await.unwrap(), "ok");
+        assert!(["s_twice", "s_odd"].iter().all(|name| toolbox.tool(name).is_none()));
+        let problems =
+            toolbox.servers().into_iter().flat_map(|server| server.problems).collect::<Vec<_>>().join("\n");
+        for expected in [
+            "`odd` cannot be used: its `inputSchema` is no mapping",
+            "`twice` cannot be used: the server names it twice",
+            "cannot be used: it has no name",
+        ] {
+            assert!(problems.contains(expected), "{expected} in {problems}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn another_command_is_another_server() {
     let files = World::new();
     let words = files.path("words");

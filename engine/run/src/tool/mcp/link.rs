@@ -25,6 +25,7 @@ use super::host::Stay;
 use super::pipe::{Era, Fault, Pipe};
 use super::reach::{Entry, invocation, transport};
 use super::{Surroundings, news, outcome};
+use crate::driver::Veil;
 use crate::tool::process::Service;
 use crate::tool::{Progress, ToolError};
 
@@ -68,6 +69,8 @@ pub(super) struct Live {
     shared: Arc<Shared>,
     listing: tokio::sync::Mutex<Option<(Instant, Listing)>>,
     fault: Fault,
+    /// Hides what it was started with.
+    veil: Arc<Veil>,
     ended: watch::Receiver<Option<Map<String, Value>>>,
     closing: CancellationToken,
     list_timeout: Duration,
@@ -153,6 +156,19 @@ impl Live {
         }
     }
 
+    /// Definitions as they may be kept and shown: without what the server was given that is secret.
+    fn veiled(&self, mut tools: Vec<(String, Value)>) -> Vec<(String, Value)> {
+        for (_, definition) in &mut tools {
+            self.veil.hide_value(definition);
+        }
+        tools
+    }
+
+    /// Hides what the server was given that is secret.
+    pub(super) fn veil(&self) -> &Veil {
+        &self.veil
+    }
+
     /// What it has said that may be why it does not answer, to be put behind that.
     pub(super) fn suspicion(&self) -> String {
         self.fault.suspicion()
@@ -234,7 +250,7 @@ impl Live {
             }
             match next {
                 Some(cursor) => params.cursor = Some(cursor),
-                None => return Ok(definition::once(tools)),
+                None => return Ok(definition::once(self.veiled(tools))),
             }
         }
         let message =
@@ -340,7 +356,9 @@ async fn start(server: &Server, around: &Surroundings, entry: &Entry) -> Result<
             };
             let answer = timeout(limit, connected).await;
             match answer {
-                Ok(Ok(running)) => Ok(live(server, around, (running, service.take()), (shared, fault))),
+                Ok(Ok(running)) => {
+                    Ok(live(server, around, (running, service.take()), (shared, fault), entry))
+                }
                 Ok(Err(error)) => Err(dead_at_start(server, service.take(), &fault, &error).await),
                 Err(_) => Err(mute(server, service.take(), limit, &fault).await),
             }
@@ -349,7 +367,7 @@ async fn start(server: &Server, around: &Surroundings, entry: &Entry) -> Result<
             let client = || Client(Arc::clone(&shared));
             let connected = connect(server, || transport(server, around, (url, headers), entry), client);
             match timeout(limit, connected).await {
-                Ok(running) => Ok(live(server, around, (running?, None), (shared, fault))),
+                Ok(running) => Ok(live(server, around, (running?, None), (shared, fault), entry)),
                 Err(_) => Err(mute(server, None, limit, &Fault::default()).await),
             }
         }
@@ -379,6 +397,7 @@ fn live(
     around: &Surroundings,
     (running, service): (RunningService<RoleClient, Client>, Option<Service>),
     (shared, fault): (Arc<Shared>, Fault),
+    entry: &Entry,
 ) -> Live {
     let closing = around.host.closing();
     let (tell, ended) = watch::channel(None);
@@ -399,6 +418,7 @@ fn live(
         shared,
         listing: tokio::sync::Mutex::default(),
         fault,
+        veil: Arc::clone(&entry.veil),
         ended,
         closing,
         list_timeout: Duration::from_millis(server.start_ms)

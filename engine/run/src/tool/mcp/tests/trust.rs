@@ -120,6 +120,23 @@ async fn tools_that_cannot_be_used_leave_the_others() {
 }
 
 #[tokio::test]
+async fn a_secret_in_a_definition_is_not_kept() {
+    let text = format!(
+        "module: shop\ndescription: A shop\nconfig: {{token: {{description: Token, env: SHOP_TOKEN, secret: true}}}}\n\
+         mcp: {{command: [python3, {SERVER}], env: {{SHOP_TOKEN: '{{{{ config.token }}}}'}}}}\n"
+    );
+    let world = World::new().module("shop", &text);
+    let toolbox = world.toolbox();
+    assert_eq!(call(&toolbox, "shop_ok", json!({})).await.unwrap(), "ok");
+    assert_eq!(toolbox.tool("shop_ok").unwrap().spec().description, "Says ok ‹secret:shop.token›");
+    assert_eq!(
+        call(&world.toolbox(), "shop_ok", json!({})).await.unwrap(),
+        "ok",
+        "it is the same to another process"
+    );
+}
+
+#[tokio::test]
 async fn another_command_is_another_server() {
     let files = World::new();
     let words = files.path("words");

@@ -87,6 +87,11 @@ fn a_folder_with_a_mistake_is_not_taken_in_at_all() {
     let memory = |args: &[&str]| aa.args([&["memory"], args].concat());
     let said = memory(&["import", "memory"]).run().code(3).stdout("").err();
     assert!(said.contains("state/broken.yaml") && said.contains("state/current_work.yaml"), "{said}");
+    std::fs::remove_file(aa.path("memory/state/broken.yaml")).unwrap();
+    let said = memory(&["import", "memory"]).run().code(3).stdout("").err();
+    let expected =
+        "error: state/current_work.yaml: `state/current_work` would not be of its shape: `open_mrs[0]`";
+    assert!(said.contains(expected), "{said}");
     memory(&["list"]).run().code(0).stdout("");
     memory(&["import", "nowhere"]).run().code(4).stdout("");
 }

@@ -149,14 +149,71 @@ fn kubectl_reads_a_cluster() {
             .iter()
             .any(|one| one.raw_path().ends_with("/log") && one.target.contains("tailLines=2"))
     );
-    for kind in ["secrets", "Secret", "secrets.v1.", "secret/database", "pods,secrets"] {
-        let secret = json!({"resource": kind, "namespace": "billing"});
-        aa.args(["tool", "call", "kubectl_get", "--args", &secret.to_string()])
-            .run()
-            .code(1)
-            .stderr_contains("`resource`");
+}
+
+/// However a kind or a name is spelled, the cluster is not asked for a secret.
+#[test]
+fn kubectl_gives_no_values_of_secrets() {
+    let server = Server::new(cluster);
+    let aa = clusters(&server, closed_port());
+    let refused = |tool: &str, args: &Value| {
+        let said = fails(&aa, tool, args);
+        assert!(said.contains("failed (invalid)"), "{args}: {said}");
+        said
+    };
+    for kind in [
+        "secret",
+        "secrets",
+        "Secret",
+        "SECRETS",
+        "secrets.",
+        "secrets.v1.",
+        "secret.v1",
+        "Secrets.v1.core",
+        "pods,secrets",
+        "secrets,pods",
+        "pods,Secret.v1.",
+        "secret/database",
+        "pods/api-1,secret/database",
+    ] {
+        let said = refused("kubectl_get", &json!({"resource": kind, "namespace": "billing"}));
+        assert!(said.contains("values are not given: `kubectl_get_secrets`"), "{kind}: {said}");
+        assert!(said.contains("docs/secrets.md"), "{kind}: {said}");
+    }
+    for kind in [
+        "",
+        " secrets",
+        "secrets ",
+        "pods, secrets",
+        "pods/api-1",
+        "-f",
+        "--raw=/api/v1/secrets",
+        "ſecrets",
+        "pods\nsecrets",
+    ] {
+        refused("kubectl_get", &json!({"resource": kind, "namespace": "billing"}));
+    }
+    for name in
+        ["secret/database", "Secrets/database", "secrets.v1./database", "pods/api-1", "-o=yaml", "a b"]
+    {
+        for kind in ["pods/api-1", "pods"] {
+            refused("kubectl_get", &json!({"resource": kind, "name": name, "namespace": "billing"}));
+        }
+        for (tool, key) in [
+            ("kubectl_describe_pod", "pod_name"),
+            ("kubectl_describe_deployment", "deployment_name"),
+            ("kubectl_rollout_status", "deployment_name"),
+            ("konflux_get_component", "name"),
+            ("tkn_pipelinerun_describe", "run_name"),
+        ] {
+            refused(tool, &json!({key: name, "namespace": "billing"}));
+        }
     }
     assert!(!server.asked().iter().any(|one| one.raw_path().contains("/secrets")));
+    ok(&aa, "kubectl_get", &json!({"resource": "Pods.v1.", "name": "api-1", "namespace": "billing"}));
+    // What has the word in its name is no secret.
+    let other = json!({"resource": "externalsecrets.external-secrets.io", "namespace": "billing"});
+    assert!(!fails(&aa, "kubectl_get", &other).contains("failed (invalid)"));
 }
 
 /// As docs/secrets.md has it.
@@ -223,6 +280,11 @@ fn make_makes_targets() {
         fails(&aa, "make_target", &json!({"repo": ".", "target": "chekc"})).contains("failed (not_found)")
     );
     assert!(fails(&aa, "make_target", &json!({"repo": ".", "target": "bad"})).contains("failed (permanent)"));
+    for target in ["A=$(shell touch pwned)", "A:=1", "--eval=x", "-f", ""] {
+        let said = fails(&aa, "make_target", &json!({"repo": ".", "target": target}));
+        assert!(said.contains("failed (invalid)"), "{target}: {said}");
+    }
+    assert!(!aa.path("pwned").exists());
     let slow = fails(&aa, "make_target", &json!({"repo": ".", "target": "slow", "timeout": 1}));
     assert!(slow.contains("failed (timeout)"), "{slow}");
 }

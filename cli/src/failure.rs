@@ -69,6 +69,13 @@ impl Failure {
         Self { diagnostics, ..Self::new(Exit::Invalid, message) }
     }
 
+    /// Adds an error.
+    #[must_use]
+    pub(crate) fn error(mut self, message: impl Into<String>) -> Self {
+        self.errors.push((message.into(), Vec::new()));
+        self
+    }
+
     /// Adds advice.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -78,6 +78,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("idle-scope", "a scope that opens nothing for the tenant of whoever has it"),
     ("item-outside-foreach", "`item` or `index` where nothing is repeated"),
     ("list-form", "a mapping, or nothing, where a list belongs"),
+    ("listener-effect", "a listener that asks with a tool that may change something"),
     ("manual-step", "a step that only describes what a person has to do"),
     ("misplaced-step", "a step among the outputs"),
     ("missing-argument", "an argument that the tool needs and is not given"),

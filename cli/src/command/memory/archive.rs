@@ -39,9 +39,15 @@ pub(super) fn import(args: &ImportArgs, context: &Context<'_>) -> Result<Exit, F
 
 /// Everything that keeps a folder from being taken in.
 fn refusal(archive: Archive) -> Failure {
-    let mut failure = Failure::invalid(archive.diagnostics);
-    for Remark { file, message } in archive.problems {
-        failure = failure.hint(format!("{file}: {message}"));
+    let mut problems =
+        archive.problems.into_iter().map(|Remark { file, message }| format!("{file}: {message}"));
+    let mut failure = if archive.diagnostics.is_empty() {
+        Failure::new(Exit::Invalid, problems.next().unwrap_or_default())
+    } else {
+        Failure::invalid(archive.diagnostics)
+    };
+    for problem in problems {
+        failure = failure.error(problem);
     }
     failure.hint("nothing was changed")
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::lines::LineSender;
 use super::questions::{QuestionSender, Watcher};
 use super::veil::Veil;
-use super::{Drive, Means};
+use super::{Drive, Means, Park};
 use crate::compute::Computer;
 use crate::event::{Origin, RunId, StepError, StepPath, Time};
 use crate::fence::Fence;
@@ -49,6 +49,8 @@ pub(super) struct Shared {
     lines: LineSender,
     /// `None` when nobody is expected to watch the run.
     asker: Option<QuestionSender>,
+    /// Whether somebody stays with the run who may answer.
+    attended: bool,
     veil: Arc<Veil>,
 }
 
@@ -76,6 +78,7 @@ impl Calls {
             origin: run.origin,
             lines,
             asker: (run.origin != Origin::Cron).then_some(asker),
+            attended: run.park == Park::Stay,
             veil: Arc::new(Veil::new(Arc::clone(&run.means.secrets))),
         };
         Self {
@@ -283,14 +286,16 @@ impl Shared {
     }
 
     /// Whoever the call at a step may ask.
-    fn person(&self, step: &StepPath) -> Arc<dyn Person> {
+    fn person(&self, call: &Call) -> Arc<dyn Person> {
         match &self.asker {
             None => Arc::new(Nobody),
             Some(sender) => Arc::new(Watcher {
-                step: step.clone(),
+                step: call.step.clone(),
                 sender: sender.clone(),
                 veil: Arc::clone(&self.veil),
                 client: self.origin == Origin::Mcp,
+                // The call cannot be put down and taken up again, so nobody waits for ever for an answer from elsewhere.
+                patient: self.attended || call.deadline.is_some(),
                 lines: self.lines.clone(),
                 turn: tokio::sync::Mutex::default(),
             }),
@@ -313,7 +318,7 @@ impl Shared {
             trace: self.means.trace.as_ref().map(|(trace, kept)| trace.told(&call.step, call.attempt, *kept)),
             deadline: self.instant(deadline),
             cancel,
-            person: self.person(&call.step),
+            person: self.person(call),
             progress: Arc::new(move |line| shared.lines.send(&step, shared.veil.hide(line))),
             conceal: Arc::new(move |name, value| hiding.veil.conceal(name, value)),
             detect: self.veil.detector(secrets),

@@ -28,6 +28,10 @@ pub(super) struct Questions {
     waiting: BTreeMap<StepPath, oneshot::Sender<Result<String, ToolError>>>,
 }
 
+/// Why nobody is asked.
+const UNATTENDED: &str =
+    "nobody is at a terminal; give the step a `timeout`, and `aa run answer` can answer for that long";
+
 /// The calls' end.
 pub(super) type QuestionSender = mpsc::UnboundedSender<Asked>;
 
@@ -39,6 +43,8 @@ pub(super) struct Watcher {
     pub(super) veil: Arc<Veil>,
     /// Whether an AI client has started the run.
     pub(super) client: bool,
+    /// Whether an answer is waited for.
+    pub(super) patient: bool,
     /// Takes what is said to whoever follows.
     pub(super) lines: LineSender,
     /// One question of a call after the other.
@@ -113,6 +119,9 @@ impl Person for Watcher {
         }
         let _turn = self.turn.lock().await;
         question.message = self.veil.hide(&question.message);
+        if !self.patient {
+            return Err(unasked(&question, UNATTENDED));
+        }
         if let Some(Want::Model(request)) = &mut question.want {
             self.veil.hide_value(request);
         }

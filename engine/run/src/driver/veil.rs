@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aa_spec::template::seal;
 use aa_spec::tool::ErrorKind;
+use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use super::Secrets;
@@ -22,6 +23,16 @@ pub(crate) struct Veil {
     known: Mutex<Arc<Vec<Known>>>,
 }
 
+/// Where no secret is opened.
+struct Closed;
+
+#[async_trait]
+impl Secrets for Closed {
+    async fn reveal(&self, _: &str) -> Result<String, String> {
+        Err("no secret is opened here".to_owned())
+    }
+}
+
 /// A text that must not be seen, and what is shown instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Known {
@@ -32,6 +43,11 @@ struct Known {
 impl Veil {
     pub(crate) fn new(secrets: Arc<dyn Secrets>) -> Self {
         Self { secrets, known: Mutex::default() }
+    }
+
+    /// One that opens none and hides what it is told.
+    pub(crate) fn closed() -> Self {
+        Self::new(Arc::new(Closed))
     }
 
     /// The arguments with their secrets in place, and the names of these.
@@ -206,7 +222,6 @@ fn hide_text(text: &str, known: &[Known]) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use async_trait::async_trait;
     use serde_json::json;
 
     use super::*;

@@ -3,9 +3,9 @@
 use aa_spec::plan::{RetryPlan, digest};
 use aa_spec::skill::Backoff;
 
-use super::Machine;
 use super::place::Spot;
-use crate::event::StepPath;
+use super::{Machine, later};
+use crate::event::{StepError, StepPath, Time};
 
 impl Machine {
     /// The same for every attempt at a step of this run, and for nothing else anywhere.
@@ -24,6 +24,20 @@ impl Machine {
         let attempts = blocks.filter_map(|frame| Some(self.unit(frame.parent?)?.attempt));
         let later = attempts.filter(|attempt| *attempt > 1);
         StepPath(later.fold(path.0.clone(), |path, attempt| format!("{path}\0{attempt}")))
+    }
+}
+
+/// Later than in this many milliseconds nobody waits for because the other side wishes it.
+pub(super) const LONGEST_WISH_MS: u64 = 2 * 24 * 60 * 60 * 1000;
+
+/// The earliest time at which the other side wants to be asked again, as far as an error has what it said.
+pub(super) fn not_before(error: &StepError, now: Time) -> Option<Time> {
+    let headers = error.details.get("headers")?.as_object()?;
+    let (_, said) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
+    let said = said.as_str()?.trim();
+    match said.parse::<u64>() {
+        Ok(seconds) => Some(later(now, seconds.saturating_mul(1000))),
+        Err(_) => chrono::DateTime::parse_from_rfc2822(said).ok().map(|time| time.to_utc()),
     }
 }
 
@@ -86,6 +100,24 @@ mod tests {
         delays.sort_unstable();
         delays.dedup();
         assert!(delays.len() > 25, "{delays:?}");
+    }
+
+    #[test]
+    fn the_other_side_says_when_to_come_again() {
+        let now = "2026-03-02T10:00:00Z".parse::<Time>().unwrap();
+        let when = |said: serde_json::Value| {
+            let mut error = StepError::new(aa_spec::tool::ErrorKind::Transient, "busy");
+            error.details = serde_json::json!({"headers": {"retry-after": said}});
+            not_before(&error, now).map(|time| time.to_rfc3339())
+        };
+        assert_eq!(when("90".into()).as_deref(), Some("2026-03-02T10:01:30+00:00"));
+        let date = when("Mon, 02 Mar 2026 11:00:00 GMT".into());
+        assert_eq!(date.as_deref(), Some("2026-03-02T11:00:00+00:00"));
+        for nothing in ["", "soon", "-1"] {
+            assert_eq!(when(nothing.into()), None, "{nothing}");
+        }
+        assert_eq!(when(90.into()), None);
+        assert!(when(u64::MAX.to_string().into()).is_some(), "it does not overflow");
     }
 
     #[test]

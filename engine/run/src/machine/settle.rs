@@ -48,7 +48,7 @@ impl Machine {
     fn unsuccessful(&self, place: Place, error: StepError, now: Time) -> Body {
         match self.retrying(place, &error, now) {
             Ok(Some(body)) => body,
-            Ok(None) => self.heal_or_fail(place, error, now),
+            Ok(None) => self.heal_or_fail(place, self.too_late(place, error, now), now),
             Err(unclear) => {
                 let message = format!("{}; {}", error.message, unclear.message);
                 self.failed(place, StepError { message, ..error }, now)
@@ -176,10 +176,34 @@ impl Machine {
         }
         let step = self.path(place);
         let delay = retry::delay_ms(plan, unit.tries().max(1), &self.idempotency_key(&step));
-        let until = later(now, delay);
-        if self.frame(place.frame)?.deadline.is_some_and(|deadline| deadline <= until) {
+        let wish = retry::not_before(error, now);
+        let until = wish.into_iter().fold(later(now, delay), Time::max);
+        if self.is_too_late(place, until)
+            || wish.is_some_and(|wish| wish > later(now, retry::LONGEST_WISH_MS))
+        {
             return None;
         }
         Some(Body::StepRetrying { step, attempt: unit.attempt, error: error.clone(), until })
+    }
+
+    fn is_too_late(&self, place: Place, at: Time) -> bool {
+        self.frame(place.frame).and_then(|frame| frame.deadline).is_some_and(|deadline| deadline <= at)
+    }
+
+    /// An error that says so when another attempt is not made because the other side wants it later than there is time.
+    fn too_late(&self, place: Place, error: StepError, now: Time) -> StepError {
+        let tries = self.unit(place).map_or(0, Unit::tries);
+        let plan = self.step(place).and_then(|step| step.retry.as_ref());
+        let planned = plan.is_some_and(|plan| plan.on.contains(&error.kind) && tries < plan.attempts);
+        let Some(wish) = retry::not_before(&error, now).filter(|_| planned && !self.is_halted(place)) else {
+            return error;
+        };
+        if !self.is_too_late(place, wish) && wish <= later(now, retry::LONGEST_WISH_MS) {
+            return error;
+        }
+        let wish = wish.format("%Y-%m-%d %H:%M:%S UTC");
+        let message =
+            format!("{}; it is not tried again, since that should wait until {wish}", error.message);
+        StepError { message, ..error }
     }
 }

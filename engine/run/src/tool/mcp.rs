@@ -46,7 +46,8 @@ use super::configuration::Configuration;
 use super::http::Web;
 use super::native::invalid;
 use super::process::Launcher;
-use super::{CallContext, Tool, ToolError};
+use super::{CallContext, Conceal, Tool, ToolError};
+use crate::driver::Veil;
 use crate::store::{LazyStore, Pinned};
 
 /// A server that has failed to say what it can do is not asked again for this long.
@@ -280,15 +281,18 @@ impl McpModule {
     /// from the call, whether or not it is what starts the server.
     async fn connect(&self, context: &CallContext) -> Result<Arc<Live>, ToolError> {
         let Parts { server, around, link, .. } = &*self.parts;
+        let veil = Arc::new(Veil::closed());
+        let context = &noting(context, &veil);
         let config = around.configuration.of(&server.module, &server.config, context).await?;
-        let entry = Entry::new(server, Value::Object(config), context)?;
-        link.connect(server, around, &entry, &context.progress).await
+        let entry = Entry::new(server, Value::Object(config), context, Arc::clone(&veil))?;
+        let live = link.connect(server, around, &entry, &context.progress).await;
+        live.map_err(|error| without_secrets(&veil, error))
     }
 
     /// What the server says now.
     async fn ask(&self, context: &CallContext) -> Result<Listing, ToolError> {
         let live = self.connect(context).await?;
-        live.listing().await
+        live.listing().await.map_err(|error| without_secrets(live.veil(), error))
     }
 }
 
@@ -394,6 +398,23 @@ fn key(server: &Server) -> String {
     };
     let text = json!([server.module, reach]).to_string();
     aa_spec::plan::digest(text).chars().take(32).collect()
+}
+
+/// A call of which a veil hears what it hides: what a server says of its tools is kept without being part of a call.
+fn noting(context: &CallContext, veil: &Arc<Veil>) -> CallContext {
+    let (veil, conceal) = (Arc::clone(veil), Arc::clone(&context.conceal));
+    let conceal: Conceal = Arc::new(move |name, value| {
+        conceal(name, value)?;
+        veil.conceal(name, value)
+    });
+    CallContext { conceal, ..context.clone() }
+}
+
+/// An error for those who do not make a call.
+fn without_secrets(veil: &Veil, mut error: ToolError) -> ToolError {
+    error.message = veil.hide(&error.message);
+    veil.hide_value(&mut error.details);
+    error
 }
 
 /// Where no call is made.

@@ -121,6 +121,11 @@ fn explain(error: &ValidationError<'_>) -> Vec<Unfit> {
         Kind::UniqueItems => say("must not hold the same item twice".to_owned()),
         Kind::Pattern { pattern } => say(format!("must match `{pattern}`")),
         Kind::Format { format } => say(format!("must have the form `{format}`")),
+        // What is shut out is said in words where the schema has them.
+        Kind::Not { schema } => match schema["description"].as_str() {
+            Some(what) => say(format!("must not be {what}")),
+            None => say("does not fit its schema".to_owned()),
+        },
         _ => say("does not fit its schema".to_owned()),
     }
 }

@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Effect;
 use super::module::Module;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
@@ -365,12 +366,26 @@ impl Compiler<'_> {
     }
 
     fn ask(&mut self, tool: &Spanned<String>, args: Option<&Node>, names: &[&str]) -> Option<Ask> {
-        self.known_tool(tool);
+        self.reading_tool(tool);
         let args = match args {
             Some(node) => self.template(node, names)?,
             None => Template::constant(serde_json::json!({})),
         };
         Some(Ask { tool: tool.value.clone(), args })
+    }
+
+    /// What is asked again and again, by nobody's wish, must change nothing.
+    fn reading_tool(&mut self, tool: &Spanned<String>) {
+        self.known_tool(tool);
+        let effect = self.module.tool(&tool.value).map(|found| found.effect.value);
+        if let Some(effect) = effect.filter(|effect| *effect != Effect::Read) {
+            let name = serde_json::to_value(effect).unwrap_or_default();
+            let name = name.as_str().unwrap_or_default();
+            let message =
+                format!("`{}` has effect `{name}`, and a listener asks only tools that read", tool.value);
+            let problem = Diagnostic::error("listener-effect", self.source, tool.span, message);
+            self.diagnostics.push(problem.hint("name a tool of effect `read`"));
+        }
     }
 
     /// A listener asks tools of its own module: one that it does not have is a mistake.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::kit::{Notes, Stage, step};
-use crate::driver::Entry;
+use crate::driver::{Entry, Park};
 use crate::engine::Outcome;
 use crate::event::Body;
 use crate::store::Ask;
@@ -117,6 +117,25 @@ async fn an_interrupted_call_that_had_asked_has_no_open_question_any_more() {
     stage.journal.ask(answer("a", "no"));
     assert!(matches!(running.outcome().await, Ok(Outcome::Completed(_))));
     assert_eq!(notes.all(), ["no"]);
+}
+
+#[tokio::test]
+async fn where_nobody_stays_a_question_has_a_limit_or_is_not_asked() {
+    let stage = asking(&one(), &Notes::default()).park(Park::Release);
+    let Ok(Outcome::Failed { error, .. }) = stage.drive(Entry::Fresh).outcome().await else {
+        panic!("it ended")
+    };
+    assert_eq!(
+        error.message,
+        "`shop` asks: sure?; it cannot be asked: nobody is at a terminal; give the step a `timeout`, \
+         and `aa run answer` can answer for that long"
+    );
+    let limited = json!([{"name": "a", "tool": "ask", "timeout_ms": 60_000}]);
+    let stage = asking(&limited, &Notes::default()).park(Park::Release);
+    let running = stage.drive(Entry::Fresh);
+    stage.until("confirm_requested a").await;
+    stage.journal.ask(answer("a", "yes"));
+    assert!(matches!(running.outcome().await, Ok(Outcome::Completed(_))));
 }
 
 #[tokio::test]

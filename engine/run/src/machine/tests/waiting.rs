@@ -1,9 +1,13 @@
 //! People, clocks, deadlines and the wish that it should stop.
 
-use insta::assert_snapshot;
-use serde_json::json;
+use std::sync::Arc;
 
-use super::kit::{World, at, plan, plan_with, steps};
+use aa_spec::tool::ErrorKind;
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use super::kit::{World, at, fault, plan, plan_with, steps};
+use crate::event::StepError;
 
 #[test]
 fn confirm_waits_for_one_of_its_options() {
@@ -128,6 +132,43 @@ fn no_attempt_is_announced_that_could_not_start_in_time() {
     flaky failed: Transient try again
     run failed at flaky: try again
     "#);
+}
+
+/// A run of a step that is tried twice, whose first call fails with this wish for the next one.
+fn refused(main: &Value, wish: &str) -> World {
+    let mut world = World::new(plan(main));
+    let wish = wish.to_owned();
+    world.tools = Arc::new(move |call| match call.attempt {
+        1 => {
+            let details = json!({"status": 429, "headers": {"retry-after": wish}});
+            Err(StepError { details, ..fault(ErrorKind::Transient, "busy") })
+        }
+        _ => Ok(json!("done")),
+    });
+    world.run();
+    world
+}
+
+#[test]
+fn the_next_attempt_comes_no_sooner_than_it_is_asked_for() {
+    let retry = json!({"attempts": 2, "delay_ms": 100, "max_delay_ms": 100});
+    let main = |timeout: Option<u64>| json!({"timeout_ms": timeout, "steps": [{"name": "a", "tool": "x", "retry": retry}]});
+    let world = refused(&main(Some(200_000)), "90");
+    assert_eq!(world.made.len(), 2);
+    assert!(world.now >= 90_000, "{}", world.now);
+    let world = refused(&main(None), "86400");
+    assert_eq!((world.made.len(), world.now >= 86_400_000), (2, true));
+    for (timeout, wish) in [(Some(60_000), "90"), (None, "99999999999999999999"), (None, "604800")] {
+        let world = refused(&main(timeout), wish);
+        let expected = if wish.len() > 18 { 2 } else { 1 };
+        assert_eq!(world.made.len(), expected, "{wish}");
+        let said = world.story();
+        assert_eq!(
+            said.contains("busy; it is not tried again, since that should wait until 20"),
+            expected == 1,
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub(super) struct Outgoing {
     pub(super) route: Route,
     /// How often to try again; 0 where that could do harm.
     pub(super) retries: u32,
+    /// Whether trying again does no harm, whatever has become of an attempt.
+    pub(super) repeatable: bool,
     pub(super) redirects: bool,
 }
 
@@ -75,7 +77,8 @@ impl Outgoing {
             payload: payload(&http.body, context, scope)?,
             timeout: api.declared.common.timeout_ms.map_or(PATIENCE, Duration::from_millis),
             route: route(api, context, scope)?,
-            retries: if api.is_repeatable(context, scope) { http.retries } else { 0 },
+            retries: http.retries,
+            repeatable: api.is_repeatable(context, scope),
             redirects: http.redirects,
             method: Method::from_bytes(http.method.name().as_bytes()).unwrap_or_default(),
             url,

@@ -51,7 +51,8 @@ impl Services {
             {
                 host.pause(wait);
             }
-            let Some(wait) = wait.filter(|_| made < outgoing.retries && !host.is_open()) else {
+            let again = made < outgoing.retries && (outgoing.repeatable || was_not_done(&result));
+            let Some(wait) = wait.filter(|_| again && !host.is_open()) else {
                 return result;
             };
             if context.deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
@@ -77,8 +78,9 @@ impl Services {
 
     async fn follow(&self, outgoing: &Outgoing) -> Result<Answer, ToolError> {
         let mut hop = Hop { method: outgoing.method.clone(), url: outgoing.url.clone() };
-        for _ in 0..=MOST_REDIRECTS {
-            let answer = self.once(outgoing, &hop).await?;
+        for redirects in 0..=MOST_REDIRECTS {
+            let mut answer = self.once(outgoing, &hop).await?;
+            answer.redirected = redirects > 0;
             match next_hop(outgoing, &hop, &answer)? {
                 Some(next) => hop = next,
                 None => return Ok(answer),
@@ -139,6 +141,11 @@ fn settle(ticket: Ticket, breaker: Breaker, result: &Result<Answer, ToolError>) 
         Err(error) if error.kind == ErrorKind::Invalid => drop(ticket),
         _ => ticket.succeeded(),
     }
+}
+
+/// Whether an attempt has certainly changed nothing. Behind a redirect the first request may have been carried out.
+fn was_not_done(result: &Result<Answer, ToolError>) -> bool {
+    result.as_ref().is_ok_and(|answer| answer.status == 429 && !answer.redirected)
 }
 
 /// How long to wait before another attempt, if one makes sense.

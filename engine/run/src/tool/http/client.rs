@@ -58,6 +58,8 @@ pub(in crate::tool) struct Answer {
     pub(in crate::tool) method: Method,
     /// Without the query, which may hold secrets.
     pub(in crate::tool) url: String,
+    /// Whether another answer has sent the request there.
+    pub(in crate::tool) redirected: bool,
 }
 
 impl Web {
@@ -106,6 +108,7 @@ impl Web {
 
     /// A client that goes straight, whatever is usual.
     pub(in crate::tool) fn straight(&self) -> Result<Client, ToolError> {
+            redirected: false,
         self.cached(Route::default(), false)
     }
 

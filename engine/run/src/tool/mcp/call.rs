@@ -127,9 +127,9 @@ impl Call<'_> {
                 () = self.context.cancel.cancelled() => {
                     return Err(ToolError::new(ErrorKind::Cancelled, format!("the call of `{module}` was stopped")));
                 }
-                () = until(self.context.deadline) => return Err(late(module, asking.is_some())),
-                () = until(asking) => return Err(late(module, true)),
-                () = sleep(self.left), if asking.is_none() => return Err(late(module, false)),
+                () = until(self.context.deadline) => return Err(self.late(asking.is_some())),
+                () = until(asking) => return Err(self.late(true)),
+                () = sleep(self.left), if asking.is_none() => return Err(self.late(false)),
                 Some(note) = notes.recv() => {
                     if asking.is_none() {
                         self.left = self.left.saturating_sub(began.elapsed());
@@ -160,8 +160,8 @@ impl Call<'_> {
                 () = self.context.cancel.cancelled() => {
                     return Err(ToolError::new(ErrorKind::Cancelled, format!("the call of `{module}` was stopped")));
                 }
-                () = until(self.context.deadline) => return Err(late(module, true)),
-                () = sleep(PATIENCE) => return Err(late(module, true)),
+                () = until(self.context.deadline) => return Err(self.late(true)),
+                () = sleep(PATIENCE) => return Err(self.late(true)),
             };
             responses.insert(key, serde_json::to_value(answer).unwrap_or_default());
         }
@@ -230,19 +230,29 @@ impl Call<'_> {
         let pause = wish.clamp(POLL.0, POLL.1);
         let module = self.live.module();
         if pause >= self.left {
-            return Err(late(module, false));
+            return Err(self.late(false));
         }
         tokio::select! {
             biased;
             () = self.context.cancel.cancelled() => {
                 Err(ToolError::new(ErrorKind::Cancelled, format!("the call of `{module}` was stopped")))
             }
-            () = until(self.context.deadline) => Err(late(module, false)),
+            () = until(self.context.deadline) => Err(self.late(false)),
             () = sleep(pause) => {
                 self.left -= pause;
                 Ok(())
             }
         }
+    }
+
+    fn late(&self, asking: bool) -> ToolError {
+        let module = self.live.module();
+        let message = if asking {
+            format!("nobody answered in time what `{module}` asks")
+        } else {
+            format!("the server of `{module}` did not answer in time{}", self.live.suspicion())
+        };
+        ToolError::new(ErrorKind::Timeout, message)
     }
 
     fn odd(&self) -> ToolError {
@@ -276,15 +286,6 @@ pub(super) async fn until(deadline: Option<Instant>) {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-fn late(module: &str, asking: bool) -> ToolError {
-    let message = if asking {
-        format!("nobody answered in time what `{module}` asks")
-    } else {
-        format!("the server of `{module}` did not answer in time")
-    };
-    ToolError::new(ErrorKind::Timeout, message)
 }
 
 /// What a request says beside its parameters to stand in the trace of the call.

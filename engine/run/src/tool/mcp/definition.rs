@@ -1,6 +1,7 @@
 //! What a server says of its tools, and what is made of it here.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use aa_spec::name;
@@ -10,6 +11,9 @@ use aa_spec::tool::{Effect, ToolSpec};
 use serde_json::{Map, Value, json};
 
 use super::schema;
+
+/// The key of what stands for a definition. No definition has it, whatever its server says.
+const UNUSABLE: &str = "unusable";
 
 /// Characters of a description.
 const DESCRIPTION: usize = 2000;
@@ -54,6 +58,49 @@ pub(super) fn of(tool: &rmcp::model::Tool) -> Value {
     }))
 }
 
+/// The tools of a page that has others beside them which the protocol does not know; these stand there with why.
+pub(super) fn each(page: &Value, before: usize) -> Option<Vec<(String, Value)>> {
+    let entries = page.get("tools")?.as_array()?.iter().enumerate();
+    let tools = entries.map(|(at, entry)| match serde_json::from_value::<rmcp::model::Tool>(entry.clone()) {
+        Ok(tool) => (tool.name.to_string(), of(&tool)),
+        Err(error) => {
+            let name = entry["name"].as_str().map(str::to_owned);
+            (name.unwrap_or_else(|| format!("tools[{}]", before + at)), unusable(&misfit(entry, &error)))
+        }
+    });
+    Some(tools.collect())
+}
+
+fn misfit(entry: &Value, error: &serde_json::Error) -> String {
+    if !entry["name"].is_string() {
+        return "it has no name".to_owned();
+    }
+    match entry.get("inputSchema") {
+        Some(schema) if schema.is_object() => {
+            format!("it is described as the protocol does not have it: {error}")
+        }
+        Some(_) => "its `inputSchema` is no mapping".to_owned(),
+        None => "it has no `inputSchema`".to_owned(),
+    }
+}
+
+/// Every name once: of a name that is there twice nobody can tell which is meant.
+pub(super) fn once(tools: Vec<(String, Value)>) -> Vec<(String, Value)> {
+    let mut seen = BTreeMap::new();
+    for (name, definition) in tools {
+        match seen.entry(name) {
+            Entry::Vacant(entry) => drop(entry.insert(definition)),
+            Entry::Occupied(mut entry) => drop(entry.insert(unusable("the server names it twice"))),
+        }
+    }
+    seen.into_iter().collect()
+}
+
+/// What stands for the definition of a tool that cannot be used.
+fn unusable(why: &str) -> Value {
+    json!({ UNUSABLE: why })
+}
+
 impl Offers {
     /// What skills see of these tools; `source` is where the module is defined.
     pub(super) fn new(server: &Server, source: &str, pinned: &[(String, Value)]) -> Self {
@@ -93,6 +140,9 @@ fn offer(
     (remote, definition): (&str, &Value),
     known: &Known,
 ) -> Result<Offer, String> {
+    if let Some(why) = definition[UNUSABLE].as_str() {
+        return Err(harmless(why, DESCRIPTION));
+    }
     let input = schema::seal(schema::close(&definition["input"])?)?;
     let output = match &definition["output"] {
         Value::Null => Value::Bool(true),
@@ -221,6 +271,27 @@ mod tests {
                 "`` cannot be used: its name cannot be one here; give it another with `name`",
                 "`a-b`, `a_b` would all be `shop_a_b`",
                 "the server has no tool `gone`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_tool_that_cannot_be_used_leaves_the_others() {
+        let page = json!({"tools": [
+            {"name": "sell", "inputSchema": {"type": "object"}}, {"nope": 1}, {"name": "odd", "inputSchema": "text"},
+            {"name": "bare"}, {"name": "buy", "inputSchema": {"type": "object"}},
+            {"name": "sell", "inputSchema": {"type": "object"}, "description": "Another"},
+        ]});
+        let tools = once(each(&page, 10).unwrap());
+        let offers = Offers::new(&server("{}"), "shop.yaml:3", &tools);
+        assert_eq!(offers.tools.keys().collect::<Vec<_>>(), ["shop_buy"]);
+        assert_eq!(
+            offers.problems,
+            [
+                "`bare` cannot be used: it has no `inputSchema`",
+                "`odd` cannot be used: its `inputSchema` is no mapping",
+                "`sell` cannot be used: the server names it twice",
+                "`tools[11]` cannot be used: it has no name",
             ]
         );
     }

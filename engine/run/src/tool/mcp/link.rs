@@ -25,6 +25,7 @@ use super::host::Stay;
 use super::pipe::{Era, Fault, Pipe};
 use super::reach::{Entry, invocation, transport};
 use super::{Surroundings, news, outcome};
+use crate::driver::Veil;
 use crate::tool::process::Service;
 use crate::tool::{Progress, ToolError};
 
@@ -68,6 +69,8 @@ pub(super) struct Live {
     shared: Arc<Shared>,
     listing: tokio::sync::Mutex<Option<(Instant, Listing)>>,
     fault: Fault,
+    /// Hides what it was started with.
+    veil: Arc<Veil>,
     ended: watch::Receiver<Option<Map<String, Value>>>,
     closing: CancellationToken,
     list_timeout: Duration,
@@ -153,6 +156,24 @@ impl Live {
         }
     }
 
+    /// Definitions as they may be kept and shown: without what the server was given that is secret.
+    fn veiled(&self, mut tools: Vec<(String, Value)>) -> Vec<(String, Value)> {
+        for (_, definition) in &mut tools {
+            self.veil.hide_value(definition);
+        }
+        tools
+    }
+
+    /// Hides what the server was given that is secret.
+    pub(super) fn veil(&self) -> &Veil {
+        &self.veil
+    }
+
+    /// What it has said that may be why it does not answer, to be put behind that.
+    pub(super) fn suspicion(&self) -> String {
+        self.fault.suspicion()
+    }
+
     fn was_useful(&self) -> bool {
         *self.useful.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -191,9 +212,10 @@ impl Live {
 
     fn unlisted(&self) -> ToolError {
         let message = format!(
-            "the server of `{}` did not say within {} which tools it has",
+            "the server of `{}` did not say within {} which tools it has{}",
             self.module(),
-            humane(self.list_timeout)
+            humane(self.list_timeout),
+            self.suspicion()
         );
         ToolError::new(ErrorKind::Timeout, message)
     }
@@ -208,18 +230,27 @@ impl Live {
                 Ok(handle) => handle.await_response().await,
                 Err(error) => Err(error),
             };
-            let page = match answer {
-                Ok(ServerResult::ListToolsResult(page)) => page,
+            let next = match answer {
+                Ok(ServerResult::ListToolsResult(page)) => {
+                    tools.extend(page.tools.iter().map(|tool| (tool.name.to_string(), definition::of(tool))));
+                    page.next_cursor
+                }
+                Ok(ServerResult::CustomResult(page)) => {
+                    let Some(more) = definition::each(&page.0, tools.len()) else {
+                        return Err(self.explain(&ServiceError::UnexpectedResponse).await);
+                    };
+                    tools.extend(more);
+                    page.0["nextCursor"].as_str().map(str::to_owned)
+                }
                 Ok(_) => return Err(self.explain(&ServiceError::UnexpectedResponse).await),
                 Err(error) => return Err(self.explain(&error).await),
             };
-            tools.extend(page.tools.iter().map(|tool| (tool.name.to_string(), definition::of(tool))));
             if tools.len() > TOOLS {
                 break;
             }
-            match page.next_cursor {
+            match next {
                 Some(cursor) => params.cursor = Some(cursor),
-                None => return Ok(tools),
+                None => return Ok(definition::once(self.veiled(tools))),
             }
         }
         let message =
@@ -325,17 +356,19 @@ async fn start(server: &Server, around: &Surroundings, entry: &Entry) -> Result<
             };
             let answer = timeout(limit, connected).await;
             match answer {
-                Ok(Ok(running)) => Ok(live(server, around, (running, service.take()), (shared, fault))),
+                Ok(Ok(running)) => {
+                    Ok(live(server, around, (running, service.take()), (shared, fault), entry))
+                }
                 Ok(Err(error)) => Err(dead_at_start(server, service.take(), &fault, &error).await),
-                Err(_) => Err(mute(server, service.take(), limit).await),
+                Err(_) => Err(mute(server, service.take(), limit, &fault).await),
             }
         }
         Reach::Http { url, headers, .. } => {
             let client = || Client(Arc::clone(&shared));
             let connected = connect(server, || transport(server, around, (url, headers), entry), client);
             match timeout(limit, connected).await {
-                Ok(running) => Ok(live(server, around, (running?, None), (shared, fault))),
-                Err(_) => Err(mute(server, None, limit).await),
+                Ok(running) => Ok(live(server, around, (running?, None), (shared, fault), entry)),
+                Err(_) => Err(mute(server, None, limit, &Fault::default()).await),
             }
         }
     }
@@ -364,6 +397,7 @@ fn live(
     around: &Surroundings,
     (running, service): (RunningService<RoleClient, Client>, Option<Service>),
     (shared, fault): (Arc<Shared>, Fault),
+    entry: &Entry,
 ) -> Live {
     let closing = around.host.closing();
     let (tell, ended) = watch::channel(None);
@@ -384,6 +418,7 @@ fn live(
         shared,
         listing: tokio::sync::Mutex::default(),
         fault,
+        veil: Arc::clone(&entry.veil),
         ended,
         closing,
         list_timeout: Duration::from_millis(server.start_ms)
@@ -444,13 +479,17 @@ async fn dead_at_start(
     ToolError::new(ErrorKind::Permanent, message).details(Value::Object(details))
 }
 
-async fn mute(server: &Server, service: Option<Service>, limit: Duration) -> ToolError {
+async fn mute(server: &Server, service: Option<Service>, limit: Duration, fault: &Fault) -> ToolError {
     let details = match service {
         Some(service) => service.close().await,
         None => Map::new(),
     };
-    let message =
-        format!("the server of `{}` did not answer within {} of its start", server.module, humane(limit));
+    let message = format!(
+        "the server of `{}` did not answer within {} of its start{}",
+        server.module,
+        humane(limit),
+        fault.suspicion()
+    );
     ToolError::new(ErrorKind::Timeout, message).details(Value::Object(details))
 }
 

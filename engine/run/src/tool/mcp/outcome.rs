@@ -8,6 +8,7 @@ use rmcp::transport::streamable_http_client::StreamableHttpError;
 use serde_json::{Value, json};
 
 use super::definition::harmless;
+use crate::tool::http::failure;
 use crate::tool::process::bytes;
 use crate::tool::{ToolError, kind_of};
 
@@ -119,32 +120,78 @@ pub(super) fn refused(module: &str, error: &ErrorData) -> ToolError {
 
 /// Why a message did not reach a server over HTTP.
 pub(super) fn lost(module: &str, error: &(dyn std::error::Error + 'static)) -> ToolError {
-    let kind = if keeps_out(error) { ErrorKind::Auth } else { ErrorKind::Network };
     let mut last = error;
     while let Some(cause) = last.source() {
         last = cause;
     }
     // Addresses may hold secrets, so only the innermost reason is told.
     let reason = harmless(&without_address(&last.to_string()), MESSAGE);
-    ToolError::new(kind, format!("the server of `{module}` cannot be reached: {reason}"))
+    let told = Told::by(error);
+    let kind = told.kind();
+    let does = match kind {
+        ErrorKind::Transient => "refuses for now",
+        ErrorKind::Permanent => "answers what cannot be used",
+        _ => "cannot be reached",
+    };
+    let error = ToolError::new(kind, format!("the server of `{module}` {does}: {reason}"));
+    match told {
+        Told::Status(status, wait) => {
+            let headers = wait.map_or_else(|| json!({}), |wait| json!({"retry-after": wait}));
+            error.details(json!({"status": status, "headers": headers}))
+        }
+        _ => error,
+    }
 }
 
-/// Whether a server wants to know first who asks, or does not let them in.
-fn keeps_out(error: &(dyn std::error::Error + 'static)) -> bool {
-    if let Some(ClientInitializeError::LegacyFallbackFailed { fallback, .. }) = error.downcast_ref() {
-        return keeps_out(fallback.as_ref());
+/// What an error of the transport says of the server.
+enum Told<'a> {
+    /// It wants to know first who asks.
+    WhoAsks,
+    /// A status, and when to ask again.
+    Status(u16, Option<&'a str>),
+    /// It has answered, but not as the protocol has it, or more than is read.
+    Nonsense,
+    /// Nothing.
+    Nothing,
+}
+
+impl<'a> Told<'a> {
+    fn by(error: &'a (dyn std::error::Error + 'static)) -> Self {
+        type Http = StreamableHttpError<reqwest::Error>;
+        if let Some(ClientInitializeError::LegacyFallbackFailed { fallback, .. }) = error.downcast_ref() {
+            return Self::by(fallback.as_ref());
+        }
+        if let Some(ClientInitializeError::TransportError { error, .. }) = error.downcast_ref() {
+            return Self::by(error);
+        }
+        match error.downcast_ref::<Http>() {
+            Some(Http::AuthRequired(_) | Http::InsufficientScope(_)) => Self::WhoAsks,
+            Some(Http::HttpStatus(error)) => Self::Status(error.status, error.retry_after.as_deref()),
+            Some(Http::Client(error)) => {
+                error.status().map_or(Self::Nothing, |status| Self::Status(status.as_u16(), None))
+            }
+            // Its text begins with the status, and has what the server says behind it.
+            Some(Http::UnexpectedServerResponse(said)) => match said.strip_prefix("HTTP ") {
+                Some(said) => {
+                    let status = said.get(..3).and_then(|digits| digits.parse().ok());
+                    status.map_or(Self::Nonsense, |status| Self::Status(status, None))
+                }
+                None => Self::Nonsense,
+            },
+            Some(
+                Http::ResponseBodyTooLarge { .. } | Http::UnexpectedContentType(_) | Http::Deserialize(_),
+            ) => Self::Nonsense,
+            Some(_) => Self::Nothing,
+            None => error.source().map_or(Self::Nothing, Self::by),
+        }
     }
-    if let Some(ClientInitializeError::TransportError { error, .. }) = error.downcast_ref() {
-        return keeps_out(error);
-    }
-    let status = |status: u16| matches!(status, 401 | 403);
-    match error.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
-        Some(StreamableHttpError::AuthRequired(_) | StreamableHttpError::InsufficientScope(_)) => true,
-        Some(StreamableHttpError::HttpStatus(error)) => status(error.status),
-        Some(StreamableHttpError::Client(error)) => error.status().is_some_and(|code| status(code.as_u16())),
-        // Its text begins with the status, and has what the server says behind it.
-        Some(StreamableHttpError::UnexpectedServerResponse(said)) => {
-            ["HTTP 401", "HTTP 403"].iter().any(|code| said.starts_with(code))
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::WhoAsks => ErrorKind::Auth,
+            Self::Status(status, _) => failure::kind(*status),
+            Self::Nonsense => ErrorKind::Permanent,
+            Self::Nothing => ErrorKind::Network,
         }
         _ => error.source().is_some_and(keeps_out),
     }
@@ -179,6 +226,8 @@ mod tests {
     use super::*;
 
     fn read(output: &Value, text: McpText, result: Value) -> Result<Value, ToolError> {
+    use rmcp::transport::streamable_http_client::HttpStatusError;
+
         let reading = Reading { tool: "x_y", output, text, limit: 200 };
         reading.value(serde_json::from_value(result).unwrap())
     }
@@ -226,6 +275,29 @@ mod tests {
     #[test]
     fn a_failure_says_what_the_tool_says() {
         let result = json!({"content": [{"type": "text", "text": "no such file\u{1b}[0m"}], "isError": true});
+    #[test]
+    fn a_server_that_answers_can_be_reached() {
+        type Error = StreamableHttpError<reqwest::Error>;
+        let busy = lost("x", &Error::HttpStatus(HttpStatusError::new(429, Some("7".to_owned()))));
+        assert_eq!(
+            (busy.kind, &*busy.message),
+            (ErrorKind::Transient, "the server of `x` refuses for now: HTTP 429")
+        );
+        assert_eq!(busy.details, json!({"status": 429, "headers": {"retry-after": "7"}}));
+        let broken = lost("x", &Error::HttpStatus(HttpStatusError::new(502, None)));
+        assert_eq!((broken.kind, &broken.details["headers"]), (ErrorKind::Transient, &json!({})));
+        for nonsense in [
+            Error::UnexpectedServerResponse("could not parse JSON".into()),
+            Error::UnexpectedServerResponse("HTTP 501 Not Implemented: ".into()),
+            Error::ResponseBodyTooLarge { max_size: 3 },
+            Error::UnexpectedContentType(Some("text/html".to_owned())),
+        ] {
+            let error = lost("x", &nonsense);
+            assert_eq!(error.kind, ErrorKind::Permanent, "{error}");
+            assert!(error.message.starts_with("the server of `x` answers what cannot be used: "), "{error}");
+        }
+    }
+
         let error = read(&Value::Bool(true), McpText::Text, result).unwrap_err();
         assert_eq!(error, ToolError::new(ErrorKind::Permanent, "no such file[0m"));
         let known = json!({"content": [{"type": "text", "text": "connection refused"}], "isError": true});

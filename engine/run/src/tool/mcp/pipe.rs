@@ -1,16 +1,19 @@
 //! The protocol over a command's standard input and output: one message a line, all bounded.
 //!
-//! Whatever a server prints must do no harm: a line that is too long becomes an error of the
+//! Whatever a server prints must do no harm: a line that is too long or broken becomes an error of the
 //! call that it answers, text that is no message is ignored until it is too much, and what
 //! nobody asked for is read at a bounded pace.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmcp::RoleClient;
-use rmcp::model::{ErrorCode, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
+use rmcp::model::{
+    ClientNotification, ClientRequest, CustomResult, ErrorCode, ErrorData, JsonRpcMessage, RequestId,
+    ServerJsonRpcMessage, ServerResult,
+};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde_json::{Value, json};
@@ -18,6 +21,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::definition::harmless;
 use crate::tool::process::bytes;
 
 /// Longest message, in bytes.
@@ -41,17 +45,38 @@ pub(super) enum Era {
     Newer,
 }
 
-/// Why a server was given up; the first reason counts.
+/// What is wrong with what a server says.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fault(Arc<Mutex<Option<String>>>);
+pub(super) struct Fault(Arc<Mutex<Faults>>);
+
+#[derive(Debug, Default)]
+struct Faults {
+    /// Why it was given up; the first reason counts.
+    end: Option<String>,
+    /// What it has said since its last message that is none.
+    odd: Option<String>,
+}
 
 impl Fault {
     fn set(&self, message: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+        self.faults().end.get_or_insert(message);
     }
 
     pub(super) fn get(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.faults().end.clone()
+    }
+
+    fn is_odd(&self, what: Option<String>) {
+        self.faults().odd = what;
+    }
+
+    /// What may be why there is no answer, to be put behind that there is none.
+    pub(super) fn suspicion(&self) -> String {
+        self.faults().odd.as_ref().map(|odd| format!("; {odd}")).unwrap_or_default()
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,6 +87,8 @@ pub(super) struct Pipe {
     line: Line,
     noise: usize,
     pace: Pace,
+    /// Messages of a line that was read already.
+    ready: VecDeque<ServerJsonRpcMessage>,
     /// Requests that have no answer yet.
     open: Arc<Mutex<HashSet<RequestId>>>,
     fault: Fault,
@@ -89,6 +116,7 @@ impl Pipe {
             line: Line::default(),
             noise: 0,
             pace: Pace { since: Instant::now(), count: 0 },
+            ready: VecDeque::new(),
             open: Arc::default(),
             fault,
         }
@@ -133,6 +161,12 @@ impl Pipe {
     /// The next message, whatever it is about. May be cancelled without losing any.
     async fn next(&mut self) -> Option<ServerJsonRpcMessage> {
         loop {
+            if let Some(message) = self.ready.pop_front() {
+                if !self.was_asked_for(&message) {
+                    self.pace.count();
+                }
+                return Some(message);
+            }
             if let Some(end) = self.pace.is_spent() {
                 sleep_until(end).await;
             }
@@ -143,13 +177,7 @@ impl Pipe {
                 continue;
             }
             match self.read() {
-                Ok(Some(message)) => {
-                    if !self.was_asked_for(&message) {
-                        self.pace.count();
-                    }
-                    return Some(message);
-                }
-                Ok(None) => {}
+                Ok(messages) => self.ready.extend(messages),
                 Err(fault) => {
                     self.fault.set(fault);
                     return None;
@@ -165,37 +193,127 @@ impl Pipe {
             JsonRpcMessage::Error(answer) => answer.id.as_ref(),
             _ => None,
         };
-        id.is_some_and(|id| self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(id))
+        id.is_some_and(|id| self.open().remove(id))
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashSet<RequestId>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps in mind what waits for an answer. News are waited for all the time, and are no answer.
+    fn is_sent(&self, item: &TxJsonRpcMessage<RoleClient>) {
+        match item {
+            JsonRpcMessage::Request(request) => {
+                if !matches!(request.request, ClientRequest::SubscriptionsListenRequest(_)) {
+                    self.open().insert(request.id.clone());
+                }
+            }
+            JsonRpcMessage::Notification(told) => {
+                if let ClientNotification::CancelledNotification(told) = &told.notification
+                    && let Some(id) = &told.params.request_id
+                {
+                    self.open().remove(id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The request that what names none can only be about.
+    fn only_open(&self) -> Option<RequestId> {
+        let open = self.open();
+        open.iter().next().filter(|_| open.len() == 1).cloned()
     }
 
     /// What a line says; an error ends the connection.
-    fn read(&mut self) -> Result<Option<ServerJsonRpcMessage>, String> {
+    fn read(&mut self) -> Result<Vec<ServerJsonRpcMessage>, String> {
         let Line { bytes: line, tail } = std::mem::take(&mut self.line);
         if let Some(tail) = tail {
             let message = format!("it sent a message of more than {}", bytes(LONGEST));
             let id = answered(&line, &tail).ok_or_else(|| message.clone())?;
-            return Ok(Some(refusal(id, message)));
+            return Ok(vec![refusal(id, message)]);
         }
         if line.iter().all(u8::is_ascii_whitespace) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         if let Ok(message) = serde_json::from_slice::<RxJsonRpcMessage<RoleClient>>(&line) {
             self.noise = 0;
-            return Ok(Some(message));
+            return Ok(self.addressed(with_tools(message, &line)).into_iter().collect());
         }
-        let id = serde_json::from_slice::<Value>(&line).ok().and_then(|value| {
-            let answers = value.get("result").is_some() || value.get("error").is_some();
-            serde_json::from_value(value.get("id").filter(|_| answers)?.clone()).ok()
-        });
-        if let Some(id) = id {
-            return Ok(Some(refusal(id, "its answer is not one that the protocol knows".to_owned())));
+        let value = serde_json::from_slice::<Value>(&line);
+        if let Some(id) = value.as_ref().ok().and_then(answers) {
+            return Ok(vec![refusal(id, "its answer is not one that the protocol knows".to_owned())]);
         }
         self.noise += line.len() + 1;
         if self.noise > NOISE {
             return Err("it prints text that is no message of the protocol to its standard output".to_owned());
         }
-        Ok(None)
+        Ok(match value {
+            Ok(Value::Array(parts)) => self.batch(&parts),
+            Ok(_) => Vec::new(),
+            Err(_) => self.broken(&line),
+        })
     }
+
+    /// A message as it is. An error that names no request is about the only one, if there is one.
+    fn addressed(&self, message: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
+        let JsonRpcMessage::Error(mut error) = message else {
+            self.fault.is_odd(None);
+            return Some(message);
+        };
+        if error.id.is_none() {
+            let said = harmless(&error.error.message, EDGE);
+            self.complain(format!("it sent an error that names no request: {said}"));
+            error.id = Some(self.only_open()?);
+        }
+        Some(JsonRpcMessage::Error(error))
+    }
+
+    /// Several messages in one: of an older protocol, which nobody has agreed on.
+    fn batch(&self, parts: &[Value]) -> Vec<ServerJsonRpcMessage> {
+        let mut ids: Vec<RequestId> = parts.iter().filter_map(answers).collect();
+        ids.retain(|id| self.open().contains(id));
+        let message = "it sent several answers as one message, which the protocol does not have";
+        ids.into_iter().map(|id| refusal(id, message.to_owned())).collect()
+    }
+
+    /// What is made of a line that is no JSON: the failure of the request that it must have meant to answer. What
+    /// does not begin like a message is a line of a log, and is only kept in mind.
+    fn broken(&self, line: &[u8]) -> Vec<ServerJsonRpcMessage> {
+        let text = String::from_utf8_lossy(line);
+        let message = format!("it sent a line that is no JSON: `{}`", harmless(text.trim(), EDGE));
+        self.complain(message.clone());
+        if !text.trim_start().starts_with('{') || !text.contains("\"jsonrpc\"") {
+            return Vec::new();
+        }
+        let named = answered(line, line).filter(|id| self.open().contains(id));
+        named.or_else(|| self.only_open()).map(|id| refusal(id, message)).into_iter().collect()
+    }
+
+    fn complain(&self, message: String) {
+        // What it is may be secret, so the log says only that there is something.
+        tracing::warn!("an MCP server sent what is no message");
+        self.fault.is_odd(Some(message));
+    }
+}
+
+/// A list of tools that are not all as the protocol has them, as it is: the library takes one of the newer protocol for
+/// an answer with nothing in it.
+fn with_tools(message: ServerJsonRpcMessage, line: &[u8]) -> ServerJsonRpcMessage {
+    let JsonRpcMessage::Response(mut answer) = message else { return message };
+    if matches!(answer.result, ServerResult::TaskAckResult(_))
+        && let Ok(mut value) = serde_json::from_slice::<Value>(line)
+        && value["result"]["tools"].is_array()
+    {
+        answer.result = ServerResult::CustomResult(CustomResult(value["result"].take()));
+    }
+    JsonRpcMessage::Response(answer)
+}
+
+/// Which request a value answers, if it looks like an answer.
+fn answers(value: &Value) -> Option<RequestId> {
+    let answers = value.get("result").is_some() || value.get("error").is_some();
+    serde_json::from_value(value.get("id").filter(|_| answers)?.clone()).ok()
 }
 
 impl Line {
@@ -245,9 +363,7 @@ impl Transport<RoleClient> for Pipe {
         item: TxJsonRpcMessage<RoleClient>,
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         let writer = Arc::clone(&self.writer);
-        if let JsonRpcMessage::Request(request) = &item {
-            self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(request.id.clone());
-        }
+        self.is_sent(&item);
         async move {
             let mut line = serde_json::to_vec(&item)?;
             line.push(b'\n');

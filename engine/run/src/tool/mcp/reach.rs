@@ -1,6 +1,7 @@
 //! How a server is reached: the command that is it, or its address and what proves who asks.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aa_spec::template::{Missing, Scope, Template};
 use aa_spec::tool::recipe::Auth;
@@ -15,6 +16,7 @@ use rmcp::transport::streamable_http_client::{
 use serde_json::Value;
 
 use super::Surroundings;
+use crate::driver::Veil;
 use crate::tool::configuration::hide;
 use crate::tool::http::Route;
 use crate::tool::native::invalid;
@@ -25,6 +27,8 @@ use crate::tool::{CallContext, ToolError};
 pub(super) struct Entry {
     config: Value,
     proof: Option<Proof>,
+    /// Hides what of it is secret.
+    pub(super) veil: Arc<Veil>,
 }
 
 /// What proves who asks.
@@ -39,7 +43,12 @@ impl Entry {
     ///
     /// # Errors
     /// A value cannot be made, or not be hidden.
-    pub(super) fn new(server: &Server, config: Value, context: &CallContext) -> Result<Self, ToolError> {
+    pub(super) fn new(
+        server: &Server,
+        config: Value,
+        context: &CallContext,
+        veil: Arc<Veil>,
+    ) -> Result<Self, ToolError> {
         let ways = match &server.reach {
             Reach::Http { auth, .. } => &auth[..],
             Reach::Command { .. } => &[],
@@ -51,10 +60,10 @@ impl Entry {
                 let behind = value.split_once(' ').filter(|_| scheme);
                 let secret = behind.map_or(value.as_str(), |(_, secret)| secret);
                 hide(context, &format!("{}.auth", server.module), &Value::from(secret))?;
-                return Ok(Self { config, proof: Some(proof) });
+                return Ok(Self { config, proof: Some(proof), veil });
             }
         }
-        Ok(Self { config, proof: None })
+        Ok(Self { config, proof: None, veil })
     }
 }
 

@@ -72,6 +72,13 @@ fn bounds_and_choices_are_seen_through() {
     );
 }
 
+#[test]
+fn what_a_schema_shuts_out_is_said_in_its_words() {
+    let schema = json!({"not": {"description": "odd; use another", "enum": [1, 3]}});
+    assert_eq!(compare(&schema, &json!(3))[0].message, "must not be odd; use another");
+    assert_eq!(compare(&json!({"not": {"const": 1}}), &json!(1))[0].message, "does not fit its schema");
+}
+
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

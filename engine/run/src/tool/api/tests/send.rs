@@ -75,6 +75,22 @@ async fn only_what_is_harmless_is_repeated() {
 }
 
 #[tokio::test]
+async fn what_was_certainly_not_done_is_repeated() {
+    let busy = || status(429, "Retry-After: 0");
+    let server = Server::new([busy(), json_reply(&json!("made"))]).await;
+    let made = Module::tool(&server.base, "", &method("POST", "")).call(json!({})).await;
+    assert_eq!((made, server.lines().len()), (Ok(json!("made")), 2));
+    let server = Server::new([busy()]).await;
+    assert!(Module::tool(&server.base, "", &method("POST", "")).call(json!({})).await.is_err());
+    assert_eq!(server.lines().len(), 3, "no more often than it says");
+    // It was done, and what came after it is refused.
+    let seen = Reply::Text(answer(303, "Location: /seen", ""));
+    let server = Server::new([seen, busy()]).await;
+    assert!(Module::tool(&server.base, "", &method("POST", "")).call(json!({})).await.is_err());
+    assert_eq!(server.lines().iter().filter(|line| line.starts_with("POST")).count(), 1);
+}
+
+#[tokio::test]
 async fn redirects_are_followed_with_care() {
     let moved = |code: u16, to: &str| Reply::Text(answer(code, &format!("Location: {to}"), ""));
     let service = "auth: {header: {name: X-Token, value: the-token}}\nheaders: {X-All: a}";

@@ -72,9 +72,35 @@ async fn a_server_that_floods_its_standard_error() {
 
 #[tokio::test]
 async fn a_server_that_sends_no_json() {
-    let (kind, message) = wrong("older", "garbage", json!({}), PATIENCE).await;
-    assert_eq!(kind, ErrorKind::Permanent);
-    assert!(message.contains("it prints text that is no message of the protocol"), "{message}");
+    for (era, how, expected) in [
+        ("older", "broken", "it sent a line that is no JSON: `{\"jsonrpc\": \"2.0\", \"id\": "),
+        ("newer", "nameless", "it sent a line that is no JSON: `{\"jsonrpc\": \"2.0\", \"id\": oops"),
+        ("older", "batch", "it sent several answers as one message"),
+        ("older", "error", "Parse error"),
+    ] {
+        let (kind, message) = wrong(era, "garbage", json!({"how": how}), PATIENCE).await;
+        assert_eq!(kind, ErrorKind::Permanent, "{how}");
+        assert!(message.starts_with(&format!("the server of `s` fails: {expected}")), "{how}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn text_beside_answers_fails_nothing_and_is_named_when_there_is_none() {
+    let toolbox = World::new().server("s", &[], "").toolbox();
+    let silent = calling(&toolbox, "s_garbage", json!({"how": "text"})).within(SHORT);
+    let error = silent.make().await.unwrap_err();
+    let expected =
+        "the server of `s` did not answer in time; it sent a line that is no JSON: `Traceback: oops`";
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Timeout, expected));
+    // Two calls are under way, and it cannot be told which one is meant.
+    let hanging = calling(&toolbox, "s_hang", json!({})).within(SHORT);
+    let nameless = calling(&toolbox, "s_garbage", json!({"how": "nameless"})).within(SHORT);
+    let (hanging, nameless) = tokio::join!(hanging.make(), nameless.make());
+    for error in [hanging.unwrap_err(), nameless.unwrap_err()] {
+        assert_eq!(error.kind, ErrorKind::Timeout);
+        assert!(error.message.contains("; it sent a line that is no JSON: `{"), "{error}");
+    }
+    assert_eq!(call(&toolbox, "s_ok", json!({})).await.unwrap(), "ok");
 }
 
 #[tokio::test]

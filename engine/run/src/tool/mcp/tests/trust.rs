@@ -102,6 +102,41 @@ async fn new_tools_and_tools_that_are_gone_are_changes_too() {
 }
 
 #[tokio::test]
+async fn tools_that_cannot_be_used_leave_the_others() {
+    for era in ["older", "newer"] {
+        let toolbox = World::new().server("s", &["--odd", "--era", era], "").toolbox();
+        assert_eq!(call(&toolbox, "s_ok", json!({})).await.unwrap(), "ok");
+        assert!(["s_twice", "s_odd"].iter().all(|name| toolbox.tool(name).is_none()));
+        let problems =
+            toolbox.servers().into_iter().flat_map(|server| server.problems).collect::<Vec<_>>().join("\n");
+        for expected in [
+            "`odd` cannot be used: its `inputSchema` is no mapping",
+            "`twice` cannot be used: the server names it twice",
+            "cannot be used: it has no name",
+        ] {
+            assert!(problems.contains(expected), "{expected} in {problems}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_a_definition_is_not_kept() {
+    let text = format!(
+        "module: shop\ndescription: A shop\nconfig: {{token: {{description: Token, env: SHOP_TOKEN, secret: true}}}}\n\
+         mcp: {{command: [python3, {SERVER}], env: {{SHOP_TOKEN: '{{{{ config.token }}}}'}}}}\n"
+    );
+    let world = World::new().module("shop", &text);
+    let toolbox = world.toolbox();
+    assert_eq!(call(&toolbox, "shop_ok", json!({})).await.unwrap(), "ok");
+    assert_eq!(toolbox.tool("shop_ok").unwrap().spec().description, "Says ok ‹secret:shop.token›");
+    assert_eq!(
+        call(&world.toolbox(), "shop_ok", json!({})).await.unwrap(),
+        "ok",
+        "it is the same to another process"
+    );
+}
+
+#[tokio::test]
 async fn another_command_is_another_server() {
     let files = World::new();
     let words = files.path("words");

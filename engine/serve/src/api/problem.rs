@@ -219,6 +219,7 @@ impl From<StartError> for Problem {
                 let hint = suggestion.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
                 Self::of("not-found", detail).hint(hint)
             }
+            StartError::NotThere { .. } => Self::of("not-found", detail),
             StartError::Unreadable { .. } | StartError::Unwritable { .. } => Self::of("unreadable", detail),
             StartError::Invalid(problems) => {
                 let mut problem = Self::of("skill-invalid", detail);

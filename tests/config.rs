@@ -136,6 +136,16 @@ fn the_doctor_finds_nothing_wrong_with_a_healthy_project() {
 }
 
 #[test]
+fn the_doctor_says_that_a_proxy_of_the_environment_is_not_used() {
+    let aa = Aa::new();
+    let said =
+        |aa: &Aa| aa.args(["doctor"]).env("HTTPS_PROXY", "http://127.0.0.1:9").run().code(0).to_string();
+    assert!(said(&aa).contains("`HTTPS_PROXY` is set, and `aa` does not read it"), "{}", said(&aa));
+    let aa = aa.config("http: {proxy: 'http://127.0.0.1:9'}\n");
+    assert!(!said(&aa).contains("HTTPS_PROXY"), "{}", said(&aa));
+}
+
+#[test]
 fn the_doctor_says_what_is_broken() {
     let aa = Aa::new().tools("bad", "module: bad\ndescription: Bad\ntools: []\nodd: 1\n");
     let ran = aa.args(["doctor", "--store", "/proc/aa"]).run().code(1).stderr("");

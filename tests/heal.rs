@@ -136,7 +136,12 @@ fn a_rule_that_never_helps_stops_by_itself_until_a_person_says_so() {
     aa.args(["heal", "reset", "idle"]).run().code(0);
     fetch(&aa).code(1);
     assert_eq!(lines(&aa, "mends"), 4);
-    aa.args(["heal", "reset", "idol"]).run().code(1).stderr_contains("there is no heal rule `idol`");
+    aa.args(["heal", "reset", "idol"]).run().code(4).stderr_contains("there is no heal rule `idol`");
+    aa.args(["heal", "accept", "idol"]).run().code(4).stderr_contains("there is no proposal `idol`");
+    aa.args(["memory", "patterns", "--forget", "idol"])
+        .run()
+        .code(4)
+        .stderr_contains("there is no mistake `idol`");
 }
 
 #[test]

@@ -361,3 +361,15 @@ outputs:
     twice.stderr_contains("`path` is `file`, which is given, too");
     aa.args(["tool", "show", "count_lines"]).run().code(0).stdout_contains("wrongly `path`");
 }
+
+#[test]
+fn a_module_with_errors_does_not_listen_and_they_are_shown() {
+    let bad = include_str!("fixtures/tools/bad/listener-effect.yaml");
+    let aa = Aa::new().tools("chat", bad);
+    let said = aa.args(["listen", "chat", "--once"]).run().code(3).err();
+    assert!(
+        said.contains("listener-effect") && said.contains("`chat_messages` has effect `write`"),
+        "{said}"
+    );
+    aa.args(["tool", "check", "chat"]).run().code(3).stderr_contains("listener-effect");
+}

@@ -9,6 +9,8 @@ use aa_run::settings::Variables;
 pub(crate) const AA_LOG: &str = "AA_LOG";
 /// Where commands are looked for.
 pub(crate) const PATH: &str = "PATH";
+/// Others read these to find a proxy; nothing here does, and `aa doctor` says so.
+pub(crate) const PROXIES: [&str; 5] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"];
 /// The socket of a service manager that waits to hear that a daemon is ready.
 pub(crate) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 /// When set and not empty, output has no colour (see no-color.org).

@@ -152,7 +152,7 @@ impl From<StartError> for Failure {
                 Self::usage(message).hint("copy it to `.aa/skills` to change it; the copy wins over it")
             }
             StartError::Draining => Self::failed(message).hint("try again in a few seconds"),
-            StartError::Unreadable { .. } => Self::not_found(message),
+            StartError::Unreadable { .. } | StartError::NotThere { .. } => Self::not_found(message),
             StartError::Store(error) => error.into(),
         }
     }

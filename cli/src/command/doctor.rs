@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::args::{DoctorArgs, Format};
 use crate::context::{Context, wait};
 use crate::diagnostic;
-use crate::env::Environment;
+use crate::env::{self, Environment};
 use crate::failure::{Exit, Failure};
 use crate::page::Page;
 use crate::style::{Mark, Tone};
@@ -45,6 +45,7 @@ pub(super) fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Exit, Fail
         Err(error) => findings.push(no_settings(&error)),
         Ok(settings) => {
             findings.push(configuration(&settings));
+            findings.extend(proxy(&settings, context.environment));
             let opened = store(&settings, &mut findings);
             findings.push(disk(&settings.state_folder));
             let engine = Engine::new(settings);
@@ -136,6 +137,15 @@ fn configuration(settings: &Settings) -> Finding {
     let project = settings.project_folder.as_ref().map(|folder| format!(", project {}", folder.display()));
     let message = format!("user {}{}", settings.config_folder.display(), project.unwrap_or_default());
     Finding::fine("configuration", message)
+}
+
+/// A proxy that others use and `aa` does not.
+fn proxy(settings: &Settings, environment: &Environment) -> Option<Finding> {
+    let named = env::PROXIES.into_iter().find(|name| environment.get(name).is_some())?;
+    let message = format!("`{named}` is set, and `aa` does not read it");
+    let finding =
+        Finding::doubtful("proxy", message, "name the proxy under `http: {proxy: …}` in `config.yaml`");
+    settings.proxy.is_none().then_some(finding)
 }
 
 /// Whether the store can be opened and written.

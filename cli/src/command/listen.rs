@@ -1,8 +1,13 @@
 //! `aa listen`
 
+use std::path::Path;
+
+use aa_run::engine::Engine;
 use aa_run::event::StepError;
 use aa_run::listen::Tidings;
 use aa_run::store::Pending;
+use aa_spec::diagnostic::{Diagnostic, Severity};
+use aa_spec::name::fold;
 use aa_spec::tool::ErrorKind;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -21,7 +26,10 @@ const SHOWN: usize = 200;
 pub(super) fn run(args: &ListenArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let Some(module) = &args.module else { return list(&engine.listening()?, context.printer) };
-    let listener = engine.listener(module).map_err(|error| failure(&error))?;
+    let listener = engine.listener(module).map_err(|error| match problems(&engine, module) {
+        found if found.is_empty() => failure(&error),
+        found => Failure::invalid(found),
+    })?;
     let format = args.format.format;
     let printer = context.printer;
     let (tell, mut told) = mpsc::unbounded_channel();
@@ -47,6 +55,17 @@ pub(super) fn run(args: &ListenArgs, context: &Context<'_>) -> Result<Exit, Fail
             }
         }
     })
+}
+
+/// What is wrong with a module, which then does not listen.
+fn problems(engine: &Engine, module: &str) -> Vec<Diagnostic> {
+    let file = |problem: &Diagnostic| {
+        let stem = Path::new(&*problem.source.path).file_stem().map(|stem| fold(&stem.to_string_lossy()));
+        stem.is_some_and(|stem| stem == fold(module))
+    };
+    let mut found = engine.tool_problems().unwrap_or_default();
+    found.retain(|problem| problem.severity == Severity::Error && file(problem));
+    found
 }
 
 /// The modules that can listen.

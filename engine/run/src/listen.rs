@@ -239,10 +239,23 @@ impl<A: Asker> Listener<A> {
 
     /// The items in what a tool gave.
     fn items(&self, result: &Value) -> Result<Vec<Value>, StepError> {
-        match evaluate(&self.recipe.poll.items, &scope([("result", result)]))? {
-            Value::Array(items) => Ok(items),
-            _ => Err(odd("what a poll found is no list")),
-        }
+        let found = evaluate(&self.recipe.poll.items, &scope([("result", result)]))?;
+        let Value::Array(items) = found else {
+            let place = self.place("items", &self.recipe.poll.items);
+            return Err(odd(&format!("what a poll found is no list: {place} gives something else")));
+        };
+        Ok(items)
+    }
+
+    /// Where an expression of the listener stands.
+    fn place(&self, key: &str, wanted: &Expression) -> String {
+        format!("`{key}: {}` of the listener of `{}`", wanted.source(), self.module)
+    }
+
+    /// An item of which what every item must have is neither text nor a number.
+    fn without(&self, what: &str, key: &str, wanted: &Expression) -> StepError {
+        let place = self.place(key, wanted);
+        odd(&format!("an item has no {what}: {place} gives none"))
     }
 
     /// Items by their positions. Those without one come first: they are found again each time, and
@@ -252,8 +265,9 @@ impl<A: Asker> Listener<A> {
             .into_iter()
             .map(|item| {
                 let position = evaluate(&self.recipe.poll.since, &scope([("item", &item)]));
-                let position =
-                    position.and_then(|at| text(&at).ok_or_else(|| odd("an item has no position")));
+                let position = position.and_then(|at| {
+                    text(&at).ok_or_else(|| self.without("position", "since", &self.recipe.poll.since))
+                });
                 (position.map_err(|error| _ = failed.get_or_insert(error)).ok(), item)
             })
             .collect();
@@ -273,7 +287,8 @@ impl<A: Asker> Listener<A> {
         {
             return Ok(None);
         }
-        let key = text(&evaluate(&recipe.key, &given)?).ok_or_else(|| odd("an item has no key"))?;
+        let key =
+            text(&evaluate(&recipe.key, &given)?).ok_or_else(|| self.without("key", "key", &recipe.key))?;
         let kept = recipe.value.as_ref().map(|value| fill(value, &given)).transpose()?;
         let whom = recipe.person.as_ref().map(|person| evaluate(&person.id, &given)).transpose()?;
         let heard = Heard { key, item: kept.unwrap_or_else(|| item.clone()), person: None };

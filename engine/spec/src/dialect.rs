@@ -32,6 +32,7 @@
 //! | unknown names in templates, fields, later steps | `unknown-reference`, `unknown-field`, `forward-reference` | error; lenient: null |
 //! | expressions and templates that do not compile | `bad-expression`, `bad-template` | error; lenient: null |
 //! | unknown arguments | `unknown-argument`, `unknown-input` | error; lenient: left out |
+//! | tools of public skills that are not here | `unknown-tool` | error, with what to use instead |
 //! | unknown tools, missing arguments | `unknown-tool`, `missing-argument` | error; lenient: the step fails when its turn comes, and follows its `on_error` |
 //!
 //! Some things mean something else here without being mistakes in a file. `on_error: auto_heal` fails
@@ -48,6 +49,7 @@ mod output;
 mod step;
 mod sub_skill;
 mod templated;
+pub(crate) mod tools;
 mod tree;
 mod validation;
 mod words;

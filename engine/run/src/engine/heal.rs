@@ -222,7 +222,7 @@ impl Engine {
     pub async fn reset_heal(&self, rule: &str) -> Result<(), StartError> {
         let rule = fold(rule);
         if !self.heal_rules()?.0.iter().any(|known| known.plan.name == rule) {
-            return Err(StartError::Refused(format!("there is no heal rule `{rule}`")));
+            return Err(StartError::NotThere { what: "heal rule", name: rule });
         }
         self.note(None, "heal.reset", &format!("heal rule {rule}"), json!({})).await?;
         Ok(self.parts.store()?.reset_heal(rule, Utc::now()).await?)
@@ -252,7 +252,7 @@ impl Engine {
         let name = fold(name);
         let proposals = self.heal_proposals()?;
         let Some(proposal) = proposals.into_iter().find(|proposal| proposal.name == name) else {
-            return Err(StartError::Refused(format!("there is no proposal `{name}`")));
+            return Err(StartError::NotThere { what: "proposal", name });
         };
         let path = self.layer_folder(layer).join("tools/heal.yaml");
         let unwritable = |message: String| StartError::Unwritable { path: path.clone(), message };

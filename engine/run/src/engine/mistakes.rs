@@ -31,7 +31,7 @@ impl Engine {
                 Ok(mistake)
             }
             (Some(_), _) => Err(StartError::Refused(format!("`{id}` is the beginning of several mistakes"))),
-            (None, _) => Err(StartError::Refused(format!("there is no mistake `{id}`"))),
+            (None, _) => Err(StartError::NotThere { what: "mistake", name: id.to_owned() }),
         }
     }
 }

@@ -93,6 +93,14 @@ pub enum StartError {
     /// The request does not fit the run, e.g. no such open question.
     #[error("{0}")]
     Refused(String),
+    /// Nothing is there that is called so.
+    #[error("there is no {what} `{name}`")]
+    NotThere {
+        /// What it would be.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// The policy does not let the caller do it.
     #[error("the policy forbids what `{what}` does ({effect})")]
     Denied {

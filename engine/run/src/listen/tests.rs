@@ -202,10 +202,13 @@ async fn an_item_that_cannot_be_dealt_with_is_kept_and_does_not_stop_the_others(
     chat.messages.lock().unwrap().push(nameless.clone());
     chat.say("a", 8, "u");
     let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
-    assert_eq!(listener.once(&tell).await.unwrap_err().message, "an item has no key");
+    assert_eq!(
+        listener.once(&tell).await.unwrap_err().message,
+        "an item has no key: `key: item.text` of the listener of `chat` gives none"
+    );
     let kept: Vec<_> =
         listener.store.pending("chat", 9).unwrap().into_iter().map(|found| found.item).collect();
-    let unread = json!({"unread": nameless, "error": "an item has no key"});
+    let unread = json!({"unread": nameless, "error": "an item has no key: `key: item.text` of the listener of `chat` gives none"});
     assert_eq!(kept, [unread, json!({"text": "a8", "room": "a"})]);
     // The position is behind it.
     assert_eq!(once(&listener).await, (Ok(0), vec![]));
@@ -218,7 +221,8 @@ async fn items_without_a_position_are_heard_once_and_told_of() {
     let chat = Chat::default();
     let listener = listening(&CHAT.replace("since: item.at", "since: item.when"), folder.path(), &chat);
     chat.say("a", 8, "u");
-    let missing = Err(odd("an item has no position"));
+    let missing =
+        Err(odd("an item has no position: `since: item.when` of the listener of `chat` gives none"));
     assert_eq!(once(&listener).await, (missing.clone(), vec!["a8".to_owned()]));
     assert_eq!(once(&listener).await, (missing, vec![]));
 }

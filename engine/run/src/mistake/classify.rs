@@ -121,7 +121,8 @@ pub(super) fn classify(failed: Failed<'_>) -> Option<Found> {
     if has(&text, TERMINAL) {
         return Some(whole(Category::WrongTool, "it wants a terminal; use a tool or flag that needs none"));
     }
-    if let Some(found) = short_tag(failed.args, &text).or_else(|| argument(failed.args, &text)) {
+    let found = short_tag(failed.args, &text).or_else(|| argument(failed.args, &text));
+    if let Some(found) = found.or_else(|| missing_tag(failed.args, &text)) {
         return Some(found);
     }
     has(&text, PRECONDITION)
@@ -186,6 +187,21 @@ fn short_tag(args: &Map<String, Value>, text: &str) -> Option<Found> {
         category: Category::ParameterFormat,
         mark: Mark::Short { argument: name.clone(), than: COMMIT },
         advice: format!("images are tagged with all {COMMIT} characters of the commit"),
+    })
+}
+
+/// An image that is not there, where the registry does not say under which tag: the only one there is.
+fn missing_tag(args: &Map<String, Value>, text: &str) -> Option<Found> {
+    let is_tag = |name: &str, value: &Value| {
+        let text = value.as_str().filter(|text| !text.is_empty() && !seal::contains(text));
+        name.contains("tag") && text.is_some_and(|text| text.chars().count() <= LONGEST)
+    };
+    let mut tags = args.iter().filter(|(name, value)| is_tag(name, value));
+    let (Some((name, value)), None) = (tags.next(), tags.next()) else { return None };
+    text.contains("manifest unknown").then(|| Found {
+        category: Category::IncorrectParameter,
+        mark: Mark::Value { argument: name.clone(), value: value.clone() },
+        advice: format!("use another value of `{name}`"),
     })
 }
 
@@ -293,6 +309,13 @@ mod tests {
                 "manifest unknown",
                 ParameterFormat,
                 Mark::Short { argument: "image_tag".to_owned(), than: 40 },
+            ),
+            (
+                "deploy",
+                json!({"image_tag": "v1.4-rc", "app": "shop"}),
+                "manifest unknown",
+                IncorrectParameter,
+                value("image_tag", json!("v1.4-rc")),
             ),
             (
                 "git_push",

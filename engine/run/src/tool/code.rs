@@ -73,6 +73,7 @@ struct SearchArgs {
     project: String,
     /// At most so many places.
     #[serde(default = "ten")]
+    #[schemars(range(min = 1))]
     limit: usize,
     /// Only files that fit: a name like `*.rs`, a path like `src/**/*.py`, or a part of a path.
     #[serde(default)]

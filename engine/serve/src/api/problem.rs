@@ -230,6 +230,7 @@ impl From<StartError> for Problem {
                 let hint = meant(suggestion, &format!("`GET /api/runs/{run}` lists its steps"));
                 Self::of("not-found", detail).about(run).hint(hint)
             }
+            StartError::NotThere { .. } => Self::of("not-found", detail),
             StartError::Unreadable { .. } | StartError::Unwritable { .. } => Self::of("unreadable", detail),
             StartError::Invalid(problems) => {
                 let mut problem = Self::of("skill-invalid", detail);

@@ -9,6 +9,7 @@ use super::Checker;
 use super::argument::Signature;
 use super::library::Lookup;
 use super::reference::{Reads, Site};
+use crate::dialect::tools::instead;
 use crate::name::{fold, list};
 use crate::plan::{Action, SkillPlan};
 use crate::shape::is_stand_in;
@@ -136,7 +137,10 @@ impl Checker<'_, '_> {
             let problem = self
                 .unknown("unknown-tool", name.span, format!("there is no tool `{}`", name.value))
                 .about(&name.value);
-            self.report(problem.suggest(&name.value, known.iter().map(String::as_str)));
+            self.report(match instead(&name.value) {
+                Some(hint) => problem.hint(hint),
+                None => problem.suggest(&name.value, known.iter().map(String::as_str)),
+            });
         }
         spec
     }

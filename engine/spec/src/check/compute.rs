@@ -11,6 +11,7 @@ use super::reference::{Reader, Reads, Site};
 use crate::compute::reading::{Call, Mention, Problem, Reading, Setting, read};
 use crate::compute::{Block, Callee, CalleeKind, vocabulary};
 use crate::diagnostic::Diagnostic;
+use crate::dialect::tools::instead;
 use crate::name::fold;
 use crate::plan::Action;
 use crate::skill::Step;
@@ -128,7 +129,10 @@ impl Checker<'_, '_> {
         };
         let known = if call.by.is_some() { Vec::new() } else { self.library.catalog.tool_names() };
         let problem = self.error("unknown-tool", span, message).about(&call.name);
-        self.report(problem.suggest(&call.name, known.iter().map(String::as_str)));
+        self.report(match instead(&call.name) {
+            Some(hint) => problem.hint(hint),
+            None => problem.suggest(&call.name, known.iter().map(String::as_str)),
+        });
     }
 
     fn skill_callee(&mut self, text: &Spanned<String>, call: &Call, span: Span) -> Option<(String, Callee)> {

@@ -176,6 +176,17 @@ fn a_skill_stands_in_for_no_tool_that_is_only_not_known_yet() {
     assert_eq!(codes(&Unmet), ["unknown-tool"]);
 }
 
+#[test]
+fn tools_of_public_skills_that_are_not_here_are_replaced_by_others() {
+    let hint = |step: &str| {
+        let text = format!("{{name: x, description: x, steps: [{{name: a, {step}}}]}}");
+        check(&Source::new("skills/x.yaml", text), &World, Strictness::default()).1[0].hint.clone()
+    };
+    assert!(hint("tool: kubectl_get_secret_value").contains("docs/secrets.md"));
+    assert!(hint("tool: konflux-create-release").contains("`konflux_list_releases`"));
+    assert_eq!(hint("tool: kubectl_nothing"), "");
+}
+
 /// Skills `s0`, `s1` … of which each runs the next one a number of times.
 struct Ladder {
     rungs: usize,

@@ -47,9 +47,14 @@ async fn odd_messages_and_slow_polls_keep_nobody_waiting() {
     assert_eq!(answers, [r#"{"id":"1"}"#, r#"{"id":"2"}"#]);
     let waiting = listener.store.pending("chat", 9).unwrap();
     let items: Vec<_> = waiting.into_iter().map(|pending| pending.item).collect();
-    let unread = json!({"unread": odd, "error": "an item has no key"});
+    let unread = json!({"unread": odd, "error": "an item has no key: `key: item.text` of the listener of `chat` gives none"});
     assert_eq!(items, [unread, json!({"text": "a7", "room": "a"})]);
-    assert_eq!(told.try_recv().unwrap(), Tidings::Trouble(super::odd("an item has no key")));
+    assert_eq!(
+        told.try_recv().unwrap(),
+        Tidings::Trouble(super::odd(
+            "an item has no key: `key: item.text` of the listener of `chat` gives none"
+        ))
+    );
     let asked = chat.asked();
     assert!(asked.iter().any(|call| call.starts_with("chat_rooms")), "a poll runs beside: {asked:?}");
 }

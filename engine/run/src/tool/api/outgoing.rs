@@ -39,7 +39,7 @@ pub(super) struct Outgoing {
     pub(super) payload: Payload,
     pub(super) timeout: Duration,
     pub(super) route: Route,
-    /// How often to try again; 0 where that could do harm.
+    /// How often to try again.
     pub(super) retries: u32,
     /// Whether trying again does no harm, whatever has become of an attempt.
     pub(super) repeatable: bool,
@@ -304,7 +304,8 @@ fn payload(body: &Body, context: &CallContext, scope: &Scope) -> Result<Payload,
             for (name, piece) in parts {
                 contents.extend(content(name, piece, context, scope)?.map(|content| (name.clone(), content)));
             }
-            Payload::Parts(contents)
+            // A form without parts is no body that anybody can read.
+            if contents.is_empty() { Payload::None } else { Payload::Parts(contents) }
         }
         Body::Text(template) => text(template, scope)?.map_or(Payload::None, |text| Payload::Bytes {
             kind: "text/plain; charset=utf-8",

@@ -113,7 +113,7 @@ impl Services {
         if same && hop.method == outgoing.method {
             sending = outgoing.load(sending).await?;
         }
-        let mut answer = self.web.receive(&hop.method, &url, sending).await?;
+        let mut answer = self.web.receive(&hop.method, &url, (sending, &outgoing.route)).await?;
         answer.url = shown(&url);
         Ok(answer)
     }

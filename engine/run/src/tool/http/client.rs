@@ -77,7 +77,7 @@ impl Web {
         if let Some(body) = &request.body {
             sending = sending.body(body.clone());
         }
-        self.receive(&request.method, &request.url, sending).await
+        self.receive(&request.method, &request.url, (sending, &Route::default())).await
     }
 
     /// Sends what was built, and reads the whole answer.
@@ -85,14 +85,19 @@ impl Web {
         &self,
         method: &Method,
         url: &Url,
-        sending: RequestBuilder,
+        (sending, route): (RequestBuilder, &Route),
     ) -> Result<Answer, ToolError> {
-        let lost = |error| failure::lost(method, url, &error);
+        let proxy = route.proxy.as_deref().or(self.usual.proxy.as_deref());
+        let lost = |error| failure::lost(method, url, &error, proxy);
         let mut response = sending.send().await.map_err(lost)?;
         let mut content = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
             if content.len() + chunk.len() > self.limit {
-                let message = format!("the answer of `{}` has more than {}", shown(url), bytes(self.limit));
+                let message = format!(
+                    "the answer of `{}` has more than {}, which is what `limits.output_bytes` allows",
+                    shown(url),
+                    bytes(self.limit)
+                );
                 return Err(ToolError::new(ErrorKind::Permanent, message));
             }
             content.extend_from_slice(&chunk);
@@ -103,12 +108,12 @@ impl Web {
             content,
             method: method.clone(),
             url: shown(response.url()),
+            redirected: false,
         })
     }
 
     /// A client that goes straight, whatever is usual.
     pub(in crate::tool) fn straight(&self) -> Result<Client, ToolError> {
-            redirected: false,
         self.cached(Route::default(), false)
     }
 
@@ -174,7 +179,7 @@ impl Answer {
             return Ok(Value::Null);
         }
         if self.is_json() {
-            return serde_json::from_slice(&self.content).map_err(|error| {
+            return serde_json::from_slice(without_mark(&self.content)).map_err(|error| {
                 let message =
                     format!("the answer of `{}` says that it is JSON and is not: {error}", self.url);
                 ToolError::new(ErrorKind::Permanent, message)
@@ -191,6 +196,11 @@ impl Answer {
         let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         kind == "application/json" || kind.ends_with("+json")
     }
+}
+
+/// A text without the mark of UTF-8 that some put before it, and that is no JSON.
+pub(in crate::tool) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
 }
 
 /// A URL from its text and query.

@@ -34,7 +34,12 @@ pub(super) fn unwanted(answer: &Answer) -> ToolError {
 }
 
 /// The error of a request without an answer.
-pub(in crate::tool) fn lost(method: &Method, url: &Url, error: &reqwest::Error) -> ToolError {
+pub(in crate::tool) fn lost(
+    method: &Method,
+    url: &Url,
+    error: &reqwest::Error,
+    proxy: Option<&str>,
+) -> ToolError {
     let url = shown(url);
     let why = root_cause(error);
     let (kind, message) = if error.is_timeout() {
@@ -44,7 +49,12 @@ pub(in crate::tool) fn lost(method: &Method, url: &Url, error: &reqwest::Error) 
     } else if error.is_builder() || error.is_request() && !error.is_connect() && why.contains("invalid") {
         (ErrorKind::Invalid, format!("{method} `{url}`: {why}"))
     } else if why.contains("certificate") {
-        (ErrorKind::Permanent, format!("cannot trust `{url}`: {why}"))
+        let hint = "name the certificates of its authority under `http: {ca: …}`";
+        (ErrorKind::Permanent, format!("cannot trust `{url}`: {why}; {hint}"))
+    } else if let Some(proxy) = proxy.filter(|_| error.is_connect()) {
+        // Whoever asks a proxy connects to nothing else.
+        let proxy = Url::parse(proxy).map_or_else(|_| "the configured one".to_owned(), |proxy| shown(&proxy));
+        (ErrorKind::Network, format!("cannot reach `{url}` through the proxy `{proxy}`: {why}"))
     } else {
         (ErrorKind::Network, format!("cannot reach `{url}`: {why}"))
     };

@@ -176,6 +176,12 @@ async fn an_expected_status_is_no_error() {
 }
 
 #[tokio::test]
+async fn json_may_begin_with_the_mark_of_its_encoding() {
+    let server = Server::new(&[&ok("application/json", "\u{feff}[1]")]).await;
+    assert_eq!(call("http_get", json!({"url": server.base})).await.unwrap()["body"], json!([1]));
+}
+
+#[tokio::test]
 async fn a_busy_service_is_asked_again_as_it_wishes() {
     let server =
         Server::new(&[&status(503, "Retry-After: 0\n"), &status(429, ""), &ok("text/plain", "well")]).await;

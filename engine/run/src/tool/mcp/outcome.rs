@@ -45,7 +45,11 @@ impl Reading<'_> {
         };
         let size = value.to_string().len();
         if size > self.limit {
-            let message = format!("the result of `{}` has more than {}", self.tool, bytes(self.limit));
+            let message = format!(
+                "the result of `{}` has more than {}, which is what `limits.output_bytes` allows",
+                self.tool,
+                bytes(self.limit)
+            );
             return Err(ToolError::new(ErrorKind::Permanent, message));
         }
         Ok(value)
@@ -118,7 +122,7 @@ pub(super) fn refused(module: &str, error: &ErrorData) -> ToolError {
     ToolError::new(kind, message).details(details)
 }
 
-/// Why a message did not reach a server over HTTP.
+/// Why a message to a server over HTTP has no answer.
 pub(super) fn lost(module: &str, error: &(dyn std::error::Error + 'static)) -> ToolError {
     let mut last = error;
     while let Some(cause) = last.source() {
@@ -193,7 +197,6 @@ impl<'a> Told<'a> {
             Self::Nonsense => ErrorKind::Permanent,
             Self::Nothing => ErrorKind::Network,
         }
-        _ => error.source().is_some_and(keeps_out),
     }
 }
 
@@ -223,11 +226,11 @@ pub(super) fn unanswered(module: &str, error: &ServiceError) -> ToolError {
 
 #[cfg(test)]
 mod tests {
+    use rmcp::transport::streamable_http_client::HttpStatusError;
+
     use super::*;
 
     fn read(output: &Value, text: McpText, result: Value) -> Result<Value, ToolError> {
-    use rmcp::transport::streamable_http_client::HttpStatusError;
-
         let reading = Reading { tool: "x_y", output, text, limit: 200 };
         reading.value(serde_json::from_value(result).unwrap())
     }
@@ -259,7 +262,7 @@ mod tests {
         let big = json!({"content": [{"type": "text", "text": "x".repeat(300)}]});
         assert_eq!(
             read(&any, McpText::Text, big).unwrap_err().message,
-            "the result of `x_y` has more than 200 bytes"
+            "the result of `x_y` has more than 200 bytes, which is what `limits.output_bytes` allows"
         );
     }
 
@@ -272,9 +275,6 @@ mod tests {
         assert_eq!(lost("x", &port).kind, ErrorKind::Network);
     }
 
-    #[test]
-    fn a_failure_says_what_the_tool_says() {
-        let result = json!({"content": [{"type": "text", "text": "no such file\u{1b}[0m"}], "isError": true});
     #[test]
     fn a_server_that_answers_can_be_reached() {
         type Error = StreamableHttpError<reqwest::Error>;
@@ -298,6 +298,9 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_failure_says_what_the_tool_says() {
+        let result = json!({"content": [{"type": "text", "text": "no such file\u{1b}[0m"}], "isError": true});
         let error = read(&Value::Bool(true), McpText::Text, result).unwrap_err();
         assert_eq!(error, ToolError::new(ErrorKind::Permanent, "no such file[0m"));
         let known = json!({"content": [{"type": "text", "text": "connection refused"}], "isError": true});

@@ -203,10 +203,10 @@ impl Pipe {
     /// Keeps in mind what waits for an answer. News are waited for all the time, and are no answer.
     fn is_sent(&self, item: &TxJsonRpcMessage<RoleClient>) {
         match item {
-            JsonRpcMessage::Request(request) => {
-                if !matches!(request.request, ClientRequest::SubscriptionsListenRequest(_)) {
-                    self.open().insert(request.id.clone());
-                }
+            JsonRpcMessage::Request(request)
+                if !matches!(request.request, ClientRequest::SubscriptionsListenRequest(_)) =>
+            {
+                self.open().insert(request.id.clone());
             }
             JsonRpcMessage::Notification(told) => {
                 if let ClientNotification::CancelledNotification(told) = &told.notification

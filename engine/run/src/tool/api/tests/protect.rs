@@ -133,6 +133,19 @@ async fn a_secret_that_cannot_be_hidden_is_not_used() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_is_not_there_is_named() {
+    let module = Module::tool(
+        "http://nowhere.invalid",
+        "proxy: 'http://ann:word@127.0.0.1:1'",
+        "http: {path: /x, retries: 0}",
+    );
+    let error = module.call(json!({})).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Network);
+    let expected = "cannot reach `http://nowhere.invalid/x` through the proxy `http://127.0.0.1:1/`: ";
+    assert!(error.message.starts_with(expected), "{error}");
+}
+
+#[tokio::test]
 async fn a_proxy_and_certificates_are_used() {
     let proxy = Server::new([json_reply(&json!("by proxy"))]).await;
     let service = format!("proxy: {}", proxy.base);

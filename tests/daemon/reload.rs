@@ -84,7 +84,9 @@ fn skills_tools_and_personas_come_change_and_go() {
     );
     write(".aa/personas/me.yaml", "name: me\ndescription: Mine\nmodules: [late]\n");
     write(".aa/personas/me.md", "You are me.\n");
-    for (path, name) in [("/api/skills?limit=500", "fresh"), ("/api/tools?limit=500", "late_say"), ("/api/personas", "me")] {
+    for (path, name) in
+        [("/api/skills?limit=500", "fresh"), ("/api/tools?limit=500", "late_say"), ("/api/personas", "me")]
+    {
         eventually(name, || has(path, name));
     }
     let run = it.start("fresh", &json!({}));
@@ -97,7 +99,9 @@ fn skills_tools_and_personas_come_change_and_go() {
     for path in [".aa/skills/fresh.yaml", ".aa/tools/late.yaml", ".aa/personas/me.yaml"] {
         std::fs::remove_file(aa.path(path)).unwrap();
     }
-    for (path, name) in [("/api/skills?limit=500", "fresh"), ("/api/tools?limit=500", "late_say"), ("/api/personas", "me")] {
+    for (path, name) in
+        [("/api/skills?limit=500", "fresh"), ("/api/tools?limit=500", "late_say"), ("/api/personas", "me")]
+    {
         eventually(name, || !has(path, name));
     }
 }

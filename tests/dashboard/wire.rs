@@ -397,7 +397,7 @@ module: extra
 description: Destroys
 tools:
   - {name: extra_destroy, description: Destroys `what` it is given, effect: destructive, input: {what: {type: string, description: 'Such as `all`'}}, run: [sh, -c, 'echo \"`gone`\" >&2', sh]}
-  - {name: extra_say, description: Says, effect: read, input: {}, run: [sh, -c, 'echo heard \\`it\\` >&2', sh]}
+  - {name: extra_say, description: Says, effect: read, input: {}, run: [sh, -c, 'echo heard \\`it\\` >&2; exit 3', sh]}
 ";
 const RUIN: &str = "name: ruin\ndescription: Calls `extra_destroy`\ninputs: [{name: what, type: string, default: all, description: 'What `extra_destroy` gets'}]\nsteps: [{name: d, tool: extra_destroy, args: {what: '{{ inputs.what }}'}}]\n";
 const SAID: &str = "name: said\ndescription: Says\nsteps: [{name: s, tool: extra_say}]\n";
@@ -427,13 +427,13 @@ fn code_in_texts_of_the_engine_is_code() {
     let aa = project().tools("extra", EXTRA).skill("ruin", RUIN).skill("said", SAID);
     let served = serve(&aa);
     let run = start(&served, "said", &json!({}));
-    stands(&served, run, "completed");
+    stands(&served, run, "failed");
     for (path, code) in [
         ("/ui/skills/ruin/run".to_owned(), "What <code>extra_destroy</code> gets"),
         ("/ui/skills/ruin".to_owned(), "Calls <code>extra_destroy</code>"),
         ("/ui/tools/extra_destroy".to_owned(), "Such as <code>all</code>"),
         ("/ui/tools".to_owned(), "Destroys <code>what</code> it is given"),
-        (format!("/ui/runs/{run}?view=log"), "heard <code>it</code>"),
+        (format!("/ui/runs/{run}?view=log"), "<code>sh</code> ended with exit code 3: heard <code>it</code>"),
     ] {
         let shown = page(&served, &path);
         assert!(shown.contains(code), "{path}: {shown}");

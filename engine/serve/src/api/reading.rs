@@ -80,13 +80,30 @@ fn misfit<T: Part>(schema: &Value, value: &Value, noun: &str, error: &serde_json
         return (format!("there is no {noun} `{unknown}` here"), known(schema, unknown, noun));
     }
     if let Some(first) = unfit(schema, value).into_iter().next() {
-        return told(value, first, noun);
+        return odd_word(schema, value, noun).unwrap_or_else(|| told(value, first, noun));
     }
     let at_fault = value.as_object().and_then(|all| all.keys().find(|name| is_at_fault::<T>(value, name)));
     match at_fault {
         Some(name) => (format!("the {noun} `{name}` cannot be {}", shown(&value[name])), String::new()),
         None => (format!("what was sent cannot be read: {error}"), String::new()),
     }
+}
+
+/// A word that is none of those that there are: each of them is described on its own, so that a schema only says
+/// that it fits none.
+fn odd_word(schema: &Value, value: &Value, noun: &str) -> Option<(String, String)> {
+    value.as_object()?.iter().find_map(|(name, given)| {
+        let kind = &schema["properties"][name];
+        let kind = if kind["type"] == "array" { &kind["items"] } else { kind };
+        let words: Vec<&str> =
+            kind["oneOf"].as_array()?.iter().filter_map(|one| one["const"].as_str()).collect();
+        let given = given.as_array().map_or_else(|| vec![given], |items| items.iter().collect());
+        let odd = given.into_iter().find(|one| one.as_str().is_none_or(|one| !words.contains(&one)))?;
+        let near = odd.as_str().and_then(|odd| suggest(odd, words.iter().copied()));
+        let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+        let detail = format!("the {noun} `{name}` must be one of {}, not {}", list(&words), shown(odd));
+        (!words.is_empty()).then_some((detail, hint))
+    })
 }
 
 fn unknown<'a>(schema: &Value, value: &'a Value) -> Option<&'a str> {
@@ -244,6 +261,7 @@ mod tests {
         loud: bool,
         text: Option<String>,
         since: Option<Time>,
+        status: Vec<aa_run::store::RunStatus>,
     }
 
     #[derive(Debug, serde::Deserialize, JsonSchema)]
@@ -262,7 +280,7 @@ mod tests {
             (read.count, read.names.len(), read.loud, read.text.as_deref()),
             (Some(3), 2, true, Some("3"))
         );
-        assert!(read.since.is_none());
+        assert!(read.since.is_none() && read.status.is_empty());
     }
 
     #[test]
@@ -271,13 +289,18 @@ mod tests {
             (
                 "coutn=3",
                 "there is no parameter `coutn` here",
-                "did you mean `count`? parameters are `count`, `names`, `loud`, `text`, `since`",
+                "did you mean `count`? parameters are `count`, `names`, `loud`, `text`, `since`, `status`",
             ),
             ("count=3&count=3", "the parameter `count` is given twice", ""),
             ("count=x", "the parameter `count` must be a whole number, not `x`", ""),
             ("count=-1", "the parameter `count` must be at least 0", ""),
             ("count=99999999999", "the parameter `count` cannot be `99999999999`", ""),
             ("count=null", "the parameter `count` must be a whole number, not `null`", ""),
+            (
+                "status=failed,complete",
+                "the parameter `status` must be one of `running`, `waiting`, `completed`, `failed`, `cancelled`, not `complete`",
+                "did you mean `completed`?",
+            ),
             ("loud=maybe", "the parameter `loud` must be `true` or `false`, not `maybe`", ""),
             ("since=today", "the parameter `since` must be a time such as `2026-11-25T08:00:00Z`", ""),
         ] {
@@ -301,7 +324,7 @@ mod tests {
         let good = br#"{"a": [1, -2, 0.5, "x", null, true, {"b": {}}]}"#;
         assert_eq!(json(good).unwrap(), serde_json::from_slice::<Value>(good).unwrap());
         for (bad, detail) in [
-            ("{\"a\": {\"b\": 1, \"b\": 2}}", "the key `b` is given twice at line 1 column 21"),
+            ("{\"a\": {\"b\": 1, \"b\": 2}}", "the key `b` is given twice at line 1 column 22"),
             ("{\"a\": ", "what was sent is not JSON: EOF while parsing a value at line 1 column 6"),
         ] {
             let problem = json!(json(bad.as_bytes()).unwrap_err().told());

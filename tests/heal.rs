@@ -318,7 +318,7 @@ fn what_was_learned_is_proposed_and_acts_once_accepted() {
     assert!(proposals[0]["seen"].as_u64().unwrap() >= 3, "{proposals:#}");
     assert_eq!(aa.text("mends"), "", "a proposal does nothing");
     aa.args(["heal", "show", &name]).run().code(0).stdout_contains("service_once").stdout_contains("seen");
-    aa.args(["heal", "accept", "learned_nothing"]).run().code(1);
+    aa.args(["heal", "accept", "learned_nothing"]).run().code(4);
     aa.args(["heal", "accept", &name]).run().code(0);
     assert!(aa.text(".aa/tools/heal.yaml").contains(&name));
     fetch(&aa).code(0);

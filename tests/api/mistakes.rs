@@ -20,111 +20,154 @@ fn told(line: &str, reply: &Reply, (status, kind): (u16, &str)) -> Value {
     problem
 }
 
-#[test]
-fn what_does_not_fit_is_named_with_what_is_expected() {
-    let aa = project("");
-    let served = serve(&aa);
-    let run = start(&served, "ask", &json!({}));
-    stands(&served, run, "waiting");
-    let answer = format!("POST /api/runs/{run}/answer");
-    let (query, body, none) = ((400, "bad-query"), (400, "bad-body"), (404, "not-found"));
-    for (line, sent, kind, detail, hint) in [
-        ("GET /api/runs?limit=x", "", query, "the parameter `limit` must be a whole number, not `x`", ""),
-        ("GET /api/runs?limit=-1", "", query, "the parameter `limit` must be at least", ""),
-        ("GET /api/runs?status=odd", "", query, "the parameter `status` must be one of `running`", ""),
-        ("GET /api/runs?since=now", "", query, "the parameter `since` must be a time such as", ""),
-        (
-            "GET /api/runs?odd=1",
-            "",
-            query,
-            "there is no parameter `odd` here",
-            "parameters are `skill`, `status`",
-        ),
-        (
-            "GET /api/runs/counts?odd=1",
-            "",
-            query,
-            "there is no parameter `odd` here",
-            "it takes no parameters",
-        ),
-        ("GET /api/runs/1/diff", "", query, "what was sent needs the parameter `with`", ""),
-        ("GET /api/runs/abc", "", none, "there is no run `abc`", "`run` in the address is a whole number"),
-        ("GET /api/skills/loook", "", none, "there is no skill `loook`", "did you mean `look`?"),
-        ("GET /api/skills/zzzz/check", "", none, "there is no skill `zzzz`", "`GET /api/skills` lists them"),
-        ("GET /api/tools/trace_lok", "", none, "there is no tool `trace_lok`", "did you mean `trace_look`?"),
-        ("GET /api/tools/zzzz", "", none, "there is no tool `zzzz`", "`GET /api/tools` lists them"),
-        (
-            "GET /api/schedules/zzzz",
-            "",
-            none,
-            "there is no schedule `zzzz`",
-            "`GET /api/schedules` lists them",
-        ),
-        (
-            "GET /api/workspaces/sessions?workspace=",
-            "",
-            query,
-            "`workspace` must be an absolute path",
-            "folders",
-        ),
-        (
-            "POST /api/heal/rules/kube_logn/reset",
-            "{}",
-            none,
-            "there is no heal rule `kube_logn`",
-            "`kube_login`",
-        ),
-        (
-            &answer,
-            "{\"step\": 5, \"answer\": \"yes\"}",
-            body,
-            "the key `step` must be text, not a number",
-            "openapi",
-        ),
-        (&answer, "{\"step\": \"sure\"}", body, "what was sent needs the key `answer`", "openapi"),
-        (
-            &answer,
-            "{\"step\": \"shure\", \"answer\": \"yes\"}",
-            none,
-            "has no step `shure`",
-            "did you mean `sure`?",
-        ),
-        (
-            "POST /api/skills/look/run",
-            "{\"session\": \"nope\"}",
-            body,
-            "there is no conversation `nope`",
-            "sessions",
-        ),
-        (
-            "POST /api/skills/look/run",
-            "{\"inputs\": {}, \"inputs\": {}}",
-            body,
-            "the key `inputs` is given twice",
-            "",
-        ),
-        (
-            "POST /api/skills/look/run",
-            "{\"inputs\": 5}",
-            body,
-            "the key `inputs` must be a mapping, not a number",
-            "",
-        ),
-        (
-            "POST /api/skills/look/plan",
-            "{\"workspace\": \"x\"}",
-            body,
-            "`workspace` must be an absolute path",
-            "",
-        ),
-    ] {
-        let problem = wrong(&served, line, sent, kind);
+/// A request, what is sent, what it is answered with, and parts of what is told and of what to do.
+type Mistake<'a> = (&'a str, &'a str, (u16, &'a str), &'a str, &'a str);
+
+const QUERY: (u16, &str) = (400, "bad-query");
+const BODY: (u16, &str) = (400, "bad-body");
+const NONE: (u16, &str) = (404, "not-found");
+
+#[track_caller]
+fn all_told(served: &Served, mistakes: &[Mistake<'_>]) {
+    for &(line, sent, kind, detail, hint) in mistakes {
+        let problem = wrong(served, line, sent, kind);
         let has = |name: &str, part: &str| problem[name].as_str().unwrap_or_default().contains(part);
         assert!(has("detail", detail) && has("hint", hint), "{line} {sent}: {problem}");
         for inner in ["i64", "u32", "expected a", "invalid type"] {
             assert!(!has("detail", inner), "{line}: {problem}");
         }
     }
+}
+
+#[test]
+fn what_an_address_has_that_does_not_fit_is_named_with_what_is_expected() {
+    let aa = project("");
+    let served = serve(&aa);
+    all_told(
+        &served,
+        &[
+            ("GET /api/runs?limit=x", "", QUERY, "the parameter `limit` must be a whole number, not `x`", ""),
+            ("GET /api/runs?limit=-1", "", QUERY, "the parameter `limit` must be at least", ""),
+            ("GET /api/runs?status=odd", "", QUERY, "the parameter `status` must be one of `running`", ""),
+            ("GET /api/runs?since=now", "", QUERY, "the parameter `since` must be a time such as", ""),
+            (
+                "GET /api/runs?odd=1",
+                "",
+                QUERY,
+                "there is no parameter `odd` here",
+                "parameters are `skill`, `status`",
+            ),
+            (
+                "GET /api/runs/counts?odd=1",
+                "",
+                QUERY,
+                "there is no parameter `odd` here",
+                "it takes no parameters",
+            ),
+            ("GET /api/runs/1/diff", "", QUERY, "what was sent needs the parameter `with`", ""),
+            (
+                "GET /api/runs/abc",
+                "",
+                NONE,
+                "there is no run `abc`",
+                "`run` in the address is a whole number",
+            ),
+            ("GET /api/skills/loook", "", NONE, "there is no skill `loook`", "did you mean `look`?"),
+            (
+                "GET /api/skills/zzzz/check",
+                "",
+                NONE,
+                "there is no skill `zzzz`",
+                "`GET /api/skills` lists them",
+            ),
+            (
+                "GET /api/tools/trace_lok",
+                "",
+                NONE,
+                "there is no tool `trace_lok`",
+                "did you mean `trace_look`?",
+            ),
+            ("GET /api/tools/zzzz", "", NONE, "there is no tool `zzzz`", "`GET /api/tools` lists them"),
+            (
+                "GET /api/schedules/zzzz",
+                "",
+                NONE,
+                "there is no schedule `zzzz`",
+                "`GET /api/schedules` lists them",
+            ),
+            (
+                "GET /api/workspaces/sessions?workspace=",
+                "",
+                QUERY,
+                "`workspace` must be an absolute path",
+                "folders",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_a_body_has_that_does_not_fit_is_named_with_what_is_expected() {
+    let aa = project("");
+    let served = serve(&aa);
+    let run = start(&served, "ask", &json!({}));
+    stands(&served, run, "waiting");
+    let answer = format!("POST /api/runs/{run}/answer");
+    all_told(
+        &served,
+        &[
+            (
+                "POST /api/heal/rules/kube_logn/reset",
+                "{}",
+                NONE,
+                "there is no heal rule `kube_logn`",
+                "`kube_login`",
+            ),
+            (
+                &answer,
+                "{\"step\": 5, \"answer\": \"yes\"}",
+                BODY,
+                "the key `step` must be text, not a number",
+                "openapi",
+            ),
+            (&answer, "{\"step\": \"sure\"}", BODY, "what was sent needs the key `answer`", "openapi"),
+            (
+                &answer,
+                "{\"step\": \"shure\", \"answer\": \"yes\"}",
+                NONE,
+                "has no step `shure`",
+                "did you mean `sure`?",
+            ),
+            (
+                "POST /api/skills/look/run",
+                "{\"session\": \"nope\"}",
+                BODY,
+                "there is no conversation `nope`",
+                "sessions",
+            ),
+            (
+                "POST /api/skills/look/run",
+                "{\"inputs\": {}, \"inputs\": {}}",
+                BODY,
+                "the key `inputs` is given twice",
+                "",
+            ),
+            (
+                "POST /api/skills/look/run",
+                "{\"inputs\": 5}",
+                BODY,
+                "the key `inputs` must be a mapping, not a number",
+                "",
+            ),
+            (
+                "POST /api/skills/look/plan",
+                "{\"workspace\": \"x\"}",
+                BODY,
+                "`workspace` must be an absolute path",
+                "",
+            ),
+        ],
+    );
     assert_eq!(found(&served, "/api/runs")["items"].as_array().unwrap().len(), 1, "nothing was started");
 }
 

@@ -13,7 +13,7 @@ const shots = process.env.AA_SHOTS;
 
 export const SIZES = {
   wide: { width: 1440, height: 900 },
-  tablet: { width: 900, height: 1100 },
+  tablet: { width: 768, height: 1024 },
   phone: { width: 390, height: 844 },
 };
 

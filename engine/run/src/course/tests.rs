@@ -170,3 +170,14 @@ fn a_path_says_what_it_is_part_of() {
         assert_eq!(parent(path), expected, "{path}");
     }
 }
+
+#[test]
+fn what_a_picture_has_is_counted_and_no_approval() {
+    let asked = crate::machine::Machine::approval("may it?".to_owned());
+    let event = Event { run_id: RunId(7), seq: 0, at: Time::UNIX_EPOCH, source: Origin::Http, body: asked };
+    let course = Course::of(run(), &plan(), &[event]);
+    let names = |steps: Vec<&StepCourse>| steps.iter().map(|step| step.path.0.clone()).collect::<Vec<_>>();
+    assert_eq!(names(course.steps.iter().collect()), ["approval", "ask", "done"]);
+    assert_eq!(names(course.top().collect()), ["ask", "done"]);
+    assert!(course.marks().is_empty());
+}

@@ -33,7 +33,7 @@ async fn list(seen: Seen) -> Shown {
     // Of what was searched for, everything is shown; of all that there is, only what one chooses.
     let is_open = !wanted.is_empty() || modules.len() == 1;
     let main = html! {
-        div.head { h1 { "Tools" } span.quiet { (count) " tools in " (modules.len()) " modules" } }
+        div.head { h1 { "Tools" } span.quiet { (counted(count)) " in " (modules.len()) @if modules.len() == 1 { " module" } @else { " modules" } } }
         (skills::search("/ui/tools", "Tools", seen.query.text("q")))
         @if count == 0 { (show::empty("There is no such tool.", &html! { "Modules are YAML files in " code { ".aa/tools" } "." })) }
         div #list {

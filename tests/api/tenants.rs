@@ -142,7 +142,6 @@ fn schedules_are_not_there_for_other_tenants_whatever_their_keys_say() {
         "POST /api/schedules/rarely/resume",
         "GET /ui/schedules/rarely",
         "POST /ui/schedules/rarely/run",
-        "POST /ui/schedules/rarely/pause",
     ] {
         let reply = ask(&served, BOSS, line, "{}");
         assert!(reply.status == 404 && !reply.body.contains("did you mean"), "{line}: {reply:?}");

@@ -60,7 +60,7 @@ impl Checker<'_, '_> {
             (None, None) => None,
         };
         let found = own.is_none().then(|| written.skill.as_ref().and_then(|skill| self.sub_skill(skill)));
-        let plan = own.or(found.as_ref().and_then(Option::as_deref));
+        let plan = own.or_else(|| found.as_ref().and_then(Option::as_deref));
         if let (Some(plan), Some((_, span))) = (plan, skill) {
             self.schedule_inputs(written, plan, span);
         }

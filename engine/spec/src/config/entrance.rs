@@ -236,12 +236,12 @@ pub(super) fn idle_roles<'a>(
     roles: impl Iterator<Item = &'a Spanned<String>>,
     source: &Source,
 ) -> Vec<Diagnostic> {
-    let idle = |role: &Spanned<String>| match serve.roles.get(&role.value) {
-        Some(own) => own.iter().find(|text| is_of_machine(text)).map(|text| text.value.clone()),
-        None => {
-            let known = scope::role(&role.value).filter(|all| all.iter().all(Scope::is_of_machine));
-            known.map(|_| role.value.clone())
+    let idle = |role: &Spanned<String>| {
+        if let Some(own) = serve.roles.get(&role.value) {
+            return own.iter().find(|text| is_of_machine(text)).map(|text| text.value.clone());
         }
+        let known = scope::role(&role.value).filter(|all| all.iter().all(Scope::is_of_machine));
+        known.map(|_| role.value.clone())
     };
     let found = roles.filter(|_| tenant.value != MAIN).filter_map(|role| Some((role, idle(role)?)));
     found.map(|(role, what)| idle_scope(role, (&what, tenant), source)).collect()

@@ -9,6 +9,7 @@ mod keys;
 mod load;
 mod personas;
 mod questions;
+mod schedules;
 mod security;
 mod stdio;
 pub(crate) mod wire;

@@ -142,7 +142,6 @@ fn schedules_are_not_there_for_other_tenants_whatever_their_keys_say() {
         "POST /api/schedules/rarely/resume",
         "GET /ui/schedules/rarely",
         "POST /ui/schedules/rarely/run",
-        "POST /ui/schedules/rarely/pause",
     ] {
         let body = if line.contains(" /ui/") { "" } else { "{}" };
         let reply = ask(&served, BOSS, line, body);

@@ -146,6 +146,24 @@ fn schedules_are_there_for_whom_a_scope_names_them() {
 }
 
 #[test]
+fn a_schedule_whose_run_waits_says_so_and_one_that_is_wrong_says_where() {
+    let ask = "name: ask\ndescription: Asks\nsteps: [{name: sure, confirm: {message: sure?, options: ['yes', 'no']}}]\n";
+    let aa = Aa::traced().skill("ask", ask).own_config(
+        "schedules:\n  asking: {skill: ask, every: 90d}\n  wrong: {skill: ask, every: 90d, inputs: {x: 1}}\n",
+    );
+    let served = serve(&aa);
+    let ran = served.post("/api/schedules/asking/run", &[], &json!({}));
+    assert_eq!(ran.status, 201, "{ran:?}");
+    stands(&served, 1, "waiting");
+    let list = page(&served, "/ui/schedules");
+    assert!(list.contains("waiting for you") && list.contains("badge is-broken"), "{list}");
+    let shown = page(&served, "/ui/schedules/asking");
+    assert!(shown.contains("<a href=\"/ui/runs/1\">Run 1</a> waits for a person since"), "{shown}");
+    let wrong = page(&served, "/ui/schedules/wrong");
+    assert!(wrong.contains("config.yaml:3: skill ") && wrong.contains("unknown-input"), "{wrong}");
+}
+
+#[test]
 fn what_changes_something_is_called_once_and_only_after_it_was_shown() {
     let aa = project();
     let served = serve(&aa);

@@ -106,7 +106,7 @@ pub struct Slot {
 }
 
 /// That the run of a time goes on only when a person does something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Waiting {
     /// The run; null when it is not there for you.
     pub run: Option<RunId>,

@@ -307,6 +307,15 @@ impl Engine {
         self.parts.store()?.notices(limit)
     }
 
+    /// The same for callers, of whom only the owner of the server is told: a message is of all schedules.
+    ///
+    /// # Errors
+    /// The caller may not, or the store cannot be read.
+    pub fn notices_for_owner(&self, limit: u32) -> Result<Vec<Notice>, StartError> {
+        self.own_server("what people were told of schedules")?;
+        Ok(self.notices(limit)?)
+    }
+
     fn known_schedule(&self, name: &str) -> Result<Arc<Known>, StartError> {
         let book = self.schedule_book()?;
         if !self.shows_schedule(name) {

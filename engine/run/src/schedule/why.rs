@@ -194,3 +194,60 @@ fn fate(slot: &Slot, now: Time) -> String {
     };
     format!("{text}{alert}")
 }
+
+#[cfg(test)]
+mod tests {
+    use aa_spec::schedule::{Schedule, Zone, compile, moment};
+    use aa_spec::source::{Source, Span};
+    use aa_spec::yaml::{self, Spanned};
+
+    use super::*;
+    use crate::schedule::book::Place;
+
+    fn at(text: &str) -> Time {
+        moment(text, &Zone::UTC).unwrap()
+    }
+
+    fn known() -> Known {
+        let source = Source::new("config.yaml", "skill: ask\nevery: 1h\n");
+        let written: Schedule = yaml::parse(&source).unwrap().read().unwrap();
+        let name = Spanned { value: "askd".to_owned(), span: Span::default() };
+        let compiled = compile((&name, &written), None, (&source, &Zone::UTC)).unwrap();
+        Known::new(compiled, None, Place { path: "config.yaml".into(), line: 1 })
+    }
+
+    #[test]
+    fn what_a_person_does_depends_on_what_is_waited_for() {
+        let since = at("2026-03-01 10:00");
+        let told = |run: Option<i64>, in_doubt| {
+            let waiting = Waiting { run: run.map(RunId), since, in_doubt };
+            wait(&known(), &waiting, at("2026-03-01 10:05"))
+        };
+        let when = "2026-03-01 10:00:00 +00:00 (5m)";
+        assert_eq!(told(Some(7), false), format!("run 7 waits for a person since {when}: `aa run show 7`"));
+        let doubt =
+            format!("run 7 waits since {when} for a person to say how a step ended: `aa run resolve 7`");
+        assert_eq!(told(Some(7), true), doubt);
+        assert_eq!(told(None, true), format!("a run of it waits for a person since {when}"));
+    }
+
+    #[test]
+    fn only_equal_skips_that_follow_each_other_are_summed_up() {
+        let slot = |minute: u32, state, why: &str| Slot {
+            state,
+            why: why.to_owned(),
+            ..crate::engine::new_slot(&known(), at(&format!("2026-03-01 10:{minute:02}")), SlotKind::Timed)
+        };
+        let (skipped, failed) = (SlotState::Skipped, SlotState::Failed);
+        let slots = [
+            slot(6, skipped, "a"),
+            slot(5, skipped, "a"),
+            slot(4, skipped, "b"),
+            slot(3, failed, "a"),
+            slot(2, failed, "a"),
+            slot(1, skipped, "a"),
+        ];
+        let counts: Vec<u32> = summed(slots).iter().map(|slot| slot.count).collect();
+        assert_eq!(counts, [2, 1, 1, 1, 1]);
+    }
+}

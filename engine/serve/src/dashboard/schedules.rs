@@ -137,7 +137,7 @@ fn head(view: &ScheduleView, steers: bool) -> Markup {
             }
         }
         @if !view.description.is_empty() { p { (show::prose(&view.description)) } }
-        @for problem in &view.problems { p.notice.wrong { (show::prose(problem)) } }
+        @for fault in &view.faults { p.notice.wrong { (show::prose(&fault.to_string())) } }
         @if let Some(held) = &view.paused {
             p.notice { "Held since " (show::ago(held.at)) @if !held.by.is_empty() { " by " (held.by) } @if !held.why.is_empty() { ": " (show::prose(&held.why)) } }
         }

@@ -9,6 +9,7 @@ mod run_cancel;
 mod run_explain;
 mod run_list;
 mod run_status;
+mod schedule;
 mod session_start;
 mod skill_describe;
 mod skill_list;
@@ -30,6 +31,7 @@ use async_trait::async_trait;
 use rmcp::model::{ErrorData, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
+use self::schedule::{Act, Schedule};
 use super::server::{Answer, Call};
 
 /// A tool of the server itself.
@@ -67,11 +69,37 @@ pub(crate) static CORE: &[&dyn CoreTool] = &[
     &tool_search::ToolSearch,
 ];
 
+/// Those that are in no list, which is short: `tool_search` finds them, and they are called by name or with `tool_call`.
+pub(crate) static UNLISTED: &[&dyn CoreTool] = &[
+    &Schedule { name: "schedule_list", act: Act::List },
+    &Schedule { name: "schedule_show", act: Act::Show },
+    &Schedule { name: "schedule_run", act: Act::Run },
+    &Schedule { name: "schedule_pause", act: Act::Pause },
+    &Schedule { name: "schedule_resume", act: Act::Resume },
+    &Schedule { name: "schedule_notices", act: Act::Notices },
+    &Schedule { name: "cron_list", act: Act::List },
+    &Schedule { name: "cron_status", act: Act::List },
+    &Schedule { name: "cron_run_now", act: Act::Run },
+    &Schedule { name: "cron_enable", act: Act::Enable },
+    &Schedule { name: "cron_notifications", act: Act::Notices },
+];
+
+fn all() -> impl Iterator<Item = &'static dyn CoreTool> {
+    CORE.iter().chain(UNLISTED).copied()
+}
+
+/// One of them by name, in no list.
+pub(crate) fn unlisted(name: &str) -> Option<&'static dyn CoreTool> {
+    static NAMES: LazyLock<Vec<Cow<'static, str>>> =
+        LazyLock::new(|| UNLISTED.iter().map(|tool| tool.definition().name).collect());
+    NAMES.iter().any(|known| known == name).then(|| find(name)).flatten()
+}
+
 /// One of them by name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn CoreTool> {
     // A definition is too much to make for a look at its name.
     static NAMES: LazyLock<HashMap<Cow<'static, str>, &'static dyn CoreTool>> =
-        LazyLock::new(|| CORE.iter().map(|tool| (tool.definition().name, *tool)).collect());
+        LazyLock::new(|| all().map(|tool| (tool.definition().name, tool)).collect());
     NAMES.get(name).copied()
 }
 
@@ -79,7 +107,7 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn CoreTool> {
 pub(crate) fn check(name: &str, args: Option<&JsonObject>) -> Result<(), String> {
     static SCHEMAS: LazyLock<HashMap<Cow<'static, str>, Value>> = LazyLock::new(|| {
         let schema = |tool: Tool| (tool.name, Value::Object((*tool.input_schema).clone()));
-        CORE.iter().map(|tool| schema(tool.definition())).collect()
+        all().map(|tool| schema(tool.definition())).collect()
     });
     let Some(schema) = SCHEMAS.get(name) else { return Ok(()) };
     let args = Value::Object(args.cloned().unwrap_or_default());

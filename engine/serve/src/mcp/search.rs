@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use aa_run::card::Card;
 use aa_spec::tool::ToolSpec;
+use rmcp::model::Tool;
 
 /// Words that say nothing about what is wanted.
 const IDLE: [&str; 40] = [
@@ -59,6 +60,11 @@ pub(crate) fn tool(wanted: &BTreeSet<String>, spec: &ToolSpec) -> usize {
     let inputs = spec.input["properties"].as_object().into_iter().flat_map(|all| all.keys());
     let inputs: Vec<&str> = inputs.map(String::as_str).collect();
     score(wanted, &spec.name, &spec.description, &inputs)
+}
+
+/// How well a tool of the server itself fits.
+pub(crate) fn own(wanted: &BTreeSet<String>, tool: &Tool) -> usize {
+    score(wanted, &tool.name, tool.description.as_deref().unwrap_or_default(), &[])
 }
 
 /// The best of what fits, the best first; of equal ones, as they came.

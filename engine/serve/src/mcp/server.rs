@@ -289,7 +289,7 @@ fn counted(request: &CallToolRequestParams) -> (String, bool) {
 }
 
 /// Calls a tool of the server itself, once its arguments fit.
-async fn call_core(tool: &'static dyn CoreTool, call: Call<'_>) -> Answer {
+pub(crate) async fn call_core(tool: &'static dyn CoreTool, call: Call<'_>) -> Answer {
     if let Some(why) = call.visit.shut(call.request.arguments.as_ref()) {
         return Ok(failed(why));
     }

@@ -47,6 +47,7 @@ impl Engine {
     /// There is none of this name, or the caller may not.
     pub async fn resume_schedule(&self, name: &str, now: Time) -> Result<(), StartError> {
         let known = self.let_run(name)?;
+        self.may_release(&known)?;
         self.note(None, "schedule.resume", &format!("schedule {name}"), json!({})).await?;
         let store = self.parts.store_soon().await?;
         let before = store.see_schedules(vec![known.sighting()], now).await?;
@@ -216,10 +217,38 @@ impl Engine {
         let checked = self.for_schedule(&known)?.check(skill, Strictness::default())?;
         let Some(plan) = checked.plan else { return Err(StartError::Invalid(checked.diagnostics)) };
         let effect = plan.effect();
-        if self.verdict(effect, true) == Verdict::Refuse {
-            return Err(StartError::Denied { what: skill.clone(), effect: word(effect) });
+        match self.verdict(effect, true) {
+            Verdict::Refuse => return Err(StartError::Denied { what: skill.clone(), effect: word(effect) }),
+            // The run is the owner's, so nobody would be asked.
+            Verdict::Ask if self.caller.origin == Origin::Mcp => {
+                let message = format!(
+                    "what `{name}` runs has to be approved by a person: `aa schedule run {name}` in a terminal, or run the skill `{skill}`"
+                );
+                return Err(StartError::Refused(message));
+            }
+            Verdict::Ask | Verdict::Go => {}
         }
         Ok(known)
+    }
+
+    /// A model does what it reads, also in a project that somebody has cloned: that a project may have anything run at all
+    /// is said by a person.
+    fn may_release(&self, known: &Known) -> Result<(), StartError> {
+        if self.caller.origin != Origin::Mcp {
+            return Ok(());
+        }
+        let is_first = match self.parts.store()?.schedule(&known.key)? {
+            Some(row) => row.pause.is_some_and(|pause| pause.by.is_empty()),
+            None => known.sighting().held.is_some(),
+        };
+        if !is_first {
+            return Ok(());
+        }
+        let name = &known.compiled.name;
+        let message = format!(
+            "`{name}` is defined by a project, so a person has to let it run first: `aa schedule resume {name}` in a terminal"
+        );
+        Err(StartError::Refused(message))
     }
 
     /// That what else belongs to the server is the caller's business.

@@ -2,14 +2,14 @@
 
 use aa_spec::name::suggest;
 use async_trait::async_trait;
-use rmcp::model::Tool;
+use rmcp::model::{CallToolRequestParams, Tool};
 use serde_json::{Map, Value, json};
 
 use super::skill_run::object;
 use super::{CoreTool, Hint, define, text};
 use crate::mcp::follow::{self, Wanted};
 use crate::mcp::module;
-use crate::mcp::server::{Answer, Call, failed, internal};
+use crate::mcp::server::{Answer, Call, call_core, failed, internal};
 
 pub(crate) struct ToolCall;
 pub(crate) struct ToolExec;
@@ -64,6 +64,11 @@ async fn named(call: Call<'_>, key: &str) -> Answer {
         Err(message) => return Ok(failed(message)),
     };
     // Before the tools of modules: one of the same name does not know who calls.
+    if let Some(tool) = super::unlisted(name) {
+        let mut call = call;
+        call.request = CallToolRequestParams::new(name.to_owned()).with_arguments(args);
+        return call_core(tool, call).await;
+    }
     if super::find(name).is_some() {
         return Ok(failed(format!("`{name}` is a tool of the server itself: call it as such")));
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use rmcp::model::{CallToolResult, Tool};
 use serde_json::{Value, json};
 
-use super::{CoreTool, Hint, define, text};
+use super::{CoreTool, Hint, UNLISTED, define, text};
 use crate::mcp::search;
 use crate::mcp::server::{Answer, Call, internal};
 
@@ -37,9 +37,27 @@ impl CoreTool for ToolSearch {
             |spec: &&Arc<ToolSpec>| (module.is_empty() || spec.module == module) && scope.shows(&spec.name);
         let found =
             search::best(catalogue.tools().iter().filter(of), MOST, |spec| search::tool(&wanted, spec));
-        let tools: Vec<Value> = found.into_iter().map(|spec| told(spec)).collect();
+        let mut tools: Vec<Value> = found.into_iter().map(|spec| told(spec)).collect();
+        if module.is_empty() {
+            let own: Vec<Tool> = UNLISTED.iter().map(|tool| tool.definition()).collect();
+            let own = search::best(&own, MOST, |tool| search::own(&wanted, tool));
+            tools.extend(own.into_iter().map(told_own));
+            tools.truncate(MOST);
+        }
         Ok(CallToolResult::structured(json!({ "tools": tools })).into())
     }
+}
+
+/// The same of a tool of the server itself that is in no list.
+fn told_own(tool: &Tool) -> Value {
+    let reads = tool.annotations.as_ref().and_then(|hints| hints.read_only_hint).unwrap_or(false);
+    json!({
+        "name": tool.name,
+        "module": "core",
+        "description": tool.description,
+        "effect": if reads { "read" } else { "write" },
+        "input": tool.input_schema,
+    })
 }
 
 /// What is told of a tool to one who may call it.

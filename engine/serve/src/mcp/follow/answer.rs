@@ -181,7 +181,10 @@ pub(crate) fn refusal(error: &StartError) -> String {
     let lines: Vec<String> = match error {
         StartError::Invalid(problems) => problems.iter().map(|problem| problem.message.clone()).collect(),
         StartError::Inputs(problems) => problems.iter().map(ToString::to_string).collect(),
-        StartError::UnknownSkill { suggestion: Some(near), .. } => vec![format!("did you mean `{near}`?")],
+        StartError::UnknownSkill { suggestion: Some(near), .. }
+        | StartError::UnknownSchedule { suggestion: Some(near), .. } => {
+            vec![format!("did you mean `{near}`?")]
+        }
         StartError::PlanChanged { .. } => {
             vec!["Call skill_plan again, look at what it shows, and give its hash.".to_owned()]
         }

@@ -86,7 +86,7 @@ steps: [{name: a, tool: read, args: {path: 'a{{ inputs.n }}'}}]
     let codes: Vec<&str> = found[1].iter().map(|problem| problem.code).collect();
     assert_eq!(codes, ["unknown-input", "missing-input"], "{}", drawn(&found[1]));
     assert!(
-        drawn(&found[1]).contains("6:36 error[unknown-input]: skill `x` has no input `m`"),
+        drawn(&found[1]).contains("6:38 error[unknown-input]: skill `x` has no input `m`"),
         "{}",
         drawn(&found[1])
     );

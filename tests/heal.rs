@@ -332,7 +332,7 @@ fn bad_rules_are_diagnostics() {
         "error[unknown-tool]",
         "did you mean `kube_login`?",
         "error[unknown-argument]",
-        "error[missing-argument]",
+        "did you mean `cluster`?",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
@@ -340,6 +340,48 @@ fn bad_rules_are_diagnostics() {
         .tools("heal", "module: heal\ndescription: Rules\nheal: [{name: a, match: {}, do: {tool: echo}}]\n");
     aa.args(["skill", "check", "fetch"]).run().code(3).stderr_contains("error[heal-match]");
     aa.args(["skill", "run", "fetch"]).run().code(3);
+}
+
+#[test]
+fn calls_of_rules_are_checked_like_those_of_steps() {
+    let text = include_str!("fixtures/tools/unfit/heal-calls.yaml");
+    let skill = "name: unfit_skill\ndescription: Logs in\ninputs: [{name: realm, type: string, required: true}]\n\
+        steps: [{name: a, tool: unfit_login, args: {realm: \"{{ inputs.realm }}\"}}]\n";
+    let aa = Aa::new().tools("unfit", text).skill("unfit_skill", skill);
+    let ran = aa.args(["tool", "check", "unfit", "--format", "json"]).run().code(3);
+    let found = ran.json();
+    let codes = found.as_array().unwrap().iter().map(|problem| problem["code"].as_str().unwrap());
+    let expected: Vec<&str> =
+        text.lines().next().unwrap().trim_start_matches("# expect: ").split(", ").collect();
+    let doubts = ["missing-output", "missing-example", "undeclared-command"];
+    let codes: Vec<&str> = codes.filter(|code| !doubts.contains(code)).collect();
+    assert_eq!(codes, expected);
+    let said = aa.args(["tool", "check", "unfit"]).run().code(3).err();
+    for part in [
+        "tool `kube_login` has no argument `clustr`",
+        "hint: did you mean `cluster`?",
+        "`cluster` must be text, not a number",
+        "there is no tool `kube_logni`",
+        "hint: did you mean `kube_login`?",
+        "hint: did you mean `unfit_login`?",
+        "there is no skill `unfit_skil`",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_skill_whose_step_counts_on_a_rule_that_cannot_act_is_told_so() {
+    let rule = |tools: &str| {
+        format!(
+            "module: heal\ndescription: Rules\nheal:\n  - {{name: a, match: {{kind: auth, tool: {tools}}}, do: {{tool: kube_login, args: {{clustr: 5}}}}}}\n"
+        )
+    };
+    let aa = project("auto_heal").tools("heal", &rule("oc_get"));
+    let ran = aa.args(["skill", "check", "fetch"]).run().code(3);
+    ran.stderr_contains("error[unknown-argument]: tool `kube_login` has no argument `clustr`");
+    project("auto_heal").tools("heal", &rule("git_log")).args(["skill", "check", "fetch"]).run().code(0);
+    project("fail").tools("heal", &rule("oc_get")).args(["skill", "check", "fetch"]).run().code(0);
 }
 
 #[test]

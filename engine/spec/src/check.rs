@@ -27,6 +27,7 @@ mod text;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use self::heal::{skill_call, tool_call};
 use self::library::Library;
 use self::names::Names;
 use self::place::Lines;
@@ -54,8 +55,9 @@ pub trait Catalog {
     }
     /// Every skill name, for suggestions. Only called on errors.
     fn skill_names(&self) -> Vec<String>;
-    /// The heal rules, the nearest first. Only asked for when a step may need them.
-    fn heal_rules(&self) -> Vec<HealPlan> {
+    /// The heal rules for failures of these tools, the nearest first; an empty name stands for what is no tool. Only asked
+    /// for when a step may need them.
+    fn heal_rules(&self, _tools: &[String]) -> Vec<HealPlan> {
         Vec::new()
     }
     /// Names of the configured secrets.

@@ -25,7 +25,7 @@ impl aa_spec::check::Catalog for Nothing {
         Vec::new()
     }
 
-    fn heal_rules(&self) -> Vec<aa_spec::heal::HealPlan> {
+    fn heal_rules(&self, _: &[String]) -> Vec<aa_spec::heal::HealPlan> {
         Vec::new()
     }
 

@@ -165,6 +165,43 @@ fn bounds_of_an_hour_and_of_a_run_hold_over_processes() {
 }
 
 #[test]
+fn without_a_check_that_somebody_configured_a_login_is_trusted() {
+    // Nothing but what the login itself needs is on the search path: there is no `oc`.
+    let aa = project("auto_heal").config(
+        "kube_login: {command: [/bin/sh, -c, 'echo \"$1\" >> logins; : > \"in-$1\"', sh, '{cluster}']}",
+    );
+    let call = ["tool", "call", "kube_login", "--arg", "cluster=stage"];
+    let said = aa.args(call).env("PATH", "/nowhere").run().code(0);
+    let (login, told) = (said.json(), said.err());
+    assert_eq!(
+        (&login["changed"], &login["checked"], &login["user"]),
+        (&json!(true), &json!(false), &json!(""))
+    );
+    assert!(told.contains("nothing checks the login to `stage`"), "{told}");
+    let aa = aa.config("kube_login: {command: [/bin/sh, -c, 'exit 3']}");
+    aa.args(call).env("PATH", "/nowhere").run().code(1);
+}
+
+#[test]
+fn a_configured_check_whose_command_is_missing_is_an_error_that_names_it() {
+    for (tool, config) in [
+        ("kube_login", "kube_login: {command: [/bin/sh, -c, ':'], check: [no-such-check]}"),
+        ("kube_login", "kube_login: {command: [/bin/sh, -c, ':'], check: [no-such-check, '{cluster}']}"),
+        ("vpn_connect", "vpn_connect: {command: [/bin/sh, -c, ':'], check: [no-such-check]}"),
+    ] {
+        let aa = Aa::new().config(config);
+        let args = if tool == "kube_login" { r#"{"cluster": "stage"}"# } else { "{}" };
+        let ran = aa.args(["tool", "call", tool, "--args", args]).run().code(1);
+        for part in [
+            format!("the check of `{tool}` cannot be made: there is no command `no-such-check`"),
+            format!("change `{tool}.check` in the configuration"),
+        ] {
+            assert!(ran.err().contains(&part), "{part}: {}", ran.err());
+        }
+    }
+}
+
+#[test]
 fn two_processes_that_need_the_same_login_make_it_once() {
     let aa = project("auto_heal").config(LOGIN);
     let start = || aa.args(["skill", "run", "fetch", "--format", "json"]).start();

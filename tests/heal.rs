@@ -165,6 +165,24 @@ fn bounds_of_an_hour_and_of_a_run_hold_over_processes() {
 }
 
 #[test]
+fn a_reset_ends_the_time_for_which_a_call_is_left_alone() {
+    let aa = ruled(
+        "  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, cool_down: 1h, breaker: {failures: 99}}\n",
+    );
+    fetch(&aa).code(1);
+    let note = |aa: &Aa| {
+        let events = fetch(aa).code(1).json_lines();
+        of(&events, "heal_finished")[0]["note"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(note(&aa).ends_with("left alone for a while; `aa heal reset idle` ends that"));
+    assert_eq!(lines(&aa, "mends"), 1);
+    aa.args(["heal", "reset", "idle"]).run().code(0).stderr_contains("`idle` may act again");
+    assert_eq!(note(&aa), "");
+    assert_eq!(lines(&aa, "mends"), 2);
+    assert!(note(&aa).contains("left alone"), "the next one is left alone again");
+}
+
+#[test]
 fn without_a_check_that_somebody_configured_a_login_is_trusted() {
     // Nothing but what the login itself needs is on the search path: there is no `oc`.
     let aa = project("auto_heal").config(

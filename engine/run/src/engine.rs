@@ -81,6 +81,7 @@ mod keys;
 mod launching;
 mod listening;
 mod logins;
+mod lone;
 mod mend;
 mod mistakes;
 mod modules;

@@ -24,7 +24,7 @@ mod step;
 mod sub_skill;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use self::heal::{skill_call, tool_call};
@@ -33,7 +33,7 @@ use self::names::Names;
 use self::place::Lines;
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::heal::HealPlan;
-use crate::plan::{FORMAT, Plan};
+use crate::plan::{FORMAT, Plan, SkillPlan};
 use crate::source::{Source, Span};
 use crate::tool::ToolSpec;
 
@@ -101,6 +101,12 @@ pub fn check(
     let Some(skill) = skill.filter(|_| !has_errors(&diagnostics)) else { return (None, diagnostics) };
     let heal = library.heal_rules(&skill);
     (Some(Plan { format: FORMAT, skill, skills: library.into_skills(), heal }), diagnostics)
+}
+
+/// The heal rules that a skill may need which nobody has written, and the skills that they run.
+pub fn heal_rules(skill: &SkillPlan, catalog: &dyn Catalog) -> (Vec<HealPlan>, BTreeMap<String, SkillPlan>) {
+    let mut library = Library::new(catalog, Strictness::default());
+    (library.heal_rules(skill), library.into_skills())
 }
 
 /// The check of one skill.

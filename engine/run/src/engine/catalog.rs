@@ -1,6 +1,7 @@
 //! Skills found, read and checked against what is there.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use aa_spec::check::{self, Catalog, Strictness};
 use aa_spec::diagnostic::{Diagnostic, Severity, has_errors};
 use aa_spec::heal::HealPlan;
 use aa_spec::name;
+use aa_spec::plan::SkillPlan;
 use aa_spec::source::Source;
 use aa_spec::template::seal;
 use aa_spec::tool::ToolSpec;
@@ -78,6 +80,16 @@ pub(super) fn check_text(
         parts.checked.keep(&skill, strictness, toolbox);
     }
     Ok(skill)
+}
+
+/// The heal rules that a skill may need which was made here, and the skills that they run.
+pub(super) fn heal_rules(
+    parts: &Parts,
+    entry: &Entry,
+    toolbox: &Toolbox,
+    skill: &SkillPlan,
+) -> (Vec<HealPlan>, BTreeMap<String, SkillPlan>) {
+    check::heal_rules(skill, &Shelves::new(parts, entry, toolbox.clone()))
 }
 
 /// Finds a skill by name or path.

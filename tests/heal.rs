@@ -170,6 +170,61 @@ fn bounds_of_an_hour_and_of_a_run_hold_over_processes() {
 }
 
 #[test]
+fn a_reset_ends_the_time_for_which_a_call_is_left_alone() {
+    let aa = ruled(
+        "  - {name: idle, match: {kind: auth}, do: {tool: service_mend}, cool_down: 1h, breaker: {failures: 99}}\n",
+    );
+    fetch(&aa).code(1);
+    let note = |aa: &Aa| {
+        let events = fetch(aa).code(1).json_lines();
+        of(&events, "heal_finished")[0]["note"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(note(&aa).ends_with("left alone for a while; `aa heal reset idle` ends that"));
+    assert_eq!(lines(&aa, "mends"), 1);
+    aa.args(["heal", "reset", "idle"]).run().code(0).stderr_contains("`idle` may act again");
+    assert_eq!(note(&aa), "");
+    assert_eq!(lines(&aa, "mends"), 2);
+    assert!(note(&aa).contains("left alone"), "the next one is left alone again");
+}
+
+#[test]
+fn without_a_check_that_somebody_configured_a_login_is_trusted() {
+    // Nothing but what the login itself needs is on the search path: there is no `oc`.
+    let aa = project("auto_heal").config(
+        "kube_login: {command: [/bin/sh, -c, 'echo \"$1\" >> logins; : > \"in-$1\"', sh, '{cluster}']}",
+    );
+    let call = ["tool", "call", "kube_login", "--arg", "cluster=stage"];
+    let said = aa.args(call).env("PATH", "/nowhere").run().code(0);
+    let (login, told) = (said.json(), said.err());
+    assert_eq!(
+        (&login["changed"], &login["checked"], &login["user"]),
+        (&json!(true), &json!(false), &json!(""))
+    );
+    assert!(told.contains("nothing checks the login to `stage`"), "{told}");
+    let aa = aa.config("kube_login: {command: [/bin/sh, -c, 'exit 3']}");
+    aa.args(call).env("PATH", "/nowhere").run().code(1);
+}
+
+#[test]
+fn a_configured_check_whose_command_is_missing_is_an_error_that_names_it() {
+    for (tool, config) in [
+        ("kube_login", "kube_login: {command: [/bin/sh, -c, ':'], check: [no-such-check]}"),
+        ("kube_login", "kube_login: {command: [/bin/sh, -c, ':'], check: [no-such-check, '{cluster}']}"),
+        ("vpn_connect", "vpn_connect: {command: [/bin/sh, -c, ':'], check: [no-such-check]}"),
+    ] {
+        let aa = Aa::new().config(config);
+        let args = if tool == "kube_login" { r#"{"cluster": "stage"}"# } else { "{}" };
+        let ran = aa.args(["tool", "call", tool, "--args", args]).run().code(1);
+        for part in [
+            format!("the check of `{tool}` cannot be made: there is no command `no-such-check`"),
+            format!("change `{tool}.check` in the configuration"),
+        ] {
+            assert!(ran.err().contains(&part), "{part}: {}", ran.err());
+        }
+    }
+}
+
+#[test]
 fn two_processes_that_need_the_same_login_make_it_once() {
     let aa = project("auto_heal").config(LOGIN);
     let start = || aa.args(["skill", "run", "fetch", "--format", "json"]).start();
@@ -337,7 +392,7 @@ fn bad_rules_are_diagnostics() {
         "error[unknown-tool]",
         "did you mean `kube_login`?",
         "error[unknown-argument]",
-        "error[missing-argument]",
+        "did you mean `cluster`?",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
@@ -345,6 +400,48 @@ fn bad_rules_are_diagnostics() {
         .tools("heal", "module: heal\ndescription: Rules\nheal: [{name: a, match: {}, do: {tool: echo}}]\n");
     aa.args(["skill", "check", "fetch"]).run().code(3).stderr_contains("error[heal-match]");
     aa.args(["skill", "run", "fetch"]).run().code(3);
+}
+
+#[test]
+fn calls_of_rules_are_checked_like_those_of_steps() {
+    let text = include_str!("fixtures/tools/unfit/heal-calls.yaml");
+    let skill = "name: unfit_skill\ndescription: Logs in\ninputs: [{name: realm, type: string, required: true}]\n\
+        steps: [{name: a, tool: unfit_login, args: {realm: \"{{ inputs.realm }}\"}}]\n";
+    let aa = Aa::new().tools("unfit", text).skill("unfit_skill", skill);
+    let ran = aa.args(["tool", "check", "unfit", "--format", "json"]).run().code(3);
+    let found = ran.json();
+    let codes = found.as_array().unwrap().iter().map(|problem| problem["code"].as_str().unwrap());
+    let expected: Vec<&str> =
+        text.lines().next().unwrap().trim_start_matches("# expect: ").split(", ").collect();
+    let doubts = ["missing-output", "missing-example", "undeclared-command"];
+    let codes: Vec<&str> = codes.filter(|code| !doubts.contains(code)).collect();
+    assert_eq!(codes, expected);
+    let said = aa.args(["tool", "check", "unfit"]).run().code(3).err();
+    for part in [
+        "tool `kube_login` has no argument `clustr`",
+        "hint: did you mean `cluster`?",
+        "`cluster` must be text, not a number",
+        "there is no tool `kube_logni`",
+        "hint: did you mean `kube_login`?",
+        "hint: did you mean `unfit_login`?",
+        "there is no skill `unfit_skil`",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_skill_whose_step_counts_on_a_rule_that_cannot_act_is_told_so() {
+    let rule = |tools: &str| {
+        format!(
+            "module: heal\ndescription: Rules\nheal:\n  - {{name: a, match: {{kind: auth, tool: {tools}}}, do: {{tool: kube_login, args: {{clustr: 5}}}}}}\n"
+        )
+    };
+    let aa = project("auto_heal").tools("heal", &rule("oc_get"));
+    let ran = aa.args(["skill", "check", "fetch"]).run().code(3);
+    ran.stderr_contains("error[unknown-argument]: tool `kube_login` has no argument `clustr`");
+    project("auto_heal").tools("heal", &rule("git_log")).args(["skill", "check", "fetch"]).run().code(0);
+    project("fail").tools("heal", &rule("oc_get")).args(["skill", "check", "fetch"]).run().code(0);
 }
 
 #[test]

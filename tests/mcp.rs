@@ -7,6 +7,7 @@ mod conformance;
 mod guides;
 mod keys;
 mod load;
+mod lone;
 mod personas;
 mod questions;
 mod schedules;

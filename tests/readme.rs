@@ -83,6 +83,21 @@ fn a_tool_is_added_as_it_says() {
 }
 
 #[test]
+fn its_modules_and_heal_rules_have_no_errors() {
+    let text = readme();
+    let whole = |block: &&str| match *block {
+        rules if rules.starts_with("heal:") => Some(format!("module: rules\ndescription: Rules\n{rules}")),
+        module => module.starts_with("module: ").then(|| module.to_owned()),
+    };
+    let modules: Vec<String> = blocks(&text, "yaml").iter().filter_map(whole).collect();
+    assert!(modules.len() >= 4 && modules.iter().any(|module| module.contains("\nheal:")), "{modules:#?}");
+    for module in modules {
+        let name = module.lines().next().unwrap().trim_start_matches("module: ").to_owned();
+        Aa::new().tools(&name, &module).args(["tool", "check", &name]).run().code(0);
+    }
+}
+
+#[test]
 fn every_command_and_flag_that_it_names_exists() {
     let text = readme();
     let named: BTreeSet<&str> =

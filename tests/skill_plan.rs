@@ -59,6 +59,52 @@ fn every_shipped_skill_has_the_plan_and_the_graph_it_had() {
 }
 
 #[test]
+fn a_plan_says_which_hosts_and_secrets_the_modules_of_its_tools_are_configured_with() {
+    let module = "module: forge\ndescription: A forge\nconfig:\n  url: {description: Where, env: FORGE_URL}\n  token: {description: Key, env: FORGE_TOKEN, secret: true}\n\
+        http: {base: \"{{ config.url }}/api\", auth: {bearer: \"{{ config.token }}\"}}\n\
+        tools:\n  - {name: forge_get, description: Gets, effect: read, input: {}, http: {path: /x}}\n  \
+        - {name: forge_other, description: Gets, effect: read, input: {}, http: {url: \"https://other.example/y\"}}\n";
+    let skill = "name: look\ndescription: Looks\nsteps:\n  - {name: a, tool: forge_get}\n  - {name: b, tool: forge_other}\n  - {name: c, tool: gitlab_mr_view, args: {project: a/b, mr: 1}}\n  \
+        - {name: d, compute: \"result = call_tool('forge_get')\"}\n";
+    let planned = |aa: &Aa, env: &[(&str, &str)]| -> Vec<(String, String)> {
+        let call = aa.args(["skill", "plan", "look", "--format", "json"]);
+        let plan = env.iter().fold(call, |call, (name, value)| call.env(name, value)).run().code(0).json();
+        let list = |step: &serde_json::Value, key: &str| {
+            let names = step[key].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+            names.collect::<Vec<_>>().join(",")
+        };
+        let steps = plan["steps"].as_array().unwrap();
+        steps.iter().map(|step| (list(step, "touches"), list(step, "secrets"))).collect()
+    };
+    let is = |places: &str, secrets: &str| (places.to_owned(), secrets.to_owned());
+    let aa = Aa::new().tools("forge", module).skill("look", skill);
+    assert_eq!(
+        planned(&aa, &[]),
+        [is("", ""), is("other.example", ""), is("gitlab.com", ""), is("", "")],
+        "what is not configured is not known"
+    );
+    let env = [
+        ("FORGE_URL", "https://me:pass@forge.example:8443/x"),
+        ("FORGE_TOKEN", "t0ken"),
+        ("GITLAB_URL", "https://git.example"),
+        ("GITLAB_TOKEN", "t1ken"),
+    ];
+    let forge = is("forge.example:8443", "FORGE_TOKEN");
+    let of_env =
+        [forge.clone(), is("other.example", "FORGE_TOKEN"), is("git.example", "GITLAB_TOKEN"), forge];
+    assert_eq!(planned(&aa, &env), of_env);
+    let aa = aa.own_config(
+        "secrets: {FORGE: {env: FORGE_KEY}}\nmodules: {forge: {url: 'http://near.example', token: '{{ secrets.FORGE }}'}}\n",
+    );
+    assert_eq!(planned(&aa, &env)[0], is("near.example", "FORGE"), "the file comes before the environment");
+    aa.args(["skill", "plan", "look"])
+        .run()
+        .code(0)
+        .stdout_contains("secrets FORGE")
+        .stdout_contains("touches near.example");
+}
+
+#[test]
 fn graphs_come_in_three_forms() {
     let aa = Aa::traced()
         .skill("reference", include_str!("fixtures/skills/run/reference.yaml"))

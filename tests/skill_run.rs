@@ -280,3 +280,23 @@ fn a_new_skill_checks_clean_and_runs() {
     run(&aa, "first -i name=you").code(0).stdout_contains("Hello, you! This is ");
     aa.args(["skill", "new", "first"]).run().code(2).stderr_contains("exists already");
 }
+
+#[test]
+fn generators_work_wherever_a_template_stands() {
+    let skill = r#"name: mixed
+description: Generators beside text
+inputs: [{name: xs, type: array, default: [{n: 1, name: a}, {n: 2, name: b}]}]
+steps:
+  - {name: one, tool: echo, args: {value: "x {{ any(i.get('n') == 2 for i in inputs.xs) }} {{ inputs.xs | length }}"}}
+  - {name: two, tool: echo, args: {value: "{% if any(i.n > 1 for i in inputs.xs) %}a{% else %}b{% endif %}"}}
+  - {name: three, tool: echo, args: {value: "{% for x in [i for i in inputs.xs if i.n > 1] %}{{ x.name }}{% set y = [x.n * t for t in range(3)] %}{{ y }}{% endfor %}"}}
+  - {name: ask, confirm: {message: "go with {{ ', '.join(i.name for i in inputs.xs) }}?", timeout: 10ms, default: approve}}
+outputs:
+  - {name: all, value: "{{ one.value }}|{{ two.value }}|{{ three.value }}"}
+"#;
+    let aa = Aa::new().skill("mixed", skill);
+    let events = aa.args(["skill", "run", "mixed", "--format", "json"]).run().code(0).json_lines();
+    assert_eq!(events.last().unwrap()["outputs"]["all"], "x true 2|a|b[0,2,4]");
+    let asked = events.iter().find(|event| event["event"] == "confirm_requested").unwrap();
+    assert_eq!(asked["message"], "go with a, b?");
+}

@@ -56,7 +56,7 @@ fn project() -> Aa {
 }
 
 /// A server and the pipe to it; killed at the end.
-struct Server {
+pub(super) struct Server {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<Value>,
@@ -64,7 +64,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(aa: &Aa) -> Self {
+    pub(super) fn start(aa: &Aa) -> Self {
         let mut command = aa.args(["mcp", "--all"]).command();
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -100,7 +100,7 @@ impl Server {
         self.lines.recv_timeout(PATIENCE).expect("the server says something")
     }
 
-    fn result(&mut self, method: &str, params: Value) -> Value {
+    pub(super) fn result(&mut self, method: &str, params: Value) -> Value {
         let id = self.ask(method, params);
         loop {
             let answer = self.next();

@@ -8,6 +8,7 @@ mod stats;
 mod test;
 
 use aa_run::toolbox::HealEntry;
+use aa_spec::diagnostic::has_errors;
 use aa_spec::heal::HealPlan;
 
 use crate::args::heal::Command;
@@ -29,7 +30,7 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
 
 /// Whether a rule acts, in a word.
 fn state(rule: &HealEntry) -> &'static str {
-    match (rule.enabled, rule.problems.is_empty()) {
+    match (rule.enabled, !has_errors(&rule.problems)) {
         (false, _) => "off",
         (true, false) => "broken",
         (true, true) => "on",

@@ -241,3 +241,25 @@ fn ten_thousand_items_stay_a_few_lines() {
       ⠋ fan[9999]      0ms
     ");
 }
+
+#[test]
+fn asking_how_a_step_has_ended_is_over_with_the_answer() {
+    let mut tree = Tree::default();
+    let mut event = events()[0].clone();
+    for (at, body) in [
+        (0, json!({"event": "step_started", "step": "m", "attempt": 1, "kind": "tool"})),
+        (10, json!({"event": "step_started", "step": "m#reconcile", "attempt": 1, "kind": "reconcile"})),
+        (
+            17,
+            json!({"event": "step_resolved", "step": "m", "resolution": {"done": {"output": 1}}, "by": "reconcile"}),
+        ),
+        (20, json!({"event": "step_completed", "step": "m", "output": 1, "duration_ms": 20})),
+    ] {
+        event.at = start() + TimeDelta::milliseconds(at);
+        event.body = serde_json::from_value(body).unwrap();
+        tree.apply(&event);
+    }
+    let asked = tree.node(&StepPath("m#reconcile".to_owned())).unwrap();
+    assert!(matches!(asked.state, super::tree::State::Done(_)));
+    assert_eq!(asked.duration_ms, 7);
+}

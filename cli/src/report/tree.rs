@@ -271,6 +271,10 @@ impl Tree {
                 Change::Resumed(unknown.clone())
             }
             Body::StepResolved { step, .. } => {
+                if let Some(asked) = self.node(&step.inquiry()) {
+                    let took = u64::try_from((at - asked.started_at).num_milliseconds()).unwrap_or_default();
+                    self.finish(&step.inquiry(), at, State::Done(String::new()), took);
+                }
                 self.touch(step, at).state = State::Running;
                 Change::Resolved(self.by_path[step])
             }

@@ -84,6 +84,7 @@ mod keys;
 mod launching;
 mod listening;
 mod logins;
+mod lone;
 mod mend;
 mod mistakes;
 mod modules;

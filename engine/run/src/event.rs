@@ -31,6 +31,15 @@ pub type Time = DateTime<Utc>;
 #[serde(transparent)]
 pub struct StepPath(pub String);
 
+impl StepPath {
+    /// Where it is asked how an interrupted call of this step has ended. That has no end of its own: it is over
+    /// when the step is resolved.
+    #[must_use]
+    pub fn inquiry(&self) -> Self {
+        Self(format!("{}#reconcile", self.0))
+    }
+}
+
 /// Who started a run or acted on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

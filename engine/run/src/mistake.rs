@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(crate) use self::watch::{Means, Watch};
+pub(crate) use self::watch::{Means, Watch, words};
 use crate::event::{RunId, StepPath, Time};
 
 /// A mistake, and how often it was made.

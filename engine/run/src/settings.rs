@@ -203,10 +203,14 @@ impl Settings {
             compute: compute::limits(&mut layers),
             calling: calling::calling(&mut layers),
             logins: Logins {
-                kube_login: layers.command("kube_login.command", |c| &c.kube_login.command, &[]),
-                kube_check: layers.command("kube_login.check", |c| &c.kube_login.check, &["oc", "whoami"]),
-                vpn_connect: layers.command("vpn_connect.command", |c| &c.vpn_connect.command, &[]),
-                vpn_check: layers.command("vpn_connect.check", |c| &c.vpn_connect.check, &[]),
+                kube_login: layers
+                    .command("kube_login.command", |c| &c.kube_login.command)
+                    .unwrap_or_default(),
+                kube_check: layers.command("kube_login.check", |c| &c.kube_login.check),
+                vpn_connect: layers
+                    .command("vpn_connect.command", |c| &c.vpn_connect.command)
+                    .unwrap_or_default(),
+                vpn_check: layers.command("vpn_connect.check", |c| &c.vpn_connect.check).unwrap_or_default(),
             },
             ephemeral: Ephemeral {
                 repository: repository(&mut layers),

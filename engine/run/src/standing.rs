@@ -113,6 +113,7 @@ impl Standing {
             }
             Body::StepResolved { step, .. } => {
                 self.unknown.remove(step);
+                self.leave(&step.inquiry());
             }
             Body::RunResumed { unknown } => {
                 for step in unknown {

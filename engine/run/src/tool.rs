@@ -28,6 +28,7 @@ mod shell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aa_spec::plan::resolve::Touched;
 use aa_spec::tool::{ErrorKind, ToolSpec};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -56,6 +57,11 @@ pub fn kind_of(said: &str) -> ErrorKind {
 pub trait Tool: Send + Sync {
     /// What is known of it before it is called.
     fn spec(&self) -> &Arc<ToolSpec>;
+
+    /// What it touches by the configuration of its module, as far as that is known without a call.
+    fn touches(&self) -> Touched {
+        Touched::default()
+    }
 
     /// Calls it. `args` fit the input schema; secrets in them are already opened.
     ///

@@ -25,16 +25,17 @@ mod step;
 mod sub_skill;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use self::heal::{skill_call, tool_call};
 use self::library::Library;
 use self::names::Names;
 use self::place::Lines;
 pub use self::schedule::{Missed, Personas, check_uses};
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::heal::HealPlan;
-use crate::plan::{FORMAT, Plan};
+use crate::plan::{FORMAT, Plan, SkillPlan};
 use crate::source::{Source, Span};
 use crate::tool::ToolSpec;
 
@@ -56,8 +57,9 @@ pub trait Catalog {
     }
     /// Every skill name, for suggestions. Only called on errors.
     fn skill_names(&self) -> Vec<String>;
-    /// The heal rules, the nearest first. Only asked for when a step may need them.
-    fn heal_rules(&self) -> Vec<HealPlan> {
+    /// The heal rules for failures of these tools, the nearest first; an empty name stands for what is no tool. Only asked
+    /// for when a step may need them.
+    fn heal_rules(&self, _tools: &[String]) -> Vec<HealPlan> {
         Vec::new()
     }
     /// Names of the configured secrets.
@@ -101,6 +103,12 @@ pub fn check(
     let Some(skill) = skill.filter(|_| !has_errors(&diagnostics)) else { return (None, diagnostics) };
     let heal = library.heal_rules(&skill);
     (Some(Plan { format: FORMAT, skill, skills: library.into_skills(), heal }), diagnostics)
+}
+
+/// The heal rules that a skill may need which nobody has written, and the skills that they run.
+pub fn heal_rules(skill: &SkillPlan, catalog: &dyn Catalog) -> (Vec<HealPlan>, BTreeMap<String, SkillPlan>) {
+    let mut library = Library::new(catalog, Strictness::default());
+    (library.heal_rules(skill), library.into_skills())
 }
 
 /// The check of one skill.

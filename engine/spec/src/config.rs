@@ -211,7 +211,7 @@ pub struct Ephemeral {
 pub struct Login {
     /// A command and its arguments. It must need no person: it has no terminal, and in a run no display.
     pub command: Option<Vec<Spanned<String>>>,
-    /// A command that succeeds while it is done (default for `kube_login`: `[oc, whoami]`).
+    /// A command that succeeds while it is done (default for `kube_login`: `[oc, whoami]` where there is an `oc`).
     /// That of `kube_login` spares a login only if it names the `{cluster}` that it looks at.
     pub check: Option<Vec<Spanned<String>>>,
 }

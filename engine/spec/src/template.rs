@@ -20,6 +20,7 @@ mod analysis;
 mod environment;
 mod failure;
 mod functions;
+mod mixed;
 mod moment;
 pub(crate) mod node;
 mod program;

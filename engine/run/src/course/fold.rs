@@ -158,7 +158,10 @@ impl Fold {
                 step.state = if is_step { StepState::Running } else { StepState::Completed };
                 step.ended_at = (!is_step).then_some(at);
             }
-            Body::StepResolved { .. } => step.state = StepState::Running,
+            Body::StepResolved { .. } => {
+                step.state = StepState::Running;
+                self.end_inquiry(path, at);
+            }
             Body::StepCompleted { duration_ms, .. } => {
                 end_attempt(step, at, None);
                 end(step, at, StepState::Completed, *duration_ms);
@@ -173,6 +176,18 @@ impl Fold {
                 step.reason.clone_from(reason);
             }
             _ => {}
+        }
+    }
+
+    /// What asked how a step had ended is over with the answer: it has no end of its own.
+    fn end_inquiry(&mut self, path: &StepPath, at: Time) {
+        let Some(&found) = self.by_path.get(&path.inquiry()) else { return };
+        let inquiry = &mut self.course.steps[found];
+        if inquiry.ended_at.is_none() {
+            let since = inquiry.attempts.last().map_or(at, |attempt| attempt.started_at);
+            let duration = u64::try_from((at - since).num_milliseconds()).unwrap_or_default();
+            end_attempt(inquiry, at, None);
+            end(inquiry, at, StepState::Completed, duration);
         }
     }
 

@@ -25,7 +25,7 @@ impl aa_spec::check::Catalog for Nothing {
         Vec::new()
     }
 
-    fn heal_rules(&self) -> Vec<aa_spec::heal::HealPlan> {
+    fn heal_rules(&self, _: &[String]) -> Vec<aa_spec::heal::HealPlan> {
         Vec::new()
     }
 
@@ -110,6 +110,24 @@ fn attempts_and_their_errors_are_told_apart() {
     let errors: Vec<_> =
         step.attempts.iter().map(|one| one.error.as_ref().unwrap().message.as_str()).collect();
     assert_eq!((errors, step.state, step.duration_ms), (vec!["one", "two"], StepState::Failed, Some(3000)));
+}
+
+#[test]
+fn asking_how_a_step_has_ended_is_over_with_the_answer() {
+    let started =
+        |step: &str, kind: &str| json!({"event": "step_started", "step": step, "attempt": 1, "kind": kind});
+    let resolved = json!({"event": "step_resolved", "step": "ask", "resolution": {"done": {"output": 1}}, "by": "reconcile"});
+    let completed = json!({"event": "step_completed", "step": "ask", "output": 1, "duration_ms": 4000});
+    let course = Course::of(
+        run(),
+        &plan(),
+        &begun(vec![started("ask", "tool"), started("ask#reconcile", "reconcile"), resolved, completed]),
+    );
+    let inquiry = course.step(&StepPath("ask#reconcile".to_owned())).unwrap();
+    assert_eq!((inquiry.state, inquiry.duration_ms), (StepState::Completed, Some(1000)));
+    assert!(inquiry.ended_at.is_some() && inquiry.attempts[0].ended_at.is_some());
+    let step = course.step(&StepPath("ask".to_owned())).unwrap();
+    assert_eq!((step.state, step.duration_ms), (StepState::Completed, Some(4000)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aa_spec::input::{self, InputError};
 use aa_spec::name::fold;
-use aa_spec::plan::resolve::{Known, ResolvedPlan, resolve};
+use aa_spec::plan::resolve::{Known, ResolvedPlan, Touched, resolve};
 use aa_spec::plan::{Plan, SkillPlan};
 use aa_spec::template::{Scope, seal};
 use chrono::{DateTime, Utc};
@@ -75,10 +75,12 @@ impl Admitted {
     /// What would happen.
     pub(super) fn resolve(&self) -> ResolvedPlan {
         let modules = self.toolbox.modules();
-        let touches = |tool: &str, _: &Value| {
-            let module = self.toolbox.tool(tool).map(|tool| tool.spec().module.clone());
-            let entry = modules.iter().find(|entry| Some(&entry.name) == module.as_ref());
-            entry.map(|entry| entry.requires.clone()).unwrap_or_default()
+        let touches = |tool: &str| {
+            let Some(tool) = self.toolbox.tool(tool) else { return Touched::default() };
+            let entry = modules.iter().find(|entry| entry.name == tool.spec().module);
+            let mut touched = tool.touches();
+            touched.places.splice(0..0, entry.into_iter().flat_map(|entry| entry.requires.clone()));
+            touched
         };
         let known = Known { inputs: &self.inputs, config: &self.config, env: &self.env };
         resolve(&self.plan, known, &touches)

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::admission::{self, Admitted};
 use super::approval::{question, word};
 use super::launching::{self, Opening};
+use super::lone::STEP;
 use super::steering;
 use super::{Engine, Inputs, RunHandle, RunRequest, StartError, catalog};
 use crate::caller::Whose;
@@ -87,7 +88,9 @@ impl Engine {
             let message = "the arguments hold the reserved character U+FDD0 or U+FDD1";
             return Err(StartError::Refused(message.to_owned()));
         }
-        let plan = Arc::new(single(spec, &args)?);
+        let mut plan = single(spec, &args)?;
+        (plan.heal, plan.skills) = self.rules_for(&toolbox, &plan.skill);
+        let plan = Arc::new(plan);
         let mut request = RunRequest {
             skill: plan.skill.name.clone(),
             inputs: Inputs::Json(Map::from_iter([("arguments".to_owned(), Value::Object(args))])),
@@ -225,7 +228,7 @@ impl Engine {
 
 /// A skill of one step that calls a tool. The arguments are an input: what a client sends is data,
 /// and is never read as a template.
-fn single(spec: &ToolSpec, args: &Map<String, Value>) -> Result<Plan, StartError> {
+pub(super) fn single(spec: &ToolSpec, args: &Map<String, Value>) -> Result<Plan, StartError> {
     let mut templates = BTreeMap::new();
     for name in args.keys() {
         if !name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-.$@:".contains(letter)) {
@@ -234,7 +237,7 @@ fn single(spec: &ToolSpec, args: &Map<String, Value>) -> Result<Plan, StartError
         templates.insert(name.clone(), template(&format!("{{{{ inputs.arguments[\"{name}\"] }}}}"))?);
     }
     let step = StepPlan {
-        name: "call".to_owned(),
+        name: STEP.to_owned(),
         description: String::new(),
         action: Action::Tool {
             tool: spec.name.clone(),
@@ -251,7 +254,8 @@ fn single(spec: &ToolSpec, args: &Map<String, Value>) -> Result<Plan, StartError
         foreach: None,
         retry: None,
         timeout_ms: None,
-        on_error: OnError::Fail,
+        // Those of the heal rules act that the plan has.
+        on_error: OnError::AutoHeal,
         undo: None,
         validate: Vec::new(),
         line: 1,

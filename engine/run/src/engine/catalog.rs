@@ -1,13 +1,15 @@
 //! Skills found, read and checked against what is there.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use aa_spec::check::{self, Catalog, Strictness};
-use aa_spec::diagnostic::{Diagnostic, has_errors};
+use aa_spec::diagnostic::{Diagnostic, Severity, has_errors};
 use aa_spec::heal::HealPlan;
 use aa_spec::name;
+use aa_spec::plan::SkillPlan;
 use aa_spec::source::Source;
 use aa_spec::template::seal;
 use aa_spec::tool::ToolSpec;
@@ -17,7 +19,7 @@ use serde_json::Value;
 use super::parts::Parts;
 use super::{CheckedSkill, SkillEntry, StartError};
 use crate::home::{Entry, FileError, Kind};
-use crate::toolbox::Toolbox;
+use crate::toolbox::{HealEntry, Toolbox};
 
 /// Every skill, by name.
 pub(super) fn skills(parts: &Parts) -> Result<Vec<SkillEntry>, StartError> {
@@ -80,6 +82,16 @@ pub(super) fn check_text(
     Ok(skill)
 }
 
+/// The heal rules that a skill may need which was made here, and the skills that they run.
+pub(super) fn heal_rules(
+    parts: &Parts,
+    entry: &Entry,
+    toolbox: &Toolbox,
+    skill: &SkillPlan,
+) -> (Vec<HealPlan>, BTreeMap<String, SkillPlan>) {
+    check::heal_rules(skill, &Shelves::new(parts, entry, toolbox.clone()))
+}
+
 /// Finds a skill by name or path.
 pub(super) fn find(parts: &Parts, skill: &str) -> Result<Entry, StartError> {
     if is_path(skill) {
@@ -125,6 +137,8 @@ struct Shelves<'a> {
     missing_tools: RefCell<Vec<String>>,
     /// Whether heal rules were asked for.
     heals: Cell<bool>,
+    /// What keeps rules from acting that were asked for.
+    idle_rules: RefCell<Vec<Diagnostic>>,
     /// Whether something was looked up that may be another without the skill's text or the toolbox being another.
     elsewhere: Cell<bool>,
 }
@@ -138,6 +152,7 @@ impl<'a> Shelves<'a> {
             unreadable: RefCell::default(),
             missing_tools: RefCell::default(),
             heals: Cell::default(),
+            idle_rules: RefCell::default(),
             elsewhere: Cell::default(),
         }
     }
@@ -152,6 +167,7 @@ impl<'a> Shelves<'a> {
         if self.heals.get() {
             // Without them a step would fail at night that was meant to be mended.
             problems.extend(self.toolbox.heal_problems());
+            problems.extend(self.idle_rules.into_inner());
         }
         for problem in problems {
             if !diagnostics.contains(&problem) {
@@ -194,12 +210,16 @@ impl Catalog for Shelves<'_> {
         self.toolbox.names()
     }
 
-    fn heal_rules(&self) -> Vec<HealPlan> {
+    fn heal_rules(&self, tools: &[String]) -> Vec<HealPlan> {
         self.heals.set(true);
         // What they call may be of a server.
         self.elsewhere.set(true);
-        let rules = self.toolbox.heal_rules().into_iter();
-        rules.filter(|rule| rule.enabled && rule.problems.is_empty()).map(|rule| rule.plan).collect()
+        let is_for = |rule: &HealEntry| tools.iter().any(|tool| rule.plan.is_for(tool));
+        let rules = self.toolbox.heal_rules().into_iter().filter(|rule| rule.enabled && is_for(rule));
+        let (sound, idle): (Vec<_>, Vec<_>) = rules.partition(|rule| !has_errors(&rule.problems));
+        let problems = idle.into_iter().flat_map(|rule| rule.problems);
+        self.idle_rules.borrow_mut().extend(problems.filter(|problem| problem.severity == Severity::Error));
+        sound.into_iter().map(|rule| rule.plan).collect()
     }
 
     fn skill(&self, name: &str) -> Option<Source> {

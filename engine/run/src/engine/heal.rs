@@ -5,13 +5,13 @@ mod proposal;
 use std::fs;
 use std::path::PathBuf;
 
-use aa_spec::diagnostic::{Diagnostic, has_errors};
-use aa_spec::heal::Failure;
+use aa_spec::check::{Strictness, skill_call};
+use aa_spec::diagnostic::{Diagnostic, Severity, has_errors};
+use aa_spec::heal::{Failure, HealRule};
 use aa_spec::name::fold;
 use aa_spec::plan::Action;
-use aa_spec::source::{Source, Span};
+use aa_spec::source::Source;
 use aa_spec::template::{Missing, seal};
-use aa_spec::tool::recipe;
 use chrono::Utc;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,7 +19,8 @@ use serde_json::{Map, Value, json};
 
 pub use self::proposal::Proposal;
 use super::mend::replace;
-use super::{Engine, StartError};
+use super::parts::Parts;
+use super::{Engine, StartError, catalog, modules};
 use crate::event::{Body, RunId, StepError, StepPath};
 use crate::home::Kind;
 use crate::store::{HealRecord, StoreError};
@@ -89,18 +90,7 @@ impl Engine {
         let toolbox = self.parts.toolbox()?;
         let mut rules = toolbox.heal_rules();
         for rule in &mut rules {
-            if let Action::Skill { skill, .. } = &rule.plan.action
-                && self.parts.home.find(Kind::Skill, skill)?.is_none()
-            {
-                let message =
-                    format!("the rule `{}` runs the skill `{skill}`, which is not there", rule.plan.name);
-                rule.problems.push(Diagnostic::error(
-                    "unknown-skill",
-                    &rule.source,
-                    Span::default(),
-                    message,
-                ));
-            }
+            rule.problems.extend(skill_problems(&self.parts, &rule.rule, &rule.source)?);
         }
         Ok((rules, toolbox.heal_problems()))
     }
@@ -129,7 +119,8 @@ impl Engine {
         let (Action::Tool { args, .. } | Action::Skill { args, .. }) = &rule.plan.action else {
             return Err(StartError::Refused(format!("the rule `{}` calls nothing", rule.plan.name)));
         };
-        let mut hindrance = rule.problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
+        let wrong = rule.problems.iter().find(|problem| problem.severity == Severity::Error);
+        let mut hindrance = wrong.map(|problem| problem.message.clone()).unwrap_or_default();
         let mut rendered = Map::new();
         for (name, template) in args {
             match template.render(&scope, Missing::Fail) {
@@ -262,7 +253,8 @@ impl Engine {
             Err(error) => return Err(unwritable(error.to_string())),
         };
         let after = with_rule(&before, &proposal.yaml);
-        let (_, problems) = recipe::check(&Source::new(self.parts.home.shown(&path), after.clone()));
+        let source = Source::new(self.parts.home.shown(&path), after.clone());
+        let problems = modules::check(&source, &self.parts.toolbox()?, &self.settings().folder).diagnostics;
         if has_errors(&problems) {
             return Err(StartError::Invalid(problems));
         }
@@ -285,6 +277,27 @@ impl Engine {
             (Layer::Project, None) => settings.folder.join(".aa"),
         }
     }
+}
+
+/// The skill that a rule runs, held against what is there.
+pub(super) fn skill_problems(
+    parts: &Parts,
+    rule: &HealRule,
+    source: &Source,
+) -> Result<Vec<Diagnostic>, StartError> {
+    let Some(wanted) = &rule.r#do.skill else { return Ok(Vec::new()) };
+    let error = |code, message| Diagnostic::error(code, source, wanted.span, message).about(&wanted.value);
+    if parts.home.find(Kind::Skill, &wanted.value)?.is_none() {
+        let known = parts.home.list(Kind::Skill)?;
+        let problem = error("unknown-skill", format!("there is no skill `{}`", wanted.value));
+        return Ok(vec![problem.suggest(&wanted.value, known.iter().map(|skill| skill.name.as_str()))]);
+    }
+    let plan = catalog::check(parts, &wanted.value, Strictness::default())?.plan;
+    let faulty = || {
+        let message = format!("the skill `{}` has errors", wanted.value);
+        vec![error("faulty-skill", message).hint(format!("see `aa skill check {}`", wanted.value))]
+    };
+    Ok(plan.map_or_else(faulty, |plan| skill_call(rule, &plan.skill, source)))
 }
 
 impl HealStats {

@@ -4,6 +4,7 @@ use aa_spec::check::Strictness;
 use aa_spec::plan::{Action, Plan};
 
 use super::{Engine, StartError};
+use crate::toolbox::Toolbox;
 
 /// A login that would be called, and could only say that it is not configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +24,10 @@ impl Engine {
     /// # Errors
     /// A folder or file of modules or skills cannot be read.
     pub fn missing_logins(&self) -> Result<Vec<MissingLogin>, StartError> {
-        let logins = &self.settings().logins;
-        let all = [("kube_login", &logins.kube_login), ("vpn_connect", &logins.vpn_connect)];
         let toolbox = self.parts.toolbox()?;
-        // A module may have a tool of that name, which needs no such configuration.
-        let is_ours = |tool: &str| toolbox.tool(tool).is_some_and(|tool| tool.spec().source == "built in");
-        let tools = all.iter().filter(|(tool, command)| command.is_empty() && is_ours(tool));
+        let tools = self.idle_logins(&toolbox).into_iter();
         let mut missing: Vec<MissingLogin> =
-            tools.map(|(tool, _)| MissingLogin { tool, skills: Vec::new(), rules: Vec::new() }).collect();
+            tools.map(|tool| MissingLogin { tool, skills: Vec::new(), rules: Vec::new() }).collect();
         if missing.is_empty() {
             return Ok(missing);
         }
@@ -49,6 +46,16 @@ impl Engine {
         }
         missing.retain(|login| !login.skills.is_empty() || !login.rules.is_empty());
         Ok(missing)
+    }
+
+    /// The logins that could only say that nobody has configured them.
+    pub(super) fn idle_logins(&self, toolbox: &Toolbox) -> Vec<&'static str> {
+        let logins = &self.settings().logins;
+        let all = [("kube_login", &logins.kube_login), ("vpn_connect", &logins.vpn_connect)];
+        // A module may have a tool of that name, which needs no such configuration.
+        let is_ours = |tool: &str| toolbox.tool(tool).is_some_and(|tool| tool.spec().source == "built in");
+        let idle = all.into_iter().filter(|(tool, command)| command.is_empty() && is_ours(tool));
+        idle.map(|(tool, _)| tool).collect()
     }
 }
 

@@ -1,6 +1,9 @@
 //! Mistakes that repeat, as people see them.
 
-use crate::mistake::Mistake;
+use chrono::Utc;
+
+use crate::caller::MAIN;
+use crate::mistake::{Mistake, words};
 use crate::store::StoreError;
 
 use super::{Engine, StartError};
@@ -12,6 +15,20 @@ impl Engine {
     /// The store cannot be read.
     pub fn mistakes(&self) -> Result<Vec<Mistake>, StoreError> {
         self.parts.store()?.mistakes()
+    }
+
+    /// The mistakes that calls are warned of, in words: those last seen, at most so many. As with warnings, only
+    /// the main tenant is told.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn warned_of(&self, most: usize) -> Result<Vec<String>, StoreError> {
+        if self.caller.tenant != MAIN {
+            return Ok(Vec::new());
+        }
+        let (now, all) = (Utc::now(), self.mistakes()?);
+        let warned = all.iter().filter(|mistake| mistake.warns(now) && self.shows_tool(&mistake.tool));
+        Ok(warned.take(most).map(|mistake| words(mistake, now)).collect())
     }
 
     /// Forgets a mistake, by its name or the beginning of it.

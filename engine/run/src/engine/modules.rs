@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use aa_spec::check::tool_call;
 use aa_spec::diagnostic::{Diagnostic, has_errors};
+use aa_spec::heal::HealRule;
 use aa_spec::name::fold;
 use aa_spec::source::{Source, Span};
 use aa_spec::tool::module::{Module, ModuleTool};
@@ -11,6 +13,7 @@ use aa_spec::yaml::Spanned;
 use serde_json::Value;
 
 use super::catalog::is_path;
+use super::heal::skill_problems;
 use super::stamps::Stamps;
 use super::{Engine, StartError};
 use crate::home::{self, Entry, FileError, Home, Kind, SHIPPED};
@@ -80,11 +83,17 @@ impl Engine {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Some(check(&source, &self.parts.toolbox()?, &self.settings().folder)))
+        let toolbox = self.parts.toolbox()?;
+        let mut checked = check(&source, &toolbox, &self.settings().folder);
+        for rule in recipe::check(&source).0.iter().flat_map(|module| &module.heal) {
+            checked.diagnostics.extend(skill_problems(&self.parts, rule, &source)?);
+        }
+        checked.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+        Ok(Some(checked))
     }
 }
 
-fn check(source: &Source, toolbox: &Toolbox, folder: &Path) -> CheckedModule {
+pub(super) fn check(source: &Source, toolbox: &Toolbox, folder: &Path) -> CheckedModule {
     let (module, diagnostics) = recipe::check(source);
     let mut checked = CheckedModule { diagnostics, lacks: Vec::new() };
     let Some(module) = module else { return checked };
@@ -92,9 +101,10 @@ fn check(source: &Source, toolbox: &Toolbox, folder: &Path) -> CheckedModule {
         checked.diagnostics.extend(recipe::doubts(&module, source));
     }
     let mut checker = Checker { source, toolbox, module: &module, found: &mut checked.diagnostics };
+    let usable = !has_errors(checker.found);
+    module.heal.iter().for_each(|rule| checker.rule(rule, usable));
     module.tools.iter().for_each(|tool| checker.tool(tool));
     checker.others();
-    checked.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     let commands = module.requires.commands.iter().map(|command| &command.value);
     checked.lacks = commands.filter(|command| !toolbox.has_command(command, folder)).cloned().collect();
     checked
@@ -126,6 +136,21 @@ impl Checker<'_> {
         let known = known.chain(names.iter().map(String::as_str));
         let problem = self.error("unknown-tool", reconcile.span, message).suggest(wanted, known);
         self.found.push(problem);
+    }
+
+    /// What a rule calls, unless that is a skill; `usable` says whether the module has no errors of its own.
+    fn rule(&mut self, rule: &HealRule, usable: bool) {
+        let Some(wanted) = &rule.r#do.tool else { return };
+        if let Some(spec) = self.known(&wanted.value) {
+            self.found.extend(tool_call(rule, &spec, self.source));
+            return;
+        }
+        if !usable {
+            // While a module cannot be used, nobody stands in for the tools that it mentions.
+            return;
+        }
+        let own: Vec<&str> = self.module.tools.iter().map(|tool| tool.name.value.as_str()).collect();
+        self.found.extend(self.toolbox.no_such_tool(wanted, &own, self.source));
     }
 
     /// The public face of a tool of this module, or else of any.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::Engine;
+use super::lone::Eye;
 use crate::debug::DebugTool;
 use crate::driver::Veil;
 use crate::event::{Origin, StepError};
@@ -44,11 +45,29 @@ pub(super) async fn call(
     for (given, meant) in alias::rename(&alias::all(&tool.spec().input), &mut args).map_err(invalid)? {
         progress(&format!("warning: the argument `{given}` of `{}` is called `{meant}`", tool.spec().name));
     }
+    let mut eye = engine.eye(&toolbox, &tool.spec().name, &args);
+    for warning in eye.iter_mut().flat_map(Eye::warnings) {
+        progress(&format!("warning: {warning}"));
+    }
+    let answer = checked(engine, (&toolbox, tool), args, (progress, person)).await;
+    if let Some(eye) = eye {
+        eye.end(engine, answer.as_ref().err()).await;
+    }
+    answer
+}
+
+/// Makes a call if its arguments fit, once for all who want the same.
+async fn checked(
+    engine: &Engine,
+    (toolbox, tool): (&Toolbox, Arc<dyn Tool>),
+    mut args: Map<String, Value>,
+    (progress, person): (Progress, Arc<dyn Person>),
+) -> Result<Value, StepError> {
     input::fits(&tool.spec().input, &Value::Object(args.clone())).map_err(invalid)?;
     if engine.caller.origin == Origin::Cli {
         args.values_mut().for_each(seal_reference);
     }
-    let Some(key) = engine.read_key(&toolbox, tool.spec(), &args) else {
+    let Some(key) = engine.read_key(toolbox, tool.spec(), &args) else {
         return make(engine.clone(), tool, args, (progress, person)).await;
     };
     let keep = tool.spec().cache_ms.map(Duration::from_millis);

@@ -50,7 +50,8 @@ impl Watch {
         Self::of(means, known)
     }
 
-    pub(super) fn of(means: Means, known: Vec<Mistake>) -> Self {
+    /// One that knows these mistakes.
+    pub(crate) fn of(means: Means, known: Vec<Mistake>) -> Self {
         Self {
             known,
             done: means.from_start.then(BTreeSet::new),
@@ -210,7 +211,7 @@ fn id(tool: &str, category: Category, mark: &Mark) -> String {
     digest(format!("{tool}\n{category}\n{mark}")).chars().take(12).collect()
 }
 
-fn words(mistake: &Mistake, now: Time) -> String {
+pub(crate) fn words(mistake: &Mistake, now: Time) -> String {
     let Mistake { tool, mark, seen, error, advice, category, .. } = mistake;
     let times = if *seen == 1 { "once".to_owned() } else { format!("{seen} times") };
     let sure = mistake.confidence(now);

@@ -285,16 +285,12 @@ impl<'a> Layers<'a> {
         &mut self,
         key: &str,
         of: impl Fn(&Config) -> &Option<Vec<Spanned<String>>>,
-        usual: &[&str],
-    ) -> Vec<String> {
-        let found = self.files.iter().find_map(|file| Some((file, of(&file.config).as_ref()?)));
-        let Some((file, command)) = found else {
-            return usual.iter().map(|part| (*part).to_owned()).collect();
-        };
+    ) -> Option<Vec<String>> {
+        let (file, command) = self.files.iter().find_map(|file| Some((file, of(&file.config).as_ref()?)))?;
         let origin = command.first().map_or(Origin::Default, |first| file.origin(first.span));
         let command: Vec<String> = command.iter().map(|part| part.value.clone()).collect();
         self.settings.push(Setting { key: key.to_owned(), value: json!(command), origin });
-        command
+        Some(command)
     }
 
     /// A path, relative to the file that it was written in or else to the working folder.

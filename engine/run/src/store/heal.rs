@@ -205,7 +205,8 @@ impl Journal {
             if self.is_busy(last, now)? {
                 return Ok(Entrance::Busy);
             }
-            if let Some(entrance) = after(last, run, call, now) {
+            let reset = self.reset_at(&call.rule)?;
+            if let Some(entrance) = after(last, run, call, (now, reset)) {
                 return Ok(entrance);
             }
         }
@@ -236,8 +237,7 @@ impl Journal {
 
     /// Why a rule has stopped by itself: it has not helped several times in a row.
     fn stopped(&self, rule: &str, bounds: &Bounds, now: Time) -> Result<Option<String>, Fault> {
-        let sql = "select at from heal_resets where rule = ?";
-        let reset = self.db.prepare_cached(sql)?.query_row([rule], |row| row.get::<_, i64>(0)).optional()?;
+        let reset = self.reset_at(rule)?;
         let last = self.records(
             "where rule = ? and reused = 0 and helped is not null and cancelled = 0
                and started_at >= ? order by id desc limit ?",
@@ -254,6 +254,12 @@ impl Journal {
         Ok(Some(format!(
             "it has not helped {in_vain} times in a row and has stopped; `aa heal reset {rule}` starts it again"
         )))
+    }
+
+    /// When somebody has let a rule act again, in milliseconds since 1970.
+    fn reset_at(&self, rule: &str) -> Result<Option<i64>, Fault> {
+        let sql = "select at from heal_resets where rule = ?";
+        Ok(self.db.prepare_cached(sql)?.query_row([rule], |row| row.get(0)).optional()?)
     }
 
     fn enter(&self, run: RunId, call: &HealCall, now: Time, reused: bool) -> Result<(), Fault> {
@@ -386,8 +392,14 @@ impl Journal {
     }
 }
 
-/// What the end of the last same call means for another one, if anything.
-fn after(last: &HealRecord, run: RunId, call: &HealCall, now: Time) -> Option<Entrance> {
+/// What the end of the last same call means for another one, if anything. A call that did not work is left alone
+/// for a while, unless somebody has let its rule act again since.
+fn after(
+    last: &HealRecord,
+    run: RunId,
+    call: &HealCall,
+    (now, reset): (Time, Option<i64>),
+) -> Option<Entrance> {
     let at = last.ended_at?;
     let HealRecord { action, worked, run: before, .. } = last;
     let others = (*before, &last.step) != (run, &call.step);
@@ -395,14 +407,14 @@ fn after(last: &HealRecord, run: RunId, call: &HealCall, now: Time) -> Option<En
         return Some(Entrance::Reused(format!("{action} worked for run {before} just before")));
     }
     let age = (now - at).num_milliseconds().max(0);
-    if u64::try_from(age).unwrap_or(0) >= call.bounds.cool_down_ms {
+    let is_over = u64::try_from(age).unwrap_or(0) >= call.bounds.cool_down_ms;
+    if is_over || reset.is_some_and(|reset| reset >= at.timestamp_millis()) {
         return None;
     }
     let how = if *worked == Some(true) { "worked" } else { "did not work" };
     let seconds = age / 1000;
-    Some(Entrance::Refused(format!(
-        "{action} {how} {seconds} s ago in run {before}: it is left alone for a while"
-    )))
+    let told = format!("{action} {how} {seconds} s ago in run {before}: it is left alone for a while");
+    Some(Entrance::Refused(format!("{told}; `aa heal reset {}` ends that", call.rule)))
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<HealRecord> {

@@ -45,8 +45,12 @@ impl Projection {
                 self.needs_person(step);
             }
             Body::RunResumed { unknown } => unknown.iter().for_each(|step| self.needs_person(step)),
-            Body::StepResolved { step, .. }
-            | Body::StepCompleted { step, .. }
+            Body::StepResolved { step, .. } => {
+                self.open.remove(step);
+                self.busy.remove(step);
+                self.busy.remove(&step.inquiry());
+            }
+            Body::StepCompleted { step, .. }
             | Body::StepFailed { step, .. }
             | Body::StepSkipped { step, .. } => {
                 self.open.remove(step);

@@ -9,10 +9,11 @@ mod send;
 
 use std::sync::Arc;
 
+use aa_spec::plan::resolve::Touched;
 use aa_spec::template::Scope;
 use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::KeyPlace;
-use aa_spec::tool::recipe::Http;
+use aa_spec::tool::recipe::{Http, Target};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
@@ -65,6 +66,14 @@ impl Services {
 impl Tool for Api {
     fn spec(&self) -> &Arc<ToolSpec> {
         &self.declared.spec
+    }
+
+    fn touches(&self) -> Touched {
+        let target = match &self.http.target {
+            Target::Url(url) => Some(url),
+            Target::Path(_) => self.http.service.base.as_ref(),
+        };
+        self.declared.touches(target)
     }
 
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {

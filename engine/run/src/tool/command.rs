@@ -6,6 +6,7 @@ pub(in crate::tool) mod reading;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aa_spec::plan::resolve::Touched;
 use aa_spec::template::Scope;
 use aa_spec::tool::module::KeyPlace;
 use aa_spec::tool::recipe::{Reading, Run};
@@ -30,6 +31,10 @@ pub(crate) struct Command {
 impl Tool for Command {
     fn spec(&self) -> &Arc<ToolSpec> {
         &self.declared.spec
+    }
+
+    fn touches(&self) -> Touched {
+        self.declared.touches([])
     }
 
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {

@@ -1,6 +1,6 @@
 //! What modules are configured with: the configuration file, else the environment, else a default.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use aa_spec::name::fold;
 use aa_spec::template::{Missing, Scope, Template, seal};
 use aa_spec::tool::ErrorKind;
 use aa_spec::tool::module::Setting;
+use aa_spec::yaml::Node;
 use serde_json::{Map, Value};
 
 use super::native::invalid;
@@ -78,6 +79,46 @@ impl Configuration {
             hide(context, &format!("{module}.{name}"), &value)?;
         }
         Ok(value)
+    }
+
+    /// What is known of the wanted values of a module without looking any secret up: those that are written
+    /// down, for templates that read `config`, and what the others are called.
+    pub(super) fn known(&self, module: &str, wanted: &[(String, Setting)]) -> (Scope, BTreeSet<String>) {
+        let (mut values, mut secrets) = (Map::new(), BTreeSet::new());
+        for (name, setting) in wanted {
+            match self.known_value(module, name, setting) {
+                Ok(Some(value)) => drop(values.insert(name.clone(), value)),
+                Ok(None) => {}
+                Err(names) => secrets.extend(names),
+            }
+        }
+        let mut scope = Scope::default();
+        scope.set("config", &Value::Object(values));
+        (scope, secrets)
+    }
+
+    /// A value that is written down, or the names of the secrets that it is made of; a secret that the
+    /// environment has is called by its variable.
+    fn known_value(
+        &self,
+        module: &str,
+        name: &str,
+        setting: &Setting,
+    ) -> Result<Option<Value>, BTreeSet<String>> {
+        if let Some(written) = self.written(module).and_then(|values| values.get(name)) {
+            let read = Template::parse(written).map(|template| template.references()).unwrap_or_default();
+            let secrets: BTreeSet<String> =
+                read.iter().filter_map(|path| path.strip_prefix("secrets.").map(str::to_owned)).collect();
+            let is_plain = read.is_empty() && !setting.secret;
+            return if secrets.is_empty() { Ok(is_plain.then(|| written.clone())) } else { Err(secrets) };
+        }
+        let variable = setting.env.as_ref().map(|env| env.value.as_str());
+        let given = variable.and_then(|variable| Some((variable, self.environment.get(variable)?)));
+        match given.filter(|(_, text)| !text.is_empty()) {
+            Some((variable, _)) if setting.secret => Err(BTreeSet::from([variable.to_owned()])),
+            Some((_, text)) => Ok(Some(Value::from(text.as_str()))),
+            None => Ok(setting.default.as_ref().map(Node::to_json)),
+        }
     }
 
     /// What the configuration file says of a module.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aa_spec::plan::resolve::{Touched, hosts};
 use aa_spec::template::{EvalError, Expression, Missing, Scope, Template};
 use aa_spec::tool::module::KeyPlace;
 use aa_spec::tool::recipe::Common;
@@ -39,6 +40,16 @@ impl Declared {
         scope.set("idempotency_key", &json!(context.idempotency_key));
         scope.set_now(chrono::Utc::now().timestamp_millis());
         Ok(scope)
+    }
+
+    /// What its module is configured with: the places that these addresses come to, and the secrets.
+    pub(super) fn touches<'t>(&self, addresses: impl IntoIterator<Item = &'t Template>) -> Touched {
+        let (scope, secrets) = self.configuration.known(&self.spec.module, &self.common.config);
+        let mut places = Vec::new();
+        for address in addresses {
+            hosts(&filled(address, &scope), &mut places);
+        }
+        Touched { places, secrets }
     }
 
     /// The arguments with defaults filled in; what is not given is null.
@@ -116,4 +127,11 @@ pub(super) fn text(template: &Template, scope: &Scope) -> Result<Option<String>,
 
 pub(super) fn unfit(error: EvalError) -> ToolError {
     invalid(error.message)
+}
+
+/// What a template comes to that reads only what is known of a configuration; null when it reads more.
+pub(super) fn filled(template: &Template, scope: &Scope) -> Value {
+    let known = template.references().iter().all(|path| path.starts_with("config."));
+    let value = known.then(|| template.render(scope, Missing::Fail).ok().flatten());
+    value.flatten().unwrap_or_default()
 }

@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const DISPLAY: [&str; 5] =
     ["DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XAUTHORITY", "BROWSER"];
 
+/// How to see that one is logged in to a cluster, where nobody has configured it.
+const USUAL_CHECK: [&str; 2] = ["oc", "whoami"];
+
 /// Short names of clusters.
 const CLUSTERS: [(&str, &str); 5] =
     [("s", "stage"), ("p", "production"), ("prod", "production"), ("k", "konflux"), ("e", "ephemeral")];
@@ -36,8 +39,9 @@ const CLUSTERS: [(&str, &str); 5] =
 pub struct Logins {
     /// Logs in to a cluster; `{cluster}` stands for its name.
     pub kube_login: Vec<String>,
-    /// Succeeds while one is logged in to it. Without `{cluster}` it does not spare a login.
-    pub kube_check: Vec<String>,
+    /// Succeeds while one is logged in to it. Without `{cluster}` it does not spare a login. `None`: nobody has
+    /// said how to see it.
+    pub kube_check: Option<Vec<String>>,
     /// Connects to the private network.
     pub vpn_connect: Vec<String>,
     /// Succeeds while one is connected.
@@ -75,6 +79,8 @@ pub(super) struct LoggedIn {
     user: String,
     /// Whether a login was needed.
     changed: bool,
+    /// Whether the check has confirmed it. Without one, all that is known is that the login's command ended well.
+    checked: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -83,6 +89,16 @@ pub(super) struct Connected {
     changed: bool,
     /// The last line that the command printed.
     said: String,
+}
+
+/// What a check says.
+enum Look {
+    /// It succeeds, and prints this.
+    Holds(String),
+    /// This command fails.
+    Fails(String),
+    /// There is no check.
+    Unchecked,
 }
 
 #[async_trait]
@@ -101,11 +117,11 @@ impl Native for KubeLogin {
     async fn call(&self, context: &CallContext, args: ClusterArgs) -> Result<LoggedIn, ToolError> {
         let cluster = cluster(&args.cluster)?;
         let Login { logins, .. } = &*self.0;
-        let check = named(&logins.kube_check, cluster);
+        let check = logins.kube_check.as_deref().map(|check| named(check, cluster));
         // One that is the same for every cluster says only that one is logged in somewhere.
-        let tells = logins.kube_check.iter().any(|part| part.contains("{cluster}"));
-        if tells && let Some(user) = self.0.holds(context, &check).await? {
-            return Ok(LoggedIn { cluster: cluster.to_owned(), user, changed: false });
+        let tells = logins.kube_check.iter().flatten().any(|part| part.contains("{cluster}"));
+        if tells && let Look::Holds(user) = self.0.look(context, check.as_deref(), Self::FACE.name).await? {
+            return Ok(logged_in(cluster, user, false));
         }
         let command = named(&logins.kube_login, cluster);
         if command.is_empty() {
@@ -115,14 +131,13 @@ impl Native for KubeLogin {
             return Err(unconfigured(&message, "kube_login", "[kube-login, \"{cluster}\"]"));
         }
         self.0.carry_out(context, &command).await?;
-        match self.0.holds(context, &check).await? {
-            Some(user) => Ok(LoggedIn { cluster: cluster.to_owned(), user, changed: true }),
-            None if check.is_empty() => {
-                Ok(LoggedIn { cluster: cluster.to_owned(), user: String::new(), changed: true })
-            }
-            None => {
-                let message = format!("`{}` ended well, and still `{}` fails", command[0], check.join(" "));
-                Err(ToolError::new(ErrorKind::Auth, message))
+        match self.0.look(context, check.as_deref(), Self::FACE.name).await? {
+            Look::Holds(user) => Ok(logged_in(cluster, user, true)),
+            Look::Fails(check) => Err(in_vain(&command[0], &check, ErrorKind::Auth)),
+            Look::Unchecked => {
+                let message = format!("`{}` ended well; nothing checks the login to `{cluster}`", command[0]);
+                (context.progress)(&message);
+                Ok(LoggedIn { checked: false, ..logged_in(cluster, String::new(), true) })
             }
         }
     }
@@ -143,7 +158,8 @@ impl Native for VpnConnect {
 
     async fn call(&self, context: &CallContext, _: NoArgs) -> Result<Connected, ToolError> {
         let Login { logins, .. } = &*self.0;
-        if self.0.holds(context, &logins.vpn_check).await?.is_some() {
+        let check = Some(logins.vpn_check.as_slice());
+        if let Look::Holds(_) = self.0.look(context, check, Self::FACE.name).await? {
             return Ok(Connected { changed: false, said: String::new() });
         }
         if logins.vpn_connect.is_empty() {
@@ -151,32 +167,37 @@ impl Native for VpnConnect {
             return Err(unconfigured(message, "vpn_connect", "[~/bin/vpn-connect]"));
         }
         let finished = self.0.carry_out(context, &logins.vpn_connect).await?;
-        if !logins.vpn_check.is_empty() && self.0.holds(context, &logins.vpn_check).await?.is_none() {
-            let message = format!(
-                "`{}` ended well, and still `{}` fails",
-                logins.vpn_connect[0],
-                logins.vpn_check.join(" ")
-            );
-            return Err(ToolError::new(ErrorKind::Network, message));
+        if let Look::Fails(check) = self.0.look(context, check, Self::FACE.name).await? {
+            return Err(in_vain(&logins.vpn_connect[0], &check, ErrorKind::Network));
         }
         Ok(Connected { changed: true, said: last_line(&finished) })
     }
 }
 
 impl Login {
-    /// What a check prints, if it succeeds. One that is not there, or not configured, does not.
-    async fn holds(&self, context: &CallContext, check: &[String]) -> Result<Option<String>, ToolError> {
+    /// What a check says; without one that somebody has configured, the usual one where its command is there.
+    async fn look(
+        &self,
+        context: &CallContext,
+        configured: Option<&[String]>,
+        key: &str,
+    ) -> Result<Look, ToolError> {
+        let usual = USUAL_CHECK.map(str::to_owned);
+        let check = configured.unwrap_or(&usual);
         if check.is_empty() {
-            return Ok(None);
+            return Ok(Look::Unchecked);
         }
         let mut look = self.invocation(context, check);
         look.timeout = Some(LOOK);
         // What it prints is not what the step is about.
         let quiet = CallContext { progress: Arc::new(|_| {}), ..context.clone() };
         match self.launcher.launch(&quiet, &look).await {
-            Ok(finished) => Ok(finished.status.success().then(|| last_line(&finished))),
+            Ok(finished) if finished.status.success() => Ok(Look::Holds(last_line(&finished))),
             Err(error) if error.kind == ErrorKind::Cancelled => Err(error),
-            Err(_) => Ok(None),
+            // A command that is not there says nothing of any login.
+            Err(error) if error.kind == ErrorKind::NotFound && configured.is_none() => Ok(Look::Unchecked),
+            Err(error) if error.kind == ErrorKind::NotFound => Err(no_check(&error, &check[0], key)),
+            Ok(_) | Err(_) => Ok(Look::Fails(check.join(" "))),
         }
     }
 
@@ -222,6 +243,22 @@ fn cluster(given: &str) -> Result<&str, ToolError> {
 
 fn named(command: &[String], cluster: &str) -> Vec<String> {
     command.iter().map(|part| part.replace("{cluster}", cluster)).collect()
+}
+
+fn logged_in(cluster: &str, user: String, changed: bool) -> LoggedIn {
+    LoggedIn { cluster: cluster.to_owned(), user, changed, checked: true }
+}
+
+fn in_vain(command: &str, check: &str, kind: ErrorKind) -> ToolError {
+    ToolError::new(kind, format!("`{command}` ended well, and still `{check}` fails"))
+}
+
+/// That the command of a configured check is not there.
+fn no_check(error: &ToolError, command: &str, key: &str) -> ToolError {
+    let hint = format!("install `{command}`, or change `{key}.check` in the configuration");
+    let message = format!("the check of `{key}` cannot be made: {}; {hint}", error.message);
+    ToolError::new(ErrorKind::Permanent, message)
+        .details(Value::from_iter([("hint".to_owned(), Value::from(hint))]))
 }
 
 fn unconfigured(message: &str, key: &str, example: &str) -> ToolError {

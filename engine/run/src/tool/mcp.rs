@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use aa_spec::plan::resolve::{Touched, hosts};
 use aa_spec::tool::recipe::mcp::{Reach, Server};
 use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use async_trait::async_trait;
@@ -43,6 +44,7 @@ use self::outcome::Reading;
 use self::reach::Entry;
 pub use self::trusted::{Saying, Trusted};
 use super::configuration::Configuration;
+use super::declared::filled;
 use super::http::Web;
 use super::native::invalid;
 use super::process::Launcher;
@@ -306,6 +308,20 @@ struct McpTool {
 impl Tool for McpTool {
     fn spec(&self) -> &Arc<ToolSpec> {
         &self.offer.spec
+    }
+
+    fn touches(&self) -> Touched {
+        let Parts { server, around, .. } = &*self.module.parts;
+        let (scope, secrets) = around.configuration.known(&server.module, &server.config);
+        let mut places = Vec::new();
+        match &server.reach {
+            Reach::Http { url, .. } => hosts(&filled(url, &scope), &mut places),
+            Reach::Command { argv, .. } => {
+                let program = argv.first().map(|program| filled(program, &scope));
+                places.extend(program.as_ref().and_then(Value::as_str).map(str::to_owned));
+            }
+        }
+        Touched { places, secrets }
     }
 
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {

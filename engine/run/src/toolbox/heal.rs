@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use aa_spec::check::tool_call;
 use aa_spec::diagnostic::Diagnostic;
 use aa_spec::heal::{HealPlan, HealRule, compile};
-use aa_spec::plan::Action;
 use aa_spec::source::Source;
-use aa_spec::tool::ToolSpec;
+use aa_spec::yaml::Spanned;
 
 use super::{Entry, Toolbox};
 
@@ -15,6 +15,8 @@ use super::{Entry, Toolbox};
 pub struct HealEntry {
     /// The rule.
     pub plan: HealPlan,
+    /// The same as it is written.
+    pub rule: HealRule,
     /// What it mends; may be empty.
     pub description: String,
     /// `project`, `user`, `shipped` or a configured folder.
@@ -59,8 +61,9 @@ impl Toolbox {
     fn heal_entry(&self, entry: &Entry, rule: &HealRule, plan: HealPlan) -> HealEntry {
         let source = &entry.text.source;
         HealEntry {
-            problems: self.action_problems(&plan, rule, source),
+            problems: self.action_problems(rule, source),
             plan,
+            rule: rule.clone(),
             description: rule.description.as_ref().map_or("", |text| text.value.trim()).to_owned(),
             layer: entry.text.layer.clone(),
             place: format!("{}:{}", source.path, source.place(rule.name.span.start).line),
@@ -70,31 +73,30 @@ impl Toolbox {
     }
 
     /// What a rule calls, held against what is there. Skills are looked at by whoever knows them.
-    fn action_problems(&self, plan: &HealPlan, rule: &HealRule, source: &Source) -> Vec<Diagnostic> {
-        let (Action::Tool { tool: name, args, .. }, Some(written)) = (&plan.action, &rule.r#do.tool) else {
-            return Vec::new();
-        };
-        let error = |code, message: String| Diagnostic::error(code, source, written.span, message);
-        let Some(tool) = self.tool(name) else {
-            let names = self.names();
-            let problem = error("unknown-tool", format!("there is no tool `{}`", written.value));
-            return vec![problem.suggest(&written.value, names.iter().map(String::as_str))];
-        };
-        let (known, required) = arguments(tool.spec());
-        let unknown = args.keys().filter(|arg| !known.contains(&arg.as_str()));
-        let unknown = unknown.map(|arg| {
-            let problem = error("unknown-argument", format!("`{name}` has no argument `{arg}`"));
-            problem.suggest(arg, known.iter().copied())
-        });
-        let missing = required.iter().filter(|arg| !args.contains_key(**arg));
-        let missing = missing.map(|arg| error("missing-argument", format!("`{name}` needs `{arg}`")));
-        unknown.chain(missing).collect()
+    fn action_problems(&self, rule: &HealRule, source: &Source) -> Vec<Diagnostic> {
+        let Some(written) = &rule.r#do.tool else { return Vec::new() };
+        match self.tool(&written.value) {
+            Some(tool) => tool_call(rule, tool.spec(), source),
+            None => self.no_such_tool(written, &[], source).into_iter().collect(),
+        }
     }
-}
 
-/// The arguments that a tool has, and those that it needs.
-fn arguments(spec: &ToolSpec) -> (Vec<&str>, Vec<&str>) {
-    let known = spec.input["properties"].as_object().into_iter().flat_map(|properties| properties.keys());
-    let required = spec.input["required"].as_array().into_iter().flatten().filter_map(|name| name.as_str());
-    (known.map(String::as_str).collect(), required.collect())
+    /// That a rule calls a tool which is not there, unless a server that nobody has asked may have it. Those that are
+    /// near are there, too, though the toolbox does not know them.
+    pub(crate) fn no_such_tool(
+        &self,
+        wanted: &Spanned<String>,
+        near: &[&str],
+        source: &Source,
+    ) -> Option<Diagnostic> {
+        if self.may_have(&wanted.value) {
+            return None;
+        }
+        let message = format!("there is no tool `{}`", wanted.value);
+        let problem =
+            Diagnostic::error("unknown-tool", source, wanted.span, message).about(wanted.value.clone());
+        let names = self.names();
+        let known = near.iter().copied().chain(names.iter().map(String::as_str));
+        Some(problem.suggest(&wanted.value, known))
+    }
 }

@@ -130,7 +130,10 @@ pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String,
         return Box::pin(sealed::go_on(call, manner)).await;
     }
     if reads && !asks_by_answers(&call, spec) {
-        return Box::pin(direct::call(call, spec, args)).await;
+        // What a heal rule is for is read again as a run, in which rules act.
+        if let Some(answer) = Box::pin(direct::call(&call, spec, args.clone())).await {
+            return answer;
+        }
     }
     let direct = Direct { tool: spec.name.clone(), args, request_key: key_of(&call) };
     let started = engine.start_call(direct, &session_of(&call)).await;

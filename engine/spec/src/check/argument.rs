@@ -100,6 +100,11 @@ impl<'a> Signature<'a> {
             .collect()
     }
 
+    /// The name that an argument is declared with.
+    pub(super) fn declared(&self, name: &str) -> Option<&'a str> {
+        self.parameter(name).map(|parameter| parameter.name)
+    }
+
     fn parameter(&self, name: &str) -> Option<&Parameter<'a>> {
         let find = |is: &dyn Fn(&Parameter<'a>) -> bool| self.parameters.iter().find(|one| is(one));
         let folded = fold(name);
@@ -215,6 +220,34 @@ impl Checker<'_, '_> {
         }
         if complete {
             self.missing_arguments(signature, &names);
+        }
+    }
+
+    /// Holds arguments against a signature whose templates somebody else looks at.
+    pub(super) fn held_arguments(&mut self, args: Option<&Node>, signature: &Signature<'_>) {
+        if args.is_some_and(|args| !matches!(args.kind, Kind::Map(_))) {
+            return;
+        }
+        let mut given = BTreeMap::new();
+        for (name, node) in args.map(Node::entries).unwrap_or_default() {
+            match signature.parameter(&name.value) {
+                None => self.unknown_argument(name, signature),
+                Some(parameter) => {
+                    self.aliased(name, parameter, signature, &given);
+                    self.held_argument(name, node, parameter);
+                }
+            }
+            given.insert(signature.declared(&name.value).unwrap_or(&name.value).to_owned(), null());
+        }
+        self.missing_arguments(signature, &given);
+    }
+
+    fn held_argument(&mut self, name: &Spanned<String>, node: &Node, parameter: &Parameter<'_>) {
+        if self.spliced(parameter, node) {
+            return;
+        }
+        if let Ok(template) = Template::parse(&node.to_json()) {
+            self.fits("bad-argument", &name.value, node, template.root(), parameter.schema);
         }
     }
 

@@ -41,6 +41,9 @@ impl Checker<'_, '_> {
             } else {
                 self.names.declare(&step.name.value, None, Value::Bool(true));
             }
+            if let (Target::Tool(spec), Some(declared)) = (&target, self.names.steps.last_mut()) {
+                declared.tool.clone_from(&spec.name);
+            }
             targets.push(target);
         }
         targets

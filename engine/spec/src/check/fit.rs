@@ -10,6 +10,8 @@ pub(super) enum Found<'a> {
     Schema(&'a Value),
     /// No one can tell.
     Anything,
+    /// Nothing that the schema speaks of, though it speaks of others beside it.
+    Unsaid(Dead),
     /// Nothing, ever.
     Nothing(Dead),
 }
@@ -33,6 +35,7 @@ pub(super) fn at<'a>(schema: &'a Value, path: &[Segment]) -> Found<'a> {
         match step_into(schema, segment) {
             Found::Schema(inner) => schema = inner,
             Found::Nothing(dead) => return Found::Nothing(Dead { left: path.len() - depth, ..dead }),
+            Found::Unsaid(dead) => return Found::Unsaid(Dead { left: path.len() - depth, ..dead }),
             Found::Anything => return Found::Anything,
         }
     }
@@ -45,18 +48,17 @@ fn step_into<'a>(schema: &'a Value, segment: &Segment) -> Found<'a> {
     if OPEN.iter().any(|keyword| keywords.contains_key(*keyword)) {
         return Found::Anything;
     }
-    let dead = |key: String, known| Found::Nothing(Dead { left: 0, key, known, what: words(&types) });
+    let dead = |key: String, known| Dead { left: 0, key, known, what: words(&types) };
     match segment {
         Segment::Key(key) if types.contains(&"object") => {
             let properties = keywords.get("properties").and_then(Value::as_object);
+            let known: Vec<String> = properties.into_iter().flat_map(|known| known.keys()).cloned().collect();
             match (properties.and_then(|known| known.get(key)), keywords.get("additionalProperties")) {
                 (Some(property), _) => Found::Schema(property),
-                (None, Some(Value::Bool(false))) => dead(
-                    key.clone(),
-                    Some(properties.map(|known| known.keys().cloned().collect()).unwrap_or_default()),
-                ),
+                (None, Some(Value::Bool(false))) => Found::Nothing(dead(key.clone(), Some(known))),
                 (None, Some(other)) => Found::Schema(other),
-                (None, None) => Found::Anything,
+                (None, None) if known.is_empty() => Found::Anything,
+                (None, None) => Found::Unsaid(dead(key.clone(), Some(known))),
             }
         }
         Segment::Index(_) if types.contains(&"array") => {
@@ -64,7 +66,7 @@ fn step_into<'a>(schema: &'a Value, segment: &Segment) -> Found<'a> {
         }
         // Text can be indexed, and a mapping may have numbers as keys.
         Segment::Index(_) if types.contains(&"string") || types.contains(&"object") => Found::Anything,
-        segment => dead(segment.to_string(), None),
+        segment => Found::Nothing(dead(segment.to_string(), None)),
     }
 }
 

@@ -1,9 +1,68 @@
-//! The heal rules that a plan pins: those that a step of it may need, with what they call.
+//! The heal rules that a plan pins: those that a step of it may need, with what they call. And what
+//! a rule calls, held against what that takes.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::argument::Signature;
 use super::library::{Library, Lookup};
-use crate::heal::HealPlan;
+use super::{Catalog, Checker, Strictness};
+use crate::diagnostic::Diagnostic;
+use crate::heal::{HealPlan, HealRule};
 use crate::plan::{Action, SkillPlan};
-use crate::tool::Effect;
+use crate::source::{Source, Span};
+use crate::template::Template;
+use crate::tool::{Effect, ToolSpec};
+
+/// Holds the arguments of a rule against the tool that it calls, like those of a step.
+pub fn tool_call(rule: &HealRule, spec: &ToolSpec, source: &Source) -> Vec<Diagnostic> {
+    let span = rule.r#do.tool.as_ref().map_or(rule.name.span, |tool| tool.span);
+    held(rule, &Signature::of_tool(spec, span), source)
+}
+
+/// Holds the arguments of a rule against the skill that it runs.
+pub fn skill_call(rule: &HealRule, plan: &SkillPlan, source: &Source) -> Vec<Diagnostic> {
+    let span = rule.r#do.skill.as_ref().map_or(rule.name.span, |skill| skill.span);
+    held(rule, &Signature::of_skill(plan, span), source)
+}
+
+fn held(rule: &HealRule, signature: &Signature<'_>, source: &Source) -> Vec<Diagnostic> {
+    let mut library = Library::new(&Nowhere, Strictness::default());
+    let mut checker = Checker::new(source, &mut library);
+    checker.held_arguments(rule.r#do.args.as_ref(), signature);
+    checker.diagnostics
+}
+
+/// What arguments alone are checked against: they name nothing else.
+struct Nowhere;
+
+impl Catalog for Nowhere {
+    fn tool(&self, _: &str) -> Option<Arc<ToolSpec>> {
+        None
+    }
+
+    fn tool_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn skill(&self, _: &str) -> Option<Source> {
+        None
+    }
+
+    fn skill_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn secret_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn config(&self) -> Value {
+        Value::Null
+    }
+}
 
 impl Library<'_> {
     /// The rules that steps of a skill, or of the skills it runs, may need. A rule that calls
@@ -13,8 +72,7 @@ impl Library<'_> {
         if tools.is_empty() {
             return Vec::new();
         }
-        let mut rules = self.catalog.heal_rules();
-        rules.retain(|rule| tools.iter().any(|tool| rule.is_for(tool)));
+        let rules = self.catalog.heal_rules(&tools);
         rules.into_iter().filter_map(|rule| self.resolved(rule)).collect()
     }
 
@@ -33,15 +91,17 @@ impl Library<'_> {
     /// A rule with what is known of what it calls.
     fn resolved(&mut self, mut rule: HealPlan) -> Option<HealPlan> {
         match &mut rule.action {
-            Action::Tool { tool, reconcile, .. } => {
+            Action::Tool { tool, args, reconcile, .. } => {
                 let spec = self.catalog.tool(tool)?;
+                rename(args, &Signature::of_tool(&spec, Span::default()));
                 tool.clone_from(&spec.name);
                 reconcile.clone_from(&spec.reconcile);
                 rule.effect = spec.effect;
                 rule.idempotent = spec.idempotent || spec.effect == Effect::Read;
             }
-            Action::Skill { skill, .. } => {
+            Action::Skill { skill, args } => {
                 let Lookup::Found(plan) = self.skill(skill) else { return None };
+                rename(args, &Signature::of_skill(&plan, Span::default()));
                 rule.effect = plan.effect();
                 rule.idempotent = plan.steps.iter().all(|step| step.idempotent);
             }
@@ -49,4 +109,10 @@ impl Library<'_> {
         }
         Some(rule)
     }
+}
+
+/// Gives arguments the names that they are declared with.
+pub(super) fn rename(args: &mut BTreeMap<String, Template>, signature: &Signature<'_>) {
+    let right = |name: String| signature.declared(&name).map_or(name, str::to_owned);
+    *args = std::mem::take(args).into_iter().map(|(name, value)| (right(name), value)).collect();
 }

@@ -60,6 +60,8 @@ pub(super) struct StepName {
     pub(super) name: String,
     /// JSON Schema of its output variable.
     pub(super) schema: Value,
+    /// The tool that gives it; empty where none does.
+    pub(super) tool: String,
 }
 
 impl Names {
@@ -70,7 +72,7 @@ impl Names {
         if let Some(output) = output {
             self.by_output.entry(fold(output)).or_default().push(index);
         }
-        self.steps.push(StepName { name: name.to_owned(), schema });
+        self.steps.push(StepName { name: name.to_owned(), schema, tool: String::new() });
     }
 
     pub(super) fn input(&self, name: &str) -> Option<usize> {
@@ -87,6 +89,12 @@ impl Names {
         let (first, others) = self.outputs(name).split_first()?;
         let schema = &self.steps[*first].schema;
         others.iter().all(|other| self.steps[*other].schema == *schema).then_some(schema)
+    }
+
+    /// The tool that gives an output variable, where it is one.
+    pub(super) fn tool_of(&self, name: &str) -> Option<&str> {
+        let tool = self.steps[*self.outputs(name).first()?].tool.as_str();
+        (!tool.is_empty()).then_some(tool)
     }
 
     /// The step of that canonical name.

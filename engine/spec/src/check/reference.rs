@@ -106,8 +106,11 @@ impl Checker<'_, '_> {
             }
             _ => {
                 if self.variable_reference(root, span, site, reads) {
-                    let dead = self.names.output_schema(root).and_then(|schema| dead_in(schema, path));
-                    self.dead_end(reference, dead, span, "");
+                    match self.names.output_schema(root).map(|schema| fit::at(schema, path)) {
+                        Some(Found::Nothing(dead)) => self.dead_end(reference, Some(dead), span, ""),
+                        Some(Found::Unsaid(dead)) => self.unsaid(reference, dead, root, span),
+                        _ => {}
+                    }
                 }
             }
         }
@@ -299,6 +302,22 @@ impl Checker<'_, '_> {
         };
         let problem = self.unknown_field(reference, span, message);
         let known = dead.known.unwrap_or_default();
+        self.report(problem.suggest(&dead.key, known.iter().map(String::as_str)));
+    }
+
+    /// A field that the tool does not speak of. It may give more than it says, so this is only doubtful.
+    fn unsaid(&mut self, reference: &Reference, dead: Dead, root: &str, span: Span) {
+        let parent = &reference.path[1..reference.path.len() - dead.left];
+        let of = match parent {
+            [] => String::new(),
+            _ => format!(" in `{}`", path_text(&reference.path[..=parent.len()])),
+        };
+        let message = match self.names.tool_of(root) {
+            Some(tool) => format!("the output of `{tool}` says nothing of `{}`{of}", dead.key),
+            None => format!("`{root}` says nothing of `{}`{of}", dead.key),
+        };
+        let known = dead.known.unwrap_or_default();
+        let problem = self.warning("unknown-field", span, message);
         self.report(problem.suggest(&dead.key, known.iter().map(String::as_str)));
     }
 

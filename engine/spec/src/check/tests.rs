@@ -3,6 +3,7 @@
 #[cfg(feature = "compute")]
 mod compute;
 mod fixtures;
+mod heal;
 mod order;
 mod python;
 mod schedule;

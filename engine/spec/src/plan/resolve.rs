@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Action, Plan, SkillPlan, StepPlan, digest};
+use crate::compute::CalleeKind;
 use crate::heal::HealPlan;
 use crate::name::fold;
 use crate::template::{Expression, Missing, Scope, Template, seal};
@@ -46,7 +47,7 @@ pub struct ResolvedStep {
     /// The list it runs over, or the template that gives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub foreach: Option<Value>,
-    /// Secrets that it uses.
+    /// Secrets that it uses, those included that the modules of its tools are configured with.
     pub secrets: Vec<String>,
     /// Hosts and commands that it touches, where known.
     pub touches: Vec<String>,
@@ -83,11 +84,19 @@ pub struct Known<'a> {
     pub env: &'a Map<String, Value>,
 }
 
+/// What a tool touches whatever it is called with, as far as that is known without a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Hosts and commands.
+    pub places: Vec<String>,
+    /// Names of the secrets that its module is configured with.
+    pub secrets: BTreeSet<String>,
+}
+
 /// Resolves what can be resolved.
 ///
-/// `touches` tells hosts and commands that a tool touches with given arguments; hosts of
-/// addresses among the arguments are found without it.
-pub fn resolve(plan: &Plan, known: Known<'_>, touches: &dyn Fn(&str, &Value) -> Vec<String>) -> ResolvedPlan {
+/// `touches` tells what a tool touches; hosts of addresses among the arguments are found without it.
+pub fn resolve(plan: &Plan, known: Known<'_>, touches: &dyn Fn(&str) -> Touched) -> ResolvedPlan {
     let mut resolver = Resolver { plan, known, touches, steps: Vec::new() };
     resolver.skill(&plan.skill, known.inputs, "");
     let steps = resolver.steps;
@@ -104,7 +113,7 @@ pub fn resolve(plan: &Plan, known: Known<'_>, touches: &dyn Fn(&str, &Value) -> 
 struct Resolver<'a> {
     plan: &'a Plan,
     known: Known<'a>,
-    touches: &'a dyn Fn(&str, &Value) -> Vec<String>,
+    touches: &'a dyn Fn(&str) -> Touched,
     steps: Vec<ResolvedStep>,
 }
 
@@ -137,11 +146,9 @@ impl Resolver<'_> {
 
     fn step(&self, skill: &SkillPlan, step: &StepPlan, frame: &Frame<'_>, prefix: &str) -> ResolvedStep {
         let mut args = arguments(&step.action, frame);
-        let mut touches = match &step.action {
-            Action::Tool { tool, .. } => (self.touches)(tool, &args),
-            _ => Vec::new(),
-        };
+        let Touched { places: mut touches, mut secrets } = self.touched(&step.action);
         hosts(&args, &mut touches);
+        secrets.extend(step_secrets(step));
         seal::show(&mut args);
         ResolvedStep {
             name: format!("{prefix}{}", step.name),
@@ -151,13 +158,33 @@ impl Resolver<'_> {
             args,
             condition: step.condition.as_ref().map(|condition| frame.condition(condition)),
             foreach: step.foreach.as_ref().map(|foreach| frame.value(&foreach.items)),
-            secrets: step_secrets(step).into_iter().collect(),
+            secrets: secrets.into_iter().collect(),
             touches,
             approval: matches!(step.action, Action::Confirm { .. }),
             undo: step.undo.is_some(),
             heals: self.heals(step),
             expected_ms: None,
         }
+    }
+
+    /// What the tools touch that an action may call.
+    fn touched(&self, action: &Action) -> Touched {
+        let tools: Vec<&str> = match action {
+            Action::Tool { tool, .. } => vec![tool],
+            Action::Compute { block } => {
+                let tools = block.calls.iter().filter(|(_, callee)| callee.kind == CalleeKind::Tool);
+                tools.map(|(name, _)| name.as_str()).collect()
+            }
+            _ => Vec::new(),
+        };
+        let mut all = Touched::default();
+        for touched in tools.into_iter().map(self.touches) {
+            all.secrets.extend(touched.secrets);
+            let new: Vec<String> =
+                touched.places.into_iter().filter(|place| !all.places.contains(place)).collect();
+            all.places.extend(new);
+        }
+        all
     }
 
     fn heals(&self, step: &StepPlan) -> Vec<ResolvedHeal> {
@@ -284,7 +311,7 @@ fn secrets_of(skill: &SkillPlan) -> BTreeSet<String> {
 }
 
 /// Hosts of the addresses in a value.
-fn hosts(value: &Value, found: &mut Vec<String>) {
+pub fn hosts(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => {
             for scheme in ["http://", "https://", "ssh://", "ws://", "wss://"] {

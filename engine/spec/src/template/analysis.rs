@@ -26,6 +26,8 @@ pub(super) struct Analysis {
 
 struct Walk<'a> {
     found: Analysis,
+    /// Functions beside those of the vocabulary.
+    functions: &'a [&'a str],
     /// Names that the template itself binds, innermost level last.
     bound: Vec<Vec<&'a str>>,
     /// How many surrounding operations cope with a missing value.
@@ -41,9 +43,9 @@ pub(super) fn of_expression(expression: &Expr<'_>) -> Analysis {
     walk.found
 }
 
-/// Analyses a text.
-pub(super) fn of_text(statement: &Stmt<'_>) -> Analysis {
-    let mut walk = Walk::new();
+/// Analyses a text, which may call these functions beside those of the vocabulary.
+pub(super) fn of_text<'a>(statement: &Stmt<'a>, functions: &'a [&'a str]) -> Analysis {
+    let mut walk = Walk { functions, ..Walk::new() };
     walk.statement(statement);
     walk.found
 }
@@ -85,7 +87,7 @@ fn constant_get<'e, 'a>(call: &'e Call<'a>) -> Option<(&'e Expr<'a>, String)> {
 
 impl<'a> Walk<'a> {
     fn new() -> Self {
-        Self { found: Analysis::default(), bound: vec![Vec::new()], guards: 0, works: 0 }
+        Self { found: Analysis::default(), functions: &[], bound: vec![Vec::new()], guards: 0, works: 0 }
     }
 
     fn statements(&mut self, statements: &[Stmt<'a>]) {
@@ -260,6 +262,7 @@ impl<'a> Walk<'a> {
                 let hint = "write `'name' in dir()`".to_owned();
                 self.refuse("`dir()` only tells whether a name is there".to_owned(), hint, &call.expr);
             }
+            CallType::Function(name) if self.functions.contains(&name) => {}
             CallType::Function(name) => {
                 self.found.clock |= name == "now";
                 if self.is_bound(name) || !FUNCTIONS.contains(&name) {

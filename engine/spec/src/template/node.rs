@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::analysis::{self, Analysis};
 use super::environment;
+use super::mixed::{self, Mixed};
 use super::program::{self, Program};
 use super::value::{Budget, is_missing, to_json, to_text};
 use super::{EvalError, Missing, Reference, Scope, Segment, SyntaxError};
@@ -110,16 +111,45 @@ impl Node {
             }
         }
         program::guard(text, false)?;
+        Self::parse_pieces(text).or_else(|refused| match Mixed::read(text)? {
+            Some(mixed) => Self::parse_mixed(text, mixed),
+            None => Err(refused),
+        })
+    }
+
+    /// A text in the template language alone.
+    fn parse_pieces(text: &str) -> Result<Self, SyntaxError> {
         let tree = parse(text, "", environment::syntax()).map_err(|error| explain_text(&error, text))?;
-        let analysis = checked(analysis::of_text(&tree))?;
-        if let Some(pieces) = pieces(&tree, text)? {
-            return Ok(match pieces.as_slice() {
-                [] => Self::Constant(Value::String(String::new())),
-                [Piece::Raw(raw)] => Self::Constant(Value::String(raw.clone())),
-                _ => Self::Text(pieces),
-            });
+        let analysis = checked(analysis::of_text(&tree, &[]))?;
+        Ok(match pieces(&tree, text, &Hole::parse)? {
+            Some(pieces) => Self::of_pieces(pieces),
+            None => Self::Program(Block(Program::text(text, analysis))),
+        })
+    }
+
+    /// A text with Python in it.
+    fn parse_mixed(text: &str, mixed: Mixed) -> Result<Self, SyntaxError> {
+        let written = |error: SyntaxError| SyntaxError { offset: mixed.written(error.offset), ..error };
+        let tree = parse(&mixed.text, "", environment::syntax());
+        let tree = tree.map_err(|error| written(explain_text(&error, &mixed.text)))?;
+        let analysis = checked(analysis::of_text(&tree, &[mixed::CALL])).map_err(written)?;
+        let hole = |source: &str, start: usize| match mixed.hole_at(start) {
+            Some(hole) => Ok(hole.clone()),
+            None => Hole::parse(source, mixed.written(start)),
+        };
+        if let Some(pieces) = pieces(&tree, &mixed.text, &hole)? {
+            return Ok(Self::of_pieces(pieces));
         }
-        Ok(Self::Program(Block(Program::text(text, analysis))))
+        let analysis = mixed.analysis(analysis);
+        Ok(Self::Program(Block(Program::mixed(text, analysis, mixed))))
+    }
+
+    fn of_pieces(pieces: Vec<Piece>) -> Self {
+        match pieces.as_slice() {
+            [] => Self::Constant(Value::String(String::new())),
+            [Piece::Raw(raw)] => Self::Constant(Value::String(raw.clone())),
+            _ => Self::Text(pieces),
+        }
     }
 
     /// `None` when it is a whole expression that is missing.
@@ -213,11 +243,15 @@ impl Node {
         }
     }
 
-    /// Whether an expression in it needs an interpreter. (Only a whole one can.)
+    /// Whether an expression in it needs an interpreter.
     pub(super) fn has_python(&self) -> bool {
         match self {
             Self::Hole(hole) => hole.program.is_python(),
-            Self::Constant(_) | Self::Text(_) | Self::Program(_) => false,
+            Self::Constant(_) => false,
+            Self::Text(pieces) => {
+                pieces.iter().any(|piece| matches!(piece, Piece::Hole(hole) if hole.program.is_python()))
+            }
+            Self::Program(Block(program)) => program.is_python(),
             Self::List(nodes) => nodes.iter().any(Self::has_python),
             Self::Map(nodes) => nodes.iter().any(|(_, node)| node.has_python()),
             Self::Each(each) => each.any_hole(&|hole| hole.program.is_python()) || each.value().has_python(),
@@ -367,8 +401,12 @@ pub(super) fn trimmed(text: &str) -> (&str, usize) {
     (text.trim(), text.len() - text.trim_start().len())
 }
 
-/// The pieces of a text without statements.
-fn pieces(tree: &Stmt<'_>, text: &str) -> Result<Option<Vec<Piece>>, SyntaxError> {
+/// The pieces of a text without statements; of each expression, its hole.
+fn pieces(
+    tree: &Stmt<'_>,
+    text: &str,
+    hole: &dyn Fn(&str, usize) -> Result<Hole, SyntaxError>,
+) -> Result<Option<Vec<Piece>>, SyntaxError> {
     let Stmt::Template(template) = tree else { return Ok(None) };
     let mut pieces = Vec::new();
     for child in &template.children {
@@ -381,7 +419,7 @@ fn pieces(tree: &Stmt<'_>, text: &str) -> Result<Option<Vec<Piece>>, SyntaxError
                 let open = source.strip_prefix(['-', '+']).unwrap_or(source);
                 let start = from + (source.len() - open.len());
                 let (expression, blank) = trimmed(open);
-                pieces.push(Piece::Hole(Hole::parse(expression, start + blank)?));
+                pieces.push(Piece::Hole(hole(expression, start + blank)?));
             }
             _ => return Ok(None),
         }
@@ -445,7 +483,7 @@ fn detail(error: &minijinja::Error) -> &str {
 }
 
 /// Whether its author was likely to think of Python.
-fn looks_like_python(source: &str) -> bool {
+pub(super) fn looks_like_python(source: &str) -> bool {
     source.split_once(" for ").is_some_and(|(_, after)| after.contains(" in "))
         || ["lambda", "f'", "f\"", "**", ":="].iter().any(|mark| source.contains(mark))
 }

@@ -14,6 +14,7 @@ use super::analysis::Analysis;
 use super::environment::{engine, syntax};
 use super::failure::reason;
 use super::functions::TEXT_FILTER;
+use super::mixed::{self, Mixed};
 use super::value::{from_json, is_missing};
 use super::{EvalError, Missing, Reference, Scope, SyntaxError, dotted, seal};
 
@@ -38,6 +39,13 @@ enum Form {
         null: OnceLock<CompiledText>,
         fail: OnceLock<CompiledText>,
     },
+    /// The text as the engine reads it, and what it calls.
+    Mixed {
+        text: String,
+        calls: Vec<Program>,
+        null: OnceLock<CompiledText>,
+        fail: OnceLock<CompiledText>,
+    },
     /// What only Python grammar accepts: the code, and the names that it is given.
     #[cfg_attr(not(feature = "compute"), expect(dead_code, reason = "there is no parser for it"))]
     Python {
@@ -59,6 +67,12 @@ impl Program {
         Self::new(source, analysis, Form::Text { null: OnceLock::new(), fail: OnceLock::new() })
     }
 
+    /// A text with Python in it.
+    pub(super) fn mixed(source: &str, analysis: Analysis, mixed: Mixed) -> Self {
+        let (text, calls) = mixed.into_calls();
+        Self::new(source, analysis, Form::Mixed { text, calls, null: OnceLock::new(), fail: OnceLock::new() })
+    }
+
     #[cfg(feature = "compute")]
     pub(super) fn python(source: &str, rewritten: crate::compute::expression::Rewritten) -> Self {
         let crate::compute::expression::Rewritten { code, references, names, clock } = rewritten;
@@ -75,9 +89,9 @@ impl Program {
         self.parts.analysis.clock
     }
 
-    /// Whether an interpreter has to evaluate it.
+    /// Whether an interpreter has to evaluate it, or something in it.
     pub(super) fn is_python(&self) -> bool {
-        matches!(self.parts.form, Form::Python { .. })
+        matches!(self.parts.form, Form::Python { .. } | Form::Mixed { .. })
     }
 
     pub(super) fn references(&self) -> &[Reference] {
@@ -107,6 +121,20 @@ impl Program {
                 let compiled = cell.get_or_init(|| self.compiled_text(missing));
                 let environment = compiled.as_ref().map_err(Clone::clone)?;
                 environment.get_template("text").and_then(|text| text.render(scope.root())).map(Value::from)
+            }
+            Form::Mixed { calls, null, fail, .. } => {
+                let cell = if missing == Missing::Null { null } else { fail };
+                let compiled = cell.get_or_init(|| self.compiled_text(missing));
+                let mut environment = (**compiled.as_ref().map_err(Clone::clone)?).clone();
+                let failed = mixed::add_calls(&mut environment, calls.clone(), scope, missing);
+                let rendered = environment
+                    .get_template("text")
+                    .and_then(|text| text.render(scope.root()))
+                    .map(Value::from);
+                if let Some(error) = failed.take() {
+                    return Err(error);
+                }
+                rendered
             }
             Form::Python { code, names } => return self.interpret(code, names, scope, missing),
         };
@@ -196,7 +224,10 @@ impl Program {
     /// The source with both sides of every `~` made text by our rules: by itself, the
     /// engine writes `True` and `None`.
     fn runnable_source(&self, in_expression: bool) -> String {
-        let source = &self.parts.source;
+        let source = match &self.parts.form {
+            Form::Mixed { text, .. } => text,
+            _ => &self.parts.source,
+        };
         let mut inserts: Vec<(usize, String)> = Vec::new();
         for span in &self.parts.analysis.concatenations {
             for operand in operands(source, span, in_expression) {
@@ -257,7 +288,7 @@ fn operands(source: &str, span: &Range<usize>, in_expression: bool) -> Vec<Range
     operands
 }
 
-fn tokenizer(source: &str, in_expression: bool) -> Tokenizer<'_> {
+pub(super) fn tokenizer(source: &str, in_expression: bool) -> Tokenizer<'_> {
     let syntax = if in_expression { SyntaxConfig::default() } else { syntax() };
     Tokenizer::new(source, "", in_expression, syntax)
 }

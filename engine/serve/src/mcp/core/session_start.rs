@@ -13,13 +13,17 @@ use crate::mcp::listing::Listing;
 use crate::mcp::server::{Answer, Call, failed, internal};
 use crate::mcp::switch;
 
+/// Known mistakes that are told at most.
+const MISTAKES: usize = 5;
+
 pub(crate) struct SessionStart;
 
 #[async_trait]
 impl CoreTool for SessionStart {
     fn definition(&self) -> Tool {
         let description = "Begin a session, or go on with one: loads a persona if one is named, and tells the project, \
-                           the work under way, the last entries of the log, the skills, and runs that wait for a person. Call it first.";
+                           the work under way, the last entries of the log, the skills, mistakes in calls that were made before, and \
+                           runs that wait for a person. Call it first.";
         let properties = json!({
             "agent": {"type": "string", "description": "Persona to load; default: none, what is shown stays.", "default": ""},
             "session": {"type": "string", "description": "Session to go on with; default: a new one.", "default": ""},
@@ -45,6 +49,8 @@ impl CoreTool for SessionStart {
         let listing = Listing::of(&view, call.server.seat.engine.settings().clients.tool_budget);
         let mut told = told(engine, &session, &view, &briefing);
         told["tools"] = json!(switch::names(&listing).1);
+        // Without a store that can be read there is nothing to tell.
+        told["known_mistakes"] = json!(engine.warned_of(MISTAKES).unwrap_or_default());
         told["warnings"] = json!(switch::warnings(engine, &view, &listing));
         if !how.is_empty() {
             told["how"] = json!(how);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aa_run::engine::{Engine, Notice, Outcome, Presence, RunHandle, StartError};
-use aa_run::event::{Body, RunId, StepPath};
+use aa_run::event::{Body, Event, RunId, StepPath};
 use aa_run::policy;
 use aa_run::standing::{Asked, Standing};
 use aa_run::store::StoreError;
@@ -228,14 +228,14 @@ impl<'a> Attendance<'a> {
                 if event.seq > self.standing.next {
                     self.catch_up();
                 }
-                self.standing.apply(&event);
+                self.take(&event);
             }
             Notice::Line { step, line, level } => self.hear(&step, line, level),
         }
         // Whatever else has happened at the same time is looked at first.
         while let Ok(notice) = self.notices.try_recv() {
             match notice {
-                Notice::Event(event) => self.standing.apply(&event),
+                Notice::Event(event) => self.take(&event),
                 Notice::Line { step, line, level } => self.hear(&step, line, level),
             }
         }
@@ -253,8 +253,18 @@ impl<'a> Attendance<'a> {
 
     fn catch_up(&mut self) {
         for event in self.call.visit.engine.events(self.run, self.standing.next).unwrap_or_default() {
-            self.standing.apply(&event);
+            self.take(&event);
         }
+    }
+
+    /// What a single call is warned of is part of its answer, as it is without a run.
+    fn take(&mut self, event: &Event) {
+        if let Body::StepProgress { message, mistake: Some(_), .. } = &event.body
+            && self.shape != Shape::Outputs
+        {
+            self.notes.push(format!("warning: {message}"));
+        }
+        self.standing.apply(event);
     }
 
     /// Whether what is known now is reason enough to answer, or to show a form.

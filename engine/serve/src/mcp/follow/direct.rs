@@ -17,12 +17,12 @@ use super::question::{self, Reply};
 use crate::mcp::server::{Answer, Call, failed};
 use crate::mcp::{module, trouble};
 
-/// Calls it.
-pub(super) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
+/// Calls it; no answer when it has failed and a heal rule is for that.
+pub(super) async fn call(call: &Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Option<Answer> {
     let engine = call.visit.engine.clone();
     let (said, mut lines) = mpsc::unbounded_channel();
     let progress = Arc::new(move |line: &str| drop(said.send(line.to_owned())));
-    let asked = engine.call_tool_asking(&spec.name, args, progress, person(&call));
+    let asked = engine.call_tool_asking(&spec.name, args.clone(), progress, person(call));
     tokio::pin!(asked);
     let token = call.context.meta.get_progress_token();
     let mut teller = token.map(|token| Teller::new(call.context.peer.clone(), token, None));
@@ -34,7 +34,7 @@ pub(super) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
         tokio::select! {
             biased;
             // The call's process ends with its future.
-            () = call.context.ct.cancelled() => return Ok(failed("the call was cancelled")),
+            () = call.context.ct.cancelled() => return Some(Ok(failed("the call was cancelled"))),
             Some(line) = lines.recv() => hear(line, teller.as_mut(), &mut warnings),
             result = &mut asked => break result,
             () = super::due(teller.as_ref()) => {
@@ -49,12 +49,13 @@ pub(super) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
     }
     let mut answer = match result {
         Ok(value) => module::answer(spec, value),
+        Err(error) if engine.would_heal(spec, &args, &error) => return None,
         Err(error) => failed(trouble::tool(&engine, spec, &error)),
     };
     if let CallToolResponse::Complete(result) = &mut answer {
         result.content.extend(warnings.into_iter().map(ContentBlock::text));
     }
-    Ok(answer)
+    Some(Ok(answer))
 }
 
 /// A warning is part of the answer, too.

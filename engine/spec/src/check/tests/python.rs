@@ -28,7 +28,7 @@ fn mistakes_in_python_stand_where_they_are() {
           {name: b, tool: read, args: {path: x}, condition: 'any(l.n for l in a.linse)'},
           {name: c, tool: write, args: {path: x, text: '{{ [s for s in secrets.TOKEN] }}'}},
           {name: d, tool: read, args: {path: x}, condition: 'any(s for s in secrets.TOKEN)'},
-          {name: e, tool: read, args: {path: 'x {{ [i for i in a.lines] }}'}},
+          {name: e, tool: read, args: {path: 'x {{ [i for i in a.linse] }}'}},
           {name: f, tool: read, args: {path: x}, retry: {attempts: 2, when: error.code == attempt or err}},
           {name: g, tool: read, args: {path: '{{ error }}'}, condition: \"'late' in dir() or 'a' in dir()\"}]}",
         Strictness::default(),

@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::source::Source;
 use crate::tool::{Effect, ToolSpec};
 
-/// Five tools, some skills, a secret and a little configuration.
+/// A few tools, some skills, a secret and a little configuration.
 #[derive(Default)]
 pub(super) struct World;
 
@@ -40,6 +40,18 @@ impl Catalog for World {
                 Effect::Write,
                 json!({"path": {"type": "string"}, "text": {"type": "string"}, "mode": {"enum": ["new", "append"]}}),
                 json!(true),
+            ),
+            "status" => (
+                Effect::Read,
+                json!({}),
+                json!({"type": "object", "properties": {
+                    "branch": {"type": "string"},
+                    "head": {"type": "object", "properties": {"author": {"type": "string"}}},
+                    "files": {"type": "array", "items": {"type": "object", "properties": {"path": {"type": "string"}}}},
+                    "labels": {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "string"}},
+                    "more": {"type": "object", "properties": {"a": {}}, "additionalProperties": true},
+                    "any": {"type": "object"}, "open": true
+                }}),
             ),
             "remove" => (Effect::Destructive, json!({"path": {"type": "string"}}), json!(true)),
             "shell" => {

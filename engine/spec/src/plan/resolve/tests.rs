@@ -62,7 +62,11 @@ fn resolved(mr: u32) -> ResolvedPlan {
     let env = json!({"HOME": "home"});
     let config = json!({"a": {"b": true}});
     let known = Known { inputs: inputs.as_object().unwrap(), config: &config, env: env.as_object().unwrap() };
-    resolve(&plan(), known, &|tool, _| vec![format!("command {tool}")])
+    let touches = |tool: &str| Touched {
+        places: vec![format!("command {tool}")],
+        secrets: ["FORGE".to_owned()].into(),
+    };
+    resolve(&plan(), known, &touches)
 }
 
 #[test]

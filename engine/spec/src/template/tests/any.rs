@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::scope;
-use crate::template::{EvalError, Expression, Missing, Template};
+use crate::template::{EvalError, Expression, Missing, Reference, Segment, Template};
 
 const ATOMS: &[&str] = &[
     "a",
@@ -116,6 +116,7 @@ fn any_expression() -> impl Strategy<Value = String> {
             (inner.clone(), proptest::sample::select(AFTER)).prop_map(|(a, after)| format!("{a}{after}")),
             (proptest::sample::select(CALLS), inner.clone()).prop_map(|(call, a)| format!("{call}({a})")),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("[{a}, {b}]")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("any(t == {a} for t in {b})")),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{{'k': {a}, 'l': {b}}}")),
             inner.prop_map(|a| format!("not {a}")),
         ]
@@ -129,6 +130,8 @@ fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => expression(),
         3 => expression().prop_map(|a| format!("{{{{ {a} }}}}")),
+        1 => (expression(), expression()).prop_map(|(a, b)| format!("é{{{{ [t for t in {a} if {b}] }}}} {{{{ {b} }}}}")),
+        1 => (expression(), expression()).prop_map(|(a, b)| format!("{{% for q in {a} %}}{{{{ [q for t in {b}] }}}}{{% endfor %}}")),
         2 => (expression(), expression()).prop_map(|(a, b)| format!("x{{{{ {a} }}}}y {{{{- {b} -}}}} z\n")),
         1 => (expression(), expression()).prop_map(|(a, b)| format!("{{% if {a} %}}{{{{ {b} }}}}{{% else %}}n{{% endif %}}")),
         1 => (expression(), expression()).prop_map(|(a, b)| format!("{{% for q in {a} %}}{{{{ q ~ {b} }}}}{{% endfor %}}")),
@@ -167,6 +170,21 @@ proptest! {
             let again: Template = serde_json::from_value(printed).unwrap();
             prop_assert_eq!(&again, &template);
             prop_assert_eq!(again.references(), template.references());
+        }
+    }
+
+    #[test]
+    fn what_is_read_and_what_is_wrong_has_a_place_in_the_text(text in any_text()) {
+        match Template::parse(&json!(text)) {
+            Ok(template) => {
+                let mut places = Vec::new();
+                template.root().each_reference(&mut Vec::new(), &mut |_, reference| places.push(reference));
+                for Reference { path, span, .. } in places {
+                    let root = path.first().and_then(Segment::key).unwrap_or_default();
+                    prop_assert!(text.get(span).is_some_and(|read| read.contains(root)), "{}: {:?}", text, path);
+                }
+            }
+            Err(error) => prop_assert!(text.get(error.offset..).is_some(), "{}: {}", text, error.offset),
         }
     }
 

@@ -90,9 +90,9 @@ impl Engine {
 
     /// The heal rules that a run of one call may need, and the skills that they run.
     ///
-    /// A rule is a standing decision of whoever has configured what it calls, so a person need not be asked for
-    /// each of its calls; but it must be no more than the caller's key lets them use and the policy does not forbid, and
-    /// what destroys something or must not be repeated acts only where the policy lets it without asking.
+    /// A rule is a standing decision of whoever has configured what it calls, so it counts as a plan that is known;
+    /// but it must be no more than the caller's key lets them use, and where the policy wants a person to be asked, or
+    /// what it calls destroys something or must not be repeated, it does not act by itself.
     pub(super) fn rules_for(
         &self,
         toolbox: &Toolbox,
@@ -109,11 +109,7 @@ impl Engine {
             }
             let lets = self.caller.grants.lets(ScopeKind::Tool, tool, rule.effect);
             let harmless = rule.effect <= Effect::Write && rule.idempotent;
-            lets && match self.verdict(rule.effect, false) {
-                Verdict::Go => true,
-                Verdict::Ask => harmless,
-                Verdict::Refuse => false,
-            }
+            lets && self.verdict(rule.effect, harmless) == Verdict::Go
         });
         (rules, skills)
     }

@@ -228,3 +228,29 @@ fn a_form_is_filled_in_by_name() {
     let out = ran.out();
     assert!(out.contains("eu") && out.contains('3'), "{out}");
 }
+
+#[test]
+fn what_did_not_fit_into_the_answer_of_a_tool_is_read_page_by_page() {
+    let tool = "module: much\ndescription: Much\ntools: [{name: much_say, description: Says much, effect: read, input: {}, run: [seq, '20000'], result: text}]\n";
+    let aa = project().tools("much", tool);
+    let mut server = Server::start(&aa);
+    let result = server.result("tools/call", json!({"name": "much_say", "arguments": {}}));
+    let link = result["content"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        (&link["type"], &link["mimeType"]),
+        (&json!("resource_link"), &json!("text/plain")),
+        "{result}"
+    );
+    let (mut uri, mut all) = (link["uri"].as_str().unwrap().to_owned(), String::new());
+    assert!(result["content"][1]["text"].as_str().unwrap().contains(&uri), "{result}");
+    loop {
+        let contents = server.result("resources/read", json!({"uri": uri}))["contents"][0].clone();
+        let text = contents["text"].as_str().unwrap();
+        all.push_str(&text[..text.rfind("\n[bytes ").unwrap()]);
+        let Some(next) = contents["_meta"]["aa/next"].as_str() else { break };
+        next.clone_into(&mut uri);
+    }
+    let expected: Vec<String> = (1..=20_000).map(|n| n.to_string()).collect();
+    assert_eq!(all, expected.join("\n"));
+    assert_eq!(aa.args(["run", "list", "--format", "json"]).run().code(0).json(), json!([]));
+}

@@ -194,3 +194,24 @@ fn under_a_guessed_number_others_find_nothing() {
     let status = call(&served, ANN, "run_status", &json!({"run_id": 1}));
     assert_eq!(status["structuredContent"]["status"], "waiting", "nobody has touched it: {status}");
 }
+
+#[test]
+fn the_rest_of_a_result_is_for_whoever_was_given_the_answer() {
+    let tool = "module: much\ndescription: Much\ntools: [{name: much_say, description: Says much, effect: read, input: {}, run: [seq, '20000'], result: text}]\n";
+    let aa = key(key(Aa::new().tools("much", tool), "ann", ANN), "ben", BEN);
+    let aa = aa.own_config(&config(&format!("{OF_ANN}{OF_BEN}")));
+    let served = Served::new(&aa, &["--all"]);
+    let result = call(&served, ANN, "much_say", &json!({}));
+    let link = result["content"].as_array().unwrap().last().unwrap();
+    let uri = link["uri"].as_str().unwrap_or_else(|| panic!("{result}"));
+    let read = |key: &'static str| {
+        let session = served.session("/mcp", &[("Authorization", key)]);
+        let headers = [("Authorization", key), ("Mcp-Session-Id", session.as_str())];
+        let ask = json!({"jsonrpc": "2.0", "id": 2, "method": "resources/read", "params": {"uri": uri}});
+        served.post("/mcp", &headers, &ask).message()
+    };
+    let hers = read(ANN);
+    assert!(hers["result"]["contents"][0]["text"].as_str().unwrap().starts_with("1\n2\n"), "{hers}");
+    let his = read(BEN);
+    assert_eq!(his["error"]["message"], "there is no such resource", "{his}");
+}

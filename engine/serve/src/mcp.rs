@@ -3,6 +3,7 @@
 //! Reading order: [`server`] (what a client can ask, handed on to the files below), [`seat`]
 //! (what a connection sees), [`visit`] (who makes a request, from where), [`core`] (the tools that are always there, one file
 //! each), [`listing`] (what a view looks like as tools), [`skill`] (a skill as a tool), [`module`] (a tool of a module as a tool),
+//! [`kept`] (what did not fit into its answers),
 //! [`resource`] and [`prompt`] (what can be read, and what clients offer as commands), [`extension`] (skills as folders), [`change`] (that files have changed), [`follow`] (a
 //! run that a call has started, until the call can be answered), [`task`] (the same for clients that poll), [`switch`] (another
 //! persona), [`stdio`] and [`http`] (how messages come and go). [`names`] and [`schema`] say things as every client takes them,
@@ -14,6 +15,7 @@ mod core;
 mod extension;
 mod follow;
 pub(crate) mod http;
+mod kept;
 mod listing;
 mod malformed;
 mod misfit;

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Options;
 use super::change::Changes;
+use super::kept::Kept;
 use super::malformed::{self, Said};
 use super::seat::Seat;
 use super::server::Server;
@@ -45,6 +46,7 @@ pub(crate) struct Endpoint {
     settings: Serve,
     closing: Closing,
     changes: Arc<Changes>,
+    kept: Arc<Kept>,
 }
 
 /// `/mcp`.
@@ -93,6 +95,7 @@ impl Endpoint {
             sessions: Sessions::new(settings.sessions, settings.session_timeout),
             engine: engine.clone(),
             changes: Changes::new(engine.clone()),
+            kept: Arc::default(),
             choice: options.choice.clone(),
             skills_extension: options.skills_extension,
             settings,
@@ -166,12 +169,13 @@ impl Endpoint {
         };
         let (engine, closing) = (self.engine.clone(), ending.clone());
         let skills_extension = self.skills_extension;
-        let changes = Arc::clone(&self.changes);
+        let (changes, kept) = (Arc::clone(&self.changes), Arc::clone(&self.kept));
         let make = move || {
             let seat = Seat::new(engine.clone(), choice.clone())
                 .closing_with(closing.clone())
                 .with_skill_folders(skills_extension)
-                .with_files(Arc::clone(&changes));
+                .with_files(Arc::clone(&changes))
+                .with_kept(Arc::clone(&kept));
             Ok(Server { seat: Arc::new(if pinned { seat.pinned() } else { seat }) })
         };
         let end = if never_ends(request) { &self.closing.streams } else { &self.closing.calls };

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use aa_run::card::{is_open, title};
 use aa_spec::input::fits;
 use aa_spec::tool::{Effect, ToolSpec};
-use rmcp::model::{Tool, ToolAnnotations};
+use rmcp::model::{CallToolResponse, Resource, Tool, ToolAnnotations};
 use serde_json::{Map, Value};
 
+use super::kept::Rest;
+use super::resource::Address;
 use super::result::{self, Whole};
 use super::server::{Answer, Call, failed};
 use super::{content, follow, names, schema};
@@ -48,8 +50,10 @@ pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
 
 /// What a call has given. Clients refuse what is not as announced, so that is said here, where
 /// more is known.
-pub(crate) fn answer(spec: &ToolSpec, value: Value) -> rmcp::model::CallToolResponse {
-    if let Some(mut shown) = content::result(&value, Whole::Ask(&less(spec))) {
+pub(crate) fn answer(call: &Call<'_>, spec: &ToolSpec, value: Value) -> CallToolResponse {
+    let (keep, less) = (|value: &Value| keep(call, spec, value), less(spec));
+    let whole = Whole::Kept(&keep, &less);
+    if let Some(mut shown) = content::result(&value, whole) {
         // A schema has been announced, and strict clients want what it says.
         let rest = shown.structured_content.take().unwrap_or_default();
         let (_, wrapped) = schema::output(&spec.output);
@@ -66,7 +70,20 @@ pub(crate) fn answer(spec: &ToolSpec, value: Value) -> rmcp::model::CallToolResp
         return failed(text);
     }
     let (_, wrapped) = schema::output(&spec.output);
-    result::of(value, wrapped, Whole::Ask(&less(spec))).into()
+    result::of(value, wrapped, whole).into()
+}
+
+/// Keeps what does not fit into the answer for whoever has called; none when it cannot be kept.
+fn keep(call: &Call<'_>, spec: &ToolSpec, value: &Value) -> Option<Resource> {
+    let id = call.visit.engine.mark().ok()?;
+    let (text, mime_type) = match value {
+        Value::String(text) => (text.clone(), "text/plain"),
+        value => (format!("{value:#}"), "application/json"),
+    };
+    let name = format!("result of {}", spec.name);
+    let link = Resource::new(Address::Result(id.clone()).to_string(), name).with_mime_type(mime_type);
+    let is_kept = call.server.seat.kept.keep(&id, &call.visit.guest.whose(), Rest { text, mime_type });
+    is_kept.then(|| link.with_description("All of it, page by page, for a while"))
 }
 
 /// How to be given less.

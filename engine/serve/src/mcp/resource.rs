@@ -110,6 +110,12 @@ pub(crate) fn templates(server: &Server, visit: &Visit) -> Result<ListResourceTe
         template("aa://runs/{id}/outputs", "run outputs", "What came of a run", JSON),
         template("aa://runs/{id}/logs", "run log", "What happened in a run, in words", "text/plain"),
         template("aa://runs/{id}/steps/{+path}", "run step", "Everything about one step of a run", JSON),
+        template(
+            "aa://results/{id}",
+            "result",
+            "A result that was too large for its answer, for a while",
+            "text/plain",
+        ),
         template("aa://memory/{+key}", "memory document", "What is remembered under a key", JSON),
         template("aa://personas/{name}", "persona", "A persona: its text, skills and tools", JSON),
     ];
@@ -191,6 +197,10 @@ fn of(server: &Server, visit: &Visit, asked: &Asked) -> Result<Option<Vec<Resour
             Some(step) => json(step),
             None => Ok(None),
         },
+        Address::Result(id) => {
+            let rest = server.seat.kept.find(id, &visit.guest.whose());
+            Ok(rest.map(|rest| vec![page::text(&address.to_string(), rest.mime_type, &rest.text, from)]))
+        }
         Address::Memory | Address::Document(_) if !remembers(visit) => Ok(None),
         Address::Memory => json(json!({"keys": engine.memory_keys().map_err(|error| internal(&error))?})),
         Address::Document(key) => match engine.memory_document(key).map_err(|error| internal(&error))? {

@@ -11,31 +11,54 @@ pub(crate) const MOST: usize = 20_000;
 const CUTS: [(usize, usize); 5] = [(4000, 200), (1500, 50), (500, 20), (200, 5), (60, 2)];
 
 /// Where the whole of a cut result is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Whole<'a> {
     /// The run's outputs can be read.
     Run(RunId),
+    /// Where this keeps it, if it can; else the tool has to be called for less.
+    Kept(&'a dyn Fn(&Value) -> Option<Resource>, &'a str),
     /// Nowhere: the tool has to be called for less.
     Ask(&'a str),
+}
+
+impl Whole<'_> {
+    fn link(self, value: &Value) -> Option<Resource> {
+        match self {
+            Self::Run(run) => Some(link(run)),
+            Self::Kept(keep, _) => keep(value),
+            Self::Ask(_) => None,
+        }
+    }
+
+    fn hint(&self) -> &str {
+        match self {
+            Self::Run(_) => "",
+            Self::Kept(_, hint) | Self::Ask(hint) => hint,
+        }
+    }
 }
 
 /// A result, as structured content and the same as text. What is too large is cut so that it is
 /// still of its shape: long texts and lists lose their ends.
 pub(crate) fn of(value: Value, wrapped: bool, whole: Whole<'_>) -> CallToolResult {
     let bytes = value.to_string().len();
-    let (value, is_cut) = if bytes > MOST { (cut(&value), true) } else { (value, false) };
+    if bytes > MOST {
+        let link = whole.link(&value);
+        let mut result = shown(cut(&value), wrapped);
+        result.content.push(ContentBlock::text(notice(bytes, link.as_ref(), whole.hint())));
+        result.content.extend(link.map(ContentBlock::resource_link));
+        return result;
+    }
+    shown(value, wrapped)
+}
+
+fn shown(value: Value, wrapped: bool) -> CallToolResult {
     let text = match &value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
     let mut result = CallToolResult::structured(if wrapped { json!({ "result": value }) } else { value });
     result.content = vec![ContentBlock::text(text)];
-    if is_cut {
-        result.content.push(ContentBlock::text(notice(bytes, whole)));
-        if let Whole::Run(run) = whole {
-            result.content.push(ContentBlock::resource_link(link(run)));
-        }
-    }
     result
 }
 
@@ -55,11 +78,11 @@ fn link(run: RunId) -> Resource {
         .with_mime_type("application/json")
 }
 
-fn notice(bytes: usize, whole: Whole<'_>) -> String {
+fn notice(bytes: usize, link: Option<&Resource>, hint: &str) -> String {
     let said = format!("[cut: this is part of {bytes} bytes; long texts and lists end with …");
-    match whole {
-        Whole::Run(run) => format!("{said}; read aa://runs/{run}/outputs for all of it]"),
-        Whole::Ask(hint) => format!("{said}; {hint}]"),
+    match link {
+        Some(link) => format!("{said}; read {} for all of it]", link.uri),
+        None => format!("{said}; {hint}]"),
     }
 }
 
@@ -102,6 +125,19 @@ mod tests {
         let result = of(json!("two\nlines"), true, Whole::Ask(""));
         assert_eq!(result.structured_content, Some(json!({"result": "two\nlines"})));
         assert_eq!(result.content, [ContentBlock::text("two\nlines")]);
+    }
+
+    #[test]
+    fn what_cannot_be_kept_has_to_be_asked_for_anew() {
+        let large = json!("y".repeat(50_000));
+        for (place, said, blocks) in
+            [(Some("aa://results/x"), "aa://results/x", 3), (None, "ask for less", 2)]
+        {
+            let keep = |_: &Value| place.map(|uri| Resource::new(uri, "result"));
+            let result = of(large.clone(), true, Whole::Kept(&keep, "ask for less"));
+            assert!(result.content[1].as_text().unwrap().text.contains(said));
+            assert_eq!(result.content.len(), blocks);
+        }
     }
 
     #[test]

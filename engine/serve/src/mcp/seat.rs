@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::change::{self, Changes};
+use super::kept::Kept;
 use super::resource::Watches;
 
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
@@ -32,6 +33,8 @@ pub(crate) struct Seat {
     /// Whether the skills extension is spoken.
     pub(crate) skills_extension: bool,
     log_level: RwLock<Option<Level>>,
+    /// Results that were too large for their answers.
+    pub(crate) kept: Arc<Kept>,
     /// What says that files have changed.
     pub(crate) files: Arc<Changes>,
     /// Tells the client of changes; ends with the connection.
@@ -47,6 +50,7 @@ impl Seat {
     pub(crate) fn new(engine: Engine, choice: Choice) -> Self {
         Self {
             log_level: RwLock::default(),
+            kept: Arc::default(),
             files: Changes::new(engine.clone()),
             teller: Mutex::default(),
             engine,
@@ -79,6 +83,12 @@ impl Seat {
     #[must_use]
     pub(crate) fn with_files(self, files: Arc<Changes>) -> Self {
         Self { files, ..self }
+    }
+
+    /// The same, keeping results in `kept`.
+    #[must_use]
+    pub(crate) fn with_kept(self, kept: Arc<Kept>) -> Self {
+        Self { kept, ..self }
     }
 
     /// The same in a server that ends with `closing`.

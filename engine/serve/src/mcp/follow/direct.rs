@@ -48,7 +48,7 @@ pub(super) async fn call(call: &Call<'_>, spec: &ToolSpec, args: Map<String, Val
         hear(line, None, &mut warnings);
     }
     let mut answer = match result {
-        Ok(value) => module::answer(spec, value),
+        Ok(value) => module::answer(call, spec, value),
         Err(error) if engine.would_heal(spec, &args, &error) => return None,
         Err(error) => failed(trouble::tool(&engine, spec, &error)),
     };

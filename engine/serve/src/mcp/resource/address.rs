@@ -30,6 +30,8 @@ pub(crate) enum Address {
     Logs(RunId),
     /// Everything about one of its steps.
     Step(RunId, StepPath),
+    /// A result that was too large for its answer.
+    Result(String),
     /// The keys of the memory.
     Memory,
     /// What is remembered under a key.
@@ -87,6 +89,7 @@ impl Address {
             ("aa", ["skills", name, "plan"]) => Self::Plan((*name).to_owned()),
             ("aa", ["runs"]) => Self::Runs,
             ("aa", ["runs", run, rest @ ..]) => Self::of_run(RunId(run.parse().ok()?), rest)?,
+            ("aa", ["results", id]) => Self::Result((*id).to_owned()),
             ("aa", ["memory"]) => Self::Memory,
             ("aa", ["memory", key @ ..]) | ("memory", key) => Self::Document(key.join("/")),
             ("aa" | "config", ["personas"]) => Self::Personas,
@@ -134,6 +137,7 @@ impl fmt::Display for Address {
             Self::Outputs(run) => write!(f, "aa://runs/{run}/outputs"),
             Self::Logs(run) => write!(f, "aa://runs/{run}/logs"),
             Self::Step(run, step) => write!(f, "aa://runs/{run}/steps/{}", path(&step.0)),
+            Self::Result(id) => write!(f, "aa://results/{}", encoded(id)),
             Self::Memory => f.write_str("aa://memory"),
             Self::Document(key) => write!(f, "aa://memory/{}", path(key)),
             Self::Personas => f.write_str("aa://personas"),
@@ -168,6 +172,7 @@ mod tests {
             step("fan[3]"),
             step("release/build#heal/1_kube_login"),
             step("100%"),
+            Address::Result("0f1e".to_owned()),
             Address::Memory,
             Address::Document("state/current_work".to_owned()),
             Address::Personas,

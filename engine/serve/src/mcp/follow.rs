@@ -2,8 +2,8 @@
 //!
 //! [`run`] and [`call_tool`] are the doors. [`attendance`] is the loop that waits for whatever comes
 //! first: the end, a question, the client's patience, a cancellation. [`progress`] tells the client
-//! how it goes, [`direct`] calls what needs no run, [`question`] puts questions, [`log`] says lines,
-//! [`sealed`] is what a client carries for us between two requests, [`answer`] words what came of it.
+//! how it goes, [`direct`] calls what needs no run, [`question`] puts questions, [`tries`] knows why they are put again,
+//! [`log`] says lines, [`sealed`] is what a client carries for us between two requests, [`answer`] words what came of it.
 
 pub(crate) mod answer;
 mod attendance;
@@ -12,6 +12,7 @@ pub(crate) mod log;
 mod progress;
 pub(crate) mod question;
 mod sealed;
+mod tries;
 
 use std::time::Duration;
 

@@ -24,7 +24,9 @@ use tokio::time::{Instant, sleep_until};
 use super::log::{self, Said};
 use super::progress::Teller;
 use super::question::{self, Reply};
-use super::{Manner, Shape, answer, due, sealed};
+use super::sealed::{self, Given};
+use super::tries::Tries;
+use super::{Manner, Shape, answer, due};
 use crate::mcp::server::{Answer, Call, failed, internal};
 use crate::mcp::task;
 
@@ -45,6 +47,8 @@ pub(super) struct Attendance<'a> {
     form: Option<Form>,
     /// Questions that nobody before this client wanted to answer.
     left: BTreeSet<String>,
+    /// What did not fit its question.
+    tries: Tries,
     /// What the client is to be told along with the answer.
     notes: Vec<String>,
     /// Whether the call may become a task.
@@ -130,6 +134,7 @@ impl<'a> Attendance<'a> {
             standing: Standing::default(),
             form: None,
             left: BTreeSet::new(),
+            tries: Tries::default(),
             notes: Vec::new(),
             can,
             tasks,
@@ -155,10 +160,9 @@ impl<'a> Attendance<'a> {
         self
     }
 
-    /// Does not ask these questions again.
-    pub(super) fn leaving(mut self, left: BTreeSet<String>, notes: Vec<String>) -> Self {
-        self.left = left;
-        self.notes = notes;
+    /// Knows what became of answers that came along.
+    pub(super) fn after(mut self, Given { left, notes, tries }: Given) -> Self {
+        (self.left, self.notes, self.tries) = (left, notes, tries);
         self
     }
 
@@ -284,7 +288,7 @@ impl<'a> Attendance<'a> {
         if self.standing.questions.is_empty() {
             return Ok(None);
         }
-        let open: Vec<Asked> = self.open().cloned().collect();
+        let open: Vec<Asked> = self.open().map(|asked| self.tries.put(asked)).collect();
         if open.is_empty() && self.shape == Shape::Read && self.means != Means::None {
             return Ok(Some(self.unanswered().await));
         }
@@ -303,7 +307,7 @@ impl<'a> Attendance<'a> {
             }
             Means::Again => {
                 let asks = self.may_ask();
-                asks.then(|| sealed::ask(self.call, self.run, open.iter())).transpose()
+                asks.then(|| sealed::ask(self.call, self.run, &open, &self.tries)).transpose()
             }
         }
     }
@@ -394,9 +398,13 @@ impl<'a> Attendance<'a> {
                 self.standing.questions.remove(&asked.step);
             }
             Err(error) => {
-                self.notes.push(refused(engine, self.run, &asked.step, &error));
+                let note = refused(engine, self.run, &asked.step, &error);
                 self.catch_up();
-                self.left.insert(asked.key.clone());
+                let is_open = self.standing.questions.values().any(|open| open.key == asked.key);
+                if !is_open || !self.tries.wrong(&asked.key, error.to_string()) {
+                    self.notes.push(note);
+                    self.left.insert(asked.key.clone());
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use super::attendance::{Attendance, refused, too_late};
 use super::question::{self, Reply};
+use super::tries::Tries;
 use super::{Manner, answer, session_of};
 use crate::mcp::server::{Answer, Call, failed, internal};
 
@@ -37,20 +38,35 @@ struct State {
     asked: BTreeSet<String>,
     /// Until when answers count.
     until: DateTime<Utc>,
+    /// What did not fit before.
+    tries: Tries,
+}
+
+/// What became of the answers that came along.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    /// The keys of questions that nobody wanted to answer.
+    pub(super) left: BTreeSet<String>,
+    /// What is to be said of answers that were not taken.
+    pub(super) notes: Vec<String>,
+    /// What did not fit its question.
+    pub(super) tries: Tries,
 }
 
 /// The answer that asks.
-pub(super) fn ask<'q>(
+pub(super) fn ask(
     call: &Call<'_>,
     run: RunId,
-    questions: impl Iterator<Item = &'q Asked>,
+    questions: &[Asked],
+    tries: &Tries,
 ) -> Result<CallToolResponse, ErrorData> {
     let mut requests = InputRequests::new();
     for asked in questions {
         requests.insert(asked.key.clone(), question::request(asked));
     }
     let mark = call.visit.engine.mark().map_err(|error| internal(&error))?;
-    let state = State { run, mark, asked: requests.keys().cloned().collect(), until: Utc::now() + TTL };
+    let asked = requests.keys().cloned().collect();
+    let state = State { run, mark, asked, until: Utc::now() + TTL, tries: tries.clone() };
     let bound = bound(call);
     let options = SealOptions::new().associated_data(bound.as_bytes());
     let sealed = codec(call)?.seal_json_with(&state, &options).map_err(|error| internal(&error))?;
@@ -59,7 +75,7 @@ pub(super) fn ask<'q>(
 
 /// Goes on with the run that a call was about before.
 pub(super) async fn go_on(call: Call<'_>, manner: Manner) -> Answer {
-    let state = open(&call)?;
+    let mut state = open(&call)?;
     let engine = call.visit.engine.clone();
     if engine.run(state.run).is_err() {
         return Err(unbelievable());
@@ -67,58 +83,62 @@ pub(super) async fn go_on(call: Call<'_>, manner: Manner) -> Answer {
     let counts = Utc::now() < state.until
         && engine.use_mark(&state.mark, TTL * 2).await.map_err(|error| internal(&error))?;
     let responses = call.request.input_responses.clone().unwrap_or_default();
-    let given = if counts { give(&call, &state, responses).await } else { Ok(not_taken(state.run)) };
-    let (left, notes) = match given {
+    let tries = std::mem::take(&mut state.tries);
+    let given = if counts { give(&call, &state, responses, tries).await } else { Ok(not_taken(state.run)) };
+    let given = match given {
         Ok(given) => given,
         Err(error) => return Ok(failed(answer::refusal(&error))),
     };
     match engine.attend(state.run, &session_of(&call)).await {
-        Ok(handle) => Attendance::new(&call, handle, manner).leaving(left, notes).attend().await,
+        Ok(handle) => Attendance::new(&call, handle, manner).after(given).attend().await,
         Err(error) => Ok(failed(answer::refusal(&error))),
     }
 }
 
-/// Answers the questions of a run with what came along; gives the keys of those that nobody wanted to
-/// answer, and what is to be said of answers that were not taken.
+/// Answers the questions of a run with what came along.
 async fn give(
     call: &Call<'_>,
     state: &State,
     responses: BTreeMap<String, Value>,
-) -> Result<(BTreeSet<String>, Vec<String>), StartError> {
+    tries: Tries,
+) -> Result<Given, StartError> {
     let engine = &call.visit.engine;
-    let (mut left, mut notes) = (BTreeSet::new(), Vec::new());
+    let mut given = Given { tries, ..Given::default() };
     let open: BTreeMap<String, Asked> =
         engine.standing(state.run)?.questions.into_values().map(|asked| (asked.key.clone(), asked)).collect();
     for key in &state.asked {
         // What was not even asked is asked again.
         let Some(response) = responses.get(key) else { continue };
         let Some(asked) = open.get(key) else {
-            notes.push(too_late(engine, state.run, &step_of(key)));
+            given.notes.push(too_late(engine, state.run, &step_of(key)));
             continue;
         };
         match question::carried(asked, response) {
             Reply::Answer(answer) => {
                 let by = question::by(&engine.caller().principal, "form");
                 if let Err(error) = engine.answer_question(state.run, asked, &answer, &by).await {
-                    notes.push(refused(engine, state.run, &asked.step, &error));
-                    left.insert(key.clone());
+                    let is_open = engine.question(state.run, key).is_ok();
+                    if !is_open || !given.tries.wrong(key, error.to_string()) {
+                        given.notes.push(refused(engine, state.run, &asked.step, &error));
+                        given.left.insert(key.clone());
+                    }
                 }
             }
             Reply::Nothing => {
-                left.insert(key.clone());
+                given.left.insert(key.clone());
             }
             // It is asked again.
             Reply::Nonsense => {}
         }
     }
-    Ok((left, notes))
+    Ok(given)
 }
 
 /// What came too late, or for the second time, answers nothing. The run is there all the same: another one
 /// would do the same things twice.
-fn not_taken(run: RunId) -> (BTreeSet<String>, Vec<String>) {
+fn not_taken(run: RunId) -> Given {
     let note = format!("what came along was not taken: it had come before, or came too late for run {run}");
-    (BTreeSet::new(), vec![note])
+    Given { notes: vec![note], ..Given::default() }
 }
 
 fn open(call: &Call<'_>) -> Result<State, ErrorData> {

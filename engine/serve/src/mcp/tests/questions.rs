@@ -194,7 +194,20 @@ async fn a_form_is_shown_with_its_fields_and_its_values_are_the_steps_output() {
         let result = call(&client, "where", json!({})).await;
         let to = json!({"to": {"region": "us", "replicas": 2}});
         assert_eq!(result.structured_content, Some(to), "{era:?} {result:?}");
-        // What does not fit is refused, and the question stays open.
+        // Whoever errs is told why, and asked again.
+        let filled = |message: &str| {
+            let region = if message.starts_with("that does not fill in the form of `to`: `region` ") {
+                "eu"
+            } else {
+                "asia"
+            };
+            Some(ElicitResult::new(ElicitationAction::Accept).with_content(json!({ "region": region })))
+        };
+        let client = world.client(Person::filling(filled), era).await;
+        let result = call(&client, "where", json!({})).await;
+        let to = json!({"to": {"region": "eu", "replicas": 2}});
+        assert_eq!(result.structured_content, Some(to), "{era:?} {result:?}");
+        // Whoever does so time and again is left alone, and the question stays open.
         let wrong = || ElicitResult::new(ElicitationAction::Accept).with_content(json!({"region": "asia"}));
         let client = world.client(Person::filling(move |_| Some(wrong())), era).await;
         let waiting = call(&client, "where", json!({})).await;

@@ -106,7 +106,7 @@ fn what_is_tampered_with_is_seen() {
     assert!(mark.starts_with(&format!("{count}:")), "{mark}");
     let kept = std::fs::read(snapshot(&aa)).unwrap();
     let answer = entries.iter().find(|one| one["did"] == "run.answer").unwrap()["seq"].as_u64().unwrap();
-    let cases: [(&str, String, String); 11] = [
+    let cases: [(&str, String, String); 13] = [
         ("changed", format!("update audit set who = 'eve' where seq = {answer}"), format!("entry {answer}: it was changed")),
         ("outcome", format!("update audit set outcome = 'x' where seq = {answer}"), format!("entry {answer}: it was changed")),
         ("detail", format!("update audit set detail = '{{}}' where seq = {answer}"), format!("entry {answer}: it was changed")),
@@ -127,6 +127,12 @@ fn what_is_tampered_with_is_seen() {
             format!("delete from audit where seq > {0}; update audit_ends set last = {0}, last_hash = (select hash from audit where seq = {0})", count - 2),
             "the note of where the audit ends was changed".to_owned(),
         ),
+        ("emptied", "delete from audit; delete from audit_ends".to_owned(), "entry 1: no entry is left: the note".to_owned()),
+        (
+            "emptied, and the end moved",
+            "delete from audit; update audit_ends set last = 0, last_hash = '', removed = 0, removed_hash = ''".to_owned(),
+            "entry 1: no entry is left: the note of where the audit ends was changed".to_owned(),
+        ),
         ("without an end", "delete from audit_ends".to_owned(), "the note of where the audit ends is gone".to_owned()),
         (
             "the journal changed",
@@ -140,17 +146,29 @@ fn what_is_tampered_with_is_seen() {
         database(&aa).execute_batch(&sql).unwrap();
         let verified = aa.args(["audit", "verify"]).run().code(1);
         assert!(verified.err().contains(&said), "{what}: {}", verified.err());
+        // What is written after that does not make it good.
+        aa.args(["config", "service", "enable", "cron"]).run().code(0);
+        aa.args(["audit", "verify"]).run().code(1);
     }
-    // Everything is gone, as if nobody had done anything: only what was noted elsewhere tells.
+    // All is gone, and with it what tells that there was something: only what was noted elsewhere still does.
     std::fs::write(snapshot(&aa), &kept).unwrap();
     database(&aa).execute_batch("delete from audit; delete from audit_ends").unwrap();
+    let begun = store(&aa).join("audit.begun");
+    let text = std::fs::read(&begun).unwrap();
+    std::fs::remove_file(&begun).unwrap();
+    aa.args(["audit", "verify"]).run().code(0);
     aa.args(["audit", "verify", "--mark", &mark]).run().code(1).stderr_contains("was noted");
+    std::fs::write(&begun, text).unwrap();
     std::fs::write(snapshot(&aa), &kept).unwrap();
     aa.args(["audit", "verify", "--mark", &mark]).run().code(0);
     // Who has no key cannot check, and cannot write what passes.
     std::fs::remove_file(store(&aa).join("audit.key")).unwrap();
     let told = aa.args(["audit", "verify", "--format", "json"]).run().code(1).json();
     assert_eq!((&told["ok"], &told["fault"]["seq"]), (&json!(false), &json!(1)), "{told}");
+    assert!(told["fault"]["problem"].as_str().unwrap().contains("`audit.key`, is not there"), "{told}");
+    assert!(!store(&aa).join("audit.key").exists(), "looking makes no key");
+    aa.args(["config", "service", "disable", "cron"]).run().code(0);
+    aa.args(["audit", "verify"]).run().code(1).stderr_contains("entry 1: it was changed");
 }
 
 /// The database in one file, with nothing left in its log.

@@ -77,14 +77,47 @@ pub struct Fault {
     pub problem: String,
 }
 
+/// What an entry did that was written when what stands before it could not be trusted.
+pub(crate) const UNTRUSTED: &str = "audit.untrusted";
+
+/// Why an audit cannot be trusted that has no ends.
+pub(crate) const NO_ENDS: &str = "the note of where the audit ends is gone";
+
 /// How entries are bound. Whoever has no key cannot bind any.
 #[derive(Clone)]
-pub struct Chain(Vec<u8>);
+pub struct Chain {
+    key: Option<Vec<u8>>,
+    begun: bool,
+}
 
 impl Chain {
-    /// With a key.
-    pub fn new(key: &[u8]) -> Self {
-        Self(key.to_owned())
+    /// With a key, if it is there, and whether entries are known to have been written.
+    pub fn new(key: Option<Vec<u8>>, begun: bool) -> Self {
+        Self { key, begun }
+    }
+
+    /// Whether there is a key: without one nothing can be checked.
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Whether entries are known to have been written: then an audit without any was emptied.
+    pub fn is_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Why nothing can be believed of an audit with these ends; none where it can.
+    pub(crate) fn distrust(&self, found: Option<&(Ends, String)>) -> Option<&'static str> {
+        match found {
+            _ if self.key.is_none() && (self.begun || found.is_some()) => {
+                Some("the key that binds entries, `audit.key`, is not there")
+            }
+            None if self.begun => Some(NO_ENDS),
+            Some((ends, seal)) if self.seal(ends) != *seal => {
+                Some("the note of where the audit ends was changed")
+            }
+            _ => None,
+        }
     }
 
     /// The hash of an entry that follows another.
@@ -101,7 +134,9 @@ impl Chain {
 
     fn mac(&self, of: &Value) -> String {
         // A key may have any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.as_deref().unwrap_or_default()) else {
+            return String::new();
+        };
         mac.update(of.to_string().as_bytes());
         hex(&mac.finalize().into_bytes())
     }
@@ -159,6 +194,10 @@ impl Check {
             }
         }
         (self.seq, self.before) = (due, kept.hash.clone());
+        if kept.entry.did == UNTRUSTED {
+            let problem = kept.entry.detail["problem"].as_str().unwrap_or_default();
+            return Err(Fault { seq: due, problem: format!("when it was written, {problem}") });
+        }
         Ok(())
     }
 
@@ -166,11 +205,8 @@ impl Check {
     ///
     /// # Errors
     /// What is missing.
-    pub fn end(&self, ends: &Ends, seal: &str) -> Result<(), Fault> {
+    pub fn end(&self, ends: &Ends) -> Result<(), Fault> {
         let fault = |seq, problem: &str| Err(Fault { seq, problem: problem.to_owned() });
-        if self.chain.seal(ends) != seal {
-            return fault(self.seq + 1, "the note of where the audit ends was changed");
-        }
         if ends.last != (self.seq, self.before.clone()) {
             return fault(self.seq + 1, &format!("it is missing, and all up to entry {}", ends.last.0));
         }

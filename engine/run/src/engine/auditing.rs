@@ -1,16 +1,24 @@
 //! The audit for front ends: written, listed, checked, kept at its length.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::sealing::key_file;
+use super::sealing::{key_file, key_if_there};
 use super::steering::now;
 use super::{Engine, StartError};
 use crate::audit::{Chain, Entry, Kept, Mark};
 use crate::store::{AuditFilter, Audited, StoreError};
 
+/// The key that binds entries.
+const KEY: &str = "audit.key";
+/// Says that entries were written.
+const BEGUN: &str = "audit.begun";
 /// How soon a server takes in what runs have brought about.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Looks from one shortening to the next: about an hour.
@@ -93,7 +101,9 @@ impl Engine {
     pub fn check_audit(&self, mark: Option<Mark>) -> Result<Audited, StartError> {
         self.owns_audit()?;
         let store = self.parts.store()?;
-        Ok(store.check_audit(&self.chain()?, mark)?)
+        let folder = &self.settings().state_folder;
+        let key = key_if_there(folder, KEY).map_err(|error| unusable(folder, &error))?;
+        Ok(store.check_audit(&Chain::new(key, is_begun(folder)), mark)?)
     }
 
     /// The same as [`Self::audit_entries`], with all that runs have brought about so far.
@@ -133,7 +143,13 @@ impl Engine {
 
     async fn write_audit(&self, entries: Vec<Entry>) -> Result<(), StoreError> {
         let store = self.parts.store_soon().await?;
-        store.audit(&self.chain()?, entries).await
+        let chain = self.chain()?;
+        store.audit(&chain, entries).await?;
+        if chain.is_begun() {
+            return Ok(());
+        }
+        let folder = &self.settings().state_folder;
+        begin(folder).map_err(|error| unusable(folder, &error))
     }
 
     fn entry(&self, by: Option<&str>, (did, what): (&str, &str), outcome: &str, detail: Value) -> Entry {
@@ -151,11 +167,8 @@ impl Engine {
 
     fn chain(&self) -> Result<Chain, StoreError> {
         let folder = &self.settings().state_folder;
-        let key = key_file(folder, "audit.key").map_err(|error| StoreError::Unusable {
-            path: folder.join("audit.key"),
-            message: crate::cause::cause(&error),
-        })?;
-        Ok(Chain::new(&key))
+        let key = key_file(folder, KEY).map_err(|error| unusable(folder, &error))?;
+        Ok(Chain::new(Some(key), is_begun(folder)))
     }
 
     /// Whether the caller may look at the audit. It tells of all tenants, so it is there for nobody of another one
@@ -168,4 +181,21 @@ impl Engine {
     fn owns_audit(&self) -> Result<(), StartError> {
         if self.sees_audit() { Ok(()) } else { Err(StartError::NotGranted("the audit".to_owned())) }
     }
+}
+
+fn is_begun(folder: &Path) -> bool {
+    folder.join(BEGUN).exists()
+}
+
+/// Remembers beside the database that there are entries.
+fn begin(folder: &Path) -> io::Result<()> {
+    let mut file =
+        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(folder.join(BEGUN))?;
+    file.write_all(b"The audit in this store has entries: one without any was emptied.\n")?;
+    file.sync_all()?;
+    File::open(folder)?.sync_all()
+}
+
+fn unusable(folder: &Path, error: &io::Error) -> StoreError {
+    StoreError::Unusable { path: folder.join(KEY), message: crate::cause::cause(error) }
 }

@@ -54,6 +54,14 @@ pub(super) fn key_file(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
     }
 }
 
+/// The same, if it is there: looking makes none.
+pub(super) fn key_if_there(folder: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
+    match read(&folder.join(name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let key = fs::read(path)?;
     if fs::metadata(path)?.mode() & 0o077 != 0 {

@@ -1,13 +1,14 @@
 //! The audit on disk: written by the one writer, within its transaction, so that two processes cannot both bind
 //! an entry to the same one.
 
+use chrono::Utc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::{Map, Value, json};
 
 use super::journal::Journal;
 use super::schedules::time;
 use super::{Store, StoreError};
-use crate::audit::{Chain, Check, Ends, Entry, Fault, Kept, Mark, digest};
+use crate::audit::{Chain, Check, Ends, Entry, Fault, Kept, Mark, NO_ENDS, UNTRUSTED, digest};
 use crate::event::Time;
 
 /// Events of runs that somebody has caused, by their kind, and what that is called here.
@@ -131,33 +132,39 @@ impl Store {
 
 fn check(db: &Connection, chain: &Chain, mark: Option<Mark>) -> rusqlite::Result<Audited> {
     let found = ends(db)?;
-    let is_marked = found.is_some();
-    let (ends, seal) = found.unwrap_or_else(|| (Ends::default(), chain.seal(&Ends::default())));
+    let distrust = chain.distrust(found.as_ref());
+    let ends = found.as_ref().map(|(ends, _)| ends.clone()).unwrap_or_default();
     let mut check = Check::new(chain.clone(), &ends, mark);
-    let (mut entries, mut last, mut fault) = (0, None, None);
-    let mut select =
-        db.prepare("select seq, at, who, via, did, what, outcome, detail, hash from audit order by seq")?;
-    for one in select.query_map((), kept)? {
-        let one = one?;
-        fault = check.next(&one).err();
-        if fault.is_none() {
-            fault = is_true(db, &one)?;
-        }
-        if fault.is_some() {
-            break;
-        }
-        entries += 1;
-        last = Some(Mark { seq: one.seq, hash: one.hash });
-    }
-    if fault.is_none() && entries > 0 && !is_marked {
-        fault =
-            Some(Fault { seq: entries + 1, problem: "the note of where the audit ends is gone".to_owned() });
-    }
-    let fault = fault.or_else(|| check.end(&ends, &seal).err());
+    let (entries, last, fault) = if chain.has_key() { check_all(db, &mut check)? } else { (0, None, None) };
+    let distrusted = || {
+        let why = distrust.or_else(|| (found.is_none() && entries > 0).then_some(NO_ENDS))?;
+        let problem =
+            if entries == 0 && chain.has_key() { format!("no entry is left: {why}") } else { why.to_owned() };
+        Some(Fault { seq: entries + 1, problem })
+    };
+    let fault = fault.or_else(distrusted).or_else(|| check.end(&ends).err());
     let sql = "select count(*) from events where pos > ? and kind in
                ('skill_started', 'confirm_answered', 'cancel_requested', 'step_resolved', 'undo_started')";
     let pending = db.query_row(sql, [ends.events], |row| row.get::<_, i64>(0))?.cast_unsigned();
     Ok(Audited { fault, entries, last, removed: ends.removed.0, pending })
+}
+
+/// Checks entry by entry; gives how many are as they were written, the last of them, and what is wrong with the next.
+fn check_all(db: &Connection, check: &mut Check) -> rusqlite::Result<(u64, Option<Mark>, Option<Fault>)> {
+    let (mut entries, mut last) = (0, None);
+    let mut select =
+        db.prepare("select seq, at, who, via, did, what, outcome, detail, hash from audit order by seq")?;
+    for one in select.query_map((), kept)? {
+        let one = one?;
+        let fault = check.next(&one).err();
+        let fault = if fault.is_none() { is_true(db, &one)? } else { fault };
+        if fault.is_some() {
+            return Ok((entries, last, fault));
+        }
+        entries += 1;
+        last = Some(Mark { seq: one.seq, hash: one.hash });
+    }
+    Ok((entries, last, None))
 }
 
 /// Whether the event that an entry tells of is still what it was.
@@ -221,8 +228,31 @@ struct Pen<'a> {
 
 impl<'a> Pen<'a> {
     fn new(db: &'a Connection, chain: &'a Chain) -> rusqlite::Result<Self> {
-        let ends = ends(db)?.map(|(ends, _)| ends).unwrap_or_default();
-        Ok(Self { db, chain, ends })
+        let found = ends(db)?;
+        let distrust = chain.distrust(found.as_ref());
+        let ends = found.map(|(ends, _)| ends).unwrap_or_default();
+        let mut pen = Self { db, chain, ends };
+        if let Some(why) = distrust {
+            pen.begin_anew(why)?;
+        }
+        Ok(pen)
+    }
+
+    /// Goes on behind what cannot be trusted, and says so for ever: the next seal would make good what was done.
+    fn begin_anew(&mut self, why: &str) -> rusqlite::Result<()> {
+        tracing::error!("the audit cannot be trusted: {why}");
+        let last =
+            self.db.query_row("select coalesce(max(seq), 0) from audit", (), |row| row.get::<_, i64>(0))?;
+        self.ends.last.0 = self.ends.last.0.max(last.cast_unsigned());
+        self.write(&Entry {
+            at: Utc::now(),
+            who: "audit".to_owned(),
+            via: "serve".to_owned(),
+            did: UNTRUSTED.to_owned(),
+            what: "audit".to_owned(),
+            outcome: "ok".to_owned(),
+            detail: json!({ "problem": why }),
+        })
     }
 
     fn write(&mut self, entry: &Entry) -> rusqlite::Result<()> {

@@ -24,11 +24,12 @@ use crate::event::Time;
 const DATABASE: &str = "aa.db";
 /// The list of a copy.
 const LIST: &str = "backup.json";
-/// Keys beside the database: without them, what they have sealed cannot be checked.
-const KEYS: [&str; 2] = ["audit.key", "seal.key"];
+/// Beside the database: without these, what keys have sealed cannot be checked, and an audit that was emptied not be told
+/// from one that was never begun.
+const SEALS: [&str; 3] = ["audit.key", "audit.begun", "seal.key"];
 
 /// What is moved when a copy is put back; whatever else is beside the database stays.
-const MOVED: [&str; 4] = [DATABASE, "blobs", "audit.key", "seal.key"];
+const MOVED: [&str; 5] = [DATABASE, "blobs", "audit.key", "audit.begun", "seal.key"];
 
 /// What a copy holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -128,7 +129,7 @@ fn copy(database: &Path, home: &Path, folder: &Path, draft: &Path) -> io::Result
     private(&draft.join(DATABASE))?;
     let (format, runs, events) = snapshot(database, &draft.join(DATABASE)).map_err(io::Error::other)?;
     files.insert(DATABASE.to_owned(), hash(&draft.join(DATABASE))?);
-    for name in KEYS.into_iter().filter(|name| home.join(name).exists()) {
+    for name in SEALS.into_iter().filter(|name| home.join(name).exists()) {
         files.insert(name.to_owned(), carry(&home.join(name), &draft.join(name))?);
     }
     for path in named(&draft.join(DATABASE)).map_err(io::Error::other)? {

@@ -2,14 +2,12 @@
 
 #![no_main]
 
-use std::sync::Arc;
-
-use aa_spec::check::{Catalog, Strictness, check};
+use aa_spec::check::{Nowhere, Strictness, check};
 use aa_spec::config::Config;
 use aa_spec::diagnostic::{Diagnostic, has_errors};
 use aa_spec::persona::Persona;
 use aa_spec::source::Source;
-use aa_spec::tool::{ToolSpec, recipe};
+use aa_spec::tool::recipe;
 use aa_spec::{shape, yaml};
 use libfuzzer_sys::fuzz_target;
 
@@ -30,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
     look(&diagnostics);
     look(&shape::read::<Persona>(&source).1);
     look(&recipe::check(&source).1);
-    let (plan, diagnostics) = check(&source, &Nothing, Strictness { lenient: false, strict: true });
+    let (plan, diagnostics) = check(&source, &Nowhere, Strictness { lenient: false, strict: true });
     assert!(plan.is_none() || !has_errors(&diagnostics), "no plan of what is wrong");
     look(&diagnostics);
 });
@@ -41,34 +39,5 @@ fn look(diagnostics: &[Diagnostic]) {
         let span = found.span.start as usize..found.span.end as usize;
         assert!(found.source.text.get(span).is_some(), "{}: {:?}", found.code, found.span);
         found.place();
-    }
-}
-
-/// A world without tools, skills and secrets.
-struct Nothing;
-
-impl Catalog for Nothing {
-    fn tool(&self, _: &str) -> Option<Arc<ToolSpec>> {
-        None
-    }
-
-    fn tool_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn skill(&self, _: &str) -> Option<Source> {
-        None
-    }
-
-    fn skill_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn secret_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn config(&self) -> serde_json::Value {
-        serde_json::Value::Null
     }
 }

@@ -2,13 +2,10 @@
 //! a rule calls, held against what that takes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use serde_json::Value;
 
 use super::argument::Signature;
 use super::library::{Library, Lookup};
-use super::{Catalog, Checker, Strictness};
+use super::{Checker, Nowhere, Strictness};
 use crate::diagnostic::Diagnostic;
 use crate::heal::{HealPlan, HealRule};
 use crate::plan::{Action, SkillPlan};
@@ -33,35 +30,6 @@ fn held(rule: &HealRule, signature: &Signature<'_>, source: &Source) -> Vec<Diag
     let mut checker = Checker::new(source, &mut library);
     checker.held_arguments(rule.r#do.args.as_ref(), signature);
     checker.diagnostics
-}
-
-/// What arguments alone are checked against: they name nothing else.
-struct Nowhere;
-
-impl Catalog for Nowhere {
-    fn tool(&self, _: &str) -> Option<Arc<ToolSpec>> {
-        None
-    }
-
-    fn tool_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn skill(&self, _: &str) -> Option<Source> {
-        None
-    }
-
-    fn skill_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn secret_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn config(&self) -> Value {
-        Value::Null
-    }
 }
 
 impl Library<'_> {

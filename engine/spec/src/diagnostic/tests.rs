@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::check::{Catalog, Strictness, check};
+use crate::check::{Nowhere, Strictness, check};
 use crate::tool::ToolSpec;
 
 /// Made by tests, since a file that shows it would be too large to keep, or since it takes several.
@@ -202,7 +202,7 @@ fn good_files_have_no_problem() {
     for path in fixtures("skills/good") {
         let text = std::fs::read(&path).expect("a fixture");
         let codes =
-            found(&path.to_string_lossy(), text, |source| check(source, &Nothing, Strictness::default()).1);
+            found(&path.to_string_lossy(), text, |source| check(source, &Nowhere, Strictness::default()).1);
         // There is nothing here that a skill could refer to; the acceptance tests have all of it.
         let codes: Vec<_> = codes.into_iter().filter(|code| !code.starts_with("unknown-")).collect();
         assert_eq!(codes, Vec::<String>::new(), "{}", path.display());
@@ -211,34 +211,5 @@ fn good_files_have_no_problem() {
         let text = std::fs::read(&path).expect("a fixture");
         let codes = found(&path.to_string_lossy(), text, |source| crate::tool::recipe::check(source).1);
         assert_eq!(codes, Vec::<String>::new(), "{}", path.display());
-    }
-}
-
-/// A world without tools, skills and secrets.
-struct Nothing;
-
-impl Catalog for Nothing {
-    fn tool(&self, _: &str) -> Option<Arc<ToolSpec>> {
-        None
-    }
-
-    fn tool_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn skill(&self, _: &str) -> Option<Source> {
-        None
-    }
-
-    fn skill_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn secret_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn config(&self) -> serde_json::Value {
-        serde_json::Value::Null
     }
 }

@@ -357,7 +357,7 @@ fn variable(key: &str) -> String {
 }
 
 /// The same question about a name at hand; asked for each setting at each start, so nothing is made for it.
-fn is_of(name: &str, key: &str) -> bool {
+pub(super) fn is_of(name: &str, key: &str) -> bool {
     let upper = |byte: u8| if byte == b'.' { b'_' } else { byte.to_ascii_uppercase() };
     name.strip_prefix(PREFIX).is_some_and(|name| name.bytes().eq(key.bytes().map(upper)))
 }

@@ -34,6 +34,7 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
         ("about", schedule.description.clone()),
         ("skill", schedule.skill.clone()),
         ("when", schedule.trigger.clone()),
+        ("zone", schedule.timezone.clone()),
         ("next", schedule.next.map(|next| zone.show(next)).unwrap_or_default()),
         ("state", state(&schedule, now)),
         (

@@ -20,6 +20,7 @@ use crate::command::serve::{may_listen, refused};
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::style::Mark;
+use crate::words;
 
 /// How long a daemon may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +32,7 @@ pub(super) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
     let files = Files::of(&settings);
     if let Some(report) = files.living() {
         context.printer.say(format_args!("a daemon runs already: {}", shown(&report)));
+        point_out_secrets(&report, context);
         return Ok(Exit::Ok);
     }
     begin(&args.typed(), (&settings, &files), context)
@@ -115,7 +117,20 @@ fn begin(
     } else {
         printer.say(format_args!("a daemon runs already: {}", shown(&report)));
     }
+    point_out_secrets(&report, context);
     Ok(Exit::Ok)
+}
+
+/// Says which secrets the daemon does not have: nobody else does before something needs them.
+fn point_out_secrets(report: &Report, context: &Context<'_>) {
+    if report.secrets.is_empty() {
+        return;
+    }
+    let names = words::list(&report.secrets);
+    context.printer.warning(format_args!("secrets that the daemon cannot read: {names}"));
+    context.printer.hint(
+        "`aa doctor` says why here; the daemon has the environment that it was started with, and `aa daemon restart` gives it this one",
+    );
 }
 
 /// Waits until the daemon is ready, be it this one or one that was faster.

@@ -302,3 +302,15 @@ fn who_looks_at_schedules_by_another_zone_than_the_daemon_is_told() {
     list("Asia/Tokyo").stderr_contains("by UTC, and this command shows them by Asia/Tokyo");
     drop(it);
 }
+
+#[test]
+fn a_daemon_in_a_zone_that_there_is_not_says_what_it_does_not_run() {
+    let aa = project("schedules: {daily: {skill: two, every: 1d}}\n");
+    aa.args(["daemon", "start", "--listen", "127.0.0.1:0"]).env("TZ", "Foo/Bar").run().code(0);
+    let it = running(&aa);
+    aa.args(["schedule", "list"]).run().code(0).stderr_contains("the daemon was started with `TZ=Foo/Bar`");
+    eventually("it is in the log", || {
+        daemon(&aa, &["logs", "-n", "500"]).out().contains("the variable `TZ` is `Foo/Bar`, which is none")
+    });
+    drop(it);
+}

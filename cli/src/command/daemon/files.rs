@@ -72,7 +72,7 @@ pub(crate) struct Report {
     /// Names of secrets that it cannot read.
     #[serde(default)]
     pub(crate) secrets: Vec<String>,
-    /// The zone of schedules that name none; empty when it cannot tell.
+    /// The zone of schedules that name none, or a `TZ` that is none.
     #[serde(default)]
     pub(crate) zone: String,
     /// How its parts stand, once it has looked.

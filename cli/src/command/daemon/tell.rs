@@ -41,7 +41,10 @@ impl Report {
             folder: settings.folder.clone(),
             arguments,
             secrets: Vec::new(),
-            zone: settings.zone().map(|zone| zone.to_string()).unwrap_or_default(),
+            zone: settings.zone().map_or_else(
+                |_| settings.environment.get("TZ").cloned().unwrap_or_default(),
+                |zone| zone.to_string(),
+            ),
             health: None,
             runs: 0,
             patience: (settings.daemon.drain_timeout + settings.serve.shutdown_timeout).as_secs(),

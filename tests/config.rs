@@ -176,3 +176,26 @@ fn steady(text: &str) -> String {
         regex::Regex::new(pattern).unwrap().replace_all(&text, *replacement).into_owned()
     })
 }
+
+#[test]
+fn a_key_is_made_for_roles_that_there_are() {
+    let aa = Aa::new().own_config("serve: {roles: {deployer: ['skill:deploy_*:write']}}\n");
+    let key = |role: &str| aa.args(["config", "key", "ann", "--role", role]).run();
+    insta::assert_snapshot!(key("depoyer").code(2).stdout("").err(), @"
+    error: there is no role `depoyer`; did you mean `deployer`?
+    hint: known: `viewer`, `operator`, `auditor`, `admin` and `deployer`; others are named under `serve.roles` of your own configuration
+    ");
+    for known in ["viewer", "deployer"] {
+        key(known).code(0).stderr_contains("serve.keys");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_no_text_has_an_error_with_its_place() {
+    let aa = Aa::new().file(".aa/config.yaml", b"limits:\n  calls: \xff\n");
+    for command in [["config", "check"], ["skill", "list"]] {
+        let ran = aa.args(command).run().code(3);
+        ran.stderr_contains("error[not-utf8]: the byte 0xff is not UTF-8 text")
+            .stderr_contains("config.yaml:2:10");
+    }
+}

@@ -316,6 +316,9 @@ fn a_step_that_must_not_be_repeated_waits_for_a_person() {
     hint: find out, then `aa run resolve 1 write` with `--done JSON`, `--retry` or `--fail`
     ");
     assert_eq!(aa.text("trace"), "");
+    let hint = "hint: find out, then `aa run resolve 1 write` with `--done JSON`, `--retry` or `--fail`\n";
+    aa.args(["run", "show", "1"]).run().code(0).stdout_contains("outcome unknown").stderr(hint);
+    aa.args(["run", "show", "1", "--step", "write"]).run().code(0).stderr(hint);
     let wrong = aa.args(["run", "resolve", "1", "wirte", "--retry"]).run().code(4);
     insta::assert_snapshot!(wrong.err(), @"
     error: run 1 has no step `wirte` so far

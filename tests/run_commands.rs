@@ -180,6 +180,30 @@ fn a_run_is_taken_back() {
     hint: what `flaky` did stays: it has no `undo`
     ");
     assert_eq!(aa.text("trace"), "one\nflaky\n-one\n");
+    let events = || aa_run(&aa, "list --format json").json()[0]["events"].clone();
+    let before = events();
+    insta::assert_snapshot!(aa_run(&aa, "undo 1").code(0).err(), @"
+    nothing of run 1 is left to take back
+    hint: what `flaky` did stays: it has no `undo`
+    ");
+    assert_eq!(events(), before);
+}
+
+const STUCK: &str = "
+name: stuck
+description: Writes what cannot be taken back
+steps:
+  - {name: write, tool: trace_write, args: {line: one}, undo: {tool: trace_fail}}
+";
+
+#[test]
+fn what_could_not_be_taken_back_is_listed() {
+    let aa = Aa::traced().skill("stuck", STUCK);
+    aa.args(["skill", "run", "stuck", "-q"]).run().code(0);
+    aa_run(&aa, "undo 1").code(1).stderr_contains("run 1 could not be taken back: `write` failed");
+    aa_run(&aa, "list").code(0).stdout_contains("could not be taken back: write failed");
+    // It is tried again when somebody asks again.
+    aa_run(&aa, "undo 1").code(1);
 }
 
 #[test]

@@ -142,6 +142,25 @@ fn schedules_are_listed_shown_and_explained() {
     }
 }
 
+#[test]
+fn a_schedule_without_a_zone_does_not_run_by_a_variable_that_names_none() {
+    let aa = with(
+        "schedules:\n  loose: {skill: tick, cron: '0 3 * * *'}\n  bound: {skill: tick, cron: '0 3 * * *', timezone: Europe/Berlin}\n",
+    );
+    let list = |zone: &str| aa.args(["schedule", "list"]).env("TZ", zone).run().code(0);
+    list("America/New_York")
+        .stdout_contains("cron `0 3 * * *` in America/New_York")
+        .stderr("hint: no scheduler runs, so nothing is run by itself; `aa daemon start` starts one\n");
+    list("Foo/Bar")
+        .stdout_contains("cron `0 3 * * *` in Europe/Berlin")
+        .stderr_contains("`loose` does not run: ")
+        .stderr_contains("it names no `timezone`, and the variable `TZ` is `Foo/Bar`, which is none");
+    let check = aa.args(["config", "check"]).env("TZ", "Foo/Bar").run().code(3);
+    check.stderr_contains("error[bad-zone]").stderr_contains("config.yaml:2:");
+    let shown = aa.args(["schedule", "show", "bound"]).env("TZ", "Foo/Bar").run().code(0);
+    shown.stdout_contains("  zone     Europe/Berlin\n");
+}
+
 const WRONG: &str = "\
 schedules:
   lost: {skill: tock, every: 1h}

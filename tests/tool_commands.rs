@@ -58,6 +58,10 @@ fn a_call_that_cannot_be_made_says_why() {
     error: `trace_write` failed (invalid): needs the key `line`
     hint: `aa tool show trace_write` shows its arguments
     ");
+    insta::assert_snapshot!(call("shell"), @"
+    error: `shell` failed (invalid): needs the key `script` or `command`
+    hint: `aa tool show shell` shows its arguments
+    ");
     insta::assert_snapshot!(call("trace_write -a line=x -a lien=y"), @"
     error: `trace_write` failed (invalid): has the unknown key `lien`
     hint: `aa tool show trace_write` shows its arguments

@@ -135,7 +135,7 @@ impl From<StartError> for Failure {
             StartError::FolderGone { run, .. } => {
                 Self::failed(message).hint(format!("make it again, or give up with `aa run cancel {run}`"))
             }
-            StartError::Over { run, .. } => {
+            StartError::Over { run, .. } | StartError::NothingLeft(run) => {
                 Self::failed(message).hint(format!("`aa run show {run}` shows how it went"))
             }
             StartError::NoStep { run, suggestion, .. } => Self::failed(message)

@@ -21,7 +21,7 @@ use crate::printer::Printer;
 use crate::style::{Mark, Tone};
 use crate::words;
 use human::Human;
-use tree::{Change, Ending, State, TakingBack, Tree};
+use tree::{Change, Ending, TakingBack, Tree};
 
 /// Lines of a failed step's stderr that are shown with the error.
 const STDERR_LINES: usize = 12;
@@ -238,13 +238,16 @@ impl<'a> Reporter<'a> {
             let answer = if question.form.is_some() { "NAME=VALUE…" } else { "ANSWER" };
             printer.hint(format_args!("`aa run answer {run} {} {answer}` goes on with it", question.step));
         }
-        for node in self.tree.nodes.iter().filter(|node| node.state == State::Unknown) {
-            let (mark, step) = (printer.err.mark(Mark::Unknown), &node.path);
+        for step in self.tree.in_doubt() {
+            let mark = printer.err.mark(Mark::Unknown);
             printer.tell(format_args!("{mark} run {run} waits: nobody knows how step `{step}` ended"));
-            printer.hint(format_args!(
-                "find out, then `aa run resolve {run} {step}` with `--done JSON`, `--retry` or `--fail`"
-            ));
+            printer.hint(how_to_resolve(run, step));
         }
         Exit::Waiting
     }
+}
+
+/// What a person does about a step of which nobody knows how it ended.
+pub(crate) fn how_to_resolve(run: i64, step: &StepPath) -> String {
+    format!("find out, then `aa run resolve {run} {step}` with `--done JSON`, `--retry` or `--fail`")
 }

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::{daemon, lines, project, run_status, running, start, state, status};
-use crate::support::{PATIENCE, eventually};
+use crate::support::{PATIENCE, binary, eventually};
 
 #[test]
 fn it_is_started_looked_at_and_stopped() {
@@ -100,7 +100,13 @@ fn what_keeps_it_from_starting_is_said() {
     let aa = project("");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    daemon(&aa, &["start", "--listen", &address]).code(1).stderr_contains("address already in use");
+    let refused = daemon(&aa, &["start", "--listen", &address]).code(1);
+    insta::assert_snapshot!(refused.err().replace(&address, "[address]"), @"
+    error: the daemon has ended at once: cannot serve at `[address]`: address already in use
+    hint: `aa daemon status` says whether a daemon has it; `--listen` takes another one, with port 0 a free one
+    hint: `aa daemon logs` may say more
+    ");
+    daemon(&aa, &["start", "--listen", "example.org:80"]).code(2).stderr_contains("`localhost:8610`");
     daemon(&aa, &["start", "--listen", "0.0.0.0:0"]).code(2).stderr_contains("nobody has a key");
     let broken = project("serve: {runs: many}\n");
     daemon(&broken, &["start"]).code(3);
@@ -197,4 +203,114 @@ fn a_service_is_written_for_whatever_starts_services() {
     daemon(&aa, &["install", "--kind", "systemd"]).code(1).stderr_contains("says something else");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
     daemon(&aa, &["install", "--kind", "systemd", "--force"]).code(0);
+}
+
+#[test]
+fn a_service_reads_the_configuration_that_was_seen_when_it_was_written() {
+    let aa = project("secrets: {TOKEN: {env: MY_TOKEN}}\n");
+    let install = |kind: &str| {
+        let call = aa.args(["daemon", "install", "--print", "--kind", kind]).env("AA_CONFIG_DIR", "");
+        let call = call.env("AA_LIMITS_CALLS", "3").env("TZ", "Europe/Berlin").env("MY_TOKEN", "hunter2");
+        call.env("AA_HTTP_PROXY", "http://ann:hunter2@proxy:3128").run().code(0)
+    };
+    let unit = install("systemd");
+    for part in ["AA_LIMITS_CALLS=3", "TZ=Europe/Berlin", "XDG_CONFIG_HOME=[home]/config"] {
+        assert!(unit.out().contains(&format!("Environment=\"{part}\"\n")), "{part}: {unit}");
+    }
+    let plist = install("launchd");
+    for (name, value) in [("AA_LIMITS_CALLS", "3"), ("XDG_CONFIG_HOME", "[home]/config")] {
+        let part = format!("    <key>{name}</key>\n    <string>{value}</string>\n");
+        assert!(plist.out().contains(&part), "{part}: {plist}");
+    }
+    for ran in [unit, plist] {
+        assert!(!ran.to_string().contains("hunter2"), "{ran}");
+        ran.stderr_contains("not written, as it is secret: `AA_HTTP_PROXY` and `MY_TOKEN`");
+    }
+    let own = aa.args(["daemon", "install", "--print", "--kind", "systemd"]).env("AA_CONFIG_DIR", "own$%");
+    own.run().code(0).stdout_contains("Environment=\"AA_CONFIG_DIR=[project]/own$%%\"\n");
+}
+
+#[test]
+fn a_restart_that_would_fail_leaves_the_daemon_as_it_is() {
+    let key = "k".repeat(40);
+    let aa = project("");
+    let it = start(&aa);
+    let pid = it.pid();
+    let config = "secrets: {CI: {env: CI_KEY}}\nserve: {keys: [{principal: ci, key: '{{ secrets.CI }}'}]}\n";
+    let put = |text: &str| std::fs::write(aa.home().join("config/aa-workflow/config.yaml"), text).unwrap();
+    put(config);
+    daemon(&aa, &["restart"])
+        .code(1)
+        .stderr_contains("the key of `ci` cannot be opened: secret `CI`")
+        .stderr_contains(&format!("hint: the daemon (pid {pid}) goes on as before"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let restart = |flags: &[&str]| {
+        let words = ["daemon", "restart"].iter().chain(flags);
+        aa.args(words).env("CI_KEY", &key).run()
+    };
+    let address = taken.local_addr().unwrap().to_string();
+    restart(&["--listen", &address]).code(1).stderr_contains("already in use").stderr_contains("--listen");
+    restart(&["--persona", "nobody"]).code(4);
+    restart(&["--listen", "0.0.0.0:0"]).code(2);
+    put("limits: {calls: many}\n");
+    restart(&[]).code(3);
+    assert_eq!((status(&aa)["ready"].clone(), it.pid()), (json!(true), pid));
+    put(config);
+    restart(&[]).code(0).stderr_contains("the daemon is ready");
+    assert_ne!(it.pid(), pid);
+}
+
+#[test]
+fn a_restart_keeps_flags_and_folder_unless_it_is_given_others() {
+    let aa = project("");
+    daemon(&aa, &["start", "--listen", "localhost:0", "--no-scheduler"]).code(0);
+    let it = running(&aa);
+    assert!(it.address.ip().is_loopback());
+    let known = |field: &str| status(&aa)["daemon"][field].clone();
+    let (folder, before) = (known("folder"), known("arguments"));
+    assert_eq!(before, json!(["--no-scheduler", "--listen", "127.0.0.1:0"]));
+    // Of one that was killed, too.
+    it.signal(Signal::KILL);
+    it.gone();
+    let elsewhere = aa.script(&format!("cd / && {} daemon restart", binary())).run();
+    elsewhere.code(0);
+    assert_eq!((known("folder"), known("arguments")), (folder.clone(), before));
+    daemon(&aa, &["restart", "--listen", "[::1]:0"]).code(0);
+    assert_eq!(known("arguments"), json!(["--no-scheduler", "--listen", "[::1]:0"]));
+    assert_eq!(running(&aa).address.ip().to_string(), "::1");
+}
+
+#[test]
+fn secrets_that_it_cannot_read_are_named() {
+    let aa = project("secrets: {ONE: {env: ONE_KEY}, TWO: {file: /nowhere/two}, FINE: {env: HOME}}\n");
+    let names = "`ONE` and `TWO`";
+    let begun = daemon(&aa, &["start", "--listen", "127.0.0.1:0"]).code(0);
+    let it = running(&aa);
+    begun.stderr_contains(&format!("warning: secrets that the daemon cannot read: {names}"));
+    daemon(&aa, &["status"]).code(0).stdout_contains(&format!("secrets    cannot be read: {names}"));
+    daemon(&aa, &["logs"]).code(0).stdout_contains(&format!("secrets that cannot be read: {names}"));
+    assert_eq!(status(&aa)["daemon"]["secrets"], json!(["ONE", "TWO"]));
+    drop(it);
+}
+
+#[test]
+fn who_looks_at_schedules_by_another_zone_than_the_daemon_is_told() {
+    let aa = project("schedules: {daily: {skill: two, every: 1d}}\n");
+    let it = start(&aa);
+    let list = |zone: &str| aa.args(["schedule", "list"]).env("TZ", zone).run().code(0);
+    list("Etc/UTC").stderr("");
+    list("Asia/Tokyo").stderr_contains("by UTC, and this command shows them by Asia/Tokyo");
+    drop(it);
+}
+
+#[test]
+fn a_daemon_in_a_zone_that_there_is_not_says_what_it_does_not_run() {
+    let aa = project("schedules: {daily: {skill: two, every: 1d}}\n");
+    aa.args(["daemon", "start", "--listen", "127.0.0.1:0"]).env("TZ", "Foo/Bar").run().code(0);
+    let it = running(&aa);
+    aa.args(["schedule", "list"]).run().code(0).stderr_contains("the daemon was started with `TZ=Foo/Bar`");
+    eventually("it is in the log", || {
+        daemon(&aa, &["logs", "-n", "500"]).out().contains("the variable `TZ` is `Foo/Bar`, which is none")
+    });
+    drop(it);
 }

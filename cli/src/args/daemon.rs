@@ -61,7 +61,16 @@ pub(crate) struct StopArgs {
 
 /// Flags of `aa daemon restart`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aa daemon restart
+  aa daemon restart --listen 127.0.0.1:8700
+
+It works in the folder and with the flags of the one before it, except for those that are given now.
+The one before it goes on when it is plain that a new one could not start.")]
 pub(crate) struct RestartArgs {
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
     /// Cut off steps that are under way; those that write are in doubt then
     #[arg(long)]
     pub(crate) now: bool,

@@ -1,9 +1,14 @@
 //! Flags of `aa mcp` and `aa serve`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Where a server listens when nobody says anything.
+const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8610);
 
 /// What clients see at first; the default is the persona `core`.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[group(multiple = false)]
 pub(crate) struct Shown {
     /// Show the tools and skills of this persona
@@ -89,7 +94,7 @@ pub(crate) enum Client {
 }
 
 /// `aa serve`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   aa serve                              for AI clients on this machine, at http://127.0.0.1:8610/mcp
@@ -105,9 +110,9 @@ on stderr; `--quiet` leaves them out.
 Programs ask below `/api`, as `/api/openapi.json` says, and hear what happens at `/events` and `/ws`
 and, with `events: {port: 9876}` in the configuration, at a port of their own.")]
 pub(crate) struct ServeArgs {
-    /// Address to listen at; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8610")]
-    pub(crate) listen: std::net::SocketAddr,
+    /// Address to listen at; port 0 takes a free one [default: 127.0.0.1:8610]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    pub(crate) listen: Option<SocketAddr>,
     /// Run nothing by itself: leave schedules to others
     #[arg(long)]
     pub(crate) no_scheduler: bool,
@@ -123,10 +128,49 @@ pub(crate) struct ServeArgs {
     pub(crate) skills_extension: bool,
 }
 
+/// Reads where to listen. Of names there is one that means the same on every machine.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    let local = local.map(|port| Ok(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)));
+    local.unwrap_or_else(|| text.parse()).map_err(|_| {
+        "write an address of this machine and a port, e.g. `127.0.0.1:8610` or `localhost:8610`".to_owned()
+    })
+}
+
+/// Flags of a server that were typed before.
+#[derive(Parser)]
+#[command(no_binary_name = true)]
+struct Typed {
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
 impl ServeArgs {
+    /// Where to listen.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listen.unwrap_or(USUAL)
+    }
+
+    /// These, and what was typed before of all that they say nothing of.
+    ///
+    /// # Errors
+    /// What was typed means nothing to this version.
+    pub(crate) fn over(&self, before: &[String]) -> Result<Self, clap::Error> {
+        let Typed { serve: before } = Typed::try_parse_from(before)?;
+        let new = self.clone();
+        Ok(Self {
+            listen: new.listen.or(before.listen),
+            no_scheduler: new.no_scheduler || before.no_scheduler,
+            log: super::serving::LogArgs { log_format: new.log.log_format.or(before.log.log_format) },
+            allow_remote: new.allow_remote || before.allow_remote,
+            shown: if new.shown == Shown::default() { before.shown } else { new.shown },
+            skills_extension: new.skills_extension || before.skills_extension,
+        })
+    }
+
     /// What has to be typed for this.
     pub(crate) fn typed(&self) -> Vec<String> {
-        let mut words = vec!["--listen".to_owned(), self.listen.to_string()];
+        let mut words = Vec::new();
         let flags = [
             (self.no_scheduler, "--no-scheduler"),
             (self.allow_remote, "--allow-remote"),
@@ -136,7 +180,9 @@ impl ServeArgs {
         words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
         let tools = self.shown.tools.as_ref().map(|tools| tools.join(","));
         let written = self.log.log_format.map(super::serving::Written::word).map(str::to_owned);
+        let listen = self.listen.map(|address| address.to_string());
         let values = [
+            ("--listen", &listen),
             ("--persona", &self.shown.persona),
             ("--module", &self.shown.module),
             ("--tools", &tools),
@@ -146,5 +192,34 @@ impl ServeArgs {
             words.extend(value.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
         }
         words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> ServeArgs {
+        Typed::try_parse_from(words).unwrap().serve
+    }
+
+    #[test]
+    fn what_is_said_anew_takes_the_place_of_what_was_said_before() {
+        let before = read(&["--listen", "localhost:9000", "--persona", "devops", "--no-scheduler"]).typed();
+        let kept = read(&[]).over(&before).unwrap();
+        assert_eq!(kept.typed(), before);
+        assert_eq!(kept.address().to_string(), "127.0.0.1:9000");
+        let other = read(&["--listen", "[::1]:0", "--all"]).over(&before).unwrap();
+        assert_eq!(other.typed(), ["--no-scheduler", "--all", "--listen", "[::1]:0"]);
+        assert_eq!(read(&[]).over(&[]).unwrap().address(), USUAL);
+        assert!(read(&[]).over(&["--of-another-version".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn addresses_are_those_of_machines_and_localhost() {
+        assert_eq!(address("localhost:0"), Ok(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)));
+        for wrong in ["localhost", "localhost:", "localhost:70000", "example.org:80", "127.0.0.1", ""] {
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
     }
 }

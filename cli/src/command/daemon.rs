@@ -42,7 +42,7 @@ pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failu
     match command {
         Command::Start(args) => start::run(&args.serve, context),
         Command::Stop(args) => stop::run(args.now, context),
-        Command::Restart(args) => start::again(args.now, context),
+        Command::Restart(args) => start::again(&args, context),
         Command::Status(args) => status::run(&args, context),
         Command::Logs(args) => logs::run(&args, context),
         Command::Install(args) => install::run(&args, context),

@@ -12,11 +12,13 @@ mod why;
 use aa_run::engine::Engine;
 use aa_run::event::Time;
 use aa_spec::schedule::{Zone, moment};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 
 use crate::args::schedule::Command;
+use crate::command::daemon::files::Files;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::words;
 
 /// Runs a command about schedules.
 pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failure> {
@@ -48,5 +50,24 @@ fn flag(name: &str, text: &str, zone: &Zone) -> Result<Time, Failure> {
 fn point_out_idle(engine: &Engine, context: &Context<'_>) {
     if !engine.has_scheduler().unwrap_or(true) {
         context.printer.hint("no scheduler runs, so nothing is run by itself; `aa daemon start` starts one");
+    }
+}
+
+/// Says that the daemon goes by another zone than this command, when that is so. One zone can have several names, so
+/// clocks are compared: of today, and of half a year later.
+fn point_out_zone(engine: &Engine, context: &Context<'_>) {
+    let said = Files::of(engine.settings()).living().map(|report| report.zone).unwrap_or_default();
+    let (here, daemon) = (engine.settings().zone(), Zone::parse(&said));
+    if daemon.is_err() && !said.is_empty() {
+        context.printer.hint(format_args!(
+            "the daemon was started with `TZ={}`, which is no time zone, so it runs no schedule that goes by the clock and names no `timezone`", words::harmless(&said)
+        ));
+    }
+    let (Ok(here), Ok(daemon)) = (here, daemon) else { return };
+    let differs = |at: Time| here.show(at) != daemon.show(at);
+    if differs(now()) || differs(now() + TimeDelta::days(182)) {
+        context.printer.hint(format_args!(
+            "the daemon runs schedules without a `timezone` by {daemon}, and this command shows them by {here}; `scheduler.timezone` settles it"
+        ));
     }
 }

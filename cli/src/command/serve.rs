@@ -81,7 +81,7 @@ impl Front<'_> {
         let mut ring = self.engine.keyring();
         let keys = ring.read().await.map_err(|error| Failure::failed(error.to_string()))?;
         let failed = |error| self.failed(&error);
-        let main = TcpListener::bind(self.args.listen).await.map_err(failed)?;
+        let main = TcpListener::bind(self.args.address()).await.map_err(failed)?;
         let address = main.local_addr().map_err(failed)?;
         (self.say)(format!("serving AI clients at http://{address}/mcp"));
         (self.say)(format!("the dashboard is at http://{address}/"));
@@ -119,7 +119,7 @@ impl Front<'_> {
     }
 
     fn failed(&self, error: &std::io::Error) -> Failure {
-        Failure::failed(format!("cannot serve at `{}`: {}", self.args.listen, cause(error)))
+        refused(self.args.address(), error)
     }
 
     /// The port that editors look for, when it is wanted and free.
@@ -175,10 +175,20 @@ impl Front<'_> {
     }
 }
 
+/// What keeps a server from an address.
+pub(super) fn refused(address: SocketAddr, error: &std::io::Error) -> Failure {
+    let failure = Failure::failed(format!("cannot serve at `{address}`: {}", cause(error)));
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return failure;
+    }
+    failure
+        .hint("`aa daemon status` says whether a daemon has it; `--listen` takes another one, with port 0 a free one")
+}
+
 /// Whether the address may be listened at.
 pub(super) fn may_listen(args: &ServeArgs, settings: &Settings) -> Result<(), Failure> {
-    let others = format!("other machines could ask at `{}`", args.listen);
-    match http::may_listen(args.listen, &settings.serve, args.allow_remote) {
+    let others = format!("other machines could ask at `{}`", args.address());
+    match http::may_listen(args.address(), &settings.serve, args.allow_remote) {
         Ok(()) => Ok(()),
         Err(Refusal::NoKeys) => Err(Failure::usage(format!("{others}, and nobody has a key"))
             .hint("name those who may under `serve: {keys: [...]}` in the configuration")),

@@ -352,6 +352,11 @@ impl Tree {
         })
     }
 
+    /// Steps of which nobody knows how they ended.
+    pub(crate) fn in_doubt(&self) -> impl Iterator<Item = &StepPath> {
+        self.nodes.iter().filter(|node| node.state == State::Unknown).map(|node| &node.path)
+    }
+
     fn end(&mut self, ending: Ending) -> Change {
         self.ending = Some(ending);
         Change::Ended

@@ -537,6 +537,11 @@ impl Engine {
         self.parts.secrets.doubts()
     }
 
+    /// Names of secrets that this process cannot read.
+    pub fn unreadable_secrets(&self) -> Vec<String> {
+        self.parts.secrets.unreadable()
+    }
+
     /// Calls one tool outside a run. From a terminal, an argument that is nothing but
     /// `{{ secrets.NAME }}` is that secret.
     ///

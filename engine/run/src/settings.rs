@@ -4,6 +4,7 @@
 //! variables, flags. Nothing here reads the process's environment; it is handed in.
 
 mod calling;
+mod carried;
 mod clients;
 mod compute;
 mod daemon;
@@ -31,6 +32,7 @@ use crate::store::{Durability, StoreOptions};
 use crate::tool::Logins;
 
 pub use calling::Calling;
+pub use carried::Carried;
 pub use clients::Clients;
 pub use daemon::Daemon;
 pub use events::Events;

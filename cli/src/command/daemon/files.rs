@@ -69,6 +69,12 @@ pub(crate) struct Report {
     pub(crate) folder: PathBuf,
     /// What it was started with.
     pub(crate) arguments: Vec<String>,
+    /// Names of secrets that it cannot read.
+    #[serde(default)]
+    pub(crate) secrets: Vec<String>,
+    /// The zone of schedules that name none, or a `TZ` that is none.
+    #[serde(default)]
+    pub(crate) zone: String,
     /// How its parts stand, once it has looked.
     pub(crate) health: Option<Health>,
     /// How many runs it drives.

@@ -1,16 +1,18 @@
 //! `aa daemon install`: a service of the user's, for whatever starts services here.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aa_run::cause::cause;
-use aa_run::settings::Settings;
+use aa_run::settings::{Carried, Settings};
 
 use crate::args::daemon::{InstallArgs, Manager};
 use crate::context::Context;
 use crate::env;
 use crate::failure::{Exit, Failure};
+use crate::words;
 
 /// What launchd calls it.
 const LABEL: &str = "io.aa.daemon";
@@ -21,15 +23,19 @@ const LEEWAY: Duration = Duration::from_secs(30);
 struct Service<'a> {
     program: PathBuf,
     settings: &'a Settings,
-    /// Where tools are found.
-    path: String,
+    /// What it is started with: where tools are found, and what decides its configuration.
+    variables: BTreeMap<String, String>,
 }
 
 pub(super) fn run(args: &InstallArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let settings = context.settings()?;
     let failed = |error: std::io::Error| Failure::failed(format!("cannot install: {}", cause(&error)));
-    let path = context.environment.get(env::PATH).unwrap_or("/usr/local/bin:/usr/bin:/bin").to_owned();
-    let service = Service { program: std::env::current_exe().map_err(failed)?, settings: &settings, path };
+    let Carried { mut variables, secret } = settings.carried();
+    let path = context.environment.get(env::PATH).unwrap_or("/usr/local/bin:/usr/bin:/bin");
+    variables.insert(env::PATH.to_owned(), path.to_owned());
+    let service =
+        Service { program: std::env::current_exe().map_err(failed)?, settings: &settings, variables };
+    let secret: Vec<&str> = secret.iter().map(String::as_str).collect();
     let usual = if cfg!(target_os = "macos") { Manager::Launchd } else { Manager::Systemd };
     let manager = args.kind.unwrap_or(usual);
     let text = match manager {
@@ -38,6 +44,7 @@ pub(super) fn run(args: &InstallArgs, context: &Context<'_>) -> Result<Exit, Fai
     };
     if args.print {
         context.printer.write(text.as_bytes());
+        point_out_secrets(&secret, manager, context);
         return Ok(Exit::Ok);
     }
     let place = place(manager, context)?;
@@ -53,6 +60,7 @@ pub(super) fn run(args: &InstallArgs, context: &Context<'_>) -> Result<Exit, Fai
     fs::create_dir_all(folder).and_then(|()| fs::write(&place, text)).map_err(failed)?;
     let printer = context.printer;
     printer.say(format_args!("wrote {}", place.display()));
+    point_out_secrets(&secret, manager, context);
     match manager {
         Manager::Systemd => {
             printer.hint("`systemctl --user daemon-reload && systemctl --user enable --now aa` starts it now and at each login");
@@ -66,6 +74,23 @@ pub(super) fn run(args: &InstallArgs, context: &Context<'_>) -> Result<Exit, Fai
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Says what the service has to be given by hand.
+fn point_out_secrets(secret: &[&str], manager: Manager, context: &Context<'_>) {
+    if secret.is_empty() {
+        return;
+    }
+    let (names, them) = (words::list(secret), if secret.len() == 1 { "it" } else { "them" });
+    context.printer.warning(format_args!("not written, as it is secret: {names}"));
+    context.printer.hint(match manager {
+        Manager::Systemd => format!(
+            "put {them} into a file that only you can read, and name that by `EnvironmentFile=` in `systemctl --user edit aa`"
+        ),
+        Manager::Launchd => {
+            format!("have {them} come from a file or a command: `secrets: {{NAME: {{file: …}}}}` in the configuration")
+        }
+    });
 }
 
 /// Where a service of the user's is looked for.
@@ -96,6 +121,8 @@ impl Service<'_> {
 
     fn systemd(&self) -> String {
         let words: Vec<String> = self.words().iter().map(|word| unit_word(word)).collect();
+        let set = |(name, value)| format!("Environment={}\n", unit_text(&format!("{name}={value}")));
+        let environment: String = self.variables.iter().map(set).collect();
         format!(
             "\
 [Unit]
@@ -106,8 +133,7 @@ Wants=network-online.target
 [Service]
 Type=notify
 NotifyAccess=main
-Environment={path}
-ExecStart={command}
+{environment}ExecStart={command}
 Restart=on-failure
 RestartSec=2
 # It lets steps under way end, and their processes are theirs until then.
@@ -118,7 +144,6 @@ UMask=0077
 [Install]
 WantedBy=default.target
 ",
-            path = unit_word(&format!("PATH={}", self.path)),
             command = words.join(" "),
             stop = self.stop_timeout(),
         )
@@ -128,6 +153,10 @@ WantedBy=default.target
         let words: Vec<String> =
             self.words().iter().map(|word| format!("    <string>{}</string>\n", xml(word))).collect();
         let words = words.concat();
+        let set = |(name, value): (&String, &String)| {
+            format!("    <key>{}</key>\n    <string>{}</string>\n", xml(name), xml(value))
+        };
+        let environment: String = self.variables.iter().map(set).collect();
         format!(
             "\
 <?xml version=\"1.0\" encoding=\"UTF-8\"?>
@@ -141,9 +170,7 @@ WantedBy=default.target
 {words}  </array>
   <key>EnvironmentVariables</key>
   <dict>
-    <key>PATH</key>
-    <string>{path}</string>
-  </dict>
+{environment}  </dict>
   <key>RunAtLoad</key>
   <true/>
   <key>KeepAlive</key>
@@ -158,16 +185,20 @@ WantedBy=default.target
 </dict>
 </plist>
 ",
-            path = xml(&self.path),
             stop = self.stop_timeout(),
         )
     }
 }
 
-/// A word of a unit file: quoted, and without what would mean something in it.
+/// A word of a command in a unit file: of a variable, only its name would be left.
 fn unit_word(word: &str) -> String {
-    let word = word.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
-    format!("\"{word}\"")
+    unit_text(&word.replace('$', "$$"))
+}
+
+/// A text in a unit file: quoted, and without what would mean something in it.
+fn unit_text(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('\n', "\\n");
+    format!("\"{text}\"")
 }
 
 fn xml(text: &str) -> String {

@@ -1,21 +1,26 @@
 //! `aa daemon start` and `restart`: a daemon of its own, that outlives the command and its terminal.
 
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use aa_run::cause::cause;
-use aa_run::settings::Settings;
+use aa_run::engine::Engine;
+use aa_run::settings::{Settings, Surroundings};
 
 use super::files::{Files, Report, Stage};
 use super::stop;
+use crate::args::daemon::RestartArgs;
 use crate::args::mcp::ServeArgs;
-use crate::command::serve::may_listen;
-use crate::context::Context;
+use crate::command::mcp::{choice, expect};
+use crate::command::serve::{may_listen, refused};
+use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::style::Mark;
+use crate::words;
 
 /// How long a daemon may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,19 +32,69 @@ pub(super) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
     let files = Files::of(&settings);
     if let Some(report) = files.living() {
         context.printer.say(format_args!("a daemon runs already: {}", shown(&report)));
+        point_out_secrets(&report, context);
         return Ok(Exit::Ok);
     }
     begin(&args.typed(), (&settings, &files), context)
 }
 
-/// Stops the daemon, and starts one in the same way.
-pub(super) fn again(now: bool, context: &Context<'_>) -> Result<Exit, Failure> {
+/// Stops the daemon, and starts one in the same way; not when it can be seen that none would start.
+pub(super) fn again(args: &RestartArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let settings = context.settings()?;
     let files = Files::of(&settings);
-    let before = files.living();
-    stop::stop(&files, now, context)?;
-    let arguments = before.map(|report| report.arguments).unwrap_or_default();
-    begin(&arguments, (&settings, &files), context)
+    let living = files.living();
+    // Of one that was killed, what it has said is still there.
+    let before = living.clone().or_else(|| files.last());
+    let settings = in_folder_of(before.as_ref(), settings, context)?;
+    let typed = before.map(|report| report.arguments).unwrap_or_default();
+    let unknown = |_| {
+        let typed = typed.join(" ");
+        Failure::failed(format!("the daemon was started with flags that are not known here: {typed}"))
+            .hint("`aa daemon stop` and `aa daemon start` take new ones")
+    };
+    let serve = args.serve.over(&typed).map_err(unknown)?;
+    could_start(&serve, &settings, living.as_ref()).map_err(|failure| match &living {
+        Some(report) => failure.hint(format!("the daemon (pid {}) goes on as before", report.pid)),
+        None => failure,
+    })?;
+    stop::stop(&files, args.now, context)?;
+    begin(&serve.typed(), (&settings, &files), context)
+}
+
+/// The settings in the folder that a daemon works in, unless another one is named.
+fn in_folder_of(
+    before: Option<&Report>,
+    settings: Settings,
+    context: &Context<'_>,
+) -> Result<Settings, Failure> {
+    let Some(Report { folder, .. }) = before.filter(|_| context.global.folder.is_none()) else {
+        return Ok(settings);
+    };
+    if !folder.is_dir() {
+        let message =
+            format!("the folder that the daemon works in, `{}`, is not there any more", folder.display());
+        return Err(Failure::not_found(message).hint("`-C DIR` names another one"));
+    }
+    let (folder, store) = (folder.clone(), Some(settings.state_folder));
+    Ok(Settings::resolve(&Surroundings { folder, store, ..context.surroundings()? })?)
+}
+
+/// Finds out what would keep a daemon from starting, while the one before it still runs.
+fn could_start(args: &ServeArgs, settings: &Settings, before: Option<&Report>) -> Result<(), Failure> {
+    may_listen(args, settings)?;
+    let engine = Engine::new(settings.clone());
+    expect(&engine, &choice(&args.shown))?;
+    wait(async {
+        let keys = engine.keyring().read().await;
+        keys.map(drop).map_err(|error| Failure::failed(error.to_string()))
+    })?;
+    let address = args.address();
+    // Its own port is free once it has ended, and one that has not said where it listens is about to.
+    let is_its = |report: &Report| report.address.is_none_or(|its| its.port() == address.port());
+    if !before.is_some_and(is_its) {
+        TcpListener::bind(address).map_err(|error| refused(address, &error))?;
+    }
+    Ok(())
 }
 
 fn begin(
@@ -62,7 +117,20 @@ fn begin(
     } else {
         printer.say(format_args!("a daemon runs already: {}", shown(&report)));
     }
+    point_out_secrets(&report, context);
     Ok(Exit::Ok)
+}
+
+/// Says which secrets the daemon does not have: nobody else does before something needs them.
+fn point_out_secrets(report: &Report, context: &Context<'_>) {
+    if report.secrets.is_empty() {
+        return;
+    }
+    let names = words::list(&report.secrets);
+    context.printer.warning(format_args!("secrets that the daemon cannot read: {names}"));
+    context.printer.hint(
+        "`aa doctor` says why here; the daemon has the environment that it was started with, and `aa daemon restart` gives it this one",
+    );
 }
 
 /// Waits until the daemon is ready, be it this one or one that was faster.
@@ -81,14 +149,21 @@ fn ready(child: &mut Child, files: &Files) -> Result<Report, Failure> {
         }
         let ended = child.try_wait().ok().flatten();
         if ended.is_some() && !files.is_claimed() {
-            let said = fs::read_to_string(files.stderr()).unwrap_or_default();
-            let said = said.trim().trim_start_matches("error: ");
-            return Err(Failure::failed(format!("the daemon has ended at once: {said}"))
-                .hint("`aa daemon logs` may say more"));
+            return Err(has_ended(&fs::read_to_string(files.stderr()).unwrap_or_default()));
         }
         sleep(TICK);
     }
     Err(Failure::failed("the daemon is not ready after half a minute").hint("`aa daemon logs` says more"))
+}
+
+/// What a daemon has said on stderr before it ended, with its advice.
+fn has_ended(said: &str) -> Failure {
+    let (_, error) = said.rsplit_once("error: ").unwrap_or(("", said));
+    let error = error.trim();
+    let (error, hints) = error.split_once("\nhint: ").unwrap_or((error, ""));
+    let failure = Failure::failed(format!("the daemon has ended at once: {error}"));
+    let failure = hints.split("\nhint: ").fold(failure, Failure::hint);
+    failure.hint("`aa daemon logs` may say more")
 }
 
 /// Who and where it is.

@@ -49,6 +49,9 @@ fn human(running: bool, report: Option<&Report>, context: &Context<'_>) {
     printer.data(format_args!("version    {}", report.version));
     printer.data(format_args!("folder     {}", words::harmless(&report.folder.display().to_string())));
     printer.data(format_args!("runs       {}", report.runs));
+    if !report.secrets.is_empty() {
+        printer.data(format_args!("secrets    cannot be read: {}", words::list(&report.secrets)));
+    }
     if let Some(Health { store, catalog, scheduler, .. }) = &report.health {
         for (name, check) in [("store", store), ("catalog", catalog), ("scheduler", scheduler)] {
             let told = match check {

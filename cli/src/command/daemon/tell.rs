@@ -9,6 +9,7 @@ use rustix::process::getpid;
 use tokio::time::sleep;
 
 use super::files::{Files, Lock, Report, Stage};
+use crate::words;
 
 /// How often it is looked how the daemon stands, before it is ready and then.
 const AT_FIRST: Duration = Duration::from_millis(10);
@@ -39,6 +40,11 @@ impl Report {
             socket: None,
             folder: settings.folder.clone(),
             arguments,
+            secrets: Vec::new(),
+            zone: settings.zone().map_or_else(
+                |_| settings.environment.get("TZ").cloned().unwrap_or_default(),
+                |zone| zone.to_string(),
+            ),
             health: None,
             runs: 0,
             patience: (settings.daemon.drain_timeout + settings.serve.shutdown_timeout).as_secs(),
@@ -59,7 +65,12 @@ impl Teller<'_> {
                 (false, false, Stage::Starting) if !is_late(&self.report) => Stage::Starting,
                 (false, false, _) => Stage::NotReady,
             };
-            let next = Report { stage, health: Some(health), runs: drain.driven(), ..self.report.clone() };
+            let secrets = engine.current().unreadable_secrets();
+            if secrets != self.report.secrets {
+                note_secrets(&secrets);
+            }
+            let health = Some(health);
+            let next = Report { stage, secrets, health, runs: drain.driven(), ..self.report.clone() };
             let is_news = next != self.report;
             let turns = next.stage != self.report.stage;
             self.report = next;
@@ -116,6 +127,14 @@ impl Teller<'_> {
         if let Err(error) = notify(manager, state) {
             tracing::warn!("cannot tell the service manager: {error}");
         }
+    }
+}
+
+/// Says to the log which secrets cannot be read by now; never more than their names.
+fn note_secrets(names: &[String]) {
+    match names {
+        [] => tracing::info!("all secrets can be read again"),
+        names => tracing::warn!("secrets that cannot be read: {}", words::list(names)),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::page::Page;
 use crate::report::line::Layout;
 use crate::report::tree::{Ending, Tree};
-use crate::report::{json, value};
+use crate::report::{how_to_resolve, json, value};
 use crate::style::{Mark, Tone};
 use crate::words;
 
@@ -44,6 +44,9 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
         None => human(&engine.run(run)?, (&events, &tree), &mut page),
     }
     page.print(printer);
+    for step in tree.in_doubt().filter(|step| args.step.as_ref().is_none_or(|wanted| wanted == *step)) {
+        printer.hint(how_to_resolve(tree.run, step));
+    }
     Ok(Exit::Ok)
 }
 

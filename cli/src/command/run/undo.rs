@@ -1,6 +1,6 @@
 //! `aa run undo`
 
-use aa_run::engine::Engine;
+use aa_run::engine::{Engine, StartError};
 use aa_run::event::StepPath;
 use aa_spec::tool::Effect;
 
@@ -21,7 +21,16 @@ pub(super) fn run(args: &UndoArgs, context: &Context<'_>) -> Result<Exit, Failur
     }
     let exit = context.wait_traced(&engine, async {
         let mut stop = Stop::new()?;
-        let handle = stop.or(engine.undo(args.run, context.environment.user())).await?;
+        let begun = async {
+            match engine.undo(args.run, context.environment.user()).await {
+                Err(StartError::NothingLeft(_)) => Ok(None),
+                begun => begun.map(Some),
+            }
+        };
+        let Some(handle) = stop.or(begun).await? else {
+            context.printer.say(format_args!("nothing of run {} is left to take back", args.run));
+            return Ok(Exit::Ok);
+        };
         follow::follow(&engine, (handle, stop), context, &mut reporter).await
     })?;
     if reporter.is_for_people() {

@@ -4,7 +4,7 @@ use aa_run::engine::ScheduleView;
 use aa_run::event::Time;
 use aa_run::schedule::decide::lapse;
 
-use super::{now, point_out_idle};
+use super::{now, point_out_idle, point_out_zone};
 use crate::args::Format;
 use crate::args::schedule::ListArgs;
 use crate::context::Context;
@@ -43,6 +43,7 @@ pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failur
         }
     }
     point_out_idle(&engine, context);
+    point_out_zone(&engine, context);
     Ok(Exit::Ok)
 }
 

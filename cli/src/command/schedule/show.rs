@@ -5,7 +5,7 @@ use aa_run::store::SlotFilter;
 use aa_spec::schedule::Zone;
 use serde_json::json;
 
-use super::{list, now, point_out_idle};
+use super::{list, now, point_out_idle, point_out_zone};
 use crate::args::Format;
 use crate::args::schedule::ShowArgs;
 use crate::context::Context;
@@ -34,6 +34,7 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
         ("about", schedule.description.clone()),
         ("skill", schedule.skill.clone()),
         ("when", schedule.trigger.clone()),
+        ("zone", schedule.timezone.clone()),
         ("next", schedule.next.map(|next| zone.show(next)).unwrap_or_default()),
         ("state", state(&schedule, now)),
         (
@@ -58,6 +59,7 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
         table(&slots, &zone).print(printer);
     }
     point_out_idle(&engine, context);
+    point_out_zone(&engine, context);
     Ok(Exit::Ok)
 }
 

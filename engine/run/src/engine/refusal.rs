@@ -80,6 +80,9 @@ pub enum StartError {
         /// How it ended.
         status: RunStatus,
     },
+    /// The run was taken back already, as far as it can be.
+    #[error("nothing of run {0} is left to take back")]
+    NothingLeft(RunId),
     /// The run has no step of that name.
     #[error("run {run} has no step `{step}`")]
     NoStep {

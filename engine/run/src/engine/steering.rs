@@ -232,6 +232,9 @@ async fn take_up(
     let (origin, folder) = (summary.origin, &summary.folder);
     let tenant = &summary.tenant;
     let driven = replay(&store, lease.run).and_then(|machine| {
+        if matches!(entry, Entry::Undo { .. }) && !machine.can_undo() {
+            return Err(StartError::NothingLeft(lease.run));
+        }
         let stubs = Stubs::of(&store, summary)?;
         let toolbox = engine.parts.toolbox()?;
         let fence = engine.fence_of_run((tenant, &summary.principal), &summary.skill, folder);

@@ -60,6 +60,11 @@ pub(super) enum UndoState {
 }
 
 impl Machine {
+    /// Whether something of the run can be taken back.
+    pub fn can_undo(&self) -> bool {
+        !self.undo_candidates(ROOT).is_empty()
+    }
+
     /// Completed steps within a frame that can be taken back, in the order of completion.
     ///
     /// A sub-skill's step that says how to take it back stands for all steps inside.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::places::{self, set};
 use super::{SettingsError, SkillFolder, absolute};
-use crate::home::file;
+use crate::home::{FileError, file};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +95,14 @@ impl<'a> Layers<'a> {
         for (of, of_project) in project.map(|of| (of, true)).into_iter().chain([(user, false)]) {
             let path = places::config_file(of);
             let shown = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-            let Some(source) = file::read(&path, &shown)? else { continue };
+            let source = match file::read(&path, &shown) {
+                Err(FileError { problem: Some(problem), .. }) => {
+                    layers.diagnostics.push(*problem);
+                    continue;
+                }
+                read => read?,
+            };
+            let Some(source) = source else { continue };
             if source.text.lines().all(|line| line.trim().is_empty() || line.starts_with('#')) {
                 continue;
             }
@@ -350,7 +357,7 @@ fn variable(key: &str) -> String {
 }
 
 /// The same question about a name at hand; asked for each setting at each start, so nothing is made for it.
-fn is_of(name: &str, key: &str) -> bool {
+pub(super) fn is_of(name: &str, key: &str) -> bool {
     let upper = |byte: u8| if byte == b'.' { b'_' } else { byte.to_ascii_uppercase() };
     name.strip_prefix(PREFIX).is_some_and(|name| name.bytes().eq(key.bytes().map(upper)))
 }

@@ -98,15 +98,54 @@ fn duration(layers: &mut Layers<'_>, key: &'static str, field: Field<String>, us
 }
 
 impl Settings {
-    /// Zone of schedules that name none: as it is configured, or else that of the machine.
-    pub fn zone(&self) -> Zone {
-        let named = |name: &str| Zone::parse(name.trim_start_matches(':')).ok();
-        let variable = || set(&self.environment, "TZ").and_then(named);
-        let machine = || {
-            let link = fs::read_link("/etc/localtime").ok()?;
-            let (_, name) = link.to_str()?.split_once("zoneinfo/")?;
-            named(name)
-        };
-        self.scheduling.timezone.clone().or_else(variable).or_else(machine).unwrap_or(Zone::UTC)
+    /// Zone of schedules that name none: as it is configured, or else that of `TZ`, or else that of the machine.
+    ///
+    /// # Errors
+    /// `TZ` names none that is known here: what is wrong with it, and what can be done. A schedule in another zone than
+    /// was meant runs at the wrong time, so none is taken in its place.
+    pub fn zone(&self) -> Result<Zone, (String, String)> {
+        if let Some(zone) = &self.scheduling.timezone {
+            return Ok(zone.clone());
+        }
+        match set(&self.environment, "TZ").map(|text| text.trim_start_matches(':')) {
+            None | Some("/etc/localtime") => Ok(of_machine().unwrap_or(Zone::UTC)),
+            Some(text) => of_variable(text),
+        }
+    }
+}
+
+/// The zone of a name, or of a file of the system's zones.
+fn of_variable(text: &str) -> Result<Zone, (String, String)> {
+    let name = text.split_once("zoneinfo/").map_or(text, |(_, name)| name);
+    Zone::parse(name).map_err(|near| {
+        let message = format!("it names no `timezone`, and the variable `TZ` is `{text}`, which is none");
+        let usual = || "name one in the schedule or by `scheduler.timezone`, e.g. `Europe/Berlin`".to_owned();
+        (message, near.map_or_else(usual, |near| format!("did you mean `TZ={near}`?")))
+    })
+}
+
+fn of_machine() -> Option<Zone> {
+    let link = fs::read_link("/etc/localtime").ok()?;
+    let (_, name) = link.to_str()?.split_once("zoneinfo/")?;
+    Zone::parse(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_variable;
+
+    #[test]
+    fn a_variable_names_a_zone_or_its_file() {
+        for text in ["Europe/Berlin", "/usr/share/zoneinfo/Europe/Berlin"] {
+            assert_eq!(of_variable(text).unwrap().to_string(), "Europe/Berlin");
+        }
+        for (text, advice) in [
+            ("europe/berlin", "did you mean `TZ=Europe/Berlin`?"),
+            ("CET-1CEST", "did you mean `TZ=CET`?"),
+            ("<+03>-3", "e.g."),
+        ] {
+            let (message, hint) = of_variable(text).unwrap_err();
+            assert!(message.contains(text) && hint.contains(advice), "{message}: {hint}");
+        }
     }
 }

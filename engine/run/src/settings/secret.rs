@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use aa_spec::config::Secret;
 use aa_spec::name;
 use async_trait::async_trait;
+use rustix::fs::{Access, access};
 
 use super::places::set;
 use super::variables::Variables;
@@ -68,23 +70,37 @@ impl SecretStore {
         self.sources.iter().filter_map(|(name, source)| self.doubt(name, source)).collect()
     }
 
+    /// Names of secrets that cannot be read, as far as it can be seen without opening them.
+    pub fn unreadable(&self) -> Vec<String> {
+        let obstructed = self.sources.iter().filter(|(_, source)| self.obstacle(source).is_some());
+        obstructed.map(|(name, _)| name.clone()).collect()
+    }
+
     fn doubt(&self, name: &str, source: &Secret) -> Option<String> {
+        let open = || match source {
+            Secret::File(path) if fs::metadata(path).is_ok_and(|file| others_can_read(&file)) => {
+                Some(format!("everybody on this machine can read `{path}`"))
+            }
+            _ => None,
+        };
+        self.obstacle(source).or_else(open).map(|doubt| format!("secret `{name}`: {doubt}"))
+    }
+
+    /// What keeps a secret from being read.
+    fn obstacle(&self, source: &Secret) -> Option<String> {
         match source {
             Secret::Env(variable) if set(&self.environment, variable).is_none() => {
-                Some(format!("secret `{name}`: the environment variable `{variable}` is not set"))
+                Some(format!("the environment variable `{variable}` is not set"))
             }
             Secret::Env(_) => None,
-            Secret::File(path) => match fs::metadata(path) {
-                Ok(file) if others_can_read(&file) => {
-                    Some(format!("secret `{name}`: everybody on this machine can read `{path}`"))
-                }
-                Ok(_) => None,
-                Err(error) => Some(format!("secret `{name}`: cannot read `{path}`: {error}")),
-            },
+            Secret::File(path) => {
+                let error = access(path.as_str(), Access::READ_OK).err()?;
+                Some(format!("cannot read `{path}`: {}", io::Error::from(error)))
+            }
             Secret::Command(argv) => {
                 let program = argv.first()?;
                 let found = self.launcher.environment().find(program, &self.folder);
-                found.is_none().then(|| format!("secret `{name}`: there is no program `{program}`"))
+                found.is_none().then(|| format!("there is no program `{program}`"))
             }
         }
     }
@@ -243,5 +259,6 @@ mod tests {
     ");
         assert!(!errors.concat().replace("echo hunter2", "").contains("hunter2"));
         assert_eq!(store.doubts().len(), 2);
+        assert_eq!(store.unreadable(), ["GONE", "UNSET"]);
     }
 }

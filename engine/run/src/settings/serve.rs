@@ -27,6 +27,8 @@ pub struct Serve {
     pub keys: Vec<Key>,
     /// Whose tokens open, too.
     pub issuers: Vec<Issuer>,
+    /// Names of roles of the user's own.
+    pub roles: Vec<String>,
     /// Names under which the server may be asked for.
     pub hosts: Vec<String>,
     /// Web pages that may ask it.
@@ -118,6 +120,7 @@ impl Default for Serve {
         Self {
             keys: Vec::new(),
             issuers: Vec::new(),
+            roles: Vec::new(),
             hosts: Vec::new(),
             origins: Vec::new(),
             session_timeout: Duration::from_hours(1),
@@ -139,6 +142,7 @@ pub(super) fn settings(layers: &mut Layers<'_>) -> Serve {
     Serve {
         keys: layers.keys(),
         issuers: layers.issuers(),
+        roles: layers.roles(),
         hosts: layers.each("serve.hosts", |c| &c.serve.hosts),
         origins: layers.each("serve.origins", |c| &c.serve.origins),
         session_timeout: time(layers, "serve.session_timeout", |c| &c.serve.session_timeout, "1h"),

@@ -290,13 +290,13 @@ impl Journal {
 
     /// Writes what changed in the list of runs. A run that ends is let go of.
     fn project(&self, run: RunId, before: &Projection, after: &Projection) -> Result<(), Fault> {
-        let fields = |of: &Projection| (of.status(), of.ended_at(), of.error.clone());
+        let fields = |of: &Projection| (of.status(), of.ended_at(), of.error());
         if fields(before) == fields(after) {
             return Ok(());
         }
         let ended_at = after.ended_at().map(|at| at.timestamp_millis());
         let status = row::status_name(after.status());
-        self.db.prepare_cached(PROJECT)?.execute(params![status, ended_at, after.error, run.0])?;
+        self.db.prepare_cached(PROJECT)?.execute(params![status, ended_at, after.error(), run.0])?;
         if ended_at.is_some() {
             self.db.prepare_cached(FORGET_REQUESTS)?.execute([run.0])?;
         }

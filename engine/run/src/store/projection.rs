@@ -20,8 +20,10 @@ pub(super) struct Projection {
     busy: BTreeSet<StepPath>,
     /// Steps that need a person: an open question or an unknown outcome.
     open: BTreeSet<StepPath>,
-    /// One line on how it ended; empty when all is well.
-    pub(super) error: String,
+    /// Why it failed, in one line; empty when it did not.
+    error: String,
+    /// Steps that could not be taken back.
+    left: BTreeSet<StepPath>,
 }
 
 impl Projection {
@@ -56,8 +58,14 @@ impl Projection {
                 self.open.remove(step);
                 self.busy.remove(step);
             }
-            Body::UndoStarted { step: None, .. } => self.undoing = self.end.is_some(),
-            Body::UndoFinished { step: None, .. } => self.undoing = false,
+            Body::UndoStarted { step: None, .. } if self.end.is_some() => {
+                self.undoing = true;
+                self.left.clear();
+            }
+            Body::UndoFinished { step, failed } => {
+                self.undoing &= step.is_some();
+                self.left.extend(failed.iter().cloned());
+            }
             Body::SkillCompleted { .. } => self.end(RunStatus::Completed, at, ""),
             Body::SkillFailed { error, .. } => self.end(RunStatus::Failed, at, &error.message),
             Body::SkillCancelled { .. } => self.end(RunStatus::Cancelled, at, ""),
@@ -68,7 +76,6 @@ impl Projection {
             | Body::HealFinished { .. }
             | Body::CancelRequested { .. }
             | Body::UndoStarted { .. }
-            | Body::UndoFinished { .. }
             | Body::WorkspaceUpdated { .. } => {}
         }
     }
@@ -88,6 +95,17 @@ impl Projection {
     fn is_held_up(&self, step: &StepPath) -> bool {
         let part = |open: &StepPath| open.0.strip_prefix(&step.0).is_some_and(|rest| rest.starts_with('/'));
         self.open.iter().any(part)
+    }
+
+    /// One line on what went wrong; empty when all is well.
+    pub(super) fn error(&self) -> String {
+        let left: Vec<&str> = self.left.iter().map(|step| step.0.as_str()).collect();
+        let left = match &left[..] {
+            [] => String::new(),
+            left => format!("could not be taken back: {} failed", left.join(", ")),
+        };
+        let parts = [self.error.as_str(), &left];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 
     /// When it ended; none while it goes on.
@@ -202,10 +220,28 @@ mod tests {
     #[test]
     fn the_end_shows_with_one_line_of_why() {
         let projection = after(&[started("a", "tool"), failed()]);
-        assert_eq!((projection.status(), projection.error.as_str()), (RunStatus::Failed, "it broke"));
+        assert_eq!((projection.status(), projection.error()), (RunStatus::Failed, "it broke".to_owned()));
         assert_eq!(projection.ended_at(), Some(Time::UNIX_EPOCH));
         let projection = after(&[Body::SkillCompleted { outputs: Map::new(), duration_ms: 1 }]);
-        assert_eq!((projection.status(), projection.error.as_str()), (RunStatus::Completed, ""));
+        assert_eq!((projection.status(), projection.error()), (RunStatus::Completed, String::new()));
+    }
+
+    #[test]
+    fn what_could_not_be_taken_back_is_told_until_it_is() {
+        let undo = || Body::UndoStarted { by: "ann".to_owned(), step: None, error: None };
+        let undone = |failed: &[&str]| Body::UndoFinished {
+            step: None,
+            failed: failed.iter().map(|name| step(name)).collect(),
+        };
+        let mut bodies = vec![failed(), undo(), undone(&["a", "b"])];
+        assert_eq!(after(&bodies).error(), "it broke; could not be taken back: a, b failed");
+        bodies.push(undo());
+        assert_eq!(after(&bodies).error(), "it broke");
+        bodies.push(undone(&[]));
+        assert_eq!(after(&bodies).error(), "it broke");
+        // A run that takes back by itself does so before it ends.
+        let before = after(&[undo(), undone(&["a"]), failed()]);
+        assert_eq!(before.error(), "it broke; could not be taken back: a failed");
     }
 
     #[test]

@@ -247,6 +247,7 @@ impl From<StartError> for Problem {
             }
             StartError::FolderGone { run, .. } => Self::of("folder-gone", detail).about(run),
             StartError::Over { run, .. } => Self::of("over", detail).about(run),
+            StartError::NothingLeft(run) => Self::of("refused", detail).about(run),
             StartError::Denied { .. } => {
                 Self::of("policy", detail).hint("`serve.policy` in the configuration says what may be run")
             }

@@ -126,8 +126,22 @@ fn explain(error: &ValidationError<'_>) -> Vec<Unfit> {
             Some(what) => say(format!("must not be {what}")),
             None => say("does not fit its schema".to_owned()),
         },
-        _ => say("does not fit its schema".to_owned()),
+        _ => say(lacking(error).unwrap_or_else(|| "does not fit its schema".to_owned())),
     }
+}
+
+/// What is missing where one of several keys is enough.
+fn lacking(error: &ValidationError<'_>) -> Option<String> {
+    let (Kind::AnyOf { context } | Kind::OneOfNotValid { context }) = error.kind() else { return None };
+    let key = |ways: &Vec<ValidationError<'_>>| match &ways[..] {
+        [only] if only.instance_path() == error.instance_path() => match only.kind() {
+            Kind::Required { property } => Some(format!("`{}`", property.as_str()?)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let keys: Vec<String> = context.iter().map(key).collect::<Option<_>>()?;
+    Some(format!("needs the key {}", keys.join(" or ")))
 }
 
 fn wrong_type(value: &Value, expected: &[&str]) -> Unfit {

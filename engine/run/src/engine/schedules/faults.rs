@@ -80,6 +80,10 @@ impl Engine {
         let written: Vec<&WrittenSchedule> = self.settings().scheduling.schedules.iter().collect();
         let mut found: Vec<Diagnostic> =
             self.of_files(&written)?.into_iter().flat_map(|(_, all)| all).collect();
+        // Their form is known to be good; where this process runs, they may not be.
+        let is_written = |path: &str| written.iter().any(|written| *written.source.path == *path);
+        let broken = book.broken.iter().filter(|broken| is_written(&broken.place.path));
+        found.extend(broken.flat_map(|broken| broken.problems.iter().cloned()));
         for written in written {
             let known = book.known.get(&key_of(written));
             found.extend(known.and_then(|known| past(known, written, now)));
@@ -120,6 +124,11 @@ impl Engine {
     pub(crate) fn warn_of_faults(&self, book: &Arc<Book>) {
         if book.known.len() > MANY {
             return;
+        }
+        for broken in &book.broken {
+            for fault in broken.problems.iter().map(ScheduleFault::of) {
+                tracing::warn!(schedule = broken.name, "cannot run: {fault}");
+            }
         }
         let (engine, book) = (self.clone(), Arc::clone(book));
         std::thread::spawn(move || match engine.schedule_faults(&book) {

@@ -11,8 +11,9 @@ use std::thread;
 use aa_spec::diagnostic::Diagnostic;
 use aa_spec::dialect;
 use aa_spec::plan::digest;
-use aa_spec::schedule::{Compiled, Patterns, Zone, compile_sharing, names};
+use aa_spec::schedule::{Compiled, Patterns, Schedule, Zone, compile_sharing, names};
 use aa_spec::source::{Lines, Source};
+use aa_spec::yaml::Spanned;
 
 use super::super::Engine;
 use super::super::StartError;
@@ -34,6 +35,9 @@ struct Written {
     source: Source,
     project: Option<Arc<Path>>,
 }
+
+/// The zone of schedules that name none, or what is wrong with it.
+type Usual = Result<Zone, (String, String)>;
 
 /// The schedules of a skill: each with its line.
 type Read = Vec<(u32, Compiled)>;
@@ -94,12 +98,12 @@ impl Engine {
     }
 
     /// Where the schedules of this engine are kept on disk; none when it cannot be told that this is the same program.
-    fn shelf(&self, zone: &Zone) -> Option<(Shelf, String)> {
+    fn shelf(&self, zone: &Usual) -> Option<(Shelf, String)> {
         let settings = self.settings();
         let folders = (&settings.config_folder, &settings.project_folder, &settings.skills);
         let program = std::env::current_exe().ok().map(|path| Stamp::of(&path)).filter(Stamp::is_there)?;
         let shelf = Shelf::new(settings.state_folder.join("schedules"), MOST);
-        Some((shelf, digest(format!("{program:?} {zone} {folders:?}"))))
+        Some((shelf, digest(format!("{program:?} {zone:?} {folders:?}"))))
     }
 
     /// The skills that have schedules. Nearly all have none, which is told without reading YAML.
@@ -132,7 +136,7 @@ impl Written {
 }
 
 /// The schedules of the configuration.
-fn configured(settings: &Settings, (zone, patterns): (&Zone, &Patterns), book: &mut Book) {
+fn configured(settings: &Settings, (zone, patterns): (&Usual, &Patterns), book: &mut Book) {
     let mut lines: Option<(&str, Lines)> = None;
     for written in &settings.scheduling.schedules {
         let path = &written.source.path;
@@ -143,7 +147,7 @@ fn configured(settings: &Settings, (zone, patterns): (&Zone, &Patterns), book: &
         let line = lines.as_ref().map_or(1, |(_, lines)| lines.line(written.name.span.start));
         let place = Place { path: Arc::clone(path), line };
         let named = (&written.name, &written.schedule);
-        match compile_sharing(named, None, (&written.source, zone, patterns)) {
+        match compile(named, None, (&written.source, zone, patterns)) {
             Ok(compiled) => book.add(Known::new(compiled, written.project.clone(), place)),
             Err(problems) => {
                 book.broken.push(Broken { name: written.name.value.clone(), place, problems });
@@ -155,7 +159,7 @@ fn configured(settings: &Settings, (zone, patterns): (&Zone, &Patterns), book: &
 /// Takes what is kept of skills that are still the same, reads the others, and keeps all for the next time.
 fn read_kept(
     skills: &[&Source],
-    with: (&Zone, &Patterns),
+    with: (&Usual, &Patterns),
     (shelf, name): &(Shelf, String),
 ) -> Vec<(Read, Vec<Wrong>)> {
     let marks: Vec<String> = skills.iter().map(|source| digest(&*source.text)).collect();
@@ -178,7 +182,7 @@ fn read_kept(
 }
 
 /// Reads skills by several threads. What was read is in the order of the skills.
-fn read_all(skills: &[&Source], with: (&Zone, &Patterns)) -> Vec<(Read, Vec<Wrong>)> {
+fn read_all(skills: &[&Source], with: (&Usual, &Patterns)) -> Vec<(Read, Vec<Wrong>)> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS).min(skills.len());
     let next = AtomicUsize::new(0);
     let work = || {
@@ -199,18 +203,35 @@ fn read_all(skills: &[&Source], with: (&Zone, &Patterns)) -> Vec<(Read, Vec<Wron
     read.into_iter().map(|(_, read)| read).collect()
 }
 
-fn read_skill(source: &Source, (zone, patterns): (&Zone, &Patterns)) -> (Read, Vec<Wrong>) {
+fn read_skill(source: &Source, (zone, patterns): (&Usual, &Patterns)) -> (Read, Vec<Wrong>) {
     let (mut read, mut wrong) = (Read::new(), Vec::new());
     let Some(skill) = dialect::read(source).0 else { return (read, wrong) };
     let lines = source.lines();
     for (name, schedule) in skill.schedule.iter().flat_map(|of| names(&skill.name, of)) {
         let line = lines.line(name.span.start);
-        match compile_sharing((&name, schedule), Some(&skill.name.value), (source, zone, patterns)) {
+        match compile((&name, schedule), Some(&skill.name.value), (source, zone, patterns)) {
             Ok(compiled) => read.push((line, compiled)),
             Err(problems) => wrong.push((name.value, line, problems)),
         }
     }
     (read, wrong)
+}
+
+/// Compiles a schedule. Only one that goes by the clock and names no zone needs the usual one.
+fn compile(
+    (name, schedule): (&Spanned<String>, &Schedule),
+    skill: Option<&str>,
+    (source, usual, patterns): (&Source, &Usual, &Patterns),
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let goes_by_clock = schedule.poll.is_none() && schedule.webhook.is_none();
+    let zone = match usual {
+        Ok(zone) => zone,
+        Err((message, hint)) if schedule.timezone.is_none() && goes_by_clock => {
+            return Err(vec![Diagnostic::error("bad-zone", source, name.span, message).hint(hint)]);
+        }
+        Err(_) => &Zone::UTC,
+    };
+    compile_sharing((name, schedule), skill, (source, zone, patterns))
 }
 
 #[cfg(test)]

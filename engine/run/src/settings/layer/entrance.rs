@@ -58,6 +58,12 @@ impl Layers<'_> {
         keys
     }
 
+    /// Roles that the user has named.
+    pub(in crate::settings) fn roles(&self) -> Vec<String> {
+        let theirs = self.files.iter().filter(|file| !file.of_project);
+        theirs.flat_map(|file| file.config.serve.roles.keys().cloned()).collect()
+    }
+
     /// Roles of a project are told not to count.
     fn doubt_roles(&mut self) {
         let projects = self.files.iter().filter(|file| file.of_project);

@@ -79,6 +79,17 @@ fn what_a_schema_shuts_out_is_said_in_its_words() {
     assert_eq!(compare(&json!({"not": {"const": 1}}), &json!(1))[0].message, "does not fit its schema");
 }
 
+#[test]
+fn where_one_of_several_keys_is_enough_all_are_named() {
+    let schema = json!({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]});
+    assert_eq!(compare(&schema, &json!({}))[0].message, "needs the key `a` or `b`");
+    assert_eq!(compare(&schema, &json!({"a": 1, "b": 1}))[0].message, "does not fit its schema");
+    let other = json!({"anyOf": [{"required": ["a"]}, {"type": "null"}]});
+    assert_eq!(compare(&other, &json!({}))[0].message, "does not fit its schema");
+    let deeper = json!({"anyOf": [{"properties": {"x": {"required": ["a"]}}}]});
+    assert_eq!(compare(&deeper, &json!({"x": {}}))[0].message, "does not fit its schema");
+}
+
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

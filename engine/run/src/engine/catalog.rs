@@ -89,7 +89,7 @@ pub(super) fn heal_rules(
     toolbox: &Toolbox,
     skill: &SkillPlan,
 ) -> (Vec<HealPlan>, BTreeMap<String, SkillPlan>) {
-    check::heal_rules(skill, &Shelves::new(parts, entry, toolbox.clone()))
+    check::heal_rules(skill, &Shelves::new(parts, Some(entry), toolbox.clone()))
 }
 
 /// Finds a skill by name or path.

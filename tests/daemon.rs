@@ -4,6 +4,8 @@
 mod kill;
 /// Started, looked at, drained, stopped, restarted.
 mod life;
+/// Listening for what is new.
+mod listen;
 /// Files that change under it.
 mod reload;
 /// Commands that leave their work to it.

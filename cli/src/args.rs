@@ -193,6 +193,8 @@ Examples:
   aa listen slack             listen until it is stopped
   aa listen slack --once      see what is new, and end
 
+With `listen: [slack]` in your configuration, `aa daemon` and `aa serve` do it by themselves.
+
 What is heard waits in the store, each item once, until it is marked:
   aa tool call slack_get_pending
   aa tool call slack_respond_mark --arg id=7")]

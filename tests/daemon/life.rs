@@ -32,6 +32,8 @@ fn it_is_started_looked_at_and_stopped() {
     let ready = it.get("/readyz");
     let checks = json!({"store": "ok", "catalog": "ok", "scheduler": "ok"});
     assert_eq!((ready.status, &ready.message()["checks"]), (200, &checks), "{ready:?}");
+    let (listeners, broken) = (&ready.message()["listeners"], &ready.message()["broken_files"]);
+    assert_eq!((listeners, broken), (&json!({}), &json!(0)));
     daemon(&aa, &["logs", "-n", "500"])
         .code(0)
         .stdout_contains("ready after")

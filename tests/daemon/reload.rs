@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Daemon, allowing, daemon, project, run_status, start};
+use super::{Daemon, TOOLS, TWO, allowing, daemon, project, run_status, start, status};
 use crate::support::{Aa, eventually};
 
 const GREET: &str = "\
@@ -103,5 +103,38 @@ fn skills_tools_and_personas_come_change_and_go() {
         [("/api/skills?limit=500", "fresh"), ("/api/tools?limit=500", "late_say"), ("/api/personas", "me")]
     {
         eventually(name, || !has(path, name));
+    }
+}
+
+#[test]
+fn a_file_that_breaks_is_said_and_so_is_that_it_is_mended() {
+    let aa = project("");
+    let it = start(&aa);
+    let broken = || status(&aa)["daemon"]["health"]["broken"].clone();
+    assert_eq!(broken(), json!([]));
+    let files = [
+        (".aa/skills/two.yaml", TWO),
+        (".aa/tools/probe.yaml", TOOLS),
+        (".aa/personas/me.yaml", "name: me\ndescription: Mine\nmodules: [probe]\ntext: You are me.\n"),
+    ];
+    std::fs::create_dir_all(aa.path(".aa/personas")).unwrap();
+    for (file, text) in files {
+        std::fs::write(aa.path(file), format!("{text}nonsense: 1\n")).unwrap();
+        eventually("it is said", || broken().to_string().contains(file));
+        daemon(&aa, &["status"]).code(0).stdout_contains(&format!("broken     {file}:"));
+        let log = daemon(&aa, &["logs", "-n", "1000"]).out();
+        let line = log.lines().find(|line| line.contains(file)).unwrap_or_else(|| panic!("{log}")).to_owned();
+        assert!(line.contains("WARN") && line.contains("nonsense"), "{line}");
+        let ready = it.get("/readyz");
+        assert_eq!(
+            (ready.status, ready.message()["broken_files"].as_u64() >= Some(1)),
+            (200, true),
+            "{ready:?}"
+        );
+        assert!(!it.get("/metrics").body.contains("\naa_files_broken 0\n"));
+        std::fs::write(aa.path(file), text).unwrap();
+        eventually("it is mended", || broken() == json!([]));
+        let log = daemon(&aa, &["logs", "-n", "1000"]).out();
+        assert!(log.lines().any(|line| line.contains(file) && line.contains("no errors any more")), "{log}");
     }
 }

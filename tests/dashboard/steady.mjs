@@ -21,16 +21,41 @@ async function happens(page) {
   }
 }
 
+const forget = (page) => page.evaluate(() => { window.shifts = []; window.movers = []; });
+
+async function steady(visit, path) {
+  const sum = await visit.shifted();
+  check(sum < 0.002, `${path} (${visit.name}) has moved by ${sum}:\n${(await visit.page.evaluate(() => window.movers)).join("\n")}`);
+}
+
 async function moved(visit, path) {
   const { page } = visit;
   await visit.go(path);
   await page.locator("#live").waitFor();
   await page.waitForTimeout(400);
-  await page.evaluate(() => { window.shifts = []; window.movers = []; });
+  await forget(page);
   await happens(page);
-  const movers = await page.evaluate(() => window.movers);
-  const sum = await visit.shifted();
-  check(sum < 0.002, `${path} (${visit.name}) has moved by ${sum}:\n${movers.join("\n")}`);
+  await steady(visit, path);
+}
+
+// What a step is made of comes within its row, and what is told of it within its pane.
+async function parts(visit, step) {
+  const { page } = visit;
+  const { run } = await begin("fan");
+  const path = `/ui/runs/${run}?view=timeline&step=${step}`;
+  await visit.go(path);
+  await page.locator("#s-pause.is-sleeping").waitFor();
+  await forget(page);
+  await visit.has(".head .badge", "completed");
+  await steady(visit, path);
+  const item = page.locator(`[id="s-each[8]"]`);
+  check(!(await item.isVisible()), "the items are folded");
+  await visit.has("#s-each .target", "9 items");
+  await page.locator(`#d-each > summary`).click();
+  await item.waitFor();
+  check(await page.locator("#s-sub").isVisible(), "what follows is still there");
+  await visit.accessible();
+  await visit.shot(`run-parts${step}`);
 }
 
 export async function run(visit, { windows, folder }) {
@@ -46,12 +71,12 @@ export async function run(visit, { windows, folder }) {
       await visit.go(path);
       await page.locator("#live").waitFor();
       await page.locator("#asked form, #dock form").waitFor();
-      await page.evaluate(() => { window.shifts = []; window.movers = []; });
+      await forget(page);
       await api(`runs/${run}/answer`, { step: "gate", answer: "yes" });
       await visit.has(".head .badge", "completed");
-      const sum = await visit.shifted();
-      check(sum < 0.002, `${path} (${visit.name}) has moved by ${sum}:\n${(await page.evaluate(() => window.movers)).join("\n")}`);
+      await steady(visit, path);
     }
+    for (const step of ["", "each", "sub"]) await parts(visit, step);
 
     // What is new waits until it is asked for.
     await visit.go("/ui/runs");

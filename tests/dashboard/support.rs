@@ -61,6 +61,17 @@ steps:
   - {name: break, tool: say_maybe, args: {bad: '{{ inputs.bad }}'}, needs: [see]}
 ";
 
+/// A skill whose steps have parts, which begin a while after it.
+const FAN: &str = "\
+name: fan
+description: Goes through items, and on
+steps:
+  - {name: pause, wait: 2500ms}
+  - {name: each, foreach: '{{ [1, 2, 3, 4, 5, 6, 7, 8, 9] }}', concurrency: 2, tool: say_word, args: {word: 'no {{ item }}'}, needs: [pause]}
+  - {name: sub, skill: look, needs: [each]}
+  - {name: last, tool: trace_look, needs: [sub]}
+";
+
 /// A skill that changes something that can be taken back.
 const WRITE: &str = "\
 name: write
@@ -95,6 +106,7 @@ pub(super) fn project() -> Aa {
         .skill("story", STORY)
         .skill("form", FORM)
         .skill("several", SEVERAL)
+        .skill("fan", FAN)
         .skill("moody", MOODY)
         .skill("write", WRITE)
         .skill("broken", BROKEN)

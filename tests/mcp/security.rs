@@ -112,6 +112,27 @@ fn nobody_comes_in_without_a_key() {
 }
 
 #[test]
+fn a_key_may_stand_under_its_other_name() {
+    let aa = Aa::new();
+    let served = Served::new(&aa, &[]);
+    let (key, bearer) = (served.token.as_str(), format!("Bearer {}", served.token));
+    let ask = |path: &str, authorization: &str, key: &str| {
+        served.ask(&format!("GET {path}"), &[("Authorization", authorization), ("X-API-Key", key)], "")
+    };
+    for path in ["/api/runs", "/metrics"] {
+        for (authorization, shown, status) in
+            [("", key, 200), ("Basic eDp4", key, 200), (&bearer, key, 200), ("", "wrong", 401)]
+        {
+            assert_eq!(ask(path, authorization, shown).status, status, "{path} {authorization}");
+        }
+    }
+    let refused = ask("/api/runs", &bearer, "another");
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.contains("two-keys") && refused.body.contains("send one of them"), "{refused:?}");
+    assert!(!served.said().contains(key));
+}
+
+#[test]
 fn a_key_in_an_address_is_refused() {
     let aa = Aa::new();
     let served = Served::new(&aa, &[]);

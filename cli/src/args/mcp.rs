@@ -20,7 +20,7 @@ pub(crate) struct Shown {
     /// Show the tools of this module and nothing else
     #[arg(long, value_name = "NAME")]
     pub(crate) module: Option<String>,
-    /// Show every tool and every skill
+    /// Show every tool and every skill, however many; clients may have a limit of their own
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -113,7 +113,7 @@ pub(crate) struct ServeArgs {
     /// Address to listen at; port 0 takes a free one [default: 127.0.0.1:8610]
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
-    /// Run nothing by itself: leave schedules to others
+    /// Run nothing by itself: leave schedules and listeners to others
     #[arg(long)]
     pub(crate) no_scheduler: bool,
     #[command(flatten)]

@@ -55,7 +55,8 @@ pub(super) fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Exit, Fail
             findings.push(skills(&engine));
             modules(&engine, context.environment, &mut findings);
             logins(&engine, &mut findings);
-            for idle in engine.idle_module_settings().unwrap_or_default() {
+            let idle = [engine.idle_module_settings(), engine.idle_listeners()];
+            for idle in idle.into_iter().flat_map(Result::unwrap_or_default) {
                 findings.push(Finding::doubtful("configuration", idle, "it is not read by anything"));
             }
         }

@@ -90,6 +90,7 @@ fn show(tidings: &Tidings, format: Format, printer: &Printer) {
             printer.warning(format_args!("not connected: {}; asking instead", words::harmless(why)));
         }
         Tidings::Trouble(error) => printer.warning(words::harmless(&error.message)),
+        Tidings::Looked => {}
     }
 }
 

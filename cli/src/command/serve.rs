@@ -9,6 +9,7 @@ use aa_run::cause::cause;
 use aa_run::driver::WallClock;
 use aa_run::engine::{Engine, Keyring};
 use aa_run::key::{self, Keys};
+use aa_run::listen::Keeper;
 use aa_run::schedule::scheduler::Scheduler;
 use aa_run::settings::Settings;
 use aa_serve::http::{self, Listeners, Refusal};
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
     let front = Front { engine: &engine, args, metrics: &metrics, say: &say };
     wait_on_threads(async {
         let open = front.open(None).await?;
-        front.serve(open, engine.settings().serve.shutdown_timeout).await
+        Box::pin(front.serve(open, engine.settings().serve.shutdown_timeout)).await
     })?;
     Ok(Exit::Ok)
 }
@@ -106,10 +107,13 @@ impl Front<'_> {
                 http::serve(open.listeners, self.engine, open.keys, &options, (self.metrics, patience)).await;
             served.map_err(|error| self.failed(&error))
         };
-        let served = if self.args.no_scheduler || !settings.scheduling.enabled {
+        let served = if self.args.no_scheduler {
             served.await
         } else {
-            self.beside_scheduler(served).await
+            Box::pin(self.beside_listeners(async {
+                if settings.scheduling.enabled { self.beside_scheduler(served).await } else { served.await }
+            }))
+            .await
         };
         if let Some(traces) = traces {
             // What is lost is in the log.
@@ -139,6 +143,22 @@ impl Front<'_> {
                 ));
                 None
             }
+        }
+    }
+
+    /// Serves, and listens for what is configured until that ends.
+    async fn beside_listeners(
+        &self,
+        served: impl Future<Output = Result<(), Failure>>,
+    ) -> Result<(), Failure> {
+        let listening = async {
+            Keeper::new(self.engine.clone()).run().await;
+            // It ends before what is served does.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            result = served => result,
+            () = listening => Ok(()),
         }
     }
 

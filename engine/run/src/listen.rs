@@ -26,11 +26,15 @@ use crate::event::{StepError, Time};
 use crate::store::{Heard, Pending, Positions, Store, StoreError};
 use crate::tool::Web;
 
+mod keeper;
 mod lock;
 mod socket;
+mod standing;
 mod thread;
 
+pub use keeper::Keeper;
 pub use lock::Lock;
+pub(crate) use standing::Standing;
 
 /// How long it is remembered who somebody is.
 const ACQUAINTANCE: TimeDelta = TimeDelta::days(1);
@@ -58,6 +62,8 @@ pub enum Tidings {
     Disconnected(String),
     /// Something did not work; it will be tried again.
     Trouble(StepError),
+    /// A look at every source went well.
+    Looked,
 }
 
 /// Takes what there is to show; nobody need look.
@@ -138,7 +144,10 @@ impl<A: Asker> Listener<A> {
     /// Looks once, and tells of trouble once as long as it stays the same.
     async fn poll(&self, trouble: &mut Trouble, tell: &Tell) {
         match self.once(tell).await {
-            Ok(_) => trouble.last = None,
+            Ok(_) => {
+                trouble.last = None;
+                say(tell, Tidings::Looked);
+            }
             Err(error) => trouble.tell(error, tell),
         }
     }

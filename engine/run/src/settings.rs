@@ -92,6 +92,8 @@ pub struct Settings {
     pub operations: Operations,
     /// How a daemon lives.
     pub daemon: Daemon,
+    /// Modules that servers listen for; a project that was cloned listens to nothing.
+    pub listen: Vec<String>,
     /// Settings of the module `ephemeral`.
     pub ephemeral: Ephemeral,
     /// How to log in to clusters and to connect to the network.
@@ -225,6 +227,7 @@ impl Settings {
             events: events::resolve(&mut layers),
             operations: operations::resolve(&mut layers),
             daemon: daemon::resolve(&mut layers),
+            listen: layers.each("listen", |c| &c.listen),
             secrets: layers.secrets(),
             modules: layers.modules(),
             proxy: proxy(&mut layers),

@@ -20,12 +20,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use aa_spec::diagnostic::{Diagnostic, has_errors};
 use aa_spec::name::fold;
-use aa_spec::source::Source;
+use aa_spec::source::{Source, Text};
 use aa_spec::tool::ToolSpec;
 use aa_spec::tool::listener;
 use aa_spec::tool::module::Module;
 use aa_spec::tool::recipe::{self, Recipe, Way};
 
+use crate::home::SHIPPED;
 use crate::store::LazyStore;
 use crate::tool::api::{Api, Services};
 use crate::tool::configuration::Configuration;
@@ -225,6 +226,13 @@ impl Toolbox {
         self.shelf.wanted().filter(broken).flat_map(|entry| entry.parsed().diagnostics.clone()).collect()
     }
 
+    /// Files of modules that have no tools for what is wrong with them; of those that are not part of the binary.
+    pub(crate) fn broken(&self) -> impl Iterator<Item = (&str, &[Diagnostic])> {
+        let own = self.shelf.wanted().filter(|entry| entry.text.layer != SHIPPED);
+        let broken = own.filter(|entry| entry.parsed().module.is_none());
+        broken.map(|entry| (&*entry.text.source.path, &*entry.parsed().diagnostics))
+    }
+
     /// Commands that must be there for a module's tools to work. Parses no other module.
     pub(crate) fn requires(&self, module: &str) -> Vec<String> {
         let name = fold(module);
@@ -324,11 +332,20 @@ impl Toolbox {
 
     /// How a module listens, and its name as it is written; `None` when it does not.
     pub fn listener(&self, module: &str) -> Option<(String, listener::Listener)> {
-        let named = |entry: &&Arc<Entry>| entry.listens().is_some_and(|name| fold(name) == fold(module));
-        let entry = self.shelf.wanted().find(named)?;
+        let entry = self.listens(module)?;
         let module = entry.parsed().module.as_ref()?;
         let recipe = listener::compile(module, &entry.text.source).ok()??;
         Some((fold(&module.module.value), recipe))
+    }
+
+    /// The text of a module that listens.
+    pub(crate) fn listener_text(&self, module: &str) -> Option<Text> {
+        Some(self.listens(module)?.text.source.text.clone())
+    }
+
+    fn listens(&self, module: &str) -> Option<&Arc<Entry>> {
+        let named = |entry: &&Arc<Entry>| entry.listens().is_some_and(|name| fold(name) == fold(module));
+        self.shelf.wanted().find(named)
     }
 
     /// Every module that listens, by name.

@@ -66,6 +66,8 @@ pub struct Config {
     pub events: Events,
     /// How `aa daemon` lives.
     pub daemon: Daemon,
+    /// Modules with a `listener` that servers listen for, such as `[slack]`. It is heard in the user's own file only.
+    pub listen: Vec<Spanned<String>>,
     /// What runs although nobody is there, by a name for each.
     pub schedules: BTreeMap<String, Spanned<Schedule>>,
     /// By which rules schedules run.

@@ -35,6 +35,8 @@ pub(crate) struct Slack {
     pub(crate) refresh: bool,
     /// Drops the open connection without a word.
     pub(crate) cut: bool,
+    /// Answers every request with an error of its own.
+    pub(crate) out_of_order: bool,
     tickets: Vec<String>,
 }
 
@@ -42,6 +44,9 @@ impl Service for Slack {
     fn answer(&mut self, request: &Request) -> Reply {
         let (method, path) = request.route();
         let ["api", name] = path[..] else { return Reply { status: 404, ..Reply::text("") } };
+        if self.out_of_order {
+            return no("fatal_error");
+        }
         let wanted = if name == "apps.connections.open" { APP } else { BOT };
         match request.bearer() {
             None => return no("not_authed"),

@@ -1,6 +1,6 @@
 //! `aa daemon status`: what it says of itself, read from a file.
 
-use aa_run::engine::{Check, Health};
+use aa_run::engine::{BrokenFile, Check, Health};
 use chrono::Utc;
 use serde_json::json;
 
@@ -52,14 +52,24 @@ fn human(running: bool, report: Option<&Report>, context: &Context<'_>) {
     if !report.secrets.is_empty() {
         printer.data(format_args!("secrets    cannot be read: {}", words::list(&report.secrets)));
     }
-    if let Some(Health { store, catalog, scheduler, .. }) = &report.health {
+    if let Some(Health { store, catalog, scheduler, listeners, broken, .. }) = &report.health {
         for (name, check) in [("store", store), ("catalog", catalog), ("scheduler", scheduler)] {
-            let told = match check {
-                Check::Ok => "ok".to_owned(),
-                Check::Off => "off".to_owned(),
-                Check::Failing(why) => words::harmless(why),
-            };
-            printer.data(format_args!("{name:<10} {told}"));
+            printer.data(format_args!("{name:<10} {}", told(check)));
         }
+        for (module, check) in listeners {
+            printer.data(format_args!("listener   {module}: {}", told(check)));
+        }
+        for BrokenFile { problem, .. } in broken {
+            printer.data(format_args!("broken     {}", words::harmless(problem)));
+        }
+    }
+}
+
+fn told(check: &Check) -> String {
+    match check {
+        Check::Ok => "ok".to_owned(),
+        Check::Off => "off".to_owned(),
+        Check::Elsewhere => "another process has it".to_owned(),
+        Check::Failing(why) => words::harmless(why),
     }
 }

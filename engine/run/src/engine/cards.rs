@@ -71,8 +71,11 @@ impl Engine {
         if let Some(known) = held.as_ref().filter(|known| known.is_fresh()) {
             return Ok(Arc::clone(known));
         }
-        let toolbox = self.parts.toolbox()?;
         let home = &self.parts.home;
+        // Looked at first: what changes meanwhile is seen by the next look.
+        let (_, of_modules) = modules::files(home)?;
+        let is_same = held.as_ref().is_some_and(|known| known.stamps.modules == of_modules);
+        let toolbox = if is_same { self.parts.toolbox()? } else { self.parts.toolbox_now()? };
         let skills = home.list(Kind::Skill)?;
         let mut files = Stamps::of(&skills);
         for entry in home.list(Kind::Persona)? {
@@ -80,7 +83,6 @@ impl Engine {
                 files.add(&path);
             }
         }
-        let (_, of_modules) = modules::files(home)?;
         let stamps = Fingerprint { modules: of_modules, files, servers: toolbox.foreign_revisions() };
         if let Some(known) = held.as_ref().filter(|known| known.stamps == stamps) {
             known.looked_again();

@@ -19,6 +19,10 @@ pub struct Figures {
     pub waiting_runs: usize,
     /// Hosts that are left alone because they do not answer.
     pub open_breakers: usize,
+    /// Listeners of this process that do not work.
+    pub failing_listeners: usize,
+    /// Files of skills, tool modules and personas that have errors, as far as somebody has looked.
+    pub broken_files: usize,
     /// What is due and has not been done.
     pub backlog: Backlog,
     /// Bytes of the database and of its log.
@@ -64,6 +68,8 @@ impl Engine {
             free_calls: shared.permits.free(),
             waiting_runs: shared.places.waiting(),
             open_breakers: self.parts.toolbox().map_or(0, |tools| tools.open_breakers()),
+            failing_listeners: shared.listeners.all().values().filter(|check| !check.is_good()).count(),
+            broken_files: shared.broken.files().len(),
             backlog: store.backlog(now)?,
             store_bytes: store.bytes(),
         })

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
+use super::broken::Broken;
 use super::parts::Parts;
 use super::reads::Reads;
 use super::reconfiguring::Held;
@@ -14,6 +15,7 @@ use super::{Engine, StartError};
 use crate::drain::Drain;
 use crate::event::RunId;
 use crate::feed::Feed;
+use crate::listen::Standing;
 use crate::observe::Observers;
 use crate::permits::Permits;
 use crate::places::Places;
@@ -43,6 +45,10 @@ pub(super) struct Shared {
     pub(super) due: Arc<Notify>,
     /// Whether that still looks.
     pub(super) pulse: Pulse,
+    /// Files that have errors.
+    pub(super) broken: Broken,
+    /// How the listeners of this process stand.
+    pub(super) listeners: Standing,
     pub(super) store: LazyStore,
     pub(super) workspaces: Registry,
     /// All that happens, for whoever listens.
@@ -65,6 +71,8 @@ impl Shared {
             nudge: watch::Sender::new(()),
             due: Arc::default(),
             pulse: Pulse::default(),
+            broken: Broken::default(),
+            listeners: Standing::default(),
             places: Places::new(settings.calling.runs, settings.calling.runs_per_session),
             workspaces: Registry::new(store.clone()),
             feed: Feed::new(store.clone()),

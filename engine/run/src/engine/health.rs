@@ -1,11 +1,12 @@
 //! Whether a process that serves can do what it is there for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::Engine;
+use super::{BrokenFile, Engine};
 use crate::schedule::Pulse;
 
 /// How long the store may take to answer.
@@ -22,6 +23,12 @@ pub struct Health {
     pub catalog: Check,
     /// What is due is run.
     pub scheduler: Check,
+    /// Listeners that are configured, by module. Work can be given to a process that does not hear of something.
+    #[serde(default)]
+    pub listeners: BTreeMap<String, Check>,
+    /// Files of skills, tool modules and personas that are refused for their errors; all others work.
+    #[serde(default)]
+    pub broken: Vec<BrokenFile>,
 }
 
 /// How a part stands.
@@ -32,6 +39,8 @@ pub enum Check {
     Ok,
     /// It is not wanted.
     Off,
+    /// Another process does it.
+    Elsewhere,
     /// It does not, and why.
     Failing(String),
 }
@@ -42,7 +51,7 @@ impl Health {
         let parts = [("store", &self.store), ("catalog", &self.catalog), ("scheduler", &self.scheduler)];
         let told = |(part, check): (&str, &Check)| match check {
             Check::Failing(why) => Some(format!("{part}: {why}")),
-            Check::Ok | Check::Off => None,
+            Check::Ok | Check::Off | Check::Elsewhere => None,
         };
         parts.into_iter().filter_map(told).collect()
     }
@@ -72,11 +81,15 @@ impl Engine {
             Ok(result) => Check::of(result),
             Err(_) => Check::Failing("it does not answer".to_owned()),
         };
+        let current = self.current();
+        let catalogue = current.catalogue();
         Health {
             draining: self.parts.shared.drain.has_begun(),
             store,
-            catalog: Check::of(self.current().catalogue().map(drop)),
+            broken: catalogue.as_ref().map(|catalogue| current.broken_files(catalogue)).unwrap_or_default(),
+            catalog: Check::of(catalogue.map(drop)),
             scheduler: self.pulse().check(),
+            listeners: self.parts.shared.listeners.all(),
         }
     }
 

@@ -130,9 +130,18 @@ impl Parts {
     /// The tools; the texts of all modules that are files are read by the first who asks, and again when a file
     /// has come, changed or gone and it is time to look. Whoever holds a toolbox keeps what was there.
     pub(super) fn toolbox(&self) -> Result<Toolbox, FileError> {
+        self.toolbox_of(|| self.looks_again())
+    }
+
+    /// The tools as the files of their modules are now, for whoever has seen that they have changed.
+    pub(super) fn toolbox_now(&self) -> Result<Toolbox, FileError> {
+        self.toolbox_of(|| true)
+    }
+
+    fn toolbox_of(&self, looks_again: impl Fn() -> bool) -> Result<Toolbox, FileError> {
         let mut held = self.toolbox.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((toolbox, stamps)) = &*held
-            && (stamps.is_none() || !self.looks_again())
+            && (stamps.is_none() || !looks_again())
         {
             return Ok(toolbox.clone());
         }

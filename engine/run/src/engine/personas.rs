@@ -42,21 +42,29 @@ impl Engine {
         let entry =
             if is_path(name) { Some(home.at(Path::new(name))) } else { home.find(Kind::Persona, name)? };
         let Some(entry) = entry else { return Ok(None) };
-        let diagnostics = match home.read(&entry) {
-            Ok(source) => {
-                let shelves = Shelves::new(&self.parts, &entry, self.parts.toolbox()?)?;
-                let (persona, mut found) = persona::check(&source, &shelves);
-                if let Some(persona) = persona {
-                    found.extend(self.offer_problems(&entry, &source, &persona)?);
-                }
-                found.sort_by_key(|problem| problem.span.start);
-                found
-            }
-            Err(FileError { problem: Some(problem), .. }) => vec![*problem],
-            Err(error) => return Err(error.into()),
-        };
+        let diagnostics = check(self, &entry, &self.parts.toolbox()?)?;
         Ok(Some(CheckedPersona { name: entry.name, path: entry.shown, diagnostics }))
     }
+}
+
+/// What is wrong or doubtful in a persona that was found.
+pub(super) fn check(
+    engine: &Engine,
+    entry: &Entry,
+    toolbox: &Toolbox,
+) -> Result<Vec<Diagnostic>, StartError> {
+    let source = match engine.parts.home.read(entry) {
+        Ok(source) => source,
+        Err(FileError { problem: Some(problem), .. }) => return Ok(vec![*problem]),
+        Err(error) => return Err(error.into()),
+    };
+    let shelves = Shelves::new(&engine.parts, entry, toolbox.clone())?;
+    let (persona, mut found) = persona::check(&source, &shelves);
+    if let Some(persona) = persona {
+        found.extend(engine.offer_problems(entry, &source, &persona)?);
+    }
+    found.sort_by_key(|problem| problem.span.start);
+    Ok(found)
 }
 
 /// What a client sees that has made this choice.

@@ -11,7 +11,10 @@ pub const SERVICES: [(&str, &str); 6] = [
     ("poll", "schedules that ask a tool for news"),
     ("webhook", "schedules that are set off by signed requests"),
     ("notify", "messages to people about schedules; they are kept, and sent later"),
-    ("slack", "the listener of Slack, and messages by channels that are Slack"),
+    (
+        "slack",
+        "the listener of Slack, in a daemon (`listen: [slack]`) as in a command, and messages by channels that are Slack",
+    ),
 ];
 
 /// A service, and whether it is on.

@@ -133,18 +133,21 @@ pub(super) fn of(nouns: &[(&'static str, Vec<Route>)]) -> Value {
     let kinds: Vec<String> =
         KINDS.iter().map(|kind| format!("* `{}` ({}): {}", kind.name, kind.status, kind.title)).collect();
     let about = format!(
-        "Everything that can be asked of a running `aa` over HTTP.\n\nWhoever asks shows a key: `Authorization: Bearer KEY`. \
+        "Everything that can be asked of a running `aa` over HTTP.\n\nWhoever asks shows a key: `Authorization: Bearer KEY`, or `X-API-Key: KEY`. \
          An answer that is no success is a problem as RFC 9457 has it; its `type` ends with one of these:\n\n{}",
         kinds.join("\n")
     );
     json!({
         "openapi": "3.1.0",
         "info": {"title": "aa", "version": env!("CARGO_PKG_VERSION"), "description": about, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
-        "security": [{"key": []}],
+        "security": [{"key": []}, {"api_key": []}],
         "tags": nouns.iter().map(|(noun, _)| json!({"name": noun})).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
             "responses": {"problem": {
                 "description": "What went wrong",
                 "content": {"application/problem+json": {"schema": problem}},

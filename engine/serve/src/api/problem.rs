@@ -33,7 +33,7 @@ const fn kind(name: &'static str, status: u16, title: &'static str) -> Kind {
 }
 
 /// Every kind, in the order of the names.
-pub(crate) const KINDS: [Kind; 35] = [
+pub(crate) const KINDS: [Kind; 36] = [
     kind("bad-body", 400, "What was sent cannot be read"),
     kind("bad-header", 400, "A header cannot be read"),
     kind("bad-query", 400, "A parameter is not known or cannot be read"),
@@ -63,6 +63,7 @@ pub(crate) const KINDS: [Kind; 35] = [
     kind("too-many", 429, "Too much was asked"),
     kind("too-slow", 408, "What was sent did not come in time"),
     kind("tool-failed", 502, "The tool has failed"),
+    kind("two-keys", 400, "Two different keys are shown"),
     kind("unauthorised", 401, "A key is needed"),
     kind("unavailable", 503, "It cannot be done now"),
     kind("unknown-host", 403, "The server is not known under that name"),

@@ -4,7 +4,7 @@ mod figures;
 
 use std::sync::Arc;
 
-use aa_run::engine::{Engine, HealStats};
+use aa_run::engine::{BrokenFile, Engine, HealStats};
 use aa_run::schedule::service::Service;
 use aa_run::store::Notice;
 use axum::Router;
@@ -37,9 +37,10 @@ async fn page(seen: Seen) -> Shown {
     let stats =
         if looks { engine.heal_stats().await.map_err(|error| seen.trouble(error))? } else { Vec::new() };
     let counts = engine.run_counts()?;
+    let health = if owner { Some(engine.health().await) } else { None };
     let shown = html! {
         h1 { "Health" }
-        @if owner { (figures::shown(engine, seen.dashboard.began, &stats).await?) } @else {
+        @if let Some(health) = &health { (figures::shown(engine, health, seen.dashboard.began, &stats)?) } @else {
             ul.checks.card {
                 (check("This server answers", &html! { "aa " (env!("CARGO_PKG_VERSION")) }))
                 (check("The store can be read", &html! { (counts.values().sum::<u64>()) " runs of yours" }))
@@ -49,6 +50,7 @@ async fn page(seen: Seen) -> Shown {
         @if owner { (services(&engine.services()?)) }
         @if looks { (heals(&stats, owner)) }
         @if owner { (notices(&engine.notices(NOTICES)?)) }
+        @if let Some(health) = &health { (refused(&health.broken)) }
     };
     Ok(seen.page("Health", &live(&shown, Live { since: &since, every: Some(EVERY), ..Live::default() })))
 }
@@ -126,6 +128,19 @@ fn notices(all: &[Notice]) -> Markup {
                     span.what { strong { (show::prose(&notice.title)) } span.line.quiet { "by " (notice.channel) @if !notice.error.is_empty() { ": " span.wrong { (show::prose(&notice.error)) } } } }
                     span.when { (show::ago(notice.at)) }
                 }
+            } }
+        }
+    }
+}
+
+/// Files that have errors; at the end, where their coming moves nothing.
+fn refused(all: &[BrokenFile]) -> Markup {
+    html! {
+        section.card aria-labelledby="broken" {
+            h2 #broken { "Files that are refused" }
+            @if all.is_empty() { p.quiet { "No skill, tool module or persona of yours has errors." } }
+            ul.rows { @for broken in all {
+                li.row { span.what { strong { (broken.file) } span.line.wrong { (show::prose(&broken.problem)) } } }
             } }
         }
     }

@@ -17,6 +17,8 @@ function morph(old, fresh) {
   }
   // What somebody is filling in stays as it is, for as long as it is the same form.
   if (old.dataset?.keep && old.dataset.keep === fresh.dataset?.keep) return;
+  // What comes in parts is told in parts: what is missing has not changed.
+  if (partial && "parts" in old.dataset) return;
   attributes(old, fresh);
   if (holding && "hold" in old.dataset) held(old, fresh);
   else children(old, fresh);
@@ -25,6 +27,9 @@ function morph(old, fresh) {
 // While somebody looks, nothing moves by itself: in a list that holds, what is new waits to be asked for unless there
 // is room for it at the end, and what is gone keeps its place.
 let holding = true;
+
+// Whether the server has sent only what has changed.
+let partial = false;
 
 function held(old, fresh) {
   const wanted = new Map([...fresh.children].filter((child) => child.id).map((child) => [child.id, child]));
@@ -87,8 +92,9 @@ function apply(fresh, isAsked = false) {
   const root = live();
   if (!root || !fresh) return;
   holding = !isAsked;
+  partial = "partial" in fresh.dataset;
   const sticky = [...root.querySelectorAll("[data-stick]")].filter(atEnd).map((log) => log.id);
-  if ("partial" in fresh.dataset) {
+  if (partial) {
     for (const part of fresh.querySelectorAll("[data-part]")) {
       const old = byId(part.id);
       if (old) morph(old, part);
@@ -319,7 +325,7 @@ function key(event) {
 }
 
 function step(by) {
-  const rows = [...document.querySelectorAll("[data-row]")].filter((row) => row.offsetParent);
+  const rows = [...document.querySelectorAll("[data-row]")].filter((row) => row.checkVisibility());
   const at = rows.findIndex((row) => row.contains(document.activeElement));
   rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + by))]?.focus();
 }

@@ -296,7 +296,7 @@ impl<'a> Look<'a> {
             None => None,
         };
         Ok(html! {
-            section.pane.detail #step data-part aria-label="Step" tabindex="-1" data-open[self.step.is_some()] {
+            section.pane.detail.held[self.is_live && self.step.is_some()] #step data-part aria-label="Step" tabindex="-1" data-open[self.step.is_some()] {
                 @match shown {
                     Some(shown) => (shown),
                     None => (self.summary()),

@@ -67,8 +67,12 @@ const PASSED_ON: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host"
 /// What pages that may ask can read of an answer's head.
 const EXPOSED: &str = "mcp-session-id, retry-after, www-authenticate";
 
+/// Where programs show a key that have no say in `Authorization`.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
 /// Names under which people put keys into addresses.
-const KEY_WORDS: [&str; 7] = ["token", "access_token", "key", "api_key", "apikey", "bearer", "authorization"];
+const KEY_WORDS: [&str; 8] =
+    ["token", "access_token", "key", "api_key", "x_api_key", "apikey", "bearer", "authorization"];
 
 impl Door {
     /// With the keys that open, which may become others.
@@ -178,8 +182,29 @@ impl Door {
 fn shown(headers: &HeaderMap) -> Option<&str> {
     let mut shown = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(shown), None) = (shown.next(), shown.next()) else { return None };
+    bearer(shown)
+}
+
+fn bearer(shown: &HeaderValue) -> Option<&str> {
     let (scheme, key) = shown.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// Puts a key that is shown as `X-API-Key` where all others are looked for, so that it counts as one of them everywhere.
+/// What a proxy may have asked for (`Authorization: Basic`) gives way to it; another key does not.
+fn take_api_key(headers: &mut HeaderMap) -> Option<Response> {
+    let keys: Vec<_> = headers.get_all(API_KEY).iter().cloned().collect();
+    let key = keys.first()?;
+    headers.remove(API_KEY);
+    let others = headers.get_all(header::AUTHORIZATION).iter().filter_map(bearer);
+    if keys.iter().any(|other| other != key) || others.into_iter().any(|other| other != key) {
+        let message = "`Authorization` and `X-API-Key` show different keys, and nobody can say which is meant: send one of them";
+        return Some(problem("two-keys", message));
+    }
+    let mut shown = HeaderValue::from_bytes(&[b"Bearer ", key.as_bytes()].concat()).ok()?;
+    shown.set_sensitive(true);
+    headers.insert(header::AUTHORIZATION, shown);
+    None
 }
 
 /// Whether somebody on this machine asks for themselves. Behind a proxy everybody comes from this machine, so
@@ -194,10 +219,11 @@ pub(crate) fn is_here(headers: &HeaderMap, peer: Peer) -> bool {
 }
 
 /// Looks at what needs no key.
-pub(super) async fn look(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+pub(super) async fn look(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
     let page = door.page(request.headers());
     let wanted = page.as_ref().and_then(|_| preflight(&request));
-    let mut response = match (refuse(&door, &request), &wanted) {
+    let refused = refuse(&door, &request).or_else(|| take_api_key(request.headers_mut()));
+    let mut response = match (refused, &wanted) {
         (Some(refused), _) => refused,
         // A browser asks first whether a page may ask, and shows no key for that.
         (None, Some(_)) => StatusCode::NO_CONTENT.into_response(),
@@ -285,7 +311,8 @@ pub(super) async fn admit(
         if let Some(wait) = door.stranger(peer, request.uri().path(), has_shown) {
             return wait.into_response();
         }
-        let mut refused = problem("unauthorised", "a key is needed: send `Authorization: Bearer KEY`");
+        let mut refused =
+            problem("unauthorised", "a key is needed: send `Authorization: Bearer KEY` or `X-API-Key: KEY`");
         refused
             .headers_mut()
             .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"aa\""));
@@ -461,6 +488,25 @@ mod tests {
         }
         let twice = headers(&[("authorization", &ci), ("authorization", &local)]);
         assert!(door.guest(&twice, here).await.is_none());
+    }
+
+    #[test]
+    fn a_key_under_another_name_is_the_same_key() {
+        let taken = |of: &[(&'static str, &str)]| {
+            let mut headers = headers(of);
+            let refused = take_api_key(&mut headers).map(|response| response.status().as_u16());
+            assert!(!headers.contains_key(API_KEY), "nobody else sees it");
+            (refused, shown(&headers).map(str::to_owned))
+        };
+        let is = |key: &str| (None, Some(key.to_owned()));
+        assert_eq!(taken(&[("x-api-key", "k")]), is("k"));
+        assert_eq!(taken(&[("x-api-key", "k"), ("authorization", "Bearer k")]), is("k"));
+        assert_eq!(taken(&[("x-api-key", "k"), ("authorization", "Basic eDp4")]), is("k"));
+        assert_eq!(taken(&[("authorization", "Bearer k")]), is("k"));
+        assert_eq!(taken(&[("x-api-key", "")]), is(""));
+        assert_eq!(taken(&[("x-api-key", "k"), ("authorization", "Bearer l")]).0, Some(400));
+        assert_eq!(taken(&[("x-api-key", "k"), ("x-api-key", "l")]).0, Some(400));
+        assert_eq!(taken(&[]), (None, None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `/readyz`: whether work can be given to this server.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,11 +37,15 @@ async fn answer(State(ready): State<Arc<Ready>>) -> Response {
         (false, true) => (StatusCode::OK, "ready"),
         (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "not-ready"),
     };
+    let listeners: BTreeMap<_, _> =
+        health.listeners.iter().map(|(module, check)| (module, told(check))).collect();
     let body = json!({
         "status": word,
         "checks": {
             "store": told(&health.store), "catalog": told(&health.catalog), "scheduler": told(&health.scheduler),
         },
+        "listeners": listeners,
+        "broken_files": health.broken.len(),
     });
     let mut response = (status, Json(body)).into_response();
     if status != StatusCode::OK {
@@ -54,6 +59,7 @@ fn told(check: &Check) -> &'static str {
     match check {
         Check::Ok => "ok",
         Check::Off => "off",
+        Check::Elsewhere => "elsewhere",
         Check::Failing(_) => "failing",
     }
 }

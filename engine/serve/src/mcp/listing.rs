@@ -44,7 +44,9 @@ impl Listing {
         view.made(|view| Self::new(view, budget))
     }
 
+    /// The budget is for personas: whoever has named tools or a module, or said that it is to be everything, gets that.
     fn new(view: &View, budget: usize) -> Self {
+        let budget = if view.persona.is_some() { budget } else { usize::MAX };
         let mut listing =
             Self { tools: Vec::new(), left_out: Vec::new(), shadowed: Vec::new(), by_name: HashMap::new() };
         let mut core: Vec<_> = CORE.iter().map(|tool| (tool.definition(), *tool)).collect();
@@ -62,14 +64,22 @@ impl Listing {
             });
         }
         listing.say_what_is_missing();
-        if listing.count() > MANY {
-            let of = view.persona.as_ref().map_or("what is shown", |persona| &persona.name);
-            let (count, out) = (listing.count(), listing.left_out.len());
-            tracing::warn!(
-                "{of}: {count} tools, of which {out} are not in the list; more than {MANY} crowd out other thoughts"
-            );
-        }
+        listing.warn_of_many(view);
         listing
+    }
+
+    fn warn_of_many(&self, view: &View) {
+        let (count, out) = (self.count(), self.left_out.len());
+        match &view.persona {
+            _ if count <= MANY => {}
+            Some(persona) => tracing::warn!(
+                "{}: {count} tools, of which {out} are not in the list; more than {MANY} crowd out other thoughts",
+                persona.name
+            ),
+            None => tracing::warn!(
+                "all {count} tools are in the list; clients may cut it where they have had enough, and more than {MANY} crowd out other thoughts"
+            ),
+        }
     }
 
     fn add(&mut self, budget: usize, name: String, target: Target, define: impl FnOnce() -> Tool) {

@@ -60,6 +60,10 @@ impl State {
         gauge(encoder, "runs_waiting_for_place", "Runs of clients that wait to be moved", waiting)?;
         let open = figures.open_breakers as u64;
         gauge(encoder, "breakers_open", "Hosts that are left alone as they do not answer", open)?;
+        let deaf = figures.failing_listeners as u64;
+        gauge(encoder, "listeners_failing", "Listeners that are wanted and do not work", deaf)?;
+        let broken = figures.broken_files as u64;
+        gauge(encoder, "files_broken", "Files of skills, modules and personas that have errors", broken)?;
         let late = figures.backlog.late_slots;
         gauge(encoder, "schedules_late", "Times of schedules that have not begun half a minute late", late)?;
         gauge(encoder, "notices_queued", "News for people that are not sent", figures.backlog.notices)?;

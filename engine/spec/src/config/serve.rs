@@ -63,7 +63,7 @@ pub struct Serve {
     /// Whether each skill is also shown as a folder with a `SKILL.md`, to clients that know the draft of
     /// that extension (default no).
     pub skills_extension: Option<Spanned<bool>>,
-    /// Tools in a client's list at most (default 80); the rest is found by searching.
+    /// Tools in the list of a persona at most (default 80); the rest is found by searching.
     #[schemars(range(min = 1))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub tool_budget: Option<Spanned<u32>>,

@@ -114,3 +114,17 @@ async fn a_skill_is_checked_again_when_what_it_was_checked_against_has_changed()
     let plans = [0, 1].map(|_| command.check("talk", Strictness::default()).unwrap().plan.unwrap());
     assert!(!Arc::ptr_eq(&plans[0], &plans[1]));
 }
+
+#[tokio::test]
+async fn what_clients_are_told_is_never_older_than_the_files_it_was_made_of() {
+    let world = World::new();
+    let looking = Looking::Every(Duration::from_hours(1));
+    let engine = Engine::new(Settings { looking, ..world.engine().settings().clone() });
+    let has = |tool: &str| engine.catalogue().unwrap().tools().iter().any(|spec| spec.name == tool);
+    world.put("work/.aa/tools/voice.yaml", &module("voice", "voice_say", "one"));
+    assert!(has("voice_say"));
+    world.put("work/.aa/tools/voice.yaml", &module("voice", "voice_tell", "one"));
+    // For a moment nobody looks.
+    std::thread::sleep(Duration::from_millis(150));
+    assert!(has("voice_tell") && !has("voice_say"), "it is not yet time to look, but the change was seen");
+}

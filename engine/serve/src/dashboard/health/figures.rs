@@ -9,16 +9,16 @@ use super::super::show;
 use crate::metrics;
 
 /// The figures, and whether the parts work.
-pub(super) async fn shown(engine: &Engine, began: Time, stats: &[HealStats]) -> Shown<Markup> {
-    let health = engine.health().await;
+pub(super) fn shown(engine: &Engine, health: &Health, began: Time, stats: &[HealStats]) -> Shown<Markup> {
     let figures = engine.figures()?;
     Ok(html! {
-        (readiness(&health, began))
+        (readiness(health, began))
         (tiles(engine, &figures, stats))
         ul.checks.card {
             (part("The store can be written and read", &health.store, &html! { (show::bytes(figures.store_bytes)) }))
-            (part("Files of skills, tools and personas can be read", &health.catalog, &html! { a href="/ui/skills" { "skills" } }))
+            (part("Files of skills, tools and personas can be read", &health.catalog, &html! { a href="/ui/skills" { "skills" } @if !health.broken.is_empty() { ", " a.wrong href="#broken" { (health.broken.len()) " refused" } } }))
             (part("What is due is run", &health.scheduler, &html! { a href="/ui/schedules" { "schedules" } }))
+            @for (module, check) in &health.listeners { (part(&format!("What is new in {module} is heard"), check, &html! { "listening" })) }
             (driven(engine)?)
             (place("State", &engine.settings().state_folder))
             (place("Folder", &engine.settings().folder))
@@ -92,7 +92,7 @@ fn tile(id: &str, what: &str, number: &Markup, kind: &str) -> Markup {
 fn part(what: &str, check: &Check, more: &Markup) -> Markup {
     let state = match check {
         Check::Ok => "ok",
-        Check::Off => "off",
+        Check::Off | Check::Elsewhere => "off",
         Check::Failing(_) => "failed",
     };
     html! {
@@ -101,7 +101,8 @@ fn part(what: &str, check: &Check, more: &Markup) -> Markup {
             span.what { strong { (what) } }
             span.quiet { @match check {
                 Check::Ok => (more),
-                Check::Off => "this process was started without it",
+                Check::Off => "it is not wanted",
+                Check::Elsewhere => "another process does it",
                 Check::Failing(why) => span.wrong { (show::prose(why)) },
             } }
         }

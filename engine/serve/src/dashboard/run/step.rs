@@ -47,21 +47,35 @@ fn head(look: &Look<'_>, step: &StepCourse, report: &StepReport, written: Option
             a.close href=(look.address(look.view, None)) data-swap aria-label="Close the step" { "×" }
         }
         @if let Some(text) = written.map(|step| step.description.as_str()).filter(|text| !text.is_empty()) { p.quiet { (show::prose(text)) } }
+        (facts(look, step, report, written))
+        @let says = Some(show::first_line(&step.line)).filter(|line| !line.is_empty() && !step.state.is_over());
+        @if look.is_live || says.is_some() { p.says { @if let Some(line) = says { (show::prose(line)) } } }
+    }
+}
+
+/// While the run is looked at as it goes on, what is not known yet has its place already.
+fn facts(look: &Look<'_>, step: &StepCourse, report: &StepReport, written: Option<&StepPlan>) -> Markup {
+    let held = look.is_live;
+    let is_loop = written.is_some_and(|written| written.foreach.is_some());
+    html! {
         dl.facts {
-            @if !step.kind.is_empty() { div { dt { "What" } dd { (target(step)) } } }
+            @if held || !step.kind.is_empty() { div { dt { "What" } dd { (target(step)) } } }
             @if let Some(written) = written { div { dt { "Effect" } dd { (show::effect(written.effect)) } } }
-            @if let Some(at) = step.started_at { div { dt { "Started" } dd { (show::ago(at)) } } }
+            @if let Some(at) = step.started_at { div { dt { "Started" } dd { (show::ago(at)) } } } @else if held { div { dt { "Started" } dd { "–" } } }
             @if let Some(ms) = step.duration_ms { div { dt { "Took" } dd.number { (show::duration(ms)) } } }
             @else if let Some(at) = step.started_at { div { dt { "Runs for" } dd.number { (show::ticking(at)) } } }
-            @if step.attempts.len() > 1 { div { dt { "Attempts" } dd { (step.attempts.len()) } } }
-            @if let Some(items) = step.items { div { dt { "Items" } dd { (items) } } }
+            @else if held { div { dt { "Took" } dd { "–" } } }
+            @if held || step.attempts.len() > 1 { div { dt { "Attempts" } dd { (step.attempts.len()) } } }
+            @if let Some(items) = step.items { div { dt { "Items" } dd { (items) } } } @else if held && is_loop { div { dt { "Items" } dd { "–" } } }
             @if !report.written.is_empty() { div { dt { "Written in" } dd { (show::prose(&report.written)) } } }
         }
-        @if !step.line.is_empty() && !step.state.is_over() { p.says { (show::prose(show::first_line(&step.line))) } }
     }
 }
 
 fn target(step: &StepCourse) -> Markup {
+    if step.kind.is_empty() {
+        return html! { "–" };
+    }
     let Some(target) = &step.target else { return html! { (step.kind) } };
     let noun = if step.kind == "skill" { "skills" } else { "tools" };
     html! { (step.kind) " " a href={ "/ui/" (noun) "/" (show::part(target)) } { (target) } }

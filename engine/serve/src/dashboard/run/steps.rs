@@ -16,22 +16,69 @@ const MOST: usize = 3000;
 const SPANS: [u64; 16] =
     [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 3 * 3600, 12 * 3600, 86_400, 7 * 86_400];
 
-/// The rows, or those of some steps.
+/// A step of the skill with its parts, such as the items of a loop and the steps of a sub-skill.
+struct Group<'a> {
+    top: &'a StepCourse,
+    parts: Vec<&'a StepCourse>,
+}
+
+/// The rows, or those of some steps. Parts are folded into the row of their step, so that it does not matter when they
+/// come and how many they are.
 pub(super) fn list(look: &Look<'_>, only: Option<&BTreeSet<StepPath>>) -> Markup {
     let span = span(look);
-    let shown = look.course.steps.iter().take(MOST);
-    let before = std::iter::once(None).chain(look.course.steps.iter().map(Some));
+    let groups = groups(look.course.steps.iter().take(MOST));
+    let before = std::iter::once(None).chain(groups.iter().map(|group| Some(group.top)));
     let more = look.course.steps.len().saturating_sub(MOST);
+    let is_wanted = |step: &StepCourse| only.is_none_or(|only| only.contains(&step.path));
     html! {
         @if only.is_none() {
             div.scale aria-hidden="true" { span { "0" } span { (show::duration(span / 2)) } span { (show::duration(span)) } }
         }
         ol.steps #steps {
-            @for (step, before) in shown.zip(before) {
-                @if only.is_none_or(|only| only.contains(&step.path)) { (row(look, step, before, span)) }
+            @for (group, before) in groups.iter().zip(before) {
+                @if is_wanted(group.top) { (row(look, group.top, before, (span, &parts(look, group, (span, &is_wanted))))) }
             }
         }
         @if more > 0 && only.is_none() { p.quiet.small { (more) " more steps; the API has them." } }
+    }
+}
+
+/// What takes a step back has a row of its own at the end.
+fn groups<'a>(steps: impl Iterator<Item = &'a StepCourse>) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for step in steps {
+        let top = step.path.0.split(['/', '[', '#']).next().unwrap_or_default();
+        match groups.last_mut() {
+            Some(group) if group.top.path.0 == top && !step.path.0.contains("#undo") => {
+                group.parts.push(step);
+            }
+            _ => groups.push(Group { top: step, parts: Vec::new() }),
+        }
+    }
+    groups
+}
+
+/// The rows of a step's parts. While the run is looked at as it goes on they are shut until somebody opens them, and
+/// then have the same room all the time.
+fn parts(
+    look: &Look<'_>,
+    group: &Group<'_>,
+    (span, is_wanted): (u64, &dyn Fn(&StepCourse) -> bool),
+) -> Markup {
+    let Group { top, parts } = group;
+    let before = std::iter::once(None).chain(parts.iter().copied().map(Some));
+    let is_chosen = parts.iter().any(|part| look.step.as_ref() == Some(&part.path));
+    html! {
+        @if !parts.is_empty() {
+            details.parts.held[look.is_live] #{ "d-" (top.path) } open[!look.is_live || is_chosen] {
+                summary aria-label={ "Parts of " (top.path) } {}
+                ol #{ "o-" (top.path) } data-parts {
+                    @for (part, before) in parts.iter().zip(before).filter(|(part, _)| is_wanted(part)) {
+                        (row(look, part, before, (span, &html! {})))
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -47,7 +94,12 @@ pub(super) fn span(look: &Look<'_>) -> u64 {
     SPANS.iter().map(|seconds| seconds * 1000).find(|span| *span > took).unwrap_or(took * 2)
 }
 
-fn row(look: &Look<'_>, step: &StepCourse, before: Option<&StepCourse>, span: u64) -> Markup {
+fn row(
+    look: &Look<'_>,
+    step: &StepCourse,
+    before: Option<&StepCourse>,
+    (span, parts): (u64, &Markup),
+) -> Markup {
     let word = show::step_word(step.state);
     let is_current = look.step.as_ref() == Some(&step.path);
     let depth = step.path.0.matches(['/', '[']).count().min(6);
@@ -56,11 +108,15 @@ fn row(look: &Look<'_>, step: &StepCourse, before: Option<&StepCourse>, span: u6
             a href=(look.step_address(&step.path.0)) aria-current=[is_current.then_some("true")] data-swap data-row {
                 span.what {
                     (show::sign(word)) span.name { (name(step)) }
-                    span.quiet.small.target { (step.target.as_deref().unwrap_or(&step.kind)) }
+                    span.quiet.small.target {
+                        (step.target.as_deref().unwrap_or(&step.kind))
+                        @if let Some(items) = step.items { ", " (items) @if items == 1 { " item" } @else { " items" } }
+                    }
                 }
                 (bars(look, step, span))
                 span.number.small { (took(step)) span.hidden { (word) } }
             }
+            (parts)
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use aa_run::persona::Choice;
 use rmcp::model::PaginatedRequestParams;
 use rmcp::service::ServiceError;
 use serde_json::{Value, json};
 
 use super::machine::{Hearer, World, call, connect, failed, names, ok, said, tools};
+use crate::mcp::seat::Seat;
 
 #[tokio::test]
 async fn tools_say_all_that_clients_want_to_know() {
@@ -279,6 +281,10 @@ async fn what_exceeds_the_budget_is_found_by_searching() {
     let begun = ok(&client, "session_start", json!({})).await;
     let warnings = begun["warnings"].to_string();
     assert!(warnings.contains("not in the list") && warnings.contains("crowd out"), "{warnings}");
+    let seat = Seat::new(engine, Choice::All);
+    let everything = tools(&connect(seat, Hearer::default()).await).await;
+    assert!(everything.len() > 90, "whoever wants everything gets it: {}", everything.len());
+    assert!(everything.iter().any(|tool| tool.name == "many_59"));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use aa_run::content::{self, Block, Content};
 use rmcp::model::{
     AudioContent, CallToolResult, ContentBlock, EmbeddedResource, ImageContent, Resource, ResourceContents,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::result::{self, Whole};
 
@@ -20,6 +20,13 @@ pub(crate) fn result(value: &Value, whole: Whole<'_>) -> Option<CallToolResult> 
     let mut shown = result::of(rest, false, whole);
     shown.content.extend(blocks);
     Some(shown)
+}
+
+/// An answer of content for a call of which a schema has been announced: strict clients want what it says.
+pub(crate) fn announced(mut shown: CallToolResult, wrapped: bool) -> CallToolResult {
+    let rest = shown.structured_content.take().unwrap_or_default();
+    shown.structured_content = Some(if wrapped { json!({ "result": rest }) } else { rest });
+    shown
 }
 
 /// A piece of content as the protocol has it.

@@ -26,7 +26,7 @@ use rmcp::model::{CallToolResponse, ClientCapabilities, ErrorData, InputRequired
 use serde_json::{Map, Value, json};
 
 use super::server::{Answer, Call, failed, internal};
-use super::trouble;
+use super::{schema, trouble};
 pub(crate) use answer::Shape;
 use attendance::Attendance;
 
@@ -63,8 +63,10 @@ struct Manner {
 }
 
 impl Manner {
-    fn of_a_tool(reads: bool) -> Self {
-        let (shape, wait) = if reads { (Shape::Read, Some(LONGEST_READ)) } else { (Shape::Result, None) };
+    fn of_a_tool(spec: &ToolSpec, reads: bool) -> Self {
+        let (_, wrapped) = schema::output(&spec.output);
+        let (shape, wait) =
+            if reads { (Shape::Read { wrapped }, Some(LONGEST_READ)) } else { (Shape::Result, None) };
         Self { shape, wait, to_the_end: false }
     }
 }
@@ -126,7 +128,7 @@ pub(crate) async fn prepare(
 pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String, Value>) -> Answer {
     let engine = call.visit.engine.clone();
     let reads = spec.effect == Effect::Read && engine.verdict(Effect::Read, false) == Verdict::Go;
-    let manner = Manner::of_a_tool(reads);
+    let manner = Manner::of_a_tool(spec, reads);
     if call.request.request_state.is_some() {
         return Box::pin(sealed::go_on(call, manner)).await;
     }

@@ -53,12 +53,9 @@ pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
 pub(crate) fn answer(call: &Call<'_>, spec: &ToolSpec, value: Value) -> CallToolResponse {
     let (keep, less) = (|value: &Value| keep(call, spec, value), less(spec));
     let whole = Whole::Kept(&keep, &less);
-    if let Some(mut shown) = content::result(&value, whole) {
-        // A schema has been announced, and strict clients want what it says.
-        let rest = shown.structured_content.take().unwrap_or_default();
-        let (_, wrapped) = schema::output(&spec.output);
-        shown.structured_content = Some(if wrapped { serde_json::json!({ "result": rest }) } else { rest });
-        return shown.into();
+    let (_, wrapped) = schema::output(&spec.output);
+    if let Some(shown) = content::result(&value, whole) {
+        return content::announced(shown, wrapped).into();
     }
     if let Err(misfit) = fits(&spec.output, &value) {
         let name = &spec.name;
@@ -69,7 +66,6 @@ pub(crate) fn answer(call: &Call<'_>, spec: &ToolSpec, value: Value) -> CallTool
         );
         return failed(text);
     }
-    let (_, wrapped) = schema::output(&spec.output);
     result::of(value, wrapped, whole).into()
 }
 

@@ -41,7 +41,13 @@ pub(crate) fn list(server: &Server, visit: &Visit) -> Result<ListResourcesResult
         (Address::Personas, "personas", "Personas that can be loaded"),
         (Address::Config, "config", "Settings that are in force; of secrets, where they come from"),
     ];
-    let fixed = fixed.into_iter().filter(|(address, ..)| remembers || *address != Address::Memory);
+    let owns = owns(visit);
+    let is_there = |address: &Address| match address {
+        Address::Memory => remembers,
+        Address::Config => owns,
+        _ => true,
+    };
+    let fixed = fixed.into_iter().filter(|(address, ..)| is_there(address));
     let mut all: Vec<Resource> =
         fixed.map(|(address, name, what)| entry(&address, name, what, JSON)).collect();
     for skill in &server.view(visit)?.skills {
@@ -77,6 +83,12 @@ fn entry(address: &Address, name: &str, what: &str, mime_type: &str) -> Resource
 /// them shows the tool that reads it.
 pub(crate) fn remembers(visit: &Visit) -> bool {
     visit.may_use("memory_read")
+}
+
+/// Whether the settings are the caller's business: they tell of others, and of how secrets are come by.
+fn owns(visit: &Visit) -> bool {
+    let caller = visit.engine.caller();
+    caller.is_of_main() && caller.grants.owns_server()
 }
 
 /// What the persona offers that the request sees, which is the one of its tools.
@@ -209,6 +221,7 @@ fn of(server: &Server, visit: &Visit, asked: &Asked) -> Result<Option<Vec<Resour
         },
         Address::Personas => json(personas(visit)?),
         Address::Persona(name) => persona(visit, name).map_or(Ok(None), json),
+        Address::Config if !owns(visit) => Ok(None),
         Address::Config => json(Value::Object(engine.shown_settings())),
         Address::Value(name) => match engine.shown_value(name) {
             Some(value) => json(value),

@@ -1,5 +1,5 @@
-//! What can be said to runs. Each is allowed to whoever sees the run; what the policy forbids to run, it
-//! forbids to repeat.
+//! What can be said to runs. Each is allowed to whose run it is, and to whoever may use what it runs; what the policy
+//! forbids to run, it forbids to repeat.
 
 use aa_run::engine::{Engine, StartError};
 use aa_run::event::{Resolution, RunId, StepPath};

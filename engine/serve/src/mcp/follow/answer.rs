@@ -22,14 +22,15 @@ pub(crate) enum Shape {
     Outputs,
     /// The result of the tool that was called.
     Result,
-    /// The same of one that only reads: nobody comes back to its run, so what nobody answers is a failure.
-    Read,
+    /// The same of one that only reads: nobody comes back to its run, so what nobody answers is a failure. Whether its
+    /// schema wants the result wrapped.
+    Read { wrapped: bool },
 }
 
 /// The answer once the run has stopped moving.
 pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult {
     match outcome {
-        Outcome::Completed(outputs) => marked(run, completed(run, value(outputs, shape))),
+        Outcome::Completed(outputs) => marked(run, completed(run, value(outputs, shape), shape)),
         Outcome::Failed { error, step } => failure(run, &failed(run, error, step.as_ref())),
         Outcome::Cancelled => {
             let again = "a call with the same idempotency key finds it again; another key starts anew";
@@ -49,11 +50,19 @@ pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult 
 }
 
 /// A result as its content, where it has some, and else as a value that is cut to what fits.
-fn completed(run: RunId, value: Value) -> CallToolResult {
-    content::result(&value, Whole::Run(run)).unwrap_or_else(|| {
-        let wrapped = !value.is_object();
-        result::of(value, wrapped, Whole::Run(run))
-    })
+fn completed(run: RunId, value: Value, shape: Shape) -> CallToolResult {
+    let wrapped = |usual: bool| if let Shape::Read { wrapped } = shape { wrapped } else { usual };
+    match content::result(&value, Whole::Run(run)) {
+        None => {
+            let wrapped = wrapped(!value.is_object());
+            result::of(value, wrapped, Whole::Run(run))
+        }
+        Some(shown) if shape == Shape::Outputs => shown,
+        Some(shown) => {
+            let wrapped = wrapped(shown.structured_content.is_none());
+            content::announced(shown, wrapped)
+        }
+    }
 }
 
 /// What holds a run up, and what a person can do about it.
@@ -145,7 +154,7 @@ pub(crate) fn question(asked: &Asked) -> Value {
 fn value(outputs: &Map<String, Value>, shape: Shape) -> Value {
     match shape {
         Shape::Outputs => json!(outputs),
-        Shape::Result | Shape::Read => outputs.get("result").cloned().unwrap_or_default(),
+        Shape::Result | Shape::Read { .. } => outputs.get("result").cloned().unwrap_or_default(),
     }
 }
 

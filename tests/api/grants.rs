@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::{CI, FAIL, LOOK, Socket, WRITE, found, stands, start};
+use super::support::{ASK, CI, FAIL, HANG, LOOK, Socket, WRITE, found, stands, start};
 use crate::mcp::wire::{Reply, Served, modern, modern_headers};
 use crate::support::{Aa, eventually};
 
@@ -186,4 +186,90 @@ fn no_run_of_a_guest_reads_who_may_come_in() {
     assert!(failed.to_string().contains("closed to whoever asks with a key"), "{failed}");
     // The owner reads what is theirs.
     stands(&served, start(&served, "leaks", &json!({})), "completed");
+}
+
+#[test]
+fn no_guest_brings_a_project_of_their_own() {
+    let planted = "module: y\ndescription: Y\ntools: [{name: y_id, description: Y, effect: read, input: {}, run: [id]}]\n";
+    let aa = project("", "").file("sub/.aa/tools/y.yaml", planted).file("plain/note.txt", "hello");
+    let served = serve(&aa);
+    for path in ["other/.aa/tools/y.yaml", "other/.AA/tools/y.yaml", "sub/.aa/tools/z.yaml"] {
+        let body = json!({"args": {"path": path, "content": planted}});
+        let made = guest(&served, "POST /api/tools/file_write/call", &body);
+        let run = made.message()["run"].as_i64().unwrap_or_else(|| panic!("{path}: {made:?}"));
+        let failed = stands(&served, run, "failed");
+        assert!(failed.to_string().contains("is closed to whoever asks with a key"), "{path}: {failed}");
+        assert!(!aa.path(path).exists(), "{path}");
+    }
+    // One that came there in another way is not worked in.
+    let within = |folder: &str| {
+        let mut message = modern(1, "tool_call", &json!({"tool_name": "y_id"}));
+        message["params"]["_meta"]["aa/workspace"] = json!(aa.path(folder));
+        let key = format!("Bearer {CI}");
+        let mut headers = modern_headers("tool_call");
+        headers.push(("Authorization", key.as_str()));
+        served.post("/mcp", &headers, &message).message().to_string()
+    };
+    assert!(within("sub").contains("may not work in"), "{}", within("sub"));
+    assert!(within("plain").contains("there is no tool `y_id`"), "{}", within("plain"));
+}
+
+#[test]
+fn commands_of_a_guest_are_not_run() {
+    let shells = "name: shells\ndescription: S\nsteps: [{name: own, tool: shell, args: {script: echo hello}}]\noutputs: [{name: said, value: '{{ own }}'}]\n";
+    let aa = project("  self_approve: true\n", "").skill("shells", shells);
+    let served = serve(&aa);
+    let called = guest(&served, "POST /api/tools/shell/call", &json!({"args": {"command": "id"}}));
+    let run = called.message()["run"].as_i64().unwrap_or_else(|| panic!("{called:?}"));
+    let answer = json!({"step": "approval", "answer": "approve"});
+    guest(&served, &format!("POST /api/runs/{run}/answer"), &answer);
+    let failed = stands(&served, run, "failed");
+    assert!(failed.to_string().contains("commands of whoever asks with a key are not run"), "{failed}");
+    // Those of a skill are its owner's.
+    let called = guest(&served, "POST /api/skills/shells/run", &json!({}));
+    let run = called.message()["run"].as_i64().unwrap();
+    guest(&served, &format!("POST /api/runs/{run}/answer"), &answer);
+    stands(&served, run, "completed");
+}
+
+#[test]
+fn to_see_the_runs_of_others_is_not_to_steer_them() {
+    let aa = project("", ", scopes: ['runs:all', 'skill:look:read']").skill("ask", ASK).skill("hang", HANG);
+    let served = serve(&aa);
+    let asked = start(&served, "ask", &json!({}));
+    stands(&served, asked, "waiting");
+    let hangs = start(&served, "hang", &json!({}));
+    assert_eq!(guest(&served, &format!("GET /api/runs/{asked}"), &json!({})).status, 200);
+    for (run, what, body) in [
+        (asked, "answer", json!({"step": "sure", "answer": "yes"})),
+        (asked, "resolve", json!({"step": "sure", "resolution": "fail"})),
+        (hangs, "cancel", json!({})),
+    ] {
+        let refused = guest(&served, &format!("POST /api/runs/{run}/{what}"), &body);
+        assert_eq!(refused.status, 403, "{what}: {refused:?}");
+    }
+    stands(&served, asked, "waiting");
+    served.post(&format!("/api/runs/{hangs}/cancel"), &[], &json!({}));
+    stands(&served, hangs, "cancelled");
+}
+
+#[test]
+fn settings_are_the_owners_business() {
+    let aa = project("", "");
+    let served = serve(&aa);
+    let read = |key: &str| {
+        let session = served.session("/mcp", &[("Authorization", key)]);
+        let headers = [("Authorization", key), ("Mcp-Session-Id", session.as_str())];
+        let ask = |method: &str, params: Value| {
+            let message = json!({"jsonrpc": "2.0", "id": 2, "method": method, "params": params});
+            served.post("/mcp", &headers, &message).message()
+        };
+        (ask("resources/read", json!({"uri": "aa://config"})), ask("resources/list", json!({})))
+    };
+    let (settings, list) = read(&format!("Bearer {CI}"));
+    assert_eq!(settings["error"]["message"], "there is no such resource", "{settings}");
+    assert!(!list.to_string().contains("aa://config"), "{list}");
+    let (settings, list) = read(&format!("Bearer {}", served.token));
+    assert!(settings["result"]["contents"][0]["text"].as_str().unwrap().contains("principal"), "{settings}");
+    assert!(list.to_string().contains("aa://config"), "{list}");
 }

@@ -413,7 +413,7 @@ impl Engine {
     /// # Errors
     /// It is over already.
     pub async fn cancel(&self, run: RunId, by: &str, reason: &str) -> Result<(), StartError> {
-        self.own(run)?;
+        self.may_steer(run)?;
         steering::cancel(self, run, by, reason).await
     }
 
@@ -429,7 +429,7 @@ impl Engine {
         answer: &str,
         by: &str,
     ) -> Result<(), StartError> {
-        self.own(run)?;
+        self.may_steer(run)?;
         let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned(), question: None };
         steering::ask(self, run, by, ask).await
     }
@@ -445,7 +445,7 @@ impl Engine {
         resolution: Resolution,
         by: &str,
     ) -> Result<(), StartError> {
-        self.own(run)?;
+        self.may_steer(run)?;
         steering::ask(self, run, by, Ask::Resolve { step: step.clone(), resolution }).await
     }
 

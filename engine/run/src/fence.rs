@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::settings::PROJECT;
+
 /// The bounds of one caller. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Fence {
@@ -35,7 +37,8 @@ impl Fence {
         Self { guest: Some(Arc::new(Bounds { open: None, closed: all(closed), except: all(except) })) }
     }
 
-    /// The same for what is named by the guest: it lies within some folders, and not within others.
+    /// The same for what is named by the guest: it lies within some folders, and not within others, nor in the `.aa` of a
+    /// project anywhere below: whoever could write one would have anything run.
     #[must_use]
     pub fn within(&self, open: &[PathBuf], closed: &[PathBuf]) -> Self {
         let Some(guest) = &self.guest else { return Self::default() };
@@ -43,6 +46,19 @@ impl Fence {
         bounds.open = Some(open.iter().filter_map(|path| real(path)).collect());
         bounds.closed.extend(closed.iter().filter_map(|path| real(path)));
         Self { guest: Some(Arc::new(bounds)) }
+    }
+
+    /// That commands may be run which whoever calls has written: they would reach whatever this process does.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn lets_commands(&self) -> Result<(), String> {
+        match &self.guest {
+            Some(guest) if guest.open.is_some() => {
+                Err("commands of whoever asks with a key are not run; a skill can run them".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// That a file or folder may be used; an absolute path, which need not exist.
@@ -107,13 +123,19 @@ impl Bounds {
     fn reaches(&self, real: &Path) -> bool {
         let within = |paths: &[PathBuf]| paths.iter().any(|path| real.starts_with(path));
         let closed = within(&self.closed) && !within(&self.except);
-        !closed && self.open.as_ref().is_none_or(|open| within(open))
+        let is_named = |open: &PathBuf| real.strip_prefix(open).is_ok_and(|rest| !holds_project(rest));
+        !closed && self.open.as_ref().is_none_or(|open| open.iter().any(is_named))
     }
 
     /// Whether something that is closed lies below a folder.
     fn is_within(&self, real: &Path) -> bool {
         self.closed.iter().any(|closed| closed.starts_with(real))
     }
+}
+
+/// Whether a path leads into the `.aa` of a project; some file systems do not tell letters apart.
+fn holds_project(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str().eq_ignore_ascii_case(PROJECT))
 }
 
 fn refusal(path: &dyn std::fmt::Display) -> String {

@@ -40,6 +40,7 @@ use layer::Layers;
 pub use layer::{Origin, Setting};
 pub use operations::{Operations, Traces};
 pub use places::config_file;
+pub(crate) use places::{PROJECT, project_folder};
 pub use scheduler::{Scheduling, WrittenSchedule};
 pub use secret::SecretStore;
 pub use serve::{Issuer, Key, Serve, Shown};

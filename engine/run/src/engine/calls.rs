@@ -112,7 +112,7 @@ impl Engine {
     /// # Errors
     /// There is no such run for the caller, or it cannot be read.
     pub async fn attend(&self, run: RunId, session: &str) -> Result<RunHandle, StartError> {
-        self.own(run)?;
+        self.may_steer(run)?;
         let store = self.parts.store()?;
         steering::join(self, &store, run, Park::Stay, Some(self.turn(session))).await
     }
@@ -136,7 +136,7 @@ impl Engine {
         answer: &str,
         by: &str,
     ) -> Result<(), StartError> {
-        self.own(run)?;
+        self.may_steer(run)?;
         let (step, question) = (asked.step.clone(), Some(asked.seq));
         steering::ask(self, run, by, Ask::Answer { step, answer: answer.to_owned(), question }).await
     }

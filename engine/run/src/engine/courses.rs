@@ -129,7 +129,7 @@ impl Engine {
         answer: &str,
         by: &str,
     ) -> Result<(), StartError> {
-        self.own(run)?;
+        self.may_steer(run)?;
         let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned(), question };
         steering::ask(self, run, by, ask).await
     }

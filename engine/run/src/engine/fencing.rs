@@ -36,8 +36,7 @@ impl Engine {
         self.fence_of_call().lets_values(values, &self.settings().folder)
     }
 
-    /// What the skills, modules and settings of a project are, its owner says: whoever could write them would have
-    /// anything run.
+    /// The fence of what a guest names.
     fn named(&self, fence: &Fence, folder: &Path) -> Fence {
         let settings = self.settings();
         let open: Vec<PathBuf> =

@@ -10,7 +10,7 @@ use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use super::approval::word;
 use super::courses::SINGLE;
 use super::{Engine, StartError};
-use crate::event::StepError;
+use crate::event::{RunId, StepError};
 use crate::persona::{Choice, View, ViewError};
 
 impl Engine {
@@ -62,6 +62,19 @@ impl Engine {
             return Ok(());
         }
         Err(StartError::NotGranted(format!("`{name}` with the effect `{}`", word(effect))))
+    }
+
+    /// That something may be said to a run: it is the caller's, or they may use what it runs. Seeing the runs of others
+    /// is not enough.
+    pub(super) fn may_steer(&self, run: RunId) -> Result<(), StartError> {
+        if self.caller.sees_all() {
+            return Ok(());
+        }
+        let summary = self.run(run)?;
+        if summary.principal == self.caller.principal {
+            return Ok(());
+        }
+        self.may_use(&summary.skill, self.run_plan(run)?.effect())
     }
 
     /// That a tool may be called outside a run.

@@ -23,6 +23,7 @@ use super::parts::Parts;
 use super::{Engine, StartError, catalog, modules};
 use crate::event::{Body, RunId, StepError, StepPath};
 use crate::home::Kind;
+use crate::settings::PROJECT;
 use crate::store::{HealRecord, StoreError};
 use crate::toolbox::HealEntry;
 
@@ -274,7 +275,7 @@ impl Engine {
         match (layer, &settings.project_folder) {
             (Layer::User, _) => settings.config_folder.clone(),
             (Layer::Project, Some(folder)) => folder.clone(),
-            (Layer::Project, None) => settings.folder.join(".aa"),
+            (Layer::Project, None) => settings.folder.join(PROJECT),
         }
     }
 }

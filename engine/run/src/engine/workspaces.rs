@@ -7,6 +7,7 @@ use tokio::sync::broadcast;
 
 use super::Engine;
 use crate::caller::Whose;
+use crate::settings::project_folder;
 use crate::store::{RunFilter, RunStatus, RunSummary, StoreError};
 use crate::tool::seen_in;
 use crate::workspace::{ChatSession, Opening, WorkspaceState, WorkspaceUpdated, is_within, uri_of};
@@ -122,11 +123,16 @@ impl Engine {
     }
 
     /// Whether the caller may work in a folder: whoever owns the store in any, others in those
-    /// that the configuration names and in the one that this engine was started in.
+    /// that the configuration names and in the one that this engine was started in. That is one project: another one
+    /// within it, which whoever writes files there could have brought, is nobody's word.
     pub fn may_work_in(&self, folder: &Path) -> bool {
         let settings = self.settings();
-        let mut open = std::iter::once(&settings.folder).chain(&settings.clients.folders);
-        self.caller.whose() == Whose::local() || open.any(|allowed| is_within(folder, allowed))
+        let is_own = || {
+            is_within(folder, &settings.folder)
+                && project_folder(folder).is_none_or(|project| !is_below(&project, &settings.folder))
+        };
+        let is_named = || settings.clients.folders.iter().any(|allowed| is_within(folder, allowed));
+        self.caller.whose() == Whose::local() || is_own() || is_named()
     }
 
     /// What whoever begins to work is told.
@@ -168,4 +174,9 @@ impl Engine {
     fn registry(&self) -> &crate::workspace::Registry {
         &self.parts.shared.workspaces
     }
+}
+
+/// Whether a project's folder lies in one within a folder, and not in the folder itself.
+fn is_below(project: &Path, folder: &Path) -> bool {
+    project.parent().is_some_and(|at| is_within(at, folder) && !is_within(folder, at))
 }

@@ -38,9 +38,12 @@ pub(super) fn state_folder(
         .ok_or(SettingsError::NoHome { variable: "AA_STATE_DIR", what: "the store" })
 }
 
+/// The folder of a project's skills, tools, personas and configuration.
+pub(crate) const PROJECT: &str = ".aa";
+
 /// The nearest `.aa` folder from the working folder upwards.
-pub(super) fn project_folder(folder: &Path) -> Option<PathBuf> {
-    folder.ancestors().map(|above| above.join(".aa")).find(|candidate| candidate.is_dir())
+pub(crate) fn project_folder(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().map(|above| above.join(PROJECT)).find(|candidate| candidate.is_dir())
 }
 
 /// The value of a variable that is set and not empty.

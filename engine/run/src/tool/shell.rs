@@ -18,7 +18,7 @@ use serde_json::{Number, Value, json};
 
 use super::native::{Face, Native, invalid};
 use super::process::{Finished, Invocation, Launcher, Show};
-use super::{CallContext, ToolError, diagnosis};
+use super::{CallContext, ToolError, closed, diagnosis};
 
 /// `shell`.
 pub(super) struct Shell(pub(super) Arc<Launcher>);
@@ -111,6 +111,7 @@ impl Native for Shell {
     };
 
     async fn call(&self, context: &CallContext, args: ShellArgs) -> Result<Value, ToolError> {
+        context.fence.lets_commands().map_err(closed)?;
         let (ok, form) = (args.ok.clone(), args.result);
         let invocation = invocation(args)?;
         let finished = self.0.launch(context, &invocation).await?;

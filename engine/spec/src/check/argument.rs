@@ -177,7 +177,7 @@ impl Checker<'_, '_> {
         templates
     }
 
-    /// Holds arguments whose templates were looked at before against a signature.
+    /// Holds arguments against a signature whose templates somebody else looks at.
     pub(super) fn given(&mut self, given: &[(Spanned<String>, Node)], signature: &Signature<'_>) {
         let mut names = BTreeMap::new();
         for (name, node) in given {
@@ -187,7 +187,9 @@ impl Checker<'_, '_> {
                 continue;
             };
             self.aliased(name, parameter, signature, &names);
-            if let Ok(template) = Template::parse(&node.to_json()) {
+            if let Some(template) =
+                Template::parse(&node.to_json()).ok().filter(|_| !self.spliced(parameter, node))
+            {
                 self.fits("bad-argument", &name.value, node, template.root(), parameter.schema);
             }
             names.insert(parameter.name.to_owned(), null());
@@ -207,47 +209,21 @@ impl Checker<'_, '_> {
         let mut names = BTreeMap::new();
         for (name, node) in given {
             let parameter = signature.parameter(&name.value);
-            match (parameter, node) {
-                (None, _) => self.unknown_argument(name, signature),
-                (Some(parameter), node) => {
+            match parameter {
+                None => self.unknown_argument(name, signature),
+                Some(parameter) => {
                     self.aliased(name, parameter, signature, &names);
-                    let Some(node) = node else { continue };
-                    let part = Part::Constant(node.to_json());
-                    self.fits("bad-argument", &name.value, node, &part, parameter.schema);
+                    // What is worked out is there, whatever it comes to.
+                    if let Some(node) = node {
+                        let part = Part::Constant(node.to_json());
+                        self.fits("bad-argument", &name.value, node, &part, parameter.schema);
+                    }
                 }
             }
             names.insert(parameter.map_or(&*name.value, |known| known.name).to_owned(), null());
         }
         if complete {
             self.missing_arguments(signature, &names);
-        }
-    }
-
-    /// Holds arguments against a signature whose templates somebody else looks at.
-    pub(super) fn held_arguments(&mut self, args: Option<&Node>, signature: &Signature<'_>) {
-        if args.is_some_and(|args| !matches!(args.kind, Kind::Map(_))) {
-            return;
-        }
-        let mut given = BTreeMap::new();
-        for (name, node) in args.map(Node::entries).unwrap_or_default() {
-            match signature.parameter(&name.value) {
-                None => self.unknown_argument(name, signature),
-                Some(parameter) => {
-                    self.aliased(name, parameter, signature, &given);
-                    self.held_argument(name, node, parameter);
-                }
-            }
-            given.insert(signature.declared(&name.value).unwrap_or(&name.value).to_owned(), null());
-        }
-        self.missing_arguments(signature, &given);
-    }
-
-    fn held_argument(&mut self, name: &Spanned<String>, node: &Node, parameter: &Parameter<'_>) {
-        if self.spliced(parameter, node) {
-            return;
-        }
-        if let Ok(template) = Template::parse(&node.to_json()) {
-            self.fits("bad-argument", &name.value, node, template.root(), parameter.schema);
         }
     }
 

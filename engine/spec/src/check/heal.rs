@@ -12,6 +12,7 @@ use crate::plan::{Action, SkillPlan};
 use crate::source::{Source, Span};
 use crate::template::Template;
 use crate::tool::{Effect, ToolSpec};
+use crate::yaml::{Kind, Node};
 
 /// Holds the arguments of a rule against the tool that it calls, like those of a step.
 pub fn tool_call(rule: &HealRule, spec: &ToolSpec, source: &Source) -> Vec<Diagnostic> {
@@ -28,7 +29,10 @@ pub fn skill_call(rule: &HealRule, plan: &SkillPlan, source: &Source) -> Vec<Dia
 fn held(rule: &HealRule, signature: &Signature<'_>, source: &Source) -> Vec<Diagnostic> {
     let mut library = Library::new(&Nowhere, Strictness::default());
     let mut checker = Checker::new(source, &mut library);
-    checker.held_arguments(rule.r#do.args.as_ref(), signature);
+    // What is no mapping has been told where the rule was read.
+    if rule.r#do.args.as_ref().is_none_or(|args| matches!(args.kind, Kind::Map(_))) {
+        checker.given(rule.r#do.args.as_ref().map(Node::entries).unwrap_or_default(), signature);
+    }
     checker.diagnostics
 }
 

@@ -76,6 +76,23 @@ steps:
 }
 
 #[test]
+fn arguments_that_are_worked_out_are_there() {
+    let plan = plan(
+        "\
+name: x
+description: x
+inputs: [{name: s, type: string, required: true}]
+steps:
+  - name: a
+    compute: |
+      seen = call_tool('read', path=inputs.s)
+      result = [seen, run_skill('sub', {'n': len(inputs.s)}), call_tool('read', path=f'c{inputs.s}')]
+",
+    );
+    assert_eq!(block(&plan.skill.steps[0]).calls.len(), 2);
+}
+
+#[test]
 fn a_block_waits_for_what_it_only_asks_for() {
     let plan = plan(
         "\

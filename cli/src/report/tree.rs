@@ -178,7 +178,12 @@ pub(crate) enum Change {
     /// The run started.
     Started,
     /// The run was taken over; these steps have an unknown outcome.
-    Resumed(Vec<StepPath>),
+    Resumed {
+        /// Steps of which it is unknown how they ended.
+        unknown: Vec<StepPath>,
+        /// What the process before had left running.
+        ended: Vec<String>,
+    },
     /// A step is over.
     Finished(usize),
     /// A step is warned of a mistake before it starts.
@@ -264,11 +269,11 @@ impl Tree {
             }
             Body::StepSkipped { step, reason } => self.finish(step, at, State::Skipped(reason.clone()), 0),
             Body::CancelRequested { by, .. } => Change::CancelRequested(by.clone()),
-            Body::RunResumed { unknown } => {
+            Body::RunResumed { unknown, ended } => {
                 for step in unknown {
                     self.touch(step, at).state = State::Unknown;
                 }
-                Change::Resumed(unknown.clone())
+                Change::Resumed { unknown: unknown.clone(), ended: ended.clone() }
             }
             Body::StepResolved { step, .. } => {
                 if let Some(asked) = self.node(&step.inquiry()) {

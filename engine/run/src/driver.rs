@@ -103,7 +103,10 @@ pub enum Entry {
     /// It has just been created.
     Fresh,
     /// Another process (or this one, before it parked the run) drove it: `run_resumed` comes first.
-    Resume,
+    Resume {
+        /// What that process had left running, and what has been ended since.
+        ended: Vec<String>,
+    },
     /// It is over, and its completed steps are to be taken back.
     Undo {
         /// Who asked.
@@ -342,7 +345,7 @@ impl Driver {
         match &self.run.entry {
             // Nobody knows of it yet.
             Entry::Fresh => return Ok(()),
-            Entry::Resume => self.record(self.run.machine.resume(), None)?,
+            Entry::Resume { ended } => self.record(self.run.machine.resume(ended.clone()), None)?,
             Entry::Undo { by } => {
                 let body = Body::UndoStarted { by: by.clone(), step: None, error: None };
                 self.record(body, None)?;

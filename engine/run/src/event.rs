@@ -277,6 +277,9 @@ pub enum Body {
     RunResumed {
         /// Steps that had started and not finished: their outcome is unknown.
         unknown: Vec<StepPath>,
+        /// What those steps had started and what was still alive: it has been ended.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ended: Vec<String>,
     },
     /// A person or a reconcile rule said how a step with unknown outcome ended.
     StepResolved {

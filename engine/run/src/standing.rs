@@ -115,7 +115,7 @@ impl Standing {
                 self.unknown.remove(step);
                 self.leave(&step.inquiry());
             }
-            Body::RunResumed { unknown } => {
+            Body::RunResumed { unknown, .. } => {
                 for step in unknown {
                     self.leave(step);
                     self.unknown.insert(step.clone());

@@ -303,6 +303,11 @@ impl Toolbox {
         entries
     }
 
+    /// Ends what is left of interrupted calls of commands, by their idempotency keys. See [`Launcher::end_remains`].
+    pub(crate) async fn end_remains(&self, keys: &[String]) -> Result<Vec<String>, String> {
+        self.shelf.launcher.end_remains(keys).await
+    }
+
     /// Whether a command is on this machine.
     pub fn has_command(&self, command: &str, folder: &Path) -> bool {
         self.shelf.launcher.environment().find(command, folder).is_some()

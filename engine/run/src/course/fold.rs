@@ -73,7 +73,7 @@ impl Fold {
             Body::CancelRequested { by, reason } => {
                 course.cancel = Some(Cancel { by: by.clone(), reason: reason.clone() });
             }
-            Body::RunResumed { unknown } => {
+            Body::RunResumed { unknown, .. } => {
                 for path in unknown {
                     self.touch(path).state = StepState::Unknown;
                 }

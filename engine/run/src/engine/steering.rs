@@ -53,7 +53,7 @@ async fn go_on(
     turn: Option<Turn>,
 ) -> Result<RunHandle, StartError> {
     let lease = store.acquire(run.id).await.map_err(over)?;
-    take_up(engine, store, (lease, Entry::Resume), run, (park, turn)).await
+    take_up(engine, store, (lease, Entry::Resume { ended: Vec::new() }), run, (park, turn)).await
 }
 
 /// Takes back a run that is over.
@@ -221,7 +221,7 @@ pub(super) async fn join(
     }
 }
 
-/// Reads a run whose lease is held, and drives it.
+/// Reads a run whose lease is held, and drives it; lets the lease go when that cannot be.
 async fn take_up(
     engine: &Engine,
     store: Store,
@@ -229,23 +229,39 @@ async fn take_up(
     summary: &RunSummary,
     (park, turn): (Park, Option<Turn>),
 ) -> Result<RunHandle, StartError> {
-    let (origin, folder) = (summary.origin, &summary.folder);
-    let tenant = &summary.tenant;
-    let driven = replay(&store, lease.run).and_then(|machine| {
-        if matches!(entry, Entry::Undo { .. }) && !machine.can_undo() {
-            return Err(StartError::NothingLeft(lease.run));
-        }
-        let stubs = Stubs::of(&store, summary)?;
-        let toolbox = engine.parts.toolbox()?;
-        let fence = engine.fence_of_run((tenant, &summary.principal), &summary.skill, folder);
-        let skill = &summary.skill;
-        let of = Driven { lease, skill, origin, folder, tenant, fence, toolbox, park, born: None };
-        Ok(go(engine, store.clone(), (machine, entry), (of, stubs, turn), mpsc::unbounded_channel()))
-    });
+    let driven = take_hold(engine, store.clone(), (lease, entry), summary, (park, turn)).await;
     if driven.is_err() {
         store.release(lease).await?;
     }
     driven
+}
+
+async fn take_hold(
+    engine: &Engine,
+    store: Store,
+    (lease, entry): (Lease, Entry),
+    summary: &RunSummary,
+    (park, turn): (Park, Option<Turn>),
+) -> Result<RunHandle, StartError> {
+    let machine = replay(&store, lease.run)?;
+    let toolbox = engine.parts.toolbox()?;
+    let entry = match entry {
+        Entry::Undo { .. } if !machine.can_undo() => return Err(StartError::NothingLeft(lease.run)),
+        Entry::Resume { .. } => Entry::Resume { ended: clear(lease.run, &machine, &toolbox).await? },
+        entry => entry,
+    };
+    let stubs = Stubs::of(&store, summary)?;
+    let (origin, folder, tenant, skill) = (summary.origin, &summary.folder, &summary.tenant, &summary.skill);
+    let fence = engine.fence_of_run((tenant, &summary.principal), skill, folder);
+    let of = Driven { lease, skill, origin, folder, tenant, fence, toolbox, park, born: None };
+    Ok(go(engine, store, (machine, entry), (of, stubs, turn), mpsc::unbounded_channel()))
+}
+
+/// Ends what the process that drove a run before has left running: before that is over, nobody can know what it has
+/// done, and to make its calls again would be to make them twice.
+async fn clear(run: RunId, machine: &Machine, toolbox: &Toolbox) -> Result<Vec<String>, StartError> {
+    let ended = toolbox.end_remains(&machine.open_keys()).await;
+    ended.map_err(|why| StartError::Refused(format!("run {run} cannot be gone on with: {why}")))
 }
 
 /// What is driven, and how.

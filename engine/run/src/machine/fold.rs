@@ -130,7 +130,7 @@ impl Machine {
                 self.fold_cancel();
                 Ok(())
             }
-            Body::RunResumed { unknown } => self.fold_resumed(unknown),
+            Body::RunResumed { unknown, .. } => self.fold_resumed(unknown),
             Body::StepResolved { step, resolution, .. } => {
                 let spot = self.locate(step)?;
                 self.fold_resolved(spot, resolution)

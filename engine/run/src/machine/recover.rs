@@ -14,9 +14,15 @@ use crate::machine::fold::Started;
 use crate::store::{Ask, Request};
 
 impl Machine {
-    /// The event with which a new process takes the run over.
-    pub fn resume(&self) -> Body {
-        Body::RunResumed { unknown: self.unfinished() }
+    /// The event with which a new process takes the run over, once it has ended what the last one had left running.
+    pub fn resume(&self, ended: Vec<String>) -> Body {
+        Body::RunResumed { unknown: self.unfinished(), ended }
+    }
+
+    /// The idempotency keys of all calls that were being made, as far as the events tell.
+    pub fn open_keys(&self) -> Vec<String> {
+        let calls = self.calls().into_iter().filter_map(|spot| self.call(spot));
+        calls.map(|call| call.idempotency_key).collect()
     }
 
     /// Steps that only a person can move on: open questions and unknown outcomes.

@@ -46,7 +46,7 @@ impl Projection {
                 self.gated = self.events == 2;
                 self.needs_person(step);
             }
-            Body::RunResumed { unknown } => unknown.iter().for_each(|step| self.needs_person(step)),
+            Body::RunResumed { unknown, .. } => unknown.iter().for_each(|step| self.needs_person(step)),
             Body::StepResolved { step, .. } => {
                 self.open.remove(step);
                 self.busy.remove(step);
@@ -196,7 +196,7 @@ mod tests {
     fn a_block_is_not_at_work_while_its_call_needs_a_person() {
         let mut bodies = vec![started("calc", "compute"), started("calc/1_put", "tool")];
         assert_eq!(after(&bodies).status(), RunStatus::Running);
-        bodies.push(Body::RunResumed { unknown: vec![step("calc/1_put")] });
+        bodies.push(Body::RunResumed { unknown: vec![step("calc/1_put")], ended: Vec::new() });
         assert_eq!(after(&bodies).status(), RunStatus::Waiting);
         bodies.push(started("calcium", "compute"));
         assert_eq!(after(&bodies).status(), RunStatus::Running);
@@ -204,11 +204,12 @@ mod tests {
 
     #[test]
     fn an_unknown_outcome_waits_until_resolved_or_run_again() {
-        let mut bodies = vec![started("a", "tool"), Body::RunResumed { unknown: vec![step("a")] }];
+        let mut bodies =
+            vec![started("a", "tool"), Body::RunResumed { unknown: vec![step("a")], ended: Vec::new() }];
         assert_eq!(after(&bodies).status(), RunStatus::Waiting);
         bodies.push(started("a", "tool"));
         assert_eq!(after(&bodies).status(), RunStatus::Running);
-        bodies.push(Body::RunResumed { unknown: vec![step("a")] });
+        bodies.push(Body::RunResumed { unknown: vec![step("a")], ended: Vec::new() });
         bodies.push(Body::StepResolved {
             step: step("a"),
             resolution: Resolution::Fail,

@@ -8,6 +8,7 @@
 mod capture;
 mod environment;
 mod family;
+mod remains;
 mod service;
 
 use std::io;
@@ -135,7 +136,7 @@ impl Launcher {
         if let Some(replay) = &self.replay {
             return replay.answer(invocation);
         }
-        let mark = self.environment.new_mark();
+        let mark = self.environment.new_mark(&context.idempotency_key);
         let child = self.start(context, invocation, &mark)?;
         let family = Family::new(child.id(), mark, &self.leaders);
         let mut process = Process::new(child, family, self.output_bytes, &context.progress, invocation.show);

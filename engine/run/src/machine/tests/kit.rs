@@ -177,7 +177,7 @@ impl World {
         world.tools = Arc::clone(&self.tools);
         world.effects = self.effects.iter().filter(|(seq, _)| *seq < kept as u64).cloned().collect();
         if world.machine.ending().is_none() {
-            let resumed = world.machine.resume();
+            let resumed = world.machine.resume(Vec::new());
             world.record(resumed);
         }
         world
@@ -374,7 +374,7 @@ fn line(body: &Body) -> String {
         }
         Body::StepSkipped { step, reason } => format!("{step} skipped: {reason}"),
         Body::CancelRequested { .. } => "cancel requested".to_owned(),
-        Body::RunResumed { unknown } => format!("resumed, unknown: {unknown:?}"),
+        Body::RunResumed { unknown, .. } => format!("resumed, unknown: {unknown:?}"),
         Body::StepResolved { step, resolution, by } => format!("{step} resolved by {by}: {resolution:?}"),
         Body::UndoStarted { by, step, error } => {
             let step = step.as_ref().map(|step| format!(" of {step}")).unwrap_or_default();

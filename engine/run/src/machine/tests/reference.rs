@@ -59,7 +59,8 @@ fn world(broken: bool) -> World {
 
 /// Goes on after a crash. The world knows whether the calls that were interrupted took place.
 fn go_on(mut world: World, took_place: bool) -> World {
-    if took_place && let Some(Body::RunResumed { unknown }) = world.events.last().map(|event| &event.body) {
+    if took_place && let Some(Body::RunResumed { unknown, .. }) = world.events.last().map(|event| &event.body)
+    {
         let seq = world.events.len() as u64;
         world.effects.extend(unknown.iter().map(|step| (seq, step.clone())));
         let tools = Arc::clone(&world.tools);

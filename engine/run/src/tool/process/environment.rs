@@ -78,11 +78,12 @@ impl Environment {
         })
     }
 
-    /// A mark that no other command has, after that of the command this process descends from.
-    pub(super) fn new_mark(&self) -> String {
+    /// A mark that no other command has, after that of the command this process descends from. It holds the key
+    /// of its call, by which whoever goes on with a run finds what is left of that call.
+    pub(super) fn new_mark(&self, key: &str) -> String {
         let mut hasher = RandomState::new().build_hasher();
         hasher.write_u32(std::process::id());
-        let own = format!("{:016x}", hasher.finish());
+        let own = format!("{key}-{:016x}", hasher.finish());
         match self.get(MARK).and_then(OsStr::to_str) {
             Some(outer) => format!("{outer}.{own}"),
             None => own,
@@ -134,8 +135,8 @@ mod tests {
     #[test]
     fn marks_differ_and_hold_the_outer_one() {
         let outer = environment(&[(MARK, "outer")]);
-        let (one, two) = (outer.new_mark(), outer.new_mark());
+        let (one, two) = (outer.new_mark("key"), outer.new_mark("key"));
         assert_ne!(one, two);
-        assert!(one.starts_with("outer."));
+        assert!(one.starts_with("outer.key-"));
     }
 }

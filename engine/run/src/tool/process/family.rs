@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use tokio::time::{Instant, sleep};
 
-use self::system::{members, signal};
+use self::system::{marked, members, signal};
 
 #[cfg(target_os = "linux")]
 #[path = "family/linux.rs"]
@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(super) struct Family {
     leader: Option<Pid>,
     leaders: Leaders,
-    mark: String,
+    marks: [String; 1],
     over: bool,
 }
 
@@ -37,11 +37,26 @@ pub(super) struct Family {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leaders(Arc<Mutex<HashSet<Pid>>>);
 
+/// By what a process is known to belong to a command.
+#[derive(Clone, Copy, Debug)]
+struct Kin<'a> {
+    /// The leader of the command's group.
+    group: Option<Pid>,
+    /// One of them is in its environment.
+    marks: &'a [String],
+}
+
 /// A living descendant of a command that has ended.
 #[derive(Clone, Debug)]
-struct Member {
+pub(super) struct Member {
     pid: Pid,
     name: String,
+}
+
+impl std::fmt::Display for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.name, self.pid.as_raw_pid())
+    }
 }
 
 impl Leaders {
@@ -58,7 +73,7 @@ impl Family {
     pub(super) fn new(leader: Option<u32>, mark: String, leaders: &Leaders) -> Self {
         let leader = leader.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         leaders.known().extend(leader);
-        Self { leader, leaders: leaders.clone(), mark, over: false }
+        Self { leader, leaders: leaders.clone(), marks: [mark], over: false }
     }
 
     /// Says that the leader has been waited for: its number may soon be another's.
@@ -100,7 +115,7 @@ impl Family {
         let Some(leader) = self.leader else { return Vec::new() };
         let until = Instant::now() + patience;
         loop {
-            let left = members(leader, &self.mark, &self.leaders);
+            let left = members(leader, self.kin(), &self.leaders);
             if left.is_empty() || Instant::now() >= until {
                 return left;
             }
@@ -116,11 +131,53 @@ impl Family {
     }
 
     fn signal_all(&self, left: &[Member], wanted: Signal) {
-        let Some(leader) = self.leader else { return };
         for member in left {
-            signal(leader, &self.mark, member, wanted);
+            signal(self.kin(), member, wanted);
         }
     }
+
+    fn kin(&self) -> Kin<'_> {
+        Kin { group: self.leader, marks: &self.marks }
+    }
+}
+
+/// Ends whoever carries one of the marks, whichever process has started it: asks it to, and kills it after a
+/// `grace`. Returns who had to be ended, and who lives on.
+pub(super) async fn end_marked(marks: &[String], grace: Duration) -> (Vec<Member>, Vec<Member>) {
+    let kin = Kin { group: None, marks };
+    let mut ended: Vec<Member> = Vec::new();
+    for wanted in [Signal::TERM, Signal::KILL] {
+        let until = Instant::now() + grace;
+        let mut asked: HashSet<Pid> = HashSet::new();
+        loop {
+            let left = look_twice(marks).await;
+            if left.is_empty() {
+                return (ended, left);
+            }
+            // What comes to be meanwhile has to end as well.
+            for member in left.iter().filter(|member| asked.insert(member.pid)) {
+                signal(kin, member, wanted);
+            }
+            let news = left.iter().filter(|member| ended.iter().all(|known| known.pid != member.pid));
+            ended.extend(news.cloned().collect::<Vec<_>>());
+            if Instant::now() >= until {
+                break;
+            }
+            sleep(LOOK).await;
+        }
+    }
+    (ended, look_twice(marks).await)
+}
+
+/// Who carries one of the marks. A process that is just becoming another program has no environment to be read,
+/// so that nobody is there only when two looks have found nobody.
+async fn look_twice(marks: &[String]) -> Vec<Member> {
+    let found = marked(marks);
+    if !found.is_empty() {
+        return found;
+    }
+    sleep(LOOK).await;
+    marked(marks)
 }
 
 impl Drop for Family {

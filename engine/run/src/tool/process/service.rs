@@ -40,7 +40,7 @@ impl Launcher {
         folder: &Path,
         invocation: &Invocation,
     ) -> Result<(Service, ChildStdin, ChildStdout), ToolError> {
-        let mark = self.environment.new_mark();
+        let mark = self.environment.new_mark("service");
         let invocation = Invocation { stdin: Some(String::new()), ..invocation.clone() };
         let mut child = self.start(&CallContext::detached(folder), &invocation, &mark)?;
         let family = Family::new(child.id(), mark, &self.leaders);

@@ -1,5 +1,6 @@
 //! Real processes: what they print, how they end, and what they leave behind.
 
+use std::os::unix::process::ExitStatusExt;
 use std::sync::Mutex;
 
 use super::*;
@@ -305,4 +306,39 @@ fn bytes_are_worded() {
     for (count, text) in cases {
         assert_eq!(bytes(count), text);
     }
+}
+
+/// A process of somebody else that carries a mark and does not end when it is asked to.
+fn stubborn(mark: &str) -> std::process::Child {
+    let script = "trap '' TERM; echo on; while :; do sleep 1; done";
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", script])
+        .env(environment::MARK, mark)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = [0; 3];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
+    child
+}
+
+#[tokio::test]
+async fn what_others_left_running_of_a_call_is_ended() {
+    let own = format!("{:032x}", std::process::id());
+    let (mut of_it, mut of_another) = (stubborn(&format!("outer.{own}-1.inner-2")), stubborn("other-1"));
+    let ended = launcher().end_remains(std::slice::from_ref(&own)).await.unwrap();
+    assert!(ended.iter().any(|name| name.starts_with(&format!("sh ({})", of_it.id()))), "{ended:?}");
+    assert_eq!(of_it.wait().unwrap().signal(), Some(9));
+    assert!(of_another.try_wait().unwrap().is_none(), "it has nothing to do with the call");
+    of_another.kill().unwrap();
+    of_another.wait().unwrap();
+    assert_eq!(launcher().end_remains(&[own]).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn nobody_ends_what_it_descends_from() {
+    let mark = [(environment::MARK.into(), "outer.key-1.inner-2".into())];
+    let inner = Launcher::new(Environment::new(mark), 1024);
+    let refused = inner.end_remains(&["key".to_owned()]).await.unwrap_err();
+    assert!(refused.contains("descends from it"), "{refused}");
 }

@@ -10,45 +10,48 @@ use std::ops::RangeInclusive;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::{Leaders, Member};
+use super::{Kin, Leaders, Member};
 
 /// With more young processes than this it is cheaper to list `/proc`.
 const MANY: u32 = 1024;
 
 /// Who is alive of the group or carries the mark.
-pub(super) fn members(leader: Pid, mark: &str, leaders: &Leaders) -> Vec<Member> {
+pub(super) fn members(leader: Pid, kin: Kin<'_>, leaders: &Leaders) -> Vec<Member> {
     let first = leader.as_raw_pid().unsigned_abs();
     match youngest() {
         Some(last) if last == first => Vec::new(),
-        Some(last) if last > first && last - first <= MANY => {
-            members_among(first + 1..=last, leader, mark, leaders)
-        }
-        _ => members_in_all(leader, mark),
+        Some(last) if last > first && last - first <= MANY => members_among(first + 1..=last, kin, leaders),
+        _ => members_in_all(kin),
     }
 }
 
+/// Who is alive and carries one of the marks, whoever has started it.
+pub(super) fn marked(marks: &[String]) -> Vec<Member> {
+    members_in_all(Kin { group: None, marks })
+}
+
 /// Sends a signal to a member, if it still is one.
-pub(super) fn signal(leader: Pid, mark: &str, member: &Member, wanted: Signal) {
+pub(super) fn signal(kin: Kin<'_>, member: &Member, wanted: Signal) {
     // With the handle, number and process cannot part between the look and the signal.
     let Ok(handle) = rustix::process::pidfd_open(member.pid, PidfdFlags::empty()) else { return };
-    if find(member.pid, leader, mark).is_some() {
+    if find(member.pid, kin).is_some() {
         let _gone = rustix::process::pidfd_send_signal(handle, wanted);
     }
 }
 
-fn members_among(ids: RangeInclusive<u32>, leader: Pid, mark: &str, leaders: &Leaders) -> Vec<Member> {
+fn members_among(ids: RangeInclusive<u32>, kin: Kin<'_>, leaders: &Leaders) -> Vec<Member> {
     let others = ids.filter_map(pid).filter(|pid| !leaders.contains(*pid));
-    others.filter_map(|pid| find(pid, leader, mark)).collect()
+    others.filter_map(|pid| find(pid, kin)).collect()
 }
 
-fn members_in_all(leader: Pid, mark: &str) -> Vec<Member> {
+fn members_in_all(kin: Kin<'_>) -> Vec<Member> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter_map(pid).filter_map(|pid| find(pid, leader, mark)).collect()
+    ids.filter_map(pid).filter_map(|pid| find(pid, kin)).collect()
 }
 
 /// The process of that number, if it is alive and belongs to the family.
-fn find(pid: Pid, leader: Pid, mark: &str) -> Option<Member> {
+fn find(pid: Pid, kin: Kin<'_>) -> Option<Member> {
     let stat = content(&format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
     let stat = String::from_utf8_lossy(&stat);
     let (before, after) = stat.rsplit_once(')')?;
@@ -56,14 +59,15 @@ fn find(pid: Pid, leader: Pid, mark: &str) -> Option<Member> {
     let mut fields = after.split_whitespace();
     let alive = !matches!(fields.next()?, "Z" | "X");
     let group = fields.nth(1)?.parse::<i32>().ok()?;
-    let kin = alive && (group == leader.as_raw_pid() || is_marked(pid, mark));
-    kin.then_some(Member { pid, name })
+    let of_group = kin.group.is_some_and(|leader| leader.as_raw_pid() == group);
+    let belongs = alive && (of_group || is_marked(pid, kin.marks));
+    belongs.then_some(Member { pid, name })
 }
 
-fn is_marked(pid: Pid, mark: &str) -> bool {
-    let mark = mark.as_bytes();
-    content(&format!("/proc/{}/environ", pid.as_raw_pid()))
-        .is_ok_and(|environ| environ.windows(mark.len()).any(|part| part == mark))
+fn is_marked(pid: Pid, marks: &[String]) -> bool {
+    let Ok(environ) = content(&format!("/proc/{}/environ", pid.as_raw_pid())) else { return false };
+    let has = |mark: &[u8]| environ.windows(mark.len()).any(|part| part == mark);
+    marks.iter().any(|mark| has(mark.as_bytes()))
 }
 
 /// The number of the process or thread that was started last.

@@ -172,4 +172,9 @@ impl RunSummary {
             status => status.to_string(),
         }
     }
+
+    /// Whether it is not over and no process drives it, be it that one has died or that it waits for a person.
+    pub(crate) fn is_left(&self) -> bool {
+        self.ended_at.is_none() && (self.interrupted || self.status == RunStatus::Waiting && !self.driven)
+    }
 }

@@ -13,7 +13,7 @@ use super::{Durability, StoreError};
 use crate::cause::cause;
 
 /// Every format ever written, oldest first; the format number is the position, from 1.
-pub(super) const MIGRATIONS: [&str; 14] = [
+pub(super) const MIGRATIONS: [&str; 15] = [
     include_str!("../../migrations/0001_runs_and_events.sql"),
     include_str!("../../migrations/0002_memory.sql"),
     include_str!("../../migrations/0003_knowledge.sql"),
@@ -28,6 +28,7 @@ pub(super) const MIGRATIONS: [&str; 14] = [
     include_str!("../../migrations/0014_audit.sql"),
     include_str!("../../migrations/0016_browsers.sql"),
     include_str!("../../migrations/0017_tenant_memory.sql"),
+    include_str!("../../migrations/0018_schedule_turns.sql"),
 ];
 
 /// The newest format known here.

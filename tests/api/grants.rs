@@ -233,6 +233,35 @@ fn commands_of_a_guest_are_not_run() {
 }
 
 #[test]
+fn nobody_approves_of_what_they_have_started_themselves() {
+    let aa = project("", "").skill("ask", ASK);
+    let served = serve(&aa);
+    let waits = || {
+        let called = guest(&served, "POST /api/tools/shell/call", &json!({"args": {"command": "id"}}));
+        let run = called.message()["run"].as_i64().unwrap_or_else(|| panic!("{called:?}"));
+        stands(&served, run, "waiting");
+        run
+    };
+    let answer = |run: i64, step: &str, answer: &str| {
+        guest(&served, &format!("POST /api/runs/{run}/answer"), &json!({"step": step, "answer": answer}))
+    };
+    let run = waits();
+    let refused = answer(run, "approval", "approve");
+    assert_eq!(refused.status, 403, "{refused:?}");
+    for said in ["/api/problems/policy", "somebody else has to approve", "the owner of this server may"] {
+        assert!(refused.body.contains(said), "{said}: {refused:?}");
+    }
+    stands(&served, run, "waiting");
+    let by_owner = json!({"step": "approval", "answer": "approve"});
+    assert_eq!(served.post(&format!("/api/runs/{run}/answer"), &[], &by_owner).status, 200);
+    // To want it no more is no approval, and what a skill asks is asked of anybody.
+    assert_eq!(answer(waits(), "approval", "reject").status, 200);
+    let asked = guest(&served, "POST /api/skills/ask/run", &json!({})).message()["run"].as_i64().unwrap();
+    stands(&served, asked, "waiting");
+    assert_eq!(answer(asked, "sure", "yes").status, 200);
+}
+
+#[test]
 fn to_see_the_runs_of_others_is_not_to_steer_them() {
     let aa = project("", ", scopes: ['runs:all', 'skill:look:read']").skill("ask", ASK).skill("hang", HANG);
     let served = serve(&aa);

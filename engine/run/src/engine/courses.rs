@@ -121,7 +121,7 @@ impl Engine {
     /// and no later one.
     ///
     /// # Errors
-    /// Those of [`Engine::answer`].
+    /// It approves of a run that the caller has started, or those of [`Engine::answer`].
     pub async fn answer_open(
         &self,
         run: RunId,
@@ -130,6 +130,7 @@ impl Engine {
         by: &str,
     ) -> Result<(), StartError> {
         self.may_steer(run)?;
+        self.may_approve(run, step, answer)?;
         let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned(), question };
         steering::ask(self, run, by, ask).await
     }

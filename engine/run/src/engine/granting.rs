@@ -10,8 +10,13 @@ use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use super::approval::word;
 use super::courses::SINGLE;
 use super::{Engine, StartError};
-use crate::event::{RunId, StepError};
+use crate::event::{RunId, StepError, StepPath};
+use crate::machine::{APPROVAL, APPROVE};
 use crate::persona::{Choice, View, ViewError};
+use crate::policy::{self, Verdict};
+
+/// Number of the event that puts the question whether a run may begin: its second.
+const GATE: u64 = 1;
 
 impl Engine {
     /// Whether a skill is there for the caller.
@@ -75,6 +80,26 @@ impl Engine {
             return Ok(());
         }
         self.may_use(&summary.skill, self.run_plan(run)?.effect())
+    }
+
+    /// That an answer may be given which lets a run begin that the policy wants a person for: by whoever has started it
+    /// only where that is let, or else nobody would have to be asked. Where it is enough to have been shown the plan, so it
+    /// is here; and what the steps of a skill ask is asked of anybody.
+    pub(super) fn may_approve(&self, run: RunId, step: &StepPath, answer: &str) -> Result<(), StartError> {
+        if step.0 != APPROVAL || answer != APPROVE {
+            return Ok(());
+        }
+        let is_own = self.run(run)?.principal == self.caller.principal;
+        if !is_own || policy::may_approve_own(&self.caller, &self.settings().calling) {
+            return Ok(());
+        }
+        if self.verdict(self.run_plan(run)?.effect(), true) == Verdict::Go {
+            return Ok(());
+        }
+        // A step may have that name, too; it asks later.
+        let standing = self.standing(run)?;
+        let is_gate = standing.questions.values().any(|asked| asked.step == *step && asked.seq == GATE);
+        if is_gate { Err(StartError::OwnApproval(run)) } else { Ok(()) }
     }
 
     /// That a tool may be called outside a run.

@@ -21,7 +21,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/schedules/{schedule}/slots", "List what has become of a schedule's times, newest first", slots),
         get("/schedules/{schedule}/next", "List the next moments at which a schedule is due", next),
         get("/schedules/{schedule}/why", "Explain why the last times of a schedule were run, or not", why),
-        post("/schedules/{schedule}/run", "Run a schedule now", run),
+        post("/schedules/{schedule}/run", "Run a schedule now", run).known_by_key(),
         post("/schedules/{schedule}/pause", "Hold a schedule", pause),
         post("/schedules/{schedule}/resume", "Let a schedule go on", resume),
         post("/schedules/{schedule}/backfill", "Run times of the past that have no success", backfill),

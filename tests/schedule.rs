@@ -311,7 +311,7 @@ fn signed_requests_set_schedules_off_and_others_do_not() {
 
 #[test]
 fn a_signed_request_that_the_skill_cannot_be_run_with_is_told_so() {
-    let count = "name: count\ndescription: Counts\ninputs:\n  - {name: n, type: integer, default: 1}\nsteps:\n  - {name: it, tool: note, args: {text: '{{ inputs.n }}'}}\n";
+    let count = "name: count\ndescription: Counts\ninputs:\n  - {name: n, type: integer, default: 1}\nsteps:\n  - {name: it, tool: note, args: {text: 'n={{ inputs.n }}'}}\n";
     let config = "\
 secrets: {KEY: {env: HOOK_KEY}}
 schedules:
@@ -339,7 +339,7 @@ schedules:
     eventually("both are run", || lines(&aa).len() == 2);
     let mut ran = lines(&aa);
     ran.sort();
-    assert_eq!(ran, ["1", "7"]);
+    assert_eq!(ran, ["n=1", "n=7"]);
 }
 
 #[test]

@@ -54,6 +54,8 @@ fn a_scope_names_what_may_be_used_and_how_strongly() {
         guest(&served, "POST /api/tools/trace_write/call", &json!({"args": {"line": "x"}})).status,
         403
     );
+    let modules = call(&served, "tool_list", &json!({}))["result"]["structuredContent"]["modules"].clone();
+    assert_eq!(modules.as_array().map(Vec::len), Some(1), "no others are told: {modules}");
     // The same for AI clients, whatever they call it by.
     for (tool, args) in [
         ("write", json!({"line": "x"})),

@@ -110,7 +110,7 @@ impl Bound {
 /// owner of the server may, and a key that says so, as for models.
 pub fn may_approve_own(caller: &Caller, calling: &Calling) -> bool {
     let may = caller.rules.self_approve.unwrap_or(calling.self_approve) && calling.bound.self_approve;
-    caller.principal == LOCAL || caller.grants.owns_server() || may
+    caller.principal == LOCAL || caller.is_of_main() && caller.grants.owns_server() || may
 }
 
 /// Whether a caller that is a model may answer a run's questions itself.

@@ -190,8 +190,12 @@ impl Engine {
     async fn may_deliver(&self, known: &Known, now: Time) -> Result<(), HookRefusal> {
         let broken = |error: crate::store::StoreError| HookRefusal::Broken(error.to_string());
         let store = self.parts.store_soon().await.map_err(broken)?;
-        let rows = store.see_schedules(vec![known.sighting()], now).await.map_err(broken)?;
-        let held = rows.first().is_some_and(|row| row.pause.is_some());
+        let row = match store.schedule(&known.key).map_err(broken)? {
+            Some(row) => Some(row),
+            None => store.see_schedules(vec![known.sighting()], now).await.map_err(broken)?.pop(),
+        };
+        // Its file may have been read a moment ago: what has changed since is for schedulers to hold.
+        let held = known.held(row.as_ref(), now).is_some();
         let off = !self.is_service_enabled("webhook").map_err(broken)?;
         if held || off || !known.compiled.enabled { Err(HookRefusal::Held) } else { Ok(()) }
     }

@@ -310,6 +310,39 @@ fn signed_requests_set_schedules_off_and_others_do_not() {
 }
 
 #[test]
+fn a_signed_request_that_the_skill_cannot_be_run_with_is_told_so() {
+    let count = "name: count\ndescription: Counts\ninputs:\n  - {name: n, type: integer, default: 1}\nsteps:\n  - {name: it, tool: note, args: {text: 'n={{ inputs.n }}'}}\n";
+    let config = "\
+secrets: {KEY: {env: HOOK_KEY}}
+schedules:
+  count: {skill: count, webhook: {secret: '{{ secrets.KEY }}'}, inputs: {n: '{{ body.n }}'}}
+  maybe: {skill: count, webhook: {secret: '{{ secrets.KEY }}'}, inputs: {n: '{{ body.n or none }}'}}
+";
+    let aa = with(config).skill("count", count);
+    let call = aa.args(["serve", "--listen", "127.0.0.1:0"]).env("HOOK_KEY", "the secret of both");
+    let served = Served::start(call);
+    let post = |name: &str, body: &str| {
+        let signature = hmac("the secret of both", body);
+        let headers = [("Authorization", ""), ("X-Hub-Signature-256", signature.as_str())];
+        served.ask(&format!("POST /hooks/{name}"), &headers, body)
+    };
+    for (body, said) in [
+        (r#"{"n": "many"}"#, "input `n`"),
+        (r#"{"m": 2}"#, "`n` is `{{ body.n }}`, and there is no such value"),
+        ("n=2", "`n` is `{{ body.n }}`, and there is no such value"),
+    ] {
+        let refused = post("count", body);
+        assert!(refused.status == 422 && refused.body.contains(said), "{body}: {refused:?}");
+    }
+    assert_eq!(post("count", r#"{"n": 7}"#).status, 202);
+    assert_eq!(post("maybe", r#"{"m": 2}"#).status, 202);
+    eventually("both are run", || lines(&aa).len() == 2);
+    let mut ran = lines(&aa);
+    ran.sort();
+    assert_eq!(ran, ["n=1", "n=7"]);
+}
+
+#[test]
 fn people_are_told_of_failures_and_of_how_that_went() {
     let server = Server::new(|request| {
         let slack = request.path.last().is_some_and(|last| last == "chat.postMessage");

@@ -88,3 +88,16 @@ fn a_module_with_errors_is_shown_and_the_others_are_listed() {
     let ran = aa.args(["tool", "list"]).run().code(3).stdout_contains("trace_write");
     ran.stderr_contains("error[unknown-key]: ").stderr_contains("error: 1 error in .aa/tools/bad.yaml");
 }
+
+#[test]
+fn of_the_users_own_git_configuration_only_who_commits_are_by_is_read() {
+    let aa = Aa::new();
+    let own = "[user]\n\temail = ann@example.org\n[http]\n\textraheader = hush\n";
+    std::fs::write(aa.home().join(".gitconfig"), own).unwrap();
+    let call = |tool: &str, args: &str| aa.args(["tool", "call", tool, "--args", args]).run().code(0);
+    call("git_init", r#"{"path": "."}"#);
+    let said = |key: &str| call("git_config_get", &format!(r#"{{"key": "{key}"}}"#)).out();
+    assert!(said("user.email").contains("ann@example.org"));
+    assert!(!said("http.extraheader").contains("hush"));
+    assert!(said("core.bare").contains("false"));
+}

@@ -146,6 +146,7 @@ impl From<StartError> for Failure {
             | StartError::Unwritable { .. }
             | StartError::Denied { .. }
             | StartError::NotGranted(_)
+            | StartError::OwnApproval(_)
             | StartError::Full
             | StartError::KeyUsed(_) => Self::failed(message),
             StartError::Shipped(_) => {

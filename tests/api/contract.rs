@@ -282,6 +282,8 @@ fn a_guest_sees_their_own_runs_only() {
     assert_eq!(numbers, [theirs]);
     // Another's name opens nothing.
     let listed = as_guest("GET /api/runs?principal=local", "").message();
+    assert_eq!(listed["items"], json!([]), "{listed}");
+    let listed = as_guest("GET /api/runs?principal=ci", "").message();
     assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed}");
     assert_eq!(found(&served, "/api/runs?principal=ci")["items"].as_array().unwrap().len(), 1);
     assert_eq!(as_guest("POST /api/heal/rules/kube_login/reset", "{}").status, 403);

@@ -54,6 +54,8 @@ fn a_scope_names_what_may_be_used_and_how_strongly() {
         guest(&served, "POST /api/tools/trace_write/call", &json!({"args": {"line": "x"}})).status,
         403
     );
+    let modules = call(&served, "tool_list", &json!({}))["result"]["structuredContent"]["modules"].clone();
+    assert_eq!(modules.as_array().map(Vec::len), Some(1), "no others are told: {modules}");
     // The same for AI clients, whatever they call it by.
     for (tool, args) in [
         ("write", json!({"line": "x"})),
@@ -230,6 +232,35 @@ fn commands_of_a_guest_are_not_run() {
     let run = called.message()["run"].as_i64().unwrap();
     guest(&served, &format!("POST /api/runs/{run}/answer"), &answer);
     stands(&served, run, "completed");
+}
+
+#[test]
+fn nobody_approves_of_what_they_have_started_themselves() {
+    let aa = project("", "").skill("ask", ASK);
+    let served = serve(&aa);
+    let waits = || {
+        let called = guest(&served, "POST /api/tools/shell/call", &json!({"args": {"command": "id"}}));
+        let run = called.message()["run"].as_i64().unwrap_or_else(|| panic!("{called:?}"));
+        stands(&served, run, "waiting");
+        run
+    };
+    let answer = |run: i64, step: &str, answer: &str| {
+        guest(&served, &format!("POST /api/runs/{run}/answer"), &json!({"step": step, "answer": answer}))
+    };
+    let run = waits();
+    let refused = answer(run, "approval", "approve");
+    assert_eq!(refused.status, 403, "{refused:?}");
+    for said in ["/api/problems/policy", "somebody else has to approve", "the owner of this server may"] {
+        assert!(refused.body.contains(said), "{said}: {refused:?}");
+    }
+    stands(&served, run, "waiting");
+    let by_owner = json!({"step": "approval", "answer": "approve"});
+    assert_eq!(served.post(&format!("/api/runs/{run}/answer"), &[], &by_owner).status, 200);
+    // To want it no more is no approval, and what a skill asks is asked of anybody.
+    assert_eq!(answer(waits(), "approval", "reject").status, 200);
+    let asked = guest(&served, "POST /api/skills/ask/run", &json!({})).message()["run"].as_i64().unwrap();
+    stands(&served, asked, "waiting");
+    assert_eq!(answer(asked, "sure", "yes").status, 200);
 }
 
 #[test]

@@ -128,6 +128,33 @@ fn what_is_of_this_machine_is_closed_to_other_tenants() {
 }
 
 #[test]
+fn other_tenants_see_neither_what_runs_on_this_machine_nor_what_listens_near_it() {
+    let (_aa, served) = served();
+    let call = |key: &str, tool: &str, args: &Value| {
+        ask(&served, key, &format!("POST /api/tools/{tool}/call"), &json!({ "args": args }).to_string())
+    };
+    for tool in ["processes", "listening_ports"] {
+        for key in [RED, BOSS] {
+            let refused = call(key, tool, &json!({}));
+            assert_eq!(refused.status, 403, "{tool}: {refused:?}");
+        }
+    }
+    assert_eq!(served.post("/api/tools/processes/call", &[], &json!({"args": {}})).status, 200);
+    for (tool, url) in [
+        ("http_get", "http://127.0.0.1:1/"),
+        ("http_get", "http://169.254.169.254/latest/meta-data/"),
+        ("http_get", "http://localhost:1/"),
+        ("http_wait", "http://[::1]:1/"),
+    ] {
+        let refused = call(RED, tool, &json!({ "url": url }));
+        assert!(refused.status >= 400 && refused.body.contains("this machine or one near it"), "{refused:?}");
+    }
+    let owner =
+        served.post("/api/tools/http_get/call", &[], &json!({"args": {"url": "http://127.0.0.1:1/"}}));
+    assert!(!owner.body.contains("one near it"), "{owner:?}");
+}
+
+#[test]
 fn schedules_are_not_there_for_other_tenants_whatever_their_keys_say() {
     let (_aa, served) = served();
     let list = ask(&served, BOSS, "GET /api/schedules", "").message();

@@ -144,6 +144,23 @@ fn told_to_end_it_lets_steps_end_refuses_work_and_leaves_the_rest_to_the_next_on
 }
 
 #[test]
+fn one_that_is_started_while_another_still_ends_follows_it() {
+    let aa = project("");
+    let it = start(&aa);
+    let run = it.start("two", &json!({"after": "3"}));
+    eventually("the first step has begun", || run_status(&aa, run)["events"].as_u64() >= Some(2));
+    let before = it.pid();
+    it.signal(Signal::TERM);
+    eventually("it says so", || status(&aa)["daemon"]["stage"] == "draining");
+    let started = daemon(&aa, &["start", "--listen", "127.0.0.1:0"]).code(0);
+    started.stderr_contains("still ending").stderr_contains("the daemon is ready");
+    let next = running(&aa);
+    assert_ne!(next.pid(), before);
+    assert_eq!(status(&aa)["daemon"]["stage"], "ready");
+    eventually("the next one goes on with it", || run_status(&aa, run)["status"] == "completed");
+}
+
+#[test]
 fn its_end_in_order_is_a_success_even_when_a_step_has_to_be_cut_off() {
     let hang =
         "name: hang\ndescription: Hangs\nsteps: [{name: it, tool: once, args: {text: x, after: '1000'}}]\n";

@@ -48,6 +48,7 @@ fn a_body_that_is_no_message_is_said_to_be_none() {
         ("[]", -32600, Value::Null),
         (r#"{"jsonrpc": "1.0", "id": 5, "method": "ping"}"#, -32600, json!(5)),
         (&deep, -32600, json!(4)),
+        (r#"{"jsonrpc": "2.0", "id": null, "method": "ping"}"#, -32600, Value::Null),
     ] {
         let reply = served.ask("POST /mcp", &[], body);
         assert_eq!(reply.status, 400, "{reply:?}");
@@ -247,6 +248,15 @@ fn a_narrow_key_opens_nothing_by_the_tools_of_the_server() {
         let told = told["structuredContent"].to_string();
         assert!(!told.contains("wide") && !told.contains("git"), "{tool}: {told}");
     }
+    // What is there for others is not told apart from what is not there at all.
+    let direct = |key: &str, tool: &str| {
+        let mut headers = modern_headers(tool);
+        headers.push(("Authorization", key));
+        let reply = served.post("/mcp", &headers, &modern(1, tool, &json!({}))).message();
+        reply["error"]["message"].as_str().unwrap_or_default().replace(tool, "it")
+    };
+    assert_eq!(direct(BEN, "git_status"), direct(BEN, "zzz_zzzzzz"));
+    assert_eq!(direct(BEN, "git_status"), "unknown tool `it`");
     assert_ne!(
         say(BEN, "tool_call", &json!({"tool_name": "echo", "arguments": {"value": 1}}))["isError"],
         true

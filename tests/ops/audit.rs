@@ -41,6 +41,25 @@ fn database(aa: &Aa) -> Connection {
 }
 
 #[test]
+fn whoever_steers_a_schedule_is_named_in_the_same_way() {
+    let aa =
+        Aa::traced().skill("look", "name: look\ndescription: Looks\nsteps: [{name: it, tool: trace_look}]\n");
+    let aa = aa.own_config("schedules: {daily: {skill: look, cron: '0 3 * * *'}}\n");
+    for words in [
+        &["run", "daily"][..],
+        &["pause", "daily"],
+        &["resume", "daily"],
+        &["backfill", "daily", "--from", "2026-01-01", "--to", "2026-01-02", "--yes"],
+    ] {
+        aa.args(["schedule"].iter().chain(words)).run().code(0);
+    }
+    let of_schedules = entries(&aa).into_iter().filter(|one| one["what"] == "schedule daily");
+    let told: Vec<String> = of_schedules.map(|one| format!("{} {}", one["who"], one["did"])).collect();
+    let done = ["run", "pause", "resume", "backfill"];
+    assert_eq!(told, done.map(|did| format!("\"tester\" \"schedule.{did}\"")));
+}
+
+#[test]
 fn it_says_who_has_run_approved_and_changed_what() {
     let aa = done();
     let entries = entries(&aa);

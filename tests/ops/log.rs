@@ -5,8 +5,9 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::api::support::{project, start};
+use crate::api::support::{project, serve, start};
 use crate::mcp::wire::Served;
+use crate::support::eventually;
 
 /// The lines that a server says until it is ready, and how it is ended.
 fn first_lines(call: crate::support::Call) -> Vec<String> {
@@ -67,4 +68,12 @@ fn a_request_can_be_followed_by_its_id() {
     crate::support::eventually("the request is in the log", || {
         served.said().lines().any(|line| line.contains("start-1") && line.contains("aa::audit"))
     });
+}
+
+#[test]
+fn a_file_that_breaks_is_said_although_nobody_asks() {
+    let aa = project("");
+    let served = serve(&aa);
+    std::fs::write(aa.path(".aa/skills/torn.yaml"), "name: torn\nnonsense: 1\n").unwrap();
+    eventually("it is said", || served.said().contains("torn.yaml") && served.said().contains("has errors"));
 }

@@ -456,6 +456,10 @@ impl Engine {
             filter.tenant = Some(tenant.to_owned());
         }
         if let Some(owner) = self.caller.owner() {
+            // Those of anybody else are not there.
+            if filter.principal.as_deref().is_some_and(|wanted| wanted != owner) {
+                return Ok(Vec::new());
+            }
             filter.principal = Some(owner.to_owned());
         }
         if let Some(folder) = self.caller.folder() {

@@ -61,6 +61,12 @@ impl Fence {
         }
     }
 
+    /// Whether requests go outward only: those that whoever calls has written would reach what else is on this machine
+    /// and near it.
+    pub fn keeps_outward(&self) -> bool {
+        self.guest.as_ref().is_some_and(|guest| guest.open.is_some())
+    }
+
     /// That a file or folder may be used; an absolute path, which need not exist.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use aa_spec::config::Rule;
 use aa_spec::tool::Effect;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, LOCAL};
 use crate::event::Origin;
 use crate::settings::Calling;
 
@@ -106,6 +106,13 @@ impl Bound {
     pub const NONE: Self = Self { policy: Policy::FREE, self_approve: true };
 }
 
+/// Whether a caller may approve of a run that they have started themselves, where the policy wants it approved: the
+/// owner of the server may, and a key that says so, as for models.
+pub fn may_approve_own(caller: &Caller, calling: &Calling) -> bool {
+    let may = caller.rules.self_approve.unwrap_or(calling.self_approve) && calling.bound.self_approve;
+    caller.principal == LOCAL || caller.is_of_main() && caller.grants.owns_server() || may
+}
+
 /// Whether a caller that is a model may answer a run's questions itself.
 pub fn may_answer(caller: &Caller, calling: &Calling) -> bool {
     let may = caller.rules.self_approve.unwrap_or(calling.self_approve) && calling.bound.self_approve;
@@ -114,7 +121,10 @@ pub fn may_answer(caller: &Caller, calling: &Calling) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aa_spec::config::Scope;
+
     use super::*;
+    use crate::grant::Grants;
 
     #[test]
     fn a_plan_that_was_shown_is_enough_only_where_the_rule_says_so() {
@@ -130,6 +140,21 @@ mod tests {
         }
         let strict = Policy { write: Rule::Deny, ..policy };
         assert_eq!(strict.judge(Effect::Write, true), Verdict::Refuse);
+    }
+
+    #[test]
+    fn whoever_has_started_a_run_approves_of_it_only_where_that_is_let() {
+        let calling = Calling { bound: Bound::NONE, ..Calling::default() };
+        let of = |principal: &str, self_approve: Option<bool>, grants: Grants| {
+            let rules = Rules { self_approve, ..Rules::default() };
+            let principal = principal.to_owned();
+            let caller = Caller { principal, rules, grants, ..Caller::local(Origin::Http) };
+            may_approve_own(&caller, &calling)
+        };
+        assert!(of(LOCAL, None, Grants::All) && of("ci", Some(true), Grants::Usual));
+        assert!(!of("ci", None, Grants::Usual) && !of("ci", Some(false), Grants::Usual));
+        let admin = Grants::Scopes([Scope::parse("server:all").unwrap()].into());
+        assert!(of("ann", None, admin));
     }
 
     #[test]

@@ -30,6 +30,8 @@ use crate::event::{RunId, Time};
 pub enum SlotKind {
     /// The clock.
     Timed,
+    /// The clock, when nobody was there: one of all the times that are run all the same.
+    CaughtUp,
     /// Somebody who wanted it now.
     Manual,
     /// Somebody who wanted the past.
@@ -138,6 +140,8 @@ pub struct Remembered {
     pub seen: Time,
     /// Whether it is held.
     pub pause: Option<Pause>,
+    /// Hash of what somebody let run, of a project's schedule; none when nobody did.
+    pub consent: Option<String>,
     /// When a poll last asked, and what came of it.
     pub polled: Option<(Time, String)>,
     /// That it fails, if it does.
@@ -165,7 +169,7 @@ pub struct Note {
 impl Slot {
     /// Whether it is a time of the past whose turn comes after that of the earlier ones.
     pub(crate) fn is_filled_in_turn(&self, overlap: Overlap) -> bool {
-        self.kind == SlotKind::Backfill && overlap != Overlap::Allow
+        self.kind.is_in_turn() && overlap != Overlap::Allow
     }
 }
 
@@ -204,16 +208,28 @@ impl SlotState {
 
 impl SlotKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Timed, Self::Manual, Self::Backfill, Self::Poll, Self::Webhook];
+    pub const ALL: [Self; 6] =
+        [Self::Timed, Self::CaughtUp, Self::Manual, Self::Backfill, Self::Poll, Self::Webhook];
 
     /// In a word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Timed => "timed",
+            Self::CaughtUp => "caught_up",
             Self::Manual => "manual",
             Self::Backfill => "backfill",
             Self::Poll => "poll",
             Self::Webhook => "webhook",
         }
+    }
+
+    /// Whether it is one of several times of the past that are all wanted, and so none is skipped for another.
+    pub fn is_in_turn(self) -> bool {
+        matches!(self, Self::Backfill | Self::CaughtUp)
+    }
+
+    /// Whether the clock has brought it.
+    pub fn is_of_clock(self) -> bool {
+        matches!(self, Self::Timed | Self::CaughtUp)
     }
 }

@@ -32,7 +32,7 @@ pub(crate) use passages::terms;
 pub use passages::{Hit, Wanted};
 use reader::Reader;
 use row::Entry;
-pub use schedules::{Decided, ENDED, Sighting};
+pub use schedules::{Decided, ENDED, Mark, Sighting};
 pub use services::ServiceRow;
 pub use slots::{Claimed, Settled, SlotFilter};
 pub use tail::Cursor;
@@ -68,6 +68,7 @@ mod services;
 mod slots;
 mod tail;
 mod trust;
+mod turns;
 mod workspaces;
 mod writer;
 

@@ -121,6 +121,7 @@ pub async fn serve(
     tokio::select! {
         served = served => served?,
         () = keep_files(engine) => {}
+        () = engine.watch_files() => {}
         () = talk.listen(listeners.local.as_ref()) => {}
     }
     events.ended().await;

@@ -30,7 +30,14 @@ pub(super) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
     let settings = context.settings()?;
     may_listen(args, &settings)?;
     let files = Files::of(&settings);
-    if let Some(report) = files.living() {
+    let ending = |report: &Report| report.stage == Stage::Draining;
+    if files.living().as_ref().is_some_and(ending) {
+        context.printer.say("the daemon before it is still ending; the new one follows it");
+        stop::wait_for_end(&files)?;
+    }
+    if files.living().is_some() {
+        // One that is about to be ready is waited for: success means that work can be given to it.
+        let report = ready(None, &files)?;
         context.printer.say(format_args!("a daemon runs already: {}", shown(&report)));
         point_out_secrets(&report, context);
         return Ok(Exit::Ok);
@@ -110,7 +117,7 @@ fn begin(
     command.args(["daemon", "run", "--detached"]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr.map_err(failed)?);
     let mut child = command.spawn().map_err(failed)?;
-    let report = ready(&mut child, files)?;
+    let report = ready(Some(&mut child), files)?;
     let printer = context.printer;
     if report.pid == child.id() {
         printer.say(format_args!("{} the daemon is ready: {}", printer.err.mark(Mark::Done), shown(&report)));
@@ -134,7 +141,7 @@ fn point_out_secrets(report: &Report, context: &Context<'_>) {
 }
 
 /// Waits until the daemon is ready, be it this one or one that was faster.
-fn ready(child: &mut Child, files: &Files) -> Result<Report, Failure> {
+fn ready(mut child: Option<&mut Child>, files: &Files) -> Result<Report, Failure> {
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
         let is_ready = |report: &Report| matches!(report.stage, Stage::Ready | Stage::NotReady);
@@ -147,8 +154,8 @@ fn ready(child: &mut Child, files: &Files) -> Result<Report, Failure> {
             }
             None => {}
         }
-        let ended = child.try_wait().ok().flatten();
-        if ended.is_some() && !files.is_claimed() {
+        let has_ended_too = |child: &mut Child| child.try_wait().ok().flatten().is_some();
+        if child.as_deref_mut().is_none_or(has_ended_too) && !files.is_claimed() {
             return Err(has_ended(&fs::read_to_string(files.stderr()).unwrap_or_default()));
         }
         sleep(TICK);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::files::{Files, Report};
+use super::files::{Files, Report, Stage};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::style::Mark;
@@ -35,17 +35,31 @@ pub(super) fn stop(files: &Files, now: bool, context: &Context<'_>) -> Result<()
         // It may be gone already.
         let _gone = tell(&report, Signal::INT);
     }
-    let end = Instant::now() + Duration::from_secs(report.patience) + LEEWAY;
-    while files.is_claimed() {
+    gone(files, &report)?;
+    let printer = context.printer;
+    printer.say(format_args!("{} the daemon (pid {}) has ended", printer.err.mark(Mark::Done), report.pid));
+    Ok(())
+}
+
+/// Waits until a daemon has ended that is about to; another one that is there by then is no matter.
+pub(super) fn wait_for_end(files: &Files) -> Result<(), Failure> {
+    match files.living() {
+        Some(report) if report.stage == Stage::Draining => gone(files, &report),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until a daemon has ended, for as long as that may take.
+fn gone(files: &Files, report: &Report) -> Result<(), Failure> {
+    let (pid, end) = (report.pid, Instant::now() + Duration::from_secs(report.patience) + LEEWAY);
+    let is_there = || files.is_claimed() && files.last().is_none_or(|last| last.pid == pid);
+    while is_there() {
         if Instant::now() >= end {
-            let pid = report.pid;
             return Err(Failure::failed(format!("the daemon (pid {pid}) does not end"))
                 .hint(format!("`kill -9 {pid}` ends it; the next one goes on with its runs")));
         }
         sleep(TICK);
     }
-    let printer = context.printer;
-    printer.say(format_args!("{} the daemon (pid {}) has ended", printer.err.mark(Mark::Done), report.pid));
     Ok(())
 }
 

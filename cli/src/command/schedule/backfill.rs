@@ -11,7 +11,7 @@ use crate::words;
 
 /// Runs times of the past that have no success, or shows which.
 pub(super) fn run(args: &BackfillArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let engine = context.engine()?;
+    let (engine, by) = (context.engine()?, context.environment.user());
     let now = now();
     let (known, _) = engine.schedule_times(&args.schedule, now, 0)?;
     let from = flag("from", &args.from, known.zone())?;
@@ -23,7 +23,7 @@ pub(super) fn run(args: &BackfillArgs, context: &Context<'_>) -> Result<Exit, Fa
     let to = to.min(now);
     let plan = engine.plan_backfill(&args.schedule, (from, to))?;
     let queued = if args.yes {
-        wait(async { Ok(engine.backfill(&args.schedule, &plan.times, now).await?) })?
+        wait(async { Ok(engine.backfill(&args.schedule, &plan.times, (by, now)).await?) })?
     } else {
         0
     };

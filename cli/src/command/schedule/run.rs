@@ -9,12 +9,12 @@ use crate::report::Reporter;
 
 /// Runs a schedule now, and follows the run to its end.
 pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let engine = context.engine()?;
+    let (engine, by) = (context.engine()?, context.environment.user());
     engine.expect_run(None);
     let mut reporter = Reporter::new(args.format, context.printer);
     context.wait_traced(&engine, async {
         let mut stop = Stop::new()?;
-        let triggered = stop.or(Box::pin(engine.run_schedule(&args.schedule, None, now()))).await?;
+        let triggered = stop.or(Box::pin(engine.run_schedule(&args.schedule, None, (by, now())))).await?;
         if reporter.is_live()
             && let Ok(plan) = engine.run_plan(triggered.handle.id)
         {

@@ -16,8 +16,8 @@ pub(super) fn pause(args: &PauseArgs, context: &Context<'_>) -> Result<Exit, Fai
 
 /// Lets a schedule go on.
 pub(super) fn resume(args: &ResumeArgs, context: &Context<'_>) -> Result<Exit, Failure> {
-    let engine = context.engine()?;
-    wait(async { Ok(engine.resume_schedule(&args.schedule, now()).await?) })?;
+    let (engine, by) = (context.engine()?, context.environment.user());
+    wait(async { Ok(engine.resume_schedule(&args.schedule, by, now()).await?) })?;
     let next = engine.schedule(&args.schedule, now())?;
     context.printer.say(format_args!("`{}` runs {}", next.name, super::list::next(&next, now())));
     point_out_idle(&engine, context);

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use aa_spec::check::Strictness;
 use aa_spec::diagnostic::{Diagnostic, Severity};
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Catalogue, Engine, StartError, catalog, personas};
 use crate::home::Kind;
+
+/// How often it is looked whether files have changed.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A file that is refused until it is mended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +71,18 @@ impl Broken {
 }
 
 impl Engine {
+    /// Has files checked that have changed, again and again, so that the log says what is refused before anybody asks
+    /// for it; never ends.
+    pub async fn watch_files(&self) {
+        loop {
+            let current = self.current();
+            if let Ok(catalogue) = current.catalogue() {
+                current.broken_files(&catalogue);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Has files checked that have changed since the last time, and gives those that had errors then.
     pub(super) fn broken_files(&self, catalogue: &Arc<Catalogue>) -> Vec<BrokenFile> {
         let broken = &self.parts.shared.broken;

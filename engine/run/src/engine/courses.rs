@@ -121,7 +121,7 @@ impl Engine {
     /// and no later one.
     ///
     /// # Errors
-    /// Those of [`Engine::answer`].
+    /// It approves of a run that the caller has started, or those of [`Engine::answer`].
     pub async fn answer_open(
         &self,
         run: RunId,
@@ -130,6 +130,7 @@ impl Engine {
         by: &str,
     ) -> Result<(), StartError> {
         self.may_steer(run)?;
+        self.may_approve(run, step, answer)?;
         let ask = Ask::Answer { step: step.clone(), answer: answer.to_owned(), question };
         steering::ask(self, run, by, ask).await
     }
@@ -171,5 +172,10 @@ impl RunSummary {
             RunStatus::Running | RunStatus::Waiting if self.interrupted => "interrupted".to_owned(),
             status => status.to_string(),
         }
+    }
+
+    /// Whether it is not over and no process drives it, be it that one has died or that it waits for a person.
+    pub(crate) fn is_left(&self) -> bool {
+        self.ended_at.is_none() && (self.interrupted || self.status == RunStatus::Waiting && !self.driven)
     }
 }

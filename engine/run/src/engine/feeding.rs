@@ -48,10 +48,16 @@ impl Engine {
     /// Listens to what is there for the caller, from a cursor on or from now on. Needs a runtime.
     ///
     /// # Errors
-    /// The cursor is of another store, or the store cannot be read.
+    /// The cursor is of another store or from before this one was put back, or the store cannot be read.
     pub async fn hear(&self, wanted: Wanted, since: Option<Cursor>) -> Result<Listener, StartError> {
         if let Some(since) = since {
             let end = self.end()?;
+            if since.life != end.life {
+                let message = format!(
+                    "the cursor `{since}` is from before this store was put back from a copy, or of another store; begin without one"
+                );
+                return Err(StartError::Refused(message));
+            }
             if since.events > end.events || since.notices > end.notices {
                 return Err(StartError::Refused(format!("the cursor `{since}` is of another store")));
             }

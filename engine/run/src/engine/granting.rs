@@ -10,8 +10,16 @@ use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use super::approval::word;
 use super::courses::SINGLE;
 use super::{Engine, StartError};
-use crate::event::{RunId, StepError};
+use crate::event::{RunId, StepError, StepPath};
+use crate::machine::{APPROVAL, APPROVE};
 use crate::persona::{Choice, View, ViewError};
+use crate::policy::{self, Verdict};
+
+/// Tools that tell what goes on on this machine, whoever has it done: what others pass to their commands as well.
+const OF_MACHINE: [&str; 2] = ["processes", "listening_ports"];
+
+/// Number of the event that puts the question whether a run may begin: its second.
+const GATE: u64 = 1;
 
 impl Engine {
     /// Whether a skill is there for the caller.
@@ -21,7 +29,12 @@ impl Engine {
 
     /// Whether a tool is there for the caller.
     pub fn shows_tool(&self, name: &str) -> bool {
-        self.caller.grants.shows(ScopeKind::Tool, name)
+        self.caller.grants.shows(ScopeKind::Tool, name) && self.lets_see_machine(name)
+    }
+
+    /// What belongs to the machine is closed to other tenants than the main one. A skill may use it for them.
+    fn lets_see_machine(&self, tool: &str) -> bool {
+        self.caller.is_of_main() || !OF_MACHINE.contains(&tool)
     }
 
     /// What a client sees: of what was chosen, what is there for it.
@@ -45,7 +58,7 @@ impl Engine {
 
     /// That a run of this plan may begin. A dry run changes nothing, whatever it would do.
     pub(super) fn may_run(&self, plan: &Plan, dry_run: bool) -> Result<(), StartError> {
-        if self.caller.grants.is_usual() {
+        if self.caller.grants.is_usual() && self.caller.is_of_main() {
             return Ok(());
         }
         let effect = if dry_run { Effect::Read } else { plan.effect() };
@@ -58,7 +71,8 @@ impl Engine {
             Some(tool) => (ScopeKind::Tool, tool),
             None => (ScopeKind::Skill, run),
         };
-        if self.caller.grants.lets(of, name, effect) {
+        let is_open = of != ScopeKind::Tool || self.lets_see_machine(name);
+        if is_open && self.caller.grants.lets(of, name, effect) {
             return Ok(());
         }
         Err(StartError::NotGranted(format!("`{name}` with the effect `{}`", word(effect))))
@@ -77,10 +91,30 @@ impl Engine {
         self.may_use(&summary.skill, self.run_plan(run)?.effect())
     }
 
+    /// That an answer may be given which lets a run begin that the policy wants a person for: by whoever has started it
+    /// only where that is let, or else nobody would have to be asked. Where it is enough to have been shown the plan, so it
+    /// is here; and what the steps of a skill ask is asked of anybody.
+    pub(super) fn may_approve(&self, run: RunId, step: &StepPath, answer: &str) -> Result<(), StartError> {
+        if step.0 != APPROVAL || answer != APPROVE {
+            return Ok(());
+        }
+        let is_own = self.run(run)?.principal == self.caller.principal;
+        if !is_own || policy::may_approve_own(&self.caller, &self.settings().calling) {
+            return Ok(());
+        }
+        if self.verdict(self.run_plan(run)?.effect(), true) == Verdict::Go {
+            return Ok(());
+        }
+        // A step may have that name, too; it asks later.
+        let standing = self.standing(run)?;
+        let is_gate = standing.questions.values().any(|asked| asked.step == *step && asked.seq == GATE);
+        if is_gate { Err(StartError::OwnApproval(run)) } else { Ok(()) }
+    }
+
     /// That a tool may be called outside a run.
     pub(super) fn may_call(&self, spec: &ToolSpec) -> Result<(), StepError> {
         let (tool, effect) = (&spec.name, spec.effect);
-        if self.caller.grants.lets(ScopeKind::Tool, tool, effect) {
+        if self.lets_see_machine(tool) && self.caller.grants.lets(ScopeKind::Tool, tool, effect) {
             return Ok(());
         }
         let message = format!("your key does not let you use `{tool}` with the effect `{}`", word(effect));

@@ -115,6 +115,9 @@ pub enum StartError {
     /// The caller's key does not open it.
     #[error("your key does not let you use {0}")]
     NotGranted(String),
+    /// Whoever has started a run approves of it.
+    #[error("you have started run {0} yourself, so somebody else has to approve of it")]
+    OwnApproval(RunId),
     /// Too many runs wait to move.
     #[error("too many runs wait already; come again in a while")]
     Full,

@@ -363,7 +363,6 @@ impl Engine {
         let last =
             SlotFilter { schedule: Some(known.key.to_string()), limit: Some(1), ..SlotFilter::default() };
         let compiled = &known.compiled;
-        let held = known.sighting().held.map(|why| Pause { at: now, by: String::new(), why });
         Ok(ScheduleView {
             name: compiled.name.clone(),
             description: compiled.description.clone(),
@@ -373,7 +372,7 @@ impl Engine {
             place: known.place.to_string(),
             project: known.project.as_ref().map(|folder| folder.display().to_string()),
             enabled: compiled.enabled,
-            paused: remembered.as_ref().map_or(held, |row| row.pause.clone()),
+            paused: known.held(remembered.as_ref(), now),
             next: compiled.trigger.next(now, known.zone()),
             last: self.parts.store()?.slots(&last)?.pop().map(|slot| self.as_shown(slot)),
             waiting: waiting.map(|waiting| self.as_told(waiting)),

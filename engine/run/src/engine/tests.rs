@@ -15,6 +15,7 @@ use crate::store::RunStatus;
 
 mod asking;
 mod calling;
+mod copying;
 mod crashing;
 mod keeping;
 mod mistaking;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aa_spec::tool::ErrorKind;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{Listener, Standing, Tidings};
 use crate::engine::{Check, Engine, Wanted};
@@ -88,14 +88,27 @@ impl Keeper {
 /// Listens for a module, as soon as that is possible.
 async fn attend(engine: Engine, module: String, standing: Standing) {
     standing.set(&module, Check::Failing("it has not looked yet".to_owned()));
-    let mut wait = BACK_OFF.0;
+    let mut wait = None;
     loop {
+        let begun = Instant::now();
+        let mut ear = Ear { module: &module, standing: &standing, apart: None, has_worked: false };
         match engine.listener(&module) {
-            Ok(listener) => Ear { module: &module, standing: &standing, apart: None }.hear(&listener).await,
+            Ok(listener) => ear.hear(&listener).await,
             Err(error) => refused(&module, &error, &standing),
         }
-        sleep(wait).await;
-        wait = (wait * 2).min(BACK_OFF.1);
+        let worked = ear.has_worked.then(|| begun.elapsed());
+        let pause = back_off(wait, worked);
+        sleep(pause).await;
+        wait = Some(pause);
+    }
+}
+
+/// How long to wait before a listener is begun anew: longer each time, and as at first when it has worked for longer than
+/// anybody waits: what has ended it then is something new.
+fn back_off(before: Option<Duration>, worked: Option<Duration>) -> Duration {
+    match before {
+        Some(before) if worked.is_none_or(|worked| worked < BACK_OFF.1) => (before * 2).min(BACK_OFF.1),
+        _ => BACK_OFF.0,
     }
 }
 
@@ -117,6 +130,8 @@ struct Ear<'a> {
     standing: &'a Standing,
     /// Why its socket is not connected, once that was said.
     apart: Option<String>,
+    /// Whether anything was heard, or looked at.
+    has_worked: bool,
 }
 
 impl Ear<'_> {
@@ -140,6 +155,7 @@ impl Ear<'_> {
             Tidings::Heard(pending) => tracing::info!(module, item = pending.id, "something new was heard"),
             Tidings::Connected => {
                 self.apart = None;
+                self.has_worked = true;
                 tracing::info!(module, "the socket is connected");
             }
             Tidings::Disconnected(why) if self.apart.as_ref() == Some(&why) => {}
@@ -152,10 +168,29 @@ impl Ear<'_> {
                 self.standing.set(module, Check::Failing(error.message));
             }
             Tidings::Looked => {
+                self.has_worked = true;
                 if self.standing.set(module, Check::Ok) != Some(Check::Ok) {
                     tracing::info!(module, "listening works");
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_has_worked_for_a_while_is_soon_begun_anew() {
+        let seconds = Duration::from_secs;
+        let (mut wait, mut waits) = (None, Vec::new());
+        for _ in 0..7 {
+            wait = Some(back_off(wait, None));
+            waits.extend(wait.map(|wait| wait.as_secs()));
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(back_off(wait, Some(seconds(5))), seconds(30), "it has ended at once");
+        assert_eq!(back_off(wait, Some(seconds(300))), seconds(1));
     }
 }

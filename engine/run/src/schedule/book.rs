@@ -10,7 +10,9 @@ use aa_spec::schedule::{Compiled, Trigger, Zone};
 use chrono::TimeDelta;
 
 use super::decide::lapse;
+use super::{Pause, Remembered};
 use crate::engine::stamps::Stamps;
+use crate::event::Time;
 use crate::store::Sighting;
 
 /// All schedules of one folder's configuration and skills.
@@ -65,7 +67,10 @@ pub struct BookStamps {
 }
 
 /// Why a project's schedule does not run yet.
-const HELD: &str = "it is defined by a project, and nobody on this machine has let it run yet";
+pub(crate) const HELD: &str = "it is defined by a project, and nobody on this machine has let it run yet";
+/// Why it does not run any more.
+pub(crate) const CHANGED: &str =
+    "the project has changed it since somebody let it run; whoever resumes it lets it run as it is now";
 
 impl Known {
     /// A schedule under its key.
@@ -74,13 +79,39 @@ impl Known {
         Self { key, project, place, compiled }
     }
 
-    /// What the store is told of it. Those of a project are held until somebody lets them run: whoever
-    /// clones a project has not written them.
+    /// What the store is told of it. Those of a project are held until somebody lets them run as they are: whoever
+    /// clones a project, or has it brought up to date, has not written them.
     pub fn sighting(&self) -> Sighting {
-        let held = self.project.is_some().then(|| HELD.to_owned());
+        let consent = self.project.is_some().then(|| self.consent());
         // What was due while it was switched off is no concern of anybody.
         let trigger = format!("{} {}", self.trigger_text(), self.compiled.enabled);
-        Sighting { key: Arc::clone(&self.key), trigger: digest(trigger), held }
+        Sighting { key: Arc::clone(&self.key), trigger: digest(trigger), consent }
+    }
+
+    /// Hash of what somebody lets run: everything that decides what is run and when. Who is told of it, and what it is
+    /// said to be for, may change.
+    fn consent(&self) -> String {
+        let compiled = Compiled {
+            description: String::new(),
+            notify: None,
+            deadline_ms: None,
+            enabled: true,
+            ..self.compiled.clone()
+        };
+        digest(serde_json::to_string(&compiled).unwrap_or_default())
+    }
+
+    /// Why it is held, whoever has said so, by what is known of it.
+    pub(crate) fn held(&self, remembered: Option<&Remembered>, now: Time) -> Option<Pause> {
+        let consent = self.project.is_some().then(|| self.consent());
+        let held = |why: &str| Some(Pause { at: now, by: String::new(), why: why.to_owned() });
+        match (remembered, consent) {
+            (None, Some(_)) => held(HELD),
+            (Some(row), consent) if row.pause.is_some() || consent.is_none() => row.pause.clone(),
+            // No scheduler has seen yet that it is another one.
+            (Some(row), consent) if row.consent.is_some() && row.consent != consent => held(CHANGED),
+            _ => None,
+        }
     }
 
     /// What makes it due, in words.

@@ -11,6 +11,8 @@ use crate::event::Time;
 pub const GRACE: TimeDelta = TimeDelta::seconds(10);
 /// Missed times that are counted one by one.
 const COUNTED: u32 = 10_000;
+/// Missed times of one schedule that are decided at once when all of them are run; others have their turn before the next ones.
+const ROWS: usize = 100;
 
 /// What becomes of a time, or of several that are missed for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,20 +39,31 @@ pub enum Decision {
     },
 }
 
-/// Decides all times after `decided` and until `now`; those that are `taken` have a row already.
-pub fn decide(schedule: &Compiled, decided: Time, now: Time, taken: &dyn Fn(Time) -> bool) -> Vec<Decision> {
+/// What was decided, and up to when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// Each decision, by its time.
+    pub decisions: Vec<Decision>,
+    /// All times until this one are decided: now, unless there are too many to decide them at once.
+    pub until: Time,
+}
+
+/// Decides the times after `decided` and until `now`, or the first of them when they are very many; those that are
+/// `taken` have a row already.
+pub fn decide(schedule: &Compiled, decided: Time, now: Time, taken: &dyn Fn(Time) -> bool) -> Decided {
     let window = milliseconds(schedule.catch_up.window_ms);
     let opens = now.checked_sub_signed(window.max(GRACE)).unwrap_or(Time::MIN_UTC);
     let mut decisions: Vec<Decision> = too_long_ago(schedule, (decided, opens)).into_iter().collect();
     let from = decided.max(opens - TimeDelta::milliseconds(1));
-    let all: Vec<Time> = schedule.trigger.between(from, now, &schedule.zone).collect();
+    let (all, until) = first_of(schedule, (from, now));
+    let is_rest = until == now;
     // After a clock was put back, a later time may have been run already.
     let is_newest_taken = all.last().is_some_and(|due| taken(*due));
     let due = all.into_iter().filter(|due| !taken(*due));
     let (late, on_time): (Vec<Time>, Vec<Time>) = due.partition(|due| now - *due > GRACE);
     let run_from = match schedule.catch_up.runs {
         Caught::All => 0,
-        Caught::Latest if on_time.is_empty() && !is_newest_taken => late.len().saturating_sub(1),
+        Caught::Latest if is_rest && on_time.is_empty() && !is_newest_taken => late.len().saturating_sub(1),
         Caught::Latest | Caught::None => late.len(),
     };
     let (missed, run) = late.split_at(run_from);
@@ -66,7 +79,19 @@ pub fn decide(schedule: &Compiled, decided: Time, now: Time, taken: &dyn Fn(Time
         |due: &Time| (*due, format!("nobody was there at that time; it is run {} late", lapse(now - *due)));
     let runs = run.iter().map(late).chain(on_time.iter().map(|due| (*due, String::new())));
     decisions.extend(runs.map(|(due, why)| Decision::Run { due, at: due + jitter(schedule, due), why }));
-    decisions
+    Decided { decisions, until }
+}
+
+/// As many of the times between two moments as are decided at once, and up to when these are all there are.
+fn first_of(schedule: &Compiled, (from, now): (Time, Time)) -> (Vec<Time>, Time) {
+    let most = if schedule.catch_up.runs == Caught::All { ROWS } else { COUNTED as usize };
+    let mut times = schedule.trigger.between(from, now, &schedule.zone);
+    let all: Vec<Time> = times.by_ref().take(most).collect();
+    let until = match (times.next(), all.last()) {
+        (Some(_), Some(last)) => *last,
+        _ => now,
+    };
+    (all, until)
 }
 
 /// The times before the window of catching up, as one decision.

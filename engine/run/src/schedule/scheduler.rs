@@ -11,6 +11,7 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aa_spec::schedule::Caught;
 use chrono::TimeDelta;
 use tokio::sync::Notify;
 
@@ -40,6 +41,8 @@ pub struct Scheduler {
     /// Up to when each is decided, as far as is known here.
     decided: BTreeMap<Arc<str>, Time>,
     paused: BTreeSet<String>,
+    /// The schedule that had the last turn.
+    turn: String,
     looked: Option<Time>,
     reloaded: Option<Time>,
     tidied: Option<Time>,
@@ -82,7 +85,7 @@ impl Core {
 
 type Decisions = BTreeMap<Arc<str>, Time>;
 
-/// Up to when those are decided that are due by the same rule as before, and the others.
+/// Up to when those are decided that are the same as before, and the others.
 fn seen(store: &Store, book: &Book) -> Result<(Decisions, Vec<Sighting>), StoreError> {
     let mut fresh: BTreeMap<Arc<str>, Sighting> = book
         .known
@@ -91,11 +94,11 @@ fn seen(store: &Store, book: &Book) -> Result<(Decisions, Vec<Sighting>), StoreE
         .map(|sighting| (Arc::clone(&sighting.key), sighting))
         .collect();
     let mut decided = Decisions::new();
-    store.marks(|key, until, trigger| {
-        if fresh.get(key).is_some_and(|sighting| sighting.trigger == trigger)
+    store.marks(|key, mark| {
+        if fresh.get(key).is_some_and(|sighting| sighting.is_as(&mark))
             && let Some(sighting) = fresh.remove(key)
         {
-            decided.insert(sighting.key, until);
+            decided.insert(sighting.key, mark.decided);
         }
     })?;
     Ok((decided, fresh.into_values().collect()))
@@ -122,6 +125,7 @@ impl Scheduler {
             next: BTreeMap::new(),
             decided: BTreeMap::new(),
             paused: BTreeSet::new(),
+            turn: String::new(),
             looked: None,
             reloaded: None,
             tidied: None,
@@ -176,13 +180,14 @@ impl Scheduler {
             (true, true) => None,
         };
         self.decide(&store, now, off).await?;
+        let mut more = false;
         if off != Some("scheduler") {
-            self.work(&store, now).await?;
+            more = self.work(&store, now).await?;
             self.alert(&store, now).await?;
         }
         notify::send_all(&engine, &self.core.say, now).await?;
         self.tidy(&store, now).await?;
-        self.look_again(&store, now)
+        if more { Ok(now) } else { self.look_again(&store, now) }
     }
 
     /// Uses these definitions from now on, whatever files say.
@@ -307,11 +312,14 @@ impl Scheduler {
         if batch.is_empty() {
             return Ok(());
         }
-        let keys: Vec<Arc<str>> = batch.iter().map(|decided| Arc::clone(&decided.key)).collect();
+        let marks: Vec<_> = batch.iter().map(|decided| (Arc::clone(&decided.key), decided.until)).collect();
         let written = store.decide_slots(batch).await?;
-        for (key, written) in keys.into_iter().zip(written) {
+        for ((key, until), written) in marks.into_iter().zip(written) {
             if written {
-                self.decided.insert(key, now);
+                if until < now {
+                    self.arm_one(&key, Some(now));
+                }
+                self.decided.insert(key, until);
                 continue;
             }
             // Another process was faster; it may have looked at an earlier moment than this one.
@@ -339,16 +347,18 @@ impl Scheduler {
 
     fn look_again(&self, store: &Store, now: Time) -> Result<Time, StoreError> {
         let due = self.upcoming.first().map(|(due, _)| *due);
-        let deadline = store.next_deadline()?;
-        let open = store.open_slots()?;
-        let ready =
-            open.iter().filter(|slot| slot.state == SlotState::Ready && slot.at > now).map(|slot| slot.at);
-        let ends = open.iter().filter_map(|slot| {
+        // There were more than can be decided at once.
+        if due.is_some_and(|due| due <= now) {
+            return Ok(now);
+        }
+        let (deadline, ready) = (store.next_deadline()?, store.next_ready(now)?);
+        let under_way = store.slots_under_way()?;
+        let ends = under_way.iter().filter_map(|slot| {
             let known = self.book.get(&*slot.schedule)?;
             let timeout = super::decide::milliseconds(known.compiled.timeout_ms?);
             (slot.state == SlotState::Running).then_some(slot.started? + timeout)
         });
-        let next = ready.chain(ends).chain(due).chain(deadline).filter(|at| *at > now).min();
+        let next = ends.chain(ready).chain(due).chain(deadline).filter(|at| *at > now).min();
         Ok(next.unwrap_or(now + NAP).min(now + NAP))
     }
 }
@@ -367,9 +377,9 @@ fn decisions(
         limit: None,
     };
     let taken: BTreeSet<Time> = store.slots(&filter)?.into_iter().map(|slot| slot.due).collect();
-    let decisions = decide(&known.compiled, from, now, &|due| taken.contains(&due));
-    let slots = decisions.into_iter().map(|decision| row(known, decision, now, off)).collect();
-    Ok(Decided { key: Arc::clone(&known.key), from, until: now, slots })
+    let decided = decide(&known.compiled, from, now, &|due| taken.contains(&due));
+    let slots = decided.decisions.into_iter().map(|decision| row(known, decision, now, off)).collect();
+    Ok(Decided { key: Arc::clone(&known.key), from, until: decided.until, slots })
 }
 
 fn row(known: &Known, decision: Decision, now: Time, off: Option<&str>) -> Slot {
@@ -379,7 +389,11 @@ fn row(known: &Known, decision: Decision, now: Time, off: Option<&str>) -> Slot 
             let why = format!("the service `{service}` was off");
             Slot { state: SlotState::Skipped, ended: Some(now), why, deadline: None, ..slot }
         }
-        (Decision::Run { due, at, why }, None) => Slot { at, why, ..new_slot(known, due, SlotKind::Timed) },
+        (Decision::Run { due, at, why }, None) => {
+            let is_late = !why.is_empty() && known.compiled.catch_up.runs == Caught::All;
+            let kind = if is_late { SlotKind::CaughtUp } else { SlotKind::Timed };
+            Slot { at, why, ..new_slot(known, due, kind) }
+        }
         (Decision::Missed { since, due, count, why }, _) => {
             let slot = new_slot(known, due, SlotKind::Timed);
             Slot { since: Some(since), count, state: SlotState::Missed, ended: Some(now), why, ..slot }

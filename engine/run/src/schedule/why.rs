@@ -133,7 +133,7 @@ fn now_lines(
 /// Why a schedule is not due any more.
 fn never(known: &Known, slots: &[Slot]) -> String {
     match &known.compiled.trigger {
-        Trigger::At(moment) if slots.iter().all(|slot| slot.kind != SlotKind::Timed) => {
+        Trigger::At(moment) if slots.iter().all(|slot| !slot.kind.is_of_clock()) => {
             let moment = known.zone().show(*moment);
             format!(
                 "it is never due: {moment} had passed when it was first seen, and what is past is not run"
@@ -160,6 +160,7 @@ fn of_slot(known: &Known, slot: &Slot, waiting: Option<&Waiting>, now: Time) -> 
 fn kind(kind: SlotKind) -> &'static str {
     match kind {
         SlotKind::Timed => "",
+        SlotKind::CaughtUp => " (caught up)",
         SlotKind::Manual => " (by hand)",
         SlotKind::Backfill => " (filled in)",
         SlotKind::Poll => " (news)",

@@ -74,6 +74,7 @@ pub fn restore(copy: &Path, store: &Path) -> Result<(Copied, Option<PathBuf>), S
     let draft = store.join("restore.part");
     let _none = fs::remove_dir_all(&draft);
     take_in(copy, &draft, &copied).map_err(failed)?;
+    begin_life(&draft.join(DATABASE)).map_err(|error| failed(io::Error::other(error)))?;
     let put = || {
         // Nobody makes a new store meanwhile.
         let _turn = database::turn(&store.join(DATABASE))?;
@@ -87,6 +88,15 @@ pub fn restore(copy: &Path, store: &Path) -> Result<(Copied, Option<PathBuf>), S
         Ok(aside)
     };
     put().map(|aside| (copied, aside)).map_err(failed)
+}
+
+/// Notes that what follows in this database is not what followed before: whoever has listened to that has cursors that
+/// mean something else here.
+fn begin_life(database: &Path) -> rusqlite::Result<()> {
+    let db = Connection::open(database)?;
+    db.execute_batch(database::LIVES)?;
+    db.execute("insert or ignore into lives values (?)", [Utc::now().timestamp_millis()])?;
+    db.close().map_err(|(_, error)| error)
 }
 
 /// Moves a store aside that no process uses.

@@ -13,7 +13,7 @@ use super::{Durability, StoreError};
 use crate::cause::cause;
 
 /// Every format ever written, oldest first; the format number is the position, from 1.
-pub(super) const MIGRATIONS: [&str; 14] = [
+pub(super) const MIGRATIONS: [&str; 16] = [
     include_str!("../../migrations/0001_runs_and_events.sql"),
     include_str!("../../migrations/0002_memory.sql"),
     include_str!("../../migrations/0003_knowledge.sql"),
@@ -28,7 +28,12 @@ pub(super) const MIGRATIONS: [&str; 14] = [
     include_str!("../../migrations/0014_audit.sql"),
     include_str!("../../migrations/0016_browsers.sql"),
     include_str!("../../migrations/0017_tenant_memory.sql"),
+    include_str!("../../migrations/0018_schedule_turns.sql"),
+    LIVES,
 ];
+
+/// Makes the table of the times at which a store was put back, unless it is there.
+pub(super) const LIVES: &str = include_str!("../../migrations/0019_lives.sql");
 
 /// The newest format known here.
 pub(super) const KNOWN: i64 = MIGRATIONS.len().cast_signed() as i64;

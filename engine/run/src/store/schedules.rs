@@ -10,6 +10,7 @@ use super::notices::News;
 use super::slots::insert_slot;
 use super::{Store, StoreError, row};
 use crate::event::Time;
+use crate::schedule::book::{CHANGED, HELD};
 use crate::schedule::{Failing, Note, Pause, Remembered, Slot};
 
 /// Notes that are kept.
@@ -22,8 +23,21 @@ pub struct Sighting {
     pub key: Arc<str>,
     /// Hash of what makes it due.
     pub trigger: String,
-    /// Why it is held at first; none when it is not.
-    pub held: Option<String>,
+    /// Hash of what somebody has to let run; none when nobody has to.
+    pub consent: Option<String>,
+}
+
+/// What a scheduler compares with what files say now.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark<'a> {
+    /// Up to when its times are decided.
+    pub decided: Time,
+    /// By what hash it was due then.
+    pub trigger: &'a str,
+    /// Hash of what somebody let run.
+    pub consent: Option<&'a str>,
+    /// Whether it is held.
+    pub is_held: bool,
 }
 
 /// What is written of a schedule in one step.
@@ -39,11 +53,21 @@ pub struct Decided {
     pub slots: Vec<Slot>,
 }
 
-const COLUMNS: &str = "key, decided, seen, paused_at, paused_by, paused_why, polled, polled_text, null, null";
+impl Sighting {
+    /// Whether nothing has to be written of it.
+    pub(crate) fn is_as(&self, mark: &Mark<'_>) -> bool {
+        let is_let = mark.is_held || self.consent.is_none() || self.consent.as_deref() == mark.consent;
+        self.trigger == mark.trigger && is_let
+    }
+}
+
+const COLUMNS: &str =
+    "key, decided, seen, paused_at, paused_by, paused_why, polled, polled_text, null, null, consent";
 /// The same with how often in a row a poll has failed, and since when: that is kept beside what polls have seen.
 const ALL: &str = "key, decided, seen, paused_at, paused_by, paused_why, polled, polled_text,
     (select due from schedule_seen s where s.schedule = schedules.key and s.key = 'poll fails'),
-    (select at from schedule_seen s where s.schedule = schedules.key and s.key = 'poll fails')";
+    (select at from schedule_seen s where s.schedule = schedules.key and s.key = 'poll fails'),
+    consent";
 /// The key of that: those of news say `poll` and a hash.
 const FAILS: &str = "poll fails";
 
@@ -66,11 +90,11 @@ impl Store {
         })
     }
 
-    /// Tells of every schedule by its key up to when its times are decided, and by what hash it was due then.
-    pub fn marks(&self, mut tell: impl FnMut(&str, Time, &str)) -> Result<(), StoreError> {
+    /// Tells of every schedule by its key up to when its times are decided, and as what it was seen then.
+    pub fn marks(&self, mut tell: impl FnMut(&str, Mark<'_>)) -> Result<(), StoreError> {
         let reader = &self.parts.reader;
         reader.with(|db| {
-            let sql = "select key, decided, trigger from schedules";
+            let sql = "select key, decided, trigger, consent, paused_at is not null from schedules";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
             let mut rows = select.query(()).map_err(|e| reader.failed(&e))?;
             while let Some(row) = rows.next().map_err(|e| reader.failed(&e))? {
@@ -181,26 +205,25 @@ impl Store {
         self.parts.writer.submit(work).await
     }
 
-    /// Holds a schedule, or lets it go on with times after `now`. False when it is not known.
-    pub async fn pause_schedule(
-        &self,
-        key: &str,
-        pause: Option<Pause>,
-        now: Time,
-    ) -> Result<bool, StoreError> {
+    /// Holds a schedule. False when it is not known.
+    pub async fn pause_schedule(&self, key: &str, pause: Pause) -> Result<bool, StoreError> {
         let key = key.to_owned();
         let work = move |journal: &mut Journal| {
-            let db = &journal.db;
-            let changed = if let Some(pause) = &pause {
-                let sql = "update schedules set paused_at = ?, paused_by = ?, paused_why = ? where key = ?";
-                let row = params![pause.at.timestamp_millis(), pause.by, pause.why, key];
-                db.prepare_cached(sql)?.execute(row)?
-            } else {
-                let sql = "update schedules set paused_at = null, paused_by = null, paused_why = null,
-                           decided = max(decided, ?) where key = ?";
-                db.prepare_cached(sql)?.execute(params![now.timestamp_millis(), key])?
-            };
-            Ok(changed == 1)
+            let sql = "update schedules set paused_at = ?, paused_by = ?, paused_why = ? where key = ?";
+            let row = params![pause.at.timestamp_millis(), pause.by, pause.why, key];
+            Ok(journal.db.prepare_cached(sql)?.execute(row)? == 1)
+        };
+        self.parts.writer.submit(work).await
+    }
+
+    /// Lets a schedule go on with times after `now`, as it is now. False when it is not known.
+    pub async fn resume_schedule(&self, of: &Sighting, now: Time) -> Result<bool, StoreError> {
+        let of = of.clone();
+        let work = move |journal: &mut Journal| {
+            let sql = "update schedules set paused_at = null, paused_by = null, paused_why = null,
+                       decided = max(decided, ?), consent = ? where key = ?";
+            let row = params![now.timestamp_millis(), of.consent, of.key];
+            Ok(journal.db.prepare_cached(sql)?.execute(row)? == 1)
         };
         self.parts.writer.submit(work).await
     }
@@ -216,7 +239,7 @@ impl Store {
             let sql = "update schedules set decided = ?1 where decided > ?2";
             let changed = db.prepare_cached(sql)?.execute([now, beyond])?;
             let sql = "delete from schedule_slots
-                       where due > ?1 and kind = 'timed' and state in ('missed', 'skipped')";
+                       where due > ?1 and kind in ('timed', 'caught_up') and state in ('missed', 'skipped')";
             db.prepare_cached(sql)?.execute([now])?;
             Ok(changed)
         };
@@ -270,13 +293,14 @@ impl Journal {
     fn see_schedules(&mut self, of: &[Sighting], now: Time) -> Result<Vec<Remembered>, Fault> {
         let now = now.timestamp_millis();
         let sql = "insert into schedules (key, trigger, decided, seen, paused_at, paused_by, paused_why)
-                   values (?1, ?2, ?3, ?3, iif(?4 is null, null, ?3), iif(?4 is null, null, ''), ?4)
+                   values (?1, ?2, ?3, ?3, iif(?4, ?3, null), iif(?4, '', null), iif(?4, ?5, null))
                    on conflict (key) do update set trigger = excluded.trigger, decided = excluded.decided
                    where trigger <> excluded.trigger";
         let mut insert = self.db.prepare_cached(&format!("{sql} returning {COLUMNS}"))?;
         let mut select = self.db.prepare_cached(&format!("select {COLUMNS} from schedules where key = ?"))?;
         let seen = |one: &Sighting| {
-            let row = params![one.key, one.trigger, now, one.held];
+            self.hold_changed(one, now)?;
+            let row = params![one.key, one.trigger, now, one.consent.is_some(), HELD];
             // Gives nothing when nothing has changed.
             match insert.query_row(row, remembered).optional()? {
                 Some(row) => Ok(row),
@@ -284,6 +308,18 @@ impl Journal {
             }
         };
         of.iter().map(seen).collect()
+    }
+
+    /// Holds a project's schedule that is another one than somebody let run. What was let run before that was
+    /// written down is taken for what it is now.
+    fn hold_changed(&self, of: &Sighting, now: i64) -> Result<(), Fault> {
+        let Some(consent) = &of.consent else { return Ok(()) };
+        let sql = "update schedules set consent = ? where key = ? and paused_at is null and consent is null";
+        self.db.prepare_cached(sql)?.execute(params![consent, of.key])?;
+        let sql = "update schedules set paused_at = ?, paused_by = '', paused_why = ?
+                   where key = ? and paused_at is null and consent <> ?";
+        self.db.prepare_cached(sql)?.execute(params![now, CHANGED, of.key, consent])?;
+        Ok(())
     }
 
     fn decide(&mut self, of: &Decided) -> Result<bool, Fault> {
@@ -320,8 +356,9 @@ impl Journal {
     }
 }
 
-fn mark(row: &Row<'_>, tell: &mut impl FnMut(&str, Time, &str)) -> rusqlite::Result<()> {
-    tell(row.get_ref(0)?.as_str()?, time(row, 1)?, row.get_ref(2)?.as_str()?);
+fn mark(row: &Row<'_>, tell: &mut impl FnMut(&str, Mark<'_>)) -> rusqlite::Result<()> {
+    let (trigger, consent) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str_or_null()?);
+    tell(row.get_ref(0)?.as_str()?, Mark { decided: time(row, 1)?, trigger, consent, is_held: row.get(4)? });
     Ok(())
 }
 
@@ -343,7 +380,8 @@ fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {
         Some(count) => Some(Failing { count, since: time(row, 9)? }),
         None => None,
     };
-    Ok(Remembered { key: row.get(0)?, decided: time(row, 1)?, seen: time(row, 2)?, pause, polled, failing })
+    let (decided, seen, consent) = (time(row, 1)?, time(row, 2)?, row.get(10)?);
+    Ok(Remembered { key: row.get(0)?, decided, seen, pause, consent, polled, failing })
 }
 
 /// A column of milliseconds as a moment.

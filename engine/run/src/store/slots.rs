@@ -11,7 +11,7 @@ use crate::event::{RunId, Time};
 use crate::schedule::decide::{Turn, turn};
 use crate::schedule::{Slot, SlotKind, SlotState};
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "schedule, due, since, count, kind, state, at, attempt, owner, run, inputs, started, ended,
                        deadline, alerted, why";
 
@@ -89,7 +89,8 @@ impl Store {
         Ok(self.some_slots(&sql, [run.0])?.pop())
     }
 
-    /// Times of which something will still become, the earliest first.
+    /// Times of which something will still become, the earliest first. There may be very many.
+    #[cfg(test)]
     pub fn open_slots(&self) -> Result<Vec<Slot>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from schedule_slots where state in ('ready', 'claimed', 'running') order by at, due"
@@ -246,7 +247,11 @@ impl Store {
         })
     }
 
-    fn some_slots(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Slot>, StoreError> {
+    pub(super) fn some_slots(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+    ) -> Result<Vec<Slot>, StoreError> {
         let reader = &self.parts.reader;
         reader.with(|db| {
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
@@ -275,8 +280,8 @@ impl Journal {
              and (state in ('claimed', 'running') or (state = 'ready' and attempt > 0))"
         );
         let others = self.db.prepare_cached(&sql)?.query_map(of, slot)?.collect::<Result<Vec<_>, _>>()?;
-        // Times that somebody asked for come one after the other, and so do attempts at the same one.
-        let asked = mine.kind == SlotKind::Backfill || mine.attempt > 0;
+        // Times of the past that are all wanted come one after the other, and so do attempts at the same one.
+        let asked = mine.kind.is_in_turn() || mine.attempt > 0;
         if mine.is_filled_in_turn(overlap) && self.has_earlier_to_fill_in(of)? {
             return Ok(Claimed::Waits);
         }
@@ -308,7 +313,7 @@ impl Journal {
     /// Whether an earlier time of the past is still to be run.
     fn has_earlier_to_fill_in(&self, of: &[&dyn rusqlite::ToSql]) -> Result<bool, Fault> {
         let sql = "select exists (select 1 from schedule_slots where schedule = ? and due < ?
-                   and kind = 'backfill' and state = 'ready')";
+                   and kind in ('backfill', 'caught_up') and state = 'ready')";
         Ok(self.db.prepare_cached(sql)?.query_row(of, |row| row.get(0))?)
     }
 

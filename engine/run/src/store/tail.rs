@@ -13,11 +13,14 @@ use super::{Store, StoreError, row};
 use crate::event::{Event, RunId};
 use crate::workspace::WorkspaceUpdated;
 
-/// How far somebody has listened: to the events of runs, and to what is told of workspaces.
+/// How far somebody has listened: to the events of runs, and to what is told of workspaces; in a store that was put back
+/// from a copy, since when it goes on from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     pub(crate) events: i64,
     pub(crate) notices: i64,
+    /// When the store was last put back; 0 for never.
+    pub(crate) life: i64,
 }
 
 /// An event with what is known of its run.
@@ -41,7 +44,8 @@ pub(crate) struct Tail {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.events, self.notices)
+        write!(f, "{}.{}", self.events, self.notices)?;
+        if self.life == 0 { Ok(()) } else { write!(f, ".{}", self.life) }
     }
 }
 
@@ -50,10 +54,14 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |text: &str| text.parse().ok().filter(|number: &i64| *number >= 0);
-        let read =
-            text.split_once('.').and_then(|(events, notices)| Some((number(events)?, number(notices)?)));
-        let (events, notices) = read.ok_or_else(|| format!("`{text}` is no cursor"))?;
-        Ok(Self { events, notices })
+        let parts: Option<Vec<i64>> = text.split('.').map(number).collect();
+        match parts.as_deref() {
+            Some([events, notices]) => Ok(Self { events: *events, notices: *notices, life: 0 }),
+            Some([events, notices, life]) if *life > 0 => {
+                Ok(Self { events: *events, notices: *notices, life: *life })
+            }
+            _ => Err(format!("`{text}` is no cursor")),
+        }
     }
 }
 
@@ -62,8 +70,10 @@ impl Store {
     pub fn end(&self) -> Result<Cursor, StoreError> {
         let reader = &self.parts.reader;
         reader.with(|db| {
-            let sql = "select (select coalesce(max(pos), 0) from events), (select coalesce(max(id), 0) from workspace_notices)";
-            let read = |row: &Row<'_>| Ok(Cursor { events: row.get(0)?, notices: row.get(1)? });
+            let sql = "select (select coalesce(max(pos), 0) from events), (select coalesce(max(id), 0) from workspace_notices),
+                       (select coalesce(max(life), 0) from lives)";
+            let read =
+                |row: &Row<'_>| Ok(Cursor { events: row.get(0)?, notices: row.get(1)?, life: row.get(2)? });
             let found = db.prepare_cached(sql).and_then(|mut select| select.query_row((), read));
             found.map_err(|e| reader.failed(&e))
         })
@@ -146,9 +156,11 @@ mod tests {
 
     #[test]
     fn a_cursor_is_what_it_is_written_as() {
-        let cursor = Cursor { events: 12, notices: 3 };
-        assert_eq!((cursor.to_string().as_str(), "12.3".parse()), ("12.3", Ok(cursor)));
-        for bad in ["", "12", "12.", ".3", "-1.0", "1.2.3", "a.b", " 1.2"] {
+        for (text, life) in [("12.3", 0), ("12.3.1700", 1700)] {
+            let cursor = Cursor { events: 12, notices: 3, life };
+            assert_eq!((cursor.to_string().as_str(), text.parse()), (text, Ok(cursor)));
+        }
+        for bad in ["", "12", "12.", ".3", "-1.0", "1.2.0", "1.2.-3", "1.2.3.4", "a.b", " 1.2"] {
             assert!(bad.parse::<Cursor>().is_err(), "{bad}");
         }
     }

@@ -2,6 +2,7 @@
 
 pub(super) mod client;
 pub(super) mod failure;
+mod outward;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -221,6 +222,7 @@ impl Native for HttpRequest {
             body: body.map(|(_, text)| text),
             timeout: duration(&args.timeout)?,
             follow_redirects: args.follow_redirects,
+            outward: context.fence.keeps_outward(),
         };
         let retries = if repeatable { args.retries } else { 0 };
         fetch(&self.0, context, request, retries, &args.expect).await
@@ -248,6 +250,7 @@ impl Native for HttpGet {
             body: None,
             timeout: duration(&args.timeout)?,
             follow_redirects: args.follow_redirects,
+            outward: context.fence.keeps_outward(),
         };
         fetch(&self.0, context, request, args.retries, &args.expect).await
     }
@@ -275,6 +278,7 @@ impl Native for HttpWait {
             body: None,
             timeout: Duration::from_secs(5).min(patience),
             follow_redirects: true,
+            outward: context.fence.keeps_outward(),
         };
         let start = Instant::now();
         let until = start + patience;

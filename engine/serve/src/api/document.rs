@@ -1,6 +1,5 @@
 //! The description of all routes, as `OpenAPI` 3.1, made of the types that they are read and answered with.
 
-use axum::http::Method;
 use schemars::JsonSchema;
 use schemars::generate::{Contract, SchemaGenerator, SchemaSettings};
 use schemars::transform::RecursiveTransform;
@@ -159,7 +158,7 @@ pub(super) fn of(nouns: &[(&'static str, Vec<Route>)]) -> Value {
 
 fn operation(noun: &str, route: &Route, description: Description) -> Value {
     let Description { mut parameters, body, success } = description;
-    if route.method != Method::GET {
+    if route.is_known_by_key {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "description": "A request that comes again with the same key is done once.",
@@ -242,6 +241,26 @@ mod tests {
         let numbered: Vec<_> =
             names.filter(|name| name.ends_with(|last: char| last.is_ascii_digit())).collect();
         assert!(numbered.is_empty(), "two types have one name: {numbered:?}");
+    }
+
+    #[test]
+    fn a_key_for_repeated_requests_is_described_where_it_counts() {
+        let document = crate::api::document();
+        let mut known = Vec::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            let text = operations.to_string();
+            if text.contains("Idempotency-Key") {
+                known.push(path.as_str());
+            }
+        }
+        let expected = [
+            "/api/runs/{run}/retry",
+            "/api/schedules/{schedule}/run",
+            "/api/skills/{skill}/run",
+            "/api/tools/{tool}/call",
+        ];
+        known.sort_unstable();
+        assert_eq!(known, expected);
     }
 
     #[test]

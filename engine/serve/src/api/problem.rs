@@ -254,6 +254,10 @@ impl From<StartError> for Problem {
             }
             StartError::Full => Self::of("full", detail).hint("try again when `Retry-After` says"),
             StartError::NotGranted(_) => Self::of("forbidden", detail),
+            StartError::OwnApproval(run) => Self::of("policy", detail).about(run).hint(
+                "the owner of this server may, or another key that sees the run (`runs:all`) and may use what it runs; \
+                 a key with `self_approve: true` approves of its own runs",
+            ),
             StartError::KeyUsed(run) => {
                 Self::of("key-reused", detail).about(run).hint("a new request needs a new key")
             }

@@ -36,6 +36,8 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     pub(crate) method: Method,
     pub(crate) says: &'static str,
+    /// Whether a request that comes again with the same key is done once.
+    pub(crate) is_known_by_key: bool,
     pub(crate) answers: MethodRouter<Arc<Api>>,
     pub(crate) describe: fn(&mut Schemas) -> Description,
 }
@@ -126,7 +128,22 @@ where
             Ok::<Response, Infallible>(response)
         }
     };
-    Route { path, method, says, answers: on(filter, asked), describe: document::describe::<P, Q, B, A> }
+    Route {
+        path,
+        method,
+        says,
+        is_known_by_key: false,
+        answers: on(filter, asked),
+        describe: document::describe::<P, Q, B, A>,
+    }
+}
+
+impl Route {
+    /// The handler does what comes again with the same key once. (Elsewhere a request that comes again changes nothing
+    /// more, or its second answer says so.)
+    pub(crate) fn known_by_key(self) -> Self {
+        Self { is_known_by_key: true, ..self }
+    }
 }
 
 async fn read<P: Part, Q: Part, B: Part>(
@@ -150,7 +167,11 @@ async fn read<P: Part, Q: Part, B: Part>(
 
 /// The key of a request that may come twice.
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    if keys.next().is_some() {
+        return Err(Problem::of("bad-header", "there must be one `Idempotency-Key`, and there are several"));
+    }
     let key = key.to_str().unwrap_or_default().trim().trim_matches('"');
     let fits = (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     if fits {
@@ -196,5 +217,10 @@ mod tests {
         for bad in ["", "a b", &"x".repeat(256)] {
             assert!(of(bad).is_err(), "{bad}");
         }
+        let mut two = HeaderMap::new();
+        for value in ["a-1", "a-1"] {
+            two.append("idempotency-key", value.parse().unwrap());
+        }
+        assert!(key(&two).is_err(), "of two, nobody knows which was meant");
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/schedules/{schedule}/slots", "List what has become of a schedule's times, newest first", slots),
         get("/schedules/{schedule}/next", "List the next moments at which a schedule is due", next),
         get("/schedules/{schedule}/why", "Explain why the last times of a schedule were run, or not", why),
-        post("/schedules/{schedule}/run", "Run a schedule now", run),
+        post("/schedules/{schedule}/run", "Run a schedule now", run).known_by_key(),
         post("/schedules/{schedule}/pause", "Hold a schedule", pause),
         post("/schedules/{schedule}/resume", "Let a schedule go on", resume),
         post("/schedules/{schedule}/backfill", "Run times of the past that have no success", backfill),
@@ -137,7 +137,8 @@ struct Ran {
 
 async fn run(asked: Asked<SchedulePath>) -> Result<Made<Ran>, Problem> {
     let (engine, name) = (&asked.visitor.engine, &asked.path.schedule);
-    let triggered = engine.run_schedule(name, asked.key.as_deref(), now()).await?;
+    let by = asked.visitor.by();
+    let triggered = engine.run_schedule(name, asked.key.as_deref(), (&by, now())).await?;
     let (due, run) = (triggered.slot.due, triggered.handle.id);
     engine.settle_later(triggered);
     let run = engine.run(run).ok().map(|run| run.id);
@@ -165,7 +166,7 @@ async fn pause(asked: Asked<SchedulePath, Nothing, Pause>) -> Result<Json<Schedu
 
 async fn resume(asked: Asked<SchedulePath>) -> Result<Json<ScheduleView>, Problem> {
     let (engine, name) = (&asked.visitor.engine, &asked.path.schedule);
-    engine.resume_schedule(name, now()).await?;
+    engine.resume_schedule(name, &asked.visitor.by(), now()).await?;
     Ok(Json(engine.schedule(name, now())?))
 }
 
@@ -196,8 +197,9 @@ struct Filled {
 
 async fn backfill(asked: Asked<SchedulePath, Nothing, Backfill>) -> Result<Json<Filled>, Problem> {
     let (engine, name, body) = (&asked.visitor.engine, &asked.path.schedule, asked.body);
+    let by = asked.visitor.by();
     let until = body.until.map_or_else(now, |until| until.min(now()));
     let plan = engine.plan_backfill(name, (body.from, until))?;
-    let queued = if body.dry_run { 0 } else { engine.backfill(name, &plan.times, now()).await? };
+    let queued = if body.dry_run { 0 } else { engine.backfill(name, &plan.times, (&by, now())).await? };
     Ok(Json(Filled { plan, queued }))
 }

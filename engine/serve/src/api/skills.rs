@@ -26,7 +26,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/skills/{skill}/check", "Check a skill", check),
         get("/skills/{skill}/graph", "Draw a skill's steps", picture),
         post("/skills/{skill}/plan", "Plan a run: what would happen, and its hash", plan),
-        post("/skills/{skill}/run", "Start a run", run),
+        post("/skills/{skill}/run", "Start a run", run).known_by_key(),
     ]
 }
 

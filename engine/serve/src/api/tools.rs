@@ -25,7 +25,8 @@ pub(super) fn routes() -> Vec<Route> {
             "/tools/{tool}/call",
             "Call a tool: at once when it only reads, and else as a run of one step",
             call,
-        ),
+        )
+        .known_by_key(),
     ]
 }
 

@@ -234,7 +234,7 @@ async fn pause(seen: Seen, Path(name): Path<String>, posted: Posted) -> Shown {
 }
 
 async fn resume(seen: Seen, Path(name): Path<String>) -> Shown {
-    let going = seen.visitor.engine.resume_schedule(&name, Utc::now()).await;
+    let going = seen.visitor.engine.resume_schedule(&name, &seen.visitor.by(), Utc::now()).await;
     done(&seen, &name, going)
 }
 
@@ -246,7 +246,7 @@ fn done(seen: &Seen, name: &str, result: Result<(), impl Into<Problem>>) -> Show
 /// Whoever wants it now is shown the run; how it went is noted when it is over, whether they look or not.
 async fn run(seen: Seen, Path(name): Path<String>) -> Shown {
     let engine = &seen.visitor.engine;
-    let triggered = engine.run_schedule(&name, None, Utc::now()).await;
+    let triggered = engine.run_schedule(&name, None, (&seen.visitor.by(), Utc::now())).await;
     let triggered = triggered.map_err(|error| seen.trouble(error))?;
     let id = triggered.handle.id;
     engine.settle_later(triggered);

@@ -108,7 +108,7 @@ impl Endpoint {
         let whose = guest.whose().to_string();
         let owner = (whose.as_str(), persona.as_deref().unwrap_or_default());
         let session = session(request.headers()).map(str::to_owned);
-        let visit = match &session {
+        let mut visit = match &session {
             None => None,
             Some(id) => match self.sessions.enter(id, owner) {
                 Some(visit) => Some(visit),
@@ -120,6 +120,11 @@ impl Endpoint {
             Ok(read) => read,
             Err(refused) => return refused,
         };
+        if let (Some(visit), Some(id)) = (&mut visit, malformed::asked(&body))
+            && !visit.ask(id.clone())
+        {
+            return (StatusCode::BAD_REQUEST, Json(malformed::taken(id))).into_response();
+        }
         let is_json = says_json(request.headers());
         let ends_session = request.method() == Method::DELETE;
         let ending = self.closing.calls.child_token();

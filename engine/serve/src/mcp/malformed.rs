@@ -6,7 +6,7 @@
 use std::fmt::Display;
 
 use rmcp::RoleServer;
-use rmcp::model::{ErrorData, JsonRpcError, RequestId};
+use rmcp::model::{ErrorData, JsonRpcError, JsonRpcMessage, RequestId};
 use rmcp::service::RxJsonRpcMessage;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -17,6 +17,10 @@ const DEEPEST: usize = 127;
 
 /// How much of the outermost level of a message is looked at. Any request has less there.
 const OUTLINE: usize = 4096;
+
+/// What is said of an identifier that is none.
+const NO_ID: &str =
+    "the `id` of a request is a text or a whole number, and that of a notification is left out";
 
 /// What was said.
 #[derive(Debug)]
@@ -33,6 +37,10 @@ pub(super) enum Said {
 /// What the text of a message says.
 pub(super) fn read(text: &[u8]) -> Said {
     match serde_json::from_slice(text) {
+        // The library takes a request whose identifier is null for a notification, so nobody would answer it.
+        Ok(JsonRpcMessage::Notification(_)) if Outline::of(text).head().is_given() => {
+            Said::Refused(JsonRpcError::new(None, ErrorData::invalid_request(NO_ID, None)))
+        }
         Ok(message) => Said::Message(message),
         Err(error) => {
             let outline = Outline::of(text);
@@ -49,12 +57,25 @@ pub(super) fn too_long(outline: &Outline, most: usize) -> Said {
 
 fn refuse(outline: &Outline, error: &dyn Display, answer: impl FnOnce() -> ErrorData) -> Said {
     let head = outline.head();
-    if head.method.is_some() && head.id.is_none() {
+    if head.method.is_some() && !head.is_given() {
         tracing::warn!("a notification could not be read: {error}");
         return Said::Nothing;
     }
     // The identifier of a response is one of ours, which says nothing to the client.
-    Said::Refused(JsonRpcError::new(head.method.and(head.id), answer()))
+    Said::Refused(JsonRpcError::new(head.id().filter(|_| head.method.is_some()), answer()))
+}
+
+/// The answer to a request under the identifier of one that is not answered yet: the library would answer but one of
+/// the two, and take the end of either for that of both.
+pub(super) fn taken(id: RequestId) -> JsonRpcError {
+    let said = format!("the request `{id}` is under way already: each has an `id` of its own");
+    JsonRpcError::new(Some(id), ErrorData::invalid_request(said, None))
+}
+
+/// The identifier of a request, if it is one.
+pub(super) fn asked(text: &[u8]) -> Option<RequestId> {
+    let head = Outline::of(text).head();
+    head.id().filter(|_| head.method.is_some())
 }
 
 fn why(text: &[u8], outline: &Outline) -> ErrorData {
@@ -131,8 +152,25 @@ impl Outline {
 /// What tells a request from a notification and a response.
 #[derive(Debug, Default, Deserialize)]
 struct Head {
-    id: Option<RequestId>,
+    /// None when there is no such key; it may be null.
+    #[serde(default, deserialize_with = "given")]
+    id: Option<Value>,
     method: Option<IgnoredAny>,
+}
+
+impl Head {
+    /// Whether something stands where the identifier would.
+    fn is_given(&self) -> bool {
+        self.id.is_some()
+    }
+
+    fn id(&self) -> Option<RequestId> {
+        self.id.clone().and_then(|id| serde_json::from_value(id).ok())
+    }
+}
+
+fn given<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(value).map(Some)
 }
 
 #[cfg(test)]

@@ -351,7 +351,8 @@ impl Server {
 
 /// There is no such tool to be seen. One that another persona shows can be called all the same.
 fn unknown(name: &str, listing: &Listing, visit: &Visit) -> ErrorData {
-    let hint = if visit.engine.tool(name).ok().flatten().is_some() {
+    // Of one that their key does not open they learn nothing.
+    let hint = if visit.may_use(name) && visit.engine.tool(name).ok().flatten().is_some() {
         format!("; it is no tool of this persona: call it with tool_call(tool_name: \"{name}\")")
     } else {
         let near = suggest(name, listing.names());

@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use super::super::{Engine, StartError};
-use super::new_slot;
+use super::super::{Engine, StartError, admission};
+use super::{new_slot, told};
 use crate::driver::Secrets;
 use crate::event::Time;
 use crate::schedule::book::{Book, BookStamps, Known};
@@ -164,6 +164,7 @@ impl Engine {
         }
         let slot = new_slot(known, now, SlotKind::Webhook);
         let inputs = known.inputs(&slot, &scope).map_err(|error| unfit(error.to_string()))?;
+        engine.may_take(known, &inputs)?;
         let slot = Slot { inputs: Some(Value::Object(inputs).to_string()), ..slot };
         let delivery = hook.delivery.as_ref().and_then(|header| find(headers, header));
         let keys = [Some(format!("signature {signature}")), delivery.map(|id| format!("delivery {id}"))];
@@ -177,11 +178,24 @@ impl Engine {
         })
     }
 
+    /// That the skill takes these inputs. What else keeps it from being run is no fault of the sender, and is told to those
+    /// who look after the schedule.
+    fn may_take(&self, known: &Known, inputs: &Map<String, Value>) -> Result<(), HookRefusal> {
+        match admission::admit(&self.parts, &known.request(inputs.clone(), None)) {
+            Err(error @ StartError::Inputs(_)) => Err(HookRefusal::Unfit(told(&error))),
+            _ => Ok(()),
+        }
+    }
+
     async fn may_deliver(&self, known: &Known, now: Time) -> Result<(), HookRefusal> {
         let broken = |error: crate::store::StoreError| HookRefusal::Broken(error.to_string());
         let store = self.parts.store_soon().await.map_err(broken)?;
-        let rows = store.see_schedules(vec![known.sighting()], now).await.map_err(broken)?;
-        let held = rows.first().is_some_and(|row| row.pause.is_some());
+        let row = match store.schedule(&known.key).map_err(broken)? {
+            Some(row) => Some(row),
+            None => store.see_schedules(vec![known.sighting()], now).await.map_err(broken)?.pop(),
+        };
+        // Its file may have been read a moment ago: what has changed since is for schedulers to hold.
+        let held = known.held(row.as_ref(), now).is_some();
         let off = !self.is_service_enabled("webhook").map_err(broken)?;
         if held || off || !known.compiled.enabled { Err(HookRefusal::Held) } else { Ok(()) }
     }

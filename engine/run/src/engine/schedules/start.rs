@@ -30,16 +30,7 @@ impl Engine {
             Some(text) => serde_json::from_str(text).unwrap_or_default(),
             None => known.inputs(slot, &Scope::default())?,
         };
-        let request = RunRequest {
-            skill: known.compiled.skill.clone(),
-            inputs: Inputs::Json(inputs),
-            origin: Origin::Cron,
-            dry_run: false,
-            plan_hash: None,
-            request_key: Some(key),
-            strictness: Strictness { lenient: false, strict: false },
-            park: Park::Stay,
-        };
+        let request = known.request(inputs, Some(key));
         let admitted = admission::admit(&engine.parts, &request)?;
         let effect: Effect = admitted.plan.effect();
         engine.launch_called(&admitted, &request, (effect, false), &session).await
@@ -76,16 +67,42 @@ impl Engine {
 }
 
 impl Known {
-    /// The inputs of a time; `scope` has what news has brought.
+    /// The run of a time with these inputs.
+    pub(super) fn request(&self, inputs: Map<String, Value>, request_key: Option<String>) -> RunRequest {
+        RunRequest {
+            skill: self.compiled.skill.clone(),
+            inputs: Inputs::Json(inputs),
+            origin: Origin::Cron,
+            dry_run: false,
+            plan_hash: None,
+            request_key,
+            strictness: Strictness { lenient: false, strict: false },
+            park: Park::Stay,
+        }
+    }
+
+    /// The inputs of a time; `scope` has what news has brought. What a template names and is not there is no input that was
+    /// left out: the skill would run with its default as if that had been wanted.
     pub(crate) fn inputs(&self, slot: &Slot, scope: &Scope) -> Result<Map<String, Value>, StartError> {
         let mut scope = scope.clone();
         scope.set_now(slot.due.timestamp_millis());
         scope.set("due", &Value::from(slot.due.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)));
         let rendered = self.compiled.inputs.render(&scope, Missing::Fail);
         match rendered.map_err(|error| StartError::Refused(format!("its inputs: {}", error.message)))? {
-            Some(Value::Object(inputs)) => Ok(inputs),
+            Some(Value::Object(inputs)) => self.whole(inputs),
             _ => Ok(Map::new()),
         }
+    }
+
+    /// The inputs, if all of them are there that the schedule names.
+    fn whole(&self, inputs: Map<String, Value>) -> Result<Map<String, Value>, StartError> {
+        let written = self.compiled.inputs.source().as_object();
+        let missing = written.into_iter().flatten().find(|(name, _)| !inputs.contains_key(*name));
+        let Some((name, template)) = missing else { return Ok(inputs) };
+        let template = template.as_str().unwrap_or_default();
+        Err(StartError::Refused(format!(
+            "its inputs: `{name}` is `{template}`, and there is no such value; `{{{{ … or none }}}}` leaves it to the skill"
+        )))
     }
 
     /// Whether news of this kind comes to it.

@@ -37,7 +37,7 @@ impl Engine {
         let pause = Pause { at: now, by: by.to_owned(), why: why.to_owned() };
         let store = self.parts.store_soon().await?;
         store.see_schedules(vec![known.sighting()], now).await?;
-        store.pause_schedule(&known.key, Some(pause), now).await?;
+        store.pause_schedule(&known.key, pause).await?;
         Ok(())
     }
 
@@ -45,15 +45,15 @@ impl Engine {
     ///
     /// # Errors
     /// There is none of this name, or the caller may not.
-    pub async fn resume_schedule(&self, name: &str, now: Time) -> Result<(), StartError> {
+    pub async fn resume_schedule(&self, name: &str, by: &str, now: Time) -> Result<(), StartError> {
         let known = self.let_run(name)?;
         self.may_release(&known)?;
-        self.note(None, "schedule.resume", &format!("schedule {name}"), json!({})).await?;
+        self.note(Some(by), "schedule.resume", &format!("schedule {name}"), json!({})).await?;
         let store = self.parts.store_soon().await?;
         let before = store.see_schedules(vec![known.sighting()], now).await?;
         let held = before.first().and_then(|row| Some((row.decided, row.pause.clone()?)));
         let slot = held.and_then(|(decided, held)| while_held(&known, (decided, now), &held));
-        store.pause_schedule(&known.key, None, now).await?;
+        store.resume_schedule(&known.sighting(), now).await?;
         if let Some(slot) = slot {
             store.add_slot(slot).await?;
         }
@@ -64,10 +64,15 @@ impl Engine {
     ///
     /// # Errors
     /// There is none of this name, or the caller may not.
-    pub async fn backfill(&self, name: &str, times: &[Time], now: Time) -> Result<usize, StartError> {
+    pub async fn backfill(
+        &self,
+        name: &str,
+        times: &[Time],
+        (by, now): (&str, Time),
+    ) -> Result<usize, StartError> {
         let known = self.let_run(name)?;
         let detail = json!({ "times": times.len(), "from": times.first(), "until": times.last() });
-        self.note(None, "schedule.backfill", &format!("schedule {name}"), detail).await?;
+        self.note(Some(by), "schedule.backfill", &format!("schedule {name}"), detail).await?;
         let store = self.parts.store_soon().await?;
         store.see_schedules(vec![known.sighting()], now).await?;
         let mut added = 0;
@@ -91,9 +96,10 @@ impl Engine {
         &self,
         name: &str,
         key: Option<&str>,
-        now: Time,
+        (by, now): (&str, Time),
     ) -> Result<Triggered, StartError> {
         let known = self.let_run(name)?;
+        self.note(Some(by), "schedule.run", &format!("schedule {name}"), json!({})).await?;
         let store = self.parts.store_soon().await?;
         store.see_schedules(vec![known.sighting()], now).await?;
         let slot =
@@ -231,22 +237,20 @@ impl Engine {
         Ok(known)
     }
 
-    /// A model does what it reads, also in a project that somebody has cloned: that a project may have anything run at all
-    /// is said by a person.
+    /// A model does what it reads, also in a project that somebody has cloned: that a project may have anything run by a
+    /// schedule as it is now is said by a person.
     fn may_release(&self, known: &Known) -> Result<(), StartError> {
         if self.caller.origin != Origin::Mcp {
             return Ok(());
         }
-        let is_first = match self.parts.store()?.schedule(&known.key)? {
-            Some(row) => row.pause.is_some_and(|pause| pause.by.is_empty()),
-            None => known.sighting().held.is_some(),
-        };
-        if !is_first {
+        let consent = known.sighting().consent;
+        let row = self.parts.store()?.schedule(&known.key)?;
+        if consent.is_none() || row.and_then(|row| row.consent) == consent {
             return Ok(());
         }
         let name = &known.compiled.name;
         let message = format!(
-            "`{name}` is defined by a project, so a person has to let it run first: `aa schedule resume {name}` in a terminal"
+            "`{name}` is defined by a project, so a person has to let it run first as it is now: `aa schedule resume {name}` in a terminal"
         );
         Err(StartError::Refused(message))
     }

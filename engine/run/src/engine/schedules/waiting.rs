@@ -13,7 +13,7 @@ impl Engine {
     pub(super) fn waiting_slots(&self) -> Result<HashMap<String, Waiting>, StoreError> {
         let store = self.parts.store()?;
         let mut waiting: HashMap<String, Waiting> = HashMap::new();
-        for slot in store.open_slots()? {
+        for slot in store.slots_under_way()? {
             let Some(found) = waits(&store, &slot)? else { continue };
             let first = waiting.get(&slot.schedule).is_none_or(|known| found.since < known.since);
             if first {

@@ -17,7 +17,7 @@ fn at(text: &str) -> Time {
 
 /// The decisions in short: `+` for a time that is run, `-` for missed ones.
 fn told(schedule: &Compiled, decided: &str, now: &str) -> String {
-    let decisions = decide(schedule, at(decided), at(now), &|_| false);
+    let decisions = decide(schedule, at(decided), at(now), &|_| false).decisions;
     let told = decisions.iter().map(|decision| match decision {
         Decision::Run { due, why, .. } if why.is_empty() => format!("+{}", due.format("%H:%M")),
         Decision::Run { due, .. } => format!("+{} late", due.format("%H:%M")),
@@ -61,17 +61,34 @@ fn times_are_decided_by_when_they_are_noticed() {
 fn a_time_that_has_a_row_is_not_decided_again() {
     let schedule = schedule("cron: \"* * * * *\"\ncatch_up: {runs: all}");
     let taken = |due: Time| due == at("10:01:00");
-    let decisions = decide(&schedule, at("10:00:30"), at("10:02:00"), &taken);
+    let decisions = decide(&schedule, at("10:00:30"), at("10:02:00"), &taken).decisions;
     assert!(matches!(&decisions[..], [Decision::Run { due, .. }] if *due == at("10:02:00")), "{decisions:?}");
 }
 
 #[test]
 fn a_long_absence_is_counted_up_to_a_limit() {
     let schedule = schedule("every: 1s");
-    let decisions = decide(&schedule, at("00:00:00"), at("23:00:00"), &|_| false);
+    let decisions = decide(&schedule, at("00:00:00"), at("23:00:00"), &|_| false).decisions;
     let Decision::Missed { count, why, .. } = &decisions[0] else { panic!("{decisions:?}") };
     assert_eq!(*count, COUNTED);
     assert!(why.contains("the first of them"), "{why}");
+}
+
+#[test]
+fn very_many_missed_times_are_decided_a_part_at_a_time() {
+    for (runs, most) in [("all", 100), ("latest", 10_000), ("none", 10_000)] {
+        let schedule = schedule(&format!("every: 1s\ncatch_up: {{window: 1d, runs: {runs}}}"));
+        let (mut from, now, mut parts, mut run) = (at("00:00:00"), at("06:00:30"), 0, 0);
+        while from < now {
+            let Decided { decisions, until } = decide(&schedule, from, now, &|_| false);
+            assert!(until > from && decisions.len() <= most, "{runs}: {} decisions", decisions.len());
+            run += decisions.iter().filter(|decision| matches!(decision, Decision::Run { .. })).count();
+            (from, parts) = (until, parts + 1);
+        }
+        // Those of the last ten seconds are on time.
+        let expected = if runs == "all" { (21_630, 217) } else { (11, 3) };
+        assert_eq!((run, parts), expected, "{runs}");
+    }
 }
 
 #[test]

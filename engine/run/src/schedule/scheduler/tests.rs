@@ -14,6 +14,7 @@ use crate::settings::{Settings, Surroundings};
 use crate::store::Claimed;
 
 mod polls;
+mod turns;
 
 /// Longer than anything in here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -441,7 +442,7 @@ async fn what_is_held_does_not_run_and_is_not_caught_up() {
         quiet(&mut [&mut scheduler]).await;
     }
     assert!(world.why("tick").contains("it is held by ann: a release"));
-    world.engine().resume_schedule("tick", world.clock.now()).await.unwrap();
+    world.engine().resume_schedule("tick", "ann", world.clock.now()).await.unwrap();
     quiet(&mut [&mut scheduler]).await;
     assert_eq!(world.log(), [""; 0]);
     world.set("2026-03-01 10:03:00");
@@ -468,7 +469,7 @@ async fn schedules_of_a_project_wait_until_somebody_lets_them_run() {
     quiet(&mut [&mut scheduler]).await;
     assert_eq!(world.log(), [""; 0]);
     assert!(world.why("tick").contains("nobody on this machine has let it run yet"), "{}", world.why("tick"));
-    world.engine().resume_schedule("tick", world.clock.now()).await.unwrap();
+    world.engine().resume_schedule("tick", "ann", world.clock.now()).await.unwrap();
     world.set("2026-03-01 10:02:00");
     quiet(&mut [&mut scheduler]).await;
     assert_eq!(world.log(), ["2026-03-01T10:02:00Z"]);
@@ -505,7 +506,7 @@ async fn the_past_is_filled_in_one_after_the_other() {
     let window = (at("2026-03-01 09:59"), at("2026-03-01 10:01"));
     let plan = engine.plan_backfill("tick", window).unwrap();
     assert_eq!((plan.times.len(), plan.done, plan.more), (2, 1, false));
-    assert_eq!(engine.backfill("tick", &plan.times, world.clock.now()).await.unwrap(), 2);
+    assert_eq!(engine.backfill("tick", &plan.times, ("ann", world.clock.now())).await.unwrap(), 2);
     quiet(&mut [&mut scheduler]).await;
     let expected = ["2026-03-01T10:01:00Z", "2026-03-01T09:59:00Z", "2026-03-01T10:00:00Z"];
     assert_eq!(world.log(), expected);
@@ -521,7 +522,7 @@ async fn no_later_time_of_the_past_overtakes_an_earlier_one() {
     one.look().await.unwrap();
     let engine = world.engine();
     let plan = engine.plan_backfill("day", (at("2026-03-01 00:00"), at("2026-03-07 00:00"))).unwrap();
-    assert_eq!(engine.backfill("day", &plan.times, world.clock.now()).await.unwrap(), 6);
+    assert_eq!(engine.backfill("day", &plan.times, ("ann", world.clock.now())).await.unwrap(), 6);
     let store = one.core.store().await.unwrap();
     let last = store.open_slots().unwrap().pop().unwrap();
     let claim = store.claim_slot((&last.schedule, last.due), Overlap::Skip, world.clock.now());

@@ -1,16 +1,18 @@
 //! Times that are to be run: claimed, started, followed, settled.
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
 use aa_spec::schedule::Overlap;
 
 use super::super::book::Known;
 use super::super::decide::{Verdict, judge, lapse, milliseconds};
-use super::super::{Slot, SlotKind, SlotState};
+use super::super::{Slot, SlotState};
 use super::{Core, Scheduler, warn};
+use crate::caller::Caller;
 use crate::driver::Park;
 use crate::engine::{Engine, RunHandle, StartError, told};
-use crate::event::{RunId, Time};
+use crate::event::{Origin, RunId, Time};
 use crate::store::{Claimed, News, RunStatus, RunSummary, Settled, Store, StoreError};
 
 /// Who cancels.
@@ -20,37 +22,93 @@ const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 /// How it is told that a run took too long.
 const TOO_LONG: &str = "it took longer than";
 
+/// Times of one schedule that have their turn before those of the next.
+const TURN: usize = 10;
+/// Times that have their turn in one look: others look at whether this one does.
+const LOOK: usize = 1000;
+
+/// What came of a time that may be run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    /// Its run is started.
+    Runs,
+    /// It is not run.
+    Over,
+    /// It stays as it is.
+    Waits,
+}
+
 impl Scheduler {
-    /// Does what can be done about every time that is not over.
-    pub(super) async fn work(&mut self, store: &Store, now: Time) -> Result<(), StoreError> {
-        let open = store.open_slots()?;
-        for slot in &open {
+    /// Does what can be done about the times that are not over: about all of those under way, and about some of each
+    /// schedule that may be run. Says whether others may be run that have not had their turn.
+    pub(super) async fn work(&mut self, store: &Store, now: Time) -> Result<bool, StoreError> {
+        let under_way = store.slots_under_way()?;
+        for slot in &under_way {
             let Some(known) = self.book.get(&*slot.schedule).cloned() else {
-                self.forsaken(store, slot, now).await?;
+                self.forsaken(store, slot).await?;
                 continue;
             };
             match slot.state {
-                SlotState::Ready if slot.at <= now => self.begin(store, &known, (slot, &open), now).await?,
                 SlotState::Claimed => self.take(store, &known, slot).await?,
-                SlotState::Running => self.core.mind(store, &known, slot, now).await?,
-                _ => {}
+                _ => self.core.mind(store, &known, slot, now).await?,
             }
         }
-        Ok(())
+        let running = under_way.iter().filter(|slot| slot.state == SlotState::Running);
+        let busy: HashSet<&str> = running.map(|slot| slot.schedule.as_str()).collect();
+        self.begin_some(store, &busy, now).await
     }
 
-    /// A time of a schedule that is no longer there. (That of a project may be there for others.)
-    async fn forsaken(&self, store: &Store, slot: &Slot, now: Time) -> Result<(), StoreError> {
-        let is_own = slot.schedule.starts_with('\n');
-        match (slot.state, slot.run) {
-            (SlotState::Ready, _) if is_own => {
-                let why = "its schedule is no longer there";
-                store.settle_slot(slot, Settled::quietly(SlotState::Skipped, why), now).await?;
+    /// Goes through the schedules from the one on whose turn it is, until there is none or enough was begun.
+    async fn begin_some(
+        &mut self,
+        store: &Store,
+        busy: &HashSet<&str>,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        // Those before the one that it begins with have their turn in the next look.
+        let (mut left, mut more) = (LOOK, !self.turn.is_empty());
+        while let Some(schedule) = store.next_in_line(&self.turn)? {
+            if left == 0 {
+                return Ok(true);
             }
-            (SlotState::Running, Some(run)) if store.run(run)?.ended_at.is_some() => {
-                self.core.settle(store, None, slot, run).await?;
-            }
-            _ => {}
+            let (looked_at, done) = self.begin_of(store, (&schedule, busy), now).await?;
+            more |= done == TURN;
+            left = left.saturating_sub(looked_at.max(1));
+            self.turn = schedule;
+        }
+        self.turn.clear();
+        Ok(more)
+    }
+
+    /// Begins some times of one schedule: how many were looked at, and of how many something has become.
+    async fn begin_of(
+        &self,
+        store: &Store,
+        (schedule, busy): (&str, &HashSet<&str>),
+        now: Time,
+    ) -> Result<(usize, usize), StoreError> {
+        let ready = store.ready_slots(schedule, (self.paused.contains(schedule), now), TURN)?;
+        let (mut is_busy, mut done) = (busy.contains(schedule), 0);
+        for slot in &ready {
+            let begun = match self.book.get(schedule) {
+                Some(known) => self.begin(store, known, (slot, is_busy), now).await?,
+                None => gone(store, slot, now).await?,
+            };
+            is_busy |= begun != Begun::Over;
+            done += usize::from(begun != Begun::Waits);
+        }
+        Ok((ready.len(), done))
+    }
+
+    /// Looks after the run of a schedule that is no longer there. (That of a project may be there for others.)
+    async fn forsaken(&self, store: &Store, slot: &Slot) -> Result<(), StoreError> {
+        let Some(run) = slot.run else { return Ok(()) };
+        let summary = store.run(run)?;
+        if summary.ended_at.is_some() {
+            return self.core.settle(store, None, slot, run).await;
+        }
+        if slot.schedule.starts_with('\n') && summary.is_left() && !self.core.is_following(slot) {
+            self.core.resume(None, slot, &summary);
         }
         Ok(())
     }
@@ -59,35 +117,28 @@ impl Scheduler {
         &self,
         store: &Store,
         known: &Arc<Known>,
-        (slot, open): (&Slot, &[Slot]),
+        (slot, is_busy): (&Slot, bool),
         now: Time,
-    ) -> Result<(), StoreError> {
-        let is_asked = matches!(slot.kind, SlotKind::Manual | SlotKind::Backfill);
-        if self.paused.contains(&*known.key) && !is_asked {
-            // News and second attempts wait; times come again.
-            if slot.kind == SlotKind::Timed && slot.attempt == 0 {
-                let why = "the schedule was held before its turn came";
-                store.settle_slot(slot, Settled::quietly(SlotState::Skipped, why), now).await?;
-            }
-            return Ok(());
+    ) -> Result<Begun, StoreError> {
+        // What somebody asked for is run. News and second attempts wait; times come again.
+        if slot.kind.is_of_clock() && self.paused.contains(&*known.key) {
+            let why = "the schedule was held before its turn came";
+            store.settle_slot(slot, Settled::quietly(SlotState::Skipped, why), now).await?;
+            return Ok(Begun::Over);
         }
-        let is_other = |other: &&Slot| other.schedule == slot.schedule && other.due != slot.due;
-        let busy = open.iter().filter(is_other).any(|other| other.state == SlotState::Running);
+        let overlap = known.compiled.overlap;
         // Asking the store again and again would write for nothing.
-        let in_turn = slot.is_filled_in_turn(known.compiled.overlap);
-        let is_earlier = |other: &&Slot| {
-            other.kind == SlotKind::Backfill && other.state == SlotState::Ready && other.due < slot.due
-        };
-        if busy && (in_turn || known.compiled.overlap == Overlap::Queue)
-            || in_turn && open.iter().filter(is_other).any(|other| is_earlier(&other))
-        {
-            return Ok(());
+        if is_busy && (slot.is_filled_in_turn(overlap) || overlap == Overlap::Queue) {
+            return Ok(Begun::Waits);
         }
-        match store.claim_slot((&known.key, slot.due), known.compiled.overlap, now).await? {
-            Claimed::Mine(slot, cancel) => self.core.follow(known, *slot, cancel),
-            Claimed::Waits | Claimed::Skipped | Claimed::Gone => {}
+        match store.claim_slot((&known.key, slot.due), overlap, now).await? {
+            Claimed::Mine(slot, cancel) => {
+                self.core.follow(known, *slot, cancel);
+                Ok(Begun::Runs)
+            }
+            Claimed::Skipped | Claimed::Gone => Ok(Begun::Over),
+            Claimed::Waits => Ok(Begun::Waits),
         }
-        Ok(())
     }
 
     /// Takes over what was claimed by a process that died before it had started the run.
@@ -153,7 +204,7 @@ impl Core {
             Ok(handle) => {
                 store.slot_started(slot, handle.id, self.now()).await?;
                 self.wake.notify_one();
-                self.end(&store, known, slot, handle).await
+                self.end(&store, Some(known), slot, handle).await
             }
             Err(StartError::Store(error)) => Err(error),
             // It stays claimed, and is taken over from this process once that has ended.
@@ -166,15 +217,13 @@ impl Core {
     async fn end(
         &self,
         store: &Store,
-        known: &Known,
+        known: Option<&Known>,
         slot: &Slot,
         handle: RunHandle,
     ) -> Result<(), StoreError> {
         let run = handle.id;
         match handle.outcome.await {
-            Ok(Ok(_)) if store.run(run)?.ended_at.is_some() => {
-                self.settle(store, Some(known), slot, run).await
-            }
+            Ok(Ok(_)) if store.run(run)?.ended_at.is_some() => self.settle(store, known, slot, run).await,
             // Another process drives it now, or will.
             _ => Ok(()),
         }
@@ -201,22 +250,25 @@ impl Core {
         if summary.status == RunStatus::Waiting {
             self.tell_waiting(store, known, slot, &summary, now).await?;
         }
-        let parked = summary.status == RunStatus::Waiting && !summary.driven;
-        if (summary.interrupted || parked) && !self.is_following(slot) {
-            self.resume(known, slot, run);
+        if summary.is_left() && !self.is_following(slot) {
+            self.resume(Some(known), slot, &summary);
         }
         Ok(())
     }
 
-    /// Goes on with a run whose process has died.
-    fn resume(self: &Arc<Self>, known: &Arc<Known>, slot: &Slot, run: RunId) {
+    /// Goes on with a run whose process has died; its schedule may be there no more.
+    fn resume(self: &Arc<Self>, known: Option<&Arc<Known>>, slot: &Slot, run: &RunSummary) {
         let Some(guard) = Following::begin(self, slot) else { return };
-        let (core, known, slot) = (Arc::clone(self), Arc::clone(known), slot.clone());
+        let (core, known, slot) = (Arc::clone(self), known.cloned(), slot.clone());
+        let (run, folder) = (run.id, run.folder.clone());
         tokio::spawn(async move {
             let resumed = async {
-                let engine = core.engine().for_schedule(&known)?;
+                let engine = match &known {
+                    Some(known) => core.engine().for_schedule(known)?,
+                    None => core.engine().in_folder(&folder)?.for_caller(Caller::local(Origin::Cron)),
+                };
                 let handle = Box::pin(engine.resume(run, Park::Stay)).await?;
-                core.end(&core.store().await?, &known, &slot, handle).await?;
+                core.end(&core.store().await?, known.as_deref(), &slot, handle).await?;
                 Ok::<(), StartError>(())
             };
             match resumed.await {
@@ -349,6 +401,16 @@ impl Core {
         let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
         following.contains(&(slot.schedule.clone(), slot.due))
     }
+}
+
+/// A time of a schedule that is no longer there. (That of a project may be there for others.)
+async fn gone(store: &Store, slot: &Slot, now: Time) -> Result<Begun, StoreError> {
+    if !slot.schedule.starts_with('\n') {
+        return Ok(Begun::Waits);
+    }
+    let why = "its schedule is no longer there";
+    store.settle_slot(slot, Settled::quietly(SlotState::Skipped, why), now).await?;
+    Ok(Begun::Over)
 }
 
 /// A time whose run this process follows, until it is dropped.

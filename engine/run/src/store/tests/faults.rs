@@ -48,7 +48,7 @@ fn a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
     raw(folder.path()).pragma_update(None, "user_version", 99).unwrap();
-    insta::assert_snapshot!(refusal(folder.path()), @"the store `…/aa.db` has format 99, and this `aa` knows 14");
+    insta::assert_snapshot!(refusal(folder.path()), @"the store `…/aa.db` has format 99, and this `aa` knows 16");
 }
 
 #[test]

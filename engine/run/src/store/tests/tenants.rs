@@ -37,6 +37,7 @@ const OF_THE_MACHINE: &[(&str, &str)] = &[
     ("browsers", "by random marks, sealed with them; whoever comes with one passes the door"),
     ("schedules", "schedules belong to whoever owns the server"),
     ("schedule_slots", "as the schedules"),
+    ("lives", "when the whole store was put back"),
     ("schedule_seen", "as the schedules"),
     ("schedule_notes", "as the schedules"),
     ("services", "as the schedules"),

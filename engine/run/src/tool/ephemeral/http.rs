@@ -47,6 +47,7 @@ impl Asker {
             body: None,
             timeout: patience,
             follow_redirects: false,
+            outward: false,
         };
         let answer = self.web.send(&request).await?;
         Ok(Answer { status: answer.status, body: String::from_utf8_lossy(&answer.content).into_owned() })

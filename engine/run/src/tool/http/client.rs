@@ -11,7 +11,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Method, RequestBuilder, Url};
 use serde_json::Value;
 
-use super::failure;
+use super::{failure, outward};
 use crate::cause::cause;
 use crate::tool::ToolError;
 use crate::tool::native::invalid;
@@ -27,7 +27,7 @@ pub(crate) struct Web {
     usual: Route,
     /// Most bytes of a body.
     limit: usize,
-    clients: Mutex<BTreeMap<(Route, bool), Client>>,
+    clients: Mutex<BTreeMap<(Route, Manner), Client>>,
 }
 
 /// How a request goes.
@@ -40,6 +40,15 @@ pub(in crate::tool) struct Route {
     pub(in crate::tool) ca: Option<PathBuf>,
 }
 
+/// What else tells clients apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Manner {
+    /// Whether redirects are followed.
+    follow: bool,
+    /// Whether nothing is asked on this machine and near it.
+    outward: bool,
+}
+
 /// A request, ready to be sent more than once.
 pub(in crate::tool) struct Request {
     pub(in crate::tool) method: Method,
@@ -48,6 +57,8 @@ pub(in crate::tool) struct Request {
     pub(in crate::tool) body: Option<String>,
     pub(in crate::tool) timeout: Duration,
     pub(in crate::tool) follow_redirects: bool,
+    /// Whether it may not go to this machine or near it.
+    pub(in crate::tool) outward: bool,
 }
 
 /// Whatever came back.
@@ -69,7 +80,11 @@ impl Web {
 
     /// Sends a request once and reads the whole answer.
     pub(in crate::tool) async fn send(&self, request: &Request) -> Result<Answer, ToolError> {
-        let client = self.client(&Route::default(), request.follow_redirects)?;
+        if request.outward {
+            outward::lets(&request.url).map_err(|why| ToolError::new(ErrorKind::Auth, why))?;
+        }
+        let manner = Manner { follow: request.follow_redirects, outward: request.outward };
+        let client = self.cached(self.usual.clone(), manner)?;
         let mut sending = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone())
@@ -114,7 +129,7 @@ impl Web {
 
     /// A client that goes straight, whatever is usual.
     pub(in crate::tool) fn straight(&self) -> Result<Client, ToolError> {
-        self.cached(Route::default(), false)
+        self.cached(Route::default(), Manner::default())
     }
 
     /// The client for a route; what the route does not say is as usual.
@@ -123,28 +138,28 @@ impl Web {
             proxy: route.proxy.clone().or_else(|| self.usual.proxy.clone()),
             ca: route.ca.clone().or_else(|| self.usual.ca.clone()),
         };
-        self.cached(route, follow)
+        self.cached(route, Manner { follow, outward: false })
     }
 
     /// The client for requests that do not say how they go, redirects not followed. It speaks HTTP/1.1,
     /// so a connection can become a WebSocket.
     pub(crate) fn usual(&self) -> Result<Client, ToolError> {
-        self.cached(self.usual.clone(), false)
+        self.cached(self.usual.clone(), Manner::default())
     }
 
-    fn cached(&self, route: Route, follow: bool) -> Result<Client, ToolError> {
+    fn cached(&self, route: Route, manner: Manner) -> Result<Client, ToolError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&(route.clone(), follow)) {
+        if let Some(client) = clients.get(&(route.clone(), manner)) {
             return Ok(client.clone());
         }
         let client =
-            build(&route, follow).map_err(|message| ToolError::new(ErrorKind::Permanent, message))?;
-        clients.insert((route, follow), client.clone());
+            build(&route, manner).map_err(|message| ToolError::new(ErrorKind::Permanent, message))?;
+        clients.insert((route, manner), client.clone());
         Ok(client)
     }
 }
 
-fn build(route: &Route, follow: bool) -> Result<Client, String> {
+fn build(route: &Route, Manner { follow, outward }: Manner) -> Result<Client, String> {
     // Fails when one is installed already, which is as good.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
@@ -152,6 +167,9 @@ fn build(route: &Route, follow: bool) -> Result<Client, String> {
         .redirect(if follow { Policy::limited(10) } else { Policy::none() })
         .connect_timeout(CONNECT)
         .user_agent(concat!("aa/", env!("CARGO_PKG_VERSION")));
+    if outward {
+        builder = outward::bound(builder, follow, route.proxy.is_some());
+    }
     if let Some(proxy) = &route.proxy {
         let proxy = reqwest::Proxy::all(proxy).map_err(|_| "the configured proxy is no URL".to_owned())?;
         builder = builder.proxy(proxy);

@@ -19,7 +19,7 @@ pub(super) fn routes() -> Vec<Route> {
         post("/runs/{run}/answer", "Answer a question of a run", answer),
         post("/runs/{run}/resolve", "Say how a step with unknown outcome ended", resolve),
         post("/runs/{run}/resume", "Go on with a run that nobody drives", resume),
-        post("/runs/{run}/retry", "Start a run of the same skill with the same inputs", retry),
+        post("/runs/{run}/retry", "Start a run of the same skill with the same inputs", retry).known_by_key(),
         post("/runs/{run}/undo", "Take back the completed steps of a run that is over", undo),
     ]
 }

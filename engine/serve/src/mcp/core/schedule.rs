@@ -77,12 +77,12 @@ impl CoreTool for Schedule {
         let done = match self.act {
             Act::List => listed(engine),
             Act::Show => shown(engine, text(&args, "name"), limit(&args)),
-            Act::Run => run(engine, text(&args, "name")).await,
+            Act::Run => run(engine, text(&args, "name"), &by).await,
             Act::Pause => pause(engine, &args, &by).await,
             Act::Enable if args.get("enabled") == Some(&Value::Bool(false)) => {
                 pause(engine, &args, &by).await
             }
-            Act::Resume | Act::Enable => resume(engine, text(&args, "name")).await,
+            Act::Resume | Act::Enable => resume(engine, text(&args, "name"), &by).await,
             Act::Notices => notices(engine, limit(&args)),
         };
         Ok(match done {
@@ -155,8 +155,8 @@ fn shown(engine: &Engine, name: &str, limit: u32) -> Result<Value, StartError> {
 }
 
 /// The run is the owner's; its number is told to those for whom it is there.
-async fn run(engine: &Engine, name: &str) -> Result<Value, StartError> {
-    let triggered = engine.run_schedule(name, None, now()).await?;
+async fn run(engine: &Engine, name: &str, by: &str) -> Result<Value, StartError> {
+    let triggered = engine.run_schedule(name, None, (by, now())).await?;
     let (due, run) = (triggered.slot.due, triggered.handle.id);
     engine.settle_later(triggered);
     Ok(json!({"due": due, "run_id": engine.run(run).ok().map(|run| run.id)}))
@@ -168,8 +168,8 @@ async fn pause(engine: &Engine, args: &JsonObject, by: &str) -> Result<Value, St
     Ok(json!({"schedule": engine.schedule(name, now())?}))
 }
 
-async fn resume(engine: &Engine, name: &str) -> Result<Value, StartError> {
-    engine.resume_schedule(name, now()).await?;
+async fn resume(engine: &Engine, name: &str, by: &str) -> Result<Value, StartError> {
+    engine.resume_schedule(name, by, now()).await?;
     Ok(json!({"schedule": engine.schedule(name, now())?}))
 }
 

@@ -28,8 +28,9 @@ impl CoreTool for ToolList {
         let catalogue = call.visit.engine.catalogue().map_err(|error| internal(&error))?;
         let scope = call.visit.scope();
         let shown = || catalogue.tools().iter().filter(|spec| scope.shows(&spec.name));
-        let is_open =
-            |name: &str| call.visit.guest.personas.is_none() || shown().any(|spec| spec.module == name);
+        // Whose key names what it opens is told of no module of which it opens nothing.
+        let opens_all = call.visit.guest.personas.is_none() && call.visit.guest.grants.is_usual();
+        let is_open = |name: &str| opens_all || shown().any(|spec| spec.module == name);
         let modules: Vec<_> = modules.into_iter().filter(|entry| is_open(&entry.name)).collect();
         if module.is_empty() {
             let told = |entry: &aa_run::toolbox::ModuleEntry| json!({"name": entry.name, "description": entry.description});

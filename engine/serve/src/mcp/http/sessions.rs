@@ -3,10 +3,11 @@
 //! The library takes whoever names a session for its owner, and forgets it while a long call is silent.
 //! Here it belongs to the principal and the address that began it, and is in use while an answer is under way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rmcp::model::RequestId;
 use rmcp::transport::streamable_http_server::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ struct Session {
     address: String,
     /// Answers under way.
     open: usize,
+    /// What is asked by them.
+    asked: HashSet<RequestId>,
     used: Instant,
     /// Cancelled before the session is closed, so that its calls know that nobody has given them up.
     ending: CancellationToken,
@@ -41,6 +44,7 @@ struct Session {
 pub(super) struct Visit {
     known: Arc<Mutex<Known>>,
     id: String,
+    asked: Option<RequestId>,
 }
 
 impl Sessions {
@@ -63,7 +67,7 @@ impl Sessions {
         }
         session.open += 1;
         session.used = Instant::now();
-        Some(Visit { known: Arc::clone(&self.known), id: id.to_owned() })
+        Some(Visit { known: Arc::clone(&self.known), id: id.to_owned(), asked: None })
     }
 
     /// Remembers whose session it is, and closes those that are too many: the ones unused for longest, or
@@ -85,7 +89,8 @@ impl Sessions {
         ending: CancellationToken,
     ) -> Vec<(String, Session)> {
         let (owner, address) = (principal.to_owned(), address.to_owned());
-        let session = Session { principal: owner, address, open: 0, used: Instant::now(), ending };
+        let (open, asked, used) = (0, HashSet::new(), Instant::now());
+        let session = Session { principal: owner, address, open, asked, used, ending };
         let mut known = lock(&self.known);
         known.insert(id.to_owned(), session);
         let mut surplus = Vec::new();
@@ -135,10 +140,25 @@ impl Sessions {
     }
 }
 
+impl Visit {
+    /// Notes the request that it brings; false when another one of the same identifier is under way.
+    pub(super) fn ask(&mut self, id: RequestId) -> bool {
+        let is_new =
+            lock(&self.known).get_mut(&self.id).is_none_or(|session| session.asked.insert(id.clone()));
+        if is_new {
+            self.asked = Some(id);
+        }
+        is_new
+    }
+}
+
 impl Drop for Visit {
     fn drop(&mut self) {
         if let Some(session) = lock(&self.known).get_mut(&self.id) {
             session.open -= 1;
+            if let Some(asked) = &self.asked {
+                session.asked.remove(asked);
+            }
             session.used = Instant::now();
         }
     }
@@ -165,6 +185,20 @@ mod tests {
         assert!(sessions.enter("two", ANN).is_none());
         sessions.forget("one");
         assert!(sessions.enter("one", ANN).is_none());
+    }
+
+    #[tokio::test]
+    async fn an_identifier_is_free_again_when_its_request_is_answered() {
+        let sessions = Sessions::new(4, Duration::from_mins(1));
+        sessions.begin("one", ANN, CancellationToken::new()).await;
+        let (mut first, mut second) =
+            (sessions.enter("one", ANN).unwrap(), sessions.enter("one", ANN).unwrap());
+        assert!(first.ask(RequestId::Number(1)) && !second.ask(RequestId::Number(1)));
+        drop(second);
+        let mut third = sessions.enter("one", ANN).unwrap();
+        assert!(!third.ask(RequestId::Number(1)) && third.ask(RequestId::String("1".into())));
+        drop(first);
+        assert!(sessions.enter("one", ANN).unwrap().ask(RequestId::Number(1)));
     }
 
     #[tokio::test]

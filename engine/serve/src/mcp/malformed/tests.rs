@@ -64,6 +64,20 @@ fn other_json_is_answered_to_its_request() {
 }
 
 #[test]
+fn an_identifier_that_is_null_makes_no_notification_of_a_request() {
+    for method in ["ping", "notifications/initialized"] {
+        let text = json!({"jsonrpc": "2.0", "id": null, "method": method}).to_string();
+        let (id, code, said) = read_text(&text);
+        assert_eq!((id, code), (None, ErrorCode::INVALID_REQUEST), "{text}");
+        assert!(said.contains("a text or a whole number"), "{said}");
+    }
+    assert_eq!(asked(br#"{"id": "a", "method": "ping"}"#), Some(RequestId::String("a".into())));
+    for other in [r#"{"id": 1, "result": {}}"#, r#"{"id": null, "method": "ping"}"#, r#"{"method": "x"}"#] {
+        assert_eq!(asked(other.as_bytes()), None, "{other}");
+    }
+}
+
+#[test]
 fn notifications_are_not_answered() {
     let text = r#"{"jsonrpc": "1.0", "method": "notifications/cancelled", "params": {"requestId": 1}}"#;
     assert!(matches!(read(text.as_bytes()), Said::Nothing));

@@ -1,11 +1,13 @@
 //! Messages as lines: each is answered, also the one that cannot be read.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::io;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rmcp::RoleServer;
+use rmcp::model::{ClientNotification, JsonRpcError, JsonRpcMessage, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -32,6 +34,8 @@ pub(super) struct Lines<R, W: AsyncWrite> {
     /// Answers to what could not be read go out before more is read.
     refusing: Option<BoxFuture<'static, io::Result<()>>>,
     output: AsyncRwTransport<RoleServer, Empty, W>,
+    /// Requests that are not answered yet.
+    asked: HashSet<RequestId>,
     /// Cancelled when there will be no more: what is cancelled after that, the client has not asked for.
     closing: CancellationToken,
 }
@@ -44,7 +48,8 @@ where
     pub(super) fn new((input, output): (R, W), most: usize, closing: CancellationToken) -> Self {
         let output = AsyncRwTransport::new_server(empty(), output);
         let read = BytesMut::new();
-        Self { input, read, searched: 0, most, too_long: None, refusing: None, output, closing }
+        let asked = HashSet::new();
+        Self { input, read, searched: 0, most, too_long: None, refusing: None, output, asked, closing }
     }
 
     /// The next message. May be dropped and called again: nothing that was read is lost.
@@ -56,14 +61,38 @@ where
                 refused?;
             }
             match self.line() {
-                Some(Said::Message(message)) => return Ok(Some(message)),
-                Some(Said::Refused(error)) => {
-                    let answer = TxJsonRpcMessage::<RoleServer>::Error(error);
-                    self.refusing = Some(self.output.send(answer).boxed());
-                }
+                Some(Said::Message(message)) => match self.taken(&message) {
+                    Some(id) => self.refuse(malformed::taken(id)),
+                    None => return Ok(Some(message)),
+                },
+                Some(Said::Refused(error)) => self.refuse(error),
                 None if self.fill().await? == 0 => return Ok(None),
                 Some(Said::Nothing) | None => {}
             }
+        }
+    }
+
+    fn refuse(&mut self, error: JsonRpcError) {
+        let answer = TxJsonRpcMessage::<RoleServer>::Error(error);
+        self.refusing = Some(self.output.send(answer).boxed());
+    }
+
+    /// The identifier of a request, when another one has it that is not answered yet.
+    fn taken(&mut self, message: &RxJsonRpcMessage<RoleServer>) -> Option<RequestId> {
+        match message {
+            JsonRpcMessage::Request(request) => {
+                (!self.asked.insert(request.id.clone())).then(|| request.id.clone())
+            }
+            JsonRpcMessage::Notification(notification) => {
+                // What is given up may never be answered.
+                if let ClientNotification::CancelledNotification(given_up) = &notification.notification
+                    && let Some(id) = &given_up.params.request_id
+                {
+                    self.asked.remove(id);
+                }
+                None
+            }
+            _ => None,
         }
     }
 
@@ -120,6 +149,11 @@ where
         &mut self,
         item: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        match &item {
+            JsonRpcMessage::Response(answer) => _ = self.asked.remove(&answer.id),
+            JsonRpcMessage::Error(JsonRpcError { id: Some(id), .. }) => _ = self.asked.remove(id),
+            _ => {}
+        }
         self.output.send(item)
     }
 

@@ -113,3 +113,21 @@ async fn messages_come_in_pieces_of_any_size() {
         assert_greeted(&answers(from));
     }
 }
+
+#[tokio::test]
+async fn of_two_requests_of_one_identifier_the_second_is_refused() {
+    use rmcp::transport::Transport;
+    use tokio::io::AsyncReadExt;
+
+    let ping = "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}\n";
+    let (ours, mut theirs) = tokio::io::duplex(4096);
+    let input = std::io::Cursor::new(ping.repeat(2).into_bytes());
+    let mut lines = Lines::new((input, ours), 4096, CancellationToken::new());
+    assert!(lines.receive().await.is_some());
+    assert!(lines.receive().await.is_none(), "the second is answered, and then there is the end");
+    drop(lines);
+    let mut said = String::new();
+    theirs.read_to_string(&mut said).await.unwrap();
+    let refused: Value = serde_json::from_str(said.trim()).unwrap();
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&2.into(), &(-32600).into()), "{said}");
+}

@@ -1,0 +1,177 @@
+//! Long backlogs, times that are caught up, and what is left of schedules that are gone.
+
+use super::*;
+use crate::store::RunStatus;
+
+/// Ready times of a schedule, a second apart, up to a moment.
+async fn backlog(scheduler: &Scheduler, key: &str, (until, count): (Time, i64)) {
+    let known = scheduler.book[key].clone();
+    let due = (0..count).map(|number| until - TimeDelta::seconds(number));
+    let slots = due.map(|due| new_slot(&known, due, SlotKind::Timed)).collect();
+    let from = scheduler.decided[key];
+    let decided = Decided { key: known.key.clone(), from, until: from, slots };
+    let store = scheduler.core.store().await.unwrap();
+    assert_eq!(store.decide_slots(vec![decided]).await.unwrap(), [true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_backlog_of_one_schedule_holds_up_no_other() {
+    let config = "\
+schedules:
+  a_many: {skill: hang_on, every: 1d, overlap: skip}
+  b_waits: {skill: hang_on, every: 1d, overlap: queue}
+  z_one: {skill: note_it, cron: '* * * * *', inputs: {due: '{{ due }}'}}
+";
+    let world = World::new(config, "2026-03-01 10:00:30");
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    backlog(&scheduler, "\na_many", (world.clock.now(), 3000)).await;
+    backlog(&scheduler, "\nb_waits", (world.clock.now(), 3000)).await;
+    world.set("2026-03-01 10:01:00");
+    assert_eq!(scheduler.look().await.unwrap(), world.clock.now(), "it looks again at once");
+
+    let store = scheduler.core.store().await.unwrap();
+    let of = |schedule: &str, state: SlotState| {
+        let filter = SlotFilter { schedule: Some(schedule.to_owned()), ..SlotFilter::default() };
+        store.slots(&filter).unwrap().iter().filter(|slot| slot.state == state).count()
+    };
+    assert_eq!(of("\nz_one", SlotState::Ready), 0, "it had its turn");
+    assert_eq!(of("\na_many", SlotState::Ready), 2990);
+    for _ in 0..300 {
+        scheduler.look().await.unwrap();
+    }
+    assert_eq!(of("\na_many", SlotState::Ready), 0, "the first runs, and the others are skipped");
+    assert_eq!(of("\nb_waits", SlotState::Ready), 2999, "they wait for the first");
+    assert!(scheduler.look().await.unwrap() > world.clock.now(), "there is nothing more to begin");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_missed_times_are_run_one_after_the_other() {
+    for overlap in ["skip", "queue", "cancel_previous", "allow"] {
+        let config = format!(
+            "schedules:\n  tick: {{skill: note_it, cron: '* * * * *', overlap: {overlap}, \
+             catch_up: {{window: 1h, runs: all}}, inputs: {{due: '{{{{ due }}}}'}}}}\n"
+        );
+        let world = World::new(&config, "2026-03-01 10:00:30");
+        let mut scheduler = world.scheduler();
+        scheduler.look().await.unwrap();
+        world.set("2026-03-01 10:05:30");
+        quiet(&mut [&mut scheduler]).await;
+        let mut log = world.log();
+        if overlap == "allow" {
+            log.sort();
+        }
+        let expected: Vec<String> = (1..=5).map(|minute| format!("2026-03-01T10:0{minute}:00Z")).collect();
+        assert_eq!(log, expected, "{overlap}: {}", world.why("tick"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn very_many_missed_times_are_decided_over_several_looks() {
+    let config = "schedules:\n  tick: {skill: hang_on, every: 1s, catch_up: {window: 1h, runs: all}}\n";
+    let world = World::new(config, "2026-03-01 10:00:00");
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    world.set("2026-03-01 10:10:00");
+    assert_eq!(scheduler.look().await.unwrap(), world.clock.now(), "it looks again at once");
+    let store = scheduler.core.store().await.unwrap();
+    let count = || store.slots(&SlotFilter::default()).unwrap().len();
+    assert_eq!(count(), 100);
+    for _ in 0..6 {
+        scheduler.look().await.unwrap();
+    }
+    assert_eq!(count(), 600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projects_schedule_is_held_again_when_it_is_not_what_somebody_let_run() {
+    let world = World::new("schedules: {}\n", "2026-03-01 10:00:30");
+    let config = "work/.aa/config.yaml";
+    world.put(config, MINUTELY);
+    world.engine().resume_schedule("tick", "ann", world.clock.now()).await.unwrap();
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+
+    // What it is said to be for changes nothing.
+    world.put(config, &MINUTELY.replace("skill: note_it", "description: Ticks, skill: note_it"));
+    world.set("2026-03-01 10:01:00");
+    quiet(&mut [&mut scheduler]).await;
+    assert_eq!(world.log(), ["2026-03-01T10:01:00Z"]);
+
+    let changes = [
+        MINUTELY.replace("{{ due }}", "other"),
+        MINUTELY.replace("note_it", "hang_on"),
+        MINUTELY.replace("* * * * *", "*/2 * * * *"),
+        MINUTELY.replace("cron:", "overlap: allow, cron:"),
+    ];
+    for (minute, changed) in changes.iter().enumerate() {
+        world.put(config, changed);
+        let paused = |world: &World| world.engine().schedule("tick", world.clock.now()).unwrap().paused;
+        let said = "the project has changed it since somebody let it run";
+        assert!(paused(&world).is_some_and(|pause| pause.why.starts_with(said)), "nobody has looked yet");
+        world.set(&format!("2026-03-01 11:{:02}:00", 2 * minute));
+        quiet(&mut [&mut scheduler]).await;
+        assert_eq!(world.log().len(), 1, "{changed}");
+        assert!(world.why("tick").contains(said), "{}", world.why("tick"));
+        assert!(paused(&world).is_some_and(|pause| pause.by.is_empty()));
+        world.put(config, MINUTELY);
+        world.engine().resume_schedule("tick", "ann", world.clock.now()).await.unwrap();
+        assert_eq!(paused(&world), None);
+        scheduler.look().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_let_run_before_that_was_written_down_stays_so_until_it_changes() {
+    let world = World::new("schedules: {}\n", "2026-03-01 10:00:30");
+    world.put("work/.aa/config.yaml", MINUTELY);
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    let store = scheduler.core.store().await.unwrap();
+    let key = scheduler.book.keys().next().unwrap().clone();
+    let old = Sighting { key, trigger: String::new(), consent: None };
+    store.resume_schedule(&old, world.clock.now()).await.unwrap();
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    world.set("2026-03-01 10:01:00");
+    quiet(&mut [&mut scheduler]).await;
+    assert_eq!(world.log(), ["2026-03-01T10:01:00Z"]);
+    world.put("work/.aa/config.yaml", &MINUTELY.replace("{{ due }}", "other"));
+    world.set("2026-03-01 10:02:00");
+    quiet(&mut [&mut scheduler]).await;
+    assert_eq!(world.log().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_process_died_goes_on_although_its_schedule_is_gone() {
+    let config = "schedules:\n  slow: {skill: ask_it, cron: '* * * * *'}\n";
+    let world = World::new(config, "2026-03-01 10:00:30");
+    {
+        let mut dead = world.scheduler();
+        dead.look().await.unwrap();
+        let (known, due) = (dead.book["\nslow"].clone(), at("2026-03-01 10:01"));
+        let store = dead.core.store().await.unwrap();
+        store.add_slot(new_slot(&known, due, SlotKind::Timed)).await.unwrap();
+        let claim = store.claim_slot((&known.key, due), known.compiled.overlap, due);
+        let Claimed::Mine(slot, _) = claim.await.unwrap() else { panic!("it is free") };
+        let handle = dead.core.engine().start_slot(&known, &slot).await.unwrap();
+        let start = Instant::now();
+        while store.run(handle.id).unwrap().status != RunStatus::Waiting {
+            assert!(start.elapsed() < PATIENCE);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        store.slot_started(&slot, handle.id, due).await.unwrap();
+        handle.outcome.abort();
+        assert!(handle.outcome.await.unwrap_err().is_cancelled());
+    }
+    world.put("home/.config/aa-workflow/config.yaml", "schedules: {}\n");
+    let mut next = world.scheduler();
+    let store = next.core.store().await.unwrap();
+    let run = store.slots(&SlotFilter::default()).unwrap()[0].run.unwrap();
+    let start = Instant::now();
+    while !store.run(run).unwrap().driven {
+        next.look().await.unwrap();
+        assert!(start.elapsed() < PATIENCE, "nobody drives it: {:?}", store.run(run).unwrap());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,163 @@
+//! Requests that go outward only: neither to this machine nor to the network that it is in. What a guest names is asked
+//! in this way, or else they would see what is only there for whoever sits here: other services, pages of the router,
+//! the keys that clouds hand to their machines.
+//!
+//! A name is looked up when the connection is made, and it goes to an address that was looked at, so that a name cannot
+//! mean something else in between. A proxy that is configured looks names up by itself, and where it lets requests go is
+//! its owner's word.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{ClientBuilder, Url};
+
+/// Redirects that are followed.
+const MOST: usize = 10;
+
+/// A client that goes outward only.
+pub(super) fn bound(builder: ClientBuilder, follow: bool, has_proxy: bool) -> ClientBuilder {
+    let builder = builder.redirect(if follow { Policy::custom(onward) } else { Policy::none() });
+    if has_proxy { builder } else { builder.dns_resolver(Arc::new(Outward)) }
+}
+
+/// That a URL names no address that is not outside. What its name means is seen when it is looked up.
+pub(super) fn lets(url: &Url) -> Result<(), String> {
+    let host = url.host_str().unwrap_or_default();
+    let inside = match host.trim_matches(['[', ']']).parse() {
+        Ok(address) => !is_outside(address),
+        Err(_) => host.is_empty() || is_here(host),
+    };
+    if inside { Err(refusal(host)) } else { Ok(()) }
+}
+
+fn refusal(host: &str) -> String {
+    format!(
+        "`{host}` is this machine or one near it, and those are not asked for whoever comes with a key; a skill can ask them"
+    )
+}
+
+fn is_here(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+fn onward(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    if attempt.previous().len() >= MOST {
+        return attempt.error("too many redirects");
+    }
+    match lets(attempt.url()) {
+        Ok(()) => attempt.follow(),
+        Err(why) => attempt.error(why),
+    }
+}
+
+/// Looks names up, and gives those addresses that are outside.
+struct Outward;
+
+impl Resolve for Outward {
+    fn resolve(&self, name: Name) -> Resolving {
+        let name = name.as_str().to_owned();
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let outside: Vec<SocketAddr> = found.filter(|found| is_outside(found.ip())).collect();
+            if outside.is_empty() {
+                return Err(refusal(&name).into());
+            }
+            Ok(Box::new(outside.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Whether an address is one of the internet.
+fn is_outside(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_outside_v4(address),
+        IpAddr::V6(address) => match carried(address) {
+            Some(carried) => is_outside_v4(carried),
+            None => is_outside_v6(address),
+        },
+    }
+}
+
+fn is_outside_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let is_special = matches!(
+        (a, b, c),
+        // This network, networks of providers, protocols, trials of networks, nobody's.
+        (0 | 240.., ..) | (100, 64..=127, _) | (192, 0, 0) | (198, 18..=19, _)
+    );
+    !(is_special
+        || address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_multicast())
+}
+
+fn is_outside_v6(address: Ipv6Addr) -> bool {
+    !(address.is_loopback()
+        || address.is_unspecified()
+        || address.is_unique_local()
+        || address.is_unicast_link_local()
+        || address.is_multicast())
+}
+
+/// The address of the older protocol that one of the newer one stands for.
+fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let parts = address.segments();
+    let of = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Some(Ipv4Addr::new(a, b, c, d))
+    };
+    match parts {
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => of(high, low),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_this_machine_and_near_it_are_not_outside() {
+        for near in [
+            "http://127.0.0.1/",
+            "http://127.1:8610/",
+            "http://2130706433/",
+            "http://0x7f.0.0.1/",
+            "http://localhost:1/",
+            "http://a.LOCALHOST./",
+            "http://10.1.2.3/",
+            "http://172.16.0.1/",
+            "http://192.168.1.1/",
+            "http://169.254.169.254/latest/meta-data/",
+            "http://100.64.0.1/",
+            "http://0.0.0.0/",
+            "http://[::1]/",
+            "http://[::]/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://[64:ff9b::a00:1]/",
+            "http://[2002:7f00:1::]/",
+            "http://[fe80::1]/",
+            "http://[fd00::1]/",
+        ] {
+            let why = lets(&Url::parse(near).unwrap()).expect_err(near);
+            assert!(why.contains("a skill can ask them"), "{why}");
+        }
+        for far in
+            ["https://example.org/", "http://8.8.8.8/", "http://[2606:4700::1111]/", "http://172.32.0.1/"]
+        {
+            assert_eq!(lets(&Url::parse(far).unwrap()), Ok(()), "{far}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_of_this_machine_is_not_reached_by_looking_it_up() {
+        let found = Outward.resolve("localhost".parse().unwrap()).await;
+        assert!(found.is_err_and(|error| error.to_string().contains("this machine")));
+    }
+}

@@ -68,7 +68,7 @@ fn a_step_that_wants_a_login_gets_it_and_is_tried_again() {
     let ran = aa.args(["skill", "run", "fetch"]).run().code(0).stdout_contains("value");
     let said = ran.err();
     assert!(
-        said.contains("`kube_login` is tried") && said.contains("it is tried again after `kube_login`"),
+        said.contains("`kube_login` is tried") && said.contains("to be tried again after `kube_login`"),
         "{said}"
     );
     assert_eq!(aa.text("logins"), "login stage\n");

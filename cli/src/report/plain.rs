@@ -22,13 +22,14 @@ pub(crate) fn news(tree: &Tree, change: &Change, palette: Palette) -> Option<Str
         Change::Started => {
             format!("{} {} {}", palette.mark(Mark::Running), tree.skill, tree.title(palette.dot()))
         }
-        Change::Resumed { unknown, ended } => {
+        Change::Resumed { unknown, ended, changed } => {
             let list = |what: &str, names: Vec<&str>| {
                 if names.is_empty() { String::new() } else { format!("; {what}: {}", words::list(&names)) }
             };
             let unknown = list("unknown", unknown.iter().map(|step| step.0.as_str()).collect());
             let ended = list("ended what was still running", ended.iter().map(String::as_str).collect());
-            format!("{} resumed{unknown}{ended}", palette.mark(Mark::Again))
+            let changed = list("not what it was at the start", changed.iter().map(String::as_str).collect());
+            format!("{} resumed{unknown}{ended}{changed}", palette.mark(Mark::Again))
         }
         Change::Warned(index) => {
             let node = &tree.nodes[*index];

@@ -183,6 +183,8 @@ pub(crate) enum Change {
         unknown: Vec<StepPath>,
         /// What the process before had left running.
         ended: Vec<String>,
+        /// Tools that are not what they were when it started.
+        changed: Vec<String>,
     },
     /// A step is over.
     Finished(usize),
@@ -269,11 +271,11 @@ impl Tree {
             }
             Body::StepSkipped { step, reason } => self.finish(step, at, State::Skipped(reason.clone()), 0),
             Body::CancelRequested { by, .. } => Change::CancelRequested(by.clone()),
-            Body::RunResumed { unknown, ended } => {
+            Body::RunResumed { unknown, ended, changed } => {
                 for step in unknown {
                     self.touch(step, at).state = State::Unknown;
                 }
-                Change::Resumed { unknown: unknown.clone(), ended: ended.clone() }
+                Change::Resumed { unknown: unknown.clone(), ended: ended.clone(), changed: changed.clone() }
             }
             Body::StepResolved { step, .. } => {
                 if let Some(asked) = self.node(&step.inquiry()) {
@@ -318,7 +320,7 @@ impl Tree {
             }
             Body::HealFinished { step, rule, healed, note, .. } => {
                 self.touch(step, at).line.clear();
-                let how = if *healed { "it is tried again" } else { "it is not mended" };
+                let how = if *healed { "to be tried again" } else { "not mended" };
                 let note = if note.is_empty() { String::new() } else { format!(": {note}") };
                 Change::Healing(self.by_path[step], format!("{how} after `{rule}`{note}"))
             }

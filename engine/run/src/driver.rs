@@ -52,7 +52,7 @@ use crate::drain::Drain;
 use crate::engine::{Notice, Outcome};
 use crate::event::{Body, Event, Origin, RunId, StepError, StepPath, Time};
 use crate::fence::Fence;
-use crate::machine::{Admission, Command, HealCall, Machine, Misfit};
+use crate::machine::{Admission, Command, HealCall, Left, Machine, Misfit};
 use crate::mistake::Watch;
 use crate::observe::Observers;
 use crate::permits::Permits;
@@ -103,10 +103,7 @@ pub enum Entry {
     /// It has just been created.
     Fresh,
     /// Another process (or this one, before it parked the run) drove it: `run_resumed` comes first.
-    Resume {
-        /// What that process had left running, and what has been ended since.
-        ended: Vec<String>,
-    },
+    Resume(Left),
     /// It is over, and its completed steps are to be taken back.
     Undo {
         /// Who asked.
@@ -345,7 +342,7 @@ impl Driver {
         match &self.run.entry {
             // Nobody knows of it yet.
             Entry::Fresh => return Ok(()),
-            Entry::Resume { ended } => self.record(self.run.machine.resume(ended.clone()), None)?,
+            Entry::Resume(left) => self.record(self.run.machine.resume(left.clone()), None)?,
             Entry::Undo { by } => {
                 let body = Body::UndoStarted { by: by.clone(), step: None, error: None };
                 self.record(body, None)?;

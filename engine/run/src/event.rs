@@ -280,6 +280,9 @@ pub enum Body {
         /// What those steps had started and what was still alive: it has been ended.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         ended: Vec<String>,
+        /// Tools that are no longer what they were when the run started.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changed: Vec<String>,
     },
     /// A person or a reconcile rule said how a step with unknown outcome ended.
     StepResolved {

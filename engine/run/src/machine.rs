@@ -41,6 +41,7 @@ pub use self::gate::{APPROVAL, APPROVE, REJECT};
 pub use self::heal::{Admission, HealCall};
 use self::layout::Layout;
 use self::place::{Job, Place, Spot};
+pub use self::recover::Left;
 pub use self::script::{ComputeCall, Made};
 use self::undo::Completed;
 use crate::event::{Body, Event, Link, RunId, StepPath, Time};
@@ -64,6 +65,9 @@ pub struct Machine {
     nonce: String,
     link: Option<Link>,
     dry_run: bool,
+    /// Whether writes that were cut off are taken back, too: they are not in runs of older plans, whose journals
+    /// tell another story.
+    doubts: bool,
     /// What every skill of the run sees.
     base: Scope,
     /// By number; `None` once nothing can ask for it any more.
@@ -76,7 +80,7 @@ pub struct Machine {
     deadlines: BTreeSet<(Time, usize)>,
     /// What the driver has not been told yet.
     signals: VecDeque<Signal>,
-    /// Steps and items that can be taken back, in the order in which they completed.
+    /// Steps and items that can be taken back, in the order in which they ended.
     completed: Vec<Completed>,
     /// Frames that are being taken back.
     undoing: BTreeSet<usize>,
@@ -166,6 +170,7 @@ impl Machine {
             nonce: String::new(),
             link: None,
             dry_run: false,
+            doubts: plan.format >= 2,
             base: Scope::default(),
             frames: Vec::new(),
             agenda: BTreeSet::new(),

@@ -137,6 +137,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("validate-command", "a command in `validate`"),
     ("validate-form", "a `validate` in the form of another system"),
     ("wrong-type", "a value of another type than the key has"),
+    ("write-retry", "a `retry` that does not cover failures after which a write may have acted"),
     ("yaml-alias", "an alias that cannot be followed"),
     ("yaml-budget", "a file that unfolds to too much"),
     ("yaml-documents", "more than one document in a file"),

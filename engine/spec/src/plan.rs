@@ -10,14 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::compute::Block;
+use crate::compute::{Block, CalleeKind};
 use crate::heal::HealPlan;
 use crate::skill::{AsTask, Backoff, OnError, OnFailure};
 use crate::template::{Expression, Template};
 use crate::tool::{Effect, ErrorKind, Reconcile};
 
-/// The version of plans that this code writes and reads.
-pub const FORMAT: u32 = 1;
+/// The version of plans that this code writes; it reads those before it as they were meant.
+///
+/// Since 2 a failed write that may have acted all the same is taken back as well.
+pub const FORMAT: u32 = 2;
 
 /// A checked skill together with every skill it runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -292,6 +294,21 @@ impl Action {
             _ => None,
         }
     }
+
+    /// The tools that it may call, be it to learn what an interrupted call has done.
+    fn tools(&self) -> impl Iterator<Item = &str> {
+        let (block, asked) = match self {
+            Self::Tool { reconcile, .. } => (None, reconcile.as_ref()),
+            Self::Compute { block } => (Some(block), None),
+            _ => (None, None),
+        };
+        let callees = block.into_iter().flat_map(|block| &block.calls);
+        let called = callees.filter(|(_, callee)| callee.kind == CalleeKind::Tool);
+        let in_block = called.flat_map(|(name, callee)| {
+            std::iter::once(name.as_str()).chain(callee.reconcile.as_ref().map(|asked| asked.tool.as_str()))
+        });
+        self.called_tool().into_iter().chain(asked.map(|asked| asked.tool.as_str())).chain(in_block)
+    }
 }
 
 impl SkillPlan {
@@ -326,11 +343,12 @@ impl Plan {
         self.steps().filter(move |_| takes_back).filter_map(|step| Some((step, step.undo.as_ref()?)))
     }
 
-    /// The tools that a run of it may call: in steps, to heal them and to take them back.
+    /// The tools that a run of it may call: in steps and their blocks, to ask what they have done, to heal them and to
+    /// take them back.
     pub fn tools(&self) -> BTreeSet<&str> {
         let steps = self.steps().flat_map(|step| {
             let undo = step.undo.as_ref().map(|undo| undo.tool.as_str());
-            step.action.called_tool().into_iter().chain(undo)
+            step.action.tools().chain(undo)
         });
         steps.chain(self.heals().filter_map(|rule| rule.action.called_tool())).collect()
     }

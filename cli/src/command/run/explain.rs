@@ -80,7 +80,7 @@ fn about(step: &StepReport, page: &mut Page) {
     }
     for heal in &step.heals {
         let how = match heal.healed {
-            Some(true) => "its call worked, and the step was tried again",
+            Some(true) => "its call worked",
             Some(false) => "it did not help",
             None => "it is not over",
         };

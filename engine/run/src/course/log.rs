@@ -84,12 +84,17 @@ fn lines(event: &Event) -> Vec<LogLine> {
             let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
             vec![line(Level::Warning, &format!("{by} asked for the end{reason}"))]
         }
-        Body::RunResumed { ended, .. } => std::iter::once("another process took the run over".to_owned())
-            .chain(
-                ended.iter().map(|name| format!("ended `{name}`, which the process before had left running")),
-            )
-            .map(|text| line(Level::Warning, &text))
-            .collect(),
+        Body::RunResumed { ended, changed, .. } => {
+            std::iter::once("another process took the run over".to_owned())
+                .chain(
+                    ended
+                        .iter()
+                        .map(|name| format!("ended `{name}`, which the process before had left running")),
+                )
+                .chain(changed.iter().map(|name| format!("`{name}` is not what it was when the run started")))
+                .map(|text| line(Level::Warning, &text))
+                .collect()
+        }
         Body::SkillFailed { error, .. } => vec![line(Level::Error, &error.message)],
         _ => Vec::new(),
     }

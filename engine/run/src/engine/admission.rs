@@ -82,7 +82,8 @@ impl Admitted {
             touched.places.splice(0..0, entry.into_iter().flat_map(|entry| entry.requires.clone()));
             touched
         };
-        let known = Known { inputs: &self.inputs, config: &self.config, env: &self.env };
+        let tools = self.toolbox.digests(&self.plan);
+        let known = Known { inputs: &self.inputs, config: &self.config, env: &self.env, tools: &tools };
         resolve(&self.plan, known, &touches)
     }
 }

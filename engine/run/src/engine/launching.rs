@@ -251,14 +251,17 @@ async fn first(
 fn be_alike(store: &Store, run: RunId, admitted: &Admitted, request: &RunRequest) -> Result<(), StartError> {
     let events = store.events(run, 0)?;
     // Whoever names no plan may find a run of the skill as it was.
-    let same_plan = |plan: &str| request.plan_hash.is_none() || plan == admitted.plan.hash();
+    let same_plan = |plan: &str, tools: &BTreeMap<String, String>| {
+        let is_same = || plan == admitted.plan.hash() && *tools == admitted.toolbox.digests(&admitted.plan);
+        request.plan_hash.is_none() || is_same()
+    };
     let same = matches!(
         events.first().map(|event| &event.body),
-        Some(Body::SkillStarted { skill, inputs, dry_run, plan, .. })
+        Some(Body::SkillStarted { skill, inputs, dry_run, plan, tools, .. })
             if *skill == admitted.plan.skill.name
                 && are_alike(inputs, admitted, &request.inputs)
                 && *dry_run == request.dry_run
-                && same_plan(plan)
+                && same_plan(plan, tools)
     );
     if same {
         return Ok(());

@@ -16,7 +16,7 @@ use crate::caller::MAIN;
 use crate::driver::{Drive, Entry, Journal, Park, drive};
 use crate::event::{Body, Event, Origin, RunId, StepPath, Time};
 use crate::fence::Fence;
-use crate::machine::Machine;
+use crate::machine::{Left, Machine};
 use crate::mistake::{self, Watch};
 use crate::places::Turn;
 use crate::store::{Ask, Lease, Request, RunSummary, Store, StoreError};
@@ -53,7 +53,7 @@ async fn go_on(
     turn: Option<Turn>,
 ) -> Result<RunHandle, StartError> {
     let lease = store.acquire(run.id).await.map_err(over)?;
-    take_up(engine, store, (lease, Entry::Resume { ended: Vec::new() }), run, (park, turn)).await
+    take_up(engine, store, (lease, Entry::Resume(Left::default())), run, (park, turn)).await
 }
 
 /// Takes back a run that is over.
@@ -243,11 +243,16 @@ async fn take_hold(
     summary: &RunSummary,
     (park, turn): (Park, Option<Turn>),
 ) -> Result<RunHandle, StartError> {
-    let machine = replay(&store, lease.run)?;
+    let plan = plan(&store, lease.run)?;
+    let events = store.events(lease.run, 0)?;
+    let machine = replay_of(&plan, lease.run, &events)?;
     let toolbox = engine.parts.toolbox()?;
     let entry = match entry {
         Entry::Undo { .. } if !machine.can_undo() => return Err(StartError::NothingLeft(lease.run)),
-        Entry::Resume { .. } => Entry::Resume { ended: clear(lease.run, &machine, &toolbox).await? },
+        Entry::Resume(_) => Entry::Resume(Left {
+            ended: clear(lease.run, &machine, &toolbox).await?,
+            changed: changed(&plan, events.first(), &toolbox),
+        }),
         entry => entry,
     };
     let stubs = Stubs::of(&store, summary)?;
@@ -350,14 +355,31 @@ pub(super) fn go(
     RunHandle { id, notices, outcome: tokio::spawn(drive(run)), stage }
 }
 
+/// Tools that do something else now than when a run started, as far as their text tells. A run is pinned to its plan,
+/// and not to them: so it is said.
+fn changed(plan: &Plan, first: Option<&Event>, toolbox: &Toolbox) -> Vec<String> {
+    let Some(Body::SkillStarted { tools, .. }) = first.map(|event| &event.body) else { return Vec::new() };
+    let now = toolbox.digests(plan);
+    let differs = |(name, was): &(&String, &String)| now.get(*name) != Some(*was);
+    tools.iter().filter(differs).map(|(name, _)| name.clone()).collect()
+}
+
 /// A run's state as of now.
 fn replay(store: &Store, run: RunId) -> Result<Machine, StartError> {
+    replay_of(&plan(store, run)?, run, &store.events(run, 0)?)
+}
+
+fn replay_of(plan: &Arc<Plan>, run: RunId, events: &[Event]) -> Result<Machine, StartError> {
+    Machine::replay(plan, events).map_err(|misfit| corrupt(run, misfit.message).into())
+}
+
+/// What a run is pinned to.
+fn plan(store: &Store, run: RunId) -> Result<Arc<Plan>, StartError> {
     let plan: Plan = store.plan(run)?;
     if plan.format > FORMAT {
         return Err(StartError::Refused(format!("run {run} was started by a newer `aa`")));
     }
-    let machine = Machine::replay(&Arc::new(plan), &store.events(run, 0)?);
-    machine.map_err(|misfit| corrupt(run, misfit.message).into())
+    Ok(Arc::new(plan))
 }
 
 /// A run whose folder is still there.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use aa_spec::plan::Action;
-use aa_spec::tool::Effect;
+use aa_spec::tool::{Effect, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use super::foreach::Fan;
 use super::frame::{Opening, Stop};
 use super::place::{Job, Place, Spot};
+use super::settle::ASSERTION;
 use super::undo::Completed;
 use super::unit::{Ended, Question, State, Status, StepState, Unit};
 use super::{Machine, Misfit, ROOT, Signal, earliest, misfit};
@@ -231,6 +232,7 @@ impl Machine {
         let unit = Unit {
             attempt: 1,
             lost: 0,
+            unsure: false,
             since,
             started: since,
             heals,
@@ -315,6 +317,7 @@ impl Machine {
             return misfit(format!("attempt {attempt} at `{}` is not running", self.path(place)));
         }
         self.close_nested(place);
+        self.doubt(place, error);
         self.change(place, |_| Some(State::Retrying { until, error: error.clone() }))
     }
 
@@ -322,7 +325,7 @@ impl Machine {
         if !self.may_end(place, true) {
             return misfit(format!("`{}` cannot complete", self.path(place)));
         }
-        self.keep_for_undo(place, output);
+        self.keep_for_undo(place, Some(output));
         let returns = matches!(self.step(place).map(|step| &step.action), Some(Action::Return { .. }));
         if returns
             && place.item.is_none()
@@ -357,6 +360,12 @@ impl Machine {
         }
         if !runs {
             self.begin(place);
+        }
+        if let Some(error) = end.error {
+            self.doubt(place, error);
+        }
+        if self.unit(place).is_some_and(|unit| unit.unsure) {
+            self.keep_for_undo(place, None);
         }
         self.end(place, end)
     }
@@ -492,7 +501,23 @@ impl Machine {
         }
     }
 
-    fn keep_for_undo(&mut self, place: Place, output: &Value) {
+    /// Takes down that an attempt which ended like this may have acted.
+    pub(super) fn doubt(&mut self, place: Place, error: &StepError) {
+        let Some(step) = self.step(place) else { return };
+        let calls = matches!(step.action, Action::Tool { .. } | Action::Compute { .. });
+        if self.doubts && calls && step.effect != Effect::Read && may_have_acted(error) {
+            self.with_unit(place, |unit| unit.unsure = true);
+        }
+    }
+
+    fn with_unit(&mut self, place: Place, change: impl FnOnce(&mut Unit)) {
+        if let Some(unit) = self.unit_mut(place) {
+            change(unit);
+        }
+    }
+
+    /// Puts a step or item down as one to take back: what it gave, if it has given anything.
+    fn keep_for_undo(&mut self, place: Place, output: Option<&Value>) {
         let undoable = self
             .step(place)
             .is_some_and(|step| step.undo.is_some() && (step.foreach.is_none() || place.item.is_some()));
@@ -500,7 +525,7 @@ impl Machine {
             return;
         }
         let item = place.item.and_then(|item| self.fan(place)?.items.get(item).cloned());
-        self.completed.push(Completed { place, output: output.clone(), item, attempts: 0, undone: false });
+        self.completed.push(Completed { place, output: output.cloned(), item, attempts: 0, undone: false });
         let mut frames = vec![place.frame];
         frames.extend(self.ancestors(place.frame));
         for id in frames {
@@ -509,4 +534,10 @@ impl Machine {
             }
         }
     }
+}
+
+/// Whether a call may have done what it is for, although it gave no result: it was cut off, or did not keep what the
+/// step asserts.
+fn may_have_acted(error: &StepError) -> bool {
+    matches!(error.kind, ErrorKind::Timeout | ErrorKind::Cancelled) || error.details.get(ASSERTION).is_some()
 }

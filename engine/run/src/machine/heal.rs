@@ -13,6 +13,7 @@ use aa_spec::heal::{Bounds, Failure, HealPlan};
 use aa_spec::plan::{Action, StepPlan, digest};
 use aa_spec::skill::OnError;
 use aa_spec::template::seal;
+use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value};
 
 use super::frame::Opening;
@@ -121,6 +122,10 @@ impl Machine {
         if !wanted || self.is_within_healing(place.frame) {
             return Ok(None);
         }
+        // It may have acted, and must not act twice.
+        if self.doubts && error.kind == ErrorKind::Timeout && !self.is_repeatable(place) {
+            return Ok(None);
+        }
         let tool = step.tool();
         let failure = Failure {
             tool,
@@ -169,6 +174,7 @@ impl Machine {
             return misfit(format!("`{}` cannot be healed by `{rule}`", self.path(place)));
         }
         self.close_nested(place);
+        self.doubt(place, error);
         let healing = Healing {
             rule: rule.clone(),
             number: *number,

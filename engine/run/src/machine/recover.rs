@@ -13,10 +13,19 @@ use crate::event::{Body, Resolution, StepError, StepPath, Time};
 use crate::machine::fold::Started;
 use crate::store::{Ask, Request};
 
+/// What whoever goes on with a run has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// What the process before had left running, and what has been ended since.
+    pub ended: Vec<String>,
+    /// Tools that are no longer what they were when the run started.
+    pub changed: Vec<String>,
+}
+
 impl Machine {
     /// The event with which a new process takes the run over, once it has ended what the last one had left running.
-    pub fn resume(&self, ended: Vec<String>) -> Body {
-        Body::RunResumed { unknown: self.unfinished(), ended }
+    pub fn resume(&self, left: Left) -> Body {
+        Body::RunResumed { unknown: self.unfinished(), ended: left.ended, changed: left.changed }
     }
 
     /// The idempotency keys of all calls that were being made, as far as the events tell.
@@ -172,7 +181,7 @@ impl Machine {
     }
 
     /// Whether an interrupted call may simply be made again.
-    fn is_repeatable(&self, place: Place) -> bool {
+    pub(super) fn is_repeatable(&self, place: Place) -> bool {
         self.is_read(place) || self.step(place).is_some_and(|step| step.idempotent)
     }
 

@@ -9,6 +9,9 @@ use super::unit::{State, Unit};
 use super::{Machine, Misfit, elapsed, evaluate, later, misfit, retry};
 use crate::event::{Body, StepError, StepPath, Time};
 
+/// Where the details of an error say which assertion of the step its result did not keep.
+pub(super) const ASSERTION: &str = "assertion";
+
 impl Machine {
     /// The event that the end of a call amounts to: completed, retrying or failed.
     ///
@@ -147,7 +150,8 @@ impl Machine {
                 Some(message) => evaluate::text(message, &scope, "message")?,
                 None => format!("`{}` is not true", validation.condition.source()),
             };
-            return Err(StepError::new(ErrorKind::Invalid, message));
+            let details = json!({ASSERTION: validation.condition.source()});
+            return Err(StepError { details, ..StepError::new(ErrorKind::Invalid, message) });
         }
         Ok(output)
     }

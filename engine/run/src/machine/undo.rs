@@ -1,7 +1,11 @@
-//! Taking completed steps back, newest first, one at a time.
+//! Taking back what has been done, newest first, one at a time: completed steps, and writes that were cut off and may
+//! have acted all the same.
 
 use std::collections::BTreeSet;
 
+use aa_spec::name::fold;
+use aa_spec::plan::StepPlan;
+use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value};
 
 use super::frame::Stop;
@@ -11,11 +15,12 @@ use super::{Machine, Misfit, ROOT, Signal, evaluate, later, misfit};
 use crate::event::{Body, Resolution, StepError, StepPath, Time};
 use crate::machine::fold::Started;
 
-/// A step or item that has completed and can be taken back.
+/// A step or item that has completed, or may have acted although it failed, and can be taken back.
 #[derive(Debug)]
 pub(super) struct Completed {
     pub(super) place: Place,
-    pub(super) output: Value,
+    /// What it gave; nothing when it was cut off.
+    pub(super) output: Option<Value>,
     /// What `item` was.
     pub(super) item: Option<Value>,
     /// Attempts at taking it back.
@@ -65,7 +70,7 @@ impl Machine {
         !self.undo_candidates(ROOT).is_empty()
     }
 
-    /// Completed steps within a frame that can be taken back, in the order of completion.
+    /// Steps within a frame that can be taken back, in the order in which they ended.
     ///
     /// A sub-skill's step that says how to take it back stands for all steps inside.
     pub(super) fn undo_candidates(&self, frame: usize) -> Vec<usize> {
@@ -177,7 +182,10 @@ impl Machine {
             scope.set("item", item);
             scope.set("index", &Value::from(index));
         }
-        scope.set(&step.output, &entry.output);
+        match &entry.output {
+            Some(output) => scope.set(&step.output, output),
+            None => without_output(step)?,
+        }
         evaluate::arguments(&undo.args, Some(&undo.nullable), &scope)
     }
 
@@ -327,4 +335,20 @@ impl Machine {
             _ => misfit(format!("`{step}` runs no skill")),
         }
     }
+}
+
+/// That a step can be taken back although it gave nothing.
+fn without_output(step: &StepPlan) -> Result<(), StepError> {
+    let starts = |path: &str| path.split('.').next().is_some_and(|root| fold(root) == fold(&step.output));
+    let args = step.undo.iter().flat_map(|undo| &undo.args);
+    for (name, template) in args {
+        if template.references().iter().any(|path| starts(path)) {
+            let message = format!(
+                "step `{}` was cut off and may have acted; argument `{name}` of its undo needs `{}`, which it never gave",
+                step.name, step.output
+            );
+            return Err(StepError::new(ErrorKind::Invalid, message));
+        }
+    }
+    Ok(())
 }

@@ -16,6 +16,8 @@ pub(super) struct Unit {
     pub(super) attempt: u32,
     /// Attempts of which nobody knows how they ended; they do not count as tries.
     pub(super) lost: u32,
+    /// A failed attempt may have acted all the same.
+    pub(super) unsure: bool,
     /// When the first attempt started.
     pub(super) since: Time,
     /// When the last attempt started.

@@ -442,7 +442,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<HealRecord> {
 
 /// What a run's events tell of a healing.
 fn told(mut record: HealRecord, events: &[Event]) -> HealRecord {
-    let mut stopping = false;
+    // Whether the step was attempted again: if not, nothing tells whether the rule helped.
+    let (mut stopping, mut again) = (false, false);
     for event in events {
         match &event.body {
             Body::CancelRequested { .. } => stopping = true,
@@ -456,8 +457,14 @@ fn told(mut record: HealRecord, events: &[Event]) -> HealRecord {
                 record.helped = Some(record.worked == Some(true));
                 break;
             }
+            Body::StepStarted { step, .. } if *step == record.step && record.ended_at.is_some() => {
+                again = true
+            }
             Body::StepFailed { step, error, .. }
-                if *step == record.step && (stopping || error.kind == ErrorKind::Cancelled) =>
+                if *step == record.step
+                    && (stopping
+                        || error.kind == ErrorKind::Cancelled
+                        || record.worked == Some(true) && !again) =>
             {
                 (record.helped, record.cancelled) = (Some(false), true);
                 break;

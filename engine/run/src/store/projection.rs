@@ -196,7 +196,11 @@ mod tests {
     fn a_block_is_not_at_work_while_its_call_needs_a_person() {
         let mut bodies = vec![started("calc", "compute"), started("calc/1_put", "tool")];
         assert_eq!(after(&bodies).status(), RunStatus::Running);
-        bodies.push(Body::RunResumed { unknown: vec![step("calc/1_put")], ended: Vec::new() });
+        bodies.push(Body::RunResumed {
+            unknown: vec![step("calc/1_put")],
+            ended: Vec::new(),
+            changed: Vec::new(),
+        });
         assert_eq!(after(&bodies).status(), RunStatus::Waiting);
         bodies.push(started("calcium", "compute"));
         assert_eq!(after(&bodies).status(), RunStatus::Running);
@@ -204,12 +208,14 @@ mod tests {
 
     #[test]
     fn an_unknown_outcome_waits_until_resolved_or_run_again() {
-        let mut bodies =
-            vec![started("a", "tool"), Body::RunResumed { unknown: vec![step("a")], ended: Vec::new() }];
+        let mut bodies = vec![
+            started("a", "tool"),
+            Body::RunResumed { unknown: vec![step("a")], ended: Vec::new(), changed: Vec::new() },
+        ];
         assert_eq!(after(&bodies).status(), RunStatus::Waiting);
         bodies.push(started("a", "tool"));
         assert_eq!(after(&bodies).status(), RunStatus::Running);
-        bodies.push(Body::RunResumed { unknown: vec![step("a")], ended: Vec::new() });
+        bodies.push(Body::RunResumed { unknown: vec![step("a")], ended: Vec::new(), changed: Vec::new() });
         bodies.push(Body::StepResolved {
             step: step("a"),
             resolution: Resolution::Fail,

@@ -30,7 +30,7 @@ impl Toolbox {
     }
 }
 
-/// The lines of the tool, and those before the first tool of its module.
+/// The lines of the tool, and those before the first and after the last tool of its module.
 fn of_text(module: &Module, spec: &ToolSpec, source: &Source) -> String {
     let starts: Vec<usize> =
         module.tools.iter().map(|tool| line_start(source, tool.name.span.start)).collect();
@@ -39,8 +39,23 @@ fn of_text(module: &Module, spec: &ToolSpec, source: &Source) -> String {
     let start = start.unwrap_or_default();
     let next = starts.iter().copied().filter(|other| *other > start).min();
     let head = starts.iter().copied().min().unwrap_or_default();
-    let (head, own) = (&source.text[..head], &source.text[start..next.unwrap_or(source.text.len())]);
-    digest(format!("{head}\0{own}"))
+    let tail = tail_start(&source.text, starts.iter().copied().max().unwrap_or_default());
+    let (head, own, tail) =
+        (&source.text[..head], &source.text[start..next.unwrap_or(tail)], &source.text[tail..]);
+    let tail = if tail.is_empty() { String::new() } else { format!("\0{tail}") };
+    digest(format!("{head}\0{own}{tail}"))
+}
+
+/// Where the keys of the module begin that follow on its tools: lines that are neither indented nor of a list.
+fn tail_start(text: &str, from: usize) -> usize {
+    let mut at = from;
+    for line in text[from..].split_inclusive('\n') {
+        if at > from && !line.starts_with([' ', '\t', '-', '#', '\n', '\r', '}', ']']) {
+            return at;
+        }
+        at += line.len();
+    }
+    text.len()
 }
 
 /// Where the line begins that holds a place.
@@ -83,6 +98,14 @@ mod tests {
         let after = digests(&text("Things", "date", "whoami"));
         assert!(after[0] == before[0] && after[1] != before[1]);
         let after = digests(&text("Other things", "date", "id"));
+        assert!(after[0] != before[0] && after[1] != before[1]);
+    }
+
+    #[test]
+    fn what_follows_on_the_tools_is_of_all_of_them() {
+        let text = "module: box\ndescription: Things\ntools:\n  - {name: box_a, description: A, effect: read, input: {}, run: [a]}\n  - {name: box_b, description: B, effect: read, input: {}, run: [b]}\naliases: {old: box_a}\n";
+        let before = digests(text);
+        let after = digests(&text.replace("old", "older"));
         assert!(after[0] != before[0] && after[1] != before[1]);
     }
 }

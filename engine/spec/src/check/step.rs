@@ -11,7 +11,7 @@ use crate::name::fold;
 use crate::plan::{Foreach, RetryPlan, StepPlan, UndoPlan, ValidationPlan};
 use crate::skill::{Backoff, OnError, Retry, Step, Undo};
 use crate::source::Span;
-use crate::tool::{Effect, ErrorKind};
+use crate::tool::{Effect, ErrorKind, ToolSpec};
 use crate::yaml::Spanned;
 
 /// Attempts at most; more than that is a loop.
@@ -21,6 +21,9 @@ const DELAY_MS: u64 = 1_000;
 /// Longest delay between attempts, in milliseconds, if nothing is said.
 const MAX_DELAY_MS: u64 = 60_000;
 
+/// Kinds of errors that are tried again after a write that must not be repeated, if nothing is said: after the other
+/// usual ones nobody knows whether it has acted.
+const RETRIED_ONCE: [ErrorKind; 1] = [ErrorKind::Transient];
 /// Kinds of errors that are tried again, if nothing is said.
 const RETRIED: [ErrorKind; 3] = [ErrorKind::Transient, ErrorKind::Timeout, ErrorKind::Network];
 /// The same where a condition decides.
@@ -58,7 +61,7 @@ impl Checker<'_, '_> {
         let action = self.action(step, target, &site, &mut reads);
         let undo = step.undo.as_ref().and_then(|undo| self.undo(undo, step, target, &site, &mut reads));
         let validate = self.validations(step, &site.result(), &mut reads);
-        let retry = step.retry.as_ref().map(|retry| self.retry(retry, &site, &mut reads));
+        let retry = step.retry.as_ref().map(|retry| self.retry(retry, target, &site, &mut reads));
         self.repeated_calls(step, target);
         let needs = step.needs.as_ref().map(|needs| self.needs(index, needs, &mut reads));
         if self.library.strictness.strict {
@@ -199,7 +202,7 @@ impl Checker<'_, '_> {
         steps
     }
 
-    fn retry(&mut self, retry: &Retry, site: &Site, reads: &mut Reads) -> RetryPlan {
+    fn retry(&mut self, retry: &Retry, target: &Target, site: &Site, reads: &mut Reads) -> RetryPlan {
         let attempts = retry.attempts.value;
         if !(1..=MOST_ATTEMPTS).contains(&attempts) {
             let message = format!("`attempts` must be from 1 to {MOST_ATTEMPTS}");
@@ -213,7 +216,11 @@ impl Checker<'_, '_> {
         self.delays(retry);
         let site = site.with_attempt();
         let when = retry.when.as_ref().and_then(|node| self.condition(node, &site, reads));
-        let usual = if retry.when.is_some() { &RETRIED_WHEN[..] } else { &RETRIED };
+        let usual = match target {
+            _ if retry.when.is_some() => &RETRIED_WHEN[..],
+            Target::Tool(spec) if !target.is_idempotent() => self.retried_once(retry, spec),
+            _ => &RETRIED,
+        };
         let on = retry.on.as_ref().map(|kinds| kinds.iter().map(|kind| kind.value).collect());
         let delay_ms = retry.delay.as_ref().map_or(Some(DELAY_MS), |delay| self.duration(delay));
         let max_delay_ms = retry.max_delay.as_ref().map_or(Some(MAX_DELAY_MS), |delay| self.duration(delay));
@@ -226,6 +233,21 @@ impl Checker<'_, '_> {
             on: on.unwrap_or_else(|| usual.to_vec()),
             when,
         }
+    }
+
+    /// What a write that must not be repeated is tried again after.
+    fn retried_once(&mut self, retry: &Retry, tool: &ToolSpec) -> &'static [ErrorKind] {
+        if retry.on.is_none() && retry.attempts.value > 1 {
+            let message = format!(
+                "after `timeout` and `network` nobody knows whether `{}` has acted, so it is not tried again then",
+                tool.name
+            );
+            let problem = self.warning("write-retry", retry.attempts.span, message);
+            self.report(problem.hint(
+                "`on: [transient]` means just that; `on: [transient, timeout, network]` tries again all the same",
+            ));
+        }
+        &RETRIED_ONCE
     }
 
     /// Another attempt at a block begins with its first call, whatever has succeeded.

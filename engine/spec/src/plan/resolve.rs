@@ -82,6 +82,8 @@ pub struct Known<'a> {
     pub config: &'a Value,
     /// The declared environment variables.
     pub env: &'a Map<String, Value>,
+    /// What defines each tool that may be called, by name.
+    pub tools: &'a BTreeMap<String, String>,
 }
 
 /// What a tool touches whatever it is called with, as far as that is known without a call.
@@ -100,7 +102,9 @@ pub fn resolve(plan: &Plan, known: Known<'_>, touches: &dyn Fn(&str) -> Touched)
     let mut resolver = Resolver { plan, known, touches, steps: Vec::new() };
     resolver.skill(&plan.skill, known.inputs, "");
     let steps = resolver.steps;
-    let identity = json!([plan.hash(), known.inputs, steps]).to_string();
+    // Whoever has agreed to a plan has agreed to what its tools did then, and to what it read.
+    let read = [json!(known.inputs), json!(known.config), json!(known.env)];
+    let identity = json!([plan.hash(), read, known.tools, steps]).to_string();
     ResolvedPlan {
         skill: plan.skill.name.clone(),
         hash: digest(identity),

@@ -172,13 +172,13 @@ async fn a_block_is_run_again_and_its_calls_are_not() {
     });
     let stage = died(&calls, computer, &made).await.park(Park::Release);
     // The call may have taken place, so the block waits for a person, and so does the run.
-    let outcome = stage.drive(Entry::Resume { ended: Vec::new() }).outcome().await.unwrap();
+    let outcome = stage.drive(Entry::Resume(crate::machine::Left::default())).outcome().await.unwrap();
     assert_eq!(outcome, Outcome::Waiting(vec![step("calc/2_slow")]));
     assert_eq!(runs.load(Ordering::SeqCst), 1);
 
     let resolution = Resolution::Done { output: json!("by hand") };
     stage.journal.ask(Ask::Resolve { step: step("calc/2_slow"), resolution });
-    let outcome = stage.drive(Entry::Resume { ended: Vec::new() }).outcome().await.unwrap();
+    let outcome = stage.drive(Entry::Resume(crate::machine::Left::default())).outcome().await.unwrap();
     assert!(matches!(outcome, Outcome::Completed(_)), "{outcome:?}");
     assert_eq!(output(&stage), Some(json!([{"n": 1}, "by hand", {"n": 3}])));
     assert_eq!(made.load(Ordering::SeqCst), 1);
@@ -211,7 +211,7 @@ async fn a_block_that_strays_when_it_is_run_again_fails() {
             step: step("calc/2_slow"),
             resolution: Resolution::Done { output: json!(1) },
         });
-        let outcome = stage.drive(Entry::Resume { ended: Vec::new() }).outcome().await.unwrap();
+        let outcome = stage.drive(Entry::Resume(crate::machine::Left::default())).outcome().await.unwrap();
         let Outcome::Failed { error, .. } = outcome else { panic!("{outcome:?}") };
         assert!(
             error.message.starts_with("the block does not do the same when it is run again"),

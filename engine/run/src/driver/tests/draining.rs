@@ -42,7 +42,7 @@ async fn a_step_under_way_ends_and_the_next_one_is_left_for_whoever_comes() {
     assert_eq!(stage.story().last().unwrap(), "step_completed a");
     stage.drain = crate::drain::Drain::default();
     assert!(matches!(
-        stage.drive(Entry::Resume { ended: Vec::new() }).outcome().await,
+        stage.drive(Entry::Resume(crate::machine::Left::default())).outcome().await,
         Ok(Outcome::Completed(_))
     ));
 }
@@ -69,7 +69,7 @@ async fn a_step_that_does_not_end_is_cut_off_and_in_doubt() {
     assert_eq!(stage.story().last().unwrap(), "step_started a");
     stage.drain = crate::drain::Drain::default();
     let stage = stage.park(Park::Release);
-    let outcome = stage.drive(Entry::Resume { ended: Vec::new() }).outcome().await.unwrap();
+    let outcome = stage.drive(Entry::Resume(crate::machine::Left::default())).outcome().await.unwrap();
     assert_eq!(outcome, Outcome::Waiting(vec![step("a")]), "it may have taken place");
 }
 

@@ -181,7 +181,7 @@ async fn a_resumed_run_says_what_is_unknown_and_repeats_what_it_may() {
     running.abort();
 
     let stage = stage.park(crate::driver::Park::Release);
-    let outcome = stage.drive(Entry::Resume { ended: Vec::new() }).outcome().await.unwrap();
+    let outcome = stage.drive(Entry::Resume(crate::machine::Left::default())).outcome().await.unwrap();
     assert_eq!(outcome, Outcome::Waiting(vec![step("unsafe")]));
     assert!(stage.journal.released());
     let calls = calls.all();

@@ -86,7 +86,8 @@ async fn a_block_whose_process_dies_at_any_event_comes_to_the_same_end() {
     for kept in 1..events.len() {
         let sent = Arc::new(AtomicUsize::new(0));
         let resumed = stage(&events[..kept], &sent);
-        let mut outcome = resumed.drive(Entry::Resume { ended: Vec::new() }).outcome().await.unwrap();
+        let mut outcome =
+            resumed.drive(Entry::Resume(crate::machine::Left::default())).outcome().await.unwrap();
         let had = |kind: &str| {
             let wanted = format!("{kind} calc/2_send");
             events[..kept].iter().any(|event| super::kit::short(&event.body) == wanted)
@@ -97,7 +98,7 @@ async fn a_block_whose_process_dies_at_any_event_comes_to_the_same_end() {
             assert_eq!(outcome, Outcome::Waiting(vec![step.clone()]), "cut after {kept}");
             let resolution = Resolution::Done { output: json!({"n": 40.1}) };
             resumed.journal.ask(Ask::Resolve { step, resolution });
-            outcome = resumed.drive(Entry::Resume { ended: Vec::new() }).outcome().await.unwrap();
+            outcome = resumed.drive(Entry::Resume(crate::machine::Left::default())).outcome().await.unwrap();
         }
         assert!(matches!(outcome, Outcome::Completed(_)), "cut after {kept}: {outcome:?}");
         let expected = Some((output.clone(), reads.clone()));

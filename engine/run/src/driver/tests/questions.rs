@@ -108,7 +108,7 @@ async fn an_interrupted_call_that_had_asked_has_no_open_question_any_more() {
     let running = stage.drive(Entry::Fresh);
     stage.until("confirm_requested a").await;
     running.abort();
-    let running = stage.drive(Entry::Resume { ended: Vec::new() });
+    let running = stage.drive(Entry::Resume(crate::machine::Left::default()));
     // It is called again, and asks again.
     super::kit::eventually(|| {
         stage.story().iter().filter(|line| *line == "confirm_requested a").count() == 2

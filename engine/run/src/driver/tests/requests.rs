@@ -58,7 +58,7 @@ async fn a_run_that_waits_for_a_person_is_parked_when_it_may_be() {
     assert_eq!(outcome, Outcome::Waiting(vec![step("ask")]));
     assert!(stage.journal.released());
     stage.journal.ask(answer("yes"));
-    let outcome = stage.drive(Entry::Resume { ended: Vec::new() }).outcome().await.unwrap();
+    let outcome = stage.drive(Entry::Resume(crate::machine::Left::default())).outcome().await.unwrap();
     assert!(matches!(outcome, Outcome::Completed(_)));
 }
 
@@ -137,7 +137,7 @@ async fn unknown_outcomes_are_resolved_through_the_inbox() {
     stage.until("step_started a").await;
     running.abort();
     let resolution = crate::event::Resolution::Done { output: json!(1) };
-    let running = stage.drive(Entry::Resume { ended: Vec::new() });
+    let running = stage.drive(Entry::Resume(crate::machine::Left::default()));
     stage.until("run_resumed").await;
     stage.journal.ask(Ask::Resolve { step: step("a"), resolution });
     assert!(matches!(running.outcome().await, Ok(Outcome::Completed(_))));

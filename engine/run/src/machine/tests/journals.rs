@@ -29,7 +29,7 @@ fn replays(text: &str) {
     for kept in 1..events.len() {
         let machine = Machine::replay(&plan, &events[..kept]).unwrap();
         assert!(machine.ending().is_none());
-        machine.resume(Vec::new());
+        machine.resume(crate::machine::Left::default());
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn plan_with(main: &Value, others: &[(&str, Value)]) -> Arc<Plan> {
     let others: Map<String, Value> =
         others.iter().map(|(name, sparse)| ((*name).to_owned(), skill(name, sparse))).collect();
     let heal = main.get("heal").cloned().unwrap_or(json!([]));
-    let plan = json!({"format": 1, "skill": skill("main", main), "skills": others, "heal": heal});
+    let plan = json!({"format": 2, "skill": skill("main", main), "skills": others, "heal": heal});
     Arc::new(serde_json::from_value(plan).unwrap())
 }
 
@@ -177,7 +177,7 @@ impl World {
         world.tools = Arc::clone(&self.tools);
         world.effects = self.effects.iter().filter(|(seq, _)| *seq < kept as u64).cloned().collect();
         if world.machine.ending().is_none() {
-            let resumed = world.machine.resume(Vec::new());
+            let resumed = world.machine.resume(crate::machine::Left::default());
             world.record(resumed);
         }
         world

@@ -162,7 +162,7 @@ proptest! {
     #[test]
     fn no_events_make_it_panic(bodies in prop::collection::vec((body(), 0_i64..20_000), 0..60)) {
         let mut world = busy();
-        let resumed = world.machine.resume(Vec::new());
+        let resumed = world.machine.resume(crate::machine::Left::default());
         world.record(resumed);
         for (body, ms) in bodies {
             let event = Event {
@@ -177,7 +177,7 @@ proptest! {
                 world.events.pop();
                 world.machine = Machine::replay(&Arc::clone(&world.plan), &world.events).unwrap();
             }
-            let _ = (world.machine.waiting(), world.machine.wake_at(), world.machine.resume(Vec::new()));
+            let _ = (world.machine.waiting(), world.machine.wake_at(), world.machine.resume(crate::machine::Left::default()));
             let _ = world.machine.poll(at(ms));
         }
     }

@@ -58,10 +58,16 @@ fn plan() -> Plan {
 }
 
 fn resolved(mr: u32) -> ResolvedPlan {
+    resolved_with(mr, "what it did")
+}
+
+fn resolved_with(mr: u32, does: &str) -> ResolvedPlan {
     let inputs = json!({"mr": mr});
     let env = json!({"HOME": "home"});
     let config = json!({"a": {"b": true}});
-    let known = Known { inputs: inputs.as_object().unwrap(), config: &config, env: env.as_object().unwrap() };
+    let tools = [("get".to_owned(), does.to_owned())].into();
+    let (inputs, env) = (inputs.as_object().unwrap(), env.as_object().unwrap());
+    let known = Known { inputs, config: &config, env, tools: &tools };
     let touches = |tool: &str| Touched {
         places: vec![format!("command {tool}")],
         secrets: ["FORGE".to_owned()].into(),
@@ -78,4 +84,5 @@ fn what_is_known_is_filled_in() {
 fn the_hash_follows_what_is_resolved() {
     assert_eq!(resolved(7).hash, resolved(7).hash);
     assert_ne!(resolved(7).hash, resolved(8).hash);
+    assert_ne!(resolved(7).hash, resolved_with(7, "something else").hash, "a tool does something else now");
 }

@@ -61,7 +61,7 @@ fn inputs_that_do_not_fit_are_all_named() {
     "#
     );
     insta::assert_snapshot!(run(&typed(), "typed -i mr=0").code(2).err(), @"error: input `mr` must be at least 1");
-    insta::assert_snapshot!(run(&typed(), "typed -i mr=1 -i mr=2").code(2).err(), @"error: input `mr` is given twice");
+    insta::assert_snapshot!(run(&typed(), "typed -i mr=1 -i mr=2").code(2).err(), @"error: input `mr` is given twice: `1` and `2`");
 }
 
 #[test]

@@ -92,6 +92,21 @@ pub enum Missing {
     Null,
     /// As an error, except that a whole-string `{{ x }}` is left out: tool arguments.
     Fail,
+    /// As null, except that it is an error inside a text: tool arguments of a skill that is read leniently. A
+    /// text with a hole would be another text, and nobody would be told.
+    Lenient,
+}
+
+impl Missing {
+    /// How it reads where it is all of a value.
+    fn whole(self) -> Self {
+        if self == Self::Lenient { Self::Null } else { self }
+    }
+
+    /// How it reads inside a text.
+    fn in_text(self) -> Self {
+        if self == Self::Lenient { Self::Fail } else { self }
+    }
 }
 
 /// One mention of an outside name.
@@ -234,7 +249,8 @@ impl Template {
     /// missing (only with [`Missing::Fail`]). Further inside, an entry of a mapping that
     /// is missing is left out in the same way.
     pub fn render(&self, scope: &Scope, missing: Missing) -> Result<Option<Value>, EvalError> {
-        let reading = if scope.is_lenient() { Missing::Null } else { missing };
+        let is_lenient = missing == Missing::Fail && scope.is_lenient();
+        let reading = if is_lenient { Missing::Lenient } else { missing };
         let value = self.root.render(scope, reading, &mut Budget::new())?;
         // What a skipped step leaves is null, and means that there is no such argument.
         let left_out = missing == Missing::Fail && matches!(self.root, Node::Hole(_));

@@ -85,12 +85,27 @@ enum Form {
 }
 
 /// A value that a variable can hold.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum Scalar {
     Text(String),
     Number(Number),
     Boolean(bool),
+}
+
+impl JsonSchema for Scalar {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    // Types beside each other, of which a check and a message can say more than of alternatives.
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": ["string", "number", "boolean"]})
+    }
 }
 
 fn zero() -> BTreeSet<i32> {

@@ -173,7 +173,7 @@ impl Node {
                 Ok(Some(Value::String(text)))
             }
             Self::Program(Block(program)) => {
-                let text = program.eval(scope, missing)?;
+                let text = program.eval(scope, missing.in_text())?;
                 Ok(Some(Value::String(text.as_str().unwrap_or_default().to_owned())))
             }
             Self::List(nodes) => {
@@ -364,6 +364,7 @@ impl Hole {
         missing: Missing,
         budget: &mut Budget,
     ) -> Result<Option<Value>, EvalError> {
+        let missing = missing.whole();
         // A path may lead through what is missing; a calculation must not.
         let reading = if self.path.is_some() { Missing::Null } else { missing };
         let value = self.program.eval(scope, reading)?;
@@ -374,6 +375,7 @@ impl Hole {
     }
 
     fn text(&self, scope: &Scope, missing: Missing, budget: &mut Budget) -> Result<String, EvalError> {
+        let missing = missing.in_text();
         let value = self.program.eval(scope, missing)?;
         if missing == Missing::Fail && is_missing(&value) {
             return Err(self.program.missing(scope));

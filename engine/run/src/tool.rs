@@ -64,6 +64,16 @@ pub trait Tool: Send + Sync {
         Touched::default()
     }
 
+    /// Whether an argument becomes part of a command line, which everybody on the machine can read.
+    fn is_on_command_line(&self, _argument: &str) -> bool {
+        false
+    }
+
+    /// What kind of error it makes of what the other side said, where its definition has a rule for that.
+    fn kind_of(&self, _said: &str) -> Option<ErrorKind> {
+        None
+    }
+
     /// Calls it. `args` fit the input schema; secrets in them are already opened.
     ///
     /// A call must end soon after `context.cancel` fires or `context.deadline`

@@ -37,6 +37,15 @@ impl Tool for Command {
         self.declared.touches([])
     }
 
+    fn is_on_command_line(&self, argument: &str) -> bool {
+        let values = self.run.run.iter().flat_map(|part| part.values.iter().chain(&part.otherwise));
+        values.flat_map(Template::references).any(|path| path.split('.').next() == Some(argument))
+    }
+
+    fn kind_of(&self, said: &str) -> Option<ErrorKind> {
+        self.declared.kind_of(said)
+    }
+
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {
         let scope = self.declared.scope(context, args).await?;
         let invocation = self.invocation(context, &scope)?;

@@ -403,3 +403,39 @@ fn who_watches_an_interrupted_run_is_told_that_nobody_drives_it() {
     watching.signal(rustix::process::Signal::INT);
     watching.wait().code(0).stderr_contains("nobody drives run 1; `aa run resume 1` goes on with it");
 }
+
+#[test]
+fn a_write_whose_attempts_have_one_key_is_made_again() {
+    let module = r#"
+module: keyed
+description: Takes a key
+requires: {commands: [sh]}
+tools:
+  - name: keyed_write
+    description: Notes the key
+    effect: write
+    run: [sh, -c, "echo $KEY >> keys"]
+    env_pass: [PATH]
+    idempotency_key: {env: KEY}
+  - name: keyed_by_argument
+    description: Notes the key
+    effect: write
+    input: {key: {type: string, default: ""}}
+    run: [sh, -c, 'echo "$1" >> keys', sh, "{{ key }}"]
+    idempotency_key: {arg: key}
+"#;
+    let skill = |call: &str| format!("name: one\ndescription: Writes\nsteps: [{{name: write, {call}}}]\n");
+    for call in ["tool: keyed_write", "tool: keyed_by_argument"] {
+        let aa = Aa::new().tools("keyed", module).skill("one", &skill(call));
+        aa.args(["skill", "run", "one"]).env("AA_TEST_KILL_AFTER", "3").run().killed();
+        aa.args(["run", "resume"]).run().code(0);
+        let keys = aa.text("keys");
+        let keys: BTreeSet<&str> = keys.lines().collect();
+        assert!(keys.len() == 1 && keys.iter().all(|key| key.len() == 32), "{call}: {keys:?}");
+    }
+    // A key of the caller's own may be another one each time.
+    let own = skill("tool: keyed_by_argument, args: {key: \"{{ now() }}\"}");
+    let aa = Aa::new().tools("keyed", module).skill("one", &own);
+    aa.args(["skill", "run", "one"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
+    aa.args(["run", "resume"]).run().code(6);
+}

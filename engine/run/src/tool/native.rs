@@ -56,6 +56,7 @@ pub(crate) fn tool<N: Native>(native: N) -> Arc<dyn Tool> {
         output: output_schema::<N::Output>(),
         effect: face.effect,
         idempotent: face.idempotent,
+        keyed: None,
         tier: aa_spec::tool::Tier::Basic,
         cache_ms: None,
         reconcile: None,

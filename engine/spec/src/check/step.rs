@@ -8,11 +8,13 @@ use super::argument::Signature;
 use super::order::Draft;
 use super::reference::{Reads, Site};
 use crate::name::fold;
-use crate::plan::{Foreach, RetryPlan, StepPlan, UndoPlan, ValidationPlan};
+use crate::plan::{Action, Foreach, RetryPlan, StepPlan, UndoPlan, ValidationPlan};
 use crate::skill::{Backoff, OnError, Retry, Step, Undo};
 use crate::source::Span;
+use crate::template::node::Node as Part;
+use crate::template::{Segment, Template};
 use crate::tool::{Effect, ErrorKind};
-use crate::yaml::Spanned;
+use crate::yaml::{Node, Spanned};
 
 /// Attempts at most; more than that is a loop.
 const MOST_ATTEMPTS: u32 = 100;
@@ -73,6 +75,7 @@ impl Checker<'_, '_> {
         let plan = StepPlan {
             name: step.name.value.clone(),
             description: step.description.as_ref().map(|text| text.value.clone()).unwrap_or_default(),
+            idempotent: repeats(target, &action),
             action,
             output,
             needs: Vec::new(),
@@ -159,7 +162,7 @@ impl Checker<'_, '_> {
         };
         let signature = Signature::of_tool(&spec, undo.tool.span);
         let args = self.arguments(undo.args.as_ref(), Some(&signature), &site, reads);
-        let idempotent = spec.idempotent || spec.effect == Effect::Read;
+        let idempotent = spec.repeats_in_step(|argument| args.contains_key(argument));
         let nullable = signature.nullable(&args);
         Some(UndoPlan { tool: spec.name.clone(), effect: spec.effect, idempotent, args, nullable })
     }
@@ -254,6 +257,23 @@ impl Checker<'_, '_> {
             let message = format!("step `{}` changes something and has no `undo`", step.name.value);
             self.report(self.warning("missing-undo", span, message));
         }
+    }
+}
+
+/// The way to an item of a `foreach`, where it goes through something that has one.
+fn item_source(items: &Node) -> Option<Vec<Segment>> {
+    let template = Template::parse(&items.to_json()).ok()?;
+    let Part::Hole(hole) = template.root() else { return None };
+    Some([hole.source()?, &[Segment::Each]].concat())
+}
+
+/// Whether the step's call may be made again after a crash.
+fn repeats(target: &Target, action: &Action) -> bool {
+    match (target, action) {
+        (Target::Tool(spec), Action::Tool { args, .. }) => {
+            spec.repeats_in_step(|argument| args.contains_key(argument))
+        }
+        _ => target.is_idempotent(),
     }
 }
 

@@ -83,6 +83,7 @@ impl Catalog for World {
             output,
             effect,
             idempotent: effect == Effect::Read,
+            keyed: None,
             tier: crate::tool::Tier::Basic,
             cache_ms: None,
             reconcile: None,

@@ -136,6 +136,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("unused-input", "an input that nothing reads"),
     ("validate-command", "a command in `validate`"),
     ("validate-form", "a `validate` in the form of another system"),
+    ("written-secret", "a secret that is written down where only a reference to one may stand"),
     ("wrong-type", "a value of another type than the key has"),
     ("yaml-alias", "an alias that cannot be followed"),
     ("yaml-budget", "a file that unfolds to too much"),

@@ -45,6 +45,11 @@ use crate::tool::ToolSpec;
 pub trait Catalog {
     /// The tool of that name (`-` and `_` are the same letter).
     fn tool(&self, name: &str) -> Option<Arc<ToolSpec>>;
+    /// Whether a tool puts an argument on a command line, which everybody on the machine can read. Only asked for
+    /// arguments with a secret in them.
+    fn is_on_command_line(&self, _tool: &str, _argument: &str) -> bool {
+        false
+    }
     /// Whether there may be a tool of that name that is not known yet: of a server that nobody has asked.
     fn may_have_tool(&self, _name: &str) -> bool {
         false

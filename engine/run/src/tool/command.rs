@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aa_spec::plan::resolve::Touched;
-use aa_spec::template::Scope;
+use aa_spec::template::{Scope, Template};
 use aa_spec::tool::module::KeyPlace;
 use aa_spec::tool::recipe::{Reading, Run};
 use aa_spec::tool::{ErrorKind, ToolSpec};

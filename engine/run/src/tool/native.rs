@@ -29,6 +29,9 @@ pub(crate) trait Native: Send + Sync + 'static {
     /// Name, module and class.
     const FACE: Face;
 
+    /// Arguments that become part of a command line.
+    const SHOWN: &'static [&'static str] = &[];
+
     /// Does its work.
     async fn call(&self, context: &CallContext, args: Self::Args) -> Result<Self::Output, ToolError>;
 }

@@ -125,6 +125,8 @@ impl Native for Shell {
         idempotent: false,
     };
 
+    const SHOWN: &'static [&'static str] = &["args"];
+
     async fn call(&self, context: &CallContext, args: ShellArgs) -> Result<Value, ToolError> {
         context.fence.lets_commands().map_err(closed)?;
         let (ok, form) = (args.ok.clone(), args.result);

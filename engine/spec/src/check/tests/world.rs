@@ -91,6 +91,10 @@ impl Catalog for World {
         }))
     }
 
+    fn is_on_command_line(&self, tool: &str, argument: &str) -> bool {
+        (tool, argument) == ("remove", "path")
+    }
+
     fn tool_names(&self) -> Vec<String> {
         ["read", "write", "remove", "shell", "script"].map(str::to_owned).to_vec()
     }

@@ -39,6 +39,7 @@ use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::heal::HealPlan;
 use crate::plan::{FORMAT, Plan, SkillPlan};
 use crate::source::{Source, Span};
+use crate::template::Segment;
 use crate::tool::ToolSpec;
 
 /// What a skill may refer to. Implemented by whoever knows the tools and skills.
@@ -126,6 +127,8 @@ struct Checker<'a, 'c> {
     names: Names,
     /// Inputs that something reads.
     used_inputs: BTreeSet<String>,
+    /// The way to an item of the step that is looked at.
+    item_source: Option<Vec<Segment>>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -133,7 +136,7 @@ impl<'a, 'c> Checker<'a, 'c> {
     fn new(source: &'a Source, library: &'a mut Library<'c>) -> Self {
         let lines = Lines::of(&source.text);
         let (names, used_inputs, diagnostics) = (Names::default(), BTreeSet::new(), Vec::new());
-        Self { source, lines, library, names, used_inputs, diagnostics }
+        Self { source, lines, library, names, used_inputs, item_source: None, diagnostics }
     }
 
     fn error(&self, code: &'static str, span: Span, message: impl Into<String>) -> Diagnostic {

@@ -91,6 +91,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("missing-undo", "a step that changes something and cannot be taken back"),
     ("name-mismatch", "a skill, tool module or persona that is not called like its file"),
     ("never-due", "a schedule that would never run"),
+    ("no-steps", "a skill without a step"),
     ("not-utf8", "a file that is not text"),
     ("plain-key", "a key that is written down, where a secret belongs"),
     ("poll-effect", "a poll of a tool that does not only read"),

@@ -122,6 +122,21 @@ pub(crate) struct Reference {
     pub(crate) worked_on: bool,
 }
 
+/// A field that is taken out of an item of a list, or of something else that has no path of its own in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Field {
+    /// The way to it, from an outside name.
+    pub(crate) path: Vec<Segment>,
+    /// How many of its last parts are taken here.
+    pub(crate) depth: usize,
+    /// The name that stands for what it is taken out of; empty when it has none.
+    pub(crate) of: String,
+    /// Where it stands in its string.
+    pub(crate) span: Range<usize>,
+    /// Whether what surrounds it copes with a missing value.
+    pub(crate) guarded: bool,
+}
+
 /// One part of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Segment {
@@ -129,6 +144,8 @@ pub(crate) enum Segment {
     Key(String),
     /// `[0]`.
     Index(i64),
+    /// Any item of a list.
+    Each,
 }
 
 /// The expression in a text that may have `{{ }}` around it.
@@ -190,6 +207,11 @@ impl Expression {
     /// Every mention of an outside name, with spans in [`Self::source`].
     pub(crate) fn mentions(&self) -> Vec<Reference> {
         self.hole.references().collect()
+    }
+
+    /// Every field of an item that is looked at, with spans in [`Self::source`].
+    pub(crate) fn fields(&self) -> Vec<Field> {
+        self.hole.fields().collect()
     }
 }
 
@@ -278,7 +300,7 @@ impl Segment {
     pub(crate) fn key(&self) -> Option<&str> {
         match self {
             Self::Key(key) => Some(key),
-            Self::Index(_) => None,
+            Self::Index(_) | Self::Each => None,
         }
     }
 }
@@ -288,6 +310,7 @@ impl fmt::Display for Segment {
         match self {
             Self::Key(key) => f.write_str(key),
             Self::Index(index) => index.fmt(f),
+            Self::Each => f.write_str("…"),
         }
     }
 }

@@ -341,6 +341,9 @@ impl Checker<'_, '_> {
             Part::Constant(_) => self.constant_fits(code, name, node, schema),
             Part::Hole(hole) => {
                 let given = hole.path.as_ref().and_then(|path| self.schema_of(path)).and_then(fit::types);
+                // A null that is written out means that there is no such argument.
+                let written = hole.kinds().filter(|kinds| *kinds != ["null"] || code == "bad-foreach");
+                let given = given.or_else(|| written.map(<[_]>::to_vec));
                 let given = given.map(|types| types.into_iter().map(str::to_owned).collect::<Vec<_>>());
                 if let Some(given) = given {
                     let given: Vec<&str> = given.iter().map(String::as_str).collect();

@@ -51,6 +51,7 @@ impl Checker<'_, '_> {
         let list = Site::step(index);
         let site = list.with_item(step.foreach.is_some());
 
+        self.item_source = step.foreach.as_ref().and_then(item_source);
         let mut of_condition = Reads::default();
         let condition =
             step.condition.as_ref().and_then(|node| self.condition(node, &site, &mut of_condition));
@@ -80,7 +81,6 @@ impl Checker<'_, '_> {
             output,
             needs: Vec::new(),
             effect,
-            idempotent: target.is_idempotent(),
             condition,
             condition_per_item,
             foreach,

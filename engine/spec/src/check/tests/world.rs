@@ -53,6 +53,14 @@ impl Catalog for World {
                     "any": {"type": "object"}, "open": true
                 }}),
             ),
+            "log" => (
+                Effect::Read,
+                json!({"count": {"type": "boolean"}, "filter": {"type": "object"}}),
+                json!({"anyOf": [
+                    {"type": "array", "items": {"type": "object", "properties": {"author": {"type": "string"}}}},
+                    {"type": "integer"}
+                ]}),
+            ),
             "remove" => (Effect::Destructive, json!({"path": {"type": "string"}}), json!(true)),
             "shell" => {
                 (Effect::Unknown, json!({"run": {"type": "array", "items": {"type": "string"}}}), json!(true))

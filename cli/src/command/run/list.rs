@@ -12,9 +12,9 @@ use crate::table::Table;
 use crate::words;
 
 /// Lists runs, newest first.
-pub(super) fn run(args: ListArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let runs = wanted(&engine, &args)?;
+    let runs = wanted(&engine, args)?;
     let printer = context.printer;
     if args.format.format == Format::Json {
         let json = serde_json::to_value(&runs).unwrap_or_default();

@@ -196,7 +196,7 @@ fn spelled(character: char, how: u8) -> String {
         4 => format!("&#{};", u32::from(character)),
         5 => format!("&#x{:X};", u32::from(character)),
         6 => bytes.map(|byte| format!("\\x{byte:02x}")).collect(),
-        7 => Value::from(character.to_string()).as_str().map(|text| in_json(text)).unwrap_or_default(),
+        7 => Value::from(character.to_string()).as_str().map(in_json).unwrap_or_default(),
         8 => form_urlencoded(character),
         _ => character.to_string(),
     }

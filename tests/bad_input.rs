@@ -61,7 +61,7 @@ fn inputs_that_do_not_fit_are_all_named() {
     "#
     );
     insta::assert_snapshot!(run(&typed(), "typed -i mr=0").code(2).err(), @"error: input `mr` must be at least 1");
-    insta::assert_snapshot!(run(&typed(), "typed -i mr=1 -i mr=2").code(2).err(), @"error: input `mr` is given twice");
+    insta::assert_snapshot!(run(&typed(), "typed -i mr=1 -i mr=2").code(2).err(), @"error: input `mr` is given twice: `1` and `2`");
 }
 
 #[test]
@@ -374,14 +374,14 @@ tools:
 
 #[test]
 fn a_secret_that_cannot_be_had_says_why() {
-    let aa = one("trace_look", r#", args: {note: "{{ secrets.TOKEN }}"}"#)
+    let aa = one("shell", r#", args: {script: "true", stdin: "{{ secrets.TOKEN }}"}"#)
         .config("secrets: {TOKEN: {env: NO_SUCH_VARIABLE}}\n");
     insta::assert_snapshot!(run(&aa, "one").code(1).err(), @"
     ▸ one · run 1
     ✗ it [time]  secret `TOKEN` cannot be used: the environment variable `NO_SUCH_VARIABLE` is not set
     ✗ one failed in [time] · run 1
     error: step `it` failed (invalid): secret `TOKEN` cannot be used: the environment variable `NO_SUCH_VARIABLE` is not set
-    hint: `aa tool debug trace_look` says more about the tool
+    hint: `aa tool debug shell` says more about the tool
     hint: `aa run show 1 --step it` shows all that is known
     ");
 }

@@ -185,3 +185,18 @@ fn a_folder_can_be_lenient_for_itself_and_for_those_who_run_its_skills() {
     strict.args(["skill", "run", "loose-names"]).run().code(3);
     strict.args(["skill", "run", "parent"]).run().code(3);
 }
+
+#[test]
+fn a_text_never_has_a_hole_where_a_name_is_unknown() {
+    let skill = "name: loose\ndescription: Writes\nsteps:\n  \
+        - {name: before, tool: trace_write, args: {line: \"{{ 'a' }}\"}}\n  \
+        - {name: hole, tool: trace_write, args: {line: \"rm -r /{{ nobody.knows }}\"}}\n";
+    let aa = plain().skill("loose", skill);
+    let ran = aa.args(["skill", "run", "loose", "--lenient"]).run().code(1);
+    assert!(ran.err().contains("argument `line`") && ran.err().contains("nobody"), "{}", ran.err());
+    assert_eq!(aa.text("trace"), "a\n");
+    let block = skill.replace("rm -r /{{ nobody.knows }}", "{% if true %}rm -r /{{ nobody }}{% endif %}");
+    let aa = plain().skill("loose", &block);
+    aa.args(["skill", "run", "loose", "--lenient"]).run().code(1).stderr_contains("argument `line`");
+    assert_eq!(aa.text("trace"), "a\n");
+}

@@ -199,3 +199,41 @@ fn a_configuration_that_is_no_text_has_an_error_with_its_place() {
             .stderr_contains("config.yaml:2:10");
     }
 }
+
+#[test]
+fn secrets_of_modules_are_references() {
+    let module = "module: forge\ndescription: A forge\nconfig:\n  url: {default: 'http://localhost'}\n  token: {secret: true}\n\
+        http: {base: \"{{ config.url }}\", auth: {bearer: \"{{ config.token }}\"}}\ntools:\n  - name: forge_get\n    \
+        description: Gets\n    effect: read\n    http: {path: /x}\n";
+    let with = |token: &str| {
+        let config = format!(
+            "secrets: {{FORGE: {{env: MY_TOKEN}}}}\nmodules:\n  forge:\n    url: http://f\n    token: {token}\n"
+        );
+        Aa::new().tools("forge", module).config(&config)
+    };
+    let aa = with("glpat-written-down");
+    insta::assert_snapshot!(aa.args(["config", "check"]).run().code(3).stdout("").err(), @r#"
+    error[written-secret]: `token` of `forge` is secret and must not be written down
+       ╭─[.aa/config.yaml:5:12]
+     4 │     url: http://f
+     5 │     token: glpat-written-down
+       ·            ──────────────────
+       ╰────
+    hint: write `"{{ secrets.NAME }}"`, and under `secrets:` whether NAME is in a variable, a file or a command
+
+    error: 1 error in .aa/config.yaml
+    "#);
+    for args in ["config show", "config show --origin", "config show --format json"] {
+        let shown = aa
+            .args(args.split(' '))
+            .run()
+            .code(0)
+            .stdout_contains("‹secret›")
+            .stdout_contains("http://f")
+            .out();
+        assert!(!shown.contains("glpat"), "{shown}");
+    }
+    let aa = with("\"{{ secrets.FORGE }}\"");
+    aa.args(["config", "check"]).run().code(0).stdout("");
+    aa.args(["config", "show"]).run().code(0).stdout_contains("{{ secrets.FORGE }}");
+}

@@ -487,3 +487,18 @@ fn the_doctor_says_which_logins_are_counted_on_and_not_configured() {
     let aa = project("fail").tools("mine", rule);
     assert_eq!(findings(&aa), ["the heal rule `mine` may call `vpn_connect`, which is not configured"]);
 }
+
+#[test]
+fn a_tool_says_itself_what_kind_its_errors_are() {
+    let module = "module: door\ndescription: A door\nrequires: {commands: [sh]}\n\
+        errors: [{match: 'the badge is stale', kind: auth}]\n\
+        tools: [{name: door_open, description: Opens, effect: read, run: [sh, -c, 'exit 1']}]\n";
+    let aa = Aa::new().tools("door", module);
+    let kind = |said: &str| {
+        let ran = aa.args(["heal", "test", "door_open", said, "--format", "json"]).run();
+        ran.json()["kind"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(kind("sorry, the badge is stale"), "auth");
+    assert_eq!(kind("connection refused"), "network");
+    assert_eq!(kind("sorry"), "permanent");
+}

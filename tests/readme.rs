@@ -127,3 +127,16 @@ fn it_gives_the_exit_codes_of_the_help() {
         assert!(told.contains(code), "`{code}` is not in: {told}");
     }
 }
+
+#[test]
+fn what_new_writes_runs_as_it_is() {
+    let aa = Aa::new();
+    let run = |words: &str| aa.args(words.split(' ')).run().code(0);
+    run("skill new hello");
+    run("skill check hello --strict").stderr_contains("no problems");
+    run("skill run hello").stdout_contains("Hello, world!");
+    run("skill run hello -i name=Ann").stdout_contains("Hello, Ann!");
+    run("tool new words");
+    run("tool test words");
+    run("tool test words --live");
+}

@@ -453,7 +453,7 @@ fn a_command_that_outlives_its_process_is_ended_before_anybody_asks_what_it_has_
     resumed.stderr_contains("ended what was still running: `sh (");
     assert_eq!(log_of(&aa), "begin\nbegin\nact\n");
     let events = aa.args(["run", "show", "1", "--format", "json"]).run().json_lines();
-    let ended = events.iter().find(|event| event["type"] == "run_resumed").map(|event| &event["ended"]);
+    let ended = events.iter().find(|event| event["event"] == "run_resumed").map(|event| &event["ended"]);
     assert!(ended.is_some_and(|ended| ended.to_string().contains("sleep")), "{events:#?}");
 }
 
@@ -487,4 +487,92 @@ fn a_command_does_not_go_on_with_the_run_that_it_belongs_to() {
         std::fs::read_to_string(aa.path("said"))
             .is_ok_and(|said| said.contains("this process descends from it\n"))
     });
+}
+
+#[test]
+fn a_write_whose_attempts_have_one_key_is_made_again() {
+    let module = r#"
+module: keyed
+description: Takes a key
+requires: {commands: [sh]}
+tools:
+  - name: keyed_write
+    description: Notes the key
+    effect: write
+    run: [sh, -c, "echo $KEY >> keys"]
+    env_pass: [PATH]
+    idempotency_key: {env: KEY}
+  - name: keyed_by_argument
+    description: Notes the key
+    effect: write
+    input: {key: {type: string, default: ""}}
+    run: [sh, -c, 'echo "$1" >> keys', sh, "{{ key }}"]
+    idempotency_key: {arg: key}
+"#;
+    let skill = |call: &str| format!("name: one\ndescription: Writes\nsteps: [{{name: write, {call}}}]\n");
+    for call in ["tool: keyed_write", "tool: keyed_by_argument"] {
+        let aa = Aa::new().tools("keyed", module).skill("one", &skill(call));
+        aa.args(["skill", "run", "one"]).env("AA_TEST_KILL_AFTER", "3").run().killed();
+        aa.args(["run", "resume"]).run().code(0);
+        let keys = aa.text("keys");
+        let keys: BTreeSet<&str> = keys.lines().collect();
+        assert!(keys.len() == 1 && keys.iter().all(|key| key.len() == 32), "{call}: {keys:?}");
+    }
+    // A key of the caller's own may be another one each time.
+    let own = skill("tool: keyed_by_argument, args: {key: \"{{ now() }}\"}");
+    let aa = Aa::new().tools("keyed", module).skill("one", &own);
+    aa.args(["skill", "run", "one"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
+    aa.args(["run", "resume"]).run().code(6);
+}
+
+/// Says that it has acted, and then takes longer than it may.
+const CUT_OFF: &str = "
+module: cut
+description: Is cut off
+tools:
+  - name: cut_make
+    description: Makes a file and does not end
+    effect: write
+    input: {}
+    run: [sh, -c, 'touch made; exec sleep 30']
+  - name: cut_unmake
+    description: Removes it
+    effect: write
+    input: {}
+    run: [rm, made]
+";
+
+#[test]
+fn a_write_that_is_cut_off_after_it_has_acted_is_taken_back() {
+    let skill = "name: cut\ndescription: Is cut off\non_failure: undo\nsteps:\n  - {name: make, tool: cut_make, timeout: 1s, undo: {tool: cut_unmake}}\n";
+    let aa = Aa::new().tools("cut", CUT_OFF).skill("cut", skill);
+    aa.args(["skill", "run", "cut"]).run().code(1).stderr_contains("did not end in time");
+    assert!(!aa.path("made").exists());
+    let forever = skill.replace(", timeout: 1s", "");
+    let aa = Aa::new().tools("cut", CUT_OFF).skill("cut", &forever);
+    let running = aa.args(["skill", "run", "cut"]).start();
+    eventually("it has acted", || aa.path("made").exists());
+    running.signal(rustix::process::Signal::INT);
+    running.wait().code(5);
+    assert!(!aa.path("made").exists());
+}
+
+#[test]
+fn an_approved_plan_is_not_that_of_a_tool_that_does_something_else() {
+    let skill = "name: cut\ndescription: Is cut off\nsteps:\n  - {name: unmake, tool: cut_unmake}\n";
+    let aa = Aa::new().tools("cut", CUT_OFF).skill("cut", skill).file("made", "");
+    let plan = aa.args(["skill", "plan", "cut", "--format", "json"]).run().code(0).json();
+    let hash = plan["hash"].as_str().unwrap().to_owned();
+    let aa = aa.tools("cut", &CUT_OFF.replace("[rm, made]", "[rm, -rf, made, kept]")).file("kept", "");
+    let ran = aa.args(["skill", "run", "cut", "--plan", &hash]).run();
+    assert!(!ran.is_ok(), "{ran}");
+    assert!(aa.path("kept").exists() && aa.path("made").exists());
+}
+
+#[test]
+fn tools_that_have_changed_since_a_run_started_are_told() {
+    let aa = killed_over_its_command("again");
+    let aa = aa.tools("slow", &SLOW.replace("sleep 2", "sleep 1"));
+    let resumed = aa.args(["run", "resume", "1"]).run().code(0);
+    resumed.stderr_contains("not what it was at the start: `slow_again`");
 }

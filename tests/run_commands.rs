@@ -226,3 +226,22 @@ fn a_step_that_asks_nothing_gets_no_answer() {
     hint: `aa run show 1` shows how it went
     ");
 }
+
+#[test]
+fn interrupted_runs_are_found_by_their_status() {
+    let look = "name: look\ndescription: Looks\nsteps: [{name: look, tool: trace_look}]\n";
+    let aa = Aa::traced().skill("look", look);
+    aa.args(["skill", "run", "look"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
+    aa.args(["skill", "run", "look"]).run().code(0);
+    aa.args(["skill", "run", "look"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
+    let listed = |words: &str| {
+        let args = ["run", "list", "--format", "json"].into_iter().chain(words.split(' '));
+        let runs = aa.args(args).run().code(0).json();
+        runs.as_array().unwrap().iter().map(|run| run["id"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("--status interrupted"), [3, 1]);
+    assert_eq!(listed("--status interrupted --limit 1"), [3]);
+    assert_eq!(listed("--status interrupted --status completed"), [3, 2, 1]);
+    assert_eq!(listed("--status interrupted --status running --limit 2"), [3, 1]);
+    assert_eq!(listed("--status completed"), [2]);
+}

@@ -101,3 +101,49 @@ fn of_the_users_own_git_configuration_only_who_commits_are_by_is_read() {
     assert!(!said("http.extraheader").contains("hush"));
     assert!(said("core.bare").contains("false"));
 }
+
+#[test]
+fn what_prints_without_end_is_stopped_in_its_time_and_not_kept() {
+    let aa = Aa::new();
+    let begun = std::time::Instant::now();
+    let args = ["tool", "call", "shell", "--arg", "script=yes x >&2", "--arg", "timeout=1s"];
+    let ran = aa.args(args).run().code(1);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+    let said = ran.err();
+    assert!(said.contains(" lines not shown]"), "{}", &said[said.len().saturating_sub(400)..]);
+    assert!(said.contains("failed (timeout)"), "{}", &said[said.len().saturating_sub(400)..]);
+}
+
+#[test]
+fn an_argument_that_is_given_twice_is_refused() {
+    let aa = Aa::traced();
+    let args = ["tool", "call", "trace_write", "--arg", "line=one", "--arg", "line=two"];
+    insta::assert_snapshot!(aa.args(args).run().code(2).stdout("").err(), @r#"
+    error: argument `line` is given twice: `one` and `two`
+    hint: write a list as JSON, e.g. `--arg names='["one", "two"]'`
+    "#);
+    assert_eq!(aa.text("trace"), "");
+    let aa = Aa::new().skill("one", "name: one\ndescription: x\ninputs: [{name: a, type: string}]\nsteps: [{name: s, tool: echo, args: {text: \"{{ inputs.a }}\"}}]\n");
+    let ran = aa.args(["skill", "run", "one", "-i", "a=one", "-i", "a=two"]).run().code(2);
+    ran.stderr_contains("input `a` is given twice: `one` and `two`");
+}
+
+#[test]
+fn integers_of_any_size_come_through() {
+    let aa = Aa::new();
+    let script = "script=echo '{\"id\": 12345678901234567890123, \"n\": 18446744073709551615}'";
+    let ran = aa.args(["tool", "call", "shell", "--arg", script, "--arg", "result=json"]).run().code(0);
+    assert_eq!(
+        ran.json(),
+        serde_json::json!({"id": "12345678901234567890123", "n": 18_446_744_073_709_551_615_u64})
+    );
+}
+
+#[test]
+fn an_argument_of_another_kind_is_told_by_its_place() {
+    let args = ["tool", "call", "shell", "--args", r#"{"script": "true", "vars": {"x": null}}"#];
+    insta::assert_snapshot!(Aa::new().args(args).run().code(1).stdout("").err(), @"
+    error: `shell` failed (invalid): `vars.x` must be `true` or `false` or a number or text, but it is null
+    hint: `aa tool show shell` shows its arguments
+    ");
+}

@@ -44,7 +44,7 @@ pub(crate) struct ListArgs {
     /// Only runs of this skill
     #[arg(long, value_name = "SKILL")]
     pub(crate) skill: Option<String>,
-    /// Only runs that are running, waiting, completed, failed or cancelled
+    /// Only runs that are running, waiting, interrupted, completed, failed or cancelled
     #[arg(long, value_name = "STATUS", hide_possible_values = true)]
     pub(crate) status: Vec<Status>,
     /// At most this many
@@ -61,6 +61,8 @@ pub(crate) enum Status {
     Running,
     /// A person is needed.
     Waiting,
+    /// Nobody drives it that should.
+    Interrupted,
     /// It succeeded.
     Completed,
     /// It failed.
@@ -244,14 +246,16 @@ pub(crate) struct ToTestArgs {
     pub(crate) output: Option<std::path::PathBuf>,
 }
 
-impl From<Status> for RunStatus {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Running => Self::Running,
-            Status::Waiting => Self::Waiting,
-            Status::Completed => Self::Completed,
-            Status::Failed => Self::Failed,
-            Status::Cancelled => Self::Cancelled,
+impl Status {
+    /// The status that the store has; none for runs that are told apart by who drives them.
+    pub(crate) fn stored(self) -> Option<RunStatus> {
+        match self {
+            Self::Running => Some(RunStatus::Running),
+            Self::Waiting => Some(RunStatus::Waiting),
+            Self::Interrupted => None,
+            Self::Completed => Some(RunStatus::Completed),
+            Self::Failed => Some(RunStatus::Failed),
+            Self::Cancelled => Some(RunStatus::Cancelled),
         }
     }
 }

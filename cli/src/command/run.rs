@@ -24,7 +24,7 @@ use crate::report::tree::Tree;
 /// Runs a command about runs.
 pub(super) fn run(command: Command, context: &Context<'_>) -> Result<Exit, Failure> {
     match command {
-        Command::List(args) => list::run(args, context),
+        Command::List(args) => list::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::Watch(args) => watch::run(&args, context),
         Command::Resume(args) => resume::run(&args, context),

@@ -4,7 +4,7 @@ pub(super) mod check;
 mod export;
 mod fix;
 mod graph;
-mod inputs;
+pub(crate) mod inputs;
 mod list;
 pub(super) mod new;
 mod plan;

@@ -68,7 +68,7 @@ impl Card {
             input: input_schema(&plan.skill),
             output: output_schema(&plan.skill),
             effect: plan.effect(),
-            idempotent: steps().all(|step| step.effect == Effect::Read || is_idempotent(step)),
+            idempotent: steps().all(|step| step.effect == Effect::Read || is_idempotent(step, tool)),
             open_world: called.iter().any(|name| tool(name).is_none_or(|spec| is_open(&spec))),
             asks: steps().any(|step| matches!(step.action, Action::Confirm { .. })),
             name: entry.name,
@@ -126,9 +126,14 @@ fn skills(plan: &Plan) -> impl Iterator<Item = &SkillPlan> {
     std::iter::once(&plan.skill).chain(plan.skills.values())
 }
 
-/// Whether a step may be done again. One that runs a sub-skill is judged by that one's steps.
-fn is_idempotent(step: &StepPlan) -> bool {
-    step.idempotent || matches!(step.action, Action::Skill { .. })
+/// Whether a step may be done again, also by another run. One that runs a sub-skill is judged by that one's steps.
+fn is_idempotent(step: &StepPlan, tool: &dyn Fn(&str) -> Option<Arc<ToolSpec>>) -> bool {
+    match &step.action {
+        Action::Skill { .. } => true,
+        // Within a run it may be its key that makes it so, and another run has another one.
+        Action::Tool { tool: name, .. } => step.idempotent && tool(name).is_none_or(|spec| spec.idempotent),
+        _ => step.idempotent,
+    }
 }
 
 /// The tools that a step may call.

@@ -37,7 +37,7 @@ pub use clients::Clients;
 pub use daemon::Daemon;
 pub use events::Events;
 use layer::Layers;
-pub use layer::{Origin, Setting};
+pub use layer::{Origin, Setting, WrittenValue};
 pub use operations::{Operations, Traces};
 pub use places::config_file;
 pub(crate) use places::{PROJECT, project_folder};
@@ -81,6 +81,8 @@ pub struct Settings {
     pub tools: Vec<PathBuf>,
     /// What tool modules are configured with, by module and name; texts may refer to secrets.
     pub modules: BTreeMap<String, Map<String, Value>>,
+    /// The same, where each file has them.
+    pub written_modules: Vec<WrittenValue>,
     /// Proxy for HTTP requests; without it they go straight.
     pub proxy: Option<String>,
     /// File of certificates (PEM) that HTTP requests trust besides the usual ones.
@@ -192,6 +194,7 @@ impl Settings {
         let project_folder = places::project_folder(folder);
         let mut layers = Layers::read(folder, &config_folder, project_folder.as_deref(), environment)?;
         let default_state = places::state_folder(folder, environment);
+        let (modules, written_modules) = layers.modules();
         let settings = Self {
             state_folder: state_folder(&mut layers, store.as_deref(), default_state)?,
             store: StoreOptions {
@@ -230,7 +233,8 @@ impl Settings {
             daemon: daemon::resolve(&mut layers),
             listen: layers.each("listen", |c| &c.listen),
             secrets: layers.secrets(),
-            modules: layers.modules(),
+            modules,
+            written_modules,
             proxy: proxy(&mut layers),
             ca: ca(&mut layers),
             skills: layers.skills(),

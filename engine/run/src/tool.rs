@@ -11,6 +11,7 @@ mod diagnosis;
 pub mod ephemeral;
 mod file;
 mod http;
+mod json;
 mod knowledge;
 mod login;
 pub(crate) mod mcp;
@@ -61,6 +62,16 @@ pub trait Tool: Send + Sync {
     /// What it touches by the configuration of its module, as far as that is known without a call.
     fn touches(&self) -> Touched {
         Touched::default()
+    }
+
+    /// Whether an argument becomes part of a command line, which everybody on the machine can read.
+    fn is_on_command_line(&self, _argument: &str) -> bool {
+        false
+    }
+
+    /// What kind of error it makes of what the other side said, where its definition has a rule for that.
+    fn kind_of(&self, _said: &str) -> Option<ErrorKind> {
+        None
     }
 
     /// Calls it. `args` fit the input schema; secrets in them are already opened.

@@ -39,12 +39,18 @@ use crate::diagnostic::{Diagnostic, Severity, has_errors};
 use crate::heal::HealPlan;
 use crate::plan::{FORMAT, Plan, SkillPlan};
 use crate::source::{Source, Span};
+use crate::template::Segment;
 use crate::tool::ToolSpec;
 
 /// What a skill may refer to. Implemented by whoever knows the tools and skills.
 pub trait Catalog {
     /// The tool of that name (`-` and `_` are the same letter).
     fn tool(&self, name: &str) -> Option<Arc<ToolSpec>>;
+    /// Whether a tool puts an argument on a command line, which everybody on the machine can read. Only asked for
+    /// arguments with a secret in them.
+    fn is_on_command_line(&self, _tool: &str, _argument: &str) -> bool {
+        false
+    }
     /// Whether there may be a tool of that name that is not known yet: of a server that nobody has asked.
     fn may_have_tool(&self, _name: &str) -> bool {
         false
@@ -121,6 +127,8 @@ struct Checker<'a, 'c> {
     names: Names,
     /// Inputs that something reads.
     used_inputs: BTreeSet<String>,
+    /// The way to an item of the step that is looked at.
+    item_source: Option<Vec<Segment>>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -128,7 +136,7 @@ impl<'a, 'c> Checker<'a, 'c> {
     fn new(source: &'a Source, library: &'a mut Library<'c>) -> Self {
         let lines = Lines::of(&source.text);
         let (names, used_inputs, diagnostics) = (Names::default(), BTreeSet::new(), Vec::new());
-        Self { source, lines, library, names, used_inputs, diagnostics }
+        Self { source, lines, library, names, used_inputs, item_source: None, diagnostics }
     }
 
     fn error(&self, code: &'static str, span: Span, message: impl Into<String>) -> Diagnostic {

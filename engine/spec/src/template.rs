@@ -92,6 +92,21 @@ pub enum Missing {
     Null,
     /// As an error, except that a whole-string `{{ x }}` is left out: tool arguments.
     Fail,
+    /// As null, except that it is an error inside a text: tool arguments of a skill that is read leniently. A
+    /// text with a hole would be another text, and nobody would be told.
+    Lenient,
+}
+
+impl Missing {
+    /// How it reads where it is all of a value.
+    fn whole(self) -> Self {
+        if self == Self::Lenient { Self::Null } else { self }
+    }
+
+    /// How it reads inside a text.
+    fn in_text(self) -> Self {
+        if self == Self::Lenient { Self::Fail } else { self }
+    }
 }
 
 /// One mention of an outside name.
@@ -107,6 +122,21 @@ pub(crate) struct Reference {
     pub(crate) worked_on: bool,
 }
 
+/// A field that is taken out of an item of a list, or of something else that has no path of its own in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Field {
+    /// The way to it, from an outside name.
+    pub(crate) path: Vec<Segment>,
+    /// How many of its last parts are taken here.
+    pub(crate) depth: usize,
+    /// The name that stands for what it is taken out of; empty when it has none.
+    pub(crate) of: String,
+    /// Where it stands in its string.
+    pub(crate) span: Range<usize>,
+    /// Whether what surrounds it copes with a missing value.
+    pub(crate) guarded: bool,
+}
+
 /// One part of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Segment {
@@ -114,6 +144,8 @@ pub(crate) enum Segment {
     Key(String),
     /// `[0]`.
     Index(i64),
+    /// Any item of a list.
+    Each,
 }
 
 /// The expression in a text that may have `{{ }}` around it.
@@ -176,6 +208,11 @@ impl Expression {
     pub(crate) fn mentions(&self) -> Vec<Reference> {
         self.hole.references().collect()
     }
+
+    /// Every field of an item that is looked at, with spans in [`Self::source`].
+    pub(crate) fn fields(&self) -> Vec<Field> {
+        self.hole.fields().collect()
+    }
 }
 
 impl Template {
@@ -234,7 +271,8 @@ impl Template {
     /// missing (only with [`Missing::Fail`]). Further inside, an entry of a mapping that
     /// is missing is left out in the same way.
     pub fn render(&self, scope: &Scope, missing: Missing) -> Result<Option<Value>, EvalError> {
-        let reading = if scope.is_lenient() { Missing::Null } else { missing };
+        let is_lenient = missing == Missing::Fail && scope.is_lenient();
+        let reading = if is_lenient { Missing::Lenient } else { missing };
         let value = self.root.render(scope, reading, &mut Budget::new())?;
         // What a skipped step leaves is null, and means that there is no such argument.
         let left_out = missing == Missing::Fail && matches!(self.root, Node::Hole(_));
@@ -262,7 +300,7 @@ impl Segment {
     pub(crate) fn key(&self) -> Option<&str> {
         match self {
             Self::Key(key) => Some(key),
-            Self::Index(_) => None,
+            Self::Index(_) | Self::Each => None,
         }
     }
 }
@@ -272,6 +310,7 @@ impl fmt::Display for Segment {
         match self {
             Self::Key(key) => f.write_str(key),
             Self::Index(index) => index.fmt(f),
+            Self::Each => f.write_str("…"),
         }
     }
 }

@@ -78,6 +78,10 @@ pub struct ToolSpec {
     pub effect: Effect,
     /// Whether calling it twice with the same arguments equals calling it once.
     pub idempotent: bool,
+    /// Whether a step's call may be made again because all its attempts, also one after a crash, have one key, by
+    /// which the other side knows it. Two steps, or two runs, have different ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyed: Option<Keyed>,
     /// How prominently it is offered.
     #[serde(default)]
     pub tier: Tier,
@@ -89,6 +93,28 @@ pub struct ToolSpec {
     pub reconcile: Option<Reconcile>,
     /// Where it is defined: `path:line`, or `built in`.
     pub source: String,
+}
+
+/// When a call has the key that its step is known by.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Keyed {
+    /// Each.
+    Always,
+    /// Unless this argument is given, which takes the place of the key.
+    Unless(String),
+}
+
+impl ToolSpec {
+    /// Whether a step may make this call again when nobody knows whether it took place.
+    pub fn repeats_in_step(&self, is_given: impl Fn(&str) -> bool) -> bool {
+        let keyed = match &self.keyed {
+            Some(Keyed::Always) => true,
+            Some(Keyed::Unless(argument)) => !is_given(argument),
+            None => false,
+        };
+        keyed || self.idempotent || self.effect == Effect::Read
+    }
 }
 
 /// Asks the world whether an interrupted call took place.

@@ -13,11 +13,17 @@ use crate::diagnostic;
 use crate::failure::{Exit, Failure};
 use crate::style::Mark;
 
-/// What is doubtful in settings, and wrong with their schedules: what these name is looked up only here.
-fn with_schedules(settings: Settings) -> Result<Vec<Diagnostic>, Failure> {
+/// What is doubtful in settings, wrong with their schedules and with what they say of modules: what these name is looked
+/// up only here.
+fn with_names(settings: Settings) -> Result<Vec<Diagnostic>, Failure> {
     let mut found = settings.warnings.clone();
-    if !settings.scheduling.schedules.is_empty() {
-        found.extend(Engine::new(settings).check_schedules(Utc::now())?);
+    let has_schedules = !settings.scheduling.schedules.is_empty();
+    if has_schedules || !settings.written_modules.is_empty() {
+        let engine = Engine::new(settings);
+        found.extend(engine.written_secrets()?);
+        if has_schedules {
+            found.extend(engine.check_schedules(Utc::now())?);
+        }
     }
     Ok(found)
 }
@@ -25,7 +31,7 @@ fn with_schedules(settings: Settings) -> Result<Vec<Diagnostic>, Failure> {
 /// Finds every mistake in the configuration.
 pub(super) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let found = match context.resolve()? {
-        Ok(settings) => with_schedules(settings)?,
+        Ok(settings) => with_names(settings)?,
         Err(SettingsError::Invalid(diagnostics)) => diagnostics,
         Err(error) => return Err(error.into()),
     };

@@ -12,7 +12,7 @@ use crate::report::value;
 /// Shows the settings that are in force.
 pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let settings = &engine.settings().origins;
+    let settings = engine.visible_settings();
     let printer = context.printer;
     if args.format.format == Format::Json {
         let all: Map<String, Value> = settings
@@ -31,7 +31,7 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
         return Ok(Exit::Ok);
     }
     let mut page = Page::new(printer);
-    for setting in settings {
+    for setting in &settings {
         let origin = if args.origin { format!("  # {}", setting.origin) } else { String::new() };
         page.line(format_args!("{}: {}{origin}", setting.key, value::short(&setting.value)));
     }

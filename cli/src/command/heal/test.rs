@@ -37,9 +37,9 @@ fn failed_call(args: TestArgs, engine: &Engine) -> Result<FailedCall, Failure> {
     if let (Some(run), Some(step)) = (args.run, args.step) {
         return Ok(engine.failed_call(run, &step)?);
     }
-    let message = args.error.unwrap_or_default();
+    let (tool, message) = (args.tool.unwrap_or_default(), args.error.unwrap_or_default());
     let kind = match args.kind.as_deref() {
-        None => aa_run::tool::kind_of(&message),
+        None => engine.kind_of_failure(&tool, &message)?,
         Some(word) => serde_json::from_value::<ErrorKind>(word.into())
             .map_err(|_| Failure::usage(format!("`{word}` is no kind of error")).hint(KINDS))?,
     };
@@ -48,7 +48,6 @@ fn failed_call(args: TestArgs, engine: &Engine) -> Result<FailedCall, Failure> {
         Some(Ok(Value::Object(given))) => given,
         _ => return Err(Failure::usage("`--args` is not a JSON object")),
     };
-    let tool = args.tool.unwrap_or_default();
     Ok(FailedCall { tool, args: given, error: StepError::new(kind, message) })
 }
 

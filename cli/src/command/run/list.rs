@@ -1,25 +1,20 @@
 //! `aa run list`
 
+use aa_run::engine::Engine;
 use aa_run::store::{RunFilter, RunStatus, RunSummary};
 use chrono::Utc;
 
 use crate::args::Format;
-use crate::args::run::ListArgs;
+use crate::args::run::{ListArgs, Status};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::table::Table;
 use crate::words;
 
 /// Lists runs, newest first.
-pub(super) fn run(args: ListArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
-    let filter = RunFilter {
-        skill: args.skill.map(|name| aa_spec::name::fold(&name)),
-        status: args.status.into_iter().map(Into::into).collect(),
-        limit: Some(args.limit),
-        ..RunFilter::default()
-    };
-    let runs = engine.runs(&filter)?;
+    let runs = wanted(&engine, args)?;
     let printer = context.printer;
     if args.format.format == Format::Json {
         let json = serde_json::to_value(&runs).unwrap_or_default();
@@ -47,6 +42,24 @@ pub(super) fn run(args: ListArgs, context: &Context<'_>) -> Result<Exit, Failure
     table.print(printer);
     context.point_out_interrupted(&engine);
     Ok(Exit::Ok)
+}
+
+/// The runs of a list. What is interrupted is not in the store but follows from who is alive, so it is asked for by itself.
+fn wanted(engine: &Engine, args: &ListArgs) -> Result<Vec<RunSummary>, Failure> {
+    let skill = args.skill.as_deref().map(aa_spec::name::fold);
+    let all = RunFilter { skill, limit: Some(args.limit), ..RunFilter::default() };
+    let status: Vec<RunStatus> = args.status.iter().filter_map(|status| status.stored()).collect();
+    if !args.status.contains(&Status::Interrupted) {
+        return Ok(engine.runs(&RunFilter { status, ..all })?);
+    }
+    let mut runs = engine.runs(&RunFilter { interrupted: true, ..all.clone() })?;
+    if !status.is_empty() {
+        runs.extend(engine.runs(&RunFilter { status, ..all })?);
+        runs.sort_by_key(|run| std::cmp::Reverse(run.id));
+        runs.dedup_by_key(|run| run.id);
+        runs.truncate(args.limit as usize);
+    }
+    Ok(runs)
 }
 
 /// What ran, and whether it did so with canned answers.

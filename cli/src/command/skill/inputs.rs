@@ -4,6 +4,7 @@ use std::path::Path;
 
 use aa_run::cause::cause;
 use aa_run::engine::Inputs;
+use aa_spec::name::fold;
 use aa_spec::source::Source;
 use serde_json::{Map, Value};
 
@@ -15,8 +16,8 @@ use crate::printer::Printer;
 /// Everything given for a run's inputs.
 pub(super) fn gather(args: InputArgs, printer: &Printer) -> Result<Inputs, Failure> {
     let text = args.inputs;
-    if let Some(name) = twice(&text) {
-        return Err(Failure::usage(format!("input `{name}` is given twice")));
+    if let Some((name, one, other)) = twice(&text) {
+        return Err(Failure::usage(format!("input `{name}` is given twice: `{one}` and `{other}`")));
     }
     match &args.inputs_file {
         None => Ok(Inputs::Text(text)),
@@ -24,10 +25,12 @@ pub(super) fn gather(args: InputArgs, printer: &Printer) -> Result<Inputs, Failu
     }
 }
 
-fn twice(pairs: &[(String, String)]) -> Option<&str> {
-    let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
-    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+/// A name that is given more than once, with the first two values.
+pub(crate) fn twice(pairs: &[(String, String)]) -> Option<(&str, &str, &str)> {
+    pairs.iter().enumerate().find_map(|(index, (name, one))| {
+        let (_, other) = pairs[index + 1..].iter().find(|(later, _)| fold(later) == fold(name))?;
+        Some((name.as_str(), one.as_str(), other.as_str()))
+    })
 }
 
 /// Reads a file of inputs; JSON is YAML too, so one reader does for both.

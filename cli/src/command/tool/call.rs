@@ -1,6 +1,7 @@
 //! `aa tool call`
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aa_run::event::{StepError, StepPath};
 use aa_run::tool::{Nobody, Person, Question, ToolError};
@@ -12,12 +13,16 @@ use tokio::sync::{mpsc, oneshot};
 use super::named;
 use crate::args::tool::CallArgs;
 use crate::ask::{self, Asker};
+use crate::command::skill::inputs::twice;
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
 use crate::report::tree;
 use crate::report::value;
 use crate::words;
+
+/// Lines that may wait to be shown; a tool that prints faster loses some, and that is said.
+const WAITING: usize = 1024;
 
 /// Calls a tool once.
 pub(super) fn run(args: CallArgs, context: &Context<'_>) -> Result<Exit, Failure> {
@@ -28,21 +33,22 @@ pub(super) fn run(args: CallArgs, context: &Context<'_>) -> Result<Exit, Failure
     let tool = named(&engine, &args.tool, context.printer)?;
     let given = arguments(&tool, args)?;
     let printer = context.printer;
-    let (lines, mut spoken) = mpsc::unbounded_channel::<String>();
-    let progress = Arc::new(move |line: &str| {
-        // A line that nobody prints any more is no loss.
-        let _ = lines.send(line.to_owned());
-    });
+    let (lines, mut spoken) = mpsc::channel::<String>(WAITING);
+    let lost = Arc::new(AtomicU64::new(0));
+    let progress = Arc::new(sender(lines, Arc::clone(&lost)));
     let (sender, mut questions) = mpsc::unbounded_channel();
     let person: Arc<dyn Person> =
         if printer.can_ask() { Arc::new(Terminal(sender)) } else { Arc::new(Nobody) };
+    let mut batch = Vec::new();
     let result = wait(async {
         let call = engine.call_tool_asking(&tool.name, given, progress, person);
         tokio::pin!(call);
         let (mut asker, mut open) = (Asker::default(), None::<Asked>);
         loop {
             tokio::select! {
-                Some(line) = spoken.recv() => printer.say(words::harmless(&line)),
+                // No turn takes long, so that what it prints keeps neither its end nor its time limit waiting.
+                result = &mut call => return Ok(result),
+                1.. = spoken.recv_many(&mut batch, WAITING) => show(&mut batch, printer),
                 Some(asked) = questions.recv(), if open.is_none() => {
                     ask::put(&asked.question, printer);
                     open = Some(asked);
@@ -53,12 +59,15 @@ pub(super) fn run(args: CallArgs, context: &Context<'_>) -> Result<Exit, Failure
                         let _ = asked.reply.send(answer);
                     }
                 }
-                result = &mut call => return Ok(result),
             }
         }
     })?;
     while let Ok(line) = spoken.try_recv() {
-        printer.say(words::harmless(&line));
+        batch.push(line);
+    }
+    show(&mut batch, printer);
+    if let Some(note) = left_out(&lost) {
+        printer.say(note.trim_end());
     }
     match result {
         Ok(value) => {
@@ -66,6 +75,29 @@ pub(super) fn run(args: CallArgs, context: &Context<'_>) -> Result<Exit, Failure
             Ok(Exit::Ok)
         }
         Err(error) => Ok(explain(&tool.name, &error, printer)),
+    }
+}
+
+/// Hands lines over, and counts those for which there is no room: a tool may print without end.
+fn sender(lines: mpsc::Sender<String>, lost: Arc<AtomicU64>) -> impl Fn(&str) {
+    move |line: &str| {
+        let Ok(place) = lines.try_reserve() else {
+            lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        place.send(left_out(&lost).unwrap_or_default() + line);
+    }
+}
+
+/// What is said of lines that were lost since it was last said.
+fn left_out(lost: &AtomicU64) -> Option<String> {
+    let count = lost.swap(0, Ordering::Relaxed);
+    (count > 0).then(|| format!("[{count} lines not shown] "))
+}
+
+fn show(lines: &mut Vec<String>, printer: &Printer) {
+    for line in lines.drain(..) {
+        printer.say(words::harmless(&line));
     }
 }
 
@@ -131,6 +163,12 @@ fn arguments(tool: &ToolSpec, args: CallArgs) -> Result<Map<String, Value>, Fail
         Some(Ok(_)) => return Err(Failure::usage("`--args` is not a JSON object")),
         Some(Err(error)) => return Err(Failure::usage(format!("`--args` is not JSON: {error}"))),
     };
+    if let Some((name, one, other)) = twice(&args.arg) {
+        let message = format!("argument `{name}` is given twice: `{one}` and `{other}`");
+        return Err(
+            Failure::usage(message).hint("write a list as JSON, e.g. `--arg names='[\"one\", \"two\"]'`")
+        );
+    }
     for (name, text) in args.arg {
         let value = read(&tool.input["properties"][&name]["type"], &text)
             .map_err(|what| Failure::usage(format!("argument `{name}` is not {what}: `{text}`")))?;

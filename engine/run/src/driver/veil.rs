@@ -1,5 +1,8 @@
 //! Secrets: opened right before a call, hidden in everything that comes back.
 
+mod layer;
+mod sought;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,19 +11,18 @@ use aa_spec::tool::ErrorKind;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+use self::sought::Sought;
 use super::Secrets;
 use crate::event::StepError;
 use crate::tool::Detect;
 
 /// Shorter secrets cannot be hidden without making everything unreadable.
 const SHORTEST: usize = 4;
-/// Lines of a secret of several lines are hidden one by one from this length on.
-const SHORTEST_LINE: usize = 8;
 
 /// Knows every secret that this run has opened.
 pub(crate) struct Veil {
     secrets: Arc<dyn Secrets>,
-    known: Mutex<Arc<Vec<Known>>>,
+    known: Mutex<Option<Arc<Known>>>,
 }
 
 /// Where no secret is opened.
@@ -33,11 +35,12 @@ impl Secrets for Closed {
     }
 }
 
-/// A text that must not be seen, and what is shown instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The secrets that must not be seen.
+#[derive(Debug)]
 struct Known {
-    text: String,
-    shown: String,
+    /// Their names and values.
+    secrets: Vec<(String, String)>,
+    sought: Sought,
 }
 
 impl Veil {
@@ -85,8 +88,9 @@ impl Veil {
     }
 
     fn is_in(&self, name: &str, text: &str) -> bool {
-        let shown = shown(name);
-        self.known().iter().any(|known| known.shown == shown && text.contains(&known.text))
+        self.known().is_some_and(|known| {
+            known.sought.find_all(text).iter().any(|hit| known.secrets[hit.secret].0 == name)
+        })
     }
 
     /// Hides the value of a secret from now on, in the forms in which it may come back.
@@ -97,18 +101,14 @@ impl Veil {
         if value.trim().chars().count() < SHORTEST {
             return Err(format!("it is shorter than {SHORTEST} characters and could not be hidden"));
         }
-        let shown = shown(name);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = Vec::clone(&known);
-        for text in forms(value) {
-            let entry = Known { text, shown: shown.clone() };
-            if !all.contains(&entry) {
-                all.push(entry);
-            }
+        let mut secrets = known.as_ref().map(|known| known.secrets.clone()).unwrap_or_default();
+        let secret = (name.to_owned(), value.to_owned());
+        // What is known already is looked for already: every call of a run says it again.
+        if !secrets.contains(&secret) {
+            secrets.push(secret);
+            *known = Some(Arc::new(Known::new(secrets)?));
         }
-        // The longest first, so that no secret is hidden by halves because it begins with another.
-        all.sort_by(|a, b| b.text.len().cmp(&a.text.len()).then_with(|| a.text.cmp(&b.text)));
-        *known = Arc::new(all);
         Ok(())
     }
 
@@ -125,9 +125,8 @@ impl Veil {
     /// A value from outside without secrets, and without the marks of sealed ones.
     pub(crate) fn hide_value(&self, value: &mut Value) {
         seal::clean(value);
-        let known = self.known();
-        if !known.is_empty() {
-            hide_value(value, &known);
+        if let Some(known) = self.known() {
+            known.hide_value(value);
         }
     }
 
@@ -137,8 +136,55 @@ impl Veil {
         self.hide_value(&mut error.details);
     }
 
-    fn known(&self) -> Arc<Vec<Known>> {
-        Arc::clone(&self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    fn known(&self) -> Option<Arc<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Known {
+    fn new(secrets: Vec<(String, String)>) -> Result<Self, String> {
+        let sought = Sought::new(secrets.iter().map(|(_, value)| value.as_str()))?;
+        Ok(Self { secrets, sought })
+    }
+
+    fn hide_value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Some(hidden) = self.hidden(text) {
+                    *text = hidden;
+                }
+            }
+            Value::Number(number) => {
+                if let Some(hidden) = self.hidden(&number.to_string()) {
+                    *value = Value::String(hidden);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide_value(item)),
+            Value::Object(entries) => self.hide_entries(entries),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn hide_entries(&self, entries: &mut Map<String, Value>) {
+        if entries.keys().any(|key| self.hidden(key).is_some()) {
+            let old = std::mem::take(entries);
+            entries.extend(old.into_iter().map(|(key, item)| (self.hidden(&key).unwrap_or(key), item)));
+        }
+        entries.values_mut().for_each(|item| self.hide_value(item));
+    }
+
+    /// The text without secrets; `None` when it has none.
+    fn hidden(&self, text: &str) -> Option<String> {
+        let hits = self.sought.find(text);
+        let mut rest = hits.first()?.range.start;
+        let mut hidden = text[..rest].to_owned();
+        for hit in hits {
+            hidden.push_str(&text[rest..hit.range.start]);
+            hidden.push_str(&shown(&self.secrets[hit.secret].0));
+            rest = hit.range.end;
+        }
+        hidden.push_str(&text[rest..]);
+        Some(hidden)
     }
 }
 
@@ -149,25 +195,6 @@ fn shown(name: &str) -> String {
 
 fn unusable(name: &str, message: &str) -> StepError {
     StepError::new(ErrorKind::Invalid, format!("secret `{name}` cannot be used: {message}"))
-}
-
-/// The forms in which a secret may be printed: whole, without white space around it, one
-/// line of it, inside JSON, inside a URL.
-fn forms(value: &str) -> Vec<String> {
-    let whole = value.trim();
-    let lines = whole.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
-    let mut plain: Vec<String> = lines.map(str::to_owned).collect();
-    plain.extend([value.to_owned(), whole.to_owned()]);
-    let encoded: Vec<String> = plain.iter().flat_map(|text| [in_json(text), in_url(text)]).collect();
-    plain.extend(encoded);
-    plain.sort();
-    plain.dedup();
-    plain
-}
-
-fn in_json(text: &str) -> String {
-    let quoted = Value::from(text).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
 }
 
 /// A text as one piece of a URL.
@@ -186,135 +213,5 @@ pub(crate) fn in_url(text: &str) -> String {
     encoded
 }
 
-fn hide_value(value: &mut Value, known: &[Known]) {
-    match value {
-        Value::String(text) if contains(text, known) => *text = hide_text(text, known),
-        Value::Number(number) => {
-            let text = number.to_string();
-            if contains(&text, known) {
-                *value = Value::String(hide_text(&text, known));
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| hide_value(item, known)),
-        Value::Object(entries) => {
-            if entries.keys().any(|key| contains(key, known)) {
-                let old = std::mem::take(entries);
-                entries.extend(old.into_iter().map(|(key, item)| (hide_text(&key, known), item)));
-            }
-            entries.values_mut().for_each(|item| hide_value(item, known));
-        }
-        _ => {}
-    }
-}
-
-fn contains(text: &str, known: &[Known]) -> bool {
-    known.iter().any(|known| text.contains(&known.text))
-}
-
-/// Replaces the first of the known texts, and the others in what is left between.
-fn hide_text(text: &str, known: &[Known]) -> String {
-    let Some((first, others)) = known.split_first() else { return text.to_owned() };
-    let parts: Vec<String> = text.split(&first.text).map(|part| hide_text(part, others)).collect();
-    parts.join(&first.shown)
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use serde_json::json;
-
-    use super::*;
-
-    struct Fixed(BTreeMap<&'static str, &'static str>);
-
-    #[async_trait]
-    impl Secrets for Fixed {
-        async fn reveal(&self, name: &str) -> Result<String, String> {
-            self.0.get(name).map(|value| (*value).to_owned()).ok_or_else(|| "it is not configured".to_owned())
-        }
-    }
-
-    async fn veil(secrets: &[(&'static str, &'static str)]) -> Veil {
-        let veil = Veil::new(Arc::new(Fixed(secrets.iter().copied().collect())));
-        for (name, _) in secrets {
-            veil.open(Map::from_iter([("a".to_owned(), Value::from(seal::seal(name)))])).await.unwrap();
-        }
-        veil
-    }
-
-    #[tokio::test]
-    async fn opens_arguments_and_hides_results() {
-        let veil = Veil::new(Arc::new(Fixed(BTreeMap::from([("TOKEN", "hunter22")]))));
-        let args = json!({"header": format!("Bearer {}", seal::seal("TOKEN")), "n": 1});
-        let (opened, names) = veil.open(args.as_object().unwrap().clone()).await.unwrap();
-        assert_eq!(Value::Object(opened), json!({"header": "Bearer hunter22", "n": 1}));
-        let veil = Arc::new(veil);
-        let detect = veil.detector(names);
-        assert_eq!(detect("--header=Bearer hunter22"), Some("TOKEN".to_owned()));
-        assert_eq!(detect("hunter2"), None);
-        assert_eq!(veil.detector(BTreeSet::new())("hunter22"), None, "this call was not given it");
-
-        let mut result = json!({"said": "it is hunter22!", "hunter22": [{"deep": "hunter22"}], "other": 1});
-        veil.hide_value(&mut result);
-        assert_eq!(
-            result,
-            json!({"said": "it is ‹secret:TOKEN›!", "‹secret:TOKEN›": [{"deep": "‹secret:TOKEN›"}], "other": 1})
-        );
-    }
-
-    #[tokio::test]
-    async fn the_longest_secret_is_hidden_first() {
-        let veil = veil(&[("SHORT", "abcd"), ("LONG", "abcdefgh"), ("NAME", "secret:LONG")]).await;
-        assert_eq!(veil.hide("abcdefgh abcd abcdef"), "‹secret:LONG› ‹secret:SHORT› ‹secret:SHORT›ef");
-    }
-
-    #[tokio::test]
-    async fn secrets_are_hidden_in_every_form() {
-        let veil = veil(&[("KEY", "-----BEGIN-----\nline/two+\"x\n"), ("PIN", "12345678")]).await;
-        assert_eq!(veil.hide("echo line/two+\"x"), "echo ‹secret:KEY›");
-        assert_eq!(veil.hide(r#"{"k":"-----BEGIN-----\nline/two+\"x\n"}"#), r#"{"k":"‹secret:KEY›"}"#);
-        assert_eq!(veil.hide("?key=line%2Ftwo%2B%22x"), "?key=‹secret:KEY›");
-        let mut number = json!([12_345_678]);
-        veil.hide_value(&mut number);
-        assert_eq!(number, json!(["‹secret:PIN›"]));
-    }
-
-    #[tokio::test]
-    async fn errors_are_hidden_too() {
-        let veil = veil(&[("TOKEN", "hunter22")]).await;
-        let mut error = StepError::new(ErrorKind::Auth, "bad token hunter22");
-        error.details = json!({"stderr": ["hunter22"]});
-        veil.hide_error(&mut error);
-        assert_eq!(error.message, "bad token ‹secret:TOKEN›");
-        assert_eq!(error.details, json!({"stderr": ["‹secret:TOKEN›"]}));
-    }
-
-    #[tokio::test]
-    async fn unusable_secrets_are_refused() {
-        let veil = Veil::new(Arc::new(Fixed(BTreeMap::from([("PIN", "123\n")]))));
-        for (text, expected) in [
-            (
-                seal::seal("PIN"),
-                "secret `PIN` cannot be used: it is shorter than 4 characters and could not be hidden",
-            ),
-            (seal::seal("NONE"), "secret `NONE` cannot be used: it is not configured"),
-            (
-                seal::seal("PIN")[3..].to_owned(),
-                "a secret was changed on its way to the tool; use `secrets.NAME` as it is",
-            ),
-        ] {
-            let args = Map::from_iter([("a".to_owned(), Value::from(text))]);
-            let error = veil.open(args).await.unwrap_err();
-            assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Invalid, expected));
-        }
-    }
-
-    #[tokio::test]
-    async fn marks_from_outside_are_removed_without_any_secret() {
-        let veil = veil(&[]).await;
-        let mut value = Value::from(seal::seal("TOKEN"));
-        veil.hide_value(&mut value);
-        assert_eq!(value, json!("\u{FFFD}secret:TOKEN\u{FFFD}"));
-    }
-}
+mod tests;

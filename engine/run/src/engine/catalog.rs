@@ -200,6 +200,10 @@ impl Catalog for Shelves<'_> {
         tool.map(|tool| tool.spec().clone())
     }
 
+    fn is_on_command_line(&self, tool: &str, argument: &str) -> bool {
+        self.toolbox.tool(tool).is_some_and(|tool| tool.is_on_command_line(argument))
+    }
+
     fn may_have_tool(&self, name: &str) -> bool {
         self.elsewhere.set(true);
         self.toolbox.may_have(name)

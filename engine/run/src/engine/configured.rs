@@ -1,8 +1,16 @@
 //! What modules are configured with, held against what they can be configured with.
 
+use aa_spec::diagnostic::Diagnostic;
 use aa_spec::name::{fold, list, suggest};
+use aa_spec::template::Template;
+use serde_json::Value;
 
 use super::{Engine, StartError};
+use crate::settings::Setting;
+use crate::toolbox::Toolbox;
+
+/// What is shown in the place of a secret that should not be there.
+const HIDDEN: &str = "‹secret›";
 
 impl Engine {
     /// Names under `modules` of the configuration that mean nothing.
@@ -37,4 +45,61 @@ impl Engine {
         }
         Ok(idle)
     }
+
+    /// Secrets of modules that are written down in the configuration, where a reference to one should be.
+    ///
+    /// # Errors
+    /// A folder of tool modules, or one of them, cannot be read.
+    pub fn written_secrets(&self) -> Result<Vec<Diagnostic>, StartError> {
+        let written = &self.settings().written_modules;
+        if written.is_empty() {
+            return Ok(Vec::new());
+        }
+        let toolbox = self.parts.toolbox()?;
+        let bare = written.iter().filter(|value| {
+            is_secret(&toolbox, &value.module, &value.name) && is_written(value.source.slice(value.span))
+        });
+        let problem = |value: &crate::settings::WrittenValue| {
+            let message =
+                format!("`{}` of `{}` is secret and must not be written down", value.name, value.module);
+            Diagnostic::error("written-secret", &value.source, value.span, message).hint(
+                "write `\"{{ secrets.NAME }}\"`, and under `secrets:` whether NAME is in a variable, a file or a command",
+            )
+        };
+        Ok(bare.map(problem).collect())
+    }
+
+    /// The settings in force, for people to see: without secrets of modules that are written down in them. While
+    /// modules cannot be read, each of their values may be one.
+    pub fn visible_settings(&self) -> Vec<Setting> {
+        let mut shown = self.settings().origins.clone();
+        let of_module = |setting: &Setting| {
+            let (module, name) = setting.key.strip_prefix("modules.")?.split_once('.')?;
+            Some((module.to_owned(), name.to_owned()))
+        };
+        if shown.iter().all(|setting| of_module(setting).is_none()) {
+            return shown;
+        }
+        let toolbox = self.parts.toolbox().ok();
+        for setting in &mut shown {
+            let Some((module, name)) = of_module(setting) else { continue };
+            let text = setting.value.as_str().unwrap_or_default();
+            let may_be = toolbox.as_ref().is_none_or(|toolbox| is_secret(toolbox, &module, &name));
+            if may_be && is_written(text) {
+                setting.value = Value::from(HIDDEN);
+            }
+        }
+        shown
+    }
+}
+
+/// Whether a module declares a value that it can be configured with as secret.
+fn is_secret(toolbox: &Toolbox, module: &str, name: &str) -> bool {
+    let modules = toolbox.readable().filter(|(_, known)| fold(&known.module.value) == fold(module));
+    modules.into_iter().any(|(_, known)| known.config.get(name).is_some_and(|setting| setting.secret))
+}
+
+/// Whether a value is one itself, and no reference to one.
+fn is_written(text: &str) -> bool {
+    Template::parse(&Value::from(text)).is_ok_and(|template| template.is_constant())
 }

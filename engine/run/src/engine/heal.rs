@@ -12,6 +12,7 @@ use aa_spec::name::fold;
 use aa_spec::plan::Action;
 use aa_spec::source::Source;
 use aa_spec::template::{Missing, seal};
+use aa_spec::tool::ErrorKind;
 use chrono::Utc;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -25,6 +26,7 @@ use crate::event::{Body, RunId, StepError, StepPath};
 use crate::home::Kind;
 use crate::settings::PROJECT;
 use crate::store::{HealRecord, StoreError};
+use crate::tool::kind_of;
 use crate::toolbox::HealEntry;
 
 /// A failure to hold the rules against.
@@ -113,6 +115,15 @@ impl Engine {
             remedies.push(self.remedy(rule, &failure).await?);
         }
         Ok(remedies)
+    }
+
+    /// The kind of error that a tool would make of what was said: by its own rules, else by what is usual.
+    ///
+    /// # Errors
+    /// The tools cannot be read.
+    pub fn kind_of_failure(&self, tool: &str, said: &str) -> Result<ErrorKind, StartError> {
+        let known = self.parts.toolbox()?.tool(tool).and_then(|tool| tool.kind_of(said));
+        Ok(known.unwrap_or_else(|| kind_of(said)))
     }
 
     async fn remedy(&self, rule: &HealEntry, failure: &Failure<'_>) -> Result<Remedy, StartError> {

@@ -51,8 +51,8 @@ impl Engine {
     /// The settings in force, by key. Of a secret they hold where it comes from, never what it is; a
     /// value under a name that sounds like one is left out, should somebody have written it down.
     pub fn shown_settings(&self) -> Map<String, Value> {
-        let settings = self.settings().origins.iter();
-        settings.map(|setting| (setting.key.clone(), shown(&setting.key, &setting.value))).collect()
+        let settings = self.visible_settings();
+        settings.iter().map(|setting| (setting.key.clone(), shown(&setting.key, &setting.value))).collect()
     }
 
     /// One of the values of the configuration, as [`Self::shown_settings`] has it.

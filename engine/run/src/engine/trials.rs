@@ -131,12 +131,16 @@ impl Judge<'_> {
         self.outcome(&result)
     }
 
-    /// Calls the tool. What was recorded need not be so today, but a result must be one.
+    /// Calls the tool. What was recorded need not be so today, but a result must be one, and only a call that is
+    /// meant to fail may fail, in its way.
     async fn live(&self, engine: &Engine) -> Vec<Fault> {
         let result = engine.call_tool(&self.of.spec.name, self.args(), Arc::new(|_| {})).await;
         match (&self.example.recorded, &result) {
             (Some(_), Ok(_)) => Vec::new(),
-            (Some(_), Err(error)) => vec![self.failed(error)],
+            (Some(_), Err(error)) => match &self.example.fails {
+                Some(fails) => self.failure(fails, error),
+                None => vec![self.failed(error)],
+            },
             (None, result) => self.outcome(result),
         }
     }

@@ -344,7 +344,7 @@ fn without_output(step: &StepPlan) -> Result<(), StepError> {
     for (name, template) in args {
         if template.references().iter().any(|path| starts(path)) {
             let message = format!(
-                "step `{}` was cut off and may have acted; argument `{name}` of its undo needs `{}`, which it never gave",
+                "step `{}` may have acted although it failed; argument `{name}` of its undo needs `{}`, which it has not given",
                 step.name, step.output
             );
             return Err(StepError::new(ErrorKind::Invalid, message));

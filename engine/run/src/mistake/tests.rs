@@ -375,6 +375,7 @@ fn some_tool() -> Arc<dyn crate::tool::Tool> {
         output: json!(true),
         effect: aa_spec::tool::Effect::Read,
         idempotent: true,
+        keyed: None,
         tier: aa_spec::tool::Tier::default(),
         cache_ms: None,
         reconcile: None,

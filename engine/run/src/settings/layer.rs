@@ -47,6 +47,19 @@ pub struct Setting {
     pub origin: Origin,
 }
 
+/// A value of a module that a configuration file has, and where.
+#[derive(Clone, Debug)]
+pub struct WrittenValue {
+    /// The module.
+    pub module: String,
+    /// The name of the value.
+    pub name: String,
+    /// The file.
+    pub source: Source,
+    /// Where the value is in it.
+    pub span: Span,
+}
+
 /// How the variables of settings begin.
 const PREFIX: &str = "AA_";
 
@@ -226,9 +239,9 @@ impl<'a> Layers<'a> {
     }
 
     /// What modules are configured with; a nearer value of a name replaces a farther one.
-    pub(super) fn modules(&mut self) -> BTreeMap<String, Map<String, Value>> {
+    pub(super) fn modules(&mut self) -> (BTreeMap<String, Map<String, Value>>, Vec<WrittenValue>) {
         let mut modules = BTreeMap::<String, Map<String, Value>>::new();
-        let mut settings = BTreeMap::new();
+        let (mut settings, mut written) = (BTreeMap::new(), Vec::new());
         for file in self.files.iter().rev() {
             for (module, values) in &file.config.modules {
                 let merged = modules.entry(module.clone()).or_default();
@@ -237,11 +250,13 @@ impl<'a> Layers<'a> {
                     let setting = Setting { key, value: node.to_json(), origin: file.origin(node.span) };
                     settings.insert((module.clone(), name.clone()), setting);
                     merged.insert(name.clone(), node.to_json());
+                    let (module, name) = (module.clone(), name.clone());
+                    written.push(WrittenValue { module, name, source: file.source.clone(), span: node.span });
                 }
             }
         }
         self.settings.extend(settings.into_values());
-        modules
+        (modules, written)
     }
 
     /// Tool calls of modules at once; a nearer file wins.

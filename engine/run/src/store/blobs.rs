@@ -1,7 +1,8 @@
 //! Big texts as files named by their hash, beside the database.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,7 +27,7 @@ impl Blobs {
         let hash = digest(text);
         let path = self.path(&hash);
         let drawer = path.parent().unwrap_or(&self.folder);
-        fs::create_dir_all(drawer)?;
+        self.make(drawer)?;
         if fs::metadata(&path).is_ok_and(|file| file.len() == text.len() as u64) {
             // Another process may have renamed it and not synced its folder yet.
             return sync_folder(drawer).map(|()| hash);
@@ -41,6 +42,14 @@ impl Blobs {
         sync_folder(drawer)?;
         sync_folder(&self.folder)?;
         Ok(hash)
+    }
+
+    /// Makes a folder of its own for some of them. Nobody else may look into the folder of all, also where it was
+    /// made by one who did not see to that.
+    fn make(&self, drawer: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(drawer)?;
+        let open = fs::metadata(&self.folder)?.permissions().mode() & 0o077 != 0;
+        if open { fs::set_permissions(&self.folder, Permissions::from_mode(0o700)) } else { Ok(()) }
     }
 
     /// The text of a hash.
@@ -62,7 +71,7 @@ impl Blobs {
 }
 
 fn write_synced(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -80,6 +89,25 @@ mod tests {
         assert_eq!(blobs.get(&hash).unwrap(), "hello");
         assert_eq!(blobs.put("hello").unwrap(), hash);
         assert_eq!(fs::read_dir(folder.path().join("2c")).unwrap().count(), 1);
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn they_are_for_nobody_else_to_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = folder.path().join("blobs");
+        let blobs = Blobs::new(all.clone());
+        let hash = blobs.put("hello").unwrap();
+        let modes = [mode(&all), mode(&all.join("2c")), mode(&all.join("2c").join(hash))];
+        assert_eq!(modes, [0o700, 0o700, 0o600]);
+
+        // As those before have left it.
+        fs::set_permissions(&all, Permissions::from_mode(0o755)).unwrap();
+        blobs.put("other").unwrap();
+        assert_eq!(mode(&all), 0o700);
     }
 
     #[test]

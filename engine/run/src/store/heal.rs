@@ -312,7 +312,9 @@ impl Journal {
 
     /// The events that tell how a healing went.
     fn telling(&self, record: &HealRecord) -> Result<Vec<Event>, StoreError> {
-        let which = format!("{TELLING} and (body is null or coalesce(body ->> 'step', ?3) = ?3)");
+        let which = format!(
+            "({TELLING} or kind = 'step_started') and (body is null or coalesce(body ->> 'step', ?3) = ?3)"
+        );
         row::some_events(&self.db, &self.blobs, record.run, (record.seq, &which, &record.step.0))
     }
 

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use aa_spec::plan::resolve::Touched;
 use aa_spec::template::Scope;
-use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::KeyPlace;
 use aa_spec::tool::recipe::{Http, Target};
+use aa_spec::tool::{ErrorKind, ToolSpec};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
@@ -74,6 +74,10 @@ impl Tool for Api {
             Target::Path(_) => self.http.service.base.as_ref(),
         };
         self.declared.touches(target)
+    }
+
+    fn kind_of(&self, said: &str) -> Option<ErrorKind> {
+        self.declared.kind_of(said)
     }
 
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {

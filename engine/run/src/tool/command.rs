@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aa_spec::plan::resolve::Touched;
-use aa_spec::template::Scope;
+use aa_spec::template::{Scope, Template};
 use aa_spec::tool::module::KeyPlace;
 use aa_spec::tool::recipe::{Reading, Run};
 use aa_spec::tool::{ErrorKind, ToolSpec};
@@ -35,6 +35,15 @@ impl Tool for Command {
 
     fn touches(&self) -> Touched {
         self.declared.touches([])
+    }
+
+    fn is_on_command_line(&self, argument: &str) -> bool {
+        let values = self.run.run.iter().flat_map(|part| part.values.iter().chain(&part.otherwise));
+        values.flat_map(Template::references).any(|path| path.split('.').next() == Some(argument))
+    }
+
+    fn kind_of(&self, said: &str) -> Option<ErrorKind> {
+        self.declared.kind_of(said)
     }
 
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {

@@ -75,6 +75,12 @@ impl Declared {
         Ok(args)
     }
 
+    /// What kind of error its rules make of what the other side said.
+    pub(super) fn kind_of(&self, said: &str) -> Option<ErrorKind> {
+        let rule = self.common.errors.iter().find(|rule| rule.pattern.is_match(said));
+        rule.map(|rule| rule.kind)
+    }
+
     /// The tool's value: the result, or what `each` and `value` make of it.
     pub(super) fn finish(&self, mut scope: Scope, mut result: Value) -> Result<Value, ToolError> {
         if let Some(each) = &self.common.each {

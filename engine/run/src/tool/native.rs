@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize as _, DeserializeOwned};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,9 @@ pub(crate) trait Native: Send + Sync + 'static {
 
     /// Name, module and class.
     const FACE: Face;
+
+    /// Arguments that become part of a command line.
+    const SHOWN: &'static [&'static str] = &[];
 
     /// Does its work.
     async fn call(&self, context: &CallContext, args: Self::Args) -> Result<Self::Output, ToolError>;
@@ -56,6 +59,7 @@ pub(crate) fn tool<N: Native>(native: N) -> Arc<dyn Tool> {
         output: output_schema::<N::Output>(),
         effect: face.effect,
         idempotent: face.idempotent,
+        keyed: None,
         tier: aa_spec::tool::Tier::Basic,
         cache_ms: None,
         reconcile: None,
@@ -75,9 +79,20 @@ impl<N: Native> Tool for Adapter<N> {
         &self.spec
     }
 
+    fn is_on_command_line(&self, argument: &str) -> bool {
+        N::SHOWN.contains(&argument)
+    }
+
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {
-        let args = serde_json::from_value(Value::Object(args))
-            .map_err(|error| invalid(format!("the arguments of `{}` do not fit: {error}", self.spec.name)))?;
+        let args = Value::Object(args);
+        let args = N::Args::deserialize(&args).map_err(|error| {
+            let error = error.to_string();
+            // Of what may be one thing or another the reader says neither where it is nor what it could be.
+            let told =
+                error.contains("untagged").then(|| aa_spec::input::fits(&self.spec.input, &args).err());
+            let why = told.flatten().unwrap_or(error);
+            invalid(format!("the arguments of `{}` do not fit: {why}", self.spec.name))
+        })?;
         let output = self.native.call(context, args).await?;
         serde_json::to_value(output)
             .map_err(|error| ToolError::new(ErrorKind::Permanent, format!("the result is no JSON: {error}")))

@@ -125,6 +125,10 @@ impl Tool for Named {
         &self.spec
     }
 
+    fn is_on_command_line(&self, argument: &str) -> bool {
+        self.inner.is_on_command_line(argument)
+    }
+
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {
         self.inner.call(context, args).await
     }

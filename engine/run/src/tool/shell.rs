@@ -85,12 +85,27 @@ enum Form {
 }
 
 /// A value that a variable can hold.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum Scalar {
     Text(String),
     Number(Number),
     Boolean(bool),
+}
+
+impl JsonSchema for Scalar {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    // Types beside each other, of which a check and a message can say more than of alternatives.
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": ["string", "number", "boolean"]})
+    }
 }
 
 fn zero() -> BTreeSet<i32> {
@@ -109,6 +124,8 @@ impl Native for Shell {
         effect: Effect::Unknown,
         idempotent: false,
     };
+
+    const SHOWN: &'static [&'static str] = &["args"];
 
     async fn call(&self, context: &CallContext, args: ShellArgs) -> Result<Value, ToolError> {
         context.fence.lets_commands().map_err(closed)?;
@@ -181,7 +198,7 @@ fn value(context: &CallContext, form: Form, code: i32, finished: Finished) -> Re
     match form {
         Form::Text => Ok(stdout.trim_end_matches(['\n', '\r']).into()),
         Form::Lines => Ok(stdout.lines().filter(|line| !line.is_empty()).collect()),
-        Form::Json => serde_json::from_str(&stdout).map_err(|error| {
+        Form::Json => super::json::read(stdout.as_bytes()).map_err(|error| {
             let message = format!("the output of the script is no JSON: {error}");
             ToolError::new(ErrorKind::Permanent, message).details(Value::Object(finished.details))
         }),

@@ -312,7 +312,11 @@ impl Checker<'_, '_> {
     pub(super) fn items(&mut self, node: &Node, site: &Site, reads: &mut Reads) -> Option<Template> {
         let template = self.template(node, site, reads)?;
         let before = self.diagnostics.len();
-        self.fits("bad-foreach", "foreach", node, template.root(), &json!({ "type": "array" }));
+        // What could not be read leniently has been told of, and stands for nothing.
+        let stands_in = self.library.strictness.lenient && Template::parse(&node.to_json()).is_err();
+        if !stands_in {
+            self.fits("bad-foreach", "foreach", node, template.root(), &json!({ "type": "array" }));
+        }
         if let (Some(text), Some(problem)) = (node.as_str(), self.diagnostics.get_mut(before))
             && Expression::parse(text).is_ok()
             && template.is_constant()

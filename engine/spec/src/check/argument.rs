@@ -168,6 +168,7 @@ impl Checker<'_, '_> {
             };
             if let Some(parameter) = parameter {
                 self.fits("bad-argument", &name.value, node, template.root(), parameter.schema);
+                self.exposed(parameter, node, &template, signature);
             }
             templates.insert(parameter.map_or(&*name.value, |known| known.name).to_owned(), template);
         }
@@ -262,6 +263,33 @@ impl Checker<'_, '_> {
         spliced
     }
 
+    /// A secret that everybody on the machine could read: the call would be refused when its turn comes.
+    fn exposed(
+        &mut self,
+        parameter: &Parameter<'_>,
+        node: &Node,
+        template: &Template,
+        signature: Option<&Signature<'_>>,
+    ) {
+        let Some(signature) = signature.filter(|signature| signature.word == "argument") else { return };
+        let known = |path: &String| {
+            path.strip_prefix("secrets.")
+                .is_some_and(|name| self.library.secrets.iter().any(|one| one == name))
+        };
+        let secret = template.references().into_iter().find(known);
+        let Some(secret) = secret else { return };
+        if self.library.catalog.is_on_command_line(signature.name, parameter.name) {
+            let message = format!(
+                "{} puts `{}` on a command line, which everybody on the machine can read, and `{secret}` is secret",
+                signature.noun, parameter.name
+            );
+            let problem = self.error("secret-in-command", node.span, message);
+            self.report(
+                problem.hint("pass it by an argument that goes to `env`, `stdin`, a header or a file"),
+            );
+        }
+    }
+
     fn unknown_argument(&mut self, name: &Spanned<String>, signature: &Signature<'_>) {
         if signature.open {
             return;
@@ -313,6 +341,9 @@ impl Checker<'_, '_> {
             Part::Constant(_) => self.constant_fits(code, name, node, schema),
             Part::Hole(hole) => {
                 let given = hole.path.as_ref().and_then(|path| self.schema_of(path)).and_then(fit::types);
+                // A null that is written out means that there is no such argument.
+                let written = hole.kinds().filter(|kinds| *kinds != ["null"] || code == "bad-foreach");
+                let given = given.or_else(|| written.map(<[_]>::to_vec));
                 let given = given.map(|types| types.into_iter().map(str::to_owned).collect::<Vec<_>>());
                 if let Some(given) = given {
                     let given: Vec<&str> = given.iter().map(String::as_str).collect();

@@ -28,18 +28,57 @@ pub(super) struct Dead {
     pub(super) what: String,
 }
 
-/// Follows a path through a schema.
+/// Follows a path through a schema. Where a value may be one thing or another, what any of them has is there.
 pub(super) fn at<'a>(schema: &'a Value, path: &[Segment]) -> Found<'a> {
-    let mut schema = schema;
+    let mut schemas = vec![schema];
     for (depth, segment) in path.iter().enumerate() {
-        match step_into(schema, segment) {
-            Found::Schema(inner) => schema = inner,
-            Found::Nothing(dead) => return Found::Nothing(Dead { left: path.len() - depth, ..dead }),
-            Found::Unsaid(dead) => return Found::Unsaid(Dead { left: path.len() - depth, ..dead }),
-            Found::Anything => return Found::Anything,
+        let mut alternatives = Vec::new();
+        for schema in &schemas {
+            spread(schema, &mut alternatives);
+        }
+        let steps = alternatives.into_iter().map(|schema| step_into(schema, segment));
+        match together(steps.collect()) {
+            Ok(inner) => schemas = inner,
+            Err(Found::Nothing(dead)) => return Found::Nothing(Dead { left: path.len() - depth, ..dead }),
+            Err(Found::Unsaid(dead)) => return Found::Unsaid(Dead { left: path.len() - depth, ..dead }),
+            Err(other) => return other,
         }
     }
-    Found::Schema(schema)
+    match schemas.as_slice() {
+        [only] => Found::Schema(only),
+        _ => Found::Anything,
+    }
+}
+
+/// The alternatives of a schema that is nothing but these. Nothing can be taken out of null, so it is none.
+fn spread<'a>(schema: &'a Value, into: &mut Vec<&'a Value>) {
+    let said =
+        schema.as_object().map_or(0, |keywords| keywords.keys().filter(|key| *key != "description").count());
+    let alternatives = ["anyOf", "oneOf"].iter().find_map(|keyword| schema.get(keyword)?.as_array());
+    match alternatives.filter(|_| said == 1) {
+        Some(alternatives) => alternatives.iter().for_each(|one| spread(one, into)),
+        None if types(schema) == Some(vec!["null"]) => {}
+        None => into.push(schema),
+    }
+}
+
+/// What several alternatives come to: schemas, or the best reason why there is none.
+fn together(steps: Vec<Found<'_>>) -> Result<Vec<&Value>, Found<'_>> {
+    let (mut schemas, mut none) = (Vec::new(), None);
+    for step in steps {
+        match step {
+            Found::Anything => return Err(Found::Anything),
+            Found::Schema(schema) => schemas.push(schema),
+            Found::Unsaid(dead) => none = Some(Found::Unsaid(dead)),
+            Found::Nothing(dead) => match &none {
+                // A mapping without it says more than something that is no mapping.
+                Some(Found::Unsaid(_)) => {}
+                Some(Found::Nothing(Dead { known: Some(_), .. })) if dead.known.is_none() => {}
+                _ => none = Some(Found::Nothing(dead)),
+            },
+        }
+    }
+    if schemas.is_empty() { Err(none.unwrap_or(Found::Anything)) } else { Ok(schemas) }
 }
 
 fn step_into<'a>(schema: &'a Value, segment: &Segment) -> Found<'a> {
@@ -61,11 +100,14 @@ fn step_into<'a>(schema: &'a Value, segment: &Segment) -> Found<'a> {
                 (None, None) => Found::Unsaid(dead(key.clone(), Some(known))),
             }
         }
-        Segment::Index(_) if types.contains(&"array") => {
+        Segment::Index(_) | Segment::Each if types.contains(&"array") => {
             keywords.get("items").map_or(Found::Anything, Found::Schema)
         }
-        // Text can be indexed, and a mapping may have numbers as keys.
-        Segment::Index(_) if types.contains(&"string") || types.contains(&"object") => Found::Anything,
+        // Text can be indexed and a mapping may have numbers as keys; whoever goes through them gets something else than
+        // their parts.
+        Segment::Index(_) | Segment::Each if types.contains(&"string") || types.contains(&"object") => {
+            Found::Anything
+        }
         segment => Found::Nothing(dead(segment.to_string(), None)),
     }
 }
@@ -77,6 +119,7 @@ pub(super) fn in_value(value: &Value, path: &[Segment]) -> Option<Dead> {
         let next = match segment {
             Segment::Key(key) => value.get(key.as_str()),
             Segment::Index(index) => value.get(from_the_end(value, *index)),
+            Segment::Each => return None,
         };
         let Some(next) = next else {
             return Some(Dead {

@@ -9,7 +9,7 @@ use super::fit::{self, Dead, Found};
 use super::names::{CONTEXT, ERROR, RUN, STEP};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::Span;
-use crate::template::{Reference, Segment};
+use crate::template::{Field, Reference, Segment};
 
 /// Where a template stands, and so what it may read.
 #[derive(Clone, Copy)]
@@ -93,7 +93,15 @@ impl Checker<'_, '_> {
             "run" => self.closed(reference, "run", path, &RUN, span),
             "env" => self.env_reference(path, span),
             "steps" => self.steps_reference(reference, path, span, site, reads),
-            "item" | "index" if site.item => reads.item = true,
+            "item" | "index" if site.item => {
+                reads.item = true;
+                if root == "item" && !path.is_empty() {
+                    let (depth, of) = (path.len(), root.clone());
+                    let (path, span_in, guarded) =
+                        (reference.path.clone(), reference.span.clone(), reference.guarded);
+                    self.item_field(&Field { path, depth, of, span: span_in, guarded }, span);
+                }
+            }
             "item" | "index" => {
                 let message = format!("`{root}` is only there in a step with `foreach`");
                 self.report(self.error("item-outside-foreach", span, message));
@@ -118,17 +126,52 @@ impl Checker<'_, '_> {
 
     /// The JSON Schema of what a path leads to, if it is known.
     pub(super) fn schema_of(&self, path: &[Segment]) -> Option<&Value> {
+        match self.follow(path)? {
+            Found::Schema(schema) => Some(schema),
+            _ => None,
+        }
+    }
+
+    /// What is at the end of a path from an input, a variable or an item; `None` when nothing is known of these.
+    fn follow(&self, path: &[Segment]) -> Option<Found<'_>> {
         let (Segment::Key(root), rest) = path.split_first()? else { return None };
         let (schema, rest) = match (root.as_str(), rest.split_first()) {
             ("inputs", Some((Segment::Key(name), rest))) => {
                 (&self.names.inputs[self.names.input(name)?].schema, rest)
             }
+            ("item", _) => {
+                let item = self.item_source.as_ref().filter(|source| !is_item(source))?;
+                return self.follow(&[item.as_slice(), rest].concat());
+            }
             _ => (self.names.output_schema(root)?, rest),
         };
-        match fit::at(schema, rest) {
-            Found::Schema(schema) => Some(schema),
-            _ => None,
-        }
+        Some(fit::at(schema, rest))
+    }
+
+    /// Holds a field of an item against what is known of the items.
+    pub(super) fn item_field(&mut self, field: &Field, span: Span) {
+        let (dead, is_closed) = match self.follow(&field.path) {
+            Some(Found::Nothing(dead)) => (dead, true),
+            Some(Found::Unsaid(dead)) => (dead, false),
+            _ => return,
+        };
+        // What is wrong before is told where it stands.
+        let Some(taken) = field.depth.checked_sub(dead.left) else { return };
+        let (way, written) = field.path.split_at(field.path.len() - field.depth);
+        let of = if field.of.is_empty() { path_text(way) } else { field.of.clone() };
+        let parent = path_text(&[&[Segment::Key(of)], &written[..taken]].concat());
+        let message = match &dead.known {
+            Some(_) if is_closed => format!("`{parent}` has no `{}`", dead.key),
+            Some(_) => format!("nothing is said of `{}` in `{parent}`", dead.key),
+            None => format!("`{parent}` has no `{}`: it is {}", dead.key, dead.what),
+        };
+        let problem = if is_closed && !field.guarded {
+            self.unknown("unknown-field", span, message)
+        } else {
+            self.warning("unknown-field", span, message)
+        };
+        let known = dead.known.unwrap_or_default();
+        self.report(problem.suggest(&dead.key, known.iter().map(String::as_str)));
     }
 
     fn input_reference(&mut self, reference: &Reference, path: &[Segment], span: Span, site: &Site) {
@@ -343,9 +386,15 @@ fn path_text(path: &[Segment]) -> String {
             Segment::Key(key) if text.is_empty() => text.push_str(key),
             Segment::Key(key) => text.extend([".", key]),
             Segment::Index(index) => text.extend(["[", &index.to_string(), "]"]),
+            Segment::Each => text.push_str("[…]"),
         }
     }
     text
+}
+
+/// Whether a way begins with the item itself.
+fn is_item(source: &[Segment]) -> bool {
+    source.first().and_then(Segment::key) == Some("item")
 }
 
 fn site_reads_steps(site: &Site) -> bool {

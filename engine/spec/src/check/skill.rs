@@ -27,6 +27,14 @@ impl Checker<'_, '_> {
         self.names.env = skill.env.iter().map(|name| name.value.clone()).collect();
         self.names.defaults = defaults.clone();
         self.declare_inputs(&skill.inputs);
+        if skill.steps.is_empty() {
+            let message = format!("the skill `{}` has no step, so it would do nothing", skill.name.value);
+            let problem = self.error("no-steps", skill.name.span, message);
+            self.report(
+                problem
+                    .hint("write one under `steps:`, e.g. `- {name: look, tool: shell, args: {script: ls}}`"),
+            );
+        }
         let targets = self.declare_steps(&skill.steps);
         let inputs = self.inputs(&skill.inputs);
         let steps = self.steps(&skill.steps, &targets);

@@ -8,11 +8,13 @@ use super::argument::Signature;
 use super::order::Draft;
 use super::reference::{Reads, Site};
 use crate::name::fold;
-use crate::plan::{Foreach, RetryPlan, StepPlan, UndoPlan, ValidationPlan};
+use crate::plan::{Action, Foreach, RetryPlan, StepPlan, UndoPlan, ValidationPlan};
 use crate::skill::{Backoff, OnError, Retry, Step, Undo};
 use crate::source::Span;
+use crate::template::node::Node as Part;
+use crate::template::{Segment, Template};
 use crate::tool::{Effect, ErrorKind, ToolSpec};
-use crate::yaml::Spanned;
+use crate::yaml::{Node, Spanned};
 
 /// Attempts at most; more than that is a loop.
 const MOST_ATTEMPTS: u32 = 100;
@@ -52,6 +54,7 @@ impl Checker<'_, '_> {
         let list = Site::step(index);
         let site = list.with_item(step.foreach.is_some());
 
+        self.item_source = step.foreach.as_ref().and_then(item_source);
         let mut of_condition = Reads::default();
         let condition =
             step.condition.as_ref().and_then(|node| self.condition(node, &site, &mut of_condition));
@@ -61,7 +64,8 @@ impl Checker<'_, '_> {
         let action = self.action(step, target, &site, &mut reads);
         let undo = step.undo.as_ref().and_then(|undo| self.undo(undo, step, target, &site, &mut reads));
         let validate = self.validations(step, &site.result(), &mut reads);
-        let retry = step.retry.as_ref().map(|retry| self.retry(retry, target, &site, &mut reads));
+        let retry =
+            step.retry.as_ref().map(|retry| self.retry(retry, once(target, &action), &site, &mut reads));
         self.repeated_calls(step, target);
         let needs = step.needs.as_ref().map(|needs| self.needs(index, needs, &mut reads));
         if self.library.strictness.strict {
@@ -76,11 +80,11 @@ impl Checker<'_, '_> {
         let plan = StepPlan {
             name: step.name.value.clone(),
             description: step.description.as_ref().map(|text| text.value.clone()).unwrap_or_default(),
+            idempotent: repeats(target, &action),
             action,
             output,
             needs: Vec::new(),
             effect,
-            idempotent: target.is_idempotent(),
             condition,
             condition_per_item,
             foreach,
@@ -162,7 +166,7 @@ impl Checker<'_, '_> {
         };
         let signature = Signature::of_tool(&spec, undo.tool.span);
         let args = self.arguments(undo.args.as_ref(), Some(&signature), &site, reads);
-        let idempotent = spec.idempotent || spec.effect == Effect::Read;
+        let idempotent = spec.repeats_in_step(|argument| args.contains_key(argument));
         let nullable = signature.nullable(&args);
         Some(UndoPlan { tool: spec.name.clone(), effect: spec.effect, idempotent, args, nullable })
     }
@@ -202,7 +206,7 @@ impl Checker<'_, '_> {
         steps
     }
 
-    fn retry(&mut self, retry: &Retry, target: &Target, site: &Site, reads: &mut Reads) -> RetryPlan {
+    fn retry(&mut self, retry: &Retry, once: Option<&ToolSpec>, site: &Site, reads: &mut Reads) -> RetryPlan {
         let attempts = retry.attempts.value;
         if !(1..=MOST_ATTEMPTS).contains(&attempts) {
             let message = format!("`attempts` must be from 1 to {MOST_ATTEMPTS}");
@@ -216,10 +220,10 @@ impl Checker<'_, '_> {
         self.delays(retry);
         let site = site.with_attempt();
         let when = retry.when.as_ref().and_then(|node| self.condition(node, &site, reads));
-        let usual = match target {
+        let usual = match once {
             _ if retry.when.is_some() => &RETRIED_WHEN[..],
-            Target::Tool(spec) if !target.is_idempotent() => self.retried_once(retry, spec),
-            _ => &RETRIED,
+            Some(tool) => self.retried_once(retry, tool),
+            None => &RETRIED,
         };
         let on = retry.on.as_ref().map(|kinds| kinds.iter().map(|kind| kind.value).collect());
         let delay_ms = retry.delay.as_ref().map_or(Some(DELAY_MS), |delay| self.duration(delay));
@@ -276,6 +280,31 @@ impl Checker<'_, '_> {
             let message = format!("step `{}` changes something and has no `undo`", step.name.value);
             self.report(self.warning("missing-undo", span, message));
         }
+    }
+}
+
+/// The way to an item of a `foreach`, where it goes through something that has one.
+fn item_source(items: &Node) -> Option<Vec<Segment>> {
+    let template = Template::parse(&items.to_json()).ok()?;
+    let Part::Hole(hole) = template.root() else { return None };
+    Some([hole.source()?, &[Segment::Each]].concat())
+}
+
+/// The tool of a step that must not be called twice.
+fn once<'a>(target: &'a Target, action: &Action) -> Option<&'a ToolSpec> {
+    match target {
+        Target::Tool(spec) if !repeats(target, action) => Some(spec),
+        _ => None,
+    }
+}
+
+/// Whether the step's call may be made again after a crash.
+fn repeats(target: &Target, action: &Action) -> bool {
+    match (target, action) {
+        (Target::Tool(spec), Action::Tool { args, .. }) => {
+            spec.repeats_in_step(|argument| args.contains_key(argument))
+        }
+        _ => target.is_idempotent(),
     }
 }
 

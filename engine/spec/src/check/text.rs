@@ -25,6 +25,11 @@ impl Checker<'_, '_> {
             }
             self.reference(&reference, span, site, reads);
         });
+        template.root().each_field(&mut Vec::new(), &mut |at, field| {
+            let leaf = node.at(at.iter().map(String::as_str));
+            let span = self.source.part(leaf.span, leaf.as_str().unwrap_or_default(), &field.span);
+            self.item_field(&field, span);
+        });
         Some(if bare.is_empty() {
             template
         } else {
@@ -70,6 +75,10 @@ impl Checker<'_, '_> {
                     } else {
                         self.reference(&reference, span, site, reads);
                     }
+                }
+                for field in expression.fields() {
+                    let span = self.source.part(node.span, &source, &field.span);
+                    self.item_field(&field, span);
                 }
                 let meant =
                     (!bare.is_empty()).then(|| Expression::parse(&bare::qualified(source, bare)).ok());

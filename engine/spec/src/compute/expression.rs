@@ -13,7 +13,7 @@ use ruff_python_parser::parse_expression;
 
 use self::walk::Walk;
 use super::python::{PythonError, with_expression};
-use crate::template::{Reference, SyntaxError};
+use crate::template::{Field, Reference, SyntaxError};
 
 /// Gives an attribute of a mapping its meaning, and what is missing a value.
 const ATTRIBUTE: &str = "\
@@ -37,6 +37,10 @@ pub(crate) struct Rewritten {
     pub(crate) code: String,
     /// Outside names, in the order of the text.
     pub(crate) references: Vec<Reference>,
+    /// Fields of items of lists.
+    pub(crate) fields: Vec<Field>,
+    /// The types of JSON that its value can have, where its words tell.
+    pub(crate) kinds: Option<&'static [&'static str]>,
     /// What it has to be given.
     pub(crate) names: BTreeSet<String>,
     /// Whether it asks what time it is.
@@ -83,8 +87,22 @@ fn rewritten(source: &str, body: &ruff_python_ast::Expr) -> Result<Rewritten, Re
         code: format!("{helpers}({expression}\n)\n"),
         names: roots.map(str::to_owned).collect(),
         references: found.references,
+        fields: found.fields,
+        kinds: kinds(body),
         clock: found.clock,
     })
+}
+
+/// The types of JSON that the value of an expression can have; `None` when its words do not tell.
+fn kinds(body: &ruff_python_ast::Expr) -> Option<&'static [&'static str]> {
+    use ruff_python_ast::Expr;
+    match body {
+        Expr::List(_) | Expr::ListComp(_) | Expr::Tuple(_) => Some(&["array"]),
+        Expr::Dict(_) | Expr::DictComp(_) => Some(&["object"]),
+        Expr::FString(_) | Expr::StringLiteral(_) => Some(&["string"]),
+        Expr::Compare(_) => Some(&["boolean"]),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use crate::check::{Nowhere, Strictness, check};
 use crate::tool::ToolSpec;
 
 /// Made by tests, since a file that shows it would be too large to keep, or since it takes several.
-const GENERATED: [&str; 4] = ["deep-skills", "file-too-large", "too-many-edges", "unknown-channel"];
+const GENERATED: [&str; 5] =
+    ["deep-skills", "file-too-large", "too-many-edges", "unknown-channel", "written-secret"];
 
 fn fixtures(kind: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(kind);

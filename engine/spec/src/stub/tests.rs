@@ -21,6 +21,7 @@ fn tool(name: &str) -> Option<Arc<ToolSpec>> {
             output: json!({"type": "array", "items": {"type": "string"}}),
             effect: Effect::Read,
             idempotent: true,
+            keyed: None,
             tier: crate::tool::Tier::Basic,
             cache_ms: None,
             reconcile: None,

@@ -1,12 +1,16 @@
 //! What a template reads and whether it knows all the words it uses, from its syntax
 //! tree. The only file that sees the engine's tree.
 
+mod items;
+mod kind;
+
 use std::ops::Range;
 
 use minijinja::machinery::ast::{BinOpKind, Call, CallArg, CallType, Expr, Stmt};
 
+use self::items::accessed;
 use super::vocabulary::{FILTERS, FUNCTIONS, METHODS, PYTHON, TESTS};
-use super::{Reference, Segment, SyntaxError};
+use super::{Field, Reference, Segment, SyntaxError};
 use crate::name::suggest;
 
 /// What one expression or text says of itself.
@@ -14,6 +18,12 @@ use crate::name::suggest;
 pub(super) struct Analysis {
     /// Outside names, in the order of the text.
     pub(super) references: Vec<Reference>,
+    /// Fields of items of lists.
+    pub(super) fields: Vec<Field>,
+    /// Of an expression, the way from an outside name to its value.
+    pub(super) source: Option<Vec<Segment>>,
+    /// Of an expression, the types of JSON that its value can have, where its words tell.
+    pub(super) kinds: Option<&'static [&'static str]>,
     /// Outermost uses of `~`.
     pub(super) concatenations: Vec<Range<usize>>,
     /// Whether it asks what time it is.
@@ -28,18 +38,23 @@ struct Walk<'a> {
     found: Analysis,
     /// Functions beside those of the vocabulary.
     functions: &'a [&'a str],
-    /// Names that the template itself binds, innermost level last.
-    bound: Vec<Vec<&'a str>>,
+    /// Names that the template itself binds, innermost level last, with the way to their value where one leads to it.
+    bound: Vec<Vec<Bound<'a>>>,
     /// How many surrounding operations cope with a missing value.
     guards: usize,
     /// How many surrounding operations look into a value or make another of it.
     works: usize,
 }
 
+/// A name, and the way to its value.
+type Bound<'a> = (&'a str, Option<Vec<Segment>>);
+
 /// Analyses one expression.
 pub(super) fn of_expression(expression: &Expr<'_>) -> Analysis {
     let mut walk = Walk::new();
     walk.expression(expression);
+    walk.found.source = walk.source_of(expression);
+    walk.found.kinds = kind::kinds(expression);
     walk.found
 }
 
@@ -103,8 +118,9 @@ impl<'a> Walk<'a> {
             Stmt::EmitRaw(_) | Stmt::Continue(_) | Stmt::Break(_) => {}
             Stmt::ForLoop(each) => {
                 self.expression(&each.iter);
-                self.bound.push(vec!["loop"]);
-                self.bind(&each.target);
+                let item = self.source_of(&each.iter).map(|list| [list, vec![Segment::Each]].concat());
+                self.bound.push(vec![("loop", None)]);
+                self.bind(&each.target, item);
                 each.filter_expr.iter().for_each(|filter| self.expression(filter));
                 self.statements(&each.body);
                 self.bound.pop();
@@ -119,19 +135,21 @@ impl<'a> Walk<'a> {
                 self.bound.push(Vec::new());
                 for (target, value) in &with.assignments {
                     self.expression(value);
-                    self.bind(target);
+                    let source = self.source_of(value);
+                    self.bind(target, source);
                 }
                 self.statements(&with.body);
                 self.bound.pop();
             }
             Stmt::Set(set) => {
                 self.expression(&set.expr);
-                self.bind(&set.target);
+                // It may be set elsewhere, too, and which of them holds then depends on the way through the text.
+                self.bind(&set.target, None);
             }
             Stmt::SetBlock(set) => {
                 set.filter.iter().for_each(|filter| self.expression(filter));
                 self.statements(&set.body);
-                self.bind(&set.target);
+                self.bind(&set.target, None);
             }
             Stmt::AutoEscape(escape) => {
                 self.expression(&escape.enabled);
@@ -145,15 +163,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn bind(&mut self, target: &Expr<'a>) {
+    fn bind(&mut self, target: &Expr<'a>, source: Option<Vec<Segment>>) {
         match target {
             Expr::Var(var) => {
                 if let Some(level) = self.bound.last_mut() {
-                    level.push(var.id);
+                    level.push((var.id, source));
                 }
             }
-            Expr::List(list) => list.items.iter().for_each(|item| self.bind(item)),
-            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item)),
+            Expr::List(list) => list.items.iter().for_each(|item| self.bind(item, None)),
+            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item, None)),
             _ => {}
         }
     }
@@ -172,6 +190,13 @@ impl<'a> Walk<'a> {
         match expression {
             // Paths, or without anything to see.
             Expr::Var(_) | Expr::Const(_) => {}
+            Expr::GetAttr(_) | Expr::GetItem(_) if self.field(expression) => {
+                let mut base = expression;
+                while let Some(inner) = accessed(base) {
+                    base = inner;
+                }
+                self.expression(base);
+            }
             Expr::GetAttr(attribute) => self.expression(&attribute.expr),
             Expr::GetItem(item) => {
                 self.expression(&item.expr);
@@ -222,6 +247,7 @@ impl<'a> Walk<'a> {
             Expr::Filter(filter) => {
                 self.known("filter", filter.name, FILTERS, expression);
                 self.named_in_arguments(filter.name, &filter.args, expression);
+                self.fields_in_arguments(filter);
                 let copes = matches!(filter.name, "default" | "d" | "length" | "count");
                 if let Some(inner) = &filter.expr {
                     self.guards += usize::from(copes);
@@ -302,7 +328,11 @@ impl<'a> Walk<'a> {
     fn path(&mut self, path: Vec<Segment>, expression: &Expr<'a>) {
         let Some(Segment::Key(root)) = path.first() else { return };
         // A function's name alone is a type, as in `isinstance(x, str)`.
-        if self.is_bound(root) || path.len() == 1 && FUNCTIONS.contains(&root.as_str()) {
+        if self.is_bound(root) {
+            self.field(expression);
+            return;
+        }
+        if path.len() == 1 && FUNCTIONS.contains(&root.as_str()) {
             return;
         }
         let start = root_start(expression);
@@ -316,7 +346,7 @@ impl<'a> Walk<'a> {
     }
 
     fn is_bound(&self, name: &str) -> bool {
-        self.bound.iter().any(|level| level.contains(&name))
+        self.bound.iter().any(|level| level.iter().any(|(bound, _)| *bound == name))
     }
 
     fn concatenation(&mut self, span: Range<usize>) {

@@ -30,7 +30,7 @@ struct Engines {
 pub(super) fn engine(missing: Missing) -> &'static Environment<'static> {
     match missing {
         Missing::Null => &ENGINES.null,
-        Missing::Fail => &ENGINES.fail,
+        Missing::Fail | Missing::Lenient => &ENGINES.fail,
     }
 }
 

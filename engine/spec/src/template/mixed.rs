@@ -97,7 +97,8 @@ impl Mixed {
             }
         }
         let clock = engine.clock || self.parts.iter().any(|part| part.hole.program.reads_clock());
-        Analysis { references, clock, ..engine }
+        // Where fields stand in what was written is not known.
+        Analysis { references, fields: Vec::new(), clock, ..engine }
     }
 
     /// What stands behind the calls, in their order.

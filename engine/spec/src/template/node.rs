@@ -10,7 +10,7 @@ use super::environment;
 use super::mixed::{self, Mixed};
 use super::program::{self, Program};
 use super::value::{Budget, is_missing, to_json, to_text};
-use super::{EvalError, Missing, Reference, Scope, Segment, SyntaxError};
+use super::{EvalError, Field, Missing, Reference, Scope, Segment, SyntaxError};
 use each::Each;
 
 mod each;
@@ -173,7 +173,7 @@ impl Node {
                 Ok(Some(Value::String(text)))
             }
             Self::Program(Block(program)) => {
-                let text = program.eval(scope, missing)?;
+                let text = program.eval(scope, missing.in_text())?;
                 Ok(Some(Value::String(text.as_str().unwrap_or_default().to_owned())))
             }
             Self::List(nodes) => {
@@ -292,6 +292,42 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Every field of an item that is looked at, with the path of its string and its span there.
+    pub(crate) fn each_field(&self, at: &mut Vec<String>, each: &mut dyn FnMut(&[String], Field)) {
+        match self {
+            Self::Constant(_) | Self::Each(_) => {}
+            Self::Hole(hole) => hole.fields().for_each(|field| each(at, field)),
+            Self::Text(pieces) => {
+                for piece in pieces {
+                    if let Piece::Hole(hole) = piece {
+                        hole.fields().for_each(|field| each(at, field));
+                    }
+                }
+            }
+            Self::Program(Block(program)) => {
+                program.fields().iter().for_each(|field| each(at, field.clone()));
+            }
+            Self::List(nodes) => {
+                for (index, node) in nodes.iter().enumerate() {
+                    node.fields_below(index.to_string(), at, each);
+                }
+            }
+            Self::Map(nodes) => {
+                for (key, node) in nodes {
+                    node.fields_below(key.clone(), at, each);
+                }
+            }
+        }
+    }
+
+    fn fields_below(&self, key: String, at: &mut Vec<String>, each: &mut dyn FnMut(&[String], Field)) {
+        at.push(key);
+        self.each_field(at, each);
+        at.pop();
+    }
+}
+
 impl Hole {
     /// Compiles one expression, of the template language or of Python.
     pub(super) fn parse(source: &str, start: usize) -> Result<Self, SyntaxError> {
@@ -358,12 +394,30 @@ impl Hole {
         })
     }
 
+    pub(super) fn fields(&self) -> impl Iterator<Item = Field> {
+        self.program.fields().iter().map(|field| Field {
+            span: field.span.start + self.start..field.span.end + self.start,
+            ..field.clone()
+        })
+    }
+
+    /// The way from an outside name to its value, also through lists.
+    pub(crate) fn source(&self) -> Option<&[Segment]> {
+        self.program.source()
+    }
+
+    /// The types of JSON that its value can have, where its words tell.
+    pub(crate) fn kinds(&self) -> Option<&'static [&'static str]> {
+        self.program.kinds()
+    }
+
     fn value(
         &self,
         scope: &Scope,
         missing: Missing,
         budget: &mut Budget,
     ) -> Result<Option<Value>, EvalError> {
+        let missing = missing.whole();
         // A path may lead through what is missing; a calculation must not.
         let reading = if self.path.is_some() { Missing::Null } else { missing };
         let value = self.program.eval(scope, reading)?;
@@ -374,6 +428,7 @@ impl Hole {
     }
 
     fn text(&self, scope: &Scope, missing: Missing, budget: &mut Budget) -> Result<String, EvalError> {
+        let missing = missing.in_text();
         let value = self.program.eval(scope, missing)?;
         if missing == Missing::Fail && is_missing(&value) {
             return Err(self.program.missing(scope));

@@ -16,7 +16,7 @@ use super::failure::reason;
 use super::functions::TEXT_FILTER;
 use super::mixed::{self, Mixed};
 use super::value::{from_json, is_missing};
-use super::{EvalError, Missing, Reference, Scope, SyntaxError, dotted, seal};
+use super::{EvalError, Field, Missing, Reference, Scope, Segment, SyntaxError, dotted, seal};
 
 /// Source that has been checked; compiled when it is first evaluated. Cheap to clone.
 #[derive(Clone)]
@@ -75,8 +75,9 @@ impl Program {
 
     #[cfg(feature = "compute")]
     pub(super) fn python(source: &str, rewritten: crate::compute::expression::Rewritten) -> Self {
-        let crate::compute::expression::Rewritten { code, references, names, clock } = rewritten;
-        let analysis = Analysis { references, clock, ..Analysis::default() };
+        let crate::compute::expression::Rewritten { code, references, fields, kinds, names, clock } =
+            rewritten;
+        let analysis = Analysis { references, fields, kinds, clock, ..Analysis::default() };
         Self::new(source, analysis, Form::Python { code, names })
     }
 
@@ -96,6 +97,20 @@ impl Program {
 
     pub(super) fn references(&self) -> &[Reference] {
         &self.parts.analysis.references
+    }
+
+    pub(super) fn fields(&self) -> &[Field] {
+        &self.parts.analysis.fields
+    }
+
+    /// The way from an outside name to the value, also through lists.
+    pub(super) fn source(&self) -> Option<&[Segment]> {
+        self.parts.analysis.source.as_deref()
+    }
+
+    /// The types of JSON that the value can have, where its words tell.
+    pub(super) fn kinds(&self) -> Option<&'static [&'static str]> {
+        self.parts.analysis.kinds
     }
 
     /// The value; of a text, the text.

@@ -89,7 +89,8 @@ impl Scope {
         self.python = Some(Python(interpreter));
     }
 
-    /// Whether a missing value is null even where it would fail, as in a skill that is read leniently.
+    /// Whether a missing value is null even where it would fail, as in a skill that is read leniently. Inside a text
+    /// it still fails.
     pub fn set_lenient(&mut self, lenient: bool) {
         self.lenient = lenient;
     }

@@ -58,7 +58,7 @@ pub use self::http::{
 pub use self::mcp::{Mcp, McpText, McpTool};
 pub use self::parameter::{Parameter, Parameters};
 pub use self::result::{FieldType, Lines, Pick, ResultForm};
-use super::{Effect, ErrorKind, Reconcile, Tier, ToolSpec};
+use super::{Effect, ErrorKind, Keyed, Reconcile, Tier, ToolSpec};
 use crate::diagnostic::Diagnostic;
 use crate::heal::HealRule;
 use crate::source::Source;
@@ -291,6 +291,16 @@ pub enum KeyPlace {
     Header(Spanned<String>),
 }
 
+impl KeyPlace {
+    /// When a call has the key of its step.
+    fn keyed(&self) -> Keyed {
+        match self {
+            Self::Arg(name) => Keyed::Unless(name.value.clone()),
+            Self::Env(_) | Self::Header(_) => Keyed::Always,
+        }
+    }
+}
+
 impl Default for Exit {
     fn default() -> Self {
         Self { ok: vec![0], kinds: BTreeMap::new() }
@@ -329,6 +339,7 @@ impl ModuleTool {
             output: self.output.as_ref().map_or_else(|| Value::Bool(true), |output| output.schema.clone()),
             effect: self.effect.value,
             idempotent: self.idempotent.unwrap_or(self.effect.value == Effect::Read),
+            keyed: self.idempotency_key.as_ref().map(KeyPlace::keyed),
             tier: self.tier,
             cache_ms: self.cache.as_ref().and_then(|text| crate::duration::parse_ms(&text.value).ok()),
             reconcile: self.reconcile.as_ref().map(|reconcile| reconcile.value.clone()),

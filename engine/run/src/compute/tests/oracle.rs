@@ -153,6 +153,7 @@ impl Catalog for Given {
                 output: json!(true),
                 effect: Effect::Read,
                 idempotent: true,
+                keyed: None,
                 tier: aa_spec::tool::Tier::Basic,
                 cache_ms: None,
                 reconcile: None,

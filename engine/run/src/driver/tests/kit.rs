@@ -160,6 +160,7 @@ impl Stage {
             output: json!(true),
             effect,
             idempotent: false,
+            keyed: None,
             tier: aa_spec::tool::Tier::Basic,
             cache_ms: None,
             reconcile: None,

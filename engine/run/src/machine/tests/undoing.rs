@@ -317,3 +317,66 @@ fn an_interrupted_undo_is_repeated_when_it_may_be_and_asked_about_otherwise() {
         assert!(world.story().contains(finished), "{}", world.story());
     }
 }
+
+#[test]
+fn a_write_that_may_have_acted_although_it_failed_is_taken_back() {
+    let steps = |undo: serde_json::Value| {
+        plan(&json!({"on_failure": "undo", "steps": [
+            {"name": "one", "tool": "echo", "args": {"n": 1}, "undo": undo,
+             "validate": [{"condition": "one.n == 2"}]},
+        ]}))
+    };
+    let mut world = World::new(steps(json!({"tool": "unmake", "args": {"n": "{{ 1 + 1 }}"}})));
+    assert_snapshot!(world.run().story(), @r#"
+    one started: tool echo {"n":1}
+    one failed: Invalid `one.n == 2` is not true
+    undo started by on_failure: `one.n == 2` is not true
+    one#undo started: undo unmake {"n":2}
+    one#undo completed: {"n":2}
+    undo finished, failed: []
+    run failed at one: `one.n == 2` is not true
+    "#);
+    let mut world = World::new(steps(json!({"tool": "unmake", "args": {"n": "{{ one.n }}"}})));
+    assert_snapshot!(world.run().story(), @r#"
+    one started: tool echo {"n":1}
+    one failed: Invalid `one.n == 2` is not true
+    undo started by on_failure: `one.n == 2` is not true
+    one#undo failed, continued: Invalid step `one` may have acted although it failed; argument `n` of its undo needs `one`, which it has not given
+    undo finished, failed: [StepPath("one")]
+    run failed at one: `one.n == 2` is not true
+    "#);
+}
+
+#[test]
+fn a_write_that_was_cut_off_is_taken_back_and_a_read_is_not() {
+    let mut world = World::new(plan(&json!({"on_failure": "undo", "steps": [
+        {"name": "one", "tool": "echo", "undo": {"tool": "unmake"}},
+        {"name": "two", "tool": "echo", "effect": "read", "undo": {"tool": "unmake"}},
+        {"name": "three", "tool": "echo", "needs": [0], "undo": {"tool": "unmake"}},
+    ]})));
+    world.poll();
+    world.cancel();
+    assert_snapshot!(world.run().story(), @"
+    one started: tool echo
+    two started: tool echo
+    cancel requested
+    one failed: Cancelled stopped
+    two failed: Cancelled stopped
+    undo started by on_failure
+    one#undo started: undo unmake
+    one#undo completed: {}
+    undo finished, failed: []
+    run cancelled
+    ");
+}
+
+#[test]
+fn runs_of_plans_from_before_take_back_what_they_took_back_then() {
+    let mut before = (*plan(&json!({"on_failure": "undo", "steps": [
+        {"name": "one", "tool": "echo", "undo": {"tool": "unmake"}, "validate": [{"condition": "false"}]},
+    ]})))
+    .clone();
+    before.format = 1;
+    let mut world = World::new(std::sync::Arc::new(before));
+    assert!(!world.run().story().contains("one#undo started"), "{}", world.story());
+}

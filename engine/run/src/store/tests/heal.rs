@@ -52,6 +52,19 @@ fn finished(number: u32) -> Body {
     }
 }
 
+/// Another attempt at the step.
+fn again() -> Body {
+    Body::StepStarted {
+        step: StepPath("a".to_owned()),
+        attempt: 2,
+        kind: "tool".to_owned(),
+        target: None,
+        args: None,
+        until: None,
+        items: None,
+    }
+}
+
 fn failed(kind: ErrorKind) -> Body {
     Body::StepFailed { step: StepPath("a".to_owned()), error: error(kind), continued: false, duration_ms: 1 }
 }
@@ -109,9 +122,11 @@ async fn a_journal_that_cannot_be_read_keeps_nobody_else_from_being_healed() {
 async fn steps_that_were_cancelled_say_nothing_about_a_rule() {
     let cancel = || Body::CancelRequested { by: "cli".to_owned(), reason: String::new() };
     for (end, stops) in [
-        (vec![failed(ErrorKind::Cancelled)], false),
-        (vec![cancel(), failed(ErrorKind::Auth)], false),
-        (vec![failed(ErrorKind::Auth)], true),
+        (vec![again(), failed(ErrorKind::Cancelled)], false),
+        (vec![again(), cancel(), failed(ErrorKind::Auth)], false),
+        (vec![again(), failed(ErrorKind::Auth)], true),
+        // What it belongs to has failed before it could be tried again.
+        (vec![failed(ErrorKind::Auth)], false),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path());

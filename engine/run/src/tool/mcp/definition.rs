@@ -163,6 +163,7 @@ fn offer(
         output,
         effect,
         idempotent: known.idempotent.unwrap_or(effect == Effect::Read),
+        keyed: None,
         tier: known.tier,
         cache_ms: None,
         reconcile: None,

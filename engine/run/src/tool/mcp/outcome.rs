@@ -76,8 +76,10 @@ impl Reading<'_> {
     /// mapping that the protocol has for it.
     fn part(&self, part: ContentBlock) -> Result<Value, ToolError> {
         match part {
-            ContentBlock::Text(text) if self.text == McpText::Json => serde_json::from_str(&text.text)
-                .map_err(|error| self.wrong(&format!("its text is not JSON: {error}"))),
+            ContentBlock::Text(text) if self.text == McpText::Json => {
+                crate::tool::json::read(text.text.as_bytes())
+                    .map_err(|error| self.wrong(&format!("its text is not JSON: {error}")))
+            }
             ContentBlock::Text(text) => Ok(text.text.into()),
             other => {
                 let mut value = serde_json::to_value(other).unwrap_or_default();

@@ -236,9 +236,11 @@ impl Pipe {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(Vec::new());
         }
-        if let Ok(message) = serde_json::from_slice::<RxJsonRpcMessage<RoleClient>>(&line) {
+        // Of a message all is kept, of what is none all is told as it was.
+        let exact = crate::tool::json::kept(&line);
+        if let Ok(message) = serde_json::from_slice::<RxJsonRpcMessage<RoleClient>>(&exact) {
             self.noise = 0;
-            return Ok(self.addressed(with_tools(message, &line)).into_iter().collect());
+            return Ok(self.addressed(with_tools(message, &exact)).into_iter().collect());
         }
         let value = serde_json::from_slice::<Value>(&line);
         if let Some(id) = value.as_ref().ok().and_then(answers) {

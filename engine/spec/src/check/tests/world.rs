@@ -53,6 +53,14 @@ impl Catalog for World {
                     "any": {"type": "object"}, "open": true
                 }}),
             ),
+            "log" => (
+                Effect::Read,
+                json!({"count": {"type": "boolean"}, "filter": {"type": "object"}}),
+                json!({"anyOf": [
+                    {"type": "array", "items": {"type": "object", "properties": {"author": {"type": "string"}}}},
+                    {"type": "integer"}
+                ]}),
+            ),
             "remove" => (Effect::Destructive, json!({"path": {"type": "string"}}), json!(true)),
             "shell" => {
                 (Effect::Unknown, json!({"run": {"type": "array", "items": {"type": "string"}}}), json!(true))
@@ -83,11 +91,16 @@ impl Catalog for World {
             output,
             effect,
             idempotent: effect == Effect::Read,
+            keyed: None,
             tier: crate::tool::Tier::Basic,
             cache_ms: None,
             reconcile: None,
             source: "built in".to_owned(),
         }))
+    }
+
+    fn is_on_command_line(&self, tool: &str, argument: &str) -> bool {
+        (tool, argument) == ("remove", "path")
     }
 
     fn tool_names(&self) -> Vec<String> {

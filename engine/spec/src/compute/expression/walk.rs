@@ -14,26 +14,31 @@ use crate::compute::edit::{Edits, mark};
 use crate::compute::operation;
 use crate::name::suggest;
 use crate::template::vocabulary::{FILTERS, TESTS};
-use crate::template::{Reference, Segment, SyntaxError};
+use crate::template::{Field, Reference, Segment, SyntaxError};
 
 /// What an expression says of itself.
 #[derive(Default)]
 pub(super) struct Walk<'a> {
     source: &'a str,
     pub(super) references: Vec<Reference>,
+    /// Fields of items of lists.
+    pub(super) fields: Vec<Field>,
     pub(super) edits: Edits,
     /// Whether it takes attributes of values.
     pub(super) attributes: bool,
     pub(super) clock: bool,
     /// The first thing that means nothing here.
     pub(super) refused: Option<SyntaxError>,
-    /// Names that the expression itself binds, innermost level last.
-    bound: Vec<Vec<&'a str>>,
+    /// Names that the expression itself binds, innermost level last, with the way to their value where one leads to it.
+    bound: Vec<Vec<Bound<'a>>>,
     /// How many surrounding operations cope with a missing value.
     guards: usize,
     /// Whether the next expression is the inside of a path that is already noted.
     on_path: bool,
 }
+
+/// A name, and the way to its value.
+type Bound<'a> = (&'a str, Option<Vec<Segment>>);
 
 impl<'a> Walk<'a> {
     pub(super) fn over(source: &'a str, body: &'a Expr) -> Self {
@@ -46,12 +51,44 @@ impl<'a> Walk<'a> {
     fn reference(&mut self, expression: &'a Expr) -> bool {
         let Some(path) = path_of(expression) else { return false };
         let Some(root) = path.first().and_then(Segment::key) else { return false };
-        if self.is_bound(root) || is_constant(root) || path.len() == 1 && FUNCTIONS.contains(&root) {
+        if self.is_bound(root) {
+            return self.field(&path, expression);
+        }
+        if is_constant(root) || path.len() == 1 && FUNCTIONS.contains(&root) {
             return false;
         }
         let guarded = self.guards > 0 || matches!(expression, Expr::Call(_));
         self.note(path, place(expression.range()), guarded);
         true
+    }
+
+    /// Notes a field that is taken out of what a name of the expression itself stands for; true when it is one.
+    fn field(&mut self, written: &[Segment], expression: &'a Expr) -> bool {
+        let Some((Segment::Key(name), rest)) = written.split_first() else { return false };
+        let source = self.source_of(name);
+        let (Some(source), false) = (source, rest.is_empty()) else { return false };
+        self.fields.push(Field {
+            path: [source, rest.to_vec()].concat(),
+            depth: rest.len(),
+            of: name.clone(),
+            span: place(expression.range()),
+            guarded: self.guards > 0 || matches!(expression, Expr::Call(_)),
+        });
+        true
+    }
+
+    /// The way to what a bound name stands for.
+    fn source_of(&self, name: &str) -> Option<Vec<Segment>> {
+        self.bound.iter().rev().flatten().rfind(|(bound, _)| *bound == name)?.1.clone()
+    }
+
+    /// The way to an item of what is gone through.
+    fn item_of(&self, list: &Expr) -> Option<Vec<Segment>> {
+        let path = path_of(list)?;
+        let root = path.first()?.key()?;
+        let source =
+            if self.is_bound(root) { [self.source_of(root)?, path[1..].to_vec()].concat() } else { path };
+        Some([source, vec![Segment::Each]].concat())
     }
 
     fn note(&mut self, path: Vec<Segment>, span: Range<usize>, guarded: bool) {
@@ -221,7 +258,8 @@ impl<'a> Walk<'a> {
         self.bound.push(Vec::new());
         for generator in generators {
             self.visit_expr(&generator.iter);
-            self.bind(&generator.target);
+            let item = self.item_of(&generator.iter);
+            self.bind(&generator.target, item);
             generator.ifs.iter().for_each(|test| self.visit_expr(test));
         }
         for part in parts {
@@ -234,23 +272,23 @@ impl<'a> Walk<'a> {
         let mut names = Vec::new();
         for parameter in lambda.parameters.iter().flat_map(|parameters| parameters.iter()) {
             parameter.default().into_iter().for_each(|default| self.visit_expr(default));
-            names.push(parameter.name().as_str());
+            names.push((parameter.name().as_str(), None));
         }
         self.bound.push(names);
         self.visit_expr(&lambda.body);
         self.bound.pop();
     }
 
-    fn bind(&mut self, target: &'a Expr) {
+    fn bind(&mut self, target: &'a Expr, source: Option<Vec<Segment>>) {
         match target {
             Expr::Name(name) => {
                 if let Some(level) = self.bound.last_mut() {
-                    level.push(name.id.as_str());
+                    level.push((name.id.as_str(), source));
                 }
             }
-            Expr::List(list) => list.elts.iter().for_each(|item| self.bind(item)),
-            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|item| self.bind(item)),
-            Expr::Starred(starred) => self.bind(&starred.value),
+            Expr::List(list) => list.elts.iter().for_each(|item| self.bind(item, None)),
+            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|item| self.bind(item, None)),
+            Expr::Starred(starred) => self.bind(&starred.value, None),
             other => self.refuse("only a name can be bound here", "", other.range()),
         }
     }
@@ -262,7 +300,7 @@ impl<'a> Walk<'a> {
     }
 
     fn is_bound(&self, name: &str) -> bool {
-        self.bound.iter().any(|level| level.contains(&name))
+        self.bound.iter().any(|level| level.iter().any(|(bound, _)| *bound == name))
     }
 
     fn known(&mut self, kind: &str, name: &str, names: &[&str], at: TextRange) {
@@ -325,7 +363,7 @@ impl<'a> Visitor<'a> for Walk<'a> {
                 self.visit_expr(&named.value);
                 // It is bound outside of the comprehension it stands in.
                 if let (Expr::Name(name), Some(level)) = (&*named.target, self.bound.first_mut()) {
-                    level.push(name.id.as_str());
+                    level.push((name.id.as_str(), None));
                 }
             }
             Expr::ListComp(list) => self.comprehension(&list.generators, &[&list.elt]),
@@ -388,7 +426,7 @@ fn constant(expression: &Expr) -> Option<Segment> {
         },
         Expr::UnaryOp(operation) if operation.op == UnaryOp::USub => match constant(&operation.operand)? {
             Segment::Index(index) => Some(Segment::Index(-index)),
-            Segment::Key(_) => None,
+            Segment::Key(_) | Segment::Each => None,
         },
         _ => None,
     }

@@ -460,7 +460,7 @@ fn told(mut record: HealRecord, events: &[Event]) -> HealRecord {
                 break;
             }
             Body::StepStarted { step, .. } if *step == record.step && record.ended_at.is_some() => {
-                again = true
+                again = true;
             }
             Body::StepFailed { step, error, .. }
                 if *step == record.step

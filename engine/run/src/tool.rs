@@ -173,6 +173,10 @@ pub type Conceal = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
 /// Gives the name of a secret that a text holds, if it holds one.
 pub type Detect = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
+/// Where the details of an error say that the other side was asked and has not answered: nobody knows whether it has
+/// acted.
+pub(crate) const UNANSWERED: &str = "unanswered";
+
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]

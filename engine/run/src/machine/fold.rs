@@ -14,6 +14,7 @@ use super::undo::Completed;
 use super::unit::{Ended, Question, State, Status, StepState, Unit};
 use super::{Machine, Misfit, ROOT, Signal, earliest, misfit};
 use crate::event::{Body, Event, StepError, StepPath, Time};
+use crate::tool::UNANSWERED;
 
 /// A start, as the event has it.
 pub(super) struct Started<'a> {
@@ -536,8 +537,10 @@ impl Machine {
     }
 }
 
-/// Whether a call may have done what it is for, although it gave no result: it was cut off, or did not keep what the
-/// step asserts.
-fn may_have_acted(error: &StepError) -> bool {
-    matches!(error.kind, ErrorKind::Timeout | ErrorKind::Cancelled) || error.details.get(ASSERTION).is_some()
+/// Whether a call may have done what it is for, although it gave no result: it was cut off, nothing has answered, or the
+/// answer did not keep what the step asserts.
+pub(super) fn may_have_acted(error: &StepError) -> bool {
+    let told = [ASSERTION, UNANSWERED];
+    matches!(error.kind, ErrorKind::Timeout | ErrorKind::Cancelled)
+        || told.iter().any(|key| error.details.get(key).is_some())
 }

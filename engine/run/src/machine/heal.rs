@@ -13,9 +13,9 @@ use aa_spec::heal::{Bounds, Failure, HealPlan};
 use aa_spec::plan::{Action, StepPlan, digest};
 use aa_spec::skill::OnError;
 use aa_spec::template::seal;
-use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value};
 
+use super::fold::may_have_acted;
 use super::frame::Opening;
 use super::layout::Layout;
 use super::place::{Job, Place, Spot};
@@ -123,7 +123,7 @@ impl Machine {
             return Ok(None);
         }
         // It may have acted, and must not act twice.
-        if self.doubts && error.kind == ErrorKind::Timeout && !self.is_repeatable(place) {
+        if self.doubts && may_have_acted(error) && !self.is_repeatable(place) {
             return Ok(None);
         }
         let tool = step.tool();

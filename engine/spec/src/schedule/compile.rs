@@ -414,7 +414,13 @@ impl Compiler<'_> {
     fn known_only<'p>(&mut self, paths: impl Iterator<Item = &'p str>, span: Span, known: &[&str]) -> bool {
         let mut good = true;
         for path in paths {
-            let root = path.split('.').next().unwrap_or_default();
+            let (root, field) = path.split_once('.').unwrap_or((path, ""));
+            if root == "due" && known.contains(&root) && !field.is_empty() {
+                good = false;
+                let message = format!("`due` is a time as text, and has no `{field}`");
+                self.report("unknown-field", span, message, "`{{ due }}` is like `2026-03-01T02:30:00Z`");
+                continue;
+            }
             if known.contains(&root) || root == "today" {
                 continue;
             }

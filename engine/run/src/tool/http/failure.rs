@@ -8,7 +8,7 @@ use reqwest::{Method, Url};
 use serde_json::json;
 
 use super::client::{Answer, shown};
-use crate::tool::ToolError;
+use crate::tool::{ToolError, UNANSWERED};
 
 /// More of a body than this does not go into the details of an error, in bytes.
 pub(in crate::tool) const SHOWN_BODY: usize = 16 * 1024;
@@ -58,7 +58,11 @@ pub(in crate::tool) fn lost(
     } else {
         (ErrorKind::Network, format!("cannot reach `{url}`: {why}"))
     };
-    ToolError::new(kind, message).details(json!({"method": method.as_str(), "url": url}))
+    let mut details = json!({"method": method.as_str(), "url": url});
+    if kind == ErrorKind::Network && !error.is_connect() {
+        details[UNANSWERED] = true.into();
+    }
+    ToolError::new(kind, message).details(details)
 }
 
 /// How long to wait before another attempt; `None` when none is worth it.

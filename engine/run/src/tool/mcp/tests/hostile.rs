@@ -44,7 +44,7 @@ async fn a_server_that_ignores_that_it_is_called_off() {
 async fn a_server_that_dies() {
     let (kind, message) = wrong("newer", "die", json!({}), PATIENCE).await;
     let expected = "the server of `s` ended during the call (exit code 3): out of cheese";
-    assert_eq!((kind, message.as_str()), (ErrorKind::Transient, expected));
+    assert_eq!((kind, message.as_str()), (ErrorKind::Network, expected), "nobody knows what it has done");
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn a_server_that_dies_is_started_again_at_growing_intervals() {
     let toolbox = World::new().server("s", &[], "").toolbox();
     assert_eq!(call(&toolbox, "s_ok", json!({})).await.unwrap(), "ok");
     for _ in 0..3 {
-        assert_eq!(call(&toolbox, "s_die", json!({})).await.unwrap_err().kind, ErrorKind::Transient);
+        assert_eq!(call(&toolbox, "s_die", json!({})).await.unwrap_err().kind, ErrorKind::Network);
     }
     let (began, next) = (Instant::now(), calling(&toolbox, "s_ok", json!({})));
     let lines = next.lines.clone();

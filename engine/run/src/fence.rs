@@ -9,6 +9,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use reqwest::Url;
 use serde_json::{Map, Value};
 
 use crate::settings::PROJECT;
@@ -119,6 +120,13 @@ impl Fence {
     }
 
     fn lets_text(&self, text: &str, folder: &Path) -> Result<(), String> {
+        // Whatever reads an address reads it in its own way: so it leads to what is open, or nowhere.
+        for address in file_addresses(text) {
+            match Url::parse(address).ok().and_then(|url| url.to_file_path().ok()) {
+                Some(path) => self.lets(&path)?,
+                None => return Err(refusal(&address)),
+            }
+        }
         let named = paths_in(text).map(|path| folder.join(path));
         let mut there = named.filter(|path| path.symlink_metadata().is_ok());
         there.try_for_each(|path| self.lets(&path))
@@ -148,6 +156,16 @@ fn refusal(path: &dyn std::fmt::Display) -> String {
     format!(
         "`{path}` is closed to whoever asks with a key; files in the project's folder and below `serve.folders` are open"
     )
+}
+
+/// The addresses of files in a text.
+fn file_addresses(text: &str) -> impl Iterator<Item = &str> {
+    const SCHEME: &str = "file:/";
+    let small = text.to_ascii_lowercase();
+    let starts: Vec<usize> = small.match_indices(SCHEME).map(|(start, _)| start).collect();
+    let is_word = move |start: &usize| !text[..*start].ends_with(|before: char| before.is_alphanumeric());
+    let ends = |letter: char| letter.is_whitespace() || "\"'`<>,;".contains(letter);
+    starts.into_iter().filter(is_word).map(move |start| text[start..].split(ends).next().unwrap_or_default())
 }
 
 /// What may be a path in a text.
@@ -264,6 +282,12 @@ mod tests {
             json!(format!("--file={token}")),
             json!(format!("@{token}")),
             json!(format!("file://{token}")),
+            json!(format!("FILE://{}", token.replace("token", "%74oken"))),
+            json!(format!("file://localhost{token}")),
+            json!(format!("file://x@y:1{token}")),
+            json!(format!("file:{token}")),
+            json!(format!("a=b=file://{token}")),
+            json!("file:///no/such/path"),
             json!("/"),
         ] {
             let why = says(value.clone()).unwrap_err();
@@ -277,6 +301,8 @@ mod tests {
             json!(5),
             json!("a=b"),
             json!(""),
+            json!("profile:/x"),
+            json!(format!("file://{}", land.path("work/a").display())),
         ] {
             says(value.clone()).unwrap_or_else(|why| panic!("{value}: {why}"));
         }

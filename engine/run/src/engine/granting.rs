@@ -99,7 +99,7 @@ impl Engine {
             return Ok(());
         }
         let is_own = self.run(run)?.principal == self.caller.principal;
-        if !is_own || policy::may_approve_own(&self.caller, &self.settings().calling) {
+        if !is_own || self.approves_own() {
             return Ok(());
         }
         if self.verdict(self.run_plan(run)?.effect(), true) == Verdict::Go {
@@ -109,6 +109,11 @@ impl Engine {
         let standing = self.standing(run)?;
         let is_gate = standing.questions.values().any(|asked| asked.step == *step && asked.seq == GATE);
         if is_gate { Err(StartError::OwnApproval(run)) } else { Ok(()) }
+    }
+
+    /// Whether the caller may approve of what they have started themselves.
+    pub(super) fn approves_own(&self) -> bool {
+        policy::may_approve_own(&self.caller, &self.settings().calling)
     }
 
     /// That a tool may be called outside a run.

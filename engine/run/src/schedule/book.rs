@@ -96,6 +96,8 @@ impl Known {
             notify: None,
             deadline_ms: None,
             enabled: true,
+            // That of whoever looks is not the project's.
+            zone: if self.compiled.names_zone { self.compiled.zone.clone() } else { Zone::UTC },
             ..self.compiled.clone()
         };
         digest(serde_json::to_string(&compiled).unwrap_or_default())

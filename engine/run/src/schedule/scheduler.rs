@@ -43,6 +43,10 @@ pub struct Scheduler {
     paused: BTreeSet<String>,
     /// The schedule that had the last turn.
     turn: String,
+    /// Whether in this round something has become of a time.
+    began: bool,
+    /// Whether in this round a schedule had more times than it has at once.
+    more: bool,
     looked: Option<Time>,
     reloaded: Option<Time>,
     tidied: Option<Time>,
@@ -126,6 +130,8 @@ impl Scheduler {
             decided: BTreeMap::new(),
             paused: BTreeSet::new(),
             turn: String::new(),
+            began: false,
+            more: false,
             looked: None,
             reloaded: None,
             tidied: None,

@@ -95,7 +95,9 @@ pub fn restore(copy: &Path, store: &Path) -> Result<(Copied, Option<PathBuf>), S
 fn begin_life(database: &Path) -> rusqlite::Result<()> {
     let db = Connection::open(database)?;
     db.execute_batch(database::LIVES)?;
-    db.execute("insert or ignore into lives values (?)", [Utc::now().timestamp_millis()])?;
+    // Later than all before it, whatever clocks say.
+    let sql = "insert into lives select max(?, coalesce((select max(life) + 1 from lives), 0))";
+    db.execute(sql, [Utc::now().timestamp_millis()])?;
     db.close().map_err(|(_, error)| error)
 }
 

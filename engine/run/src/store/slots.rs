@@ -274,15 +274,18 @@ impl Journal {
         );
         let found = self.db.prepare_cached(&sql)?.query_row(of, slot).optional()?;
         let Some(mine) = found.filter(|slot| slot.at <= now) else { return Ok(Claimed::Gone) };
-        // What waits to be tried again has begun, too.
+        // What waits to be tried again has begun, too; of several of these the earliest is the next.
         let sql = format!(
             "select {COLUMNS} from schedule_slots where schedule = ?1 and due <> ?2
-             and (state in ('claimed', 'running') or (state = 'ready' and attempt > 0))"
+             and (state in ('claimed', 'running') or (state = 'ready' and attempt > 0 and (?3 = 0 or due < ?2)))"
         );
-        let others = self.db.prepare_cached(&sql)?.query_map(of, slot)?.collect::<Result<Vec<_>, _>>()?;
+        let began = params![schedule, due.timestamp_millis(), mine.attempt];
+        let others = self.db.prepare_cached(&sql)?.query_map(began, slot)?.collect::<Result<Vec<_>, _>>()?;
         // Times of the past that are all wanted come one after the other, and so do attempts at the same one.
         let asked = mine.kind.is_in_turn() || mine.attempt > 0;
-        if mine.is_filled_in_turn(overlap) && self.has_earlier_to_fill_in(of)? {
+        // What has begun waits for none that has not: that one waits for it.
+        let begins = mine.attempt == 0 && mine.is_filled_in_turn(overlap);
+        if begins && self.has_earlier_to_fill_in(of)? {
             return Ok(Claimed::Waits);
         }
         let overlap = if asked && overlap != aa_spec::schedule::Overlap::Allow {
@@ -299,6 +302,14 @@ impl Journal {
                 Ok(Claimed::Skipped)
             }
             Turn::Go => Ok(Claimed::Mine(Box::new(self.mark_claimed(mine)?), Vec::new())),
+            // Nobody can tell yet which run that would be.
+            Turn::Replace if others.iter().any(|other| other.state == SlotState::Claimed) => {
+                Ok(Claimed::Waits)
+            }
+            Turn::Replace if self.has_later(of, now)? => {
+                self.end_slot(&mine, SlotState::Cancelled, "the next time was due", now)?;
+                Ok(Claimed::Skipped)
+            }
             Turn::Replace => {
                 for other in others.iter().filter(|other| other.state == SlotState::Ready) {
                     self.end_slot(other, SlotState::Cancelled, "the next time was due", now)?;
@@ -315,6 +326,14 @@ impl Journal {
         let sql = "select exists (select 1 from schedule_slots where schedule = ? and due < ?
                    and kind in ('backfill', 'caught_up') and state = 'ready')";
         Ok(self.db.prepare_cached(sql)?.query_row(of, |row| row.get(0))?)
+    }
+
+    /// Whether a later time may be run by now, before which this one would be cancelled.
+    fn has_later(&self, of: &[&dyn rusqlite::ToSql], now: Time) -> Result<bool, Fault> {
+        let sql = "select exists (select 1 from schedule_slots where schedule = ?1 and due > ?2
+                   and kind = 'timed' and state = 'ready' and attempt = 0 and at <= ?3)";
+        let with = params![of[0], of[1], now.timestamp_millis()];
+        Ok(self.db.prepare_cached(sql)?.query_row(with, |row| row.get(0))?)
     }
 
     fn mark_claimed(&mut self, slot: Slot) -> Result<Slot, Fault> {

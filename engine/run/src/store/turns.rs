@@ -16,18 +16,22 @@ impl Store {
         self.some_slots(&sql, [])
     }
 
-    /// The next schedule, by its key, of which a time is still to be run.
-    pub fn next_in_line(&self, after: &str) -> Result<Option<String>, StoreError> {
+    /// The next schedule, by its key, of which a time may be run by now.
+    pub fn next_in_line(&self, after: &str, now: Time) -> Result<Option<String>, StoreError> {
         let reader = &self.parts.reader;
         reader.with(|db| {
-            let sql = "select schedule from schedule_slots where state = 'ready' and schedule > ?
+            let sql = "select schedule from schedule_slots where state = 'ready' and schedule > ? and at <= ?
                        order by schedule limit 1";
             let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
-            select.query_row([after], |row| row.get(0)).optional().map_err(|e| reader.failed(&e))
+            select
+                .query_row(params![after, now.timestamp_millis()], |row| row.get(0))
+                .optional()
+                .map_err(|e| reader.failed(&e))
         })
     }
 
-    /// Times of a schedule that may be run by now, the earliest first. Of one that is held those of which something
+    /// Times of a schedule that may be run by now: first those that are to be tried again, for which the others wait,
+    /// and of both the earliest first. Of one that is held those of which something
     /// becomes all the same: what somebody asked for is run, and what the clock has brought is skipped.
     pub fn ready_slots(
         &self,
@@ -35,13 +39,17 @@ impl Store {
         (is_held, now): (bool, Time),
         limit: usize,
     ) -> Result<Vec<Slot>, StoreError> {
-        let sql = format!(
-            "select {COLUMNS} from schedule_slots where schedule = ? and state = 'ready' and at <= ?
-             and (not ? or kind in ('manual', 'backfill') or kind in ('timed', 'caught_up') and attempt = 0)
-             order by due limit ?"
-        );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.some_slots(&sql, params![schedule, now.timestamp_millis(), is_held, limit])
+        let mut found = Vec::new();
+        for which in ["attempt > 0", "attempt = 0"] {
+            let sql = format!(
+                "select {COLUMNS} from schedule_slots where schedule = ? and state = 'ready' and at <= ?
+                 and (not ? or kind in ('manual', 'backfill') or kind in ('timed', 'caught_up') and attempt = 0)
+                 and {which} order by due limit ?"
+            );
+            let left = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
+            found.extend(self.some_slots(&sql, params![schedule, now.timestamp_millis(), is_held, left])?);
+        }
+        Ok(found)
     }
 
     /// When the next time that is not to be run before then may be run.

@@ -2,7 +2,7 @@
 
 pub(super) mod client;
 pub(super) mod failure;
-mod outward;
+pub(super) mod outward;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::http::outward;
 use super::native::{Face, Native, bounded, invalid};
 use super::{CallContext, ToolError};
 
@@ -92,7 +93,7 @@ impl Native for PortCheck {
 
     async fn call(&self, context: &CallContext, args: CheckArgs) -> Result<Checked, ToolError> {
         let patience = duration(&args.timeout)?;
-        let reason = bounded(context, connect(&args.host, args.port, patience)).await?;
+        let reason = bounded(context, connect((&args.host, args.port), context, patience)).await?;
         Ok(Checked { open: reason.is_none(), reason: reason.unwrap_or_default() })
     }
 }
@@ -117,7 +118,8 @@ impl Native for WaitPort {
         loop {
             attempts += 1;
             let left = until.saturating_duration_since(Instant::now());
-            let Some(reason) = bounded(context, connect(&args.host, args.port, left)).await? else {
+            let Some(reason) = bounded(context, connect((&args.host, args.port), context, left)).await?
+            else {
                 let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
                 return Ok(Opened { attempts, elapsed_ms });
             };
@@ -134,8 +136,14 @@ impl Native for WaitPort {
 }
 
 /// Connects and hangs up; gives the reason when that is not possible.
-async fn connect(host: &str, port: u16, patience: Duration) -> Option<String> {
-    match timeout(patience, TcpStream::connect((host, port))).await {
+async fn connect((host, port): (&str, u16), context: &CallContext, patience: Duration) -> Option<String> {
+    let connected = async {
+        if context.fence.keeps_outward() {
+            return TcpStream::connect(outward::found(host, port).await?).await;
+        }
+        TcpStream::connect((host, port)).await
+    };
+    match timeout(patience, connected).await {
         Ok(Ok(_)) => None,
         Ok(Err(error)) => match error.kind() {
             std::io::ErrorKind::ConnectionRefused => Some("connection refused".to_owned()),

@@ -104,6 +104,7 @@ impl Compiler<'_> {
             description: text(&written.description).unwrap_or_default(),
             trigger: trigger?,
             zone: zone?,
+            names_zone: written.timezone.is_some(),
             inputs: inputs?,
             persona: text(&written.persona),
             overlap: overlap(written),

@@ -24,6 +24,9 @@ pub struct Compiled {
     pub trigger: Trigger,
     /// The zone of its times.
     pub zone: Zone,
+    /// Whether it names that itself; otherwise it is the usual one of whoever reads it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names_zone: bool,
     /// Inputs of the skill; a mapping.
     #[serde(default = "no_inputs", skip_serializing_if = "has_no_inputs")]
     pub inputs: Template,

@@ -219,14 +219,15 @@ impl Engine {
         if self.caller.origin == Origin::Cli {
             return Ok(known);
         }
+        self.may_release(&known)?;
         let skill = &known.compiled.skill;
         let checked = self.for_schedule(&known)?.check(skill, Strictness::default())?;
         let Some(plan) = checked.plan else { return Err(StartError::Invalid(checked.diagnostics)) };
         let effect = plan.effect();
         match self.verdict(effect, true) {
             Verdict::Refuse => return Err(StartError::Denied { what: skill.clone(), effect: word(effect) }),
-            // The run is the owner's, so nobody would be asked.
-            Verdict::Ask if self.caller.origin == Origin::Mcp => {
+            // The run is the owner's, so nobody would be asked, or whoever wanted it would be asked themselves.
+            Verdict::Ask if self.caller.origin == Origin::Mcp || !self.approves_own() => {
                 let message = format!(
                     "what `{name}` runs has to be approved by a person: `aa schedule run {name}` in a terminal, or run the skill `{skill}`"
                 );

@@ -199,3 +199,22 @@ fn a_crash_anywhere_comes_to_the_same_end() {
         }
     }
 }
+
+#[test]
+fn what_may_have_acted_and_must_not_act_twice_is_not_healed() {
+    let of_all = rule("login", &json!({"kinds": ["invalid", "timeout", "network"]}));
+    let step = |idempotent: bool| json!({"idempotent": idempotent, "validate": [{"condition": "false"}]});
+    let mut once = world(&step(false), std::slice::from_ref(&of_all), 0);
+    assert!(!once.run().story().contains("heals by"), "{}", once.story());
+    let mut again = world(&step(true), std::slice::from_ref(&of_all), 0);
+    assert!(again.run().story().contains("get heals by login"), "{}", again.story());
+    // Nothing was done where nothing was reached.
+    let mut unanswered = fault(ErrorKind::Network, "the line is dead");
+    for (details, healed) in [(json!(null), true), (json!({"unanswered": true}), false)] {
+        unanswered.details = details;
+        let answer = unanswered.clone();
+        let mut world =
+            world(&json!({}), std::slice::from_ref(&of_all), 0).tools(move |_: &Call| Err(answer.clone()));
+        assert_eq!(world.run().story().contains("get heals by login"), healed, "{}", world.story());
+    }
+}

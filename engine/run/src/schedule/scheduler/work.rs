@@ -65,19 +65,23 @@ impl Scheduler {
         busy: &HashSet<&str>,
         now: Time,
     ) -> Result<bool, StoreError> {
-        // Those before the one that it begins with have their turn in the next look.
-        let (mut left, mut more) = (LOOK, !self.turn.is_empty());
-        while let Some(schedule) = store.next_in_line(&self.turn)? {
+        let mut left = LOOK;
+        // A round that takes several looks misses what comes to those that it has been at.
+        let is_long = !self.turn.is_empty();
+        while let Some(schedule) = store.next_in_line(&self.turn, now)? {
             if left == 0 {
                 return Ok(true);
             }
             let (looked_at, done) = self.begin_of(store, (&schedule, busy), now).await?;
-            more |= done == TURN;
+            self.began |= done > 0;
+            self.more |= done == TURN;
             left = left.saturating_sub(looked_at.max(1));
             self.turn = schedule;
         }
         self.turn.clear();
-        Ok(more)
+        // Where nothing has become of anything, it would be the same again.
+        let (began, more) = (std::mem::take(&mut self.began), std::mem::take(&mut self.more));
+        Ok(more || is_long && began)
     }
 
     /// Begins some times of one schedule: how many were looked at, and of how many something has become.

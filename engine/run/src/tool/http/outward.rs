@@ -70,6 +70,15 @@ impl Resolve for Outward {
     }
 }
 
+/// An address outside that a name stands for.
+///
+/// # Errors
+/// It cannot be looked up, or stands for none.
+pub(in crate::tool) async fn found(host: &str, port: u16) -> std::io::Result<SocketAddr> {
+    let mut found = tokio::net::lookup_host((host, port)).await?;
+    found.find(|address| is_outside(address.ip())).ok_or_else(|| std::io::Error::other(refusal(host)))
+}
+
 /// Whether an address is one of the internet.
 fn is_outside(address: IpAddr) -> bool {
     match address {
@@ -96,11 +105,10 @@ fn is_outside_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_outside_v6(address: Ipv6Addr) -> bool {
-    !(address.is_loopback()
-        || address.is_unspecified()
-        || address.is_unique_local()
-        || address.is_unicast_link_local()
-        || address.is_multicast())
+    let [first, second, ..] = address.segments();
+    // All of the internet that has been given out; within it are tunnels, which lead anywhere, and examples.
+    let is_given_out = first & 0xe000 == 0x2000;
+    is_given_out && !(first == 0x2001 && (second < 0x0200 || second == 0x0db8))
 }
 
 /// The address of the older protocol that one of the newer one stands for.

@@ -173,9 +173,9 @@ pub type Conceal = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
 /// Gives the name of a secret that a text holds, if it holds one.
 pub type Detect = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// Where the details of an error say that the other side was asked and has not answered: nobody knows whether it has
-/// acted.
-pub(crate) const UNANSWERED: &str = "unanswered";
+/// Where the details of an error say that what was wanted may have been done all the same: the other side was asked and
+/// has not answered, or has answered what cannot be read.
+pub(crate) const MAY_HAVE_ACTED: &str = "may_have_acted";
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -193,6 +193,18 @@ impl ToolError {
     /// An error without details.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), details: Value::Null }
+    }
+
+    /// Says that what was wanted may have been done all the same.
+    #[must_use]
+    pub(crate) fn unsure(mut self) -> Self {
+        if self.details.is_null() {
+            self.details = Value::Object(Map::new());
+        }
+        if let Some(details) = self.details.as_object_mut() {
+            details.insert(MAY_HAVE_ACTED.to_owned(), true.into());
+        }
+        self
     }
 
     /// Adds details.

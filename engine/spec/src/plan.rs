@@ -226,6 +226,9 @@ pub struct RetryPlan {
     pub max_delay_ms: u64,
     /// Error kinds worth another attempt.
     pub on: Vec<ErrorKind>,
+    /// Whether no attempt follows on one that may have acted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// Must be true for another attempt, over `error`, `attempt` and what the step sees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Expression>,

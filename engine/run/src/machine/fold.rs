@@ -14,7 +14,7 @@ use super::undo::Completed;
 use super::unit::{Ended, Question, State, Status, StepState, Unit};
 use super::{Machine, Misfit, ROOT, Signal, earliest, misfit};
 use crate::event::{Body, Event, StepError, StepPath, Time};
-use crate::tool::UNANSWERED;
+use crate::tool::MAY_HAVE_ACTED;
 
 /// A start, as the event has it.
 pub(super) struct Started<'a> {
@@ -540,7 +540,7 @@ impl Machine {
 /// Whether a call may have done what it is for, although it gave no result: it was cut off, nothing has answered, or the
 /// answer did not keep what the step asserts.
 pub(super) fn may_have_acted(error: &StepError) -> bool {
-    let told = [ASSERTION, UNANSWERED];
+    let told = [ASSERTION, MAY_HAVE_ACTED];
     matches!(error.kind, ErrorKind::Timeout | ErrorKind::Cancelled)
         || told.iter().any(|key| error.details.get(key).is_some())
 }

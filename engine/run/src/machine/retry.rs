@@ -67,7 +67,15 @@ mod tests {
     use super::*;
 
     fn plan(backoff: Backoff) -> RetryPlan {
-        RetryPlan { attempts: 9, backoff, delay_ms: 1000, max_delay_ms: 5000, on: Vec::new(), when: None }
+        RetryPlan {
+            attempts: 9,
+            backoff,
+            delay_ms: 1000,
+            max_delay_ms: 5000,
+            on: Vec::new(),
+            once: false,
+            when: None,
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use aa_spec::tool::ErrorKind;
 use serde_json::{Value, json};
 
+use super::fold::may_have_acted;
 use super::frame::Stop;
 use super::place::{Job, Place, Spot};
 use super::unit::{State, Unit};
@@ -176,6 +177,9 @@ impl Machine {
         let unit = self.unit(place)?;
         let plan = self.step(place)?.retry.as_ref()?;
         if self.is_halted(place) || !plan.on.contains(&error.kind) || unit.tries() >= plan.attempts {
+            return None;
+        }
+        if plan.once && may_have_acted(error) {
             return None;
         }
         let step = self.path(place);

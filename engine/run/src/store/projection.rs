@@ -93,7 +93,8 @@ impl Projection {
     /// Whether a step goes on only after a part of it that needs a person: a block after
     /// its call.
     fn is_held_up(&self, step: &StepPath) -> bool {
-        let part = |open: &StepPath| open.0.strip_prefix(&step.0).is_some_and(|rest| rest.starts_with('/'));
+        let part =
+            |open: &StepPath| open.0.strip_prefix(&step.0).is_some_and(|rest| rest.starts_with(['/', '#']));
         self.open.iter().any(part)
     }
 

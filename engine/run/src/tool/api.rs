@@ -95,7 +95,8 @@ impl Tool for Api {
         } else {
             let (answer, said) = self.ask(context, &outgoing, &scope).await?;
             said.enter(&mut scope);
-            answer::result(&answer, &said, self.declared.common.result.as_ref())?
+            let result = answer::result(&answer, &said, self.declared.common.result.as_ref());
+            result.map_err(ToolError::unsure)?
         };
         self.declared.finish(scope, result)
     }

@@ -92,15 +92,17 @@ impl Command {
         let (program, rules) = (&invocation.argv[0], &self.declared.common.errors);
         let Some(code) = finished.code().filter(|code| self.run.ok.contains(code)) else {
             let rule = diagnosis::fitting(finished, rules);
-            return Err(diagnosis::failed(program, finished, rule, &self.run.kinds));
+            let failed = diagnosis::failed(program, finished, rule, &self.run.kinds);
+            return Err(if finished.code().is_none() { failed.unsure() } else { failed });
         };
         if let Some(rule) = diagnosis::objection(finished, rules) {
             return Err(diagnosis::failed(program, finished, Some(rule), &self.run.kinds));
         }
-        let stdout = self.decode(context, finished)?;
+        let stdout = self.decode(context, finished).map_err(ToolError::unsure)?;
         let result = reading::read(self.reading(), &stdout).map_err(|message| {
             let message = format!("cannot read what `{program}` printed: {message}");
-            ToolError::new(ErrorKind::Permanent, message).details(Value::Object(finished.details.clone()))
+            let details = Value::Object(finished.details.clone());
+            ToolError::new(ErrorKind::Permanent, message).details(details).unsure()
         })?;
         scope.set("exit_code", &code.into());
         scope.set("stdout", &stdout.into());

@@ -122,7 +122,7 @@ impl Configuration {
     }
 
     /// What the configuration file says of a module.
-    fn written(&self, module: &str) -> Option<&Map<String, Value>> {
+    pub(crate) fn written(&self, module: &str) -> Option<&Map<String, Value>> {
         let named = |known: &str| fold(known) == fold(module);
         self.modules.iter().find(|(known, _)| named(known)).map(|(_, values)| values)
     }

@@ -102,9 +102,16 @@ impl Declared {
         if self.spec.output == Value::Bool(true) {
             return Ok(());
         }
-        aa_spec::input::fits(&self.spec.output, value).map_err(|message| {
+        let fits = aa_spec::input::fits(&self.spec.output, value).or_else(|message| {
+            // A number that is kept as text, so as not to become another one, is a number all the same.
+            let numbers = super::json::numbers(value);
+            let fits =
+                numbers.is_some_and(|numbers| aa_spec::input::fits(&self.spec.output, &numbers).is_ok());
+            if fits { Ok(()) } else { Err(message) }
+        });
+        fits.map_err(|message| {
             let message = format!("the result of `{}` is not what it declares: {message}", self.spec.name);
-            ToolError::new(ErrorKind::Permanent, message).details(json!({"result": value}))
+            ToolError::new(ErrorKind::Permanent, message).details(json!({"result": value})).unsure()
         })
     }
 }

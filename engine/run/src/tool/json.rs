@@ -17,6 +17,27 @@ pub(super) fn read(text: &[u8]) -> serde_json::Result<Value> {
     serde_json::from_slice(&kept(text)).or_else(|_| serde_json::from_slice(text))
 }
 
+/// The value with numbers, as near as they can be, for integers that are kept as text; nothing when there are none.
+pub(super) fn numbers(value: &Value) -> Option<Value> {
+    match value {
+        Value::String(text) if is_too_great(text.as_bytes()) => Some(text.parse::<f64>().ok()?.into()),
+        Value::Array(items) => {
+            let changed: Vec<_> = items.iter().map(numbers).collect();
+            let is_changed = changed.iter().any(Option::is_some);
+            let all = changed.into_iter().zip(items).map(|(new, old)| new.unwrap_or_else(|| old.clone()));
+            is_changed.then(|| all.collect())
+        }
+        Value::Object(entries) => {
+            let changed: Vec<_> = entries.values().map(numbers).collect();
+            let is_changed = changed.iter().any(Option::is_some);
+            let all = entries.iter().zip(changed);
+            let all = all.map(|((name, old), new)| (name.clone(), new.unwrap_or_else(|| old.clone())));
+            is_changed.then(|| Value::Object(all.collect()))
+        }
+        _ => None,
+    }
+}
+
 /// The text with quotes around integers that are too great.
 pub(super) fn kept(text: &[u8]) -> Cow<'_, [u8]> {
     let (mut kept, mut copied, mut at) = (Vec::new(), 0, 0);

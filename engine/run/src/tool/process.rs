@@ -347,7 +347,9 @@ impl Process {
             }
         };
         match failed {
-            Some((kind, message)) => Err(ToolError::new(kind, message).details(Value::Object(details))),
+            Some((kind, message)) => {
+                Err(ToolError::new(kind, message).details(Value::Object(details)).unsure())
+            }
             None => {
                 Ok(Finished { status, stdout: self.kept.into_bytes(), stderr: self.tail.text(), details })
             }

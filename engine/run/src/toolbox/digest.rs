@@ -7,6 +7,8 @@ use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::Module;
 
+use serde_json::Value;
+
 use super::Toolbox;
 
 impl Toolbox {
@@ -26,7 +28,12 @@ impl Toolbox {
             spec.source.strip_prefix(&*source.path).filter(|rest| rest.starts_with(':'))?;
             Some(of_text(entry.parsed().module.as_ref()?, spec, source))
         });
-        Some(own.unwrap_or_else(|| announced(spec)))
+        let own = own.unwrap_or_else(|| announced(spec));
+        // Secrets are names there.
+        Some(match self.shelf.configuration.written(&spec.module) {
+            Some(settings) => digest(format!("{own}\0{}", Value::Object(settings.clone()))),
+            None => own,
+        })
     }
 }
 

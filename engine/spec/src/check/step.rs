@@ -23,9 +23,6 @@ const DELAY_MS: u64 = 1_000;
 /// Longest delay between attempts, in milliseconds, if nothing is said.
 const MAX_DELAY_MS: u64 = 60_000;
 
-/// Kinds of errors that are tried again after a write that must not be repeated, if nothing is said: after the other
-/// usual ones nobody knows whether it has acted.
-const RETRIED_ONCE: [ErrorKind; 1] = [ErrorKind::Transient];
 /// Kinds of errors that are tried again, if nothing is said.
 const RETRIED: [ErrorKind; 3] = [ErrorKind::Transient, ErrorKind::Timeout, ErrorKind::Network];
 /// The same where a condition decides.
@@ -220,11 +217,11 @@ impl Checker<'_, '_> {
         self.delays(retry);
         let site = site.with_attempt();
         let when = retry.when.as_ref().and_then(|node| self.condition(node, &site, reads));
-        let usual = match once {
-            _ if retry.when.is_some() => &RETRIED_WHEN[..],
-            Some(tool) => self.retried_once(retry, tool),
-            None => &RETRIED,
-        };
+        let usual = if retry.when.is_some() { &RETRIED_WHEN[..] } else { &RETRIED };
+        let once = once.filter(|_| retry.on.is_none() && retry.when.is_none());
+        if let Some(tool) = once {
+            self.tried_once(retry, tool);
+        }
         let on = retry.on.as_ref().map(|kinds| kinds.iter().map(|kind| kind.value).collect());
         let delay_ms = retry.delay.as_ref().map_or(Some(DELAY_MS), |delay| self.duration(delay));
         let max_delay_ms = retry.max_delay.as_ref().map_or(Some(MAX_DELAY_MS), |delay| self.duration(delay));
@@ -235,23 +232,23 @@ impl Checker<'_, '_> {
             // A first delay longer than the usual limit means what it says.
             max_delay_ms: max_delay_ms.max(delay_ms).unwrap_or_default(),
             on: on.unwrap_or_else(|| usual.to_vec()),
+            once: once.is_some(),
             when,
         }
     }
 
-    /// What a write that must not be repeated is tried again after.
-    fn retried_once(&mut self, retry: &Retry, tool: &ToolSpec) -> &'static [ErrorKind] {
-        if retry.on.is_none() && retry.attempts.value > 1 {
-            let message = format!(
-                "after `timeout` and `network` nobody knows whether `{}` has acted, so it is not tried again then",
-                tool.name
-            );
-            let problem = self.warning("write-retry", retry.attempts.span, message);
-            self.report(problem.hint(
-                "`on: [transient]` means just that; `on: [transient, timeout, network]` tries again all the same",
-            ));
+    /// Whoever wants a write that must not be repeated to be tried again has to know where that ends.
+    fn tried_once(&mut self, retry: &Retry, tool: &ToolSpec) {
+        if retry.attempts.value < 2 {
+            return;
         }
-        &RETRIED_ONCE
+        let message = format!(
+            "where nobody knows whether `{}` has acted, e.g. after `timeout`, it is not tried again",
+            tool.name
+        );
+        let problem = self.warning("write-retry", retry.attempts.span, message);
+        let hint = "name the kinds of errors after which it is tried again whatever it has done, e.g. `on: [transient, timeout]`";
+        self.report(problem.hint(hint));
     }
 
     /// Another attempt at a block begins with its first call, whatever has succeeded.

@@ -210,7 +210,7 @@ fn what_may_have_acted_and_must_not_act_twice_is_not_healed() {
     assert!(again.run().story().contains("get heals by login"), "{}", again.story());
     // Nothing was done where nothing was reached.
     let mut unanswered = fault(ErrorKind::Network, "the line is dead");
-    for (details, healed) in [(json!(null), true), (json!({"unanswered": true}), false)] {
+    for (details, healed) in [(json!(null), true), (json!({"may_have_acted": true}), false)] {
         unanswered.details = details;
         let answer = unanswered.clone();
         let mut world =

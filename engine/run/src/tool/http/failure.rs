@@ -8,7 +8,7 @@ use reqwest::{Method, Url};
 use serde_json::json;
 
 use super::client::{Answer, shown};
-use crate::tool::{ToolError, UNANSWERED};
+use crate::tool::ToolError;
 
 /// More of a body than this does not go into the details of an error, in bytes.
 pub(in crate::tool) const SHOWN_BODY: usize = 16 * 1024;
@@ -30,7 +30,10 @@ pub(super) fn unwanted(answer: &Answer) -> ToolError {
         details["body_bytes"] = answer.content.len().into();
     }
     let message = format!("{} `{}` gave status {}", answer.method, answer.url, answer.status);
-    ToolError::new(kind(answer.status), message).details(details)
+    let error = ToolError::new(kind(answer.status), message).details(details);
+    // Something has broken while the request was worked on, or beyond what has answered.
+    let is_lost = matches!(answer.status, 500 | 502 | 504) && !answer.method.is_safe();
+    if is_lost { error.unsure() } else { error }
 }
 
 /// The error of a request without an answer.
@@ -42,7 +45,8 @@ pub(in crate::tool) fn lost(
 ) -> ToolError {
     let url = shown(url);
     let why = root_cause(error);
-    let (kind, message) = if error.is_timeout() {
+    // Whoever was not reached has done nothing.
+    let (kind, message) = if error.is_timeout() && !error.is_connect() {
         (ErrorKind::Timeout, format!("{method} `{url}` took too long"))
     } else if error.is_redirect() {
         (ErrorKind::Permanent, format!("{method} `{url}`: too many redirects"))
@@ -58,11 +62,8 @@ pub(in crate::tool) fn lost(
     } else {
         (ErrorKind::Network, format!("cannot reach `{url}`: {why}"))
     };
-    let mut details = json!({"method": method.as_str(), "url": url});
-    if kind == ErrorKind::Network && !error.is_connect() {
-        details[UNANSWERED] = true.into();
-    }
-    ToolError::new(kind, message).details(details)
+    let lost = ToolError::new(kind, message).details(json!({"method": method.as_str(), "url": url}));
+    if kind == ErrorKind::Network && !error.is_connect() { lost.unsure() } else { lost }
 }
 
 /// How long to wait before another attempt; `None` when none is worth it.

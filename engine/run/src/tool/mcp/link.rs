@@ -27,7 +27,7 @@ use super::reach::{Entry, invocation, transport};
 use super::{Surroundings, news, outcome};
 use crate::driver::Veil;
 use crate::tool::process::Service;
-use crate::tool::{Progress, ToolError, UNANSWERED};
+use crate::tool::{MAY_HAVE_ACTED, Progress, ToolError};
 
 /// Most pages and tools of a list.
 const PAGES: usize = 100;
@@ -268,7 +268,7 @@ impl Live {
             Ok(Ok(details)) => details.clone().unwrap_or_default(),
             _ => Map::new(),
         };
-        details.insert(UNANSWERED.to_owned(), true.into());
+        details.insert(MAY_HAVE_ACTED.to_owned(), true.into());
         gone(self.module(), "ended during the call", &self.fault, details)
     }
 }
@@ -293,7 +293,7 @@ fn gone(module: &str, what: &str, fault: &Fault, mut details: Map<String, Value>
     let last = last.filter(|_| fault.get().is_none());
     let said = last.map(|line| format!(": {line}")).unwrap_or_default();
     let message = format!("the server of `{module}` {what}{how}{said}");
-    let kind = match (fault.get(), details.get(UNANSWERED)) {
+    let kind = match (fault.get(), details.get(MAY_HAVE_ACTED)) {
         (Some(_), _) => ErrorKind::Permanent,
         // It is not a refusal: it may have done what it was asked for.
         (None, Some(_)) => ErrorKind::Network,

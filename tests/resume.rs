@@ -576,3 +576,15 @@ fn tools_that_have_changed_since_a_run_started_are_told() {
     let resumed = aa.args(["run", "resume", "1"]).run().code(0);
     resumed.stderr_contains("not what it was at the start: `slow_again`");
 }
+
+#[test]
+fn an_approved_plan_is_not_that_of_a_module_that_is_configured_otherwise() {
+    let module = "module: tgt\ndescription: Deploys\nconfig:\n  target: {description: Where to, default: stage}\ntools:\n  - name: tgt_deploy\n    description: Deploys\n    effect: write\n    input: {}\n    run: [touch, \"{{ config.target }}\"]\n";
+    let skill = "name: go\ndescription: Deploys\nsteps: [{name: go, tool: tgt_deploy}]\n";
+    let aa = Aa::new().tools("tgt", module).skill("go", skill);
+    let plan = aa.args(["skill", "plan", "go", "--format", "json"]).run().code(0).json();
+    let hash = plan["hash"].as_str().unwrap().to_owned();
+    let aa = aa.config("modules: {tgt: {target: production}}\n");
+    let ran = aa.args(["skill", "run", "go", "--plan", &hash]).run();
+    assert!(!ran.is_ok() && !aa.path("production").exists(), "{ran}");
+}

@@ -218,3 +218,15 @@ fn what_may_have_acted_and_must_not_act_twice_is_not_healed() {
         assert_eq!(world.run().story().contains("get heals by login"), healed, "{}", world.story());
     }
 }
+
+#[test]
+fn a_usual_retry_of_what_must_not_be_made_twice_ends_where_nobody_knows() {
+    let retry = json!({"retry": {"attempts": 3, "on": ["network"], "once": true}, "on_error": "fail"});
+    for (details, attempts) in [(json!(null), 3), (json!({"may_have_acted": true}), 1)] {
+        let mut lost = fault(ErrorKind::Network, "the line is dead");
+        lost.details = details;
+        let mut world = world(&retry, &[], 0).tools(move |_: &Call| Err(lost.clone()));
+        let story = world.run().story();
+        assert_eq!(story.matches("get started").count(), attempts, "{story}");
+    }
+}

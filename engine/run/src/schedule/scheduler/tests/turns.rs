@@ -175,3 +175,32 @@ async fn a_run_whose_process_died_goes_on_although_its_schedule_is_gone() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_tried_again_is_not_waited_for_in_vain() {
+    let config = "schedules:\n  bad: {skill: fail_it, cron: '0 * * * *', retry: {attempts: 2, delay: 1m}}\n";
+    let world = World::new(config, "2026-03-01 12:30:00");
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    let times = |from: u32, until: u32| {
+        (from..until).map(|hour| at(&format!("2026-03-01 {hour:02}:00"))).collect::<Vec<_>>()
+    };
+    let engine = world.engine();
+    engine.backfill("bad", &times(12, 13), ("ann", world.clock.now())).await.unwrap();
+    until(&mut [&mut scheduler], "it waits to be tried again", |slots| {
+        slots.iter().any(|slot| slot.state == SlotState::Ready && slot.attempt == 1)
+    })
+    .await;
+    // More earlier times than are looked at in one turn.
+    engine.backfill("bad", &times(0, 12), ("ann", world.clock.now())).await.unwrap();
+    scheduler.look().await.unwrap();
+    let start = std::time::Instant::now();
+    let store = scheduler.core.store().await.unwrap();
+    while store.slots(&SlotFilter::default()).unwrap().iter().any(|slot| slot.state.is_open()) {
+        assert!(start.elapsed() < PATIENCE, "{}", world.why("bad"));
+        world.advance(TimeDelta::seconds(20));
+        scheduler.look().await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(world.log().len() >= 26, "{:?}", world.log());
+}

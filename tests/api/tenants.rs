@@ -149,6 +149,9 @@ fn other_tenants_see_neither_what_runs_on_this_machine_nor_what_listens_near_it(
         let refused = call(RED, tool, &json!({ "url": url }));
         assert!(refused.status >= 400 && refused.body.contains("this machine or one near it"), "{refused:?}");
     }
+    let port = served.address.port();
+    let told = call(RED, "port_check", &json!({"host": "127.0.0.1", "port": port}));
+    assert!(!told.body.contains("\"open\":true") && told.body.contains("one near it"), "{told:?}");
     let owner =
         served.post("/api/tools/http_get/call", &[], &json!({"args": {"url": "http://127.0.0.1:1/"}}));
     assert!(!owner.body.contains("one near it"), "{owner:?}");

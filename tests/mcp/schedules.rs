@@ -118,8 +118,10 @@ fn schedules_are_there_for_whom_a_scope_names_them_and_for_no_other_tenant() {
 fn a_model_does_not_let_a_project_run_what_nobody_has_let_run() {
     let aa = Aa::traced().skill("look", LOOK).config("schedules: {theirs: {skill: look, every: 90d}}\n");
     let served = serve(&aa);
-    let refused = call(&served, "", "schedule_resume", &json!({"name": "theirs"}));
-    assert!(refused.to_string().contains("a person has to let it run first"), "{refused}");
+    for tool in ["schedule_resume", "schedule_run"] {
+        let refused = call(&served, "", tool, &json!({"name": "theirs"}));
+        assert!(refused.to_string().contains("a person has to let it run first"), "{tool}: {refused}");
+    }
     aa.args(["schedule", "resume", "theirs"]).run().code(0);
     told(&call(&served, "", "schedule_pause", &json!({"name": "theirs"})));
     told(&call(&served, "", "schedule_resume", &json!({"name": "theirs"})));

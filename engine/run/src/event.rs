@@ -379,6 +379,18 @@ pub struct StepError {
     pub details: Value,
 }
 
+/// Where the details of an error say that what was wanted may have been done all the same: the other side was asked and
+/// has not answered, has answered what cannot be read, or has not kept what was asserted.
+pub(crate) const MAY_HAVE_ACTED: &str = "may_have_acted";
+
+impl StepError {
+    /// Whether the call may have done what it is for: it says so, or was cut off.
+    pub(crate) fn may_have_acted(&self) -> bool {
+        matches!(self.kind, ErrorKind::Timeout | ErrorKind::Cancelled)
+            || self.details.get(MAY_HAVE_ACTED).is_some()
+    }
+}
+
 impl Body {
     /// The step that it is about; none for what concerns the whole run or several steps.
     pub fn step(&self) -> Option<&StepPath> {

@@ -45,7 +45,7 @@ pub use self::person::{DECLINE, Level, Nobody, Person, Question};
 pub(crate) use self::plain::touches_nothing;
 pub(crate) use self::project::seen_in;
 use crate::caller::MAIN;
-use crate::event::{RunId, StepError, StepPath};
+use crate::event::{MAY_HAVE_ACTED, RunId, StepError, StepPath};
 use crate::fence::Fence;
 
 /// What kind of error a command has had, by what it said.
@@ -172,10 +172,6 @@ pub type Conceal = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
 
 /// Gives the name of a secret that a text holds, if it holds one.
 pub type Detect = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
-
-/// Where the details of an error say that what was wanted may have been done all the same: the other side was asked and
-/// has not answered, or has answered what cannot be read.
-pub(crate) const MAY_HAVE_ACTED: &str = "may_have_acted";
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -299,7 +299,7 @@ impl Action {
     }
 
     /// The tools that it may call, be it to learn what an interrupted call has done.
-    fn tools(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn tools(&self) -> impl Iterator<Item = &str> {
         let (block, asked) = match self {
             Self::Tool { reconcile, .. } => (None, reconcile.as_ref()),
             Self::Compute { block } => (Some(block), None),

@@ -53,7 +53,7 @@ async fn go_on(
     turn: Option<Turn>,
 ) -> Result<RunHandle, StartError> {
     let lease = store.acquire(run.id).await.map_err(over)?;
-    take_up(engine, store, (lease, Entry::Resume(Left::default())), run, (park, turn)).await
+    take_up(engine, store, (lease, None), run, (park, turn)).await
 }
 
 /// Takes back a run that is over.
@@ -65,7 +65,7 @@ pub(super) async fn undo(engine: &Engine, run: RunId, by: &str) -> Result<RunHan
         return Err(StartError::Refused(format!("run {run} is not over, so it cannot be taken back yet")));
     }
     let lease = store.reopen(run).await?;
-    take_up(engine, store, (lease, Entry::Undo { by: by.to_owned() }), &summary, (Park::Release, None)).await
+    take_up(engine, store, (lease, Some(by)), &summary, (Park::Release, None)).await
 }
 
 /// Asks a run to end; when nobody drives it, drives it to that end.
@@ -221,45 +221,49 @@ pub(super) async fn join(
     }
 }
 
-/// Reads a run whose lease is held, and drives it; lets the lease go when that cannot be.
+/// Reads a run whose lease is held, and drives it: on, or back for whoever has asked for that. Lets the lease go when
+/// that cannot be.
 async fn take_up(
     engine: &Engine,
     store: Store,
-    (lease, entry): (Lease, Entry),
+    (lease, undo_by): (Lease, Option<&str>),
     summary: &RunSummary,
     (park, turn): (Park, Option<Turn>),
 ) -> Result<RunHandle, StartError> {
-    let driven = take_hold(engine, store.clone(), (lease, entry), summary, (park, turn)).await;
+    let driven = ready(engine, &store, lease.run, undo_by).await.and_then(|(machine, entry, toolbox)| {
+        let stubs = Stubs::of(&store, summary)?;
+        let (origin, folder) = (summary.origin, &summary.folder);
+        let (tenant, skill) = (&summary.tenant, &summary.skill);
+        let fence = engine.fence_of_run((tenant, &summary.principal), skill, folder);
+        let of = Driven { lease, skill, origin, folder, tenant, fence, toolbox, park, born: None };
+        Ok(go(engine, store.clone(), (machine, entry), (of, stubs, turn), mpsc::unbounded_channel()))
+    });
     if driven.is_err() {
         store.release(lease).await?;
     }
     driven
 }
 
-async fn take_hold(
+/// A run as of now, and the tools that it goes on with; what was left running of it is ended.
+async fn ready(
     engine: &Engine,
-    store: Store,
-    (lease, entry): (Lease, Entry),
-    summary: &RunSummary,
-    (park, turn): (Park, Option<Turn>),
-) -> Result<RunHandle, StartError> {
-    let plan = plan(&store, lease.run)?;
-    let events = store.events(lease.run, 0)?;
-    let machine = replay_of(&plan, lease.run, &events)?;
+    store: &Store,
+    run: RunId,
+    undo_by: Option<&str>,
+) -> Result<(Machine, Entry, Toolbox), StartError> {
+    let plan = plan(store, run)?;
+    let events = store.events(run, 0)?;
+    let machine = replay_of(&plan, run, &events)?;
     let toolbox = engine.parts.toolbox()?;
-    let entry = match entry {
-        Entry::Undo { .. } if !machine.can_undo() => return Err(StartError::NothingLeft(lease.run)),
-        Entry::Resume(_) => Entry::Resume(Left {
-            ended: clear(lease.run, &machine, &toolbox).await?,
+    let entry = match undo_by {
+        Some(_) if !machine.can_undo() => return Err(StartError::NothingLeft(run)),
+        Some(by) => Entry::Undo { by: by.to_owned() },
+        None => Entry::Resume(Left {
+            ended: clear(run, &machine, &toolbox).await?,
             changed: changed(&plan, events.first(), &toolbox),
         }),
-        entry => entry,
     };
-    let stubs = Stubs::of(&store, summary)?;
-    let (origin, folder, tenant, skill) = (summary.origin, &summary.folder, &summary.tenant, &summary.skill);
-    let fence = engine.fence_of_run((tenant, &summary.principal), skill, folder);
-    let of = Driven { lease, skill, origin, folder, tenant, fence, toolbox, park, born: None };
-    Ok(go(engine, store, (machine, entry), (of, stubs, turn), mpsc::unbounded_channel()))
+    Ok((machine, entry, toolbox))
 }
 
 /// Ends what the process that drove a run before has left running: before that is over, nobody can know what it has

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use aa_spec::plan::Action;
-use aa_spec::tool::{Effect, ErrorKind};
+use aa_spec::tool::Effect;
 use serde_json::{Map, Value, json};
 
 use super::foreach::Fan;
 use super::frame::{Opening, Stop};
 use super::place::{Job, Place, Spot};
-use super::settle::ASSERTION;
 use super::undo::Completed;
 use super::unit::{Ended, Question, State, Status, StepState, Unit};
 use super::{Machine, Misfit, ROOT, Signal, earliest, misfit};
 use crate::event::{Body, Event, StepError, StepPath, Time};
-use crate::tool::MAY_HAVE_ACTED;
 
 /// A start, as the event has it.
 pub(super) struct Started<'a> {
@@ -506,14 +504,9 @@ impl Machine {
     pub(super) fn doubt(&mut self, place: Place, error: &StepError) {
         let Some(step) = self.step(place) else { return };
         let calls = matches!(step.action, Action::Tool { .. } | Action::Compute { .. });
-        if self.doubts && calls && step.effect != Effect::Read && may_have_acted(error) {
-            self.with_unit(place, |unit| unit.unsure = true);
-        }
-    }
-
-    fn with_unit(&mut self, place: Place, change: impl FnOnce(&mut Unit)) {
-        if let Some(unit) = self.unit_mut(place) {
-            change(unit);
+        let doubtful = self.doubts && calls && step.effect != Effect::Read && error.may_have_acted();
+        if let Some(unit) = self.unit_mut(place).filter(|_| doubtful) {
+            unit.unsure = true;
         }
     }
 
@@ -535,12 +528,4 @@ impl Machine {
             }
         }
     }
-}
-
-/// Whether a call may have done what it is for, although it gave no result: it was cut off, nothing has answered, or the
-/// answer did not keep what the step asserts.
-pub(super) fn may_have_acted(error: &StepError) -> bool {
-    let told = [ASSERTION, MAY_HAVE_ACTED];
-    matches!(error.kind, ErrorKind::Timeout | ErrorKind::Cancelled)
-        || told.iter().any(|key| error.details.get(key).is_some())
 }

@@ -15,7 +15,6 @@ use aa_spec::skill::OnError;
 use aa_spec::template::seal;
 use serde_json::{Map, Value};
 
-use super::fold::may_have_acted;
 use super::frame::Opening;
 use super::layout::Layout;
 use super::place::{Job, Place, Spot};
@@ -123,7 +122,7 @@ impl Machine {
             return Ok(None);
         }
         // It may have acted, and must not act twice.
-        if self.doubts && may_have_acted(error) && !self.is_repeatable(place) {
+        if self.doubts && error.may_have_acted() && !self.is_repeatable(place) {
             return Ok(None);
         }
         let tool = step.tool();

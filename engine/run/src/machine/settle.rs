@@ -3,15 +3,11 @@
 use aa_spec::tool::ErrorKind;
 use serde_json::{Value, json};
 
-use super::fold::may_have_acted;
 use super::frame::Stop;
 use super::place::{Job, Place, Spot};
 use super::unit::{State, Unit};
 use super::{Machine, Misfit, elapsed, evaluate, later, misfit, retry};
-use crate::event::{Body, StepError, StepPath, Time};
-
-/// Where the details of an error say which assertion of the step its result did not keep.
-pub(super) const ASSERTION: &str = "assertion";
+use crate::event::{Body, MAY_HAVE_ACTED, StepError, StepPath, Time};
 
 impl Machine {
     /// The event that the end of a call amounts to: completed, retrying or failed.
@@ -151,7 +147,7 @@ impl Machine {
                 Some(message) => evaluate::text(message, &scope, "message")?,
                 None => format!("`{}` is not true", validation.condition.source()),
             };
-            let details = json!({ASSERTION: validation.condition.source()});
+            let details = json!({"assertion": validation.condition.source(), MAY_HAVE_ACTED: true});
             return Err(StepError { details, ..StepError::new(ErrorKind::Invalid, message) });
         }
         Ok(output)
@@ -179,7 +175,7 @@ impl Machine {
         if self.is_halted(place) || !plan.on.contains(&error.kind) || unit.tries() >= plan.attempts {
             return None;
         }
-        if plan.once && may_have_acted(error) {
+        if plan.once && error.may_have_acted() {
             return None;
         }
         let step = self.path(place);

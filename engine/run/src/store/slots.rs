@@ -293,6 +293,10 @@ impl Journal {
         } else {
             overlap
         };
+        if overlap == aa_spec::schedule::Overlap::CancelPrevious && !asked && self.has_later(of, now)? {
+            self.end_slot(&mine, SlotState::Cancelled, "the next time was due", now)?;
+            return Ok(Claimed::Skipped);
+        }
         match turn(overlap, others.len()) {
             Turn::Wait => Ok(Claimed::Waits),
             Turn::Skip => {
@@ -305,10 +309,6 @@ impl Journal {
             // Nobody can tell yet which run that would be.
             Turn::Replace if others.iter().any(|other| other.state == SlotState::Claimed) => {
                 Ok(Claimed::Waits)
-            }
-            Turn::Replace if self.has_later(of, now)? => {
-                self.end_slot(&mine, SlotState::Cancelled, "the next time was due", now)?;
-                Ok(Claimed::Skipped)
             }
             Turn::Replace => {
                 for other in others.iter().filter(|other| other.state == SlotState::Ready) {
@@ -328,7 +328,7 @@ impl Journal {
         Ok(self.db.prepare_cached(sql)?.query_row(of, |row| row.get(0))?)
     }
 
-    /// Whether a later time may be run by now, before which this one would be cancelled.
+    /// Whether a later time may be run by now, for which this one would be cancelled at once.
     fn has_later(&self, of: &[&dyn rusqlite::ToSql], now: Time) -> Result<bool, Fault> {
         let sql = "select exists (select 1 from schedule_slots where schedule = ?1 and due > ?2
                    and kind = 'timed' and state = 'ready' and attempt = 0 and at <= ?3)";

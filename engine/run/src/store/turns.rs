@@ -31,8 +31,8 @@ impl Store {
     }
 
     /// Times of a schedule that may be run by now: first those that are to be tried again, for which the others wait,
-    /// and of both the earliest first. Of one that is held those of which something
-    /// becomes all the same: what somebody asked for is run, and what the clock has brought is skipped.
+    /// and of both the earliest first. Of one that is held those of which something becomes all the same: what
+    /// somebody asked for is run, and what the clock has brought is skipped.
     pub fn ready_slots(
         &self,
         schedule: &str,

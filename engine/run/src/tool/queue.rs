@@ -125,6 +125,10 @@ impl Tool for Named {
         &self.spec
     }
 
+    fn kind_of(&self, said: &str) -> Option<ErrorKind> {
+        self.inner.kind_of(said)
+    }
+
     fn is_on_command_line(&self, argument: &str) -> bool {
         self.inner.is_on_command_line(argument)
     }

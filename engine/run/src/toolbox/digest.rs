@@ -6,7 +6,6 @@ use aa_spec::plan::{Plan, digest};
 use aa_spec::source::Source;
 use aa_spec::tool::ToolSpec;
 use aa_spec::tool::module::Module;
-
 use serde_json::Value;
 
 use super::Toolbox;

@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Action, Plan, SkillPlan, StepPlan, digest};
-use crate::compute::CalleeKind;
 use crate::heal::HealPlan;
 use crate::name::fold;
 use crate::template::{Expression, Missing, Scope, Template, seal};
@@ -173,16 +172,8 @@ impl Resolver<'_> {
 
     /// What the tools touch that an action may call.
     fn touched(&self, action: &Action) -> Touched {
-        let tools: Vec<&str> = match action {
-            Action::Tool { tool, .. } => vec![tool],
-            Action::Compute { block } => {
-                let tools = block.calls.iter().filter(|(_, callee)| callee.kind == CalleeKind::Tool);
-                tools.map(|(name, _)| name.as_str()).collect()
-            }
-            _ => Vec::new(),
-        };
         let mut all = Touched::default();
-        for touched in tools.into_iter().map(self.touches) {
+        for touched in action.tools().map(self.touches) {
             all.secrets.extend(touched.secrets);
             let new: Vec<String> =
                 touched.places.into_iter().filter(|place| !all.places.contains(place)).collect();

@@ -27,7 +27,7 @@ use super::reach::{Entry, invocation, transport};
 use super::{Surroundings, news, outcome};
 use crate::driver::Veil;
 use crate::tool::process::Service;
-use crate::tool::{MAY_HAVE_ACTED, Progress, ToolError};
+use crate::tool::{Progress, ToolError};
 
 /// Most pages and tools of a list.
 const PAGES: usize = 100;
@@ -264,12 +264,14 @@ impl Live {
             return outcome::unanswered(self.module(), error);
         }
         let mut ended = self.ended.clone();
-        let mut details = match timeout(POST_MORTEM, ended.wait_for(Option::is_some)).await {
+        let details = match timeout(POST_MORTEM, ended.wait_for(Option::is_some)).await {
             Ok(Ok(details)) => details.clone().unwrap_or_default(),
             _ => Map::new(),
         };
-        details.insert(MAY_HAVE_ACTED.to_owned(), true.into());
-        gone(self.module(), "ended during the call", &self.fault, details)
+        let gone = gone(self.module(), "ended during the call", &self.fault, details);
+        // It is not a refusal: it may have done what it was asked for.
+        let kind = if gone.kind == ErrorKind::Transient { ErrorKind::Network } else { gone.kind };
+        ToolError { kind, ..gone }.unsure()
     }
 }
 
@@ -293,12 +295,7 @@ fn gone(module: &str, what: &str, fault: &Fault, mut details: Map<String, Value>
     let last = last.filter(|_| fault.get().is_none());
     let said = last.map(|line| format!(": {line}")).unwrap_or_default();
     let message = format!("the server of `{module}` {what}{how}{said}");
-    let kind = match (fault.get(), details.get(MAY_HAVE_ACTED)) {
-        (Some(_), _) => ErrorKind::Permanent,
-        // It is not a refusal: it may have done what it was asked for.
-        (None, Some(_)) => ErrorKind::Network,
-        (None, None) => ErrorKind::Transient,
-    };
+    let kind = if fault.get().is_some() { ErrorKind::Permanent } else { ErrorKind::Transient };
     details.retain(|_, value| *value != json!(""));
     ToolError::new(kind, message).details(Value::Object(details))
 }

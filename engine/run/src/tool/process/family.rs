@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(super) struct Family {
     leader: Option<Pid>,
     leaders: Leaders,
-    marks: [String; 1],
+    mark: String,
     over: bool,
 }
 
@@ -73,7 +73,7 @@ impl Family {
     pub(super) fn new(leader: Option<u32>, mark: String, leaders: &Leaders) -> Self {
         let leader = leader.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         leaders.known().extend(leader);
-        Self { leader, leaders: leaders.clone(), marks: [mark], over: false }
+        Self { leader, leaders: leaders.clone(), mark, over: false }
     }
 
     /// Says that the leader has been waited for: its number may soon be another's.
@@ -137,7 +137,7 @@ impl Family {
     }
 
     fn kin(&self) -> Kin<'_> {
-        Kin { group: self.leader, marks: &self.marks }
+        Kin { group: self.leader, marks: std::slice::from_ref(&self.mark) }
     }
 }
 

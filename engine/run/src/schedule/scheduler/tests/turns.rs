@@ -204,3 +204,21 @@ async fn what_is_to_be_tried_again_is_not_waited_for_in_vain() {
     }
     assert!(world.log().len() >= 26, "{:?}", world.log());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_times_that_replace_each_other_only_the_last_is_run() {
+    let config = "schedules:\n  one: {skill: hang_on, every: 1d, overlap: cancel_previous}\n";
+    let world = World::new(config, "2026-03-01 10:00:30");
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    backlog(&scheduler, "\none", (world.clock.now(), 5)).await;
+    until(&mut [&mut scheduler], "the last one runs", |slots| {
+        slots.iter().any(|slot| slot.state == SlotState::Running && slot.due == world.clock.now())
+    })
+    .await;
+    let store = scheduler.core.store().await.unwrap();
+    let slots = store.slots(&SlotFilter::default()).unwrap();
+    let began = slots.iter().filter(|slot| slot.run.is_some()).count();
+    let cancelled = slots.iter().filter(|slot| slot.state == SlotState::Cancelled).count();
+    assert_eq!((began, cancelled), (1, 4), "{}", world.why("one"));
+}

@@ -3,7 +3,6 @@
 -- Hash of what somebody let run; null when nobody did.
 alter table schedules add column consent text;
 
--- The turns of each schedule, the earliest first.
-create index schedule_slots_ready on schedule_slots (schedule, due) where state = 'ready';
+-- The turns of each schedule: what is to be tried again, then the others, of both the earliest first.
+create index schedule_slots_ready on schedule_slots (schedule, attempt = 0, due) where state = 'ready';
 create index schedule_slots_underway on schedule_slots (at) where state in ('claimed', 'running');
-create index schedule_slots_again on schedule_slots (schedule, due) where state = 'ready' and attempt > 0;

@@ -39,17 +39,14 @@ impl Store {
         (is_held, now): (bool, Time),
         limit: usize,
     ) -> Result<Vec<Slot>, StoreError> {
-        let mut found = Vec::new();
-        for which in ["attempt > 0", "attempt = 0"] {
-            let sql = format!(
-                "select {COLUMNS} from schedule_slots where schedule = ? and state = 'ready' and at <= ?
-                 and (not ? or kind in ('manual', 'backfill') or kind in ('timed', 'caught_up') and attempt = 0)
-                 and {which} order by due limit ?"
-            );
-            let left = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
-            found.extend(self.some_slots(&sql, params![schedule, now.timestamp_millis(), is_held, left])?);
-        }
-        Ok(found)
+        // Ordered as the index has it, or else all of them would be read and sorted.
+        let sql = format!(
+            "select {COLUMNS} from schedule_slots where schedule = ? and state = 'ready' and at <= ?
+             and (not ? or kind in ('manual', 'backfill') or kind in ('timed', 'caught_up') and attempt = 0)
+             order by attempt = 0, due limit ?"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.some_slots(&sql, params![schedule, now.timestamp_millis(), is_held, limit])
     }
 
     /// When the next time that is not to be run before then may be run.

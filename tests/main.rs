@@ -47,6 +47,8 @@ mod persona_commands;
 mod readme;
 /// Skills without their services.
 mod rehearsal;
+/// What a killed process has left running is ended before anybody goes on.
+mod remains;
 /// Killed after every event, resumed each time.
 mod resume;
 /// Looking at runs, comparing them, taking them back.

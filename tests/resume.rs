@@ -404,91 +404,6 @@ fn who_watches_an_interrupted_run_is_told_that_nobody_drives_it() {
     watching.wait().code(0).stderr_contains("nobody drives run 1; `aa run resume 1` goes on with it");
 }
 
-/// Commands that take their time, and write down that they have begun and that they have acted.
-const SLOW: &str = r#"
-module: slow
-description: Writes that take their time
-tools:
-  - name: slow_asked
-    description: Makes a file after a while, which can be looked for
-    effect: write
-    input: {}
-    run: [sh, -c, "echo begin >> log; sleep 2; echo act >> log; touch made"]
-    reconcile: {tool: file_exists, args: {path: made}, when: result.exists}
-  - name: slow_again
-    description: Makes a file after a while, as often as one likes
-    effect: write
-    idempotent: true
-    input: {}
-    run: [sh, -c, "echo begin >> log; sleep 2; echo act >> log; touch made"]
-  - name: slow_doubtful
-    description: Makes a file after a while, and only once
-    effect: write
-    input: {}
-    run: [sh, -c, "echo begin >> log; sleep 2; echo act >> log; touch made"]
-"#;
-
-/// Kills `aa` alone while its command runs: that goes on, as commands do.
-fn killed_over_its_command(kind: &str) -> Aa {
-    let skill =
-        format!("name: slowly\ndescription: Takes its time\nsteps:\n  - {{name: make, tool: slow_{kind}}}\n");
-    let aa = Aa::new().tools("slow", SLOW).skill("slowly", &skill);
-    let running = aa.args(["skill", "run", "slowly"]).start();
-    eventually("the command has begun", || aa.path("log").exists());
-    running.signal(rustix::process::Signal::KILL);
-    running.wait().killed();
-    aa
-}
-
-/// What the commands have written down, once the first one must have come to its end.
-fn log_of(aa: &Aa) -> String {
-    std::thread::sleep(std::time::Duration::from_millis(2_500));
-    aa.text("log")
-}
-
-#[test]
-fn a_command_that_outlives_its_process_is_ended_before_anybody_asks_what_it_has_done() {
-    let aa = killed_over_its_command("asked");
-    let resumed = aa.args(["run", "resume", "1"]).run().code(0);
-    resumed.stderr_contains("ended what was still running: `sh (");
-    assert_eq!(log_of(&aa), "begin\nbegin\nact\n");
-    let events = aa.args(["run", "show", "1", "--format", "json"]).run().json_lines();
-    let ended = events.iter().find(|event| event["event"] == "run_resumed").map(|event| &event["ended"]);
-    assert!(ended.is_some_and(|ended| ended.to_string().contains("sleep")), "{events:#?}");
-}
-
-#[test]
-fn a_command_that_outlives_its_process_does_not_run_beside_its_second_attempt() {
-    let aa = killed_over_its_command("again");
-    aa.args(["run", "resume", "--all"]).run().code(0);
-    assert_eq!(log_of(&aa), "begin\nbegin\nact\n");
-}
-
-#[test]
-fn a_command_that_outlives_its_process_ends_with_its_run() {
-    let aa = killed_over_its_command("doubtful");
-    aa.args(["run", "cancel", "1"]).run().code(0);
-    assert_eq!(log_of(&aa), "begin\n");
-    let aa = killed_over_its_command("doubtful");
-    aa.args(["run", "resume", "1"]).run().code(6);
-    assert_eq!(log_of(&aa), "begin\n", "a person says what it has done, not what it is about to do");
-}
-
-#[test]
-fn a_command_does_not_go_on_with_the_run_that_it_belongs_to() {
-    let inner = "name: inner\ndescription: Goes on with itself\nsteps:\n  - {name: call, tool: slow_kill}\n";
-    let tool = format!(
-        "module: slow\ndescription: Kills\ntools:\n  - name: slow_kill\n    description: Kills what runs it\n    effect: write\n    input: {{}}\n    run: [sh, -c, 'kill -9 $PPID; sleep 0.3; \"$0\" run resume 1 2> said', '{0}']\n",
-        crate::support::binary()
-    );
-    let aa = Aa::new().tools("slow", &tool).skill("inner", inner);
-    aa.args(["skill", "run", "inner"]).run().killed();
-    eventually("it was refused", || {
-        std::fs::read_to_string(aa.path("said"))
-            .is_ok_and(|said| said.contains("this process descends from it\n"))
-    });
-}
-
 #[test]
 fn a_write_whose_attempts_have_one_key_is_made_again() {
     let module = r#"
@@ -567,14 +482,6 @@ fn an_approved_plan_is_not_that_of_a_tool_that_does_something_else() {
     let ran = aa.args(["skill", "run", "cut", "--plan", &hash]).run();
     assert!(!ran.is_ok(), "{ran}");
     assert!(aa.path("kept").exists() && aa.path("made").exists());
-}
-
-#[test]
-fn tools_that_have_changed_since_a_run_started_are_told() {
-    let aa = killed_over_its_command("again");
-    let aa = aa.tools("slow", &SLOW.replace("sleep 2", "sleep 1"));
-    let resumed = aa.args(["run", "resume", "1"]).run().code(0);
-    resumed.stderr_contains("not what it was at the start: `slow_again`");
 }
 
 #[test]

@@ -139,7 +139,8 @@ struct Parsed {
 impl Toolbox {
     /// A toolbox of these modules, nearest first, and the built-in tools. Parses nothing yet.
     pub fn new(modules: Vec<ModuleText>, options: &ToolboxOptions) -> Self {
-        let launcher = Arc::new(Launcher::new(options.environment.clone(), options.output_bytes));
+        let launcher = Launcher::new(options.environment.clone(), options.output_bytes);
+        let launcher = Arc::new(launcher.writing_down(options.state_folder.join("started")));
         let built_in = Arc::new(BuiltIn::new(launcher.clone(), options));
         let configuration = Arc::new(options.configuration.clone());
         let around =

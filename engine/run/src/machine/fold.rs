@@ -397,8 +397,12 @@ impl Machine {
 
     fn end(&mut self, place: Place, end: &End<'_>) -> Result<(), Misfit> {
         self.close_nested(place);
-        let attempts =
-            self.take(place).map_or_else(|| u32::from(self.fan(place).is_some()), |unit| unit.attempt);
+        let unit = self.take(place);
+        let acted = end.status == Status::Completed || unit.as_ref().is_some_and(|unit| unit.unsure);
+        let attempts = unit.map_or_else(|| u32::from(self.fan(place).is_some()), |unit| unit.attempt);
+        if acted {
+            self.doubt_block_of(place);
+        }
         if let Some(item) = place.item {
             let Some(fan) = self.fan_mut(place) else { return misfit("an item has lost its step") };
             if let Some(output) = fan.outputs.get_mut(item) {
@@ -506,6 +510,16 @@ impl Machine {
         let calls = matches!(step.action, Action::Tool { .. } | Action::Compute { .. });
         let doubtful = self.doubts && calls && step.effect != Effect::Read && error.may_have_acted();
         if let Some(unit) = self.unit_mut(place).filter(|_| doubtful) {
+            unit.unsure = true;
+        }
+    }
+
+    /// What a call of a block has done, the block has done, however that ends: takes down that it may have acted.
+    fn doubt_block_of(&mut self, call: Place) {
+        let frame = self.frame(call.frame).filter(|frame| self.doubts && frame.script.is_some());
+        let block = frame.and_then(|frame| frame.parent);
+        let writes = self.step(call).is_some_and(|step| step.effect != Effect::Read);
+        if let Some(unit) = block.filter(|_| writes).and_then(|block| self.unit_mut(block)) {
             unit.unsure = true;
         }
     }

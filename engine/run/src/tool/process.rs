@@ -8,6 +8,7 @@
 mod capture;
 mod environment;
 mod family;
+mod ledger;
 mod remains;
 mod service;
 
@@ -28,6 +29,7 @@ pub use self::environment::Environment;
 
 use self::capture::{Kept, Lines, Tail};
 use self::family::{Family, Leaders};
+use self::ledger::{Entry, Ledger};
 pub(crate) use self::service::Service;
 use super::replay::CommandReplay;
 use super::{CallContext, Progress, ToolError};
@@ -47,6 +49,7 @@ pub struct Launcher {
     environment: Environment,
     output_bytes: usize,
     leaders: Leaders,
+    ledger: Ledger,
     /// What was recorded, in the place of real commands.
     replay: Option<CommandReplay>,
 }
@@ -103,7 +106,15 @@ impl Finished {
 impl Launcher {
     /// A launcher whose commands see `environment` and may print `output_bytes` bytes.
     pub fn new(environment: Environment, output_bytes: usize) -> Self {
-        Self { environment, output_bytes, leaders: Leaders::default(), replay: None }
+        let (leaders, ledger) = (Leaders::default(), Ledger::default());
+        Self { environment, output_bytes, leaders, ledger, replay: None }
+    }
+
+    /// The same that writes down in a folder what lives of its commands, for whoever goes on with the runs of a killed
+    /// process: see [`Launcher::end_remains`].
+    #[must_use]
+    pub fn writing_down(self, folder: PathBuf) -> Self {
+        Self { ledger: Ledger::in_folder(folder), ..self }
     }
 
     /// A launcher that starts nothing and gives what was recorded.
@@ -137,8 +148,10 @@ impl Launcher {
             return replay.answer(invocation);
         }
         let mark = self.environment.new_mark(&context.idempotency_key);
-        let child = self.start(context, invocation, &mark)?;
-        let family = Family::new(child.id(), mark, &self.leaders);
+        // Nobody goes on with a call that is of no run.
+        let mut entry = if context.run.is_some() { self.write_down(&mark)? } else { Entry::default() };
+        let child = self.start(context, invocation, &mark).inspect_err(|_| entry.over())?;
+        let family = Family::new(child.id(), (mark, entry), &self.leaders);
         let mut process = Process::new(child, family, self.output_bytes, &context.progress, invocation.show);
         let now = Instant::now();
         let until =
@@ -155,6 +168,16 @@ impl Launcher {
         let linger = if stop == Stop::Late { Duration::ZERO } else { LINGER };
         process.sweep(program_name(invocation), linger).await;
         process.conclude(stop, invocation, self.output_bytes)
+    }
+
+    /// The file of a command that is about to be started.
+    fn write_down(&self, mark: &str) -> Result<Entry, ToolError> {
+        self.ledger.open(mark).map_err(|error| {
+            ToolError::new(
+                ErrorKind::Permanent,
+                format!("cannot write down that a command is started: {error}"),
+            )
+        })
     }
 
     fn start(&self, context: &CallContext, invocation: &Invocation, mark: &str) -> Result<Child, ToolError> {

@@ -380,3 +380,70 @@ fn runs_of_plans_from_before_take_back_what_they_took_back_then() {
     let mut world = World::new(std::sync::Arc::new(before));
     assert!(!world.run().story().contains("one#undo started"), "{}", world.story());
 }
+
+/// A block that makes these calls, and a step for everything that fails.
+fn block_with_undo(calls: &serde_json::Value, retry: u32) -> World {
+    World::new(plan(&json!({"on_failure": "undo", "steps": [
+        {"name": "calc", "undo": {"tool": "unmake"}, "retry": {"attempts": retry}, "block": {
+            "script": {"calls": calls},
+            "tools": {
+                "look": {"effect": "read", "idempotent": true},
+                "echo": {"effect": "write", "idempotent": true},
+                "fail_always": {"effect": "write", "idempotent": false},
+                "fail_soon": {"effect": "read", "idempotent": true},
+            },
+        }},
+    ]})))
+}
+
+#[test]
+fn a_block_that_has_written_and_then_failed_is_taken_back() {
+    let mut world = block_with_undo(&json!([["echo", {}], ["fail_always", {}]]), 1);
+    assert_snapshot!(world.run().story(), @"
+    calc started: compute
+    calc/1_echo started: tool echo
+    calc/1_echo completed: {}
+    calc/2_fail_always started: tool fail_always
+    calc/2_fail_always failed, continued: Permanent no
+    calc failed: Permanent no
+    undo started by on_failure: no
+    calc#undo started: undo unmake
+    calc#undo completed: {}
+    undo finished, failed: []
+    run failed at calc: no
+    ");
+    for calls in [json!([["look", {}], ["fail_always", {}]]), json!([["fail_always", {}]])] {
+        let mut world = block_with_undo(&calls, 1);
+        assert!(!world.run().story().contains("#undo"), "it has done nothing: {}", world.story());
+    }
+}
+
+#[test]
+fn what_an_earlier_attempt_at_a_block_has_written_is_taken_back() {
+    let mut world = block_with_undo(&json!([["echo", {}], ["fail_soon", {}]]), 2);
+    let count = std::sync::atomic::AtomicU32::new(0);
+    world = world.tools(move |call| match call.tool.as_str() {
+        "echo" if count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0 => {
+            Err(super::kit::fault(aa_spec::tool::ErrorKind::Permanent, "not again"))
+        }
+        "fail_soon" => Err(super::kit::fault(aa_spec::tool::ErrorKind::Transient, "try again")),
+        _ => Ok(json!(call.tool)),
+    });
+    assert_snapshot!(world.run().story(), @r#"
+    calc started: compute
+    calc/1_echo started: tool echo
+    calc/1_echo completed: "echo"
+    calc/2_fail_soon started: tool fail_soon
+    calc/2_fail_soon failed, continued: Transient try again
+    calc retrying after 1: try again
+    calc started: compute attempt 2
+    calc/1_echo started: tool echo
+    calc/1_echo failed, continued: Permanent not again
+    calc failed: Permanent not again
+    undo started by on_failure: not again
+    calc#undo started: undo unmake
+    calc#undo completed: "unmake"
+    undo finished, failed: []
+    run failed at calc: not again
+    "#);
+}

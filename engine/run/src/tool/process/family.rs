@@ -8,9 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-use self::system::{marked, members, signal};
+use super::ledger::Entry;
+
+use self::system::{members, remains, signal};
 
 #[cfg(target_os = "linux")]
 #[path = "family/linux.rs"]
@@ -29,6 +32,7 @@ pub(super) struct Family {
     leader: Option<Pid>,
     leaders: Leaders,
     mark: String,
+    entry: Entry,
     over: bool,
 }
 
@@ -42,15 +46,63 @@ pub(super) struct Leaders(Arc<Mutex<HashSet<Pid>>>);
 struct Kin<'a> {
     /// The leader of the command's group.
     group: Option<Pid>,
-    /// One of them is in its environment.
-    marks: &'a [String],
+    /// It is in its environment.
+    mark: &'a String,
 }
 
 /// A living descendant of a command that has ended.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     pid: Pid,
+    /// When it came to be, as the system counts: what tells it from a later one of the same number.
+    born: u64,
     name: String,
+}
+
+/// A process, told from all others that have had its number or will.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Process {
+    pid: i32,
+    /// As in [`Member`].
+    born: u64,
+    session: i32,
+}
+
+/// This process, and where its number counts.
+#[derive(Clone, Debug)]
+pub(super) struct Here {
+    /// The running system, and the space of process numbers in it.
+    pub(super) system: String,
+    pub(super) process: Process,
+}
+
+/// What is to be found of commands that others have started.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remains {
+    /// One of these is in its environment.
+    pub(super) marks: Vec<String>,
+    /// The leaders of their groups.
+    pub(super) groups: Vec<Process>,
+}
+
+impl Here {
+    /// Whether a system is of the same start of the same machine.
+    pub(super) fn is_of_boot(&self, system: &str) -> bool {
+        let boot = |system: &str| system.split(' ').next().map(ToOwned::to_owned);
+        boot(system) == boot(&self.system)
+    }
+}
+
+impl Member {
+    fn unseen(leader: &Process) -> Option<Self> {
+        let pid = Pid::from_raw(leader.pid)?;
+        Some(Self { pid, born: 0, name: "a process of somebody else".to_owned() })
+    }
+
+    /// Whether it is this process itself.
+    pub(super) fn is_self(&self) -> bool {
+        self.pid.as_raw_pid().unsigned_abs() == std::process::id()
+    }
 }
 
 impl std::fmt::Display for Member {
@@ -70,10 +122,11 @@ impl Leaders {
 }
 
 impl Family {
-    pub(super) fn new(leader: Option<u32>, mark: String, leaders: &Leaders) -> Self {
+    pub(super) fn new(leader: Option<u32>, (mark, mut entry): (String, Entry), leaders: &Leaders) -> Self {
+        entry.started(leader);
         let leader = leader.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         leaders.known().extend(leader);
-        Self { leader, leaders: leaders.clone(), mark, over: false }
+        Self { leader, leaders: leaders.clone(), mark, entry, over: false }
     }
 
     /// Says that the leader has been waited for: its number may soon be another's.
@@ -98,14 +151,15 @@ impl Family {
     pub(super) async fn sweep(&mut self, linger: Duration, grace: Duration) -> Vec<String> {
         self.over = true;
         let left = self.wait_gone(linger).await;
-        if left.is_empty() {
-            return Vec::new();
+        let mut alive = left.clone();
+        for wanted in [Signal::TERM, Signal::KILL] {
+            if !alive.is_empty() {
+                alive.iter().for_each(|member| signal(member, wanted));
+                alive = self.wait_gone(grace).await;
+            }
         }
-        self.signal_all(&left, Signal::TERM);
-        let stubborn = self.wait_gone(grace).await;
-        if !stubborn.is_empty() {
-            self.signal_all(&stubborn, Signal::KILL);
-            self.wait_gone(grace).await;
+        if alive.is_empty() {
+            self.entry.over();
         }
         left.into_iter().map(|member| member.name).collect()
     }
@@ -130,33 +184,26 @@ impl Family {
         }
     }
 
-    fn signal_all(&self, left: &[Member], wanted: Signal) {
-        for member in left {
-            signal(self.kin(), member, wanted);
-        }
-    }
-
     fn kin(&self) -> Kin<'_> {
-        Kin { group: self.leader, marks: std::slice::from_ref(&self.mark) }
+        Kin { group: self.leader, mark: &self.mark }
     }
 }
 
-/// Ends whoever carries one of the marks, whichever process has started it: asks it to, and kills it after a
-/// `grace`. Returns who had to be ended, and who lives on.
-pub(super) async fn end_marked(marks: &[String], grace: Duration) -> (Vec<Member>, Vec<Member>) {
-    let kin = Kin { group: None, marks };
+/// Ends what others have started: asks it to, and kills it after a `grace`. Returns who had to be ended, and who lives
+/// on.
+pub(super) async fn end(remains: &Remains, grace: Duration) -> (Vec<Member>, Vec<Member>) {
     let mut ended: Vec<Member> = Vec::new();
     for wanted in [Signal::TERM, Signal::KILL] {
         let until = Instant::now() + grace;
         let mut asked: HashSet<Pid> = HashSet::new();
         loop {
-            let left = look_twice(marks).await;
+            let left = look(remains).await;
             if left.is_empty() {
                 return (ended, left);
             }
             // What comes to be meanwhile has to end as well.
             for member in left.iter().filter(|member| asked.insert(member.pid)) {
-                signal(kin, member, wanted);
+                signal(member, wanted);
             }
             let news = left.iter().filter(|member| ended.iter().all(|known| known.pid != member.pid));
             ended.extend(news.cloned().collect::<Vec<_>>());
@@ -166,18 +213,18 @@ pub(super) async fn end_marked(marks: &[String], grace: Duration) -> (Vec<Member
             sleep(LOOK).await;
         }
     }
-    (ended, look_twice(marks).await)
+    (ended, look(remains).await)
 }
 
-/// Who carries one of the marks. A process that is just becoming another program has no environment to be read,
-/// so that nobody is there only when two looks have found nobody.
-async fn look_twice(marks: &[String]) -> Vec<Member> {
-    let found = marked(marks);
+/// Who is alive of what others have started. A process that is just becoming another program has no environment to be
+/// read, so that nobody is there only when two looks have found nobody.
+pub(super) async fn look(of: &Remains) -> Vec<Member> {
+    let found = remains(of);
     if !found.is_empty() {
         return found;
     }
     sleep(LOOK).await;
-    marked(marks)
+    remains(of)
 }
 
 impl Drop for Family {

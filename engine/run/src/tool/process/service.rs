@@ -14,6 +14,9 @@ use super::family::Family;
 use super::{GRACE, Invocation, LINGER, Launcher};
 use crate::tool::{CallContext, ToolError};
 
+/// What the mark of a server begins with. It serves many calls, so there is no key in it.
+pub(super) const MARK: &str = "service";
+
 /// How long it may take to end once nothing can be said to it any more.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -40,10 +43,12 @@ impl Launcher {
         folder: &Path,
         invocation: &Invocation,
     ) -> Result<(Service, ChildStdin, ChildStdout), ToolError> {
-        let mark = self.environment.new_mark("service");
+        let mark = self.environment.new_mark(MARK);
+        let mut entry = self.write_down(&mark)?;
         let invocation = Invocation { stdin: Some(String::new()), ..invocation.clone() };
-        let mut child = self.start(&CallContext::detached(folder), &invocation, &mark)?;
-        let family = Family::new(child.id(), mark, &self.leaders);
+        let child = self.start(&CallContext::detached(folder), &invocation, &mark);
+        let mut child = child.inspect_err(|_| entry.over())?;
+        let family = Family::new(child.id(), (mark, entry), &self.leaders);
         let errors = Arc::new(Mutex::new(Tail::default()));
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(drain(stderr, Arc::clone(&errors)));

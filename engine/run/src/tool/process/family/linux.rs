@@ -4,13 +4,15 @@
 //! that started no other process costs one read of `/proc/loadavg`, which holds the
 //! number of the youngest process or thread.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::RangeInclusive;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::{Kin, Leaders, Member};
+use super::{Here, Kin, Leaders, Member, Process, Remains};
 
 /// With more young processes than this it is cheaper to list `/proc`.
 const MANY: u32 = 1024;
@@ -25,17 +27,99 @@ pub(super) fn members(leader: Pid, kin: Kin<'_>, leaders: &Leaders) -> Vec<Membe
     }
 }
 
-/// Who is alive and carries one of the marks, whoever has started it.
-pub(super) fn marked(marks: &[String]) -> Vec<Member> {
-    members_in_all(Kin { group: None, marks })
+/// Who is alive of what was started: whoever carries one of the marks or is of one of the groups, and all that descends
+/// from these. A group of which nothing can be seen, and which is there all the same, is one member.
+pub(super) fn remains(of: &Remains) -> Vec<Member> {
+    let all: Vec<Row> = pids().filter_map(Row::read).collect();
+    let mut found: HashSet<i32> = all.iter().filter(|row| row.is_of(of)).map(Row::id).collect();
+    loop {
+        let before = found.len();
+        found.extend(all.iter().filter(|row| found.contains(&row.parent)).map(Row::id).collect::<Vec<_>>());
+        if found.len() == before {
+            break;
+        }
+    }
+    let hidden = of.groups.iter().filter(|group| is_hidden(group, &all)).filter_map(Member::unseen);
+    let seen = all.iter().filter(|row| row.alive && found.contains(&row.id())).map(|row| row.member.clone());
+    seen.chain(hidden).collect()
 }
 
-/// Sends a signal to a member, if it still is one.
-pub(super) fn signal(kin: Kin<'_>, member: &Member, wanted: Signal) {
+/// Whether a group is there although none of its processes can be seen: they are somebody else's.
+fn is_hidden(group: &Process, all: &[Row]) -> bool {
+    let leader = Pid::from_raw(group.pid);
+    all.iter().all(|row| row.group != group.pid)
+        && leader.is_some_and(|pid| rustix::process::test_kill_process_group(pid) == Err(Errno::PERM))
+}
+
+/// Sends a signal to a member, if it is still the same process.
+pub(super) fn signal(member: &Member, wanted: Signal) {
     // With the handle, number and process cannot part between the look and the signal.
     let Ok(handle) = rustix::process::pidfd_open(member.pid, PidfdFlags::empty()) else { return };
-    if find(member.pid, kin).is_some() {
+    if Row::read(member.pid).is_some_and(|row| row.member.born == member.born) {
         let _gone = rustix::process::pidfd_send_signal(handle, wanted);
+    }
+}
+
+impl Here {
+    /// Where this process runs; nothing where the system does not say.
+    pub(in super::super) fn look() -> Option<Self> {
+        let boot = content("/proc/sys/kernel/random/boot_id").ok()?;
+        let space = fs::read_link("/proc/self/ns/pid").ok()?;
+        let system = format!("{} {}", String::from_utf8(boot).ok()?.trim(), space.display());
+        Some(Self { system, process: Process::of(std::process::id())? })
+    }
+}
+
+impl Process {
+    /// The living process of a number.
+    pub(in super::super) fn of(id: u32) -> Option<Self> {
+        let row = Row::read(pid(id)?)?;
+        Some(Self { pid: row.id(), born: row.member.born, session: row.session })
+    }
+
+    /// Whether it is the one that lives under its number.
+    pub(in super::super) fn lives(&self) -> bool {
+        let row = Pid::from_raw(self.pid).and_then(Row::read);
+        row.is_some_and(|row| row.alive && row.member.born == self.born)
+    }
+}
+
+/// What `/proc` tells of a process.
+struct Row {
+    member: Member,
+    /// It runs, or could.
+    alive: bool,
+    parent: i32,
+    group: i32,
+    session: i32,
+}
+
+impl Row {
+    fn read(pid: Pid) -> Option<Self> {
+        let stat = content(&format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+        let stat = String::from_utf8_lossy(&stat);
+        // A name may hold anything, also spaces and parentheses.
+        let (before, after) = stat.rsplit_once(')')?;
+        let name = before.split_once('(')?.1.to_owned();
+        let mut fields = after.split_whitespace();
+        let alive = !matches!(fields.next()?, "Z" | "X");
+        let mut number = || fields.next()?.parse::<i32>().ok();
+        let (parent, group, session) = (number()?, number()?, number()?);
+        let born = fields.nth(15)?.parse().ok()?;
+        Some(Self { member: Member { pid, born, name }, alive, parent, group, session })
+    }
+
+    fn id(&self) -> i32 {
+        self.member.pid.as_raw_pid()
+    }
+
+    /// Whether it is of what was started by itself, and not only because of whom it descends from. A number may have
+    /// become another's; the session of a group has not.
+    fn is_of(&self, of: &Remains) -> bool {
+        let in_group = |leader: &Process| {
+            leader.pid == self.group && leader.session == self.session && leader.born <= self.member.born
+        };
+        self.alive && (of.groups.iter().any(in_group) || is_marked(self.member.pid, &of.marks))
     }
 }
 
@@ -45,23 +129,21 @@ fn members_among(ids: RangeInclusive<u32>, kin: Kin<'_>, leaders: &Leaders) -> V
 }
 
 fn members_in_all(kin: Kin<'_>) -> Vec<Member> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter_map(pid).filter_map(|pid| find(pid, kin)).collect()
+    pids().filter_map(|pid| find(pid, kin)).collect()
+}
+
+/// The numbers of all processes that can be seen.
+fn pids() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(pid)
 }
 
 /// The process of that number, if it is alive and belongs to the family.
 fn find(pid: Pid, kin: Kin<'_>) -> Option<Member> {
-    let stat = content(&format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
-    let stat = String::from_utf8_lossy(&stat);
-    let (before, after) = stat.rsplit_once(')')?;
-    let name = before.split_once('(')?.1.to_owned();
-    let mut fields = after.split_whitespace();
-    let alive = !matches!(fields.next()?, "Z" | "X");
-    let group = fields.nth(1)?.parse::<i32>().ok()?;
-    let of_group = kin.group.is_some_and(|leader| leader.as_raw_pid() == group);
-    let belongs = alive && (of_group || is_marked(pid, kin.marks));
-    belongs.then_some(Member { pid, name })
+    let row = Row::read(pid)?;
+    let of_group = kin.group.is_some_and(|leader| leader.as_raw_pid() == row.group);
+    let belongs = row.alive && (of_group || is_marked(pid, std::slice::from_ref(kin.mark)));
+    belongs.then_some(row.member)
 }
 
 fn is_marked(pid: Pid, marks: &[String]) -> bool {

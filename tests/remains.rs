@@ -88,7 +88,7 @@ fn what_has_ended_is_not_written_down_any_more() {
     std::os::unix::fs::symlink(aa.home().join("state/aa-workflow/started"), aa.path("started")).unwrap();
     let listed = aa.args(["skill", "run", "two", "--format", "json"]).run().code(1).json_lines();
     let event = listed.iter().find(|event| event["event"] == "step_completed").unwrap();
-    assert_eq!(event["output"]["stdout"].as_str().map(|text| text.lines().count()), Some(1), "{event:#}");
+    assert_eq!(event["output"].as_str().map(|text| text.lines().count()), Some(1), "{event:#}");
     assert_eq!(written_down(&aa), 0);
 }
 

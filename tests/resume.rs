@@ -309,6 +309,7 @@ fn a_step_that_must_not_be_repeated_waits_for_a_person() {
     aa.args(["skill", "run", "one"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
     let hint = aa.args(["run", "list"]).run().code(0);
     insta::assert_snapshot!(hint.err(), @"hint: run 1 (one) was interrupted; `aa run resume 1` goes on with it");
+    assert_eq!(aa.args(["run", "show", "1"]).run().code(0).err(), hint.err());
     let parked = aa.args(["run", "resume"]).run().code(6).stdout("");
     insta::assert_snapshot!(parked.err(), @"
     ↻ resumed; unknown: `write`

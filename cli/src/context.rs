@@ -23,6 +23,7 @@ use crate::env::Environment;
 use crate::failure::Failure;
 use crate::follow::Stop;
 use crate::printer::Printer;
+use crate::report::how_to_resume;
 use crate::words;
 
 /// How often a server looks at its files.
@@ -100,10 +101,7 @@ impl Context<'_> {
         let Ok(runs) = engine.runs(&filter) else { return };
         match &runs[..] {
             [] => {}
-            [run] => self.printer.hint(format_args!(
-                "run {} ({}) was interrupted; `aa run resume {}` goes on with it",
-                run.id, run.skill, run.id
-            )),
+            [run] => self.printer.hint(how_to_resume(run)),
             runs => self.printer.hint(format_args!(
                 "{} were interrupted; `aa run resume --all` goes on with them",
                 words::count(runs.len(), "run")

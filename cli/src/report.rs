@@ -13,6 +13,7 @@ mod tests;
 
 use aa_run::engine::Notice;
 use aa_run::event::{Event, StepError, StepPath};
+use aa_run::store::RunSummary;
 use serde_json::Value;
 
 use crate::args::skill::RunFormat;
@@ -245,6 +246,11 @@ impl<'a> Reporter<'a> {
         }
         Exit::Waiting
     }
+}
+
+/// How to go on with a run whose process has died.
+pub(crate) fn how_to_resume(run: &RunSummary) -> String {
+    format!("run {0} ({1}) was interrupted; `aa run resume {0}` goes on with it", run.id, run.skill)
 }
 
 /// What a person does about a step of which nobody knows how it ended.

@@ -16,7 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::page::Page;
 use crate::report::line::Layout;
 use crate::report::tree::{Ending, Tree};
-use crate::report::{how_to_resolve, json, value};
+use crate::report::{how_to_resolve, how_to_resume, json, value};
 use crate::style::{Mark, Tone};
 use crate::words;
 
@@ -38,12 +38,16 @@ pub(super) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<Exit, Failur
         events.iter().filter(wanted).for_each(|event| json::print(event, printer));
         return Ok(Exit::Ok);
     }
+    let summary = engine.run(run)?;
     let mut page = Page::new(printer);
     match &args.step {
         Some(step) => step::human(&events, step, &mut page),
-        None => human(&engine.run(run)?, (&events, &tree), &mut page),
+        None => human(&summary, (&events, &tree), &mut page),
     }
     page.print(printer);
+    if summary.interrupted {
+        printer.hint(how_to_resume(&summary));
+    }
     for step in tree.in_doubt().filter(|step| args.step.as_ref().is_none_or(|wanted| wanted == *step)) {
         printer.hint(how_to_resolve(tree.run, step));
     }

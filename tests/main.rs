@@ -23,6 +23,8 @@ mod daemon;
 mod dashboard;
 /// Why a tool fails, and its definition mended.
 mod debug_tool;
+/// Writes that fail, and may have acted all the same.
+mod doubt;
 /// Why a run failed.
 mod explain;
 /// Skills written down for AI clients.

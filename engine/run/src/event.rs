@@ -384,10 +384,9 @@ pub struct StepError {
 pub(crate) const MAY_HAVE_ACTED: &str = "may_have_acted";
 
 impl StepError {
-    /// Whether the call may have done what it is for: it says so, or was cut off.
+    /// Whether the call may have done what it is for.
     pub(crate) fn may_have_acted(&self) -> bool {
-        matches!(self.kind, ErrorKind::Timeout | ErrorKind::Cancelled)
-            || self.details.get(MAY_HAVE_ACTED).is_some()
+        self.details.get(MAY_HAVE_ACTED).is_some()
     }
 }
 

@@ -24,6 +24,7 @@ pub mod process;
 mod project;
 pub(crate) mod queue;
 pub mod replay;
+pub(crate) mod sent;
 mod shell;
 
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ pub(crate) use self::memory::{DEEPEST, Key, check_size, shape};
 pub use self::person::{DECLINE, Level, Nobody, Person, Question};
 pub(crate) use self::plain::touches_nothing;
 pub(crate) use self::project::seen_in;
+pub use self::sent::Sent;
 use crate::caller::MAIN;
 use crate::event::{MAY_HAVE_ACTED, RunId, StepError, StepPath};
 use crate::fence::Fence;
@@ -92,6 +94,8 @@ pub struct CallContext {
     pub idempotency_key: String,
     /// The trace that the call belongs to, as a W3C `traceparent`; none when nobody traces runs.
     pub trace: Option<String>,
+    /// How far the call has come.
+    pub sent: Sent,
     /// The call must be over by then.
     pub deadline: Option<Instant>,
     /// Fires when the call should stop.
@@ -146,6 +150,7 @@ impl CallContext {
             step: StepPath(String::new()),
             idempotency_key: String::new(),
             trace: None,
+            sent: Sent::default(),
             deadline: None,
             cancel: CancellationToken::new(),
             progress: Arc::new(|_| {}),

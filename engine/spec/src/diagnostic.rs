@@ -104,6 +104,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("secret-worked-on", "a secret that is more than passed on"),
     ("self-reference", "a step that waits for itself"),
     ("skill-as-tool", "a skill run as if it were a tool, or by way of the tool `skill_run`"),
+    ("skill-retry", "a `retry` that makes writes of a sub-skill again which must not be repeated"),
     ("spelled-value", "a value written as another type than it has"),
     ("spliced-shell", "a template in a script, whose value could change what the script does"),
     ("step-kind", "a step that does nothing, or several things at once"),

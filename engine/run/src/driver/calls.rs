@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aa_spec::tool::ErrorKind;
+use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
@@ -20,7 +20,7 @@ use crate::compute::Computer;
 use crate::event::{Origin, RunId, StepError, StepPath, Time};
 use crate::fence::Fence;
 use crate::machine::Call;
-use crate::tool::{CallContext, Nobody, Person, Tool};
+use crate::tool::{CallContext, Nobody, Person, Sent, Tool, ToolError};
 
 /// How long a call that was asked to stop may take for it. Longer than any tool of ours
 /// needs to end its processes.
@@ -56,6 +56,7 @@ pub(super) struct Shared {
 
 struct Running {
     call: Arc<Call>,
+    sent: Sent,
     cancel: CancellationToken,
     task: AbortHandle,
 }
@@ -111,10 +112,11 @@ impl Calls {
     pub(super) fn start(&mut self, call: Call) {
         let cancel = CancellationToken::new();
         let step = call.step.clone();
-        let call = Arc::new(call);
-        let task = self.tasks.spawn(make_hidden(Arc::clone(&self.shared), Arc::clone(&call), cancel.clone()));
+        let (call, sent) = (Arc::new(call), Sent::default());
+        let stop = (cancel.clone(), sent.clone());
+        let task = self.tasks.spawn(make_hidden(Arc::clone(&self.shared), Arc::clone(&call), stop));
         self.step_of.insert(task.id(), step.clone());
-        self.running.insert(step, Running { call, cancel, task });
+        self.running.insert(step, Running { call, sent, cancel, task });
     }
 
     /// Asks a call to stop.
@@ -149,44 +151,50 @@ impl Calls {
     }
 
     fn ended(&mut self, joined: Result<(Id, Result<Value, StepError>), JoinError>) -> Ended {
-        let (id, result) = match joined {
-            Ok((id, result)) => (id, result),
-            Err(error) => {
-                let id = error.id();
-                let mut error = broken(error);
-                self.shared.veil.hide_error(&mut error);
-                (id, Err(error))
-            }
-        };
+        let id = joined.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         // Every task is put down when it is started.
         let step = self.step_of.remove(&id).unwrap_or_else(|| StepPath(String::new()));
-        let call = self.running.remove(&step).map(|running| running.call);
-        Ended { step, call, result }
+        let running = self.running.remove(&step);
+        let result = joined.map_or_else(
+            |error| {
+                let mut error = broken(error, running.as_ref().map(|running| &running.sent));
+                self.shared.veil.hide_error(&mut error);
+                Err(error)
+            },
+            |(_, result)| result,
+        );
+        Ended { step, call: running.map(|running| running.call), result }
     }
 }
 
 /// What a task amounts to that did not come to its end.
-fn broken(error: JoinError) -> StepError {
-    if !error.is_panic() {
-        return StepError::new(ErrorKind::Cancelled, "the call was killed");
-    }
-    let panic = error.into_panic();
-    let said = panic.downcast_ref::<String>().map(String::as_str);
-    let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
-    let mut error = StepError::new(ErrorKind::Permanent, "the tool panicked");
-    if let Some(said) = said {
-        error.details = json!({ "panic": said });
-    }
-    error
+fn broken(error: JoinError, sent: Option<&Sent>) -> StepError {
+    let error = if error.is_panic() {
+        let panic = error.into_panic();
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        let details = said.map_or(Value::Null, |said| json!({ "panic": said }));
+        ToolError::new(ErrorKind::Permanent, "the tool panicked").details(details)
+    } else {
+        ToolError::new(ErrorKind::Cancelled, "the call was killed")
+    };
+    let cut_off = sent.is_none_or(|sent| sent.may_have_acted_if(true));
+    StepError::from(if cut_off { error.unsure() } else { error })
+}
+
+/// The error of a call that was made, which says whether that may have acted.
+fn settled(tool: &ToolSpec, sent: &Sent, error: ToolError) -> StepError {
+    let may_have_acted = tool.effect != Effect::Read && sent.may_have_acted(error.kind);
+    StepError::from(if may_have_acted { error.unsure() } else { error })
 }
 
 /// One call, with nothing secret in what comes back.
 async fn make_hidden(
     shared: Arc<Shared>,
     call: Arc<Call>,
-    cancel: CancellationToken,
+    stop: (CancellationToken, Sent),
 ) -> Result<Value, StepError> {
-    let mut result = make(&shared, &call, cancel).await;
+    let mut result = make(&shared, &call, stop).await;
     match &mut result {
         Ok(value) => shared.veil.hide_value(value),
         Err(error) => {
@@ -200,7 +208,11 @@ async fn make_hidden(
 }
 
 /// One call, from waiting for its turn to its result.
-async fn make(shared: &Arc<Shared>, call: &Call, cancel: CancellationToken) -> Result<Value, StepError> {
+async fn make(
+    shared: &Arc<Shared>,
+    call: &Call,
+    (cancel, sent): (CancellationToken, Sent),
+) -> Result<Value, StepError> {
     let Some(tool) = (shared.means.tools)(&call.tool) else {
         return Err(StepError::new(ErrorKind::NotFound, format!("there is no tool `{}`", call.tool)));
     };
@@ -218,7 +230,8 @@ async fn make(shared: &Arc<Shared>, call: &Call, cancel: CancellationToken) -> R
             return Err(StepError::new(ErrorKind::Timeout, "the time was over before the call could be made"));
         }
     };
-    let context = shared.context(call, deadline, cancel, secrets);
+    let context = CallContext { sent, ..shared.context(call, deadline, cancel, secrets) };
+    context.sent.begin();
     limited(shared, tool, &context, (args, deadline)).await
 }
 
@@ -229,23 +242,23 @@ async fn limited(
     context: &CallContext,
     (args, deadline): (Map<String, Value>, Option<Time>),
 ) -> Result<Value, StepError> {
+    let judged = |error| settled(tool.spec(), &context.sent, error);
     let mut call = tool.call(context, args);
     let late = tokio::select! {
         biased;
-        result = &mut call => return result.map_err(StepError::from),
+        result = &mut call => return result.map_err(judged),
         () = context.cancel.cancelled() => false,
         () = shared.reached(deadline.map(|time| time.checked_add_signed(LEEWAY).unwrap_or(time))) => true,
     };
     context.cancel.cancel();
     let kind = if late { ErrorKind::Timeout } else { ErrorKind::Cancelled };
     match timeout(GRACE, call).await {
-        Ok(Err(error)) if late && error.kind == ErrorKind::Cancelled => Err(StepError {
-            kind,
-            message: "it did not end in time and was stopped".to_owned(),
-            details: error.details,
-        }),
-        Ok(result) => result.map_err(StepError::from),
-        Err(_) => Err(StepError::new(kind, "the call did not stop in time and was abandoned")),
+        Ok(Err(error)) if late && error.kind == ErrorKind::Cancelled => {
+            let late = ToolError::new(kind, "it did not end in time and was stopped");
+            Err(judged(late.details(error.details)))
+        }
+        Ok(result) => result.map_err(judged),
+        Err(_) => Err(judged(ToolError::new(kind, "the call did not stop in time and was abandoned"))),
     }
 }
 
@@ -316,6 +329,7 @@ impl Shared {
             step: call.step.clone(),
             idempotency_key: call.idempotency_key.clone(),
             trace: self.means.trace.as_ref().map(|(trace, kept)| trace.told(&call.step, call.attempt, *kept)),
+            sent: Sent::default(),
             deadline: self.instant(deadline),
             cancel,
             person: self.person(call),

@@ -92,7 +92,7 @@ impl Machine {
             }
             Body::StepCompleted { step, output, duration_ms, .. } => match self.locate(step)? {
                 Spot::Unit(place) => self.fold_completed(place, output, *duration_ms),
-                Spot::Undo(frame) => self.fold_undone(frame, true),
+                Spot::Undo(frame) => self.fold_undone(frame, true, None),
                 Spot::Reconcile(_) => misfit(format!("`{step}` cannot complete")),
             },
             Body::StepFailed { step, error, continued, duration_ms } => {
@@ -108,7 +108,7 @@ impl Machine {
                         };
                         self.fold_not_completed(place, &end)
                     }
-                    Spot::Undo(frame) => self.fold_undone(frame, false),
+                    Spot::Undo(frame) => self.fold_undone(frame, false, Some(error)),
                     Spot::Reconcile(place) => self.fold_inquiry_failed(place),
                 }
             }
@@ -232,6 +232,7 @@ impl Machine {
             attempt: 1,
             lost: 0,
             unsure: false,
+            adrift: false,
             since,
             started: since,
             heals,
@@ -363,7 +364,9 @@ impl Machine {
         if let Some(error) = end.error {
             self.doubt(place, error);
         }
-        if self.unit(place).is_some_and(|unit| unit.unsure) {
+        // A sub-skill that fails is taken back by what its own steps say.
+        let runs_skill = self.step(place).is_some_and(|step| matches!(step.action, Action::Skill { .. }));
+        if !runs_skill && self.unit(place).is_some_and(Unit::may_have_acted) {
             self.keep_for_undo(place, None);
         }
         self.end(place, end)
@@ -398,10 +401,11 @@ impl Machine {
     fn end(&mut self, place: Place, end: &End<'_>) -> Result<(), Misfit> {
         self.close_nested(place);
         let unit = self.take(place);
-        let acted = end.status == Status::Completed || unit.as_ref().is_some_and(|unit| unit.unsure);
+        let acted =
+            end.status == Status::Completed || unit.as_ref().is_some_and(|unit| unit.may_have_acted());
         let attempts = unit.map_or_else(|| u32::from(self.fan(place).is_some()), |unit| unit.attempt);
         if acted {
-            self.doubt_block_of(place);
+            self.doubt_around(place);
         }
         if let Some(item) = place.item {
             let Some(fan) = self.fan_mut(place) else { return misfit("an item has lost its step") };
@@ -504,23 +508,28 @@ impl Machine {
         }
     }
 
-    /// Takes down that an attempt which ended like this may have acted.
+    /// Takes down that an attempt which ended like this may have acted. What a block or a sub-skill has done, its calls
+    /// and steps tell.
     pub(super) fn doubt(&mut self, place: Place, error: &StepError) {
-        let Some(step) = self.step(place) else { return };
-        let calls = matches!(step.action, Action::Tool { .. } | Action::Compute { .. });
-        let doubtful = self.doubts && calls && step.effect != Effect::Read && error.may_have_acted();
+        let calls = self.step(place).is_some_and(|step| matches!(step.action, Action::Tool { .. }));
+        let doubtful = self.doubts && calls && !self.is_read(place) && error.may_have_acted();
         if let Some(unit) = self.unit_mut(place).filter(|_| doubtful) {
             unit.unsure = true;
         }
     }
 
-    /// What a call of a block has done, the block has done, however that ends: takes down that it may have acted.
-    fn doubt_block_of(&mut self, call: Place) {
-        let frame = self.frame(call.frame).filter(|frame| self.doubts && frame.script.is_some());
-        let block = frame.and_then(|frame| frame.parent);
-        let writes = self.step(call).is_some_and(|step| step.effect != Effect::Read);
-        if let Some(unit) = block.filter(|_| writes).and_then(|block| self.unit_mut(block)) {
-            unit.unsure = true;
+    /// What a step has done, the block or sub-skill has done that it is part of, however that ends. A healing is no part
+    /// of what it heals.
+    fn doubt_around(&mut self, place: Place) {
+        let mut within = self.doubts && !self.is_read(place);
+        let mut at = Some(place.frame);
+        while let Some(frame) = at.and_then(|id| self.frame(id)).filter(|frame| within && !frame.heals) {
+            let parent = frame.parent;
+            if let Some(unit) = parent.and_then(|parent| self.unit_mut(parent)) {
+                within = !unit.unsure;
+                unit.unsure = true;
+            }
+            at = parent.map(|parent| parent.frame);
         }
     }
 
@@ -533,7 +542,8 @@ impl Machine {
             return;
         }
         let item = place.item.and_then(|item| self.fan(place)?.items.get(item).cloned());
-        self.completed.push(Completed { place, output: output.cloned(), item, attempts: 0, undone: false });
+        let output = output.cloned();
+        self.completed.push(Completed { place, output, item, attempts: 0, open: None, undone: false });
         let mut frames = vec![place.frame];
         frames.extend(self.ancestors(place.frame));
         for id in frames {

@@ -122,7 +122,8 @@ impl Machine {
             return Ok(None);
         }
         // It may have acted, and must not act twice.
-        if self.doubts && error.may_have_acted() && !self.is_repeatable(place) {
+        let may_have_acted = error.may_have_acted() || unit.may_have_acted();
+        if self.doubts && may_have_acted && !self.is_repeatable(place) {
             return Ok(None);
         }
         let tool = step.tool();

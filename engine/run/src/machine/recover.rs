@@ -218,6 +218,7 @@ impl Machine {
             let lost = u32::from(matches!(unit.state, State::Calling));
             let Some(mut unit) = self.take(place) else { continue };
             unit.lost += lost;
+            unit.adrift |= self.doubts && lost > 0 && !self.is_read(place);
             let again = matches!(next, State::Again);
             unit.state = next;
             self.put(place, unit)?;
@@ -376,6 +377,10 @@ impl Machine {
             }
             _ => None,
         })?;
+        // Whoever says so knows what it has done.
+        if let Some(unit) = self.unit_mut(place) {
+            unit.adrift = false;
+        }
         if again {
             self.make_ready(place);
         }

@@ -25,6 +25,8 @@ pub(super) struct Completed {
     pub(super) item: Option<Value>,
     /// Attempts at taking it back.
     pub(super) attempts: u32,
+    /// The last of these, when nobody knows how it ended and it must not be made again just like that.
+    pub(super) open: Option<UndoCall>,
     pub(super) undone: bool,
 }
 
@@ -228,8 +230,18 @@ impl Machine {
             frame.stop = Some(Stop::Failed { error: error.clone(), step: None });
         }
         self.undoing.insert(id);
+        self.ask_again(id);
         self.agenda.insert(Job::Undo(id));
         Ok(())
+    }
+
+    /// An attempt of which nobody knows how it ended stays so until somebody says, whatever has happened since.
+    fn ask_again(&mut self, frame: usize) {
+        let next = self.undo(frame).filter(|undo| undo.current.is_none()).and_then(|undo| undo.queue.last());
+        let open = next.copied().and_then(|entry| self.completed.get_mut(entry)?.open.take());
+        if let Some((undo, call)) = self.undo_mut(frame).zip(open) {
+            undo.current = Some(call);
+        }
     }
 
     pub(super) fn fold_undo_finished(&mut self, step: Option<&StepPath>) -> Result<(), Misfit> {
@@ -241,7 +253,12 @@ impl Machine {
         let Some(frame) = self.frame_mut(id).filter(|_| done) else {
             return misfit("the taking back is not over");
         };
-        frame.taking_back = TakingBack::Over;
+        if let TakingBack::Running(undo) = std::mem::replace(&mut frame.taking_back, TakingBack::Over)
+            && let Some((call, entry)) = undo.current.zip(undo.queue.last().copied())
+            && call.state == UndoState::Unknown
+        {
+            self.leave_open(entry, call);
+        }
         self.undoing.remove(&id);
         self.agenda.insert(Job::Frame(id));
         Ok(())
@@ -269,15 +286,27 @@ impl Machine {
         Ok(())
     }
 
-    /// The step that was being taken back is, or is not.
-    pub(super) fn fold_undone(&mut self, frame: usize, worked: bool) -> Result<(), Misfit> {
+    /// Takes down that nobody knows whether an undo has acted.
+    fn leave_open(&mut self, entry: usize, call: UndoCall) {
+        if let Some(entry) = self.completed.get_mut(entry).filter(|_| self.doubts) {
+            entry.open = Some(UndoCall { state: UndoState::Unknown, ..call });
+        }
+    }
+
+    /// The step that was being taken back is, or is not; then with an error, if its call had one.
+    pub(super) fn fold_undone(
+        &mut self,
+        frame: usize,
+        worked: bool,
+        error: Option<&StepError>,
+    ) -> Result<(), Misfit> {
         let Some(place) = self.undo_place(frame) else { return misfit("nothing is being taken back") };
-        let path = self.path(place);
+        let (path, repeatable) = (self.path(place), self.may_repeat_undo(frame));
         let Some(undo) = self.undo_mut(frame) else { return misfit("nothing is being taken back") };
         if worked && undo.current.is_none() {
             return misfit(format!("`{path}` is not being taken back"));
         }
-        undo.current = None;
+        let call = undo.current.take();
         let entry = undo.queue.pop();
         if !worked {
             undo.failed.push(path);
@@ -285,6 +314,11 @@ impl Machine {
         if let Some(entry) = entry.and_then(|entry| self.completed.get_mut(entry)) {
             entry.undone = worked;
         }
+        let in_doubt = error.is_some_and(StepError::may_have_acted) && !repeatable;
+        if let Some((entry, call)) = entry.zip(call).filter(|_| in_doubt) {
+            self.leave_open(entry, call);
+        }
+        self.ask_again(frame);
         self.agenda.insert(Job::Undo(frame));
         Ok(())
     }
@@ -296,8 +330,8 @@ impl Machine {
             return misfit("the outcome of taking it back is not in doubt");
         }
         match resolution {
-            Resolution::Done { .. } => self.fold_undone(frame, true),
-            Resolution::Fail => self.fold_undone(frame, false),
+            Resolution::Done { .. } => self.fold_undone(frame, true, None),
+            Resolution::Fail => self.fold_undone(frame, false, None),
             Resolution::Retry => {
                 self.set_undo_state(frame, UndoState::Again);
                 Ok(())

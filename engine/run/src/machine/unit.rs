@@ -16,8 +16,10 @@ pub(super) struct Unit {
     pub(super) attempt: u32,
     /// Attempts of which nobody knows how they ended; they do not count as tries.
     pub(super) lost: u32,
-    /// A failed attempt may have acted all the same.
+    /// A failed attempt may have acted all the same, or something within has.
     pub(super) unsure: bool,
+    /// A dead process had called it, and nobody has said how that ended.
+    pub(super) adrift: bool,
     /// When the first attempt started.
     pub(super) since: Time,
     /// When the last attempt started.
@@ -121,6 +123,11 @@ pub(super) enum StepState {
 }
 
 impl Unit {
+    /// Whether it may have acted although it has not completed.
+    pub(super) fn may_have_acted(&self) -> bool {
+        self.unsure || self.adrift
+    }
+
     /// Whether it counts against the skill's concurrency: people and clocks are waited for
     /// in any number.
     fn holds_slot(&self) -> bool {

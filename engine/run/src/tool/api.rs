@@ -81,6 +81,7 @@ impl Tool for Api {
     }
 
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {
+        context.sent.not_yet();
         let mut scope = self.declared.scope(context, args).await?;
         self.find_out(context, &mut scope).await?;
         if !is_wanted(self.http.condition.as_ref(), &scope)? {
@@ -95,8 +96,7 @@ impl Tool for Api {
         } else {
             let (answer, said) = self.ask(context, &outgoing, &scope).await?;
             said.enter(&mut scope);
-            let result = answer::result(&answer, &said, self.declared.common.result.as_ref());
-            result.map_err(ToolError::unsure)?
+            answer::result(&answer, &said, self.declared.common.result.as_ref())?
         };
         self.declared.finish(scope, result)
     }

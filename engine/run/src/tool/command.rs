@@ -47,6 +47,7 @@ impl Tool for Command {
     }
 
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {
+        context.sent.not_yet();
         let scope = self.declared.scope(context, args).await?;
         let invocation = self.invocation(context, &scope)?;
         let finished = self.launcher.launch(context, &invocation).await?;
@@ -92,17 +93,16 @@ impl Command {
         let (program, rules) = (&invocation.argv[0], &self.declared.common.errors);
         let Some(code) = finished.code().filter(|code| self.run.ok.contains(code)) else {
             let rule = diagnosis::fitting(finished, rules);
-            let failed = diagnosis::failed(program, finished, rule, &self.run.kinds);
-            return Err(if finished.code().is_none() { failed.unsure() } else { failed });
+            return Err(diagnosis::failed(program, finished, rule, &self.run.kinds));
         };
         if let Some(rule) = diagnosis::objection(finished, rules) {
             return Err(diagnosis::failed(program, finished, Some(rule), &self.run.kinds));
         }
-        let stdout = self.decode(context, finished).map_err(ToolError::unsure)?;
+        let stdout = self.decode(context, finished)?;
         let result = reading::read(self.reading(), &stdout).map_err(|message| {
             let message = format!("cannot read what `{program}` printed: {message}");
             let details = Value::Object(finished.details.clone());
-            ToolError::new(ErrorKind::Permanent, message).details(details).unsure()
+            ToolError::new(ErrorKind::Permanent, message).details(details)
         })?;
         scope.set("exit_code", &code.into());
         scope.set("stdout", &stdout.into());

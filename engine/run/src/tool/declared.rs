@@ -111,7 +111,7 @@ impl Declared {
         });
         fits.map_err(|message| {
             let message = format!("the result of `{}` is not what it declares: {message}", self.spec.name);
-            ToolError::new(ErrorKind::Permanent, message).details(json!({"result": value})).unsure()
+            ToolError::new(ErrorKind::Permanent, message).details(json!({"result": value}))
         })
     }
 }

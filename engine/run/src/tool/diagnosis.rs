@@ -38,6 +38,9 @@ const SIGNS: &[(ErrorKind, &str)] = &[
     (ErrorKind::Invalid, r"unknown (option|flag|switch|command|argument)|invalid (option|argument)|^usage:"),
 ];
 
+/// What commands print that have sent something and do not know what has become of it.
+const LOST: &str = r"connection (was )?(reset|closed|aborted)|broken pipe|unexpected eof|bad gateway|\btimed out\b|\btime-?out\b|deadline exceeded|internal server error|\b(http|status|code|error:?)[ :=]*(500|502|504)\b";
+
 /// The rule by which a command failed although its exit code is a success. What it printed is data then,
 /// and with exit code 0 even standard error is chatter, unless the rule is meant for that.
 pub(super) fn objection<'a>(finished: &Finished, rules: &'a [Rule]) -> Option<&'a Rule> {
@@ -56,7 +59,8 @@ pub(super) fn fitting<'a>(finished: &Finished, rules: &'a [Rule]) -> Option<&'a 
     rules.iter().find(|rule| rule.pattern.is_match(&finished.stderr) || rule.pattern.is_match(&stdout))
 }
 
-/// The error of a command that ended badly, and the rule that fits.
+/// The error of a command that ended badly, and the rule that fits. Whether it has acted is open when it was killed, or
+/// speaks of an answer that it has not got.
 pub(super) fn failed(
     program: &str,
     finished: &Finished,
@@ -69,6 +73,9 @@ pub(super) fn failed(
     let kind =
         rule.map(|rule| rule.kind).or_else(by_code).or_else(|| sign(said)).unwrap_or(ErrorKind::Permanent);
 
+    if finished.code().is_some() && kind != ErrorKind::Timeout && !matches(LOST, said) {
+        finished.refused();
+    }
     let how = match finished.code() {
         Some(code) => format!("`{program}` ended with exit code {code}"),
         None => format!("`{program}` was ended by a signal"),
@@ -88,11 +95,12 @@ pub(super) fn failed(
 }
 
 pub(super) fn sign(said: &str) -> Option<ErrorKind> {
-    let found = |pattern: &str| {
-        let pattern = RegexBuilder::new(pattern).case_insensitive(true).multi_line(true).build();
-        pattern.is_ok_and(|pattern| pattern.is_match(said))
-    };
-    SIGNS.iter().find(|(_, pattern)| found(pattern)).map(|(kind, _)| *kind)
+    SIGNS.iter().find(|(_, pattern)| matches(pattern, said)).map(|(kind, _)| *kind)
+}
+
+fn matches(pattern: &str, said: &str) -> bool {
+    let pattern = RegexBuilder::new(pattern).case_insensitive(true).multi_line(true).build();
+    pattern.is_ok_and(|pattern| pattern.is_match(said))
 }
 
 /// The line that says most: the last that calls itself an error, or else the last.

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use self::client::Answer;
 use super::native::{Face, Native, bounded, invalid};
+use super::sent::Sending;
 use super::{CallContext, ToolError};
 
 pub(super) use self::client::Request;
@@ -204,6 +205,7 @@ impl Native for HttpRequest {
     };
 
     async fn call(&self, context: &CallContext, args: RequestArgs) -> Result<Response, ToolError> {
+        context.sent.not_yet();
         let body = match (args.json, args.body) {
             (Some(_), Some(_)) => return Err(invalid("`json` and `body` cannot both be given")),
             (Some(json), None) => Some((Some("application/json"), json.to_string())),
@@ -283,7 +285,7 @@ impl Native for HttpWait {
         let start = Instant::now();
         let until = start + patience;
         for attempts in 1.. {
-            let answer = bounded(context, self.0.send(&request)).await?;
+            let answer = bounded(context, self.0.send(&request, Sending::default())).await?;
             let unhealthy = match answer.and_then(|answer| judge(answer, &args.expect)) {
                 Ok(response) if holds(&response.body, args.contains.as_deref()) => {
                     let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -319,7 +321,9 @@ async fn fetch(
 ) -> Result<Response, ToolError> {
     let mut left = retries;
     loop {
-        let answer = bounded(context, web.send(&request)).await?;
+        // Whoever is only asked for something changes nothing.
+        let sending = if request.method.is_safe() { Sending::default() } else { context.sent.out() };
+        let answer = bounded(context, web.send(&request, sending)).await?;
         let wanted = |status: u16| expect.contains(&status);
         let wait = match &answer {
             Ok(answer) if !wanted(answer.status) => failure::retry_after(answer, retries - left),

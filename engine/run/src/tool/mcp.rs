@@ -48,6 +48,7 @@ use super::declared::filled;
 use super::http::Web;
 use super::native::invalid;
 use super::process::Launcher;
+use super::sent::Sending;
 use super::{CallContext, Conceal, Tool, ToolError};
 use crate::driver::Veil;
 use crate::store::{LazyStore, Pinned};
@@ -330,6 +331,7 @@ impl Tool for McpTool {
         aa_spec::input::fits(&spec.input, &args)
             .map_err(|message| invalid(format!("the arguments of `{}` do not fit: {message}", spec.name)))?;
         let Value::Object(args) = args else { return Err(invalid("the arguments are a mapping")) };
+        context.sent.not_yet();
         let (module, offer, context) = (self.module.clone(), self.offer.clone(), context.clone());
         self.module.parts.around.host.run(async move { module.call(&offer, &context, args).await }).await
     }
@@ -355,9 +357,13 @@ impl McpModule {
                 return Err(ToolError::new(ErrorKind::Timeout, message));
             }
         };
-        let mut call = Call { live: &live, context, left: Duration::from_millis(server.call_ms) };
+        let left = Duration::from_millis(server.call_ms);
+        let mut call = Call { live: &live, context, left, sending: Sending::default() };
         let result = call.make(&offer.remote, args).await?;
         live.is_useful();
+        if result.is_error == Some(true) {
+            call.sending.refused();
+        }
         let reading = Reading {
             tool: &offer.spec.name,
             output: &offer.spec.output,

@@ -32,6 +32,7 @@ use self::family::{Family, Leaders};
 use self::ledger::{Entry, Ledger};
 pub(crate) use self::service::Service;
 use super::replay::CommandReplay;
+use super::sent::Sending;
 use super::{CallContext, Progress, ToolError};
 
 /// How long pipes may stay open, and members of the group alive, once a command has ended.
@@ -94,9 +95,16 @@ pub struct Finished {
     pub stderr: String,
     /// What to put into the details of an error.
     pub details: Map<String, Value>,
+    /// For whoever finds that it has refused to do what it was started for.
+    pub(super) sending: Sending,
 }
 
 impl Finished {
+    /// It has said that it did not do what it was started for.
+    pub(crate) fn refused(&self) {
+        self.sending.refused();
+    }
+
     /// Its exit code; `None` when a signal ended it.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
@@ -144,13 +152,13 @@ impl Launcher {
         invocation: &Invocation,
     ) -> Result<Finished, ToolError> {
         refuse_secrets(context, invocation)?;
+        let sending = context.sent.out();
         if let Some(replay) = &self.replay {
-            return replay.answer(invocation);
+            return replay.answer(invocation).map(|ended| Finished { sending, ..ended });
         }
         let mark = self.environment.new_mark(&context.idempotency_key);
-        // Nobody goes on with a call that is of no run.
-        let mut entry = if context.run.is_some() { self.write_down(&mark)? } else { Entry::default() };
-        let child = self.start(context, invocation, &mark).inspect_err(|_| entry.over())?;
+        let started = self.start_written(context, invocation, &mark).inspect_err(|_| sending.refused());
+        let (child, entry) = started?;
         let family = Family::new(child.id(), (mark, entry), &self.leaders);
         let mut process = Process::new(child, family, self.output_bytes, &context.progress, invocation.show);
         let now = Instant::now();
@@ -167,7 +175,20 @@ impl Launcher {
         }
         let linger = if stop == Stop::Late { Duration::ZERO } else { LINGER };
         process.sweep(program_name(invocation), linger).await;
-        process.conclude(stop, invocation, self.output_bytes)
+        process.conclude(stop, invocation, self.output_bytes).map(|ended| Finished { sending, ..ended })
+    }
+
+    /// Starts a command and writes that down, for whoever goes on with its run.
+    fn start_written(
+        &self,
+        context: &CallContext,
+        invocation: &Invocation,
+        mark: &str,
+    ) -> Result<(Child, Entry), ToolError> {
+        // Nobody goes on with a call that is of no run.
+        let mut entry = if context.run.is_some() { self.write_down(mark)? } else { Entry::default() };
+        let child = self.start(context, invocation, mark).inspect_err(|_| entry.over())?;
+        Ok((child, entry))
     }
 
     /// The file of a command that is about to be started.
@@ -370,12 +391,14 @@ impl Process {
             }
         };
         match failed {
-            Some((kind, message)) => {
-                Err(ToolError::new(kind, message).details(Value::Object(details)).unsure())
-            }
-            None => {
-                Ok(Finished { status, stdout: self.kept.into_bytes(), stderr: self.tail.text(), details })
-            }
+            Some((kind, message)) => Err(ToolError::new(kind, message).details(Value::Object(details))),
+            None => Ok(Finished {
+                status,
+                stdout: self.kept.into_bytes(),
+                stderr: self.tail.text(),
+                details,
+                sending: Sending::default(),
+            }),
         }
     }
 }

@@ -17,6 +17,7 @@ pub use self::http::HttpReplay;
 pub(super) use self::http::{HOME, ORIGIN, StandIn};
 use super::ToolError;
 use super::process::{Finished, Invocation};
+use super::sent::Sending;
 
 /// What a replay has seen.
 #[derive(Clone, Debug, Default)]
@@ -134,6 +135,7 @@ impl CommandReplay {
             stdout: self.recorded.stdout.0.clone().into_bytes(),
             stderr,
             details,
+            sending: Sending::default(),
         }
     }
 }

@@ -128,6 +128,7 @@ impl Native for Shell {
     const SHOWN: &'static [&'static str] = &["args"];
 
     async fn call(&self, context: &CallContext, args: ShellArgs) -> Result<Value, ToolError> {
+        context.sent.not_yet();
         context.fence.lets_commands().map_err(closed)?;
         let (ok, form) = (args.ok.clone(), args.result);
         let invocation = invocation(args)?;

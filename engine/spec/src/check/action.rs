@@ -78,9 +78,12 @@ impl Target {
         }
     }
 
-    /// What a block of Python calls that must not be called once more.
+    /// What a block of Python or a sub-skill calls that must not be called once more.
     pub(super) fn unrepeatable(&self) -> Option<&str> {
         match self {
+            Self::Skill(plan) => {
+                plan.steps.iter().find(|step| !step.idempotent).map(|step| step.name.as_str())
+            }
             #[cfg(feature = "compute")]
             Self::Compute(python) => python.unrepeatable(),
             _ => None,

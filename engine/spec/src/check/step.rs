@@ -251,13 +251,25 @@ impl Checker<'_, '_> {
         self.report(problem.hint(hint));
     }
 
-    /// Another attempt at a block begins with its first call, whatever has succeeded.
+    /// Another attempt at a block or a sub-skill begins at its beginning, whatever has succeeded.
     fn repeated_calls(&mut self, step: &Step, target: &Target) {
         let Some(retry) = step.retry.as_ref().filter(|retry| retry.attempts.value > 1) else { return };
         let Some(callee) = target.unrepeatable() else { return };
-        let message = format!("every attempt at step `{}` calls `{callee}` again", step.name.value);
-        let problem = self.warning("compute-retry", retry.attempts.span, message);
-        self.report(problem.hint("give that call a step of its own, or deal with failures inside the block"));
+        let name = &step.name.value;
+        let (code, message, hint) = match target {
+            Target::Skill(plan) => (
+                "skill-retry",
+                format!("every attempt at step `{name}` makes step `{callee}` of `{}` again", plan.name),
+                "put the `retry` at the steps of that skill that can be tried again",
+            ),
+            _ => (
+                "compute-retry",
+                format!("every attempt at step `{name}` calls `{callee}` again"),
+                "give that call a step of its own, or deal with failures inside the block",
+            ),
+        };
+        let problem = self.warning(code, retry.attempts.span, message);
+        self.report(problem.hint(hint));
     }
 
     fn delays(&mut self, retry: &Retry) {

@@ -52,6 +52,10 @@ pub(super) fn judge(api: &Api, answer: &Answer, scope: &Scope) -> Result<Said, T
     if success && !when.as_ref().map_or(Ok(false), |when| when.is_true(&scope)).map_err(unfit)? {
         return Ok(said);
     }
+    // A success that is none: the service itself says that it has not done it.
+    if (200..300).contains(&answer.status) {
+        answer.sending.refused();
+    }
     Err(error(api, answer, &said, &scope, rule.or_else(|| fitting(api, answer))))
 }
 

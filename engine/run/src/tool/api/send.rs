@@ -38,12 +38,12 @@ impl Services {
     ) -> Result<Answer, ToolError> {
         if self.stand_in.is_some() {
             // What was recorded has no budget and is asked once.
-            return bounded(context, self.attempt(outgoing)).await?;
+            return bounded(context, self.attempt(context, outgoing)).await?;
         }
         let host = self.hosts.of(&origin(&outgoing.url));
         for made in 0.. {
             let ticket = bounded(context, host.enter(limits, context.deadline)).await??;
-            let result = bounded(context, self.attempt(outgoing)).await?;
+            let result = bounded(context, self.attempt(context, outgoing)).await?;
             settle(ticket, breaker, &result);
             let wait = wait_after(&result, made);
             if let (Ok(answer), Some(wait)) = (&result, wait)
@@ -66,8 +66,8 @@ impl Services {
     }
 
     /// One attempt, redirects included, within its time.
-    async fn attempt(&self, outgoing: &Outgoing) -> Result<Answer, ToolError> {
-        if let Ok(result) = timeout(outgoing.timeout, self.follow(outgoing)).await {
+    async fn attempt(&self, context: &CallContext, outgoing: &Outgoing) -> Result<Answer, ToolError> {
+        if let Ok(result) = timeout(outgoing.timeout, self.follow(context, outgoing)).await {
             return result;
         }
         let url = shown(&outgoing.url);
@@ -76,10 +76,10 @@ impl Services {
         Err(ToolError::new(ErrorKind::Timeout, message).details(details))
     }
 
-    async fn follow(&self, outgoing: &Outgoing) -> Result<Answer, ToolError> {
+    async fn follow(&self, context: &CallContext, outgoing: &Outgoing) -> Result<Answer, ToolError> {
         let mut hop = Hop { method: outgoing.method.clone(), url: outgoing.url.clone() };
         for redirects in 0..=MOST_REDIRECTS {
-            let mut answer = self.once(outgoing, &hop).await?;
+            let mut answer = self.once(context, (outgoing, &hop)).await?;
             answer.redirected = redirects > 0;
             match next_hop(outgoing, &hop, &answer)? {
                 Some(next) => hop = next,
@@ -90,7 +90,11 @@ impl Services {
         Err(ToolError::new(ErrorKind::Permanent, message))
     }
 
-    async fn once(&self, outgoing: &Outgoing, hop: &Hop) -> Result<Answer, ToolError> {
+    async fn once(
+        &self,
+        context: &CallContext,
+        (outgoing, hop): (&Outgoing, &Hop),
+    ) -> Result<Answer, ToolError> {
         let url = outgoing.full_url(&hop.url);
         let mut sending = match &self.stand_in {
             Some(stand_in) => {
@@ -113,7 +117,8 @@ impl Services {
         if same && hop.method == outgoing.method {
             sending = outgoing.load(sending).await?;
         }
-        let mut answer = self.web.receive(&hop.method, &url, (sending, &outgoing.route)).await?;
+        let way = (&outgoing.route, context.sent.out());
+        let mut answer = self.web.receive(&hop.method, &url, sending, way).await?;
         answer.url = shown(&url);
         Ok(answer)
     }

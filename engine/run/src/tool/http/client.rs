@@ -15,6 +15,7 @@ use super::{failure, outward};
 use crate::cause::cause;
 use crate::tool::native::invalid;
 use crate::tool::process::bytes;
+use crate::tool::sent::Sending;
 use crate::tool::{ToolError, json};
 
 /// Connecting must not take longer.
@@ -71,6 +72,8 @@ pub(in crate::tool) struct Answer {
     pub(in crate::tool) url: String,
     /// Whether another answer has sent the request there.
     pub(in crate::tool) redirected: bool,
+    /// For whoever finds a refusal in what was said.
+    pub(in crate::tool) sending: Sending,
 }
 
 impl Web {
@@ -79,7 +82,7 @@ impl Web {
     }
 
     /// Sends a request once and reads the whole answer.
-    pub(in crate::tool) async fn send(&self, request: &Request) -> Result<Answer, ToolError> {
+    pub(in crate::tool) async fn send(&self, request: &Request, out: Sending) -> Result<Answer, ToolError> {
         if request.outward {
             outward::lets(&request.url).map_err(|why| ToolError::new(ErrorKind::Auth, why))?;
         }
@@ -92,7 +95,7 @@ impl Web {
         if let Some(body) = &request.body {
             sending = sending.body(body.clone());
         }
-        self.receive(&request.method, &request.url, (sending, &Route::default())).await
+        self.receive(&request.method, &request.url, sending, (&Route::default(), out)).await
     }
 
     /// Sends what was built, and reads the whole answer.
@@ -100,11 +103,20 @@ impl Web {
         &self,
         method: &Method,
         url: &Url,
-        (sending, route): (RequestBuilder, &Route),
+        request: RequestBuilder,
+        (route, sending): (&Route, Sending),
     ) -> Result<Answer, ToolError> {
         let proxy = route.proxy.as_deref().or(self.usual.proxy.as_deref());
-        let lost = |error| failure::lost(method, url, &error, proxy);
-        let mut response = sending.send().await.map_err(lost)?;
+        let lost = |error| {
+            if failure::was_not_reached(&error, url) {
+                sending.refused();
+            }
+            failure::lost(method, url, &error, proxy)
+        };
+        let mut response = request.send().await.map_err(lost)?;
+        if failure::is_refusal(response.status()) && response.url() == url {
+            sending.refused();
+        }
         let mut content = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
             if content.len() + chunk.len() > self.limit {
@@ -124,6 +136,7 @@ impl Web {
             method: method.clone(),
             url: shown(response.url()),
             redirected: false,
+            sending,
         })
     }
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use aa_spec::tool::ErrorKind;
-use reqwest::{Method, Url};
+use reqwest::{Method, StatusCode, Url};
 use serde_json::json;
 
 use super::client::{Answer, shown};
@@ -30,10 +30,22 @@ pub(super) fn unwanted(answer: &Answer) -> ToolError {
         details["body_bytes"] = answer.content.len().into();
     }
     let message = format!("{} `{}` gave status {}", answer.method, answer.url, answer.status);
-    let error = ToolError::new(kind(answer.status), message).details(details);
-    // Something has broken while the request was worked on, or beyond what has answered.
-    let is_lost = matches!(answer.status, 500 | 502 | 504) && !answer.method.is_safe();
-    if is_lost { error.unsure() } else { error }
+    ToolError::new(kind(answer.status), message).details(details)
+}
+
+/// Whether a status says that what was asked for was not done. With others something may have broken while the request
+/// was worked on, or beyond what has answered.
+pub(in crate::tool) fn is_refusal(status: StatusCode) -> bool {
+    match status.as_u16() {
+        408 | 499 => false,
+        501 | 503 | 505 => true,
+        _ => status.is_client_error(),
+    }
+}
+
+/// Whether a request has come to nobody. Behind a redirect it had come to somebody before.
+pub(super) fn was_not_reached(error: &reqwest::Error, url: &Url) -> bool {
+    error.is_builder() || error.is_connect() && error.url().is_none_or(|at| at == url)
 }
 
 /// The error of a request without an answer.
@@ -45,7 +57,6 @@ pub(in crate::tool) fn lost(
 ) -> ToolError {
     let url = shown(url);
     let why = root_cause(error);
-    // Whoever was not reached has done nothing.
     let (kind, message) = if error.is_timeout() && !error.is_connect() {
         (ErrorKind::Timeout, format!("{method} `{url}` took too long"))
     } else if error.is_redirect() {
@@ -62,8 +73,7 @@ pub(in crate::tool) fn lost(
     } else {
         (ErrorKind::Network, format!("cannot reach `{url}`: {why}"))
     };
-    let lost = ToolError::new(kind, message).details(json!({"method": method.as_str(), "url": url}));
-    if kind == ErrorKind::Network && !error.is_connect() { lost.unsure() } else { lost }
+    ToolError::new(kind, message).details(json!({"method": method.as_str(), "url": url}))
 }
 
 /// How long to wait before another attempt; `None` when none is worth it.

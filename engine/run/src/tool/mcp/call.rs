@@ -22,6 +22,7 @@ use super::elicit;
 use super::link::Live;
 use super::outcome;
 use crate::tool::native::invalid;
+use crate::tool::sent::Sending;
 use crate::tool::{CallContext, ToolError};
 
 /// How often a server may ask for more before it gives a result.
@@ -40,6 +41,8 @@ pub(super) struct Call<'a> {
     pub(super) context: &'a CallContext,
     /// Time that it may still take, without what people need to answer.
     pub(super) left: Duration,
+    /// The request for the result that went out last.
+    pub(super) sending: Sending,
 }
 
 impl Call<'_> {
@@ -52,6 +55,7 @@ impl Call<'_> {
         let mut params = CallToolRequestParams::new(tool.to_owned()).with_arguments(args);
         for _ in 0..ROUNDS {
             let request = ClientRequest::CallToolRequest(CallToolRequest::new(params.clone()));
+            self.sending = self.context.sent.out();
             match self.request(request).await? {
                 ServerResult::CallToolResult(result) => return Ok(result),
                 ServerResult::CreateTaskResult(task) => return self.attend(&task).await,
@@ -77,7 +81,7 @@ impl Call<'_> {
         let sent = peer.send_request_with_option(request, options).await;
         let mut pending = match sent {
             Ok(handle) => Pending { handle: Some(handle), reason: "nobody waits for it any more".to_owned() },
-            Err(error) => return Err(self.live.explain(&error).await),
+            Err(error) => return Err(self.unanswered(&error).await),
         };
         let Some(handle) = &mut pending.handle else { return Err(self.odd()) };
         let (notes, mut noted): (UnboundedSender<Note>, _) = unbounded_channel();
@@ -98,7 +102,7 @@ impl Call<'_> {
                 pending.handle = None;
                 match answer {
                     Ok(answer) => Ok(answer),
-                    Err(error) => Err(live.explain(&error).await),
+                    Err(error) => Err(self.unanswered(&error).await),
                 }
             }
             Err(stopped) => {
@@ -109,6 +113,14 @@ impl Call<'_> {
                 Err(stopped)
             }
         }
+    }
+
+    /// Why there is no answer.
+    async fn unanswered(&self, error: &ServiceError) -> ToolError {
+        if outcome::is_refusal(error) {
+            self.sending.refused();
+        }
+        self.live.explain(error).await
     }
 
     /// The answer of the server, unless the call must stop before.

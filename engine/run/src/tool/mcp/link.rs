@@ -271,7 +271,7 @@ impl Live {
         let gone = gone(self.module(), "ended during the call", &self.fault, details);
         // It is not a refusal: it may have done what it was asked for.
         let kind = if gone.kind == ErrorKind::Transient { ErrorKind::Network } else { gone.kind };
-        ToolError { kind, ..gone }.unsure()
+        ToolError { kind, ..gone }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use aa_spec::tool::ErrorKind;
 use aa_spec::tool::module::McpText;
+use reqwest::StatusCode;
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, ErrorData};
 use rmcp::service::{ClientInitializeError, ServiceError};
 use rmcp::transport::streamable_http_client::StreamableHttpError;
@@ -111,6 +112,23 @@ fn failed(result: &CallToolResult) -> ToolError {
     if text.chars().count() > MESSAGE { error.details(json!({"text": text})) } else { error }
 }
 
+/// Whether an error says that the server has not done what it was asked for. What it says itself of a failed call, it
+/// says in a result.
+pub(super) fn is_refusal(error: &ServiceError) -> bool {
+    match error {
+        ServiceError::McpError(error) => matches!(
+            error.code,
+            ErrorCode::INVALID_PARAMS | ErrorCode::METHOD_NOT_FOUND | ErrorCode::INVALID_REQUEST
+        ),
+        ServiceError::TransportSend(error) => match Told::by(error) {
+            Told::WhoAsks | Told::NotReached => true,
+            Told::Status(status, _) => StatusCode::from_u16(status).is_ok_and(failure::is_refusal),
+            Told::Nonsense | Told::Nothing => false,
+        },
+        _ => false,
+    }
+}
+
 /// An error of the protocol. What the server says is part of it.
 pub(super) fn refused(module: &str, error: &ErrorData) -> ToolError {
     let kind = match error.code {
@@ -157,6 +175,8 @@ enum Told<'a> {
     Status(u16, Option<&'a str>),
     /// It has answered, but not as the protocol has it, or more than is read.
     Nonsense,
+    /// It has not got the message.
+    NotReached,
     /// Nothing.
     Nothing,
 }
@@ -173,6 +193,7 @@ impl<'a> Told<'a> {
         match error.downcast_ref::<Http>() {
             Some(Http::AuthRequired(_) | Http::InsufficientScope(_)) => Self::WhoAsks,
             Some(Http::HttpStatus(error)) => Self::Status(error.status, error.retry_after.as_deref()),
+            Some(Http::Client(error)) if error.is_connect() => Self::NotReached,
             Some(Http::Client(error)) => {
                 error.status().map_or(Self::Nothing, |status| Self::Status(status.as_u16(), None))
             }
@@ -197,7 +218,7 @@ impl<'a> Told<'a> {
             Self::WhoAsks => ErrorKind::Auth,
             Self::Status(status, _) => failure::kind(*status),
             Self::Nonsense => ErrorKind::Permanent,
-            Self::Nothing => ErrorKind::Network,
+            Self::NotReached | Self::Nothing => ErrorKind::Network,
         }
     }
 }

@@ -78,3 +78,6 @@ fn remains(keys: &[String], started: &[Started]) -> Remains {
         groups: started.iter().filter_map(|started| started.leader).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -263,3 +263,75 @@ fn content(path: &str) -> io::Result<Vec<u8>> {
 fn pid(id: u32) -> Option<Pid> {
     Pid::from_raw(i32::try_from(id).ok()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process of session 1: its number, its group, its parent, and when it came to be.
+    fn row((id, group, parent, born): (i32, i32, i32, u64)) -> Row {
+        let pid = Pid::from_raw(id).unwrap();
+        Row { member: Member { pid, born, group, name: "x".to_owned() }, alive: true, parent, session: 1 }
+    }
+
+    /// Who is found, and who is doubtful, when process 10 has led a group since 100.
+    fn sorted(all: &[Row], own: &[i32], holder: Option<u64>) -> (Vec<i32>, Vec<i32>) {
+        let leader = Process { pid: 10, born: 100, session: 1 };
+        let born = |pid| if pid == 10 { holder } else { None };
+        let found = sort_out(all, &[leader], &own.iter().copied().collect(), born);
+        let ids = |members: &[Member]| members.iter().map(Member::pid).collect();
+        (ids(&found.members), ids(&found.doubtful))
+    }
+
+    #[test]
+    fn a_group_is_that_of_its_leader_while_that_one_is_there() {
+        let mut all = [(10, 10, 1, 100), (11, 10, 10, 101), (12, 12, 11, 102), (13, 13, 1, 103)].map(row);
+        assert_eq!(sorted(&all, &[10], Some(100)), (vec![10, 11, 12], vec![]), "and what descends from it");
+        all[0].alive = false;
+        assert_eq!(sorted(&all, &[10], Some(100)), (vec![11, 12], vec![]), "nobody has waited for it yet");
+    }
+
+    #[test]
+    fn a_group_whose_number_is_another_process_is_that_of_another() {
+        let all = [(10, 10, 1, 200), (11, 10, 10, 201), (12, 10, 1, 202)].map(row);
+        assert_eq!(sorted(&all, &[], Some(200)), (vec![], vec![]));
+        assert_eq!(sorted(&all, &[12], Some(200)), (vec![12], vec![]), "but for what is known otherwise");
+        assert_eq!(sorted(&all[1..], &[], Some(200)), (vec![], vec![]), "also when its number is a thread's");
+    }
+
+    #[test]
+    fn a_group_without_a_leader_is_told_by_what_is_known_otherwise() {
+        let all = [(11, 10, 1, 101), (12, 10, 11, 102), (13, 13, 12, 103)].map(row);
+        assert_eq!(sorted(&all, &[], None), (vec![], vec![11, 12]));
+        assert_eq!(sorted(&all, &[12], None), (vec![11, 12, 13], vec![]));
+        assert_eq!(sorted(&all, &[13], None), (vec![13], vec![11, 12]), "that one is not in it");
+    }
+
+    #[test]
+    fn who_is_older_or_of_another_session_is_not_of_a_group() {
+        let mut all = [(11, 10, 1, 99), (12, 10, 1, 102)].map(row);
+        all[1].session = 2;
+        assert_eq!(sorted(&all, &[], None), (vec![], vec![]));
+    }
+
+    #[test]
+    fn numbers_tell_who_is_younger_only_while_they_cannot_have_begun_anew() {
+        let (mark, leader) = (String::new(), Pid::from_raw(100).unwrap());
+        let noted = [row((7, 7, 1, 1)).member];
+        let kin = |age, reaped, noted| Kin { leader, born: 1, reaped, age, mark: &mark, noted };
+        let (soon, late) = (NO_TURN / 2, NO_TURN * 2);
+        let cases = [
+            (kin(soon, true, &[]), 100, Some(101..=100)),
+            (kin(soon, true, &[]), 103, Some(101..=103)),
+            (kin(soon, false, &[]), 103, Some(100..=103)),
+            (kin(soon, true, &[]), 99, None),
+            (kin(soon, true, &[]), 100 + MANY + 1, None),
+            (kin(late, true, &[]), 100, None),
+            (kin(late, true, &[]), 103, None),
+            (kin(soon, true, &noted), 103, None),
+        ];
+        for (kin, last, expected) in cases {
+            assert_eq!(short_cut(&kin, || Some(last)), expected, "{kin:?} {last}");
+        }
+    }
+}

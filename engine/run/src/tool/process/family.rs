@@ -27,8 +27,8 @@ mod system;
 /// How often to look whether they have ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How long to look when nothing can be awaited.
-const AT_ONCE: Duration = Duration::from_millis(50);
+/// How long to look at most when nothing can be awaited.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// A command's process group and whatever else carries its mark. Dropped before all of
 /// them have ended, it kills them.

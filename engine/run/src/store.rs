@@ -471,11 +471,16 @@ impl Store {
         self.parts.blobs.get(hash).map_err(|message| StoreError::Corrupt { run, message })
     }
 
-    /// Puts a request into a run's inbox.
-    pub async fn post(&self, run: RunId, origin: Origin, by: &str, ask: Ask) -> Result<(), StoreError> {
+    /// Puts a request into a run's inbox, and gives its number there.
+    pub async fn post(&self, run: RunId, origin: Origin, by: &str, ask: Ask) -> Result<i64, StoreError> {
         let by = by.to_owned();
         let at = Utc::now();
         self.parts.writer.submit(move |journal| journal.post(run, (origin, &by), at, &ask)).await
+    }
+
+    /// Takes a request out of a run's inbox again; false when whoever drives the run has taken it already.
+    pub async fn withdraw(&self, run: RunId, request: i64) -> Result<bool, StoreError> {
+        self.parts.writer.submit(move |journal| journal.forget_request(run, request)).await
     }
 
     /// Requests in a run's inbox, oldest first.

@@ -68,11 +68,11 @@ pub(super) async fn undo(engine: &Engine, run: RunId, by: &str) -> Result<RunHan
     take_up(engine, store, (lease, Some(by)), &summary, (Park::Release, None)).await
 }
 
-/// Asks a run to end; when nobody drives it, drives it to that end.
+/// Asks a run to end; when nobody drives it, drives it to that end. When it cannot be driven, nothing was asked.
 pub(super) async fn cancel(engine: &Engine, run: RunId, by: &str, reason: &str) -> Result<(), StartError> {
     let store = engine.parts.store()?;
     let ask = Ask::Cancel { reason: reason.to_owned() };
-    post(engine, &store, run, by, &ask).await?;
+    let posted = post(engine, &store, run, by, &ask).await?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         if is_taken(&store, run, by, &ask)? {
@@ -89,7 +89,9 @@ pub(super) async fn cancel(engine: &Engine, run: RunId, by: &str, reason: &str) 
             Err(StartError::Over { .. } | StartError::Draining | StartError::Store(StoreError::Busy(_))) => {
                 return Ok(());
             }
-            Err(error) => return Err(error),
+            // Whoever goes on with the run later would be surprised by it; unless somebody has just taken it.
+            Err(error) if store.withdraw(run, posted.id).await? => return Err(error),
+            Err(_) => return Ok(()),
         }
     }
 }
@@ -121,6 +123,8 @@ pub(super) async fn ask(engine: &Engine, run: RunId, by: &str, ask: Ask) -> Resu
 
 /// A request in the inbox: the event that it amounts to, and the number from which on that can be found.
 struct Posted {
+    /// Its number in the inbox.
+    id: i64,
     from: u64,
     body: Body,
 }
@@ -160,9 +164,9 @@ async fn post(engine: &Engine, store: &Store, run: RunId, by: &str, ask: &Ask) -
         return Err(no_step(store, run, step)?);
     }
     let body = machine.request(&request).map_err(|misfit| StartError::Refused(misfit.message))?;
-    store.post(run, engine.caller.origin, by, ask.clone()).await?;
+    let id = store.post(run, engine.caller.origin, by, ask.clone()).await?;
     engine.parts.nudge();
-    Ok(Posted { from: machine.next_seq(), body })
+    Ok(Posted { id, from: machine.next_seq(), body })
 }
 
 /// What is told of a step that a run cannot have.
@@ -255,13 +259,13 @@ async fn ready(
     let events = store.events(run, 0)?;
     let machine = replay_of(&plan, run, &events)?;
     let toolbox = engine.parts.toolbox()?;
+    if undo_by.is_some() && !machine.can_undo() {
+        return Err(StartError::NothingLeft(run));
+    }
+    let ended = clear(run, &machine, &toolbox).await?;
     let entry = match undo_by {
-        Some(_) if !machine.can_undo() => return Err(StartError::NothingLeft(run)),
         Some(by) => Entry::Undo { by: by.to_owned() },
-        None => Entry::Resume(Left {
-            ended: clear(run, &machine, &toolbox).await?,
-            changed: changed(&plan, events.first(), &toolbox),
-        }),
+        None => Entry::Resume(Left { ended, changed: changed(&plan, events.first(), &toolbox) }),
     };
     Ok((machine, entry, toolbox))
 }
@@ -270,7 +274,9 @@ async fn ready(
 /// done, and to make its calls again would be to make them twice.
 async fn clear(run: RunId, machine: &Machine, toolbox: &Toolbox) -> Result<Vec<String>, StartError> {
     let ended = toolbox.end_remains(&machine.open_keys()).await;
-    ended.map_err(|why| StartError::Refused(format!("run {run} cannot be gone on with: {why}")))
+    ended.map_err(|why| {
+        StartError::Refused(format!("run {run} can neither go on nor be cancelled yet: {why}"))
+    })
 }
 
 /// What is driven, and how.

@@ -136,9 +136,7 @@ impl Journal {
         }
         self.insert_events(lease.run, entries, &mut after)?;
         for id in taken {
-            self.db
-                .prepare_cached("delete from requests where id = ? and run = ?")?
-                .execute(params![id, lease.run.0])?;
+            self.forget_request(lease.run, *id)?;
         }
         self.project(lease.run, &before, &after)?;
         self.hold(lease.run, after);
@@ -186,7 +184,7 @@ impl Journal {
         from: (Origin, &str),
         at: Time,
         ask: &Ask,
-    ) -> Result<(), Fault> {
+    ) -> Result<i64, Fault> {
         self.holder(run)?;
         let (origin, by) = from;
         let ask = serde_json::to_string(ask).map_err(|error| self.write_error(&error))?;
@@ -198,7 +196,13 @@ impl Journal {
             by,
             ask
         ])?;
-        Ok(())
+        Ok(self.db.last_insert_rowid())
+    }
+
+    /// Removes a request from an inbox; false when it is not there any more.
+    pub(super) fn forget_request(&self, run: RunId, request: i64) -> Result<bool, Fault> {
+        let sql = "delete from requests where id = ? and run = ?";
+        Ok(self.db.prepare_cached(sql)?.execute(params![request, run.0])? > 0)
     }
 
     /// Refuses a lease that is not, or no longer, this process's.

@@ -177,6 +177,10 @@ async fn requests_wait_in_the_inbox_until_the_run_takes_them() {
     let event = event(lease.run, 1, completed(Value::Null));
     driver.append(lease, vec![event], vec![inbox[0].id]).await.unwrap();
     assert_eq!(driver.inbox(lease.run).unwrap(), []);
+    let second = other.post(lease.run, Origin::Http, "ann", cancel.clone()).await.unwrap();
+    assert!(other.withdraw(lease.run, second).await.unwrap());
+    assert_eq!(driver.inbox(lease.run).unwrap(), []);
+    assert!(!other.withdraw(lease.run, second).await.unwrap(), "it is gone already");
     let nowhere = other.post(RunId(7), Origin::Cli, "ann", cancel).await;
     assert!(matches!(nowhere, Err(StoreError::NoRun(RunId(7)))));
     assert!(matches!(driver.inbox(RunId(7)), Err(StoreError::NoRun(RunId(7)))));

@@ -263,8 +263,9 @@ enum Stop {
 
 /// A started command.
 struct Process {
-    child: Child,
+    /// Before the child: for as long as that one is not let go, its number is nobody else's.
     family: Family,
+    child: Child,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     kept: Kept,
@@ -337,6 +338,9 @@ impl Process {
         if self.exit.is_none() {
             self.family.kill();
             self.exit = timeout(GRACE, self.child.wait()).await.ok();
+            if self.exit.is_some() {
+                self.family.lost_leader();
+            }
         }
     }
 

@@ -2,18 +2,22 @@
 //!
 //! Whoever goes on with the run of a killed process has to find what that has left running. A mark in the environment
 //! finds most of it, but a command can clear its environment (`env -i`, `sudo`, `su -`). So each command of a run, and
-//! each server, has a file while it lives, named after its mark and with the number of its process. The file needs no
-//! sync: what ends the system ends its processes as well.
+//! each server, has a file while it lives, named after its mark: with who is about to start it, and a line later with the
+//! number of its process. The file needs no sync: what ends the system ends its processes as well.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::family::{Here, Process};
+use super::family::{Here, Place, Process};
+
+/// In how much time a file that was made has a line at the latest, unless its maker has died.
+const FIRST_LINE: Duration = Duration::from_mins(1);
 
 /// Where to write down what is started; nowhere for those of whom nobody will ask.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +40,7 @@ struct Open {
 /// A command that somebody has started and not seen the end of.
 #[derive(Clone, Debug)]
 pub(super) struct Started {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// The mark that it was started with.
     pub(super) mark: String,
     /// The leader of its process group, unless whoever started it died before that could be written.
@@ -45,12 +49,15 @@ pub(super) struct Started {
     pub(super) is_owned: bool,
 }
 
+/// The last line of a file counts that can be read.
 #[derive(Serialize, Deserialize)]
 struct Line {
     /// Of which running system and which space of process numbers the numbers are.
     system: String,
-    leader: Process,
     owner: Process,
+    /// Unless it is about to be started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leader: Option<Process>,
 }
 
 impl Ledger {
@@ -73,10 +80,12 @@ impl Ledger {
             }
             made => made?,
         };
-        Ok(Entry(Some(Open { path, file, here: here.clone() })))
+        let mut open = Open { path, file, here: here.clone() };
+        open.write(None)?;
+        Ok(Entry(Some(open)))
     }
 
-    /// What is written down of commands whose mark begins with one of these keys, and of servers whose owner is gone.
+    /// What is written down of commands whose mark begins with one of these keys, and of servers whose owner is dead.
     /// Files of which nothing can be left are removed.
     pub(super) fn left_by(&self, keys: &[String]) -> Vec<Started> {
         let Some((folder, here)) = self.folder.as_ref().zip(self.here()) else { return Vec::new() };
@@ -106,13 +115,10 @@ impl Started {
 
 impl Entry {
     /// Writes down which process it has become.
-    pub(super) fn started(&mut self, leader: Option<u32>) {
-        let Some((open, leader)) = self.0.as_mut().zip(leader.and_then(Process::of)) else { return };
-        let line = Line { system: open.here.system.clone(), leader, owner: open.here.process };
+    pub(super) fn started(&mut self, leader: Option<Process>) {
+        let Some(open) = self.0.as_mut() else { return };
         // It runs already, and its mark is still there to find it by.
-        if let Err(error) =
-            serde_json::to_vec(&line).map_err(io::Error::from).and_then(|line| open.file.write_all(&line))
-        {
+        if let Err(error) = open.write(leader) {
             tracing::warn!("cannot write `{}`: {error}", open.path.display());
         }
     }
@@ -125,6 +131,15 @@ impl Entry {
     }
 }
 
+impl Open {
+    fn write(&mut self, leader: Option<Process>) -> io::Result<()> {
+        let line = Line { system: self.here.system.clone(), owner: self.here.process, leader };
+        let mut line = serde_json::to_vec(&line)?;
+        line.push(b'\n');
+        self.file.write_all(&line)
+    }
+}
+
 fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
@@ -132,18 +147,24 @@ fn create(path: &Path) -> io::Result<File> {
 /// What a file says, if that can be of a process that lives here.
 fn known(path: &Path, here: &Here) -> Option<Started> {
     let mark = path.file_name()?.to_str()?.to_owned();
-    let text = fs::read(path).ok()?;
-    // A server whose file says nothing yet has not been asked for anything, and may be somebody's who lives.
-    let started = Started { path: path.to_owned(), mark, leader: None, is_owned: true };
-    let Ok(line) = serde_json::from_slice::<Line>(&text) else { return Some(started) };
-    if line.system == here.system {
-        return Some(Started { leader: Some(line.leader), is_owned: line.owner.lives(), ..started });
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().rev().find_map(|line| serde_json::from_str::<Line>(line).ok());
+    let started = |leader, is_owned| Started { path: path.to_owned(), mark, leader, is_owned };
+    let Some(line) = line else { return Some(started(None, is_new(path))) };
+    match here.place(&line.system) {
+        Place::Same => Some(started(line.leader, line.owner.lives())),
+        Place::Elsewhere => None,
+        Place::Gone => {
+            started(None, false).is_over();
+            None
+        }
     }
-    // Of a container or a system that may be another one, of which nothing can be seen from here.
-    if !here.is_of_boot(&line.system) {
-        started.is_over();
-    }
-    None
+}
+
+/// Whether a file may still be without a line because its maker has not got there.
+fn is_new(path: &Path) -> bool {
+    let changed = fs::metadata(path).and_then(|file| file.modified());
+    changed.is_ok_and(|time| time.elapsed().map_or(true, |age| age < FIRST_LINE))
 }
 
 /// A mark without those of the commands that it descends from: file names have an end.

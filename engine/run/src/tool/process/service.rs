@@ -25,10 +25,11 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const GULP: usize = 512 * 1024;
 const BREAK: Duration = Duration::from_millis(100);
 
-/// A started command. Dropped, it is killed with its process group.
+/// A started command. Dropped, it is killed with all that it has started.
 pub(crate) struct Service {
-    child: Child,
+    /// Before the child: for as long as that one is not let go, its number is nobody else's.
     family: Family,
+    child: Child,
     errors: Arc<Mutex<Tail>>,
 }
 
@@ -57,7 +58,7 @@ impl Launcher {
         let (stdin, stdout) = pipes.ok_or_else(|| {
             ToolError::new(aa_spec::tool::ErrorKind::Permanent, "a started command has no pipes")
         })?;
-        Ok((Service { child, family, errors }, stdin, stdout))
+        Ok((Service { family, child, errors }, stdin, stdout))
     }
 }
 
@@ -65,6 +66,7 @@ impl Service {
     /// Ends it with all that it has started; its standard input is closed already. Says how
     /// it ended: `exit_code` or `signal`, and the end of what it wrote to standard error.
     pub(crate) async fn close(mut self) -> Map<String, Value> {
+        self.family.note();
         if timeout(FAREWELL, self.child.wait()).await.is_err() {
             self.family.ask_to_end();
             if timeout(GRACE, self.child.wait()).await.is_err() {
@@ -72,6 +74,9 @@ impl Service {
             }
         }
         let status = timeout(GRACE, self.child.wait()).await;
+        if status.is_ok() {
+            self.family.lost_leader();
+        }
         self.family.sweep(LINGER, GRACE).await;
         let mut details = Map::new();
         if let Ok(Ok(status)) = status {

@@ -1,7 +1,5 @@
 //! Real processes: what they print, how they end, and what they leave behind.
 
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
 use std::sync::Mutex;
 
 use super::*;
@@ -295,11 +293,83 @@ async fn a_dropped_call_leaves_nothing_behind() {
         }
     }
     let child = bench.wait_for_line("child ").await;
+    wait_for_end(child.trim_start_matches("child ")).await;
+}
+
+/// Waits until a process has ended.
+async fn wait_for_end(pid: &str) {
     let until = Instant::now() + Duration::from_secs(10);
-    while is_alive(child.trim_start_matches("child ")) {
+    while is_alive(pid) {
         assert!(Instant::now() < until, "it survives");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// A launcher that writes down what lives, and a bench whose calls are of a run.
+fn of_a_run(folder: &std::path::Path) -> (Launcher, Bench) {
+    let mut bench = Bench::new();
+    bench.context.run = Some(RunId(1));
+    (launcher().writing_down(folder.to_owned()), bench)
+}
+
+/// A daemon out of the group that does not end when it is asked to, and what it was started with.
+const DAEMON: &str = "(setsid sh -c 'trap \"\" TERM; echo daemon $$; while :; do sleep 0.05; done' &)";
+
+#[tokio::test]
+async fn a_dropped_call_leaves_no_daemon_behind() {
+    // Dropped while the command runs, and while that is ended which it left behind.
+    for script in [format!("{DAEMON}; exec sleep 1000"), DAEMON.to_owned()] {
+        let folder = tempfile::tempdir().unwrap();
+        let (launcher, bench) = of_a_run(folder.path());
+        let command = invocation(&["sh", "-c", &script]);
+        let daemon = {
+            let call = launcher.launch(&bench.context, &command);
+            let begun = async {
+                let daemon = bench.wait_for_line("daemon ").await;
+                tokio::time::sleep(LINGER * 3).await;
+                daemon
+            };
+            tokio::select! {
+                _ = call => panic!("it cannot end"),
+                daemon = begun => daemon,
+            }
+        };
+        wait_for_end(daemon.trim_start_matches("daemon ")).await;
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left of it");
+    }
+}
+
+#[tokio::test]
+async fn what_has_left_group_and_environment_is_ended_with_a_command_that_is_stopped() {
+    let mut bench = Bench::new();
+    bench.context.deadline = Some(Instant::now() + Duration::from_millis(300));
+    let nameless = "env -i /usr/bin/setsid -w /bin/sh -c 'echo child $$; exec /bin/sleep 1000'";
+    let error = bench.sh(nameless).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Timeout);
+    let child = bench.wait_for_line("child ").await;
+    assert!(!is_alive(child.trim_start_matches("child ")));
+    bench.wait_for_line("ended the process `sleep` that `sh` left behind").await;
+
+    let bench = Bench::new();
+    tokio::select! {
+        _ = bench.sh(nameless) => panic!("it cannot end"),
+        _ = bench.wait_for_line("child ") => {}
+    }
+    let child = bench.wait_for_line("child ").await;
+    wait_for_end(child.trim_start_matches("child ")).await;
+}
+
+#[tokio::test]
+async fn what_has_left_group_and_environment_ends_with_its_server() {
+    let script = "env -i /usr/bin/setsid -w /bin/sh -c 'echo $$; exec /bin/sleep 1000' & cat";
+    let server = launcher().serve(std::path::Path::new("/"), &invocation(&["sh", "-c", script]));
+    let (service, stdin, stdout) = server.unwrap();
+    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(stdout));
+    let child = lines.next_line().await.unwrap().unwrap();
+    assert!(is_alive(&child));
+    drop(stdin);
+    service.close().await;
+    assert!(!is_alive(&child));
 }
 
 #[test]
@@ -308,159 +378,4 @@ fn bytes_are_worded() {
     for (count, text) in cases {
         assert_eq!(bytes(count), text);
     }
-}
-
-/// A process of somebody else that carries a mark and does not end when it is asked to.
-fn stubborn(mark: &str) -> std::process::Child {
-    let script = "trap '' TERM; echo on; while :; do sleep 1; done";
-    let mut child = std::process::Command::new("sh")
-        .args(["-c", script])
-        .env(environment::MARK, mark)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = [0; 3];
-    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
-    child
-}
-
-#[tokio::test]
-async fn what_others_left_running_of_a_call_is_ended() {
-    let own = format!("{:032x}", std::process::id());
-    let (mut of_it, mut of_another) = (stubborn(&format!("outer.{own}-1.inner-2")), stubborn("other-1"));
-    let ended = launcher().end_remains(std::slice::from_ref(&own)).await.unwrap();
-    assert!(ended.iter().any(|name| name.starts_with(&format!("sh ({})", of_it.id()))), "{ended:?}");
-    assert_eq!(of_it.wait().unwrap().signal(), Some(9));
-    assert!(of_another.try_wait().unwrap().is_none(), "it has nothing to do with the call");
-    of_another.kill().unwrap();
-    of_another.wait().unwrap();
-    assert_eq!(launcher().end_remains(&[own]).await.unwrap(), Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn nobody_ends_what_it_descends_from() {
-    let mark = [(environment::MARK.into(), "outer.key-1.inner-2".into())];
-    let inner = Launcher::new(Environment::new(mark), 1024);
-    let refused = inner.end_remains(&["key".to_owned()]).await.unwrap_err();
-    assert!(refused.contains("descends from it"), "{refused}");
-}
-
-/// A key that no other process has anything to do with: whoever holds it is ended.
-fn own_key(number: u8) -> String {
-    format!("{:030x}{number:02x}", std::process::id())
-}
-
-/// A process of somebody else in a group of its own, which carries no mark; it does not end when it is asked to.
-fn nameless() -> std::process::Child {
-    let script = "trap '' TERM; setsid sleep 300 & echo on; while :; do sleep 1; done";
-    let mut child = std::process::Command::new("sh")
-        .args(["-c", script])
-        .env_remove(environment::MARK)
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .unwrap();
-    let mut line = [0; 3];
-    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
-    child
-}
-
-/// Writes down that a process was started with a mark, as a process does that is killed afterwards.
-fn write_down(folder: &Path, mark: &str, child: &std::process::Child) {
-    let mut entry = Ledger::in_folder(folder.to_owned()).open(mark).unwrap();
-    entry.started(Some(child.id()));
-}
-
-fn files(folder: &Path) -> Vec<String> {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    files.map(|file| file.file_name().into_string().unwrap()).collect()
-}
-
-#[tokio::test]
-async fn what_carries_no_mark_is_found_by_what_was_written_down() {
-    let folder = tempfile::tempdir().unwrap();
-    let started = folder.path().join("deep/started");
-    let (mut of_it, mut of_another) = (nameless(), nameless());
-    let (keys, others) = ([own_key(1)], [own_key(2)]);
-    write_down(&started, &format!("outer-0.{}-1", keys[0]), &of_it);
-    write_down(&started, &format!("{}-1", others[0]), &of_another);
-    assert_eq!(launcher().end_remains(&keys).await.unwrap(), Vec::<String>::new(), "another's ledger");
-    let ended = launcher().writing_down(started.clone()).end_remains(&keys).await.unwrap();
-    assert!(ended.iter().any(|name| name.starts_with(&format!("sh ({})", of_it.id()))), "{ended:?}");
-    assert!(ended.iter().any(|name| name.starts_with("sleep")), "what left the group: {ended:?}");
-    assert_eq!(of_it.wait().unwrap().signal(), Some(9));
-    assert!(of_another.try_wait().unwrap().is_none(), "it has nothing to do with the call");
-    assert_eq!(files(&started), [format!("{}-1", others[0])]);
-    launcher().writing_down(started.clone()).end_remains(&others).await.unwrap();
-    of_another.wait().unwrap();
-    assert_eq!(files(&started), Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn a_server_is_ended_once_its_owner_is_dead() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut server = nameless();
-    write_down(folder.path(), "service-1", &server);
-    let launcher = launcher().writing_down(folder.path().to_owned());
-    let keys = [own_key(3)];
-    assert_eq!(launcher.end_remains(&keys).await.unwrap(), Vec::<String>::new(), "its owner is this process");
-    let file = folder.path().join("service-1");
-    let mut line: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    line["owner"]["born"] = 1.into();
-    std::fs::write(&file, line.to_string()).unwrap();
-    assert_eq!(launcher.end_remains(&[]).await.unwrap(), Vec::<String>::new(), "nothing is gone on with");
-    assert!(!launcher.end_remains(&keys).await.unwrap().is_empty());
-    assert_eq!(server.wait().unwrap().signal(), Some(9));
-    assert_eq!(files(folder.path()), Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn a_later_process_of_the_same_number_is_nobodys() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut other = nameless();
-    let key = own_key(4);
-    for (number, field) in ["/leader/born", "/leader/session", "/system"].iter().enumerate() {
-        let mark = format!("{key}-{number}");
-        write_down(folder.path(), &mark, &other);
-        let file = folder.path().join(mark);
-        let mut line: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-        let value = line.pointer_mut(field).unwrap();
-        *value = if value.is_number() { json!(i32::MAX) } else { json!("another-boot pid:[1]") };
-        std::fs::write(&file, line.to_string()).unwrap();
-    }
-    let launcher = launcher().writing_down(folder.path().to_owned());
-    assert_eq!(launcher.end_remains(std::slice::from_ref(&key)).await.unwrap(), Vec::<String>::new());
-    assert!(other.try_wait().unwrap().is_none());
-    assert_eq!(files(folder.path()), Vec::<String>::new(), "nothing can be left of these");
-    write_down(folder.path(), &format!("{key}-4"), &other);
-    assert!(!launcher.end_remains(&[key]).await.unwrap().is_empty(), "as it is, it is found");
-    other.wait().unwrap();
-}
-
-#[tokio::test]
-async fn a_file_without_a_process_stands_for_what_carries_its_mark() {
-    let folder = tempfile::tempdir().unwrap();
-    let key = own_key(5);
-    for file in [&format!("{key}-1"), "service-2"] {
-        std::fs::write(folder.path().join(file), "").unwrap();
-    }
-    let mut marked = stubborn(&format!("{key}-1"));
-    let launcher = launcher().writing_down(folder.path().to_owned());
-    assert!(!launcher.end_remains(&[key]).await.unwrap().is_empty());
-    assert_eq!(marked.wait().unwrap().signal(), Some(9));
-    assert_eq!(files(folder.path()), ["service-2"], "it may just be started by somebody");
-}
-
-#[tokio::test]
-async fn what_lives_is_written_down_while_it_lives() {
-    let folder = tempfile::tempdir().unwrap();
-    let launcher = launcher().writing_down(folder.path().to_owned());
-    let list = invocation(&["ls", folder.path().to_str().unwrap()]);
-    let context = CallContext { idempotency_key: "key".to_owned(), ..CallContext::detached("/") };
-    assert_eq!(launcher.launch(&context, &list).await.unwrap().stdout, b"", "it is of no run");
-    let context = CallContext { run: Some(RunId(1)), ..context };
-    let seen = String::from_utf8(launcher.launch(&context, &list).await.unwrap().stdout).unwrap();
-    assert!(seen.starts_with("key-") && seen.lines().count() == 1, "{seen}");
-    launcher.launch(&context, &invocation(&["no-such-command"])).await.unwrap_err();
-    assert_eq!(files(folder.path()), Vec::<String>::new());
 }

@@ -2,21 +2,29 @@
 
 use rustix::process::{Pid, Signal};
 
-use super::{Here, Kin, Leaders, Member, Process, Remains};
+use super::{Found, Here, Kin, Leaders, Member, Process, Remains};
 
 /// The group as one member, if anybody of it is alive.
-pub(super) fn members(leader: Pid, _kin: Kin<'_>, _leaders: &Leaders) -> Vec<Member> {
-    match rustix::process::test_kill_process_group(leader) {
-        Ok(()) => {
-            vec![Member { pid: leader, born: 0, name: format!("process group {}", leader.as_raw_pid()) }]
-        }
-        Err(_) => Vec::new(),
-    }
+pub(super) fn members(kin: Kin<'_>, _leaders: &Leaders) -> Vec<Member> {
+    let group = kin.leader.as_raw_pid();
+    let name = format!("process group {group}");
+    let member = Member { pid: kin.leader, born: kin.born, group, name };
+    if lives(&member) { vec![member] } else { Vec::new() }
+}
+
+/// Nobody: parents cannot be seen.
+pub(super) fn descendants(_of: Pid) -> Vec<Member> {
+    Vec::new()
 }
 
 /// Nobody: neither environments nor beginnings of processes can be read.
-pub(super) fn remains(_of: &Remains) -> Vec<Member> {
-    Vec::new()
+pub(super) fn remains(_of: &Remains, _known: &[Member]) -> Found {
+    Found::default()
+}
+
+/// Whether anybody of the group has not ended yet.
+pub(super) fn lives(member: &Member) -> bool {
+    rustix::process::test_kill_process_group(member.pid).is_ok()
 }
 
 /// Sends a signal to the group.

@@ -100,7 +100,7 @@ async fn a_panicking_tool_fails_its_step_only() {
     });
     let failed = failed.unwrap();
     assert_eq!((failed.kind, failed.message.as_str()), (ErrorKind::Permanent, "the tool panicked"));
-    assert_eq!(failed.details, json!({"panic": "oh no"}));
+    assert_eq!(failed.details, json!({"panic": "oh no", "may_have_acted": true}));
 }
 
 #[tokio::test]

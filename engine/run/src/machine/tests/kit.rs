@@ -237,7 +237,8 @@ impl World {
         let ended = self.stopped.contains(&call.step) || self.killed.contains(&call.step);
         let late = call.deadline.is_some_and(|deadline| deadline < at(self.now));
         let result = if ended {
-            Err(fault(ErrorKind::Cancelled, "stopped"))
+            let cut_off = json!({crate::event::MAY_HAVE_ACTED: true});
+            Err(StepError { details: cut_off, ..fault(ErrorKind::Cancelled, "stopped") })
         } else if late {
             Err(fault(ErrorKind::Timeout, "too late"))
         } else {

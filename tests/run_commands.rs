@@ -1,5 +1,6 @@
 //! `aa run …`: looking at runs, comparing them, taking them back.
 
+use crate::mcp::wire::{Served, modern, modern_headers};
 use crate::support::{Aa, Ran};
 
 const WORK: &str = r#"
@@ -244,4 +245,27 @@ fn interrupted_runs_are_found_by_their_status() {
     assert_eq!(listed("--status interrupted --status completed"), [3, 2, 1]);
     assert_eq!(listed("--status interrupted --status running --limit 2"), [3, 1]);
     assert_eq!(listed("--status completed"), [2]);
+
+    // The same for programs and AI clients.
+    let served = Served::new(&aa, &[]);
+    let ids = |runs: &serde_json::Value, id: &str| {
+        runs.as_array().unwrap().iter().map(|run| run[id].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let key = format!("Bearer {}", served.token);
+    let asked = |query: &str| {
+        let reply = served.ask(&format!("GET /api/runs?{query}"), &[("Authorization", key.as_str())], "");
+        ids(&reply.message()["items"], "id")
+    };
+    assert_eq!(asked("interrupted=true"), [3, 1]);
+    assert_eq!(asked("interrupted=true&status=completed"), [3, 2, 1]);
+    assert_eq!(asked("interrupted=true&status=completed&limit=2"), [3, 2]);
+    assert_eq!(asked("status=completed"), [2]);
+    let told = |status: serde_json::Value| {
+        let message = modern(1, "run_list", &serde_json::json!({ "status": status }));
+        let reply = served.post("/mcp", &modern_headers("run_list"), &message).message();
+        ids(&reply["result"]["structuredContent"]["runs"], "run_id")
+    };
+    assert_eq!(told("interrupted".into()), [3, 1]);
+    assert_eq!(told(serde_json::json!(["interrupted", "completed"])), [3, 2, 1]);
+    assert_eq!(told("completed".into()), [2]);
 }

@@ -212,6 +212,32 @@ fn a_repeated_key_finds_the_first_run() {
 }
 
 #[test]
+fn a_key_finds_no_run_of_another_plan_than_the_one_that_is_named() {
+    let say = "name: say\ndescription: Says\nsteps: [{name: say, tool: trace_write, args: {line: '{{ config.word }}'}}]\n";
+    let of = |aa: Aa, word: &str| aa.config(&format!("values: {{word: {word}}}\n"));
+    let planned = |aa: &Aa| {
+        let plan = aa.args(["skill", "plan", "say", "--format", "json"]).run().code(0).json();
+        plan["hash"].as_str().unwrap().to_owned()
+    };
+    let aa = of(Aa::traced().skill("say", say), "one");
+    let first = planned(&aa);
+    for _ in 0..2 {
+        run(&aa, &format!("say --key k --plan {first}")).code(0).stderr_contains("run 1");
+    }
+    // The skill and its tools are the same, and what they read is not.
+    let aa = of(aa, "two");
+    let second = planned(&aa);
+    let refused = run(&aa, &format!("say --key k --plan {second}")).code(1);
+    refused.stderr_contains("run 1, which was not started by this plan").stderr_contains("another `--key`");
+    run(&aa, "say --key k").code(0);
+    assert_eq!(aa.text("trace"), "one\n");
+    // Of what was started without one nobody has seen what it would do.
+    run(&aa, "say --key l").code(0);
+    run(&aa, &format!("say --key l --plan {second}")).code(1).stderr_contains("run 2, which was not started");
+    assert_eq!(aa.text("trace"), "one\ntwo\n");
+}
+
+#[test]
 fn steps_of_a_sub_skill_and_failed_items_are_told_apart() {
     let skill = r#"
 name: outer

@@ -149,6 +149,9 @@ impl From<StartError> for Failure {
             | StartError::OwnApproval(_)
             | StartError::Full
             | StartError::KeyUsed(_) => Self::failed(message),
+            StartError::KeyPlanned(run) => Self::failed(message).hint(format!(
+                "another `--key` starts a run of this plan; `aa run show {run}` shows how the other one went"
+            )),
             StartError::Shipped(_) => {
                 Self::usage(message).hint("copy it to `.aa/skills` to change it; the copy wins over it")
             }

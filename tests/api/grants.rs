@@ -263,6 +263,46 @@ fn nobody_approves_of_what_they_have_started_themselves() {
     assert_eq!(answer(asked, "sure", "yes").status, 200);
 }
 
+/// Calls the shell as a client that can show a form, or once more with what came back.
+fn with_form(served: &Served, key: &str, again: Option<&Value>) -> Value {
+    let mut message = modern(1, "shell", &json!({"command": "id"}));
+    let capabilities = "io.modelcontextprotocol/clientCapabilities";
+    message["params"]["_meta"][capabilities] = json!({"elicitation": {}});
+    if let Some(state) = again {
+        message["params"]["requestState"] = state.clone();
+        let filled = json!({"action": "accept", "content": {"answer": "approve"}});
+        message["params"]["inputResponses"] = json!({ "approval": filled });
+    }
+    let key = format!("Bearer {key}");
+    let mut headers = modern_headers("shell");
+    headers.push(("Authorization", key.as_str()));
+    served.post("/mcp", &headers, &message).message()["result"].clone()
+}
+
+#[test]
+fn a_form_is_no_approval_of_what_the_same_key_has_started() {
+    let aa = project("", "");
+    let served = serve(&aa);
+    let waits = with_form(&served, CI, None);
+    assert!(waits["inputRequests"].is_null(), "nobody is asked whose answer does not count: {waits}");
+    let said = waits["content"].to_string();
+    assert!(said.contains("somebody else has to approve of it"), "{waits}");
+    let run = waits["structuredContent"]["run_id"].as_i64().unwrap();
+    stands(&served, run, "waiting");
+    let by_owner = json!({"step": "approval", "answer": "approve"});
+    assert_eq!(served.post(&format!("/api/runs/{run}/answer"), &[], &by_owner).status, 200);
+
+    // The owner of the server is asked, and so is whoever is let.
+    let aa = project("", ", self_approve: true");
+    let served = serve(&aa);
+    for key in [CI, served.token.as_str()] {
+        let asked = with_form(&served, key, None);
+        assert!(asked["inputRequests"]["approval"].is_object(), "{asked}");
+        let done = with_form(&served, key, Some(&asked["requestState"]));
+        assert!(!done["content"].to_string().contains("somebody else"), "{done}");
+    }
+}
+
 #[test]
 fn to_see_the_runs_of_others_is_not_to_steer_them() {
     let aa = project("", ", scopes: ['runs:all', 'skill:look:read']").skill("ask", ASK).skill("hang", HANG);

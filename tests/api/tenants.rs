@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::support::{FAIL, LOOK, Stream, found};
-use crate::mcp::wire::{Reply, Served, modern};
+use crate::mcp::wire::{Reply, Served, modern, modern_headers};
 use crate::memory_commands::BRANCHES;
 use crate::support::Aa;
 
@@ -155,6 +155,98 @@ fn other_tenants_see_neither_what_runs_on_this_machine_nor_what_listens_near_it(
     let owner =
         served.post("/api/tools/http_get/call", &[], &json!({"args": {"url": "http://127.0.0.1:1/"}}));
     assert!(!owner.body.contains("one near it"), "{owner:?}");
+}
+
+#[test]
+fn no_command_asks_this_machine_for_whoever_comes_with_a_key() {
+    let (aa, served) = served();
+    let made = std::process::Command::new("git").args(["init", "--quiet"]).arg(aa.path("")).status();
+    assert!(made.unwrap().success());
+    let near = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    near.set_nonblocking(true).unwrap();
+    let port = near.local_addr().unwrap().port();
+    let remotes = [
+        format!("http://127.0.0.1:{port}/a"),
+        format!("http://2130706433:{port}/a"),
+        format!("http://0x7f.1:{port}/a"),
+        format!("http://[::ffff:127.0.0.1]:{port}/a"),
+        format!("http://localhost:{port}/a"),
+        format!("http://a.localhost:{port}/a"),
+        format!("http://example.org@127.0.0.1:{port}/a"),
+        format!("http::http://127.0.0.1:{port}/a"),
+        format!("git://127.0.0.1:{port}/a"),
+        format!("ssh://ann@127.0.0.1:{port}/a"),
+        "ann@127.0.0.1:a".to_owned(),
+        "[::1]:a".to_owned(),
+        "ext::sh -c true".to_owned(),
+    ];
+    let mut calls: Vec<(&str, Value)> =
+        remotes.iter().map(|remote| ("git_ls_remote", json!({ "remote": remote }))).collect();
+    for tool in ["git_fetch", "git_pull", "git_push"] {
+        calls.push((tool, json!({ "remote": remotes[0] })));
+    }
+    for host in ["127.0.0.1", "localhost", "[::1]", "0177.0.0.1"] {
+        calls.push(("tls_certificate", json!({"host": host, "port": port})));
+    }
+    calls.extend([
+        ("git_clone", json!({"url": remotes[0], "path": "copy"})),
+        ("git_remote", json!({"action": "add", "name": "near", "url": remotes[0]})),
+        ("skopeo_inspect", json!({"repository": format!("127.0.0.1:{port}/a/b"), "tag": "1"})),
+        ("skopeo_list_tags", json!({"repository": "a/b/c", "namespace": format!("127.0.0.1:{port}")})),
+    ]);
+    for (tool, args) in &calls {
+        let said = failure(&served, RED, tool, args);
+        assert!(said.contains("for whoever comes with a key"), "{tool} {args}: {said}");
+    }
+    assert!(near.accept().is_err(), "nobody has come");
+    drop(near);
+    // Whoever owns the store asks whom they like.
+    let said = failure(&served, &served.token, "git_ls_remote", &json!({ "remote": remotes[0] }));
+    assert!(!said.contains("comes with a key"), "{said}");
+}
+
+/// What is said of a call that fails, at once or as a run.
+fn failure(served: &Served, key: &str, tool: &str, args: &Value) -> String {
+    let body = json!({ "args": args }).to_string();
+    let reply = ask(served, key, &format!("POST /api/tools/{tool}/call"), &body);
+    if reply.status >= 400 {
+        return reply.body;
+    }
+    let run = reply.message()["run"].as_i64().unwrap_or_else(|| panic!("{tool}: {reply:?}"));
+    ended(served, key, run, "failed").to_string()
+}
+
+#[test]
+fn what_is_closed_to_a_tenant_is_told_by_no_list_search_or_hint() {
+    let (_aa, served) = served();
+    let tool = |key: &str, name: &str, args: &Value| {
+        let key = format!("Bearer {key}");
+        let mut headers = modern_headers(name);
+        headers.push(("Authorization", key.as_str()));
+        served.post("/mcp", &headers, &modern(1, name, args)).body
+    };
+    let places = |key: &str| {
+        [
+            tool(key, "tool_list", &json!({"module": "system"})),
+            tool(key, "tool_search", &json!({"query": "ports that somebody listens on"})),
+            tool(key, "debug_tool", &json!({"tool_name": "listening_ports"})),
+            tool(key, "tool_call", &json!({"tool_name": "listening_port"})),
+            ask(&served, key, "GET /api/tools?module=system", "").body,
+            ask(&served, key, "GET /api/tools/listening_port", "").body,
+            ask(&served, key, "GET /ui/tools", "").body,
+            ask(&served, key, "GET /ui/tools/listening_port", "").body,
+        ]
+    };
+    let definition = "TCP ports that somebody on this machine listens on";
+    for said in places(&served.token) {
+        assert!(said.contains("listening_ports") || said.contains(definition), "{said}");
+    }
+    for said in places(RED) {
+        let said = said.replace("opens nothing that is called `listening_ports`", "");
+        assert!(!said.contains("listening_ports") && !said.contains(definition), "{said}");
+    }
+    let list = tool(RED, "tool_list", &json!({"module": "system"}));
+    assert!(list.contains("os_info"), "the others of its module are there: {list}");
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn story() -> Vec<(i64, Body)> {
                 given: None,
                 tools: std::collections::BTreeMap::new(),
                 link: None,
+                planned: None,
             },
         ),
         (1, started("fetch", 1, "tool", None)),

@@ -188,6 +188,7 @@ async fn create(store: &Store) -> Lease {
         given: None,
         tools: std::collections::BTreeMap::new(),
         link: None,
+        planned: None,
     };
     let new = NewRun {
         skill: "s".to_owned(),

@@ -124,6 +124,9 @@ pub enum Body {
         /// The request that it was started by, where that can be found again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         link: Option<Link>,
+        /// Hash of all that the plan was resolved to which it was started by; absent when none was named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        planned: Option<String>,
     },
     /// A step, an item of it, or one more attempt at it is about to start.
     StepStarted {

@@ -217,9 +217,10 @@ pub struct History {
 pub struct RunFilter {
     /// Only this skill.
     pub skill: Option<String>,
-    /// Only these states; empty means all.
+    /// Only these states; empty means all, unless those that are interrupted are wanted.
     pub status: Vec<RunStatus>,
-    /// Only runs that are not over and that no living process drives.
+    /// Runs that are not over and that no living process drives, besides those of the states. That is not in the store
+    /// but follows from who is alive.
     pub interrupted: bool,
     /// Only runs of this tenant.
     pub tenant: Option<String>,
@@ -237,6 +238,14 @@ pub struct RunFilter {
     pub before: Option<RunId>,
     /// At most this many.
     pub limit: Option<u32>,
+}
+
+impl RunFilter {
+    /// Whether it wants a run that stands so.
+    fn wants(&self, run: &RunSummary) -> bool {
+        let all = self.status.is_empty() && !self.interrupted;
+        all || self.status.contains(&run.status) || self.interrupted && run.interrupted
+    }
 }
 
 /// What another process wants of a run: the durable inbox.

@@ -1,6 +1,7 @@
 //! What a step calls.
 
 pub(crate) mod api;
+mod asked;
 mod built_in;
 mod client;
 mod code;

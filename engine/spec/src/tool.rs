@@ -85,6 +85,10 @@ pub struct ToolSpec {
     /// How prominently it is offered.
     #[serde(default)]
     pub tier: Tier,
+    /// Whether it tells what goes on on this machine, whoever has it done: it is closed to other tenants than the
+    /// main one then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_machine: bool,
     /// For so long, what a call of a client has read may be given to the same client again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_ms: Option<u64>,

@@ -44,22 +44,16 @@ pub(super) fn run(args: &ListArgs, context: &Context<'_>) -> Result<Exit, Failur
     Ok(Exit::Ok)
 }
 
-/// The runs of a list. What is interrupted is not in the store but follows from who is alive, so it is asked for by itself.
+/// The runs of a list.
 fn wanted(engine: &Engine, args: &ListArgs) -> Result<Vec<RunSummary>, Failure> {
-    let skill = args.skill.as_deref().map(aa_spec::name::fold);
-    let all = RunFilter { skill, limit: Some(args.limit), ..RunFilter::default() };
-    let status: Vec<RunStatus> = args.status.iter().filter_map(|status| status.stored()).collect();
-    if !args.status.contains(&Status::Interrupted) {
-        return Ok(engine.runs(&RunFilter { status, ..all })?);
-    }
-    let mut runs = engine.runs(&RunFilter { interrupted: true, ..all.clone() })?;
-    if !status.is_empty() {
-        runs.extend(engine.runs(&RunFilter { status, ..all })?);
-        runs.sort_by_key(|run| std::cmp::Reverse(run.id));
-        runs.dedup_by_key(|run| run.id);
-        runs.truncate(args.limit as usize);
-    }
-    Ok(runs)
+    let filter = RunFilter {
+        skill: args.skill.as_deref().map(aa_spec::name::fold),
+        status: args.status.iter().filter_map(|status| status.stored()).collect(),
+        interrupted: args.status.contains(&Status::Interrupted),
+        limit: Some(args.limit),
+        ..RunFilter::default()
+    };
+    Ok(engine.runs(&filter)?)
 }
 
 /// What ran, and whether it did so with canned answers.

@@ -66,9 +66,8 @@ impl Engine {
     /// Runs that may have to be gone on with.
     async fn adrift(&self, all: bool) -> Result<(Store, Vec<RunSummary>), StoreError> {
         let store = self.parts.store_soon().await?;
-        let running =
-            RunFilter { status: vec![RunStatus::Running], interrupted: true, ..RunFilter::default() };
-        let mut left = store.runs(&running)?;
+        let mut left = store.runs(&RunFilter { status: vec![RunStatus::Running], ..RunFilter::default() })?;
+        left.retain(|run| run.interrupted);
         if all {
             left.extend(store.runs(&RunFilter { status: vec![RunStatus::Waiting], ..RunFilter::default() })?);
         } else {

@@ -23,7 +23,6 @@ use crate::event::{Origin, RunId};
 use crate::places::Turn;
 use crate::policy::{self, Policy, Verdict};
 use crate::standing::{Asked, Standing, step_of};
-use crate::store::Ask;
 
 /// A call of a single tool.
 #[derive(Clone, Debug)]
@@ -80,6 +79,7 @@ impl Engine {
         }
         let tool = toolbox.tool(&direct.tool);
         let tool = tool.ok_or_else(|| StartError::Refused(format!("there is no tool `{}`", direct.tool)))?;
+        super::tools::may_stand_alone(self, &tool).map_err(StartError::Refused)?;
         let spec = tool.spec();
         let mut args = direct.args;
         alias::rename(&alias::all(&spec.input), &mut args).map_err(StartError::Refused)?;
@@ -128,7 +128,7 @@ impl Engine {
     /// Answers this very question of a run, and no later one of the same step.
     ///
     /// # Errors
-    /// Those of [`Engine::answer`], or it is not open any more.
+    /// Those of [`Engine::answer_open`], or it is not open any more.
     pub async fn answer_question(
         &self,
         run: RunId,
@@ -136,9 +136,7 @@ impl Engine {
         answer: &str,
         by: &str,
     ) -> Result<(), StartError> {
-        self.may_steer(run)?;
-        let (step, question) = (asked.step.clone(), Some(asked.seq));
-        steering::ask(self, run, by, Ask::Answer { step, answer: answer.to_owned(), question }).await
+        self.answer_open(run, (&asked.step, Some(asked.seq)), answer, by).await
     }
 
     /// The open question of a run that has a key.

@@ -67,7 +67,7 @@ impl Engine {
     /// There is no such tool, or the store or a module cannot be read.
     pub fn debug_tool(&self, name: &str, said: &str) -> Result<ToolReport, StartError> {
         let toolbox = self.parts.toolbox()?;
-        let Some(tool) = toolbox.tool(name) else {
+        let Some(tool) = toolbox.tool(name).filter(|_| self.shows_tool(name)) else {
             return Err(StartError::Refused(format!("there is no tool `{name}`")));
         };
         let definition = toolbox.definition(name);

@@ -14,9 +14,7 @@ use crate::event::{RunId, StepError, StepPath};
 use crate::machine::{APPROVAL, APPROVE};
 use crate::persona::{Choice, View, ViewError};
 use crate::policy::{self, Verdict};
-
-/// Tools that tell what goes on on this machine, whoever has it done: what others pass to their commands as well.
-const OF_MACHINE: [&str; 2] = ["processes", "listening_ports"];
+use crate::standing::Asked;
 
 /// Number of the event that puts the question whether a run may begin: its second.
 const GATE: u64 = 1;
@@ -29,12 +27,23 @@ impl Engine {
 
     /// Whether a tool is there for the caller.
     pub fn shows_tool(&self, name: &str) -> bool {
-        self.caller.grants.shows(ScopeKind::Tool, name) && self.lets_see_machine(name)
+        self.caller.grants.shows(ScopeKind::Tool, name) && !self.is_closed(name)
     }
 
-    /// What belongs to the machine is closed to other tenants than the main one. A skill may use it for them.
-    fn lets_see_machine(&self, tool: &str) -> bool {
-        self.caller.is_of_main() || !OF_MACHINE.contains(&tool)
+    /// Whether there is a skill or a tool of this name for the caller, where a name may mean both.
+    pub fn shows_some(&self, name: &str) -> bool {
+        self.caller.grants.shows_some(name) && !self.is_closed(name)
+    }
+
+    /// Whether a name is that of a tool which tells of the machine. That is closed to other tenants than the main one;
+    /// a skill may use it for them. Where nobody can look, nothing is open.
+    fn is_closed(&self, tool: &str) -> bool {
+        !self.caller.is_of_main()
+            && self.tool(tool).map_or(true, |known| known.is_some_and(|spec| !self.lets_see_machine(&spec)))
+    }
+
+    fn lets_see_machine(&self, tool: &ToolSpec) -> bool {
+        self.caller.is_of_main() || !tool.of_machine
     }
 
     /// What a client sees: of what was chosen, what is there for it.
@@ -43,7 +52,7 @@ impl Engine {
     /// Something of the choice is not there or cannot be used: then there is no part of the view.
     pub fn view(&self, choice: &Choice) -> Result<Arc<View>, ViewError> {
         let whole = self.whole_view(choice)?;
-        if self.caller.grants.is_usual() {
+        if self.caller.grants.is_usual() && self.caller.is_of_main() {
             return Ok(whole);
         }
         Ok(Arc::new(View {
@@ -71,7 +80,7 @@ impl Engine {
             Some(tool) => (ScopeKind::Tool, tool),
             None => (ScopeKind::Skill, run),
         };
-        let is_open = of != ScopeKind::Tool || self.lets_see_machine(name);
+        let is_open = of != ScopeKind::Tool || !self.is_closed(name);
         if is_open && self.caller.grants.lets(of, name, effect) {
             return Ok(());
         }
@@ -89,6 +98,14 @@ impl Engine {
             return Ok(());
         }
         self.may_use(&summary.skill, self.run_plan(run)?.effect())
+    }
+
+    /// That the caller's consent would count for a question: of any other than whether their own run may begin it does.
+    ///
+    /// # Errors
+    /// They have started the run, and somebody else has to approve of it; or it cannot be read.
+    pub fn may_consent(&self, run: RunId, asked: &Asked) -> Result<(), StartError> {
+        self.may_approve(run, &asked.step, APPROVE)
     }
 
     /// That an answer may be given which lets a run begin that the policy wants a person for: by whoever has started it
@@ -119,7 +136,7 @@ impl Engine {
     /// That a tool may be called outside a run.
     pub(super) fn may_call(&self, spec: &ToolSpec) -> Result<(), StepError> {
         let (tool, effect) = (&spec.name, spec.effect);
-        if self.lets_see_machine(tool) && self.caller.grants.lets(ScopeKind::Tool, tool, effect) {
+        if self.lets_see_machine(spec) && self.caller.grants.lets(ScopeKind::Tool, tool, effect) {
             return Ok(());
         }
         let message = format!("your key does not let you use `{tool}` with the effect `{}`", word(effect));

@@ -250,23 +250,21 @@ async fn first(
 /// Whether a run that was found by its key is the one that is wanted now.
 fn be_alike(store: &Store, run: RunId, admitted: &Admitted, request: &RunRequest) -> Result<(), StartError> {
     let events = store.events(run, 0)?;
-    // Whoever names no plan may find a run of the skill as it was.
-    let same_plan = |plan: &str, tools: &BTreeMap<String, String>| {
-        let is_same = || plan == admitted.plan.hash() && *tools == admitted.toolbox.digests(&admitted.plan);
-        request.plan_hash.is_none() || is_same()
+    let Some(Body::SkillStarted { skill, inputs, dry_run, planned, .. }) =
+        events.first().map(|event| &event.body)
+    else {
+        return Err(StartError::KeyUsed(run));
     };
-    let same = matches!(
-        events.first().map(|event| &event.body),
-        Some(Body::SkillStarted { skill, inputs, dry_run, plan, tools, .. })
-            if *skill == admitted.plan.skill.name
-                && are_alike(inputs, admitted, &request.inputs)
-                && *dry_run == request.dry_run
-                && same_plan(plan, tools)
-    );
-    if same {
-        return Ok(());
+    let is_same = *skill == admitted.plan.skill.name
+        && are_alike(inputs, admitted, &request.inputs)
+        && *dry_run == request.dry_run;
+    match &request.plan_hash {
+        _ if !is_same => Err(StartError::KeyUsed(run)),
+        // Whoever names no plan may find a run of the skill as it was. Whoever does has seen the configuration and the
+        // environment as well, so of a run that none was named for nobody can say that it is the one.
+        Some(_) if request.plan_hash != *planned => Err(StartError::KeyPlanned(run)),
+        _ => Ok(()),
     }
-    Err(StartError::KeyUsed(run))
 }
 
 /// Whether inputs are those of a request: a default that is worked out anew each time, such as the time, makes no
@@ -300,6 +298,7 @@ pub(super) fn first_body(
         given: Some(admitted.given.clone()),
         tools,
         link,
+        planned: request.plan_hash.clone(),
     }
 }
 

@@ -31,11 +31,8 @@ pub(super) async fn call(
     if toolbox.tool(name).is_none() {
         toolbox.meet(name).await;
     }
-    let tool = toolbox.tool(name).ok_or_else(|| unknown(&toolbox, name))?;
-    if !engine.caller.sees_all() && tool.spec().name == DebugTool::FACE.name {
-        // Outside a run it does not know who calls, and what failed may be another one's.
-        return Err(invalid(format!("`{name}` cannot be called from outside a run")));
-    }
+    let tool = toolbox.tool(name).ok_or_else(|| unknown(engine, &toolbox, name))?;
+    may_stand_alone(engine, &tool).map_err(invalid)?;
     engine.may_call(tool.spec())?;
     let named = engine.may_name(&args);
     named.map_err(|why| StepError::new(ErrorKind::Auth, format!("your key does not let you use {why}")))?;
@@ -132,9 +129,20 @@ async fn permit(engine: &Engine, module: &str) -> Result<Permit, StepError> {
     Err(error)
 }
 
-fn unknown(toolbox: &Toolbox, wanted: &str) -> StepError {
+/// That a tool may be called by itself. Of some that is no question of the key: what they tell of other tools depends on
+/// who asks, which they do not know, and what failed may be another one's.
+pub(super) fn may_stand_alone(engine: &Engine, tool: &Arc<dyn Tool>) -> Result<(), String> {
+    let name = &tool.spec().name;
+    if !engine.caller.sees_all() && name == DebugTool::FACE.name {
+        return Err(format!("`{name}` cannot be called from outside a run"));
+    }
+    Ok(())
+}
+
+fn unknown(engine: &Engine, toolbox: &Toolbox, wanted: &str) -> StepError {
     let names = toolbox.names();
-    let near = name::suggest(wanted, names.iter().map(String::as_str));
+    let shown = names.iter().map(String::as_str).filter(|name| engine.shows_tool(name));
+    let near = name::suggest(wanted, shown);
     let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     StepError::new(ErrorKind::NotFound, format!("there is no tool `{wanted}`{hint}"))
 }

@@ -377,6 +377,7 @@ fn some_tool() -> Arc<dyn crate::tool::Tool> {
         idempotent: true,
         keyed: None,
         tier: aa_spec::tool::Tier::default(),
+        of_machine: false,
         cache_ms: None,
         reconcile: None,
         source: String::new(),

@@ -103,6 +103,16 @@ impl Known {
         digest(serde_json::to_string(&compiled).unwrap_or_default())
     }
 
+    /// Whether it may be run as it is, also by hand: one of a project once somebody has said so. What was let run before
+    /// that was written down is taken for what it is now.
+    pub(crate) fn is_let_run(&self, remembered: Option<&Remembered>) -> bool {
+        self.project.is_none()
+            || remembered.is_some_and(|row| match &row.consent {
+                Some(consent) => *consent == self.consent(),
+                None => row.pause.is_none(),
+            })
+    }
+
     /// Why it is held, whoever has said so, by what is known of it.
     pub(crate) fn held(&self, remembered: Option<&Remembered>, now: Time) -> Option<Pause> {
         let consent = self.project.is_some().then(|| self.consent());
@@ -154,6 +164,13 @@ impl Book {
         let scopes = self.projects.iter().map(|folder| Some(&**folder)).chain([None]);
         scopes.into_iter().find_map(|scope| self.known.get(&key(scope, &name)))
     }
+}
+
+/// Whether a schedule of this key would be in a book of this project: then it is no longer there when it is not. That of
+/// another project may be there for others.
+pub(crate) fn is_of_book(key: &str, project: Option<&Path>) -> bool {
+    let scope = key.rsplit_once('\n').map_or("", |(scope, _)| scope);
+    scope.is_empty() || project.is_some_and(|folder| folder.display().to_string() == scope)
 }
 
 /// What the store knows a schedule by.

@@ -88,8 +88,7 @@ impl Reader {
     pub(super) fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
         let (sql, params) = query(filter);
         let limit = filter.limit.map_or(usize::MAX, |limit| limit as usize);
-        let keep = |run: &RunSummary| run.interrupted || !filter.interrupted;
-        self.with(|db| self.summaries(db, (&sql, params), limit, keep))
+        self.with(|db| self.summaries(db, (&sql, params), limit, |run| filter.wants(run)))
     }
 
     /// How many runs stand how.
@@ -263,13 +262,18 @@ fn query(filter: &RunFilter) -> (String, Vec<Param>) {
         conditions.push("skill = ?".to_owned());
         params.push(aa_spec::name::fold(skill).into());
     }
+    // What is interrupted is among what goes on; which of that it is, is seen when it is read.
+    let mut stands = Vec::new();
     if !filter.status.is_empty() {
         let holes = vec!["?"; filter.status.len()].join(", ");
-        conditions.push(format!("status in ({holes})"));
+        stands.push(format!("status in ({holes})"));
         params.extend(filter.status.iter().map(|status| row::status_name(*status).to_owned().into()));
     }
     if filter.interrupted {
-        conditions.push("ended_at is null".to_owned());
+        stands.push("ended_at is null".to_owned());
+    }
+    if !stands.is_empty() {
+        conditions.push(format!("({})", stands.join(" or ")));
     }
     if let Some(tenant) = &filter.tenant {
         conditions.push("tenant = ?".to_owned());

@@ -72,6 +72,7 @@ fn begun(run: RunId) -> Result<Vec<Event>, StoreError> {
         given: None,
         tools: std::collections::BTreeMap::new(),
         link: None,
+        planned: None,
     };
     Ok(vec![event(run, 0, body)])
 }

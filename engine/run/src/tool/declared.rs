@@ -9,6 +9,7 @@ use aa_spec::tool::recipe::Common;
 use aa_spec::tool::{ErrorKind, ToolSpec};
 use serde_json::{Map, Value, json};
 
+use super::asked;
 use super::configuration::Configuration;
 use super::native::invalid;
 use super::{CallContext, ToolError};
@@ -39,6 +40,9 @@ impl Declared {
         }
         scope.set("idempotency_key", &json!(context.idempotency_key));
         scope.set_now(chrono::Utc::now().timestamp_millis());
+        if let Some(asks) = &self.common.asks {
+            asked::look(asks, context, &mut scope).await?;
+        }
         Ok(scope)
     }
 

@@ -61,6 +61,7 @@ pub(crate) fn tool<N: Native>(native: N) -> Arc<dyn Tool> {
         idempotent: face.idempotent,
         keyed: None,
         tier: aa_spec::tool::Tier::Basic,
+        of_machine: false,
         cache_ms: None,
         reconcile: None,
         source: "built in".to_owned(),

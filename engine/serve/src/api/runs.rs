@@ -56,7 +56,7 @@ struct Filter {
     origin: Option<Origin>,
     /// Only runs of this principal, of those that are there for you.
     principal: Option<String>,
-    /// Only runs that nobody drives although they should go on.
+    /// Runs that nobody drives although they should go on: besides those that stand as `status` says, or else no others.
     interrupted: bool,
     /// Only runs that were started at this time or later.
     since: Option<Time>,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use aa_run::engine::Direct;
 use aa_run::policy::Verdict;
 use aa_spec::input;
-use aa_spec::name::suggest;
 use aa_spec::tool::{Effect, ErrorKind, ToolSpec, alias};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,9 +89,8 @@ async fn find(visitor: &Visitor, name: &str) -> Result<Arc<ToolSpec>, Problem> {
     if let Some(spec) = visitor.engine.tool(name)? {
         return Ok(spec);
     }
-    let known = visitor.engine.tool_names()?;
-    let near = suggest(name, known.iter().map(String::as_str));
-    let hint = meant(near, "`GET /api/tools` lists them");
+    let near = visitor.scope().near_tool(name)?;
+    let hint = meant(near.as_deref(), "`GET /api/tools` lists them");
     Err(Problem::of("not-found", format!("there is no tool `{name}`")).hint(hint))
 }
 

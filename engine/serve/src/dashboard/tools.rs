@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aa_spec::name::suggest;
 use aa_spec::tool::{Effect, ToolSpec};
 use axum::Router;
 use axum::extract::Path;
@@ -101,8 +100,7 @@ pub(super) async fn find(seen: &Seen, name: &str) -> Result<Arc<ToolSpec>, Probl
     if let Some(spec) = engine.tool(name)? {
         return Ok(spec);
     }
-    let known = engine.tool_names()?;
-    let near = suggest(name, known.iter().map(String::as_str));
+    let near = seen.visitor.scope().near_tool(name)?;
     let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
     Err(Problem::of("not-found", format!("there is no tool `{name}`")).hint(hint))
 }

@@ -23,9 +23,9 @@ const POLL: u64 = 500;
 pub(crate) const SINGLE: &str = "call:";
 
 /// A task as a call is answered with it.
-pub(crate) fn seed(run: &RunSummary, standing: &Standing) -> Task {
+pub(crate) fn seed(engine: &Engine, run: &RunSummary, standing: &Standing) -> Task {
     let status = match run.status {
-        RunStatus::Running | RunStatus::Waiting if !standing.questions.is_empty() => {
+        RunStatus::Running | RunStatus::Waiting if !requests(engine, run.id, standing).is_empty() => {
             TaskStatus::InputRequired
         }
         RunStatus::Running | RunStatus::Waiting => TaskStatus::Working,
@@ -35,7 +35,7 @@ pub(crate) fn seed(run: &RunSummary, standing: &Standing) -> Task {
     let last = run.ended_at.or(standing.at).unwrap_or(run.started_at);
     let line = match standing.unknown.iter().next().filter(|_| standing.needs_resolving()) {
         Some(step) => format!("{}: {}", standing.line(), answer::resolving(run.id, step)),
-        None => standing.line(),
+        None => closed(engine, run.id, standing).unwrap_or_else(|| standing.line()),
     };
     let task = Task::new(run.id.to_string(), status, time(run.started_at), time(last))
         .with_ttl_ms(TTL)
@@ -43,14 +43,22 @@ pub(crate) fn seed(run: &RunSummary, standing: &Standing) -> Task {
     if line.is_empty() { task } else { task.with_status_message(line) }
 }
 
+/// Why a task waits for somebody else than its client.
+fn closed(engine: &Engine, run: RunId, standing: &Standing) -> Option<String> {
+    let why = standing.questions.values().find_map(|asked| engine.may_consent(run, asked).err())?;
+    Some(format!("{}: {why}", standing.line()))
+}
+
 /// How a task stands.
 pub(crate) fn get(engine: &Engine, id: &str) -> Result<DetailedTask, ErrorData> {
     let run = find(engine, id)?;
     let events = engine.events(run.id, 0).map_err(|error| internal(&error))?;
     let standing = Standing::of(&events);
-    let task = seed(&run, &standing);
+    let task = seed(engine, &run, &standing);
     let payload = match task.status {
-        TaskStatus::InputRequired => TaskPayload::InputRequired { input_requests: requests(&standing) },
+        TaskStatus::InputRequired => {
+            TaskPayload::InputRequired { input_requests: requests(engine, run.id, &standing) }
+        }
         TaskStatus::Completed => {
             let outcome = events.iter().rev().find_map(|event| outcome(&event.body));
             let outcome = outcome.ok_or_else(|| internal(&"the run has no end"))?;
@@ -130,8 +138,10 @@ fn find(engine: &Engine, id: &str) -> Result<RunSummary, ErrorData> {
     engine.run(number).ok().filter(|run| run.origin == Origin::Mcp).ok_or_else(none)
 }
 
-fn requests(standing: &Standing) -> InputRequests {
-    standing.questions.values().map(|asked| (asked.key.clone(), question::request(asked))).collect()
+/// What the client can be asked: not whether a run may begin that somebody else has to approve of.
+fn requests(engine: &Engine, run: RunId, standing: &Standing) -> InputRequests {
+    let asked = standing.questions.values().filter(|asked| engine.may_consent(run, asked).is_ok());
+    asked.map(|asked| (asked.key.clone(), question::request(asked))).collect()
 }
 
 /// The error of the protocol that has ended a run: a server that it called has said that the call makes no

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aa_run::caller::{Caller, Sees};
-use aa_run::engine::Engine;
+use aa_run::engine::{Engine, StartError};
 use aa_run::event::{Link, Origin};
-use aa_run::grant::Grants;
 use aa_run::key::Guest;
 use aa_run::persona::{Choice, View};
 use aa_run::trace::Parent;
 use aa_run::workspace::{ChatSession, path_of};
+use aa_spec::name::suggest;
 use axum::http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::{ErrorData, JsonObject, ProtocolVersion};
@@ -100,9 +100,6 @@ impl Visit {
         if self.guest.personas.as_ref().is_some_and(Vec::is_empty) {
             return Some("your key opens no persona".to_owned());
         }
-        if self.guest.personas.is_none() && self.guest.grants.is_usual() {
-            return None;
-        }
         let named = |key: &str| args.and_then(|args| args.get(key)?.as_str()).map(str::trim);
         let mut names = ["skill_name", "tool_name"].into_iter().filter_map(named);
         let name = names.find(|name| !self.may_use(name))?;
@@ -131,11 +128,11 @@ impl Visit {
     }
 }
 
-/// What a key opens: everything, or what its personas show.
+/// What a key opens: what is there for whoever shows it, or of that what its personas show.
 #[derive(Debug)]
 pub(crate) struct Scope {
     personas: Option<Vec<Arc<View>>>,
-    grants: Grants,
+    engine: Engine,
 }
 
 impl Scope {
@@ -145,13 +142,20 @@ impl Scope {
             let view = |persona: &String| engine.view(&Choice::Persona(persona.clone())).ok();
             personas.iter().filter_map(view).collect()
         });
-        Self { personas, grants: guest.grants.clone() }
+        Self { personas, engine: engine.clone() }
     }
 
     /// Whether a tool or a skill of this name is part of it.
     pub(crate) fn shows(&self, name: &str) -> bool {
         let is_there = |views: &Vec<Arc<View>>| views.iter().any(|view| view.shows(name));
-        self.grants.shows_some(name) && self.personas.as_ref().is_none_or(is_there)
+        self.engine.shows_some(name) && self.personas.as_ref().is_none_or(is_there)
+    }
+
+    /// The name of a tool that was most likely meant, of those that are part of it.
+    pub(crate) fn near_tool(&self, name: &str) -> Result<Option<String>, StartError> {
+        let known = self.engine.tool_names()?;
+        let shown = known.iter().map(String::as_str).filter(|known| self.shows(known));
+        Ok(suggest(name, shown).map(str::to_owned))
     }
 }
 

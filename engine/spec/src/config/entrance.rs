@@ -44,7 +44,8 @@ pub struct Key {
     /// What they may run without asking, where that differs from `serve.policy`.
     #[serde(default)]
     pub policy: Policy,
-    /// Whether their model may answer the questions of runs itself; default: as `serve.self_approve` says.
+    /// Whether their model may answer the questions of runs itself, and they may approve of what they have started, by a
+    /// form as well; default: as `serve.self_approve` says.
     #[serde(default)]
     pub self_approve: Option<Spanned<bool>>,
 }

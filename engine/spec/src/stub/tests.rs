@@ -23,6 +23,7 @@ fn tool(name: &str) -> Option<Arc<ToolSpec>> {
             idempotent: true,
             keyed: None,
             tier: crate::tool::Tier::Basic,
+            of_machine: false,
             cache_ms: None,
             reconcile: None,
             source: "built in".to_owned(),

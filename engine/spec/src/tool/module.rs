@@ -140,6 +140,14 @@ pub struct ModuleTool {
     /// `basic` tools are offered first, `extra` ones on request (default `basic`).
     #[serde(default)]
     pub tier: Tier,
+    /// Whether it tells what goes on on this machine, whoever has it done: it is closed to other tenants than the
+    /// main one then, and a skill may use it for them (default `false`).
+    #[serde(default)]
+    pub of_machine: bool,
+    /// Whom it asks that its arguments name. Whoever comes with a key reaches neither this machine nor others near it
+    /// by that; a skill does.
+    #[serde(default)]
+    pub asks: Option<Asks>,
     /// Its arguments, by name.
     #[serde(default)]
     pub input: Parameters,
@@ -232,6 +240,20 @@ pub struct When {
     /// Arguments when it is false; templates allowed.
     #[serde(default)]
     pub r#else: Vec<Spanned<String>>,
+}
+
+/// Whom a tool asks that its arguments name.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Asks {
+    /// The address that the arguments come to: `scheme://host…`, `user@host:path`, `host:port` or `host`; nothing
+    /// when they name none. Templates allowed. What was found for whoever comes with a key, the tool's templates read as
+    /// `outward`: `bound` (whether such a bound holds), `host`, `port` and `address`, which is the one to connect to.
+    pub address: Spanned<String>,
+    /// Whether it goes on to wherever the other side sends it, so that looking at the address says little: whoever
+    /// comes with a key then names none at all (default `false`).
+    #[serde(default)]
+    pub follows: bool,
 }
 
 /// Which exit codes are a success, and what the others mean.
@@ -341,6 +363,7 @@ impl ModuleTool {
             idempotent: self.idempotent.unwrap_or(self.effect.value == Effect::Read),
             keyed: self.idempotency_key.as_ref().map(KeyPlace::keyed),
             tier: self.tier,
+            of_machine: self.of_machine,
             cache_ms: self.cache.as_ref().and_then(|text| crate::duration::parse_ms(&text.value).ok()),
             reconcile: self.reconcile.as_ref().map(|reconcile| reconcile.value.clone()),
             source: format!("{}:{}", source.path, source.place(self.name.span.start).line),

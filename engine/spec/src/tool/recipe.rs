@@ -43,6 +43,9 @@ pub const ANSWER: [&str; 4] = ["result", "body", "status", "headers"];
 /// The name under which templates read the module's configuration.
 const CONFIG: &str = "config";
 
+/// The name under which templates of a tool with `asks` read what was found of the address.
+pub const OUTWARD: &str = "outward";
+
 pub(crate) const PYTHON: &str = "this is Python, which does not run in tools";
 
 /// A tool, ready to be called.
@@ -80,6 +83,17 @@ pub struct Common {
     pub errors: Vec<Rule>,
     /// Where it takes the idempotency key.
     pub idempotency_key: Option<KeyPlace>,
+    /// Whom it asks that its arguments name.
+    pub asks: Option<Asked>,
+}
+
+/// Whom a tool asks that its arguments name.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The address, or nothing.
+    pub address: Template,
+    /// Whether it goes on to wherever the other side sends it.
+    pub follows: bool,
 }
 
 /// Tells one error apart.
@@ -284,12 +298,18 @@ impl Compiler<'_> {
         let result = tool.result.as_ref().map(|form| self.reading(form));
         let each = tool.each.as_ref().and_then(|each| self.each(each, Known::and(&ending)));
         let value = tool.value.as_ref().and_then(|node| self.template(node, Known::and(&ending)));
+        let asks = tool.asks.as_ref().and_then(|asks| self.asked(asks));
         // Last, because what is compiled before says what is read.
         let used = |(name, _): &(&String, &Setting)| self.config.contains(*name);
         let config = module.config.iter().filter(used).map(|(name, setting)| (name.clone(), setting.clone()));
         let config = config.collect();
         let idempotency_key = tool.idempotency_key.clone();
-        Common { config, timeout_ms, result, each, value, errors, idempotency_key }
+        Common { config, timeout_ms, result, each, value, errors, idempotency_key, asks }
+    }
+
+    fn asked(&mut self, asks: &module::Asks) -> Option<Asked> {
+        let address = self.text(&asks.address, Known::TOOL)?;
+        Some(Asked { address, follows: asks.follows })
     }
 
     /// The same as a mapping of `each` in a value.
@@ -374,7 +394,7 @@ impl Compiler<'_> {
         for path in paths {
             let name = path.split(['.', '[']).next().unwrap_or(path);
             let is_argument = known.args && self.tool.input.get(name).is_some();
-            let is_found = known.args && self.found.contains(&name);
+            let is_found = known.args && (self.found.contains(&name) || self.is_outward(name));
             if is_argument || is_found || CONTEXT.contains(&name) || known.more.contains(&name) {
                 continue;
             }
@@ -391,6 +411,10 @@ impl Compiler<'_> {
                 self.error("unknown-reference", span, message);
             }
         }
+    }
+
+    fn is_outward(&self, name: &str) -> bool {
+        name == OUTWARD && self.tool.asks.is_some()
     }
 
     /// `config.NAME` reads one declared value, which is remembered.
@@ -418,6 +442,10 @@ impl Compiler<'_> {
                 self.diagnostics.push(bad_name(self.source, name));
             } else if name.value == CONFIG && !self.module.config.is_empty() {
                 let message = "`config` is what templates of this module call its configuration";
+                self.error("reserved-name", name.span, message);
+            } else if self.is_outward(&name.value) {
+                let message =
+                    "`outward` is what templates of this tool call what was found of whom it `asks`";
                 self.error("reserved-name", name.span, message);
             } else if !seen.insert(name::fold(&name.value)) {
                 let message = format!("`{}` has two arguments `{}`", self.tool.name.value, name.value);

@@ -155,6 +155,7 @@ impl Catalog for Given {
                 idempotent: true,
                 keyed: None,
                 tier: aa_spec::tool::Tier::Basic,
+                of_machine: false,
                 cache_ms: None,
                 reconcile: None,
                 source: "built in".to_owned(),

@@ -162,6 +162,7 @@ impl Stage {
             idempotent: false,
             keyed: None,
             tier: aa_spec::tool::Tier::Basic,
+            of_machine: false,
             cache_ms: None,
             reconcile: None,
             source: "test".to_owned(),

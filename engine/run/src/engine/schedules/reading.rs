@@ -106,9 +106,14 @@ impl Engine {
         Some((shelf, digest(format!("{program:?} {zone:?} {folders:?}"))))
     }
 
+    /// The project whose schedules are read here, if there is one.
+    pub(crate) fn project(&self) -> Option<&Path> {
+        self.settings().project_folder.as_deref().and_then(Path::parent)
+    }
+
     /// The skills that have schedules. Nearly all have none, which is told without reading YAML.
     fn written(&self, entries: Vec<Entry>) -> Result<Vec<Written>, StartError> {
-        let folder = self.settings().project_folder.as_deref().and_then(Path::parent).map(Arc::from);
+        let folder = self.project().map(Arc::from);
         let mut written = Vec::new();
         for entry in entries {
             let source = self.parts.home.read(&entry)?;

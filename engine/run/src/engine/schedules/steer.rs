@@ -71,6 +71,7 @@ impl Engine {
         (by, now): (&str, Time),
     ) -> Result<usize, StartError> {
         let known = self.let_run(name)?;
+        self.is_released(&known)?;
         let detail = json!({ "times": times.len(), "from": times.first(), "until": times.last() });
         self.note(Some(by), "schedule.backfill", &format!("schedule {name}"), detail).await?;
         let store = self.parts.store_soon().await?;
@@ -99,6 +100,7 @@ impl Engine {
         (by, now): (&str, Time),
     ) -> Result<Triggered, StartError> {
         let known = self.let_run(name)?;
+        self.is_released(&known)?;
         self.note(Some(by), "schedule.run", &format!("schedule {name}"), json!({})).await?;
         let store = self.parts.store_soon().await?;
         store.see_schedules(vec![known.sighting()], now).await?;
@@ -219,7 +221,6 @@ impl Engine {
         if self.caller.origin == Origin::Cli {
             return Ok(known);
         }
-        self.may_release(&known)?;
         let skill = &known.compiled.skill;
         let checked = self.for_schedule(&known)?.check(skill, Strictness::default())?;
         let Some(plan) = checked.plan else { return Err(StartError::Invalid(checked.diagnostics)) };
@@ -238,15 +239,18 @@ impl Engine {
         Ok(known)
     }
 
-    /// A model does what it reads, also in a project that somebody has cloned: that a project may have anything run by a
-    /// schedule as it is now is said by a person.
+    /// That a project may have anything run by a schedule as it is now is said by a person who owns the server: a key
+    /// to a schedule is for what it does, and a model does what it reads, also in a project that somebody has cloned.
     fn may_release(&self, known: &Known) -> Result<(), StartError> {
-        if self.caller.origin != Origin::Mcp {
+        if self.caller.origin != Origin::Mcp && self.caller.is_of_main() && self.caller.grants.owns_server() {
             return Ok(());
         }
-        let consent = known.sighting().consent;
-        let row = self.parts.store()?.schedule(&known.key)?;
-        if consent.is_none() || row.and_then(|row| row.consent) == consent {
+        self.is_released(known)
+    }
+
+    /// That a schedule may be run as it is, whoever wants it: one of a project does nothing before somebody has let it.
+    fn is_released(&self, known: &Known) -> Result<(), StartError> {
+        if known.is_let_run(self.parts.store()?.schedule(&known.key)?.as_ref()) {
             return Ok(());
         }
         let name = &known.compiled.name;

@@ -4,6 +4,8 @@ use aa_spec::tool::Effect;
 
 use super::*;
 use crate::caller::Sees;
+use crate::grant::Grants;
+use crate::policy::Rules;
 
 const TIDY: &str = "\
 name: tidy
@@ -366,6 +368,32 @@ async fn the_key_of_another_caller_is_another_key() {
     assert!(eve.answer_for_model(first.id, "approval", "approve", "e").await.is_err());
     finish(first).await;
     finish(second).await;
+}
+
+#[tokio::test]
+async fn an_answer_by_whatever_way_is_no_approval_of_ones_own_run() {
+    let world = world();
+    world.put("work/.aa/config.yaml", "serve: {policy: {write: ask}}\n");
+    let engine = client(&world);
+    let (principal, grants) = ("ann".to_owned(), Grants::Usual);
+    let ann = engine.for_caller(Caller { principal, grants, ..engine.caller().clone() });
+    let mut handle = ann.start_called(tidy(), "s", true).await.unwrap();
+    until(&mut handle, |body| matches!(body, Body::ConfirmRequested { .. })).await;
+    let asked = ann.standing(handle.id).unwrap().questions.remove(&step("approval")).unwrap();
+    for refused in [
+        ann.may_consent(handle.id, &asked),
+        ann.answer_question(handle.id, &asked, "approve", "ann").await,
+        ann.answer_open(handle.id, (&asked.step, None), "approve", "ann").await,
+    ] {
+        assert!(matches!(refused, Err(StartError::OwnApproval(run)) if run == handle.id), "{refused:?}");
+    }
+    assert_eq!(world.log(), "");
+    let rules = Rules { self_approve: Some(true), ..Rules::default() };
+    let trusted = ann.for_caller(Caller { rules, ..ann.caller().clone() });
+    trusted.may_consent(handle.id, &asked).unwrap();
+    // That they want it no more is theirs to say.
+    ann.answer_question(handle.id, &asked, "reject", "ann").await.unwrap();
+    assert!(matches!(finish(handle).await.1, Outcome::Failed { .. }));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use aa_spec::schedule::Overlap;
 
-use super::super::book::Known;
+use super::super::book::{Known, is_of_book};
 use super::super::decide::{Verdict, judge, lapse, milliseconds};
 use super::super::{Slot, SlotState};
 use super::{Core, Scheduler, warn};
@@ -96,7 +96,7 @@ impl Scheduler {
         for slot in &ready {
             let begun = match self.book.get(schedule) {
                 Some(known) => self.begin(store, known, (slot, is_busy), now).await?,
-                None => gone(store, slot, now).await?,
+                None => self.gone(store, slot, now).await?,
             };
             is_busy |= begun != Begun::Over;
             done += usize::from(begun != Begun::Waits);
@@ -104,14 +104,33 @@ impl Scheduler {
         Ok((ready.len(), done))
     }
 
-    /// Looks after the run of a schedule that is no longer there. (That of a project may be there for others.)
+    /// A time of a schedule that is no longer there.
+    async fn gone(&self, store: &Store, slot: &Slot, now: Time) -> Result<Begun, StoreError> {
+        if !self.is_of_book(slot) {
+            return Ok(Begun::Waits);
+        }
+        let why = "its schedule is no longer there";
+        store.settle_slot(slot, Settled::quietly(SlotState::Skipped, why), now).await?;
+        Ok(Begun::Over)
+    }
+
+    fn is_of_book(&self, slot: &Slot) -> bool {
+        is_of_book(&slot.schedule, self.core.engine().project())
+    }
+
+    /// Whether a schedule that is held may be run all the same where somebody wants that.
+    fn is_let_run(&self, store: &Store, known: &Known) -> Result<bool, StoreError> {
+        Ok(!self.paused.contains(&*known.key) || known.is_let_run(store.schedule(&known.key)?.as_ref()))
+    }
+
+    /// Looks after the run of a schedule that is no longer there.
     async fn forsaken(&self, store: &Store, slot: &Slot) -> Result<(), StoreError> {
         let Some(run) = slot.run else { return Ok(()) };
         let summary = store.run(run)?;
         if summary.ended_at.is_some() {
             return self.core.settle(store, None, slot, run).await;
         }
-        if slot.schedule.starts_with('\n') && summary.is_left() && !self.core.is_following(slot) {
+        if self.is_of_book(slot) && summary.is_left() && !self.core.is_following(slot) {
             self.core.resume(None, slot, &summary);
         }
         Ok(())
@@ -129,6 +148,10 @@ impl Scheduler {
             let why = "the schedule was held before its turn came";
             store.settle_slot(slot, Settled::quietly(SlotState::Skipped, why), now).await?;
             return Ok(Begun::Over);
+        }
+        // It has changed since somebody asked for it, and waits until somebody lets it run as it is.
+        if !self.is_let_run(store, known)? {
+            return Ok(Begun::Waits);
         }
         let overlap = known.compiled.overlap;
         // Asking the store again and again would write for nothing.
@@ -148,7 +171,7 @@ impl Scheduler {
     /// Takes over what was claimed by a process that died before it had started the run.
     async fn take(&self, store: &Store, known: &Arc<Known>, slot: &Slot) -> Result<(), StoreError> {
         // What this process has claimed and does not follow has met with an error.
-        if !self.core.is_following(slot) && store.take_slot(slot).await? {
+        if self.is_let_run(store, known)? && !self.core.is_following(slot) && store.take_slot(slot).await? {
             self.core.follow(known, slot.clone(), Vec::new());
         }
         Ok(())
@@ -405,16 +428,6 @@ impl Core {
         let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
         following.contains(&(slot.schedule.clone(), slot.due))
     }
-}
-
-/// A time of a schedule that is no longer there. (That of a project may be there for others.)
-async fn gone(store: &Store, slot: &Slot, now: Time) -> Result<Begun, StoreError> {
-    if !slot.schedule.starts_with('\n') {
-        return Ok(Begun::Waits);
-    }
-    let why = "its schedule is no longer there";
-    store.settle_slot(slot, Settled::quietly(SlotState::Skipped, why), now).await?;
-    Ok(Begun::Over)
 }
 
 /// A time whose run this process follows, until it is dropped.

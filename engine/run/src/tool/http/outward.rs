@@ -9,9 +9,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use aa_spec::tool::ErrorKind;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{ClientBuilder, Url};
+
+use crate::tool::ToolError;
 
 /// Redirects that are followed.
 const MOST: usize = 10;
@@ -77,6 +80,21 @@ impl Resolve for Outward {
 pub(in crate::tool) async fn found(host: &str, port: u16) -> std::io::Result<SocketAddr> {
     let mut found = tokio::net::lookup_host((host, port)).await?;
     found.find(|address| is_outside(address.ip())).ok_or_else(|| std::io::Error::other(refusal(host)))
+}
+
+/// Looks a host up for a command of whoever is bound, which may take any of its addresses: all of them are outside.
+///
+/// # Errors
+/// It cannot be looked up, or is here or near, or may be.
+pub(in crate::tool) async fn all_outside(host: &str, port: u16) -> Result<IpAddr, ToolError> {
+    let refused = || ToolError::new(ErrorKind::Auth, refusal(host));
+    if is_here(host) {
+        return Err(refused());
+    }
+    let lost = |error| ToolError::new(ErrorKind::Network, format!("cannot look up `{host}`: {error}"));
+    let found: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(lost)?.collect();
+    let first = found.first().filter(|_| found.iter().all(|found| is_outside(found.ip())));
+    first.map(SocketAddr::ip).ok_or_else(refused)
 }
 
 /// Whether an address is one of the internet.

@@ -165,6 +165,7 @@ fn offer(
         idempotent: known.idempotent.unwrap_or(effect == Effect::Read),
         keyed: None,
         tier: known.tier,
+        of_machine: false,
         cache_ms: None,
         reconcile: None,
         source: source.to_owned(),

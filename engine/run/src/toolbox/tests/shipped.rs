@@ -1,5 +1,6 @@
 //! The shipped modules, on the real thing.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -31,8 +32,11 @@ fn modules() -> Vec<ModuleText> {
 }
 
 /// One toolbox for all tests: reading the modules takes long in a build for tests.
-static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
-    let path = std::env::vars_os().filter(|(name, _)| name == "PATH");
+static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| toolbox(modules(), std::env::var_os("PATH")));
+
+/// The tools of some modules, with commands out of these folders.
+fn toolbox(modules: Vec<ModuleText>, path: Option<OsString>) -> Toolbox {
+    let path = path.map(|path| ("PATH".into(), path)).into_iter();
     let own = VARIABLES.iter().map(|(name, value)| (name.into(), value.into()));
     let options = ToolboxOptions {
         environment: Environment::new(path.chain(own)),
@@ -46,8 +50,8 @@ static TOOLBOX: LazyLock<Toolbox> = LazyLock::new(|| {
         logins: crate::tool::Logins::default(),
         ephemeral: ephemeral::Defaults::default(),
     };
-    Toolbox::new(modules(), &options)
-});
+    Toolbox::new(modules, &options)
+}
 
 /// What commands see: nothing of whoever runs the tests.
 const VARIABLES: [(&str, &str); 6] = [

@@ -13,6 +13,11 @@ const USUAL: u32 = 20;
 /// Runs that are listed at most.
 const MOST: u32 = 100;
 
+/// What no status says, but who is alive.
+const INTERRUPTED: &str = "interrupted";
+/// How a run can stand.
+const STATES: [&str; 6] = ["running", "waiting", "completed", "failed", "cancelled", INTERRUPTED];
+
 pub(crate) struct RunList;
 
 #[async_trait]
@@ -22,8 +27,11 @@ impl CoreTool for RunList {
         let properties = json!({
             "skill": {"type": "string", "description": "Only runs of this skill."},
             "status": {
-                "type": "string", "enum": ["running", "waiting", "completed", "failed", "cancelled"],
-                "description": "Only runs that stand so.",
+                "anyOf": [
+                    {"type": "string", "enum": STATES},
+                    {"type": "array", "items": {"type": "string", "enum": STATES}},
+                ],
+                "description": "Only runs that stand so: one or several of running, waiting, completed, failed, cancelled, and interrupted, which nobody drives although they should go on.",
             },
             "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "description": "At most so many (default 20)."},
         });
@@ -33,17 +41,12 @@ impl CoreTool for RunList {
 
     async fn call(&self, call: Call<'_>) -> Answer {
         let args = call.request.arguments.clone().unwrap_or_default();
-        let status = match args.get("status") {
-            None | Some(Value::Null) => Vec::new(),
-            Some(status) => vec![
-                serde_json::from_value::<RunStatus>(status.clone())
-                    .map_err(|_| ErrorData::invalid_params(format!("`{status}` is not a status"), None))?,
-            ],
-        };
+        let (status, interrupted) = states(args.get("status"))?;
         let limit = args.get("limit").and_then(Value::as_u64).and_then(|limit| u32::try_from(limit).ok());
         let filter = RunFilter {
             skill: args.get("skill").and_then(Value::as_str).map(str::to_owned),
             status,
+            interrupted,
             limit: Some(limit.unwrap_or(USUAL).clamp(1, MOST)),
             ..RunFilter::default()
         };
@@ -51,6 +54,23 @@ impl CoreTool for RunList {
         let runs: Vec<Value> = runs.iter().map(summary).collect();
         Ok(CallToolResult::structured(json!({ "runs": runs })).into())
     }
+}
+
+/// The states that are wanted, and whether those that are interrupted are.
+fn states(given: Option<&Value>) -> Result<(Vec<RunStatus>, bool), ErrorData> {
+    let mut words = match given {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(words)) => words.clone(),
+        Some(word) => vec![word.clone()],
+    };
+    let all = words.len();
+    words.retain(|word| word != INTERRUPTED);
+    let interrupted = words.len() < all;
+    let read = |word: Value| {
+        serde_json::from_value::<RunStatus>(word.clone())
+            .map_err(|_| ErrorData::invalid_params(format!("`{word}` is not a status"), None))
+    };
+    Ok((words.into_iter().map(read).collect::<Result<_, _>>()?, interrupted))
 }
 
 /// A run in a list.

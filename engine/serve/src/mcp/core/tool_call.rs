@@ -1,6 +1,5 @@
 //! `tool_call`: any tool of any module, whatever the persona; and `tool_exec`, as it was called before.
 
-use aa_spec::name::suggest;
 use async_trait::async_trait;
 use rmcp::model::{CallToolRequestParams, Tool};
 use serde_json::{Map, Value, json};
@@ -86,7 +85,7 @@ async fn other(call: Call<'_>, name: &str, inputs: Map<String, Value>) -> Answer
     if let Some(Ok(card)) = catalogue.skill(name) {
         return follow::run(call, Wanted { skill: card.name.clone(), inputs, ..Wanted::default() }).await;
     }
-    let near = suggest(name, catalogue.tools().iter().map(|spec| spec.name.as_str()));
+    let near = call.visit.scope().near_tool(name).map_err(|error| internal(&error))?;
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     Ok(failed(format!("there is no tool `{name}`{near} tool_search finds tools by words.")))
 }

@@ -1,5 +1,6 @@
 //! `tool_list`: the modules, or the tools of one of them.
 
+use aa_run::toolbox::ModuleEntry;
 use aa_spec::name::{fold, suggest};
 use async_trait::async_trait;
 use rmcp::model::{CallToolResult, Tool};
@@ -30,10 +31,14 @@ impl CoreTool for ToolList {
         let shown = || catalogue.tools().iter().filter(|spec| scope.shows(&spec.name));
         // Whose key names what it opens is told of no module of which it opens nothing.
         let opens_all = call.visit.guest.personas.is_none() && call.visit.guest.grants.is_usual();
-        let is_open = |name: &str| opens_all || shown().any(|spec| spec.module == name);
-        let modules: Vec<_> = modules.into_iter().filter(|entry| is_open(&entry.name)).collect();
+        let is_open = |entry: &ModuleEntry| {
+            let mut of = catalogue.tools().iter().filter(|spec| spec.module == entry.name).peekable();
+            // Which tools a server has may not be known yet.
+            if of.peek().is_none() { opens_all } else { of.any(|spec| scope.shows(&spec.name)) }
+        };
+        let modules: Vec<_> = modules.into_iter().filter(is_open).collect();
         if module.is_empty() {
-            let told = |entry: &aa_run::toolbox::ModuleEntry| json!({"name": entry.name, "description": entry.description});
+            let told = |entry: &ModuleEntry| json!({"name": entry.name, "description": entry.description});
             let modules: Vec<Value> = modules.iter().map(told).collect();
             return Ok(CallToolResult::structured(json!({ "modules": modules })).into());
         }

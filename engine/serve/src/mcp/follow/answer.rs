@@ -197,6 +197,12 @@ pub(crate) fn refusal(error: &StartError) -> String {
         StartError::PlanChanged { .. } => {
             vec!["Call skill_plan again, look at what it shows, and give its hash.".to_owned()]
         }
+        StartError::KeyPlanned(_) => {
+            vec![
+                "A run of this plan needs another key; without a plan, the key finds the run as it is."
+                    .to_owned(),
+            ]
+        }
         StartError::Draining => vec![LATER.to_owned()],
         _ => Vec::new(),
     };

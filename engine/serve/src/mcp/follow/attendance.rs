@@ -279,6 +279,7 @@ impl<'a> Attendance<'a> {
             let how = too_late(&self.call.visit.engine, self.run, &form.asked.step);
             self.take_back_form(&how).await;
         }
+        self.leave_to_others();
         self.take_given().await;
         self.turn_down().await?;
         if self.standing.needs_resolving() {
@@ -339,6 +340,17 @@ impl<'a> Attendance<'a> {
                 // What does not fit is asked for.
                 self.left.remove(&asked.key);
             }
+        }
+    }
+
+    /// Leaves to others what the caller may not consent to, and says why: whatever came back would not count.
+    fn leave_to_others(&mut self) {
+        let (engine, run) = (&self.call.visit.engine, self.run);
+        let new = self.standing.questions.values().filter(|asked| !self.left.contains(&asked.key));
+        let closed = new.filter_map(|asked| Some((asked.key.clone(), engine.may_consent(run, asked).err()?)));
+        for (key, why) in closed.collect::<Vec<_>>() {
+            self.notes.push(why.to_string());
+            self.left.insert(key);
         }
     }
 
@@ -489,7 +501,8 @@ impl<'a> Attendance<'a> {
         if self.tasks
             && let Ok(summary) = self.call.visit.engine.run(self.run)
         {
-            return CreateTaskResult::new(task::seed(&summary, &self.standing)).into();
+            return CreateTaskResult::new(task::seed(&self.call.visit.engine, &summary, &self.standing))
+                .into();
         }
         self.finished(answer::unfinished(self.run, &self.standing, self.may_answer()))
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use aa_run::caller::{Caller, Sees};
 use aa_run::engine::Engine;
 use aa_run::event::Origin;
+use aa_run::grant::Grants;
 use aa_run::persona::Choice;
 use aa_run::settings::{Settings, Surroundings};
 use rmcp::model::{
@@ -153,7 +154,8 @@ impl World {
     pub(super) fn as_client(&self, principal: &str) -> Engine {
         let engine = self.engine();
         let sees = Sees::OwnIn(engine.settings().folder.clone());
-        engine.for_caller(Caller { principal: principal.to_owned(), sees, ..Caller::local(Origin::Mcp) })
+        let (principal, grants) = (principal.to_owned(), Grants::Usual);
+        engine.for_caller(Caller { principal, grants, sees, ..Caller::local(Origin::Mcp) })
     }
 
     pub(super) fn server(&self) -> Server {

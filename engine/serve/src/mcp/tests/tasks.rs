@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aa_run::engine::Direct;
 use aa_run::event::RunId;
 use aa_run::store::RunStatus;
 use rmcp::model::{
@@ -9,9 +10,9 @@ use rmcp::model::{
 };
 use rmcp::service::{RunningService, ServiceError};
 use rmcp::{RoleClient, model::DetailedTask};
-use serde_json::json;
+use serde_json::{Map, json};
 
-use super::kit::{Era, PATIENCE, Person, World, accept, call, params};
+use super::kit::{Era, PATIENCE, Person, World, accept, call, eventually, params};
 use crate::mcp::task;
 
 type Client = RunningService<RoleClient, Person>;
@@ -142,4 +143,23 @@ async fn the_task_of_another_is_not_there() {
         assert!(matches!(&gone, ServiceError::McpError(error) if error.code.0 == -32602), "{gone}");
     }
     assert_eq!(world.engine().run(RunId(1)).unwrap().status, RunStatus::Waiting);
+}
+
+#[tokio::test]
+async fn a_task_that_somebody_else_has_to_approve_of_asks_its_client_nothing() {
+    let world = World::new().config("serve: {policy: {write: ask}}\n");
+    let ann = world.as_client("ann");
+    let args = Map::from_iter([("text".to_owned(), json!("x"))]);
+    let direct = Direct { tool: "note".to_owned(), args, request_key: None };
+    let handle = ann.start_call(direct, "s").await.unwrap();
+    eventually("it asks", || !ann.standing(handle.id).unwrap().questions.is_empty()).await;
+    let id = handle.id.to_string();
+    let task = task::get(&ann, &id).unwrap();
+    assert_eq!(task.status(), TaskStatus::Working, "{task:?}");
+    assert!(task.task.status_message.unwrap().contains("somebody else has to approve"));
+    let answer = [("approval".to_owned(), json!(accept("approve")))].into();
+    let refused = task::update(&ann, &id, answer).await.unwrap_err();
+    assert!(refused.message.contains("somebody else has to approve"), "{refused}");
+    assert_eq!(world.read("log"), "");
+    assert_eq!(world.engine().run(handle.id).unwrap().status, RunStatus::Waiting);
 }

@@ -93,6 +93,7 @@ impl Catalog for World {
             idempotent: effect == Effect::Read,
             keyed: None,
             tier: crate::tool::Tier::Basic,
+            of_machine: false,
             cache_ms: None,
             reconcile: None,
             source: "built in".to_owned(),

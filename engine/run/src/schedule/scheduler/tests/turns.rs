@@ -1,6 +1,12 @@
 //! Long backlogs, times that are caught up, and what is left of schedules that are gone.
 
+use aa_spec::config::{Rule, Scope};
+
 use super::*;
+use crate::caller::Caller;
+use crate::event::Origin;
+use crate::grant::Grants;
+use crate::policy::Rules;
 use crate::store::RunStatus;
 
 /// Ready times of a schedule, a second apart, up to a moment.
@@ -144,12 +150,22 @@ async fn what_was_let_run_before_that_was_written_down_stays_so_until_it_changes
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_process_died_goes_on_although_its_schedule_is_gone() {
-    let config = "schedules:\n  slow: {skill: ask_it, cron: '* * * * *'}\n";
-    let world = World::new(config, "2026-03-01 10:00:30");
+    for config in ["home/.config/aa-workflow/config.yaml", "work/.aa/config.yaml"] {
+        let world = World::new("schedules: {}\n", "2026-03-01 10:00:30");
+        world.put(config, "schedules:\n  slow: {skill: ask_it, cron: '* * * * *'}\n");
+        world.engine().resume_schedule("slow", "ann", world.clock.now()).await.unwrap();
+        left_to_the_next(&world, config).await;
+    }
+}
+
+/// A run of `slow` is left by its process, and a time of it waits; then the schedule is taken out of this file.
+async fn left_to_the_next(world: &World, config: &str) {
+    let waits = at("2026-03-01 10:00");
     {
         let mut dead = world.scheduler();
         dead.look().await.unwrap();
-        let (known, due) = (dead.book["\nslow"].clone(), at("2026-03-01 10:01"));
+        let known = dead.book.values().find(|known| known.compiled.name == "slow").unwrap().clone();
+        let due = at("2026-03-01 10:01");
         let store = dead.core.store().await.unwrap();
         store.add_slot(new_slot(&known, due, SlotKind::Timed)).await.unwrap();
         let claim = store.claim_slot((&known.key, due), known.compiled.overlap, due);
@@ -161,19 +177,85 @@ async fn a_run_whose_process_died_goes_on_although_its_schedule_is_gone() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         store.slot_started(&slot, handle.id, due).await.unwrap();
+        store.add_slot(new_slot(&known, waits, SlotKind::Backfill)).await.unwrap();
         handle.outcome.abort();
         assert!(handle.outcome.await.unwrap_err().is_cancelled());
     }
-    world.put("home/.config/aa-workflow/config.yaml", "schedules: {}\n");
+    world.put(config, "schedules: {}\n");
     let mut next = world.scheduler();
     let store = next.core.store().await.unwrap();
-    let run = store.slots(&SlotFilter::default()).unwrap()[0].run.unwrap();
+    let run = store.slots(&SlotFilter::default()).unwrap().iter().find_map(|slot| slot.run).unwrap();
+    next.look().await.unwrap();
     let start = Instant::now();
     while !store.run(run).unwrap().driven {
         next.look().await.unwrap();
         assert!(start.elapsed() < PATIENCE, "nobody drives it: {:?}", store.run(run).unwrap());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    let slots = store.slots(&SlotFilter::default()).unwrap();
+    let waited = slots.iter().find(|slot| slot.due == waits).unwrap();
+    assert_eq!(
+        (waited.state, &*waited.why),
+        (SlotState::Skipped, "its schedule is no longer there"),
+        "{config}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_another_projects_schedule_is_left_to_others() {
+    let world = World::new("schedules: {}\n", "2026-03-01 10:00:30");
+    world.put("work/.aa/config.yaml", MINUTELY);
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    let store = scheduler.core.store().await.unwrap();
+    let known = scheduler.book.values().next().unwrap().clone();
+    let schedule = format!("{}/other\ntick", world.root.path().display());
+    let slot = Slot { schedule, ..new_slot(&known, at("2026-03-01 10:00"), SlotKind::Backfill) };
+    store.add_slot(slot.clone()).await.unwrap();
+    scheduler.look().await.unwrap();
+    assert_eq!(store.slot(&slot.schedule, slot.due).unwrap().unwrap().state, SlotState::Ready);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_project_has_changed_is_not_run_by_hand_either_before_somebody_lets_it() {
+    let world = World::new("schedules: {}\n", "2026-03-01 10:00:30");
+    world.put("work/.aa/config.yaml", MINUTELY);
+    let now = world.clock.now();
+    let past = [at("2026-03-01 09:00")];
+    let key = || {
+        let (principal, scope) = ("ci".to_owned(), Scope::parse("schedule:tick:run").unwrap());
+        let (grants, rules) =
+            (Grants::Scopes([scope].into()), Rules { write: Some(Rule::Allow), ..Rules::default() });
+        let caller = Caller { principal, grants, rules, ..Caller::local(Origin::Http) };
+        world.engine().for_caller(caller)
+    };
+    let refused = async |engine: Engine| {
+        let said = |error: StartError| assert!(error.to_string().contains("let it run first"), "{error}");
+        said(engine.run_schedule("tick", None, ("ann", now)).await.unwrap_err());
+        said(engine.backfill("tick", &past, ("ann", now)).await.unwrap_err());
+    };
+    refused(world.engine()).await;
+    refused(key()).await;
+    let error = key().resume_schedule("tick", "ci", now).await.unwrap_err();
+    assert!(error.to_string().contains("a person has to let it run first"), "{error}");
+
+    world.engine().resume_schedule("tick", "ann", now).await.unwrap();
+    // Who may run it also lets it go on where nothing has changed.
+    key().pause_schedule("tick", "ci", "", now).await.unwrap();
+    key().resume_schedule("tick", "ci", now).await.unwrap();
+    assert_eq!(key().backfill("tick", &past, ("ci", now)).await.unwrap(), 1);
+    world.put("work/.aa/config.yaml", &MINUTELY.replace("{{ due }}", "other"));
+    refused(world.engine()).await;
+    // What was wanted before it changed waits as well.
+    let mut scheduler = world.scheduler();
+    for _ in 0..3 {
+        scheduler.look().await.unwrap();
+    }
+    let slots = scheduler.core.store().await.unwrap().slots(&SlotFilter::default()).unwrap();
+    assert!(slots.iter().all(|slot| slot.state == SlotState::Ready) && world.log().is_empty(), "{slots:?}");
+    world.engine().resume_schedule("tick", "ann", now).await.unwrap();
+    quiet(&mut [&mut scheduler]).await;
+    assert_eq!(world.log(), ["other"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -446,3 +446,36 @@ async fn what_looks_like_an_option_is_refused() {
     bench.error("git_clone", json!({"url": "--upload-pack=touch pwned", "path": "x"})).await;
     assert!(!bench.folder.path().join("pwned").exists() && !bench.folder.path().join("work/pwned").exists());
 }
+
+#[tokio::test]
+async fn who_is_bound_is_not_led_on_and_reaches_the_address_that_was_looked_at() {
+    let bench = Bench::new();
+    // In the place of git: it says how it was set up.
+    bench.write("bin/git", "#!/bin/sh\n/usr/bin/env | /bin/grep ^GIT_CONFIG_ | /usr/bin/sort >&2\nexit 1\n");
+    let bin = bench.folder.path().join("bin");
+    fs::set_permissions(bin.join("git"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let of_git = modules().into_iter().filter(|module| &*module.source.path == "git.yaml").collect();
+    let tool = toolbox(of_git, Some(bin.into())).tool("git_ls_remote").unwrap();
+    let said = async |fence: crate::fence::Fence, remote: &str| {
+        let Value::Object(args) = json!({ "remote": remote }) else { unreachable!() };
+        let context = CallContext { fence, ..CallContext::detached(bench.folder.path()) };
+        tool.call(&context, args).await.unwrap_err().details["stderr"].as_str().unwrap().to_owned()
+    };
+    let bound = || crate::fence::Fence::closing(&[], &[]).within(&[bench.folder.path().to_owned()], &[]);
+    let set = |said: &str, count: u8, pin: &str| {
+        said.contains(&format!("GIT_CONFIG_COUNT={count}\n"))
+            && said.contains("GIT_CONFIG_KEY_3=http.followRedirects\n")
+            && said.contains("GIT_CONFIG_VALUE_3=false\n")
+            && said.contains(&format!("GIT_CONFIG_VALUE_4={pin}\n"))
+    };
+    for (remote, pin) in [
+        ("https://8.8.8.8/a", "8.8.8.8:443:8.8.8.8"),
+        ("http://[2606:4700::1111]:8080/a", "2606:4700::1111:8080:[2606:4700::1111]"),
+        ("origin", ""),
+    ] {
+        let bound = said(bound(), remote).await;
+        assert!(set(&bound, 5, pin), "{remote}: {bound}");
+        let free = said(crate::fence::Fence::default(), remote).await;
+        assert!(set(&free, 3, ""), "{remote}: {free}");
+    }
+}

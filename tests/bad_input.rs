@@ -81,8 +81,29 @@ fn a_file_of_inputs_that_is_none_is_refused() {
        ·     ─
        ╰────
 
-    error: `broken.yaml` is not YAML
+    error: `broken.yaml` cannot be read
     ");
+}
+
+#[test]
+fn an_integer_that_would_lose_digits_is_refused_wherever_it_is_given() {
+    let aa = typed()
+        .file("great.json", "{\n  \"mr\": 18446744073709551616\n}")
+        .file("great.yaml", "mr: 18446744073709551616\n")
+        .tools("sum", "module: sum\ndescription: Sums\ntools:\n  - name: sum_up\n    description: Sums\n    effect: read\n    input: {n: {type: number}, list: {type: array}}\n    run: [echo, \"{{ n }}\"]\n");
+    insta::assert_snapshot!(run(&aa, "typed --inputs-file great.json").code(2).err(), @"");
+    insta::assert_snapshot!(run(&aa, "typed --inputs-file great.yaml").code(2).err(), @"");
+    insta::assert_snapshot!(run(&aa, "typed -i mr=18446744073709551616").code(2).err(), @"");
+    let call =
+        |args: &[&str]| aa.args(["tool", "call", "sum_up"].iter().chain(args)).run().code(2).err().to_owned();
+    insta::assert_snapshot!(call(&["--args", r#"{"n": 18446744073709551616}"#]), @"");
+    insta::assert_snapshot!(call(&["--arg", "n=18446744073709551616"]), @"");
+    insta::assert_snapshot!(call(&["--arg", "list=[1, -9223372036854775809]"]), @"");
+    insta::assert_snapshot!(aa.args(["memory", "set", "n", "18446744073709551616"]).run().code(2).err(), @"");
+    aa.args(["tool", "call", "sum_up", "--arg", "n=18446744073709551615"])
+        .run()
+        .code(0)
+        .stdout_contains("18446744073709551615");
 }
 
 #[test]

@@ -233,6 +233,9 @@ fn secrets_of_modules_are_references() {
             .out();
         assert!(!shown.contains("glpat"), "{shown}");
     }
+    for nothing in ["null", "~", "", "\"\""] {
+        with(nothing).args(["config", "check"]).run().code(0).stdout("");
+    }
     let aa = with("\"{{ secrets.FORGE }}\"");
     aa.args(["config", "check"]).run().code(0).stdout("");
     aa.args(["config", "show"]).run().code(0).stdout_contains("{{ secrets.FORGE }}");

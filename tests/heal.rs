@@ -502,3 +502,47 @@ fn a_tool_says_itself_what_kind_its_errors_are() {
     assert_eq!(kind("connection refused"), "network");
     assert_eq!(kind("sorry"), "permanent");
 }
+
+#[test]
+fn a_rule_does_not_put_a_secret_of_the_failed_call_on_a_command_line() {
+    let module = r#"
+module: guarded
+description: A service that wants a login
+tools:
+  - name: guarded_get
+    description: Gets the value
+    effect: read
+    input: {token: {type: string}}
+    run: [sh, -c, 'echo "error: You must be logged in to the server (Unauthorized)" >&2; exit 1']
+    env: {TOKEN: "{{ token }}"}
+  - name: guarded_login
+    description: Shows its token to all
+    effect: write
+    idempotent: true
+    input: {token: {type: string}}
+    run: [touch, was-run, "token={{ token }}"]
+"#;
+    let rule = "  - {name: openly, match: {kind: auth}, do: {tool: guarded_login, args: {token: '{{ args.token }}'}}}\n";
+    let skill = "name: fetch\ndescription: Gets a value\nsteps:\n  - {name: get, tool: guarded_get, args: {token: '{{ secrets.TOKEN }}'}, on_error: auto_heal}\n";
+    let aa = ruled(rule)
+        .tools("guarded", module)
+        .skill("fetch", skill)
+        .config("secrets: {TOKEN: {env: REAL_TOKEN}}\n");
+    let ran = aa
+        .args(["skill", "run", "fetch", "--format", "json"])
+        .env("REAL_TOKEN", "hunter22-and-more")
+        .run()
+        .code(1);
+    let said = ran.to_string();
+    assert!(said.contains("would stand on the command line of `touch`"), "{said}");
+    assert!(!said.contains("hunter22") && !aa.path("was-run").exists(), "{said}");
+}
+
+#[test]
+fn a_rule_cannot_name_a_secret() {
+    let aa = ruled(
+        "  - {name: named, match: {kind: auth}, do: {tool: vpn_connect, args: {x: '{{ secrets.TOKEN }}'}}}\n",
+    )
+    .config("secrets: {TOKEN: {env: REAL_TOKEN}}\n");
+    aa.args(["tool", "check", "heal"]).run().code(3).stderr_contains("a heal rule knows no `secrets.TOKEN`");
+}

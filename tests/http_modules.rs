@@ -306,3 +306,47 @@ fn a_secret_never_stands_on_a_command_line() {
     assert!(said.contains("secret-in-command") && said.contains("`look_openly` puts `token`"), "{said}");
     assert!(!aa.path("was-run").exists(), "nothing was started");
 }
+
+/// A module that shows what it is configured with: one value that is secret, and one that is not.
+const SHOWN: &str = r#"
+module: shown
+description: Is configured
+config: {token: {env: SHOWN_TOKEN, secret: true, optional: true}, user: {default: nobody}}
+tools:
+  - name: shown_token
+    description: Whether there is a token
+    effect: read
+    run: [sh, -c, 'echo "token: ${TOKEN:+there}"', sh, "{{ '--login' if config.token else '--guest' }}"]
+    env: {TOKEN: "{{ config.token }}"}
+  - name: shown_user
+    description: Who it is
+    effect: read
+    run: [touch, was-run, "{{ config.user }}"]
+"#;
+
+#[test]
+fn a_secret_that_is_null_is_not_configured() {
+    let configured = |config: &str| Aa::new().tools("shown", SHOWN).config(config);
+    let ask = |aa: &Aa| {
+        aa.args(["tool", "call", "shown_token"]).env("SHOWN_TOKEN", SECRET).run().code(0).out().to_owned()
+    };
+    for (config, expected) in
+        [("null", "token: there"), ("", "token: there"), ("~", "token: there"), ("\"\"", "token: ")]
+    {
+        let aa = configured(&format!("modules:\n  shown:\n    token: {config}\n"));
+        aa.args(["config", "check"]).run().code(0);
+        assert_eq!(ask(&aa).trim(), expected.trim(), "{config}");
+    }
+    let aa = configured("modules: {shown: {user: null}}");
+    assert_eq!(aa.args(["tool", "call", "shown_user"]).run().code(0).out().trim(), "");
+    assert!(aa.path("nobody").exists(), "the default holds");
+}
+
+#[test]
+fn a_secret_of_the_configuration_never_stands_on_a_command_line() {
+    let config = "secrets: {TOKEN: {env: REAL_TOKEN}}\nmodules: {shown: {user: 'me:{{ secrets.TOKEN }}'}}\n";
+    let aa = Aa::new().tools("shown", SHOWN).config(config);
+    let said = aa.args(["tool", "call", "shown_user"]).env("REAL_TOKEN", SECRET).run().code(1).to_string();
+    assert!(said.contains("`modules.shown.user` of the configuration stands on a command line"), "{said}");
+    assert!(!said.contains(SECRET) && !aa.path("was-run").exists(), "{said}");
+}

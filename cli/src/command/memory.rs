@@ -75,7 +75,10 @@ fn get(args: &GetArgs, context: &Context<'_>) -> Result<Exit, Failure> {
 fn set(args: SetArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let text = if args.value == "-" { stdin()? } else { args.value };
     // What is JSON means that: a number is no text.
-    let value = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text));
+    let value = match aa_spec::json::exact(text.as_bytes()) {
+        Err(error) if error.is_data() => return Err(Failure::usage(format!("the value: {error}"))),
+        read => read.unwrap_or_else(|_| Value::from(text)),
+    };
     let engine = context.engine()?;
     let written = match &args.at {
         Some(path) => call(&engine, "memory_update", json!({"key": args.key, "path": path, "value": value}))?,

@@ -12,7 +12,6 @@ mod diagnosis;
 pub mod ephemeral;
 mod file;
 mod http;
-mod json;
 mod knowledge;
 mod login;
 pub(crate) mod mcp;

@@ -174,7 +174,7 @@ pub fn value(field: &Value, text: &str) -> Value {
             _ => text.into(),
         },
         Some("integer" | "number") => {
-            let number = serde_json::from_str(trimmed).ok().filter(Value::is_number);
+            let number = crate::json::exact(trimmed.as_bytes()).ok().filter(Value::is_number);
             number.unwrap_or_else(|| text.into())
         }
         Some("array") => several(field, trimmed),
@@ -184,7 +184,7 @@ pub fn value(field: &Value, text: &str) -> Value {
 
 /// `a, b`, or the same as JSON.
 fn several(field: &Value, text: &str) -> Value {
-    if let Ok(list @ Value::Array(_)) = serde_json::from_str(text) {
+    if let Ok(list @ Value::Array(_)) = crate::json::exact(text.as_bytes()) {
         return list;
     }
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());

@@ -1,7 +1,9 @@
 //! Values for a run's inputs: from text or JSON, by the declared types.
 
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use crate::json;
 use crate::name;
 use crate::plan::{InputPlan, SkillPlan};
 use crate::schema::{self, Unfit};
@@ -31,7 +33,14 @@ pub fn coerce(skill: &SkillPlan, name: &str, text: &str) -> Result<Value, InputE
         message: format!("`{}` is not {wanted}", schema::words::short(text)),
         hint: hint.to_owned(),
     };
-    match input.schema.get("type").and_then(Value::as_str) {
+    let kind = input.schema.get("type").and_then(Value::as_str);
+    if let Some("integer" | "number" | "array" | "object") = kind
+        && let Err(error) = json::exact::<IgnoredAny>(text.as_bytes())
+        && error.is_data()
+    {
+        return Err(InputError { name: input.name.clone(), message: error.to_string(), hint: String::new() });
+    }
+    match kind {
         Some("integer") => whole_number(text).ok_or_else(|| wrong("a whole number", "")),
         Some("number") => number(text).ok_or_else(|| wrong("a number", "")),
         Some("boolean") => match text {
@@ -40,10 +49,10 @@ pub fn coerce(skill: &SkillPlan, name: &str, text: &str) -> Result<Value, InputE
             _ => Err(wrong("a boolean", "write `true` or `false`")),
         },
         Some("array") => {
-            json(text, Value::is_array).ok_or_else(|| wrong("a list", "write JSON, e.g. `[\"a\", \"b\"]`"))
+            read(text, Value::is_array).ok_or_else(|| wrong("a list", "write JSON, e.g. `[\"a\", \"b\"]`"))
         }
         Some("object") => {
-            json(text, Value::is_object).ok_or_else(|| wrong("a mapping", "write JSON, e.g. `{\"a\": 1}`"))
+            read(text, Value::is_object).ok_or_else(|| wrong("a mapping", "write JSON, e.g. `{\"a\": 1}`"))
         }
         _ => Ok(text.into()),
     }
@@ -58,7 +67,7 @@ fn number(text: &str) -> Option<Value> {
         .or_else(|| text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number))
 }
 
-fn json(text: &str, is_right: fn(&Value) -> bool) -> Option<Value> {
+fn read(text: &str, is_right: fn(&Value) -> bool) -> Option<Value> {
     serde_json::from_str(text).ok().filter(is_right)
 }
 

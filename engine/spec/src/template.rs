@@ -120,6 +120,8 @@ pub(crate) struct Reference {
     pub(crate) guarded: bool,
     /// Whether more is done with it than to pass it on or to put it into a text.
     pub(crate) worked_on: bool,
+    /// Whether the value can have it, or a part of it, in it: what is only looked at to decide something is not.
+    pub(crate) carried: bool,
 }
 
 /// A field that is taken out of an item of a list, or of something else that has no path of its own in the text.
@@ -248,6 +250,18 @@ impl Template {
         let mut paths = BTreeSet::new();
         self.root().each_reference(&mut Vec::new(), &mut |_, reference| {
             paths.insert(dotted(&reference.path).join("."));
+        });
+        paths
+    }
+
+    /// Those of its [`Self::references`] that can be in the value, as a whole or in part. What only decides
+    /// which value it is, as in `'a' if x else 'b'`, is none of them.
+    pub fn carried(&self) -> BTreeSet<String> {
+        let mut paths = BTreeSet::new();
+        self.root().each_reference(&mut Vec::new(), &mut |_, reference| {
+            if reference.carried {
+                paths.insert(dotted(&reference.path).join("."));
+            }
         });
         paths
     }

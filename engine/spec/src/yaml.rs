@@ -17,7 +17,7 @@ use serde_json::Value;
 use self::form::{AnyValue, Form};
 pub use self::reader::Misfit;
 pub use self::write::write;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{Source, Span};
 
 /// A file of YAML may have this many bytes; whoever reads files refuses longer ones unread.
@@ -79,6 +79,18 @@ pub fn too_large(path: &str, bytes: u64) -> Diagnostic {
 /// One diagnostic: YAML that does not parse cannot be read further.
 pub fn parse(source: &Source) -> Result<Node, Box<Diagnostic>> {
     parse_with(source, &mut Vec::new())
+}
+
+/// Parses one YAML document of values that somebody gives: what would not mean what is written, such as an integer
+/// of too many digits, is no value.
+///
+/// # Errors
+/// The first problem.
+pub fn parse_values(source: &Source) -> Result<Node, Box<Diagnostic>> {
+    let mut doubts = Vec::new();
+    let node = parse_with(source, &mut doubts)?;
+    let wrong = doubts.into_iter().find(|doubt| doubt.severity == Severity::Error);
+    wrong.map_or(Ok(node), |wrong| Err(Box::new(wrong)))
 }
 
 /// Parses one YAML document; adds what is legal but doubtful to `diagnostics`.

@@ -43,9 +43,10 @@ fn failed_call(args: TestArgs, engine: &Engine) -> Result<FailedCall, Failure> {
         Some(word) => serde_json::from_value::<ErrorKind>(word.into())
             .map_err(|_| Failure::usage(format!("`{word}` is no kind of error")).hint(KINDS))?,
     };
-    let given = match args.args.as_deref().map(serde_json::from_str) {
+    let given = match args.args.as_deref().map(|text| aa_spec::json::exact(text.as_bytes())) {
         None => Map::new(),
         Some(Ok(Value::Object(given))) => given,
+        Some(Err(error)) if error.is_data() => return Err(Failure::usage(format!("`--args`: {error}"))),
         _ => return Err(Failure::usage("`--args` is not a JSON object")),
     };
     Ok(FailedCall { tool, args: given, error: StepError::new(kind, message) })

@@ -5,6 +5,7 @@ use aa_run::event::Resolution;
 use super::resume::go_on_if_idle;
 use super::{known_step, tree};
 use crate::args::run::ResolveArgs;
+use crate::command::skill::inputs::unreadable;
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::style::Mark;
@@ -33,8 +34,8 @@ pub(super) fn run(args: &ResolveArgs, context: &Context<'_>) -> Result<Exit, Fai
 fn resolution(args: &ResolveArgs) -> Result<Resolution, Failure> {
     match &args.done {
         Some(json) => {
-            let output = serde_json::from_str(json).map_err(|error| {
-                Failure::usage(format!("`--done` is not JSON: {error}"))
+            let output = aa_spec::json::exact(json.as_bytes()).map_err(|error| {
+                Failure::usage(unreadable("`--done`", &error))
                     .hint("a text needs quotes: `--done '\"text\"'`")
             })?;
             Ok(Resolution::Done { output })

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use aa_run::cause::cause;
 use aa_run::engine::Inputs;
+use aa_spec::json;
 use aa_spec::name::fold;
 use aa_spec::source::Source;
 use serde_json::{Map, Value};
@@ -33,6 +34,11 @@ pub(crate) fn twice(pairs: &[(String, String)]) -> Option<(&str, &str, &str)> {
     })
 }
 
+/// Why a text that should be JSON is of no use.
+pub(crate) fn unreadable(what: &str, error: &serde_json::Error) -> String {
+    if error.is_data() { format!("{what}: {error}") } else { format!("{what} is not JSON: {error}") }
+}
+
 /// Reads a file of inputs; JSON is YAML too, so one reader does for both.
 fn read(path: &Path, printer: &Printer) -> Result<Map<String, Value>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -44,13 +50,13 @@ fn read(path: &Path, printer: &Printer) -> Result<Map<String, Value>, Failure> {
     })?;
     let shown = path.display().to_string();
     let value = if path.extension().is_some_and(|extension| extension == "json") {
-        serde_json::from_str(&text)
-            .map_err(|error| Failure::usage(format!("`{shown}` is not JSON: {error}")))?
+        json::exact(text.as_bytes())
+            .map_err(|error| Failure::usage(unreadable(&format!("`{shown}`"), &error)))?
     } else {
         let source = Source::new(shown.as_str(), text);
-        let node = aa_spec::yaml::parse(&source).map_err(|problem| {
+        let node = aa_spec::yaml::parse_values(&source).map_err(|problem| {
             diagnostic::draw_all(&[*problem], printer);
-            Failure::usage(format!("`{shown}` is not YAML"))
+            Failure::usage(format!("`{shown}` cannot be read"))
         })?;
         node.to_json()
     };

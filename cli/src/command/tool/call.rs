@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aa_run::event::{StepError, StepPath};
 use aa_run::tool::{Nobody, Person, Question, ToolError};
+use aa_spec::json;
 use aa_spec::tool::{ErrorKind, ToolSpec};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -13,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::named;
 use crate::args::tool::CallArgs;
 use crate::ask::{self, Asker};
-use crate::command::skill::inputs::twice;
+use crate::command::skill::inputs::{twice, unreadable};
 use crate::context::{Context, wait};
 use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
@@ -157,11 +158,11 @@ fn explain(tool: &str, error: &StepError, printer: &Printer) -> Exit {
 
 /// The arguments, each text read by the type that the tool declares.
 fn arguments(tool: &ToolSpec, args: CallArgs) -> Result<Map<String, Value>, Failure> {
-    let mut given = match args.args.as_deref().map(serde_json::from_str) {
+    let mut given = match args.args.as_deref().map(|text| json::exact(text.as_bytes())) {
         None => Map::new(),
         Some(Ok(Value::Object(given))) => given,
         Some(Ok(_)) => return Err(Failure::usage("`--args` is not a JSON object")),
-        Some(Err(error)) => return Err(Failure::usage(format!("`--args` is not JSON: {error}"))),
+        Some(Err(error)) => return Err(Failure::usage(unreadable("`--args`", &error))),
     };
     if let Some((name, one, other)) = twice(&args.arg) {
         let message = format!("argument `{name}` is given twice: `{one}` and `{other}`");
@@ -171,14 +172,14 @@ fn arguments(tool: &ToolSpec, args: CallArgs) -> Result<Map<String, Value>, Fail
     }
     for (name, text) in args.arg {
         let value = read(&tool.input["properties"][&name]["type"], &text)
-            .map_err(|what| Failure::usage(format!("argument `{name}` is not {what}: `{text}`")))?;
+            .map_err(|why| Failure::usage(format!("argument `{name}` {why}")))?;
         given.insert(name, value);
     }
     Ok(given)
 }
 
 /// Reads a text as one of the types of a schema.
-fn read(kind: &Value, text: &str) -> Result<Value, &'static str> {
+fn read(kind: &Value, text: &str) -> Result<Value, String> {
     let types: Vec<&str> = match kind {
         Value::String(one) => vec![one],
         Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
@@ -187,7 +188,9 @@ fn read(kind: &Value, text: &str) -> Result<Value, &'static str> {
     if types.contains(&"string") {
         return Ok(text.into());
     }
-    let value: Value = serde_json::from_str(text).map_err(|_| expected(&types))?;
+    let unfit = || format!("is not {}: `{text}`", expected(&types));
+    let value: Value = json::exact(text.as_bytes())
+        .map_err(|error| if error.is_data() { format!("cannot be read: {error}") } else { unfit() })?;
     let fits = types.iter().any(|name| match *name {
         "integer" => value.is_i64() || value.is_u64(),
         "number" => value.is_number(),
@@ -197,7 +200,7 @@ fn read(kind: &Value, text: &str) -> Result<Value, &'static str> {
         "null" => value.is_null(),
         _ => true,
     });
-    if fits { Ok(value) } else { Err(expected(&types)) }
+    if fits { Ok(value) } else { Err(unfit()) }
 }
 
 fn expected(types: &[&str]) -> &'static str {

@@ -1,6 +1,7 @@
 //! Secrets: opened right before a call, hidden in everything that comes back.
 
 mod layer;
+mod packed;
 mod sought;
 
 use std::collections::BTreeSet;

@@ -56,9 +56,9 @@ impl Engine {
             return Ok(Vec::new());
         }
         let toolbox = self.parts.toolbox()?;
-        let bare = written.iter().filter(|value| {
-            is_secret(&toolbox, &value.module, &value.name) && is_written(value.source.slice(value.span))
-        });
+        let bare = written
+            .iter()
+            .filter(|value| is_secret(&toolbox, &value.module, &value.name) && is_written(&value.value));
         let problem = |value: &crate::settings::WrittenValue| {
             let message =
                 format!("`{}` of `{}` is secret and must not be written down", value.name, value.module);
@@ -83,9 +83,8 @@ impl Engine {
         let toolbox = self.parts.toolbox().ok();
         for setting in &mut shown {
             let Some((module, name)) = of_module(setting) else { continue };
-            let text = setting.value.as_str().unwrap_or_default();
             let may_be = toolbox.as_ref().is_none_or(|toolbox| is_secret(toolbox, &module, &name));
-            if may_be && is_written(text) {
+            if may_be && is_written(&setting.value) {
                 setting.value = Value::from(HIDDEN);
             }
         }
@@ -99,7 +98,7 @@ fn is_secret(toolbox: &Toolbox, module: &str, name: &str) -> bool {
     modules.into_iter().any(|(_, known)| known.config.get(name).is_some_and(|setting| setting.secret))
 }
 
-/// Whether a value is one itself, and no reference to one.
-fn is_written(text: &str) -> bool {
-    Template::parse(&Value::from(text)).is_ok_and(|template| template.is_constant())
+/// Whether a value is one itself: no reference to one, and not nothing.
+fn is_written(value: &Value) -> bool {
+    !value.is_null() && value != "" && Template::parse(value).map_or(true, |template| template.is_constant())
 }

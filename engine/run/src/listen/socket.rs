@@ -151,7 +151,7 @@ impl<A: Asker> Talk<'_, A> {
                 Ok(_) => continue,
                 Err(why) => return Ok(End::Lost(why)),
             };
-            match serde_json::from_str::<Value>(&message) {
+            match aa_spec::json::read(message.as_bytes()) {
                 Ok(message) if self.take(&message).await? => {
                     let _gone = self.stream.close(None).await;
                     return Ok(End::Renew);

@@ -108,7 +108,7 @@ impl Question {
             return Ok(answer.to_owned());
         }
         if let Some(form) = &self.form {
-            let given = serde_json::from_str(answer).unwrap_or(Value::Null);
+            let given = aa_spec::json::read(answer.as_bytes()).unwrap_or(Value::Null);
             let filled = form::fill(form, &given);
             return match filled {
                 Ok(filled) => Ok(Value::Object(filled).to_string()),

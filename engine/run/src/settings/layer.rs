@@ -54,6 +54,8 @@ pub struct WrittenValue {
     pub module: String,
     /// The name of the value.
     pub name: String,
+    /// The value.
+    pub value: Value,
     /// The file.
     pub source: Source,
     /// Where the value is in it.
@@ -251,7 +253,8 @@ impl<'a> Layers<'a> {
                     settings.insert((module.clone(), name.clone()), setting);
                     merged.insert(name.clone(), node.to_json());
                     let (module, name) = (module.clone(), name.clone());
-                    written.push(WrittenValue { module, name, source: file.source.clone(), span: node.span });
+                    let (source, span, value) = (file.source.clone(), node.span, node.to_json());
+                    written.push(WrittenValue { module, name, value, source, span });
                 }
             }
         }

@@ -38,8 +38,7 @@ impl Tool for Command {
     }
 
     fn is_on_command_line(&self, argument: &str) -> bool {
-        let values = self.run.run.iter().flat_map(|part| part.values.iter().chain(&part.otherwise));
-        values.flat_map(Template::references).any(|path| path.split('.').next() == Some(argument))
+        self.command_line().flat_map(Template::carried).any(|path| path.split('.').next() == Some(argument))
     }
 
     fn kind_of(&self, said: &str) -> Option<ErrorKind> {
@@ -48,6 +47,8 @@ impl Tool for Command {
 
     async fn call(&self, context: &CallContext, args: Map<String, Value>) -> Result<Value, ToolError> {
         context.sent.not_yet();
+        let (spec, config) = (&self.declared.spec, &self.declared.common.config);
+        self.declared.configuration.refuse_exposed(&spec.module, config, self.command_line())?;
         let scope = self.declared.scope(context, args).await?;
         let invocation = self.invocation(context, &scope)?;
         let finished = self.launcher.launch(context, &invocation).await?;
@@ -61,6 +62,11 @@ impl Tool for Command {
 }
 
 impl Command {
+    /// What everybody on the machine can read.
+    fn command_line(&self) -> impl Iterator<Item = &Template> {
+        self.run.run.iter().flat_map(|part| part.values.iter().chain(&part.otherwise))
+    }
+
     fn invocation(&self, context: &CallContext, scope: &Scope) -> Result<Invocation, ToolError> {
         let (run, common) = (&self.run, &self.declared.common);
         let argv = arguments::render(&run.run, scope)?;

@@ -65,7 +65,7 @@ impl Configuration {
         if self.standing_in {
             return Ok(stand_in(module, name, setting));
         }
-        let written = self.written(module).and_then(|values| values.get(name));
+        let written = self.written_value(module, name);
         let variable = setting.env.as_ref().map(|env| env.value.as_str());
         let given = variable.and_then(|variable| self.environment.get(variable));
         let value = match (written, given.filter(|text| !text.is_empty()), &setting.default) {
@@ -97,6 +97,33 @@ impl Configuration {
         (scope, secrets)
     }
 
+    /// Refuses to put a secret on a command line by a value that is not declared as one. (One that is declared is
+    /// refused where the module is read.)
+    ///
+    /// # Errors
+    /// One of the templates reads such a value.
+    pub(super) fn refuse_exposed<'t>(
+        &self,
+        module: &str,
+        wanted: &[(String, Setting)],
+        command_line: impl IntoIterator<Item = &'t Template>,
+    ) -> Result<(), ToolError> {
+        for path in command_line.into_iter().flat_map(Template::carried) {
+            let name =
+                path.strip_prefix("config.").and_then(|path| path.split('.').next()).unwrap_or_default();
+            let Some((name, setting)) = wanted.iter().find(|(known, _)| known == name) else { continue };
+            if let Err(secrets) = self.known_value(module, name, setting) {
+                let secret = secrets.into_iter().next().unwrap_or_default();
+                let message = format!(
+                    "`modules.{module}.{name}` of the configuration stands on a command line of `{module}`, which everybody \
+                     on the machine can read, and secret `{secret}` is in it"
+                );
+                return Err(invalid(message));
+            }
+        }
+        Ok(())
+    }
+
     /// A value that is written down, or the names of the secrets that it is made of; a secret that the
     /// environment has is called by its variable.
     fn known_value(
@@ -105,7 +132,7 @@ impl Configuration {
         name: &str,
         setting: &Setting,
     ) -> Result<Option<Value>, BTreeSet<String>> {
-        if let Some(written) = self.written(module).and_then(|values| values.get(name)) {
+        if let Some(written) = self.written_value(module, name) {
             let read = Template::parse(written).map(|template| template.references()).unwrap_or_default();
             let secrets: BTreeSet<String> =
                 read.iter().filter_map(|path| path.strip_prefix("secrets.").map(str::to_owned)).collect();
@@ -127,6 +154,11 @@ impl Configuration {
         self.modules.iter().find(|(known, _)| named(known)).map(|(_, values)| values)
     }
 
+    /// What it says of one value; null says nothing.
+    fn written_value(&self, module: &str, name: &str) -> Option<&Value> {
+        self.written(module)?.get(name).filter(|value| !value.is_null())
+    }
+
     /// A value of the configuration file with its secrets in place.
     async fn opened(
         &self,
@@ -138,7 +170,7 @@ impl Configuration {
     ) -> Result<Value, ToolError> {
         let place = format!("`modules.{module}.{name}` of the configuration");
         let template = Template::parse(written).map_err(|error| invalid(format!("{place}: {error}")))?;
-        if setting.secret && template.is_constant() {
+        if setting.secret && template.is_constant() && written != "" {
             let message =
                 format!("{place} is secret and must not be written there; write `{{{{ secrets.NAME }}}}`");
             return Err(invalid(message));

@@ -108,7 +108,7 @@ impl Declared {
         }
         let fits = aa_spec::input::fits(&self.spec.output, value).or_else(|message| {
             // A number that is kept as text, so as not to become another one, is a number all the same.
-            let numbers = super::json::numbers(value);
+            let numbers = aa_spec::json::numbers(value);
             let fits =
                 numbers.is_some_and(|numbers| aa_spec::input::fits(&self.spec.output, &numbers).is_ok());
             if fits { Ok(()) } else { Err(message) }

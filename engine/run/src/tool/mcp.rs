@@ -286,6 +286,9 @@ impl McpModule {
         let Parts { server, around, link, .. } = &*self.parts;
         let veil = Arc::new(Veil::closed());
         let context = &noting(context, &veil);
+        if let Reach::Command { argv, .. } = &server.reach {
+            around.configuration.refuse_exposed(&server.module, &server.config, argv)?;
+        }
         let config = around.configuration.of(&server.module, &server.config, context).await?;
         let entry = Entry::new(server, Value::Object(config), context, Arc::clone(&veil))?;
         let live = link.connect(server, around, &entry, &context.progress).await;

@@ -199,7 +199,7 @@ fn value(context: &CallContext, form: Form, code: i32, finished: Finished) -> Re
     match form {
         Form::Text => Ok(stdout.trim_end_matches(['\n', '\r']).into()),
         Form::Lines => Ok(stdout.lines().filter(|line| !line.is_empty()).collect()),
-        Form::Json => super::json::read(stdout.as_bytes()).map_err(|error| {
+        Form::Json => aa_spec::json::read(stdout.as_bytes()).map_err(|error| {
             let message = format!("the output of the script is no JSON: {error}");
             ToolError::new(ErrorKind::Permanent, message).details(Value::Object(finished.details))
         }),

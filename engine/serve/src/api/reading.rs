@@ -159,7 +159,7 @@ fn typed(kind: &Value, text: &str) -> Value {
     }
     if is("integer") || is("number") || is("boolean") {
         // What is none is told so when the whole is read.
-        return serde_json::from_str(text)
+        return aa_spec::json::exact(text.as_bytes())
             .ok()
             .filter(|value: &Value| !value.is_null())
             .unwrap_or_else(|| text.into());
@@ -167,9 +167,11 @@ fn typed(kind: &Value, text: &str) -> Value {
     text.into()
 }
 
-/// A text that is JSON, in which no key is given twice: one of the values would be dropped without a word.
+/// A text that is JSON, in which no key is given twice and no integer is too great: a value would be dropped, or lose
+/// digits, without a word.
 pub(super) fn json(bytes: &[u8]) -> Result<Value, Problem> {
     let read = serde_json::from_slice::<Once>(bytes);
+    let read = read.and_then(|read| aa_spec::json::refuse_great(bytes).map(|()| read));
     read.map(|read| read.0).map_err(|error| {
         let detail = match error.classify() {
             serde_json::error::Category::Data => error.to_string(),
@@ -325,6 +327,10 @@ mod tests {
         assert_eq!(json(good).unwrap(), serde_json::from_slice::<Value>(good).unwrap());
         for (bad, detail) in [
             ("{\"a\": {\"b\": 1, \"b\": 2}}", "the key `b` is given twice at line 1 column 22"),
+            (
+                "{\"a\": 18446744073709551616}",
+                "the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 7",
+            ),
             ("{\"a\": ", "what was sent is not JSON: EOF while parsing a value at line 1 column 6"),
         ] {
             let problem = json!(json(bad.as_bytes()).unwrap_err().told());

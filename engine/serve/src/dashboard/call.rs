@@ -169,7 +169,7 @@ fn consequence(effect: Effect) -> &'static str {
 
 async fn run(seen: Seen, Path(tool): Path<String>, posted: Posted) -> Shown {
     let spec = tools::find(&seen, &tool).await.map_err(|error| seen.trouble(error))?;
-    let args = serde_json::from_str::<Map<String, Value>>(posted.text("inputs"));
+    let args = aa_spec::json::exact::<Map<String, Value>>(posted.text("inputs").as_bytes());
     let args = args.map_err(|_| seen.trouble(Problem::of("bad-body", "the arguments cannot be read")))?;
     let engine = &seen.visitor.engine;
     // Whoever clicks twice calls once.

@@ -196,8 +196,12 @@ pub(super) fn read(schema: &Value, sent: &Fields) -> Result<Map<String, Value>, 
 fn value(field: &Value, sent: &Fields, name: &str) -> Result<Option<Value>, (String, String)> {
     let Some(text) = sent.get(name) else { return Ok(None) };
     let json = |what: &str| {
-        let why = |_| (text.to_owned(), format!("is not {what}"));
-        serde_json::from_str::<Value>(text).map(Some).map_err(why)
+        let why = |error: serde_json::Error| {
+            let why =
+                if error.is_data() { format!("cannot be read: {error}") } else { format!("is not {what}") };
+            (text.to_owned(), why)
+        };
+        aa_spec::json::exact::<Value>(text.as_bytes()).map(Some).map_err(why)
     };
     match Kind::of(field) {
         Kind::Text => Ok(Some(text.replace("\r\n", "\n").into())),

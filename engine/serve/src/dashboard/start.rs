@@ -143,7 +143,7 @@ fn text(value: &Value) -> String {
 
 async fn run(seen: Seen, Path(skill): Path<String>, posted: Posted) -> Shown {
     seen.visitor.may_use(&skill).map_err(|error| seen.trouble(error))?;
-    let inputs = serde_json::from_str::<Map<String, Value>>(posted.text("inputs"));
+    let inputs = aa_spec::json::exact::<Map<String, Value>>(posted.text("inputs").as_bytes());
     let inputs = inputs.map_err(|_| seen.trouble(Problem::of("bad-body", "the inputs cannot be read")))?;
     let engine = &seen.visitor.engine;
     let request = RunRequest {

@@ -6,6 +6,7 @@
 
 mod sessions;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,6 +127,11 @@ impl Endpoint {
             return (StatusCode::BAD_REQUEST, Json(malformed::taken(id))).into_response();
         }
         let is_json = says_json(request.headers());
+        let request = match malformed::exact(&body) {
+            Ok(Cow::Borrowed(_)) => request,
+            Ok(Cow::Owned(kept)) => request.map(|_| Body::from(kept)),
+            Err(refused) => return (StatusCode::BAD_REQUEST, Json(refused)).into_response(),
+        };
         let ends_session = request.method() == Method::DELETE;
         let ending = self.closing.calls.child_token();
         let response = self.service(guest, persona.as_deref(), (&request, &ending)).handle(request).await;

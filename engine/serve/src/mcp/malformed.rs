@@ -3,8 +3,10 @@
 //! The library drops such things or answers them without saying to which request that belongs, so that a client waits
 //! for as long as it has patience.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
+use aa_spec::json;
 use rmcp::RoleServer;
 use rmcp::model::{ErrorData, JsonRpcError, JsonRpcMessage, RequestId};
 use rmcp::service::RxJsonRpcMessage;
@@ -41,12 +43,31 @@ pub(super) fn read(text: &[u8]) -> Said {
         Ok(JsonRpcMessage::Notification(_)) if Outline::of(text).head().is_given() => {
             Said::Refused(JsonRpcError::new(None, ErrorData::invalid_request(NO_ID, None)))
         }
-        Ok(message) => Said::Message(message),
+        Ok(message) => match exact(text) {
+            Ok(Cow::Borrowed(_)) => Said::Message(message),
+            Ok(Cow::Owned(text)) => serde_json::from_slice(&text).map_or(Said::Nothing, Said::Message),
+            Err(error) if error.id.is_none() => Said::Nothing,
+            Err(error) => Said::Refused(*error),
+        },
         Err(error) => {
             let outline = Outline::of(text);
             refuse(&outline, &error, || why(text, &outline))
         }
     }
+}
+
+/// A message in which no integer loses digits that are more than 64 bits: of a request it is refused, in a response it
+/// is kept as text, which whoever has asked can say something about.
+///
+/// # Errors
+/// The answer to the request.
+pub(super) fn exact(text: &[u8]) -> Result<Cow<'_, [u8]>, Box<JsonRpcError>> {
+    let Err(error) = json::refuse_great(text) else { return Ok(Cow::Borrowed(text)) };
+    let head = Outline::of(text).head();
+    if head.method.is_none() {
+        return Ok(json::kept(text));
+    }
+    Err(Box::new(JsonRpcError::new(head.id(), ErrorData::invalid_params(error.to_string(), None))))
 }
 
 /// What is said of a message of more bytes than one may have.

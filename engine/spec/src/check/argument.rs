@@ -273,10 +273,10 @@ impl Checker<'_, '_> {
     ) {
         let Some(signature) = signature.filter(|signature| signature.word == "argument") else { return };
         let known = |path: &String| {
-            path.strip_prefix("secrets.")
-                .is_some_and(|name| self.library.secrets.iter().any(|one| one == name))
+            let name = path.strip_prefix("secrets.").and_then(|path| path.split('.').next());
+            name.is_some_and(|name| self.library.secrets.iter().any(|one| one == name))
         };
-        let secret = template.references().into_iter().find(known);
+        let secret = template.carried().into_iter().find(known);
         let Some(secret) = secret else { return };
         if self.library.catalog.is_on_command_line(signature.name, parameter.name) {
             let message = format!(

@@ -319,3 +319,80 @@ proptest! {
         let _ = check(&Source::new("x.yaml", text), &World, Strictness::default());
     }
 }
+
+/// The codes of the problems of a step that has this text on a command line.
+fn codes_on_a_command_line(text: &str) -> Vec<&'static str> {
+    let arg = serde_json::json!(text);
+    let skill =
+        format!("{{name: x, description: x, steps: [{{name: a, tool: remove, args: {{path: {arg}}}}}]}}");
+    let (_, found) = check(&Source::new("skills/x.yaml", skill), &World, Strictness::default());
+    found.into_iter().map(|problem| problem.code).collect()
+}
+
+#[test]
+fn what_only_asks_something_of_a_secret_may_stand_on_a_command_line() {
+    for text in [
+        "{{ 'a' if secrets.TOKEN else 'b' }}",
+        "{{ 'a' if not secrets.TOKEN else 'b' }}",
+        "{{ 'a' if secrets.TOKEN is defined else 'b' }}",
+        "{{ secrets.TOKEN is defined }}",
+        "x{% if secrets.TOKEN %}y{% endif %}",
+    ] {
+        assert_eq!(codes_on_a_command_line(text), [] as [&str; 0], "{text}");
+    }
+    // A template sees a name in its place, so the answer would be wrong; but it is not the secret.
+    for text in [
+        "{{ secrets.TOKEN | length }}",
+        "{{ 'a' if secrets.TOKEN == 'b' else 'c' }}",
+        "{{ 'a' in secrets.TOKEN }}",
+    ] {
+        assert_eq!(codes_on_a_command_line(text), ["secret-worked-on"], "{text}");
+    }
+}
+
+#[test]
+fn what_has_a_secret_in_it_may_not_stand_on_a_command_line() {
+    for text in [
+        "{{ secrets.TOKEN if secrets.TOKEN else 'b' }}",
+        "{{ 'a' if inputs else secrets.TOKEN }}",
+        "{{ secrets.TOKEN or 'a' }}",
+        "{{ secrets.TOKEN and 'a' }}",
+        "{{ [secrets.TOKEN] | tojson }}",
+        "{{ secrets.TOKEN | upper }}",
+        "{{ secrets.TOKEN[:4] }}",
+        "{{ secrets.TOKEN.x }}",
+        "{{ secrets.TOKEN | default('', secrets.TOKEN is defined) }}",
+        "{% set x = secrets.TOKEN %}{{ x }}",
+        "{% for letter in secrets.TOKEN %}{% if letter == 'a' %}{{ letter }}{% endif %}{% endfor %}",
+        "{% if secrets.TOKEN %}{{ secrets.TOKEN }}{% endif %}",
+    ] {
+        assert!(codes_on_a_command_line(text).contains(&"secret-in-command"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_name_was_set_to_is_looked_at_as_what_it_is() {
+    let found = |text: &str| {
+        let text = serde_json::json!(text);
+        let skill = format!(
+            "name: x\ndescription: x\nsteps:\n  - {{name: a, tool: read, args: {{path: x}}}}\n  - {{name: b, tool: write, args: {{path: y, text: {text}}}, undo: {{tool: remove, args: {{path: y}}}}}}\n"
+        );
+        problems(&skill, Strictness::default())
+    };
+    for text in [
+        "{% set line = a.lines | first %}{{ line.m }}",
+        "{% set lines = a.lines %}{% for line in lines %}{{ line.m }}{% endfor %}",
+        "{% for line in a.lines %}{% set same = line %}{{ same.m }}{% endfor %}",
+    ] {
+        assert!(found(text).contains("error[unknown-field]"), "{text}: {}", found(text));
+    }
+    for text in [
+        "{% set line = a.lines | first %}{{ line.n }}",
+        "{% set line = a.lines | first %}{% set line = inputs %}{{ line.m }}",
+        "{% if a.size %}{% set line = a.lines | first %}{% endif %}{{ line.m }}",
+        "{% set line = a.lines | first | tojson %}{{ line.m }}",
+        "{% set line, other = a.lines %}{{ line.m }}",
+    ] {
+        assert!(!found(text).contains("unknown-field"), "{text}: {}", found(text));
+    }
+}

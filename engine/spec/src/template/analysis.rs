@@ -3,12 +3,15 @@
 
 mod items;
 mod kind;
+mod set;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use minijinja::machinery::ast::{BinOpKind, Call, CallArg, CallType, Expr, Stmt};
+use minijinja::machinery::ast::{BinOpKind, Call, CallArg, CallType, Expr, Stmt, UnaryOpKind};
 
 use self::items::accessed;
+use self::set::set_once;
 use super::vocabulary::{FILTERS, FUNCTIONS, METHODS, PYTHON, TESTS};
 use super::{Field, Reference, Segment, SyntaxError};
 use crate::name::suggest;
@@ -40,10 +43,14 @@ struct Walk<'a> {
     functions: &'a [&'a str],
     /// Names that the template itself binds, innermost level last, with the way to their value where one leads to it.
     bound: Vec<Vec<Bound<'a>>>,
+    /// Those of them that are set in one place, which every way through the text passes.
+    set_once: BTreeSet<&'a str>,
     /// How many surrounding operations cope with a missing value.
     guards: usize,
     /// How many surrounding operations look into a value or make another of it.
     works: usize,
+    /// How many surrounding operations only ask something of a value, so that it is not in what they give.
+    questions: usize,
 }
 
 /// A name, and the way to its value.
@@ -60,7 +67,7 @@ pub(super) fn of_expression(expression: &Expr<'_>) -> Analysis {
 
 /// Analyses a text, which may call these functions beside those of the vocabulary.
 pub(super) fn of_text<'a>(statement: &Stmt<'a>, functions: &'a [&'a str]) -> Analysis {
-    let mut walk = Walk { functions, ..Walk::new() };
+    let mut walk = Walk { functions, set_once: set_once(statement), ..Walk::new() };
     walk.statement(statement);
     walk.found
 }
@@ -102,7 +109,15 @@ fn constant_get<'e, 'a>(call: &'e Call<'a>) -> Option<(&'e Expr<'a>, String)> {
 
 impl<'a> Walk<'a> {
     fn new() -> Self {
-        Self { found: Analysis::default(), functions: &[], bound: vec![Vec::new()], guards: 0, works: 0 }
+        Self {
+            found: Analysis::default(),
+            functions: &[],
+            bound: vec![Vec::new()],
+            set_once: BTreeSet::new(),
+            guards: 0,
+            works: 0,
+            questions: 0,
+        }
     }
 
     fn statements(&mut self, statements: &[Stmt<'a>]) {
@@ -127,7 +142,7 @@ impl<'a> Walk<'a> {
                 self.statements(&each.else_body);
             }
             Stmt::IfCond(condition) => {
-                self.guarded(|walk| walk.expression(&condition.expr));
+                self.decided_by(&condition.expr);
                 self.statements(&condition.true_body);
                 self.statements(&condition.false_body);
             }
@@ -143,8 +158,10 @@ impl<'a> Walk<'a> {
             }
             Stmt::Set(set) => {
                 self.expression(&set.expr);
-                // It may be set elsewhere, too, and which of them holds then depends on the way through the text.
-                self.bind(&set.target, None);
+                // Where it is set elsewhere, too, which of them holds depends on the way through the text.
+                let is_sure = matches!(&set.target, Expr::Var(var) if self.set_once.contains(var.id));
+                let source = is_sure.then(|| self.source_of(&set.expr)).flatten();
+                self.bind(&set.target, source);
             }
             Stmt::SetBlock(set) => {
                 set.filter.iter().for_each(|filter| self.expression(filter));
@@ -177,10 +194,10 @@ impl<'a> Walk<'a> {
     }
 
     fn expression(&mut self, expression: &Expr<'a>) {
-        let works = usize::from(!passes_on(expression));
-        self.works += works;
+        let (works, questions) = (usize::from(!passes_on(expression)), usize::from(asks(expression)));
+        (self.works, self.questions) = (self.works + works, self.questions + questions);
         self.expression_inside(expression);
-        self.works -= works;
+        (self.works, self.questions) = (self.works - works, self.questions - questions);
     }
 
     fn expression_inside(&mut self, expression: &Expr<'a>) {
@@ -240,7 +257,7 @@ impl<'a> Walk<'a> {
                 compare.ops.iter().for_each(|op| self.expression(&op.expr));
             }
             Expr::IfExpr(choice) => {
-                self.guarded(|walk| walk.expression(&choice.test_expr));
+                self.decided_by(&choice.test_expr);
                 self.expression(&choice.true_expr);
                 choice.false_expr.iter().for_each(|expr| self.expression(expr));
             }
@@ -278,7 +295,7 @@ impl<'a> Walk<'a> {
         let span = name.span();
         let span = span.start_offset as usize..span.end_offset as usize;
         let path = vec![Segment::Key(root.to_owned())];
-        self.found.references.push(Reference { path, span, guarded: true, worked_on: true });
+        self.found.references.push(Reference { path, span, guarded: true, worked_on: true, carried: false });
         true
     }
 
@@ -325,6 +342,13 @@ impl<'a> Walk<'a> {
         self.guards -= 1;
     }
 
+    /// What follows depends on whether this is true, and on nothing else of it.
+    fn decided_by(&mut self, condition: &Expr<'a>) {
+        self.questions += 1;
+        self.guarded(|walk| walk.expression(condition));
+        self.questions -= 1;
+    }
+
     fn path(&mut self, path: Vec<Segment>, expression: &Expr<'a>) {
         let Some(Segment::Key(root)) = path.first() else { return };
         // A function's name alone is a type, as in `isinstance(x, str)`.
@@ -342,7 +366,8 @@ impl<'a> Walk<'a> {
             // The default of `.get("key", default)` may read something, too.
             self.arguments(&call.args[1..]);
         }
-        self.found.references.push(Reference { path, span, guarded, worked_on: self.works > 0 });
+        let (worked_on, carried) = (self.works > 0, self.questions == 0);
+        self.found.references.push(Reference { path, span, guarded, worked_on, carried });
     }
 
     fn is_bound(&self, name: &str) -> bool {
@@ -389,15 +414,37 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Whether an expression gives on the values in it as they are, alone or inside others.
+/// Whether an expression gives on the values in it as they are, alone or inside others, or asks only whether they
+/// are there.
 fn passes_on(expression: &Expr<'_>) -> bool {
     match expression {
         Expr::BinOp(operation) => {
             matches!(operation.op, BinOpKind::Concat | BinOpKind::Add | BinOpKind::ScOr | BinOpKind::ScAnd)
         }
         Expr::Filter(filter) => matches!(filter.name, "default" | "d" | "string" | "tojson"),
+        Expr::Test(test) => matches!(test.name, "defined" | "undefined"),
         Expr::IfExpr(_) | Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => true,
         other => path_of(other).is_some(),
+    }
+}
+
+/// Whether an expression gives an answer about the values in it, which has nothing of them in it.
+fn asks(expression: &Expr<'_>) -> bool {
+    match expression {
+        Expr::Test(_) | Expr::Compare(_) => true,
+        Expr::Filter(filter) => matches!(filter.name, "length" | "count"),
+        Expr::UnaryOp(operation) => matches!(operation.op, UnaryOpKind::Not),
+        Expr::BinOp(operation) => matches!(
+            operation.op,
+            BinOpKind::In
+                | BinOpKind::Eq
+                | BinOpKind::Ne
+                | BinOpKind::Lt
+                | BinOpKind::Lte
+                | BinOpKind::Gt
+                | BinOpKind::Gte
+        ),
+        _ => false,
     }
 }
 

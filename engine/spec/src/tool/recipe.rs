@@ -274,6 +274,15 @@ impl<'a> Known<'a> {
     }
 }
 
+/// The secret value of a module's configuration that a template would put where everybody can read it.
+fn exposed(template: &Template, module: &Module) -> Option<String> {
+    let is_secret = |path: &String| {
+        let name = path.strip_prefix("config.").and_then(|path| path.split('.').next()).unwrap_or_default();
+        module.config.get(name).is_some_and(|setting| setting.secret)
+    };
+    template.carried().into_iter().find(is_secret)
+}
+
 impl Compiler<'_> {
     fn recipe(&mut self) -> Recipe {
         self.check_parameters();

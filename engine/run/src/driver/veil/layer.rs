@@ -9,6 +9,8 @@ use std::ops::Range;
 
 /// Encodings inside encodings are taken off this many times.
 const DEPTH: usize = 5;
+/// What quotes are put together of.
+const QUOTING: &[u8] = b"'\"\\";
 /// The longest entity of a page, with its `&` and `;`.
 const ENTITY: usize = 12;
 
@@ -149,7 +151,39 @@ impl Layer {
             from = at + blank;
         }
         layer.bytes.extend(&text[from..]);
-        (!layer.pieces.is_empty()).then_some(layer)
+        layer.is_changed().then_some(layer)
+    }
+
+    /// The text with one quote wherever several are, since a shell, SQL and CSV put a quote together of some: `'\''`,
+    /// `'"'"'`, `''`, `""`. Backslashes among them are theirs.
+    pub(super) fn one_quote(text: &[u8]) -> Self {
+        let mut layer = Self { bytes: Vec::with_capacity(text.len()), pieces: Vec::new() };
+        let mut from = 0;
+        while let Some(next) = text[from..].iter().position(|byte| QUOTING.contains(byte)) {
+            let at = from + next;
+            let len = text[at..].iter().take_while(|byte| QUOTING.contains(byte)).count();
+            layer.bytes.extend(&text[from..at]);
+            from = at + len;
+            layer.one_quote_of(&text[at..from], at);
+        }
+        layer.bytes.extend(&text[from..]);
+        layer
+    }
+
+    fn one_quote_of(&mut self, run: &[u8], at: usize) {
+        if run.iter().all(|byte| *byte == b'\\') {
+            self.bytes.extend(run);
+            return;
+        }
+        if run.len() > 1 {
+            self.pieces.push(Piece { at: self.bytes.len(), len: 1, source: at..at + run.len() });
+        }
+        self.bytes.push(b'\'');
+    }
+
+    /// Whether anything is somewhere else than in the text that this was read from.
+    pub(super) fn is_changed(&self) -> bool {
+        !self.pieces.is_empty()
     }
 
     /// Where these bytes come from; of a spelled character all of it.

@@ -9,17 +9,32 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::SHORTEST;
 use super::layer::{Layer, Reading, layers, plain};
+use super::packed::packed;
 
 /// Lines of a secret of several lines are hidden one by one from this length on.
 const SHORTEST_LINE: usize = 8;
 /// Shorter pieces are not looked for across line breaks: two lines of a table could be one.
 const SHORTEST_BROKEN: usize = 8;
+/// What is in base64 or in digits is unpacked this many times; a secret in it may be in base64 once more.
+const UNPACKED: usize = 1;
 
 /// All forms of some secrets, looked for at once.
 #[derive(Debug)]
 pub(super) struct Sought {
     automaton: AhoCorasick,
     forms: Vec<Form>,
+    /// Whether any of them has a quote.
+    quotes: bool,
+}
+
+/// How a text is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    AsItIs,
+    /// Without its line breaks.
+    Unbroken,
+    /// With one quote in the place of several.
+    OneQuote,
 }
 
 /// One form of a secret.
@@ -32,6 +47,18 @@ struct Form {
     edges: (bool, bool),
     /// Whether it may be broken into lines.
     breaks: bool,
+    /// Whether it is what is left of the secret where one quote is in the place of several.
+    one_quote: bool,
+}
+
+impl Form {
+    fn is_for(&self, view: View) -> bool {
+        match view {
+            View::AsItIs => !self.one_quote,
+            View::Unbroken => self.breaks,
+            View::OneQuote => self.one_quote,
+        }
+    }
 }
 
 /// A place at which a secret is.
@@ -53,7 +80,8 @@ impl Sought {
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(forms.iter().map(|form| &form.text))
             .map_err(|error| format!("it cannot be hidden: {error}"))?;
-        Ok(Self { automaton, forms })
+        let quotes = forms.iter().any(|form| form.one_quote);
+        Ok(Self { automaton, forms, quotes })
     }
 
     /// Where a text has secrets, in order; hits do not overlap.
@@ -63,17 +91,25 @@ impl Sought {
 
     /// Every place at which any secret is in any form.
     pub(super) fn find_all(&self, text: &str) -> Vec<Hit> {
-        let bytes = text.as_bytes();
-        let mut hits = self.in_bytes(bytes, false);
-        let web = layers(bytes, Reading::Web);
-        hits.extend(self.in_layers(bytes, &web));
-        // A backslash may show only when other encodings are off.
-        if innermost(bytes, &web).contains(&b'\\') {
-            hits.extend(self.in_layers(bytes, &layers(bytes, Reading::All)));
-        }
+        let mut hits = self.in_text(text.as_bytes(), UNPACKED);
         for hit in &mut hits {
             hit.range = text.floor_char_boundary(hit.range.start)..text.ceil_char_boundary(hit.range.end);
         }
+        hits
+    }
+
+    fn in_text(&self, text: &[u8], unpacked: usize) -> Vec<Hit> {
+        let mut hits = self.in_bytes(text, View::AsItIs);
+        let mut read = layers(text, Reading::Web);
+        hits.extend(self.in_layers(text, &read));
+        // A backslash may show only when other encodings are off.
+        if innermost(text, &read).contains(&b'\\') {
+            read = layers(text, Reading::All);
+            hits.extend(self.in_layers(text, &read));
+        }
+        let inner = innermost(text, &read);
+        let inside = [self.in_quotes(inner), self.in_packed(inner, unpacked)].concat();
+        hits.extend(lifted(inside, &read));
         hits
     }
 
@@ -81,20 +117,39 @@ impl Sought {
     fn in_layers(&self, text: &[u8], layers: &[Layer]) -> Vec<Hit> {
         let mut hits = Vec::new();
         for (depth, layer) in layers.iter().enumerate() {
-            hits.extend(lifted(self.in_bytes(&layer.bytes, false), &layers[..=depth]));
+            hits.extend(lifted(self.in_bytes(&layer.bytes, View::AsItIs), &layers[..=depth]));
         }
         if let Some(unbroken) = Layer::unbroken(innermost(text, layers)) {
-            let inside = lifted(self.in_bytes(&unbroken.bytes, true), &[unbroken]);
+            let inside = lifted(self.in_bytes(&unbroken.bytes, View::Unbroken), &[unbroken]);
             hits.extend(lifted(inside, layers));
         }
         hits
     }
 
-    fn in_bytes(&self, bytes: &[u8], broken: bool) -> Vec<Hit> {
+    /// Those with quotes that are put together of several.
+    fn in_quotes(&self, text: &[u8]) -> Vec<Hit> {
+        let layer = self.quotes.then(|| Layer::one_quote(text)).filter(Layer::is_changed);
+        let found = layer.map(|layer| lifted(self.in_bytes(&layer.bytes, View::OneQuote), &[layer]));
+        found.unwrap_or_default()
+    }
+
+    /// Those in what is itself in base64 or in digits.
+    fn in_packed(&self, text: &[u8], unpacked: usize) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        let Some(left) = unpacked.checked_sub(1) else { return hits };
+        let unbroken = Layer::unbroken(text);
+        for packed in packed(unbroken.as_ref().map_or(text, |layer| &layer.bytes)) {
+            let found = self.in_text(&packed.bytes, left).into_iter();
+            hits.extend(found.map(|hit| Hit { range: packed.source(&hit.range), ..hit }));
+        }
+        lifted(hits, unbroken.as_slice())
+    }
+
+    fn in_bytes(&self, bytes: &[u8], view: View) -> Vec<Hit> {
         let mut hits = Vec::new();
         for found in self.automaton.find_overlapping_iter(bytes) {
             let form = &self.forms[found.pattern().as_usize()];
-            if broken && !form.breaks {
+            if !form.is_for(view) {
                 continue;
             }
             let before = form.edges.0 && found.start() > 0 && is_base64(bytes[found.start() - 1]);
@@ -144,7 +199,7 @@ fn joined(mut hits: Vec<Hit>) -> Vec<Hit> {
 }
 
 /// The forms of a secret: whole, without white space around it and one line of it; each as it is, in base64 and in
-/// hexadecimal digits. What takes its place in JSON, URLs and pages is found by reading these.
+/// hexadecimal digits. What takes its place in JSON, URLs and pages, and what is encoded twice, is found by reading these.
 fn forms(secret: usize, value: &str) -> Vec<Form> {
     let whole = value.trim();
     let lines = whole.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
@@ -156,11 +211,20 @@ fn forms(secret: usize, value: &str) -> Vec<Form> {
             .collect::<Vec<Form>>()
     };
     let read = [read(Reading::Web), read(Reading::All)];
-    [forms, read.concat()].concat()
+    let forms = [forms, read.concat()].concat();
+    let quotes: Vec<Form> = forms.iter().filter_map(one_quote).collect();
+    [forms, quotes].concat()
+}
+
+/// A form with quotes as it is looked for where they may be put together of several.
+fn one_quote(form: &Form) -> Option<Form> {
+    let has_quote = form.text.iter().any(|byte| b"'\"".contains(byte));
+    let text = has_quote.then(|| Layer::one_quote(&form.text).bytes)?;
+    (text.len() >= SHORTEST).then(|| Form { text, one_quote: true, ..form.clone() })
 }
 
 fn forms_of(secret: usize, text: &[u8]) -> Vec<Form> {
-    let form = |text: Vec<u8>, edges, breaks| Form { text, secret, edges, breaks };
+    let form = |text: Vec<u8>, edges, breaks| Form { text, secret, edges, breaks, one_quote: false };
     let mut forms = vec![form(text.to_vec(), (false, false), false)];
     let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
     let hex: String = text.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();

@@ -161,6 +161,72 @@ fn long_encoded_values_are_hidden_across_their_lines() {
 }
 
 #[test]
+fn quotes_of_a_secret_are_found_however_they_are_put_together() {
+    let veil = hiding(r#"it's a "key""#);
+    for (printed, expected) in [
+        (r#"'it'\''s a "key"' end"#, "'‹secret:KEY› end"),
+        (r#"'it'"'"'s a "key"' end"#, "'‹secret:KEY› end"),
+        (r#"'it''s a "key"', 2"#, "'‹secret:KEY›, 2"),
+        (r#"1,"it's a ""key""",2"#, "1,\"‹secret:KEY›,2"),
+        (r#"{"sh": "'it'\\''s a \"key\"'"}"#, r#"{"sh": "'‹secret:KEY›}"#),
+        ("%27it%27%5C%27%27s+a+%22key%22%27&x", "%27‹secret:KEY›&x"),
+    ] {
+        assert_eq!(veil.hide(printed), expected, "{printed}");
+    }
+    for text in ["its a key", r#"it s a "key""#, "'it'", r#"''s a "key"'"#] {
+        assert_eq!(veil.hide(text), text);
+    }
+    assert_eq!(hiding("'abcd'").hide(r"echo '\''abcd'\'''"), "echo ‹secret:KEY›");
+    assert_eq!(hiding("a''b").hide("a'b a''''b"), "a'b a''''b", "too short where quotes are one");
+}
+
+#[test]
+fn digits_of_a_secret_may_stand_apart() {
+    let veil = hiding("hunter22");
+    for (printed, expected) in [
+        ("68:75:6e:74:65:72:32:32", "‹secret:KEY›"),
+        ("68 75 6E 74 65 72 32 32", "‹secret:KEY›"),
+        (r"\x68\x75\x6e\x74\x65\x72\x32\x32", "‹secret:KEY›"),
+        (r"\x68\x75\x6E\x74\x65\x72\x32\x32", "‹secret:KEY›"),
+        ("{0x68, 0x75,0X6e, 0x74,\n  0x65, 0x72, 0x32, 0x32, 0x0a}", "{0x‹secret:KEY›, 0x0a}"),
+        ("6875 6e74 6572 3232  hunter", "‹secret:KEY›  hunter"),
+        ("00000000  68 75 6e 74  65 72 32 32  |", "00000000  ‹secret:KEY›  |"),
+        (r#""68-75-6e-74\n65-72-32-32""#, "\"‹secret:KEY›\""),
+        ("68756E7465723232 is 68756e7465723232", "‹secret:KEY› is ‹secret:KEY›"),
+    ] {
+        assert_eq!(veil.hide(printed), expected, "{printed}");
+    }
+    for text in
+        ["68:75:6e:74:65:72:32", "68, or 75, or 6e", "2024-01-02 10:20:30", "x68:75:6e:74:65:72:32:32"]
+    {
+        assert_eq!(veil.hide(text), text);
+    }
+}
+
+#[test]
+fn secrets_are_hidden_in_what_is_itself_encoded() {
+    let secret = "pass\"word?>~";
+    let veil = hiding(secret);
+    let once = |text: &str| STANDARD.encode(text);
+    for inside in [
+        once(&format!("user:{secret}")),
+        format!(r#"{{"auth":"{}"}}"#, once(&format!("user:{secret}"))),
+        format!("data:\n  {}\n  {}", &once(secret)[..8], &once(secret)[8..]),
+        r#"{"password":"pass\"word?>~"}"#.to_owned(),
+        "a=1&p=pass%22word%3F%3E%7E".to_owned(),
+    ] {
+        let hidden = veil.hide(&format!("data: {}", once(&inside)));
+        assert!(hidden.starts_with("data: ") && hidden.contains("‹secret:KEY›"), "{inside}: {hidden}");
+    }
+    let twice = once(&once(&format!("a {secret} among others")));
+    let (first, rest) = twice.split_at(20);
+    assert!(veil.hide(&format!("{first}\n  {rest}")).contains("‹secret:KEY›"));
+    assert!(veil.hide(&format!("{first}\\n{rest}")).contains("‹secret:KEY›"));
+    let digits: String = once(secret).bytes().map(|byte| format!("{byte:02x} ")).collect();
+    assert_eq!(veil.hide(&digits), "‹secret:KEY› ");
+}
+
+#[test]
 fn what_only_looks_like_a_secret_stays() {
     let veil = hiding("%41%26+x");
     for text in
@@ -289,6 +355,42 @@ proptest! {
             let hidden = hiding(&secret).hide(&encoded);
             let expected = format!("{}‹secret:KEY›{}", &encoded[..secret_at.start], &encoded[secret_at.end..]);
             prop_assert_eq!(hidden, expected);
+        }
+    }
+
+    /// Base64 of base64, wherever the secret begins in either of them: only what is of others is left.
+    #[test]
+    fn base64_of_base64_is_hidden(
+        before in "[a-z]{0,4}", outer in "[a-z:]{0,4}", secret in "[!-~]{5,40}", behind in "[a-z]{0,4}",
+    ) {
+        let inner = format!("{outer}{}", STANDARD.encode(format!("{before}{secret}{behind}")));
+        let hidden = hiding(&secret).hide(&STANDARD.encode(&inner));
+        let left: usize = hidden.split("‹secret:KEY›").map(str::len).sum();
+        let others = outer.len() + (before.len() + behind.len()) * 4 / 3;
+        prop_assert!(hidden.contains("‹secret:KEY›") && left <= others * 4 / 3 + 12, "{}", hidden);
+    }
+
+    /// Digits with anything between them.
+    #[test]
+    fn digits_that_stand_apart_are_hidden(secret in "[!-~ä]{4,20}", apart in "[ :;,._-]|, |\n  |:0x|, 0X") {
+        let printed: Vec<String> = secret.bytes().map(|byte| format!("{byte:02X}")).collect();
+        let hidden = hiding(&secret).hide(&format!("({})", printed.join(&apart)));
+        prop_assert_eq!(hidden, "(‹secret:KEY›)");
+    }
+
+    /// A shell's quotes around a secret, of one kind and the other.
+    #[test]
+    fn a_quoted_secret_is_hidden(secret in "[a-zA-Z0-9 '\"]{3,20}[a-z]{4}", apart in r#"'\\''|'"'"'|''"#) {
+        let hidden = hiding(secret.trim()).hide(&format!("«'{}'»", secret.trim().replace('\'', &apart)));
+        prop_assert!(["«'‹secret:KEY›'»", "«‹secret:KEY›'»"].contains(&hidden.as_str()), "{}", hidden);
+    }
+
+    /// Base64 of anything that has no secret is what it was.
+    #[test]
+    fn other_base64_stays(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "[ -~\n]{0,60}") {
+        let veil = hiding("ZQ'zqZQ'zq");
+        for encoded in [STANDARD.encode(&bytes), STANDARD.encode(&text)] {
+            prop_assert_eq!(veil.hide(&encoded), encoded);
         }
     }
 }

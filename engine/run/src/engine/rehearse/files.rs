@@ -305,7 +305,7 @@ fn in_world<T>(
     let toolbox = parts.toolbox()?;
     let json = |path: &str| -> Result<Value, String> {
         let (bytes, shown) = beside(path)?;
-        serde_json::from_slice(&bytes).map_err(|error| format!("`{shown}` is not JSON: {error}"))
+        aa_spec::json::exact(&bytes).map_err(|error| format!("`{shown}` cannot be read as JSON: {error}"))
     };
     Ok(check(World {
         tool: &|name| toolbox.tool(name).map(|tool| tool.spec().clone()),

@@ -247,7 +247,7 @@ fn find<'a>(headers: Headers<'a>, name: &str) -> Option<&'a str> {
 
 /// JSON, or else text.
 fn read(body: &[u8]) -> Value {
-    serde_json::from_slice(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned().into())
+    aa_spec::json::read(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned().into())
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

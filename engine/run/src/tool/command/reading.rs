@@ -46,7 +46,7 @@ pub(in crate::tool) fn read(reading: &Reading, text: &str) -> Result<Value, Stri
 }
 
 fn json(text: &str) -> Result<Value, String> {
-    crate::tool::json::read(text.as_bytes()).map_err(|error| format!("it is no JSON: {error}"))
+    aa_spec::json::read(text.as_bytes()).map_err(|error| format!("it is no JSON: {error}"))
 }
 
 fn yaml(text: &str) -> Result<Value, String> {

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{cannot, open, resolve};
 use crate::tool::native::{Face, Native, blocking, invalid};
 use crate::tool::process::bytes;
-use crate::tool::{CallContext, ToolError, json};
+use crate::tool::{CallContext, ToolError};
 
 /// `file_read`.
 pub(in crate::tool) struct FileRead {
@@ -199,9 +199,8 @@ fn parse(text: &str, form: Parse, path: &str) -> Result<Value, ToolError> {
     match form {
         Parse::Text => Ok(text.into()),
         Parse::Lines => Ok(text.lines().collect()),
-        Parse::Json => {
-            json::read(text.as_bytes()).map_err(|error| invalid(format!("`{path}` is no JSON: {error}")))
-        }
+        Parse::Json => aa_spec::json::read(text.as_bytes())
+            .map_err(|error| invalid(format!("`{path}` is no JSON: {error}"))),
         Parse::Yaml => match aa_spec::yaml::parse(&Source::new(path, text)) {
             Ok(node) => Ok(node.to_json()),
             Err(problem) => {

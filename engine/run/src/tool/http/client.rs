@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::{failure, outward};
 use crate::cause::cause;
+use crate::tool::ToolError;
 use crate::tool::native::invalid;
 use crate::tool::process::bytes;
 use crate::tool::sent::Sending;
-use crate::tool::{ToolError, json};
 
 /// Connecting must not take longer.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -210,7 +210,7 @@ impl Answer {
             return Ok(Value::Null);
         }
         if self.is_json() {
-            return json::read(without_mark(&self.content)).map_err(|error| {
+            return aa_spec::json::read(without_mark(&self.content)).map_err(|error| {
                 let message =
                     format!("the answer of `{}` says that it is JSON and is not: {error}", self.url);
                 ToolError::new(ErrorKind::Permanent, message)

@@ -78,7 +78,7 @@ impl Reading<'_> {
     fn part(&self, part: ContentBlock) -> Result<Value, ToolError> {
         match part {
             ContentBlock::Text(text) if self.text == McpText::Json => {
-                crate::tool::json::read(text.text.as_bytes())
+                aa_spec::json::read(text.text.as_bytes())
                     .map_err(|error| self.wrong(&format!("its text is not JSON: {error}")))
             }
             ContentBlock::Text(text) => Ok(text.text.into()),

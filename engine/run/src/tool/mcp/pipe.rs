@@ -237,7 +237,7 @@ impl Pipe {
             return Ok(Vec::new());
         }
         // Of a message all is kept, of what is none all is told as it was.
-        let exact = crate::tool::json::kept(&line);
+        let exact = aa_spec::json::kept(&line);
         if let Ok(message) = serde_json::from_slice::<RxJsonRpcMessage<RoleClient>>(&exact) {
             self.noise = 0;
             return Ok(self.addressed(with_tools(message, &exact)).into_iter().collect());

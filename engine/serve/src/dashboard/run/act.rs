@@ -111,9 +111,9 @@ pub(super) async fn resolve(seen: Seen, Path(run): Path<String>, posted: Posted)
     let (run, step) = (number(&run), StepPath(posted.text("step").to_owned()));
     let resolution = match posted.text("resolution") {
         "done" => {
-            let output = serde_json::from_str(posted.text("output"));
+            let output = aa_spec::json::exact(posted.text("output").as_bytes());
             let wrong = |error: serde_json::Error| {
-                seen.trouble(Problem::of("bad-body", format!("the result is no JSON: {error}")))
+                seen.trouble(Problem::of("bad-body", format!("the result cannot be read as JSON: {error}")))
             };
             Resolution::Done { output: output.map_err(wrong)? }
         }

@@ -73,9 +73,10 @@ pub(super) fn object(given: Option<&Value>, name: &str) -> Result<Map<String, Va
         None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(entries)) => Ok(entries.clone()),
         Some(Value::String(text)) if text.trim().is_empty() => Ok(Map::new()),
-        Some(Value::String(text)) => match serde_json::from_str(text) {
+        Some(Value::String(text)) => match aa_spec::json::exact(text.as_bytes()) {
             Ok(Value::Object(entries)) => Ok(entries),
             Ok(_) => Err(format!("`{name}` is JSON, but no object")),
+            Err(error) if error.is_data() => Err(format!("`{name}`: {error}")),
             Err(error) => Err(format!("`{name}` is neither an object nor JSON: {error}")),
         },
         Some(_) => Err(format!("`{name}` must be an object")),

@@ -105,3 +105,21 @@ fn an_outline_stays_small() {
     assert!(outline.kept.len() <= OUTLINE + 1);
     assert!(refused(too_long(&outline, 20)).0.is_none());
 }
+
+#[test]
+fn integers_that_would_lose_digits_are_refused_in_requests_and_kept_in_responses() {
+    let call = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{"n":18446744073709551616}}}"#;
+    let (id, code, said) = read_text(call);
+    assert_eq!((id, code), (Some(RequestId::Number(7)), ErrorCode::INVALID_PARAMS));
+    assert!(
+        said.contains("`18446744073709551616` has more than 64 bits") && said.ends_with("column 87"),
+        "{said}"
+    );
+    let answer =
+        br#"{"jsonrpc":"2.0","id":1,"result":{"action":"accept","content":{"n":18446744073709551616}}}"#;
+    let Said::Message(message) = read(answer) else { panic!() };
+    let told = serde_json::to_value(&message).unwrap();
+    assert_eq!(told["result"]["content"]["n"], "18446744073709551616");
+    let exact = call.replace("18446744073709551616", "18446744073709551615");
+    assert!(matches!(read(exact.as_bytes()), Said::Message(_)));
+}

@@ -86,7 +86,7 @@ fn inputs(plan: &Plan, arguments: &JsonObject) -> Result<Map<String, Value>, Err
             // A client that has nothing for an argument may send an empty text.
             Value::String(text) if text.trim().is_empty() => continue,
             Value::String(text) if !is_text(&input.schema) => {
-                serde_json::from_str(text).unwrap_or_else(|_| value.clone())
+                aa_spec::json::exact(text.as_bytes()).unwrap_or_else(|_| value.clone())
             }
             value => value.clone(),
         };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::http::Auth;
-use super::{bad_name, check_text};
+use super::{bad_name, check_text, exposed};
 use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::source::Source;
@@ -157,11 +157,7 @@ impl Compiler<'_> {
     /// A template of the command line, which everybody on the machine can read.
     fn argument(&mut self, text: &Spanned<String>) -> Option<Template> {
         let template = self.template(text)?;
-        let is_secret = |path: &String| {
-            let name = path.strip_prefix("config.").unwrap_or_default();
-            self.module.config.get(name).is_some_and(|setting| setting.secret)
-        };
-        if let Some(path) = template.references().iter().find(|path| is_secret(path)) {
+        if let Some(path) = exposed(&template, self.module) {
             let message = format!("everybody on the machine can read a command line, and `{path}` is secret");
             let problem = Diagnostic::error("secret-in-command", self.source, text.span, message);
             self.diagnostics.push(problem.hint("hand it over in `env`"));
@@ -320,6 +316,10 @@ mod tests {
         assert_eq!(found, [] as [String; 0]);
         let found = problems(&format!("{{command: [a, '{{{{ config.token }}}}']}}\n{config}"));
         assert!(found[0].starts_with("secret-in-command: "), "{found:?}");
+        let found = problems(&format!("{{command: [a, '{{{{ config.token[0] }}}}']}}\n{config}"));
+        assert!(found[0].starts_with("secret-in-command: "), "a part of it: {found:?}");
+        let asked = "{{ '--login' if config.token else '--guest' }}";
+        assert_eq!(problems(&format!("{{command: [a, \"{asked}\"]}}\n{config}")), [] as [String; 0]);
     }
 
     #[test]

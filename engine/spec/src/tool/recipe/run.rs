@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Compiler, Known};
+use super::{Compiler, Known, exposed};
 use crate::template::{Expression, Template};
 use crate::tool::ErrorKind;
 use crate::tool::module::{Argument, KeyPlace};
@@ -94,13 +94,9 @@ impl Compiler<'_> {
     /// A template of the command line, which everybody on the machine can read.
     fn argument(&mut self, text: &Spanned<String>) -> Option<Template> {
         let template = self.text(text, Known::TOOL)?;
-        for path in template.references() {
-            let name = path.strip_prefix("config.").unwrap_or_default();
-            if self.module.config.get(name).is_some_and(|setting| setting.secret) {
-                let message =
-                    format!("everybody on the machine can read a command line, and `{path}` is secret");
-                self.error("secret-in-command", text.span, message);
-            }
+        if let Some(path) = exposed(&template, self.module) {
+            let message = format!("everybody on the machine can read a command line, and `{path}` is secret");
+            self.error("secret-in-command", text.span, message);
         }
         Some(template)
     }

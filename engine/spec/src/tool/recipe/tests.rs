@@ -192,3 +192,20 @@ fn what_only_reads_sends_nothing_that_changes_something() {
         assert_eq!(wrong_with(base, "read", &request), Vec::<String>::new());
     }
 }
+
+#[test]
+fn a_command_line_may_tell_whether_there_is_a_secret() {
+    let found = |argument: &str| {
+        let text = format!(
+            "module: x\ndescription: d\nconfig: {{token: {{secret: true}}}}\ntools:\n  - name: x_y\n    description: d\n    effect: read\n    run: [a, \"{argument}\"]\n"
+        );
+        let (_, diagnostics) = check(&Source::new("tools/x.yaml", text));
+        diagnostics.iter().map(|problem| problem.code).collect::<Vec<_>>()
+    };
+    assert_eq!(found("{{ '--login' if config.token else '--guest' }}"), [] as [&str; 0]);
+    for argument in
+        ["{{ config.token }}", "{{ config.token[0] }}", "{{ config.token or 'x' }}", "{{ config.token.x }}"]
+    {
+        assert!(found(argument).contains(&"secret-in-command"), "{argument}");
+    }
+}

@@ -1,7 +1,9 @@
 //! JSON that others have written, read without loss.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
+use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
 
 /// Digits that every integer of 64 bits can have.
@@ -12,13 +14,39 @@ const SHORT: usize = 18;
 ///
 /// # Errors
 /// It is no JSON.
-pub(super) fn read(text: &[u8]) -> serde_json::Result<Value> {
+pub fn read(text: &[u8]) -> serde_json::Result<Value> {
     // What is wrong is told by its place in the text as it was written.
     serde_json::from_slice(&kept(text)).or_else(|_| serde_json::from_slice(text))
 }
 
+/// The value of a text that somebody gives, who can be asked to write it otherwise.
+///
+/// # Errors
+/// It is no JSON, does not fit the type, or has an integer that is too great for 64 bits; with its place.
+pub fn exact<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    let value = serde_json::from_slice(text)?;
+    refuse_great(text)?;
+    Ok(value)
+}
+
+/// Refuses the first integer in a text that is too great for 64 bits.
+///
+/// # Errors
+/// There is one; with its place.
+pub fn refuse_great(text: &[u8]) -> serde_json::Result<()> {
+    let Some(token) = tokens(text).find(|token| is_too_great(&text[token.clone()])) else { return Ok(()) };
+    let before = &text[..token.start];
+    let line = 1 + before.split(|byte| *byte == b'\n').skip(1).count();
+    let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
+    let digits = String::from_utf8_lossy(&text[token]);
+    // The library reads line and column out of this, as of its own messages.
+    Err(serde_json::Error::custom(format!(
+        "the integer `{digits}` has more than 64 bits and would lose digits; put it in quotes at line {line} column {column}"
+    )))
+}
+
 /// The value with numbers, as near as they can be, for integers that are kept as text; nothing when there are none.
-pub(super) fn numbers(value: &Value) -> Option<Value> {
+pub fn numbers(value: &Value) -> Option<Value> {
     match value {
         Value::String(text) if is_too_great(text.as_bytes()) => Some(text.parse::<f64>().ok()?.into()),
         Value::Array(items) => {
@@ -39,26 +67,32 @@ pub(super) fn numbers(value: &Value) -> Option<Value> {
 }
 
 /// The text with quotes around integers that are too great.
-pub(super) fn kept(text: &[u8]) -> Cow<'_, [u8]> {
-    let (mut kept, mut copied, mut at) = (Vec::new(), 0, 0);
-    while at < text.len() {
-        let len = match text[at] {
-            b'"' => string(&text[at..]),
-            b'-' | b'0'..=b'9' => number(&text[at..]),
-            _ => 1,
-        };
-        if is_too_great(&text[at..at + len]) {
-            kept.extend_from_slice(&text[copied..at]);
-            kept.extend([b"\"", &text[at..at + len], b"\""].concat());
-            copied = at + len;
-        }
-        at += len;
+pub fn kept(text: &[u8]) -> Cow<'_, [u8]> {
+    let (mut kept, mut copied) = (Vec::new(), 0);
+    for token in tokens(text).filter(|token| is_too_great(&text[token.clone()])) {
+        kept.extend_from_slice(&text[copied..token.start]);
+        kept.extend([b"\"", &text[token.clone()], b"\""].concat());
+        copied = token.end;
     }
     if copied == 0 {
         return Cow::Borrowed(text);
     }
     kept.extend_from_slice(&text[copied..]);
     Cow::Owned(kept)
+}
+
+/// Strings and numbers as wholes, and each other byte.
+fn tokens(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at;
+        at += match text.get(start)? {
+            b'"' => string(&text[start..]),
+            b'-' | b'0'..=b'9' => number(&text[start..]),
+            _ => 1,
+        };
+        Some(start..at)
+    })
 }
 
 /// The length of the string that begins there.
@@ -103,6 +137,20 @@ mod tests {
         });
         assert_eq!(read(text).unwrap(), expected);
         assert_eq!(read(b"123456789012345678901234567890").unwrap(), json!("123456789012345678901234567890"));
+    }
+
+    #[test]
+    fn integers_that_are_too_great_are_refused_with_their_place() {
+        let error = exact::<Value>(b"{\"a\": 1,\n \"b\": [18446744073709551616]}").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 2 column 8"
+        );
+        assert_eq!((error.line(), error.column()), (2, 8));
+        let text = br#"{"a": [18446744073709551615, -9223372036854775808, 1e30, "18446744073709551616"]}"#;
+        assert_eq!(exact::<Value>(text).unwrap(), serde_json::from_slice::<Value>(text).unwrap());
+        let no_json = exact::<Value>(b"[18446744073709551616, x]").unwrap_err().to_string();
+        assert_eq!(no_json, "expected value at line 1 column 24");
     }
 
     #[test]

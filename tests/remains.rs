@@ -195,18 +195,25 @@ fn a_run_that_is_cancelled_twice_leaves_no_daemon_behind() {
     assert_eq!(written_down(&aa), 0);
 }
 
+/// The command that is written down as living.
+fn leader(aa: &Aa) -> Option<Pid> {
+    let file = std::fs::read_dir(started(aa)).ok()?.next()?.ok()?.path();
+    let text = std::fs::read_to_string(file).ok()?;
+    let line: serde_json::Value = serde_json::from_str(text.lines().last()?).ok()?;
+    Pid::from_raw(i32::try_from(line["leader"]["pid"].as_i64()?).ok()?)
+}
+
 #[test]
 fn what_cannot_be_told_from_a_strangers_keeps_a_run_where_it_is_and_nothing_was_asked_of_it() {
     let orphan = "env -i PATH=/usr/bin:/bin sh -c 'echo $$ > orphan; exec sleep 300'";
     let (aa, running) = running(&module_of(&format!("{orphan} & sleep 0.7")));
     eventually("the command has begun", || aa.path("orphan").exists());
-    let file = std::fs::read_dir(started(&aa)).unwrap().next().unwrap().unwrap().path();
+    eventually("it is written down", || leader(&aa).is_some());
+    // Whoever becomes the parent of what has lost its own has to wait for it, or the number stays its own.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     running.signal(Signal::KILL);
     running.wait().killed();
-    let line = std::fs::read_to_string(&file).unwrap();
-    let line: serde_json::Value = serde_json::from_str(line.lines().last().unwrap()).unwrap();
-    let leader = format!("/proc/{}", line["leader"]["pid"]);
-    eventually("the command has ended", || !std::path::Path::new(&leader).exists());
+    rustix::process::waitpid(leader(&aa), rustix::process::WaitOptions::empty()).unwrap();
 
     let orphan = aa.text("orphan").trim().to_owned();
     for way in ["cancel", "resume"] {
@@ -248,8 +255,8 @@ fn a_daemon_is_found_also_when_process_numbers_have_begun_anew() {
     let numbers = "/proc/sys/kernel/ns_last_pid";
     let skill = format!(
         "name: wrap\ndescription: Begins anew\nsteps:\n  - name: make\n    tool: shell\n    args:\n      command: |\n        \
-         echo 20000 > {numbers}\n        setsid sleep 300 </dev/null >/dev/null 2>&1 &\n        sleep 0.4\n        \
-         echo 200 > {numbers}\n        sleep 0.2\n"
+         echo 20000 > {numbers}\n        setsid sh -c 'echo begin >> log; sleep 2; echo act >> log' </dev/null >/dev/null 2>&1 &\n        \
+         sleep 0.4\n        echo 200 > {numbers}\n        sleep 0.2\n"
     );
     let aa = Aa::new().skill("wrap", &skill);
     let inside = |script: &str| {
@@ -258,7 +265,8 @@ fn a_daemon_is_found_also_when_process_numbers_have_begun_anew() {
     };
     // Not every system lets everybody make a space of process numbers.
     if inside(&format!("echo 500 > {numbers}")).is_ok() {
-        let ran = inside(&format!("{} skill run wrap", crate::support::binary()));
-        ran.stderr_contains("ended the process `sleep` that");
+        inside(&format!("{} skill run wrap; sleep 2.5", crate::support::binary()))
+            .stderr_contains("wrap completed");
+        assert_eq!(aa.text("log"), "begin\n");
     }
 }

@@ -361,7 +361,7 @@ async fn what_has_left_group_and_environment_is_ended_with_a_command_that_is_sto
 
 #[tokio::test]
 async fn what_has_left_group_and_environment_ends_with_its_server() {
-    let script = "env -i /usr/bin/setsid -w /bin/sh -c 'echo $$; exec /bin/sleep 1000' & cat";
+    let script = "env -i /usr/bin/setsid -w /bin/sh -c 'echo $$; exec /bin/sleep 1000' & exec sleep 1000 >&2";
     let server = launcher().serve(std::path::Path::new("/"), &invocation(&["sh", "-c", script]));
     let (service, stdin, stdout) = server.unwrap();
     let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(stdout));

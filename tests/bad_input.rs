@@ -104,7 +104,7 @@ fn an_integer_that_would_lose_digits_is_refused_wherever_it_is_given() {
     ");
     insta::assert_snapshot!(run(&aa, "typed -i mr=18446744073709551616").code(2).err(), @"error: input `mr`: `18446744073709551616` is not taken: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 1");
     let call =
-        |args: &[&str]| aa.args(["tool", "call", "sum_up"].iter().chain(args)).run().code(2).err().to_owned();
+        |args: &[&str]| aa.args(["tool", "call", "sum_up"].iter().chain(args)).run().code(2).err().clone();
     insta::assert_snapshot!(call(&["--args", r#"{"n": 18446744073709551616}"#]), @"error: `--args`: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 7");
     insta::assert_snapshot!(call(&["--arg", "n=18446744073709551616"]), @"error: argument `n` cannot be read: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 1");
     insta::assert_snapshot!(call(&["--arg", "list=[1, -9223372036854775809]"]), @"error: argument `list` cannot be read: the integer `-9223372036854775809` has more than 64 bits and would lose digits; put it in quotes at line 1 column 5");

@@ -328,7 +328,7 @@ tools:
 fn a_secret_that_is_null_is_not_configured() {
     let configured = |config: &str| Aa::new().tools("shown", SHOWN).config(config);
     let ask = |aa: &Aa| {
-        aa.args(["tool", "call", "shown_token"]).env("SHOWN_TOKEN", SECRET).run().code(0).out().to_owned()
+        aa.args(["tool", "call", "shown_token"]).env("SHOWN_TOKEN", SECRET).run().code(0).out().clone()
     };
     for (config, expected) in
         [("null", "user: there"), ("", "user: there"), ("~", "user: there"), ("\"\"", "guest:")]

@@ -90,16 +90,25 @@ fn an_integer_that_would_lose_digits_is_refused_wherever_it_is_given() {
     let aa = typed()
         .file("great.json", "{\n  \"mr\": 18446744073709551616\n}")
         .file("great.yaml", "mr: 18446744073709551616\n")
-        .tools("sum", "module: sum\ndescription: Sums\ntools:\n  - name: sum_up\n    description: Sums\n    effect: read\n    input: {n: {type: number}, list: {type: array}}\n    run: [echo, \"{{ n }}\"]\n");
-    insta::assert_snapshot!(run(&aa, "typed --inputs-file great.json").code(2).err(), @"");
-    insta::assert_snapshot!(run(&aa, "typed --inputs-file great.yaml").code(2).err(), @"");
-    insta::assert_snapshot!(run(&aa, "typed -i mr=18446744073709551616").code(2).err(), @"");
+        .tools("sum", "module: sum\ndescription: Sums\ntools:\n  - name: sum_up\n    description: Sums\n    effect: read\n    input: {n: {type: number}, list: {type: array, optional: true}}\n    run: [echo, \"{{ n }}\"]\n");
+    insta::assert_snapshot!(run(&aa, "typed --inputs-file great.json").code(2).err(), @"error: `great.json`: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 2 column 9");
+    insta::assert_snapshot!(run(&aa, "typed --inputs-file great.yaml").code(2).err(), @"
+    error[yaml-number]: `18446744073709551616` has more digits than a number can hold
+       ╭─[great.yaml:1:5]
+     1 │ mr: 18446744073709551616
+       ·     ────────────────────
+       ╰────
+    hint: put it in quotes
+
+    error: `great.yaml` cannot be read
+    ");
+    insta::assert_snapshot!(run(&aa, "typed -i mr=18446744073709551616").code(2).err(), @"error: input `mr`: `18446744073709551616` is not taken: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 1");
     let call =
-        |args: &[&str]| aa.args(["tool", "call", "sum_up"].iter().chain(args)).run().code(2).err().to_owned();
-    insta::assert_snapshot!(call(&["--args", r#"{"n": 18446744073709551616}"#]), @"");
-    insta::assert_snapshot!(call(&["--arg", "n=18446744073709551616"]), @"");
-    insta::assert_snapshot!(call(&["--arg", "list=[1, -9223372036854775809]"]), @"");
-    insta::assert_snapshot!(aa.args(["memory", "set", "n", "18446744073709551616"]).run().code(2).err(), @"");
+        |args: &[&str]| aa.args(["tool", "call", "sum_up"].iter().chain(args)).run().code(2).err().clone();
+    insta::assert_snapshot!(call(&["--args", r#"{"n": 18446744073709551616}"#]), @"error: `--args`: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 7");
+    insta::assert_snapshot!(call(&["--arg", "n=18446744073709551616"]), @"error: argument `n` cannot be read: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 1");
+    insta::assert_snapshot!(call(&["--arg", "list=[1, -9223372036854775809]"]), @"error: argument `list` cannot be read: the integer `-9223372036854775809` has more than 64 bits and would lose digits; put it in quotes at line 1 column 5");
+    insta::assert_snapshot!(aa.args(["memory", "set", "n", "18446744073709551616"]).run().code(2).err(), @"error: the value: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 1");
     aa.args(["tool", "call", "sum_up", "--arg", "n=18446744073709551615"])
         .run()
         .code(0)

@@ -316,7 +316,7 @@ tools:
   - name: shown_token
     description: Whether there is a token
     effect: read
-    run: [sh, -c, 'echo "token: ${TOKEN:+there}"', sh, "{{ '--login' if config.token else '--guest' }}"]
+    run: [sh, -c, 'echo "$1: ${TOKEN:+there}"', sh, "{{ 'user' if config.token else 'guest' }}"]
     env: {TOKEN: "{{ config.token }}"}
   - name: shown_user
     description: Who it is
@@ -328,10 +328,10 @@ tools:
 fn a_secret_that_is_null_is_not_configured() {
     let configured = |config: &str| Aa::new().tools("shown", SHOWN).config(config);
     let ask = |aa: &Aa| {
-        aa.args(["tool", "call", "shown_token"]).env("SHOWN_TOKEN", SECRET).run().code(0).out().to_owned()
+        aa.args(["tool", "call", "shown_token"]).env("SHOWN_TOKEN", SECRET).run().code(0).out().clone()
     };
     for (config, expected) in
-        [("null", "token: there"), ("", "token: there"), ("~", "token: there"), ("\"\"", "token: ")]
+        [("null", "user: there"), ("", "user: there"), ("~", "user: there"), ("\"\"", "guest:")]
     {
         let aa = configured(&format!("modules:\n  shown:\n    token: {config}\n"));
         aa.args(["config", "check"]).run().code(0);

@@ -38,7 +38,7 @@ pub fn coerce(skill: &SkillPlan, name: &str, text: &str) -> Result<Value, InputE
         && let Err(error) = json::exact::<IgnoredAny>(text.as_bytes())
         && error.is_data()
     {
-        return Err(InputError { name: input.name.clone(), message: error.to_string(), hint: String::new() });
+        return Err(wrong(&format!("taken: {error}"), ""));
     }
     match kind {
         Some("integer") => whole_number(text).ok_or_else(|| wrong("a whole number", "")),

@@ -89,10 +89,10 @@ fn text_is_read_by_the_declared_type() {
     insta::assert_snapshot!(problems.join("\n"), @r#"
     input `merge_request`: `12x` is not a whole number []
     input `merge_request`: `1.0` is not a whole number []
-    input `merge_request`: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 1 []
+    input `merge_request`: `18446744073709551616` is not taken: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 1 []
     input `ratio`: `NaN` is not a number []
-    input `ratio`: the integer `-9223372036854775809` has more than 64 bits and would lose digits; put it in quotes at line 1 column 1 []
-    input `extra`: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 8 []
+    input `ratio`: `-9223372036854775809` is not taken: the integer `-9223372036854775809` has more than 64 bits and would lose digits; put it in quotes at line 1 column 1 []
+    input `extra`: `{"a": [18446744073709551616]}` is not taken: the integer `18446744073709551616` has more than 64 bits and would lose digits; put it in quotes at line 1 column 8 []
     input `force`: `yes` is not a boolean [write `true` or `false`]
     input `paths`: `a,b` is not a list [write JSON, e.g. `["a", "b"]`]
     input `extra`: `[1]` is not a mapping [write JSON, e.g. `{"a": 1}`]

@@ -423,6 +423,7 @@ fn passes_on(expression: &Expr<'_>) -> bool {
         }
         Expr::Filter(filter) => matches!(filter.name, "default" | "d" | "string" | "tojson"),
         Expr::Test(test) => matches!(test.name, "defined" | "undefined"),
+        Expr::UnaryOp(operation) => matches!(operation.op, UnaryOpKind::Not),
         Expr::IfExpr(_) | Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => true,
         other => path_of(other).is_some(),
     }

@@ -112,7 +112,7 @@ fn integers_that_would_lose_digits_are_refused_in_requests_and_kept_in_responses
     let (id, code, said) = read_text(call);
     assert_eq!((id, code), (Some(RequestId::Number(7)), ErrorCode::INVALID_PARAMS));
     assert!(
-        said.contains("`18446744073709551616` has more than 64 bits") && said.ends_with("column 87"),
+        said.contains("`18446744073709551616` has more than 64 bits") && said.ends_with("column 85"),
         "{said}"
     );
     let answer =

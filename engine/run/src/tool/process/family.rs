@@ -247,7 +247,7 @@ impl Family {
         let mut alive = left.clone();
         for wanted in [Signal::TERM, Signal::KILL] {
             if !alive.is_empty() {
-                alive.iter().for_each(|member| signal(member, wanted));
+                signal_all(&alive, wanted);
                 alive = self.wait_gone(grace).await;
             }
         }
@@ -281,7 +281,7 @@ impl Family {
         let mut nobody = 0;
         while nobody < 2 {
             let left = self.left();
-            left.iter().for_each(|member| signal(member, Signal::KILL));
+            signal_all(&left, Signal::KILL);
             nobody = if left.is_empty() { nobody + 1 } else { 0 };
             if std::time::Instant::now() >= until {
                 return;
@@ -305,6 +305,12 @@ impl Family {
         let Some(leader) = self.leader else { return Vec::new() };
         let (born, reaped, age) = (self.born, self.reaped, self.started.elapsed());
         members(Kin { leader, born, reaped, age, mark: &self.mark, noted: &self.noted }, &self.leaders)
+    }
+}
+
+fn signal_all(members: &[Member], wanted: Signal) {
+    for member in members {
+        signal(member, wanted);
     }
 }
 

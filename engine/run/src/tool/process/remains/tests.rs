@@ -272,7 +272,7 @@ async fn a_file_without_a_process_stands_for_what_carries_its_mark() {
     for file in [&format!("{key}-1"), "service-2", &old] {
         std::fs::write(folder.path().join(file), "").unwrap();
     }
-    let long_ago = SystemTime::now() - std::time::Duration::from_secs(600);
+    let long_ago = SystemTime::now() - std::time::Duration::from_mins(10);
     std::fs::File::options()
         .append(true)
         .open(folder.path().join(&old))

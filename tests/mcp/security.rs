@@ -49,6 +49,11 @@ fn a_body_that_is_no_message_is_said_to_be_none() {
         (r#"{"jsonrpc": "1.0", "id": 5, "method": "ping"}"#, -32600, json!(5)),
         (&deep, -32600, json!(4)),
         (r#"{"jsonrpc": "2.0", "id": null, "method": "ping"}"#, -32600, Value::Null),
+        (
+            r#"{"jsonrpc": "2.0", "id": 6, "method": "tools/call", "params": {"name": "x", "arguments": {"n": 18446744073709551616}}}"#,
+            -32602,
+            json!(6),
+        ),
     ] {
         let reply = served.ask("POST /mcp", &[], body);
         assert_eq!(reply.status, 400, "{reply:?}");

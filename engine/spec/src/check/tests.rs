@@ -335,7 +335,7 @@ fn what_only_asks_something_of_a_secret_may_stand_on_a_command_line() {
         "{{ 'a' if secrets.TOKEN else 'b' }}",
         "{{ 'a' if not secrets.TOKEN else 'b' }}",
         "{{ 'a' if secrets.TOKEN is defined else 'b' }}",
-        "{{ secrets.TOKEN is defined }}",
+        "known={{ secrets.TOKEN is defined }}",
         "x{% if secrets.TOKEN %}y{% endif %}",
     ] {
         assert_eq!(codes_on_a_command_line(text), [] as [&str; 0], "{text}");

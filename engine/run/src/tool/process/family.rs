@@ -277,18 +277,20 @@ impl Family {
     fn end_at_once(&mut self) {
         self.kill();
         let until = std::time::Instant::now() + AT_ONCE;
-        // A process that is just becoming another program has no environment to be read, so once is not enough.
-        let mut nobody = 0;
-        while nobody < 2 {
+        let mut was_empty = false;
+        loop {
             let left = self.left();
+            // A process that is just becoming another program has no environment to be read, so once is not enough.
+            if left.is_empty() && was_empty {
+                return self.entry.over();
+            }
+            was_empty = left.is_empty();
             signal_all(&left, Signal::KILL);
-            nobody = if left.is_empty() { nobody + 1 } else { 0 };
             if std::time::Instant::now() >= until {
                 return;
             }
             std::thread::sleep(LOOK / 2);
         }
-        self.entry.over();
     }
 
     /// Signals the group, unless its number may be that of another one.

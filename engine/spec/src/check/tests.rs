@@ -342,9 +342,9 @@ fn what_only_asks_something_of_a_secret_may_stand_on_a_command_line() {
     }
     // A template sees a name in its place, so the answer would be wrong; but it is not the secret.
     for text in [
-        "{{ secrets.TOKEN | length }}",
+        "n={{ secrets.TOKEN | length }}",
         "{{ 'a' if secrets.TOKEN == 'b' else 'c' }}",
-        "{{ 'a' in secrets.TOKEN }}",
+        "in={{ 'a' in secrets.TOKEN }}",
     ] {
         assert_eq!(codes_on_a_command_line(text), ["secret-worked-on"], "{text}");
     }

@@ -58,7 +58,7 @@ fn project(module: &str) -> Aa {
 fn requests_whose_outcome_nobody_knows_are_made_once_and_taken_back() {
     let server = service();
     let module = format!(
-        "module: far\ndescription: A service\nhttp: {{base: '{}', retries: 0}}\ntools:\n  - name: far_post\n    description: Acts\n    effect: write\n    input: {{case: {{type: string, description: What comes of it}}}}\n    http: {{method: POST, path: '/{{case}}', follow_redirects: true, error: {{when: 'body.ok == false', message: body.error}}}}\n  - name: far_value\n    description: Acts and makes nothing of the answer\n    effect: write\n    input: {{}}\n    http: {{method: POST, path: /value}}\n    value: \"{{{{ body.nothing + 1 }}}}\"\n",
+        "module: far\ndescription: A service\nhttp: {{base: '{}', retries: 0}}\ntools:\n  - name: far_post\n    description: Acts\n    effect: write\n    input: {{case: {{type: string, description: What comes of it}}}}\n    http: {{method: POST, path: '/{{case}}', redirects: true, failure: {{when: 'body.ok == false', message: body.error}}}}\n  - name: far_value\n    description: Acts and makes nothing of the answer\n    effect: write\n    input: {{}}\n    http: {{method: POST, path: /value}}\n    value: \"{{{{ body.nothing + 1 }}}}\"\n",
         server.url
     );
     let aa = project(&module);
@@ -94,12 +94,12 @@ fn commands_whose_outcome_nobody_knows_are_run_once_and_taken_back() {
     };
     let module = format!(
         "module: far\ndescription: Commands\ntools:\n{}{}{}{}{}{}",
-        tool("lost", "echo unexpected EOF; echo connection reset by peer >&2; exit 1", "ok: [0]"),
-        tool("gateway", "echo 502 Bad Gateway >&2; exit 1", "ok: [0]"),
-        tool("killed", "kill -9 $$", "ok: [0]"),
+        tool("lost", "echo unexpected EOF; echo connection reset by peer >&2; exit 1", "result: text"),
+        tool("gateway", "echo 502 Bad Gateway >&2; exit 1", "result: text"),
+        tool("killed", "kill -9 $$", "result: text"),
         tool("unread", "echo {", "result: json"),
         tool("value", "echo {}", "result: json, value: \"{{ result.nothing + 1 }}\""),
-        tool("refused", "echo connection refused >&2; exit 1", "ok: [0]"),
+        tool("refused", "echo connection refused >&2; exit 1", "result: text"),
     );
     let aa = project(&module);
     for name in ["lost", "gateway", "killed", "unread", "value"] {

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aa_spec::tool::ErrorKind;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHORIZATION,
+};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Method, RequestBuilder, Url};
 use serde_json::Value;
@@ -20,6 +23,9 @@ use crate::tool::sent::Sending;
 
 /// Connecting must not take longer.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// Redirects that are followed.
+const MOST_REDIRECTS: usize = 10;
 
 /// What all HTTP tools share.
 #[derive(Debug)]
@@ -51,6 +57,7 @@ struct Manner {
 }
 
 /// A request, ready to be sent more than once.
+#[derive(Clone)]
 pub(in crate::tool) struct Request {
     pub(in crate::tool) method: Method,
     pub(in crate::tool) url: Url,
@@ -76,6 +83,31 @@ pub(in crate::tool) struct Answer {
     pub(in crate::tool) sending: Sending,
 }
 
+impl Request {
+    /// The request to where an answer sends it, if that is followed: as clients do it, without what is meant for another
+    /// host, and without a body where it becomes a question.
+    fn next(&self, answer: &Answer) -> Option<Self> {
+        let location = answer.headers.get("location").filter(|_| self.follow_redirects)?;
+        let asks = match answer.status {
+            303 => true,
+            301 | 302 => self.method == Method::POST,
+            307 | 308 => false,
+            _ => return None,
+        };
+        let mut next = Self { url: self.url.join(location).ok()?, ..self.clone() };
+        if next.url.origin() != self.url.origin() {
+            [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION]
+                .iter()
+                .for_each(|name| drop(next.headers.remove(name)));
+        }
+        if asks {
+            (next.method, next.body) = (Method::GET, None);
+            [CONTENT_TYPE, CONTENT_LENGTH].iter().for_each(|name| drop(next.headers.remove(name)));
+        }
+        Some(next)
+    }
+}
+
 impl Web {
     pub(crate) fn new(proxy: Option<String>, ca: Option<PathBuf>, limit: usize) -> Self {
         Self { usual: Route { proxy, ca }, limit, clients: Mutex::default() }
@@ -83,11 +115,28 @@ impl Web {
 
     /// Sends a request once and reads the whole answer.
     pub(in crate::tool) async fn send(&self, request: &Request, out: Sending) -> Result<Answer, ToolError> {
+        if request.method.is_safe() {
+            return self.once(request, request.follow_redirects, out).await;
+        }
+        // Whether a change came to somebody before another place was not reached can only be told hop by hop.
+        let began = Instant::now();
+        let mut answer = self.once(request, false, out).await?;
+        let mut hop = request.clone();
+        for _ in 0..MOST_REDIRECTS {
+            let Some(next) = hop.next(&answer) else { return Ok(answer) };
+            hop = Request { timeout: request.timeout.saturating_sub(began.elapsed()), ..next };
+            answer = self.once(&hop, false, Sending::default()).await?;
+            answer.redirected = true;
+        }
+        let message = format!("{} `{}`: too many redirects", request.method, shown(&request.url));
+        Err(ToolError::new(ErrorKind::Permanent, message))
+    }
+
+    async fn once(&self, request: &Request, follow: bool, out: Sending) -> Result<Answer, ToolError> {
         if request.outward {
             outward::lets(&request.url).map_err(|why| ToolError::new(ErrorKind::Auth, why))?;
         }
-        let manner = Manner { follow: request.follow_redirects, outward: request.outward };
-        let client = self.cached(self.usual.clone(), manner)?;
+        let client = self.cached(self.usual.clone(), Manner { follow, outward: request.outward })?;
         let mut sending = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone())
@@ -177,7 +226,7 @@ fn build(route: &Route, Manner { follow, outward }: Manner) -> Result<Client, St
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .no_proxy()
-        .redirect(if follow { Policy::limited(10) } else { Policy::none() })
+        .redirect(if follow { Policy::limited(MOST_REDIRECTS) } else { Policy::none() })
         .connect_timeout(CONNECT)
         .user_agent(concat!("aa/", env!("CARGO_PKG_VERSION")));
     if outward {

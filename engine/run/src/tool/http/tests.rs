@@ -270,6 +270,27 @@ async fn redirects_are_followed_or_not() {
 }
 
 #[tokio::test]
+async fn a_change_is_sent_on_as_clients_do_it() {
+    for (code, line) in [(303, "GET /x"), (302, "GET /x"), (307, "POST /x")] {
+        let target = Server::new(&[&ok("text/plain", "there")]).await;
+        let redirect = status(code, &format!("Location: {}/x\n", target.base));
+        let server = Server::new(&[&redirect]).await;
+        let args = json!({"method": "POST", "url": server.base, "json": 1, "headers": {"Authorization": "Bearer x"}});
+        assert_eq!(call("http_request", args).await.unwrap()["body"], "there");
+        let asked = &target.asked()[0];
+        assert_eq!(
+            (asked.line.as_str(), asked.headers.contains_key("authorization")),
+            (line, false),
+            "{code}"
+        );
+        assert_eq!(asked.body.is_empty(), code != 307, "{code}");
+    }
+    let round = Server::new(&[status(307, "Location: /x\n").as_str(); 20]).await;
+    let error = call("http_request", json!({"method": "POST", "url": round.base})).await.unwrap_err();
+    assert!(error.message.contains("too many redirects"), "{error}");
+}
+
+#[tokio::test]
 async fn wrong_arguments_are_named() {
     let cases = [
         (json!({"url": "nonsense"}), "`url` is no URL: relative URL without a base"),

@@ -27,7 +27,7 @@ fn service() -> Server {
                 return;
             }
             "elsewhere" => Reply::empty().header("location", "http://127.0.0.1:1/"),
-            "broken" => Reply::text("{\"id\": ").header("content-type", "application/json"),
+            "broken" => Reply { body: "{\"id\": ".to_owned(), ..Reply::ok(&json!({})) },
             "big" => Reply::text(&"x".repeat(2_000_000)),
             "objection" => Reply::ok(&json!({"ok": false, "error": "no_such_channel"})),
             _ => Reply::ok(&json!({"ok": true})),

@@ -28,11 +28,9 @@ fn story() -> Vec<(i64, Body)> {
         until: None,
         items,
     };
-    let completed = |step: &str, duration_ms| Body::StepCompleted {
-        step: path(step),
-        output: Value::Null,
-        duration_ms,
-        reads: Vec::new(),
+    let completed = |step: &str, duration_ms| {
+        let (step, reads) = (path(step), Vec::new());
+        Body::StepCompleted { step, output: Value::Null, duration_ms, reads }
     };
     let error = |kind, message: &str| StepError::new(kind, message);
     vec![

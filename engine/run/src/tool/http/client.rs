@@ -96,13 +96,15 @@ impl Request {
         };
         let mut next = Self { url: self.url.join(location).ok()?, ..self.clone() };
         if next.url.origin() != self.url.origin() {
-            [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION]
-                .iter()
-                .for_each(|name| drop(next.headers.remove(name)));
+            for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+                next.headers.remove(name);
+            }
         }
         if asks {
             (next.method, next.body) = (Method::GET, None);
-            [CONTENT_TYPE, CONTENT_LENGTH].iter().for_each(|name| drop(next.headers.remove(name)));
+            for name in [CONTENT_TYPE, CONTENT_LENGTH] {
+                next.headers.remove(name);
+            }
         }
         Some(next)
     }

@@ -226,7 +226,7 @@ async fn what_a_project_has_changed_is_not_run_by_hand_either_before_somebody_le
         let (principal, scope) = ("ci".to_owned(), Scope::parse("schedule:tick:run").unwrap());
         let (grants, rules) =
             (Grants::Scopes([scope].into()), Rules { write: Some(Rule::Allow), ..Rules::default() });
-        let caller = Caller { principal, grants, rules, ..Caller::local(Origin::Http) };
+        let caller = Caller { principal, rules, grants, ..Caller::local(Origin::Http) };
         world.engine().for_caller(caller)
     };
     let refused = async |engine: Engine| {

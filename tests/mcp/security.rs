@@ -56,7 +56,7 @@ fn a_body_that_is_no_message_is_said_to_be_none() {
         ),
     ] {
         let reply = served.ask("POST /mcp", &[], body);
-        assert_eq!(reply.status, 400, "{reply:?}");
+        assert_eq!(reply.status, 400, "{body}: {reply:?}");
         assert_eq!(
             (&reply.message()["error"]["code"], &reply.message()["id"]),
             (&json!(code), &id),

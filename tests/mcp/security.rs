@@ -40,7 +40,8 @@ fn other_machines_are_shut_out_unless_somebody_says_so_and_has_a_key() {
 
 #[test]
 fn a_body_that_is_no_message_is_said_to_be_none() {
-    let served = Served::new(&Aa::new(), &[]);
+    let aa = Aa::new();
+    let served = Served::new(&aa, &[]);
     let deep = "[".repeat(200) + &"]".repeat(200);
     let deep = format!(r#"{{"method":"ping","params":{deep},"jsonrpc":"2.0","id":4}}"#);
     for (body, code, id) in [

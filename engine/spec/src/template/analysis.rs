@@ -435,16 +435,7 @@ fn asks(expression: &Expr<'_>) -> bool {
         Expr::Test(_) | Expr::Compare(_) => true,
         Expr::Filter(filter) => matches!(filter.name, "length" | "count"),
         Expr::UnaryOp(operation) => matches!(operation.op, UnaryOpKind::Not),
-        Expr::BinOp(operation) => matches!(
-            operation.op,
-            BinOpKind::In
-                | BinOpKind::Eq
-                | BinOpKind::Ne
-                | BinOpKind::Lt
-                | BinOpKind::Lte
-                | BinOpKind::Gt
-                | BinOpKind::Gte
-        ),
+        Expr::BinOp(operation) => kind::compares(operation.op),
         _ => false,
     }
 }

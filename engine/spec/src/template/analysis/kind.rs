@@ -23,13 +23,7 @@ pub(super) fn kinds(expression: &Expr<'_>) -> Option<&'static [&'static str]> {
         },
         Expr::BinOp(operation) => match operation.op {
             BinOpKind::Concat => Some(&["string"]),
-            BinOpKind::In
-            | BinOpKind::Eq
-            | BinOpKind::Ne
-            | BinOpKind::Lt
-            | BinOpKind::Lte
-            | BinOpKind::Gt
-            | BinOpKind::Gte => Some(&["boolean"]),
+            question if compares(question) => Some(&["boolean"]),
             BinOpKind::Div | BinOpKind::FloorDiv | BinOpKind::Pow => Some(&["number"]),
             _ => None,
         },
@@ -53,4 +47,10 @@ fn of_filter(name: &str) -> Option<&'static [&'static str]> {
         | "selectattr" | "sort" | "split" | "unique" => Some(&["array"]),
         _ => None,
     }
+}
+
+/// Whether an operation only says how its sides stand to each other.
+pub(super) fn compares(operation: BinOpKind) -> bool {
+    use BinOpKind::{Eq, Gt, Gte, In, Lt, Lte, Ne};
+    matches!(operation, In | Eq | Ne | Lt | Lte | Gt | Gte)
 }

@@ -130,6 +130,7 @@ fn a_rule_that_never_helps_stops_by_itself_until_a_person_says_so() {
     assert_eq!(lines(&aa, "mends"), 2, "as often as a step may have it");
     let events = fetch(&aa).code(1).json_lines();
     assert_eq!(lines(&aa, "mends"), 2, "it has not helped twice");
+    assert_eq!(of(&events, "heal_finished").len(), 1, "who was not let is not asked again at once");
     let note = of(&events, "heal_finished")[0]["note"].as_str().unwrap();
     assert!(note.contains("`aa heal reset idle`"), "{note}");
     aa.args(["heal", "stats"]).run().code(0).stdout_contains("has not helped 2 times in a row");

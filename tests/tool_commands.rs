@@ -63,7 +63,7 @@ fn a_call_that_cannot_be_made_says_why() {
     hint: `aa tool show shell` shows its arguments
     ");
     insta::assert_snapshot!(call("trace_write -a line=x -a lien=y"), @"
-    error: `trace_write` failed (invalid): has the unknown key `lien`
+    error: `trace_write` failed (invalid): has the unknown key `lien` (did you mean `line`?)
     hint: `aa tool show trace_write` shows its arguments
     ");
     insta::assert_snapshot!(call("trace_flood -a bytes=many"), @"error: argument `bytes` is not an integer: `many`");

@@ -1,5 +1,6 @@
 //! Problems in YAML, drawn like a compiler's: code, place, snippet, label, hint.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use aa_spec::diagnostic::{Diagnostic, Severity, has_errors};
@@ -93,11 +94,12 @@ fn snippet(diagnostic: &Diagnostic, palette: Palette) -> String {
     let place = diagnostic.place();
     let span = first_line(diagnostic);
     let line = diagnostic.source.text.lines().nth(place.line as usize - 1).unwrap_or("");
-    let plain = || format!("  --> {}:{}:{}\n", diagnostic.source.path, place.line, place.column);
+    let path = words::harmless(&diagnostic.source.path);
+    let plain = || format!("  --> {path}:{}:{}\n", place.line, place.column);
     if diagnostic.source.text.is_empty() || line.len() > LONGEST_LINE {
         return plain();
     }
-    let shown = Shown { diagnostic, span };
+    let shown = Shown { diagnostic, path: path.clone(), text: words::still(&diagnostic.source.text), span };
     let mut text = String::new();
     if handler(palette).render_report(&mut text, &shown).is_err() {
         return plain();
@@ -130,6 +132,9 @@ fn first_line(diagnostic: &Diagnostic) -> Span {
 #[derive(Debug)]
 struct Shown<'a> {
     diagnostic: &'a Diagnostic,
+    path: String,
+    /// The source, byte for byte as long as it is.
+    text: Cow<'a, str>,
     span: Span,
 }
 
@@ -154,7 +159,7 @@ impl miette::Diagnostic for Shown<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = Some(self.diagnostic.label.clone()).filter(|label| !label.is_empty());
+        let label = Some(words::harmless(&self.diagnostic.label)).filter(|label| !label.is_empty());
         let (start, end) = (self.span.start as usize, self.span.end as usize);
         Some(Box::new(std::iter::once(LabeledSpan::new(label, start, end - start))))
     }
@@ -167,9 +172,9 @@ impl miette::SourceCode for Shown<'_> {
         before: usize,
         after: usize,
     ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
-        let contents = self.diagnostic.source.text.as_bytes().read_span(span, before, after)?;
+        let contents = self.text.as_bytes().read_span(span, before, after)?;
         Ok(Box::new(miette::MietteSpanContents::new_named(
-            self.diagnostic.source.path.to_string(),
+            self.path.clone(),
             contents.data(),
             *contents.span(),
             contents.line(),
@@ -213,6 +218,23 @@ mod tests {
            ·              ╰── not a tool
            ╰────
         hint: did you mean `git_log`?
+        ");
+    }
+
+    #[test]
+    fn a_file_does_nothing_to_the_terminal() {
+        let text = "name: a\u{1b}]0;mine\u{7}\u{0}b\u{202e}c\r\nsteps: \u{9b}2J\rx\n";
+        let path = Source::new("skills/\u{1b}[2Jx.yaml", text);
+        let start = u32::try_from(text.find("steps").unwrap()).unwrap();
+        let drawn = draw(&Diagnostic::error("a", &path, Span { start, end: start + 5 }, "no"), PLAIN);
+        assert!(drawn.lines().all(|line| !line.contains(char::is_control) && !line.contains('\u{202e}')));
+        insta::assert_snapshot!(drawn, @"
+        error[a]: no
+           ╭─[skills/x.yaml:2:1]
+         1 │ name: a?]0;mine??b�c
+         2 │ steps: ·2J?x
+           · ─────
+           ╰────
         ");
     }
 

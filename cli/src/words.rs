@@ -1,5 +1,6 @@
 //! Words that several messages share: counts, durations, ages, lists.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -127,6 +128,27 @@ pub(crate) fn harmless(text: &str) -> String {
         }
     }
     clean
+}
+
+/// The same for text in which places must stay where they are: each such character is replaced by one that is as
+/// long and does nothing. Tabs stay.
+pub(crate) fn still(text: &str) -> Cow<'_, str> {
+    let acts = |char: char| (char.is_control() && !matches!(char, '\n' | '\t')) || is_bidi(char);
+    if !text.replace("\r\n", "\n").contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut chars = text.chars().peekable();
+    let mut clean = String::with_capacity(text.len());
+    while let Some(char) = chars.next() {
+        let ends_line = char == '\r' && chars.peek() == Some(&'\n');
+        clean.push(match char.len_utf8() {
+            _ if ends_line || !acts(char) => char,
+            1 => '?',
+            2 => '\u{b7}',
+            _ => char::REPLACEMENT_CHARACTER,
+        });
+    }
+    Cow::Owned(clean)
 }
 
 /// Characters that change the direction of what follows, and so can make text lie.

@@ -1,5 +1,7 @@
 //! Tenants: nobody sees anything of another one, not even somebody of the same name.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use super::support::{FAIL, LOOK, Stream, found};
@@ -32,6 +34,10 @@ steps:
 ";
 
 fn served() -> (Aa, Served) {
+    served_with(&[])
+}
+
+fn served_with(variables: &[(&str, &str)]) -> (Aa, Served) {
     let key = |who: &str, tenant: &str, more: &str| {
         format!(
             "    - {{principal: {who}, tenant: {tenant}, key: '{{{{ secrets.{} }}}}'{more}}}\n",
@@ -50,8 +56,11 @@ fn served() -> (Aa, Served) {
         .skill("remember", REMEMBER)
         .skill("wander", WANDER)
         .own_config(&config);
-    let call =
+    let mut call =
         aa.args(["serve", "--listen", "127.0.0.1:0"]).env("RED", RED).env("BLUE", BLUE).env("BOSS", BOSS);
+    for (name, value) in variables {
+        call = call.env(name, value);
+    }
     let served = Served::start(call);
     (aa, served)
 }
@@ -203,6 +212,32 @@ fn no_command_asks_this_machine_for_whoever_comes_with_a_key() {
     // Whoever owns the store asks whom they like.
     let said = failure(&served, &served.token, "git_ls_remote", &json!({ "remote": remotes[0] }));
     assert!(!said.contains("comes with a key"), "{said}");
+}
+
+#[test]
+fn what_was_looked_at_is_what_ssh_connects_to() {
+    let tools = tempfile::tempdir().unwrap();
+    let ssh = tools.path().join("ssh");
+    // Writes down what it was called with, and ends as where nobody is.
+    std::fs::write(&ssh, "#!/bin/sh\necho \"$*\" >> \"$0.calls\"\nexit 255\n").unwrap();
+    std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let calls = tools.path().join("ssh.calls");
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
+    let (_aa, served) = served_with(&[("PATH", &path)]);
+    for (remote, expected) in [
+        ("ann@1.1.1.1:a", "-o HostName=1.1.1.1 -o HostKeyAlias=1.1.1.1"),
+        ("ssh://ann@[2606:4700::1111]/a", "-o HostName=2606:4700::1111 -o HostKeyAlias=2606:4700::1111"),
+    ] {
+        failure(&served, RED, "git_ls_remote", &json!({ "remote": remote }));
+        let called = std::fs::read_to_string(&calls).unwrap();
+        assert!(called.trim().lines().last().unwrap().contains(expected), "{remote}: {called}");
+        failure(&served, &served.token, "git_ls_remote", &json!({ "remote": remote }));
+        let called = std::fs::read_to_string(&calls).unwrap();
+        assert!(!called.trim().lines().last().unwrap().contains("HostName"), "{remote}: {called}");
+    }
+    // The plain protocol of git cannot be told where to connect.
+    let said = failure(&served, RED, "git_ls_remote", &json!({"remote": "git://1.1.1.1/a"}));
+    assert!(said.contains("transport 'git' not allowed"), "{said}");
 }
 
 /// What is said of a call that fails, at once or as a run.

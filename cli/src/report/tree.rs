@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use aa_run::course::parent;
-use aa_run::event::{Body, Event, RunId, StepError, StepPath, Time};
+use aa_run::event::{Body, Event, Resolution, RunId, StepError, StepPath, Time};
 use aa_run::machine::APPROVAL;
 use serde_json::{Map, Value};
 
@@ -277,14 +277,7 @@ impl Tree {
                 }
                 Change::Resumed { unknown: unknown.clone(), ended: ended.clone(), changed: changed.clone() }
             }
-            Body::StepResolved { step, .. } => {
-                if let Some(asked) = self.node(&step.inquiry()) {
-                    let took = u64::try_from((at - asked.started_at).num_milliseconds()).unwrap_or_default();
-                    self.finish(&step.inquiry(), at, State::Done(String::new()), took);
-                }
-                self.touch(step, at).state = State::Running;
-                Change::Resolved(self.by_path[step])
-            }
+            Body::StepResolved { step, resolution, .. } => self.resolve(step, resolution, at),
             Body::UndoStarted { by, step, .. } => {
                 if step.is_none() && self.ending.is_some() {
                     self.taking_back = TakingBack::Begun;
@@ -367,6 +360,21 @@ impl Tree {
     fn end(&mut self, ending: Ending) -> Change {
         self.ending = Some(ending);
         Change::Ended
+    }
+
+    fn resolve(&mut self, step: &StepPath, resolution: &Resolution, at: Time) -> Change {
+        let took = |node: &Node| u64::try_from((at - node.started_at).num_milliseconds()).unwrap_or_default();
+        if let Some(took) = self.node(&step.inquiry()).map(took) {
+            self.finish(&step.inquiry(), at, State::Done(String::new()), took);
+        }
+        self.touch(step, at).state = State::Running;
+        let index = self.by_path[step];
+        if let Some(ended) = resolution.end(step) {
+            let failed = |error| State::Failed { error, continued: false };
+            let state = ended.map_or_else(failed, |()| State::Done(String::new()));
+            self.finish(step, at, state, took(&self.nodes[index]));
+        }
+        Change::Resolved(index)
     }
 
     fn finish(&mut self, step: &StepPath, at: Time, state: State, duration_ms: u64) -> Change {

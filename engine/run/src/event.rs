@@ -38,6 +38,29 @@ impl StepPath {
     pub fn inquiry(&self) -> Self {
         Self(format!("{}#reconcile", self.0))
     }
+
+    /// Whether this is the taking back of a step.
+    #[must_use]
+    pub fn is_undo(&self) -> bool {
+        self.0.ends_with("#undo")
+    }
+}
+
+impl Resolution {
+    /// How this ends the step that it is about, if that has no other end.
+    ///
+    /// A step comes to an end of its own after it was resolved. The taking back of a step does not: what was
+    /// said of it is its end.
+    pub fn end(&self, step: &StepPath) -> Option<Result<(), StepError>> {
+        match self {
+            Self::Done { .. } if step.is_undo() => Some(Ok(())),
+            Self::Fail if step.is_undo() => {
+                let message = "it was interrupted, and said to have failed";
+                Some(Err(StepError::new(ErrorKind::Permanent, message)))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Who started a run or acted on it.

@@ -205,7 +205,11 @@ fn holds_reserved(value: &Value) -> bool {
 /// # Errors
 /// What does not fit, in one line.
 pub fn fits(schema: &Value, value: &Value) -> Result<(), String> {
-    let problems: Vec<String> = schema::unfit(schema, value).iter().map(Unfit::to_string).collect();
+    let told = |unfit: Unfit| match unfit.hint.as_str() {
+        "" => unfit.to_string(),
+        hint => format!("{unfit} ({hint})"),
+    };
+    let problems: Vec<String> = schema::unfit(schema, value).into_iter().map(told).collect();
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }
 

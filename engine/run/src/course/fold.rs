@@ -158,8 +158,14 @@ impl Fold {
                 step.state = if is_step { StepState::Running } else { StepState::Completed };
                 step.ended_at = (!is_step).then_some(at);
             }
-            Body::StepResolved { .. } => {
+            Body::StepResolved { resolution, .. } => {
                 step.state = StepState::Running;
+                if let Some(ended) = resolution.end(path) {
+                    let state = if ended.is_ok() { StepState::Completed } else { StepState::Failed };
+                    step.error = ended.err();
+                    end_attempt(step, at, step.error.clone().as_ref());
+                    end(step, at, state, since(step.started_at, at));
+                }
                 self.end_inquiry(path, at);
             }
             Body::StepCompleted { duration_ms, .. } => {
@@ -184,10 +190,9 @@ impl Fold {
         let Some(&found) = self.by_path.get(&path.inquiry()) else { return };
         let inquiry = &mut self.course.steps[found];
         if inquiry.ended_at.is_none() {
-            let since = inquiry.attempts.last().map_or(at, |attempt| attempt.started_at);
-            let duration = u64::try_from((at - since).num_milliseconds()).unwrap_or_default();
+            let begun = inquiry.attempts.last().map(|attempt| attempt.started_at);
             end_attempt(inquiry, at, None);
-            end(inquiry, at, StepState::Completed, duration);
+            end(inquiry, at, StepState::Completed, since(begun, at));
         }
     }
 
@@ -237,6 +242,11 @@ fn unheard(path: StepPath, parent: Option<StepPath>) -> StepCourse {
         warnings: Vec::new(),
         heals: Vec::new(),
     }
+}
+
+/// Milliseconds since something began.
+fn since(begun: Option<Time>, at: Time) -> u64 {
+    begun.map_or(0, |begun| u64::try_from((at - begun).num_milliseconds()).unwrap_or_default())
 }
 
 fn end_attempt(step: &mut StepCourse, at: Time, error: Option<&StepError>) {

@@ -236,6 +236,7 @@ impl Machine {
             since,
             started: since,
             heals,
+            refused: Vec::new(),
             args,
             deadline: None,
             question: None,

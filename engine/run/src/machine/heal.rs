@@ -328,11 +328,23 @@ impl Machine {
             return misfit(format!("no healing of `{}` can end", self.path(place)));
         }
         self.close_nested(place);
+        self.forget_refused(place, healed);
         self.change(place, |state| {
             let State::Healing(healing) = state else { return None };
             let error = healing.error.clone();
             Some(if healed { State::Retrying { until: at, error } } else { State::Unhealed(error) })
         })
+    }
+
+    /// A rule that was not let act would not be let at once after: this step asks it no more.
+    fn forget_refused(&mut self, place: Place, healed: bool) {
+        if let Some(unit) = self.unit_mut(place)
+            && let State::Healing(healing) = &unit.state
+            && !healed
+            && healing.frame.is_none()
+        {
+            unit.refused.push(healing.rule.clone());
+        }
     }
 
     /// Steps that have been healed and are not over.
@@ -353,7 +365,7 @@ impl Machine {
 impl Unit {
     fn may_try(&self, rule: &HealPlan) -> bool {
         let tried = self.heals.iter().filter(|name| **name == rule.name).count();
-        u32::try_from(tried).is_ok_and(|tried| tried < rule.bounds.per_step)
+        !self.refused.contains(&rule.name) && u32::try_from(tried).is_ok_and(|tried| tried < rule.bounds.per_step)
     }
 
     fn heals_so_far(&self) -> u32 {

@@ -26,6 +26,8 @@ pub(super) struct Unit {
     pub(super) started: Time,
     /// Heal rules that were tried, in order.
     pub(super) heals: Vec<String>,
+    /// Those of them that were not let act.
+    pub(super) refused: Vec<String>,
     /// Arguments of the last attempt, or inputs of the sub-skill.
     pub(super) args: Map<String, Value>,
     /// When the present attempt must be over.

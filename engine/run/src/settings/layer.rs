@@ -2,6 +2,10 @@
 
 mod entrance;
 mod unattended;
+mod unheard;
+
+#[cfg(test)]
+pub(super) use unheard::FILES_ONLY;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -332,36 +336,6 @@ impl<'a> Layers<'a> {
         self.refuse_unknown_variables();
         self.settings.sort_by(|a, b| a.key.cmp(&b.key));
         (self.settings, self.diagnostics)
-    }
-
-    /// A variable that looks like a setting and is none would be ignored in silence.
-    fn refuse_unknown_variables(&mut self) {
-        const SECTIONS: [&str; 12] = [
-            "AA_AUDIT_",
-            "AA_DAEMON_",
-            "AA_EVENTS_",
-            "AA_LOG_",
-            "AA_TRACES_",
-            "AA_STORE_",
-            "AA_LIMITS_",
-            "AA_EPHEMERAL_",
-            "AA_HTTP_",
-            "AA_SERVE_",
-            "AA_SCHEDULER_",
-            "AA_NOTIFY_",
-        ];
-        for name in &self.ours {
-            let is_setting = SECTIONS.iter().any(|section| name.starts_with(section));
-            if !is_setting || self.known.iter().any(|key| is_of(name, key)) {
-                continue;
-            }
-            let text = self.environment.get(*name).map(String::as_str).unwrap_or_default();
-            let known: Vec<String> = self.known.iter().map(|key| variable(key)).collect();
-            let near = name::suggest(name, known.iter().map(String::as_str));
-            let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
-            let message = format!("there is no setting `{name}`");
-            self.diagnostics.push(in_variable("unknown-key", name, text, message).hint(hint));
-        }
     }
 
     fn home(&self) -> Option<&'a str> {

@@ -295,6 +295,44 @@ fn what_is_wrong_is_said_all_at_once() {
 }
 
 #[test]
+fn variables_that_look_like_settings_are_settings() {
+    let machine = Machine::new("secrets: {gitlab: {env: AA_TOOLS_TOKEN}}\n", "")
+        .variable("AA_TOOLS_TOKEN", "of a secret")
+        .variable("AA_OF_SOMEBODY", "nobody asks")
+        .variable("AA_LOG", "debug")
+        .variable("AA_RUN", "of a step that calls us")
+        .variable("AA_COMPUTE_TIMEOOT", "2s")
+        .variable("AA_LIMIT_CALLS", "3")
+        .variable("AA_LOGS", "debug")
+        .variable("AA_MODULES_GITLAB_TOKEN", "not to be shown")
+        .variable("AA_SKILLS", "here");
+    insta::assert_snapshot!(machine.problems(), @r"
+    environment variable AA_COMPUTE_TIMEOOT:1 unknown-key: there is no setting `AA_COMPUTE_TIMEOOT` [did you mean `AA_COMPUTE_TIMEOUT`?]
+    environment variable AA_LIMIT_CALLS:1 unknown-key: there is no setting `AA_LIMIT_CALLS` [did you mean `AA_LIMITS_CALLS`?]
+    environment variable AA_LOGS:1 unknown-key: there is no setting `AA_LOGS` [did you mean `AA_LOG`?]
+    environment variable AA_MODULES_GITLAB_TOKEN:1 unknown-key: there is no setting `AA_MODULES_GITLAB_TOKEN`: `modules` is heard in files only [write `modules:` into config.yaml]
+    environment variable AA_SKILLS:1 unknown-key: there is no setting `AA_SKILLS`: `skills` is heard in files only [write `skills:` into config.yaml]
+    ");
+}
+
+#[test]
+fn every_section_of_the_configuration_is_said_by_variables_or_in_files_only() {
+    let schema = schemars::schema_for!(aa_spec::config::Config);
+    let sections = schema.as_value()["properties"].as_object().unwrap();
+    let resolved = Machine::new("", "").resolve().unwrap();
+    for section in sections.keys().filter(|section| !section.starts_with('$')) {
+        let key = format!("AA_{}_NOSUCHSETTING", section.to_ascii_uppercase());
+        let problems = Machine::new("", "").variable(&key, "x").problems();
+        assert!(problems.contains("unknown-key"), "{section}: {problems}");
+    }
+    for only in super::layer::FILES_ONLY {
+        assert!(sections.contains_key(only), "{only}");
+        let setting = resolved.origins.iter().find(|setting| setting.key.split('.').next() == Some(only));
+        assert!(setting.is_none(), "{only}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_an_error() {
     let machine = Machine::new("", "");
     let path = machine.root.path().join("work/.aa/config.yaml");

@@ -3,7 +3,7 @@
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::paths::LocationSegment;
 use jsonschema::{JsonType, PatternOptions, ValidationError};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use self::plain::fits_plainly;
 use crate::name;
@@ -85,7 +85,7 @@ fn validator(schema: &Value) -> Result<jsonschema::Validator, ValidationError<'s
 
 fn compare(schema: &Value, value: &Value) -> Vec<Unfit> {
     match validator(schema) {
-        Ok(validator) => validator.iter_errors(value).flat_map(|error| explain(&error)).collect(),
+        Ok(validator) => validator.iter_errors(value).flat_map(|error| explain(schema, &error)).collect(),
         Err(error) => {
             let message = format!("has a schema that is wrong itself: {error}");
             vec![Unfit { path: Vec::new(), message, hint: String::new() }]
@@ -93,7 +93,7 @@ fn compare(schema: &Value, value: &Value) -> Vec<Unfit> {
     }
 }
 
-fn explain(error: &ValidationError<'_>) -> Vec<Unfit> {
+fn explain(schema: &Value, error: &ValidationError<'_>) -> Vec<Unfit> {
     let path: Vec<String> = error.instance_path().iter().map(segment).collect();
     let say = |message: String| vec![Unfit { path: path.clone(), message, hint: String::new() }];
     match error.kind() {
@@ -103,7 +103,9 @@ fn explain(error: &ValidationError<'_>) -> Vec<Unfit> {
             vec![unfit]
         }
         Kind::Enum { .. } | Kind::Constant { .. } => vec![Unfit { path, ..bad_choice(error) }],
-        Kind::AdditionalProperties { unexpected } => unknown_keys(&path, unexpected),
+        Kind::AdditionalProperties { unexpected } => {
+            unknown_keys(&path, unexpected, siblings(schema, error))
+        }
         Kind::Required { property } => {
             say(format!("needs the key `{}`", property.as_str().unwrap_or_default()))
         }
@@ -164,13 +166,22 @@ fn bad_choice(error: &ValidationError<'_>) -> Unfit {
     Unfit { path: Vec::new(), message, hint: hint.unwrap_or_default() }
 }
 
-fn unknown_keys(path: &[String], unexpected: &[String]) -> Vec<Unfit> {
-    let unknown = |key: &String| Unfit {
-        path: path.to_vec(),
-        message: format!("has the unknown key `{key}`"),
-        hint: String::new(),
+fn unknown_keys(path: &[String], unexpected: &[String], known: Option<&Map<String, Value>>) -> Vec<Unfit> {
+    let unknown = |key: &String| {
+        let near = known.and_then(|known| name::suggest(key, known.keys().map(String::as_str)));
+        Unfit {
+            path: path.to_vec(),
+            message: format!("has the unknown key `{key}`"),
+            hint: near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default(),
+        }
     };
     unexpected.iter().map(unknown).collect()
+}
+
+/// The keys that are known where an unknown one was found; nothing when that part of the schema is elsewhere.
+fn siblings<'a>(schema: &'a Value, error: &ValidationError<'_>) -> Option<&'a Map<String, Value>> {
+    let (part, _) = error.schema_path().as_str().rsplit_once('/')?;
+    schema.pointer(part)?.get("properties")?.as_object()
 }
 
 /// One step of a path into a value.

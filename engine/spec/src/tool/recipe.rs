@@ -260,17 +260,19 @@ struct Compiler<'a> {
 struct Known<'a> {
     /// The arguments of the tool, or none of them: then it belongs to the whole module.
     args: bool,
+    /// What was found of whom the tool asks.
+    looked: bool,
     more: &'a [&'a str],
 }
 
 impl Known<'static> {
-    const MODULE: Self = Self { args: false, more: &[] };
-    const TOOL: Self = Self { args: true, more: &[] };
+    const MODULE: Self = Self { args: false, looked: false, more: &[] };
+    const TOOL: Self = Self { args: true, looked: true, more: &[] };
 }
 
 impl<'a> Known<'a> {
     const fn and(more: &'a [&'a str]) -> Self {
-        Self { args: true, more }
+        Self { args: true, looked: true, more }
     }
 }
 
@@ -317,7 +319,8 @@ impl Compiler<'_> {
     }
 
     fn asked(&mut self, asks: &module::Asks) -> Option<Asked> {
-        let address = self.text(&asks.address, Known::TOOL)?;
+        // What is found of the address cannot be part of it.
+        let address = self.text(&asks.address, Known { looked: false, ..Known::TOOL })?;
         Some(Asked { address, follows: asks.follows })
     }
 
@@ -403,7 +406,8 @@ impl Compiler<'_> {
         for path in paths {
             let name = path.split(['.', '[']).next().unwrap_or(path);
             let is_argument = known.args && self.tool.input.get(name).is_some();
-            let is_found = known.args && (self.found.contains(&name) || self.is_outward(name));
+            let is_outward = known.looked && self.is_outward(name);
+            let is_found = known.args && (self.found.contains(&name) || is_outward);
             if is_argument || is_found || CONTEXT.contains(&name) || known.more.contains(&name) {
                 continue;
             }

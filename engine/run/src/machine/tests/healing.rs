@@ -95,7 +95,9 @@ fn retries_come_first_and_the_next_rule_after_the_first() {
 
 #[test]
 fn the_gate_may_say_no_or_that_it_is_done_already() {
-    let mut refused = world(&json!({}), &[rule("login", &json!({}))], 1);
+    let twice = json!({"bounds": {"per_step": 2, "per_run": 3, "per_hour": 6, "cool_down_ms": 0,
+        "failures": 3, "rest_ms": 0}});
+    let mut refused = world(&json!({}), &[rule("login", &twice)], 1);
     refused.gate = |_| Some(Admission::Refused("too often".to_owned()));
     assert_snapshot!(refused.run().story(), @r#"
     get started: tool get {"cluster":"stage"}

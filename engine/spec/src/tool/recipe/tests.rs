@@ -53,6 +53,24 @@ fn a_module_becomes_specs_and_recipes() {
 }
 
 #[test]
+fn what_was_found_of_an_address_is_read_by_the_tool_that_asks_and_not_by_the_address() {
+    let problems = |asks: &str, input: &str| {
+        let text = format!(
+            "module: x\ndescription: A module\ntools:\n  - {{name: x_y, description: A tool, effect: read, input: {{url: {{type: string}}{input}}}, {asks}run: [curl, '{{{{ outward.address }}}}'], examples: [{{args: {{url: a}}}}]}}\n",
+        );
+        let (_, diagnostics) = check(&Source::new("tools/x.yaml", text));
+        diagnostics.iter().map(|one| format!("{}: {}", one.code, one.message)).collect::<Vec<_>>()
+    };
+    let asks = |address: &str| format!("asks: {{address: '{address}'}}, ");
+    assert!(problems(&asks("{{ url }}"), "").is_empty(), "{:?}", problems(&asks("{{ url }}"), ""));
+    let unknown = "unknown-reference: `outward` is no argument of `x_y`".to_owned();
+    assert_eq!(problems("", ""), [unknown.clone()]);
+    assert_eq!(problems(&asks("{{ outward.host }}"), ""), [unknown]);
+    let reserved = "reserved-name: `outward` is what templates of this tool call what was found of whom it `asks`";
+    assert_eq!(problems(&asks("{{ url }}"), ", outward: {type: string, optional: true}"), [reserved]);
+}
+
+#[test]
 fn what_does_not_fit_together_is_found() {
     let text = r#"
 module: x

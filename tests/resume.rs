@@ -389,6 +389,8 @@ fn killed_while_it_is_taken_back_a_run_waits_for_a_person() {
     let resumed = aa.args(["run", "resume", "1"]).run().code(6);
     resumed.stderr_contains("aa run resolve 1 put#undo");
     aa.args(["run", "resolve", "1", "put#undo", "--done", "null"]).run().code(0);
+    let shown = aa.args(["run", "show", "1"]).run().out();
+    assert!(shown.contains("undo put") && !shown.contains("not finished"), "{shown}");
     assert_eq!(aa.args(["run", "list", "--format", "json"]).run().json()[0]["status"], "completed");
 }
 

@@ -170,8 +170,19 @@ fn a_failure_that_is_too_big_for_a_row_is_still_the_last() {
 }
 
 #[test]
-fn a_fix_that_breaks_an_example_is_not_committed() {
+fn the_examples_are_mended_with_the_tool() {
     let examples = "    examples:\n      - args: {}\n        recorded: {run: [./demo, list, --outptu=json], stdout: listed}\n        expect: listed\n";
+    let aa = project().tools("demo", &format!("{DEMO}{examples}"));
+    fail(&aa);
+    aa.args(["tool", "fix", "demo_list", "--yes", "--no-commit"]).run().code(0);
+    let mended = aa.text(".aa/tools/demo.yaml");
+    assert!(!mended.contains("--outptu") && mended.matches("--output=json").count() == 2, "{mended}");
+    aa.args(["tool", "test", "demo_list"]).run().code(0);
+}
+
+#[test]
+fn a_fix_that_breaks_an_example_is_not_committed() {
+    let examples = "    examples:\n      - args: {}\n        recorded: {run: [./demo, list, --other=json], stdout: listed}\n        expect: listed\n";
     let aa = project().tools("demo", &format!("{DEMO}{examples}"));
     fail(&aa);
     let ran = aa.args(["tool", "fix", "demo_list", "--yes"]).run().code(1);

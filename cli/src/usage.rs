@@ -102,7 +102,9 @@ fn command(unknown: &str) -> (String, Command) {
     let mut path = "aa".to_owned();
     let mut here = Args::command();
     here.build();
-    for word in std::env::args().skip(1).take_while(|word| unknown.is_empty() || word != unknown) {
+    // An argument need not be UTF-8; whatever it is then, it is no command.
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    for word in words.take_while(|word| unknown.is_empty() || word != unknown) {
         if let Some(next) = here.find_subcommand(&word) {
             path = format!("{path} {word}");
             here = next.clone();

@@ -180,11 +180,7 @@ fn input_schema(skill: &SkillPlan) -> Value {
 }
 
 fn output_schema(skill: &SkillPlan) -> Value {
-    let property = |output: &aa_spec::plan::OutputPlan| {
-        let description = output.description.trim();
-        let schema = if description.is_empty() { json!({}) } else { json!({ "description": description }) };
-        (output.name.clone(), schema)
-    };
-    let properties: Map<_, _> = skill.outputs.iter().map(property).collect();
+    let properties: Map<_, _> =
+        skill.outputs.iter().map(|output| (output.name.clone(), output.schema())).collect();
     json!({ "type": "object", "properties": properties })
 }

@@ -413,10 +413,28 @@ pub struct StepError {
 /// has not answered, has answered what cannot be read, or has not kept what was asserted.
 pub(crate) const MAY_HAVE_ACTED: &str = "may_have_acted";
 
+/// Details with the mark; what is no mapping is kept beside it.
+pub(crate) fn marked(details: Value) -> Value {
+    let mut marked = match details {
+        Value::Object(entries) => entries,
+        Value::Null => Map::new(),
+        other => Map::from_iter([("details".to_owned(), other)]),
+    };
+    marked.insert(MAY_HAVE_ACTED.to_owned(), true.into());
+    Value::Object(marked)
+}
+
 impl StepError {
     /// Whether the call may have done what it is for.
     pub(crate) fn may_have_acted(&self) -> bool {
         self.details.get(MAY_HAVE_ACTED).is_some()
+    }
+
+    /// Says that it may.
+    #[must_use]
+    pub(crate) fn unsure(mut self) -> Self {
+        self.details = marked(self.details);
+        self
     }
 }
 

@@ -328,6 +328,11 @@ impl Machine {
         self.frames.get_mut(id)?.as_deref_mut()
     }
 
+    /// Names of the secrets that its plan mentions.
+    pub fn secrets(&self) -> &[String] {
+        &self.secrets
+    }
+
     /// The plan of the step at a place.
     fn step(&self, place: Place) -> Option<&StepPlan> {
         self.frame(place.frame)?.layout.step(place.step)

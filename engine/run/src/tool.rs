@@ -47,7 +47,7 @@ pub(crate) use self::plain::touches_nothing;
 pub(crate) use self::project::seen_in;
 pub use self::sent::Sent;
 use crate::caller::MAIN;
-use crate::event::{MAY_HAVE_ACTED, RunId, StepError, StepPath};
+use crate::event::{RunId, StepError, StepPath, marked};
 use crate::fence::Fence;
 
 /// What kind of error a command has had, by what it said.
@@ -199,12 +199,7 @@ impl ToolError {
     /// Says that what was wanted may have been done all the same.
     #[must_use]
     pub(crate) fn unsure(mut self) -> Self {
-        if self.details.is_null() {
-            self.details = Value::Object(Map::new());
-        }
-        if let Some(details) = self.details.as_object_mut() {
-            details.insert(MAY_HAVE_ACTED.to_owned(), true.into());
-        }
+        self.details = marked(self.details);
         self
     }
 

@@ -205,6 +205,10 @@ impl Import<'_> {
             for (method, usable) in METHODS {
                 let Some(operation) = item.get(method).filter(|_| !path.starts_with("x-")) else { continue };
                 let shown = format!("{} {path}", method.to_uppercase());
+                if !operation.is_object() {
+                    self.note(format!("{shown}: what stands there is no operation"));
+                    continue;
+                }
                 if !self.is_wanted(operation) {
                     continue;
                 }

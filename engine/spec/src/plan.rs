@@ -8,7 +8,7 @@ pub mod resolve;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::compute::{Block, CalleeKind};
 use crate::heal::HealPlan;
@@ -271,6 +271,25 @@ pub struct OutputPlan {
     /// What it is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// JSON Schema type of the value, where there is one.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+}
+
+impl OutputPlan {
+    /// JSON Schema of the value. It is null where the step that gives it was skipped.
+    pub fn schema(&self) -> Value {
+        let mut schema = Map::new();
+        if let Some(kind) = &self.kind {
+            let kinds = if kind == "null" { Value::from("null") } else { json!([kind, "null"]) };
+            schema.insert("type".to_owned(), kinds);
+        }
+        let description = self.description.trim();
+        if !description.is_empty() {
+            schema.insert("description".to_owned(), description.into());
+        }
+        Value::Object(schema)
+    }
 }
 
 /// SHA-256 in hex: 64 digits.

@@ -284,7 +284,8 @@ pub struct Output {
     /// What it is.
     #[serde(default)]
     pub description: Option<Spanned<String>>,
-    /// JSON Schema type of the value.
+    /// JSON Schema type of the value: another one fails the run. Null is always possible, since the step that gives the
+    /// value may have been skipped.
     #[serde(default, rename = "type")]
     pub kind: Option<Spanned<String>>,
 }

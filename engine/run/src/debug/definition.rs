@@ -1,6 +1,7 @@
 //! A tool's own lines in its module.
 
 use aa_spec::source::Source;
+use aa_spec::tool::module::example::{Recorded, Written};
 use aa_spec::tool::module::{self, Argument, ModuleTool};
 use aa_spec::yaml::Spanned;
 
@@ -59,5 +60,13 @@ impl Definition {
             }
         }
         all
+    }
+
+    /// The commands of its examples, as they were recorded.
+    pub(crate) fn recorded(&self) -> impl Iterator<Item = &[Spanned<Written>]> {
+        self.tool.examples.iter().filter_map(|example| match &example.recorded {
+            Some(Recorded::Command(command)) => Some(command.run.as_slice()),
+            _ => None,
+        })
     }
 }

@@ -29,6 +29,10 @@ pub(super) fn propose(definition: &Definition, error: &StepError, findings: &[Fi
 fn made(definition: &Definition, (what, edits): Change) -> Option<Patch> {
     let before = &definition.source;
     let mut after = before.text.to_string();
+    let mut edits = edits;
+    // What stands in the text once may be a part of several commands.
+    edits.sort_by_key(|edit| edit.span.start);
+    edits.dedup_by_key(|edit| edit.span.start);
     for edit in edits.iter().rev() {
         after.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.text);
     }
@@ -42,12 +46,17 @@ fn made(definition: &Definition, (what, edits): Change) -> Option<Patch> {
 fn renamed_flag(definition: &Definition, text: &str) -> Option<Change> {
     let (wrong, right) = diagnosis::flags(text)?;
     let right = right?;
-    let edits: Vec<Edit> = definition
-        .arguments()
-        .into_iter()
-        .filter(|argument| argument.value == wrong || argument.value.starts_with(&format!("{wrong}=")))
-        .filter_map(|argument| within(&definition.source, argument.span, &wrong, &right))
-        .collect();
+    let is_wrong = |text: &str| text == wrong || text.starts_with(&format!("{wrong}="));
+    let own = definition.arguments().into_iter().filter(|argument| is_wrong(&argument.value));
+    let own: Vec<Span> = own.map(|argument| argument.span).collect();
+    if own.is_empty() {
+        return None;
+    }
+    // The examples were recorded with the old name, and hold for the new one.
+    let recorded = definition.recorded().flatten().filter(|argument| is_wrong(&argument.value.0));
+    let spans = own.into_iter().chain(recorded.map(|argument| argument.span));
+    let edits: Vec<Edit> =
+        spans.filter_map(|span| within(&definition.source, span, &wrong, &right)).collect();
     (!edits.is_empty()).then(|| (format!("calls the option `{wrong}` by its name `{right}`"), edits))
 }
 
@@ -59,10 +68,19 @@ fn unasked(definition: &Definition, text: &str) -> Option<Change> {
         return None;
     }
     let last = arguments.iter().take_while(|argument| argument.value != "--").last()?;
-    // Only a plain list in one line has a place that is sure to be right.
-    let span = last.span;
-    let rest = definition.source.text.get(span.end as usize..)?;
-    let quoted = definition.source.text[..span.end as usize].ends_with(['"', '\'']);
+    let source = &definition.source;
+    let recorded = definition.recorded().filter_map(|command| {
+        let last = command.iter().take_while(|argument| argument.value.0 != "--").last()?;
+        item_after(source, last.span, &flag)
+    });
+    let edits = std::iter::once(item_after(source, last.span, &flag)?).chain(recorded).collect();
+    Some((format!("passes `{flag}`, so that the command asks nobody"), edits))
+}
+
+/// One more item of a list behind another one. Only a plain list in one line has a place that is sure to be right.
+fn item_after(source: &Source, span: Span, item: &str) -> Option<Edit> {
+    let rest = source.text.get(span.end as usize..)?;
+    let quoted = source.text[..span.end as usize].ends_with(['"', '\'']);
     let in_list = rest.trim_start_matches(['"', '\'']).starts_with([']', ',']);
     if !in_list {
         return None;
@@ -72,10 +90,7 @@ fn unasked(definition: &Definition, text: &str) -> Option<Change> {
     } else {
         u32::try_from(rest.len() - rest.trim_start_matches(['"', '\'']).len()).ok()?
     };
-    Some((
-        format!("passes `{flag}`, so that the command asks nobody"),
-        vec![Edit::insert(span.end + shift, format!(", \"{flag}\""))],
-    ))
+    Some(Edit::insert(span.end + shift, format!(", \"{item}\"")))
 }
 
 /// `result: json` of a command that prints no JSON.

@@ -80,7 +80,7 @@ impl Calls {
             lines,
             asker: (run.origin != Origin::Cron).then_some(asker),
             attended: run.park == Park::Stay,
-            veil: Arc::new(Veil::new(Arc::clone(&run.means.secrets))),
+            veil: Arc::new(Veil::naming(Arc::clone(&run.means.secrets), run.machine.secrets().to_vec())),
         };
         Self {
             shared: Arc::new(shared),

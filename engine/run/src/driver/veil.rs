@@ -23,6 +23,8 @@ const SHORTEST: usize = 4;
 /// Knows every secret that this run has opened.
 pub(crate) struct Veil {
     secrets: Arc<dyn Secrets>,
+    /// The only ones that are opened, where that is known before.
+    named: Option<BTreeSet<String>>,
     known: Mutex<Option<Arc<Known>>>,
 }
 
@@ -46,7 +48,12 @@ struct Known {
 
 impl Veil {
     pub(crate) fn new(secrets: Arc<dyn Secrets>) -> Self {
-        Self { secrets, known: Mutex::default() }
+        Self { secrets, named: None, known: Mutex::default() }
+    }
+
+    /// One that opens what a plan names, and no other, whatever text its templates put together.
+    pub(super) fn naming(secrets: Arc<dyn Secrets>, names: impl IntoIterator<Item = String>) -> Self {
+        Self { named: Some(names.into_iter().collect()), ..Self::new(secrets) }
     }
 
     /// One that opens none and hides what it is told.
@@ -67,6 +74,9 @@ impl Veil {
         let names = seal::names_in(&args);
         let mut values = Vec::new();
         for name in &names {
+            if self.named.as_ref().is_some_and(|named| !named.contains(name)) {
+                return Err(unusable(name, "the skill does not name it"));
+            }
             let value = self.secrets.reveal(name).await;
             let value = value.map_err(|message| unusable(name, &message))?;
             self.conceal(name, &value).map_err(|message| unusable(name, &message))?;

@@ -281,6 +281,7 @@ pub(super) fn single(spec: &ToolSpec, args: &Map<String, Value>) -> Result<Plan,
             name: "result".to_owned(),
             value: template("{{ call }}")?,
             description: String::new(),
+            kind: None,
         }],
     };
     Ok(Plan { format: FORMAT, skill, skills: BTreeMap::new(), heal: Vec::new() })

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use aa_spec::compute::Interpreter;
 use aa_spec::template::{EvalError, Expression, Missing, Scope, Template};
+use aa_spec::plan::OutputPlan;
+use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value, json};
 
 use super::Machine;
@@ -55,6 +57,20 @@ impl Machine {
         });
         outputs.collect()
     }
+}
+
+/// Whether outputs are of the types that were declared.
+///
+/// # Errors
+/// One is not.
+pub(super) fn kept(declared: &[OutputPlan], outputs: &Map<String, Value>) -> Result<(), StepError> {
+    for output in declared.iter().filter(|output| output.kind.is_some()) {
+        let Some(value) = outputs.get(&output.name) else { continue };
+        aa_spec::input::fits(&output.schema(), value).map_err(|message| {
+            StepError::new(ErrorKind::Invalid, format!("output `{}` {message}", output.name))
+        })?;
+    }
+    Ok(())
 }
 
 impl Frame {

@@ -15,7 +15,7 @@ use super::place::{Job, Place, Spot};
 use super::script::Script;
 use super::undo::TakingBack;
 use super::unit::StepState;
-use super::{Machine, ROOT, Signal};
+use super::{Machine, ROOT, Signal, evaluate};
 use crate::event::{Body, StepError, StepPath, Time};
 
 /// Skills in skills, counted from the one that runs.
@@ -329,11 +329,16 @@ impl Machine {
         if let Some(stop) = &frame.stop {
             return Err(Box::new(stop.clone()));
         }
-        match &frame.returned {
-            Some(Value::Object(outputs)) => Ok(outputs.clone()),
-            Some(value) => Ok(Map::from_iter([("return".to_owned(), value.clone())])),
-            None => self.outputs(id).map_err(failed),
+        let outputs = match &frame.returned {
+            Some(Value::Object(outputs)) => outputs.clone(),
+            Some(value) => Map::from_iter([("return".to_owned(), value.clone())]),
+            None => self.outputs(id).map_err(failed)?,
+        };
+        // A dry run has no values of what it would have done.
+        if !self.dry_run {
+            evaluate::kept(&frame.layout.skill().outputs, &outputs).map_err(failed)?;
         }
+        Ok(outputs)
     }
 
     /// Whether a stopped frame is to be taken back before it ends. Of nested skills that

@@ -7,7 +7,7 @@ use super::frame::Stop;
 use super::place::{Job, Place, Spot};
 use super::unit::{State, Unit};
 use super::{Machine, Misfit, elapsed, evaluate, later, misfit, retry};
-use crate::event::{Body, MAY_HAVE_ACTED, StepError, StepPath, Time};
+use crate::event::{Body, StepError, StepPath, Time};
 
 impl Machine {
     /// The event that the end of a call amounts to: completed, retrying or failed.
@@ -140,15 +140,15 @@ impl Machine {
         let mut scope = self.scope(place);
         scope.set(&step.output, &output);
         for validation in &step.validate {
-            if evaluate::holds(&validation.condition, &scope, "validate")? {
+            if evaluate::holds(&validation.condition, &scope, "validate").map_err(StepError::unsure)? {
                 continue;
             }
             let message = match &validation.message {
-                Some(message) => evaluate::text(message, &scope, "message")?,
+                Some(message) => evaluate::text(message, &scope, "message").map_err(StepError::unsure)?,
                 None => format!("`{}` is not true", validation.condition.source()),
             };
-            let details = json!({"assertion": validation.condition.source(), MAY_HAVE_ACTED: true});
-            return Err(StepError { details, ..StepError::new(ErrorKind::Invalid, message) });
+            let details = json!({"assertion": validation.condition.source()});
+            return Err(StepError { details, ..StepError::new(ErrorKind::Invalid, message) }.unsure());
         }
         Ok(output)
     }
@@ -164,7 +164,9 @@ impl Machine {
         let mut scope = self.scope(place);
         scope.set("error", &json!(error));
         scope.set("attempt", &json!(self.unit(place).map(Unit::tries)));
-        let again = evaluate::holds(when, &scope, "retry.when")?;
+        // A condition that cannot be evaluated takes nothing back of what is known of the attempt.
+        let carry = |unclear: StepError| if error.may_have_acted() { unclear.unsure() } else { unclear };
+        let again = evaluate::holds(when, &scope, "retry.when").map_err(carry)?;
         Ok(announced.filter(|_| again))
     }
 

@@ -143,7 +143,7 @@ const fn is_outside(kind: ErrorKind) -> bool {
 
 /// All that was said, in small letters.
 fn said(error: &StepError) -> String {
-    let mut text = error.message.clone();
+    let mut text = without_own(error).to_owned();
     match error.details.get("stderr") {
         Some(Value::String(stderr)) => text.extend(["\n", stderr]),
         Some(Value::Array(lines)) => {
@@ -152,6 +152,16 @@ fn said(error: &StepError) -> String {
         _ => {}
     }
     text.to_lowercase()
+}
+
+/// The message as far as others have said it. What begins with the request that was made is our own word: that a value
+/// stands in it says nothing of the value.
+fn without_own(error: &StepError) -> &str {
+    let part = |name: &str| error.details.get(name).and_then(Value::as_str);
+    let request = part("method").zip(part("url")).map(|(method, url)| format!("{method} `{url}`"));
+    let rest = request.and_then(|request| error.message.strip_prefix(&request));
+    let rest = rest.map(|rest| rest.trim_start_matches(" gave status ").trim_start_matches(char::is_numeric));
+    rest.unwrap_or(&error.message)
 }
 
 fn has(text: &str, words: &[&str]) -> bool {

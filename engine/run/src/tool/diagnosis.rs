@@ -38,8 +38,30 @@ const SIGNS: &[(ErrorKind, &str)] = &[
     (ErrorKind::Invalid, r"unknown (option|flag|switch|command|argument)|invalid (option|argument)|^usage:"),
 ];
 
-/// What commands print that have sent something and do not know what has become of it.
-const LOST: &str = r"connection (was )?(reset|closed|aborted)|broken pipe|unexpected eof|bad gateway|\btimed out\b|\btime-?out\b|deadline exceeded|internal server error|\b(http|status|code|error:?)[ :=]*(500|502|504)\b";
+/// What is said where what was to act was not reached, or would not begin.
+const NOT_BEGUN: &[&str] = &[
+    r"connection (was )?refused|\bwas refused\b|no route to host|host is (down|unreachable)",
+    r"network is (unreachable|down)|network unreachable",
+    r"could not resolve (host|hostname|proxy)|no such host|name or service not known|nodename nor servname",
+    r"(temporary )?failure in name resolution|getaddrinfo (failed|enotfound|eai_again)|failed to establish a new connection",
+    r"\bdial (tcp|udp|unix)\b[^\n]{0,200}?(i/o timeout|timed out)|\bdial (tcp|udp|unix)\b|tls handshake timeout",
+    r"connect to [^\n]{0,200}?timed out|connection timed out after \d+",
+    r"(failed to|cannot|could not|couldn't|unable to) connect\b[^\n]{0,200}?(timeout was reached|connection timed out)",
+    r"(failed to|cannot|could not|couldn't|unable to) connect\b|error during connect",
+    r"too ?many ?requests|\brate.?limit(ed)?\b|\b429\b",
+    r"resource temporarily unavailable|database is locked|text file busy",
+    r"\.lock': file exists|another (git )?process",
+];
+
+/// What is said where something was sent and nobody knows what has become of it.
+const LOST: &[&str] = &[
+    r"\b(connection|conn|stream|session)\b[^\n]{0,40}?\b(reset|closed|aborted|lost|terminat(ed|ion)|dropped|broken)\b",
+    r"closed (the )?connection|reset by peer|econnreset|epipe|broken pipe|socket hang ?up|hung up",
+    r"\beof\b|empty reply|without (a )?response|no response|prematurely",
+    r"\btimed out\b|\btime-?out\b|deadline exceeded",
+    r"bad gateway|gateway time-?out|internal[ _]?(server[ _])?error|fatal_error|service[ _]unavailable",
+    r"\b(http|status|code|error:?)[ :=]*(500|502|503|504)\b",
+];
 
 /// The rule by which a command failed although its exit code is a success. What it printed is data then,
 /// and with exit code 0 even standard error is chatter, unless the rule is meant for that.
@@ -59,9 +81,35 @@ pub(super) fn fitting<'a>(finished: &Finished, rules: &'a [Rule]) -> Option<&'a 
     rules.iter().find(|rule| rule.pattern.is_match(&finished.stderr) || rule.pattern.is_match(&stdout))
 }
 
+/// Whether what failed for a reason, and has said something, has certainly not done what it was asked for.
+///
+/// It says so by most of what it can say. Where it would be tried again, only a word that nothing has begun counts, and
+/// where it speaks of an answer that it has not got, nothing does.
+pub(super) fn has_refused(kind: ErrorKind, said: &str) -> bool {
+    let rest = NOT_BEGUN.iter().fold(said.to_owned(), |rest, phrase| without(phrase, &rest));
+    let is_lost = LOST.iter().any(|phrase| matches(phrase, &rest));
+    let is_tried_again = matches!(kind, ErrorKind::Network | ErrorKind::Timeout | ErrorKind::Transient);
+    !is_lost && (!is_tried_again || rest != said)
+}
+
 /// The error of a command that ended badly, and the rule that fits. Whether it has acted is open when it was killed, or
-/// speaks of an answer that it has not got.
+/// does not say that it has not.
 pub(super) fn failed(
+    program: &str,
+    finished: &Finished,
+    rule: Option<&Rule>,
+    kinds: &BTreeMap<i32, ErrorKind>,
+) -> ToolError {
+    let error = ended_badly(program, finished, rule, kinds);
+    let said = format!("{}\n{}", finished.stderr, tail(&finished.stdout));
+    if finished.code().is_some() && has_refused(error.kind, &said) {
+        finished.refused();
+    }
+    error
+}
+
+/// The same of a command that may have done a part of what it is for, whatever it says.
+pub(super) fn ended_badly(
     program: &str,
     finished: &Finished,
     rule: Option<&Rule>,
@@ -72,10 +120,6 @@ pub(super) fn failed(
     let by_code = || finished.code().and_then(|code| kinds.get(&code).copied());
     let kind =
         rule.map(|rule| rule.kind).or_else(by_code).or_else(|| sign(said)).unwrap_or(ErrorKind::Permanent);
-
-    if finished.code().is_some() && kind != ErrorKind::Timeout && !matches(LOST, said) {
-        finished.refused();
-    }
     let how = match finished.code() {
         Some(code) => format!("`{program}` ended with exit code {code}"),
         None => format!("`{program}` was ended by a signal"),
@@ -101,6 +145,12 @@ pub(super) fn sign(said: &str) -> Option<ErrorKind> {
 fn matches(pattern: &str, said: &str) -> bool {
     let pattern = RegexBuilder::new(pattern).case_insensitive(true).multi_line(true).build();
     pattern.is_ok_and(|pattern| pattern.is_match(said))
+}
+
+/// A text without every such phrase.
+fn without(phrase: &str, text: &str) -> String {
+    let phrase = RegexBuilder::new(phrase).case_insensitive(true).build();
+    phrase.map_or_else(|_| text.to_owned(), |phrase| phrase.replace_all(text, " ").into_owned())
 }
 
 /// The line that says most: the last that calls itself an error, or else the last.
@@ -154,8 +204,58 @@ mod tests {
         for (said, kind) in cases {
             assert_eq!(sign(said), kind, "{said}");
         }
-        for (_, pattern) in SIGNS {
+        for pattern in SIGNS.iter().map(|(_, pattern)| pattern).chain(NOT_BEGUN).chain(LOST) {
             assert!(regex::Regex::new(pattern).is_ok(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_says_that_nothing_has_begun_has_refused() {
+        for said in [
+            "ssh: connect to host x port 22: Connection refused",
+            "ssh: connect to host x port 22: Connection timed out",
+            "curl: (28) Failed to connect to x port 443 after 5001 ms: Timeout was reached",
+            "Unable to connect to the server: dial tcp 10.0.0.1:6443: i/o timeout",
+            "Unable to connect to the server: net/http: TLS handshake timeout",
+            "dial tcp: lookup api on 10.0.0.1: no such host",
+            "fatal: unable to access 'https://x/': Could not resolve host: x",
+            "The connection to the server localhost:8080 was refused - did you specify the right host or port?",
+            "HTTP 429 Too Many Requests",
+            "ratelimited",
+            "fatal: Unable to create '/r/.git/index.lock': File exists.",
+            "error: You must be logged in to the server (Unauthorized)",
+            "Error from server (NotFound): pods \"x\" not found",
+            "Error from server (AlreadyExists): namespaces \"x\" already exists",
+            "error: 3 of 5 tests failed",
+        ] {
+            assert!(has_refused(sign(said).unwrap_or(ErrorKind::Permanent), said), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_say_so_may_have_acted() {
+        for said in [
+            "Unable to connect to the server: EOF",
+            "error: failed to patch: Patch \"https://x/api\": EOF",
+            "Unable to connect to the server: context deadline exceeded",
+            "net/http: request canceled (Client.Timeout exceeded while awaiting headers)",
+            "read tcp 10.0.0.2:1->10.0.0.1:6443: read: connection reset by peer",
+            "read tcp 10.0.0.2:1->10.0.0.1:6443: i/o timeout",
+            "dial tcp 10.0.0.1:6443: connect: connection refused\nhttp2: client connection lost",
+            "curl: (52) Empty reply from server",
+            "curl: (28) Operation timed out after 5000 milliseconds with 0 bytes received",
+            "Error: read ECONNRESET",
+            "Error: socket hang up",
+            "fatal: the remote end hung up unexpectedly",
+            "http.client.RemoteDisconnected: Remote end closed connection without response",
+            "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+            "Error from server (InternalError): an error on the server",
+            "502 Bad Gateway",
+            "503 Service Unavailable",
+            "internal_error",
+            "remote: HTTP 500",
+        ] {
+            assert!(!has_refused(sign(said).unwrap_or(ErrorKind::Permanent), said), "{said}");
         }
     }
 

@@ -3,6 +3,7 @@
 pub(super) mod client;
 pub(super) mod failure;
 pub(super) mod outward;
+pub(super) mod redirect;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +19,6 @@ use tokio::time::{Instant, sleep};
 
 use self::client::Answer;
 use super::native::{Face, Native, bounded, invalid};
-use super::sent::Sending;
 use super::{CallContext, ToolError};
 
 pub(super) use self::client::Request;
@@ -285,7 +285,7 @@ impl Native for HttpWait {
         let start = Instant::now();
         let until = start + patience;
         for attempts in 1.. {
-            let answer = bounded(context, self.0.send(&request, Sending::default())).await?;
+            let answer = bounded(context, self.0.send(&request, None)).await?;
             let unhealthy = match answer.and_then(|answer| judge(answer, &args.expect)) {
                 Ok(response) if holds(&response.body, args.contains.as_deref()) => {
                     let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -320,10 +320,11 @@ async fn fetch(
     expect: &[u16],
 ) -> Result<Response, ToolError> {
     let mut left = retries;
+    web.hide_proxy(&Route::default(), context)?;
     loop {
         // Whoever is only asked for something changes nothing.
-        let sending = if request.method.is_safe() { Sending::default() } else { context.sent.out() };
-        let answer = bounded(context, web.send(&request, sending)).await?;
+        let sent = Some(&context.sent).filter(|_| !request.method.is_safe());
+        let answer = bounded(context, web.send(&request, sent)).await?;
         let wanted = |status: u16| expect.contains(&status);
         let wait = match &answer {
             Ok(answer) if !wanted(answer.status) => failure::retry_after(answer, retries - left),

@@ -102,7 +102,7 @@ impl CommandReplay {
 
     fn compare(&self, invocation: &Invocation) {
         let recorded = &self.recorded;
-        let argv: Vec<&str> = recorded.run.iter().map(|argument| argument.0.as_str()).collect();
+        let argv: Vec<&str> = recorded.run.iter().map(|argument| argument.value.0.as_str()).collect();
         if argv != invocation.argv {
             self.witness.differs("run", json!(argv), json!(invocation.argv));
         }

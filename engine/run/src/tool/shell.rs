@@ -135,7 +135,8 @@ impl Native for Shell {
         let finished = self.0.launch(context, &invocation).await?;
         match finished.code() {
             Some(code) if ok.contains(&code) => value(context, form, code, finished),
-            _ => Err(diagnosis::failed(&invocation.argv[0], &finished, None, &BTreeMap::new())),
+            // The last of several commands speaks for itself only.
+            _ => Err(diagnosis::ended_badly(&invocation.argv[0], &finished, None, &BTreeMap::new())),
         }
     }
 }

@@ -239,6 +239,7 @@ impl Checker<'_, '_> {
                 name: output.name.value.clone(),
                 value,
                 description: output.description.as_ref().map(|text| text.value.clone()).unwrap_or_default(),
+                kind: output.kind.as_ref().map(|kind| kind.value.clone()),
             });
         }
         plans

@@ -49,6 +49,16 @@ async fn opens_arguments_and_hides_results() {
 }
 
 #[tokio::test]
+async fn what_a_plan_does_not_name_is_not_opened() {
+    let secrets = Arc::new(Fixed(BTreeMap::from([("TOKEN", "hunter22"), ("OTHER", "hunter23")])));
+    let veil = Veil::naming(secrets, ["TOKEN".to_owned()]);
+    let args = |name: &str| Map::from_iter([("a".to_owned(), Value::from(seal::seal(name)))]);
+    veil.open(args("TOKEN")).await.unwrap();
+    let error = veil.open(args("OTHER")).await.unwrap_err();
+    assert!(error.message.contains("the skill does not name it"), "{}", error.message);
+}
+
+#[tokio::test]
 async fn the_longest_secret_is_hidden_first() {
     let veil = veil(&[("SHORT", "abcd"), ("LONG", "abcdefgh"), ("NAME", "secret:LONG")]).await;
     assert_eq!(veil.hide("abcdefgh abcd abcdef"), "‹secret:LONG› ‹secret:SHORT› ‹secret:SHORT›ef");

@@ -9,6 +9,7 @@ use super::Api;
 use crate::tool::ToolError;
 use crate::tool::command::reading;
 use crate::tool::declared::{eval, unfit};
+use crate::tool::diagnosis;
 use crate::tool::http::client::Answer;
 use crate::tool::http::failure::{self, SHOWN_BODY};
 
@@ -41,6 +42,7 @@ pub(super) fn judge(api: &Api, answer: &Answer, scope: &Scope) -> Result<Said, T
     let ok = &api.http.ok;
     let success =
         if ok.is_empty() { (200..300).contains(&answer.status) } else { ok.contains(&answer.status) };
+    let expected = success && (200..300).contains(&answer.status);
     let rule = if success { objection(api, answer) } else { None };
     let success = success && rule.is_none();
     let body = if success && api.declared.common.result.is_none() { answer.body()? } else { lenient(answer) };
@@ -52,11 +54,13 @@ pub(super) fn judge(api: &Api, answer: &Answer, scope: &Scope) -> Result<Said, T
     if success && !when.as_ref().map_or(Ok(false), |when| when.is_true(&scope)).map_err(unfit)? {
         return Ok(said);
     }
-    // A success that is none: the service itself says that it has not done it.
-    if (200..300).contains(&answer.status) {
+    let error = error(api, answer, &said, &scope, rule.or_else(|| fitting(api, answer)));
+    // A success that is none: the service itself says that it has not done it, unless it is broken. A success that was
+    // not expected says nothing.
+    if expected && diagnosis::has_refused(error.kind, &String::from_utf8_lossy(&answer.content)) {
         answer.sending.refused();
     }
-    Err(error(api, answer, &said, &scope, rule.or_else(|| fitting(api, answer))))
+    Err(error)
 }
 
 /// The rule by which an answer is a failure although its status is a success. With a usual success it is

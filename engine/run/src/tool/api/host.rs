@@ -12,6 +12,10 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::tool::ToolError;
+use crate::tool::http::failure::LONGEST_WAIT;
+
+/// No host is left alone for longer, whatever it says: the next answer tells anew.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// All hosts that were asked, by origin.
 #[derive(Debug, Default)]
@@ -87,7 +91,7 @@ impl Host {
 
     /// Asks no more until then.
     pub(super) fn pause(&self, pause: Duration) {
-        let until = Instant::now() + pause;
+        let until = Instant::now() + pause.min(LONGEST_PAUSE);
         let mut state = self.state();
         state.paused_until = Some(state.paused_until.map_or(until, |known| known.max(until)));
     }
@@ -123,6 +127,9 @@ impl Host {
         let now = Instant::now();
         let mut state = self.state();
         let mut turn = state.paused_until.map_or(now, |until| until.max(now));
+        if turn - now > LONGEST_WAIT {
+            return Err(self.not_before(turn - now));
+        }
         let mut due = None;
         if let Some(rate) = limits.per_second {
             let step = Duration::from_secs_f64((1.0 / rate).min(86_400.0));
@@ -138,6 +145,13 @@ impl Host {
         }
         state.due = due.or(state.due);
         Ok(turn)
+    }
+
+    fn not_before(&self, wait: Duration) -> ToolError {
+        let seconds = wait.as_secs_f64().ceil();
+        let message = format!("`{}` has asked to be left alone for {seconds} s more", self.origin);
+        let details = json!({"host": self.origin, "headers": {"retry-after": seconds.to_string()}});
+        ToolError::new(ErrorKind::Transient, message).details(details)
     }
 
     /// Lets a request through; true when it tries whether the host is back.

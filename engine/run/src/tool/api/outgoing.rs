@@ -155,7 +155,7 @@ impl Outgoing {
     pub(super) fn full_url(&self, url: &Url) -> Url {
         let mut url = url.clone();
         if let Some((name, value)) = self.query_key.as_ref().filter(|_| self.is_home(&url)) {
-            append(&mut url, &[(name.clone(), value.clone())]);
+            replace(&mut url, name, value);
         }
         url
     }
@@ -167,11 +167,7 @@ impl Outgoing {
 
     /// The same request for another page.
     pub(super) fn set_query(&mut self, name: &str, value: &str) {
-        let kept: Vec<(String, String)> =
-            self.url.query_pairs().into_owned().filter(|(known, _)| known != name).collect();
-        self.url.set_query(None);
-        append(&mut self.url, &kept);
-        append(&mut self.url, &[(name.to_owned(), value.to_owned())]);
+        replace(&mut self.url, name, value);
     }
 
     /// Puts what is sent into a request that is being built.
@@ -254,6 +250,16 @@ fn segment(value: &str, of: &Expression) -> Result<String, ToolError> {
         return Err(invalid(format!("`{}` would leave its place in the path", of.source())));
     }
     Ok(crate::driver::in_url(value))
+}
+
+/// Gives a parameter its value, in the place of those that it may have: what a service links to often repeats what it was
+/// asked with.
+fn replace(url: &mut Url, name: &str, value: &str) {
+    let mut pairs: Vec<(String, String)> =
+        url.query_pairs().into_owned().filter(|(known, _)| known != name).collect();
+    pairs.push((name.to_owned(), value.to_owned()));
+    url.set_query(None);
+    append(url, &pairs);
 }
 
 fn append(url: &mut Url, pairs: &[(String, String)]) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aa_spec::tool::ErrorKind;
 use aa_spec::tool::recipe::{Breaker, Limits};
 use reqwest::header::ACCEPT;
-use reqwest::{Method, Url};
+use reqwest::Url;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -13,19 +13,11 @@ use super::Services;
 use super::host::Ticket;
 use super::outgoing::{Outgoing, origin};
 use crate::tool::http::client::{Answer, shown};
-use crate::tool::http::failure::{LONGEST_WAIT, back_off, retry_after};
+use crate::tool::http::redirect::{self, Hop};
+use crate::tool::http::failure::{LONGEST_WAIT, asked_wait, back_off, retry_after};
 use crate::tool::native::bounded;
 use crate::tool::replay::{HOME, ORIGIN};
 use crate::tool::{CallContext, ToolError};
-
-/// A service that sends people round more often than this is broken.
-const MOST_REDIRECTS: usize = 10;
-
-/// Where a redirect leads to, and how to go there.
-struct Hop {
-    method: Method,
-    url: Url,
-}
 
 impl Services {
     /// Sends a request until there is an answer worth having, or no use in trying again.
@@ -40,16 +32,18 @@ impl Services {
             // What was recorded has no budget and is asked once.
             return bounded(context, self.attempt(context, outgoing)).await?;
         }
+        self.web.hide_proxy(&outgoing.route, context)?;
         let host = self.hosts.of(&origin(&outgoing.url));
         for made in 0.. {
             let ticket = bounded(context, host.enter(limits, context.deadline)).await??;
             let result = bounded(context, self.attempt(context, outgoing)).await?;
             settle(ticket, breaker, &result);
             let wait = wait_after(&result, made);
-            if let (Ok(answer), Some(wait)) = (&result, wait)
+            if let Ok(answer) = &result
                 && answer.status == 429
+                && let Some(pause) = asked_wait(answer).or(wait)
             {
-                host.pause(wait);
+                host.pause(pause);
             }
             let again = made < outgoing.retries && (outgoing.repeatable || was_not_done(&result));
             let Some(wait) = wait.filter(|_| again && !host.is_open()) else {
@@ -78,16 +72,15 @@ impl Services {
 
     async fn follow(&self, context: &CallContext, outgoing: &Outgoing) -> Result<Answer, ToolError> {
         let mut hop = Hop { method: outgoing.method.clone(), url: outgoing.url.clone() };
-        for redirects in 0..=MOST_REDIRECTS {
+        for redirects in 0..=redirect::MOST {
             let mut answer = self.once(context, (outgoing, &hop)).await?;
             answer.redirected = redirects > 0;
-            match next_hop(outgoing, &hop, &answer)? {
+            match if outgoing.redirects { hop.next(&answer)? } else { None } {
                 Some(next) => hop = next,
                 None => return Ok(answer),
             }
         }
-        let message = format!("{} `{}`: too many redirects", outgoing.method, shown(&outgoing.url));
-        Err(ToolError::new(ErrorKind::Permanent, message))
+        Err(redirect::too_many(&outgoing.method, &outgoing.url))
     }
 
     async fn once(
@@ -103,7 +96,7 @@ impl Services {
                 let sending = client.request(hop.method.clone(), instead(stand_in.url().await?, &url));
                 sending.header(ORIGIN, origin(&url)).header(HOME, &outgoing.home)
             }
-            None => self.web.client(&outgoing.route, false)?.request(hop.method.clone(), url.clone()),
+            None => self.web.client(&outgoing.route)?.request(hop.method.clone(), url.clone()),
         };
         if outgoing.is_home(&url) {
             sending = sending.headers(outgoing.credentials.clone());
@@ -161,34 +154,4 @@ fn wait_after(result: &Result<Answer, ToolError>, made: u32) -> Option<Duration>
         Err(_) => None,
     }
     .filter(|wait| *wait <= LONGEST_WAIT)
-}
-
-/// Where an answer sends the request, if it may go there.
-fn next_hop(outgoing: &Outgoing, hop: &Hop, answer: &Answer) -> Result<Option<Hop>, ToolError> {
-    let Some(location) = answer.headers.get("location").filter(|_| outgoing.redirects) else {
-        return Ok(None);
-    };
-    let safe = matches!(hop.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let method = match answer.status {
-        303 if !safe => Method::GET,
-        301..=303 if safe => hop.method.clone(),
-        307 | 308 => hop.method.clone(),
-        _ => return Ok(None),
-    };
-    let refused = |why: &str| {
-        let message = format!("{} `{}` was redirected {why}", hop.method, answer.url);
-        ToolError::new(ErrorKind::Permanent, message)
-    };
-    let url = hop.url.join(location).map_err(|_| refused("to what is no URL"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(refused("to what is no web address"));
-    }
-    if hop.url.scheme() == "https" && url.scheme() == "http" {
-        return Err(refused(&format!("to `{}`, which is not encrypted", shown(&url))));
-    }
-    let changes = !matches!(method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if changes && origin(&url) != origin(&hop.url) {
-        return Err(refused(&format!("to another host, `{}`, with what it sends", shown(&url))));
-    }
-    Ok(Some(Hop { method, url }))
 }

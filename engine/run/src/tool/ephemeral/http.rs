@@ -8,7 +8,6 @@ use reqwest::{Method, Url};
 
 use crate::tool::ToolError;
 use crate::tool::http::{Request, Web};
-use crate::tool::sent::Sending;
 
 /// Largest answer that is read, in bytes.
 const LARGEST: usize = 1024 * 1024;
@@ -50,7 +49,7 @@ impl Asker {
             follow_redirects: false,
             outward: false,
         };
-        let answer = self.web.send(&request, Sending::default()).await?;
+        let answer = self.web.send(&request, None).await?;
         Ok(Answer { status: answer.status, body: String::from_utf8_lossy(&answer.content).into_owned() })
     }
 }

@@ -168,9 +168,12 @@ impl Native for FileAppend {
 
     async fn call(&self, context: &CallContext, args: AppendArgs) -> Result<Appended, ToolError> {
         let path = resolve(context, &args.path)?;
+        let sent = context.sent.clone();
         blocking(context, move |_| {
             let add = || {
                 let mut file = fs::OpenOptions::new().create(true).append(true).open(&path)?;
+                // Where there is no room for all of it, a part may be there.
+                sent.out();
                 file.write_all(args.content.as_bytes())?;
                 file.sync_data()?;
                 file.metadata()

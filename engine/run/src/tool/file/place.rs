@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::content::beside;
 use super::{OnlyPath, cannot, is_missing, resolve, resolve_tree};
 use crate::tool::native::{Brake, Face, Native, blocking, invalid};
+use crate::tool::sent::Sent;
 use crate::tool::{CallContext, ToolError};
 
 /// `file_copy`.
@@ -100,11 +101,12 @@ impl Native for FileCopy {
 
     async fn call(&self, context: &CallContext, args: FromTo) -> Result<Copied, ToolError> {
         let (from, to) = (resolve_tree(context, &args.from)?, resolve(context, &args.to)?);
+        let sent = context.sent.clone();
         blocking(context, move |brake| {
             refuse_existing(&to, args.overwrite)?;
             refuse_inside(&from, &to)?;
             let mut copied = Copied { path: args.to, ..Copied::default() };
-            copy(&from, &to, brake, &mut copied)?;
+            copy(&from, &to, (brake, &sent), &mut copied)?;
             Ok(copied)
         })
         .await
@@ -126,13 +128,15 @@ impl Native for FileMove {
 
     async fn call(&self, context: &CallContext, args: FromTo) -> Result<Moved, ToolError> {
         let (from, to) = (resolve_tree(context, &args.from)?, resolve(context, &args.to)?);
+        let sent = context.sent.clone();
         blocking(context, move |brake| {
             refuse_existing(&to, args.overwrite)?;
             refuse_inside(&from, &to)?;
             match fs::rename(&from, &to) {
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                    copy(&from, &to, brake, &mut Copied::default())?;
-                    remove(&from, true)?;
+                    copy(&from, &to, (brake, &sent), &mut Copied::default())?;
+                    sent.out();
+                    remove(&from, true, &sent)?;
                 }
                 moved => moved.map_err(|error| cannot("move", &from, &error))?,
             }
@@ -157,10 +161,10 @@ impl Native for FileRemove {
 
     async fn call(&self, context: &CallContext, args: RemoveArgs) -> Result<Removed, ToolError> {
         let path = resolve_tree(context, &args.path)?;
-        let folder = context.folder.clone();
+        let (folder, sent) = (context.folder.clone(), context.sent.clone());
         blocking(context, move |_| {
             refuse_ground(&path, &folder)?;
-            match remove(&path, args.recursive) {
+            match remove(&path, args.recursive, &sent) {
                 Err(error) if error.kind == ErrorKind::NotFound && args.missing_ok => {
                     Ok(Removed { removed: false })
                 }
@@ -228,15 +232,22 @@ fn refuse_ground(path: &Path, folder: &Path) -> Result<(), ToolError> {
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path, brake: &Brake, copied: &mut Copied) -> Result<(), ToolError> {
+fn copy(
+    from: &Path,
+    to: &Path,
+    (brake, sent): (&Brake, &Sent),
+    copied: &mut Copied,
+) -> Result<(), ToolError> {
     brake.check()?;
     let metadata = fs::symlink_metadata(from).map_err(|error| cannot("read", from, &error))?;
     let write_error = |error: io::Error| cannot("write", to, &error);
     if metadata.is_dir() {
         fs::create_dir(to).map_err(write_error)?;
+        // A file is there whole or not at all; a folder may be there in part from now on.
+        sent.out();
         for entry in fs::read_dir(from).map_err(|error| cannot("read", from, &error))? {
             let name = entry.map_err(|error| cannot("read", from, &error))?.file_name();
-            copy(&from.join(&name), &to.join(&name), brake, copied)?;
+            copy(&from.join(&name), &to.join(&name), (brake, sent), copied)?;
         }
         return fs::set_permissions(to, metadata.permissions()).map_err(write_error);
     }
@@ -257,7 +268,7 @@ fn copy(from: &Path, to: &Path, brake: &Brake, copied: &mut Copied) -> Result<()
     Ok(())
 }
 
-fn remove(path: &Path, recursive: bool) -> Result<(), ToolError> {
+fn remove(path: &Path, recursive: bool, sent: &Sent) -> Result<(), ToolError> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if is_missing(&error) => {
             return Err(cannot("remove", path, &io::ErrorKind::NotFound.into()));
@@ -265,7 +276,10 @@ fn remove(path: &Path, recursive: bool) -> Result<(), ToolError> {
         metadata => metadata.map_err(|error| cannot("remove", path, &error))?,
     };
     let removed = match (metadata.is_dir(), recursive) {
-        (true, true) => fs::remove_dir_all(path),
+        (true, true) => {
+            sent.out();
+            fs::remove_dir_all(path)
+        }
         (true, false) => fs::remove_dir(path),
         (false, _) => fs::remove_file(path),
     };

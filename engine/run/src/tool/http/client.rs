@@ -6,26 +6,24 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aa_spec::tool::ErrorKind;
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHORIZATION,
-};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Method, RequestBuilder, Url};
 use serde_json::Value;
 
+use super::redirect::{self, Hop};
 use super::{failure, outward};
 use crate::cause::cause;
-use crate::tool::ToolError;
+use crate::tool::configuration::hide;
 use crate::tool::native::invalid;
 use crate::tool::process::bytes;
-use crate::tool::sent::Sending;
+use crate::tool::sent::{Sending, Sent};
+use crate::tool::{CallContext, ToolError};
 
 /// Connecting must not take longer.
 const CONNECT: Duration = Duration::from_secs(10);
-
-/// Redirects that are followed.
-const MOST_REDIRECTS: usize = 10;
 
 /// What all HTTP tools share.
 #[derive(Debug)]
@@ -34,7 +32,8 @@ pub(crate) struct Web {
     usual: Route,
     /// Most bytes of a body.
     limit: usize,
-    clients: Mutex<BTreeMap<(Route, Manner), Client>>,
+    /// By the way they go, and whether they go outward only.
+    clients: Mutex<BTreeMap<(Route, bool), Client>>,
 }
 
 /// How a request goes.
@@ -45,15 +44,6 @@ pub(in crate::tool) struct Route {
     pub(in crate::tool) proxy: Option<String>,
     /// File of certificates to trust besides the usual ones.
     pub(in crate::tool) ca: Option<PathBuf>,
-}
-
-/// What else tells clients apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Manner {
-    /// Whether redirects are followed.
-    follow: bool,
-    /// Whether nothing is asked on this machine and near it.
-    outward: bool,
 }
 
 /// A request, ready to be sent more than once.
@@ -83,62 +73,55 @@ pub(in crate::tool) struct Answer {
     pub(in crate::tool) sending: Sending,
 }
 
-impl Request {
-    /// The request to where an answer sends it, if that is followed: as clients do it, without what is meant for another
-    /// host, and without a body where it becomes a question.
-    fn next(&self, answer: &Answer) -> Option<Self> {
-        let location = answer.headers.get("location").filter(|_| self.follow_redirects)?;
-        let asks = match answer.status {
-            303 => true,
-            301 | 302 => self.method == Method::POST,
-            307 | 308 => false,
-            _ => return None,
-        };
-        let mut next = Self { url: self.url.join(location).ok()?, ..self.clone() };
-        if next.url.origin() != self.url.origin() {
-            for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
-                next.headers.remove(name);
-            }
-        }
-        if asks {
-            (next.method, next.body) = (Method::GET, None);
-            for name in [CONTENT_TYPE, CONTENT_LENGTH] {
-                next.headers.remove(name);
-            }
-        }
-        Some(next)
-    }
-}
-
 impl Web {
     pub(crate) fn new(proxy: Option<String>, ca: Option<PathBuf>, limit: usize) -> Self {
         Self { usual: Route { proxy, ca }, limit, clients: Mutex::default() }
     }
 
-    /// Sends a request once and reads the whole answer.
-    pub(in crate::tool) async fn send(&self, request: &Request, out: Sending) -> Result<Answer, ToolError> {
-        if request.method.is_safe() {
-            return self.once(request, request.follow_redirects, out).await;
-        }
-        // Whether a change came to somebody before another place was not reached can only be told hop by hop.
+    /// Sends a request once, follows where it is sent on to, and reads the whole answer. With `sent`, it is known from then
+    /// on that a request is out that may change something.
+    pub(in crate::tool) async fn send(
+        &self,
+        request: &Request,
+        sent: Option<&Sent>,
+    ) -> Result<Answer, ToolError> {
         let began = Instant::now();
-        let mut answer = self.once(request, false, out).await?;
-        let mut hop = request.clone();
-        for _ in 0..MOST_REDIRECTS {
-            let Some(next) = hop.next(&answer) else { return Ok(answer) };
-            hop = Request { timeout: request.timeout.saturating_sub(began.elapsed()), ..next };
-            answer = self.once(&hop, false, Sending::default()).await?;
-            answer.redirected = true;
+        let mut hop = Hop { method: request.method.clone(), url: request.url.clone() };
+        let mut part = request.clone();
+        for redirects in 0..=redirect::MOST {
+            // What comes to nobody behind a redirect, or is refused there, came to somebody before.
+            let mut answer = self.once(&part, sent.filter(|_| redirects == 0)).await?;
+            answer.redirected = redirects > 0;
+            let next = if request.follow_redirects { hop.next(&answer)? } else { None };
+            let Some(next) = next else { return Ok(answer) };
+            part = Request {
+                headers: redirect::carried(&part.headers, &hop, &next),
+                body: part.body.filter(|_| next.method == hop.method && !next.method.is_safe()),
+                method: next.method.clone(),
+                url: next.url.clone(),
+                timeout: request.timeout.saturating_sub(began.elapsed()),
+                ..*request
+            };
+            hop = next;
         }
-        let message = format!("{} `{}`: too many redirects", request.method, shown(&request.url));
-        Err(ToolError::new(ErrorKind::Permanent, message))
+        Err(redirect::too_many(&request.method, &request.url))
     }
 
-    async fn once(&self, request: &Request, follow: bool, out: Sending) -> Result<Answer, ToolError> {
+    /// Lets nobody see what opens the proxy of a route: whoever is asked behind it may say it back.
+    pub(in crate::tool) fn hide_proxy(&self, route: &Route, context: &CallContext) -> Result<(), ToolError> {
+        let proxy = route.proxy.as_deref().or(self.usual.proxy.as_deref());
+        let Some(url) = proxy.and_then(|proxy| Url::parse(proxy).ok()) else { return Ok(()) };
+        let Some(password) = url.password().map(unescaped) else { return Ok(()) };
+        let both = STANDARD.encode(format!("{}:{password}", unescaped(url.username())));
+        hide(context, "http.proxy", &Value::from(password))?;
+        hide(context, "http.proxy", &Value::from(both))
+    }
+
+    async fn once(&self, request: &Request, sent: Option<&Sent>) -> Result<Answer, ToolError> {
         if request.outward {
             outward::lets(&request.url).map_err(|why| ToolError::new(ErrorKind::Auth, why))?;
         }
-        let client = self.cached(self.usual.clone(), Manner { follow, outward: request.outward })?;
+        let client = self.cached(self.usual.clone(), request.outward)?;
         let mut sending = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone())
@@ -146,6 +129,7 @@ impl Web {
         if let Some(body) = &request.body {
             sending = sending.body(body.clone());
         }
+        let out = sent.map(Sent::out).unwrap_or_default();
         self.receive(&request.method, &request.url, sending, (&Route::default(), out)).await
     }
 
@@ -159,13 +143,13 @@ impl Web {
     ) -> Result<Answer, ToolError> {
         let proxy = route.proxy.as_deref().or(self.usual.proxy.as_deref());
         let lost = |error| {
-            if failure::was_not_reached(&error, url) {
+            if failure::was_not_reached(&error) {
                 sending.refused();
             }
             failure::lost(method, url, &error, proxy)
         };
         let mut response = request.send().await.map_err(lost)?;
-        if failure::is_refusal(response.status()) && response.url() == url {
+        if failure::is_refusal(response.status(), response.headers().contains_key(RETRY_AFTER)) {
             sending.refused();
         }
         let mut content = Vec::new();
@@ -193,46 +177,46 @@ impl Web {
 
     /// A client that goes straight, whatever is usual.
     pub(in crate::tool) fn straight(&self) -> Result<Client, ToolError> {
-        self.cached(Route::default(), Manner::default())
+        self.cached(Route::default(), false)
     }
 
     /// The client for a route; what the route does not say is as usual.
-    pub(in crate::tool) fn client(&self, route: &Route, follow: bool) -> Result<Client, ToolError> {
+    pub(in crate::tool) fn client(&self, route: &Route) -> Result<Client, ToolError> {
         let route = Route {
             proxy: route.proxy.clone().or_else(|| self.usual.proxy.clone()),
             ca: route.ca.clone().or_else(|| self.usual.ca.clone()),
         };
-        self.cached(route, Manner { follow, outward: false })
+        self.cached(route, false)
     }
 
     /// The client for requests that do not say how they go, redirects not followed. It speaks HTTP/1.1,
     /// so a connection can become a WebSocket.
     pub(crate) fn usual(&self) -> Result<Client, ToolError> {
-        self.cached(self.usual.clone(), Manner::default())
+        self.cached(self.usual.clone(), false)
     }
 
-    fn cached(&self, route: Route, manner: Manner) -> Result<Client, ToolError> {
+    fn cached(&self, route: Route, outward: bool) -> Result<Client, ToolError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&(route.clone(), manner)) {
+        if let Some(client) = clients.get(&(route.clone(), outward)) {
             return Ok(client.clone());
         }
         let client =
-            build(&route, manner).map_err(|message| ToolError::new(ErrorKind::Permanent, message))?;
-        clients.insert((route, manner), client.clone());
+            build(&route, outward).map_err(|message| ToolError::new(ErrorKind::Permanent, message))?;
+        clients.insert((route, outward), client.clone());
         Ok(client)
     }
 }
 
-fn build(route: &Route, Manner { follow, outward }: Manner) -> Result<Client, String> {
+fn build(route: &Route, outward: bool) -> Result<Client, String> {
     // Fails when one is installed already, which is as good.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .no_proxy()
-        .redirect(if follow { Policy::limited(MOST_REDIRECTS) } else { Policy::none() })
+        .redirect(Policy::none())
         .connect_timeout(CONNECT)
         .user_agent(concat!("aa/", env!("CARGO_PKG_VERSION")));
     if outward {
-        builder = outward::bound(builder, follow, route.proxy.is_some());
+        builder = outward::bound(builder, route.proxy.is_some());
     }
     if let Some(proxy) = &route.proxy {
         let proxy = reqwest::Proxy::all(proxy).map_err(|_| "the configured proxy is no URL".to_owned())?;
@@ -278,6 +262,11 @@ impl Answer {
         let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         kind == "application/json" || kind.ends_with("+json")
     }
+}
+
+/// A part of a URL as it is meant.
+fn unescaped(part: &str) -> String {
+    percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
 /// A text without the mark of UTF-8 that some put before it, and that is no JSON.

@@ -34,18 +34,20 @@ pub(super) fn unwanted(answer: &Answer) -> ToolError {
 }
 
 /// Whether a status says that what was asked for was not done. With others something may have broken while the request
-/// was worked on, or beyond what has answered.
-pub(in crate::tool) fn is_refusal(status: StatusCode) -> bool {
+/// was worked on, or beyond what has answered. `says_when` tells whether it says when to ask again.
+pub(in crate::tool) fn is_refusal(status: StatusCode, says_when: bool) -> bool {
     match status.as_u16() {
         408 | 499 => false,
-        501 | 503 | 505 => true,
+        501 | 505 => true,
+        // Said by services that want to be asked later, and by what stands before one that broke meanwhile.
+        503 => says_when,
         _ => status.is_client_error(),
     }
 }
 
-/// Whether a request has come to nobody. Behind a redirect it had come to somebody before.
-pub(super) fn was_not_reached(error: &reqwest::Error, url: &Url) -> bool {
-    error.is_builder() || error.is_connect() && error.url().is_none_or(|at| at == url)
+/// Whether a request has come to nobody.
+pub(super) fn was_not_reached(error: &reqwest::Error) -> bool {
+    error.is_builder() || error.is_connect()
 }
 
 /// The error of a request without an answer.
@@ -59,12 +61,15 @@ pub(in crate::tool) fn lost(
     let why = root_cause(error);
     let (kind, message) = if error.is_timeout() && !error.is_connect() {
         (ErrorKind::Timeout, format!("{method} `{url}` took too long"))
-    } else if error.is_redirect() {
-        (ErrorKind::Permanent, format!("{method} `{url}`: too many redirects"))
     } else if error.is_builder() || error.is_request() && !error.is_connect() && why.contains("invalid") {
         (ErrorKind::Invalid, format!("{method} `{url}`: {why}"))
     } else if why.contains("certificate") {
-        let hint = "name the certificates of its authority under `http: {ca: …}`";
+        // Who has named the certificate of the server itself has named no authority.
+        let hint = if why.contains("CaUsedAsEndEntity") || why.contains("caUsedAsEndEntity") {
+            "the file under `http: {ca: …}` holds the server's own certificate, and that of its authority is wanted"
+        } else {
+            "name the certificates of its authority under `http: {ca: …}`"
+        };
         (ErrorKind::Permanent, format!("cannot trust `{url}`: {why}; {hint}"))
     } else if let Some(proxy) = proxy.filter(|_| error.is_connect()) {
         // Whoever asks a proxy connects to nothing else.
@@ -81,19 +86,22 @@ pub(in crate::tool) fn retry_after(answer: &Answer, attempts_made: u32) -> Optio
     if !matches!(answer.status, 429 | 502 | 503 | 504) {
         return None;
     }
-    let asked = answer.headers.get("retry-after").and_then(|value| {
-        let seconds = value.trim().parse().map(Duration::from_secs);
-        seconds.ok().or_else(|| {
-            let time = chrono::DateTime::parse_from_rfc2822(value).ok()?;
-            Some((time.to_utc() - chrono::Utc::now()).to_std().unwrap_or_default())
-        })
-    });
-    match asked {
+    match asked_wait(answer) {
         // Asking sooner than wished would only make it worse.
         Some(wait) if wait > LONGEST_WAIT => None,
         Some(wait) => Some(wait),
         None => Some(back_off(attempts_made)),
     }
+}
+
+/// How long an answer asks to be left alone.
+pub(in crate::tool) fn asked_wait(answer: &Answer) -> Option<Duration> {
+    let value = answer.headers.get("retry-after")?.trim();
+    let seconds = value.parse().map(Duration::from_secs);
+    seconds.ok().or_else(|| {
+        let time = chrono::DateTime::parse_from_rfc2822(value).ok()?;
+        Some((time.to_utc() - chrono::Utc::now()).to_std().unwrap_or_default())
+    })
 }
 
 /// The wait before another attempt when nobody says how long it should be.

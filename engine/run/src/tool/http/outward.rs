@@ -11,17 +11,12 @@ use std::sync::Arc;
 
 use aa_spec::tool::ErrorKind;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::redirect::{Attempt, Policy};
 use reqwest::{ClientBuilder, Url};
 
 use crate::tool::ToolError;
 
-/// Redirects that are followed.
-const MOST: usize = 10;
-
 /// A client that goes outward only.
-pub(super) fn bound(builder: ClientBuilder, follow: bool, has_proxy: bool) -> ClientBuilder {
-    let builder = builder.redirect(if follow { Policy::custom(onward) } else { Policy::none() });
+pub(super) fn bound(builder: ClientBuilder, has_proxy: bool) -> ClientBuilder {
     if has_proxy { builder } else { builder.dns_resolver(Arc::new(Outward)) }
 }
 
@@ -44,16 +39,6 @@ fn refusal(host: &str) -> String {
 fn is_here(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
-}
-
-fn onward(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    if attempt.previous().len() >= MOST {
-        return attempt.error("too many redirects");
-    }
-    match lets(attempt.url()) {
-        Ok(()) => attempt.follow(),
-        Err(why) => attempt.error(why),
-    }
 }
 
 /// Looks names up, and gives those addresses that are outside.

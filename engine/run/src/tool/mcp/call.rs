@@ -60,6 +60,8 @@ impl Call<'_> {
                 ServerResult::CallToolResult(result) => return Ok(result),
                 ServerResult::CreateTaskResult(task) => return self.attend(&task).await,
                 ServerResult::InputRequiredResult(more) => {
+                    // It will do it when it has heard more: it is called again then.
+                    self.sending.refused();
                     params.input_responses =
                         Some(self.respond(more.input_requests.unwrap_or_default()).await?);
                     params.request_state = more.request_state;
@@ -73,6 +75,8 @@ impl Call<'_> {
 
     /// Sends a request and waits for its answer; tells the server when nobody waits any more.
     async fn request(&mut self, request: ClientRequest) -> Result<ServerResult, ToolError> {
+        // Of what was taken on, a server that does not answer a question has refused nothing.
+        let refusable = matches!(request, ClientRequest::CallToolRequest(_));
         let peer = self.live.peer();
         let options = match &self.context.trace {
             Some(trace) => PeerRequestOptions::no_options().with_meta(traced(trace)),
@@ -81,7 +85,7 @@ impl Call<'_> {
         let sent = peer.send_request_with_option(request, options).await;
         let mut pending = match sent {
             Ok(handle) => Pending { handle: Some(handle), reason: "nobody waits for it any more".to_owned() },
-            Err(error) => return Err(self.unanswered(&error).await),
+            Err(error) => return Err(self.unanswered(&error, refusable).await),
         };
         let Some(handle) = &mut pending.handle else { return Err(self.odd()) };
         let (notes, mut noted): (UnboundedSender<Note>, _) = unbounded_channel();
@@ -102,7 +106,7 @@ impl Call<'_> {
                 pending.handle = None;
                 match answer {
                     Ok(answer) => Ok(answer),
-                    Err(error) => Err(self.unanswered(&error).await),
+                    Err(error) => Err(self.unanswered(&error, refusable).await),
                 }
             }
             Err(stopped) => {
@@ -116,8 +120,8 @@ impl Call<'_> {
     }
 
     /// Why there is no answer.
-    async fn unanswered(&self, error: &ServiceError) -> ToolError {
-        if outcome::is_refusal(error) {
+    async fn unanswered(&self, error: &ServiceError, refusable: bool) -> ToolError {
+        if refusable && outcome::is_refusal(error) {
             self.sending.refused();
         }
         self.live.explain(error).await

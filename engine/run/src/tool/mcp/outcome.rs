@@ -9,6 +9,7 @@ use rmcp::transport::streamable_http_client::StreamableHttpError;
 use serde_json::{Value, json};
 
 use super::definition::harmless;
+use crate::tool::diagnosis;
 use crate::tool::http::failure;
 use crate::tool::process::bytes;
 use crate::tool::{ToolError, kind_of};
@@ -99,13 +100,23 @@ impl Reading<'_> {
     }
 }
 
-/// A failure that the tool itself tells of.
-fn failed(result: &CallToolResult) -> ToolError {
+/// Whether a tool that failed says that it has not done what it was asked for.
+pub(super) fn has_refused(result: &CallToolResult) -> bool {
+    let text = text_of(result);
+    diagnosis::has_refused(kind_of(&text), &text)
+}
+
+fn text_of(result: &CallToolResult) -> String {
     let texts = result.content.iter().filter_map(|part| match part {
         ContentBlock::Text(text) => Some(text.text.as_str()),
         _ => None,
     });
-    let text = texts.collect::<Vec<_>>().join("\n");
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+/// A failure that the tool itself tells of.
+fn failed(result: &CallToolResult) -> ToolError {
+    let text = text_of(result);
     let message = harmless(text.trim(), MESSAGE);
     let message = if message.is_empty() { "it failed and does not say why".to_owned() } else { message };
     let error = ToolError::new(kind_of(&text), message);
@@ -122,7 +133,9 @@ pub(super) fn is_refusal(error: &ServiceError) -> bool {
         ),
         ServiceError::TransportSend(error) => match Told::by(error) {
             Told::WhoAsks | Told::NotReached => true,
-            Told::Status(status, _) => StatusCode::from_u16(status).is_ok_and(failure::is_refusal),
+            Told::Status(status, wait) => {
+                StatusCode::from_u16(status).is_ok_and(|status| failure::is_refusal(status, wait.is_some()))
+            }
             Told::Nonsense | Told::Nothing => false,
         },
         _ => false,
@@ -192,6 +205,7 @@ impl<'a> Told<'a> {
         }
         match error.downcast_ref::<Http>() {
             Some(Http::AuthRequired(_) | Http::InsufficientScope(_)) => Self::WhoAsks,
+            Some(Http::SessionExpired) => Self::Status(StatusCode::NOT_FOUND.as_u16(), None),
             Some(Http::HttpStatus(error)) => Self::Status(error.status, error.retry_after.as_deref()),
             Some(Http::Client(error)) if error.is_connect() => Self::NotReached,
             Some(Http::Client(error)) => {

@@ -122,7 +122,7 @@ pub(super) fn transport(
         }
         None => {}
     }
-    let client = around.web.client(&Route::default(), false)?;
+    let client = around.web.client(&Route::default())?;
     let settings = StreamableHttpClientTransportConfig::with_uri(String::from(address)).custom_headers(map);
     Ok(StreamableHttpClientTransport::with_client(client, settings))
 }

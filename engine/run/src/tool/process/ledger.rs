@@ -81,7 +81,11 @@ impl Ledger {
             made => made?,
         };
         let mut open = Open { path, file, here: here.clone() };
-        open.write(None)?;
+        if let Err(error) = open.write(None) {
+            // An empty file would never be known to be anybody's.
+            let _gone = fs::remove_file(&open.path);
+            return Err(error);
+        }
         Ok(Entry(Some(open)))
     }
 

@@ -74,7 +74,7 @@ pub enum Recorded {
 #[serde(deny_unknown_fields)]
 pub struct RecordedCommand {
     /// The command and every argument, exactly.
-    pub run: Vec<Written>,
+    pub run: Vec<Spanned<Written>>,
     /// What it was given on standard input; nothing without it.
     #[serde(default)]
     pub stdin: Option<Written>,

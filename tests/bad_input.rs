@@ -165,6 +165,22 @@ fn a_yaml_bomb_does_not_go_off() {
 }
 
 #[test]
+fn words_that_are_not_text_are_no_commands() {
+    use std::os::unix::ffi::OsStrExt;
+    let odd = std::ffi::OsStr::from_bytes(b"s=\xff");
+    let aa = Aa::new().skill(
+        "inp",
+        "name: inp\ndescription: Takes\ninputs: [{name: s, type: string}]\nsteps: [{name: a, wait: 1s}]\n",
+    );
+    let words: [&[&str]; 4] = [&["skill", "run", "inp", "--input"], &["run", "show"], &["completions"], &[]];
+    for before in words {
+        let words = before.iter().map(std::ffi::OsStr::new).chain([odd]);
+        let ran = aa.args(words).run().code(2);
+        assert!(ran.err().starts_with("error: ") && !ran.err().contains("bug"), "{}", ran.err());
+    }
+}
+
+#[test]
 fn what_is_not_text_is_no_skill() {
     let aa = Aa::new().file(".aa/skills/odd.yaml", b"name: odd\ndescription: \xff\xfe\nsteps: []\n");
     insta::assert_snapshot!(run(&aa, "odd").err(), @"

@@ -29,10 +29,16 @@ fn service() -> Server {
             "elsewhere" => Reply::empty().header("location", "http://127.0.0.1:1/"),
             "broken" => Reply { body: "{\"id\": ".to_owned(), ..Reply::ok(&json!({})) },
             "big" => Reply::text(&"x".repeat(2_000_000)),
+            "later" => Reply::empty().header("retry-after", "0"),
+            "breaks" => Reply::ok(&json!({"ok": false, "error": "internal_error"})),
             "objection" => Reply::ok(&json!({"ok": false, "error": "no_such_channel"})),
             _ => Reply::ok(&json!({"ok": true})),
         };
-        let status = if case == "elsewhere" { 303 } else { case.parse().unwrap_or(200) };
+        let status = match case.as_str() {
+            "elsewhere" => 303,
+            "later" => 503,
+            case => case.parse().unwrap_or(200),
+        };
         Reply { status, ..reply }.send(stream);
     })
 }
@@ -58,7 +64,7 @@ fn project(module: &str) -> Aa {
 fn requests_whose_outcome_nobody_knows_are_made_once_and_taken_back() {
     let server = service();
     let module = format!(
-        "module: far\ndescription: A service\nhttp: {{base: '{}', retries: 0}}\ntools:\n  - name: far_post\n    description: Acts\n    effect: write\n    input: {{case: {{type: string, description: What comes of it}}}}\n    http: {{method: POST, path: '/{{case}}', redirects: true, failure: {{when: 'body.ok == false', message: body.error}}}}\n  - name: far_value\n    description: Acts and makes nothing of the answer\n    effect: write\n    input: {{}}\n    http: {{method: POST, path: /value}}\n    value: \"{{{{ body.nothing + 1 }}}}\"\n",
+        "module: far\ndescription: A service\nhttp: {{base: '{}', retries: 0}}\ntools:\n  - name: far_post\n    description: Acts\n    effect: write\n    input: {{case: {{type: string, description: What comes of it}}}}\n    http: {{method: POST, path: '/{{case}}', redirects: true, failure: {{when: 'body.ok == false', message: body.error}}}}\n  - name: far_value\n    description: Acts and makes nothing of the answer\n    effect: write\n    input: {{}}\n    http: {{method: POST, path: /value}}\n    value: \"{{{{ body.nothing + 1 }}}}\"\n  - name: far_strict\n    description: Acts, and is done with 200 only\n    effect: write\n    input: {{}}\n    http: {{method: POST, path: /202, ok: [200], kinds: {{202: transient}}}}\n",
         server.url
     );
     let aa = project(&module);
@@ -68,14 +74,16 @@ fn requests_whose_outcome_nobody_knows_are_made_once_and_taken_back() {
         (server.news().len(), log)
     };
     let taken_back = || (1, vec!["undo".to_owned()]);
-    for case in ["500", "502", "504", "408", "cut", "garbage", "elsewhere", "broken", "big"] {
+    for case in ["500", "502", "503", "504", "408", "cut", "garbage", "elsewhere", "broken", "big"] {
         let module = format!("tool: far_post, args: {{case: '{case}'}}");
         assert_eq!(asked(&module), taken_back(), "module, {case}");
         let plain = format!("tool: http_request, args: {{method: POST, url: '{}/{case}'}}", server.url);
         assert_eq!(asked(&plain), taken_back(), "plain, {case}");
     }
     assert_eq!(asked("tool: far_value"), taken_back());
-    for (case, times) in [("503", 3), ("429", 3), ("404", 1), ("422", 1), ("501", 1)] {
+    assert_eq!(asked("tool: far_strict"), taken_back(), "a success that was not expected is no refusal");
+    assert_eq!(asked("tool: far_post, args: {case: breaks}"), taken_back(), "what is broken may have acted");
+    for (case, times) in [("later", 3), ("429", 3), ("404", 1), ("422", 1), ("501", 1)] {
         let module = format!("tool: far_post, args: {{case: '{case}'}}");
         assert_eq!(asked(&module), (times, vec![]), "module, {case}");
         let plain = format!("tool: http_request, args: {{method: POST, url: '{}/{case}'}}", server.url);
@@ -93,23 +101,69 @@ fn commands_whose_outcome_nobody_knows_are_run_once_and_taken_back() {
         )
     };
     let module = format!(
-        "module: far\ndescription: Commands\ntools:\n{}{}{}{}{}{}",
+        "module: far\ndescription: Commands\ntools:\n{}{}{}{}{}{}{}",
         tool("lost", "echo unexpected EOF; echo connection reset by peer >&2; exit 1", "result: text"),
         tool("gateway", "echo 502 Bad Gateway >&2; exit 1", "result: text"),
         tool("killed", "kill -9 $$", "result: text"),
         tool("unread", "echo {", "result: json"),
         tool("value", "echo {}", "result: json, value: \"{{ result.nothing + 1 }}\""),
         tool("refused", "echo connection refused >&2; exit 1", "result: text"),
+        ["EOF", "Error: read ECONNRESET", "curl: (52) Empty reply from server", "socket hang up"]
+            .iter()
+            .enumerate()
+            .map(|(at, said)| tool(
+                &format!("said{at}"),
+                &format!("echo \"{said}\" >&2; exit 1"),
+                "result: text"
+            ))
+            .collect::<String>(),
     );
     let aa = project(&module);
-    for name in ["lost", "gateway", "killed", "unread", "value"] {
+    for name in ["lost", "gateway", "killed", "unread", "value", "said0", "said1", "said2", "said3"] {
         assert_eq!(becomes(&aa, &format!("tool: far_{name}")), ["act", "undo"], "{name}");
     }
     assert_eq!(becomes(&aa, "tool: far_refused"), ["act", "act", "act"], "it says that it has not");
-    for script in ["echo act >> log; kill -9 $$", "echo act >> log; echo {"] {
+    for script in [
+        "echo act >> log; kill -9 $$",
+        "echo act >> log; echo {",
+        // The last of several commands speaks for itself only.
+        "echo act >> log; false",
+        "echo act >> log; echo connection refused >&2; exit 7",
+    ] {
         let call = format!("tool: shell, args: {{script: '{script}', result: json}}");
         assert_eq!(becomes(&aa, &call), ["act", "undo"], "{script}");
     }
+}
+
+#[test]
+fn a_result_of_which_nothing_can_be_asserted_may_have_been_made() {
+    let aa = project("module: far\ndescription: Nothing\ntools: []\n");
+    for validate in [
+        "{condition: 'go + 1 > 2', message: nope}",
+        "{condition: 'go == 3', message: 'too {{ go[0] / 0 }}'}",
+        "{condition: 'go == 3', message: nope}",
+    ] {
+        let call = "tool: shell, args: {script: 'echo act >> log; echo null', result: json}";
+        let skill = format!(
+            "name: go\ndescription: Goes\non_failure: undo\nsteps:\n  - {{name: go, {call}, validate: [{validate}], undo: {{tool: back_undo}}}}\n"
+        );
+        std::fs::write(aa.path(".aa/skills/go.yaml"), skill).unwrap();
+        aa.args(["skill", "run", "go"]).run().code(1);
+        assert_eq!(aa.text("log"), "act\nundo\n", "{validate}");
+        std::fs::remove_file(aa.path("log")).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_that_was_copied_in_part_is_taken_back() {
+    let aa =
+        project("module: far\ndescription: Nothing\ntools: []\n").file("from/a", "a").file("from/b", "b");
+    // What cannot be copied comes behind what can, or before it: both are a part of it.
+    let fifo = std::process::Command::new("mkfifo").arg(aa.path("from/c")).status().unwrap();
+    assert!(fifo.success());
+    assert_eq!(becomes(&aa, "tool: file_copy, args: {from: from, to: to}"), ["undo"]);
+    assert!(aa.path("to").exists());
+    assert_eq!(becomes(&aa, "tool: file_copy, args: {from: nowhere, to: other}"), [""; 0]);
 }
 
 #[test]
@@ -124,6 +178,61 @@ fn what_was_not_sent_is_not_taken_back() {
     aa.args(["skill", "run", "late"]).run().code(1);
     assert_eq!(server.asked().len(), 1);
     assert!(!aa.path("log").exists(), "nothing was done");
+    let plain = |url: &str| format!("tool: http_request, args: {{method: POST, url: '{url}', retries: 0}}");
+    // What is left out of a request is no reason to doubt where it went.
+    for url in ["http://u:p@127.0.0.1:1/", "http://127.0.0.1:1/#part"] {
+        assert_eq!(becomes(&aa, &plain(url)), [""; 0], "{url}");
+    }
+    let aa = aa.own_config("http: {ca: nowhere.pem}\n");
+    assert_eq!(becomes(&aa, &plain(&server.url)), [""; 0], "it was never sent");
+}
+
+/// A server that acts, and then says what it is told to say, or takes the call on and knows nothing of it.
+const FAR: &str = r#"
+import json, sys
+def send(message):
+    print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+for line in sys.stdin:
+    message = json.loads(line)
+    method, id, params = message.get("method"), message.get("id"), message.get("params") or {}
+    if method == "server/discover":
+        send({"id": id, "result": {"resultType": "complete", "supportedVersions": ["2026-07-28"], "ttlMs": 0, "cacheScope": "private",
+              "capabilities": {"tools": {}, "extensions": {"io.modelcontextprotocol/tasks": {}}},
+              "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "far", "version": "1"}}}})
+    elif method == "tools/list":
+        schema = {"type": "object", "properties": {"say": {"type": "string"}}}
+        tool = {"name": "act", "description": "Acts", "inputSchema": schema}
+        send({"id": id, "result": {"resultType": "complete", "tools": [tool], "ttlMs": 0, "cacheScope": "private"}})
+    elif method == "tools/call":
+        with open("log", "a") as log:
+            log.write("act\n")
+        said = params["arguments"]["say"]
+        if said == "task":
+            state = {"taskId": "t1", "status": "working", "ttlMs": None, "pollIntervalMs": 50,
+                     "createdAt": "2026-01-01T00:00:00Z", "lastUpdatedAt": "2026-01-01T00:00:00Z"}
+            send({"id": id, "result": {"resultType": "task", **state}})
+        else:
+            send({"id": id, "result": {"resultType": "complete", "content": [{"type": "text", "text": said}], "isError": True}})
+    elif id is not None:
+        send({"id": id, "error": {"code": -32602, "message": "nothing is known of that"}})
+"#;
+
+#[test]
+fn calls_of_a_foreign_server_whose_outcome_nobody_knows_are_made_once_and_taken_back() {
+    let module =
+        "module: far\ndescription: A server\nmcp:\n  command: [python3, far.py]\n  default_effect: write\n";
+    let aa = project(module).file("far.py", FAR);
+    aa.args(["tool", "trust", "far", "--yes"]).run().code(0);
+    let call = |say: &str| becomes(&aa, &format!("tool: far_act, args: {{say: '{say}'}}"));
+    for say in ["task", "upstream request timed out", "connection reset by peer", "502 Bad Gateway"] {
+        assert_eq!(call(say), ["act", "undo"], "{say}");
+    }
+    assert_eq!(call("429 Too Many Requests"), ["act", "act", "act"], "it says that it has not");
+    assert_eq!(
+        call("there is no such table"),
+        ["act"],
+        "it says that it has not, and nothing to try again for"
+    );
 }
 
 #[test]

@@ -74,6 +74,21 @@ outputs:
 }
 
 #[test]
+fn outputs_are_of_the_types_that_they_declare() {
+    let skill = |value: &str| {
+        format!(
+            "name: typed\ndescription: Gives\nsteps:\n  - {{name: a, compute: 'result = {value}'}}\n  - {{name: b, condition: 'false', compute: 'result = 1'}}\noutputs:\n  - {{name: n, value: '{{{{ a }}}}', type: integer}}\n  - {{name: none, value: '{{{{ b }}}}', type: string}}\n"
+        )
+    };
+    let aa = Aa::new().skill("typed", &skill("3"));
+    let run = aa.args(["skill", "run", "typed", "--format", "json"]).run().code(0);
+    assert!(run.out().contains(r#""outputs":{"n":3,"none":null}"#), "{}", run.out());
+    let aa = aa.skill("typed", &skill("\"three\""));
+    let ran = aa.args(["skill", "run", "typed"]).run().code(1);
+    ran.stderr_contains("output `n` must be a whole number, not text");
+}
+
+#[test]
 fn quiet_leaves_only_the_outputs() {
     let aa = hello();
     for flags in ["--quiet", "--format quiet"] {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aa_spec::compute::Interpreter;
-use aa_spec::template::{EvalError, Expression, Missing, Scope, Template};
 use aa_spec::plan::OutputPlan;
+use aa_spec::template::{EvalError, Expression, Missing, Scope, Template};
 use aa_spec::tool::ErrorKind;
 use serde_json::{Map, Value, json};
 
@@ -64,9 +64,10 @@ impl Machine {
 /// # Errors
 /// One is not.
 pub(super) fn kept(declared: &[OutputPlan], outputs: &Map<String, Value>) -> Result<(), StepError> {
-    for output in declared.iter().filter(|output| output.kind.is_some()) {
-        let Some(value) = outputs.get(&output.name) else { continue };
-        aa_spec::input::fits(&output.schema(), value).map_err(|message| {
+    for output in declared {
+        let value = outputs.get(&output.name).filter(|value| !value.is_null());
+        let Some((kind, value)) = output.kind.as_ref().zip(value) else { continue };
+        aa_spec::input::fits(&json!({ "type": kind }), value).map_err(|message| {
             StepError::new(ErrorKind::Invalid, format!("output `{}` {message}", output.name))
         })?;
     }

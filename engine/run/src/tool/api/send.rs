@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aa_spec::tool::ErrorKind;
 use aa_spec::tool::recipe::{Breaker, Limits};
-use reqwest::header::ACCEPT;
 use reqwest::Url;
+use reqwest::header::ACCEPT;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -13,8 +13,8 @@ use super::Services;
 use super::host::Ticket;
 use super::outgoing::{Outgoing, origin};
 use crate::tool::http::client::{Answer, shown};
-use crate::tool::http::redirect::{self, Hop};
 use crate::tool::http::failure::{LONGEST_WAIT, asked_wait, back_off, retry_after};
+use crate::tool::http::redirect::{self, Hop};
 use crate::tool::native::bounded;
 use crate::tool::replay::{HOME, ORIGIN};
 use crate::tool::{CallContext, ToolError};

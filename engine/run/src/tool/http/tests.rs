@@ -270,21 +270,44 @@ async fn redirects_are_followed_or_not() {
 }
 
 #[tokio::test]
-async fn a_change_is_sent_on_as_clients_do_it() {
-    for (code, line) in [(303, "GET /x"), (302, "GET /x"), (307, "POST /x")] {
-        let target = Server::new(&[&ok("text/plain", "there")]).await;
-        let redirect = status(code, &format!("Location: {}/x\n", target.base));
-        let server = Server::new(&[&redirect]).await;
-        let args = json!({"method": "POST", "url": server.base, "json": 1, "headers": {"Authorization": "Bearer x"}});
-        assert_eq!(call("http_request", args).await.unwrap()["body"], "there");
-        let asked = &target.asked()[0];
-        assert_eq!(
-            (asked.line.as_str(), asked.headers.contains_key("authorization")),
-            (line, false),
-            "{code}"
-        );
-        assert_eq!(asked.body.is_empty(), code != 307, "{code}");
+async fn what_says_who_asks_goes_to_no_other_host() {
+    let target = Server::new(&[&ok("text/plain", "there")]).await;
+    for code in [302, 307] {
+        let server = Server::new(&[&status(code, &format!("Location: {}/x\n", target.base))]).await;
+        let headers = json!({"X-Api-Key": "k123", "Authorization": "Bearer x", "Accept": "text/plain"});
+        call("http_get", json!({"url": server.base, "headers": headers})).await.unwrap();
+        let asked = target.asked().pop().unwrap();
+        assert!(!asked.headers.contains_key("x-api-key") && !asked.headers.contains_key("authorization"));
+        assert_eq!(asked.headers["accept"], "text/plain");
     }
+}
+
+#[tokio::test]
+async fn a_change_is_sent_on_to_whom_it_was_sent() {
+    let headers = json!({"X-Api-Key": "k123"});
+    let request = |base: &str| json!({"method": "POST", "url": base, "json": 1, "headers": headers});
+    for (code, line, bodies) in [(303, "GET /x", ["1", ""]), (307, "POST /x", ["1", "1"])] {
+        let server = Server::new(&[&status(code, "Location: /x\n"), &ok("text/plain", "there")]).await;
+        assert_eq!(call("http_request", request(&server.base)).await.unwrap()["body"], "there");
+        let asked = server.asked();
+        assert_eq!(asked[1].line, line, "{code}");
+        assert_eq!([asked[0].body.as_str(), asked[1].body.as_str()], bodies, "{code}");
+        assert_eq!(asked[1].headers["x-api-key"], "k123");
+    }
+    // Where it was worked on, the answer may lie elsewhere; what is to be worked on does not go there.
+    let target = Server::new(&[&ok("text/plain", "there")]).await;
+    let elsewhere = |code| status(code, &format!("Location: {}/x\n", target.base));
+    let server = Server::new(&[&elsewhere(303)]).await;
+    assert_eq!(call("http_request", request(&server.base)).await.unwrap()["body"], "there");
+    assert!(!target.asked()[0].headers.contains_key("x-api-key"));
+    let server = Server::new(&[&elsewhere(307)]).await;
+    let error = call("http_request", request(&server.base)).await.unwrap_err();
+    assert!(error.message.contains("to another host"), "{error}");
+    // It was not worked on there, and a page is not what was wanted.
+    let server = Server::new(&[&elsewhere(302)]).await;
+    let error = call("http_request", request(&server.base)).await.unwrap_err();
+    assert!(error.message.contains("gave status 302"), "{error}");
+    assert_eq!(target.asked().len(), 1);
     let round = Server::new(&[status(307, "Location: /x\n").as_str(); 20]).await;
     let error = call("http_request", json!({"method": "POST", "url": round.base})).await.unwrap_err();
     assert!(error.message.contains("too many redirects"), "{error}");

@@ -119,6 +119,16 @@ async fn a_failing_service_is_left_alone_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_host_that_asks_for_a_long_pause_gets_it() {
+    let server = Server::new([status(429, "Retry-After: 120")]).await;
+    let module = Module::tool(&server.base, "", "http: {path: /x}");
+    assert!(module.call(json!({})).await.unwrap_err().message.contains("gave status 429"));
+    let error = module.call(json!({})).await.unwrap_err();
+    assert!(error.message.contains("has asked to be left alone for 1"), "{error}");
+    assert_eq!(server.lines().len(), 1);
+}
+
+#[tokio::test]
 async fn only_one_call_tries_whether_a_service_is_back() {
     let server = Server::new([status(503, "")]).await;
     let service = "retries: 0\nbreaker: {failures: 1, cool_down: 50ms}";

@@ -31,6 +31,20 @@ value: {each: result, value: 'n{{ item }}'}";
 }
 
 #[tokio::test]
+async fn what_proves_who_asks_stands_in_the_query_once() {
+    let repeated = r#"</i?key=the-key&page=2>; rel=next"#;
+    let moved = Reply::Text(answer(302, "Location: /j?key=the-key&page=2", ""));
+    let server = Server::new([linked(repeated, &json!([1])), moved, json_reply(&json!([2]))]).await;
+    let service = "auth: {query: {name: key, value: the-key}}";
+    let keys = "http: {path: /i, paginate: {link: true}}";
+    assert_eq!(Module::tool(&server.base, service, keys).call(json!({})).await, Ok(json!([1, 2])));
+    assert_eq!(
+        server.lines(),
+        ["GET /i?key=the-key", "GET /i?page=2&key=the-key", "GET /j?page=2&key=the-key"]
+    );
+}
+
+#[tokio::test]
 async fn the_next_page_must_be_on_the_same_host() {
     let other = Server::new([json_reply(&json!([]))]).await;
     let server = Server::new([linked(&format!("<{}/i>; rel=next", other.base), &json!([1]))]).await;

@@ -30,15 +30,28 @@ pub(crate) const AA_TEST_KILL_AFTER: &str = "AA_TEST_KILL_AFTER";
 pub(crate) struct Environment {
     /// Every variable whose name and value are UTF-8.
     variables: Variables,
+    /// Those of `aa` whose values are not: to do without them would be to do something else.
+    unreadable: Vec<String>,
 }
 
 impl Environment {
     /// Reads it once; nothing else in the command line does.
     pub(crate) fn read() -> Self {
-        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self { variables: std::env::vars_os().filter_map(utf8).collect() }
+        let (mut variables, mut unreadable) = (Vec::new(), Vec::new());
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            match Variables::text_of(&name, value) {
+                Some(value) => variables.push((name, value)),
+                None if name.starts_with("AA_") => unreadable.push(name),
+                None => {}
+            }
+        }
+        Self { variables: variables.into_iter().collect(), unreadable }
+    }
+
+    /// A variable of `aa` whose value is no text.
+    pub(crate) fn unreadable(&self) -> Option<&str> {
+        self.unreadable.first().map(String::as_str)
     }
 
     /// The value of a variable that is set and not empty.

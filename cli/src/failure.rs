@@ -193,6 +193,7 @@ impl From<StoreError> for Failure {
             StoreError::Unusable { .. } => {
                 Self::failed(message).hint("`aa doctor` says more; `--store DIR` uses another folder")
             }
+            StoreError::Folder(_) => Self::failed(message).hint("rename the folder, or work in another one"),
             StoreError::Write { .. } => {
                 Self::failed(message).hint("`aa doctor` looks at the store and its disk")
             }

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 use crate::args::Args;
 use crate::context::Context;
 use crate::env::Environment;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
 
 /// Runs the command that the process was started with.
@@ -60,6 +60,12 @@ fn start(environment: &Environment) -> Exit {
     let Some(command) = args.command else {
         return usage::nothing_to_do(&printer);
     };
+    if let Some(name) = environment.unreadable() {
+        let failure = Failure::usage(format!("the value of `{name}` is not UTF-8"));
+        return printer.close(
+            failure.hint(format!("set it to a text, or leave it out: `unset {name}`")).report(&printer),
+        );
+    }
     let context = Context { environment, printer: &printer, global: &args.global };
     let exit = command::run(command, &context).unwrap_or_else(|failure| failure.report(&printer));
     printer.close(exit)

@@ -112,6 +112,8 @@ pub(crate) fn wire(value: &impl serde::Serialize) -> String {
 /// Text that may come from anywhere, made safe for a terminal: escape sequences and
 /// control characters are left out, tabs become spaces; line ends stay.
 pub(crate) fn harmless(text: &str) -> String {
+    // Only what is meant for people says so; within a run a secret is a reference.
+    let text = &aa_spec::template::seal::show_text(text);
     let mut clean = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {

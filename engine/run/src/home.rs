@@ -271,8 +271,17 @@ impl Home {
         let mut entries = BTreeMap::<String, Entry>::new();
         for item in listing {
             let file_name = item.map_err(failed)?.file_name();
-            let Some(name) = file_name.to_str().and_then(|file| stem(kind, file)) else { continue };
             let path = layer.folder.join(&file_name);
+            let Some(file) = file_name.to_str() else {
+                if stem(kind, &file_name.to_string_lossy()).is_some() {
+                    return Err(FileError::new(
+                        &path,
+                        "its name is not UTF-8, so nothing can name it; rename it",
+                    ));
+                }
+                continue;
+            };
+            let Some(name) = stem(kind, file) else { continue };
             let entry = Entry {
                 name: name.clone(),
                 layer: layer.name.clone(),

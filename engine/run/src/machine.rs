@@ -268,13 +268,21 @@ impl Machine {
         self.timers.first().map(|(time, _)| *time)
     }
 
-    /// Whether time alone moves the run on. A question without a default only lapses.
+    /// Whether time alone moves the run on. A question without a default only lapses, which ends the run unless
+    /// its step, or one around it, goes on after a failure.
     pub fn moves_by_itself(&self) -> bool {
         let lapses = |place: &Place| match self.unit(*place).map(|unit| &unit.state) {
-            Some(unit::State::Asking(Some(question))) => question.default.is_none(),
+            Some(unit::State::Asking(Some(question))) => question.default.is_none() && !self.outlives(*place),
             _ => false,
         };
         self.timers.iter().any(|(_, place)| !lapses(place))
+    }
+
+    /// Whether a failure at a place is not one of the run.
+    fn outlives(&self, place: Place) -> bool {
+        let parent = |place: &Place| self.frame(place.frame).and_then(|frame| frame.parent);
+        std::iter::successors(Some(place), parent)
+            .any(|place| self.step(place).is_some_and(|step| step.on_error.goes_on()))
     }
 
     /// Number of the next event.

@@ -338,6 +338,9 @@ pub enum StoreError {
     /// The writing thread is gone. Whether the write took place is not known.
     #[error("the store has stopped")]
     Stopped,
+    /// A run has a folder whose name is no text, and the store keeps texts.
+    #[error("a run cannot have the folder `{}`: its name is not UTF-8", .0.display())]
+    Folder(PathBuf),
     /// A write failed, e.g. because the disk is full. Nothing of it was kept.
     #[error("cannot write to the store `{}`: {message}", .path.display())]
     Write {
@@ -377,8 +380,7 @@ impl Store {
         mut begin: impl FnMut(RunId) -> Result<Vec<Event>, StoreError> + Send + 'static,
     ) -> Result<Created, StoreError> {
         let Some(folder) = new.folder.to_str().map(str::to_owned) else {
-            let message = format!("the folder name `{}` is not UTF-8", new.folder.display());
-            return Err(StoreError::Write { path: self.parts.path.clone(), message });
+            return Err(StoreError::Folder(new.folder));
         };
         let birth = Birth {
             plan_hash: new.plan.hash(),

@@ -20,6 +20,7 @@ mod order;
 mod place;
 mod reference;
 mod schedule;
+mod script;
 mod skill;
 pub(crate) mod spelling;
 mod step;

@@ -1,10 +1,14 @@
 //! JSON that others have written, read without loss.
 
+mod once;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
+
+use self::once::Once;
 
 /// Digits that every integer of 64 bits can have.
 const SHORT: usize = 18;
@@ -22,11 +26,22 @@ pub fn read(text: &[u8]) -> serde_json::Result<Value> {
 /// The value of a text that somebody gives, who can be asked to write it otherwise.
 ///
 /// # Errors
-/// It is no JSON, does not fit the type, or has an integer that is too great for 64 bits; with its place.
+/// It is no JSON, does not fit the type, has a key twice in one mapping, or an integer that is too great for 64 bits;
+/// with its place.
 pub fn exact<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    // First, because a type that does not look into a mapping finds nothing in it.
+    refuse_twice(text)?;
     let value = serde_json::from_slice(text)?;
     refuse_great(text)?;
     Ok(value)
+}
+
+/// Refuses the first key that is given twice.
+///
+/// # Errors
+/// There is one, or it is no JSON; with its place.
+pub fn refuse_twice(text: &[u8]) -> serde_json::Result<()> {
+    serde_json::from_slice::<Once>(text).map(drop)
 }
 
 /// Refuses the first integer in a text that is too great for 64 bits.
@@ -151,6 +166,19 @@ mod tests {
         assert_eq!(exact::<Value>(text).unwrap(), serde_json::from_slice::<Value>(text).unwrap());
         let no_json = exact::<Value>(b"[18446744073709551616, x]").unwrap_err().to_string();
         assert_eq!(no_json, "expected value at line 1 column 24");
+    }
+
+    #[test]
+    fn keys_that_come_twice_are_refused_with_their_place() {
+        for (text, place) in
+            [("{\"a\": 1,\n \"a\": 2}", (2, 8)), ("[{\"b\": {\"c\": 1, \"c\": 1}}]", (1, 23))]
+        {
+            let error = exact::<Value>(text.as_bytes()).unwrap_err();
+            assert!(error.is_data() && error.to_string().contains("` is given twice at line "), "{error}");
+            assert_eq!((error.line(), error.column()), place, "{error}");
+            assert!(exact::<serde::de::IgnoredAny>(text.as_bytes()).is_err());
+        }
+        assert_eq!(exact::<Value>(br#"{"a": {"a": 1}, "b": [{"a": 1}, {"a": 2}]}"#).unwrap()["a"]["a"], 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! [`persona`], [`schedule`] and [`config`] (the authored types), [`template`] (the expression language),
 //! [`compute`] (Python in skills), [`check`]
 //! (authored to canonical), [`plan`] (the canonical form that runs), [`input`]
-//! (values for a run), [`json`] (values that others have written, without loss), [`stub`] and [`test`] (canned answers, and what must come of a run
+//! (values for a run), [`json`] (values that others have written, without loss), [`shell`] (scripts with values in them), [`stub`] and [`test`] (canned answers, and what must come of a run
 //! with them), [`fix`] (texts mended), [`graph`] (the plan drawn), [`openapi`] (a description of a
 //! service as a tool module), [`schema`] (JSON Schema of it all).
 
@@ -30,6 +30,7 @@ pub mod plan;
 pub mod schedule;
 pub mod schema;
 pub mod shape;
+pub mod shell;
 pub mod skill;
 pub mod source;
 pub mod stub;

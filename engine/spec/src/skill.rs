@@ -6,9 +6,8 @@
 
 mod input;
 
-use std::num::NonZeroU32;
-
 use schemars::JsonSchema;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 pub use self::input::Input;
@@ -216,7 +215,7 @@ pub struct Confirm {
 pub struct Retry {
     /// Attempts in all, the first included.
     #[serde(deserialize_with = "some_at_least_one")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 100))]
     pub attempts: Spanned<u32>,
     /// How the delay grows (default `exponential`).
     #[serde(default)]
@@ -294,8 +293,11 @@ pub struct Output {
 pub(crate) fn some_at_least_one<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Spanned<u32>, D::Error> {
-    let Spanned { value, span } = Spanned::<NonZeroU32>::deserialize(deserializer)?;
-    Ok(Spanned { value: value.get(), span })
+    let Spanned { value, span } = Spanned::<u64>::deserialize(deserializer)?;
+    match u32::try_from(value) {
+        Ok(value) if value > 0 => Ok(Spanned { value, span }),
+        _ => Err(D::Error::custom(format_args!("`{value}` must be a whole number from 1 to {}", u32::MAX))),
+    }
 }
 
 /// The same, where it may be left out.

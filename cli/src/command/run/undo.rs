@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::follow::{self, Stop};
 use crate::report::Reporter;
-use crate::report::tree::{State, Tree};
+use crate::report::tree::{Node, State, Tree};
 use crate::words;
 
 /// Takes back the completed steps of a run that is over.
@@ -41,11 +41,13 @@ pub(super) fn run(args: &UndoArgs, context: &Context<'_>) -> Result<Exit, Failur
 
 /// Says what stays as it is, because its steps do not say how to take it back.
 fn point_out_rest(engine: &Engine, tree: &Tree, context: &Context<'_>) -> Result<(), Failure> {
+    if tree.dry_run {
+        return Ok(());
+    }
     let mut rest = Vec::new();
     for node in &tree.nodes {
         let Some(tool) = node.target.as_deref().filter(|_| node.kind == "tool") else { continue };
-        let undo = StepPath(format!("{}#undo", node.path));
-        let done = matches!(node.state, State::Done(_)) && tree.node(&undo).is_none();
+        let done = matches!(node.state, State::Done(_)) && !is_taken_back(node, tree);
         if done && engine.tool(tool)?.is_some_and(|spec| spec.effect != Effect::Read) {
             rest.push(node.path.0.as_str());
         }
@@ -55,4 +57,11 @@ fn point_out_rest(engine: &Engine, tree: &Tree, context: &Context<'_>) -> Result
         context.printer.hint(format_args!("what {} did {stay} no `undo`", words::list(&rest)));
     }
     Ok(())
+}
+
+/// Whether it, or something that it is part of, has an undo: then that is what is said of it.
+fn is_taken_back(node: &Node, tree: &Tree) -> bool {
+    let outer = |node: &&Node| tree.nodes.get(node.parent?);
+    std::iter::successors(Some(node), outer)
+        .any(|node| tree.node(&StepPath(format!("{}#undo", node.path))).is_some())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use aa_spec::template::seal;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -98,7 +99,13 @@ impl Comparison {
 
 fn values(a: &Map<String, Value>, b: &Map<String, Value>) -> Vec<ValueChange> {
     let changes = changed(a, b).into_iter();
-    changes.map(|change| ValueChange { name: change.name, a: change.before, b: change.now }).collect()
+    let shown = |mut value: Value| {
+        seal::show(&mut value);
+        value
+    };
+    changes
+        .map(|change| ValueChange { name: change.name, a: shown(change.before), b: shown(change.now) })
+        .collect()
 }
 
 fn steps(a: &Course, b: &Course) -> Vec<StepPair> {

@@ -2,14 +2,14 @@
 //!
 //! Values never become part of the text: they reach the script as environment
 //! variables and positional parameters, and where the script uses such a variable
-//! without quotes it is quoted. So a value cannot change what the script does.
-
-mod quote;
+//! without quotes it is quoted. Where a shell calculates they must be integers. So a value
+//! cannot change what the script does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aa_spec::shell::{self, Dialect, Refusal};
 use aa_spec::tool::{Effect, ErrorKind};
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -30,13 +30,14 @@ pub(super) struct ShellArgs {
     /// The script. It stops at the first command that fails and at unknown variables. No templates
     /// in here: give values in `vars` and use them as `$name`.
     #[serde(default)]
-    #[schemars(extend("x-aa-literal" = true))]
+    #[schemars(extend("x-aa-literal" = true, "x-aa-shell" = true))]
     script: Option<String>,
     /// Another name for `script`.
     #[serde(default)]
-    #[schemars(extend("x-aa-literal" = true))]
+    #[schemars(extend("x-aa-literal" = true, "x-aa-shell" = true))]
     command: Option<String>,
-    /// Values for the script, as variables. Quoting them is not necessary.
+    /// Values for the script, as variables. Quoting them is not necessary. Where the shell calculates
+    /// (`$((n + 1))`, `[[ $n -gt 1 ]]`), they must be integers.
     #[serde(default)]
     vars: BTreeMap<String, Scalar>,
     /// Values for the script, as `$1`, `$2` … and `"$@"`.
@@ -150,7 +151,7 @@ fn invocation(args: ShellArgs) -> Result<Invocation, ToolError> {
     for name in args.vars.keys() {
         check_name(name)?;
     }
-    let script = quote::quote(&script, &args.vars.keys().map(String::as_str).collect())?;
+    let script = prepared(&script, &args.vars, &args.args, args.interpreter)?;
     let (program, options): (&str, &[&str]) = match args.interpreter {
         Interpreter::Sh => ("sh", &["-eu"]),
         Interpreter::Bash => ("bash", &["-eu", "-o", "pipefail"]),
@@ -168,6 +169,37 @@ fn invocation(args: ShellArgs) -> Result<Invocation, ToolError> {
         timeout: timeout.map(Duration::from_millis),
         show: if args.result == Form::Json { Show::Errors } else { Show::Both },
     })
+}
+
+/// The script with its quotes, once it is certain that no value is taken for more than a value.
+fn prepared(
+    script: &str,
+    vars: &BTreeMap<String, Scalar>,
+    args: &[Scalar],
+    interpreter: Interpreter,
+) -> Result<String, ToolError> {
+    let is_text = |value: &Scalar| !shell::is_integer(&value.text());
+    if vars.is_empty() && !args.iter().any(is_text) {
+        return Ok(script.to_owned());
+    }
+    let dialect = match interpreter {
+        Interpreter::Sh => Dialect::Sh,
+        Interpreter::Bash => Dialect::Bash,
+    };
+    let reading = shell::read(script, &vars.keys().map(String::as_str).collect(), dialect)
+        .map_err(|refusal| unclear(script, &refusal))?;
+    let text = vars.iter().find(|(name, value)| reading.calculated.names.contains(*name) && is_text(value));
+    let text = text.map(|(name, _)| name.clone()).or_else(|| {
+        let positional = reading.calculated.positional;
+        args.iter().position(is_text).filter(|_| positional).map(|index| (index + 1).to_string())
+    });
+    text.map_or(Ok(reading.script), |name| Err(invalid(shell::calculates(&name))))
+}
+
+/// Where it is not certain what the shell would make of the script.
+fn unclear(script: &str, refusal: &Refusal) -> ToolError {
+    let line = script[..refusal.at.min(script.len())].matches('\n').count() + 1;
+    invalid(format!("line {line} of the script: {}; {}", refusal.message, refusal.hint))
 }
 
 /// A variable must be one, and none that decides how the shell itself works.

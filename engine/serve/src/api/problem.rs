@@ -285,6 +285,7 @@ impl From<StoreError> for Problem {
             StoreError::Unusable { .. }
             | StoreError::TooNew { .. }
             | StoreError::Stopped
+            | StoreError::Folder(_)
             | StoreError::Write { .. } => Self::of("store", detail),
         }
     }

@@ -1,12 +1,9 @@
 //! What was sent, read by the types that are wanted; what does not fit is told in the words of whoever sent it.
 
-use std::fmt;
-
 use aa_spec::name::{list, suggest};
 use aa_spec::schema::{Unfit, unfit};
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::document;
@@ -170,81 +167,13 @@ fn typed(kind: &Value, text: &str) -> Value {
 /// A text that is JSON, in which no key is given twice and no integer is too great: a value would be dropped, or lose
 /// digits, without a word.
 pub(super) fn json(bytes: &[u8]) -> Result<Value, Problem> {
-    let read = serde_json::from_slice::<Once>(bytes);
-    let read = read.and_then(|read| aa_spec::json::refuse_great(bytes).map(|()| read));
-    read.map(|read| read.0).map_err(|error| {
+    aa_spec::json::exact(bytes).map_err(|error| {
         let detail = match error.classify() {
             serde_json::error::Category::Data => error.to_string(),
             _ => format!("what was sent is not JSON: {error}"),
         };
         Problem::of("bad-body", detail)
     })
-}
-
-/// A value with every key once.
-struct Once(Value);
-
-impl<'de> Deserialize<'de> for Once {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader).map(Self)
-    }
-}
-
-struct Reader;
-
-impl<'de> Visitor<'de> for Reader {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut all = Vec::new();
-        while let Some(Once(item)) = items.next_element()? {
-            all.push(item);
-        }
-        Ok(Value::Array(all))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut all = Map::new();
-        while let Some((key, Once(value))) = entries.next_entry::<String, Once>()? {
-            if all.contains_key(&key) {
-                return Err(de::Error::custom(format!("the key `{key}` is given twice")));
-            }
-            all.insert(key, value);
-        }
-        Ok(Value::Object(all))
-    }
 }
 
 #[cfg(test)]

@@ -35,9 +35,9 @@ pub(super) struct Signature<'a> {
     span: Span,
 }
 
-struct Parameter<'a> {
+pub(super) struct Parameter<'a> {
     name: &'a str,
-    schema: &'a Value,
+    pub(super) schema: &'a Value,
     required: bool,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Signature<'a> {
         self.parameter(name).map(|parameter| parameter.name)
     }
 
-    fn parameter(&self, name: &str) -> Option<&Parameter<'a>> {
+    pub(super) fn parameter(&self, name: &str) -> Option<&Parameter<'a>> {
         let find = |is: &dyn Fn(&Parameter<'a>) -> bool| self.parameters.iter().find(|one| is(one));
         let folded = fold(name);
         find(&|parameter| parameter.name == name)
@@ -174,6 +174,7 @@ impl Checker<'_, '_> {
         }
         if let Some(signature) = signature {
             self.missing_arguments(signature, &templates);
+            self.script(args.map(Node::entries).unwrap_or_default(), signature);
         }
         templates
     }
@@ -196,6 +197,7 @@ impl Checker<'_, '_> {
             names.insert(parameter.name.to_owned(), null());
         }
         self.missing_arguments(signature, &names);
+        self.script(given, signature);
     }
 
     /// Holds arguments that code gives against a signature: their names, and the values

@@ -311,6 +311,8 @@ impl Checker<'_, '_> {
         let problem = if root == "memory" {
             // Two looks at it could differ, and nothing would tell afterwards what was seen.
             problem.hint("read it in a step with `tool: memory_read`, whose result is in the journal")
+        } else if ["null", "nil", "Null", "NULL"].contains(&root) {
+            problem.hint("write `none`: that is what a value is called here that is not there")
         } else if let Some(name) = self.names.steps.iter().map(|step| step.name.as_str()).find(hyphenated) {
             problem.hint(format!("write `{}`: in a template `-` is a minus", crate::name::fold(name)))
         } else {

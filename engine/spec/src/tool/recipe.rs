@@ -7,6 +7,7 @@ pub mod mcp;
 mod reading;
 mod reconcile;
 mod run;
+mod spliced;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};

@@ -35,10 +35,13 @@ impl Environment {
         MARK,
     ];
 
-    /// An environment of these variables, without those that are no text.
+    /// An environment of these variables, without what is no text in them.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        let text =
-            |(name, value): (OsString, OsString)| name.into_string().ok().zip(value.into_string().ok());
+        let text = |(name, value): (OsString, OsString)| {
+            let name = name.into_string().ok()?;
+            let value = Variables::text_of(&name, value)?;
+            Some((name, value))
+        };
         Self { variables: variables.into_iter().filter_map(text).collect() }
     }
 

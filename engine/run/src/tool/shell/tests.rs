@@ -97,6 +97,57 @@ async fn wrong_arguments_are_named() {
     assert_eq!(error.kind, ErrorKind::Invalid);
 }
 
+#[tokio::test]
+async fn what_is_calculated_must_be_an_integer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("pwned");
+    let text = format!("PATH[$(touch {})]", mark.display());
+    let scripts = [
+        "echo $((x + 1))",
+        "[[ $x -gt 1 ]]",
+        "test -v $x",
+        "let y=x",
+        "declare -i y; y=$x",
+        "a=(1); echo ${a[$x]}",
+        "((x)); true",
+        "v=abc; echo ${v:$x}",
+        "y=$x; echo $((y))",
+        "a[$x]=1",
+        "echo ${!x}",
+        "unset $x",
+        "printf -v $x y",
+        "read $x <<<y",
+        "for y in $x; do ((y)); done",
+        "declare -a \"l=$x\"",
+    ];
+    for script in scripts {
+        let args = |value: &str| json!({"script": script, "interpreter": "bash", "vars": {"x": value}});
+        let error = run(args(&text)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid, "{script}");
+        assert!(error.message.starts_with("the script calculates with `$x`"), "{script}: {}", error.message);
+        assert!(!mark.exists(), "{script}");
+    }
+    let error = run(json!({"script": "echo $(($1 + 1))", "args": [text]})).await.unwrap_err();
+    assert!(error.message.starts_with("the script calculates with `$1`"), "{}", error.message);
+    let args = json!({"script": "echo $((x + $1)) $q", "vars": {"x": 4, "q": "a  b"}, "args": ["-1"]});
+    assert_eq!(run(args).await.unwrap(), "3 a  b");
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_refused() {
+    let script = "true\ncat <<EOF\n$q";
+    let error = run(json!({"script": script, "vars": {"q": "x"}})).await.unwrap_err();
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (
+            ErrorKind::Invalid,
+            "line 2 of the script: a here-document has no line `EOF` that ends it; write that line, with nothing before or after it"
+        )
+    );
+    let alone = run(json!({"script": "cat <<EOF\nx"})).await;
+    assert_eq!(alone.unwrap(), "x", "without values there is nothing to quote");
+}
+
 #[test]
 fn scripts_say_that_they_are_literal() {
     let spec = shell().spec().clone();

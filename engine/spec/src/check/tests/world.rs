@@ -67,8 +67,9 @@ impl Catalog for World {
             }
             "script" => (
                 Effect::Unknown,
-                json!({"script": {"type": "string", "x-aa-literal": true}, "command": {"type": "string", "x-aa-literal": true},
-                    "vars": {"type": "object"}}),
+                json!({"script": {"type": "string", "x-aa-literal": true, "x-aa-shell": true},
+                    "command": {"type": "string", "x-aa-literal": true, "x-aa-shell": true},
+                    "vars": {"type": "object"}, "args": {"type": "array"}, "interpreter": {"type": "string"}}),
                 json!(true),
             ),
             _ => return None,

@@ -136,6 +136,7 @@ impl Compiler<'_> {
             }
             (None, false) => {
                 self.refuse_web_keys();
+                self.diagnostics.extend(super::spliced::in_command(self.source, &mcp.command));
                 Reach::Command {
                     argv: mcp.command.iter().filter_map(|text| self.argument(text)).collect(),
                     env: self.templates(&mcp.env),

@@ -53,6 +53,7 @@ impl Compiler<'_> {
             self.error("stray-key", name.span, "a command has no headers");
         }
         self.check_codes("exit code", &tool.exit.ok, &tool.exit.kinds);
+        self.check_spliced();
         Run {
             run: tool.run.iter().map(|argument| self.part(argument)).collect(),
             stdin: tool.stdin.as_ref().and_then(|node| self.template(node, Known::TOOL)),

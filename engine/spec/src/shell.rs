@@ -1,0 +1,186 @@
+//! Shell text: where values in it need quotes, and where a shell would run them.
+//!
+//! `cp $from $to` means two arguments, whatever is in the variables; a shell splits
+//! them at white space and takes `*` for file names. Here every use of a given variable
+//! that is not quoted gets its double quotes. Other variables are left alone.
+//!
+//! Where bash calculates (`$((n + 1))`, `[[ $n -gt 1 ]]`, `${list[$n]}`), it takes a text for an expression and runs the
+//! commands in it, so what gets there has to be an integer ([`Reading::calculated`]).
+//!
+//! Shells differ, and so do their versions. What is not certain to mean one thing is refused, with a way to write it
+//! that is: to quote at the wrong place would say nothing and do something else.
+//! Reading order: [`reader`] (commands), [`compound`] (what reserved words begin), [`word`], [`dollar`] (`$…`),
+//! [`heredoc`], [`command`] (which commands calculate), [`flow`] (which values get there).
+
+mod command;
+mod compound;
+mod dollar;
+mod flow;
+mod heredoc;
+mod reader;
+mod word;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Which shell will read the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `sh`: dash, bash or another one.
+    Sh,
+    /// `bash`.
+    Bash,
+}
+
+/// What was understood of a script.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The script with double quotes around unquoted uses of the variables.
+    pub script: String,
+    /// What has to be an integer.
+    pub calculated: Calculated,
+}
+
+/// Values that a shell may take for expressions.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Calculated {
+    /// Variables.
+    pub names: BTreeSet<String>,
+    /// Positional parameters.
+    pub positional: bool,
+}
+
+/// Why a script is not run.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The byte that it is about.
+    pub at: usize,
+    /// What is the matter.
+    pub message: String,
+    /// What to write.
+    pub hint: String,
+}
+
+/// Reads a script with values in variables of these names.
+///
+/// # Errors
+/// It has something in it that this does not know for certain how to read.
+pub fn read(script: &str, names: &BTreeSet<&str>, dialect: Dialect) -> Result<Reading, Refusal> {
+    let notes = reader::Reader::read(script, names, dialect)?;
+    let mut calculated = flow::calculated(script, &notes, names);
+    if notes.nested {
+        inner_scripts(script, names, &notes, &mut calculated)?;
+    }
+    Ok(Reading { script: quoted(script, &notes.wraps), calculated })
+}
+
+/// Whether a value is one that nothing can be made of but a number.
+pub fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What is said of a text that gets there, under the name that it has in the script.
+pub fn calculates(name: &str) -> String {
+    format!(
+        "the script calculates with `${name}`, and a shell runs the commands in a text that it calculates with: \
+         it must be an integer (in bash, `${{{name}//[!0-9]/}}` takes only the digits)"
+    )
+}
+
+/// Texts that another shell reads (`trap '…' EXIT`, `sh -c '…'`): nothing is changed in them.
+fn inner_scripts(
+    script: &str,
+    names: &BTreeSet<&str>,
+    notes: &Notes,
+    calculated: &mut Calculated,
+) -> Result<(), Refusal> {
+    let refused = |at| Refusal {
+        at,
+        message: "a text that a shell may read in its turn uses a given variable without quotes".to_owned(),
+        hint: "write double quotes around the variable in the inner text, too".to_owned(),
+    };
+    if let Some(at) = notes.escaped {
+        return Err(refused(at));
+    }
+    let texts = notes.texts.iter().filter(|text| uses_any(&script[(*text).clone()], names));
+    for text in texts {
+        let inner = match read(&script[text.clone()], names, Dialect::Bash) {
+            Ok(inner) => inner,
+            // No script at all, and with nothing in it that would matter.
+            Err(_)
+                if !script[text.clone()].contains(['$', '`', '['])
+                    && !script[text.clone()].contains("((") =>
+            {
+                continue;
+            }
+            Err(_) => return Err(refused(text.start)),
+        };
+        if inner.script.len() > text.len() {
+            return Err(refused(text.start));
+        }
+        calculated.names.extend(inner.calculated.names);
+        calculated.positional |= inner.calculated.positional;
+    }
+    Ok(())
+}
+
+/// Whether one of the variables occurs, however.
+fn uses_any(text: &str, names: &BTreeSet<&str>) -> bool {
+    flow::words(text).any(|(_, word)| names.contains(word))
+}
+
+fn quoted(script: &str, wraps: &[Range<usize>]) -> String {
+    let mut places: Vec<usize> = wraps.iter().flat_map(|wrap| [wrap.start, wrap.end]).collect();
+    places.sort_unstable();
+    let mut quoted = String::with_capacity(script.len() + places.len());
+    let mut from = 0;
+    for place in places {
+        quoted.push_str(&script[from..place]);
+        quoted.push('"');
+        from = place;
+    }
+    quoted.push_str(&script[from..]);
+    quoted
+}
+
+/// What a reader notes of a script, all of it as places in the text.
+#[derive(Default)]
+struct Notes {
+    /// What gets double quotes around it.
+    wraps: Vec<Range<usize>>,
+    /// What is calculated.
+    calculated: Vec<Range<usize>>,
+    /// What can only be a number, whatever is in it.
+    numbers: Vec<Range<usize>>,
+    /// Commands whose output stands in for them.
+    substitutions: Vec<Range<usize>>,
+    /// Variables that get a value here.
+    assigned: Vec<(String, From)>,
+    /// What is given to commands as their input: it may come back by `read`.
+    fed: Vec<Range<usize>>,
+    /// Texts in which nothing is expanded.
+    texts: Vec<Range<usize>>,
+    /// A given variable whose `$` is escaped in double quotes.
+    escaped: Option<usize>,
+    /// Whether a command may read a text as a script.
+    nested: bool,
+    /// Whether positional parameters may be other ones than those given.
+    positional_change: bool,
+    /// Whether any assignment may calculate (`declare -i`).
+    integers: bool,
+    /// How often a given variable is used.
+    uses: usize,
+}
+
+/// Where an assigned value is from.
+enum From {
+    Text(Range<usize>),
+    /// The positional parameters.
+    Positional,
+    /// Whatever commands were fed.
+    Input,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Commands that calculate with their words, take them for names of variables, or run them.
+
+use super::From;
+use super::reader::{Read, Reader};
+use super::word::{Word, name_of};
+
+/// What has been read of a command.
+pub(super) struct Command {
+    /// Where it begins.
+    pub from: usize,
+    words: Vec<Word>,
+    /// Whether a reserved word may come.
+    reserved: bool,
+    compound: bool,
+}
+
+impl Command {
+    pub(super) fn at(from: usize) -> Self {
+        Self { from, words: Vec::new(), reserved: true, compound: false }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.words.is_empty() && !self.compound
+    }
+
+    /// Whether this may be the first word.
+    pub(super) fn may_begin(&self) -> bool {
+        self.words.is_empty() && self.reserved
+    }
+
+    pub(super) fn push(&mut self, word: Word) {
+        self.words.push(word);
+    }
+
+    /// A compound command is over: only what closes another one may follow.
+    pub(super) fn closed(&mut self) {
+        self.compound = true;
+    }
+
+    pub(super) fn redirected(&mut self) {
+        self.reserved = self.compound;
+    }
+
+    pub(super) fn defines_function(&self) -> bool {
+        let [word] = self.words.as_slice() else { return false };
+        word.assigns.is_none() && word.plain.as_ref().is_some_and(|name| !name.is_empty())
+    }
+
+    /// Whether its output is a number whatever it is given.
+    pub(super) fn prints_number(&self) -> bool {
+        let words = self.call();
+        let first = words.first().and_then(|word| word.literal.as_deref());
+        let counts = |word: &Word| {
+            word.literal
+                .as_deref()
+                .is_some_and(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'))
+        };
+        let written = |words: &[Word]| words.iter().all(|word| word.literal.is_some());
+        match first {
+            Some("wc") => written(words),
+            // With several files it prints their names as well; the last word may be the one file.
+            Some("grep") => {
+                words.len() <= 4 && words.get(1).is_some_and(counts) && written(&words[..words.len() - 1])
+            }
+            Some("nproc") => true,
+            _ => false,
+        }
+    }
+
+    /// Its words without assignments and without what only passes them on.
+    fn call(&self) -> &[Word] {
+        let passes = |word: &Word| {
+            word.assigns.is_some()
+                || matches!(word.literal.as_deref(), Some("command" | "builtin" | "exec" | "-p" | "--"))
+        };
+        let first = self.words.iter().position(|word| !passes(word)).unwrap_or(self.words.len());
+        &self.words[first..]
+    }
+}
+
+impl Reader<'_> {
+    /// Notes what a command does with its words.
+    pub(super) fn look_at(&mut self, command: &Command) -> Read<()> {
+        for word in &command.words {
+            if let Some((name, from)) = &word.assigns {
+                self.notes.assigned.push((name.clone(), From::Text(*from..word.range.end)));
+            }
+        }
+        self.notes.nested |= command.words.iter().any(runs_text);
+        let Some((first, rest)) = command.call().split_first() else { return Ok(()) };
+        match first.literal.as_deref() {
+            Some("let") => self.calculated(rest),
+            Some("declare" | "typeset" | "local" | "export" | "readonly") => self.declared(rest),
+            Some("read" | "mapfile" | "readarray" | "getopts") => self.read_into(rest),
+            Some("unset" | "wait" | "compgen" | "complete") => self.names(rest),
+            Some("printf") => self.printed(rest),
+            Some("test" | "[") => self.tested(rest),
+            Some("set") => {
+                self.notes.positional_change = true;
+                return self.options(first, rest, &["hist"]);
+            }
+            Some("shopt") => {
+                return self.options(
+                    first,
+                    rest,
+                    &["extglob", "expand_aliases", "compat", "extquote", "assoc"],
+                );
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn calculated(&mut self, words: &[Word]) {
+        self.notes.calculated.extend(words.iter().map(|word| word.range.clone()));
+    }
+
+    /// `declare x=$value` is harmless, unless the variable calculates, is a list or stands for another one.
+    fn declared(&mut self, words: &[Word]) {
+        let option = |word: &Word, letters: &[char]| {
+            word.literal.as_deref().is_some_and(|word| word.starts_with(['-', '+']) && word.contains(letters))
+        };
+        self.notes.integers |= words.iter().any(|word| option(word, &['i', 'n']));
+        let list = words.iter().any(|word| option(word, &['a', 'A']));
+        let unclear = |word: &&Word| word.literal.is_none() && (list || word.assigns.is_none());
+        self.notes.calculated.extend(words.iter().filter(unclear).map(|word| word.range.clone()));
+    }
+
+    /// What is read may be what was given, by way of a here-document or a pipe.
+    fn read_into(&mut self, words: &[Word]) {
+        self.names(words);
+        for name in words.iter().filter_map(|word| word.literal.as_deref()) {
+            if !name.is_empty() && name_of(name).len() == name.len() {
+                self.notes.assigned.push((name.to_owned(), From::Input));
+            }
+        }
+        let reply = ["REPLY", "MAPFILE", "OPTARG"].map(|name| (name.to_owned(), From::Input));
+        self.notes.assigned.extend(reply);
+    }
+
+    /// Words that name variables: `list[…]` is one, and what is in the brackets is calculated.
+    fn names(&mut self, words: &[Word]) {
+        // After an option that takes a text, a word is that text.
+        let takes = |word: &Word| {
+            word.literal.as_deref().is_some_and(|word| {
+                word.starts_with('-') && word.ends_with(['p', 'd', 'n', 'N', 't', 'u', 'i'])
+            })
+        };
+        let mut after_option = false;
+        for word in words {
+            if word.literal.is_none() && !after_option {
+                self.notes.calculated.push(word.range.clone());
+            }
+            after_option = takes(word);
+        }
+    }
+
+    /// `printf -v name`: a first word that is not written out may be that option.
+    fn printed(&mut self, words: &[Word]) {
+        let [first, rest @ ..] = words else { return };
+        let option = first.literal.as_deref() == Some("-v");
+        let open = !rest.is_empty() && first.literal.is_none() && self.may_be_option(first);
+        if option && let Some(name) = rest.first() {
+            let assigned = name.literal.clone().unwrap_or_default();
+            self.notes.calculated.push(name.range.clone());
+            let value = name.range.end..rest.last().map_or(name.range.end, |word| word.range.end);
+            self.notes.assigned.push((assigned, From::Text(value)));
+        } else if open {
+            self.notes.calculated.push(first.range.clone());
+        }
+    }
+
+    /// `test -v name`: so is a word that may come to `-v`.
+    fn tested(&mut self, words: &[Word]) {
+        for pair in words.windows(2) {
+            let names = match pair[0].literal.as_deref() {
+                Some(option) => option == "-v" || option == "-R",
+                None => self.may_be_option(&pair[0]),
+            };
+            if names {
+                self.notes.calculated.push(pair[1].range.clone());
+            }
+        }
+    }
+
+    /// Whether what it comes to may begin with a `-`.
+    fn may_be_option(&self, word: &Word) -> bool {
+        let text = self.text[word.range.clone()].trim_start_matches(['"', '\'']);
+        text.starts_with(['$', '`', '-', '\\'])
+    }
+
+    fn options(&self, first: &Word, words: &[Word], unclear: &[&str]) -> Read<()> {
+        let is_unclear = |word: &Word| {
+            word.literal.as_deref().is_some_and(|word| unclear.iter().any(|unclear| word.contains(unclear)))
+        };
+        if words.iter().any(is_unclear) {
+            let name = first.literal.as_deref().unwrap_or_default();
+            let message = format!("`{name}` changes what the text after it means");
+            return self.refuse(first.range.start, message, "do without it");
+        }
+        Ok(())
+    }
+}
+
+/// Whether a word makes a command read other words as a script.
+fn runs_text(word: &Word) -> bool {
+    const SHELLS: [&str; 12] =
+        ["eval", "trap", "sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "su", "ssh"];
+    let name = word.literal.as_deref().map(|word| word.rsplit('/').next().unwrap_or(word));
+    name.is_some_and(|name| SHELLS.contains(&name))
+}

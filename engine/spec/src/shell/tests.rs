@@ -1,0 +1,193 @@
+//! Scripts as they are read.
+
+mod oracle;
+
+use super::*;
+
+fn reading(script: &str, dialect: Dialect) -> Result<Reading, Refusal> {
+    read(script, &BTreeSet::from(["a", "b_2", "q", "n"]), dialect)
+}
+
+fn quoted(script: &str) -> Result<String, String> {
+    reading(script, Dialect::Bash).map(|reading| reading.script).map_err(|refusal| refusal.message)
+}
+
+#[test]
+fn unquoted_uses_are_quoted_and_nothing_else() {
+    let cases = [
+        ("cp $a $b_2", r#"cp "$a" "$b_2""#),
+        ("x${a}y$a/z", r#"x"${a}"y"$a"/z"#),
+        ("${a%/} ${#a} ${a:-x}", r#""${a%/}" "${#a}" "${a:-x}""#),
+        (r#"echo "$a ${a}" $a"#, r#"echo "$a ${a}" "$a""#),
+        ("echo '$a' \\$a $ab $c $1 $@ $$", "echo '$a' \\$a $ab $c $1 $@ $$"),
+        ("echo $(cat $a)", r#"echo $(cat "$a")"#),
+        (r#"echo "$(cat $a "$a") $a""#, r#"echo "$(cat "$a" "$a") $a""#),
+        ("echo `cat $a`", r#"echo `cat "$a"`"#),
+        ("echo $(( $a + (1) )) $a", r#"echo $(( $a + (1) )) "$a""#),
+        ("( cd $a ) # $a and 'that\nx=$a", "( cd \"$a\" ) # $a and 'that\nx=\"$a\""),
+        ("echo a#$a", r#"echo a#"$a""#),
+        ("cat <<X $a\n$a \"\n X\nX\n$a", "cat <<X \"$a\"\n$a \"\n X\nX\n\"$a\""),
+        ("cat <<-'X Y'\n$a\n\tX Y\n$a", "cat <<-'X Y'\n$a\n\tX Y\n\"$a\""),
+        ("cat <<-X\n$a\n\tX\n$a", "cat <<-X\n$a\n\tX\n\"$a\""),
+        ("cat <<X\n$(w $a) `w $a` ${c:-$a} \\$a\nX", "cat <<X\n$(w \"$a\") `w \"$a\"` ${c:-$a} \\$a\nX"),
+        ("cat <<X\n$(cat <<Y\n$(w $a)\nY\n)\nX\nw $a", "cat <<X\n$(cat <<Y\n$(w \"$a\")\nY\n)\nX\nw \"$a\""),
+        ("cat <<<$a", r#"cat <<<"$a""#),
+        (r"echo $'it\'s $a' $a", r#"echo $'it\'s $a' "$a""#),
+        (r#"echo "\"$a" $a"#, r#"echo "\"$a" "$a""#),
+        ("case $a in $b_2) echo ü$a;; esac", r#"case "$a" in "$b_2") echo ü"$a";; esac"#),
+        ("echo \"$(case x in x) w $q;; esac)\"", "echo \"$(case x in x) w \"$q\";; esac)\""),
+        ("$(case x in (x|y) w $q; esac) $q", "$(case x in (x|y) w \"$q\"; esac) \"$q\""),
+        ("echo case; w $q # )", "echo case; w \"$q\" # )"),
+        ("if ((1<<2)); then w $q; fi", "if ((1<<2)); then w \"$q\"; fi"),
+        ("for ((i=0; i<2; i++)) { w $q; }", "for ((i=0; i<2; i++)) { w \"$q\"; }"),
+        ("for f in $q \"$q\"; do w $f $q; done", "for f in \"$q\" \"$q\"; do w $f \"$q\"; done"),
+        ("f() { w $q; }; function g { w $q; }", "f() { w \"$q\"; }; function g { w \"$q\"; }"),
+        ("[[ $q == x && -f $q ]] && w $q", "[[ \"$q\" == x && -f \"$q\" ]] && w \"$q\""),
+        ("[[ $c =~ ^(a|b)+$ ]] && w $q", "[[ $c =~ ^(a|b)+$ ]] && w \"$q\""),
+        ("${c:-$q} ${c%$q} \"${c%$q}\"", "${c:-\"$q\"} ${c%\"$q\"} \"${c%\"$q\"}\""),
+        ("echo ${a:-$b_2}", "echo \"${a:-$b_2}\""),
+        (r#"echo "${a:-"x"}" ${a:-"x"}"#, r#"echo "${a:-"x"}" "${a:-"x"}""#),
+        ("list=($q x) w <(w $q)", "list=(\"$q\" x) w <(w \"$q\")"),
+        ("w $q \\\n  $q", "w \"$q\" \\\n  \"$q\""),
+        ("w $q 2>&1 | w $q >$q &>x", "w \"$q\" 2>&1 | w \"$q\" >\"$q\" &>x"),
+        ("trap 'rm -f \"$q\"' EXIT; awk '{print $2}' .", "trap 'rm -f \"$q\"' EXIT; awk '{print $2}' ."),
+        ("awk '{print $q}' x", "awk '{print $q}' x"),
+        ("", ""),
+        ("\\", "\\"),
+        ("$", "$"),
+    ];
+    for (script, expected) in cases {
+        assert_eq!(quoted(script).as_deref(), Ok(expected), "{script}");
+    }
+}
+
+#[test]
+fn what_is_not_certain_is_refused() {
+    let cases = [
+        (r#"echo ${a:-'x'}"#, "it is not clear how to quote in `${a:-'x'}`"),
+        ("echo ${a", "it is not clear how to quote in `${a}`"),
+        ("echo ${c:=$q}", "it is not clear how to quote in `${c:=$q}`"),
+        ("echo ${c/x/\"$q\"}", "it is not clear how to quote in `${c/x/\"$q\"}`"),
+        ("echo \"${c/x/$q}\"", "a value in `/x/$q` may be more than text"),
+        ("echo \"${c:-it's}\"", "it is not clear how to quote in `${c:-it's}`"),
+        ("cat <<X\n$q", "a here-document has no line `X` that ends it"),
+        ("cat <<X\n$q\\\nX\n", "a here-document has no line `X` that ends it"),
+        ("cat <<$q\n$q\n", "it is not clear where a here-document ends"),
+        ("cat <<X", "the text of a here-document does not follow on the next line"),
+        ("$(cat <<X)\nX\n", "the text of a here-document does not follow on the next line"),
+        ("cat <<X \"\n\"\nX\n", "the text of a here-document does not follow on the next line"),
+        ("n=$[1<<2]\nw $q", "`$[` is not the same in every shell"),
+        ("w \"$q", "a `\"` is not closed"),
+        ("w 'x", "a `'` is not closed"),
+        ("w `x", "a back-tick is not closed"),
+        ("w `echo \\$q`", "quotes between back-ticks mean other things than elsewhere"),
+        ("w $(x", "the script ends too early"),
+        ("w )", "a `)` closes nothing"),
+        ("w;;", "`;;` stands outside of a `case`"),
+        ("w @(a|b)", "it is not clear what this `(` means"),
+        ("w $((a); b)", "it is not clear whether this is a calculation"),
+        ("w $\\\nq", "a line is continued in the middle of a word"),
+        ("w $q\\\n2", "a line is continued in the middle of a word"),
+        ("w <\\\n<X", "a line is continued in the middle of a word"),
+        ("alias w='x'", "`alias` makes it unclear what the text after it means"),
+        ("shopt -s extglob", "`shopt` changes what the text after it means"),
+        (
+            "trap 'rm $q' EXIT",
+            "a text that a shell may read in its turn uses a given variable without quotes",
+        ),
+        ("eval \"w \\$q\"", "a text that a shell may read in its turn uses a given variable without quotes"),
+        (
+            "sh <<'X'\nw $q\nX\n",
+            "a text that a shell may read in its turn uses a given variable without quotes",
+        ),
+    ];
+    for (script, message) in cases {
+        assert_eq!(quoted(script).unwrap_err(), message, "{script}");
+    }
+    let deep = "$(".repeat(100_000);
+    assert_eq!(quoted(&deep).unwrap_err(), "it is nested too deeply");
+    for script in ["((1<<2))", "for ((;;)) do w; done", r"w $'it\'s'"] {
+        assert!(reading(script, Dialect::Bash).is_ok(), "{script}");
+        assert!(reading(script, Dialect::Sh).is_err(), "{script}");
+    }
+}
+
+#[test]
+fn what_is_calculated_is_found() {
+    let all = ["a", "b_2", "n", "q"];
+    let cases: &[(&str, &[&str])] = &[
+        ("echo $n ${n} \"$n\" [ $n -gt 1 ]", &[]),
+        ("echo $((n + 1))", &["n"]),
+        ("echo $(( $n + ${q} ))", &["n", "q"]),
+        ("((n++)); w $q", &["n"]),
+        ("for ((i = n; i < 2; i++)); do w; done", &["n"]),
+        ("[[ $n -gt 1 && $q == x ]]", &["n"]),
+        ("[[ -v $n ]]", &["n"]),
+        ("[[ 1 -lt n ]]", &["n"]),
+        ("test -v $n", &["n"]),
+        ("[ -v $n ]", &["n"]),
+        ("[ $q $n ]", &["n"]),
+        ("[ \"$n\" -gt 1 ] && [ \"$q\" = \"$a\" ]", &[]),
+        ("let x=n+1", &["n"]),
+        ("builtin let \"x = $n\"", &["n"]),
+        ("echo ${list[$n]} ${list[@]}", &["n"]),
+        ("echo ${list[n]}", &["n"]),
+        ("list[$n]=x", &["n"]),
+        ("list=([$n]=x)", &["n"]),
+        ("echo ${x:$n} ${x:0:q}", &["n", "q"]),
+        ("echo ${!n} ${q@P} ${a@Q}", &["n", "q"]),
+        ("unset $n; unset \"list[$q]\"", &["n", "q"]),
+        ("read -p $q $n; printf -v $a x", &["a", "n"]),
+        ("printf $n x; printf '%s' $q", &["n"]),
+        ("export X=$n; local y=$q; declare $a", &["a"]),
+        ("declare -a \"x=$n\"", &["n"]),
+        ("declare -i x; x=$n", &all),
+        ("local -n x=$n", &all),
+        ("x=$n; y=${x%,*}; echo $((y))", &["n"]),
+        ("x=n; echo $((x))", &["n"]),
+        ("for x in $n 1; do echo $((x)); done; w $q", &["n"]),
+        ("read x <<< $n; echo $((x))", &["n"]),
+        ("w $n | while read x; do ((t += x)); done; w $q", &["n"]),
+        ("x=$(cut -c1 <<<$n); echo $((x))", &["n"]),
+        ("x=$(wc -l <$n); y=$(w | grep -c x $n); echo $((x + y + $(wc -c < $q)))", &[]),
+        ("x=$(w $n; wc -l); echo $((x))", &["n"]),
+        ("echo $(( ${n//[!0-9]/} + ${#q} ))", &[]),
+        ("eval 'echo $((n))'", &["n"]),
+    ];
+    for (script, expected) in cases {
+        let reading =
+            reading(script, Dialect::Bash).unwrap_or_else(|refusal| panic!("{script}: {refusal:?}"));
+        assert_eq!(reading.calculated.names.iter().collect::<Vec<_>>(), *expected, "{script}");
+    }
+}
+
+#[test]
+fn positional_parameters_are_calculated_too() {
+    let positional = |script| reading(script, Dialect::Sh).unwrap().calculated;
+    assert_eq!(positional("echo $1 $(( 1 + 1 ))"), Calculated::default());
+    for script in ["echo $(($1 + 1))", "x=${2}; echo $((x))", "for x do echo $((x)); done"] {
+        assert_eq!(positional(script), Calculated { names: BTreeSet::new(), positional: true }, "{script}");
+    }
+    // A function has parameters of its own: what they are is not followed.
+    let calculated = positional("f() { echo $(($1)); }; f $n");
+    assert!(calculated.positional && calculated.names.contains("n"));
+}
+
+#[test]
+fn integers_are_digits() {
+    for (text, is) in
+        [("1", true), ("-12", true), ("", false), ("-", false), ("1+1", false), ("x", false), ("١", false)]
+    {
+        assert_eq!(is_integer(text), is, "{text}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn only_quotes_are_added(script in "[$a(){}'\"`#<\\\\ \\n|ü]{0,60}") {
+        if let Ok(quoted) = quoted(&script) {
+            let without = |text: &str| text.replace('"', "");
+            proptest::prop_assert_eq!(without(&quoted), without(&script));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Values that would become part of shell text: `sh -c "rm {{ args.path }}"` runs whatever the value says.
+
+use super::Compiler;
+use crate::diagnostic::Diagnostic;
+use crate::source::Source;
+use crate::template::Template;
+use crate::tool::module::Argument;
+use crate::yaml::Spanned;
+
+const HINT: &str = "give the value as an argument, `sh -c 'echo \"$1\"' sh \"{{ … }}\"`, or in `env:`, and use it in double quotes";
+
+/// Commands that take a script after `-c`.
+const SHELLS: [&str; 11] =
+    ["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "rbash", "su", "runuser"];
+
+/// Commands that run the command behind their own options.
+const WRAPPERS: [&str; 30] = [
+    "env",
+    "busybox",
+    "toybox",
+    "sudo",
+    "doas",
+    "nice",
+    "ionice",
+    "nohup",
+    "timeout",
+    "setsid",
+    "stdbuf",
+    "xargs",
+    "time",
+    "chroot",
+    "unshare",
+    "nsenter",
+    "flock",
+    "watch",
+    "docker",
+    "podman",
+    "kubectl",
+    "oc",
+    "ssh",
+    "chrt",
+    "taskset",
+    "systemd-run",
+    "find",
+    "parallel",
+    "strace",
+    "script",
+];
+
+/// What the arguments up to here say of the next one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It is the command.
+    Command,
+    /// It may be the command that a wrapper runs.
+    Behind,
+    /// It is for a command that is no shell.
+    Other,
+    /// The command is only known when it is called.
+    Unknown,
+    /// It is an option of a shell, or a file for it.
+    Shell,
+    /// It belongs to an option of a shell; whether there was a `-c`.
+    Value(bool),
+    /// It is the script, unless it is one more option.
+    Script,
+    /// It is what the script gets.
+    Done,
+}
+
+/// Looks for the arguments that are scripts.
+struct Search<'a> {
+    source: &'a Source,
+    found: Vec<Diagnostic>,
+}
+
+impl Compiler<'_> {
+    /// Templates in what a shell takes for a script.
+    pub(super) fn check_spliced(&mut self) {
+        let mut search = Search { source: self.source, found: Vec::new() };
+        self.tool
+            .run
+            .iter()
+            .fold(vec![State::Command], |states, argument| search.argument(&states, argument));
+        self.diagnostics.append(&mut search.found);
+    }
+}
+
+/// The same of a command that is one list, such as that of a server.
+pub(super) fn in_command(source: &Source, command: &[Spanned<String>]) -> Vec<Diagnostic> {
+    let mut search = Search { source, found: Vec::new() };
+    search.all(&[State::Command], command, false);
+    search.found
+}
+
+impl Search<'_> {
+    fn argument(&mut self, states: &[State], argument: &Argument) -> Vec<State> {
+        match argument {
+            Argument::Always(text) => self.all(states, std::slice::from_ref(text), false),
+            Argument::Options(options) => self.all(states, std::slice::from_ref(&options.options), true),
+            Argument::When(when) => {
+                let mut after = self.all(states, &when.then, false);
+                after.extend(self.all(states, &when.r#else, false));
+                after
+            }
+        }
+    }
+
+    fn all(&mut self, states: &[State], texts: &[Spanned<String>], options: bool) -> Vec<State> {
+        let mut states = states.to_vec();
+        for text in texts {
+            states = states.iter().map(|state| self.next(*state, text, options)).collect();
+        }
+        states.dedup();
+        states
+    }
+
+    /// What follows a text, which may be wrong where it stands.
+    fn next(&mut self, state: State, text: &Spanned<String>, options: bool) -> State {
+        let open = is_open(&text.value);
+        let script =
+            state == State::Script || (state == State::Shell && (options || text.value.starts_with('-')));
+        if open && script {
+            let message = "a value in the script of a shell could change what it does";
+            self.found.push(Diagnostic::error("spliced-shell", self.source, text.span, message).hint(HINT));
+            return State::Done;
+        }
+        if open { after_value(state) } else { after_text(state, &text.value) }
+    }
+}
+
+/// Whether a text is another one with each call.
+fn is_open(text: &str) -> bool {
+    Template::parse(&serde_json::Value::String(text.to_owned())).is_ok_and(|template| !template.references().is_empty())
+}
+
+fn after_value(state: State) -> State {
+    match state {
+        State::Command => State::Unknown,
+        State::Behind => State::Behind,
+        State::Value(true) => State::Script,
+        State::Value(false) => State::Shell,
+        State::Other | State::Unknown => State::Other,
+        State::Shell | State::Script | State::Done => State::Done,
+    }
+}
+
+fn after_text(state: State, text: &str) -> State {
+    let name = text.rsplit(['/', '\\']).next().unwrap_or(text).trim_end_matches(".exe");
+    let option = text.starts_with(['-', '+']);
+    let has_script = option && !text.starts_with("--") && text.contains('c') || text == "--command";
+    match state {
+        State::Command | State::Behind if SHELLS.contains(&name) => State::Shell,
+        State::Command if WRAPPERS.contains(&name) => State::Behind,
+        State::Other if text == "--" => State::Behind,
+        State::Command | State::Other => State::Other,
+        State::Behind => State::Behind,
+        State::Unknown if has_script => State::Script,
+        State::Unknown => State::Other,
+        State::Value(true) => State::Script,
+        State::Value(false) => State::Shell,
+        State::Shell | State::Script if option => {
+            let script = state == State::Script || has_script;
+            match (text.ends_with(['o', 'O']) && !text.starts_with("--"), script) {
+                (true, script) => State::Value(script),
+                (false, true) => State::Script,
+                (false, false) => State::Shell,
+            }
+        }
+        State::Shell | State::Script | State::Done => State::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source::Source;
+
+    fn codes(run: &str) -> Vec<&'static str> {
+        let text = format!(
+            "module: m\ndescription: d\nconfig: {{c: {{default: x}}}}\ntools:\n  - name: m_t\n    description: d\n    effect: read\n    input: {{a: {{type: string}}, l: {{type: array}}}}\n    run: {run}\n"
+        );
+        let (module, problems) = super::super::check(&Source::new("m.yaml", text));
+        assert!(module.is_some(), "{run}: {problems:?}");
+        problems.into_iter().map(|problem| problem.code).collect()
+    }
+
+    #[test]
+    fn scripts_of_shells_have_no_templates() {
+        let spliced = [
+            "[sh, -c, 'echo {{ a }}']",
+            "[/bin/bash, -lc, 'echo {{ a }}', x]",
+            "[sh, -e, -c, '{{ a }}']",
+            "[sh, -c, -e, '{{ a }}']",
+            "[bash, -o, pipefail, -c, '{{ a }}']",
+            "[bash, -co, pipefail, '{{ a }}']",
+            "[env, 'X={{ a }}', dash, -ec, '{{ a }}']",
+            "[busybox, sh, -c, '{{ a }}']",
+            "[kubectl, exec, '{{ a }}', --, sh, -c, '{{ a }}']",
+            "[su, -c, '{{ a }}', root]",
+            "[zsh, '-{{ a }}']",
+            "[sh, {options: '{{ l }}'}, x]",
+            "[sh, -c, 'echo {{ config.c }}']",
+            "['{{ config.c }}', -c, '{{ a }}']",
+            "[sh, {if: a, then: [-c, '{{ a }}'], else: [x]}]",
+            "[sh, {if: a, then: [-c], else: [x]}, '{{ a }}']",
+        ];
+        for run in spliced {
+            assert_eq!(codes(run), ["spliced-shell"], "{run}");
+        }
+    }
+
+    #[test]
+    fn what_a_script_gets_may_be_anything() {
+        let fine = [
+            "[sh, -c, 'echo \"$1\"', sh, '{{ a }}']",
+            "[sh, -c, \"echo {{ '{{' }}\", sh, '{{ a }}']",
+            "[sh, '{{ a }}', -c, '{{ a }}']",
+            "[bash, -o, '{{ a }}', -c, 'echo', '{{ a }}']",
+            "[grep, -c, '{{ a }}']",
+            "[rg, sh, -c, '{{ a }}']",
+            "[env, git, -c, '{{ a }}']",
+            "['{{ config.c }}', '{{ a }}', -c, '{{ a }}']",
+            "[sh, {if: a, then: [-c, 'echo'], else: [x]}, '{{ a }}']",
+        ];
+        for run in fine {
+            assert_eq!(codes(run), [] as [&str; 0], "{run}");
+        }
+    }
+}

@@ -80,6 +80,13 @@ impl Changes {
         changes
     }
 
+    /// Whether a change of files is one of what clients see: while there is a mistake in a persona, they see it as
+    /// it was. Where nobody can tell, it is.
+    async fn shows_other(&self) -> bool {
+        let engine = self.engine.clone();
+        tokio::task::spawn_blocking(move || engine.shows_other()).await.unwrap_or(true)
+    }
+
     /// Looks until nobody listens. A folder that cannot be read has not changed.
     async fn look(self: Arc<Self>, mut known: Option<u64>) {
         loop {
@@ -94,7 +101,9 @@ impl Changes {
             let stamp = self.engine.files_stamp();
             if stamp.is_some() && stamp != known {
                 known = stamp;
-                self.count.send_modify(|count| *count += 1);
+                if self.shows_other().await {
+                    self.count.send_modify(|count| *count += 1);
+                }
             }
         }
     }

@@ -67,21 +67,41 @@ async fn what_a_client_cannot_do_is_not_waited_for() {
 async fn nonsense_is_asked_again() {
     let world = World::new();
     let client = world.client(ann(), Era::Newer).await;
-    let with = |response| {
+    let with = |response, state: Option<String>| {
         let mut params = params("form", json!({}));
         params.input_responses = Some([("who".to_owned(), response)].into());
+        params.request_state = state;
         client.call_tool_once(params)
     };
+    let mut state = None;
     for nonsense in
         [json!(5), json!({"action": "accept"}), json!({"action": "accept", "content": {"name": 5}})]
     {
-        let asked = with(nonsense.clone()).await.unwrap();
-        assert!(matches!(asked, CallToolResponse::InputRequired(_)), "{nonsense} {asked:?}");
+        let asked = with(nonsense.clone(), state).await.unwrap();
+        let CallToolResponse::InputRequired(asked) = asked else { panic!("{nonsense} {asked:?}") };
+        state = asked.request_state;
     }
-    // An answer may come before its question.
-    let done = with(json!({"action": "accept", "content": {"name": "Ben"}})).await.unwrap();
+    let done = with(json!({"action": "accept", "content": {"name": "Ben"}}), state).await.unwrap();
     let CallToolResponse::Complete(done) = done else { panic!("{done:?}") };
     assert_eq!(done.structured_content, Some(json!({"name": "Ben"})));
+}
+
+#[tokio::test]
+async fn nobody_fills_in_what_they_have_not_seen() {
+    let world = World::new();
+    // Also one that cannot be asked: then it would be no person who has answered.
+    for client in [world.client(ann(), Era::Newer).await, world.client(Person::absent(), Era::Newer).await] {
+        let mut sneaky = params("skill_run", json!({"skill_name": "form", "wait_seconds": 0.5}));
+        let filled = json!({"action": "accept", "content": {"name": "Ben"}});
+        sneaky.input_responses = Some([("who".to_owned(), filled)].into());
+        let answer = client.call_tool_once(sneaky).await.unwrap();
+        let CallToolResponse::Complete(open) = answer else { continue };
+        assert_eq!(open.structured_content.unwrap()["status"], "waiting");
+    }
+    let engine = world.as_client("local");
+    for run in [1, 2] {
+        assert_eq!(engine.run(aa_run::event::RunId(run)).unwrap().status, aa_run::store::RunStatus::Waiting);
+    }
 }
 
 #[tokio::test]

@@ -100,6 +100,8 @@ fn whoever_edits_a_persona_takes_nothing_from_those_who_play_it() {
     let mut client = Piped::greeted(aa.args(["mcp", "--persona", "good"]));
     let before = listed(&mut client, 2);
     assert!(names(&before).contains(&"probe_look"));
+    // Of what was listed just now, nobody can tell whether it was before the change.
+    std::thread::sleep(Duration::from_millis(800));
     let aa = aa.file(".aa/personas/good.yaml", persona("good", "modules: [prob]"));
     std::thread::sleep(Duration::from_millis(1200));
     client.say(&json!({"jsonrpc": "2.0", "id": 3, "method": "ping"}));
@@ -132,4 +134,17 @@ fn the_address_of_a_persona_with_mistakes_shows_the_core_tools_and_the_reason() 
         served.post("/mcp/lost", &[("Mcp-Session-Id", &session)], &list).message()["result"]["tools"].clone();
     assert!(names(&tools).contains(&"tool_call"), "{tools}");
     assert!(said(&tools, "tool_call").contains("nowhere"), "{}", said(&tools, "tool_call"));
+}
+
+#[test]
+fn whoever_shows_too_much_is_told_once() {
+    let aa = project();
+    let mut client = Piped::greeted(aa.args(["mcp", "--all"]));
+    for id in 2..5 {
+        listed(&mut client, id);
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    client.close();
+    let errors = client.ended().2;
+    assert_eq!(errors.matches("crowd out other thoughts").count(), 1, "{errors}");
 }

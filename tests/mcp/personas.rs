@@ -189,3 +189,20 @@ fn a_session_that_nobody_uses_is_forgotten_also_by_the_next_server() {
     std::thread::sleep(std::time::Duration::from_millis(2500));
     assert!(!is_there(&Served::new(&aa, &["--persona", "one"]), &left));
 }
+
+#[test]
+fn a_shipped_persona_shows_what_a_model_can_choose_from() {
+    let aa = Aa::new();
+    let served = Served::new(&aa, &[]);
+    for name in ["core", "developer", "devops", "incident", "release", "slack"] {
+        let path = format!("/mcp/{name}");
+        let session = served.session(&path, &[]);
+        let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
+        let listed = served.post(&path, &[("Mcp-Session-Id", &session)], &list).message();
+        let count = listed["result"]["tools"].as_array().unwrap().len();
+        assert!((25..=40).contains(&count), "{name}: {count}");
+    }
+    // What is one's own is shown all the same.
+    let aa = aa.skill("look", LOOK).tools("probe", PROBE);
+    assert_eq!(Client::new(&Served::new(&aa, &[]), "/mcp/core").names(&json!({})), ["look"]);
+}

@@ -51,6 +51,7 @@ pub use schedules::{
 };
 pub(crate) use schedules::{new_slot, told};
 pub use servers::{Change, Guide, McpEntry, Review};
+pub use showing::Glance;
 pub use trials::Trial;
 pub use workspaces::Briefing;
 

@@ -12,6 +12,10 @@ use crate::persona::{Choice, View, ViewError};
 #[derive(Debug, Default)]
 pub(super) struct Showing(Mutex<HashMap<Choice, Shown>>);
 
+/// What clients were shown at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Glance(HashMap<Choice, Arc<View>>);
+
 /// What was shown of one choice.
 #[derive(Debug)]
 struct Shown {
@@ -63,16 +67,22 @@ impl Engine {
         self.as_granted(self.whole_shown(choice))
     }
 
-    /// Whether what clients are shown is something else by now; to be asked when files have changed.
-    pub fn shows_other(&self) -> bool {
+    /// What clients are shown as of now, by what they have chosen.
+    pub fn glance(&self) -> Glance {
         let engine = self.current();
-        let known: Vec<(Choice, Arc<View>)> = {
-            let held = engine.parts.showing.held();
-            held.iter().map(|(choice, shown)| (choice.clone(), Arc::clone(&shown.view))).collect()
+        let held = engine.parts.showing.held();
+        Glance(held.iter().map(|(choice, shown)| (choice.clone(), Arc::clone(&shown.view))).collect())
+    }
+
+    /// Whether clients are shown something else than before, now that files have changed. What nobody has looked at yet
+    /// may be anything.
+    pub fn shows_other_than(&self, before: &Glance) -> bool {
+        let engine = self.current();
+        let now = engine.glance();
+        let is_other = |choice: &Choice| {
+            before.0.get(choice).is_none_or(|view| !Arc::ptr_eq(view, &engine.whole_shown(choice)))
         };
-        // What nobody has looked at yet may be anything.
-        known.is_empty()
-            || known.iter().any(|(choice, before)| !Arc::ptr_eq(before, &engine.whole_shown(choice)))
+        before.0.is_empty() || before.0.keys().chain(now.0.keys()).any(is_other)
     }
 
     fn whole_shown(&self, choice: &Choice) -> Arc<View> {

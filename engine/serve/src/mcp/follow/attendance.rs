@@ -339,10 +339,13 @@ impl<'a> Attendance<'a> {
         let since = *self.askable.get_or_insert_with(Instant::now);
         still || since.elapsed() >= GATHER
     }
-    /// Gives the answers that came before their questions. Nobody answers what they have not seen: only what the client
-    /// itself says is taken so, which no person is asked.
+    /// Gives the answers that came before their questions. Nobody consents to what they have not seen: no
+    /// option is taken so, only what the client itself says, and what is filled in where there is somebody to fill it in.
     async fn take_given(&mut self) {
-        let takes = |asked: &&Asked| asked.want.is_some();
+        let can = self.can.as_ref();
+        let takes = |asked: &&Asked| {
+            asked.want.is_some() || (asked.form.is_some() && question::can_be_asked(can, asked))
+        };
         let questions: Vec<Asked> = self.standing.questions.values().filter(takes).cloned().collect();
         for asked in questions {
             let Some(response) = self.given.remove(&asked.key) else { continue };

@@ -37,6 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a request may do and see.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a request, and most mixes occur")]
 pub(crate) struct Visit {
     /// The engine, for this caller in this workspace: runs of others are not there.
     pub(crate) engine: Engine,

@@ -4,11 +4,14 @@
 mod clients;
 mod config;
 mod conformance;
+mod elsewhere;
 mod guides;
 mod keys;
 mod load;
 mod lone;
+mod mistakes;
 mod personas;
+mod promises;
 mod questions;
 mod schedules;
 mod security;

@@ -69,6 +69,11 @@ impl Printer {
         Self { json: true, live: false, asks: false, err, ..self }
     }
 
+    /// One for another thread.
+    pub(crate) fn another(&self) -> Self {
+        Self { deaf: self.deaf.clone(), gone: self.gone.clone(), broken: RefCell::new(None), ..*self }
+    }
+
     /// Whether a person watches stderr on a terminal that can redraw lines.
     pub(crate) fn is_live(&self) -> bool {
         self.live

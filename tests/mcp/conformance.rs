@@ -129,18 +129,18 @@ impl Drop for Server {
 
 #[test]
 fn a_server_by_the_released_suite() {
-    Server::start().meets(Suite::Released, &[]).is_perfect(30);
+    Server::start().meets(Suite::Released, &[]).is_perfect(40);
 }
 
 #[test]
 fn a_server_of_the_session_era() {
-    Server::start().meets(Suite::Newest, &["--requirements", "2025-11-25"]).is_perfect(60);
+    Server::start().meets(Suite::Newest, &["--requirements", "2025-11-25"]).is_perfect(83);
 }
 
 /// Tasks are among it.
 #[test]
 fn a_server_of_the_newest_era() {
-    Server::start().meets(Suite::Newest, &["--requirements", "2026-07-28"]).is_perfect(150);
+    Server::start().meets(Suite::Newest, &["--requirements", "2026-07-28"]).is_perfect(196);
 }
 
 #[test]

@@ -147,6 +147,75 @@ fn a_project_is_stricter_than_a_key_and_lets_nobody_in() {
         .stderr_contains("`serve.hosts` is not heard here");
 }
 
+const ECHO: &str = "name: narrow\ndescription: Little\ntools: [echo]\nskills: []\n";
+
+/// The same persona as a project has it that would like to open more, with something to read that a tool says.
+const WIDE: &str = "name: NAME\ndescription: Much\nmodules: [box]\ntools: [echo, git_status]\nresources: [{uri: 'box://secret', name: secret, tool: {name: box_peek, args: {}}}]\n";
+
+#[test]
+fn a_projects_persona_opens_no_more_than_the_users_or_that_of_the_server() {
+    let keys = "    - {principal: ann, key: '{{ secrets.ANN }}', personas: [narrow, here]}\n";
+    let there = "serve:\n  folders: [PLACE]\n";
+    let peek = "  - {name: box_peek, description: Peeks, effect: read, input: {}, run: [echo, peeked], result: text}\n";
+    let (tools, here) = (format!("{TOOLS}{peek}"), ECHO.replace("narrow", "here"));
+    let aa = key(Aa::new(), "ann", ANN).file("other/.aa/tools/box.yaml", &tools);
+    let aa = aa.skill("ask", ASK).file("other/.aa/skills/ask.yaml", ASK).tools("box", &tools);
+    let other = aa.path("other").canonicalize().unwrap().display().to_string();
+    let folders = there.replace("PLACE", &other).replace("serve:\n", "");
+    let aa = aa.own_config(&format!("{}{folders}", config(keys)));
+    let aa = aa.file("../home/config/aa-workflow/personas/narrow.yaml", ECHO);
+    let aa = aa.file(".aa/personas/narrow.yaml", WIDE.replace("NAME", "narrow"));
+    let aa = aa.file("other/.aa/personas/narrow.yaml", WIDE.replace("NAME", "narrow"));
+    // Only projects have the other one: then it is the one of the folder that the server was started in.
+    let aa = aa.file(".aa/personas/here.yaml", here);
+    let aa = aa.file("other/.aa/personas/here.yaml", WIDE.replace("NAME", "here"));
+    let served = Served::new(&aa, &["--all"]);
+    let ask = |folder: &str, path: &str, method: &str, params: &Value| {
+        let id = served.session(path, &[("Authorization", ANN)]);
+        let mut params = params.clone();
+        params["_meta"] = json!({"aa/workspace": folder});
+        let ask = json!({"jsonrpc": "2.0", "id": 2, "method": method, "params": params});
+        served.post(path, &[("Authorization", ANN), ("Mcp-Session-Id", &id)], &ask).message()
+    };
+    let start = aa.path("").canonicalize().unwrap().display().to_string();
+    for (folder, path) in
+        [(&other, "/mcp/narrow"), (&start, "/mcp/narrow"), (&other, "/mcp/here"), (&start, "/mcp/here")]
+    {
+        let listed = ask(folder, path, "tools/list", &json!({}));
+        let names: Vec<&str> = listed["result"]["tools"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{listed}"))
+            .iter()
+            .map(|tool| tool["name"].as_str().unwrap())
+            .collect();
+        assert!(
+            names.contains(&"echo")
+                && !names.iter().any(|name| ["ask", "git_status", "box_put"].contains(name)),
+            "{folder} {path}: {names:?}"
+        );
+        let read = ask(folder, path, "resources/read", &json!({"uri": "box://secret"}));
+        assert!(!read.to_string().contains("peeked"), "{folder} {path}: {read}");
+        for (tool, args) in [
+            ("tool_call", json!({"tool_name": "box_peek"})),
+            ("tool_call", json!({"tool_name": "git_status"})),
+            ("skill_run", json!({"skill_name": "ask"})),
+            ("debug_tool", json!({"tool_name": "box_peek"})),
+        ] {
+            let refused = ask(folder, path, "tools/call", &json!({"name": tool, "arguments": args}));
+            assert_eq!(refused["result"]["isError"], true, "{folder} {path} {tool}: {refused}");
+        }
+        let told = ask(
+            folder,
+            path,
+            "tools/call",
+            &json!({"name": "tool_call", "arguments": {"tool_name": "echo", "arguments": {"value": 1}}}),
+        );
+        assert_ne!(told["result"]["isError"], true, "{told}");
+    }
+    let shown = served.ask("GET /api/personas/narrow", &[("Authorization", ANN)], "").message();
+    assert_eq!((&shown["tools"], &shown["skills"]), (&json!(["echo"]), &json!([])), "{shown}");
+}
+
 #[test]
 fn under_a_guessed_number_others_find_nothing() {
     let aa = key(key(Aa::new(), "ann", ANN), "ben", BEN).own_config(&config(&format!("{OF_ANN}{OF_BEN}")));

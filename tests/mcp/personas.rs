@@ -128,3 +128,81 @@ fn a_newer_client_names_its_session() {
         "{reply:?}"
     );
 }
+
+/// A request of a newer client that names a session or none.
+fn say(served: &Served, tool: &str, args: &Value, session: Option<&str>) -> Value {
+    let mut message = modern(4, tool, args);
+    if let Some(session) = session {
+        message["params"]["_meta"]["aa/session"] = session.into();
+    }
+    served.post("/mcp", &modern_headers(tool), &message).message()
+}
+
+/// What such a request is shown.
+fn shown(served: &Served, session: &str) -> Vec<String> {
+    let mut message = modern(3, "", &json!({}));
+    message["method"] = "tools/list".into();
+    let mut meta = message["params"]["_meta"].clone();
+    meta["aa/session"] = session.into();
+    message["params"] = json!({ "_meta": meta });
+    let headers = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/list")];
+    names(&served.post("/mcp", &headers, &message).message()["result"])
+}
+
+#[test]
+fn a_persona_that_is_loaded_without_a_session_is_nobody_elses() {
+    let aa = machine();
+    let served = Served::new(&aa, &["--persona", "one"]);
+    let begun = say(&served, "session_start", &json!({"agent": "two"}), None);
+    let session = begun["result"]["structuredContent"]["session"].as_str().unwrap().to_owned();
+    // Another client of the same person in the same folder.
+    let loaded = say(&served, "persona_load", &json!({"persona_name": "one"}), None);
+    let other =
+        loaded["result"]["structuredContent"]["session"].as_str().unwrap_or_else(|| panic!("{loaded}"));
+    assert_ne!(other, session);
+    assert_eq!(shown(&served, &session), ["other_say"]);
+    assert_eq!(shown(&served, other), ["look", "probe_where"]);
+    say(&served, "persona_load", &json!({"persona_name": "one"}), Some(&session));
+    assert_eq!(shown(&served, &session), ["look", "probe_where"], "its own is switched");
+}
+
+#[test]
+fn a_session_that_nobody_uses_is_forgotten_also_by_the_next_server() {
+    let aa = machine().own_config("serve: {session_keep: 2s}\n");
+    let served = Served::new(&aa, &["--persona", "one"]);
+    let begin = |served: &Served| {
+        let begun = say(served, "session_start", &json!({}), None);
+        begun["result"]["structuredContent"]["session"].as_str().unwrap().to_owned()
+    };
+    let is_there = |served: &Served, session: &str| {
+        say(served, "skill_list", &json!({}), Some(session))["error"].is_null()
+    };
+    let (old, used) = (begin(&served), begin(&served));
+    for _ in 0..6 {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert!(is_there(&served, &used), "it is used");
+    }
+    assert!(!is_there(&served, &old));
+    assert!(say(&served, "session_start", &json!({"session": old}), None)["result"]["isError"] == true);
+    let left = begin(&served);
+    drop(served);
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    assert!(!is_there(&Served::new(&aa, &["--persona", "one"]), &left));
+}
+
+#[test]
+fn a_shipped_persona_shows_what_a_model_can_choose_from() {
+    let aa = Aa::new();
+    let served = Served::new(&aa, &[]);
+    for name in ["core", "developer", "devops", "incident", "release", "slack"] {
+        let path = format!("/mcp/{name}");
+        let session = served.session(&path, &[]);
+        let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
+        let listed = served.post(&path, &[("Mcp-Session-Id", &session)], &list).message();
+        let count = listed["result"]["tools"].as_array().unwrap().len();
+        assert!((25..=40).contains(&count), "{name}: {count}");
+    }
+    // What is one's own is shown all the same.
+    let aa = aa.skill("look", LOOK).tools("probe", PROBE);
+    assert_eq!(Client::new(&Served::new(&aa, &[]), "/mcp/core").names(&json!({})), ["look"]);
+}

@@ -107,6 +107,27 @@ fn the_end_of_stdin_leaves_runs_to_be_resumed() {
 }
 
 #[test]
+fn a_call_that_is_given_up_ends_no_run_that_another_server_has_started() {
+    let aa = Aa::new().tools("slow", SLOW).skill("waits", WAITS);
+    let (mut first, mut second) =
+        (Piped::greeted(aa.args(["mcp", "--alone"])), Piped::greeted(aa.args(["mcp", "--alone"])));
+    let args = json!({"skill_name": "waits", "idempotency_key": "k", "wait_seconds": 60});
+    first.say(&call(2, "skill_run", &args));
+    eventually("it waits", || aa.path("begun").exists());
+    second.say(&call(2, "skill_run", &args));
+    std::thread::sleep(Duration::from_millis(700));
+    second.say(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}}));
+    std::thread::sleep(Duration::from_millis(700));
+    let status = |client: &mut Piped, id: u64| {
+        client.say(&call(id, "run_status", &json!({"run_id": 1})));
+        client.answer(id)["result"]["structuredContent"]["status"].clone()
+    };
+    assert_eq!(status(&mut second, 3), "running");
+    first.say(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}}));
+    eventually("whoever has started it ends it", || status(&mut second, 4) == "cancelled");
+}
+
+#[test]
 fn parameters_that_do_not_fit_are_told_from_methods_that_do_not_exist() {
     let aa = Aa::new();
     let mut client = Piped::greeted(aa.args(["mcp"]));
@@ -160,7 +181,55 @@ fn a_large_result_is_cut_whoever_asks_for_it() {
     let result = client.answer(2)["result"].clone();
     assert!(result.to_string().len() < 50_000, "{}", result.to_string().len());
     assert_eq!(result["structuredContent"]["status"], "completed");
-    assert_eq!(result["content"][2]["type"], "resource_link", "{result}");
+    let link = &result["content"][2];
+    assert_eq!(link["type"], "resource_link", "{result}");
+    // Of one document in several pages, no page is JSON.
+    client
+        .say(&json!({"jsonrpc": "2.0", "id": 3, "method": "resources/read", "params": {"uri": link["uri"]}}));
+    let page = client.answer(3)["result"]["contents"][0].clone();
+    assert_eq!(
+        (&link["mimeType"], &page["mimeType"]),
+        (&json!("text/plain"), &json!("text/plain")),
+        "{link}"
+    );
+}
+
+#[test]
+fn above_all_skills_there_are_their_folders() {
+    let aa = Aa::new().tools("slow", SLOW).skill("waits", WAITS);
+    let mut client = Piped::greeted(aa.args(["mcp", "--skills-extension"]));
+    let ask = json!({"jsonrpc": "2.0", "id": 2, "method": "resources/directory/read", "params": {"uri": "skill://"}});
+    client.say(&ask);
+    let entries = client.answer(2)["result"]["resources"].clone();
+    let waits = entries
+        .as_array()
+        .unwrap_or_else(|| panic!("{entries}"))
+        .iter()
+        .find(|entry| entry["name"] == "waits");
+    assert_eq!(waits.unwrap_or_else(|| panic!("{entries}"))["uri"], "skill://waits");
+}
+
+/// A skill that is called like a tool of the server itself.
+const OURS: &str = "name: run_list\ndescription: Lists miles\nsteps: [{name: a, wait: 1ms}]\noutputs: [{name: miles, value: '26'}]\n";
+
+#[test]
+fn a_skill_that_is_called_like_a_tool_of_ours_is_one_all_the_same() {
+    let aa = Aa::new().skill("run_list", OURS);
+    let mut client = Piped::greeted(aa.args(["mcp"]));
+    client.say(&json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}));
+    let tools = client.answer(2)["result"]["tools"].as_array().unwrap().clone();
+    let name = |tool: &serde_json::Value| tool["name"].as_str().unwrap().to_owned();
+    let names: Vec<String> = tools.iter().map(name).filter(|name| name.starts_with("run_list")).collect();
+    assert!(
+        names.len() == 2 && names[0] == "run_list" && names[1].len() == "run_list_".len() + 8,
+        "{names:?}"
+    );
+    client.say(&call(3, &names[1], &json!({})));
+    assert_eq!(client.answer(3)["result"]["structuredContent"], json!({"miles": "26"}));
+    client.say(&call(4, "run_list", &json!({})));
+    assert!(client.answer(4)["result"]["structuredContent"]["runs"].is_array());
+    let caller = tools.iter().find(|tool| tool["name"] == "tool_call").unwrap();
+    assert!(!caller["description"].as_str().unwrap().contains("Hidden"), "{caller}");
 }
 
 #[test]

@@ -261,13 +261,21 @@ impl Piped {
 
     /// The next line that answers a request, whatever else is said before it.
     pub(crate) fn answer(&self, id: u64) -> Value {
+        self.until(id).pop().unwrap()
+    }
+
+    /// All that is said until a request is answered, its answer last.
+    pub(crate) fn until(&self, id: u64) -> Vec<Value> {
         let end = Instant::now() + PATIENCE;
+        let mut said = Vec::new();
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("{id} is not answered"));
             let message: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no message: {line}"));
-            if message["id"] == id {
-                return message;
+            let is_it = message["id"] == id;
+            said.push(message);
+            if is_it {
+                return said;
             }
         }
     }

@@ -25,6 +25,7 @@ pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure
         skills_extension: args.skills_extension || settings.skills_extension,
     };
     expect(&engine, &options.choice)?;
+    say_doubts(&engine, &options.choice, context);
     let wish = Wish::Mcp { choice: options.choice.clone(), skills_extension: options.skills_extension };
     if !args.alone
         && let Some(served) = find::serve(engine.settings(), wish, context)
@@ -38,12 +39,20 @@ pub(crate) fn run(args: &McpArgs, context: &Context<'_>) -> Result<Exit, Failure
     Ok(Exit::Ok)
 }
 
-/// Refuses a persona that is not there: a client would only see that nothing can be listed.
+/// Refuses a persona, module or tool that is not there: a client would only see that little is listed.
 pub(crate) fn expect(engine: &Engine, choice: &Choice) -> Result<(), Failure> {
-    match choice {
-        Choice::Persona(name) => engine.persona_name(name).map(drop).map_err(config::unknown),
-        Choice::All | Choice::Tools(_) | Choice::Module(_) => Ok(()),
-    }
+    engine.is_there(choice).map_err(config::unknown)
+}
+
+/// Says on stderr what is doubtful in what clients see at first, while they are served: the first answer waits for nothing.
+fn say_doubts(engine: &Engine, choice: &Choice, context: &Context<'_>) {
+    let (engine, choice) = (engine.clone(), choice.clone());
+    let printer = context.printer.another();
+    std::thread::spawn(move || {
+        for doubt in mcp::doubts(&engine, &choice) {
+            printer.warning(doubt);
+        }
+    });
 }
 
 /// What clients see at first.

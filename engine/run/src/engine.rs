@@ -51,6 +51,7 @@ pub use schedules::{
 };
 pub(crate) use schedules::{new_slot, told};
 pub use servers::{Change, Guide, McpEntry, Review};
+pub use showing::Glance;
 pub use trials::Trial;
 pub use workspaces::Briefing;
 
@@ -102,6 +103,7 @@ mod rehearse;
 mod schedules;
 mod sealing;
 mod servers;
+mod showing;
 pub(crate) mod stamps;
 mod steering;
 mod tools;
@@ -196,6 +198,8 @@ pub struct RunHandle {
     pub outcome: tokio::task::JoinHandle<Result<Outcome, StoreError>>,
     /// What stands in for tools and people, when it is a stubbed run.
     pub stage: Option<Arc<Stage>>,
+    /// Whether it was there before: somebody else may have started it, and wait for it.
+    pub joined: bool,
 }
 
 /// Something to show of a run.

@@ -27,6 +27,9 @@ const LARGEST: u64 = 64 << 20;
 /// The layer of what the binary carries.
 pub(crate) const SHIPPED: &str = "shipped";
 
+/// The layer of what a project brings.
+pub(crate) const PROJECT: &str = "project";
+
 /// What can be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -107,8 +110,26 @@ impl Home {
     /// # Errors
     /// A folder before it cannot be read, or two of its files have that name.
     pub fn find(&self, kind: Kind, name: &str) -> Result<Option<Entry>, FileError> {
+        self.find_in(self.layers(kind), kind, name)
+    }
+
+    /// The nearest file of a name that no project has brought.
+    ///
+    /// # Errors
+    /// Those of [`Self::find`].
+    pub(crate) fn find_owned(&self, kind: Kind, name: &str) -> Result<Option<Entry>, FileError> {
+        let layers = self.layers(kind).into_iter().filter(|layer| layer.name != PROJECT);
+        self.find_in(layers, kind, name)
+    }
+
+    fn find_in(
+        &self,
+        layers: impl IntoIterator<Item = Layer>,
+        kind: Kind,
+        name: &str,
+    ) -> Result<Option<Entry>, FileError> {
         let name = fold(name);
-        for layer in self.layers(kind) {
+        for layer in layers {
             if let Some(entry) = self.entries(kind, &layer)?.remove(&name) {
                 return Ok(Some(entry));
             }
@@ -246,7 +267,7 @@ impl Home {
             lenient,
             required: true,
         };
-        let project = self.project.iter().map(|folder| own("project", folder));
+        let project = self.project.iter().map(|folder| own(PROJECT, folder));
         let mut layers: Vec<Layer> = project.chain([own("user", &self.user)]).collect();
         match kind {
             Kind::Skill | Kind::Test => {

@@ -10,6 +10,7 @@ use aa_spec::tool::ToolSpec;
 use serde::{Deserialize, Serialize};
 
 use crate::card::{BrokenSkill, Card};
+use crate::home::PROJECT;
 
 /// A persona that can be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,13 @@ pub struct PersonaEntry {
     pub layer: String,
     /// Path as shown to people.
     pub path: String,
+}
+
+impl PersonaEntry {
+    /// Whether the project has brought it, so that it is nobody's word on what others may use.
+    pub fn is_of_project(&self) -> bool {
+        self.layer == PROJECT
+    }
 }
 
 /// A persona that was checked.
@@ -60,8 +68,14 @@ pub struct View {
     pub skills: Vec<Arc<Card>>,
     /// Skills that would be among them, had they no errors.
     pub broken: Vec<Arc<BrokenSkill>>,
+    /// Whether nobody has named its skills: then they give way to its tools where there is not room for all.
+    #[serde(default)]
+    pub any_skill: bool,
     /// Tools by name.
     pub tools: Vec<Arc<ToolSpec>>,
+    /// Why it shows nothing of what was chosen; empty when it does.
+    #[serde(default)]
+    pub trouble: String,
     /// What a front end has made of it.
     #[serde(skip)]
     pub(crate) made: OnceLock<Arc<dyn Any + Send + Sync>>,
@@ -73,6 +87,16 @@ pub enum ViewError {
     /// No persona of that name.
     #[error("there is no persona `{name}`{}", suggestion.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     UnknownPersona {
+        /// The name.
+        name: String,
+        /// A name that is close.
+        suggestion: Option<String>,
+    },
+    /// No tool or module of that name.
+    #[error("there is no {what} `{name}`{}", suggestion.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    Unknown {
+        /// `tool` or `module`.
+        what: &'static str,
         /// The name.
         name: String,
         /// A name that is close.
@@ -99,6 +123,21 @@ impl View {
     pub fn shows(&self, name: &str) -> bool {
         let name = fold(name);
         self.skills.iter().any(|card| card.name == name) || self.tools.iter().any(|tool| tool.name == name)
+    }
+
+    /// The same without the skills and tools that are not let through.
+    #[must_use]
+    pub fn only(&self, skill: impl Fn(&str) -> bool, tool: impl Fn(&str) -> bool) -> Self {
+        Self {
+            persona: self.persona.clone(),
+            text: self.text.clone(),
+            skills: self.skills.iter().filter(|card| skill(&card.name)).cloned().collect(),
+            broken: self.broken.iter().filter(|broken| skill(&broken.name)).cloned().collect(),
+            tools: self.tools.iter().filter(|spec| tool(&spec.name)).cloned().collect(),
+            any_skill: self.any_skill,
+            trouble: self.trouble.clone(),
+            made: OnceLock::new(),
+        }
     }
 
     /// The modules that its tools are of.

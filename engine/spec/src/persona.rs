@@ -40,7 +40,7 @@ pub struct Persona {
     /// Single tools that it sees besides.
     #[serde(default)]
     pub tools: Vec<Spanned<String>>,
-    /// Skills that it sees; default: all.
+    /// Skills that it sees; default: all, and in a persona that is shipped all that are not.
     #[serde(default)]
     pub skills: Option<Vec<Spanned<String>>>,
     /// What a client can read besides runs, skills and memory.

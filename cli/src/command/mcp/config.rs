@@ -58,6 +58,7 @@ pub(super) fn unknown(error: ViewError) -> Failure {
         ViewError::UnknownPersona { suggestion, .. } => {
             Failure::not_found(message).suggest(suggestion.as_deref())
         }
+        ViewError::Unknown { .. } => Failure::not_found(message),
         _ => Failure::failed(message),
     }
 }

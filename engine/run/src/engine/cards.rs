@@ -11,10 +11,11 @@ use aa_spec::tool::ToolSpec;
 
 use super::kept::Kept;
 use super::parts::Parts;
+use super::personas::Word;
 use super::stamps::Stamps;
 use super::{Engine, StartError, catalog, modules, personas};
 use crate::card::{BrokenSkill, Card};
-use crate::home::{Entry, Kind};
+use crate::home::{Entry, Kind, SHIPPED};
 use crate::persona::{Choice, View, ViewError};
 use crate::store::{RunFilter, RunStatus};
 use crate::toolbox::Toolbox;
@@ -34,7 +35,9 @@ pub struct Catalogue {
     toolbox: Toolbox,
     skills: BTreeMap<String, Shelved>,
     tools: OnceLock<Vec<Arc<ToolSpec>>>,
-    views: Mutex<HashMap<Choice, Arc<View>>>,
+    views: Mutex<HashMap<(Choice, Word), Arc<View>>>,
+    /// Held while a view is made: two who want the same have one made.
+    making: Mutex<()>,
     kept: Kept,
 }
 
@@ -78,7 +81,8 @@ impl Engine {
         let toolbox = if is_same { self.parts.toolbox()? } else { self.parts.toolbox_now()? };
         let skills = home.list(Kind::Skill)?;
         let mut files = Stamps::of(&skills);
-        for entry in home.list(Kind::Persona)? {
+        // One that a project's file stands for still bounds what keys open.
+        for entry in home.all(Kind::Persona)? {
             for path in personas::files(home, &entry) {
                 files.add(&path);
             }
@@ -98,24 +102,27 @@ impl Engine {
             skills: skills.into_iter().map(shelved).collect(),
             tools: OnceLock::new(),
             views: Mutex::default(),
+            making: Mutex::default(),
         });
         *held = Some(Arc::clone(&made));
         Ok(made)
     }
 
     /// What a client sees who may use everything.
-    pub(super) fn whole_view(&self, choice: &Choice) -> Result<Arc<View>, ViewError> {
+    pub(super) fn whole_view(&self, choice: &Choice, word: Word) -> Result<Arc<View>, ViewError> {
         let catalogue = self.catalogue().map_err(|error| ViewError::Unusable(error.to_string()))?;
-        if let Some(view) = catalogue.views.lock().unwrap_or_else(PoisonError::into_inner).get(choice) {
-            return Ok(Arc::clone(view));
+        let key = (choice.clone(), word);
+        let known = || catalogue.views.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(view) = known() {
+            return Ok(view);
         }
-        let made = || personas::view(&self.parts, &catalogue, choice);
-        let view = Arc::new(catalogue.kept.view(choice, made)?);
-        catalogue
-            .views
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(choice.clone(), Arc::clone(&view));
+        let _making = catalogue.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(view) = known() {
+            return Ok(view);
+        }
+        let made = || personas::view(&self.parts, &catalogue, (choice, word));
+        let view = Arc::new(catalogue.kept.view(&key, made)?);
+        catalogue.views.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), Arc::clone(&view));
         Ok(view)
     }
 
@@ -142,6 +149,12 @@ impl Catalogue {
     /// The names of all skills, those with errors included.
     pub fn skill_names(&self) -> impl Iterator<Item = &str> {
         self.skills.keys().map(String::as_str)
+    }
+
+    /// The names of all that are not part of the binary.
+    pub(super) fn own_skill_names(&self) -> impl Iterator<Item = &str> {
+        let own = self.skills.iter().filter(|(_, skill)| skill.entry.layer != SHIPPED);
+        own.map(|(name, _)| name.as_str())
     }
 
     /// A skill by name (`-` and `_` are the same letter); `None` when there is none of that name.

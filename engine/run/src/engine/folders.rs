@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
+use super::attending::Waiting;
 use super::broken::Broken;
 use super::parts::Parts;
 use super::reads::Reads;
@@ -54,7 +55,7 @@ pub(super) struct Shared {
     /// All that happens, for whoever listens.
     pub(super) feed: Feed,
     /// How many wait for a run, of those for which anybody does.
-    pub(super) present: Mutex<HashMap<RunId, usize>>,
+    pub(super) present: Mutex<HashMap<RunId, Waiting>>,
     /// Who watches what happens here.
     pub(super) observers: Observers,
     /// The engines of folders that are worked in.

@@ -9,6 +9,7 @@ use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 
 use super::approval::word;
 use super::courses::SINGLE;
+use super::personas::Word;
 use super::{Engine, StartError};
 use crate::event::{RunId, StepError, StepPath};
 use crate::machine::{APPROVAL, APPROVE};
@@ -51,18 +52,28 @@ impl Engine {
     /// # Errors
     /// Something of the choice is not there or cannot be used: then there is no part of the view.
     pub fn view(&self, choice: &Choice) -> Result<Arc<View>, ViewError> {
-        let whole = self.whole_view(choice)?;
+        Ok(self.as_granted(self.whole_view(choice, Word::Nearest)?))
+    }
+
+    /// Of a view, what the caller's key lets them use.
+    pub(super) fn as_granted(&self, whole: Arc<View>) -> Arc<View> {
         if self.caller.grants.is_usual() && self.caller.is_of_main() {
-            return Ok(whole);
+            return whole;
         }
-        Ok(Arc::new(View {
-            persona: whole.persona.clone(),
-            text: whole.text.clone(),
-            skills: whole.skills.iter().filter(|card| self.shows_skill(&card.name)).cloned().collect(),
-            broken: whole.broken.iter().filter(|skill| self.shows_skill(&skill.name)).cloned().collect(),
-            tools: whole.tools.iter().filter(|tool| self.shows_tool(&tool.name)).cloned().collect(),
-            ..View::default()
-        }))
+        Arc::new(whole.only(|skill| self.shows_skill(skill), |tool| self.shows_tool(tool)))
+    }
+
+    /// What a persona shows here by the word of the user, or ours, whatever the project has made of its name: as
+    /// much as a key opens by it. `None` when only projects have one of that name.
+    ///
+    /// # Errors
+    /// It has mistakes, or names what is not there or cannot be used.
+    pub fn owned_view(&self, persona: &str) -> Result<Option<Arc<View>>, ViewError> {
+        match self.whole_view(&Choice::Persona(persona.to_owned()), Word::Owners) {
+            Ok(view) => Ok(Some(view)),
+            Err(ViewError::UnknownPersona { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// That a run of this plan may begin. A dry run changes nothing, whatever it would do.

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::stamps::Stamp;
-use crate::persona::{Choice, View, ViewError};
+use crate::persona::{View, ViewError};
 use crate::settings::Settings;
 
 /// As many views are kept.
@@ -51,7 +51,7 @@ impl Kept {
     /// It cannot be made.
     pub(super) fn view(
         &self,
-        choice: &Choice,
+        choice: &impl Debug,
         make: impl FnOnce() -> Result<View, ViewError>,
     ) -> Result<View, ViewError> {
         let Some(name) = self.name(choice) else { return make() };
@@ -63,7 +63,7 @@ impl Kept {
         Ok(view)
     }
 
-    fn name(&self, choice: &Choice) -> Option<String> {
+    fn name(&self, choice: &impl Debug) -> Option<String> {
         let digest = self.of.clone()?.chain_update(format!(" {choice:?}")).finalize();
         Some(crate::audit::hex(&digest))
     }

@@ -213,7 +213,7 @@ impl Newborn {
         }
         // Its driver waits for it.
         let _ = self.born.send(());
-        self.handle
+        RunHandle { joined: false, ..self.handle }
     }
 }
 

@@ -11,6 +11,7 @@ use super::cards::Catalogue;
 use super::checked::CheckedBefore;
 use super::folders::{Shared, Spot};
 use super::schedules::KeptFaults;
+use super::showing::Showing;
 use super::stamps::Stamps;
 use super::{modules, reconfiguring};
 use crate::compute::Computer;
@@ -41,6 +42,8 @@ pub(super) struct Parts {
     pub(super) checked: CheckedBefore,
     /// What clients are told, as of when it was last looked at.
     pub(super) catalogue: Mutex<Option<Arc<Catalogue>>>,
+    /// What clients were shown last.
+    pub(super) showing: Showing,
     /// The schedules, and what tells whether the skills that define them are still the same.
     pub(super) book: Mutex<Option<(Stamps, Arc<Book>)>>,
     /// What is wrong with them, once somebody has looked.
@@ -70,6 +73,7 @@ impl Parts {
             toolbox: Mutex::default(),
             checked: CheckedBefore::default(),
             catalogue: Mutex::default(),
+            showing: Showing::default(),
             book: Mutex::default(),
             faults: Mutex::default(),
             looked: Mutex::default(),

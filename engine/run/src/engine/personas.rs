@@ -14,7 +14,7 @@ use super::catalog::is_path;
 use super::parts::Parts;
 use super::{Catalogue, Engine, StartError};
 use crate::card::{BrokenSkill, Card};
-use crate::home::{Entry, FileError, Home, Kind};
+use crate::home::{Entry, FileError, Home, Kind, SHIPPED};
 use crate::persona::{CheckedPersona, Choice, PersonaEntry, View, ViewError};
 use crate::toolbox::Toolbox;
 
@@ -47,6 +47,57 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// That what is chosen at a start has the name of something. What is wrong with it is another matter, which may be mended
+    /// while clients are served.
+    ///
+    /// # Errors
+    /// There is no persona, module or tool of that name, or a folder or file cannot be read.
+    pub fn is_there(&self, choice: &Choice) -> Result<(), ViewError> {
+        let toolbox = || self.parts.toolbox().map_err(|error| ViewError::Unusable(error.to_string()));
+        match choice {
+            Choice::Persona(name) => self.persona_name(name).map(drop),
+            Choice::All => Ok(()),
+            Choice::Module(name) => expect_module(&self.parts, &toolbox()?, name),
+            Choice::Tools(names) => {
+                let toolbox = toolbox()?;
+                names.iter().try_for_each(|name| expect_tool(&toolbox, name))
+            }
+        }
+    }
+}
+
+/// That there is a module of this name; reads no module that is called like its file.
+fn expect_module(parts: &Parts, toolbox: &Toolbox, module: &str) -> Result<(), ViewError> {
+    let files = parts.home.list(Kind::Module)?.into_iter().map(|file| file.name);
+    let known: Vec<String> = files.chain(toolbox.built_in_modules()).collect();
+    let is_known = known.contains(&fold(module))
+        || !toolbox.module_specs(module).is_empty()
+        || toolbox.server(module).is_some();
+    if is_known {
+        return Ok(());
+    }
+    let near = suggest(module, known.iter().map(String::as_str)).map(str::to_owned);
+    Err(ViewError::Unknown { what: "module", name: module.to_owned(), suggestion: near })
+}
+
+/// That there is a tool of this name, or that there could be: its module has mistakes, or is a server that was not asked.
+fn expect_tool(toolbox: &Toolbox, name: &str) -> Result<(), ViewError> {
+    if toolbox.may_have(name) || !toolbox.problems(name).is_empty() {
+        return Ok(());
+    }
+    tool(toolbox, name).map(drop)
+}
+
+/// Whose persona is meant by a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Word {
+    /// The nearest one's, which may be the project's.
+    Nearest,
+    /// The user's or ours: a project has no say in it.
+    Owners,
+}
+
 /// What is wrong or doubtful in a persona that was found.
 pub(super) fn check(
     engine: &Engine,
@@ -68,11 +119,15 @@ pub(super) fn check(
 }
 
 /// What a client sees that has made this choice.
-pub(super) fn view(parts: &Parts, catalogue: &Catalogue, choice: &Choice) -> Result<View, ViewError> {
+pub(super) fn view(
+    parts: &Parts,
+    catalogue: &Catalogue,
+    (choice, word): (&Choice, Word),
+) -> Result<View, ViewError> {
     let toolbox = catalogue.toolbox();
     let mut view = View::default();
     match choice {
-        Choice::Persona(name) => return of_persona(parts, catalogue, name),
+        Choice::Persona(name) => return of_persona(parts, catalogue, (name, word)),
         Choice::Tools(names) => {
             view.tools = names.iter().map(|name| tool(toolbox, name)).collect::<Result<_, _>>()?;
         }
@@ -86,9 +141,13 @@ pub(super) fn view(parts: &Parts, catalogue: &Catalogue, choice: &Choice) -> Res
     Ok(view)
 }
 
-fn of_persona(parts: &Parts, catalogue: &Catalogue, name: &str) -> Result<View, ViewError> {
+fn of_persona(parts: &Parts, catalogue: &Catalogue, (name, word): (&str, Word)) -> Result<View, ViewError> {
     let home = &parts.home;
-    let Some(entry) = home.find(Kind::Persona, name)? else {
+    let found = match word {
+        Word::Nearest => home.find(Kind::Persona, name)?,
+        Word::Owners => home.find_owned(Kind::Persona, name)?,
+    };
+    let Some(entry) = found else {
         let known = home.list(Kind::Persona)?;
         let near = suggest(name, known.iter().map(|entry| entry.name.as_str())).map(str::to_owned);
         return Err(ViewError::UnknownPersona { name: name.to_owned(), suggestion: near });
@@ -112,9 +171,12 @@ fn of_persona(parts: &Parts, catalogue: &Catalogue, name: &str) -> Result<View, 
     }
     let (skills, broken) = match &persona.skills {
         Some(wanted) => skills(catalogue, wanted.iter().map(|name| name.value.as_str())),
+        // Ours would crowd out everything else in each of our own.
+        None if entry.layer == SHIPPED => skills(catalogue, catalogue.own_skill_names()),
         None => skills(catalogue, catalogue.skill_names()),
     };
     Ok(View {
+        any_skill: persona.skills.is_none(),
         text: words(home, &entry, &persona),
         persona: Some(named(entry, persona.description.value)),
         tools: tools.into_values().collect(),
@@ -178,9 +240,8 @@ fn named(entry: Entry, description: String) -> PersonaEntry {
 fn tool(toolbox: &Toolbox, name: &str) -> Result<Arc<ToolSpec>, ViewError> {
     toolbox.tool(name).map(|tool| tool.spec().clone()).ok_or_else(|| {
         let names = toolbox.names();
-        let near = suggest(name, names.iter().map(String::as_str));
-        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        ViewError::Unusable(format!("there is no tool `{name}`{hint}"))
+        let suggestion = suggest(name, names.iter().map(String::as_str)).map(str::to_owned);
+        ViewError::Unknown { what: "tool", name: name.to_owned(), suggestion }
     })
 }
 

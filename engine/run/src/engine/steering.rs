@@ -362,7 +362,7 @@ pub(super) fn go(
         born: of.born,
     };
     let id = run.lease.run;
-    RunHandle { id, notices, outcome: tokio::spawn(drive(run)), stage }
+    RunHandle { id, notices, outcome: tokio::spawn(drive(run)), stage, joined: true }
 }
 
 /// Tools that do something else now than when a run started, as far as their text tells. A run is pinned to its plan,

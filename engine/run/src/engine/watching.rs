@@ -63,7 +63,7 @@ pub(super) fn follow(store: Store, run: RunId) -> Result<RunHandle, StoreError> 
         pass_on(&store, run, 0, tell, || sender.is_closed()).await?;
         Ok(steering::outcome(&store.events(run, 0)?).unwrap_or(Outcome::Waiting(Vec::new())))
     });
-    Ok(RunHandle { id: run, notices, outcome, stage: None })
+    Ok(RunHandle { id: run, notices, outcome, stage: None, joined: true })
 }
 
 /// Gives every event to `tell` until the run is over or nobody wants more.

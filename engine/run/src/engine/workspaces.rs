@@ -67,12 +67,12 @@ impl Engine {
         self.parts.store()?.chat_sessions(&self.caller.whose(), &workspace.workspace_uri, limit)
     }
 
-    /// A session of the caller, in whatever folder; that of another one is not there.
+    /// A session of the caller, in whatever folder; that of another one is not there, nor one that is forgotten.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn session(&self, id: &str) -> Result<Option<ChatSession>, StoreError> {
-        self.registry().session(&self.caller.whose(), id)
+        self.registry().session(&self.caller.whose(), id, self.settings().clients.session_keep)
     }
 
     /// The session of the caller in this folder that was used last, unless that is long ago.
@@ -90,8 +90,18 @@ impl Engine {
     /// # Errors
     /// The store cannot be written.
     pub async fn open_session(&self, opening: Opening) -> Result<Option<ChatSession>, StoreError> {
-        self.registry().tidy(self.settings().clients.session_keep).await?;
-        self.registry().open((&self.caller.whose(), self.folder()), opening, self.look()).await
+        self.forget_sessions().await?;
+        let keep = self.settings().clients.session_keep;
+        self.registry().open((&self.caller.whose(), self.folder()), (opening, keep), self.look()).await
+    }
+
+    /// Forgets sessions that nobody has used for as long as they are kept; to be asked for now and then, and does
+    /// nothing too often.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn forget_sessions(&self) -> Result<(), StoreError> {
+        self.registry().tidy(self.settings().clients.session_keep).await
     }
 
     /// Notes that a tool was called; `is_other` when it is none that the session shows.

@@ -17,6 +17,9 @@ use crate::store::{LazyStore, StoreError};
 /// So often what was merely counted is written.
 const COUNTED: Duration = Duration::from_secs(5);
 
+/// So often at least it is looked what may be forgotten.
+const TIDIED: Duration = Duration::from_hours(1);
+
 /// Notices that may wait for one who listens.
 const WAITING: usize = 256;
 
@@ -43,7 +46,7 @@ struct Held {
     /// Sessions whose counts are not written yet.
     counted: BTreeSet<String>,
     written: Option<Instant>,
-    tidied: bool,
+    tidied: Option<Instant>,
 }
 
 /// What is seen in a folder.
@@ -93,12 +96,20 @@ impl Registry {
         Ok(WorkspaceState { active_session_id, ..known })
     }
 
-    /// A session of a principal; that of another one is not there.
-    pub(crate) fn session(&self, whose: &Whose, id: &str) -> Result<Option<ChatSession>, StoreError> {
-        if let Some(known) = self.held().sessions.get(id) {
+    /// A session of a principal; that of another one is not there, and neither is one that was used for so long by nobody
+    /// that it is forgotten.
+    pub(crate) fn session(
+        &self,
+        whose: &Whose,
+        id: &str,
+        keep: chrono::Duration,
+    ) -> Result<Option<ChatSession>, StoreError> {
+        let first = Utc::now() - keep;
+        if let Some(known) = self.held().still_held(id, first) {
             return Ok(Some(known.clone()).filter(|session| session.is_of(whose)));
         }
         let stored = self.store.get()?.chat_session(whose, id)?;
+        let stored = stored.filter(|session| session.last_activity >= first);
         if let Some(session) = &stored {
             let mut held = self.held();
             held.make_room();
@@ -111,12 +122,12 @@ impl Registry {
     pub(crate) async fn open(
         &self,
         (whose, folder): (&Whose, &Path),
-        opening: Opening,
+        (opening, keep): (Opening, chrono::Duration),
         seen: Surroundings,
     ) -> Result<Option<ChatSession>, StoreError> {
         let now = Utc::now();
         let before = match &opening.resume {
-            Some(id) => match self.session(whose, id)? {
+            Some(id) => match self.session(whose, id, keep)? {
                 Some(session) => Some(session),
                 None => return Ok(None),
             },
@@ -224,12 +235,24 @@ impl Registry {
         Ok(())
     }
 
-    /// Forgets, once in a process, what nobody has used for so long.
+    /// Forgets now and then what nobody has used for so long.
     pub(crate) async fn tidy(&self, keep: chrono::Duration) -> Result<(), StoreError> {
-        if std::mem::replace(&mut self.held().tidied, true) {
-            return Ok(());
+        let now = Instant::now();
+        {
+            let mut held = self.held();
+            let rest = (keep / 2).to_std().unwrap_or_default().min(TIDIED);
+            if held.tidied.is_some_and(|at| now - at < rest) {
+                return Ok(());
+            }
+            held.tidied = Some(now);
         }
-        self.store.soon().await?.forget_sessions(Utc::now() - keep).await?;
+        // What was used since it was written last is not what is forgotten.
+        for writing in self.unwritten() {
+            self.write(writing).await?;
+        }
+        let first = Utc::now() - keep;
+        self.store.soon().await?.forget_sessions(first).await?;
+        self.held().forget(first);
         Ok(())
     }
 
@@ -239,6 +262,30 @@ impl Registry {
 }
 
 impl Held {
+    /// A session at hand that was used since `first`; one that was not is let go of.
+    fn still_held(&mut self, id: &str, first: Time) -> Option<&ChatSession> {
+        if self.sessions.get(id)?.last_activity < first {
+            self.drop_session(id);
+        }
+        self.sessions.get(id)
+    }
+
+    /// Lets go of all that was not used since `first`.
+    fn forget(&mut self, first: Time) {
+        let old = self.sessions.values().filter(|session| session.last_activity < first);
+        let old: Vec<String> = old.map(|session| session.session_id.clone()).collect();
+        for id in old {
+            self.drop_session(&id);
+        }
+        self.workspaces.retain(|_, state| state.last_activity >= first);
+    }
+
+    fn drop_session(&mut self, id: &str) {
+        self.sessions.remove(id);
+        self.others.remove(id);
+        self.counted.remove(id);
+    }
+
     /// Lets go of sessions that are written; they are read again when they are needed.
     fn make_room(&mut self) {
         if self.sessions.len() >= MOST {

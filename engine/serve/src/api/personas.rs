@@ -74,7 +74,7 @@ async fn show(asked: Asked<PersonaPath>) -> Result<Tagged<Shown>, Problem> {
     if !asked.visitor.may_play(&name) {
         return Err(Problem::of("forbidden", format!("your key does not open the persona `{name}`")));
     }
-    let view = engine.view(&Choice::Persona(name.clone()))?;
+    let view = asked.visitor.scope().view(&Choice::Persona(name.clone()))?;
     Ok(Tagged(Shown {
         description: view.persona.as_ref().map(|persona| persona.description.clone()).unwrap_or_default(),
         name,

@@ -11,7 +11,8 @@ use aa_spec::config::ScopeKind;
 use aa_spec::tool::Effect;
 
 use super::problem::Problem;
-use crate::mcp::visit::{self, Scope};
+use crate::mcp::scope::Scope;
+use crate::mcp::visit;
 
 /// Whoever has shown a key, with the engine as it is for them.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Visitor {
     /// Runs of others are not there.
     pub(crate) engine: Engine,
     guest: Arc<Guest>,
+    /// The same in the folder that the server was started in.
+    own: Engine,
 }
 
 impl Visitor {
@@ -29,7 +32,8 @@ impl Visitor {
             grants if grants.sees_all_runs() => Sees::Tenant,
             _ => Sees::Own,
         };
-        Self { engine: engine.for_caller(guest.caller(Origin::Http, sees)), guest }
+        let engine = engine.for_caller(guest.caller(Origin::Http, sees));
+        Self { own: engine.clone(), engine, guest }
     }
 
     /// The same in another folder, if they may work there. What is no folder is a problem of the kind of where it stands.
@@ -42,7 +46,7 @@ impl Visitor {
         })?;
         let engine = visit::enter(&self.engine, &folder).map_err(|why| Problem::of("forbidden", why))?;
         let engine = engine.for_caller(self.engine.caller().clone());
-        Ok(Self { engine, guest: Arc::clone(&self.guest) })
+        Ok(Self { engine, guest: Arc::clone(&self.guest), own: self.own.clone() })
     }
 
     /// By whom something was said, for the journal.
@@ -52,7 +56,7 @@ impl Visitor {
 
     /// What their key opens.
     pub(crate) fn scope(&self) -> Scope {
-        Scope::of(&self.engine, &self.guest)
+        Scope::of(&self.engine, &self.own, &self.guest)
     }
 
     /// Whether they may play a persona.

@@ -40,7 +40,8 @@ async fn page(seen: Seen, Path(persona): Path<String>) -> Shown {
             seen.trouble(Problem::of("forbidden", format!("your key does not open the persona `{name}`")))
         );
     }
-    let view = engine.view(&Choice::Persona(name.clone())).map_err(|error| seen.trouble(error))?;
+    let view =
+        seen.visitor.scope().view(&Choice::Persona(name.clone())).map_err(|error| seen.trouble(error))?;
     Ok(seen.page(&name, &shown(&name, &view)))
 }
 

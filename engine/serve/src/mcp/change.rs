@@ -6,13 +6,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aa_run::engine::Engine;
+use aa_run::engine::{Engine, Glance};
 use rmcp::RoleServer;
 use rmcp::service::{Peer, SubscriptionContext};
 use tokio::sync::watch;
 
 /// How late a change may be told.
 const TICK: Duration = Duration::from_millis(250);
+
+/// How often it is looked what a change has changed: what was read a moment ago is not read again at once.
+const LOOKS: u32 = 3;
 
 /// Tells a newer client of changes, of the kinds that it has named, until its stream ends.
 pub(super) async fn tell_stream(changes: &Arc<Changes>, context: &SubscriptionContext) {
@@ -80,22 +83,41 @@ impl Changes {
         changes
     }
 
+    /// Whether a change of files is one of what clients see: while there is a mistake in a persona, they see it as
+    /// it was. Where nobody can tell, it is.
+    async fn shows_other_than(&self, before: &Glance) -> bool {
+        let (engine, before) = (self.engine.clone(), before.clone());
+        tokio::task::spawn_blocking(move || engine.shows_other_than(&before)).await.unwrap_or(true)
+    }
+
     /// Looks until nobody listens. A folder that cannot be read has not changed.
     async fn look(self: Arc<Self>, mut known: Option<u64>) {
+        let (mut before, mut looks) = (self.engine.glance(), 0);
         loop {
             tokio::time::sleep(TICK).await;
-            {
-                let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-                if self.count.receiver_count() == 0 {
-                    *looks = false;
-                    return;
-                }
+            if self.is_left() {
+                return;
             }
             let stamp = self.engine.files_stamp();
             if stamp.is_some() && stamp != known {
-                known = stamp;
+                (known, looks) = (stamp, LOOKS);
+            }
+            if looks == 0 {
+                before = self.engine.glance();
+            } else if self.shows_other_than(&before).await {
+                looks = 0;
                 self.count.send_modify(|count| *count += 1);
+            } else {
+                looks -= 1;
             }
         }
+    }
+
+    /// Whether nobody listens any more; then whoever comes next has to be looked for anew.
+    fn is_left(&self) -> bool {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_left = self.count.receiver_count() == 0;
+        *looks = !is_left;
+        is_left
     }
 }

@@ -72,7 +72,11 @@ pub(crate) fn directory(
     visit: &Visit,
     uri: &str,
 ) -> Result<ReadResourceDirectoryResult, ErrorData> {
-    let root = format!("{}/", uri.trim_end_matches('/'));
+    // Above all skills there is nothing but the scheme.
+    let root = match uri.trim_end_matches('/') {
+        scheme if scheme.ends_with(':') => format!("{scheme}//"),
+        folder => format!("{folder}/"),
+    };
     let mut entries = BTreeMap::<String, Resource>::new();
     for file in folders(server, visit)?.iter().flat_map(|folder| folder.files.keys()) {
         let Some(rest) = file.strip_prefix(&root) else { continue };

@@ -29,6 +29,7 @@ use super::server::{Answer, Call, failed, internal};
 use super::{schema, trouble};
 pub(crate) use answer::Shape;
 use attendance::Attendance;
+pub(crate) use sealed::return_to;
 
 /// How long a call of a tool that only reads is waited for.
 const LONGEST_READ: Duration = Duration::from_hours(1);

@@ -84,9 +84,20 @@ fn unknown(endpoint: &Endpoint, guest: &Guest, error: &ViewError) -> Response {
     problem("not-found", format!("there is no persona `{name}`{near} (there are: {})", names.join(", ")))
 }
 
-/// Forgets sessions that are not used, for as long as the server runs.
+/// How often it is looked whether sessions of clients may be forgotten.
+const LOOK: Duration = Duration::from_mins(1);
+
+/// Forgets sessions that are not used, of connections and of clients, for as long as the server runs.
 pub(crate) async fn sweep(endpoint: Arc<Endpoint>) {
-    endpoint.sessions.sweep().await;
+    let forget = async {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Err(error) = endpoint.engine.forget_sessions().await {
+                tracing::warn!("old sessions are not forgotten: {error}");
+            }
+        }
+    };
+    tokio::join!(endpoint.sessions.sweep(), forget);
 }
 
 impl Endpoint {

@@ -10,7 +10,7 @@ use aa_run::persona::View;
 use aa_spec::tool::ToolSpec;
 use rmcp::model::Tool;
 
-use super::core::{CORE, CoreTool};
+use super::core::{self, CORE, CoreTool};
 use super::{module, names, skill};
 
 /// More tools than this crowd out what a model has to think about.
@@ -22,7 +22,7 @@ pub(crate) struct Listing {
     pub(crate) tools: Vec<Tool>,
     /// Skills and tools that the budget leaves out of the list.
     pub(crate) left_out: Vec<String>,
-    /// Tools that are hidden by a skill or core tool of their name.
+    /// Tools that are hidden by a skill of their name.
     pub(crate) shadowed: Vec<String>,
     by_name: HashMap<String, Target>,
 }
@@ -49,47 +49,56 @@ impl Listing {
         let budget = if view.persona.is_some() { budget } else { usize::MAX };
         let mut listing =
             Self { tools: Vec::new(), left_out: Vec::new(), shadowed: Vec::new(), by_name: HashMap::new() };
-        let mut core: Vec<_> = CORE.iter().map(|tool| (tool.definition(), *tool)).collect();
-        core.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-        for (definition, tool) in core {
+        let mut own: Vec<_> = CORE.iter().map(|tool| (tool.definition(), *tool)).collect();
+        own.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+        for (definition, tool) in own {
             listing.add(usize::MAX, definition.name.to_string(), Target::Core(tool), || definition);
         }
+        // What somebody has named comes first where there is not room for all.
+        let for_skills = if view.any_skill { budget.saturating_sub(view.tools.len()) } else { budget };
         for card in &view.skills {
-            listing
-                .add(budget, skill::name(card), Target::Skill(Arc::clone(card)), || skill::definition(card));
+            let target = Target::Skill(Arc::clone(card));
+            listing.add(for_skills, skill::name(card), target, || skill::definition(card));
         }
         for spec in &view.tools {
             listing.add(budget, names::shown(&spec.name), Target::Module(Arc::clone(spec)), || {
                 module::definition(spec)
             });
         }
-        listing.say_what_is_missing();
-        listing.warn_of_many(view);
+        listing.say_what_is_missing(&view.trouble);
+        if let Some(doubt) = listing.too_many(view) {
+            tracing::warn!("{doubt}");
+        }
         listing
     }
 
-    fn warn_of_many(&self, view: &View) {
+    /// That there are more tools than a model has use for.
+    pub(crate) fn too_many(&self, view: &View) -> Option<String> {
         let (count, out) = (self.count(), self.left_out.len());
         match &view.persona {
-            _ if count <= MANY => {}
-            Some(persona) => tracing::warn!(
+            _ if count <= MANY => None,
+            Some(persona) => Some(format!(
                 "{}: {count} tools, of which {out} are not in the list; more than {MANY} crowd out other thoughts",
                 persona.name
-            ),
-            None => tracing::warn!(
+            )),
+            None => Some(format!(
                 "all {count} tools are in the list; clients may cut it where they have had enough, and more than {MANY} crowd out other thoughts"
-            ),
+            )),
         }
     }
 
     fn add(&mut self, budget: usize, name: String, target: Target, define: impl FnOnce() -> Tool) {
+        // A call by the name of a tool of the server itself is one of that.
+        let is_taken = !matches!(target, Target::Core(_)) && core::find(&name).is_some();
+        let name = if is_taken { names::marked(&name) } else { name };
         if self.by_name.contains_key(&name) {
-            // A core tool that does the same for everybody hides nothing worth a word.
             self.shadowed.push(name);
             return;
         }
         if self.tools.len() < budget {
-            self.tools.push(define());
+            let mut tool = define();
+            tool.name = name.clone().into();
+            self.tools.push(tool);
         } else {
             self.left_out.push(name.clone());
         }
@@ -97,9 +106,12 @@ impl Listing {
     }
 
     /// A model that does not find a tool has to know that there are more.
-    fn say_what_is_missing(&mut self) {
+    fn say_what_is_missing(&mut self, trouble: &str) {
         let (out, hidden) = (self.left_out.len(), self.shadowed.len());
         let mut words = String::new();
+        if !trouble.is_empty() {
+            let _ = write!(words, " What was chosen to be listed here cannot be used: {trouble}.");
+        }
         if out > 0 {
             let _ = write!(
                 words,

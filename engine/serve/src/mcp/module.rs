@@ -9,7 +9,7 @@ use rmcp::model::{CallToolResponse, Resource, Tool, ToolAnnotations};
 use serde_json::{Map, Value};
 
 use super::kept::Rest;
-use super::resource::Address;
+use super::resource::{Address, kind_of_pages};
 use super::result::{self, Whole};
 use super::server::{Answer, Call, failed};
 use super::{content, follow, names, schema};
@@ -77,7 +77,8 @@ fn keep(call: &Call<'_>, spec: &ToolSpec, value: &Value) -> Option<Resource> {
         value => (format!("{value:#}"), "application/json"),
     };
     let name = format!("result of {}", spec.name);
-    let link = Resource::new(Address::Result(id.clone()).to_string(), name).with_mime_type(mime_type);
+    let link = Resource::new(Address::Result(id.clone()).to_string(), name)
+        .with_mime_type(kind_of_pages(text.len(), mime_type));
     let is_kept = call.server.seat.kept.keep(&id, &call.visit.guest.whose(), Rest { text, mime_type });
     is_kept.then(|| link.with_description("All of it, page by page, for a while"))
 }

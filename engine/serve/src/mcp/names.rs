@@ -18,6 +18,13 @@ pub(crate) fn shown(name: &str) -> String {
     if starts && folded.chars().all(is_plain) && folded.len() <= LONGEST {
         return folded;
     }
+    marked(&folded)
+}
+
+/// A name with a hash, for one that could not stay as it is or is that of something else.
+pub(crate) fn marked(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let folded = fold(name);
     let plain = folded.chars().map(|c| c.to_ascii_lowercase()).map(|c| if is_plain(c) { c } else { '_' });
     let plain: String = plain.skip_while(|c| !c.is_ascii_lowercase()).take(LONGEST - DIGITS - 1).collect();
     let plain = if plain.is_empty() { "tool".to_owned() } else { plain };

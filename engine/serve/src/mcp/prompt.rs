@@ -42,10 +42,11 @@ pub(crate) fn list(server: &Server, visit: &Visit) -> Result<ListPromptsResult, 
 /// One prompt, with its arguments filled in.
 pub(crate) async fn get(
     server: &Server,
-    visit: Visit,
+    mut visit: Visit,
     request: GetPromptRequestParams,
     context: RequestContext<RoleServer>,
 ) -> Result<GetPromptResponse, ErrorData> {
+    follow::return_to(&mut visit, &as_call(&request));
     let arguments = request.arguments.clone().unwrap_or_default();
     let offer = offer(server, &visit)?;
     if let Some(prompt) = offer.prompts.iter().find(|prompt| prompt.name.value == request.name) {
@@ -53,7 +54,7 @@ pub(crate) async fn get(
         let Some(skill) = &prompt.skill else {
             return say(&engine, &offer, prompt, (&arguments, Map::new()));
         };
-        let call = as_call(server, visit, request, context);
+        let call = Call { server, visit, request: as_call(&request), context };
         return match follow::prepare(call, &skill.value, arguments.clone()).await? {
             Prepared::Outputs(outputs) => say(&engine, &offer, prompt, (&arguments, outputs)),
             Prepared::Asks(asked) => Ok(GetPromptResponse::InputRequired(asked)),
@@ -69,16 +70,12 @@ pub(crate) async fn get(
 }
 
 /// A prompt whose skill may ask is answered like a call of a tool. No tool has its name.
-fn as_call(
-    server: &Server,
-    visit: Visit,
-    request: GetPromptRequestParams,
-    context: RequestContext<RoleServer>,
-) -> Call<'_> {
+fn as_call(request: &GetPromptRequestParams) -> CallToolRequestParams {
     let mut call = CallToolRequestParams::new(format!("prompt {}", request.name));
-    call.arguments = request.arguments;
-    (call.input_responses, call.request_state) = (request.input_responses, request.request_state);
-    Call { server, visit, request: call, context }
+    call.arguments.clone_from(&request.arguments);
+    call.input_responses.clone_from(&request.input_responses);
+    call.request_state.clone_from(&request.request_state);
+    call
 }
 
 fn offered(prompt: &PromptSpec) -> Prompt {

@@ -21,6 +21,7 @@ use rmcp::model::{
 use serde_json::{Value, json};
 
 pub(crate) use self::address::{Address, Asked};
+pub(crate) use self::page::kind as kind_of_pages;
 pub(crate) use self::run::steps as run_steps;
 pub(crate) use self::watch::{Watches, listen};
 use super::server::{Server, internal};
@@ -94,7 +95,8 @@ fn owns(visit: &Visit) -> bool {
 /// What the persona offers that the request sees, which is the one of its tools.
 pub(crate) fn offer(server: &Server, visit: &Visit) -> Result<Offer, ErrorData> {
     server.view(visit)?;
-    visit.engine.offer(&visit.choice).map_err(|error| internal(&error))
+    // A persona that cannot be read is said where personas are listed.
+    Ok(visit.engine.offer(&visit.choice).unwrap_or_default())
 }
 
 fn offered_entry(offered: &ResourceSpec) -> Resource {
@@ -168,6 +170,9 @@ async fn offered(server: &Server, visit: &Visit, uri: &str) -> Result<ReadResour
     let page = page::place(uri).filter(|(plain, _)| offer.find(plain).is_some());
     let (plain, from) = page.unwrap_or((uri, 0));
     let (resource, holes) = offer.find(plain).ok_or_else(|| missing(uri))?;
+    if resource.tool.as_ref().is_some_and(|tool| !visit.may_offer(&tool.name.value)) {
+        return Err(missing(uri));
+    }
     let holes = address::decoded(holes).ok_or_else(|| missing(uri))?;
     let block = visit.engine.read_offered(&offer, (resource, &holes), plain).await;
     let block =
@@ -306,7 +311,7 @@ fn personas(visit: &Visit) -> Result<Value, ErrorData> {
 /// A persona; none when it is not there, cannot be used, or the caller may not play it.
 fn persona(visit: &Visit, name: &str) -> Option<Value> {
     let choice = Choice::Persona(name.to_owned());
-    let view = visit.engine.view(&choice).ok().filter(|_| visit.may_see(&choice))?;
+    let view = visit.view(&choice).ok().filter(|_| visit.may_see(&choice))?;
     let entry = view.persona.as_ref()?;
     let skills: Vec<&String> = view.skills.iter().map(|skill| &skill.name).collect();
     let tools: Vec<&String> = view.tools.iter().map(|tool| &tool.name).collect();

@@ -4,6 +4,8 @@ use aa_run::event::RunId;
 use rmcp::model::{CallToolResult, ContentBlock, Resource};
 use serde_json::{Value, json};
 
+use super::resource::kind_of_pages;
+
 /// Larger results are cut, in bytes of JSON.
 pub(crate) const MOST: usize = 20_000;
 
@@ -24,7 +26,7 @@ pub(crate) enum Whole<'a> {
 impl Whole<'_> {
     fn link(self, value: &Value) -> Option<Resource> {
         match self {
-            Self::Run(run) => Some(link(run)),
+            Self::Run(run) => Some(link(run, value)),
             Self::Kept(keep, _) => keep(value),
             Self::Ask(_) => None,
         }
@@ -72,10 +74,13 @@ pub(crate) fn head(value: &Value) -> String {
 }
 
 /// The outputs of a run as a resource.
-fn link(run: RunId) -> Resource {
+fn link(run: RunId, value: &Value) -> Resource {
+    // Those of a tool alone are one deeper than what it gave.
+    let shown = format!("{value:#}");
+    let bytes = shown.len() + 2 * shown.lines().count() + 32;
     Resource::new(format!("aa://runs/{run}/outputs"), format!("outputs of run {run}"))
         .with_description("All of it, page by page")
-        .with_mime_type("application/json")
+        .with_mime_type(kind_of_pages(bytes, "application/json"))
 }
 
 fn notice(bytes: usize, link: Option<&Resource>, hint: &str) -> String {

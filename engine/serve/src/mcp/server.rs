@@ -88,7 +88,8 @@ impl ServerHandler for Server {
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Answer {
-        let visit = Visit::of(&self.seat, &context).await?;
+        let mut visit = Visit::of(&self.seat, &context).await?;
+        follow::return_to(&mut visit, &request);
         let note = Note::new(&self.seat, &visit, &request.name, request.arguments.as_ref());
         let answer = Box::pin(self.answer(visit, request, context)).await;
         note.answered(&answer);
@@ -101,7 +102,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        Ok(GetTaskResult::new(task::get(&visit.engine, &request.task_id)?))
+        Ok(GetTaskResult::new(task::get(visit.own(), &request.task_id)?))
     }
 
     async fn update_task(
@@ -111,7 +112,7 @@ impl ServerHandler for Server {
     ) -> Result<(), ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
         let note = Note::new(&self.seat, &visit, "tasks/update", Some(&request));
-        let updated = task::update(&visit.engine, &request.task_id, request.input_responses).await;
+        let updated = task::update(visit.own(), &request.task_id, request.input_responses).await;
         note.done(&updated);
         updated
     }
@@ -123,7 +124,7 @@ impl ServerHandler for Server {
     ) -> Result<(), ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
         let note = Note::new(&self.seat, &visit, "tasks/cancel", Some(&request));
-        let cancelled = task::cancel(&visit.engine, &request.task_id).await;
+        let cancelled = task::cancel(visit.own(), &request.task_id).await;
         note.done(&cancelled);
         cancelled
     }
@@ -339,7 +340,7 @@ impl Server {
         if !visit.may_see(&visit.choice) {
             return Err(ErrorData::invalid_request("your key does not open this persona", None));
         }
-        visit.engine.view(&visit.choice).map_err(|error| internal(&error))
+        Ok(visit.shown())
     }
 
     /// The same as its tools.

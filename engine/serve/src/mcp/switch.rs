@@ -34,7 +34,7 @@ pub(crate) struct Switched {
 pub(crate) async fn switch(call: &Call<'_>, persona: &str, opening: Opening) -> Result<Switched, String> {
     let seat = &*call.server.seat;
     let visit = &call.visit;
-    let view = visit.engine.view(&Choice::Persona(persona.to_owned())).map_err(|error| error.to_string())?;
+    let view = visit.view(&Choice::Persona(persona.to_owned())).map_err(|error| error.to_string())?;
     let name = view.persona.as_ref().map_or(persona, |entry| &entry.name).to_owned();
     if !visit.guest.may_play(&name) {
         return Err(format!("nothing has changed: your key does not open the persona `{name}`"));
@@ -110,7 +110,8 @@ pub(crate) fn names(listing: &Listing) -> (Vec<&str>, Vec<&str>) {
 
 /// What is doubtful about what is shown.
 pub(crate) fn warnings(engine: &Engine, view: &View, listing: &Listing) -> Vec<String> {
-    let mut warnings: Vec<String> = Vec::new();
+    let trouble = Some(&view.trouble).filter(|trouble| !trouble.is_empty());
+    let mut warnings: Vec<String> = trouble.cloned().into_iter().collect();
     if listing.count() > MANY {
         warnings.push(format!(
             "this persona shows {} tools; more than {MANY} crowd out what a model has to think about",

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::core::object;
 use super::follow::{Shape, answer, question};
 use super::server::internal;
+use super::visit::started;
 
 /// For so long a task can be asked for at least.
 const TTL: u64 = 24 * 60 * 60 * 1000;
@@ -50,14 +51,14 @@ fn closed(engine: &Engine, run: RunId, standing: &Standing) -> Option<String> {
 }
 
 /// How a task stands.
-pub(crate) fn get(engine: &Engine, id: &str) -> Result<DetailedTask, ErrorData> {
-    let run = find(engine, id)?;
+pub(crate) fn get(own: &Engine, id: &str) -> Result<DetailedTask, ErrorData> {
+    let (engine, run) = find(own, id)?;
     let events = engine.events(run.id, 0).map_err(|error| internal(&error))?;
     let standing = Standing::of(&events);
-    let task = seed(engine, &run, &standing);
+    let task = seed(&engine, &run, &standing);
     let payload = match task.status {
         TaskStatus::InputRequired => {
-            TaskPayload::InputRequired { input_requests: requests(engine, run.id, &standing) }
+            TaskPayload::InputRequired { input_requests: requests(&engine, run.id, &standing) }
         }
         TaskStatus::Completed => {
             let outcome = events.iter().rev().find_map(|event| outcome(&event.body));
@@ -80,11 +81,11 @@ pub(crate) fn get(engine: &Engine, id: &str) -> Result<DetailedTask, ErrorData> 
 
 /// Answers questions of a task. What is refused is said; the rest is taken all the same.
 pub(crate) async fn update(
-    engine: &Engine,
+    own: &Engine,
     id: &str,
     responses: BTreeMap<String, Value>,
 ) -> Result<(), ErrorData> {
-    let run = find(engine, id)?;
+    let (engine, run) = find(own, id)?;
     let standing = engine.standing(run.id).map_err(|error| internal(&error))?;
     let open: BTreeMap<&str, &Asked> =
         standing.questions.values().map(|asked| (asked.key.as_str(), asked)).collect();
@@ -109,8 +110,8 @@ pub(crate) async fn update(
 }
 
 /// Ends a task. One that is over stays as it is.
-pub(crate) async fn cancel(engine: &Engine, id: &str) -> Result<(), ErrorData> {
-    let run = find(engine, id)?;
+pub(crate) async fn cancel(own: &Engine, id: &str) -> Result<(), ErrorData> {
+    let (engine, run) = find(own, id)?;
     let by = question::by(&engine.caller().principal, "task");
     match engine.cancel(run.id, &by, "the client has cancelled the task").await {
         Ok(()) | Err(StartError::Over { .. }) => Ok(()),
@@ -130,12 +131,12 @@ pub(crate) fn go_on_with_all(engine: &Engine) {
     });
 }
 
-/// The run of a task. That there is none, and that it is another's, is the same.
-fn find(engine: &Engine, id: &str) -> Result<RunSummary, ErrorData> {
+/// The run of a task, in whatever folder, and the engine for it. That there is none, and that it is another's, is the same.
+fn find(own: &Engine, id: &str) -> Result<(Engine, RunSummary), ErrorData> {
     let none = || ErrorData::invalid_params(format!("there is no task `{id}`"), None);
     // One spelling for each.
     let number = id.parse().ok().map(RunId).filter(|run| run.to_string() == id).ok_or_else(none)?;
-    engine.run(number).ok().filter(|run| run.origin == Origin::Mcp).ok_or_else(none)
+    started(own, number).filter(|(_, run)| run.origin == Origin::Mcp).ok_or_else(none)
 }
 
 /// What the client can be asked: not whether a run may begin that somebody else has to approve of.

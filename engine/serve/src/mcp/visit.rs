@@ -10,18 +10,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aa_run::caller::{Caller, Sees};
-use aa_run::engine::{Engine, StartError};
-use aa_run::event::{Link, Origin};
+use aa_run::engine::Engine;
+use aa_run::event::{Link, Origin, RunId};
 use aa_run::key::Guest;
-use aa_run::persona::{Choice, View};
+use aa_run::persona::{Choice, View, ViewError};
+use aa_run::store::RunSummary;
 use aa_run::trace::Parent;
 use aa_run::workspace::{ChatSession, path_of};
-use aa_spec::name::suggest;
 use axum::http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::{ErrorData, JsonObject, ProtocolVersion};
 use rmcp::service::RequestContext;
 
+use super::scope::Scope;
 use super::seat::Seat;
 use super::trouble;
 
@@ -36,6 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a request may do and see.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a request, and most mixes occur")]
 pub(crate) struct Visit {
     /// The engine, for this caller in this workspace: runs of others are not there.
     pub(crate) engine: Engine,
@@ -46,12 +48,16 @@ pub(crate) struct Visit {
     pub(crate) alone: bool,
     /// Whether the request names its session.
     pub(crate) named: bool,
+    /// Whether the request says itself which folder it is about.
+    pub(crate) says_where: bool,
     /// The session that the request names, or that was begun on its connection.
     pub(crate) session: Option<ChatSession>,
     /// What it sees.
     pub(crate) choice: Choice,
     /// Who asks, and which personas they may play.
     pub(crate) guest: Arc<Guest>,
+    /// The engine of the folder that the server was started in, for this caller.
+    own: Engine,
 }
 
 impl Visit {
@@ -74,7 +80,10 @@ impl Visit {
         let folder = folder(seat, &own, context, (named.as_ref(), sat.as_ref(), sessionless)).await?;
         let engine = enter(&own, &folder).map_err(|message| ErrorData::invalid_params(message, None))?;
         let alone = sessionless && http.is_some();
-        Ok(Self { engine, sessionless, alone, named: named.is_some(), session: named.or(sat), choice, guest })
+        let is_named = named.is_some();
+        let says_where = is_named || context.meta.get(WORKSPACE).is_some();
+        let session = named.or(sat);
+        Ok(Self { engine, sessionless, alone, named: is_named, says_where, session, choice, guest, own })
     }
 
     /// Whether they may see what was chosen: a key that opens some personas opens nothing else.
@@ -90,9 +99,26 @@ impl Visit {
         self.scope().shows(name)
     }
 
+    /// Whether a resource may be read for them by this tool: what the user's own persona offers need not be among its tools,
+    /// but a project opens nothing by offering it.
+    pub(crate) fn may_offer(&self, tool: &str) -> bool {
+        let scope = self.scope();
+        !scope.is_bounded() || scope.shows(tool)
+    }
+
     /// All that they may call and run.
     pub(crate) fn scope(&self) -> Scope {
-        Scope::of(&self.engine, &self.guest)
+        Scope::of(&self.engine, &self.own, &self.guest)
+    }
+
+    /// What they see now, as far as their key opens it.
+    pub(crate) fn shown(&self) -> Arc<View> {
+        self.scope().shown(&self.choice)
+    }
+
+    /// What was chosen, as far as their key opens it.
+    pub(crate) fn view(&self, choice: &Choice) -> Result<Arc<View>, ViewError> {
+        self.scope().view(choice)
     }
 
     /// Why their key does not let them call a tool of the server with these arguments.
@@ -113,11 +139,22 @@ impl Visit {
         enter(&own, &folder)
     }
 
-    /// The session that a persona is loaded into when none is named. One that merely was used last in this
-    /// folder may be another client's, unless there is no other way to find one's own again.
+    /// The engine of the folder that the server was started in, for this caller.
+    pub(crate) fn own(&self) -> &Engine {
+        &self.own
+    }
+
+    /// Goes to a folder that their request does not name, if they may work there.
+    pub(crate) fn go_to(&mut self, folder: &Path) {
+        if let Ok(engine) = enter(&self.own, folder) {
+            self.engine = engine;
+        }
+    }
+
+    /// The session that a persona is loaded into when none is named: one's own. The one that was used last in this folder
+    /// may be another client's.
     pub(crate) fn session_id_for_switch(&self) -> Option<String> {
-        let own = self.session.as_ref().map(|session| session.session_id.clone());
-        own.or_else(|| self.alone.then(|| self.session_id())?)
+        self.session.as_ref().map(|session| session.session_id.clone())
     }
 
     /// The id of the session that the request belongs to: the one that it names, or that was begun on its connection,
@@ -128,41 +165,21 @@ impl Visit {
     }
 }
 
-/// What a key opens: what is there for whoever shows it, or of that what its personas show.
-#[derive(Debug)]
-pub(crate) struct Scope {
-    personas: Option<Vec<Arc<View>>>,
-    engine: Engine,
-}
-
-impl Scope {
-    /// What a guest's key opens.
-    pub(crate) fn of(engine: &Engine, guest: &Guest) -> Self {
-        let personas = guest.personas.as_ref().map(|personas| {
-            let view = |persona: &String| engine.view(&Choice::Persona(persona.clone())).ok();
-            personas.iter().filter_map(view).collect()
-        });
-        Self { personas, engine: engine.clone() }
-    }
-
-    /// Whether a tool or a skill of this name is part of it.
-    pub(crate) fn shows(&self, name: &str) -> bool {
-        let is_there = |views: &Vec<Arc<View>>| views.iter().any(|view| view.shows(name));
-        self.engine.shows_some(name) && self.personas.as_ref().is_none_or(is_there)
-    }
-
-    /// The name of a tool that was most likely meant, of those that are part of it.
-    pub(crate) fn near_tool(&self, name: &str) -> Result<Option<String>, StartError> {
-        let known = self.engine.tool_names()?;
-        let shown = known.iter().map(String::as_str).filter(|known| self.shows(known));
-        Ok(suggest(name, shown).map(str::to_owned))
-    }
-}
-
 /// The server's own engine for a guest.
 fn within(engine: &Engine, guest: &Guest) -> Engine {
     let sees = Sees::OwnIn(engine.settings().folder.clone());
     engine.for_caller(guest.caller(Origin::Mcp, sees))
+}
+
+/// A run of a caller, wherever they have started it, and the engine for it: whoever polls says nothing but a number. None
+/// where there is none, or where they may not work any more. `own` is the server's engine for them.
+pub(crate) fn started(own: &Engine, run: RunId) -> Option<(Engine, RunSummary)> {
+    let caller = Caller { sees: Sees::Own, ..own.caller().clone() };
+    let own = own.for_caller(caller.clone());
+    let run = own.run(run).ok().filter(|run| own.may_work_in(&run.folder))?;
+    // Of a folder that is gone, what has happened can still be told.
+    let engine = enter(&own, &run.folder).map_or(own, |engine| engine.for_caller(caller));
+    Some((engine, run))
 }
 
 /// The engine of a folder, if the caller may work there.
@@ -234,8 +251,14 @@ async fn folder(
     if let Some(about) = about {
         return Ok(about);
     }
-    let root = if sessionless { None } else { seat.root.get_or_init(|| root(context)).await.clone() };
+    let root = if sessionless { None } else { seat.root.get_or_init(|| root(own, context)).await.clone() };
     Ok(root.unwrap_or_else(|| own.settings().folder.clone()))
+}
+
+/// Whether a client may work where it says it is. It says where it is and not where it wants us to be, so a folder that is
+/// closed to it is as good as none.
+pub(crate) fn is_open(own: &Engine, root: &Path) -> bool {
+    root.canonicalize().is_ok_and(|real| real.is_dir() && own.may_work_in(&real))
 }
 
 /// Which request it is, and to which trace it belongs: what the message says of that itself comes first.
@@ -251,13 +274,13 @@ fn is_same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// The first folder of this machine that the client says it works in, if it can say.
+/// The first folder that the client says it works in, of those on this machine where it may, if it can say.
 #[expect(deprecated, reason = "clients of the session era have nothing else to say it with")]
-async fn root(context: &RequestContext<RoleServer>) -> Option<PathBuf> {
+async fn root(own: &Engine, context: &RequestContext<RoleServer>) -> Option<PathBuf> {
     context.client_capabilities()?.roots?;
     let asked = context.peer.list_roots();
     let roots = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?.roots;
-    roots.iter().filter_map(|root| path_of(&root.uri)).find(|folder| folder.is_dir())
+    roots.iter().filter_map(|root| path_of(&root.uri)).find(|folder| is_open(own, folder))
 }
 
 /// A text of the request's metadata.

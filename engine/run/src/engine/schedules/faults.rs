@@ -15,6 +15,7 @@ use aa_spec::yaml::Spanned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::personas::Word;
 use super::super::{Catalogue, CheckedSkill, Engine, StartError, catalog};
 use crate::event::Time;
 use crate::home::{Entry, Kind};
@@ -253,7 +254,7 @@ struct OfEngine<'a>(&'a Engine);
 
 impl Personas for OfEngine<'_> {
     fn misses(&self, persona: &str, skill: &str) -> Option<Missed> {
-        match self.0.whole_view(&Choice::Persona(persona.to_owned())) {
+        match self.0.whole_view(&Choice::Persona(persona.to_owned()), Word::Nearest) {
             Ok(view) if view.skills.iter().any(|card| card.name == fold(skill)) => None,
             Ok(_) => Some(Missed::Lacking),
             Err(ViewError::UnknownPersona { .. }) => Some(Missed::Unknown),

@@ -95,6 +95,8 @@ impl Call<'_> {
             person: self.context.person.clone(),
             notes: notes.downgrade(),
             asked: Arc::default(),
+            open: Arc::default(),
+            tenant: Arc::clone(&self.context.tenant),
         };
         let live = self.live;
         let registered = live.shared().register(call);

@@ -46,6 +46,10 @@ pub(super) struct Underway {
     pub(super) notes: WeakUnboundedSender<Note>,
     /// How often the server has asked something.
     pub(super) asked: Arc<AtomicU32>,
+    /// How many of its questions are open.
+    pub(super) open: Arc<AtomicU32>,
+    /// Of which tenant whoever calls is.
+    pub(super) tenant: Arc<str>,
 }
 
 /// What happens to a call besides its answer.
@@ -101,12 +105,18 @@ impl Shared {
     }
 
     /// The call that a question belongs to. The protocol does not say which, so there must be
-    /// only one: nobody is to answer for somebody else's run.
+    /// only one that can be meant: nobody is to answer for somebody else's run. One that waits for its answer asks
+    /// nothing more meanwhile, so that a call which nobody attends to any more is in nobody's way.
     fn only_call(&self) -> Option<(Underway, UnboundedSender<Note>)> {
-        match &self.calls()[..] {
-            [call] => Some((call.clone(), call.notes.upgrade()?)),
-            _ => None,
-        }
+        let calls = self.calls();
+        let [first, others @ ..] = &calls[..] else { return None };
+        let mut silent = calls.iter().filter(|call| call.open.load(Ordering::Relaxed) == 0);
+        let meant = match (silent.next(), silent.next()) {
+            _ if others.is_empty() => first,
+            (Some(call), None) if others.iter().all(|other| other.tenant == first.tenant) => call,
+            _ => return None,
+        };
+        Some((meant.clone(), meant.notes.upgrade()?))
     }
 }
 
@@ -157,12 +167,14 @@ impl ClientHandler for Client {
         }
         // Nobody takes a note any more once the call is over.
         let _ = notes.send(Note::Asking);
+        call.open.fetch_add(1, Ordering::Relaxed);
         let answer = tokio::select! {
             answer = elicit::answer(&self.0.module, &request, &*call.person) => answer,
             () = context.ct.cancelled() => Ok(ElicitResult::new(ElicitationAction::Cancel)),
             // The call is over.
             () = notes.closed() => Ok(ElicitResult::new(ElicitationAction::Cancel)),
         };
+        call.open.fetch_sub(1, Ordering::Relaxed);
         let (note, result) = match answer {
             Ok(result) => (Note::Answered, result),
             Err(error) => (Note::Refused(error), ElicitResult::new(ElicitationAction::Cancel)),

@@ -38,7 +38,7 @@ impl CoreTool for ContextFilter {
             name if !call.visit.guest.may_play(name) => {
                 return Ok(failed(format!("your key does not open the persona `{name}`")));
             }
-            name => match call.visit.engine.view(&Choice::Persona(name.to_owned())) {
+            name => match call.visit.view(&Choice::Persona(name.to_owned())) {
                 Ok(view) => view,
                 Err(error) => return Ok(failed(error.to_string())),
             },

@@ -16,7 +16,7 @@ pub(crate) struct PersonaList {
 #[async_trait]
 impl CoreTool for PersonaList {
     fn definition(&self) -> Tool {
-        let description = "List the personas: parts to play, each with the tools and skills for it.";
+        let description = "List the personas: parts to play, each with the tools and skills for it; `trouble` says what is wrong with the active one.";
         define(self.name, "List personas", description, (json!({}), &[]), Hint::Read)
     }
 
@@ -28,6 +28,9 @@ impl CoreTool for PersonaList {
         let mut told = json!({ "personas": all });
         if let Choice::Persona(name) = &call.visit.choice {
             told["active"] = json!(name);
+        }
+        if let Err(error) = call.visit.view(&call.visit.choice) {
+            told["trouble"] = json!(error.to_string());
         }
         Ok(CallToolResult::structured(told).into())
     }

@@ -28,7 +28,7 @@ impl CoreTool for ToolCall {
     }
 
     async fn call(&self, call: Call<'_>) -> Answer {
-        named(call, "arguments").await
+        Box::pin(named(call, "arguments")).await
     }
 }
 
@@ -44,7 +44,7 @@ impl CoreTool for ToolExec {
     }
 
     async fn call(&self, call: Call<'_>) -> Answer {
-        named(call, "args").await
+        Box::pin(named(call, "args")).await
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Attendance<'a> {
     run: RunId,
     /// Other calls may wait for the same run.
     presence: Presence,
+    /// Whether this call has started it, also if it is the next request of that call.
+    started: bool,
     notices: mpsc::UnboundedReceiver<Notice>,
     outcome: JoinHandle<Result<Outcome, StoreError>>,
     standing: Standing,
@@ -110,7 +112,7 @@ enum Wake {
 impl<'a> Attendance<'a> {
     pub(super) fn new(call: &'a Call<'a>, handle: RunHandle, manner: Manner) -> Self {
         let Manner { shape, wait, to_the_end } = manner;
-        let RunHandle { id: run, notices, outcome, .. } = handle;
+        let RunHandle { id: run, notices, outcome, joined, .. } = handle;
         let engine = &call.visit.engine;
         let can = call.context.client_capabilities();
         let means = Means::of(call, can.as_ref());
@@ -142,7 +144,8 @@ impl<'a> Attendance<'a> {
             said: Vec::new(),
             given: InputResponses::new(),
             askable: None,
-            presence: engine.be_present(run),
+            presence: engine.be_present(run, !joined),
+            started: !joined,
             call,
             run,
             notices,
@@ -157,6 +160,15 @@ impl<'a> Attendance<'a> {
     /// Has answers to questions that are yet to come.
     pub(super) fn knowing(mut self, given: InputResponses) -> Self {
         self.given = given;
+        self
+    }
+
+    /// Is the next request of a call that has started the run.
+    pub(super) fn of_starter(mut self, started: bool) -> Self {
+        if started {
+            self.presence = self.call.visit.engine.be_present(self.run, true);
+            self.started = true;
+        }
         self
     }
 
@@ -308,7 +320,7 @@ impl<'a> Attendance<'a> {
             }
             Means::Again => {
                 let asks = self.may_ask();
-                asks.then(|| sealed::ask(self.call, self.run, &open, &self.tries)).transpose()
+                asks.then(|| sealed::ask(self.call, (self.run, self.started), &open, &self.tries)).transpose()
             }
         }
     }
@@ -327,11 +339,13 @@ impl<'a> Attendance<'a> {
         let since = *self.askable.get_or_insert_with(Instant::now);
         still || since.elapsed() >= GATHER
     }
-
     /// Gives the answers that came before their questions. Nobody consents to what they have not seen: no
-    /// option is taken so, only what is filled in, and what the client itself says.
+    /// option is taken so, only what the client itself says, and what is filled in where there is somebody to fill it in.
     async fn take_given(&mut self) {
-        let takes = |asked: &&Asked| asked.want.is_some() || asked.form.is_some();
+        let can = self.can.as_ref();
+        let takes = |asked: &&Asked| {
+            asked.want.is_some() || (asked.form.is_some() && question::can_be_asked(can, asked))
+        };
         let questions: Vec<Asked> = self.standing.questions.values().filter(takes).cloned().collect();
         for asked in questions {
             let Some(response) = self.given.remove(&asked.key) else { continue };
@@ -457,7 +471,7 @@ impl<'a> Attendance<'a> {
         }
         self.take_back_form("the call was cancelled").await;
         if !self.presence.leave() {
-            // Another call waits for the same run, by the same key.
+            // Another call waits for the same run, by the same key, or somebody else has started it.
             return Err(internal(&"the call was cancelled"));
         }
         let engine = &self.call.visit.engine;
@@ -475,7 +489,9 @@ impl<'a> Attendance<'a> {
         let asked = self.standing.questions.values().next().map(|asked| asked.message.clone());
         let engine = &self.call.visit.engine;
         let by = question::by(&engine.caller().principal, "form");
-        if let Err(error) = engine.cancel(self.run, &by, "nobody has answered").await {
+        if self.started
+            && let Err(error) = engine.cancel(self.run, &by, "nobody has answered").await
+        {
             tracing::warn!(run = %self.run, "cannot cancel it: {error}");
         }
         failed(format!("nobody has answered: {}", asked.unwrap_or_default()))

@@ -1,11 +1,12 @@
 //! What a client carries for us between a question and the request that answers it.
 //!
 //! Clients of the newer era are asked by the answer to their call, and call again with what a
-//! person said. The run must not begin anew by that: its number goes along, sealed, bound to whoever
+//! person said. The run must not begin anew by that: its number and its folder go along, sealed, bound to whoever
 //! called, the tool and the arguments. Answers count for a short time and once; what comes later or again
 //! is still about the same run, and is told how that stands.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aa_run::engine::StartError;
@@ -14,7 +15,8 @@ use aa_run::standing::{Asked, step_of};
 use aa_spec::plan::digest;
 use chrono::{DateTime, Utc};
 use rmcp::model::{
-    CallToolResponse, ErrorData, InputRequests, InputRequiredResult, RequestStateCodec, SealOptions,
+    CallToolRequestParams, CallToolResponse, ErrorData, InputRequests, InputRequiredResult,
+    RequestStateCodec, SealOptions,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +26,7 @@ use super::question::{self, Reply};
 use super::tries::Tries;
 use super::{Manner, answer, session_of};
 use crate::mcp::server::{Answer, Call, failed, internal};
+use crate::mcp::visit::Visit;
 
 /// How long a question can be answered this way.
 const TTL: Duration = Duration::from_mins(15);
@@ -32,6 +35,11 @@ const TTL: Duration = Duration::from_mins(15);
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     run: RunId,
+    /// Where the call was about to work: clients repeat a call with what they were given, and nothing says the folder.
+    folder: PathBuf,
+    /// Whether the call has started it, and may end it.
+    #[serde(default)]
+    started: bool,
     /// Makes it count once.
     mark: String,
     /// The keys of what was asked.
@@ -56,7 +64,7 @@ pub(super) struct Given {
 /// The answer that asks.
 pub(super) fn ask(
     call: &Call<'_>,
-    run: RunId,
+    (run, started): (RunId, bool),
     questions: &[Asked],
     tries: &Tries,
 ) -> Result<CallToolResponse, ErrorData> {
@@ -66,18 +74,19 @@ pub(super) fn ask(
     }
     let mark = call.visit.engine.mark().map_err(|error| internal(&error))?;
     let asked = requests.keys().cloned().collect();
-    let state = State { run, mark, asked, until: Utc::now() + TTL, tries: tries.clone() };
-    let bound = bound(call);
+    let folder = call.visit.engine.settings().folder.clone();
+    let state = State { run, folder, started, mark, asked, until: Utc::now() + TTL, tries: tries.clone() };
+    let bound = bound(&call.visit, &call.request);
     let options = SealOptions::new().associated_data(bound.as_bytes());
-    let sealed = codec(call)?.seal_json_with(&state, &options).map_err(|error| internal(&error))?;
+    let sealed = codec(&call.visit)?.seal_json_with(&state, &options).map_err(|error| internal(&error))?;
     Ok(InputRequiredResult::new(Some(requests), Some(sealed)).into())
 }
 
 /// Goes on with the run that a call was about before.
 pub(super) async fn go_on(call: Call<'_>, manner: Manner) -> Answer {
-    let mut state = open(&call)?;
+    let mut state = open(&call.visit, &call.request)?;
     let engine = call.visit.engine.clone();
-    if engine.run(state.run).is_err() {
+    if engine.settings().folder != state.folder || engine.run(state.run).is_err() {
         return Err(unbelievable());
     }
     let counts = Utc::now() < state.until
@@ -90,7 +99,9 @@ pub(super) async fn go_on(call: Call<'_>, manner: Manner) -> Answer {
         Err(error) => return Ok(failed(answer::refusal(&error))),
     };
     match engine.attend(state.run, &session_of(&call)).await {
-        Ok(handle) => Attendance::new(&call, handle, manner).after(given).attend().await,
+        Ok(handle) => {
+            Attendance::new(&call, handle, manner).of_starter(state.started).after(given).attend().await
+        }
         Err(error) => Ok(failed(answer::refusal(&error))),
     }
 }
@@ -141,24 +152,34 @@ fn not_taken(run: RunId) -> Given {
     Given { notes: vec![note], ..Given::default() }
 }
 
-fn open(call: &Call<'_>) -> Result<State, ErrorData> {
-    let sealed = call.request.request_state.as_deref().unwrap_or_default();
-    codec(call)?.open_json_with(sealed, bound(call).as_bytes()).map_err(|_| unbelievable())
+/// Goes to where the call was about to work that a request repeats, unless that says itself where it works.
+pub(crate) fn return_to(visit: &mut Visit, request: &CallToolRequestParams) {
+    if visit.says_where || request.request_state.is_none() {
+        return;
+    }
+    // What cannot be believed is refused by whoever goes on with it.
+    if let Ok(state) = open(visit, request) {
+        visit.go_to(&state.folder);
+    }
 }
 
-fn codec(call: &Call<'_>) -> Result<RequestStateCodec, ErrorData> {
-    let key = call.visit.engine.sealing_key().map_err(|error| internal(&error))?;
+fn open(visit: &Visit, request: &CallToolRequestParams) -> Result<State, ErrorData> {
+    let sealed = request.request_state.as_deref().unwrap_or_default();
+    let bound = bound(visit, request);
+    codec(visit)?.open_json_with(sealed, bound.as_bytes()).map_err(|_| unbelievable())
+}
+
+fn codec(visit: &Visit) -> Result<RequestStateCodec, ErrorData> {
+    let key = visit.engine.sealing_key().map_err(|error| internal(&error))?;
     RequestStateCodec::try_new(key).map_err(|error| internal(&error))
 }
 
-/// What a state is good for: this caller, in this folder, with this call.
-fn bound(call: &Call<'_>) -> String {
-    let caller = call.visit.engine.caller();
-    let folder = caller.folder().unwrap_or_else(|| std::path::Path::new(""));
-    let args = Value::Object(call.request.arguments.clone().unwrap_or_default());
+/// What a state is good for: this caller, with this call.
+fn bound(visit: &Visit, request: &CallToolRequestParams) -> String {
+    let caller = visit.engine.caller();
+    let args = Value::Object(request.arguments.clone().unwrap_or_default());
     let args = digest(sorted(&args).to_string());
-    let (tenant, principal, folder) = (&caller.tenant, &caller.principal, folder.display().to_string());
-    serde_json::json!([tenant, principal, folder, call.request.name, args]).to_string()
+    serde_json::json!([caller.tenant, caller.principal, request.name, args]).to_string()
 }
 
 /// The order of keys is no part of a call.

@@ -25,6 +25,11 @@ pub(super) fn text(uri: &str, mime_type: &str, text: &str, from: u64) -> Resourc
     contents(uri, "text/plain", page, next)
 }
 
+/// What pages of a text of so many bytes are: only one that is the whole is of its own type.
+pub(crate) fn kind(bytes: usize, mime_type: &'static str) -> &'static str {
+    if bytes > PAGE { "text/plain" } else { mime_type }
+}
+
 /// An address without the place to begin at that pages add to it, and that place.
 pub(super) fn place(uri: &str) -> Option<(&str, u64)> {
     let (plain, from) = uri.rsplit_once("from=")?;

@@ -119,6 +119,36 @@ async fn a_run_that_two_calls_wait_for_ends_with_the_last_of_them() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_given_up_does_not_end_what_somebody_else_has_started() {
+    let world = World::new();
+    let mut raw = world.raw().await;
+    let other = world.engine().for_caller(Caller::local(Origin::Http));
+    let request = RunRequest { origin: Origin::Http, request_key: Some("k".to_owned()), ..long() };
+    let started = other.start_called(request, "", false).await.unwrap();
+    eventually("it hangs", || !world.read("hanging").is_empty()).await;
+    raw.call(1, "skill_run", json!({"skill_name": "long", "idempotency_key": "k"})).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    raw.send(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}))
+        .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(other.run(started.id).unwrap().status, RunStatus::Running);
+}
+
+/// A run that does not end, as a person starts it.
+fn long() -> RunRequest {
+    RunRequest {
+        skill: "long".to_owned(),
+        inputs: Inputs::Json(serde_json::Map::new()),
+        origin: Origin::Cli,
+        dry_run: false,
+        plan_hash: None,
+        request_key: None,
+        strictness: Strictness { lenient: false, strict: false },
+        park: Park::Stay,
+    }
+}
+
+#[tokio::test]
 async fn a_run_is_cancelled_by_another_call() {
     let world = World::new();
     let client = world.client(Person::absent(), Era::Session).await;
@@ -137,17 +167,7 @@ async fn a_run_is_cancelled_by_another_call() {
 async fn what_a_person_has_started_is_not_ended_by_a_model() {
     let world = World::new();
     let caller = Caller::local(Origin::Cli);
-    let request = RunRequest {
-        skill: "long".to_owned(),
-        inputs: Inputs::Json(serde_json::Map::new()),
-        origin: Origin::Cli,
-        dry_run: false,
-        plan_hash: None,
-        request_key: None,
-        strictness: Strictness { lenient: false, strict: false },
-        park: Park::Stay,
-    };
-    let started = world.engine().for_caller(caller).start(request).await.unwrap();
+    let started = world.engine().for_caller(caller).start(long()).await.unwrap();
     let client = world.client(Person::absent(), Era::Session).await;
     let result = call(&client, "run_cancel", json!({"run_id": started.id})).await;
     assert!(result.is_error == Some(true) && text(&result).contains("aa run cancel 1"), "{result:?}");

@@ -67,21 +67,36 @@ async fn what_a_client_cannot_do_is_not_waited_for() {
 async fn nonsense_is_asked_again() {
     let world = World::new();
     let client = world.client(ann(), Era::Newer).await;
-    let with = |response| {
+    let with = |response, state: Option<String>| {
         let mut params = params("form", json!({}));
         params.input_responses = Some([("who".to_owned(), response)].into());
+        params.request_state = state;
         client.call_tool_once(params)
     };
+    let mut state = None;
     for nonsense in
         [json!(5), json!({"action": "accept"}), json!({"action": "accept", "content": {"name": 5}})]
     {
-        let asked = with(nonsense.clone()).await.unwrap();
-        assert!(matches!(asked, CallToolResponse::InputRequired(_)), "{nonsense} {asked:?}");
+        let asked = with(nonsense.clone(), state).await.unwrap();
+        let CallToolResponse::InputRequired(asked) = asked else { panic!("{nonsense} {asked:?}") };
+        state = asked.request_state;
     }
-    // An answer may come before its question.
-    let done = with(json!({"action": "accept", "content": {"name": "Ben"}})).await.unwrap();
+    let done = with(json!({"action": "accept", "content": {"name": "Ben"}}), state).await.unwrap();
     let CallToolResponse::Complete(done) = done else { panic!("{done:?}") };
     assert_eq!(done.structured_content, Some(json!({"name": "Ben"})));
+}
+
+#[tokio::test]
+async fn nobody_fills_in_what_they_have_not_seen_where_nobody_can_be_asked() {
+    let world = World::new();
+    let client = world.client(Person::absent(), Era::Newer).await;
+    let mut sneaky = params("skill_run", json!({"skill_name": "form", "wait_seconds": 0.5}));
+    let filled = json!({"action": "accept", "content": {"name": "Ben"}});
+    sneaky.input_responses = Some([("who".to_owned(), filled)].into());
+    let CallToolResponse::Complete(open) = client.call_tool_once(sneaky).await.unwrap() else { panic!() };
+    assert_eq!(open.structured_content.unwrap()["status"], "waiting");
+    let run = world.as_client("local").run(aa_run::event::RunId(1)).unwrap();
+    assert_eq!(run.status, aa_run::store::RunStatus::Waiting);
 }
 
 #[tokio::test]

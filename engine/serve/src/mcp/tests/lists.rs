@@ -288,6 +288,26 @@ async fn what_exceeds_the_budget_is_found_by_searching() {
 }
 
 #[tokio::test]
+async fn what_somebody_has_named_is_listed_before_what_nobody_has() {
+    let world = World::new();
+    for n in 0..20 {
+        let skill = format!("name: own_{n:02}\ndescription: Number {n}\nsteps: [{{name: a, wait: 1ms}}]\n");
+        world.put(&format!("alpha/.aa/skills/own_{n:02}.yaml"), &skill);
+    }
+    world.put("home/.config/aa-workflow/config.yaml", "serve: {tool_budget: 30}\n");
+    for (persona, skills, first) in [
+        ("any", "", false),
+        ("named", "skills: [own_00, own_01, own_02, own_03, own_04, own_05, own_06, own_07, own_08]\n", true),
+    ] {
+        world.persona(persona, &format!("modules: [probe]\n{skills}"));
+        let engine = world.engine("alpha");
+        let listed = names(&connect(world.seat(&engine, persona), Hearer::default()).await).await;
+        let tools = listed.iter().filter(|name| name.starts_with("probe_")).count();
+        assert_eq!((listed.len(), tools == 0), (9, first), "{persona}: {listed:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_tool_that_a_skill_hides_can_be_called() {
     let world = World::new();
     let shadow = GREET_AS_TOOL;

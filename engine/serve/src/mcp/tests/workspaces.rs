@@ -1,7 +1,11 @@
 //! Two clients, two personas, two folders: nobody sees what is another's.
 
+use aa_run::caller::Caller;
+use aa_run::event::Origin;
 use rmcp::model::{CallToolRequestParams, RequestMetaObject};
 use serde_json::{Value, json};
+
+use crate::mcp::visit::is_open;
 
 use super::machine::{Client, Hearer, World, connect, connect_newer, failed, names, ok};
 
@@ -119,4 +123,14 @@ async fn a_request_names_its_workspace_and_its_session() {
     assert_eq!(names(&later).await, ["other_count", "probe_hidden"]);
     let why = failed(&later, "session_start", json!({"session": "0123"})).await;
     assert!(why.contains("there is no session `0123`"), "{why}");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_closed_to_a_client_is_not_where_it_works() {
+    let world = World::new();
+    let engine = world.engine("alpha");
+    let guest = Caller { principal: "ann".to_owned(), ..Caller::local(Origin::Mcp) };
+    let open = |caller: &Caller, name: &str| is_open(&engine.for_caller(caller.clone()), &world.path(name));
+    assert!(open(&guest, "alpha") && !open(&guest, "beta") && !open(&guest, "nowhere"));
+    assert!(open(&Caller::local(Origin::Mcp), "beta") && !open(&Caller::local(Origin::Mcp), "nowhere"));
 }

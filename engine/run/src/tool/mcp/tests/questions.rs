@@ -99,6 +99,22 @@ async fn a_question_is_declined_when_several_calls_could_be_meant() {
 }
 
 #[tokio::test]
+async fn a_call_that_waits_for_its_answer_keeps_no_other_from_being_asked() {
+    let toolbox = World::new().server("s", &[], "").toolbox();
+    let away = Arc::new(Answerer { answer: "no", after: Duration::from_secs(3), ..Answerer::default() });
+    let here = Arc::new(Answerer { answer: "yes", ..Answerer::default() });
+    let left = calling(&toolbox, "s_ask", json!({})).asking(away.clone());
+    let ask = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        calling(&toolbox, "s_ask", json!({})).asking(here.clone()).make().await
+    };
+    let (left, answer) = tokio::join!(left.make(), ask);
+    assert!(answer.unwrap().as_str().unwrap().contains("true"));
+    assert!(left.unwrap().as_str().unwrap().contains("false"));
+    assert_eq!((away.asked.lock().unwrap().len(), here.asked.lock().unwrap().len()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_task_is_awaited_and_may_ask() {
     let toolbox = World::new().server("s", &["--era", "newer"], "").toolbox();
     let calm = calling(&toolbox, "s_task", json!({"asks": false}));

@@ -66,7 +66,8 @@ fn what_was_found_of_an_address_is_read_by_the_tool_that_asks_and_not_by_the_add
     let unknown = "unknown-reference: `outward` is no argument of `x_y`".to_owned();
     assert_eq!(problems("", ""), [unknown.clone()]);
     assert_eq!(problems(&asks("{{ outward.host }}"), ""), [unknown]);
-    let reserved = "reserved-name: `outward` is what templates of this tool call what was found of whom it `asks`";
+    let reserved =
+        "reserved-name: `outward` is what templates of this tool call what was found of whom it `asks`";
     assert_eq!(problems(&asks("{{ url }}"), ", outward: {type: string, optional: true}"), [reserved]);
 }
 

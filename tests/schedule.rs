@@ -1,5 +1,12 @@
 //! Schedules on the running binary: each time once in however many processes, and people who are told.
 
+/// Times that came while nobody was there.
+mod absence;
+/// Channels that do not answer.
+mod channels;
+/// Signed requests, and files that change.
+mod hooks;
+
 use std::process::{Command, Stdio};
 use std::time::Duration;
 

@@ -148,7 +148,8 @@ impl From<StartError> for Failure {
             | StartError::NotGranted(_)
             | StartError::OwnApproval(_)
             | StartError::Full
-            | StartError::KeyUsed(_) => Self::failed(message),
+            | StartError::KeyUsed(_)
+            | StartError::KeyOfSchedule(_) => Self::failed(message),
             StartError::KeyPlanned(run) => Self::failed(message).hint(format!(
                 "another `--key` starts a run of this plan; `aa run show {run}` shows how the other one went"
             )),

@@ -99,3 +99,44 @@ fn the_state_file_has_what_runs_and_what_ran() {
     let folder = aa.path("../home/config/aa-workflow/run");
     eventually("nothing else is left there", || std::fs::read_dir(&folder).unwrap().count() == 1);
 }
+
+#[test]
+fn the_state_file_after_a_crash_is_what_the_journal_says() {
+    let aa = project("events: {state_file: run/state.json}\n")
+        .tools(
+            "slow",
+            "module: slow\ndescription: Slow\nrequires: {commands: [sh]}\ntools:\n  - {name: slow_write, description: Writes slowly, effect: write, input: {}, run: [sleep, '100']}\n",
+        )
+        .skill("slow", "name: slow\ndescription: Slow\nsteps: [{name: put, tool: slow_write}]\n");
+    aa.args(["skill", "run", "slow", "-q"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
+    let served = serve(&aa);
+    let asks = start(&served, "ask", &json!({}));
+    served.post("/api/runs/1/resume", &[], &json!({}));
+    let path = aa.path("../home/config/aa-workflow/run/state.json");
+    let of = |run: i64| -> Value {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        serde_json::from_str::<Value>(&text).unwrap_or_default()["executions"][run.to_string()].clone()
+    };
+    let types = |run: i64| -> Vec<String> {
+        let events = of(run)["events"].as_array().cloned().unwrap_or_default();
+        events.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+    };
+    eventually("it is in doubt", || of(1)["status"] == "waiting");
+    let mut served = served;
+    served.signal(rustix::process::Signal::KILL);
+    served.ended();
+    std::fs::remove_file(&path).unwrap();
+    let served = serve(&aa);
+    eventually("both are there again", || of(1)["status"] == "waiting" && of(asks)["status"] == "running");
+    assert_eq!(of(1)["inDoubt"], json!(["put"]));
+    assert_eq!(
+        (types(1), types(asks)[0].clone()),
+        (vec!["skill_start".to_owned(), "step_start".to_owned()], "skill_start".to_owned())
+    );
+    let fails = json!({"step": "put", "resolution": "fail"});
+    let reply = served.post("/api/runs/1/resolve", &[], &fails);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    eventually("its end is in it", || of(1)["status"] == "failed");
+    assert_eq!(types(1).iter().filter(|of| *of == "skill_start").count(), 1, "nothing is told twice");
+    assert_eq!(of(1)["inDoubt"], json!([]));
+}

@@ -76,6 +76,30 @@ fn a_schedule_is_run_once_for_each_request_and_its_times_are_told_page_by_page()
 }
 
 #[test]
+fn a_key_of_a_request_is_for_one_thing_only() {
+    let aa = project("");
+    let served = serve(&aa);
+    let post = |path: &str, key: &str, body: &Value| served.post(path, &[("Idempotency-Key", key)], body);
+    let (hourly, yearly) = ("/api/schedules/hourly/run", "/api/schedules/yearly/run");
+    let skill = "/api/skills/look/run";
+    let refused = |path: &str, key: &str| {
+        let reply = post(path, key, &json!({}));
+        assert!(reply.status == 422 && reply.body.contains("key-reused"), "{path} {key}: {reply:?}");
+        assert!(reply.body.contains("a new request needs a new key"), "{reply:?}");
+    };
+    let first = post(hourly, "a", &json!({}));
+    assert_eq!(first.status, 201, "{first:?}");
+    refused(yearly, "a");
+    refused(skill, "a");
+    assert_eq!(post(hourly, "a", &json!({})).message(), first.message(), "the same is found again");
+    let ran = post(skill, "b", &json!({}));
+    assert_eq!(ran.status, 201, "{ran:?}");
+    refused(hourly, "b");
+    refused(yearly, "b");
+    assert_eq!(slots(&served, "yearly").len(), 0, "nothing was run");
+}
+
+#[test]
 fn a_schedule_is_held_goes_on_and_is_filled_in() {
     let aa = project("");
     let served = serve(&aa);

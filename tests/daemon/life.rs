@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
-use serde_json::json;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 
 use super::{daemon, lines, project, run_status, running, start, state, status};
+use crate::mcp::wire::Piped;
 use crate::support::{PATIENCE, binary, eventually};
 
 #[test]
@@ -214,6 +215,18 @@ fn a_service_is_written_for_whatever_starts_services() {
     }
     let plist = daemon(&aa, &["install", "--kind", "launchd", "--print"]).code(0).out();
     assert!(plist.contains("<string>daemon</string>\n    <string>run</string>"), "{plist}");
+    let flags = ["--listen", "127.0.0.1:8700", "--no-scheduler", "--tools", "a,b"];
+    let install = |kind: &str| {
+        let fixed = ["install", "--print", "--kind", kind];
+        daemon(&aa, &[&fixed[..], &flags[..]].concat()).code(0).out()
+    };
+    let typed = r#""daemon" "run" "--no-scheduler" "--listen" "127.0.0.1:8700" "--tools" "a,b""#;
+    assert!(install("systemd").contains(typed), "{}", install("systemd"));
+    assert!(install("launchd").contains("<string>--listen</string>\n    <string>127.0.0.1:8700</string>"));
+    // What could not be started is not written either.
+    daemon(&aa, &["install", "--print", "--listen", "0.0.0.0:8700"])
+        .code(2)
+        .stderr_contains("other machines");
     daemon(&aa, &["install", "--kind", "systemd"]).code(0).stderr_contains("systemctl --user");
     let path = aa.home().join("config/systemd/user/aa.service");
     assert!(std::fs::read_to_string(&path).unwrap().contains("Type=notify"));
@@ -331,5 +344,34 @@ fn a_daemon_in_a_zone_that_there_is_not_says_what_it_does_not_run() {
     eventually("it is in the log", || {
         daemon(&aa, &["logs", "-n", "500"]).out().contains("the variable `TZ` is `Foo/Bar`, which is none")
     });
+    drop(it);
+}
+
+#[test]
+fn a_daemon_that_is_frozen_is_not_said_to_be_ready() {
+    let aa = project("");
+    let it = start(&aa);
+    let pid = it.pid();
+    it.signal(Signal::STOP);
+    // As if that had been half a minute ago.
+    let path = state(&aa).join("daemon/health.json");
+    let mut report: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    report["at"] = json!(chrono::Utc::now() - chrono::TimeDelta::seconds(40));
+    std::fs::write(&path, report.to_string()).unwrap();
+    let told = daemon(&aa, &["status"]).code(1);
+    told.stdout_contains("does not answer: pid ").stderr_contains("kill -9");
+    let told = daemon(&aa, &["status", "--format", "json"]).code(1).json();
+    assert_eq!(
+        (&told["running"], &told["ready"], &told["answers"]),
+        (&json!(true), &json!(false), &json!(false))
+    );
+    daemon(&aa, &["start"]).code(1).stderr_contains("does not answer");
+    // Nobody waits for it either.
+    let mut alone = Piped::greeted(aa.args(["mcp"]));
+    alone.close();
+    assert_eq!(alone.ended().0, Some(0));
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::CONT).unwrap();
+    eventually("it is ready again", || status(&aa)["ready"] == true);
+    assert_eq!(status(&aa)["answers"], true);
     drop(it);
 }

@@ -50,6 +50,10 @@ fn the_configuration_is_exchanged_at_once_and_a_run_keeps_the_one_it_began_with(
     });
     let run = greet(json!({}));
     assert_eq!(said(&it, run), "servus");
+    let shown = daemon(&aa, &["status"]).code(0);
+    shown.stdout_contains("broken     the configuration stays as it was: ").stdout_contains("config.yaml:");
+    let log = daemon(&aa, &["logs", "-n", "1000"]).out();
+    assert!(!log.contains("the skill has errors"), "{log}");
     configure(&aa, "values: {greeting: moin}\n");
     eventually("it is mended", || {
         let run = greet(json!({}));
@@ -60,6 +64,7 @@ fn the_configuration_is_exchanged_at_once_and_a_run_keeps_the_one_it_began_with(
         200
     );
     assert_eq!(said(&it, held), "hello");
+    eventually("that is seen", || !daemon(&aa, &["status"]).code(0).out().contains("broken"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Commands that leave their work to the daemon, and do it themselves without one.
 
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{lines, project, run_status, start, status};
 use crate::mcp::wire::{Piped, call};
@@ -68,14 +68,42 @@ fn an_ai_client_is_served_by_it_in_its_own_folder_and_environment() {
     assert!(alone.answer(2).to_string().contains("alone"));
     alone.close();
     assert_eq!(alone.ended().0, Some(0));
-    // It ends with its client, and with the daemon.
+    // It ends with its client.
     let mut last = Piped::greeted(aa.args(["mcp"]));
     last.close();
     assert_eq!(last.ended().0, Some(0));
-    let mut left = Piped::greeted(aa.args(["mcp"]));
-    left.say(&call(4, "skill_list", &json!({})));
-    assert!(left.answer(4)["result"]["isError"] != Value::Bool(true));
-    aa.args(["daemon", "stop"]).run().code(0);
-    assert_eq!(left.ended().0, Some(0));
+    drop(it);
+}
+
+#[test]
+fn an_ai_client_keeps_its_server_when_the_daemon_is_another_one() {
+    let aa = project("");
+    let it = start(&aa);
+    let mut client = Piped::greeted(aa.args(["mcp", "--all"]).env("MARK", "of the client"));
+    client.say(&call(2, "mark", &json!({})));
+    assert!(client.answer(2).to_string().contains("of the client"));
+    // Killed in the middle of a call: that is said, and the one after it is answered.
+    client.say(&call(3, "skill_run", &json!({"skill_name": "two", "inputs": {"after": "60"}})));
+    eventually("a run has begun", || status(&aa)["daemon"]["runs"] == 1);
+    it.signal(Signal::KILL);
+    let lost = client.answer(3);
+    assert_eq!(lost["error"]["data"]["retryable"], true, "{lost}");
+    std::mem::forget(it);
+    let it = start(&aa);
+    client.say(&call(4, "mark", &json!({})));
+    assert!(client.answer(4).to_string().contains("of the client"));
+    // Restarted in order, and gone for good: this process serves by itself.
+    aa.args(["daemon", "restart", "--now"]).run().code(0);
+    client.say(&call(5, "mark", &json!({})));
+    assert!(client.answer(5).to_string().contains("of the client"));
+    aa.args(["daemon", "stop", "--now"]).run().code(0);
+    client.say(&call(6, "mark", &json!({})));
+    assert!(client.answer(6).to_string().contains("of the client"));
+    client.close();
+    let (code, _, said) = client.ended();
+    assert_eq!(code, Some(0));
+    for words in ["the daemon has ended", "the next daemon serves", "this process serves by itself"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
     drop(it);
 }

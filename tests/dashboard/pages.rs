@@ -208,6 +208,27 @@ fn runs_schedules_and_switches_are_steered() {
 }
 
 #[test]
+fn what_is_in_doubt_is_shown_and_resolved_where_people_look_first() {
+    let aa = project().tools(
+        "slow",
+        "module: slow\ndescription: Slow\nrequires: {commands: [sh]}\ntools:\n  - {name: slow_write, description: Writes slowly, effect: write, input: {}, run: [sleep, '100']}\n",
+    );
+    let aa = aa.skill("slow", "name: slow\ndescription: Slow\nsteps: [{name: put, tool: slow_write}]\n");
+    for _ in 0..3 {
+        aa.args(["skill", "run", "slow", "-q"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
+    }
+    let served = serve(&aa);
+    for run in 1..=3 {
+        served.post(&format!("/api/runs/{run}/resume"), &[], &json!({}));
+        waits(&served, run);
+    }
+    let asks = asking(&served, "story");
+    browse_in(&served, "doubt", &json!({"first": 1, "second": 2, "asks": asks, "all": 4}));
+    stands(&served, 1, "failed");
+    assert_eq!(stands(&served, 2, "completed")["steps"][0]["state"], "completed");
+}
+
+#[test]
 fn a_tool_is_called_from_a_form_and_one_that_writes_after_it_was_shown_again() {
     let aa = project();
     browse_in(&serve(&aa), "tool", &json!({}));

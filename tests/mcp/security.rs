@@ -95,7 +95,10 @@ fn foreign_names_and_foreign_pages_are_refused() {
     assert!(allowed.header("access-control-allow-methods").unwrap().contains("post"));
     let answered = served.post("/mcp", &[("Origin", "https://app.example.org")], &hello());
     assert_eq!(answered.header("access-control-allow-origin"), Some("https://app.example.org"));
-    assert!(answered.header("access-control-expose-headers").unwrap().contains("mcp-session-id"));
+    let exposed = answered.header("access-control-expose-headers").unwrap();
+    for name in ["mcp-session-id", "x-request-id", "etag", "location"] {
+        assert!(exposed.contains(name), "{name}: {exposed}");
+    }
     let refused = preflight("https://evil.example.org");
     assert_eq!((refused.status, refused.header("access-control-allow-origin")), (403, None));
     // Also where no key is needed.

@@ -103,10 +103,12 @@ pub(crate) struct LogsArgs {
 Examples:
   aa daemon install                     and do what it says then
   aa daemon install --print             what it would write
+  aa daemon install --listen 127.0.0.1:8700 --persona devops
   aa daemon install --kind launchd --print
 
 It is a service of yours and not of the system: systemd has it below ~/.config/systemd/user, launchd
-below ~/Library/LaunchAgents.")]
+below ~/Library/LaunchAgents. The flags of `aa daemon start` are written into it, and how long a stop
+may take by the configuration as it is now: say `--force` again when either is to be another one.")]
 pub(crate) struct InstallArgs {
     /// systemd or launchd; the default is what this system has
     #[arg(long, value_name = "KIND", hide_possible_values = true)]
@@ -117,6 +119,8 @@ pub(crate) struct InstallArgs {
     /// Write over what is there
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
 }
 
 /// What starts services.

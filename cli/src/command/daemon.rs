@@ -1,8 +1,9 @@
 //! `aa daemon …`: a process that serves and runs what is due although nobody is there.
 //!
 //! Reading order: [`files`] (the lock that there is one of, and what it says of itself), [`run`] (its life),
-//! [`start`] and [`stop`] (from outside), [`find`] (how other commands use it).
+//! [`start`] and [`stop`] (from outside), [`find`] (how other commands use it), [`bridge`] (how an AI client does).
 
+pub(crate) mod bridge;
 pub(crate) mod files;
 pub(crate) mod find;
 mod install;

@@ -217,6 +217,16 @@ impl Course {
     pub fn questions(&self) -> impl Iterator<Item = (&StepPath, &Question)> {
         self.steps.iter().filter_map(|step| Some((&step.path, step.question.as_ref()?)))
     }
+
+    /// The steps of which only a person can say how they ended.
+    pub fn doubts(&self) -> impl Iterator<Item = &StepCourse> {
+        self.steps.iter().filter(|step| step.state == StepState::Unknown && self.run.ended_at.is_none())
+    }
+
+    /// Whether a person has to answer or to resolve something.
+    pub fn waits_for_person(&self) -> bool {
+        self.questions().next().is_some() || self.doubts().next().is_some()
+    }
 }
 
 impl StepState {

@@ -49,7 +49,7 @@ pub use rehearse::{DiffLine, Fault, Judgement, Recording, StubFile, TestFile};
 pub use schedules::{
     BackfillPlan, Cause, Delivery, HookRefusal, Hooks, ScheduleFault, ScheduleView, Triggered,
 };
-pub(crate) use schedules::{new_slot, told};
+pub(crate) use schedules::{new_slot, told, waiting_run};
 pub use servers::{Change, Guide, McpEntry, Review};
 pub use showing::Glance;
 pub use trials::Trial;

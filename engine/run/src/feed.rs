@@ -17,7 +17,8 @@ pub use self::listener::{Gone, Listener, Wanted};
 use self::message::Teller;
 pub(crate) use self::message::question_id;
 pub use self::message::{Happening, TYPES};
-use crate::store::{Cursor, LazyStore, Store, StoreError};
+use crate::event::RunId;
+use crate::store::{Cursor, LazyStore, Store, StoreError, Tail};
 
 /// Messages that may wait for a listener before it is left behind.
 const RING: usize = 4096;
@@ -58,6 +59,18 @@ impl Feed {
     async fn end(&self) -> Result<Cursor, StoreError> {
         let store = self.shared.store.soon().await?;
         blocking(move || store.end()).await
+    }
+
+    /// What has happened to a run so far: how it began, and the last of what came then.
+    pub(crate) fn of_run(
+        &self,
+        store: &Store,
+        run: RunId,
+        most: u32,
+    ) -> Result<Vec<Arc<Happening>>, StoreError> {
+        let events = store.tail_of(run, most)?;
+        let tail = Tail { events, notices: Vec::new() };
+        Ok(self.shared.teller.tell(store, store.end()?, &tail))
     }
 
     /// Whatever comes from now on. Begins to read when nobody does.

@@ -32,7 +32,7 @@ pub(crate) use passages::terms;
 pub use passages::{Hit, Wanted};
 use reader::Reader;
 use row::Entry;
-pub use schedules::{Decided, ENDED, Mark, Sighting};
+pub use schedules::{Decided, ENDED, KeyedRequest, Mark, RequestedBefore, Sighting};
 pub use services::ServiceRow;
 pub use slots::{Claimed, Settled, SlotFilter};
 pub use tail::Cursor;
@@ -314,7 +314,7 @@ pub enum StoreError {
     #[error("there is no run {0}")]
     NoRun(RunId),
     /// A living process drives it.
-    #[error("run {0} is driven by another process")]
+    #[error("run {0} is driven already; wait until it comes to rest")]
     Busy(RunId),
     /// It has ended.
     #[error("run {run} is over ({status})")]

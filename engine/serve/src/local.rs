@@ -42,7 +42,7 @@ const PATH: usize = 100;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a command wants.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "want")]
 pub enum Wish {
     /// To speak the protocol for AI clients from the next line on.
@@ -62,7 +62,7 @@ pub enum Wish {
 }
 
 /// A run that is wanted.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Start {
     /// Name of a skill, or a path to its file.
     pub skill: String,
@@ -120,6 +120,18 @@ pub fn ask(
     let mut answer = String::new();
     reader.read_line(&mut answer)?;
     Ok((serde_json::from_str(&answer)?, reader))
+}
+
+/// Serves an AI client over a connection of this process, as a daemon would. Needs a runtime.
+///
+/// # Errors
+/// Nobody speaks the protocol at the other end.
+pub async fn serve_here(engine: &Engine, options: &Options, stream: BlockingStream) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    let (read, write) = UnixStream::from_std(stream)?.into_split();
+    mcp::task::go_on_with_all(engine);
+    let stop = std::future::pending();
+    Box::pin(mcp::serve_over(engine, options, (tokio::io::BufReader::new(read), write), stop)).await
 }
 
 /// A socket that commands find a daemon at.

@@ -16,12 +16,17 @@ use std::time::Duration;
 
 use aa_run::engine::Health;
 use aa_run::settings::Settings;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Whoever looks whether the lock is held holds it for a moment, too.
 const TRIES: u32 = 25;
 const TRY_EVERY: Duration = Duration::from_millis(10);
+/// A daemon of which nothing was heard for so long is stopped or stuck; `docs/daemon.md` says so.
+const SILENT: TimeDelta = TimeDelta::seconds(25);
+/// How often, and after what time, one is looked at once more that may only have been asleep.
+const WAKING: u32 = 15;
+const WAKE: Duration = Duration::from_millis(200);
 
 /// The files of the daemon of a store.
 #[derive(Clone, Debug)]
@@ -81,6 +86,13 @@ pub(crate) struct Report {
     pub(crate) runs: usize,
     /// How many seconds it may take to end.
     pub(crate) patience: u64,
+}
+
+impl Report {
+    /// For how long nothing was heard of it, when that is too long for one that lives: it says something every ten seconds.
+    pub(super) fn silence(&self) -> Option<TimeDelta> {
+        Some(Utc::now() - self.at).filter(|silence| *silence > SILENT)
+    }
 }
 
 impl Files {
@@ -178,6 +190,17 @@ impl Files {
     /// What the daemon that runs has said last.
     pub(crate) fn living(&self) -> Option<Report> {
         self.is_claimed().then(|| self.last()).flatten()
+    }
+
+    /// The same. One of which nothing was heard for too long is given a moment: the machine may just have woken up.
+    pub(super) fn heard(&self) -> Option<Report> {
+        for _ in 0..WAKING {
+            match self.living() {
+                Some(report) if report.silence().is_some() => sleep(WAKE),
+                other => return other,
+            }
+        }
+        self.living()
     }
 
     /// Says how the daemon stands. Readers see all of it or what was there before.

@@ -9,6 +9,7 @@ use aa_run::cause::cause;
 use aa_run::settings::{Carried, Settings};
 
 use crate::args::daemon::{InstallArgs, Manager};
+use crate::command::serve::may_listen;
 use crate::context::Context;
 use crate::env;
 use crate::failure::{Exit, Failure};
@@ -23,18 +24,21 @@ const LEEWAY: Duration = Duration::from_secs(30);
 struct Service<'a> {
     program: PathBuf,
     settings: &'a Settings,
+    /// Those of `aa daemon run`.
+    flags: Vec<String>,
     /// What it is started with: where tools are found, and what decides its configuration.
     variables: BTreeMap<String, String>,
 }
 
 pub(super) fn run(args: &InstallArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let settings = context.settings()?;
+    may_listen(&args.serve, &settings)?;
     let failed = |error: std::io::Error| Failure::failed(format!("cannot install: {}", cause(&error)));
     let Carried { mut variables, secret } = settings.carried();
     let path = context.environment.get(env::PATH).unwrap_or("/usr/local/bin:/usr/bin:/bin");
     variables.insert(env::PATH.to_owned(), path.to_owned());
-    let service =
-        Service { program: std::env::current_exe().map_err(failed)?, settings: &settings, variables };
+    let program = std::env::current_exe().map_err(failed)?;
+    let service = Service { program, settings: &settings, flags: args.serve.typed(), variables };
     let secret: Vec<&str> = secret.iter().map(String::as_str).collect();
     let usual = if cfg!(target_os = "macos") { Manager::Launchd } else { Manager::Systemd };
     let manager = args.kind.unwrap_or(usual);
@@ -112,7 +116,8 @@ impl Service<'_> {
         let folder = self.settings.folder.display().to_string();
         let store = self.settings.state_folder.display().to_string();
         let program = self.program.display().to_string();
-        [&program, "-C", &folder, "--store", &store, "daemon", "run"].map(str::to_owned).to_vec()
+        let words = [&program, "-C", &folder, "--store", &store, "daemon", "run"].map(str::to_owned);
+        words.into_iter().chain(self.flags.iter().cloned()).collect()
     }
 
     fn stop_timeout(&self) -> u64 {

@@ -146,6 +146,16 @@ fn ready(mut child: Option<&mut Child>, files: &Files) -> Result<Report, Failure
     while Instant::now() < end {
         let is_ready = |report: &Report| matches!(report.stage, Stage::Ready | Stage::NotReady);
         match files.living().filter(is_ready) {
+            Some(report)
+                if report.silence().is_some()
+                    && files.heard().is_some_and(|report| report.silence().is_some()) =>
+            {
+                return Err(Failure::failed(format!(
+                    "a daemon (pid {}) runs, and does not answer",
+                    report.pid
+                ))
+                .hint("`aa daemon status` says what to do"));
+            }
             Some(report) if report.stage == Stage::Ready => return Ok(report),
             Some(report) => {
                 let why = report.health.map(|health| health.failing().join("; ")).unwrap_or_default();

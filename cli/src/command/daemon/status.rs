@@ -15,12 +15,15 @@ use crate::words;
 pub(super) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let files = super::files(context)?;
     let running = files.is_claimed();
-    let report = if running { files.living() } else { files.last() };
-    let ready = running && report.as_ref().is_some_and(|report| report.stage == Stage::Ready);
+    let report = if running { files.heard() } else { files.last() };
+    let answers = running && report.as_ref().is_none_or(|report| report.silence().is_none());
+    let ready = answers && report.as_ref().is_some_and(|report| report.stage == Stage::Ready);
     match args.format.format {
         Format::Json => {
             let report = report.filter(|_| running);
-            context.printer.data(json!({"running": running, "ready": ready, "daemon": report}));
+            context
+                .printer
+                .data(json!({"running": running, "answers": answers, "ready": ready, "daemon": report}));
         }
         Format::Human => human(running, report.as_ref(), context),
     }
@@ -36,6 +39,17 @@ fn human(running: bool, report: Option<&Report>, context: &Context<'_>) {
     if !running {
         printer.data(format_args!("not running (pid {} has ended without a word)", report.pid));
         printer.hint("the next one goes on with its runs: `aa daemon start`");
+        return;
+    }
+    if let Some(silence) = report.silence() {
+        let (pid, who) = (report.pid, shown(report));
+        printer.data(format_args!(
+            "does not answer: {who}, nothing was heard of it for {} s",
+            silence.num_seconds()
+        ));
+        printer.hint(format_args!(
+            "it is stopped or stuck: `kill -CONT {pid}` lets one go on that was stopped, `kill -9 {pid}` ends it, and the next one goes on with its runs"
+        ));
         return;
     }
     let stage = match report.stage {

@@ -1,10 +1,10 @@
 //! What the daemon says of itself while it lives: to its file, and to a service manager that waits for it.
 
 use std::os::unix::net::UnixDatagram;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aa_run::engine::Engine;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use rustix::process::getpid;
 use tokio::time::sleep;
 
@@ -15,7 +15,7 @@ use crate::words;
 const AT_FIRST: Duration = Duration::from_millis(10);
 const LATER: Duration = Duration::from_secs(1);
 /// What is said again at least so often, to show that somebody still says it.
-const AGAIN: Duration = Duration::from_secs(10);
+const AGAIN: TimeDelta = TimeDelta::seconds(10);
 
 /// Whoever is told.
 pub(super) struct Teller<'a> {
@@ -55,7 +55,7 @@ impl Report {
 impl Teller<'_> {
     /// Tells how the daemon stands whenever that is something else; never ends.
     pub(super) async fn tell(&mut self, engine: &Engine) {
-        let (drain, mut said) = (engine.drain(), Instant::now());
+        let drain = engine.drain();
         loop {
             let health = engine.health().await;
             let stage = match (health.draining, health.is_ready(), self.report.stage) {
@@ -71,11 +71,12 @@ impl Teller<'_> {
             }
             let health = Some(health);
             let next = Report { stage, secrets, health, runs: drain.driven(), ..self.report.clone() };
+            // By the clock that whoever reads it goes by: it goes on while the machine sleeps.
+            let is_old = (Utc::now() - self.report.at).abs() >= AGAIN;
             let is_news = next != self.report;
             let turns = next.stage != self.report.stage;
             self.report = next;
-            if is_news || said.elapsed() >= AGAIN {
-                said = Instant::now();
+            if is_news || is_old {
                 self.say();
             }
             if turns {

@@ -1,9 +1,11 @@
-//! Files of skills, tool modules and personas that have errors, in a process that lives on while they change.
+//! Files of skills, tool modules and personas that have errors, and configurations, in a process that lives on while they
+//! change.
 //!
 //! They are checked when it is seen that files have changed, beside everything else: nobody waits for that. What is part
 //! of the binary is not among them.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use crate::home::Kind;
 /// How often it is looked whether files have changed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// A file that is refused until it is mended.
+/// A file that is not heard until it is mended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokenFile {
     /// Its path, as shown to people.
@@ -35,13 +37,26 @@ struct State {
     /// What was looked at last.
     seen: Weak<Catalogue>,
     files: BTreeMap<String, String>,
+    /// Configurations that cannot be read as they are now, by the folder that they are for.
+    configurations: BTreeMap<PathBuf, BrokenFile>,
 }
 
 impl Broken {
     /// The files that had errors when they were looked at last.
     pub(super) fn files(&self) -> Vec<BrokenFile> {
-        let files = self.held().files.clone().into_iter();
-        files.map(|(file, problem)| BrokenFile { file, problem }).collect()
+        let held = self.held();
+        let files = held.files.iter().map(|(file, problem)| (file.clone(), problem.clone()));
+        let files = files.map(|(file, problem)| BrokenFile { file, problem });
+        held.configurations.values().cloned().chain(files).collect()
+    }
+
+    /// Takes note that the configuration of a folder was read again, or why that could not be.
+    pub(super) fn configured(&self, folder: &Path, wrong: Option<BrokenFile>) {
+        let configurations = &mut self.held().configurations;
+        match wrong {
+            Some(wrong) => drop(configurations.insert(folder.to_owned(), wrong)),
+            None => drop(configurations.remove(folder)),
+        }
     }
 
     /// Whether somebody has yet to look at the files as they are now; then it is the caller.

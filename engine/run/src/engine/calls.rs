@@ -63,7 +63,7 @@ impl Engine {
         let effect = if request.dry_run { Effect::Read } else { admitted.plan.effect() };
         // The hash has been held against the plan.
         let planned = request.plan_hash.is_some();
-        self.scope_key(&mut request.request_key);
+        request.request_key = self.own_key(request.request_key).await?;
         self.launch_called(&admitted, &request, (effect, planned), session).await
     }
 
@@ -103,7 +103,7 @@ impl Engine {
         };
         let admitted = admission::admit_plan((&self.parts, toolbox), plan, &request.inputs, Utc::now())
             .map_err(StartError::Inputs)?;
-        self.scope_key(&mut request.request_key);
+        request.request_key = self.own_key(request.request_key).await?;
         self.launch_called(&admitted, &request, (spec.effect, false), session).await
     }
 
@@ -217,10 +217,15 @@ impl Engine {
     }
 
     /// The same key in another folder is another key: its run would not be there for the caller.
-    fn scope_key(&self, key: &mut Option<String>) {
-        if let Some(key) = key {
-            *key = format!("{}\n{key}", self.settings().folder.display());
-        }
+    async fn own_key(&self, key: Option<String>) -> Result<Option<String>, StartError> {
+        let Some(key) = key else { return Ok(None) };
+        self.is_of_no_schedule(&key).await?;
+        Ok(Some(self.scoped_key(&key)))
+    }
+
+    /// A key of the folder.
+    pub(super) fn scoped_key(&self, key: &str) -> String {
+        format!("{}\n{key}", self.settings().folder.display())
     }
 }
 

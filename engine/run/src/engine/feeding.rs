@@ -1,8 +1,10 @@
 //! What happens, for whoever listens; and what listeners say to it.
 
+use std::sync::Arc;
+
 use super::{Engine, StartError};
 use crate::event::{RunId, StepPath, Time};
-use crate::feed::{Listener, Wanted, question_id};
+use crate::feed::{Happening, Listener, Wanted, question_id};
 use crate::standing::{Asked, Standing};
 use crate::store::{Cursor, RunFilter, RunStatus, RunSummary, StoreError};
 
@@ -97,6 +99,15 @@ impl Engine {
             work.runs.push(OpenRun { run, total_steps: steps.len(), done_steps: standing.done.len() });
         }
         Ok(work)
+    }
+
+    /// What has happened to a run so far, as listeners were told it: how it began, and the last of what came then.
+    ///
+    /// # Errors
+    /// There is no such run for the caller, or it cannot be read.
+    pub fn happenings(&self, run: RunId, most: u32) -> Result<Vec<Arc<Happening>>, StoreError> {
+        self.run(run)?;
+        self.parts.shared.feed.of_run(&self.parts.store()?, run, most)
     }
 
     /// Answers a question by its id, and goes on with its run when nobody drives it. The first answer counts.

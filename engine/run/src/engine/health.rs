@@ -26,7 +26,8 @@ pub struct Health {
     /// Listeners that are configured, by module. Work can be given to a process that does not hear of something.
     #[serde(default)]
     pub listeners: BTreeMap<String, Check>,
-    /// Files of skills, tool modules and personas that are refused for their errors; all others work.
+    /// Files of skills, tool modules and personas that are refused for their errors, and a configuration that cannot be
+    /// read as it is now, so that what was read before holds; everything else works.
     #[serde(default)]
     pub broken: Vec<BrokenFile>,
 }
@@ -86,7 +87,10 @@ impl Engine {
         Health {
             draining: self.parts.shared.drain.has_begun(),
             store,
-            broken: catalogue.as_ref().map(|catalogue| current.broken_files(catalogue)).unwrap_or_default(),
+            broken: match &catalogue {
+                Ok(catalogue) => current.broken_files(catalogue),
+                Err(_) => self.parts.shared.broken.files(),
+            },
             catalog: Check::of(catalogue.map(drop)),
             scheduler: self.pulse().check(),
             listeners: self.parts.shared.listeners.all(),

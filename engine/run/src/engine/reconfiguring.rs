@@ -9,7 +9,7 @@ use aa_spec::diagnostic::Diagnostic;
 
 use super::parts::Parts;
 use super::stamps::Stamps;
-use super::{Engine, StartError};
+use super::{BrokenFile, Engine, StartError};
 use crate::settings::{Settings, SettingsError, Surroundings, config_file};
 
 /// The engine of a folder as it is configured by now.
@@ -34,7 +34,7 @@ impl Engine {
     #[must_use]
     pub fn current(&self) -> Self {
         self.refresh(false).unwrap_or_else(|error| {
-            tracing::error!("the configuration stays as it was: {}", first(&error));
+            tracing::error!("the configuration stays as it was: {}", in_words(&error));
             self.held()
         })
     }
@@ -51,7 +51,10 @@ impl Engine {
             if now != *held.stamps {
                 // Files that are wrong are not read again before they have changed.
                 held.stamps = Arc::new(now);
-                let settings = self.settings_of(folder)?;
+                let read = self.settings_of(folder);
+                let wrong = read.as_ref().err().map(|error| broken(error, folder));
+                self.parts.shared.broken.configured(folder, wrong);
+                let settings = read?;
                 let parts = Parts::sharing(settings, Arc::clone(&self.parts.shared));
                 held.parts = Arc::new(parts);
                 tracing::info!(folder = %folder.display(), "the configuration was read again");
@@ -83,8 +86,20 @@ impl Engine {
     }
 }
 
-/// What is wrong at first.
-fn first(error: &StartError) -> String {
+/// The file that is wrong, and what is wrong with it at first.
+fn broken(error: &StartError, folder: &Path) -> BrokenFile {
+    let file = match error {
+        StartError::Invalid(problems) => problems.first().map(|problem| problem.source.path.to_string()),
+        _ => None,
+    };
+    BrokenFile {
+        file: file.unwrap_or_else(|| folder.display().to_string()),
+        problem: format!("the configuration stays as it was: {}", in_words(error)),
+    }
+}
+
+/// What is wrong with a configuration at first.
+pub(super) fn in_words(error: &StartError) -> String {
     match error {
         StartError::Invalid(problems) => problems.first().map(at).unwrap_or_default(),
         other => other.to_string(),

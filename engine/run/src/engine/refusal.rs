@@ -124,6 +124,9 @@ pub enum StartError {
     /// The request's key was used for something else.
     #[error("the idempotency key belongs to run {0}, which is another call")]
     KeyUsed(RunId),
+    /// The request's key was used for a schedule.
+    #[error("the idempotency key belongs to a request for the schedule `{0}`, which is another call")]
+    KeyOfSchedule(String),
     /// The request's key was used for the same with another plan, or with none.
     #[error("the idempotency key belongs to run {0}, which was not started by this plan")]
     KeyPlanned(RunId),

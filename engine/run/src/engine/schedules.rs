@@ -32,6 +32,7 @@ pub(in crate::engine) use faults::KeptFaults;
 pub use faults::ScheduleFault;
 pub use hook::{Delivery, HookRefusal, Hooks};
 pub(crate) use start::told;
+pub(crate) use waiting::of_run as waiting_run;
 
 /// Times that a plan of a backfill holds at most.
 const BACKFILL: usize = 1000;

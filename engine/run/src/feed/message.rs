@@ -72,7 +72,7 @@ enum Place {
 
 impl Happening {
     /// Whether it comes after what somebody has heard.
-    pub(super) fn is_after(&self, at: Cursor) -> bool {
+    pub fn is_after(&self, at: Cursor) -> bool {
         match self.place {
             Place::Event(pos) => pos > at.events,
             Place::Notice(id) => id > at.notices,

@@ -173,6 +173,13 @@ pub(crate) fn is_of_book(key: &str, project: Option<&Path>) -> bool {
     scope.is_empty() || project.is_some_and(|folder| folder.display().to_string() == scope)
 }
 
+/// Whether the folder of the project that a schedule is of is gone: no book will ever have it.
+pub(crate) fn is_of_nobody(key: &str) -> bool {
+    let scope = key.rsplit_once('\n').map_or("", |(scope, _)| scope);
+    // What cannot be looked at may be there.
+    !scope.is_empty() && matches!(Path::new(scope).try_exists(), Ok(false))
+}
+
 /// What the store knows a schedule by.
 pub(crate) fn key(project: Option<&Path>, name: &str) -> Arc<str> {
     match project {

@@ -48,9 +48,14 @@ pub struct Decided {
     pub until: Time,
 }
 
-/// Decides the times after `decided` and until `now`, or the first of them when they are very many; those that are
-/// `taken` have a row already.
-pub fn decide(schedule: &Compiled, decided: Time, now: Time, taken: &dyn Fn(Time) -> bool) -> Decided {
+/// Decides the times after `decided` and until `now`, or the first of them when they are very many. Before `back`
+/// nobody was there to notice any; those that are `taken` have a row already.
+pub fn decide(
+    schedule: &Compiled,
+    (decided, now): (Time, Time),
+    back: Time,
+    taken: &dyn Fn(Time) -> bool,
+) -> Decided {
     let window = milliseconds(schedule.catch_up.window_ms);
     let opens = now.checked_sub_signed(window.max(GRACE)).unwrap_or(Time::MIN_UTC);
     let mut decisions: Vec<Decision> = too_long_ago(schedule, (decided, opens)).into_iter().collect();
@@ -60,7 +65,7 @@ pub fn decide(schedule: &Compiled, decided: Time, now: Time, taken: &dyn Fn(Time
     // After a clock was put back, a later time may have been run already.
     let is_newest_taken = all.last().is_some_and(|due| taken(*due));
     let due = all.into_iter().filter(|due| !taken(*due));
-    let (late, on_time): (Vec<Time>, Vec<Time>) = due.partition(|due| now - *due > GRACE);
+    let (late, on_time) = parted(schedule, due.collect(), (back, now));
     let run_from = match schedule.catch_up.runs {
         Caught::All => 0,
         Caught::Latest if is_rest && on_time.is_empty() && !is_newest_taken => late.len().saturating_sub(1),
@@ -80,6 +85,14 @@ pub fn decide(schedule: &Compiled, decided: Time, now: Time, taken: &dyn Fn(Time
     let runs = run.iter().map(late).chain(on_time.iter().map(|due| (*due, String::new())));
     decisions.extend(runs.map(|(due, why)| Decision::Run { due, at: due + jitter(schedule, due), why }));
     Decided { decisions, until }
+}
+
+/// The times that are late, and those that are on time. Of several that came while nobody was there, the last one at most is
+/// on time: to begin the others at the same moment would only have them overlap. Where all of them are run, they are run one
+/// after the other instead.
+fn parted(schedule: &Compiled, due: Vec<Time>, (back, now): (Time, Time)) -> (Vec<Time>, Vec<Time>) {
+    let last = due.last().copied().filter(|_| schedule.catch_up.runs != Caught::All);
+    due.into_iter().partition(|due| now - *due > GRACE || *due < back && Some(*due) != last)
 }
 
 /// As many of the times between two moments as are decided at once, and up to when these are all there are.

@@ -1,6 +1,7 @@
 //! News brought to people: written down before it is sent, sent once, held back when there is too much.
 
 mod mail;
+mod senders;
 
 use std::fmt::Write as _;
 use std::process::Stdio;
@@ -13,19 +14,13 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::process::Command;
 
-use super::decide::milliseconds;
+pub(super) use self::senders::{Desk, Senders};
 use crate::engine::Engine;
 use crate::event::Time;
 use crate::store::Notice;
 
 /// How long one message may take.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How often it is tried to send one.
-const TRIES: u32 = 4;
-/// Time before the second try; four times as long each time.
-const AGAIN_MS: u64 = 5_000;
-/// Messages that one look sends at most.
-const AT_ONCE: usize = 20;
 /// Longest answer that is read, in bytes.
 const ANSWER: usize = 64 << 10;
 /// Lines of a summary.
@@ -35,37 +30,6 @@ const SLACK: &str = "https://slack.com/api";
 
 /// Says a line to whoever has started the process.
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
-
-/// Sends what there is to send. Safe in any number of processes.
-pub(super) async fn send_all(engine: &Engine, say: &Say, now: Time) -> Result<(), crate::store::StoreError> {
-    let store = engine.schedule_store().await?;
-    if !store.has_notices(now)? || !engine.is_service_enabled("notify")? {
-        return Ok(());
-    }
-    let settings = &engine.settings().scheduling;
-    let since = now - milliseconds(u64::try_from(settings.per.as_millis()).unwrap_or(u64::MAX));
-    for _ in 0..AT_ONCE {
-        let taken = store.take_notices(now, (settings.messages, since)).await?;
-        let Some(first) = taken.first() else { break };
-        let outcome = match settings.channels.get(&first.channel) {
-            Some(Channel::Slack(_)) if !engine.is_service_enabled("slack")? => {
-                Err("the service `slack` is off".to_owned())
-            }
-            Some(channel) => send(engine, channel, say, &Message::of(&taken)).await,
-            None => Err(format!("there is no channel `{}` any more", first.channel)),
-        };
-        let again = (outcome.is_err() && first.tries < TRIES)
-            .then(|| now + milliseconds(AGAIN_MS << (2 * first.tries.saturating_sub(1))));
-        if let Err(error) = &outcome {
-            say(&format!(
-                "nobody could be told by the channel `{}` that {}: {error}",
-                first.channel, first.title
-            ));
-        }
-        store.sent_notices(&taken, outcome, (now, again)).await?;
-    }
-    Ok(())
-}
 
 /// What is sent.
 struct Message {

@@ -17,11 +17,11 @@ use tokio::sync::Notify;
 
 use super::book::{Book, BookStamps, Known, NAP};
 use super::decide::{Decision, decide};
-use super::notify::{self, Say};
+use super::notify::{Desk, Say, Senders};
 use super::{Slot, SlotKind, SlotState};
 use crate::driver::Clock;
 use crate::engine::{Engine, StartError, new_slot};
-use crate::event::Time;
+use crate::event::{RunId, Time};
 use crate::store::{Decided, ENDED, Sighting, SlotFilter, Store, StoreError};
 pub(crate) use work::settle_by_hand;
 
@@ -33,6 +33,7 @@ const TIDY: TimeDelta = TimeDelta::hours(1);
 /// Runs schedules in this process, together with whichever other processes do.
 pub struct Scheduler {
     core: Arc<Core>,
+    senders: Senders,
     book: BTreeMap<Arc<str>, Arc<Known>>,
     stamps: BookStamps,
     /// When each is due next, by moment and by key.
@@ -48,6 +49,8 @@ pub struct Scheduler {
     /// Whether in this round a schedule had more times than it has at once.
     more: bool,
     looked: Option<Time>,
+    /// Before then nobody was there to notice what was due.
+    back: Time,
     reloaded: Option<Time>,
     tidied: Option<Time>,
 }
@@ -60,6 +63,8 @@ pub(super) struct Core {
     pub(super) wake: Arc<Notify>,
     /// Times whose runs are followed by this process.
     pub(super) following: Mutex<HashSet<(String, Time)>>,
+    /// Runs of which people were told that they wait, and with how many events they did.
+    pub(super) waiting: Mutex<HashMap<RunId, u64>>,
     /// What was said in the log of polls that fail.
     pub(super) failing: Mutex<HashMap<Arc<str>, String>>,
 }
@@ -119,10 +124,12 @@ impl Scheduler {
             say,
             wake,
             following: Mutex::default(),
+            waiting: Mutex::default(),
             failing: Mutex::default(),
         };
         Self {
             core: Arc::new(core),
+            senders: Senders::default(),
             book: BTreeMap::new(),
             stamps: BookStamps::default(),
             upcoming: BTreeSet::new(),
@@ -133,6 +140,7 @@ impl Scheduler {
             began: false,
             more: false,
             looked: None,
+            back: Time::MIN_UTC,
             reloaded: None,
             tidied: None,
         }
@@ -163,6 +171,7 @@ impl Scheduler {
             }
         }
         pulse.end();
+        self.senders.end().await;
         if let Ok(store) = self.core.store().await {
             let _told = store.note_scheduler(self.core.now(), ENDED).await;
         }
@@ -191,9 +200,17 @@ impl Scheduler {
             more = self.work(&store, now).await?;
             self.alert(&store, now).await?;
         }
-        notify::send_all(&engine, &self.core.say, now).await?;
+        self.send(&store, now).await?;
         self.tidy(&store, now).await?;
         if more { Ok(now) } else { self.look_again(&store, now) }
+    }
+
+    /// Has people told, and waits for nobody: a channel may take its time, or not answer at all.
+    async fn send(&mut self, store: &Store, now: Time) -> Result<(), StoreError> {
+        let core = &self.core;
+        let (clock, say, wake) = (Arc::clone(&core.clock), Arc::clone(&core.say), Arc::clone(&core.wake));
+        let desk = Desk { engine: core.engine(), clock, say };
+        self.senders.begin(store, &desk, now, move || wake.notify_one()).await
     }
 
     /// Uses these definitions from now on, whatever files say.
@@ -247,13 +264,16 @@ impl Scheduler {
         if !is_first && stamps == self.stamps {
             return Ok(());
         }
-        if !is_first && stamps.config != self.stamps.config {
+        if stamps.config != self.stamps.config {
             match engine.reconfigured() {
                 Ok(fresh) => *self.core.engine.lock().unwrap_or_else(PoisonError::into_inner) = fresh,
                 // A file that is being saved, say. What was there serves until it can be read.
                 Err(error) => {
                     tracing::warn!("schedules stay as they were: {error}");
-                    return Ok(());
+                    // At first that is what the process was started with.
+                    if !is_first {
+                        return Ok(());
+                    }
                 }
             }
         }
@@ -309,7 +329,7 @@ impl Scheduler {
             };
             if known.compiled.trigger.is_timed() {
                 let from = self.decided.get(&key).copied().unwrap_or(now);
-                batch.push(decisions(store, &known, (from, now), off)?);
+                batch.push(decisions(store, &known, (from, now), (self.back, off))?);
             } else if off != Some("scheduler") {
                 self.core.ask(&known, due);
             }
@@ -374,7 +394,7 @@ fn decisions(
     store: &Store,
     known: &Known,
     (from, now): (Time, Time),
-    off: Option<&str>,
+    (back, off): (Time, Option<&str>),
 ) -> Result<Decided, StoreError> {
     let filter = SlotFilter {
         schedule: Some(known.key.to_string()),
@@ -383,7 +403,7 @@ fn decisions(
         limit: None,
     };
     let taken: BTreeSet<Time> = store.slots(&filter)?.into_iter().map(|slot| slot.due).collect();
-    let decided = decide(&known.compiled, from, now, &|due| taken.contains(&due));
+    let decided = decide(&known.compiled, (from, now), back, &|due| taken.contains(&due));
     let slots = decided.decisions.into_iter().map(|decision| row(known, decision, now, off)).collect();
     Ok(Decided { key: Arc::clone(&known.key), from, until: decided.until, slots })
 }

@@ -120,9 +120,11 @@ fn now_lines(
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times in a row") };
         lines.push(format!("polling fails: {times}, since {since}"));
     }
+    let is_held = !known.compiled.enabled || remembered.is_some_and(|row| row.pause.is_some());
     match known.compiled.trigger.next(now, known.zone()) {
         Some(next) => {
-            lines.push(format!("due next at {}, in {}", known.zone().show(next), lapse(next - now)));
+            let due = if is_held { "if nothing held it, it would be due next" } else { "due next" };
+            lines.push(format!("{due} at {}, in {}", known.zone().show(next), lapse(next - now)));
         }
         None if known.is_hook() => {}
         None => lines.push(never(known, slots)),
@@ -203,6 +205,7 @@ mod tests {
     use aa_spec::yaml::{self, Spanned};
 
     use super::*;
+    use crate::schedule::Pause;
     use crate::schedule::book::Place;
 
     fn at(text: &str) -> Time {
@@ -230,6 +233,25 @@ mod tests {
             format!("run 7 waits since {when} for a person to say how a step ended: `aa run resolve 7`");
         assert_eq!(told(Some(7), true), doubt);
         assert_eq!(told(None, true), format!("a run of it waits for a person since {when}"));
+    }
+
+    #[test]
+    fn what_is_held_is_not_said_to_be_due() {
+        let now = at("2026-03-01 10:05");
+        let row = |pause| Remembered {
+            key: String::new(),
+            decided: now,
+            seen: now,
+            pause,
+            consent: None,
+            polled: None,
+            failing: None,
+        };
+        let lines = |row: &Remembered| now_lines(&known(), Some(row), (&[], true), (&[], now)).join("\n");
+        assert_eq!(lines(&row(None)), "due next at 2026-03-01 11:00:00 +00:00, in 55m");
+        let held = lines(&row(Some(Pause { at: now, by: "ann".to_owned(), why: String::new() })));
+        assert!(held.contains("it is held by ann"), "{held}");
+        assert!(held.contains("if nothing held it, it would be due next at 2026-03-01 11:00"), "{held}");
     }
 
     #[test]

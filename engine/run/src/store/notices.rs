@@ -91,22 +91,25 @@ impl Store {
         self.some_notices(&format!("select {COLUMNS} from notices order by id desc limit {limit}"), [])
     }
 
-    /// Whether there is anything to send by now.
-    pub fn has_notices(&self, now: Time) -> Result<bool, StoreError> {
+    /// Whether there is anything to send by now, by other channels than those that are busy.
+    pub fn has_notices(&self, now: Time, busy: &[String]) -> Result<bool, StoreError> {
         let sql = format!(
-            "select {COLUMNS} from notices where state in ('queued', 'sending', 'held') and next <= ? limit 1"
+            "select {COLUMNS} from notices where state in ('queued', 'sending', 'held') and next <= ?
+             and channel not in (select value from json_each(?)) limit 1"
         );
-        Ok(!self.some_notices(&sql, [now.timestamp_millis()])?.is_empty())
+        Ok(!self.some_notices(&sql, params![now.timestamp_millis(), listed(busy)])?.is_empty())
     }
 
-    /// Takes the next news that may be sent: one, or all that were held back for a channel. Of a channel
+    /// Takes the next news that may be sent by a channel that is not busy: one, or all that were held back. Of a channel
     /// no more than `messages` are sent after `since`; what is beyond is held.
     pub async fn take_notices(
         &self,
         now: Time,
-        (messages, since): (u32, Time),
+        limit: (u32, Time),
+        busy: &[String],
     ) -> Result<Vec<Notice>, StoreError> {
-        self.parts.writer.submit(move |journal| journal.take_notices(now, messages, since)).await
+        let busy = listed(busy);
+        self.parts.writer.submit(move |journal| journal.take_notices(now, limit, &busy)).await
     }
 
     /// Notes how sending went; with `again` it is tried again then.
@@ -160,37 +163,65 @@ impl Journal {
         Ok(())
     }
 
-    fn take_notices(&mut self, now: Time, messages: u32, since: Time) -> Result<Vec<Notice>, Fault> {
+    fn take_notices(
+        &mut self,
+        now: Time,
+        (messages, since): (u32, Time),
+        busy: &str,
+    ) -> Result<Vec<Notice>, Fault> {
         self.free_notices()?;
-        let at = now.timestamp_millis();
-        let sql = format!(
-            "select {COLUMNS} from notices where state in ('queued', 'held') and next <= ? order by id limit 200"
-        );
-        let open = self.db.prepare_cached(&sql)?.query_map([at], notice)?.collect::<Result<Vec<_>, _>>()?;
-        for first in &open {
-            let sql = "select count(*) from notices where channel = ? and state = 'sent' and sent_at > ?";
-            let sent: u32 = self
-                .db
-                .prepare_cached(sql)?
-                .query_row(params![first.channel, since.timestamp_millis()], |row| row.get(0))?;
-            if sent >= messages {
-                if first.state != NoticeState::Held {
-                    self.mark_notice(first.id, "held", None)?;
-                }
+        for channel in self.channels_with_notices(now, busy)? {
+            if self.sent_by(&channel, since)? >= messages {
+                self.hold_notices(&channel, now)?;
                 continue;
             }
-            let of_channel = |other: &&Notice| other.channel == first.channel;
-            let is_held = |other: &&Notice| other.state == NoticeState::Held;
-            let taken: Vec<Notice> = if first.state == NoticeState::Held {
-                open.iter().filter(of_channel).filter(is_held).cloned().collect()
-            } else {
-                vec![first.clone()]
-            };
+            let taken = self.next_notices(&channel, now)?;
             let own = self.owner_name()?;
-            taken.iter().try_for_each(|notice| self.mark_notice(notice.id, "sending", Some(&own)))?;
+            taken.iter().try_for_each(|notice| self.mark_sending(notice.id, &own))?;
             return Ok(taken);
         }
         Ok(Vec::new())
+    }
+
+    /// The channels that there is something for, those first that wait longest.
+    fn channels_with_notices(&self, now: Time, busy: &str) -> Result<Vec<String>, Fault> {
+        let sql = "select channel from notices where state in ('queued', 'held') and next <= ?
+                   and channel not in (select value from json_each(?)) group by channel order by min(id)";
+        let mut select = self.db.prepare_cached(sql)?;
+        let rows = select.query_map(params![now.timestamp_millis(), busy], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How much was sent by a channel since then.
+    fn sent_by(&self, channel: &str, since: Time) -> Result<u32, Fault> {
+        let sql = "select count(*) from notices where channel = ? and state = 'sent' and sent_at > ?";
+        let mut select = self.db.prepare_cached(sql)?;
+        Ok(select.query_row(params![channel, since.timestamp_millis()], |row| row.get(0))?)
+    }
+
+    /// Holds back what there is for a channel.
+    fn hold_notices(&self, channel: &str, now: Time) -> Result<(), Fault> {
+        let sql = "update notices set state = 'held' where channel = ? and state = 'queued' and next <= ?";
+        self.db.prepare_cached(sql)?.execute(params![channel, now.timestamp_millis()])?;
+        Ok(())
+    }
+
+    /// The next news of a channel: one, or all that were held back.
+    fn next_notices(&self, channel: &str, now: Time) -> Result<Vec<Notice>, Fault> {
+        let sql = format!(
+            "select {COLUMNS} from notices where state in ('queued', 'held') and next <= ? and channel = ?
+             order by id limit 200"
+        );
+        let mut select = self.db.prepare_cached(&sql)?;
+        let open = select.query_map(params![now.timestamp_millis(), channel], notice)?;
+        let mut open = open.collect::<Result<Vec<_>, _>>()?;
+        match open.first() {
+            Some(first) if first.state == NoticeState::Held => {
+                open.retain(|other| other.state == NoticeState::Held);
+            }
+            _ => open.truncate(1),
+        }
+        Ok(open)
     }
 
     /// What a dead process was sending may have been sent; it is sent again rather than not at all.
@@ -208,11 +239,16 @@ impl Journal {
         Ok(())
     }
 
-    fn mark_notice(&self, id: i64, state: &str, owner: Option<&str>) -> Result<(), Fault> {
-        let sql = "update notices set state = ?1, owner = ?2, tries = tries + iif(?1 = 'sending', 1, 0) where id = ?3";
-        self.db.prepare_cached(sql)?.execute(params![state, owner, id])?;
+    fn mark_sending(&self, id: i64, owner: &str) -> Result<(), Fault> {
+        let sql = "update notices set state = 'sending', owner = ?, tries = tries + 1 where id = ?";
+        self.db.prepare_cached(sql)?.execute(params![owner, id])?;
         Ok(())
     }
+}
+
+/// Names as a statement takes them.
+fn listed(names: &[String]) -> String {
+    serde_json::json!(names).to_string()
 }
 
 fn notice(row: &Row<'_>) -> rusqlite::Result<Notice> {

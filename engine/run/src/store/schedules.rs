@@ -9,7 +9,8 @@ use super::journal::{Fault, Journal};
 use super::notices::News;
 use super::slots::insert_slot;
 use super::{Store, StoreError, row};
-use crate::event::Time;
+use crate::caller::Whose;
+use crate::event::{RunId, Time};
 use crate::schedule::book::{CHANGED, HELD};
 use crate::schedule::{Failing, Note, Pause, Remembered, Slot};
 
@@ -51,6 +52,28 @@ pub struct Decided {
     pub until: Time,
     /// Rows for the times between them; a time that has a row keeps it.
     pub slots: Vec<Slot>,
+}
+
+/// A request that may come again.
+#[derive(Clone, Debug)]
+pub struct KeyedRequest {
+    /// Whose it is.
+    pub whose: Whose,
+    /// What it is known by among those for schedules.
+    pub name: String,
+    /// What a run is known by that it has started otherwise.
+    pub run_key: String,
+}
+
+/// What a request was for that came before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestedBefore {
+    /// The same: the time that it counted as.
+    Same(Option<Time>),
+    /// Another schedule, by its key.
+    Schedule(String),
+    /// A run of its own.
+    Run(RunId),
 }
 
 impl Sighting {
@@ -160,6 +183,25 @@ impl Store {
         keys: Vec<String>,
     ) -> Result<Result<Time, Option<Time>>, StoreError> {
         self.parts.writer.submit(move |journal| journal.add_news(&slot, &keys)).await
+    }
+
+    /// Adds a time that a request of this name has brought, unless it came before: then it is said for what.
+    pub async fn add_requested(
+        &self,
+        slot: Slot,
+        request: KeyedRequest,
+    ) -> Result<Result<Time, RequestedBefore>, StoreError> {
+        self.parts.writer.submit(move |journal| journal.add_requested(&slot, &request)).await
+    }
+
+    /// The schedule that a request of this name has had run.
+    pub fn schedule_of_request(&self, request: &str) -> Result<Option<String>, StoreError> {
+        let reader = &self.parts.reader;
+        reader.with(|db| {
+            let sql = "select key from schedule_seen where schedule = ? limit 1";
+            let mut select = db.prepare_cached(sql).map_err(|e| reader.failed(&e))?;
+            select.query_row([request], |row| row.get(0)).optional().map_err(|e| reader.failed(&e))
+        })
     }
 
     /// Takes the turn to ask for a poll that was last asked before a time: one process gets it.
@@ -332,6 +374,35 @@ impl Journal {
             insert_slot(&self.db, slot)?;
         }
         Ok(true)
+    }
+
+    fn add_requested(
+        &mut self,
+        slot: &Slot,
+        request: &KeyedRequest,
+    ) -> Result<Result<Time, RequestedBefore>, Fault> {
+        if let Some(run) = self.run_of(&request.whose, &request.run_key)? {
+            return Ok(Err(RequestedBefore::Run(run)));
+        }
+        // Kept as if the request were a schedule: so it is found whatever schedule it was for.
+        let sql = "select key from schedule_seen where schedule = ?1 and key <> ?2 limit 1";
+        let other = self.db.prepare_cached(sql)?.query_row([&request.name, &slot.schedule], |row| row.get(0));
+        if let Some(other) = other.optional()? {
+            return Ok(Err(RequestedBefore::Schedule(other)));
+        }
+        let added = self.add_news(slot, std::slice::from_ref(&request.name))?;
+        if let Ok(due) = added {
+            let sql = "insert into schedule_seen (schedule, key, at, due) values (?1, ?2, ?3, ?3)";
+            let row = params![request.name, slot.schedule, due.timestamp_millis()];
+            self.db.prepare_cached(sql)?.execute(row)?;
+        }
+        Ok(added.map_err(RequestedBefore::Same))
+    }
+
+    fn run_of(&self, whose: &Whose, key: &str) -> Result<Option<RunId>, Fault> {
+        let sql = "select id from runs where tenant = ? and principal = ? and request_key = ?";
+        let of = [&*whose.tenant, &*whose.principal, key];
+        Ok(self.db.prepare_cached(sql)?.query_row(of, |row| row.get(0).map(RunId)).optional()?)
     }
 
     fn add_news(&mut self, slot: &Slot, keys: &[String]) -> Result<Result<Time, Option<Time>>, Fault> {

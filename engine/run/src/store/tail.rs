@@ -23,6 +23,10 @@ pub struct Cursor {
     pub(crate) life: i64,
 }
 
+/// Events with what is known of their runs.
+const TAILED: &str = "select e.seq, e.at, e.source, e.blob, e.body, e.run, e.pos, r.principal, r.folder, r.skill, r.plan, r.tenant
+                      from events e join runs r on r.id = e.run";
+
 /// An event with what is known of its run.
 #[derive(Clone, Debug)]
 pub(crate) struct Tailed {
@@ -89,11 +93,30 @@ impl Store {
         })
     }
 
+    /// The first event of a run, and its last ones.
+    pub(crate) fn tail_of(&self, run: RunId, most: u32) -> Result<Vec<Tailed>, StoreError> {
+        let reader = &self.parts.reader;
+        let sql = format!(
+            "{TAILED} where e.run = ?1 and (e.seq = 0 or e.seq > (select max(seq) from events where run = ?1) - ?2)
+             order by e.pos"
+        );
+        let of = params![run.0, most];
+        reader.with(|db| self.tailed(db, &sql, of).map_err(|e| reader.failed(&e)))
+    }
+
     fn tail_events(&self, db: &Connection, after: i64, most: u32) -> rusqlite::Result<Vec<Tailed>> {
-        let sql = "select e.seq, e.at, e.source, e.blob, e.body, e.run, e.pos, r.principal, r.folder, r.skill, r.plan, r.tenant
-                   from events e join runs r on r.id = e.run where e.pos > ? order by e.pos limit ?";
+        let sql = format!("{TAILED} where e.pos > ? order by e.pos limit ?");
+        self.tailed(db, &sql, params![after, most])
+    }
+
+    fn tailed(
+        &self,
+        db: &Connection,
+        sql: &str,
+        params: impl rusqlite::Params,
+    ) -> rusqlite::Result<Vec<Tailed>> {
         let mut select = db.prepare_cached(sql)?;
-        let mut rows = select.query(params![after, most])?;
+        let mut rows = select.query(params)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let (run, pos) = (RunId(row.get(5)?), row.get(6)?);

@@ -261,6 +261,9 @@ impl From<StartError> for Problem {
             StartError::KeyUsed(run) => {
                 Self::of("key-reused", detail).about(run).hint("a new request needs a new key")
             }
+            StartError::KeyOfSchedule(_) => {
+                Self::of("key-reused", detail).hint("a new request needs a new key")
+            }
             StartError::KeyPlanned(run) => Self::of("key-reused", detail)
                 .about(run)
                 .hint("a run of this plan needs a new key; without a plan, the key finds the run as it is"),

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aa_run::course::{Course, Question, StepState};
+use aa_run::course::{Course, Question, StepCourse, StepState};
 use aa_run::engine::{Engine, ScheduleView};
 use aa_run::event::{RunId, StepPath};
 use aa_run::store::{RunFilter, RunStatus, RunSummary, StoreError};
@@ -16,6 +16,8 @@ use super::{run, runs, show};
 
 /// Entries of each list. There is room for so many from the start, so that nothing moves when they come.
 const SHORT: u32 = 5;
+/// Runs that wait of which it is looked what they wait for.
+const WAITING: u32 = 100;
 /// Things that are due next.
 const NEXT: usize = 8;
 /// Runs of the strip that shows how the last ones went.
@@ -83,20 +85,21 @@ fn with_status(status: RunStatus, limit: u32) -> RunFilter {
 
 impl Overview {
     fn read(engine: &Engine, due: Option<Vec<ScheduleView>>) -> Result<Self, StoreError> {
-        let courses = |status| -> Result<Vec<Course>, StoreError> {
-            let runs = engine.runs(&with_status(status, SHORT))?;
+        let courses = |status, limit| {
+            let runs = engine.runs(&with_status(status, limit))?.into_iter();
             // A run that cannot be read any more is told of on its own page.
-            Ok(runs.into_iter().filter_map(|run| engine.course(run.id).ok()).collect())
+            Ok::<_, StoreError>(runs.filter_map(|run| engine.course(run.id).ok()))
         };
+        let waiting = courses(RunStatus::Waiting, WAITING)?.filter(Course::waits_for_person);
         let day = RunFilter {
             since: Some(Utc::now() - TimeDelta::days(1)),
             ..with_status(RunStatus::Failed, COUNTED)
         };
         let failed = engine.runs(&day)?;
         Ok(Self {
-            running: courses(RunStatus::Running)?,
+            running: courses(RunStatus::Running, SHORT)?.collect(),
             ended: Vec::new(),
-            waiting: courses(RunStatus::Waiting)?,
+            waiting: waiting.take(SHORT as usize).collect(),
             failed_count: failed.len(),
             failed: failed.into_iter().take(SHORT as usize).collect(),
             counts: engine.run_counts()?,
@@ -145,16 +148,21 @@ impl Overview {
     }
 
     fn waiting(&self) -> Markup {
-        let questions =
-            self.waiting.iter().flat_map(|course| course.questions().map(move |asked| (course, asked)));
+        let waiting = || self.waiting.iter();
+        let questions = waiting().flat_map(|course| course.questions().map(move |asked| (course, asked)));
+        let doubts = waiting().flat_map(|course| course.doubts().map(move |step| (course, step)));
         html! {
             section.card aria-labelledby="waiting" {
                 h2 #waiting { "Waiting for you" }
                 (show::news("questions", ("question", "questions"), ""))
                 div.room.of-questions {
-                    div #questions data-hold { @for (course, asked) in questions { (question(course, asked)) } }
+                    div #questions data-hold {
+                        @for (course, asked) in questions { (question(course, asked)) }
+                        @for (course, step) in doubts { (doubt(course, step)) }
+                    }
                     (show::empty("Nobody waits.", &html! { "Questions of runs are answered here." }))
                 }
+                p.more { @if self.count("waiting") > 0 { a href="/ui/runs?status=waiting" { "All " (self.count("waiting")) " that wait" } } }
             }
         }
     }
@@ -214,6 +222,20 @@ fn question(course: &Course, (step, question): (&StepPath, &Question)) -> Markup
             } @else {
                 (run::ask(course.run.id, step, question, "/ui"))
             }
+        }
+    }
+}
+
+/// A step of which nobody knows how it ended.
+fn doubt(course: &Course, step: &StepCourse) -> Markup {
+    let id = run::doubt_id(course, step);
+    html! {
+        div.asks #(id) data-keep=(id) {
+            p.of {
+                a href=(runs::address(course.run.id)) { strong { (course.run.skill) } " #" (course.run.id) }
+                " at " code { (step.path) } @if let Some(at) = step.started_at { span.when { (show::ago(at)) } }
+            }
+            (run::doubt(course.run.id, step, "/ui"))
         }
     }
 }

@@ -28,7 +28,7 @@ use maud::{Markup, html};
 use super::page::{Live, drawn, live};
 use super::seen::{Seen, Shown};
 use super::{Dashboard, compare, runs, schedules, show};
-pub(super) use question::ask;
+pub(super) use question::{ask, doubt, doubt_id};
 
 /// From so many steps on, a page is told what has changed instead of everything.
 const MANY: usize = 120;
@@ -129,7 +129,8 @@ impl<'a> Look<'a> {
         let placed = if was_live {
             seen.query.text("asks").split(',').map(str::to_owned).collect()
         } else {
-            course.questions().map(|(_, question)| question.id.clone()).collect()
+            let questions = course.questions().map(|(_, question)| question.id.clone());
+            questions.chain(course.doubts().map(|step| doubt_id(&course, step))).collect()
         };
         // A run is shown whatever is known of its schedule.
         let cause = engine.run_cause(run).unwrap_or_default();

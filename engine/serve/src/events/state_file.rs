@@ -10,6 +10,7 @@ use aa_run::caller::Caller;
 use aa_run::engine::{Engine, OpenRun};
 use aa_run::event::{Origin, RunId};
 use aa_run::feed::{Happening, Listener, Wanted};
+use aa_run::store::Cursor;
 use aa_run::workspace::uri_of;
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -29,17 +30,19 @@ const SHOWN: usize = 500;
 /// Keeps a file up to date for as long as it is polled.
 pub(crate) async fn keep(engine: &Engine, path: &Path) {
     let engine = engine.for_caller(Caller::local(Origin::Http));
-    let mut file = File { path: path.to_owned(), executions: BTreeMap::new(), ended: VecDeque::new() };
-    file.begin(&engine);
-    file.write();
+    let mut file = File::new(path);
     loop {
+        // Listened to before it is read, so that nothing comes between the two.
         match engine.hear(Wanted::default(), None).await {
-            Ok(listener) => file.follow(&engine, listener).await,
+            Ok(listener) => {
+                file.begin(&engine);
+                file.write();
+                file.follow(&engine, listener).await;
+            }
             Err(error) => tracing::warn!("the state file is not kept: {error}"),
         }
         // It was too slow, or the store cannot be read: once more, from now on.
         tokio::time::sleep(10 * PACE).await;
-        file.begin(&engine);
     }
 }
 
@@ -47,17 +50,29 @@ pub(crate) async fn keep(engine: &Engine, path: &Path) {
 struct File {
     path: PathBuf,
     executions: BTreeMap<RunId, Value>,
+    /// The last that each of them was told.
+    heard: BTreeMap<RunId, Cursor>,
     /// Runs that are over, with when they are to go.
     ended: VecDeque<(Instant, RunId)>,
 }
 
 impl File {
-    /// Takes up what is under way already.
+    fn new(path: &Path) -> Self {
+        let path = path.to_owned();
+        Self { path, executions: BTreeMap::new(), heard: BTreeMap::new(), ended: VecDeque::new() }
+    }
+
+    /// Takes up what is under way already, as the journal has it.
     fn begin(&mut self, engine: &Engine) {
         let work = engine.open_work().unwrap_or_default();
-        self.executions.retain(|_, execution| execution["status"] != "running");
+        self.executions.retain(|_, execution| !execution["endTime"].is_null());
         for open in work.runs {
-            self.executions.insert(open.run.id, execution_of(&open));
+            let run = open.run.id;
+            self.heard.remove(&run);
+            self.executions.insert(run, execution_of(&open));
+            for happening in engine.happenings(run, EVENTS as u32).unwrap_or_default() {
+                self.take(engine, &happening);
+            }
         }
     }
 
@@ -88,6 +103,10 @@ impl File {
 
     fn take(&mut self, engine: &Engine, happening: &Happening) {
         let Some(run) = happening.run else { return };
+        if self.heard.get(&run).is_some_and(|heard| !happening.is_after(*heard)) {
+            return;
+        }
+        self.heard.insert(run, happening.cursor);
         let Ok(message) = serde_json::from_str::<Value>(&happening.json) else { return };
         if happening.kind == "skill_started" {
             let folder = engine.run(run).map(|run| uri_of(&run.folder)).unwrap_or_default();
@@ -102,6 +121,7 @@ impl File {
             // The oldest goes.
             self.executions.pop_first();
         }
+        self.heard.retain(|run, _| self.executions.contains_key(run));
     }
 
     fn forget(&mut self) {
@@ -109,6 +129,7 @@ impl File {
         while let Some((_, run)) = self.ended.front().copied().filter(|(gone, _)| *gone <= now) {
             self.ended.pop_front();
             self.executions.remove(&run);
+            self.heard.remove(&run);
         }
     }
 
@@ -164,6 +185,7 @@ fn execution(started: &Value, folder: &str) -> Value {
         "totalSteps": started["total_steps"],
         "startTime": started["timestamp"],
         "endTime": null,
+        "inDoubt": [],
         "events": [],
     })
 }
@@ -183,6 +205,7 @@ fn execution_of(open: &OpenRun) -> Value {
 
 /// Puts one more message into what is known of a run.
 fn apply(execution: &mut Value, kind: &str, message: &Value) {
+    doubt(execution, kind, message);
     let Some((kind, data)) = told(kind, message) else { return };
     if let Some(index) = message["step_index"].as_u64() {
         execution["currentStepIndex"] = index.into();
@@ -207,6 +230,24 @@ fn apply(execution: &mut Value, kind: &str, message: &Value) {
         }
         events.push(event);
     }
+}
+
+/// Which steps only a person can say of how they ended, by what has happened last.
+fn doubt(execution: &mut Value, kind: &str, message: &Value) {
+    if !execution["endTime"].is_null() {
+        return;
+    }
+    match kind {
+        "run_resumed" => execution["inDoubt"] = message["unknown"].clone(),
+        // Whatever is heard of a step, it is known again how it stands.
+        _ => {
+            if let Some(steps) = execution["inDoubt"].as_array_mut() {
+                steps.retain(|step| *step != message["step_id"]);
+            }
+        }
+    }
+    let waits = execution["inDoubt"].as_array().is_some_and(|steps| !steps.is_empty());
+    execution["status"] = if waits { "waiting" } else { "running" }.into();
 }
 
 /// The name and the values by which editors know an event.

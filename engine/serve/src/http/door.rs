@@ -65,7 +65,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
 const PASSED_ON: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
 
 /// What pages that may ask can read of an answer's head.
-const EXPOSED: &str = "mcp-session-id, retry-after, www-authenticate";
+const EXPOSED: &str = "etag, location, mcp-session-id, retry-after, www-authenticate, x-request-id";
 
 /// Where programs show a key that have no say in `Authorization`.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -95,12 +95,25 @@ impl Door {
     /// Whether a request names this server: a web page whose own name leads here (DNS rebinding)
     /// does not.
     fn is_ours(&self, headers: &HeaderMap, uri: &Uri) -> bool {
-        let named = headers.get(header::HOST).map(HeaderValue::to_str);
-        let asked: Option<Authority> = match named {
-            Some(host) => host.ok().and_then(|host| host.to_ascii_lowercase().parse().ok()),
-            None => uri.authority().cloned(),
-        };
-        let Some(asked) = asked else { return false };
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let (host, more) = (hosts.next(), hosts.next());
+        if more.is_some() {
+            // Who reads the first one and who reads the last one would see two servers.
+            return false;
+        }
+        // Where the line of the request names a server as well, that is the one that is meant. Both have to be this one.
+        let (line, host) = (uri.authority().map(Authority::as_str), host.map(HeaderValue::to_str));
+        let is_own = |host: Option<&str>| host.is_some_and(|host| self.is_own(host));
+        match (line, host) {
+            (Some(line), Some(host)) => is_own(Some(line)) && is_own(host.ok()),
+            (Some(line), None) => is_own(Some(line)),
+            (None, host) => is_own(host.and_then(Result::ok)),
+        }
+    }
+
+    /// Whether a name is one of this server's.
+    fn is_own(&self, host: &str) -> bool {
+        let Ok(asked) = host.to_ascii_lowercase().parse::<Authority>() else { return false };
         let fits = |known: &Authority| {
             known.host() == asked.host() && known.port_u16().is_none_or(|port| asked.port_u16() == Some(port))
         };
@@ -443,6 +456,25 @@ mod tests {
             assert!(!asked(bad), "{bad}");
         }
         assert!(!door.is_ours(&HeaderMap::new(), &Uri::from_static("/mcp")));
+    }
+
+    #[test]
+    fn who_names_two_servers_is_answered_by_none() {
+        let door = door(&[], &[], "127.0.0.1:1");
+        let asked = |hosts: &[&str], line: &'static str| {
+            let hosts: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
+            door.is_ours(&headers(&hosts), &Uri::from_static(line))
+        };
+        assert!(asked(&["localhost"], "http://localhost/healthz") && asked(&[], "http://localhost/healthz"));
+        for (hosts, line) in [
+            (&["localhost", "evil.example.org"][..], "/healthz"),
+            (&["localhost", "localhost"], "/healthz"),
+            (&["localhost"], "http://evil.example.org/healthz"),
+            (&["evil.example.org"], "http://localhost/healthz"),
+            (&["ü"], "http://localhost/healthz"),
+        ] {
+            assert!(!asked(hosts, line), "{hosts:?} {line}");
+        }
     }
 
     #[test]

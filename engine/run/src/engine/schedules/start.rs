@@ -7,6 +7,7 @@ use aa_spec::tool::Effect;
 use serde_json::{Map, Value};
 
 use super::super::admission;
+use super::super::reconfiguring::in_words;
 use super::super::{Engine, Inputs, RunHandle, RunRequest, StartError};
 use crate::caller::{Caller, Whose};
 use crate::driver::Park;
@@ -57,12 +58,13 @@ impl Engine {
         Err(StartError::Refused(format!("the persona `{persona}` does not have the skill `{skill}`")))
     }
 
-    /// The same engine with its configuration read again.
-    pub(crate) fn reconfigured(&self) -> Result<Self, StartError> {
-        if self.settings().looking.every().is_none() {
-            return Ok(self.with_settings(self.settings_of(&self.settings().folder)?));
-        }
-        self.refresh(true)
+    /// The same engine with its configuration read again, or what is wrong with that.
+    pub(crate) fn reconfigured(&self) -> Result<Self, String> {
+        let fresh = match self.settings().looking.every() {
+            Some(_) => self.refresh(true),
+            None => self.settings_of(&self.settings().folder).map(|settings| self.with_settings(settings)),
+        };
+        fresh.map_err(|error| format!("the configuration: {}", in_words(&error)))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::event::{Origin, Time};
 use crate::policy::Verdict;
 use crate::schedule::book::Known;
 use crate::schedule::{Pause, Slot, SlotKind, SlotState};
-use crate::store::{Claimed, Settled, Store, StoreError};
+use crate::store::{Claimed, KeyedRequest, RequestedBefore, Settled, Store, StoreError};
 
 /// How long the run of a time that somebody else has claimed is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -108,14 +108,14 @@ impl Engine {
             Slot { why: "somebody wanted it now".to_owned(), ..new_slot(&known, now, SlotKind::Manual) };
         let due = match key {
             None => add(&store, slot.clone()).await?,
-            Some(key) => {
-                let Whose { tenant, principal } = self.caller.whose();
-                let key = format!("request of {tenant} {principal}\n{key}");
-                match store.add_news(slot.clone(), vec![key]).await? {
-                    Ok(due) => due,
-                    Err(due) => return self.triggered_before(&store, known, due.unwrap_or(now)).await,
+            Some(key) => match store.add_requested(slot.clone(), self.request_of(key)).await? {
+                Ok(due) => due,
+                Err(RequestedBefore::Same(due)) => {
+                    return self.triggered_before(&store, known, due.unwrap_or(now)).await;
                 }
-            }
+                Err(RequestedBefore::Run(run)) => return Err(StartError::KeyUsed(run)),
+                Err(RequestedBefore::Schedule(other)) => return Err(used_for(&other)),
+            },
         };
         let overlap = match known.compiled.overlap {
             // Whoever waits for it is told, instead of being put into a queue.
@@ -138,6 +138,23 @@ impl Engine {
             owner.cancel(run, "aa schedule run", "it is run anew").await?;
         }
         self.trigger(known, *slot, now).await
+    }
+
+    /// A request of the caller's with such a key.
+    fn request_of(&self, key: &str) -> KeyedRequest {
+        let whose = self.caller.whose();
+        let Whose { tenant, principal } = &whose;
+        let name = format!("request of {tenant} {principal}\n{key}");
+        KeyedRequest { run_key: self.scoped_key(key), name, whose }
+    }
+
+    /// Refuses a key of a request that has had a schedule run.
+    pub(in crate::engine) async fn is_of_no_schedule(&self, key: &str) -> Result<(), StartError> {
+        let store = self.parts.store_soon().await?;
+        match store.schedule_of_request(&self.request_of(key).name)? {
+            Some(schedule) => Err(used_for(&schedule)),
+            None => Ok(()),
+        }
     }
 
     async fn trigger(&self, known: Arc<Known>, slot: Slot, now: Time) -> Result<Triggered, StartError> {
@@ -275,4 +292,10 @@ async fn add(store: &Store, mut slot: Slot) -> Result<Time, StoreError> {
         slot.due += TimeDelta::milliseconds(1);
     }
     Ok(slot.due)
+}
+
+/// That a key is that of a request for a schedule.
+fn used_for(schedule: &str) -> StartError {
+    let name = schedule.rsplit_once('\n').map_or(schedule, |(_, name)| name);
+    StartError::KeyOfSchedule(name.to_owned())
 }

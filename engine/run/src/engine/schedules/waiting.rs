@@ -40,7 +40,7 @@ fn waits(store: &Store, slot: &Slot) -> Result<Option<Waiting>, StoreError> {
 }
 
 /// Since when a run waits, and for what.
-fn of_run(store: &Store, run: RunId) -> Result<Waiting, StoreError> {
+pub(crate) fn of_run(store: &Store, run: RunId) -> Result<Waiting, StoreError> {
     let events = store.events(run, 0)?;
     let standing = Standing::of(&events);
     let first = standing.questions.values().map(|asked| asked.seq).min();

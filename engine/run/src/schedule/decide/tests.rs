@@ -17,13 +17,20 @@ fn at(text: &str) -> Time {
 
 /// The decisions in short: `+` for a time that is run, `-` for missed ones.
 fn told(schedule: &Compiled, decided: &str, now: &str) -> String {
-    let decisions = decide(schedule, at(decided), at(now), &|_| false).decisions;
+    told_back(schedule, (decided, now), Time::MIN_UTC)
+}
+
+/// The same, when nobody was there before a moment.
+fn told_back(schedule: &Compiled, (decided, now): (&str, &str), back: Time) -> String {
+    let decisions = decide(schedule, (at(decided), at(now)), back, &|_| false).decisions;
+    let shown = |due: &Time| {
+        let text = due.format("%H:%M:%S").to_string();
+        text.strip_suffix(":00").unwrap_or(&text).to_owned()
+    };
     let told = decisions.iter().map(|decision| match decision {
-        Decision::Run { due, why, .. } if why.is_empty() => format!("+{}", due.format("%H:%M")),
-        Decision::Run { due, .. } => format!("+{} late", due.format("%H:%M")),
-        Decision::Missed { since, due, count, .. } => {
-            format!("-{}..{} ({count})", since.format("%H:%M"), due.format("%H:%M"))
-        }
+        Decision::Run { due, why, .. } if why.is_empty() => format!("+{}", shown(due)),
+        Decision::Run { due, .. } => format!("+{} late", shown(due)),
+        Decision::Missed { since, due, count, .. } => format!("-{}..{} ({count})", shown(since), shown(due)),
     });
     told.collect::<Vec<_>>().join(" ")
 }
@@ -58,17 +65,43 @@ fn times_are_decided_by_when_they_are_noticed() {
 }
 
 #[test]
+fn of_the_times_that_nobody_was_there_for_the_last_one_at_most_is_on_time() {
+    let table = [
+        // A process began at the last of these moments: the ten seconds before it are no different from those before them.
+        (
+            "all",
+            "10:00:22",
+            "+10:00:12 late +10:00:14 late +10:00:16 late +10:00:18 late +10:00:20 late +10:00:22",
+        ),
+        ("latest", "10:00:23", "-10:00:12..10:00:20 (5) +10:00:22"),
+        ("none", "10:00:23", "-10:00:12..10:00:20 (5) +10:00:22"),
+        // It was there for the last two.
+        ("latest", "10:00:19", "-10:00:12..10:00:18 (4) +10:00:20 +10:00:22"),
+        (
+            "all",
+            "10:00:19",
+            "+10:00:12 late +10:00:14 late +10:00:16 late +10:00:18 late +10:00:20 +10:00:22",
+        ),
+    ];
+    for (runs, back, expected) in table {
+        let schedule = schedule(&format!("every: 2s\ncatch_up: {{window: 10m, runs: {runs}}}"));
+        let told = told_back(&schedule, ("10:00:10", "10:00:23"), at(back));
+        assert_eq!(told, expected, "{runs} {back}");
+    }
+}
+
+#[test]
 fn a_time_that_has_a_row_is_not_decided_again() {
     let schedule = schedule("cron: \"* * * * *\"\ncatch_up: {runs: all}");
     let taken = |due: Time| due == at("10:01:00");
-    let decisions = decide(&schedule, at("10:00:30"), at("10:02:00"), &taken).decisions;
+    let decisions = decide(&schedule, (at("10:00:30"), at("10:02:00")), Time::MIN_UTC, &taken).decisions;
     assert!(matches!(&decisions[..], [Decision::Run { due, .. }] if *due == at("10:02:00")), "{decisions:?}");
 }
 
 #[test]
 fn a_long_absence_is_counted_up_to_a_limit() {
     let schedule = schedule("every: 1s");
-    let decisions = decide(&schedule, at("00:00:00"), at("23:00:00"), &|_| false).decisions;
+    let decisions = decide(&schedule, (at("00:00:00"), at("23:00:00")), Time::MIN_UTC, &|_| false).decisions;
     let Decision::Missed { count, why, .. } = &decisions[0] else { panic!("{decisions:?}") };
     assert_eq!(*count, COUNTED);
     assert!(why.contains("the first of them"), "{why}");
@@ -80,7 +113,7 @@ fn very_many_missed_times_are_decided_a_part_at_a_time() {
         let schedule = schedule(&format!("every: 1s\ncatch_up: {{window: 1d, runs: {runs}}}"));
         let (mut from, now, mut parts, mut run) = (at("00:00:00"), at("06:00:30"), 0, 0);
         while from < now {
-            let Decided { decisions, until } = decide(&schedule, from, now, &|_| false);
+            let Decided { decisions, until } = decide(&schedule, (from, now), Time::MIN_UTC, &|_| false);
             assert!(until > from && decisions.len() <= most, "{runs}: {} decisions", decisions.len());
             run += decisions.iter().filter(|decision| matches!(decision, Decision::Run { .. })).count();
             (from, parts) = (until, parts + 1);

@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 
-use super::super::decide::lapse;
+use super::super::book::NAP;
+use super::super::decide::{GRACE, lapse};
 use super::Scheduler;
 use crate::event::Time;
 use crate::store::{Store, StoreError};
@@ -16,6 +17,9 @@ impl Scheduler {
     /// Notices that the clock was set, or that nobody has looked for a while.
     pub(super) async fn mind_clock(&mut self, store: &Store, now: Time) -> Result<(), StoreError> {
         let before = self.looked.replace(now);
+        if let Some(back) = back(store, before, now)? {
+            self.back = back;
+        }
         match before {
             None => {
                 // It may have been put back while nobody was there.
@@ -43,10 +47,22 @@ impl Scheduler {
     }
 
     fn rewound(&mut self, now: Time) {
+        self.back = self.back.min(now);
         for decided in self.decided.values_mut() {
             *decided = (*decided).min(now);
         }
         (self.reloaded, self.tidied) = (self.reloaded.map(|_| now), None);
         self.arm(now);
+    }
+}
+
+/// Until when nobody noticed what was due, when that is over: this process begins, or was stopped, as all are when the
+/// machine sleeps. Where another one looks, what it is about to decide has not been missed; what is older than that was
+/// not its to decide.
+fn back(store: &Store, before: Option<Time>, now: Time) -> Result<Option<Time>, StoreError> {
+    let others = || Ok(if store.has_scheduler()? { now - NAP * 2 } else { now });
+    match before {
+        None => others().map(Some),
+        Some(before) => Ok((now - before > GRACE).then_some(now)),
     }
 }

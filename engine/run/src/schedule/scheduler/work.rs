@@ -5,13 +5,13 @@ use std::sync::{Arc, PoisonError};
 
 use aa_spec::schedule::Overlap;
 
-use super::super::book::{Known, is_of_book};
+use super::super::book::{Known, is_of_book, is_of_nobody};
 use super::super::decide::{Verdict, judge, lapse, milliseconds};
-use super::super::{Slot, SlotState};
+use super::super::{Slot, SlotState, Waiting};
 use super::{Core, Scheduler, warn};
 use crate::caller::Caller;
 use crate::driver::Park;
-use crate::engine::{Engine, RunHandle, StartError, told};
+use crate::engine::{Engine, RunHandle, StartError, told, waiting_run};
 use crate::event::{Origin, RunId, Time};
 use crate::store::{Claimed, News, RunStatus, RunSummary, Settled, Store, StoreError};
 
@@ -106,7 +106,7 @@ impl Scheduler {
 
     /// A time of a schedule that is no longer there.
     async fn gone(&self, store: &Store, slot: &Slot, now: Time) -> Result<Begun, StoreError> {
-        if !self.is_of_book(slot) {
+        if !self.is_of_book(slot) && !is_of_nobody(&slot.schedule) {
             return Ok(Begun::Waits);
         }
         let why = "its schedule is no longer there";
@@ -125,13 +125,28 @@ impl Scheduler {
 
     /// Looks after the run of a schedule that is no longer there.
     async fn forsaken(&self, store: &Store, slot: &Slot) -> Result<(), StoreError> {
-        let Some(run) = slot.run else { return Ok(()) };
+        let Some(run) = slot.run else { return self.forsaken_before_its_run(store, slot).await };
         let summary = store.run(run)?;
         if summary.ended_at.is_some() {
             return self.core.settle(store, None, slot, run).await;
         }
+        if summary.is_left() && is_of_nobody(&slot.schedule) {
+            let why = "the folder of its project is gone, so its run cannot go on";
+            let end = Settled::quietly(SlotState::Failed, why);
+            return store.settle_slot(slot, end, self.core.now()).await.map(drop);
+        }
         if self.is_of_book(slot) && summary.is_left() && !self.core.is_following(slot) {
             self.core.resume(None, slot, &summary);
+        }
+        Ok(())
+    }
+
+    /// Looks after a time that a process has claimed and died, of a schedule that is no longer there.
+    async fn forsaken_before_its_run(&self, store: &Store, slot: &Slot) -> Result<(), StoreError> {
+        let is_gone = self.is_of_book(slot) || is_of_nobody(&slot.schedule);
+        if is_gone && !self.core.is_following(slot) && store.take_slot(slot).await? {
+            let end = Settled::quietly(SlotState::Skipped, "its schedule is no longer there");
+            store.settle_slot(slot, end, self.core.now()).await?;
         }
         Ok(())
     }
@@ -335,6 +350,7 @@ impl Core {
         slot: &Slot,
         run: RunId,
     ) -> Result<(), StoreError> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
         let summary = store.run(run)?;
         let why = store.slot(&slot.schedule, slot.due)?.map(|slot| slot.why).unwrap_or_default();
         match summary.status {
@@ -391,12 +407,16 @@ impl Core {
         run: &RunSummary,
         now: Time,
     ) -> Result<(), StoreError> {
-        let title = format!("{} waits for a person", known.compiled.name);
-        let text = format!("`aa run show {0}` shows the question, `aa run answer {0}` answers it", run.id);
-        match self.addressed(known, slot, Topic::Waiting(run.id, run.events), (title, text)) {
-            Some(news) => store.tell(news, now).await,
-            None => Ok(()),
+        let told = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if told().get(&run.id) == Some(&run.events) {
+            return Ok(());
         }
+        let words = words_of_waiting(&known.compiled.name, &waiting_run(store, run.id)?, run.id);
+        if let Some(news) = self.addressed(known, slot, Topic::Waiting(run.id, run.events), words) {
+            store.tell(news, now).await?;
+        }
+        told().insert(run.id, run.events);
+        Ok(())
     }
 
     /// What to tell, when the schedule or the settings name somebody to tell it to.
@@ -430,6 +450,18 @@ impl Core {
     }
 }
 
+/// That a run waits, and what a person does about it.
+fn words_of_waiting(name: &str, waiting: &Waiting, run: RunId) -> (String, String) {
+    let text = if waiting.in_doubt {
+        format!(
+            "Nobody knows how a step of it ended. `aa run show {run}` shows which, `aa run resolve {run}` says how"
+        )
+    } else {
+        format!("`aa run show {run}` shows the question, `aa run answer {run}` answers it")
+    };
+    (format!("{name} waits for a person"), text)
+}
+
 /// A time whose run this process follows, until it is dropped.
 struct Following {
     core: Arc<Core>,
@@ -459,6 +491,7 @@ pub(crate) async fn settle_by_hand(engine: &Engine, known: &Known, slot: &Slot) 
         say: Arc::new(|_: &str| {}),
         wake: engine.due(),
         following: std::sync::Mutex::default(),
+        waiting: std::sync::Mutex::default(),
         failing: std::sync::Mutex::default(),
     };
     let store = core.store().await?;
@@ -466,5 +499,20 @@ pub(crate) async fn settle_by_hand(engine: &Engine, known: &Known, slot: &Slot) 
     match slot.run {
         Some(run) if store.run(run)?.ended_at.is_some() => core.settle(&store, Some(known), &slot, run).await,
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_what_to_do_about_what_waits_for_them() {
+        let told = |in_doubt| {
+            let waiting = Waiting { run: Some(RunId(7)), since: Time::UNIX_EPOCH, in_doubt };
+            words_of_waiting("nightly", &waiting, RunId(7)).1
+        };
+        assert!(told(false).contains("`aa run answer 7`") && !told(false).contains("resolve"));
+        assert!(told(true).contains("`aa run resolve 7`") && !told(true).contains("answer"));
     }
 }

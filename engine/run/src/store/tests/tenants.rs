@@ -42,6 +42,7 @@ const OF_THE_MACHINE: &[(&str, &str)] = &[
     ("schedule_notes", "as the schedules"),
     ("services", "as the schedules"),
     ("notices", "as the schedules"),
+    ("json_each", "no table, but what a query is given"),
     ("sqlite_sequence", "the next number of a run"),
     ("sqlite_schema", "of the database itself"),
     ("audit", "who did what, for whoever owns the server"),

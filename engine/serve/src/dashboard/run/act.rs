@@ -61,11 +61,12 @@ fn sure(action: &str, id: &str, word: &str, question: &str, reason: Option<&str>
 }
 
 /// How a step of unknown outcome ended.
-pub(super) fn resolve_form(run: RunId, step: &StepPath) -> Markup {
+pub(super) fn resolve_form(run: RunId, step: &StepPath, back: Option<&str>) -> Markup {
     html! {
         form.card.resolve method="post" action={ (runs::address(run)) "/resolve" } {
             p { strong { "Its process died in the middle of it." } " Look whether it took place, and say how it ended." }
             input type="hidden" name="step" value=(step);
+            @if let Some(back) = back { input type="hidden" name="next" value=(back); }
             label { span { "Its result, as JSON, if it took place" } textarea name="output" rows="2" spellcheck="false" { "null" } }
             div.options {
                 button name="resolution" value="done" { "It took place" }
@@ -102,9 +103,7 @@ pub(super) async fn answer(seen: Seen, Path(run): Path<String>, posted: Posted) 
     };
     let said = engine.answer_open(run, (&step, posted.number("seq")), &answer, &seen.visitor.by()).await;
     said.map_err(|error| seen.trouble(error))?;
-    go_on(engine, run).await.map_err(|error| seen.trouble(error))?;
-    let back = posted.get("next").filter(|next| next.starts_with("/ui"));
-    Ok(then(back.unwrap_or(&runs::address(run))))
+    done(&seen, run, &posted).await
 }
 
 pub(super) async fn resolve(seen: Seen, Path(run): Path<String>, posted: Posted) -> Shown {
@@ -122,11 +121,11 @@ pub(super) async fn resolve(seen: Seen, Path(run): Path<String>, posted: Posted)
     };
     let engine = &seen.visitor.engine;
     engine.resolve(run, &step, resolution, &seen.visitor.by()).await.map_err(|error| seen.trouble(error))?;
-    done(&seen, run).await
+    done(&seen, run, &posted).await
 }
 
-pub(super) async fn resume(seen: Seen, Path(run): Path<String>) -> Shown {
-    done(&seen, number(&run)).await
+pub(super) async fn resume(seen: Seen, Path(run): Path<String>, posted: Posted) -> Shown {
+    done(&seen, number(&run), &posted).await
 }
 
 pub(super) async fn retry(seen: Seen, Path(run): Path<String>) -> Shown {
@@ -145,9 +144,11 @@ pub(super) async fn undo(seen: Seen, Path(run): Path<String>) -> Shown {
     Ok(then(&runs::address(run)))
 }
 
-async fn done(seen: &Seen, run: RunId) -> Shown<Response> {
+/// Has the run go on, and leads back to where it was said.
+async fn done(seen: &Seen, run: RunId, posted: &Posted) -> Shown<Response> {
     go_on(&seen.visitor.engine, run).await.map_err(|error| seen.trouble(error))?;
-    Ok(then(&runs::address(run)))
+    let back = posted.get("next").filter(|next| next.starts_with("/ui"));
+    Ok(then(back.unwrap_or(&runs::address(run))))
 }
 
 /// When nobody drives a run, this process does from now on.

@@ -34,13 +34,14 @@ fn failed(look: &Look<'_>) -> Markup {
 }
 
 fn under_way(look: &Look<'_>) -> Markup {
-    let asks = look.course.questions().next();
+    let (asks, doubt) = (look.course.questions().next(), look.course.doubts().next());
     let busy = look
         .course
         .top()
         .find(|step| matches!(step.state, StepState::Running | StepState::Retrying | StepState::Waiting));
     html! {
         @match (asks, busy) {
+            _ if asks.is_none() && doubt.is_some() => { (show::sign("asking")) span.line { "Waits for somebody to say how " @if let Some(step) = doubt { code { (step.path) } } " ended" } },
             (Some((step, _)), _) => { (show::sign("asking")) span.line { "Waits for an answer at " code { (step) } } },
             (None, Some(step)) => { (show::sign("running")) span.line { code { (step.path) } (says(step)) } },
             (None, None) => { (show::sign("ready")) span.line.quiet { "Nothing of it runs just now." } },

@@ -1,32 +1,37 @@
 //! What a run asks, and how it is answered.
 
-use aa_run::course::Question;
+use aa_run::course::{Course, Question, StepCourse};
 use aa_run::event::{RunId, StepPath};
 use aa_run::machine::{APPROVAL, APPROVE};
 use maud::{Markup, html};
 
 use super::super::form;
 use super::super::{runs, show};
-use super::Look;
+use super::{Look, act};
 
 /// Questions that a page has in one place.
 const MOST: usize = 3;
 
 /// What was open when somebody came to look: above everything else that there is to see of the run.
 pub(super) fn placed(look: &Look<'_>) -> Markup {
-    let all = look.course.questions().filter(|(_, question)| look.placed.contains(&question.id));
-    html! {
-        div.asked #asked data-part data-hold { @for asked in all.take(MOST) { (section(look, asked)) } }
-    }
+    html! { div.asked #asked data-part data-hold { (sections(look, true)) } }
 }
 
 /// What is asked since then, at the lower edge of the window: there it moves nothing.
 pub(super) fn dock(look: &Look<'_>) -> Markup {
-    let all = look.course.questions().filter(|(_, question)| !look.placed.contains(&question.id));
     html! {
-        div.dock #dock data-part role="region" aria-label="New questions" aria-live="polite" {
-            @for asked in all.take(MOST) { (section(look, asked)) }
-        }
+        div.dock #dock data-part role="region" aria-label="New questions" aria-live="polite" { (sections(look, false)) }
+    }
+}
+
+/// What a person has to say, of what was there when they came or of what is new.
+fn sections(look: &Look<'_>, is_placed: bool) -> Markup {
+    let is_here = |id: &String| look.placed.contains(id) == is_placed;
+    let questions = look.course.questions().filter(|(_, question)| is_here(&question.id));
+    let doubts = look.course.doubts().filter(|step| is_here(&doubt_id(&look.course, step)));
+    html! {
+        @for asked in questions.take(MOST) { (section(look, asked)) }
+        @for step in doubts.take(MOST) { (doubt_section(look, step)) }
     }
 }
 
@@ -38,6 +43,32 @@ fn section(look: &Look<'_>, (step, question): (&StepPath, &Question)) -> Markup 
             (ask(look.run(), step, question, &back))
         }
     }
+}
+
+fn doubt_section(look: &Look<'_>, step: &StepCourse) -> Markup {
+    let (id, back) = (
+        doubt_id(&look.course, step),
+        look.address(look.view, look.step.as_ref().map(|step| step.0.as_str())),
+    );
+    html! {
+        section.asks #(id) data-keep=(id) aria-label={ "In doubt at " (step.path) } {
+            p.of { (show::sign("asking")) strong { "Waiting for you" } " at " a href=(look.step_address(&step.path.0)) data-swap { code { (step.path) } } @if let Some(at) = step.started_at { span.when { (show::ago(at)) } } }
+            (doubt(look.run(), step, &back))
+        }
+    }
+}
+
+/// By what a step in doubt is known on pages; a path may hold what has a meaning in addresses.
+pub(in super::super) fn doubt_id(course: &Course, step: &StepCourse) -> String {
+    let at = course.steps.iter().position(|other| other.path == step.path).unwrap_or_default();
+    let name: String =
+        step.path.0.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
+    format!("doubt-{}-{at}-{name}", course.run.id)
+}
+
+/// A step in doubt, and how it is said how it ended.
+pub(in super::super) fn doubt(run: RunId, step: &StepCourse, back: &str) -> Markup {
+    act::resolve_form(run, &step.path, Some(back))
 }
 
 /// A question with all that can be answered.

@@ -23,7 +23,7 @@ pub(super) fn show(look: &Look<'_>, path: &StepPath) -> Shown<Markup> {
     let more = detail.log.len().saturating_sub(LINES);
     Ok(html! {
         (head(look, step, &report, written))
-        @if step.state == StepState::Unknown { (act::resolve_form(look.run(), path)) }
+        @if step.state == StepState::Unknown { (act::resolve_form(look.run(), path, None)) }
         @if let Some(error) = &step.error { (show::error(error)) @if step.continued { p.quiet { "The run went on without it." } } }
         @if !step.reason.is_empty() { p { "Skipped: " (show::prose(&step.reason)) } }
         @for warning in &step.warnings { p.warning { (show::prose(warning)) } }

@@ -211,9 +211,34 @@ async fn what_is_left_of_another_projects_schedule_is_left_to_others() {
     let known = scheduler.book.values().next().unwrap().clone();
     let schedule = format!("{}/other\ntick", world.root.path().display());
     let slot = Slot { schedule, ..new_slot(&known, at("2026-03-01 10:00"), SlotKind::Backfill) };
+    world.put("other/file", "");
     store.add_slot(slot.clone()).await.unwrap();
     scheduler.look().await.unwrap();
     assert_eq!(store.slot(&slot.schedule, slot.due).unwrap().unwrap().state, SlotState::Ready);
+    // There are no others once its folder is gone.
+    fs::remove_dir_all(world.root.path().join("other")).unwrap();
+    scheduler.look().await.unwrap();
+    let left = store.slot(&slot.schedule, slot.due).unwrap().unwrap();
+    assert_eq!((left.state, &*left.why), (SlotState::Skipped, "its schedule is no longer there"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_process_has_claimed_of_a_project_that_is_gone_is_settled() {
+    let world = World::new("schedules: {}\n", "2026-03-01 10:00:30");
+    world.put("work/.aa/config.yaml", MINUTELY);
+    let (mut scheduler, due) = (world.scheduler(), at("2026-03-01 10:00"));
+    scheduler.look().await.unwrap();
+    let store = scheduler.core.store().await.unwrap();
+    let known = scheduler.book.values().next().unwrap().clone();
+    let schedule = format!("{}/gone\ntick", world.root.path().display());
+    store
+        .add_slot(Slot { schedule: schedule.clone(), ..new_slot(&known, due, SlotKind::Timed) })
+        .await
+        .unwrap();
+    let claim = store.claim_slot((&schedule, due), Overlap::Allow, due).await.unwrap();
+    assert!(matches!(claim, Claimed::Mine(..)));
+    scheduler.look().await.unwrap();
+    assert_eq!(store.slot(&schedule, due).unwrap().unwrap().state, SlotState::Skipped);
 }
 
 #[tokio::test(flavor = "multi_thread")]

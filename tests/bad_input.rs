@@ -34,6 +34,89 @@ fn one(tool: &str, rest: &str) -> Aa {
 }
 
 #[test]
+fn keys_that_are_given_twice_are_refused() {
+    let skill = "name: one\ndescription: Takes a mapping\ninputs: [{name: o, type: object}]\nsteps: [{name: look, tool: trace_look}]\n";
+    let aa = Aa::traced().skill("one", skill);
+    let twice = "o={\"a\":1,\"b\":{\"c\":2,\"c\":3}}";
+    insta::assert_snapshot!(aa.args(["skill", "run", "one", "-i", twice]).run().code(2).err(), @"");
+    insta::assert_snapshot!(aa.args(["tool", "call", "shell", "--args", r#"{"script": "x", "script": "y"}"#]).run().code(2).err(), @"");
+}
+
+#[test]
+fn bounds_of_attempts_are_said_in_plain_words() {
+    let aa = one("trace_look", ", retry: {attempts: 99999999999}");
+    aa.args(["skill", "check", "one"]).run().code(3).stderr_contains("`attempts` must be at most 100");
+    let aa = one("trace_look", "").config("limits: {runs: 99999999999}");
+    let said = aa.args(["config", "check"]).run().err();
+    assert!(!said.contains("u32") && !said.contains("nonzero"), "{said}");
+}
+
+#[test]
+fn null_is_called_none() {
+    let aa = one("trace_look", ", condition: 1 == null");
+    aa.args(["skill", "check", "one"]).run().code(3).stderr_contains("hint: write `none`");
+}
+
+/// Inputs with every keyword of JSON Schema: what fits, and what does not.
+#[test]
+fn inputs_may_have_any_keyword_of_json_schema() {
+    let cases = [
+        (
+            "if: {required: [a]}, then: {required: [b]}, else: {required: [c]}",
+            r#"{"a":1,"b":1}"#,
+            r#"{"a":1,"c":1}"#,
+        ),
+        ("dependentRequired: {a: [b]}", r#"{"a":1,"b":1}"#, r#"{"a":1}"#),
+        ("dependentSchemas: {a: {maxProperties: 1}}", r#"{"a":1}"#, r#"{"a":1,"b":2}"#),
+        ("properties: {a: true}, unevaluatedProperties: false", r#"{"a":1}"#, r#"{"b":1}"#),
+        (
+            "$defs: {port: {type: integer}}, properties: {p: {$ref: '#/$defs/port'}}, deprecated: true, $comment: x",
+            r#"{"p":1}"#,
+            r#"{"p":"x"}"#,
+        ),
+        (
+            "properties: {l: {type: array, contains: {const: 1}, minContains: 2, maxContains: 2, prefixItems: [true, true], unevaluatedItems: {const: 1}}}",
+            r#"{"l":[1,1]}"#,
+            r#"{"l":[1,1,1]}"#,
+        ),
+        ("properties: {u: {type: string, format: uri-template}}", r#"{"u":"/a/{b}"}"#, r#"{"u":"/a/{b"}"#),
+        ("properties: {u: {type: string, format: relative-json-pointer}}", r#"{"u":"1/a"}"#, r#"{"u":"/a"}"#),
+        ("properties: {u: {type: string, format: iri}}", r#"{"u":"http://ü/"}"#, r#"{"u":"a b"}"#),
+        ("properties: {u: {type: string, format: iri-reference}}", r#"{"u":"/ü"}"#, r##"{"u":"a\b"}"##),
+        ("properties: {u: {type: string, format: idn-email}}", r#"{"u":"ü@ü.de"}"#, r#"{"u":"ü"}"#),
+        ("properties: {u: {type: string, format: idn-hostname}}", r#"{"u":"ü.de"}"#, r#"{"u":"a b"}"#),
+    ];
+    for (keywords, good, bad) in cases {
+        let skill = format!(
+            "name: one\ndescription: Takes a mapping\ninputs:\n  - {{name: o, type: object, {keywords}}}\nsteps: [{{name: look, tool: trace_look}}]\n"
+        );
+        let aa = Aa::traced().skill("one", &skill);
+        aa.args(["skill", "run", "one", "-i", &format!("o={good}")]).run().code(0);
+        aa.args(["skill", "run", "one", "-i", &format!("o={bad}")])
+            .run()
+            .code(2)
+            .stderr_contains("input `o`");
+    }
+}
+
+#[test]
+fn schemas_of_inputs_are_checked_themselves() {
+    let cases = [
+        ("$ref: 'https://example.com/schema'", "must match"),
+        ("$ref: '#/$defs/x'", "names no schema; write one under `$defs`"),
+        ("items: {$ref: '#'}", "leads back to itself, which an input cannot have"),
+        ("dependantRequired: {a: [b]}", "did you mean `dependentRequired`?"),
+        ("if: 3", "if"),
+    ];
+    for (keywords, said) in cases {
+        let skill = format!(
+            "name: one\ndescription: Takes a list\ninputs:\n  - {{name: o, type: array, {keywords}}}\nsteps: [{{name: look, tool: trace_look}}]\n"
+        );
+        Aa::traced().skill("one", &skill).args(["skill", "check", "one"]).run().code(3).stderr_contains(said);
+    }
+}
+
+#[test]
 fn an_unknown_skill_gets_a_suggestion() {
     insta::assert_snapshot!(run(&typed(), "tpyed").code(4).err(), @"
     error: there is no skill `tpyed`

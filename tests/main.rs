@@ -39,6 +39,8 @@ mod http_modules;
 mod mcp;
 /// What is remembered, from the terminal.
 mod memory_commands;
+/// What is no text where a text belongs.
+mod not_text;
 /// Figures, traces, logs, the audit, copies: what those need who keep it running.
 mod ops;
 /// stdout is data, stderr is talk, and neither breaks when nobody reads.

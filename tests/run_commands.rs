@@ -190,6 +190,35 @@ fn a_run_is_taken_back() {
     assert_eq!(events(), before);
 }
 
+/// What is taken back by what is around it, and what is only said to be done.
+#[test]
+fn nothing_is_said_to_stay_that_was_not_done_or_is_taken_back() {
+    let undo = "undo: {tool: trace_unwrite, args: {line: outer}}";
+    let aa = Aa::traced()
+        .skill("inner", "name: inner\ndescription: Writes\nsteps: [{name: w, tool: trace_write, args: {line: inner}}]\n")
+        .skill(
+            "outer",
+            &format!(
+                "name: outer\ndescription: Writes in parts\nsteps:\n  - {{name: s, foreach: [1], skill: inner, {undo}}}\n  - name: b\n    foreach: [1]\n    compute: |\n      trace_write(line=\"block\")\n      result = 1\n    {undo}\n"
+            ),
+        );
+    aa.args(["skill", "run", "outer", "--dry-run"]).run().code(0);
+    let dry = aa_run(&aa, "undo 1").code(0).err();
+    assert!(!dry.contains("stay"), "{dry}");
+    aa.args(["skill", "run", "outer"]).run().code(0);
+    let undone = aa_run(&aa, "undo 2").code(0).err();
+    assert!(undone.contains("is taken back") && !undone.contains("stay"), "{undone}");
+}
+
+#[test]
+fn secrets_are_shown_by_name() {
+    let skill = "name: told\ndescription: Uses a secret\nsteps: [{name: it, tool: shell, args: {script: 'echo ${#t}', vars: {t: '{{ secrets.F }}'}}}]\n";
+    let aa = Aa::traced().skill("told", skill).config("secrets: {F: {env: SECRET_F}}");
+    aa.args(["skill", "run", "told"]).env("SECRET_F", "s3cret-value").run().code(0);
+    let shown = aa_run(&aa, "show 1 --step it").code(0).out();
+    assert!(shown.contains("‹secret:F›") && !shown.contains(['\u{fdd0}', '\u{fdd1}']), "{shown}");
+}
+
 const STUCK: &str = "
 name: stuck
 description: Writes what cannot be taken back

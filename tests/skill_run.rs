@@ -282,6 +282,21 @@ steps:
 }
 
 #[test]
+fn a_question_that_lapses_moves_a_run_on_that_goes_on_after_it() {
+    let ask = "name: ask\ndescription: Asks\nsteps: [{name: go, confirm: {message: 'go?', options: [do it, no]}}]\n";
+    let outer = |rest: &str| {
+        format!(
+            "name: outer\ndescription: Asks inside\nsteps:\n  - {{name: in, skill: ask, timeout: 300ms{rest}}}\n  - {{name: look, tool: trace_look}}\n"
+        )
+    };
+    let aa = Aa::traced().skill("ask", ask).skill("outer", &outer(", on_error: continue"));
+    run(&aa, "outer").code(0).stderr_contains("nobody answered in time");
+    // Where the run would only fail, it waits for a person.
+    let aa = Aa::traced().skill("ask", ask).skill("outer", &outer(""));
+    run(&aa, "outer").code(6);
+}
+
+#[test]
 fn without_a_terminal_a_question_parks_the_run() {
     let skill = r#"
 name: ask

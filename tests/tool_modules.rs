@@ -184,6 +184,14 @@ fn examples_that_only_read_can_be_tried_for_real() {
 }
 
 #[test]
+fn a_value_in_the_script_of_a_shell_is_refused() {
+    let text = "module: odd\ndescription: Splices\nrequires: {commands: [sh]}\ntools:\n  - name: odd_say\n    description: Says it\n    effect: read\n    input: {a: {type: string, description: What}}\n    output: {type: string}\n    run: [sh, -c, 'echo {{ a }}']\n";
+    let aa = Aa::new().tools("odd", text);
+    aa.args(["tool", "check", "odd"]).run().code(3).stderr_contains("error[spliced-shell]");
+    aa.args(["tool", "call", "odd_say", "-a", "a=x"]).run().code(3).stderr_contains("error[spliced-shell]");
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "most of it is what is printed")]
 fn a_module_is_checked_like_a_skill() {
     let text = r#"

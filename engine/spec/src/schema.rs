@@ -9,6 +9,7 @@
 
 mod fit;
 pub(crate) mod idle;
+mod reference;
 mod value;
 pub(crate) mod words;
 
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 
 pub use self::fit::{Unfit, is_sound, unfit};
 pub(crate) use self::fit::{choices, expected_types, segment};
+pub(crate) use self::reference::whole;
 pub use self::value::{Format, OneOrMore, Pattern, Subschema, ValueSchema, ValueType};
 
 /// Every schema with the name of its file, in the order of the names.

@@ -15,13 +15,17 @@ fn subjects(keyword: &str) -> &'static [&'static str] {
         "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" => {
             &["number", "integer"]
         }
-        "items" | "prefixItems" | "contains" | "minItems" | "maxItems" | "uniqueItems" => &["array"],
+        "items" | "prefixItems" | "contains" | "minItems" | "maxItems" | "uniqueItems" | "minContains"
+        | "maxContains" | "unevaluatedItems" => &["array"],
         "properties"
         | "patternProperties"
         | "additionalProperties"
         | "propertyNames"
         | "minProperties"
-        | "maxProperties" => &["object"],
+        | "maxProperties"
+        | "dependentRequired"
+        | "dependentSchemas"
+        | "unevaluatedProperties" => &["object"],
         _ => &[],
     }
 }
@@ -40,10 +44,19 @@ pub(crate) fn report(source: &Source, schema: &Node, diagnostics: &mut Vec<Diagn
             diagnostics.push(problem.hint(format!("it is about {}", words::types(&subjects[..1]))));
         }
         match keyword.value.as_str() {
-            "items" | "contains" | "additionalProperties" | "propertyNames" | "not" => {
+            "items"
+            | "contains"
+            | "additionalProperties"
+            | "propertyNames"
+            | "not"
+            | "if"
+            | "then"
+            | "else"
+            | "unevaluatedItems"
+            | "unevaluatedProperties" => {
                 report(source, value, diagnostics);
             }
-            "properties" | "patternProperties" => {
+            "properties" | "patternProperties" | "dependentSchemas" | "$defs" => {
                 value.entries().iter().for_each(|(_, inner)| report(source, inner, diagnostics));
             }
             "prefixItems" | "allOf" | "anyOf" | "oneOf" => {

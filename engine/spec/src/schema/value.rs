@@ -82,6 +82,35 @@ pub struct ValueSchema {
     pub one_of: Option<Vec<Subschema>>,
     /// The value must not fit this.
     pub not: Option<Subschema>,
+    /// What fits this must fit `then`, and all else `else`.
+    pub r#if: Option<Subschema>,
+    /// What a value must fit that fits `if`.
+    pub then: Option<Subschema>,
+    /// What a value must fit that does not fit `if`.
+    pub r#else: Option<Subschema>,
+    /// Keys that a mapping must have when it has a certain one.
+    pub dependent_required: Option<BTreeMap<String, Vec<String>>>,
+    /// Schemas that a mapping must fit when it has a certain key.
+    pub dependent_schemas: Option<BTreeMap<String, Subschema>>,
+    /// Fewest items that fit `contains`.
+    pub min_contains: Option<u64>,
+    /// Most items that fit `contains`.
+    pub max_contains: Option<u64>,
+    /// Schema of the items that no other keyword speaks of.
+    pub unevaluated_items: Option<Subschema>,
+    /// Schema of the values that no other keyword speaks of.
+    pub unevaluated_properties: Option<Subschema>,
+    /// A schema within this one, e.g. `#/$defs/port`.
+    #[serde(rename = "$ref")]
+    pub reference: Option<Reference>,
+    /// Schemas for `$ref`, by name.
+    #[serde(rename = "$defs")]
+    pub definitions: Option<BTreeMap<String, Subschema>>,
+    /// A note for whoever reads the schema.
+    #[serde(rename = "$comment")]
+    pub comment: Option<String>,
+    /// Whether it should no longer be used.
+    pub deprecated: Option<bool>,
 }
 
 /// Type of a value.
@@ -119,6 +148,12 @@ pub enum Format {
     Uuid,
     Regex,
     JsonPointer,
+    RelativeJsonPointer,
+    UriTemplate,
+    Iri,
+    IriReference,
+    IdnEmail,
+    IdnHostname,
 }
 
 /// One value, or a list of them.
@@ -142,6 +177,34 @@ pub enum Subschema {
 /// A regular expression that compiles.
 #[derive(Clone, Debug)]
 pub struct Pattern(pub String);
+
+/// Names a schema within the same one.
+#[derive(Clone, Debug)]
+pub struct Reference(pub String);
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "#" || text.starts_with("#/") {
+            return Ok(Self(text));
+        }
+        Err(D::Error::custom(format_args!("`{text}` must name a part of this schema, like `#/$defs/port`")))
+    }
+}
+
+impl JsonSchema for Reference {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Reference".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^#(/|$)" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
 
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -61,13 +61,15 @@ impl Input {
             }
             _ => return Err(Misfit::new("`type` must be the name of one type", node.span)),
         };
+        let schema = crate::schema::whole(keywords.to_json())
+            .map_err(|message| Misfit::new(message, keywords.get("$ref").unwrap_or(&node).span))?;
         Ok(Self {
             name: head.name,
             kind,
             required: head.required,
             description: head.description,
             default: head.default,
-            schema: keywords.to_json(),
+            schema,
             node,
         })
     }

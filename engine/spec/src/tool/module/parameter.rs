@@ -59,7 +59,8 @@ impl Parameter {
         let aliases: Vec<Spanned<String>> = aliases.unwrap_or_default();
         node.read::<ValueSchema>()?;
         let required = node.get("default").is_none() && optional != Some(true);
-        let mut schema = node.to_json();
+        let mut schema =
+            crate::schema::whole(node.to_json()).map_err(|message| Misfit::new(message, node.span))?;
         if !aliases.is_empty() {
             schema[alias::KEYWORD] = aliases.iter().map(|alias| alias.value.as_str()).collect();
         }

@@ -131,7 +131,8 @@ impl Search<'_> {
 
 /// Whether a text is another one with each call.
 fn is_open(text: &str) -> bool {
-    Template::parse(&serde_json::Value::String(text.to_owned())).is_ok_and(|template| !template.references().is_empty())
+    Template::parse(&serde_json::Value::String(text.to_owned()))
+        .is_ok_and(|template| !template.references().is_empty())
 }
 
 fn after_value(state: State) -> State {

@@ -8,7 +8,7 @@ use crate::support::eventually;
 
 /// Schedules that these secrets open.
 fn hooks(names: &[(&str, &str)]) -> String {
-    let schedules: String = names
+    let schedules: Vec<String> = names
         .iter()
         .map(|(name, secret)| {
             format!(
@@ -16,7 +16,7 @@ fn hooks(names: &[(&str, &str)]) -> String {
             )
         })
         .collect();
-    format!("secrets: {{OLD: {{env: OLD_KEY}}, NEW: {{env: NEW_KEY}}}}\nschedules:\n{schedules}")
+    format!("secrets: {{OLD: {{env: OLD_KEY}}, NEW: {{env: NEW_KEY}}}}\nschedules:\n{}", schedules.concat())
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Bridge<'_> {
         let (heard, most) = (Arc::clone(&talk), self.message_bytes);
         std::thread::spawn(move || heard.hear(&mut Lines::new(io::stdin().lock(), most)));
         loop {
-            self.tell(&talk, &mut Lines::new(&mut from, most)).map_err(failed)?;
+            tell(&talk, &mut Lines::new(&mut from, most)).map_err(failed)?;
             if talk.is_over() {
                 return Ok(Exit::Ok);
             }
@@ -85,18 +85,6 @@ impl Bridge<'_> {
                 None => return Ok(Exit::Ok),
             }
         }
-    }
-
-    /// Hands on what the daemon says, until it has said its last.
-    fn tell(&self, talk: &Talk, lines: &mut Lines<impl io::BufRead>) -> io::Result<()> {
-        // That it is gone is no failure of the client's, and what it has said by half is no message.
-        while let Ok(Some(line)) = lines.next() {
-            if !lines.is_cut_off(&line) {
-                talk.answered(&line);
-                say(&line)?;
-            }
-        }
-        Ok(())
     }
 
     /// Whoever serves from now on, after being greeted as the one before it was; none when the client has gone meanwhile.
@@ -144,6 +132,18 @@ impl Bridge<'_> {
         }
         Ok(stream)
     }
+}
+
+/// Hands on what the daemon says, until it has said its last.
+fn tell(talk: &Talk, lines: &mut Lines<impl io::BufRead>) -> io::Result<()> {
+    // That it is gone is no failure of the client's, and what it has said by half is no message.
+    while let Ok(Some(line)) = lines.next() {
+        if !lines.is_cut_off(&line) {
+            talk.answered(&line);
+            say(&line)?;
+        }
+    }
+    Ok(())
 }
 
 /// Says something to the client.

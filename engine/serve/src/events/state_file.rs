@@ -21,7 +21,7 @@ const PACE: Duration = Duration::from_millis(250);
 /// Runs that are over stay in it for so long.
 const KEPT: Duration = Duration::from_mins(5);
 /// Events of a run that it holds.
-const EVENTS: usize = 500;
+const EVENTS: u32 = 500;
 /// Runs that it holds.
 const RUNS: usize = 100;
 /// Characters of a result or an error.
@@ -70,7 +70,7 @@ impl File {
             let run = open.run.id;
             self.heard.remove(&run);
             self.executions.insert(run, execution_of(&open));
-            for happening in engine.happenings(run, EVENTS as u32).unwrap_or_default() {
+            for happening in engine.happenings(run, EVENTS).unwrap_or_default() {
                 self.take(engine, &happening);
             }
         }
@@ -225,7 +225,7 @@ fn apply(execution: &mut Value, kind: &str, message: &Value) {
         "data": data,
     });
     if let Some(events) = execution["events"].as_array_mut() {
-        if events.len() >= EVENTS {
+        if events.len() >= EVENTS as usize {
             events.remove(1);
         }
         events.push(event);

@@ -113,15 +113,14 @@ impl Talk {
     pub(super) fn answered(&self, line: &[u8]) {
         let Head { id: Some(id), method } = Head::of(line) else { return };
         let mut state = self.state();
-        match method {
-            Some(_) => drop(state.wanted.insert(id.to_string(), id)),
-            None => {
-                if let Some(hello) = state.greeting.hello.as_mut().filter(|hello| hello.id == id) {
-                    hello.is_answered = true;
-                }
-                state.asked.remove(&id.to_string());
-            }
+        if method.is_some() {
+            state.wanted.insert(id.to_string(), id);
+            return;
         }
+        if let Some(hello) = state.greeting.hello.as_mut().filter(|hello| hello.id == id) {
+            hello.is_answered = true;
+        }
+        state.asked.remove(&id.to_string());
     }
 
     /// The server is gone: what the client is told of all that it has not answered.
@@ -186,9 +185,11 @@ impl State {
             let reason = "the daemon that has asked this has ended";
             json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id, "reason": reason}})
         });
-        let said: String = unanswered.chain(unwanted).map(|message| format!("{message}\n")).collect();
+        let said =
+            unanswered.chain(unwanted).flat_map(|message| [message.to_string().into_bytes(), b"\n".to_vec()]);
+        let said = said.flatten().collect();
         self.stale.extend(wanted);
-        said.into_bytes()
+        said
     }
 }
 

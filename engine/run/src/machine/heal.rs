@@ -365,7 +365,8 @@ impl Machine {
 impl Unit {
     fn may_try(&self, rule: &HealPlan) -> bool {
         let tried = self.heals.iter().filter(|name| **name == rule.name).count();
-        !self.refused.contains(&rule.name) && u32::try_from(tried).is_ok_and(|tried| tried < rule.bounds.per_step)
+        !self.refused.contains(&rule.name)
+            && u32::try_from(tried).is_ok_and(|tried| tried < rule.bounds.per_step)
     }
 
     fn heals_so_far(&self) -> u32 {

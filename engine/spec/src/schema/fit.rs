@@ -103,9 +103,7 @@ fn explain(schema: &Value, error: &ValidationError<'_>) -> Vec<Unfit> {
             vec![unfit]
         }
         Kind::Enum { .. } | Kind::Constant { .. } => vec![Unfit { path, ..bad_choice(error) }],
-        Kind::AdditionalProperties { unexpected } => {
-            unknown_keys(&path, unexpected, siblings(schema, error))
-        }
+        Kind::AdditionalProperties { unexpected } => unknown_keys(&path, unexpected, siblings(schema, error)),
         Kind::Required { property } => {
             say(format!("needs the key `{}`", property.as_str().unwrap_or_default()))
         }

@@ -51,7 +51,8 @@ impl Layers<'_> {
             let section = key.split('.').next().unwrap_or_default();
             in_section(name, section) && name.len() > PREFIX.len() + section.len()
         });
-        let near = if is_of_section { name::suggest(name, heard()) } else { Some(name::slip(name, heard())?) };
+        let near =
+            if is_of_section { name::suggest(name, heard()) } else { Some(name::slip(name, heard())?) };
         let hint = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
         Some(problem(format!("there is no setting `{name}`")).hint(hint))
     }

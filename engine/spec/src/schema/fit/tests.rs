@@ -81,11 +81,15 @@ fn what_a_schema_shuts_out_is_said_in_its_words() {
 
 #[test]
 fn what_was_meant_by_an_unknown_key_is_said_where_it_is_known() {
-    let host = json!({"type": "object", "properties": {"name": {}, "port": {}}, "additionalProperties": false});
+    let host =
+        json!({"type": "object", "properties": {"name": {}, "port": {}}, "additionalProperties": false});
     let schema = json!({"type": "object", "properties": {"host": host}, "additionalProperties": false});
     let told = |value: Value| crate::input::fits(&schema, &value).unwrap_err();
     assert_eq!(told(json!({"hots": 1})), "has the unknown key `hots` (did you mean `host`?)");
-    assert_eq!(told(json!({"host": {"prot": 1}})), "`host` has the unknown key `prot` (did you mean `port`?)");
+    assert_eq!(
+        told(json!({"host": {"prot": 1}})),
+        "`host` has the unknown key `prot` (did you mean `port`?)"
+    );
     assert_eq!(told(json!({"host": {"colour": 1}})), "`host` has the unknown key `colour`");
 }
 

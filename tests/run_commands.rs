@@ -199,7 +199,7 @@ fn nothing_is_said_to_stay_that_was_not_done_or_is_taken_back() {
         .skill(
             "outer",
             &format!(
-                "name: outer\ndescription: Writes in parts\nsteps:\n  - {{name: s, foreach: [1], skill: inner, {undo}}}\n  - name: b\n    foreach: [1]\n    compute: |\n      trace_write(line=\"block\")\n      result = 1\n    {undo}\n"
+                "name: outer\ndescription: Writes in parts\nsteps:\n  - {{name: s, foreach: [1], skill: inner, {undo}}}\n  - name: b\n    foreach: [1]\n    compute: |\n      call_tool(\"trace_write\", line=\"block\")\n      result = 1\n    {undo}\n"
             ),
         );
     aa.args(["skill", "run", "outer", "--dry-run"]).run().code(0);

@@ -286,7 +286,7 @@ fn a_question_that_lapses_moves_a_run_on_that_goes_on_after_it() {
     let ask = "name: ask\ndescription: Asks\nsteps: [{name: go, confirm: {message: 'go?', options: [do it, no]}}]\n";
     let outer = |rest: &str| {
         format!(
-            "name: outer\ndescription: Asks inside\nsteps:\n  - {{name: in, skill: ask, timeout: 300ms{rest}}}\n  - {{name: look, tool: trace_look}}\n"
+            "name: outer\ndescription: Asks inside\nsteps:\n  - {{name: inner, skill: ask, timeout: 300ms{rest}}}\n  - {{name: look, tool: trace_look}}\n"
         )
     };
     let aa = Aa::traced().skill("ask", ask).skill("outer", &outer(", on_error: continue"));

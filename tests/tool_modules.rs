@@ -188,7 +188,7 @@ fn a_value_in_the_script_of_a_shell_is_refused() {
     let text = "module: odd\ndescription: Splices\nrequires: {commands: [sh]}\ntools:\n  - name: odd_say\n    description: Says it\n    effect: read\n    input: {a: {type: string, description: What}}\n    output: {type: string}\n    run: [sh, -c, 'echo {{ a }}']\n";
     let aa = Aa::new().tools("odd", text);
     aa.args(["tool", "check", "odd"]).run().code(3).stderr_contains("error[spliced-shell]");
-    aa.args(["tool", "call", "odd_say", "-a", "a=x"]).run().code(3).stderr_contains("error[spliced-shell]");
+    aa.args(["tool", "call", "odd_say", "-a", "a=x"]).run().code(4).stderr_contains("error[spliced-shell]");
 }
 
 #[test]

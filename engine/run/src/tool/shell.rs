@@ -204,7 +204,8 @@ fn unclear(script: &str, refusal: &Refusal) -> ToolError {
 
 /// A variable must be one, and none that decides how the shell itself works.
 fn check_name(name: &str) -> Result<(), ToolError> {
-    const OWN: [&str; 7] = ["BASH_ENV", "BASHOPTS", "ENV", "IFS", "PATH", "PS4", "SHELLOPTS"];
+    const OWN: [&str; 9] =
+        ["BASH_COMPAT", "BASH_ENV", "BASHOPTS", "ENV", "IFS", "PATH", "POSIXLY_CORRECT", "PS4", "SHELLOPTS"];
     let mut chars = name.chars();
     let plain = chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');

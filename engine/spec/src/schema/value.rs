@@ -152,8 +152,6 @@ pub enum Format {
     UriTemplate,
     Iri,
     IriReference,
-    IdnEmail,
-    IdnHostname,
 }
 
 /// One value, or a list of them.

@@ -106,6 +106,10 @@ impl Reader<'_> {
                     &["extglob", "expand_aliases", "compat", "extquote", "assoc"],
                 );
             }
+            Some("alias") => {
+                let message = "`alias` makes it unclear what the text after it means";
+                return self.refuse(first.range.start, message, "do without it");
+            }
             _ => {}
         }
         Ok(())
@@ -122,7 +126,11 @@ impl Reader<'_> {
         };
         self.notes.integers |= words.iter().any(|word| option(word, &['i', 'n']));
         let list = words.iter().any(|word| option(word, &['a', 'A']));
-        let unclear = |word: &&Word| word.literal.is_none() && (list || word.assigns.is_none());
+        // What is written as a list is one, and its elements are texts.
+        let written = |word: &Word| {
+            word.assigns.as_ref().is_some_and(|(_, from)| !list || self.text[*from..].starts_with('('))
+        };
+        let unclear = |word: &&Word| word.literal.is_none() && !written(word);
         self.notes.calculated.extend(words.iter().filter(unclear).map(|word| word.range.clone()));
     }
 

@@ -20,7 +20,7 @@ impl Reader<'_> {
             Some("if" | "then" | "elif" | "else" | "while" | "until" | "do" | "{" | "!") => return Ok(false),
             Some("time") => return Ok(self.timed()),
             Some("fi" | "done" | "}") => {}
-            Some(unclear @ ("coproc" | "esac" | "alias")) => {
+            Some(unclear @ ("coproc" | "esac")) => {
                 let message = format!("`{unclear}` makes it unclear what the text after it means");
                 return self.refuse(word.range.start, message, "do without it");
             }
@@ -47,8 +47,11 @@ impl Reader<'_> {
                 return self.refuse(self.at, "an array is not closed", "close it with `)`");
             }
             // `([n]=x)`: what is in the brackets is calculated.
-            if self.text[element.range.clone()].starts_with('[') {
-                self.notes.calculated.push(element.range);
+            let text = &self.text[element.range.clone()];
+            if let Some(inner) = text.strip_prefix('[') {
+                let plain = inner.find("]=").filter(|end| !inner[..*end].contains('['));
+                let end = plain.map_or(element.range.end, |end| element.range.start + 1 + end);
+                self.notes.calculated.push(element.range.start..end);
             }
             self.lines()?;
         }

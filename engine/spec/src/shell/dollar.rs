@@ -102,7 +102,9 @@ impl<'a> Reader<'a> {
         let from = self.at;
         let name = self.parameter(start)?;
         let given = self.names.contains(name);
-        if indirect {
+        // These only name what there is: `${!list[@]}`, `${!begin*}`.
+        let lists = ["[@]}", "[*]}", "@}", "*}"].iter().any(|end| self.rest().starts_with(end));
+        if indirect && !lists {
             self.notes.calculated.push(from..self.at);
         }
         let inner = if given && context == Context::Bare { Context::Double } else { context };
@@ -116,7 +118,8 @@ impl<'a> Reader<'a> {
             return self.unclear(start);
         }
         self.at += 1;
-        if length {
+        // Keys are numbers, or were calculated when they became keys.
+        if length || (indirect && lists) {
             self.notes.numbers.push(start..self.at);
         }
         self.used(name, start, context);
@@ -155,7 +158,7 @@ impl<'a> Reader<'a> {
 
     /// What is done with the parameter, up to the `}`; says whether what is given there is split with the rest.
     fn operation(&mut self, start: usize, context: Context) -> Read<bool> {
-        let operand = self.rest().strip_prefix(':').unwrap_or(self.rest());
+        let operand = self.rest().strip_prefix(':').unwrap_or_else(|| self.rest());
         match operand.chars().next() {
             Some('}') if operand.len() == self.rest().len() => return Ok(false),
             Some(sign @ ('-' | '=' | '?' | '+')) => {
@@ -202,7 +205,7 @@ impl<'a> Reader<'a> {
                 Some('}') => break,
                 Some('$' | '"' | '`') => self.inner_expansion()?,
                 Some(c) if c.is_ascii_alphanumeric() || " +-*/%<>=!&|^~?:,[]#_.@()".contains(c) => {
-                    self.at += 1
+                    self.at += 1;
                 }
                 _ => return self.unclear(start),
             }

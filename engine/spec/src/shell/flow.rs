@@ -41,7 +41,7 @@ struct Search<'a> {
     queue: Vec<&'a str>,
 }
 
-impl<'a> Search<'a> {
+impl Search<'_> {
     /// All that is named in a part of the script.
     fn add(&mut self, range: &Range<usize>) {
         for (offset, word) in words(&self.script[range.clone()]) {

@@ -252,6 +252,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[expect(clippy::unused_self, reason = "whoever reads refuses")]
     pub(super) fn refuse<T>(
         &self,
         at: usize,

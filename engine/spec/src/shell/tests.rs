@@ -64,7 +64,7 @@ fn unquoted_uses_are_quoted_and_nothing_else() {
 #[test]
 fn what_is_not_certain_is_refused() {
     let cases = [
-        (r#"echo ${a:-'x'}"#, "it is not clear how to quote in `${a:-'x'}`"),
+        ("echo ${a:-'x'}", "it is not clear how to quote in `${a:-'x'}`"),
         ("echo ${a", "it is not clear how to quote in `${a}`"),
         ("echo ${c:=$q}", "it is not clear how to quote in `${c:=$q}`"),
         ("echo ${c/x/\"$q\"}", "it is not clear how to quote in `${c/x/\"$q\"}`"),
@@ -89,6 +89,7 @@ fn what_is_not_certain_is_refused() {
         ("w $\\\nq", "a line is continued in the middle of a word"),
         ("w $q\\\n2", "a line is continued in the middle of a word"),
         ("w <\\\n<X", "a line is continued in the middle of a word"),
+        ("command alias w='x'", "`alias` makes it unclear what the text after it means"),
         ("alias w='x'", "`alias` makes it unclear what the text after it means"),
         ("shopt -s extglob", "`shopt` changes what the text after it means"),
         (
@@ -153,6 +154,8 @@ fn what_is_calculated_is_found() {
         ("x=$(w $n; wc -l); echo $((x))", &["n"]),
         ("echo $(( ${n//[!0-9]/} + ${#q} ))", &[]),
         ("eval 'echo $((n))'", &["n"]),
+        ("local -a x=($n \"$q\"); for i in ${!x[@]}; do w ${x[i]}; done; echo ${!q*}", &[]),
+        ("local -A x=([$n]=$q)", &["n"]),
     ];
     for (script, expected) in cases {
         let reading =

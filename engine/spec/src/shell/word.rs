@@ -224,7 +224,7 @@ fn assignment(word: &str) -> Option<(&str, usize)> {
     if word[from..].starts_with('[') {
         from += word[from..].find(']')? + 1;
     }
-    from += if word[from..].starts_with('+') { 1 } else { 0 };
+    from += usize::from(word[from..].starts_with('+'));
     (!name.is_empty() && word[from..].starts_with('=')).then_some((name, from + 1))
 }
 

@@ -15,7 +15,7 @@ const SHELLS: [(&str, &[&str], Dialect); 3] =
     [("sh", &[], Dialect::Sh), ("bash", &["--posix"], Dialect::Sh), ("bash", &[], Dialect::Bash)];
 
 /// What `w` noted.
-fn notes(shell: (&str, &[&str]), script: &str, value: &str, folder: &Path) -> String {
+fn notes(shell: (&str, &[&str]), script: &str, value: &str, folder: &Path) -> Vec<String> {
     let log = folder.join("log");
     std::fs::write(&log, "").unwrap();
     let script = format!("w() {{ printf '%s;' \"$#\" >>\"$LOG\"; }}\n{script}");
@@ -29,7 +29,11 @@ fn notes(shell: (&str, &[&str]), script: &str, value: &str, folder: &Path) -> St
         .output()
         .unwrap();
     drop(output);
-    std::fs::read_to_string(&log).unwrap()
+    // In a pipe, whoever is first is first.
+    let mut notes: Vec<String> =
+        std::fs::read_to_string(&log).unwrap().split(';').map(str::to_owned).collect();
+    notes.sort();
+    notes
 }
 
 fn folder() -> tempfile::TempDir {

@@ -154,10 +154,9 @@ fn after_text(state: State, text: &str) -> State {
         State::Command | State::Behind if SHELLS.contains(&name) => State::Shell,
         State::Command if WRAPPERS.contains(&name) => State::Behind,
         State::Other if text == "--" => State::Behind,
-        State::Command | State::Other => State::Other,
         State::Behind => State::Behind,
         State::Unknown if has_script => State::Script,
-        State::Unknown => State::Other,
+        State::Command | State::Other | State::Unknown => State::Other,
         State::Value(true) => State::Script,
         State::Value(false) => State::Shell,
         State::Shell | State::Script if option => {

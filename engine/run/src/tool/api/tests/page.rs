@@ -32,7 +32,7 @@ value: {each: result, value: 'n{{ item }}'}";
 
 #[tokio::test]
 async fn what_proves_who_asks_stands_in_the_query_once() {
-    let repeated = r#"</i?key=the-key&page=2>; rel=next"#;
+    let repeated = r"</i?key=the-key&page=2>; rel=next";
     let moved = Reply::Text(answer(302, "Location: /j?key=the-key&page=2", ""));
     let server = Server::new([linked(repeated, &json!([1])), moved, json_reply(&json!([2]))]).await;
     let service = "auth: {query: {name: key, value: the-key}}";

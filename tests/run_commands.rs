@@ -96,6 +96,7 @@ fn a_step_is_shown_with_all_that_is_known() {
           - "if [ -e \"flaky-$1\" ]; then echo \"$1\" >> trace; else touch \"flaky-$1\"; echo \"not yet\" >&2; exit 75; fi"
           - sh
           - flaky
+          may_have_acted: true
     [time] ▸ attempt 2: tool trace_flaky
         args
           line: flaky

@@ -13,30 +13,30 @@ tools:
     description: Makes a file after a while, which can be looked for
     effect: write
     input: {}
-    run: [sh, -c, "echo begin >> log; sleep 2; echo act >> log; touch made"]
+    run: [sh, -c, "echo begin >> log; sleep 4; echo act >> log; touch made"]
     reconcile: {tool: file_exists, args: {path: made}, when: result.exists}
   - name: slow_again
     description: Makes a file after a while, as often as one likes
     effect: write
     idempotent: true
     input: {}
-    run: [sh, -c, "echo begin >> log; sleep 2; echo act >> log; touch made"]
+    run: [sh, -c, "echo begin >> log; sleep 4; echo act >> log; touch made"]
   - name: slow_bare
     description: Makes a file after a while, out of an environment and a session of its own
     effect: write
     idempotent: true
     input: {}
-    run: [env, -i, PATH=/usr/bin:/bin, sh, -c, "echo begin >> log; setsid sh -c 'sleep 2; echo act >> log'"]
+    run: [env, -i, PATH=/usr/bin:/bin, sh, -c, "echo begin >> log; setsid sh -c 'sleep 4; echo act >> log'"]
   - name: slow_hidden
     description: Makes a file after a while, out of an environment and a session of its own
     effect: write
     input: {}
-    run: [env, -i, PATH=/usr/bin:/bin, setsid, -w, sh, -c, "echo begin >> log; sleep 2; echo act >> log"]
+    run: [env, -i, PATH=/usr/bin:/bin, setsid, -w, sh, -c, "echo begin >> log; sleep 4; echo act >> log"]
   - name: slow_doubtful
     description: Makes a file after a while, and only once
     effect: write
     input: {}
-    run: [sh, -c, "echo begin >> log; sleep 2; echo act >> log; touch made"]
+    run: [sh, -c, "echo begin >> log; sleep 4; echo act >> log; touch made"]
 "#;
 
 /// Kills `aa` alone while its command runs: that goes on, as commands do.
@@ -53,7 +53,7 @@ fn killed_over_its_command(kind: &str) -> Aa {
 
 /// What the commands have written down, once the first one must have come to its end.
 fn log_of(aa: &Aa) -> String {
-    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    std::thread::sleep(std::time::Duration::from_millis(4_500));
     aa.text("log")
 }
 
@@ -181,7 +181,7 @@ fn module_of(script: &str) -> String {
 
 #[test]
 fn a_run_that_is_cancelled_twice_leaves_no_daemon_behind() {
-    let daemon = "setsid sh -c 'trap \"\" TERM; echo begin >> log; sleep 2; echo act >> log'";
+    let daemon = "setsid sh -c 'trap \"\" TERM; echo begin >> log; sleep 4; echo act >> log'";
     let (aa, running) =
         running(&module_of(&format!("{daemon} >/dev/null 2>&1 & trap '' TERM; while :; do sleep 1; done")));
     eventually("the daemon has begun", || aa.path("log").exists());
@@ -255,7 +255,7 @@ fn a_daemon_is_found_also_when_process_numbers_have_begun_anew() {
     let numbers = "/proc/sys/kernel/ns_last_pid";
     let skill = format!(
         "name: wrap\ndescription: Begins anew\nsteps:\n  - name: make\n    tool: shell\n    args:\n      command: |\n        \
-         echo 20000 > {numbers}\n        setsid sh -c 'echo begin >> log; sleep 2; echo act >> log' </dev/null >/dev/null 2>&1 &\n        \
+         echo 20000 > {numbers}\n        setsid sh -c 'echo begin >> log; sleep 4; echo act >> log' </dev/null >/dev/null 2>&1 &\n        \
          sleep 0.4\n        echo 200 > {numbers}\n        sleep 0.2\n"
     );
     let aa = Aa::new().skill("wrap", &skill);

@@ -158,7 +158,7 @@ fn a_command_does_not_go_on_with_the_run_that_it_belongs_to() {
 #[test]
 fn tools_that_have_changed_since_a_run_started_are_told() {
     let aa = killed_over_its_command("again");
-    let aa = aa.tools("slow", &SLOW.replace("sleep 2", "sleep 1"));
+    let aa = aa.tools("slow", &SLOW.replace("sleep 4", "sleep 1"));
     let resumed = aa.args(["run", "resume", "1"]).run().code(0);
     resumed.stderr_contains("not what it was at the start: `slow_again`");
 }
@@ -265,7 +265,7 @@ fn a_daemon_is_found_also_when_process_numbers_have_begun_anew() {
     };
     // Not every system lets everybody make a space of process numbers.
     if inside(&format!("echo 500 > {numbers}")).is_ok() {
-        inside(&format!("{} skill run wrap; sleep 2.5", crate::support::binary()))
+        inside(&format!("{} skill run wrap; sleep 4.5", crate::support::binary()))
             .stderr_contains("wrap completed");
         assert_eq!(aa.text("log"), "begin\n");
     }

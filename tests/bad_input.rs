@@ -39,7 +39,7 @@ fn keys_that_are_given_twice_are_refused() {
     let aa = Aa::traced().skill("one", skill);
     let twice = "o={\"a\":1,\"b\":{\"c\":2,\"c\":3}}";
     insta::assert_snapshot!(aa.args(["skill", "run", "one", "-i", twice]).run().code(2).err(), @r#"error: input `o`: `{"a":1,"b":{"c":2,"c":3}}` is not taken: the key `c` is given twice at line 1 column 24"#);
-    insta::assert_snapshot!(aa.args(["tool", "call", "shell", "--args", r#"{"script": "x", "script": "y"}"#]).run().code(2).err(), @"error: `--args`: the key `script` is given twice at line 1 column 29");
+    insta::assert_snapshot!(aa.args(["tool", "call", "shell", "--args", r#"{"script": "x", "script": "y"}"#]).run().code(2).err(), @"error: `--args`: the key `script` is given twice at line 1 column 30");
 }
 
 #[test]

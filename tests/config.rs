@@ -102,10 +102,7 @@ fn an_unknown_variable_of_ours_is_an_error() {
     let ran = Aa::new().args(["skill", "list"]).env("AA_STORE_DURABLITY", "normal").run();
     insta::assert_snapshot!(ran.err(), @"
     error[unknown-key]: there is no setting `AA_STORE_DURABLITY`
-       ╭─[environment variable AA_STORE_DURABLITY:1:1]
-     1 │ normal
-       · ──────
-       ╰────
+      --> environment variable AA_STORE_DURABLITY:1:1
     hint: did you mean `AA_STORE_DURABILITY`?
 
     error: 1 error in environment variable AA_STORE_DURABLITY

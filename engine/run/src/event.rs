@@ -40,8 +40,7 @@ impl StepPath {
     }
 
     /// Whether this is the taking back of a step.
-    #[must_use]
-    pub fn is_undo(&self) -> bool {
+    fn is_undo(&self) -> bool {
         self.0.ends_with("#undo")
     }
 }
@@ -54,12 +53,14 @@ impl Resolution {
     pub fn end(&self, step: &StepPath) -> Option<Result<(), StepError>> {
         match self {
             Self::Done { .. } if step.is_undo() => Some(Ok(())),
-            Self::Fail if step.is_undo() => {
-                let message = "it was interrupted, and said to have failed";
-                Some(Err(StepError::new(ErrorKind::Permanent, message)))
-            }
+            Self::Fail if step.is_undo() => Some(Err(Self::failure())),
             _ => None,
         }
+    }
+
+    /// The error of a call that was said to have failed.
+    pub(crate) fn failure() -> StepError {
+        StepError::new(ErrorKind::Permanent, "it was interrupted, and said to have failed")
     }
 }
 

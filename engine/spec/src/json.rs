@@ -40,7 +40,7 @@ pub fn exact<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
 ///
 /// # Errors
 /// There is one, or it is no JSON; with its place.
-pub fn refuse_twice(text: &[u8]) -> serde_json::Result<()> {
+fn refuse_twice(text: &[u8]) -> serde_json::Result<()> {
     serde_json::from_slice::<Once>(text).map(drop)
 }
 

@@ -48,6 +48,8 @@ pub struct Calculated {
     pub names: BTreeSet<String>,
     /// Positional parameters.
     pub positional: bool,
+    /// What the script gets on its standard input.
+    pub input: bool,
 }
 
 /// Why a script is not run.
@@ -59,6 +61,14 @@ pub struct Refusal {
     pub message: String,
     /// What to write.
     pub hint: String,
+}
+
+impl Refusal {
+    /// What is the matter, with the line of the script that it is in.
+    pub fn said_of(&self, script: &str) -> String {
+        let line = script[..self.at.min(script.len())].matches('\n').count() + 1;
+        format!("line {line} of the script: {}", self.message)
+    }
 }
 
 /// Reads a script with values in variables of these names.
@@ -80,6 +90,11 @@ pub fn is_integer(text: &str) -> bool {
     (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// The same of each word of a text that a script reads.
+pub fn has_integers_only(input: &str) -> bool {
+    input.split_whitespace().all(is_integer)
+}
+
 /// What is said of a text that gets there, under the name that it has in the script.
 pub fn calculates(name: &str) -> String {
     format!(
@@ -87,6 +102,10 @@ pub fn calculates(name: &str) -> String {
          it must be an integer (in bash, `${{{name}//[!0-9]/}}` takes only the digits)"
     )
 }
+
+/// What is said where it is what the script reads.
+pub const CALCULATES_INPUT: &str = "the script calculates with what it reads, and a shell runs the commands in a text that it calculates with: \
+     `stdin` must hold integers only";
 
 /// Texts that another shell reads (`trap '…' EXIT`, `sh -c '…'`): nothing is changed in them.
 fn inner_scripts(
@@ -122,6 +141,10 @@ fn inner_scripts(
         calculated.names.extend(inner.calculated.names);
         calculated.positional |= inner.calculated.positional;
     }
+    // A shell within reads the same input, whether or not it uses what was given.
+    calculated.input |= notes.texts.iter().any(|text| {
+        read(&script[text.clone()], names, Dialect::Bash).map_or(true, |inner| inner.calculated.input)
+    });
     Ok(())
 }
 

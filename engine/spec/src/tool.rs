@@ -45,6 +45,11 @@ pub enum ErrorKind {
     Invalid,
 }
 
+impl ErrorKind {
+    /// Kinds that usually pass by themselves: what fails so is tried again where nothing else is said.
+    pub const PASSING: [Self; 3] = [Self::Transient, Self::Timeout, Self::Network];
+}
+
 /// How prominently a tool is offered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -328,7 +328,7 @@ impl Machine {
             return misfit(format!("no healing of `{}` can end", self.path(place)));
         }
         self.close_nested(place);
-        self.forget_refused(place, healed);
+        self.remember_refusal(place, healed);
         self.change(place, |state| {
             let State::Healing(healing) = state else { return None };
             let error = healing.error.clone();
@@ -337,7 +337,7 @@ impl Machine {
     }
 
     /// A rule that was not let act would not be let at once after: this step asks it no more.
-    fn forget_refused(&mut self, place: Place, healed: bool) {
+    fn remember_refusal(&mut self, place: Place, healed: bool) {
         if let Some(unit) = self.unit_mut(place)
             && let State::Healing(healing) = &unit.state
             && !healed

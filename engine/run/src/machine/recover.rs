@@ -250,11 +250,7 @@ impl Machine {
             State::Resolved(Resolution::Done { output }) => {
                 Some(self.conclude(place, Ok(output.clone()), now))
             }
-            State::Resolved(_) => {
-                let error =
-                    StepError::new(ErrorKind::Permanent, "it was interrupted, and said to have failed");
-                Some(self.failed(place, error, now))
-            }
+            State::Resolved(_) => Some(self.failed(place, Resolution::failure(), now)),
             _ => None,
         }
     }

@@ -1,10 +1,11 @@
 //! Why a command failed: its exit code and what it printed, as an error kind.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use aa_spec::tool::ErrorKind;
 use aa_spec::tool::recipe::Rule;
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use super::ToolError;
@@ -86,10 +87,11 @@ pub(super) fn fitting<'a>(finished: &Finished, rules: &'a [Rule]) -> Option<&'a 
 /// It says so by most of what it can say. Where it would be tried again, only a word that nothing has begun counts, and
 /// where it speaks of an answer that it has not got, nothing does.
 pub(super) fn has_refused(kind: ErrorKind, said: &str) -> bool {
-    let rest = NOT_BEGUN.iter().fold(said.to_owned(), |rest, phrase| without(phrase, &rest));
-    let is_lost = LOST.iter().any(|phrase| matches(phrase, &rest));
-    let is_tried_again = matches!(kind, ErrorKind::Network | ErrorKind::Timeout | ErrorKind::Transient);
-    !is_lost && (!is_tried_again || rest != said)
+    // Made once: what is done for each of many items may fail as often.
+    static NEITHER: LazyLock<Option<(Regex, Regex)>> = LazyLock::new(|| any(NOT_BEGUN).zip(any(LOST)));
+    let Some((not_begun, lost)) = &*NEITHER else { return false };
+    let rest = not_begun.replace_all(said, " ");
+    !lost.is_match(&rest) && (!ErrorKind::PASSING.contains(&kind) || rest != said)
 }
 
 /// The error of a command that ended badly, and the rule that fits. Whether it has acted is open when it was killed, or
@@ -147,10 +149,9 @@ fn matches(pattern: &str, said: &str) -> bool {
     pattern.is_ok_and(|pattern| pattern.is_match(said))
 }
 
-/// A text without every such phrase.
-fn without(phrase: &str, text: &str) -> String {
-    let phrase = RegexBuilder::new(phrase).case_insensitive(true).build();
-    phrase.map_or_else(|_| text.to_owned(), |phrase| phrase.replace_all(text, " ").into_owned())
+/// Any of these phrases.
+fn any(phrases: &[&str]) -> Option<Regex> {
+    RegexBuilder::new(&phrases.join("|")).case_insensitive(true).build().ok()
 }
 
 /// The line that says most: the last that calls itself an error, or else the last.
@@ -205,8 +206,9 @@ mod tests {
             assert_eq!(sign(said), kind, "{said}");
         }
         for pattern in SIGNS.iter().map(|(_, pattern)| pattern).chain(NOT_BEGUN).chain(LOST) {
-            assert!(regex::Regex::new(pattern).is_ok(), "{pattern}");
+            assert!(Regex::new(pattern).is_ok(), "{pattern}");
         }
+        assert!(any(NOT_BEGUN).is_some() && any(LOST).is_some());
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(super) struct ShellArgs {
     /// Folder to run in, relative to the run's folder.
     #[serde(default)]
     folder: String,
-    /// Text for its standard input.
+    /// Text for its standard input. Where the shell calculates with what it reads, it must hold integers only.
     #[serde(default)]
     stdin: Option<String>,
     /// It must end within this time, e.g. `2m`.
@@ -151,7 +151,9 @@ fn invocation(args: ShellArgs) -> Result<Invocation, ToolError> {
     for name in args.vars.keys() {
         check_name(name)?;
     }
-    let script = prepared(&script, &args.vars, &args.args, args.interpreter)?;
+    let given =
+        Given { vars: &args.vars, args: &args.args, stdin: args.stdin.as_deref().unwrap_or_default() };
+    let script = prepared(&script, &given, args.interpreter)?;
     let (program, options): (&str, &[&str]) = match args.interpreter {
         Interpreter::Sh => ("sh", &["-eu"]),
         Interpreter::Bash => ("bash", &["-eu", "-o", "pipefail"]),
@@ -171,15 +173,19 @@ fn invocation(args: ShellArgs) -> Result<Invocation, ToolError> {
     })
 }
 
+/// The values that a script gets.
+struct Given<'a> {
+    vars: &'a BTreeMap<String, Scalar>,
+    args: &'a [Scalar],
+    stdin: &'a str,
+}
+
 /// The script with its quotes, once it is certain that no value is taken for more than a value.
-fn prepared(
-    script: &str,
-    vars: &BTreeMap<String, Scalar>,
-    args: &[Scalar],
-    interpreter: Interpreter,
-) -> Result<String, ToolError> {
+fn prepared(script: &str, given: &Given<'_>, interpreter: Interpreter) -> Result<String, ToolError> {
     let is_text = |value: &Scalar| !shell::is_integer(&value.text());
-    if vars.is_empty() && !args.iter().any(is_text) {
+    let &Given { vars, args, stdin } = given;
+    let reads_text = !shell::has_integers_only(stdin);
+    if vars.is_empty() && !reads_text && !args.iter().any(is_text) {
         return Ok(script.to_owned());
     }
     let dialect = match interpreter {
@@ -188,6 +194,9 @@ fn prepared(
     };
     let reading = shell::read(script, &vars.keys().map(String::as_str).collect(), dialect)
         .map_err(|refusal| unclear(script, &refusal))?;
+    if reads_text && reading.calculated.input {
+        return Err(invalid(shell::CALCULATES_INPUT));
+    }
     let text = vars.iter().find(|(name, value)| reading.calculated.names.contains(*name) && is_text(value));
     let text = text.map(|(name, _)| name.clone()).or_else(|| {
         let positional = reading.calculated.positional;
@@ -198,8 +207,7 @@ fn prepared(
 
 /// Where it is not certain what the shell would make of the script.
 fn unclear(script: &str, refusal: &Refusal) -> ToolError {
-    let line = script[..refusal.at.min(script.len())].matches('\n').count() + 1;
-    invalid(format!("line {line} of the script: {}; {}", refusal.message, refusal.hint))
+    invalid(format!("{}; {}", refusal.said_of(script), refusal.hint))
 }
 
 /// A variable must be one, and none that decides how the shell itself works.

@@ -24,16 +24,22 @@ impl Checker<'_, '_> {
         let bash = value("interpreter").and_then(Node::as_str) == Some("bash");
         let names: BTreeSet<&str> =
             vars.map(Node::entries).unwrap_or_default().iter().map(|(name, _)| name.value.as_str()).collect();
-        if has_template(text) || (names.is_empty() && !values.iter().any(is_text)) {
+        let input = value("stdin").filter(|node| {
+            node.as_str().is_some_and(|text| !has_template(text) && !shell::has_integers_only(text))
+        });
+        if has_template(text) || (names.is_empty() && input.is_none() && !values.iter().any(is_text)) {
             return;
         }
         let dialect = if bash { Dialect::Bash } else { Dialect::Sh };
         match shell::read(text, &names, dialect) {
-            Ok(reading) => self.calculated(&reading, vars, values),
+            Ok(reading) => {
+                self.calculated(&reading, vars, values);
+                if let Some(node) = input.filter(|_| reading.calculated.input) {
+                    self.report(self.error("calculated-shell", node.span, shell::CALCULATES_INPUT));
+                }
+            }
             Err(refusal) => {
-                let line = text[..refusal.at.min(text.len())].matches('\n').count() + 1;
-                let message = format!("line {line} of the script: {}", refusal.message);
-                let problem = self.error("unclear-shell", node.span, message);
+                let problem = self.error("unclear-shell", node.span, refusal.said_of(text));
                 self.report(problem.hint(refusal.hint));
             }
         }

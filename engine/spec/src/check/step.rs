@@ -23,9 +23,7 @@ const DELAY_MS: u64 = 1_000;
 /// Longest delay between attempts, in milliseconds, if nothing is said.
 const MAX_DELAY_MS: u64 = 60_000;
 
-/// Kinds of errors that are tried again, if nothing is said.
-const RETRIED: [ErrorKind; 3] = [ErrorKind::Transient, ErrorKind::Timeout, ErrorKind::Network];
-/// The same where a condition decides.
+/// Kinds of errors that are tried again where a condition decides, if nothing is said.
 const RETRIED_WHEN: [ErrorKind; 7] = [
     ErrorKind::Transient,
     ErrorKind::Permanent,
@@ -217,7 +215,7 @@ impl Checker<'_, '_> {
         self.delays(retry);
         let site = site.with_attempt();
         let when = retry.when.as_ref().and_then(|node| self.condition(node, &site, reads));
-        let usual = if retry.when.is_some() { &RETRIED_WHEN[..] } else { &RETRIED };
+        let usual = if retry.when.is_some() { &RETRIED_WHEN[..] } else { &ErrorKind::PASSING };
         let once = once.filter(|_| retry.on.is_none() && retry.when.is_none());
         if let Some(tool) = once {
             self.tried_once(retry, tool);

@@ -10,12 +10,14 @@ use super::{Calculated, From, Notes};
 
 /// What has to be an integer.
 pub(super) fn calculated(script: &str, notes: &Notes, names: &BTreeSet<&str>) -> Calculated {
-    let everything =
-        || Calculated { names: names.iter().map(|&name| name.to_owned()).collect(), positional: true };
+    let everything = || {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        Calculated { names, positional: true, input: true }
+    };
     if notes.integers {
         return everything();
     }
-    let mut search = Search { script, notes, found: BTreeSet::new(), queue: Vec::new() };
+    let mut search = Search { script, notes, found: BTreeSet::new(), queue: Vec::new(), input: false };
     for range in &notes.calculated {
         search.add(range);
     }
@@ -28,7 +30,8 @@ pub(super) fn calculated(script: &str, notes: &Notes, names: &BTreeSet<&str>) ->
         return everything();
     }
     let names = names.iter().filter(|name| search.found.contains(**name));
-    Calculated { names: names.map(|&name| name.to_owned()).collect(), positional }
+    let names = names.map(|&name| name.to_owned()).collect();
+    Calculated { names, positional, input: search.input }
 }
 
 /// Stands for all positional parameters; no variable is called so.
@@ -39,11 +42,19 @@ struct Search<'a> {
     notes: &'a Notes,
     found: BTreeSet<&'a str>,
     queue: Vec<&'a str>,
+    /// Whether what the script is given to read may get there: by `read`, or by the output of a command.
+    input: bool,
 }
 
 impl Search<'_> {
     /// All that is named in a part of the script.
     fn add(&mut self, range: &Range<usize>) {
+        let is_in =
+            |part: &Range<usize>, whole: &Range<usize>| whole.start <= part.start && part.end <= whole.end;
+        let notes = self.notes;
+        let mut said =
+            notes.substitutions.iter().filter(|part| part.start < range.end && range.start < part.end);
+        self.input |= said.any(|part| !notes.numbers.iter().any(|number| is_in(part, number)));
         for (offset, word) in words(&self.script[range.clone()]) {
             let at = range.start + offset;
             let expanded = self.script[..at].ends_with(['$', '{', '!', '#']);
@@ -71,7 +82,10 @@ impl Search<'_> {
                         self.queue.push(POSITIONAL);
                     }
                 }
-                From::Input => notes.fed.iter().for_each(|range| self.add(range)),
+                From::Input => {
+                    self.input = true;
+                    notes.fed.iter().for_each(|range| self.add(range));
+                }
             }
         }
     }

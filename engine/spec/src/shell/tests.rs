@@ -169,11 +169,35 @@ fn positional_parameters_are_calculated_too() {
     let positional = |script| reading(script, Dialect::Sh).unwrap().calculated;
     assert_eq!(positional("echo $1 $(( 1 + 1 ))"), Calculated::default());
     for script in ["echo $(($1 + 1))", "x=${2}; echo $((x))", "for x do echo $((x)); done"] {
-        assert_eq!(positional(script), Calculated { names: BTreeSet::new(), positional: true }, "{script}");
+        assert_eq!(positional(script), Calculated { positional: true, ..Calculated::default() }, "{script}");
     }
     // A function has parameters of its own: what they are is not followed.
     let calculated = positional("f() { echo $(($1)); }; f $n");
     assert!(calculated.positional && calculated.names.contains("n"));
+}
+
+#[test]
+fn what_a_script_reads_is_calculated_too() {
+    let input = |script| reading(script, Dialect::Bash).unwrap().calculated.input;
+    for script in [
+        "read n; echo $((n))",
+        "while read -r n; do ((t += n)); done",
+        "n=$(cat); [[ $n -gt 1 ]]",
+        "echo $(( $(head -1) + 1 ))",
+        "read n; m=$n; echo ${a[$m]}",
+        "bash -c 'read n; echo $((n))'",
+        "declare -i n; read n",
+    ] {
+        assert!(input(script), "{script}");
+    }
+    for script in [
+        "cat | sort",
+        "read n; echo \"$n\"",
+        "n=$(wc -l); echo $((n))",
+        "read n; echo $(( ${n//[!0-9]/} + 1 ))",
+    ] {
+        assert!(!input(script), "{script}");
+    }
 }
 
 #[test]

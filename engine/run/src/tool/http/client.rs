@@ -86,23 +86,21 @@ impl Web {
         sent: Option<&Sent>,
     ) -> Result<Answer, ToolError> {
         let began = Instant::now();
-        let mut hop = Hop { method: request.method.clone(), url: request.url.clone() };
         let mut part = request.clone();
         for redirects in 0..=redirect::MOST {
             // What comes to nobody behind a redirect, or is refused there, came to somebody before.
-            let mut answer = self.once(&part, sent.filter(|_| redirects == 0)).await?;
-            answer.redirected = redirects > 0;
+            let answer = self.once(&part, sent.filter(|_| redirects == 0)).await?;
+            let hop = Hop { method: part.method.clone(), url: part.url.clone() };
             let next = if request.follow_redirects { hop.next(&answer)? } else { None };
             let Some(next) = next else { return Ok(answer) };
             part = Request {
                 headers: redirect::carried(&part.headers, &hop, &next),
                 body: part.body.filter(|_| next.method == hop.method && !next.method.is_safe()),
-                method: next.method.clone(),
-                url: next.url.clone(),
+                method: next.method,
+                url: next.url,
                 timeout: request.timeout.saturating_sub(began.elapsed()),
                 ..*request
             };
-            hop = next;
         }
         Err(redirect::too_many(&request.method, &request.url))
     }

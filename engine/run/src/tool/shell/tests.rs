@@ -129,6 +129,11 @@ async fn what_is_calculated_must_be_an_integer() {
     }
     let error = run(json!({"script": "echo $(($1 + 1))", "args": [text]})).await.unwrap_err();
     assert!(error.message.starts_with("the script calculates with `$1`"), "{}", error.message);
+    let reads =
+        |stdin: &str| json!({"script": "read n; echo $((n + 1))", "interpreter": "bash", "stdin": stdin});
+    let error = run(reads(&text)).await.unwrap_err();
+    assert!(error.message.contains("`stdin` must hold integers only") && !mark.exists(), "{}", error.message);
+    assert_eq!(run(reads("4\n")).await.unwrap(), "5");
     let args = json!({"script": "echo $((x + $1)) $q", "vars": {"x": 4, "q": "a  b"}, "args": ["-1"]});
     assert_eq!(run(args).await.unwrap(), "3 a  b");
 }

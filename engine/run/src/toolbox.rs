@@ -23,7 +23,7 @@ use aa_spec::name::fold;
 use aa_spec::source::{Source, Text};
 use aa_spec::tool::ToolSpec;
 use aa_spec::tool::listener;
-use aa_spec::tool::module::Module;
+use aa_spec::tool::module::{self, Module};
 use aa_spec::tool::recipe::{self, Recipe, Way};
 
 use crate::home::SHIPPED;
@@ -229,7 +229,7 @@ impl Toolbox {
 
     /// Files of modules that have no tools for what is wrong with them; of those that are not part of the binary.
     pub(crate) fn broken(&self) -> impl Iterator<Item = (&str, &[Diagnostic])> {
-        let own = self.shelf.wanted().filter(|entry| entry.text.layer != SHIPPED);
+        let own = self.shelf.wanted().filter(|entry| !entry.is_shipped());
         let broken = own.filter(|entry| entry.parsed().module.is_none());
         broken.map(|entry| (&*entry.text.source.path, &*entry.parsed().diagnostics))
     }
@@ -396,7 +396,10 @@ impl Shelf {
     }
 
     fn nearest(&self, name: &str) -> Option<Arc<dyn Tool>> {
-        for entry in self.modules.iter().filter(|entry| entry.may_have(name)) {
+        let built_in = self.built_in.tool(name);
+        // No module that is part of the binary has a tool by the name of one that is built in.
+        let near = |entry: &&Arc<Entry>| built_in.is_none() || !entry.is_shipped();
+        for entry in self.modules.iter().filter(near).filter(|entry| entry.may_have(name)) {
             let parsed = entry.parsed();
             match &parsed.module {
                 Some(module) => {
@@ -408,7 +411,7 @@ impl Shelf {
                 None => return None,
             }
         }
-        self.queue(name).or_else(|| self.built_in.tool(name))
+        built_in.or_else(|| self.queue(name))
     }
 
     /// A tool over what a module's listener has heard.
@@ -439,6 +442,10 @@ impl Entry {
     fn new(text: ModuleText) -> Arc<Self> {
         let (folded, over_server, parsed) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Arc::new(Self { text, folded, over_server, parsed })
+    }
+
+    fn is_shipped(&self) -> bool {
+        self.text.layer == SHIPPED
     }
 
     fn mentions(&self, folded: &str) -> bool {
@@ -481,7 +488,9 @@ impl Entry {
 
     fn parsed(&self) -> &Parsed {
         self.parsed.get_or_init(|| {
-            let (module, diagnostics) = recipe::check(&self.text.source);
+            // What is part of the binary has been checked before it was; checking takes longer than reading.
+            let read = if self.is_shipped() { module::read } else { recipe::check };
+            let (module, diagnostics) = read(&self.text.source);
             let module = module.filter(|_| !has_errors(&diagnostics));
             let names = module.iter().flat_map(own_names).collect();
             Box::new(Parsed { module, names, diagnostics, server: OnceLock::new() })

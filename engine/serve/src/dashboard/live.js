@@ -124,10 +124,10 @@ async function fetched(address) {
 const pace = { due: false, busy: false, asked: false, wait: 250, last: Date.now() };
 
 // Where the page is as it would be now, with what it has in its place already.
-function whereNow() {
+function whereNow(isAsked) {
   const address = new URL(live().dataset.from || location.href, location.href);
   const rows = [...document.querySelectorAll("[data-tell] > [id]")].map((row) => row.id);
-  if (rows.length && !pace.asked) address.searchParams.set("held", rows.join(","));
+  if (rows.length && !isAsked) address.searchParams.set("held", rows.join(","));
   return address;
 }
 
@@ -141,25 +141,38 @@ function refresh(isAsked = false) {
   setTimeout(load, pace.wait);
 }
 
+// How often somebody has gone elsewhere within the page: an answer about what they looked at before comes too late.
+let turn = 0;
+
 async function load() {
-  pace.due = false;
-  pace.busy = true;
+  const now = turn;
+  const isAsked = pace.asked;
+  Object.assign(pace, { due: false, busy: true, asked: false });
   const began = performance.now();
-  try {
-    const isAsked = pace.asked;
-    const address = whereNow();
-    pace.asked = false;
-    const page = await fetched(address);
-    apply(page.getElementById("live"), isAsked);
-  } catch (error) {
-    console.debug("the page is not new:", error.message);
-  }
-  pace.busy = false;
-  pace.last = Date.now();
-  pace.wait = Math.min(5000, Math.max(250, 4 * (performance.now() - began)));
-  if (pace.due) {
+  const isIn = await loaded(isAsked, now);
+  Object.assign(pace, { busy: false, last: Date.now(), wait: waitAfter(isIn, performance.now() - began) });
+  if (now !== turn) pace.wait = 250;
+  else if (!isIn) pace.asked ||= isAsked;
+  if (pace.due || !isIn) {
     pace.due = false;
     refresh();
+  }
+}
+
+function waitAfter(isIn, took) {
+  return isIn ? Math.min(5000, Math.max(250, 4 * took)) : Math.min(60000, 2 * Math.max(pace.wait, 1000));
+}
+
+// Whether the page is as it was when it was asked for; what could not be had is asked for again.
+async function loaded(isAsked, now) {
+  try {
+    const page = await fetched(whereNow(isAsked));
+    if (now !== turn) return false;
+    apply(page.getElementById("live"), isAsked);
+    return true;
+  } catch (error) {
+    console.debug("the page is not new:", error.message);
+    return false;
   }
 }
 
@@ -248,17 +261,19 @@ function dress() {
 
 // Links within a page change only what differs.
 async function swap(address, isBack) {
-  try {
-    const page = await fetched(address);
-    if (!isBack) history.pushState(null, "", address);
-    document.title = page.title;
-    apply(page.getElementById("live"), true);
-    const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
-    if (target && !isBack && getComputedStyle(target).position !== "sticky") target.scrollIntoView({ block: "start" });
-    if (target && !isBack) target.focus({ preventScroll: true });
-  } catch {
-    location.assign(address);
-  }
+  const now = (turn += 1);
+  const page = await fetched(address).catch(() => null);
+  if (now !== turn) return;
+  // What was asked for while this was under way is about the old page too.
+  turn += 1;
+  const fresh = page?.getElementById("live");
+  if (!fresh) return location.assign(address);
+  if (!isBack) history.pushState(null, "", address);
+  document.title = page.title;
+  apply(fresh, true);
+  const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
+  if (target && !isBack && getComputedStyle(target).position !== "sticky") target.scrollIntoView({ block: "start" });
+  if (target && !isBack) target.focus({ preventScroll: true });
 }
 
 document.addEventListener("click", (event) => {

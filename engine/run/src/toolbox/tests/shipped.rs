@@ -113,6 +113,9 @@ fn shipped_modules_have_no_problems_and_no_tool_twice() {
             problems.iter().map(|problem| format!("{}: {}", problem.place().line, problem.message)).collect();
         assert!(problems.is_empty(), "{}: {problems:#?}", text.source.path);
         let module = module.unwrap();
+        for alias in module.aliases.keys() {
+            assert!(!BuiltIn::names().any(|name| fold(name) == fold(alias)), "{alias} is built in");
+        }
         assert_eq!(format!("{}.yaml", module.module.value), *text.source.path);
         for tool in &module.tools {
             let name = tool.name.value.clone();

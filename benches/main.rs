@@ -49,8 +49,9 @@ fn cold_start(bench: &Bench) {
 
 /// (b) Forty steps in a row, each a process and a durable record.
 fn sequential(bench: &Bench) {
-    let steps: String = (0..40).map(|index| step(index, "run_true", "")).collect();
-    let skill = bench.skill("sequential", &steps.replace("    needs: \n", ""));
+    let needs = |index: usize| index.checked_sub(1).map_or("[]".to_owned(), |before| format!("[s{before}]"));
+    let steps: String = (0..40).map(|index| step(index, "write_true", &needs(index))).collect();
+    let skill = bench.skill("sequential", &steps);
     let journal = bench.path("floor.journal");
     bench.compare("40 sequential steps, durable", &skill, &["durable", "40", &journal]);
 }
@@ -333,6 +334,12 @@ tools:
   - name: run_true
     description: Spawns /bin/true
     effect: read
+    input: {}
+    run: [/bin/true]
+    result: text
+  - name: write_true
+    description: Spawns /bin/true as what changes something does
+    effect: write
     input: {}
     run: [/bin/true]
     result: text

@@ -224,15 +224,33 @@ fn calls_of_a_foreign_server_whose_outcome_nobody_knows_are_made_once_and_taken_
     let aa = project(module).file("far.py", FAR);
     aa.args(["tool", "trust", "far", "--yes"]).run().code(0);
     let call = |say: &str| becomes(&aa, &format!("tool: far_act, args: {{say: '{say}'}}"));
-    for say in ["task", "upstream request timed out", "connection reset by peer", "502 Bad Gateway"] {
+    // What it says may be about a part of what it has done.
+    for say in [
+        "task",
+        "upstream request timed out",
+        "connection reset by peer",
+        "502 Bad Gateway",
+        "429 Too Many Requests",
+        "made ticket 7, and then: connection refused",
+        "there is no such table",
+    ] {
         assert_eq!(call(say), ["act", "undo"], "{say}");
     }
-    assert_eq!(call("429 Too Many Requests"), ["act", "act", "act"], "it says that it has not");
-    assert_eq!(
-        call("there is no such table"),
-        ["act"],
-        "it says that it has not, and nothing to try again for"
-    );
+}
+
+/// A command that has parts: the first acts, and the second says why it cannot.
+#[test]
+fn what_a_command_says_that_may_have_parts_may_be_about_one_of_them() {
+    for say in ["connect to x port 443: Connection refused", "there is no such target"] {
+        let tool = format!(
+            "  - {{name: back_parts, description: Does, effect: unknown, input: {{}}, run: [sh, -c, 'echo act >> log; echo \"{say}\" >&2; exit 7']}}\n"
+        );
+        assert_eq!(
+            becomes(&project(&(UNDO.to_owned() + &tool)), "tool: back_parts"),
+            ["act", "undo"],
+            "{say}"
+        );
+    }
 }
 
 #[test]

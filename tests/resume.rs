@@ -300,6 +300,31 @@ fn tear(log: &Path, harm: Harm) -> bool {
     true
 }
 
+/// Two projects with a tool of the same name: who resumes, answers or takes back from elsewhere means the run's own.
+#[test]
+fn a_run_goes_on_with_the_tools_of_its_own_folder_wherever_it_is_asked_for() {
+    let tools = |name: &str| {
+        format!(
+            "module: dep\ndescription: Deploys\ntools:\n  - {{name: dep_go, description: Goes, effect: write, idempotent: true, input: {{}}, run: [sh, -c, 'echo {name} >> log']}}\n  - {{name: dep_back, description: Goes back, effect: write, idempotent: true, input: {{}}, run: [sh, -c, 'echo {name} back >> log']}}\n"
+        )
+    };
+    let skill = "name: rel\ndescription: Releases\nsteps:\n  - {name: ask, confirm: {message: Go?}}\n  - {name: go, tool: dep_go, undo: {tool: dep_back}}\n";
+    let aa = Aa::new()
+        .file("stage/.aa/tools/dep.yaml", tools("stage"))
+        .file("prod/.aa/tools/dep.yaml", tools("prod"))
+        .file("stage/.aa/skills/rel.yaml", skill)
+        .file("none/.aa/skills/x.yaml", "name: x\ndescription: X\nsteps: []\n");
+    let at = |folder: &str, args: &[&str]| {
+        let folder = aa.path(folder);
+        aa.args([&["-C", folder.to_str().unwrap()], args].concat()).run()
+    };
+    at("stage", &["skill", "run", "rel"]).code(6);
+    at("prod", &["run", "answer", "1", "ask", "approve"]).code(0);
+    assert_eq!(aa.text("stage/log"), "stage\n");
+    at("none", &["run", "undo", "1"]).code(0);
+    assert_eq!(aa.text("stage/log"), "stage\nstage back\n");
+}
+
 #[test]
 fn a_step_that_must_not_be_repeated_waits_for_a_person() {
     let skill =

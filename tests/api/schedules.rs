@@ -100,6 +100,19 @@ fn a_key_of_a_request_is_for_one_thing_only() {
 }
 
 #[test]
+fn what_is_too_much_to_be_filled_in_at_once_is_said_and_filled_in_by_the_next_request() {
+    let aa = project("");
+    let served = serve(&aa);
+    // 1440 hours.
+    let window = json!({"from": "2020-01-01T00:30:00Z", "until": "2020-03-01T00:30:00Z"});
+    let first = say(&served, "hourly/backfill", &window).message();
+    assert_eq!((&first["queued"], &first["plan"]["more"]), (&json!(1000), &json!(true)));
+    let second = say(&served, "hourly/backfill", &window).message();
+    assert_eq!((&second["queued"], &second["plan"]["more"]), (&json!(440), &json!(false)));
+    assert_eq!(second["plan"]["done"], 1000);
+}
+
+#[test]
 fn a_schedule_is_held_goes_on_and_is_filled_in() {
     let aa = project("");
     let served = serve(&aa);

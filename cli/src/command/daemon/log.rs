@@ -1,8 +1,8 @@
 //! The log of a daemon: a file, and some older ones.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -32,6 +32,22 @@ impl Rolling {
         older(&self.path, number)
     }
 
+    /// Begins it anew when it is long, or is not the file of that name any more. What cannot be begun anew goes on:
+    /// a line in a long file is better than none.
+    fn make_room(&self, now: &mut Now, added: u64) {
+        let begun = if now.is_at(&self.path) {
+            if now.length == 0 || now.length.saturating_add(added) <= self.bytes {
+                return;
+            }
+            self.roll(now)
+        } else {
+            Now::open(&self.path).map(|new| *now = new)
+        };
+        if begun.is_err() {
+            now.length = 0;
+        }
+    }
+
     fn roll(&self, now: &mut Now) -> io::Result<()> {
         for number in (1..self.files).rev() {
             let (from, to) = (self.older(number), self.older(number + 1));
@@ -58,6 +74,12 @@ impl Now {
         let length = file.metadata()?.len();
         Ok(Self { file, length })
     }
+
+    /// Whether this is the file that somebody finds there.
+    fn is_at(&self, path: &Path) -> bool {
+        let same = |(own, there): (Metadata, Metadata)| own.dev() == there.dev() && own.ino() == there.ino();
+        self.file.metadata().and_then(|own| Ok((own, fs::metadata(path)?))).is_ok_and(same)
+    }
 }
 
 impl Write for &Rolling {
@@ -65,9 +87,7 @@ impl Write for &Rolling {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         // A line is written at once, and is not parted.
         let added = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if now.length > 0 && now.length.saturating_add(added) > self.bytes {
-            self.roll(&mut now)?;
-        }
+        self.make_room(&mut now, added);
         now.file.write_all(bytes)?;
         now.length += added;
         Ok(bytes.len())
@@ -99,5 +119,30 @@ mod tests {
             ("1 1 abc\n".into(), "1 0 abc\n".into())
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+    #[test]
+    fn a_log_that_somebody_has_removed_comes_back_and_takes_none_of_the_older_ones_along() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let log = Rolling::open(&path, 10, 2).unwrap();
+        for line in 0..2 {
+            (&log).write_all(format!("{line} abcdef\n").as_bytes()).unwrap();
+        }
+        fs::remove_file(&path).unwrap();
+        (&log).write_all(b"2 abcdef\n").unwrap();
+        let text = |path: &Path| fs::read_to_string(path).unwrap();
+        assert_eq!((text(&path), text(&older(&path, 1))), ("2 abcdef\n".into(), "0 abcdef\n".into()));
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_begun_anew_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::create_dir_all(older(&path, 1).join("in the way")).unwrap();
+        let log = Rolling::open(&path, 10, 1).unwrap();
+        for line in 0..3 {
+            (&log).write_all(format!("{line} abcdef\n").as_bytes()).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "0 abcdef\n1 abcdef\n2 abcdef\n");
     }
 }

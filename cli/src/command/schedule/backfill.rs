@@ -33,7 +33,12 @@ pub(super) fn run(args: &BackfillArgs, context: &Context<'_>) -> Result<Exit, Fa
         return Ok(Exit::Ok);
     }
     if args.yes {
-        printer.say(format_args!("{} to be run, one after the other", words::count(queued, "time")));
+        let more = if plan.more {
+            "; there are more, which the same command adds when it is given again"
+        } else {
+            ""
+        };
+        printer.say(format_args!("{} to be run, one after the other{more}", words::count(queued, "time")));
         point_out_idle(&engine, context);
         return Ok(Exit::Ok);
     }

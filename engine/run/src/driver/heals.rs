@@ -1,8 +1,10 @@
 //! Heal rules that want to act, as tasks: each waits until it is known whether it may.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use aa_spec::plan::digest;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
 use super::{Drive, Healer};
@@ -13,6 +15,7 @@ use crate::machine::{Admission, HealCall};
 pub(super) struct Heals {
     healer: Option<Arc<dyn Healer>>,
     run: RunId,
+    folder: PathBuf,
     tasks: JoinSet<Admission>,
     asked: HashMap<Id, Asked>,
     /// Steps whose end tells whether a rule has helped.
@@ -31,6 +34,7 @@ impl Heals {
         Self {
             healer: run.means.healer.clone(),
             run: run.lease.run,
+            folder: run.folder.clone(),
             tasks: JoinSet::new(),
             asked: HashMap::new(),
             healed: run.machine.healed().into_iter().collect(),
@@ -42,8 +46,10 @@ impl Heals {
         self.tasks.len()
     }
 
-    /// Asks whether a rule may act.
-    pub(super) fn start(&mut self, call: HealCall) {
+    /// Asks whether a rule may act. What is called the same in another folder may be another login: what has worked
+    /// there has not worked here.
+    pub(super) fn start(&mut self, mut call: HealCall) {
+        call.key = digest(format!("{}\0{}", self.folder.display(), call.key));
         let (healer, run) = (self.healer.clone(), self.run);
         let (step, seq) = (call.step.clone(), call.seq);
         let task = self.tasks.spawn(async move {

@@ -1,6 +1,7 @@
 //! Schedules for front ends: listed, run, held, explained. What makes them run by themselves is
 //! [`crate::schedule::scheduler`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aa_spec::config::ScopeKind;
@@ -36,6 +37,9 @@ pub(crate) use waiting::of_run as waiting_run;
 
 /// Times that a plan of a backfill holds at most.
 const BACKFILL: usize = 1000;
+
+/// Times of a window that are looked at for those that have no success.
+const LOOKED_AT: usize = 100_000;
 /// So many times are looked at for each that is told.
 const SUMMED: u32 = 20;
 
@@ -214,14 +218,23 @@ impl Engine {
             limit: None,
         };
         let slots = self.parts.store()?.slots(&filter)?;
-        let is_done = |time: &Time| {
-            let slot = slots.iter().find(|slot| slot.due == *time);
-            slot.is_some_and(|slot| slot.state == SlotState::Succeeded || slot.state.is_open())
-        };
+        let is_over = |slot: &&Slot| slot.state == SlotState::Succeeded || slot.state.is_open();
+        let over: BTreeSet<Time> = slots.iter().filter(is_over).map(|slot| slot.due).collect();
         let from = from - TimeDelta::milliseconds(1);
-        let all: Vec<Time> = trigger.between(from, until, known.zone()).take(BACKFILL + 1).collect();
-        let (done, times): (Vec<Time>, Vec<Time>) = all.iter().copied().take(BACKFILL).partition(is_done);
-        Ok(BackfillPlan { times, done: done.len(), more: all.len() > BACKFILL })
+        let mut all = trigger.between(from, until, known.zone());
+        let (mut times, mut done, mut more) = (Vec::new(), 0, false);
+        for time in all.by_ref().take(LOOKED_AT) {
+            match over.contains(&time) {
+                true => done += 1,
+                false if times.len() < BACKFILL => times.push(time),
+                false => {
+                    more = true;
+                    break;
+                }
+            }
+        }
+        let more = more || all.next().is_some();
+        Ok(BackfillPlan { times, done, more })
     }
 
     /// The store, for the scheduler.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use aa_spec::diagnostic::Diagnostic;
+use aa_spec::diagnostic::{Diagnostic, has_errors};
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value, json};
 
+use super::personas::lines;
 use super::{Engine, StartError, tools};
 use crate::event::StepError;
 use crate::persona::View;
@@ -135,6 +136,19 @@ impl Engine {
     /// A folder or file of modules cannot be read.
     pub fn problems_of_tool(&self, name: &str) -> Result<Vec<Diagnostic>, StartError> {
         Ok(self.parts.toolbox()?.problems(name))
+    }
+
+    /// The errors for which there may be no tool or no module of a name, a line each, for whoever cannot see files.
+    ///
+    /// # Errors
+    /// A folder or file of modules cannot be read.
+    pub fn why_missing(&self, name: &str) -> Result<String, StartError> {
+        let toolbox = self.parts.toolbox()?;
+        let mut errors = toolbox.problems(name);
+        errors.extend(toolbox.faults(name));
+        errors.retain(|problem| has_errors(std::slice::from_ref(problem)));
+        errors.dedup();
+        Ok(lines(&errors))
     }
 
     /// Trusts what a server was seen to say.

@@ -52,8 +52,15 @@ async fn go_on(
     park: Park,
     turn: Option<Turn>,
 ) -> Result<RunHandle, StartError> {
+    let engine = &at_home(engine, run)?;
     let lease = store.acquire(run.id).await.map_err(over)?;
     take_up(engine, store, (lease, None), run, (park, turn)).await
+}
+
+/// The engine of the folder that a run is of, wherever somebody asks: its tools and settings are those, and tools of
+/// the same name elsewhere act on something else. Where the folder is gone, only the end of the run can come.
+fn at_home(engine: &Engine, run: &RunSummary) -> Result<Engine, StartError> {
+    if run.folder.is_dir() { engine.in_folder(&run.folder) } else { Ok(engine.clone()) }
 }
 
 /// Takes back a run that is over.
@@ -64,6 +71,7 @@ pub(super) async fn undo(engine: &Engine, run: RunId, by: &str) -> Result<RunHan
     if summary.ended_at.is_none() {
         return Err(StartError::Refused(format!("run {run} is not over, so it cannot be taken back yet")));
     }
+    let engine = &engine.in_folder(&summary.folder)?;
     let lease = store.reopen(run).await?;
     take_up(engine, store, (lease, Some(by)), &summary, (Park::Release, None)).await
 }

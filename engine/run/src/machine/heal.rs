@@ -51,7 +51,7 @@ pub struct HealCall {
     pub rule: String,
     /// Which healing of the step, from 1.
     pub number: u32,
-    /// The same for the same call with the same arguments, whoever makes it.
+    /// The same for the same call with the same arguments, whichever run makes it.
     pub key: String,
     /// What is called, in short, e.g. `kube_login(cluster=stage)`.
     pub action: String,

@@ -67,6 +67,8 @@ pub(super) struct Core {
     pub(super) waiting: Mutex<HashMap<RunId, u64>>,
     /// What was said in the log of polls that fail.
     pub(super) failing: Mutex<HashMap<Arc<str>, String>>,
+    /// Polls that wait for their answer, by the key of the schedule.
+    pub(super) asking: Mutex<HashSet<Arc<str>>>,
 }
 
 impl Core {
@@ -126,6 +128,7 @@ impl Scheduler {
             following: Mutex::default(),
             waiting: Mutex::default(),
             failing: Mutex::default(),
+            asking: Mutex::default(),
         };
         Self {
             core: Arc::new(core),

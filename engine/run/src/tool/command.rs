@@ -9,8 +9,8 @@ use std::time::Duration;
 use aa_spec::plan::resolve::Touched;
 use aa_spec::template::{Scope, Template};
 use aa_spec::tool::module::KeyPlace;
-use aa_spec::tool::recipe::{Reading, Run};
-use aa_spec::tool::{ErrorKind, ToolSpec};
+use aa_spec::tool::recipe::{Reading, Rule, Run};
+use aa_spec::tool::{Effect, ErrorKind, ToolSpec};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
@@ -99,10 +99,10 @@ impl Command {
         let (program, rules) = (&invocation.argv[0], &self.declared.common.errors);
         let Some(code) = finished.code().filter(|code| self.run.ok.contains(code)) else {
             let rule = diagnosis::fitting(finished, rules);
-            return Err(diagnosis::failed(program, finished, rule, &self.run.kinds));
+            return Err(self.failed(program, finished, rule));
         };
         if let Some(rule) = diagnosis::objection(finished, rules) {
-            return Err(diagnosis::failed(program, finished, Some(rule), &self.run.kinds));
+            return Err(self.failed(program, finished, Some(rule)));
         }
         let stdout = self.decode(context, finished)?;
         let result = reading::read(self.reading(), &stdout).map_err(|message| {
@@ -114,6 +114,15 @@ impl Command {
         scope.set("stdout", &stdout.into());
         scope.set("stderr", &finished.stderr.clone().into());
         self.declared.finish(scope, result)
+    }
+
+    /// What a command does of which nobody knows what it does may have parts, and what it says may be about one of them.
+    fn failed(&self, program: &str, finished: &Finished, rule: Option<&Rule>) -> ToolError {
+        let say = match self.declared.spec.effect {
+            Effect::Unknown => diagnosis::ended_badly,
+            _ => diagnosis::failed,
+        };
+        say(program, finished, rule, &self.run.kinds)
     }
 
     fn reading(&self) -> &Reading {

@@ -364,9 +364,6 @@ impl McpModule {
         let mut call = Call { live: &live, context, left, sending: Sending::default() };
         let result = call.make(&offer.remote, args).await?;
         live.is_useful();
-        if result.is_error == Some(true) && outcome::has_refused(&result) {
-            call.sending.refused();
-        }
         let reading = Reading {
             tool: &offer.spec.name,
             output: &offer.spec.output,

@@ -1,12 +1,14 @@
 //! Polls: a tool is asked for news, by one process at a time.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use aa_spec::plan::digest;
 use aa_spec::schedule::{PollPlan, Trigger};
 use aa_spec::template::{Missing, Scope};
 use aa_spec::tool::Effect;
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::super::book::Known;
 use super::super::{Slot, SlotKind};
@@ -18,6 +20,9 @@ use crate::store::News;
 /// After so many failures in a row people are told.
 const TOLD: u32 = 3;
 
+/// How long a tool may take to say what is new. What does not answer would be waited for without an end.
+const LONGEST: Duration = Duration::from_mins(5);
+
 impl Core {
     /// Asks for news in a task of its own, if no other process does.
     pub(super) fn ask(self: &Arc<Self>, known: &Arc<Known>, due: Time) {
@@ -28,6 +33,8 @@ impl Core {
             if !is_on || !store.take_poll(&known.key, due).await.unwrap_or(false) {
                 return;
             }
+            // Whoever is slow is not asked once more meanwhile.
+            let Some(_asking) = Asking::begin(&core, &known.key) else { return };
             let told = core.news(&known).await;
             core.log_poll(&known, told.as_ref().err());
             let tells = core.poll_failure(&known, told.as_ref().err());
@@ -115,6 +122,28 @@ impl Core {
             _ => Map::new(),
         };
         let quiet = Arc::new(|line: &str| tracing::debug!("{line}"));
-        engine.call_tool(&poll.tool, args, quiet).await.map_err(|error| error.message)
+        let answer = timeout(LONGEST, engine.call_tool(&poll.tool, args, quiet)).await;
+        let slow = || format!("`{}` has not answered for {} minutes", poll.tool, LONGEST.as_secs() / 60);
+        answer.map_err(|_| slow())?.map_err(|error| error.message)
+    }
+}
+
+/// A poll that waits for its answer, until this is dropped.
+struct Asking {
+    core: Arc<Core>,
+    key: Arc<str>,
+}
+
+impl Asking {
+    /// `None` while the same is asked already.
+    fn begin(core: &Arc<Core>, key: &Arc<str>) -> Option<Self> {
+        let is_new = core.asking.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(key));
+        is_new.then(|| Self { core: Arc::clone(core), key: Arc::clone(key) })
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.core.asking.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }

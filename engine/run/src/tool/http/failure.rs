@@ -61,7 +61,7 @@ pub(in crate::tool) fn lost(
     let why = root_cause(error);
     let (kind, message) = if error.is_timeout() && !error.is_connect() {
         (ErrorKind::Timeout, format!("{method} `{url}` took too long"))
-    } else if error.is_builder() || error.is_request() && !error.is_connect() && why.contains("invalid") {
+    } else if error.is_builder() {
         (ErrorKind::Invalid, format!("{method} `{url}`: {why}"))
     } else if why.contains("certificate") {
         // Who has named the certificate of the server itself has named no authority.

@@ -9,7 +9,6 @@ use rmcp::transport::streamable_http_client::StreamableHttpError;
 use serde_json::{Value, json};
 
 use super::definition::harmless;
-use crate::tool::diagnosis;
 use crate::tool::http::failure;
 use crate::tool::process::bytes;
 use crate::tool::{ToolError, kind_of};
@@ -98,12 +97,6 @@ impl Reading<'_> {
         let message = format!("the result of `{}` is not what it declares: {message}", self.tool);
         ToolError::new(ErrorKind::Permanent, message)
     }
-}
-
-/// Whether a tool that failed says that it has not done what it was asked for.
-pub(super) fn has_refused(result: &CallToolResult) -> bool {
-    let text = text_of(result);
-    diagnosis::has_refused(kind_of(&text), &text)
 }
 
 fn text_of(result: &CallToolResult) -> String {

@@ -87,5 +87,8 @@ async fn other(call: Call<'_>, name: &str, inputs: Map<String, Value>) -> Answer
     }
     let near = call.visit.scope().near_tool(name).map_err(|error| internal(&error))?;
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    Ok(failed(format!("there is no tool `{name}`{near} tool_search finds tools by words.")))
+    let why = call.visit.engine.why_missing(name).map_err(|error| internal(&error))?;
+    let why =
+        if why.is_empty() { "tool_search finds tools by words.".to_owned() } else { format!("\n{why}") };
+    Ok(failed(format!("there is no tool `{name}`{near} {why}")))
 }

@@ -49,8 +49,10 @@ impl CoreTool for ToolList {
         if tools.is_empty() {
             let near = suggest(&module, modules.iter().map(|entry| entry.name.as_str()));
             let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let why = call.visit.engine.why_missing(&module).map_err(|error| internal(&error))?;
+            let why = if opens_all && !why.is_empty() { format!("\n{why}") } else { String::new() };
             return Ok(failed(format!(
-                "there is no module `{module}`, or none of its tools can be used{near}"
+                "there is no module `{module}`, or none of its tools can be used{near}{why}"
             )));
         }
         Ok(CallToolResult::structured(json!({ "module": module, "tools": tools })).into())

@@ -63,3 +63,34 @@ schedules:
     assert!(world.said().contains("It has failed 3 times in a row"), "{}", world.said());
     quiet(&mut [&mut scheduler]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_that_is_slow_is_not_asked_once_more_meanwhile() {
+    let config = "\
+schedules:
+  news: {skill: note_it, poll: {tool: slow_news, every: 1m}, inputs: {due: '{{ result }}'}}
+";
+    let world = World::new(config, "2026-03-01 10:00:30");
+    world.put(
+        "work/.aa/tools/slow.yaml",
+        "module: slow\ndescription: Slow\ntools: [{name: slow_news, description: Waits, effect: read, input: {}, run: [sh, -c, 'echo x >> polls; while [ ! -e go ]; do sleep 0.05; done']}]\n",
+    );
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    let polls = || fs::read_to_string(world.root.path().join("work/polls")).unwrap_or_default();
+    for minute in 1..5 {
+        world.set(&format!("2026-03-01 10:{minute:02}:00"));
+        scheduler.look().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let asked = polls();
+    world.put("work/go", "");
+    assert_eq!(asked, "x\n");
+    let start = Instant::now();
+    let view = || world.engine().schedule("news", world.clock.now()).unwrap();
+    while view().polled.is_none_or(|(_, text)| text == "asked") {
+        assert!(start.elapsed() < PATIENCE, "{}", world.why("news"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    quiet(&mut [&mut scheduler]).await;
+}

@@ -49,7 +49,8 @@ fn cold_start(bench: &Bench) {
 
 /// (b) Forty steps in a row, each a process and a durable record.
 fn sequential(bench: &Bench) {
-    let needs = |index: usize| index.checked_sub(1).map_or("[]".to_owned(), |before| format!("[s{before}]"));
+    let needs =
+        |index: usize| index.checked_sub(1).map_or_else(|| "[]".to_owned(), |before| format!("[s{before}]"));
     let steps: String = (0..40).map(|index| step(index, "write_true", &needs(index))).collect();
     let skill = bench.skill("sequential", &steps);
     let journal = bench.path("floor.journal");

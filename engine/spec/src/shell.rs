@@ -10,13 +10,15 @@
 //! Shells differ, and so do their versions. What is not certain to mean one thing is refused, with a way to write it
 //! that is: to quote at the wrong place would say nothing and do something else.
 //! Reading order: [`reader`] (commands), [`compound`] (what reserved words begin), [`word`], [`dollar`] (`$…`),
-//! [`heredoc`], [`command`] (which commands calculate), [`flow`] (which values get there).
+//! [`heredoc`], [`command`] (which commands calculate), [`nested`] (which are given scripts), [`flow`] (which values get
+//! there).
 
 mod command;
 mod compound;
 mod dollar;
 mod flow;
 mod heredoc;
+mod nested;
 mod reader;
 mod word;
 
@@ -192,8 +194,10 @@ struct Notes {
     positional_change: bool,
     /// Whether any assignment may calculate (`declare -i`).
     integers: bool,
-    /// How often a given variable is used.
-    uses: usize,
+    /// A shell within that reads what it is fed as a script.
+    reads_script: Option<usize>,
+    /// Where given variables are used.
+    used: Vec<Range<usize>>,
 }
 
 /// Where an assigned value is from.

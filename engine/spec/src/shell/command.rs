@@ -68,7 +68,7 @@ impl Command {
     }
 
     /// Its words without assignments and without what only passes them on.
-    fn call(&self) -> &[Word] {
+    pub(super) fn call(&self) -> &[Word] {
         let passes = |word: &Word| {
             word.assigns.is_some()
                 || matches!(word.literal.as_deref(), Some("command" | "builtin" | "exec" | "-p" | "--"))
@@ -87,6 +87,7 @@ impl Reader<'_> {
             }
         }
         self.notes.nested |= command.words.iter().any(runs_text);
+        self.run_by_others(command)?;
         let Some((first, rest)) = command.call().split_first() else { return Ok(()) };
         match first.literal.as_deref() {
             Some("let") => self.calculated(rest),
@@ -170,7 +171,9 @@ impl Reader<'_> {
         let open = !rest.is_empty() && first.literal.is_none() && self.may_be_option(first);
         if option && let Some(name) = rest.first() {
             let assigned = name.literal.clone().unwrap_or_default();
-            self.notes.calculated.push(name.range.clone());
+            if assigned.is_empty() || assigned.contains('[') {
+                self.notes.calculated.push(name.range.clone());
+            }
             let value = name.range.end..rest.last().map_or(name.range.end, |word| word.range.end);
             self.notes.assigned.push((assigned, From::Text(value)));
         } else if open {

@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
     /// A use of a variable, which gets quotes if it has none.
     fn used(&mut self, name: &str, start: usize, context: Context) {
         if self.names.contains(name) {
-            self.notes.uses += 1;
+            self.notes.used.push(start..self.at);
             if context == Context::Bare {
                 self.notes.wraps.push(start..self.at);
             }
@@ -108,13 +108,13 @@ impl<'a> Reader<'a> {
             self.notes.calculated.push(from..self.at);
         }
         let inner = if given && context == Context::Bare { Context::Double } else { context };
-        let uses = self.notes.uses;
+        let uses = self.notes.used.len();
         if self.rest().starts_with('[') {
             self.subscript(start, inner)?;
         }
         let whole = self.operation(start, inner)?;
         // What these give is split again, whatever is quoted in it.
-        if whole && context == Context::Bare && !given && self.notes.uses > uses {
+        if whole && context == Context::Bare && !given && self.notes.used.len() > uses {
             return self.unclear(start);
         }
         self.at += 1;
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
     /// `${name/pattern/text}`. What is put in is taken for more than text by some, so values in it need quotes.
     fn replacement(&mut self, start: usize, context: Context) -> Read<()> {
         let from = self.at;
-        let uses = self.notes.uses;
+        let uses = self.notes.used.len();
         let wraps = self.notes.wraps.len();
         self.at += 1;
         self.operand(start, context, Context::Bare)?;
@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
         if ["//[!0-9]/", "//[^0-9]/"].contains(&text) {
             self.notes.numbers.push(start..self.at);
         }
-        if (context == Context::Document && self.notes.uses > uses) || self.notes.wraps.len() > wraps {
+        if (context == Context::Document && self.notes.used.len() > uses) || self.notes.wraps.len() > wraps {
             let hint = "write double quotes around the variable in it";
             return self.refuse(start, format!("a value in `{text}` may be more than text"), hint);
         }

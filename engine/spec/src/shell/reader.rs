@@ -53,6 +53,9 @@ impl<'a> Reader<'a> {
         let mut reader =
             Self { text, at: 0, end: text.len(), names, dialect, pending: Vec::new(), notes, depth: 0 };
         reader.commands(Until::End)?;
+        for fed in reader.notes.fed.iter().filter(|_| reader.notes.reads_script.is_some()) {
+            reader.none_in(fed.clone())?;
+        }
         Ok(reader.notes)
     }
 

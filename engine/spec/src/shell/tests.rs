@@ -114,6 +114,49 @@ fn what_is_not_certain_is_refused() {
 }
 
 #[test]
+fn a_value_is_no_part_of_a_script_for_another_shell() {
+    for script in [
+        "bash -c \"echo $q\"",
+        "sh -ec \"echo '$q'\"",
+        "exec /bin/sh -c \"ls $q\"",
+        "eval \"echo $q\"",
+        "eval echo $q",
+        "trap \"rm -rf /a/$q\" EXIT",
+        "ssh host \"ls $q\"",
+        "ssh -p 22 -i $a \"$b_2\" ls $q",
+        "ssh host <<X\nls $q\nX\n",
+        "bash <<X\nls $q\nX\n",
+        "bash -s <<X\nls $q\nX\n",
+        "bash <<< \"echo $q\"",
+        "echo \"echo $q\" | sh",
+        "find . -exec sh -c \"echo $q\" \\;",
+        "docker exec c sh -c \"ls $q\"",
+    ] {
+        let refusal = reading(script, Dialect::Bash).unwrap_err();
+        assert_eq!(
+            refusal.message, "another shell reads this text as a script, and the value with it",
+            "{script}"
+        );
+    }
+    for script in [
+        "bash -c \"$q\"",
+        "bash -c 'ls \"$1\"' sh \"$q\"",
+        "trap 'rm -rf \"$q\"' EXIT",
+        "eval \"$q\"",
+        "ssh -p $a $b_2 \"ls ${q@Q}\"",
+        "bash deploy.sh --to=$q \"$a\" | tee $b_2",
+        "cat $q | ssh host 'cat > x'",
+        "which bash; echo \"a $q\" | tee x",
+        "printf -v line '%s!' \"$q\"; echo \"$line\"",
+    ] {
+        assert!(
+            reading(script, Dialect::Bash).is_ok_and(|reading| reading.calculated.names.is_empty()),
+            "{script}"
+        );
+    }
+}
+
+#[test]
 fn what_is_calculated_is_found() {
     let all = ["a", "b_2", "n", "q"];
     let cases: &[(&str, &[&str])] = &[

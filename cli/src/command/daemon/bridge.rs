@@ -25,7 +25,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
 /// How long a daemon is waited for when there is none, and when there is one that is about to be ready or about to end.
-const GONE: Duration = Duration::from_secs(5);
+const GONE: Duration = Duration::from_secs(10);
 const COMING: Duration = Duration::from_mins(1);
 /// Time before it is looked again; twice as long each time.
 const AT_FIRST: Duration = Duration::from_millis(50);

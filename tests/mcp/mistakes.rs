@@ -148,3 +148,19 @@ fn whoever_shows_too_much_is_told_once() {
     let errors = client.ended().2;
     assert_eq!(errors.matches("crowd out other thoughts").count(), 1, "{errors}");
 }
+
+#[test]
+fn whoever_asks_for_what_a_broken_file_would_define_is_told_of_the_file() {
+    let aa = project();
+    let mut client = Piped::greeted(aa.args(["mcp"]));
+    let asked = [
+        ("debug_tool", json!({"tool_name": "bad_look"})),
+        ("tool_call", json!({"tool_name": "bad_look"})),
+        ("tool_list", json!({"module": "bad"})),
+    ];
+    for (id, (tool, args)) in (2..).zip(asked) {
+        client.say(&call(id, tool, &args));
+        let answer = client.answer(id).to_string();
+        assert!(answer.contains("bad.yaml:3") && answer.contains("must be a list"), "{tool}: {answer}");
+    }
+}

@@ -122,6 +122,11 @@ fn first(error: &SettingsError) -> String {
 }
 
 impl Guest {
+    /// Whether no key or persona keeps anything from them.
+    pub fn opens_all(&self) -> bool {
+        self.personas.is_none() && self.grants.is_usual()
+    }
+
     /// Whoever owns the store.
     pub fn local() -> Self {
         Self { grants: Grants::All, ..Self::named(LOCAL) }

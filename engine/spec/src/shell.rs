@@ -80,7 +80,7 @@ impl Refusal {
 pub fn read(script: &str, names: &BTreeSet<&str>, dialect: Dialect) -> Result<Reading, Refusal> {
     let notes = reader::Reader::read(script, names, dialect)?;
     let mut calculated = flow::calculated(script, &notes, names);
-    if notes.nested {
+    if notes.nested != Nested::Nothing {
         inner_scripts(script, names, &notes, &mut calculated)?;
     }
     Ok(Reading { script: quoted(script, &notes.wraps), calculated })
@@ -188,16 +188,26 @@ struct Notes {
     texts: Vec<Range<usize>>,
     /// A given variable whose `$` is escaped in double quotes.
     escaped: Option<usize>,
-    /// Whether a command may read a text as a script.
-    nested: bool,
+    /// What other shells within may read as a script.
+    nested: Nested,
     /// Whether positional parameters may be other ones than those given.
     positional_change: bool,
     /// Whether any assignment may calculate (`declare -i`).
     integers: bool,
-    /// A shell within that reads what it is fed as a script.
-    reads_script: Option<usize>,
     /// Where given variables are used.
     used: Vec<Range<usize>>,
+}
+
+/// What shells within a script read as scripts of their own.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Nested {
+    /// There are none.
+    #[default]
+    Nothing,
+    /// Texts among their words.
+    Texts,
+    /// What they are fed, too.
+    Fed,
 }
 
 /// Where an assigned value is from.

@@ -43,6 +43,7 @@ impl Rolling {
         } else {
             Now::open(&self.path).map(|new| *now = new)
         };
+        // It is tried again after as much again, and not at every line.
         if begun.is_err() {
             now.length = 0;
         }
@@ -120,6 +121,7 @@ mod tests {
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
+
     #[test]
     fn a_log_that_somebody_has_removed_comes_back_and_takes_none_of_the_older_ones_along() {
         let folder = tempfile::tempdir().unwrap();

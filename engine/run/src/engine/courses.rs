@@ -148,7 +148,7 @@ impl Engine {
         if self.verdict(effect, true) == Verdict::Refuse {
             return Err(StartError::Denied { what: summary.skill, effect: word(effect) });
         }
-        self.in_folder(&summary.folder)?.undo(run, by).await
+        self.undo(run, by).await
     }
 
     /// What a run was started with, when that can be given once more.

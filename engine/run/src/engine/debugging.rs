@@ -68,7 +68,7 @@ impl Engine {
     pub fn debug_tool(&self, name: &str, said: &str) -> Result<ToolReport, StartError> {
         let toolbox = self.parts.toolbox()?;
         let Some(tool) = toolbox.tool(name).filter(|_| self.shows_tool(name)) else {
-            let why = self.why_missing(name)?;
+            let why = if self.shows_tool(name) { self.why_missing(name)? } else { String::new() };
             let why = if why.is_empty() { why } else { format!("\n{why}") };
             return Err(StartError::Refused(format!("there is no tool `{name}`{why}")));
         };

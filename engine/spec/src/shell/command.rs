@@ -86,7 +86,6 @@ impl Reader<'_> {
                 self.notes.assigned.push((name.clone(), From::Text(*from..word.range.end)));
             }
         }
-        self.notes.nested |= command.words.iter().any(runs_text);
         self.run_by_others(command)?;
         let Some((first, rest)) = command.call().split_first() else { return Ok(()) };
         match first.literal.as_deref() {
@@ -211,12 +210,4 @@ impl Reader<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a word makes a command read other words as a script.
-fn runs_text(word: &Word) -> bool {
-    const SHELLS: [&str; 12] =
-        ["eval", "trap", "sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "su", "ssh"];
-    let name = word.literal.as_deref().map(|word| word.rsplit('/').next().unwrap_or(word));
-    name.is_some_and(|name| SHELLS.contains(&name))
 }

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::Nested;
 use super::command::Command;
 use super::reader::{Read, Reader};
 use super::word::Word;
@@ -18,6 +19,9 @@ impl Reader<'_> {
     pub(super) fn run_by_others(&mut self, command: &Command) -> Read<()> {
         let words = command.call();
         for (index, word) in words.iter().enumerate() {
+            if program(word).is_some_and(runs_text) {
+                self.within(Nested::Texts);
+            }
             let rest = &words[index + 1..];
             let is_first = index == 0 || words[0].literal.as_deref() == Some("sudo");
             match program(word) {
@@ -31,6 +35,10 @@ impl Reader<'_> {
         Ok(())
     }
 
+    fn within(&mut self, nested: Nested) {
+        self.notes.nested = self.notes.nested.max(nested);
+    }
+
     /// What comes after the name of a shell.
     fn shell(&mut self, words: &[Word], may_read: bool) -> Read<()> {
         let command = words.iter().position(|word| is_option(word) && letters(word).contains('c'));
@@ -41,7 +49,7 @@ impl Reader<'_> {
             return self.script(words[at + 1..].iter().find(|word| !is_option(word)));
         }
         if may_read && reads {
-            self.notes.reads_script = Some(self.at);
+            self.within(Nested::Fed);
         }
         Ok(())
     }
@@ -55,7 +63,7 @@ impl Reader<'_> {
         }
         let command = words.get(at + 1..).unwrap_or_default();
         if command.is_empty() {
-            self.notes.reads_script = Some(self.at);
+            self.within(Nested::Fed);
         }
         self.joined(command)
     }
@@ -90,6 +98,11 @@ impl Reader<'_> {
             ),
         }
     }
+}
+
+/// Whether a program reads some of its words as a script.
+fn runs_text(program: &str) -> bool {
+    SHELLS.contains(&program) || ["eval", "trap", "ssh"].contains(&program)
 }
 
 /// The program that a word names.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::command::Command;
 use super::heredoc::Heredoc;
-use super::{Dialect, Notes, Refusal};
+use super::{Dialect, Nested, Notes, Refusal};
 
 pub(super) type Read<T> = Result<T, Refusal>;
 
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         let mut reader =
             Self { text, at: 0, end: text.len(), names, dialect, pending: Vec::new(), notes, depth: 0 };
         reader.commands(Until::End)?;
-        for fed in reader.notes.fed.iter().filter(|_| reader.notes.reads_script.is_some()) {
+        for fed in reader.notes.fed.iter().filter(|_| reader.notes.nested == Nested::Fed) {
             reader.none_in(fed.clone())?;
         }
         Ok(reader.notes)

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use rmcp::model::{CallToolResult, Tool};
 use serde_json::{Value, json};
 
+use super::tool_call::missing;
 use super::{CoreTool, Hint, define, text};
 use crate::mcp::server::{Answer, Call, failed, internal};
 
@@ -30,7 +31,7 @@ impl CoreTool for ToolList {
         let scope = call.visit.scope();
         let shown = || catalogue.tools().iter().filter(|spec| scope.shows(&spec.name));
         // Whose key names what it opens is told of no module of which it opens nothing.
-        let opens_all = call.visit.guest.personas.is_none() && call.visit.guest.grants.is_usual();
+        let opens_all = call.visit.guest.opens_all();
         let is_open = |entry: &ModuleEntry| {
             let mut of = catalogue.tools().iter().filter(|spec| spec.module == entry.name).peekable();
             // Which tools a server has may not be known yet.
@@ -49,8 +50,7 @@ impl CoreTool for ToolList {
         if tools.is_empty() {
             let near = suggest(&module, modules.iter().map(|entry| entry.name.as_str()));
             let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            let why = call.visit.engine.why_missing(&module).map_err(|error| internal(&error))?;
-            let why = if opens_all && !why.is_empty() { format!("\n{why}") } else { String::new() };
+            let why = missing(&call, &module)?;
             return Ok(failed(format!(
                 "there is no module `{module}`, or none of its tools can be used{near}{why}"
             )));

@@ -32,16 +32,23 @@ impl Rolling {
         older(&self.path, number)
     }
 
+    /// Begins anew. Where somebody has taken the file away, the older ones stay as they are.
     fn roll(&self, now: &mut Now) -> io::Result<()> {
+        if self.path.try_exists()? {
+            self.age()?;
+        }
+        *now = Now::open(&self.path)?;
+        Ok(())
+    }
+
+    fn age(&self) -> io::Result<()> {
         for number in (1..self.files).rev() {
             let (from, to) = (self.older(number), self.older(number + 1));
             if from.exists() {
                 fs::rename(from, to)?;
             }
         }
-        fs::rename(&self.path, self.older(1))?;
-        *now = Now::open(&self.path)?;
-        Ok(())
+        fs::rename(&self.path, self.older(1))
     }
 }
 
@@ -65,8 +72,10 @@ impl Write for &Rolling {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         // A line is written at once, and is not parted.
         let added = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if now.length > 0 && now.length.saturating_add(added) > self.bytes {
-            self.roll(&mut now)?;
+        let is_full = now.length > 0 && now.length.saturating_add(added) > self.bytes;
+        if (is_full || !self.path.exists()) && self.roll(&mut now).is_err() {
+            // The file that is there goes on. It is tried again once as much has come to it, as older ones may have moved.
+            now.length = 0;
         }
         now.file.write_all(bytes)?;
         now.length += added;
@@ -99,5 +108,26 @@ mod tests {
             ("1 1 abc\n".into(), "1 0 abc\n".into())
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn nothing_is_lost_when_the_file_is_taken_away_or_cannot_be_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let log = Rolling::open(&path, 10, 2).unwrap();
+        let write = |line: &str| (&log).write_all(line.as_bytes()).unwrap();
+        let text = |path: &Path| fs::read_to_string(path).unwrap();
+        write("one 1234\n");
+        write("two 1234\n");
+        fs::remove_file(&path).unwrap();
+        write("three\n");
+        assert_eq!((text(&path), text(&older(&path, 1))), ("three\n".into(), "one 1234\n".into()));
+        // Nothing can take the place of a folder.
+        fs::remove_file(older(&path, 1)).unwrap();
+        fs::create_dir_all(older(&path, 2).join("x")).unwrap();
+        fs::create_dir_all(older(&path, 1).join("x")).unwrap();
+        write("four 1234\n");
+        write("five 1234\n");
+        assert_eq!(text(&path), "three\nfour 1234\nfive 1234\n");
     }
 }

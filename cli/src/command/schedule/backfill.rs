@@ -34,6 +34,9 @@ pub(super) fn run(args: &BackfillArgs, context: &Context<'_>) -> Result<Exit, Fa
     }
     if args.yes {
         printer.say(format_args!("{} to be run, one after the other", words::count(queued, "time")));
+        if plan.more {
+            printer.hint("there are more in this window; the same command has the next ones run");
+        }
         point_out_idle(&engine, context);
         return Ok(Exit::Ok);
     }

@@ -1,6 +1,7 @@
 //! Schedules for front ends: listed, run, held, explained. What makes them run by themselves is
 //! [`crate::schedule::scheduler`].
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use aa_spec::config::ScopeKind;
@@ -81,7 +82,7 @@ pub struct ScheduleView {
 pub struct BackfillPlan {
     /// Times without a success, the earliest first.
     pub times: Vec<Time>,
-    /// How many times of the window had a success.
+    /// How many times of the window had a success, or are under way; of those before the last of `times` when there are more.
     pub done: usize,
     /// Whether there are more than fit in one plan.
     pub more: bool,
@@ -214,14 +215,20 @@ impl Engine {
             limit: None,
         };
         let slots = self.parts.store()?.slots(&filter)?;
-        let is_done = |time: &Time| {
-            let slot = slots.iter().find(|slot| slot.due == *time);
-            slot.is_some_and(|slot| slot.state == SlotState::Succeeded || slot.state.is_open())
-        };
+        let is_done = |slot: &&Slot| slot.state == SlotState::Succeeded || slot.state.is_open();
+        let done: HashSet<Time> = slots.iter().filter(is_done).map(|slot| slot.due).collect();
         let from = from - TimeDelta::milliseconds(1);
-        let all: Vec<Time> = trigger.between(from, until, known.zone()).take(BACKFILL + 1).collect();
-        let (done, times): (Vec<Time>, Vec<Time>) = all.iter().copied().take(BACKFILL).partition(is_done);
-        Ok(BackfillPlan { times, done: done.len(), more: all.len() > BACKFILL })
+        let mut passed = 0;
+        // What is done counts for none of those that fit, so that the next plan goes on where this one ends.
+        let times = trigger.between(from, until, known.zone()).filter(|time| {
+            let is_done = done.contains(time);
+            passed += usize::from(is_done);
+            !is_done
+        });
+        let mut times: Vec<Time> = times.take(BACKFILL + 1).collect();
+        let more = times.len() > BACKFILL;
+        times.truncate(BACKFILL);
+        Ok(BackfillPlan { times, done: passed, more })
     }
 
     /// The store, for the scheduler.

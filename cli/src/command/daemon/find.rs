@@ -18,11 +18,11 @@ pub(crate) fn socket(settings: &Settings) -> Option<PathBuf> {
 }
 
 /// Leaves a run to the daemon.
-pub(crate) fn leave(settings: &Settings, wish: Wish) -> Result<RunId, Failure> {
+pub(crate) fn leave(settings: &Settings, wish: &Wish) -> Result<RunId, Failure> {
     let none =
         || Failure::failed("no daemon runs that it could be left to").hint("`aa daemon start` starts one");
     let socket = socket(settings).ok_or_else(none)?;
-    let failed = |silence: Silence| Failure::failed(cause(&silence)).hint(advice(&silence, &wish));
+    let failed = |silence: Silence| Failure::failed(cause(&silence)).hint(advice(&silence, wish));
     let (answer, _) =
         local::ask(&socket, (&settings.folder, &settings.environment), wish.clone()).map_err(failed)?;
     match answer {

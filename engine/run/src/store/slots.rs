@@ -349,16 +349,16 @@ impl Journal {
         let first = row.since.unwrap_or(row.due);
         let (trigger, zone) = (&known.compiled.trigger, known.zone());
         let a_moment = chrono::TimeDelta::milliseconds(1);
-        let since = match time == first {
-            true => self.first_without_row(trigger.between(time, row.due - a_moment, zone), known)?,
-            false => Some(first),
+        let since = if time == first {
+            self.first_without_row(trigger.between(time, row.due - a_moment, zone), known)?
+        } else {
+            Some(first)
         };
-        let due = match time == row.due {
-            true => {
-                let others: Vec<Time> = trigger.between(first - a_moment, time - a_moment, zone).collect();
-                self.first_without_row(others.into_iter().rev(), known)?
-            }
-            false => Some(row.due),
+        let due = if time == row.due {
+            let others: Vec<Time> = trigger.between(first - a_moment, time - a_moment, zone).collect();
+            self.first_without_row(others.into_iter().rev(), known)?
+        } else {
+            Some(row.due)
         };
         self.shorten(&row, since.unwrap_or(row.due), due)
     }

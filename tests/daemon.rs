@@ -1,5 +1,7 @@
 //! A process that runs although nobody is there, on the running binary.
 
+/// Tools that it calls outside of runs.
+mod alone;
 /// Killed again and again while it has a lot to do.
 mod kill;
 /// Started, looked at, drained, stopped, restarted.

@@ -5,4 +5,5 @@ mod backup;
 mod contract;
 mod log;
 mod metrics;
+mod settings;
 mod traces;

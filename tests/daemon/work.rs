@@ -1,11 +1,15 @@
 //! Commands that leave their work to the daemon, and do it themselves without one.
 
-use rustix::process::Signal;
-use serde_json::json;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
-use super::{lines, project, run_status, start, status};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::{lines, project, run_status, start, state, status};
 use crate::mcp::wire::{Piped, call};
-use crate::support::eventually;
+use crate::support::{Aa, eventually};
 
 #[test]
 fn a_run_that_is_left_to_it_outlives_its_command() {
@@ -105,5 +109,74 @@ fn an_ai_client_keeps_its_server_when_the_daemon_is_another_one() {
     for words in ["the daemon has ended", "the next daemon serves", "this process serves by itself"] {
         assert!(said.contains(words), "{words}: {said}");
     }
+    drop(it);
+}
+
+/// Somebody at its socket who has been told that they are heard, or that they are not.
+fn heard(socket: &Path) -> (BufReader<UnixStream>, String) {
+    let mut stream = BufReader::new(UnixStream::connect(socket).unwrap());
+    let mut first = String::new();
+    stream.read_line(&mut first).unwrap();
+    (stream, first)
+}
+
+/// What a command says there.
+fn wish(aa: &Aa, wish: &Value) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let (folder, home) = (aa.path("."), aa.home());
+    format!(
+        "{}\n",
+        json!({"version": version, "folder": folder, "environment": {"HOME": home}, "wish": wish})
+    )
+}
+
+#[test]
+fn nobody_waits_for_a_daemon_that_is_stopped_and_nothing_comes_of_what_was_given_up() {
+    let aa = project("");
+    let it = start(&aa);
+    let socket = state(&aa).join("daemon/socket");
+    let start = json!({"want": "start", "skill": "two", "json": {}, "text": [], "dry_run": false, "plan_hash": null, "request_key": null, "lenient": false});
+    let (mut given_up, _) = heard(&socket);
+    it.signal(Signal::STOP);
+    given_up.get_mut().write_all(wish(&aa, &start).as_bytes()).unwrap();
+    drop(given_up);
+    aa.args(["skill", "run", "two", "--detach"])
+        .run()
+        .code(1)
+        .stderr_contains("the daemon does not answer")
+        .stderr_contains("nothing was started");
+    let mut client = Piped::greeted(aa.args(["mcp", "--all"]).env("MARK", "alone"));
+    client.say(&call(2, "mark", &json!({})));
+    assert!(client.answer(2).to_string().contains("alone"));
+    client.close();
+    assert_eq!(client.ended().0, Some(0));
+    it.signal(Signal::CONT);
+    // It takes things in their order.
+    let run = aa.args(["skill", "run", "two", "--detach"]).run().code(0).out();
+    assert_eq!(run, "1\n");
+    drop(it);
+}
+
+#[test]
+fn ai_clients_take_no_place_from_commands_and_a_full_daemon_says_so() {
+    let aa = project("");
+    let it = start(&aa);
+    let socket = state(&aa).join("daemon/socket");
+    let mcp = wish(&aa, &json!({"want": "mcp", "choice": {"persona": "core"}, "skills_extension": false}));
+    let served = || {
+        let (mut client, _) = heard(&socket);
+        client.get_mut().write_all(mcp.as_bytes()).unwrap();
+        let mut answer = String::new();
+        client.read_line(&mut answer).unwrap();
+        (client, answer)
+    };
+    let clients: Vec<_> = (0..256).map(|_| served()).collect();
+    assert!(clients.iter().all(|(_, answer)| answer.contains("done")), "{:?}", clients[0].1);
+    assert!(served().1.contains("256 AI clients"));
+    aa.args(["skill", "run", "two", "--detach"]).run().code(0);
+    // Who says nothing does take one from them.
+    let silent: Vec<_> = (0..256).map(|_| heard(&socket)).collect();
+    aa.args(["skill", "run", "two", "--detach"]).run().code(1).stderr_contains("the daemon is full");
+    drop((silent, clients));
     drop(it);
 }

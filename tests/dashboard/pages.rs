@@ -207,6 +207,29 @@ fn runs_schedules_and_switches_are_steered() {
     assert_eq!(aa.text("trace"), "x\n-x\n");
 }
 
+/// A rule that never helps, and soon stops.
+const IDLE: &str = "\
+module: heal
+description: Rules of this project
+heal:
+  - {name: kube_login, enabled: false, match: {kind: auth}, do: {tool: vpn_connect}}
+  - {name: idle, match: {kind: auth}, do: {tool: trace_look}, per_step: 2, cool_down: 0s, breaker: {failures: 2}}
+";
+
+#[test]
+fn what_has_stopped_is_let_go_on() {
+    let aa = project().tools("service", SERVICE).tools("heal", IDLE).skill("healed", HEALED);
+    aa.args(["skill", "run", "look", "-q"]).env("AA_TEST_KILL_AFTER", "1").run().killed();
+    let served = serve(&aa);
+    ran(&served, "healed", &json!({}), "failed");
+    let reply = served.post("/api/tools/trace_write/call", &[], &json!({"args": {"line": "again"}}));
+    let called = reply.message()["run"].as_i64().unwrap_or_else(|| panic!("{reply:?}"));
+    stands(&served, called, "completed");
+    browse_in(&served, "again", &json!({"called": called, "died": 1, "rule": "idle"}));
+    assert_eq!(aa.text("trace"), "again\nagain\n");
+    assert_eq!(stands(&served, 1, "completed")["run"]["skill"], "look");
+}
+
 #[test]
 fn what_is_in_doubt_is_shown_and_resolved_where_people_look_first() {
     let aa = project().tools(

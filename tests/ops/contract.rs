@@ -14,7 +14,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn text(path: &str) -> String {
+pub(super) fn text(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -152,12 +152,23 @@ fn keys(schema: &Value, at: &Value, prefix: &str, keys: &mut BTreeMap<String, bo
     }
 }
 
-#[test]
-fn every_setting_that_is_named_is_one() {
-    let aa = Aa::new();
+/// The settings, and whether names below are anybody's.
+fn settings(aa: &Aa) -> BTreeMap<String, bool> {
     let schema = aa.args(["schema", "config"]).run().code(0).json();
     let mut known = BTreeMap::new();
     keys(&schema, &schema, "", &mut known);
+    known
+}
+
+/// The settings, with what they are part of.
+pub(super) fn keys_of_settings() -> BTreeSet<String> {
+    settings(&Aa::new()).into_keys().collect()
+}
+
+#[test]
+fn every_setting_that_is_named_is_one() {
+    let aa = Aa::new();
+    let known = settings(&aa);
     let sections: BTreeSet<&str> = known.keys().map(|key| key.split('.').next().unwrap()).collect();
     let named = Regex::new(r"`([a-z_]+(?:\.[a-z_]+)+)`").unwrap();
     // Names of these sections that mean something else in skills and files.

@@ -1,5 +1,5 @@
 //! How the runs of a process come to rest before it ends: nothing more begins, what is under way ends or is left
-//! where it is, and whoever comes next goes on with it.
+//! where it is, and whoever comes next goes on with it. Calls of tools by themselves end as well: none is left behind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,20 @@ pub struct Drain {
     over: CancellationToken,
     /// How many runs are driven.
     drivers: Arc<watch::Sender<usize>>,
+    /// How many tools are called outside of runs.
+    calls: Arc<watch::Sender<usize>>,
 }
 
-/// A run that is driven, until it is dropped.
+/// A run that is driven, or a call that is made, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Driven(Arc<watch::Sender<usize>>);
+
+impl Driven {
+    fn one_more(of: &Arc<watch::Sender<usize>>) -> Self {
+        of.send_modify(|count| *count += 1);
+        Self(Arc::clone(of))
+    }
+}
 
 impl Drop for Driven {
     fn drop(&mut self) {
@@ -60,8 +69,12 @@ impl Drain {
 
     /// Counts a run for as long as what this gives is held.
     pub(crate) fn count(&self) -> Driven {
-        self.drivers.send_modify(|count| *count += 1);
-        Driven(Arc::clone(&self.drivers))
+        Driven::one_more(&self.drivers)
+    }
+
+    /// Counts a call outside of runs, likewise.
+    pub(crate) fn count_call(&self) -> Driven {
+        Driven::one_more(&self.calls)
     }
 
     /// How many runs are driven.
@@ -69,23 +82,24 @@ impl Drain {
         *self.drivers.borrow()
     }
 
-    /// Waits until no run is driven any more; after so long, calls that still go on are cut off. Gives how many
-    /// runs had to be.
+    /// Waits until no run is driven and no tool called any more; after so long, calls that still go on are cut off, and
+    /// from then on there are none. Gives how many runs had to be.
     pub async fn finish(&self, patience: Duration) -> usize {
         self.begin();
-        if timeout(patience, self.none_is_driven()).await.is_ok() {
-            return 0;
-        }
+        let _rested = timeout(patience, self.nothing_is_left()).await;
         let cut_off = self.driven();
         self.over.cancel();
-        let _gone = timeout(LAST_WORDS, self.none_is_driven()).await;
+        // What a call has started has ended when the call has.
+        let _gone = timeout(LAST_WORDS, self.nothing_is_left()).await;
         cut_off
     }
 
-    async fn none_is_driven(&self) {
-        // It cannot close: this holds it.
-        let mut drivers = self.drivers.subscribe();
-        let _none = drivers.wait_for(|count| *count == 0).await;
+    async fn nothing_is_left(&self) {
+        for counter in [&self.drivers, &self.calls] {
+            let mut counter = counter.subscribe();
+            // It cannot close: this holds it.
+            let _none = counter.wait_for(|count| *count == 0).await;
+        }
     }
 }
 
@@ -104,10 +118,24 @@ mod tests {
         tokio::task::yield_now().await;
         assert_eq!((drain.driven(), drain.has_begun()), (1, false));
         assert_eq!(drain.finish(Duration::from_mins(1)).await, 0);
-        assert!(drain.has_begun() && !drain.is_over());
+        assert!(drain.has_begun() && drain.is_over());
+        let drain = Drain::default();
         tokio::spawn(driver(drain.clone(), true));
         tokio::task::yield_now().await;
         assert_eq!(drain.finish(Duration::from_millis(1)).await, 1, "it goes on until it is told");
         assert_eq!(drain.driven(), 0);
+    }
+
+    #[tokio::test]
+    async fn calls_outside_of_runs_are_waited_for_and_are_no_runs() {
+        let drain = Drain::default();
+        let call = drain.count_call();
+        let told = drain.clone();
+        let calling = tokio::spawn(async move {
+            told.over().await;
+            drop(call);
+        });
+        assert_eq!(drain.finish(Duration::from_millis(1)).await, 0);
+        assert!(calling.is_finished() && *drain.calls.borrow() == 0);
     }
 }

@@ -32,7 +32,7 @@ pub(crate) use passages::terms;
 pub use passages::{Hit, Wanted};
 use reader::Reader;
 use row::Entry;
-pub use schedules::{Decided, ENDED, KeyedRequest, Mark, RequestedBefore, Sighting};
+pub use schedules::{Decided, ENDED, KeyedRequest, Mark, PollTurn, RequestedBefore, Sighting};
 pub use services::ServiceRow;
 pub use slots::{Claimed, Settled, SlotFilter};
 pub use tail::Cursor;

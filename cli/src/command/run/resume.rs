@@ -24,7 +24,7 @@ pub(super) fn run(args: &ResumeArgs, context: &Context<'_>) -> Result<Exit, Fail
     }
     if args.detach {
         for run in runs {
-            context.printer.data(find::leave(engine.settings(), Wish::Resume { run })?);
+            context.printer.data(find::leave(engine.settings(), &Wish::Resume { run })?);
         }
         return Ok(Exit::Ok);
     }
@@ -55,7 +55,7 @@ pub(super) fn go_on_if_idle(
     // The daemon may have found it by itself meanwhile.
     let is_taken = || engine.run(run).is_ok_and(|run| run.driven || run.ended_at.is_some());
     if find::socket(engine.settings()).is_some()
-        && (find::leave(engine.settings(), Wish::Resume { run }).is_ok() || is_taken())
+        && (find::leave(engine.settings(), &Wish::Resume { run }).is_ok() || is_taken())
     {
         context.printer.hint(format_args!("the daemon goes on with it; `aa run watch {run}` follows it"));
         return Ok(Exit::Ok);

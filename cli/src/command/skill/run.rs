@@ -92,7 +92,7 @@ fn detach(
         request_key: request.request_key,
         lenient: args.lenient,
     };
-    let run = find::leave(engine.settings(), Wish::Start(start))?;
+    let run = find::leave(engine.settings(), &Wish::Start(start))?;
     match args.format {
         RunFormat::Json => context.printer.data(json!({"run": run})),
         RunFormat::Human | RunFormat::Quiet => context.printer.data(run),

@@ -17,7 +17,7 @@ use crate::driver::Veil;
 use crate::event::{Origin, StepError};
 use crate::permits::Permit;
 use crate::tool::native::Native as _;
-use crate::tool::{CallContext, Person, Progress, Tool};
+use crate::tool::{CallContext, Person, Progress, Tool, ToolError};
 use crate::toolbox::Toolbox;
 
 /// Checks the arguments, opens secrets in them, and calls.
@@ -99,7 +99,7 @@ async fn make(
         ..CallContext::detached(&settings.folder)
     };
     let _permit = permit(&engine, &tool.spec().module).await?;
-    match tool.call(&context, args).await {
+    match until_the_end(&engine, tool.call(&context, args)).await {
         Ok(mut value) => {
             veil.hide_value(&mut value);
             Ok(value)
@@ -109,6 +109,23 @@ async fn make(
             veil.hide_error(&mut error);
             Err(error)
         }
+    }
+}
+
+/// What comes of a call, unless this process ends before: then it is cut off with all that it has started.
+async fn until_the_end<T, E: From<ToolError>>(
+    engine: &Engine,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let drain = engine.drain();
+    let _counted = drain.count_call();
+    tokio::select! {
+        biased;
+        () = drain.over() => {
+            let why = "it was cut off, since the server that has called it is about to end";
+            Err(ToolError::new(ErrorKind::Cancelled, why).into())
+        }
+        answer = call => answer,
     }
 }
 

@@ -67,8 +67,8 @@ pub(super) struct Core {
     pub(super) waiting: Mutex<HashMap<RunId, u64>>,
     /// What was said in the log of polls that fail.
     pub(super) failing: Mutex<HashMap<Arc<str>, String>>,
-    /// Polls that wait for their answer, by the key of the schedule.
-    pub(super) asking: Mutex<HashSet<Arc<str>>>,
+    /// How often polls were due while they were still being asked.
+    pub(super) left_out: Mutex<HashMap<Arc<str>, u32>>,
 }
 
 impl Core {
@@ -128,7 +128,7 @@ impl Scheduler {
             following: Mutex::default(),
             waiting: Mutex::default(),
             failing: Mutex::default(),
-            asking: Mutex::default(),
+            left_out: Mutex::default(),
         };
         Self {
             core: Arc::new(core),

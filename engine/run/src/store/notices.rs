@@ -175,9 +175,11 @@ impl Journal {
                 self.hold_notices(&channel, now)?;
                 continue;
             }
-            let taken = self.next_notices(&channel, now)?;
+            let mut taken = self.next_notices(&channel, now)?;
             let own = self.owner_name()?;
-            taken.iter().try_for_each(|notice| self.mark_sending(notice.id, &own))?;
+            for notice in &mut taken {
+                notice.tries = self.mark_sending(notice.id, &own)?;
+            }
             return Ok(taken);
         }
         Ok(Vec::new())
@@ -239,10 +241,11 @@ impl Journal {
         Ok(())
     }
 
-    fn mark_sending(&self, id: i64, owner: &str) -> Result<(), Fault> {
-        let sql = "update notices set state = 'sending', owner = ?, tries = tries + 1 where id = ?";
-        self.db.prepare_cached(sql)?.execute(params![owner, id])?;
-        Ok(())
+    /// Notes that it is being sent; gives how often it was tried, this time included.
+    fn mark_sending(&self, id: i64, owner: &str) -> Result<u32, Fault> {
+        let sql =
+            "update notices set state = 'sending', owner = ?, tries = tries + 1 where id = ? returning tries";
+        Ok(self.db.prepare_cached(sql)?.query_row(params![owner, id], |row| row.get(0))?)
     }
 }
 

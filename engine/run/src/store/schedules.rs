@@ -11,7 +11,7 @@ use super::slots::insert_slot;
 use super::{Store, StoreError, row};
 use crate::caller::Whose;
 use crate::event::{RunId, Time};
-use crate::schedule::book::{CHANGED, HELD};
+use crate::schedule::book::{CHANGED, HELD, Known};
 use crate::schedule::{Failing, Note, Pause, Remembered, Slot};
 
 /// Notes that are kept.
@@ -93,6 +93,19 @@ const ALL: &str = "key, decided, seen, paused_at, paused_by, paused_why, polled,
     consent";
 /// The key of that: those of news say `poll` and a hash.
 const FAILS: &str = "poll fails";
+/// What the key begins with of a poll that is under way; then comes the name of the process.
+const ASKS: &str = "poll asks ";
+
+/// Whose turn it is to ask for a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollTurn {
+    /// This process's.
+    Mine,
+    /// Nobody's: it is still being asked from before.
+    UnderWay,
+    /// Another process has it, or has had it.
+    Gone,
+}
 
 impl Store {
     /// Takes note of schedules: those that are new, or are due by another rule than before, begin now. Gives
@@ -159,17 +172,15 @@ impl Store {
         self.parts.writer.submit(move |journal| Ok(insert_slot(&journal.db, &slot)?)).await
     }
 
-    /// Has a time of the past run that has no success; false when it has one, or is under way.
-    pub async fn refill_slot(&self, slot: Slot) -> Result<bool, StoreError> {
+    /// Has a time of the past run that has no success; false when it has one, or is under way. A row for several times
+    /// goes on for the others, which `known` tells.
+    pub async fn refill_slot(&self, slot: Slot, known: Arc<Known>) -> Result<bool, StoreError> {
         let work = move |journal: &mut Journal| {
             let sql = "delete from schedule_slots where schedule = ? and due = ?
                        and state in ('failed', 'cancelled', 'skipped', 'missed') and count = 1";
             let of = params![slot.schedule, slot.due.timestamp_millis()];
             journal.db.prepare_cached(sql)?.execute(of)?;
-            // A row for several times goes on for the others.
-            let sql = "update schedule_slots set due = due - 1, count = count - 1
-                       where schedule = ? and due = ? and state in ('skipped', 'missed')";
-            journal.db.prepare_cached(sql)?.execute(of)?;
+            journal.take_out(slot.due, &known)?;
             Ok(insert_slot(&journal.db, &slot)?)
         };
         self.parts.writer.submit(work).await
@@ -204,15 +215,16 @@ impl Store {
         })
     }
 
-    /// Takes the turn to ask for a poll that was last asked before a time: one process gets it.
-    pub async fn take_poll(&self, key: &str, due: Time) -> Result<bool, StoreError> {
+    /// Takes the turn to ask for a poll that was last asked before a time: one process gets it, unless one asks already
+    /// that has begun after `longest`. Whoever gets it notes what came of it.
+    pub async fn take_poll(
+        &self,
+        key: &str,
+        due: Time,
+        (longest, now): (Time, Time),
+    ) -> Result<PollTurn, StoreError> {
         let key = key.to_owned();
-        let work = move |journal: &mut Journal| {
-            let sql = "update schedules set polled = ?1, polled_text = 'asked'
-                       where key = ?2 and (polled is null or polled < ?1)";
-            Ok(journal.db.prepare_cached(sql)?.execute(params![due.timestamp_millis(), key])? == 1)
-        };
-        self.parts.writer.submit(work).await
+        self.parts.writer.submit(move |journal| journal.take_poll(&key, due, (longest, now))).await
     }
 
     /// Notes what came of a poll. One that fails again and again is told once, by the news that are made of how
@@ -226,6 +238,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let key = key.to_owned();
         let work = move |journal: &mut Journal| {
+            let asks = format!("{ASKS}{}", journal.owner_name()?);
+            let sql = "delete from schedule_seen where schedule = ? and key = ?";
+            journal.db.prepare_cached(sql)?.execute([&key, &asks])?;
             let text = told.as_ref().map_or_else(|error| format!("it failed: {error}"), Clone::clone);
             let sql = "update schedules set polled_text = ? where key = ?";
             journal.db.prepare_cached(sql)?.execute([&text, &key])?;
@@ -362,6 +377,34 @@ impl Journal {
                    where key = ? and paused_at is null and consent <> ?";
         self.db.prepare_cached(sql)?.execute(params![now, CHANGED, of.key, consent])?;
         Ok(())
+    }
+
+    fn take_poll(&self, key: &str, due: Time, (longest, now): (Time, Time)) -> Result<PollTurn, Fault> {
+        let sql = "select 1 from schedules where key = ? and (polled is null or polled < ?)";
+        if !self.db.prepare_cached(sql)?.exists(params![key, due.timestamp_millis()])? {
+            return Ok(PollTurn::Gone);
+        }
+        if self.asks(key, (longest, now))? {
+            return Ok(PollTurn::UnderWay);
+        }
+        let sql = "delete from schedule_seen where schedule = ? and key like ? || '%'";
+        self.db.prepare_cached(sql)?.execute([key, ASKS])?;
+        let sql = "insert into schedule_seen (schedule, key, at) values (?, ?, ?)";
+        let asks = format!("{ASKS}{}", self.owner_name()?);
+        self.db.prepare_cached(sql)?.execute(params![key, asks, now.timestamp_millis()])?;
+        let sql = "update schedules set polled = ?, polled_text = 'asked' where key = ?";
+        self.db.prepare_cached(sql)?.execute(params![due.timestamp_millis(), key])?;
+        Ok(PollTurn::Mine)
+    }
+
+    /// Whether a living process asks for a poll.
+    fn asks(&self, key: &str, (longest, now): (Time, Time)) -> Result<bool, Fault> {
+        let sql = "select substr(key, length(?2) + 1) from schedule_seen
+                   where schedule = ?1 and key like ?2 || '%' and at between ?3 and ?4";
+        let of = params![key, ASKS, longest.timestamp_millis(), now.timestamp_millis()];
+        let mut select = self.db.prepare_cached(sql)?;
+        let owners = select.query_map(of, |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        Ok(owners.iter().any(|owner| self.ownership.is_alive(owner)))
     }
 
     fn decide(&mut self, of: &Decided) -> Result<bool, Fault> {

@@ -8,6 +8,7 @@ use super::schedules::time;
 use super::{Store, StoreError};
 use crate::caller::Whose;
 use crate::event::{RunId, Time};
+use crate::schedule::book::Known;
 use crate::schedule::decide::{Turn, turn};
 use crate::schedule::{Slot, SlotKind, SlotState};
 
@@ -334,6 +335,62 @@ impl Journal {
                    and kind = 'timed' and state = 'ready' and attempt = 0 and at <= ?3)";
         let with = params![of[0], of[1], now.timestamp_millis()];
         Ok(self.db.prepare_cached(sql)?.query_row(with, |row| row.get(0))?)
+    }
+
+    /// Takes a time out of the row that has it with others. Its ends stay times that there are, and that nothing else has
+    /// become of.
+    pub(super) fn take_out(&self, time: Time, known: &Known) -> Result<(), Fault> {
+        let sql = format!(
+            "select {COLUMNS} from schedule_slots where schedule = ?1 and due >= ?2 and since <= ?2 and count > 1
+             and state in ('skipped', 'missed') order by due limit 1"
+        );
+        let of = params![&*known.key, time.timestamp_millis()];
+        let Some(row) = self.db.prepare_cached(&sql)?.query_row(of, slot).optional()? else { return Ok(()) };
+        let first = row.since.unwrap_or(row.due);
+        let (trigger, zone) = (&known.compiled.trigger, known.zone());
+        let a_moment = chrono::TimeDelta::milliseconds(1);
+        let since = if time == first {
+            self.first_without_row(trigger.between(time, row.due - a_moment, zone), known)?
+        } else {
+            Some(first)
+        };
+        let due = if time == row.due {
+            let others: Vec<Time> = trigger.between(first - a_moment, time - a_moment, zone).collect();
+            self.first_without_row(others.into_iter().rev(), known)?
+        } else {
+            Some(row.due)
+        };
+        self.shorten(&row, since.unwrap_or(row.due), due)
+    }
+
+    /// Has a row of several times go on for one less of them; with no end left there is none.
+    fn shorten(&self, row: &Slot, since: Time, due: Option<Time>) -> Result<(), Fault> {
+        let ms = Time::timestamp_millis;
+        let Some(due) = due else {
+            let sql = "delete from schedule_slots where schedule = ? and due = ?";
+            self.db.prepare_cached(sql)?.execute(params![row.schedule, ms(&row.due)])?;
+            return Ok(());
+        };
+        let sql =
+            "update schedule_slots set since = ?, due = ?, count = count - 1 where schedule = ? and due = ?";
+        let of = params![ms(&since.min(due)), ms(&due), row.schedule, ms(&row.due)];
+        self.db.prepare_cached(sql)?.execute(of)?;
+        Ok(())
+    }
+
+    fn first_without_row(
+        &self,
+        times: impl Iterator<Item = Time>,
+        known: &Known,
+    ) -> Result<Option<Time>, Fault> {
+        let sql = "select 1 from schedule_slots where schedule = ? and due = ?";
+        let mut select = self.db.prepare_cached(sql)?;
+        for time in times {
+            if !select.exists(params![&*known.key, time.timestamp_millis()])? {
+                return Ok(Some(time));
+            }
+        }
+        Ok(None)
     }
 
     fn mark_claimed(&mut self, slot: Slot) -> Result<Slot, Fault> {

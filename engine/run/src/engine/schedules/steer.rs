@@ -82,7 +82,7 @@ impl Engine {
                 why: "somebody wanted the past".to_owned(),
                 ..new_slot(&known, *due, SlotKind::Backfill)
             };
-            added += usize::from(store.refill_slot(Slot { at: now, ..slot }).await?);
+            added += usize::from(store.refill_slot(Slot { at: now, ..slot }, Arc::clone(&known)).await?);
         }
         Ok(added)
     }

@@ -99,9 +99,8 @@ impl Desk {
         let sent = timeout(WHOLE, self.send(taken, &first.channel)).await;
         let outcome = sent.unwrap_or_else(|_| Err("it takes too long".to_owned()));
         let now = self.clock.now();
-        // It was read before this attempt was counted.
-        let again = (outcome.is_err() && first.tries + 1 < TRIES)
-            .then(|| now + milliseconds(AGAIN_MS << (2 * first.tries)));
+        let again = (outcome.is_err() && first.tries < TRIES)
+            .then(|| now + milliseconds(AGAIN_MS << (2 * first.tries.saturating_sub(1))));
         if let Err(error) = &outcome {
             let (channel, title) = (&first.channel, &first.title);
             (self.say)(&format!("nobody could be told by the channel `{channel}` that {title}: {error}"));

@@ -1,4 +1,4 @@
-//! Polls: a tool is asked for news, by one process at a time.
+//! Polls: a tool is asked for news, once at a time and by one process.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -7,21 +7,24 @@ use aa_spec::plan::digest;
 use aa_spec::schedule::{PollPlan, Trigger};
 use aa_spec::template::{Missing, Scope};
 use aa_spec::tool::Effect;
+use chrono::TimeDelta;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::super::book::Known;
+use super::super::decide::lapse;
 use super::super::{Slot, SlotKind};
 use super::Core;
 use crate::engine::new_slot;
 use crate::event::Time;
-use crate::store::News;
+use crate::store::{News, PollTurn, Store};
 
 /// After so many failures in a row people are told.
 const TOLD: u32 = 3;
-
-/// How long a tool may take to say what is new. What does not answer would be waited for without an end.
+/// How long a tool may be asked without a `timeout` of its schedule; `docs/schedules.md` says so.
 const LONGEST: Duration = Duration::from_mins(5);
+/// How much later at least the process that asks has noted what came of it.
+const NOTED: Duration = Duration::from_mins(1);
 
 impl Core {
     /// Asks for news in a task of its own, if no other process does.
@@ -30,14 +33,18 @@ impl Core {
         tokio::spawn(async move {
             let Ok(store) = core.store().await else { return };
             let is_on = core.engine().is_service_enabled("poll").unwrap_or(false);
-            if !is_on || !store.take_poll(&known.key, due).await.unwrap_or(false) {
+            if !is_on || !core.takes_poll(&store, &known, due).await {
                 return;
             }
-            // Whoever is slow is not asked once more meanwhile.
-            let Some(_asking) = Asking::begin(&core, &known.key) else { return };
-            let told = core.news(&known).await;
+            let drain = core.engine().drain();
+            let told = tokio::select! {
+                told = core.news_in_time(&known) => told,
+                // Whoever comes next asks when it is due again.
+                () = drain.begun() => return,
+            };
             core.log_poll(&known, told.as_ref().err());
             let tells = core.poll_failure(&known, told.as_ref().err());
+            let told = core.with_left_out(&known, told);
             if let Err(error) = store.note_poll(&known.key, told, core.now(), tells).await {
                 tracing::warn!(
                     schedule = known.compiled.name,
@@ -46,6 +53,55 @@ impl Core {
             }
             core.wake.notify_one();
         });
+    }
+
+    /// Whether it is this process's turn to ask. While it is still being asked from before, the time is left out.
+    async fn takes_poll(&self, store: &Store, known: &Known, due: Time) -> bool {
+        let now = self.now();
+        let longest = TimeDelta::from_std(longest(known) + NOTED).ok();
+        let longest = longest.and_then(|delta| now.checked_sub_signed(delta)).unwrap_or(Time::MIN_UTC);
+        let turn = store.take_poll(&known.key, due, (longest, now)).await;
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        match turn {
+            Ok(PollTurn::Mine) => {
+                left_out.remove(&known.key);
+                true
+            }
+            Ok(PollTurn::UnderWay) => {
+                let count = left_out.entry(Arc::clone(&known.key)).or_default();
+                *count += 1;
+                if *count == 1 {
+                    tracing::warn!(
+                        schedule = known.compiled.name,
+                        "it is still being asked; what is due meanwhile is left out"
+                    );
+                }
+                false
+            }
+            Ok(PollTurn::Gone) | Err(_) => false,
+        }
+    }
+
+    /// What came of asking, with how many times were left out meanwhile.
+    fn with_left_out(&self, known: &Known, told: Result<String, String>) -> Result<String, String> {
+        let left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner).remove(&known.key);
+        let add = |text: String| match left_out {
+            Some(count) => {
+                format!("{text}; while it was asked, it was due {count} times more, and not asked again")
+            }
+            None => text,
+        };
+        told.map(add).map_err(add)
+    }
+
+    /// What came of asking, which may not take for ever.
+    async fn news_in_time(&self, known: &Known) -> Result<String, String> {
+        let limit = longest(known);
+        let too_long = || {
+            let limit = lapse(TimeDelta::from_std(limit).unwrap_or(TimeDelta::MAX));
+            Err(format!("it took longer than {limit}, and was ended"))
+        };
+        timeout(limit, self.news(known)).await.unwrap_or_else(|_| too_long())
     }
 
     /// Says in the log that polling fails, or works again: once, not each time.
@@ -122,28 +178,11 @@ impl Core {
             _ => Map::new(),
         };
         let quiet = Arc::new(|line: &str| tracing::debug!("{line}"));
-        let answer = timeout(LONGEST, engine.call_tool(&poll.tool, args, quiet)).await;
-        let slow = || format!("`{}` has not answered for {} minutes", poll.tool, LONGEST.as_secs() / 60);
-        answer.map_err(|_| slow())?.map_err(|error| error.message)
+        engine.call_tool(&poll.tool, args, quiet).await.map_err(|error| error.message)
     }
 }
 
-/// A poll that waits for its answer, until this is dropped.
-struct Asking {
-    core: Arc<Core>,
-    key: Arc<str>,
-}
-
-impl Asking {
-    /// `None` while the same is asked already.
-    fn begin(core: &Arc<Core>, key: &Arc<str>) -> Option<Self> {
-        let is_new = core.asking.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(key));
-        is_new.then(|| Self { core: Arc::clone(core), key: Arc::clone(key) })
-    }
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        self.core.asking.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
-    }
+/// How long its tool may be asked.
+fn longest(known: &Known) -> Duration {
+    known.compiled.timeout_ms.map_or(LONGEST, Duration::from_millis)
 }

@@ -13,7 +13,9 @@ use crate::schedule::book::Place;
 use crate::settings::{Settings, Surroundings};
 use crate::store::Claimed;
 
+mod past;
 mod polls;
+mod telling;
 mod turns;
 
 /// Longer than anything in here takes.

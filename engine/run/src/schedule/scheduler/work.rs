@@ -12,7 +12,7 @@ use super::{Core, Scheduler, warn};
 use crate::caller::Caller;
 use crate::driver::Park;
 use crate::engine::{Engine, RunHandle, StartError, told, waiting_run};
-use crate::event::{Origin, RunId, Time};
+use crate::event::{Body, Origin, RunId, Time};
 use crate::store::{Claimed, News, RunStatus, RunSummary, Settled, Store, StoreError};
 
 /// Who cancels.
@@ -359,7 +359,7 @@ impl Core {
                 self.conclude(store, known, slot, Some(&why)).await
             }
             RunStatus::Cancelled => {
-                let end = Settled::quietly(SlotState::Cancelled, "");
+                let end = Settled::quietly(SlotState::Cancelled, who_cancelled(store, run)?);
                 store.settle_slot(slot, end, self.now()).await.map(drop)
             }
             _ => {
@@ -450,6 +450,17 @@ impl Core {
     }
 }
 
+/// Who has had a run end, and why.
+fn who_cancelled(store: &Store, run: RunId) -> Result<String, StoreError> {
+    let asked = store.events(run, 0)?.into_iter().rev().find_map(|event| match event.body {
+        Body::CancelRequested { by, reason } => Some((by, reason)),
+        _ => None,
+    });
+    let Some((by, reason)) = asked else { return Ok(String::new()) };
+    let by = if by.is_empty() { by } else { format!("by {by}") };
+    Ok(if by.is_empty() || reason.is_empty() { by + &reason } else { format!("{by}: {reason}") })
+}
+
 /// That a run waits, and what a person does about it.
 fn words_of_waiting(name: &str, waiting: &Waiting, run: RunId) -> (String, String) {
     let text = if waiting.in_doubt {
@@ -493,7 +504,7 @@ pub(crate) async fn settle_by_hand(engine: &Engine, known: &Known, slot: &Slot) 
         following: std::sync::Mutex::default(),
         waiting: std::sync::Mutex::default(),
         failing: std::sync::Mutex::default(),
-        asking: std::sync::Mutex::default(),
+        left_out: std::sync::Mutex::default(),
     };
     let store = core.store().await?;
     let Some(slot) = store.slot(&slot.schedule, slot.due)? else { return Ok(()) };

@@ -59,9 +59,19 @@ impl Layers<'_> {
     }
 
     /// Roles that the user has named.
-    pub(in crate::settings) fn roles(&self) -> Vec<String> {
+    pub(in crate::settings) fn roles(&mut self) -> Vec<String> {
         let theirs = self.files.iter().filter(|file| !file.of_project);
-        theirs.flat_map(|file| file.config.serve.roles.keys().cloned()).collect()
+        let theirs = theirs.flat_map(|file| file.config.serve.roles.iter().map(move |role| (file, role)));
+        let (mut names, mut shown) = (Vec::new(), Vec::new());
+        for (file, (name, scopes)) in theirs {
+            let span = scopes.first().map(|scope| scope.span).unwrap_or_default();
+            let (key, origin) = (format!("serve.roles.{name}"), file.origin(span));
+            let value = json!(scopes.iter().map(|scope| &scope.value).collect::<Vec<_>>());
+            shown.push(Setting { key, value, origin });
+            names.push(name.clone());
+        }
+        self.settings.extend(shown);
+        names
     }
 
     /// Roles of a project are told not to count.

@@ -64,33 +64,65 @@ schedules:
     quiet(&mut [&mut scheduler]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_poll_that_is_slow_is_not_asked_once_more_meanwhile() {
-    let config = "\
-schedules:
-  news: {skill: note_it, poll: {tool: slow_news, every: 1m}, inputs: {due: '{{ result }}'}}
+/// A tool that only reads, and does not end before there is a file `go`.
+const SLOW: &str = "\
+module: slow
+description: x
+tools:
+  - name: slow
+    description: Takes its time
+    effect: read
+    input: {}
+    run: [sh, -c, 'echo asked >> log; while [ ! -e go ]; do sleep 0.02; done']
 ";
-    let world = World::new(config, "2026-03-01 10:00:30");
-    world.put(
-        "work/.aa/tools/slow.yaml",
-        "module: slow\ndescription: Slow\ntools: [{name: slow_news, description: Waits, effect: read, input: {}, run: [sh, -c, 'echo x >> polls; while [ ! -e go ]; do sleep 0.05; done']}]\n",
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_is_not_asked_while_it_is_asked() {
+    let world = World::new(
+        "schedules:\n  slow: {skill: note_it, poll: {tool: slow, every: 1m}}\n",
+        "2026-03-01 10:00:30",
     );
-    let mut scheduler = world.scheduler();
-    scheduler.look().await.unwrap();
-    let polls = || fs::read_to_string(world.root.path().join("work/polls")).unwrap_or_default();
-    for minute in 1..5 {
-        world.set(&format!("2026-03-01 10:{minute:02}:00"));
-        scheduler.look().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    world.put("work/.aa/tools/slow.yaml", SLOW);
+    let (mut one, mut other) = (world.scheduler(), world.scheduler());
+    for (times, now) in ["10:00:30", "10:01:00", "10:02:00", "10:03:00"].into_iter().enumerate() {
+        world.set(&format!("2026-03-01 {now}"));
+        one.look().await.unwrap();
+        other.look().await.unwrap();
+        let left_out = |of: &Scheduler| of.core.left_out.lock().unwrap().values().sum::<u32>() as usize;
+        let start = Instant::now();
+        while world.log().len() < times.min(1) || left_out(&one).min(left_out(&other)) + 1 < times {
+            assert!(start.elapsed() < PATIENCE, "{now}: {}", world.why("slow"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
-    let asked = polls();
+    assert_eq!(world.log(), ["asked"]);
     world.put("work/go", "");
-    assert_eq!(asked, "x\n");
     let start = Instant::now();
-    let view = || world.engine().schedule("news", world.clock.now()).unwrap();
-    while view().polled.is_none_or(|(_, text)| text == "asked") {
-        assert!(start.elapsed() < PATIENCE, "{}", world.why("news"));
+    while !world.why("slow").contains("it was due 2 times more, and not asked again") {
+        assert!(start.elapsed() < PATIENCE, "{}", world.why("slow"));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    quiet(&mut [&mut scheduler]).await;
+    world.set("2026-03-01 10:04:00");
+    one.look().await.unwrap();
+    let start = Instant::now();
+    while world.log().iter().filter(|line| *line == "asked").count() < 2 {
+        assert!(start.elapsed() < PATIENCE, "it is asked again: {}", world.why("slow"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_that_takes_too_long_has_failed() {
+    let config = "schedules:\n  slow: {skill: note_it, timeout: 1s, poll: {tool: slow, every: 1m}}\n";
+    let world = World::new(config, "2026-03-01 10:00:30");
+    world.put("work/.aa/tools/slow.yaml", SLOW);
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    world.set("2026-03-01 10:01:00");
+    scheduler.look().await.unwrap();
+    let start = Instant::now();
+    while !world.why("slow").contains("it failed: it took longer than 1s") {
+        assert!(start.elapsed() < PATIENCE, "{}", world.why("slow"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -161,7 +161,10 @@ class Driver:
 
         with anyio.move_on_after(step.get("cancel_after", 60)) as scope:
             result = await client.call_tool(
-                step["call"], step.get("args", {}), progress_callback=told, meta=self.meta(step)
+                step["call"],
+                step.get("args", {}),
+                progress_callback=None if step.get("quiet") else told,
+                meta=self.meta(step),
             )
         if scope.cancelled_caught:
             return {"cancelled": True, "progress": progress}

@@ -94,7 +94,8 @@ async function step(step) {
   asked = [];
   const progress = [];
   const stop = new AbortController();
-  const options = { signal: stop.signal, timeout: 60000, onprogress: (told) => progress.push(told.progress) };
+  const options = { signal: stop.signal, timeout: 60000 };
+  if (!step.quiet) options.onprogress = (told) => progress.push(told.progress);
   if (step.cancel_after) setTimeout(() => stop.abort("enough"), step.cancel_after * 1000);
   try {
     const result = await call(client, { name: step.call, arguments: step.args ?? {}, ...meta(step) }, options);

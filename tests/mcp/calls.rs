@@ -203,7 +203,9 @@ fn an_approval_is_given_in_a_terminal_while_the_client_polls() {
     let aa = project().own_config("serve: {policy: {write: ask}}\n");
     let mut server = Server::start(&aa);
     let task = server.result("tools/call", json!({"name": "long", "arguments": {}}));
-    assert_eq!((&task["taskId"], &task["status"]), (&json!("1"), &json!("input_required")), "{task}");
+    // It has no form to show, and is told where somebody else has one.
+    assert_eq!((&task["taskId"], &task["status"]), (&json!("1"), &json!("working")), "{task}");
+    assert!(task["statusMessage"].as_str().unwrap().contains("`aa run answer 1 approval ANSWER`"), "{task}");
     let other = aa.args(["run", "answer", "1", "approval#2", "approve"]).run().code(1);
     other.stderr_contains("the question `approval#2` of run 1 is not open; now it is `approval`");
     aa.args(["run", "answer", "1", "approval", "approve"]).run().code(0);

@@ -381,6 +381,34 @@ fn they_are_told_how_it_goes() {
 }
 
 #[test]
+fn they_take_it_that_a_run_goes_on() {
+    // Its outputs have the names of what is said meanwhile, and other types.
+    let long = "\
+name: long
+description: Takes longer than anybody waits
+steps: [{name: hold, wait: 1s}]
+outputs:
+  - {name: status, type: integer, value: '{{ 200 }}'}
+  - {name: message, type: array, value: '{{ [1] }}'}
+";
+    let aa = project().skill("long", long).own_config("serve: {wait: 200ms}\n");
+    // Whoever is told how it goes waits as long as it takes, and these can do without.
+    for client in [
+        Client::Python("auto"),
+        Client::Python("legacy"),
+        Client::TypeScript(1, "legacy"),
+        Client::TypeScript(2, "auto"),
+        Client::TypeScript(2, "legacy"),
+    ] {
+        let steps = json!([{"list": true}, {"call": "long", "quiet": true}]);
+        let seen = client.drive(&aa, &over_stdio(&aa, &["--all"]), &steps);
+        let told = &seen[1]["structured"];
+        assert_eq!((&seen[1]["failed"], &told["status"]), (&json!(false), &json!("running")), "{client:?}");
+        assert!(told["run_id"].is_i64(), "{client:?}: the run is found by its number: {told}");
+    }
+}
+
+#[test]
 fn a_call_that_they_give_up_ends_its_run() {
     let aa = project().skill("hang", HANG);
     let served = Served::start(&aa, &["--all"]);

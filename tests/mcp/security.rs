@@ -225,6 +225,12 @@ fn a_key_opens_its_personas_only() {
 fn a_narrow_key_opens_nothing_by_the_tools_of_the_server() {
     let wide = "name: wide\ndescription: Not for everybody\nsteps: [{name: look, tool: git_status}]\n";
     let aa = shared("").skill("wide", wide);
+    for (tool, args) in [
+        ("memory_write", r#"{"key": "state/current_work", "content": "active_issue: A-1\n"}"#),
+        ("memory_session_log", r#"{"action": "looked"}"#),
+    ] {
+        aa.args(["tool", "call", tool, "--args", args]).run().code(0);
+    }
     let served = serve(&aa, &["--all"]);
     let say = |key: &str, tool: &str, args: &Value| {
         let mut headers = modern_headers(tool);
@@ -257,6 +263,18 @@ fn a_narrow_key_opens_nothing_by_the_tools_of_the_server() {
         let told = told["structuredContent"].to_string();
         assert!(!told.contains("wide") && !told.contains("git"), "{tool}: {told}");
     }
+    // A new session tells what is remembered to whoever may read that.
+    let begun = |key: &str| say(key, "session_start", &json!({}))["structuredContent"].clone();
+    assert_eq!(begun(ANN)["current_work"]["active_issue"], "A-1");
+    assert_eq!(begun(ANN)["log"][0]["action"], "looked", "{}", begun(ANN));
+    let told = begun(BEN);
+    assert_eq!((&told["current_work"], &told["log"]), (&json!({}), &json!([])), "{told}");
+    // There is no repository, which is a mistake that repeats.
+    for _ in 0..3 {
+        say(ANN, "tool_call", &json!({"tool_name": "git_status"}));
+    }
+    assert!(begun(ANN)["known_mistakes"].to_string().contains("git_status"), "{}", begun(ANN));
+    assert_eq!(told["known_mistakes"], json!([]), "{told}");
     // What is there for others is not told apart from what is not there at all.
     let direct = |key: &str, tool: &str| {
         let mut headers = modern_headers(tool);

@@ -53,7 +53,7 @@ pub(crate) use schedules::{new_slot, told, waiting_run};
 pub use servers::{Change, Guide, McpEntry, Review};
 pub use showing::Glance;
 pub use trials::Trial;
-pub use workspaces::Briefing;
+pub use workspaces::Remembered;
 
 mod admission;
 mod adopting;

@@ -24,6 +24,7 @@ mod names;
 mod prompt;
 mod resource;
 mod result;
+mod root;
 mod schema;
 pub(crate) mod scope;
 mod search;

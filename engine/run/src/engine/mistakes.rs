@@ -17,17 +17,20 @@ impl Engine {
         self.parts.store()?.mistakes()
     }
 
-    /// The mistakes that calls are warned of, in words: those last seen, at most so many. As with warnings, only
-    /// the main tenant is told.
+    /// The mistakes that calls are warned of, in words: those last seen, at most so many, and of those tools only that
+    /// are `open` to whoever asks, as one tells of arguments. As with warnings, only the main tenant is told.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn warned_of(&self, most: usize) -> Result<Vec<String>, StoreError> {
+    pub fn warned_of(&self, most: usize, open: impl Fn(&str) -> bool) -> Result<Vec<String>, StoreError> {
         if self.caller.tenant != MAIN {
             return Ok(Vec::new());
         }
         let (now, all) = (Utc::now(), self.mistakes()?);
-        let warned = all.iter().filter(|mistake| mistake.warns(now) && self.shows_tool(&mistake.tool));
+        let is_told = |mistake: &&Mistake| {
+            mistake.warns(now) && self.shows_tool(&mistake.tool) && open(&mistake.tool)
+        };
+        let warned = all.iter().filter(is_told);
         Ok(warned.take(most).map(|mistake| words(mistake, now)).collect())
     }
 

@@ -18,15 +18,13 @@ const LOG: usize = 5;
 /// Runs that wait and are told of.
 const WAITING: u32 = 20;
 
-/// What whoever begins to work is told.
+/// What the memory of the caller's tenant tells whoever begins to work.
 #[derive(Clone, Debug, Default)]
-pub struct Briefing {
-    /// `state/current_work` of their tenant's memory; empty when nothing is known.
+pub struct Remembered {
+    /// `state/current_work`; empty when nothing is known.
     pub current_work: Map<String, Value>,
     /// The last entries of the session logs, newest first.
     pub log: Vec<Value>,
-    /// Runs of the caller that wait for a person.
-    pub waiting: Vec<RunSummary>,
 }
 
 impl Engine {
@@ -145,13 +143,11 @@ impl Engine {
         self.caller.whose() == Whose::local() || is_own() || is_named()
     }
 
-    /// What whoever begins to work is told.
+    /// What is remembered and worth knowing at the beginning. Who may know it is for the front end to decide.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn briefing(&self) -> Result<Briefing, StoreError> {
-        let filter =
-            RunFilter { status: vec![RunStatus::Waiting], limit: Some(WAITING), ..RunFilter::default() };
+    pub fn remembered(&self) -> Result<Remembered, StoreError> {
         let (store, tenant) = (self.parts.store()?, &self.caller.tenant);
         let mut log = Vec::new();
         for key in store.memory_keys(tenant, "sessions/")?.iter().rev() {
@@ -163,10 +159,19 @@ impl Engine {
             }
         }
         log.truncate(LOG);
-        Ok(Briefing {
-            current_work: store.memory(tenant, "state/current_work")?.unwrap_or_default(),
-            log,
-            waiting: self.runs(&filter)?,
+        let current_work = store.memory(tenant, "state/current_work")?.unwrap_or_default();
+        Ok(Remembered { current_work, log })
+    }
+
+    /// The last runs of the caller that wait for a person.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn waiting_runs(&self) -> Result<Vec<RunSummary>, StoreError> {
+        self.runs(&RunFilter {
+            status: vec![RunStatus::Waiting],
+            limit: Some(WAITING),
+            ..RunFilter::default()
         })
     }
 

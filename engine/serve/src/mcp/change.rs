@@ -3,6 +3,8 @@
 //! What there is comes from files that people and runs write at any time, so the files are looked at for
 //! as long as somebody listens.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +19,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// How often it is looked what a change has changed: what was read a moment ago is not read again at once.
 const LOOKS: u32 = 3;
 
-/// Tells a newer client of changes, of the kinds that it has named, until its stream ends.
-pub(super) async fn tell_stream(changes: &Arc<Changes>, context: &SubscriptionContext) {
+/// Tells a newer client of changes in the folder of an engine, of the kinds that it has named, until its stream ends.
+pub(super) async fn tell_stream(changes: &Arc<Changes>, engine: &Engine, context: &SubscriptionContext) {
     let (wanted, sink) = (context.accepted(), context.sink());
     let is = |flag: Option<bool>| flag.unwrap_or_default();
     let (tools, prompts) = (is(wanted.tools_list_changed), is(wanted.prompts_list_changed));
@@ -27,7 +29,7 @@ pub(super) async fn tell_stream(changes: &Arc<Changes>, context: &SubscriptionCo
         // Nothing of this was asked for.
         return std::future::pending().await;
     }
-    let mut changes = changes.listen();
+    let mut changes = changes.listen(engine);
     while changes.changed().await.is_ok() {
         // A stream that is gone is noticed elsewhere.
         if tools {
@@ -42,24 +44,60 @@ pub(super) async fn tell_stream(changes: &Arc<Changes>, context: &SubscriptionCo
     }
 }
 
-/// Tells a client of the session era of every change, for as long as it is there.
-pub(super) async fn tell_session(changes: Arc<Changes>, peer: Peer<RoleServer>) {
-    let mut changes = changes.listen();
-    while changes.changed().await.is_ok() {
-        let told = [
-            peer.notify_tool_list_changed().await.is_ok(),
-            peer.notify_prompt_list_changed().await.is_ok(),
-            peer.notify_resource_list_changed().await.is_ok(),
-        ];
-        if told.contains(&false) {
-            return;
+/// Tells a client of the session era of every change where it works, and when it works elsewhere, for as long as it is
+/// there.
+pub(super) async fn tell_session(
+    changes: Arc<Changes>,
+    mut place: watch::Receiver<Option<Engine>>,
+    peer: Peer<RoleServer>,
+) {
+    let mut is_told = true;
+    while is_told {
+        let engine = place.borrow_and_update().clone();
+        let is_known = engine.is_some();
+        let mut changed = changes.listen(engine.as_ref().unwrap_or(&changes.home));
+        tokio::select! {
+            Ok(()) = changed.changed() => is_told = tell(&peer).await,
+            // Before its first request it has seen no list.
+            Ok(()) = place.changed() => if is_known { is_told = tell(&peer).await },
+            else => return,
         }
     }
 }
 
-/// Looks at the files of skills, modules and personas, once for everybody who listens.
+/// Tells of all that may have changed; whether the client has heard it.
+pub(super) async fn tell(peer: &Peer<RoleServer>) -> bool {
+    peer.notify_tool_list_changed().await.is_ok()
+        && peer.notify_prompt_list_changed().await.is_ok()
+        && peer.notify_resource_list_changed().await.is_ok()
+}
+
+/// Looks at the files of skills, modules and personas in every folder where somebody listens, once for all of them.
 #[derive(Debug)]
 pub(crate) struct Changes {
+    /// The engine of the folder that the server was started in.
+    home: Engine,
+    places: Mutex<HashMap<PathBuf, Arc<Place>>>,
+}
+
+impl Changes {
+    pub(crate) fn new(home: Engine) -> Arc<Self> {
+        Arc::new(Self { home, places: Mutex::default() })
+    }
+
+    /// Changes in the folder of an engine from now on.
+    fn listen(&self, engine: &Engine) -> watch::Receiver<u64> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where nobody listens any more, nobody looks.
+        places.retain(|_, place| Arc::strong_count(place) > 1);
+        let folder = engine.settings().folder.clone();
+        places.entry(folder).or_insert_with(|| Place::new(engine.clone())).listen()
+    }
+}
+
+/// One folder in which somebody listens.
+#[derive(Debug)]
+struct Place {
     engine: Engine,
     /// Counts changes.
     count: watch::Sender<u64>,
@@ -67,8 +105,8 @@ pub(crate) struct Changes {
     looks: Mutex<bool>,
 }
 
-impl Changes {
-    pub(crate) fn new(engine: Engine) -> Arc<Self> {
+impl Place {
+    fn new(engine: Engine) -> Arc<Self> {
         Arc::new(Self { engine, count: watch::Sender::new(0), looks: Mutex::default() })
     }
 

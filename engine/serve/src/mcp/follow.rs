@@ -92,9 +92,7 @@ pub(crate) async fn run(call: Call<'_>, wanted: Wanted) -> Answer {
         strictness: Strictness { lenient: false, strict: false },
         park: Park::Stay,
     };
-    let can = call.context.client_capabilities();
-    let tasks = can.as_ref().is_some_and(ClientCapabilities::supports_tasks);
-    let started = call.visit.engine.start_called(request, &session_of(&call), tasks).await;
+    let started = call.visit.engine.start_called(request, &session_of(&call), knows_tasks(&call)).await;
     attend(call, started, manner, &|error| trouble::start(&name, error)).await
 }
 
@@ -142,6 +140,13 @@ pub(crate) async fn call_tool(call: Call<'_>, spec: &ToolSpec, args: Map<String,
     let direct = Direct { tool: spec.name.clone(), args, request_key: key_of(&call) };
     let started = engine.start_call(direct, &session_of(&call)).await;
     attend(call, started, manner, &|error| trouble::call(spec, error)).await
+}
+
+/// Whether the client knows what to do with a task. In the session era an answer could not be one, whatever a client
+/// declares: what it would read is the result of a tool.
+fn knows_tasks(call: &Call<'_>) -> bool {
+    let can = call.context.client_capabilities();
+    call.visit.sessionless && can.as_ref().is_some_and(ClientCapabilities::supports_tasks)
 }
 
 /// Whether a tool that only reads may ask something of a client that is asked by answers: between the two requests

@@ -9,8 +9,34 @@ use super::resource::kind_of_pages;
 /// Larger results are cut, in bytes of JSON.
 pub(crate) const MOST: usize = 20_000;
 
-/// How a result is cut: texts to so many characters, lists to so many items; the first that is enough.
-const CUTS: [(usize, usize); 5] = [(4000, 200), (1500, 50), (500, 20), (200, 5), (60, 2)];
+/// How much is left of a result that is cut.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// Characters of a text, and of the name of an entry.
+    letters: usize,
+    /// Items of a list.
+    items: usize,
+    /// Entries of an object.
+    entries: usize,
+}
+
+impl Cut {
+    const fn to(letters: usize, items: usize, entries: usize) -> Self {
+        Self { letters, items, entries }
+    }
+}
+
+/// The first that is enough is taken. The last one is enough for whatever can be read as JSON.
+const CUTS: [Cut; 8] = [
+    Cut::to(4000, 200, 2000),
+    Cut::to(1500, 50, 500),
+    Cut::to(500, 20, 200),
+    Cut::to(200, 5, 100),
+    Cut::to(60, 2, 50),
+    Cut::to(60, 1, 10),
+    Cut::to(60, 1, 3),
+    Cut::to(60, 1, 0),
+];
 
 /// Where the whole of a cut result is.
 #[derive(Clone, Copy)]
@@ -41,7 +67,7 @@ impl Whole<'_> {
 }
 
 /// A result, as structured content and the same as text. What is too large is cut so that it is
-/// still of its shape: long texts and lists lose their ends.
+/// still of its shape: long texts, lists and objects lose their ends.
 pub(crate) fn of(value: Value, wrapped: bool, whole: Whole<'_>) -> CallToolResult {
     let bytes = value.to_string().len();
     if bytes > MOST {
@@ -66,11 +92,7 @@ fn shown(value: Value, wrapped: bool) -> CallToolResult {
 
 /// The beginning of a value, as text.
 pub(crate) fn head(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(MOST / 10) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    shortened(&value.to_string(), MOST / 10)
 }
 
 /// The outputs of a run as a resource.
@@ -84,18 +106,37 @@ fn link(run: RunId, value: &Value) -> Resource {
 }
 
 fn notice(bytes: usize, link: Option<&Resource>, hint: &str) -> String {
-    let said = format!("[cut: this is part of {bytes} bytes; long texts and lists end with …");
+    let said = format!(
+        "[cut: this is part of {bytes} bytes; long texts end with …, long lists and objects lack what comes last"
+    );
     match link {
         Some(link) => format!("{said}; read {} for all of it]", link.uri),
         None => format!("{said}; {hint}]"),
     }
 }
 
+/// The value, or where it is too large what is left of it.
+pub(crate) fn fitting(value: Value) -> Value {
+    if value.to_string().len() > MOST { cut(&value) } else { value }
+}
+
+/// A text, or its beginning where it is too long for an answer that says more than it.
+pub(crate) fn short(text: &str) -> String {
+    shortened(text, MOST / 4)
+}
+
+fn shortened(text: &str, letters: usize) -> String {
+    match text.char_indices().nth(letters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// The value without what is too long in it.
 fn cut(value: &Value) -> Value {
     let mut last = Value::Null;
-    for (letters, items) in CUTS {
-        last = shorter(value, letters, items);
+    for to in CUTS {
+        last = shorter(value, to);
         if last.to_string().len() <= MOST {
             break;
         }
@@ -103,15 +144,14 @@ fn cut(value: &Value) -> Value {
     last
 }
 
-fn shorter(value: &Value, letters: usize, items: usize) -> Value {
+fn shorter(value: &Value, to: Cut) -> Value {
     match value {
-        Value::String(text) => match text.char_indices().nth(letters) {
-            Some((end, _)) => format!("{}…", &text[..end]).into(),
-            None => value.clone(),
-        },
-        Value::Array(all) => all.iter().take(items).map(|item| shorter(item, letters, items)).collect(),
+        Value::String(text) => shortened(text, to.letters).into(),
+        Value::Array(all) => all.iter().take(to.items).map(|item| shorter(item, to)).collect(),
         Value::Object(entries) => {
-            entries.iter().map(|(name, item)| (name.clone(), shorter(item, letters, items))).collect()
+            // A name that is cut would be another one.
+            let named = entries.iter().filter(|(name, _)| name.len() <= to.letters);
+            named.take(to.entries).map(|(name, item)| (name.clone(), shorter(item, to))).collect()
         }
         other => other.clone(),
     }
@@ -160,5 +200,28 @@ mod tests {
         let result = of(json!("y".repeat(50_000)), true, Whole::Ask("give a `limit`"));
         assert!(result.content[1].as_text().unwrap().text.contains("give a `limit`"));
         assert_eq!(result.content.len(), 2);
+    }
+
+    /// An object of so many entries.
+    fn of_many(count: usize, entry: impl Fn(usize) -> (String, Value)) -> Value {
+        Value::Object((0..count).map(entry).collect())
+    }
+
+    #[test]
+    fn whatever_is_large_in_a_result_it_fits() {
+        let deep = (0..100).fold(json!("z".repeat(900)), |inner, n| json!({"in": [inner], "n": n}));
+        let row = |n: usize| (n.to_string(), json!("y".repeat(90)));
+        for value in [
+            of_many(5000, |n| (format!("key {n}"), json!(n))),
+            of_many(40, |n| (format!("{n}{}", "k".repeat(5000)), json!(n))),
+            of_many(90, |n| (n.to_string(), of_many(90, row))),
+            json!({"rows": vec![deep; 300]}),
+        ] {
+            assert!(value.to_string().len() > MOST);
+            let cut = of(value.clone(), false, Whole::Ask("")).structured_content.unwrap();
+            assert!(cut.to_string().len() <= MOST && cut.is_object(), "{}", cut.to_string().len());
+            assert_eq!(fitting(value), cut);
+        }
+        assert_eq!(short(&"x".repeat(90_000)).chars().count(), MOST / 4 + 1);
     }
 }

@@ -38,6 +38,12 @@ const OF_TYPE: [(&str, &[&str]); 2] = [
     ),
 ];
 
+/// Words that say something about an object and demand nothing of its entries together.
+const SAYING: [&str; 6] = ["type", "title", "description", "properties", "$defs", "definitions"];
+
+/// Entries of what is said of a run that goes on, which a result may have, too.
+const MEANWHILE: [&str; 5] = ["run_id", "status", "message", "questions", "unresolved"];
+
 /// The schema of arguments: an object.
 pub(crate) fn input(schema: &Value) -> JsonObject {
     let mut schema = portable(schema);
@@ -63,11 +69,20 @@ pub(crate) fn output(schema: &Value) -> (JsonObject, bool) {
     (object(wrapped), true)
 }
 
-/// The schema of a result that may be put off: what is said of the run meanwhile is an object of its own.
+/// The schema of a result that may be put off: what is said of the run meanwhile is an object, too, and has to fit.
+/// So it says what there may be, and demands nothing.
 pub(crate) fn of_run(schema: &Value) -> JsonObject {
     let (mut schema, _) = output(schema);
-    schema.shift_remove("required");
-    schema.shift_remove("additionalProperties");
+    schema.retain(|word, _| SAYING.contains(&word.as_str()));
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        for (_, property) in properties.iter_mut().filter(|(name, _)| MEANWHILE.contains(&name.as_str())) {
+            let description = property.get("description").cloned();
+            *property = anything();
+            if let Some(description) = description {
+                property["description"] = description;
+            }
+        }
+    }
     schema
 }
 
@@ -220,5 +235,22 @@ mod tests {
         assert!(wrapped && schema["properties"]["result"]["anyOf"].is_array());
         let (_, wrapped) = output(&json!({"type": ["object", "null"]}));
         assert!(wrapped, "what may be null is no object");
+    }
+
+    #[test]
+    fn what_is_said_meanwhile_fits_as_well() {
+        let schema = of_run(&json!({
+            "type": "object",
+            "properties": {"status": {"type": "integer", "description": "Of HTTP"}, "sha": {"type": "string"}},
+            "required": ["status", "sha"],
+            "additionalProperties": false,
+            "minProperties": 2,
+        }));
+        let mut status = anything();
+        status["description"] = json!("Of HTTP");
+        assert_eq!(
+            Value::Object(schema),
+            json!({"type": "object", "properties": {"status": status, "sha": {"type": "string"}}})
+        );
     }
 }

@@ -1,6 +1,5 @@
 //! What a connection sees.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use aa_run::engine::Engine;
@@ -8,13 +7,14 @@ use aa_run::persona::Choice;
 use aa_run::tool::Level;
 use rmcp::RoleServer;
 use rmcp::service::Peer;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::change::{self, Changes};
 use super::kept::Kept;
 use super::resource::Watches;
+use super::root::Root;
 
 /// What one connection has: on stdio the process, over HTTP a session of an older client or a
 /// single request of a newer one. So nothing that has to last may be kept here.
@@ -40,8 +40,10 @@ pub(crate) struct Seat {
     /// Tells the client of changes; ends with the connection.
     teller: Mutex<JoinSet<()>>,
     changes: watch::Sender<()>,
-    /// The folder that the client works in, as it said when it was asked; it is asked once.
-    pub(crate) root: OnceCell<Option<PathBuf>>,
+    /// The folder that the client works in, as it says.
+    pub(crate) root: Root,
+    /// The engine of the folder that its requests are about by themselves; none before the first.
+    place: watch::Sender<Option<Engine>>,
     id: OnceLock<String>,
     audit_key: OnceLock<Option<Vec<u8>>>,
 }
@@ -61,7 +63,8 @@ impl Seat {
             watches: Arc::default(),
             skills_extension: false,
             changes: watch::Sender::new(()),
-            root: OnceCell::new(),
+            root: Root::default(),
+            place: watch::Sender::new(None),
             id: OnceLock::new(),
             audit_key: OnceLock::new(),
         }
@@ -101,8 +104,20 @@ impl Seat {
     pub(crate) fn tell_changes(&self, peer: Peer<RoleServer>) {
         let mut teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
         if teller.is_empty() {
-            teller.spawn(change::tell_session(Arc::clone(&self.files), peer));
+            teller.spawn(change::tell_session(Arc::clone(&self.files), self.place.subscribe(), peer));
         }
+    }
+
+    /// Takes note of the folder that requests of a client of the session era are about from now on.
+    pub(crate) fn work_in(&self, engine: &Engine) {
+        self.place.send_if_modified(|place| {
+            let is_same = |place: &Engine| place.settings().folder == engine.settings().folder;
+            let is_other = !place.as_ref().is_some_and(is_same);
+            if is_other {
+                *place = Some(engine.clone());
+            }
+            is_other
+        });
     }
 
     /// From which level on the client wants to have lines in its log; none before it has said so.

@@ -102,7 +102,8 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
-        Ok(GetTaskResult::new(task::get(visit.own(), &request.task_id)?))
+        let can = context.client_capabilities();
+        Ok(GetTaskResult::new(task::get(visit.own(), &request.task_id, can.as_ref())?))
     }
 
     async fn update_task(
@@ -168,6 +169,13 @@ impl ServerHandler for Server {
         self.seat.tell_changes(context.peer);
     }
 
+    #[expect(deprecated, reason = "clients of the session era have folders until they are taken away")]
+    async fn on_roots_list_changed(&self, context: NotificationContext<RoleServer>) {
+        self.seat.root.forget();
+        // What it sees is asked for anew, and by that its folders are.
+        change::tell(&context.peer).await;
+    }
+
     #[expect(deprecated, reason = "clients have this log until it is taken away")]
     async fn set_level(
         &self,
@@ -212,7 +220,7 @@ impl ServerHandler for Server {
         tokio::select! {
             () = resource::listen(&visit.engine, &context) => {}
             () = switch::tell(&self.seat, &visit, &context) => {}
-            () = change::tell_stream(&self.seat.files, &context) => {}
+            () = change::tell_stream(&self.seat.files, &visit.engine, &context) => {}
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ pub(crate) fn definition(card: &Card) -> Tool {
     let asks = if card.asks { "\nMay ask a person before it goes on." } else { "" };
     Tool::new(name(card), format!("{}{asks}", card.description), schema::input(&card.input))
         .with_title(card.title.clone())
-        .with_raw_output_schema(Arc::new(schema::output(&card.output).0))
+        .with_raw_output_schema(Arc::new(schema::of_run(&card.output)))
         .with_annotations(annotations)
 }
 

@@ -8,7 +8,9 @@ use aa_run::event::{Body, Origin, RunId, Time};
 use aa_run::standing::{Asked, Standing};
 use aa_run::store::{RunStatus, RunSummary};
 use chrono::SecondsFormat;
-use rmcp::model::{DetailedTask, ErrorData, InputRequests, JsonObject, Task, TaskPayload, TaskStatus};
+use rmcp::model::{
+    ClientCapabilities, DetailedTask, ErrorData, InputRequests, JsonObject, Task, TaskPayload, TaskStatus,
+};
 use serde_json::{Value, json};
 
 use super::core::object;
@@ -23,10 +25,15 @@ const POLL: u64 = 500;
 /// What the name of a run of a single tool begins with.
 pub(crate) const SINGLE: &str = "call:";
 
-/// A task as a call is answered with it.
-pub(crate) fn seed(engine: &Engine, run: &RunSummary, standing: &Standing) -> Task {
+/// A task as a call is answered with it, for a client that `can` so much.
+pub(crate) fn seed(
+    engine: &Engine,
+    run: &RunSummary,
+    standing: &Standing,
+    can: Option<&ClientCapabilities>,
+) -> Task {
     let status = match run.status {
-        RunStatus::Running | RunStatus::Waiting if !requests(engine, run.id, standing).is_empty() => {
+        RunStatus::Running | RunStatus::Waiting if !requests(engine, run.id, standing, can).is_empty() => {
             TaskStatus::InputRequired
         }
         RunStatus::Running | RunStatus::Waiting => TaskStatus::Working,
@@ -36,7 +43,7 @@ pub(crate) fn seed(engine: &Engine, run: &RunSummary, standing: &Standing) -> Ta
     let last = run.ended_at.or(standing.at).unwrap_or(run.started_at);
     let line = match standing.unknown.iter().next().filter(|_| standing.needs_resolving()) {
         Some(step) => format!("{}: {}", standing.line(), answer::resolving(run.id, step)),
-        None => closed(engine, run.id, standing).unwrap_or_else(|| standing.line()),
+        None => closed(engine, run.id, standing, can).unwrap_or_else(|| standing.line()),
     };
     let task = Task::new(run.id.to_string(), status, time(run.started_at), time(last))
         .with_ttl_ms(TTL)
@@ -45,20 +52,33 @@ pub(crate) fn seed(engine: &Engine, run: &RunSummary, standing: &Standing) -> Ta
 }
 
 /// Why a task waits for somebody else than its client.
-fn closed(engine: &Engine, run: RunId, standing: &Standing) -> Option<String> {
-    let why = standing.questions.values().find_map(|asked| engine.may_consent(run, asked).err())?;
-    Some(format!("{}: {why}", standing.line()))
+fn closed(
+    engine: &Engine,
+    run: RunId,
+    standing: &Standing,
+    can: Option<&ClientCapabilities>,
+) -> Option<String> {
+    let not_consented = || standing.questions.values().find_map(|asked| engine.may_consent(run, asked).err());
+    if let Some(why) = not_consented() {
+        return Some(format!("{}: {why}", standing.line()));
+    }
+    let asked = standing.questions.values().find(|asked| !question::can_be_asked(can, asked))?;
+    Some(format!("{}: {}", standing.line(), answer::in_a_terminal(run, asked)))
 }
 
 /// How a task stands.
-pub(crate) fn get(own: &Engine, id: &str) -> Result<DetailedTask, ErrorData> {
+pub(crate) fn get(
+    own: &Engine,
+    id: &str,
+    can: Option<&ClientCapabilities>,
+) -> Result<DetailedTask, ErrorData> {
     let (engine, run) = find(own, id)?;
     let events = engine.events(run.id, 0).map_err(|error| internal(&error))?;
     let standing = Standing::of(&events);
-    let task = seed(&engine, &run, &standing);
+    let task = seed(&engine, &run, &standing, can);
     let payload = match task.status {
         TaskStatus::InputRequired => {
-            TaskPayload::InputRequired { input_requests: requests(&engine, run.id, &standing) }
+            TaskPayload::InputRequired { input_requests: requests(&engine, run.id, &standing, can) }
         }
         TaskStatus::Completed => {
             let outcome = events.iter().rev().find_map(|event| outcome(&event.body));
@@ -139,9 +159,17 @@ fn find(own: &Engine, id: &str) -> Result<(Engine, RunSummary), ErrorData> {
     started(own, number).filter(|(_, run)| run.origin == Origin::Mcp).ok_or_else(none)
 }
 
-/// What the client can be asked: not whether a run may begin that somebody else has to approve of.
-fn requests(engine: &Engine, run: RunId, standing: &Standing) -> InputRequests {
-    let asked = standing.questions.values().filter(|asked| engine.may_consent(run, asked).is_ok());
+/// What the client can be asked: not what it has no form for, nor whether a run may begin that somebody else has to
+/// approve of.
+fn requests(
+    engine: &Engine,
+    run: RunId,
+    standing: &Standing,
+    can: Option<&ClientCapabilities>,
+) -> InputRequests {
+    let is_asked =
+        |asked: &&Asked| question::can_be_asked(can, asked) && engine.may_consent(run, asked).is_ok();
+    let asked = standing.questions.values().filter(is_asked);
     asked.map(|asked| (asked.key.clone(), question::request(asked))).collect()
 }
 

@@ -7,7 +7,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use aa_run::caller::{Caller, Sees};
 use aa_run::engine::Engine;
@@ -31,9 +30,6 @@ pub(crate) const SESSION: &str = "aa/session";
 
 /// The key of a request's metadata under which it names its workspace.
 pub(crate) const WORKSPACE: &str = "aa/workspace";
-
-/// How long a client may take to say what it works in.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a request may do and see.
 #[derive(Clone, Debug)]
@@ -83,6 +79,9 @@ impl Visit {
         let is_named = named.is_some();
         let says_where = is_named || context.meta.get(WORKSPACE).is_some();
         let session = named.or(sat);
+        if !sessionless && !says_where {
+            seat.work_in(&engine);
+        }
         Ok(Self { engine, sessionless, alone, named: is_named, says_where, session, choice, guest, own })
     }
 
@@ -251,14 +250,8 @@ async fn folder(
     if let Some(about) = about {
         return Ok(about);
     }
-    let root = if sessionless { None } else { seat.root.get_or_init(|| root(own, context)).await.clone() };
+    let root = if sessionless { None } else { seat.root.of(own, context).await };
     Ok(root.unwrap_or_else(|| own.settings().folder.clone()))
-}
-
-/// Whether a client may work where it says it is. It says where it is and not where it wants us to be, so a folder that is
-/// closed to it is as good as none.
-pub(crate) fn is_open(own: &Engine, root: &Path) -> bool {
-    root.canonicalize().is_ok_and(|real| real.is_dir() && own.may_work_in(&real))
 }
 
 /// Which request it is, and to which trace it belongs: what the message says of that itself comes first.
@@ -272,15 +265,6 @@ fn link(http: Option<&Parts>, context: &RequestContext<RoleServer>) -> Link {
 /// Whether two paths lead to one folder.
 fn is_same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
-}
-
-/// The first folder that the client says it works in, of those on this machine where it may, if it can say.
-#[expect(deprecated, reason = "clients of the session era have nothing else to say it with")]
-async fn root(own: &Engine, context: &RequestContext<RoleServer>) -> Option<PathBuf> {
-    context.client_capabilities()?.roots?;
-    let asked = context.peer.list_roots();
-    let roots = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?.roots;
-    roots.iter().filter_map(|root| path_of(&root.uri)).find(|folder| is_open(own, folder))
 }
 
 /// A text of the request's metadata.

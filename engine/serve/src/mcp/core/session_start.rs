@@ -1,20 +1,27 @@
 //! `session_start`: begins a conversation about a workspace, or goes on with one, and tells what
 //! is known before anything is done.
 
-use aa_run::engine::{Briefing, Engine};
+use aa_run::engine::Remembered;
 use aa_run::persona::View;
+use aa_run::store::{RunSummary, StoreError};
 use aa_run::workspace::{ChatSession, Opening};
 use async_trait::async_trait;
-use rmcp::model::{CallToolResult, JsonObject, Tool};
+use rmcp::model::{JsonObject, Tool};
 use serde_json::{Value, json};
 
 use super::{CoreTool, Hint, define, text};
 use crate::mcp::listing::Listing;
+use crate::mcp::resource::remembers;
+use crate::mcp::result::{self, Whole};
 use crate::mcp::server::{Answer, Call, failed, internal};
 use crate::mcp::switch;
+use crate::mcp::visit::Visit;
 
 /// Known mistakes that are told at most.
 const MISTAKES: usize = 5;
+
+/// What gives the rest of what is too much for the answer.
+const REST: &str = "memory_read, skill_list, tool_list and run_list give the rest";
 
 pub(crate) struct SessionStart;
 
@@ -44,18 +51,15 @@ impl CoreTool for SessionStart {
             Ok(opened) => opened,
             Err(message) => return Ok(failed(message)),
         };
-        let engine = &call.visit.engine;
-        let briefing = engine.briefing().map_err(|error| internal(&error))?;
+        let visit = &call.visit;
         let listing = Listing::of(&view, call.server.seat.engine.settings().clients.tool_budget);
-        let mut told = told(engine, &session, &view, &briefing);
+        let mut told = told(visit, &session, &view).map_err(|error| internal(&error))?;
         told["tools"] = json!(switch::names(&listing).1);
-        // Without a store that can be read there is nothing to tell.
-        told["known_mistakes"] = json!(engine.warned_of(MISTAKES).unwrap_or_default());
-        told["warnings"] = json!(switch::warnings(engine, &view, &listing));
+        told["warnings"] = json!(switch::warnings(&visit.engine, &view, &listing));
         if !how.is_empty() {
             told["how"] = json!(how);
         }
-        Ok(CallToolResult::structured(told).into())
+        Ok(result::of(told, false, Whole::Ask(REST)).into())
     }
 }
 
@@ -110,11 +114,17 @@ async fn open(
     Ok((session, view, String::new()))
 }
 
-fn told(engine: &Engine, session: &ChatSession, view: &View, briefing: &Briefing) -> Value {
+/// What is known. What is remembered is told to whoever may read it, and of mistakes those in calls that they could
+/// make themselves.
+fn told(visit: &Visit, session: &ChatSession, view: &View) -> Result<Value, StoreError> {
+    let engine = &visit.engine;
     let skills: Vec<Value> =
         view.skills.iter().map(|card| json!({"name": card.name, "description": card.summary()})).collect();
-    let waiting = |run: &aa_run::store::RunSummary| json!({"run": run.id, "skill": run.skill, "since": run.started_at, "look": format!("run_status(run_id: {})", run.id)});
-    json!({
+    let known = if remembers(visit) { engine.remembered()? } else { Remembered::default() };
+    let scope = visit.scope();
+    let mistakes = engine.warned_of(MISTAKES, |tool| scope.shows(tool));
+    let waiting = |run: &RunSummary| json!({"run": run.id, "skill": run.skill, "since": run.started_at, "look": format!("run_status(run_id: {})", run.id)});
+    Ok(json!({
         "session": session.session_id,
         "name": session.name,
         "workspace": session.workspace_uri,
@@ -124,9 +134,11 @@ fn told(engine: &Engine, session: &ChatSession, view: &View, briefing: &Briefing
         "branch": session.branch,
         "persona": view.persona.as_ref().map(|persona| &persona.name),
         "text": view.text,
-        "current_work": briefing.current_work,
-        "log": briefing.log,
+        "current_work": known.current_work,
+        "log": known.log,
         "skills": skills,
-        "waiting": briefing.waiting.iter().map(waiting).collect::<Vec<_>>(),
-    })
+        "waiting": engine.waiting_runs()?.iter().map(waiting).collect::<Vec<_>>(),
+        // Without a store that can be read there is nothing to tell.
+        "known_mistakes": mistakes.unwrap_or_default(),
+    }))
 }

@@ -69,12 +69,13 @@ fn completed(run: RunId, value: Value, shape: Shape) -> CallToolResult {
 fn held_up(run: RunId, standing: &Standing, may_answer: bool) -> Option<String> {
     if let Some(asked) = standing.questions.values().next() {
         let options = form::answers(&asked.options, asked.form.as_ref()).join(" / ");
-        let word = if asked.form.is_some() { "NAME=VALUE…" } else { "ANSWER" };
-        let how = format!("`aa run answer {run} {} {word}` in a terminal", asked.key);
+        let how = in_a_terminal(run, asked);
         let how = if may_answer { format!("run_answer, or {how}") } else { how };
         return Some(format!(
-            "run {run} is waiting for a person at `{}`: {}\n({options}) It is answered by {how}.",
-            asked.step, asked.message
+            "run {run} is waiting for a person at `{}`: {}\n({}) It is answered by {how}.",
+            asked.step,
+            result::short(&asked.message),
+            result::short(&options)
         ));
     }
     let step = standing.unknown.iter().next()?;
@@ -83,6 +84,12 @@ fn held_up(run: RunId, standing: &Standing, may_answer: bool) -> Option<String> 
          it may have taken place. Look whether it has; then {}.",
         resolving(run, step)
     ))
+}
+
+/// How a person answers a question.
+pub(crate) fn in_a_terminal(run: RunId, asked: &Asked) -> String {
+    let word = if asked.form.is_some() { "NAME=VALUE…" } else { "ANSWER" };
+    format!("`aa run answer {run} {} {word}` in a terminal", asked.key)
 }
 
 /// How a person says how a step ended.
@@ -102,11 +109,19 @@ pub(crate) fn unresolved(run: RunId, standing: &Standing) -> Vec<Value> {
     standing.unknown.iter().map(told).collect()
 }
 
-/// The answer while the run goes on: no failure, as nothing has failed.
-pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> CallToolResult {
+/// The answer while the run goes on: no failure, as nothing has failed. For a tool that only reads it is one, as the
+/// client was told that it gets a result, and checks that it has.
+pub(crate) fn unfinished(
+    run: RunId,
+    standing: &Standing,
+    (may_answer, shape): (bool, Shape),
+) -> CallToolResult {
     let mut text = held_up(run, standing, may_answer)
         .unwrap_or_else(|| format!("run {run} is still running ({})", standing.line()));
     let _ = write!(text, "\nCall run_status with run_id {run} for how it goes and what comes of it.");
+    if matches!(shape, Shape::Read { .. }) {
+        return failure(run, &text);
+    }
     let questions: Vec<Value> = standing.questions.values().map(question).collect();
     let status =
         if standing.questions.is_empty() && standing.unknown.is_empty() { "running" } else { "waiting" };
@@ -119,7 +134,7 @@ pub(crate) fn unfinished(run: RunId, standing: &Standing, may_answer: bool) -> C
         content["unresolved"] = unresolved.into();
     }
     let mut answer = CallToolResult::success(vec![ContentBlock::text(text)]);
-    answer.structured_content = Some(content);
+    answer.structured_content = Some(result::fitting(content));
     marked(run, answer)
 }
 
@@ -174,7 +189,7 @@ fn failed(run: RunId, error: &StepError, step: Option<&StepPath>) -> String {
 }
 
 fn failure(run: RunId, text: &str) -> CallToolResult {
-    marked(run, CallToolResult::error(vec![ContentBlock::text(text)]))
+    marked(run, CallToolResult::error(vec![ContentBlock::text(result::short(text))]))
 }
 
 fn marked(run: RunId, mut answer: CallToolResult) -> CallToolResult {

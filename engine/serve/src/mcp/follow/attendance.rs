@@ -118,7 +118,7 @@ impl<'a> Attendance<'a> {
         let means = Means::of(call, can.as_ref());
         let calling = &engine.settings().calling;
         let token = call.context.meta.get_progress_token();
-        let knows_tasks = !to_the_end && can.as_ref().is_some_and(ClientCapabilities::supports_tasks);
+        let knows_tasks = !to_the_end && super::knows_tasks(call);
         let plan = if knows_tasks || token.is_some() { engine.run_plan(run).ok() } else { None };
         let as_task = plan.as_ref().map_or(AsTask::Auto, |plan| plan.skill.as_task);
         let tasks = knows_tasks && as_task != AsTask::Never;
@@ -517,10 +517,10 @@ impl<'a> Attendance<'a> {
         if self.tasks
             && let Ok(summary) = self.call.visit.engine.run(self.run)
         {
-            return CreateTaskResult::new(task::seed(&self.call.visit.engine, &summary, &self.standing))
-                .into();
+            let task = task::seed(&self.call.visit.engine, &summary, &self.standing, self.can.as_ref());
+            return CreateTaskResult::new(task).into();
         }
-        self.finished(answer::unfinished(self.run, &self.standing, self.may_answer()))
+        self.finished(answer::unfinished(self.run, &self.standing, (self.may_answer(), self.shape)))
     }
 
     fn finished(&self, mut result: CallToolResult) -> CallToolResponse {

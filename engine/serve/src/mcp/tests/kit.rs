@@ -67,7 +67,7 @@ tools:
     run: [sh, -c, 'echo no such thing >&2; exit 3']
 "#;
 
-const SKILLS: [(&str, &str); 14] = [
+const SKILLS: [(&str, &str); 16] = [
     (
         "where",
         "name: where\ndescription: Asks for more\nsteps:\n  - name: to\n    confirm: {message: where to?, form: {region: {enum: [eu, us]}, replicas: {type: integer, default: 2}}}\noutputs:\n  - {name: to, value: '{{ to }}'}\n",
@@ -90,6 +90,14 @@ const SKILLS: [(&str, &str); 14] = [
         "name: ask\ndescription: Asks in the middle\nsteps:\n  - {name: first, tool: look}\n  - {name: sure, confirm: {message: 'really?', options: [yes, no]}}\n  - {name: after, wait: 10ms}\noutputs:\n  - {name: sure, value: '{{ sure }}'}\n",
     ),
     ("always", "name: always\ndescription: Long\nas_task: always\nsteps:\n  - {name: a, wait: 1ms}\n"),
+    (
+        "asked",
+        "name: asked\ndescription: Asks as a task\nas_task: always\nsteps:\n  - {name: sure, confirm: {message: 'really?', options: [yes, no]}}\noutputs:\n  - {name: sure, value: '{{ sure }}'}\n",
+    ),
+    (
+        "written",
+        "name: written\ndescription: Writes as a task\nas_task: always\nsteps:\n  - {name: act, tool: note, args: {text: x}}\n",
+    ),
     ("required", "name: required\ndescription: Long\nas_task: required\nsteps:\n  - {name: a, wait: 1ms}\n"),
     ("never", "name: never\ndescription: Not long\nas_task: never\nsteps:\n  - {name: a, wait: 200ms}\n"),
     (

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aa_run::engine::Engine;
 use aa_run::persona::Choice;
@@ -69,7 +70,7 @@ tools:
     result: json
 ";
 
-const GREET: &str = "\
+pub(super) const GREET: &str = "\
 name: greet
 description: |
   Greets somebody
@@ -102,8 +103,8 @@ pub(super) struct World {
 pub(super) struct Hearer {
     /// How often the list of tools has changed.
     pub(super) changes: Arc<Mutex<usize>>,
-    /// What it says that it works in.
-    pub(super) roots: Option<Vec<PathBuf>>,
+    /// What it says that it works in, after a while.
+    roots: Option<Arc<Mutex<(Duration, Vec<PathBuf>)>>>,
     version: Option<ProtocolVersion>,
 }
 
@@ -158,7 +159,12 @@ impl World {
 
 impl Hearer {
     pub(super) fn in_folders(folders: &[PathBuf]) -> Self {
-        Self { roots: Some(folders.to_vec()), ..Self::default() }
+        Self { roots: Some(Arc::new(Mutex::new((Duration::ZERO, folders.to_vec())))), ..Self::default() }
+    }
+
+    /// Works elsewhere from now on, and takes its time to say so.
+    pub(super) fn move_to(&self, folder: PathBuf, after: Duration) {
+        *self.roots.as_ref().unwrap().lock().unwrap() = (after, vec![folder]);
     }
 
     pub(super) fn changes(&self) -> usize {
@@ -181,7 +187,8 @@ impl ClientHandler for Hearer {
     }
 
     async fn list_roots(&self, _context: RequestContext<RoleClient>) -> Result<ListRootsResult, ErrorData> {
-        let roots = self.roots.clone().unwrap_or_default();
+        let (after, roots) = self.roots.as_ref().map(|roots| roots.lock().unwrap().clone()).unwrap_or_default();
+        tokio::time::sleep(after).await;
         let uri = |folder: PathBuf| Root::new(aa_run::workspace::uri_of(&folder));
         Ok(ListRootsResult::new(roots.into_iter().map(uri).collect()))
     }

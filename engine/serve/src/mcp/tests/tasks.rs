@@ -65,8 +65,8 @@ async fn what_is_quick_is_answered_at_once_and_a_failure_is_a_result() {
 #[tokio::test]
 async fn a_task_asks_and_is_answered_and_cancelled() {
     let world = World::new();
-    let client = world.client(Person::absent().with_tasks(), Era::Newer).await;
-    let id = begin(&client, "ask").await;
+    let client = world.client(Person::filling(|_| None).with_tasks(), Era::Newer).await;
+    let id = begin(&client, "asked").await;
     let task = until(&client, &id, TaskStatus::InputRequired).await;
     let TaskPayload::InputRequired { input_requests } = task.payload else { panic!("no question") };
     assert_eq!(input_requests.keys().collect::<Vec<_>>(), ["sure"]);
@@ -81,7 +81,7 @@ async fn a_task_asks_and_is_answered_and_cancelled() {
     client.cancel_task(CancelTaskParams::new(&*id)).await.unwrap();
     assert_eq!(client.get_task(GetTaskParams::new(&*id)).await.unwrap().task.status(), TaskStatus::Completed);
 
-    let id = begin(&client, "tidy").await;
+    let id = begin(&client, "written").await;
     until(&client, &id, TaskStatus::InputRequired).await;
     client.cancel_task(CancelTaskParams::new(&*id)).await.unwrap();
     until(&client, &id, TaskStatus::Cancelled).await;
@@ -133,7 +133,7 @@ async fn the_task_of_another_is_not_there() {
     let client = world.client(Person::absent().with_tasks(), Era::Newer).await;
     let id = begin(&client, "ask").await;
     let eve = world.as_client("eve");
-    let error = task::get(&eve, &id).unwrap_err();
+    let error = task::get(&eve, &id, None).unwrap_err();
     assert_eq!((error.code.0, &*error.message), (-32602, "there is no task `1`"));
     assert_eq!(task::cancel(&eve, &id).await.unwrap_err().message, error.message);
     let answer = [("sure".to_owned(), json!(accept("yes")))].into();
@@ -154,7 +154,8 @@ async fn a_task_that_somebody_else_has_to_approve_of_asks_its_client_nothing() {
     let handle = ann.start_call(direct, "s").await.unwrap();
     eventually("it asks", || !ann.standing(handle.id).unwrap().questions.is_empty()).await;
     let id = handle.id.to_string();
-    let task = task::get(&ann, &id).unwrap();
+    let can = rmcp::model::ClientCapabilities::builder().enable_elicitation().build();
+    let task = task::get(&ann, &id, Some(&can)).unwrap();
     assert_eq!(task.status(), TaskStatus::Working, "{task:?}");
     assert!(task.task.status_message.unwrap().contains("somebody else has to approve"));
     let answer = [("approval".to_owned(), json!(accept("approve")))].into();
@@ -162,4 +163,26 @@ async fn a_task_that_somebody_else_has_to_approve_of_asks_its_client_nothing() {
     assert!(refused.message.contains("somebody else has to approve"), "{refused}");
     assert_eq!(world.read("log"), "");
     assert_eq!(world.engine().run(handle.id).unwrap().status, RunStatus::Waiting);
+}
+
+#[tokio::test]
+async fn a_client_that_shows_no_forms_is_told_how_its_task_is_answered() {
+    let world = World::new();
+    let client = world.client(Person::absent().with_tasks(), Era::Newer).await;
+    let id = begin(&client, "ask").await;
+    let task = until(&client, &id, TaskStatus::Working).await;
+    assert!(matches!(task.payload, TaskPayload::Working), "{task:?}");
+    let told = task.task.status_message.unwrap();
+    assert!(told.contains("waiting for a person at `sure`: `aa run answer 1 sure ANSWER`"), "{told}");
+}
+
+#[tokio::test]
+async fn an_older_client_gets_no_task_whatever_it_declares() {
+    let world = World::new().config("serve: {task_after: 50ms}\n");
+    let client = world.client(Person::absent().with_tasks(), Era::Session).await;
+    for (skill, outputs) in [("three", json!({"seen": ""})), ("always", json!({}))] {
+        assert_eq!(call(&client, skill, json!({})).await.structured_content, Some(outputs), "{skill}");
+    }
+    let refused = client.call_tool(params("required", json!({}))).await.unwrap_err();
+    assert!(matches!(&refused, ServiceError::McpError(error) if error.code.0 == -32021), "{refused:?}");
 }

@@ -1,13 +1,16 @@
 //! Two clients, two personas, two folders: nobody sees what is another's.
 
+use std::time::{Duration, Instant};
+
 use aa_run::caller::Caller;
 use aa_run::event::Origin;
 use rmcp::model::{CallToolRequestParams, RequestMetaObject};
 use serde_json::{Value, json};
 
-use crate::mcp::visit::is_open;
+use crate::mcp::root::is_open;
 
-use super::machine::{Client, Hearer, World, connect, connect_newer, failed, names, ok};
+use super::kit::{PATIENCE, eventually};
+use super::machine::{Client, GREET, Hearer, World, connect, connect_newer, failed, names, ok};
 
 /// A call with something in its metadata.
 async fn with_meta(
@@ -133,4 +136,45 @@ async fn a_folder_that_is_closed_to_a_client_is_not_where_it_works() {
     let open = |caller: &Caller, name: &str| is_open(&engine.for_caller(caller.clone()), &world.path(name));
     assert!(open(&guest, "alpha") && !open(&guest, "beta") && !open(&guest, "nowhere"));
     assert!(open(&Caller::local(Origin::Mcp), "beta") && !open(&Caller::local(Origin::Mcp), "nowhere"));
+}
+
+#[tokio::test]
+#[expect(deprecated, reason = "clients of the session era say so")]
+async fn a_client_that_goes_elsewhere_is_followed_however_late_it_says_where() {
+    let world = World::new();
+    let hearer = Hearer::in_folders(&[world.path("alpha")]);
+    let client = connect(world.seat(&world.engine("alpha"), "one"), hearer.clone()).await;
+    let whereabouts = async || ok(&client, "probe_where", json!({})).await["result"].clone();
+    assert_eq!(whereabouts().await, json!(world.path("alpha")));
+    let before = hearer.changes();
+    hearer.move_to(world.path("beta"), Duration::from_secs(3));
+    client.notify_roots_list_changed().await.unwrap();
+    eventually("it is told that what it sees may be another", || hearer.changes() > before).await;
+    // It is not waited for without an end, and nothing is lost by that.
+    assert_eq!(whereabouts().await, json!(world.path("alpha")));
+    let begun = Instant::now();
+    while whereabouts().await != json!(world.path("beta")) {
+        assert!(begun.elapsed() < PATIENCE, "what it says late counts");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_works_elsewhere_is_told_what_changes_there() {
+    let world = World::new();
+    let there = Hearer::in_folders(&[world.path("beta")]);
+    let client = connect(world.seat(&world.engine("alpha"), "one"), there.clone()).await;
+    ok(&client, "probe_where", json!({})).await;
+    let before = there.changes();
+    // What it sees is a persona of the user's, which shows this skill in every folder.
+    world.put("beta/.aa/skills/greet.yaml", &GREET.replace("Greets somebody", "Greets them all"));
+    eventually("it is told", || there.changes() > before).await;
+    assert!(client.list_all_tools().await.unwrap().iter().any(|tool| {
+        tool.description.as_deref().is_some_and(|text| text.contains("Greets them all"))
+    }));
+    // What changes where it does not work is nothing to it.
+    let before = there.changes();
+    world.put("alpha/.aa/skills/greet.yaml", &GREET.replace("Greets somebody", "Greets nobody"));
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(there.changes(), before);
 }

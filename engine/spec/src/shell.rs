@@ -10,15 +10,17 @@
 //! Shells differ, and so do their versions. What is not certain to mean one thing is refused, with a way to write it
 //! that is: to quote at the wrong place would say nothing and do something else.
 //! Reading order: [`reader`] (commands), [`compound`] (what reserved words begin), [`word`], [`dollar`] (`$…`),
-//! [`heredoc`], [`command`] (which commands calculate), [`nested`] (which are given scripts), [`flow`] (which values get
-//! there).
+//! [`heredoc`], [`command`] (which commands calculate), [`output`] (what they print), [`nested`] (which are given scripts),
+//! [`inner`] (those scripts), [`flow`] (which values get where).
 
 mod command;
 mod compound;
 mod dollar;
 mod flow;
 mod heredoc;
+mod inner;
 mod nested;
+mod output;
 mod reader;
 mod word;
 
@@ -41,6 +43,8 @@ pub struct Reading {
     pub script: String,
     /// What has to be an integer.
     pub calculated: Calculated,
+    /// Why there must be no positional parameters: one is a part of a script for another program.
+    pub spliced: Option<Refusal>,
 }
 
 /// Values that a shell may take for expressions.
@@ -52,6 +56,14 @@ pub struct Calculated {
     pub positional: bool,
     /// What the script gets on its standard input.
     pub input: bool,
+}
+
+impl Calculated {
+    /// All that there is.
+    fn everything(names: &BTreeSet<&str>) -> Self {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        Self { names, positional: true, input: true }
+    }
 }
 
 /// Why a script is not run.
@@ -79,11 +91,16 @@ impl Refusal {
 /// It has something in it that this does not know for certain how to read.
 pub fn read(script: &str, names: &BTreeSet<&str>, dialect: Dialect) -> Result<Reading, Refusal> {
     let notes = reader::Reader::read(script, names, dialect)?;
+    let spliced = flow::spliced(script, &notes);
+    if let Some(at) = spliced.value {
+        return Err(nested::part_of_a_script(at));
+    }
     let mut calculated = flow::calculated(script, &notes, names);
     if notes.nested != Nested::Nothing {
-        inner_scripts(script, names, &notes, &mut calculated)?;
+        inner::look_at(script, names, &notes, &mut calculated)?;
     }
-    Ok(Reading { script: quoted(script, &notes.wraps), calculated })
+    let spliced = spliced.positional.map(nested::part_of_a_script);
+    Ok(Reading { script: quoted(script, &notes.wraps), calculated, spliced })
 }
 
 /// Whether a value is one that nothing can be made of but a number.
@@ -109,52 +126,6 @@ pub fn calculates(name: &str) -> String {
 pub const CALCULATES_INPUT: &str = "the script calculates with what it reads, and a shell runs the commands in a text that it calculates with: \
      `stdin` must hold integers only";
 
-/// Texts that another shell reads (`trap '…' EXIT`, `sh -c '…'`): nothing is changed in them.
-fn inner_scripts(
-    script: &str,
-    names: &BTreeSet<&str>,
-    notes: &Notes,
-    calculated: &mut Calculated,
-) -> Result<(), Refusal> {
-    let refused = |at| Refusal {
-        at,
-        message: "a text that a shell may read in its turn uses a given variable without quotes".to_owned(),
-        hint: "write double quotes around the variable in the inner text, too".to_owned(),
-    };
-    if let Some(at) = notes.escaped {
-        return Err(refused(at));
-    }
-    let texts = notes.texts.iter().filter(|text| uses_any(&script[(*text).clone()], names));
-    for text in texts {
-        let inner = match read(&script[text.clone()], names, Dialect::Bash) {
-            Ok(inner) => inner,
-            // No script at all, and with nothing in it that would matter.
-            Err(_)
-                if !script[text.clone()].contains(['$', '`', '['])
-                    && !script[text.clone()].contains("((") =>
-            {
-                continue;
-            }
-            Err(_) => return Err(refused(text.start)),
-        };
-        if inner.script.len() > text.len() {
-            return Err(refused(text.start));
-        }
-        calculated.names.extend(inner.calculated.names);
-        calculated.positional |= inner.calculated.positional;
-    }
-    // A shell within reads the same input, whether or not it uses what was given.
-    calculated.input |= notes.texts.iter().any(|text| {
-        read(&script[text.clone()], names, Dialect::Bash).map_or(true, |inner| inner.calculated.input)
-    });
-    Ok(())
-}
-
-/// Whether one of the variables occurs, however.
-fn uses_any(text: &str, names: &BTreeSet<&str>) -> bool {
-    flow::words(text).any(|(_, word)| names.contains(word))
-}
-
 fn quoted(script: &str, wraps: &[Range<usize>]) -> String {
     let mut places: Vec<usize> = wraps.iter().flat_map(|wrap| [wrap.start, wrap.end]).collect();
     places.sort_unstable();
@@ -179,23 +150,58 @@ struct Notes {
     /// What can only be a number, whatever is in it.
     numbers: Vec<Range<usize>>,
     /// Commands whose output stands in for them.
-    substitutions: Vec<Range<usize>>,
+    substitutions: Vec<(Range<usize>, Output)>,
     /// Variables that get a value here.
     assigned: Vec<(String, From)>,
-    /// What is given to commands as their input: it may come back by `read`.
+    /// What is given to commands as their input.
     fed: Vec<Range<usize>>,
+    /// Words that another shell reads as scripts.
+    scripts: Vec<Range<usize>>,
     /// Texts in which nothing is expanded.
     texts: Vec<Range<usize>>,
     /// A given variable whose `$` is escaped in double quotes.
     escaped: Option<usize>,
     /// What other shells within may read as a script.
     nested: Nested,
-    /// Whether positional parameters may be other ones than those given.
+    /// Whether positional parameters may be other ones than those given (`set`).
     positional_change: bool,
+    /// Functions: what they are given are other positional parameters.
+    functions: Vec<Function>,
+    /// Commands with the words that they are given.
+    calls: Vec<Call>,
     /// Whether any assignment may calculate (`declare -i`).
     integers: bool,
     /// Where given variables are used.
     used: Vec<Range<usize>>,
+    /// Where positional parameters are.
+    positional: Vec<Range<usize>>,
+    /// What is written so that a shell reads it as one word (`printf %q`).
+    escapes: Vec<Range<usize>>,
+}
+
+/// A function of a script.
+struct Function {
+    name: String,
+    /// What it does, if that is certain to be known.
+    body: Option<Range<usize>>,
+}
+
+/// A command that is given something.
+struct Call {
+    /// What is called, if that is written out.
+    name: Option<String>,
+    args: Range<usize>,
+}
+
+/// What the output of commands may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// Nothing that a shell would run, whatever they are given.
+    Number,
+    /// Their words.
+    Words,
+    /// Anything, what was given by whatever way included.
+    Anything,
 }
 
 /// What shells within a script read as scripts of their own.
@@ -213,9 +219,9 @@ enum Nested {
 /// Where an assigned value is from.
 enum From {
     Text(Range<usize>),
-    /// The positional parameters.
-    Positional,
-    /// Whatever commands were fed.
+    /// The positional parameters where this is.
+    Positional(usize),
+    /// Whatever is read.
     Input,
 }
 

@@ -194,6 +194,9 @@ fn prepared(script: &str, given: &Given<'_>, interpreter: Interpreter) -> Result
     };
     let reading = shell::read(script, &vars.keys().map(String::as_str).collect(), dialect)
         .map_err(|refusal| unclear(script, &refusal))?;
+    if let Some(refusal) = reading.spliced.filter(|_| args.iter().any(is_text)) {
+        return Err(unclear(script, &refusal));
+    }
     if reads_text && reading.calculated.input {
         return Err(invalid(shell::CALCULATES_INPUT));
     }

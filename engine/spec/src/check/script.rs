@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Checker;
 use super::argument::Signature;
-use crate::shell::{self, Dialect, Reading};
+use crate::shell::{self, Dialect, Reading, Refusal};
 use crate::yaml::{Kind, Node, Spanned};
 
 impl Checker<'_, '_> {
@@ -32,17 +32,22 @@ impl Checker<'_, '_> {
         }
         let dialect = if bash { Dialect::Bash } else { Dialect::Sh };
         match shell::read(text, &names, dialect) {
+            Ok(Reading { spliced: Some(refusal), .. }) if values.iter().any(is_text) => {
+                self.unclear(node, text, refusal);
+            }
             Ok(reading) => {
                 self.calculated(&reading, vars, values);
                 if let Some(node) = input.filter(|_| reading.calculated.input) {
                     self.report(self.error("calculated-shell", node.span, shell::CALCULATES_INPUT));
                 }
             }
-            Err(refusal) => {
-                let problem = self.error("unclear-shell", node.span, refusal.said_of(text));
-                self.report(problem.hint(refusal.hint));
-            }
+            Err(refusal) => self.unclear(node, text, refusal),
         }
+    }
+
+    fn unclear(&mut self, node: &Node, script: &str, refusal: Refusal) {
+        let problem = self.error("unclear-shell", node.span, refusal.said_of(script));
+        self.report(problem.hint(refusal.hint));
     }
 
     /// Values that are written out and that the shell would calculate with.

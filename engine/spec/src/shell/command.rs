@@ -1,8 +1,13 @@
 //! Commands that calculate with their words, take them for names of variables, or run them.
 
-use super::From;
+use std::ops::Range;
+
 use super::reader::{Read, Reader};
 use super::word::{Word, name_of};
+use super::{Call, From};
+
+/// Variables in whose value a shell runs commands when it shows what it does, or that name a script which it runs first.
+const EXPANDED: [&str; 2] = ["PS4", "BASH_ENV"];
 
 /// What has been read of a command.
 pub(super) struct Command {
@@ -41,30 +46,15 @@ impl Command {
         self.reserved = self.compound;
     }
 
-    pub(super) fn defines_function(&self) -> bool {
-        let [word] = self.words.as_slice() else { return false };
-        word.assigns.is_none() && word.plain.as_ref().is_some_and(|name| !name.is_empty())
+    /// Whether it is nothing but assignments.
+    pub(super) fn only_assigns(&self) -> bool {
+        !self.compound && !self.words.is_empty()
     }
 
-    /// Whether its output is a number whatever it is given.
-    pub(super) fn prints_number(&self) -> bool {
-        let words = self.call();
-        let first = words.first().and_then(|word| word.literal.as_deref());
-        let counts = |word: &Word| {
-            word.literal
-                .as_deref()
-                .is_some_and(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'))
-        };
-        let written = |words: &[Word]| words.iter().all(|word| word.literal.is_some());
-        match first {
-            Some("wc") => written(words),
-            // With several files it prints their names as well; the last word may be the one file.
-            Some("grep") => {
-                words.len() <= 4 && words.get(1).is_some_and(counts) && written(&words[..words.len() - 1])
-            }
-            Some("nproc") => true,
-            _ => false,
-        }
+    /// The name of the function that it defines, if a `(` comes next.
+    pub(super) fn function(&self) -> Option<&str> {
+        let [word] = self.words.as_slice() else { return None };
+        word.plain.as_deref().filter(|name| word.assigns.is_none() && !name.is_empty())
     }
 
     /// Its words without assignments and without what only passes them on.
@@ -83,14 +73,16 @@ impl Reader<'_> {
     pub(super) fn look_at(&mut self, command: &Command) -> Read<()> {
         for word in &command.words {
             if let Some((name, from)) = &word.assigns {
-                self.notes.assigned.push((name.clone(), From::Text(*from..word.range.end)));
+                self.assigned(name, *from..word.range.end);
             }
         }
         self.run_by_others(command)?;
         let Some((first, rest)) = command.call().split_first() else { return Ok(()) };
+        self.called(first, rest);
         match first.literal.as_deref() {
             Some("let") => self.calculated(rest),
-            Some("declare" | "typeset" | "local" | "export" | "readonly") => self.declared(rest),
+            Some("declare" | "typeset" | "local") => self.declared(rest, true),
+            Some("export" | "readonly") => self.declared(rest, false),
             Some("read" | "mapfile" | "readarray" | "getopts") => self.read_into(rest),
             Some("unset" | "wait" | "compgen" | "complete") => self.names(rest),
             Some("printf") => self.printed(rest),
@@ -115,16 +107,34 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// A variable gets a value. Some are expanded when a shell shows or looks for something, with all that runs in them.
+    fn assigned(&mut self, name: &str, value: Range<usize>) {
+        if EXPANDED.contains(&name) {
+            self.notes.calculated.push(value.clone());
+        }
+        self.notes.assigned.push((name.to_owned(), From::Text(value)));
+    }
+
+    fn called(&mut self, first: &Word, rest: &[Word]) {
+        if let (Some(from), Some(to)) = (rest.first(), rest.last()) {
+            let (name, args) = (first.literal.clone(), from.range.start..to.range.end);
+            self.notes.calls.push(Call { name, args });
+        }
+    }
+
     fn calculated(&mut self, words: &[Word]) {
         self.notes.calculated.extend(words.iter().map(|word| word.range.clone()));
     }
 
     /// `declare x=$value` is harmless, unless the variable calculates, is a list or stands for another one.
-    fn declared(&mut self, words: &[Word]) {
+    fn declared(&mut self, words: &[Word], may_calculate: bool) {
         let option = |word: &Word, letters: &[char]| {
             word.literal.as_deref().is_some_and(|word| word.starts_with(['-', '+']) && word.contains(letters))
         };
-        self.notes.integers |= words.iter().any(|word| option(word, &['i', 'n']));
+        let may_be =
+            |word: &Word| word.literal.is_none() && word.assigns.is_none() && self.may_be_option(word);
+        let calculates = words.iter().any(|word| option(word, &['i', 'n']) || may_be(word));
+        self.notes.integers |= may_calculate && calculates;
         let list = words.iter().any(|word| option(word, &['a', 'A']));
         // What is written as a list is one, and its elements are texts.
         let written = |word: &Word| {
@@ -134,9 +144,12 @@ impl Reader<'_> {
         self.notes.calculated.extend(words.iter().filter(unclear).map(|word| word.range.clone()));
     }
 
-    /// What is read may be what was given, by way of a here-document or a pipe.
+    /// What is read may be what was given, by way of a here-document, a pipe or a file.
     fn read_into(&mut self, words: &[Word]) {
         self.names(words);
+        // `mapfile -C` has a script run for each line.
+        let callback = words.windows(2).find(|pair| pair[0].literal.as_deref() == Some("-C"));
+        self.notes.scripts.extend(callback.map(|pair| pair[1].range.clone()));
         for name in words.iter().filter_map(|word| word.literal.as_deref()) {
             if !name.is_empty() && name_of(name).len() == name.len() {
                 self.notes.assigned.push((name.to_owned(), From::Input));
@@ -166,6 +179,13 @@ impl Reader<'_> {
     /// `printf -v name`: a first word that is not written out may be that option.
     fn printed(&mut self, words: &[Word]) {
         let [first, rest @ ..] = words else { return };
+        // A shell reads what `%q` has written as one word.
+        let form = if first.literal.as_deref() == Some("-v") { rest.get(1) } else { Some(first) };
+        if form.and_then(|form| form.literal.as_deref()).is_some_and(is_for_shells) {
+            self.notes
+                .escapes
+                .push(first.range.end..rest.last().map_or(first.range.end, |word| word.range.end));
+        }
         let option = first.literal.as_deref() == Some("-v");
         let open = !rest.is_empty() && first.literal.is_none() && self.may_be_option(first);
         if option && let Some(name) = rest.first() {
@@ -210,4 +230,10 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a format writes all that it is given for a shell.
+fn is_for_shells(form: &str) -> bool {
+    let mut parts = form.split('%').skip(1).peekable();
+    parts.peek().is_some() && parts.all(|part| part.starts_with('q'))
 }

@@ -13,13 +13,27 @@ impl Reader<'_> {
         let reserved = word.plain.clone().filter(|_| command.may_begin());
         match reserved.as_deref() {
             Some("esac") if until == Until::Clause => return Ok(true),
-            Some("case") => self.case(word.range.start)?,
+            Some("case") => {
+                self.opens(word.range.start);
+                self.case(word.range.start)?;
+                self.closes(false);
+            }
             Some("[[") => self.conditional(word.range.start)?,
-            Some("for" | "select") => return self.for_each(command).map(|()| false),
+            Some("for" | "select") => {
+                self.opens(word.range.start);
+                return self.for_each(command).map(|()| false);
+            }
             Some("function") => return self.function(command).map(|()| false),
-            Some("if" | "then" | "elif" | "else" | "while" | "until" | "do" | "{" | "!") => return Ok(false),
+            Some("if" | "while" | "until" | "{") => {
+                self.opens(word.range.start);
+                return Ok(false);
+            }
+            Some("then" | "elif" | "else" | "do" | "!") => return Ok(false),
             Some("time") => return Ok(self.timed()),
-            Some("fi" | "done" | "}") => {}
+            Some(end @ ("fi" | "done" | "}")) => {
+                // A pipe after it gets what all of it prints.
+                command.from = self.closes(end == "}").unwrap_or(command.from);
+            }
             Some(unclear @ ("coproc" | "esac")) => {
                 let message = format!("`{unclear}` makes it unclear what the text after it means");
                 return self.refuse(word.range.start, message, "do without it");
@@ -84,7 +98,7 @@ impl Reader<'_> {
                 return self.refuse(self.at, "it is not clear what this `(` means", "write `name() { … }`");
             }
         }
-        self.notes.positional_change = true;
+        self.defines(name.plain.as_deref().unwrap_or_default());
         *command = Command::at(self.at);
         Ok(())
     }
@@ -105,7 +119,7 @@ impl Reader<'_> {
         let before = self.at;
         if !self.keyword("in") {
             self.at = before;
-            self.notes.assigned.push((name, From::Positional));
+            self.notes.assigned.push((name, From::Positional(at)));
             return Ok(());
         }
         let words = self.at;

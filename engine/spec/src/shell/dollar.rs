@@ -2,6 +2,7 @@
 
 use super::reader::{Read, Reader, Until};
 use super::word::name_of;
+use super::{From, Output};
 
 /// What an expansion stands in.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,7 @@ impl<'a> Reader<'a> {
             }
             Some(c) if c.is_ascii_digit() || "@*#?$!-".contains(c) => {
                 self.at += 1;
+                self.parameter_used(start, &self.text[start + 1..self.at]);
                 Ok(())
             }
             _ => Ok(()),
@@ -57,6 +59,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A use of a positional parameter; other signs stand for numbers and options.
+    fn parameter_used(&mut self, start: usize, sign: &str) {
+        if sign == "@" || sign == "*" || sign.starts_with(|c: char| c.is_ascii_digit() && sign != "0") {
+            self.notes.positional.push(start..self.at);
+        }
+    }
+
     /// `$( … )`.
     fn substitution(&mut self, start: usize) -> Read<()> {
         self.at += 1;
@@ -65,11 +74,17 @@ impl<'a> Reader<'a> {
         self.no_heredoc()?;
         self.at += 1;
         self.pending = outer;
-        self.notes.substitutions.push(start..self.at);
-        if listed.pipelines == 1 && listed.number {
+        self.substituted(start, listed.output);
+        self.one_line(start)
+    }
+
+    /// What commands print stands here.
+    pub(super) fn substituted(&mut self, start: usize, output: Option<Output>) {
+        let output = output.unwrap_or(Output::Anything);
+        self.notes.substitutions.push((start..self.at, output));
+        if output == Output::Number {
             self.notes.numbers.push(start..self.at);
         }
-        self.one_line(start)
     }
 
     /// `$' … '`, which only some shells know: both readings must end at the same quote.
@@ -101,6 +116,7 @@ impl<'a> Reader<'a> {
         let length = self.rest().starts_with('#') && !self.rest().starts_with("#}") && self.take("#");
         let from = self.at;
         let name = self.parameter(start)?;
+        let name_or_sign = &self.text[from..self.at];
         let given = self.names.contains(name);
         // These only name what there is: `${!list[@]}`, `${!begin*}`.
         let lists = ["[@]}", "[*]}", "@}", "*}"].iter().any(|end| self.rest().starts_with(end));
@@ -112,7 +128,11 @@ impl<'a> Reader<'a> {
         if self.rest().starts_with('[') {
             self.subscript(start, inner)?;
         }
+        let operation = self.at;
         let whole = self.operation(start, inner)?;
+        if self.text[operation..self.at].trim_start_matches(':').starts_with('=') {
+            self.notes.assigned.push((name.to_owned(), From::Text(operation..self.at)));
+        }
         // What these give is split again, whatever is quoted in it.
         if whole && context == Context::Bare && !given && self.notes.used.len() > uses {
             return self.unclear(start);
@@ -123,6 +143,9 @@ impl<'a> Reader<'a> {
             self.notes.numbers.push(start..self.at);
         }
         self.used(name, start, context);
+        if !length {
+            self.parameter_used(start, name_or_sign);
+        }
         self.one_line(start)
     }
 

@@ -3,13 +3,20 @@
 
 use std::ops::Range;
 
-use super::Nested;
 use super::command::Command;
 use super::reader::{Read, Reader};
 use super::word::Word;
+use super::{Nested, Refusal};
 
 /// Shells that take a script after `-c`, or read one.
 const SHELLS: [&str; 9] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "su"];
+
+/// Programs that put names in the place of `{}`.
+const PUTTING: [&str; 3] = ["find", "parallel", "xargs"];
+
+/// Other languages, and the option before a script.
+const LANGUAGES: [(&str, char); 7] =
+    [("python", 'c'), ("pypy", 'c'), ("perl", 'e'), ("ruby", 'e'), ("node", 'e'), ("php", 'r'), ("lua", 'e')];
 
 /// Options of `ssh` that take the next word.
 const OF_SSH: &str = "BbcDEeFIiJLlmOoPpQRSWw";
@@ -19,43 +26,80 @@ impl Reader<'_> {
     pub(super) fn run_by_others(&mut self, command: &Command) -> Read<()> {
         let words = command.call();
         for (index, word) in words.iter().enumerate() {
-            if program(word).is_some_and(runs_text) {
-                self.within(Nested::Texts);
-            }
+            let Some(name) = program(word) else { continue };
             let rest = &words[index + 1..];
             let is_first = index == 0 || words[0].literal.as_deref() == Some("sudo");
-            match program(word) {
-                Some("eval") if is_first => self.joined(rest)?,
-                Some("trap") if is_first => self.script(rest.iter().find(|word| !is_option(word)))?,
-                Some("ssh") if is_first => self.remote(rest)?,
-                Some(name) if SHELLS.contains(&name) => self.shell(rest, is_first && name != "su")?,
-                _ => {}
+            if SHELLS.contains(&name) || ["eval", "trap", "ssh"].contains(&name) {
+                self.within(Nested::Texts);
+            }
+            match name {
+                "eval" if is_first => self.joined(rest),
+                "trap" if is_first => self.script(rest.iter().find(|word| !is_option(word))),
+                "ssh" if is_first => self.remote(rest),
+                "source" | "." if is_first => self.sourced(rest),
+                name if SHELLS.contains(&name) => {
+                    let script = self.shell(rest, is_first && name != "su");
+                    self.no_names_in(words, script)?;
+                }
+                name => self.interpreted(name, rest),
             }
         }
         Ok(())
+    }
+
+    /// What `xargs` and `find` put in the place of `{}`: names, which nobody has quoted.
+    fn no_names_in(&self, words: &[Word], script: Option<Range<usize>>) -> Read<()> {
+        let puts = words.first().and_then(program).is_some_and(|name| PUTTING.contains(&name));
+        let braces = script.and_then(|script| Some(script.start + self.text[script].find("{}")?));
+        match braces.filter(|_| puts) {
+            None => Ok(()),
+            Some(at) => self.refuse(
+                at,
+                "another shell reads this text as a script, and what is put in the place of `{}` with it",
+                "write `\"$1\"` in it, and `sh {}` after it",
+            ),
+        }
+    }
+
+    /// `source` without a file reads what it is fed.
+    fn sourced(&mut self, words: &[Word]) {
+        let file = words.iter().find(|word| !is_option(word)).and_then(|word| word.literal.as_deref());
+        if words.is_empty() || file.is_some_and(|file| file.starts_with("/dev/")) {
+            self.within(Nested::Fed);
+        }
+    }
+
+    /// Other languages have scripts among their words as well.
+    fn interpreted(&mut self, name: &str, words: &[Word]) {
+        let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let Some((_, option)) = LANGUAGES.iter().find(|(language, _)| *language == name) else { return };
+        let at = words.iter().position(|word| is_option(word) && letters(word).contains(*option));
+        self.script(at.and_then(|at| words.get(at + 1)));
     }
 
     fn within(&mut self, nested: Nested) {
         self.notes.nested = self.notes.nested.max(nested);
     }
 
-    /// What comes after the name of a shell.
-    fn shell(&mut self, words: &[Word], may_read: bool) -> Read<()> {
+    /// What comes after the name of a shell: the script, if there is one among the words.
+    fn shell(&mut self, words: &[Word], may_read: bool) -> Option<Range<usize>> {
         let command = words.iter().position(|word| is_option(word) && letters(word).contains('c'));
         let operand = words.iter().find(|word| !is_option(word) && program(word) != Some("sh"));
         let reads =
             operand.is_none() || words.iter().any(|word| is_option(word) && letters(word).contains('s'));
         if let Some(at) = command {
-            return self.script(words[at + 1..].iter().find(|word| !is_option(word)));
+            let script = words[at + 1..].iter().find(|word| !is_option(word));
+            self.script(script);
+            return script.map(|word| word.range.clone());
         }
         if may_read && reads {
             self.within(Nested::Fed);
         }
-        Ok(())
+        None
     }
 
     /// What comes after `ssh`: the host, and then what a shell there is given.
-    fn remote(&mut self, words: &[Word]) -> Read<()> {
+    fn remote(&mut self, words: &[Word]) {
         let mut at = 0;
         while let Some(word) = words.get(at).filter(|word| is_option(word)) {
             let takes = letters(word).len() == 1 && OF_SSH.contains(letters(word));
@@ -65,44 +109,27 @@ impl Reader<'_> {
         if command.is_empty() {
             self.within(Nested::Fed);
         }
-        self.joined(command)
+        self.joined(command);
     }
 
     /// Words that become one script.
-    fn joined(&mut self, words: &[Word]) -> Read<()> {
-        match words {
-            [] => Ok(()),
-            [one] => self.script(Some(one)),
-            [first, .., last] => self.none_in(first.range.start..last.range.end),
+    fn joined(&mut self, words: &[Word]) {
+        if let (Some(first), Some(last)) = (words.first(), words.last()) {
+            self.notes.scripts.push(first.range.start..last.range.end);
         }
     }
 
-    /// A word that is a script. One that is nothing but the value was given as a script.
-    fn script(&mut self, word: Option<&Word>) -> Read<()> {
-        let Some(word) = word else { return Ok(()) };
-        let text = self.text[word.range.clone()].trim_matches('"');
-        let is_whole = self.notes.used.iter().any(|used| self.text[used.clone()] == *text);
-        if is_whole { Ok(()) } else { self.none_in(word.range.clone()) }
-    }
-
-    pub(super) fn none_in(&self, range: Range<usize>) -> Read<()> {
-        let within = |used: &&Range<usize>| range.start <= used.start && used.end <= range.end;
-        // Bash writes it as one word then.
-        let is_written = |used: &&Range<usize>| !self.text[(*used).clone()].ends_with("@Q}");
-        match self.notes.used.iter().filter(within).find(is_written) {
-            None => Ok(()),
-            Some(used) => self.refuse(
-                used.start,
-                "another shell reads this text as a script, and the value with it",
-                "write it as `'ls \"$name\"'`, with single quotes around the text; for `ssh`, `${name@Q}` in bash",
-            ),
-        }
+    fn script(&mut self, word: Option<&Word>) {
+        self.notes.scripts.extend(word.map(|word| word.range.clone()));
     }
 }
 
-/// Whether a program reads some of its words as a script.
-fn runs_text(program: &str) -> bool {
-    SHELLS.contains(&program) || ["eval", "trap", "ssh"].contains(&program)
+/// A value is a part of a script for another program.
+pub(super) fn part_of_a_script(at: usize) -> Refusal {
+    let message = "another program reads this text as a script, and the value with it";
+    let hint =
+        "write it as `'ls \"$name\"'`, with single quotes around the text; for `ssh`, `${name@Q}` in bash";
+    Refusal { at, message: message.to_owned(), hint: hint.to_owned() }
 }
 
 /// The program that a word names.

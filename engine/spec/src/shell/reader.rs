@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::command::Command;
 use super::heredoc::Heredoc;
-use super::{Dialect, Nested, Notes, Refusal};
+use super::{Dialect, Function, Notes, Output, Refusal};
 
 pub(super) type Read<T> = Result<T, Refusal>;
 
@@ -26,12 +26,30 @@ pub(super) enum Until {
 /// What a list of commands was.
 #[derive(Default)]
 pub(super) struct Listed {
-    /// How many pipelines it has.
-    pub pipelines: usize,
-    /// Whether the last command prints nothing but a number.
-    pub number: bool,
+    /// What the commands print together; none where they are none.
+    pub output: Option<Output>,
     /// Whether it ended with `esac`.
     pub esac: bool,
+}
+
+/// A compound command that is not closed yet.
+struct Opened {
+    from: usize,
+    /// Whether a `}` closes it.
+    brace: bool,
+    /// The function that it is the body of.
+    function: Option<usize>,
+}
+
+impl Listed {
+    /// What comes out of several commands that print more than numbers may be anything.
+    fn add(&mut self, output: Output) {
+        self.output = match self.output {
+            None => Some(output),
+            Some(Output::Number) if output == Output::Number => Some(output),
+            Some(_) => Some(Output::Anything),
+        };
+    }
 }
 
 pub(super) struct Reader<'a> {
@@ -44,18 +62,20 @@ pub(super) struct Reader<'a> {
     /// Here-documents that begin after this line.
     pub pending: Vec<Heredoc>,
     pub notes: Notes,
+    /// Compound commands that are not closed.
+    opened: Vec<Opened>,
+    /// The function whose body comes next.
+    defining: Option<usize>,
     depth: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn read(text: &'a str, names: &'a BTreeSet<&'a str>, dialect: Dialect) -> Read<Notes> {
         let notes = Notes::default();
+        let (pending, opened, end) = (Vec::new(), Vec::new(), text.len());
         let mut reader =
-            Self { text, at: 0, end: text.len(), names, dialect, pending: Vec::new(), notes, depth: 0 };
+            Self { text, at: 0, end, names, dialect, pending, notes, opened, defining: None, depth: 0 };
         reader.commands(Until::End)?;
-        for fed in reader.notes.fed.iter().filter(|_| reader.notes.nested == Nested::Fed) {
-            reader.none_in(fed.clone())?;
-        }
         Ok(reader.notes)
     }
 
@@ -102,10 +122,10 @@ impl<'a> Reader<'a> {
         if done.is_empty() {
             return Ok(());
         }
-        listed.pipelines += usize::from(!piped);
-        listed.number = done.prints_number();
         if piped {
             self.notes.fed.push(done.from..self.at);
+        } else if !done.is_silent() {
+            listed.add(done.output());
         }
         self.look_at(&done)
     }
@@ -134,11 +154,11 @@ impl<'a> Reader<'a> {
     /// `( … )` where a command may begin, and `name ()`.
     fn parenthesis(&mut self, command: &mut Command) -> Read<()> {
         let at = self.at;
-        if command.defines_function() {
+        if let Some(name) = command.function().map(str::to_owned) {
             self.at += 1;
             self.blanks();
             if self.take(")") {
-                self.notes.positional_change = true;
+                self.defines(&name);
                 *command = Command::at(self.at);
                 return Ok(());
             }
@@ -146,6 +166,7 @@ impl<'a> Reader<'a> {
         if !command.may_begin() {
             return self.refuse(at, "it is not clear what this `(` means", "put it in quotes");
         }
+        self.defining = None;
         if self.rest().starts_with("((") {
             self.only_bash(at, "`((`", "write `$(( … ))`, or `( (` for commands")?;
             self.at += 2;
@@ -158,6 +179,29 @@ impl<'a> Reader<'a> {
         }
         command.closed();
         Ok(())
+    }
+
+    /// A function begins: its body comes next, and what that is given are its own parameters.
+    pub(super) fn defines(&mut self, name: &str) {
+        self.defining = Some(self.notes.functions.len());
+        self.notes.functions.push(Function { name: name.to_owned(), body: None });
+    }
+
+    /// A compound command begins.
+    pub(super) fn opens(&mut self, from: usize) {
+        let brace = self.text[from..].starts_with('{');
+        let function = self.defining.take().filter(|_| brace);
+        self.opened.push(Opened { from, brace, function });
+    }
+
+    /// One ends, by a `}` or by another word: where it has begun.
+    pub(super) fn closes(&mut self, brace: bool) -> Option<usize> {
+        // `for ((…)) { … }` has no end of its own.
+        let opened = std::iter::from_fn(|| self.opened.pop()).find(|opened| opened.brace == brace)?;
+        if let Some(function) = opened.function {
+            self.notes.functions[function].body = Some(opened.from..self.at);
+        }
+        Some(opened.from)
     }
 
     /// `>file`, `<<END`, `2>&1` …; the file is no argument of the command.
@@ -175,6 +219,8 @@ impl<'a> Reader<'a> {
             "<(" | ">(" => {
                 self.commands(Until::Parenthesis)?;
                 self.at += 1;
+                // What it prints is read like any other input.
+                self.notes.fed.push(at..self.at);
                 return Ok(());
             }
             _ => self.blanks(),

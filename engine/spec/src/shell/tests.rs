@@ -131,10 +131,28 @@ fn a_value_is_no_part_of_a_script_for_another_shell() {
         "echo \"echo $q\" | sh",
         "find . -exec sh -c \"echo $q\" \\;",
         "docker exec c sh -c \"ls $q\"",
+        "line=\"ls $q\"; eval \"$line\"",
+        "line=ls; line+=\" $q\"; bash -c \"$line\"",
+        "line=$(printf 'ls %s' $q); ssh host \"$line\"",
+        "printf -v line 'ls %s' $q; eval \"$line\"",
+        "f() { eval \"$@\"; }; f ls $q",
+        "set -- ls $q; eval \"$*\"",
+        "f() { echo \"ls $q\"; }; f | sh",
+        "{ echo \"ls $q\"; } | sh",
+        "if w; then echo \"ls $q\"; fi | bash",
+        "for x in 1; do echo \"ls $q\"; done | ssh host",
+        "line=\"ls $q\"; echo \"$line\" | sh",
+        "source <(echo \"ls $q\")",
+        ". /dev/stdin <<X\nls $q\nX\n",
+        "bash < <(printf 'ls %s' $q)",
+        "echo \"ls $q\" | tee >(sh)",
+        "mapfile -C \"w $q\" -c 1",
+        "python3 -c \"print('$q')\"",
+        "perl -ne \"print if /$q/\" f",
     ] {
         let refusal = reading(script, Dialect::Bash).unwrap_err();
         assert_eq!(
-            refusal.message, "another shell reads this text as a script, and the value with it",
+            refusal.message, "another program reads this text as a script, and the value with it",
             "{script}"
         );
     }
@@ -148,6 +166,13 @@ fn a_value_is_no_part_of_a_script_for_another_shell() {
         "cat $q | ssh host 'cat > x'",
         "which bash; echo \"a $q\" | tee x",
         "printf -v line '%s!' \"$q\"; echo \"$line\"",
+        "dir=\"/tmp/$q\"; trap 'rm -rf \"$dir\"' EXIT",
+        "line=$q; eval \"$line\"",
+        "ssh host \"ls $(printf %q \"$q\")\"",
+        "printf -v line 'ls %q' \"$q\"; ssh host \"$line\"",
+        "ssh host \"head -n ${#q} x\"",
+        "python3 - <<X\nprint(1)\nX\necho \"$q\" | python3 -c 'print(input())'",
+        "{ echo \"$q\"; } | sort",
     ] {
         assert!(
             reading(script, Dialect::Bash).is_ok_and(|reading| reading.calculated.names.is_empty()),
@@ -183,22 +208,51 @@ fn what_is_calculated_is_found() {
         ("unset $n; unset \"list[$q]\"", &["n", "q"]),
         ("read -p $q $n; printf -v $a x", &["a", "n"]),
         ("printf $n x; printf '%s' $q", &["n"]),
-        ("export X=$n; local y=$q; declare $a", &["a"]),
+        ("export X=$n; local y=$q; export $a", &["a"]),
         ("declare -a \"x=$n\"", &["n"]),
         ("declare -i x; x=$n", &all),
         ("local -n x=$n", &all),
         ("x=$n; y=${x%,*}; echo $((y))", &["n"]),
         ("x=n; echo $((x))", &["n"]),
         ("for x in $n 1; do echo $((x)); done; w $q", &["n"]),
-        ("read x <<< $n; echo $((x))", &["n"]),
-        ("w $n | while read x; do ((t += x)); done; w $q", &["n"]),
-        ("x=$(cut -c1 <<<$n); echo $((x))", &["n"]),
+        ("read x <<< $n; echo $((x))", &all),
+        ("w $n | while read x; do ((t += x)); done; w $q", &all),
+        ("x=$(cut -c1 <<<$n); echo $((x))", &all),
         ("x=$(wc -l <$n); y=$(w | grep -c x $n); echo $((x + y + $(wc -c < $q)))", &[]),
-        ("x=$(w $n; wc -l); echo $((x))", &["n"]),
+        ("x=$(w $n; wc -l); echo $((x))", &all),
         ("echo $(( ${n//[!0-9]/} + ${#q} ))", &[]),
         ("eval 'echo $((n))'", &["n"]),
         ("local -a x=($n \"$q\"); for i in ${!x[@]}; do w ${x[i]}; done; echo ${!q*}", &[]),
         ("local -A x=([$n]=$q)", &["n"]),
+        ("o=$q; declare $o x; x=$n", &all),
+        ("export -n x; x=$n; w $q", &[]),
+        ("PS4=$n; set -x; w $q", &["n"]),
+        (": \"${x:=$n}\"; echo $((x))", &["n"]),
+        ("echo \"${x:=$n} ${y=$q}\"; echo $((x))", &["n"]),
+        // Whatever way it takes.
+        ("printf '%s' $n >f; x=$(cat f); echo $((x))", &all),
+        ("x=$(printenv n); echo $((x))", &all),
+        ("f() { echo $n; }; x=$(f); echo $((x))", &all),
+        ("while read x; do ((t += x)); done < <(printf '%s' $n)", &all),
+        ("{ w $n; } | { read x; echo $((x)); }", &all),
+        ("mapfile -t x < f; echo $((x[0]))", &all),
+        ("while getopts a: o; do echo $((OPTARG)); done", &all),
+        ("bash -c 'echo $(($1))' _ $n", &all),
+        ("bash -c \"echo \\$((\\$1))\" _ $n", &all),
+        ("bash -s -- $n <<'X'\necho $(($1))\nX\n", &all),
+        ("find . -exec sh -c 'echo ${x[$1]}' _ {} \\;", &all),
+        // What is printed there is known.
+        ("x=$(echo $n); echo $((x)); w $q", &["n"]),
+        ("x=$(date +%s); w $n; echo $(( $(date +%s) - x ))", &[]),
+        ("x=$(cd $q && git rev-list --count HEAD); echo $((x))", &[]),
+        ("x=$(stat -c %s $n); y=$(date -d $q +%s); echo $((x + y))", &[]),
+        ("x=$(stat -c %n $n); echo $((x))", &all),
+        ("f() { echo $(($1 * 2)); }; f 3; w $n", &[]),
+        ("f() { echo $(($1 * 2)); }; f $n; w $q", &["n"]),
+        ("f() { for x; do ((t += x)); done; }; g() { w $1; }; f 1; g $q", &[]),
+        ("f() { echo $(($1)); }; x=f; $x $n", &["n"]),
+        ("f() ( echo $(($1)) ); f 1; w $n", &all),
+        ("set -- $n; echo $(($1))", &all),
     ];
     for (script, expected) in cases {
         let reading =
@@ -214,9 +268,36 @@ fn positional_parameters_are_calculated_too() {
     for script in ["echo $(($1 + 1))", "x=${2}; echo $((x))", "for x do echo $((x)); done"] {
         assert_eq!(positional(script), Calculated { positional: true, ..Calculated::default() }, "{script}");
     }
-    // A function has parameters of its own: what they are is not followed.
+    // A function has parameters of its own.
+    let calculated = positional("f() { echo $(($1)); }; f $n $2; w $q $1");
+    assert_eq!((calculated.positional, calculated.names), (true, BTreeSet::from(["n".to_owned()])));
     let calculated = positional("f() { echo $(($1)); }; f $n");
-    assert!(calculated.positional && calculated.names.contains("n"));
+    assert!(!calculated.positional);
+}
+
+#[test]
+fn a_positional_parameter_is_no_part_of_a_script_either() {
+    let spliced = |script: &str| reading(script, Dialect::Bash).unwrap().spliced.is_some();
+    for script in [
+        "bash -c \"ls $1\"",
+        "eval \"ls ${2}\"",
+        "ssh host \"$@\"",
+        "x=\"ls $1\"; eval \"$x\"",
+        "echo \"ls $1\" | sh",
+    ] {
+        assert!(spliced(script), "{script}");
+    }
+    for script in [
+        "bash -c \"$1\"",
+        "bash -c 'ls \"$1\"' sh \"$1\"",
+        "ssh \"$1\" ls",
+        "echo $1 | cat",
+        "f() { w $1; }; f $1",
+    ] {
+        assert!(!spliced(script), "{script}");
+    }
+    let found = reading("find . | xargs -I{} sh -c 'ls {}'", Dialect::Bash).unwrap_err();
+    assert!(found.message.contains("in the place of `{}`"), "{found:?}");
 }
 
 #[test]

@@ -209,10 +209,10 @@ impl Reader<'_> {
             );
         }
         let outer = std::mem::take(&mut self.pending);
-        self.part(at + 1..at + length, |reader| reader.commands(Until::End).map(drop))?;
+        let listed = self.part(at + 1..at + length, |reader| reader.commands(Until::End))?;
         self.at = at + length + 1;
         self.pending = outer;
-        self.notes.substitutions.push(at..self.at);
+        self.substituted(at, listed.output);
         self.one_line(at)
     }
 }

@@ -1,8 +1,9 @@
 //! The names that templates of one skill may use.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::name::fold;
 use crate::template::vocabulary::FUNCTIONS;
@@ -30,13 +31,29 @@ const KEYWORDS: [&str; 14] = [
 ];
 
 /// What `run` holds.
-pub(super) const RUN: [&str; 4] = ["folder", "id", "skill", "started_at"];
+pub(super) static RUN: LazyLock<Value> = LazyLock::new(|| {
+    let text = json!({"type": "string"});
+    closed(json!({"folder": text, "id": {"type": "integer"}, "skill": text, "started_at": text}))
+});
 
-/// What `steps.NAME` holds.
-pub(super) const STEP: [&str; 4] = ["attempts", "duration", "error", "status"];
+/// What `steps.NAME` holds: of an error only what it says.
+pub(super) static STEP: LazyLock<Value> = LazyLock::new(|| {
+    closed(json!({
+        "attempts": {"type": "integer"},
+        "duration": {"type": "number"},
+        "error": {"type": ["string", "null"]},
+        "status": {"type": "string", "enum": ["completed", "failed", "skipped"]},
+    }))
+});
 
 /// What `error` holds in `retry.when`.
-pub(super) const ERROR: [&str; 3] = ["details", "kind", "message"];
+pub(super) static ERROR: LazyLock<Value> = LazyLock::new(|| {
+    closed(json!({"details": {}, "kind": {"type": "string"}, "message": {"type": "string"}}))
+});
+
+fn closed(properties: Value) -> Value {
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
 
 /// Everything declared in one skill, by canonical name.
 #[derive(Default)]

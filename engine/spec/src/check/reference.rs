@@ -90,7 +90,7 @@ impl Checker<'_, '_> {
                 self.dead_end(reference, dead, span, "");
             }
             "secrets" => self.secret_reference(reference, path, span, site),
-            "run" => self.closed(reference, "run", path, &RUN, span),
+            "run" => self.dead_end(reference, dead_in(&RUN, path), span, ""),
             "env" => self.env_reference(path, span),
             "steps" => self.steps_reference(reference, path, span, site, reads),
             "item" | "index" if site.item => {
@@ -108,7 +108,7 @@ impl Checker<'_, '_> {
             }
             "today" => {}
             "attempt" if site.attempt => {}
-            "error" if site.attempt => self.closed(reference, "error", path, &ERROR, span),
+            "error" if site.attempt => self.dead_end(reference, dead_in(&ERROR, path), span, ""),
             _ if self.names.outputs(root).is_empty() || !site_reads_steps(site) => {
                 self.unknown_root(root, span, site);
             }
@@ -142,6 +142,11 @@ impl Checker<'_, '_> {
             ("item", _) => {
                 let item = self.item_source.as_ref().filter(|source| !is_item(source))?;
                 return self.follow(&[item.as_slice(), rest].concat());
+            }
+            ("run", _) => (&*RUN, rest),
+            ("steps", Some((Segment::Key(name), rest))) => {
+                self.names.step(name)?;
+                (&*STEP, rest)
             }
             _ => (self.names.output_schema(root)?, rest),
         };
@@ -259,7 +264,7 @@ impl Checker<'_, '_> {
             return self.report(problem);
         };
         if self.step_reference(step, span, site, reads) {
-            self.closed(reference, &format!("steps.{name}"), rest, &STEP, span);
+            self.dead_end(reference, dead_in(&STEP, rest), span, "");
         }
     }
 
@@ -329,15 +334,6 @@ impl Checker<'_, '_> {
     }
 
     /// A path into a mapping of fixed keys.
-    fn closed(&mut self, reference: &Reference, what: &str, path: &[Segment], known: &[&str], span: Span) {
-        if let Some(Segment::Key(key)) = path.first()
-            && !known.contains(&key.as_str())
-        {
-            let problem = self.unknown_field(reference, span, format!("`{what}` has no `{key}`"));
-            self.report(problem.suggest(key, known.iter().copied()));
-        }
-    }
-
     fn dead_end(&mut self, reference: &Reference, dead: Option<Dead>, span: Span, advice: &str) {
         let Some(dead) = dead else { return };
         let parent = path_text(&reference.path[..reference.path.len() - dead.left]);

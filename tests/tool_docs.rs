@@ -12,6 +12,9 @@ use aa_spec::tool::module::Example;
 use aa_spec::tool::{Effect, Tier, ToolSpec, alias};
 use aa_spec::yaml::write;
 use serde_json::{Value, json};
+use stories::Story;
+
+mod stories;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -23,6 +26,7 @@ struct Shipped {
     modules: Vec<ModuleEntry>,
     tools: Vec<Arc<ToolSpec>>,
     specimens: Vec<Specimen>,
+    stories: Vec<Story>,
 }
 
 impl Shipped {
@@ -41,23 +45,22 @@ impl Shipped {
             modules: engine.modules().unwrap(),
             tools: engine.tools().unwrap(),
             specimens: engine.specimens(&[]).unwrap(),
+            stories: stories::all(),
         }
     }
 
-    /// The tools of a module: in the order of its file, or else by name.
+    /// The tools of a module: those of its file in their order, then those of the binary by name.
     fn of(&self, module: &str) -> Vec<&ToolSpec> {
-        let own: Vec<&ToolSpec> =
-            self.specimens.iter().map(|one| &*one.spec).filter(|spec| spec.module == module).collect();
-        if own.is_empty() {
-            self.tools.iter().map(|spec| &**spec).filter(|spec| spec.module == module).collect()
-        } else {
-            own
-        }
+        let is_own = |spec: &&ToolSpec| spec.module == module;
+        let written = self.specimens.iter().map(|one| &*one.spec).filter(is_own);
+        let native = self.tools.iter().map(|spec| &**spec).filter(|spec| spec.source == "built in");
+        written.chain(native.filter(is_own)).collect()
     }
 
-    fn examples(&self, tool: &str) -> &[Example] {
-        let own = self.specimens.iter().find(|one| one.spec.name == tool);
-        own.map_or(&[], |one| one.examples.as_slice())
+    fn examples(&self, tool: &str) -> Vec<&Example> {
+        let written = self.specimens.iter().filter(|one| one.spec.name == tool).flat_map(|one| &one.examples);
+        let native = self.stories.iter().flat_map(|story| &story.examples).filter(|one| one.tool == tool);
+        written.chain(native.map(|one| &one.example)).collect()
     }
 }
 
@@ -84,10 +87,23 @@ fn every_shipped_tool_is_described_typed_and_tried() {
     for specimen in specimens {
         let name = &specimen.spec.name;
         assert!(tried.contains(name), "no example of `{name}` was tried");
-        assert_ne!(specimen.spec.output, Value::Bool(true), "{name}");
         assert!(!specimen.spec.description.ends_with('.'), "{name}: a description has no full stop");
         let known = specimen.spec.effect != Effect::Unknown || RUNS_ANYTHING.contains(&name.as_str());
         assert!(known, "`{name}` does not say what it does to the world");
+    }
+}
+
+#[test]
+fn every_tool_of_the_binary_is_described_typed_and_tried() {
+    let shipped = Shipped::new();
+    for story in &shipped.stories {
+        story.play();
+    }
+    for tool in &shipped.tools {
+        let (name, examples) = (&tool.name, shipped.examples(&tool.name));
+        assert!(!examples.is_empty(), "`{name}` has no example");
+        assert_ne!(tool.output, Value::Bool(true), "`{name}` does not say what it gives");
+        assert!(!tool.description.ends_with('.'), "{name}: a description has no full stop");
     }
 }
 
@@ -158,7 +174,7 @@ fn page(module: &ModuleEntry, tools: &[&ToolSpec], shipped: &Shipped) -> String 
     text
 }
 
-fn section(tool: &ToolSpec, examples: &[Example], text: &mut String) {
+fn section(tool: &ToolSpec, examples: Vec<&Example>, text: &mut String) {
     let repeat = if tool.idempotent { "may be repeated" } else { "is not repeated by itself" };
     let tier = if tool.tier == Tier::Extra { ", offered on request" } else { "" };
     let _ = write!(

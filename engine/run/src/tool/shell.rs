@@ -14,7 +14,7 @@ use aa_spec::tool::{Effect, ErrorKind};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, Value, json};
+use serde_json::{Number, Value};
 
 use super::native::{Face, Native, invalid};
 use super::process::{Finished, Invocation, Launcher, Show};
@@ -85,6 +85,27 @@ enum Form {
     Full,
 }
 
+/// What came of a script, in the form that was asked for.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Printed {
+    /// `text`: what it printed.
+    Text(String),
+    /// `lines`.
+    Lines(Vec<String>),
+    /// `full`.
+    Full {
+        /// Which of `ok` it ended with.
+        exit_code: i32,
+        /// What it printed.
+        stdout: String,
+        /// What it complained of.
+        stderr: String,
+    },
+    /// `json`: the value that it printed.
+    Json(Value),
+}
+
 /// A value that a variable can hold.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -116,7 +137,7 @@ fn zero() -> BTreeSet<i32> {
 #[async_trait]
 impl Native for Shell {
     type Args = ShellArgs;
-    type Output = Value;
+    type Output = Printed;
 
     const FACE: Face = Face {
         name: "shell",
@@ -128,7 +149,7 @@ impl Native for Shell {
 
     const SHOWN: &'static [&'static str] = &["args"];
 
-    async fn call(&self, context: &CallContext, args: ShellArgs) -> Result<Value, ToolError> {
+    async fn call(&self, context: &CallContext, args: ShellArgs) -> Result<Printed, ToolError> {
         context.sent.not_yet();
         context.fence.lets_commands().map_err(closed)?;
         let (ok, form) = (args.ok.clone(), args.result);
@@ -229,7 +250,7 @@ fn check_name(name: &str) -> Result<(), ToolError> {
     Ok(())
 }
 
-fn value(context: &CallContext, form: Form, code: i32, finished: Finished) -> Result<Value, ToolError> {
+fn value(context: &CallContext, form: Form, code: i32, finished: Finished) -> Result<Printed, ToolError> {
     let stdout = match String::from_utf8(finished.stdout) {
         Ok(text) => text,
         Err(_) if form == Form::Json => {
@@ -242,13 +263,16 @@ fn value(context: &CallContext, form: Form, code: i32, finished: Finished) -> Re
         }
     };
     match form {
-        Form::Text => Ok(stdout.trim_end_matches(['\n', '\r']).into()),
-        Form::Lines => Ok(stdout.lines().filter(|line| !line.is_empty()).collect()),
-        Form::Json => aa_spec::json::read(stdout.as_bytes()).map_err(|error| {
+        Form::Text => Ok(Printed::Text(stdout.trim_end_matches(['\n', '\r']).to_owned())),
+        Form::Lines => {
+            let lines = stdout.lines().filter(|line| !line.is_empty());
+            Ok(Printed::Lines(lines.map(str::to_owned).collect()))
+        }
+        Form::Json => aa_spec::json::read(stdout.as_bytes()).map(Printed::Json).map_err(|error| {
             let message = format!("the output of the script is no JSON: {error}");
             ToolError::new(ErrorKind::Permanent, message).details(Value::Object(finished.details))
         }),
-        Form::Full => Ok(json!({"exit_code": code, "stdout": stdout, "stderr": finished.stderr})),
+        Form::Full => Ok(Printed::Full { exit_code: code, stdout, stderr: finished.stderr }),
     }
 }
 

@@ -169,7 +169,6 @@ impl ServerHandler for Server {
         self.seat.tell_changes(context.peer);
     }
 
-    #[expect(deprecated, reason = "clients of the session era have folders until they are taken away")]
     async fn on_roots_list_changed(&self, context: NotificationContext<RoleServer>) {
         self.seat.root.forget();
         // What it sees is asked for anew, and by that its folders are.

@@ -50,7 +50,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub use self::config::Setting;
-pub use self::example::{Example, Recorded};
+pub use self::example::{Example, Fails, Recorded};
 pub use self::http::{
     Auth, AuthForm, Basic, Breaker, Cursor, Failure, Fields, First, Limits, Method, Named, Offset, Page,
     Paginate, Request, Service,

@@ -74,10 +74,20 @@ struct Counted {
     failures: Map<String, Value>,
 }
 
+/// What is remembered.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Found {
+    /// Under the key.
+    Document(Map<String, Value>),
+    /// Every key, where none was given.
+    Keys(Vec<String>),
+}
+
 #[async_trait]
 impl Native for MemoryRead {
     type Args = ReadArgs;
-    type Output = Value;
+    type Output = Found;
 
     const FACE: Face = Face {
         name: "memory_read",
@@ -87,12 +97,12 @@ impl Native for MemoryRead {
         idempotent: true,
     };
 
-    async fn call(&self, context: &CallContext, args: ReadArgs) -> Result<Value, ToolError> {
+    async fn call(&self, context: &CallContext, args: ReadArgs) -> Result<Found, ToolError> {
         if !args.key.trim().is_empty() {
-            return self.0.read(context, Key::new(&args.key)?).await.map(Value::Object);
+            return self.0.read(context, Key::new(&args.key)?).await.map(Found::Document);
         }
         let entries = self.0.look(context, Store::memory_entries).await?;
-        Ok(entries.into_iter().map(|entry| entry.key).collect())
+        Ok(Found::Keys(entries.into_iter().map(|entry| entry.key).collect()))
     }
 }
 

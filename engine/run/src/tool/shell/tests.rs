@@ -1,5 +1,7 @@
 //! Scripts in real shells.
 
+use serde_json::json;
+
 use super::*;
 use crate::tool::process::Environment;
 use crate::tool::{Tool, native};

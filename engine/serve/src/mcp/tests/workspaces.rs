@@ -139,7 +139,6 @@ async fn a_folder_that_is_closed_to_a_client_is_not_where_it_works() {
 }
 
 #[tokio::test]
-#[expect(deprecated, reason = "clients of the session era say so")]
 async fn a_client_that_goes_elsewhere_is_followed_however_late_it_says_where() {
     let world = World::new();
     let hearer = Hearer::in_folders(&[world.path("alpha")]);

@@ -27,9 +27,8 @@ impl Engine {
             return Ok(Vec::new());
         }
         let (now, all) = (Utc::now(), self.mistakes()?);
-        let is_told = |mistake: &&Mistake| {
-            mistake.warns(now) && self.shows_tool(&mistake.tool) && open(&mistake.tool)
-        };
+        let is_told =
+            |mistake: &&Mistake| mistake.warns(now) && self.shows_tool(&mistake.tool) && open(&mistake.tool);
         let warned = all.iter().filter(is_told);
         Ok(warned.take(most).map(|mistake| words(mistake, now)).collect())
     }

@@ -187,7 +187,8 @@ impl ClientHandler for Hearer {
     }
 
     async fn list_roots(&self, _context: RequestContext<RoleClient>) -> Result<ListRootsResult, ErrorData> {
-        let (after, roots) = self.roots.as_ref().map(|roots| roots.lock().unwrap().clone()).unwrap_or_default();
+        let (after, roots) =
+            self.roots.as_ref().map(|roots| roots.lock().unwrap().clone()).unwrap_or_default();
         tokio::time::sleep(after).await;
         let uri = |folder: PathBuf| Root::new(aa_run::workspace::uri_of(&folder));
         Ok(ListRootsResult::new(roots.into_iter().map(uri).collect()))

@@ -169,9 +169,14 @@ async fn whoever_works_elsewhere_is_told_what_changes_there() {
     // What it sees is a persona of the user's, which shows this skill in every folder.
     world.put("beta/.aa/skills/greet.yaml", &GREET.replace("Greets somebody", "Greets them all"));
     eventually("it is told", || there.changes() > before).await;
-    assert!(client.list_all_tools().await.unwrap().iter().any(|tool| {
-        tool.description.as_deref().is_some_and(|text| text.contains("Greets them all"))
-    }));
+    assert!(
+        client
+            .list_all_tools()
+            .await
+            .unwrap()
+            .iter()
+            .any(|tool| { tool.description.as_deref().is_some_and(|text| text.contains("Greets them all")) })
+    );
     // What changes where it does not work is nothing to it.
     let before = there.changes();
     world.put("alpha/.aa/skills/greet.yaml", &GREET.replace("Greets somebody", "Greets nobody"));

@@ -197,7 +197,9 @@ fn sign_of_life(served: &Served, line: &str, more: &[(&str, &str)], body: &Value
         served.token,
         body.len()
     );
-    more.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+    for (name, value) in more {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
     let mut stream = TcpStream::connect(served.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(25))).unwrap();
     stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();

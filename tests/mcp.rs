@@ -15,6 +15,7 @@ mod promises;
 mod questions;
 mod schedules;
 mod security;
+mod servers;
 mod stdio;
 pub(crate) mod wire;
 

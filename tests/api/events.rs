@@ -1,6 +1,7 @@
 //! What happens, told while it does: nothing twice, nothing missing, whoever wrote it and whatever died.
 
 use std::thread;
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -229,6 +230,20 @@ fn a_key_is_shown_in_the_head_or_first_and_never_in_an_address() {
     assert_eq!(open("/ws?since=nonsense", &[("Authorization", key.as_str())]).err(), Some(400));
     // No socket is asked for.
     assert_eq!(get(&served, "/ws").status, 426);
+}
+
+#[test]
+fn whoever_shows_no_key_in_time_is_given_up_and_whoever_has_may_be_silent_for_longer() {
+    let aa = project("");
+    let served = serve(&aa);
+    let (mut known, _) = Socket::of(&served, "/ws");
+    let start = Instant::now();
+    let mut silent = Socket::open(served.address, "/ws", &[]).unwrap();
+    assert_eq!(silent.closed(), 4401);
+    let took = start.elapsed().as_secs();
+    assert!((9..15).contains(&took), "given up after {took} s");
+    known.say(&json!({"type": "heartbeat"}));
+    known.hear_of("heartbeat_ack");
 }
 
 #[test]

@@ -427,6 +427,38 @@ fn each_tenant_has_a_memory_of_its_own() {
 }
 
 #[test]
+fn projects_of_others_are_read_neither_by_their_path_nor_by_being_registered() {
+    let (aa, served) = served();
+    let aa = aa.file("src/owed.rs", "fn total_owed() {}\n").file("../theirs/plan.rs", "fn total_owed() {}\n");
+    let theirs = aa.path("../theirs");
+    let made = std::process::Command::new("git").args(["init", "--quiet"]).arg(&theirs).status();
+    assert!(made.unwrap().success());
+    let theirs = theirs.canonicalize().unwrap().display().to_string();
+    let search = |project: &str| json!({"query": "total_owed", "project": project});
+    let owner = served.token.clone();
+    call(&served, &owner, "project_add", &json!({"name": "shop", "path": theirs}));
+    for project in ["shop", theirs.as_str()] {
+        let found = call(&served, &owner, "code_search", &search(project)).to_string();
+        assert!(found.contains("plan.rs"), "its owner looks into it: {found}");
+    }
+    for (tool, args) in [
+        ("code_search", search(&theirs)),
+        ("code_search", search("../theirs")),
+        ("code_search", search("shop")),
+        ("project_detect", json!({"path": theirs})),
+        ("project_add", json!({"name": "shop", "path": theirs})),
+    ] {
+        let said = failure(&served, RED, tool, &args);
+        let closed = said.contains("closed to whoever asks with a key");
+        assert!(closed || said.contains("not known or not open"), "{tool} {args}: {said}");
+    }
+    let list = call(&served, RED, "project_list", &json!({})).to_string();
+    assert!(!list.contains("shop") && !list.contains(&theirs), "{list}");
+    let own = call(&served, RED, "code_search", &search("")).to_string();
+    assert!(own.contains("owed.rs") && !own.contains("plan.rs"), "what is open to them is: {own}");
+}
+
+#[test]
 fn a_failure_is_explained_with_what_its_tenant_knows() {
     let (_aa, served) = served();
     let fix = json!({"tool_name": "trace_fail", "error_pattern": "luck", "root_cause": "c", "fix_description": "a red herring"});

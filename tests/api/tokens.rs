@@ -101,6 +101,30 @@ fn a_token_opens_as_its_roles_say_and_others_do_not() {
 }
 
 #[test]
+fn what_a_token_says_of_itself_is_no_right() {
+    let signer = Signer::new();
+    let aa = project("keys.json");
+    let aa =
+        aa.file("../home/config/aa-workflow/keys.json", json!({"keys": [signer.key("one")]}).to_string());
+    let served = Served::new(&aa, &[]);
+    for claims in [
+        json!({"groups": ["admin", "operator"]}),
+        json!({"groups": [], "scope": "skill:*:destructive server:all"}),
+        json!({"groups": [], "scopes": ["skill:*:write", "server:all"], "roles": ["devs", "admin"]}),
+    ] {
+        let token = signer.token("one", &claims);
+        assert_eq!(ask(&served, &token, "GET /api/skills", "").message()["items"], json!([]), "{claims}");
+        assert_eq!(ask(&served, &token, "POST /api/skills/look/run", "{}").status, 403, "{claims}");
+        assert_eq!(ask(&served, &token, "GET /api/audit", "").status, 403, "{claims}");
+    }
+    // Beside a role that counts they add nothing to it.
+    let more = json!({"groups": ["devs", "admin"], "scope": "audit:all server:all", "roles": ["admin"]});
+    let token = signer.token("one", &more);
+    let ran = ask(&served, &token, "POST /api/skills/write/run", "{\"inputs\": {\"line\": \"x\"}}");
+    assert_eq!((ran.status, ask(&served, &token, "GET /api/audit", "").status), (201, 403), "{ran:?}");
+}
+
+#[test]
 fn keys_are_fetched_and_a_new_one_opens_when_it_first_comes() {
     let (old, new) = (Signer::new(), Signer::new());
     let keys = Arc::new(Mutex::new(json!({"keys": [old.key("old")]})));

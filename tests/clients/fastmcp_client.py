@@ -8,6 +8,8 @@ from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
 from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 
+from tasks import Tasks, followed
+
 
 def target(server):
     if "command" in server:
@@ -34,7 +36,11 @@ async def run(task):
             changes.append(message)
 
     client = Client(
-        target(task["server"]), mode=task.get("mode", "auto"), elicitation_handler=elicit, message_handler=heard
+        target(task["server"]),
+        mode=task.get("mode", "auto"),
+        elicitation_handler=elicit,
+        message_handler=heard,
+        extensions=[Tasks()] if task.get("tasks") else None,
     )
     async with client:
         for step in task["do"]:
@@ -45,6 +51,8 @@ async def run(task):
                     "prompts": [prompt.name for prompt in await client.list_prompts()],
                     "resources": [str(resource.uri) for resource in await client.list_resources()],
                 }
+            elif "task" in step:
+                seen = await followed(client.session, step["task"])
             elif "read" in step:
                 seen = {"text": (await client.read_resource(step["read"]))[0].text}
             elif "prompt" in step:

@@ -2,15 +2,14 @@
 
 import json
 import sys
-from typing import Literal
 
 import anyio
 import httpx2
 from mcp import Client, StdioServerParameters
-from mcp.client.extension import ClientExtension, ResultClaim
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult, ElicitResult, Request, RequestParams, Result
-from pydantic import ConfigDict
+from mcp.types import ElicitResult
+
+from tasks import Tasks, followed
 
 
 def target(server):
@@ -19,41 +18,6 @@ def target(server):
         return StdioServerParameters(command=command[0], args=command[1:], env=server.get("env"), cwd=server.get("cwd"))
     headers = {"Authorization": f"Bearer {server['token']}"} if server.get("token") else {}
     return streamable_http_client(server["url"], http_client=httpx2.AsyncClient(headers=headers, timeout=60))
-
-
-class Created(Result):
-    """What a call is answered with that has become a task."""
-
-    model_config = ConfigDict(extra="allow")
-    result_type: Literal["task"]
-    task_id: str
-
-
-class TaskParams(RequestParams):
-    task_id: str
-
-
-class GetTask(Request[TaskParams, Literal["tasks/get"]]):
-    method: Literal["tasks/get"] = "tasks/get"
-    name_param = "taskId"
-
-
-class Told(Result):
-    """How a task stands."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class Tasks(ClientExtension):
-    """Tasks, which the SDK leaves to others: a call gives the task, and whoever wants to asks for it."""
-
-    identifier = "io.modelcontextprotocol/tasks"
-
-    def claims(self):
-        async def resolve(created, context):
-            return CallToolResult(content=[], structured_content={"task": created.task_id})
-
-        return [ResultClaim(result_type="task", model=Created, resolve=resolve)]
 
 
 class Driver:
@@ -103,20 +67,9 @@ class Driver:
         meta = {key: self.named.get(value, value) for key, value in step.get("meta", {}).items()}
         return meta or None
 
-    async def poll(self, client, task):
-        """Asks for a task until it is over."""
-        request = GetTask(params=TaskParams(task_id=task))
-        while True:
-            told = await client.session.send_request(request, Told)
-            if told.status not in ("working", "input_required"):
-                return told.model_dump(by_alias=True, mode="json")
-            await anyio.sleep(0.1)
-
     async def step(self, client, step):
         if "task" in step:
-            with anyio.move_on_after(60):
-                return await self.poll(client, step["task"])
-            return {"status": "it has not ended in time"}
+            return await followed(client.session, step["task"])
         if "list" in step:
             tools = (await client.list_tools(cache_mode="bypass", meta=self.meta(step))).tools
             prompts = (await client.list_prompts()).prompts

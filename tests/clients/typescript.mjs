@@ -37,7 +37,8 @@ async function sdk() {
 }
 
 const { Client, Http, Stdio, onElicit, onChange, call } = await sdk();
-const capabilities = { elicitation: { form: {} } };
+const tasks = task.tasks && { extensions: { "io.modelcontextprotocol/tasks": {} } };
+const capabilities = { elicitation: { form: {} }, ...tasks };
 const options = task.mode === "auto" ? { capabilities, versionNegotiation: { mode: "auto" } } : { capabilities };
 const client = new Client({ name: "aa-test", version: "1" }, options);
 let answers = [];
@@ -58,6 +59,24 @@ const transport = command
   ? new Stdio({ command: command[0], args: command.slice(1), env, cwd, stderr: "inherit" })
   : new Http(new URL(url), { requestInit: { headers: token ? { Authorization: `Bearer ${token}` } : {} } });
 await client.connect(transport);
+// The SDK knows no tasks: what it takes for a mistake is looked at before it gets it.
+let begun;
+const take = transport.onmessage;
+transport.onmessage = (message, extra) => {
+  if (message.result?.resultType === "task") begun = message.result.taskId;
+  take(message, extra);
+};
+const anything = { "~standard": { version: 1, vendor: "aa", validate: (value) => ({ value }) } };
+
+// Asks for a task until it is over.
+async function followed(taskId) {
+  for (const until = Date.now() + 60000; Date.now() < until; ) {
+    const told = await client.request({ method: "tasks/get", params: { taskId } }, anything);
+    if (!["working", "input_required"].includes(told.status)) return told;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  return { status: "it has not ended in time" };
+}
 
 const all = async (list, key) => (await list())[key];
 const meta = (step) =>
@@ -75,6 +94,7 @@ async function step(step) {
       resources: (await all(() => client.listResources(), "resources")).map((resource) => resource.uri),
     };
   }
+  if (step.task) return followed(step.task);
   if (step.read) return { text: (await client.readResource({ uri: step.read })).contents[0].text };
   if (step.prompt) {
     const said = await client.getPrompt({ name: step.prompt, arguments: step.args ?? {} });
@@ -110,6 +130,7 @@ async function step(step) {
     };
   } catch (error) {
     if (stop.signal.aborted) return { cancelled: true, progress };
+    if (begun) return { structured: { task: begun } };
     throw error;
   }
 }

@@ -300,17 +300,56 @@ fn signed_in(served: &Served, key: &str) -> String {
     cookie.split('=').nth(1).unwrap().split(';').next().unwrap().to_owned()
 }
 
-/// Asks with a cookie and no key.
+/// Asks with a cookie and no key, from a page of the dashboard.
 fn with_cookie(served: &Served, line: &str, value: &str) -> u16 {
-    let cookie = format!("aa_session_{}={value}", served.address.port());
     let own = format!("http://{}", served.address);
-    let more = [
-        ("Cookie", cookie.as_str()),
-        ("Authorization", ""),
-        ("Accept", "text/html"),
-        ("Origin", own.as_str()),
+    from_page(served, line, value, &[("Origin", own.as_str())]).status
+}
+
+/// Asks with a cookie and no key, from a page that the browser says this of.
+fn from_page(served: &Served, line: &str, value: &str, said: &[(&str, &str)]) -> Reply {
+    let cookie = format!("aa_session_{}={value}", served.address.port());
+    let usual = [("Cookie", cookie.as_str()), ("Authorization", ""), ("Accept", "text/html")];
+    let kind = ("Content-Type", "application/x-www-form-urlencoded");
+    let more: Vec<_> = usual.into_iter().chain([kind]).chain(said.iter().copied()).collect();
+    served.ask(line, &more, "")
+}
+
+#[test]
+fn only_pages_of_the_same_host_and_port_send_anything() {
+    let aa = project();
+    let served = serve(&aa);
+    let mine = signed_in(&served, &served.token);
+    let (own, port) = (format!("http://{}", served.address), served.address.port());
+    let (same, site) = (("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "same-site"));
+    let neighbours = [
+        format!("http://127.0.0.1:{}", port ^ 1),
+        "http://127.0.0.1".to_owned(),
+        format!("http://localhost:{port}"),
+        "null".to_owned(),
     ];
-    served.ask(line, &more, "").status
+    let mut foreign: Vec<Vec<(&str, &str)>> =
+        neighbours.iter().map(|origin| vec![("Origin", origin.as_str())]).collect();
+    foreign.extend([
+        vec![],
+        vec![site],
+        vec![site, ("Origin", &own)],
+        vec![("Sec-Fetch-Site", "cross-site")],
+    ]);
+    let sent = ["/ui/skills/look/plan", "/ui/schedules/often/pause", "/ui/logout"];
+    for said in &foreign {
+        for path in sent {
+            let reply = from_page(&served, &format!("POST {path}"), &mine, said);
+            assert_eq!(reply.status, 403, "{path} {said:?}: {reply:?}");
+        }
+    }
+    // The cookie is good, and nothing has come of all that.
+    for said in [vec![("Origin", own.as_str())], vec![("Origin", own.as_str()), same]] {
+        let reply = from_page(&served, "POST /ui/skills/look/plan", &mine, &said);
+        assert_eq!(reply.status, 200, "{said:?}: {reply:?}");
+    }
+    let often = get(&served, "/api/schedules/often").message();
+    assert_eq!(often["paused"], json!(null), "{often}");
 }
 
 #[test]

@@ -266,13 +266,23 @@ impl Piped {
 
     /// All that is said until a request is answered, its answer last.
     pub(crate) fn until(&self, id: u64) -> Vec<Value> {
+        let is_answer = |message: &Value| message["id"] == id && message.get("method").is_none();
+        self.up_to(&format!("the answer of {id}"), is_answer)
+    }
+
+    /// The next request or notification of a kind, whatever else is said before it.
+    pub(crate) fn told(&self, method: &str) -> Value {
+        self.up_to(method, |message| message["method"] == method).pop().unwrap()
+    }
+
+    fn up_to(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Vec<Value> {
         let end = Instant::now() + PATIENCE;
         let mut said = Vec::new();
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("{id} is not answered"));
+            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("{what} does not come"));
             let message: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no message: {line}"));
-            let is_it = message["id"] == id;
+            let is_it = is_it(&message);
             said.push(message);
             if is_it {
                 return said;

@@ -1,12 +1,13 @@
 //! Runs and tasks that outlive their server, as clients that others have written see them.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Receiver;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{CLIENTS, Client, Served, inspect, lines, over_stdio};
+use crate::mcp::installed;
 use crate::support::{Aa, PATIENCE, eventually};
 
 const GATED: &str = "\
@@ -93,10 +94,14 @@ fn the_inspector_follows_it_in_both_eras() {
     assert_done_once(&aa);
 }
 
+/// Clients that can be taught tasks. Those of the session era have none to know: there the protocol gives them
+/// none, and runs are followed by their number.
+const TAUGHT: [Client; 3] = [Client::Python("auto"), Client::FastMcp("auto"), Client::TypeScript(2, "auto")];
+
 /// A client that knows tasks, and what it prints as it happens.
-fn begin(aa: &Aa, server: &Value, step: &Value) -> (Child, Receiver<String>) {
-    let task = json!({"server": server, "tasks": true, "do": [step]});
-    let mut command = Client::Python("auto").ready(aa, task);
+fn begin(client: Client, aa: &Aa, server: &Value, steps: &Value) -> (Child, Receiver<String>) {
+    let task = json!({"server": server, "tasks": true, "do": steps});
+    let mut command = client.ready(aa, task);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
     let heard = lines(child.stdout.take().unwrap());
     (child, heard)
@@ -114,45 +119,113 @@ fn assert_passed(told: &Value) {
 
 /// Follows a task to its end, as a client that has not begun it.
 #[track_caller]
-fn follow(aa: &Aa, server: &Value, task: &str) {
-    let (mut client, heard) = begin(aa, server, &json!({ "task": task }));
+fn follow(client: Client, aa: &Aa, server: &Value, task: &str) {
+    let (mut process, heard) = begin(client, aa, server, &json!([{ "task": task }]));
     assert_passed(&next(&heard));
-    assert!(client.wait().unwrap().success());
+    assert!(process.wait().unwrap().success(), "{client:?}");
     assert_done_once(aa);
 }
 
 #[test]
 fn a_task_outlives_its_server_over_http() {
-    let aa = project();
-    let served = Served::start(&aa, &["--all"]);
-    let (mut client, heard) = begin(&aa, &served.address, &json!({"call": "long"}));
-    let task = next(&heard);
-    assert_eq!(task["structured"], json!({"task": "1"}), "{task}");
-    // The client ends its connection, which is nothing to the task.
-    assert!(client.wait().unwrap().success());
-    kill(&aa, served);
-    let served = Served::start(&aa, &["--all"]);
-    open(&aa);
-    follow(&aa, &served.address, "1");
+    for client in TAUGHT {
+        let aa = project();
+        let served = Served::start(&aa, &["--all"]);
+        let (mut process, heard) = begin(client, &aa, &served.address, &json!([{"call": "long"}]));
+        let task = next(&heard);
+        assert_eq!(task["structured"], json!({"task": "1"}), "{client:?}: {task}");
+        // The client ends its connection, which is nothing to the task.
+        assert!(process.wait().unwrap().success(), "{client:?}");
+        kill(&aa, served);
+        let served = Served::start(&aa, &["--all"]);
+        open(&aa);
+        follow(client, &aa, &served.address, "1");
+    }
 }
 
 #[test]
 fn a_task_outlives_its_server_on_stdio() {
+    for client in TAUGHT {
+        let aa = project();
+        let server = over_stdio(&aa, &["--all"]);
+        let (mut process, heard) = begin(client, &aa, &server, &json!([{"call": "long"}, {"changed": 60}]));
+        assert_eq!(next(&heard)["structured"], json!({"task": "1"}), "{client:?}");
+        eventually("the second step begins", || aa.path("begun").exists());
+        let servers = children(process.id());
+        assert_eq!(servers.len(), 1, "{client:?} starts the server and nothing else");
+        kill_process(servers[0], Signal::KILL).unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        open(&aa);
+        follow(client, &aa, &server, "1");
+    }
+}
+
+/// A connection of the Inspector that other commands of it use: its second command line, as the first one knows no
+/// tasks.
+struct Connection<'a> {
+    aa: &'a Aa,
+}
+
+impl<'a> Connection<'a> {
+    fn open(aa: &'a Aa, server: &Value) -> Self {
+        let this = Self { aa };
+        let (url, token) = (server["url"].as_str().unwrap(), server["token"].as_str().unwrap());
+        let key = format!("Authorization: Bearer {token}");
+        this.run(&["connect", "@t", "--server-url", url, "--era", "modern", "--header", &key]);
+        this
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let home = self.aa.home();
+        let mut command = Command::new(installed("clients-npm/node_modules/node/bin/node"));
+        command
+            .arg(installed("clients-npm/node_modules/.bin/mcpdo"))
+            .args(["--format", "json", "--stored-auth-only", "--connection", "t"])
+            .args(words)
+            // It has a process of its own behind it, which nobody else is to find.
+            .envs([("HOME", &home), ("MCP_INSPECTOR_DAEMON_DIR", &home.join("inspector"))])
+            .env("MCP_INSPECTOR_DAEMON_TOKEN", "0123456789abcdef0123456789abcdef")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> String {
+        let output = self.command(words).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{words:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        let _gone = self.command(&["daemon", "stop"]).output();
+    }
+}
+
+#[test]
+fn the_inspector_follows_a_task_that_outlives_its_server() {
     let aa = project();
-    let server = over_stdio(&aa, &["--all"]);
-    let task = json!({"server": &server, "tasks": true, "do": [{"call": "long"}, {"changed": 60}]});
-    let mut command = Client::Python("auto").ready(&aa, task);
-    let mut client = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let heard = lines(client.stdout.take().unwrap());
-    assert_eq!(next(&heard)["structured"], json!({"task": "1"}));
-    eventually("the second step begins", || aa.path("begun").exists());
-    let servers = children(client.id());
-    assert_eq!(servers.len(), 1, "the client starts the server and nothing else");
-    kill_process(servers[0], Signal::KILL).unwrap();
-    client.kill().unwrap();
-    client.wait().unwrap();
+    let served = Served::start(&aa, &["--all"]);
+    let connection = Connection::open(&aa, &served.address);
+    // It waits for the task that its call becomes.
+    let mut call = connection.command(&["tools/call", "long"]).stdout(Stdio::null()).spawn().unwrap();
+    kill(&aa, served);
+    drop(connection);
+    call.wait().unwrap();
+    let served = Served::start(&aa, &["--all"]);
+    let connection = Connection::open(&aa, &served.address);
+    let working = connection.run(&["tasks/get", "1"]);
+    assert!(working.contains("\"working\""), "{working}");
     open(&aa);
-    follow(&aa, &server, "1");
+    let mut told = String::new();
+    eventually("the task completes", || {
+        told = connection.run(&["tasks/get", "1"]);
+        told.contains("\"completed\"")
+    });
+    assert!(told.contains("passed"), "{told}");
+    assert_done_once(&aa);
 }
 
 /// The processes that another one has started.

@@ -16,7 +16,7 @@ use super::schema;
 const UNUSABLE: &str = "unusable";
 
 /// Characters of a description.
-const DESCRIPTION: usize = 2000;
+pub(super) const DESCRIPTION: usize = 2000;
 
 /// A tool as skills see it.
 #[derive(Clone, Debug)]
@@ -143,10 +143,11 @@ fn offer(
     if let Some(why) = definition[UNUSABLE].as_str() {
         return Err(harmless(why, DESCRIPTION));
     }
-    let input = schema::seal(schema::close(&definition["input"])?)?;
+    let written = schema::readable(&definition["input"]);
+    let input = schema::seal(schema::close(&written)?)?;
     let output = match &definition["output"] {
         Value::Null => Value::Bool(true),
-        declared => schema::close(declared)?,
+        declared => schema::close(&schema::readable(declared))?,
     };
     for schema in [&input, &output] {
         aa_spec::schema::is_sound(schema)?;
@@ -156,9 +157,7 @@ fn offer(
         name: local_name(server, remote, known)?,
         module: server.module.clone(),
         description: description(definition),
-        written: schema::refers(&definition["input"])
-            .then(|| schema::seal(definition["input"].clone()))
-            .transpose()?,
+        written: schema::refers(&written).then(|| schema::seal(written)).transpose()?,
         input,
         output,
         effect,

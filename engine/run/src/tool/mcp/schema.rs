@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::definition::{DESCRIPTION, harmless};
+
 /// Largest schema, in bytes.
 const BYTES: usize = 64 << 10;
 /// Deepest nesting. What a schema says below is not looked at.
@@ -11,6 +13,9 @@ const PARTS: usize = 20_000;
 
 /// Where parts of a schema are kept to be referred to, and what says how to read it.
 const FRAME: [&str; 4] = ["$schema", "$id", "$defs", "definitions"];
+
+/// Words under which parts stand by names that may be any.
+const NAMED: [&str; 5] = ["properties", "patternProperties", "dependentSchemas", "$defs", "definitions"];
 
 /// A schema in which nothing is referred to any more.
 ///
@@ -22,6 +27,31 @@ pub(super) fn close(schema: &Value) -> Result<Value, String> {
     }
     let mut expansion = Expansion { root: schema, parts: 0 };
     expansion.part(schema, 0)
+}
+
+/// A schema in which what people and models read is as long, and as much to be seen, as any text of a server.
+pub(super) fn readable(schema: &Value) -> Value {
+    match schema {
+        Value::Object(keywords) => {
+            let said = keywords.iter().map(|(word, value)| (word.clone(), readable_word(word, value)));
+            Value::Object(said.collect())
+        }
+        Value::Array(parts) => Value::Array(parts.iter().map(readable).collect()),
+        other => other.clone(),
+    }
+}
+
+fn readable_word(word: &str, value: &Value) -> Value {
+    match (word, value) {
+        ("title" | "description" | "$comment", Value::String(text)) => harmless(text, DESCRIPTION).into(),
+        (word, Value::Object(named)) if NAMED.contains(&word) => {
+            let parts = named.iter().map(|(name, part)| (name.clone(), readable(part)));
+            Value::Object(parts.collect())
+        }
+        // These are compared with what comes.
+        ("enum" | "const" | "default" | "examples", value) => value.clone(),
+        (_, value) => readable(value),
+    }
 }
 
 /// Whether parts of a schema stand apart from where they are meant.
@@ -89,8 +119,8 @@ impl Expansion<'_> {
                 ("enum" | "const" | "default" | "examples", value) => {
                     kept.insert(word.clone(), value.clone());
                 }
-                ("properties" | "patternProperties" | "dependentSchemas", Value::Object(named)) => {
-                    kept.insert(word.clone(), self.named(named, depth + 1)?);
+                (word, Value::Object(named)) if NAMED.contains(&word) => {
+                    kept.insert(word.to_owned(), self.named(named, depth + 1)?);
                 }
                 (_, value) => {
                     kept.insert(word.clone(), self.part(value, depth + 1)?);
@@ -109,9 +139,7 @@ impl Expansion<'_> {
 
 /// The part of a schema that a reference within it means.
 fn target<'a>(root: &'a Value, reference: &str) -> Result<&'a Value, String> {
-    let elsewhere = || {
-        format!("its schema refers to `{}`, which is not in it", super::definition::harmless(reference, 100))
-    };
+    let elsewhere = || format!("its schema refers to `{}`, which is not in it", harmless(reference, 100));
     let pointer = reference.strip_prefix('#').ok_or_else(elsewhere)?;
     root.pointer(&pointer.replace("%24", "$")).ok_or_else(elsewhere)
 }
@@ -143,6 +171,22 @@ mod tests {
     fn arguments_may_be_called_like_words_of_schemas() {
         let schema = json!({"type": "object", "properties": {"definitions": {"type": "string"}, "pattern": {"type": "string"}}});
         assert_eq!(close(&schema).unwrap(), schema);
+    }
+
+    #[test]
+    fn what_is_read_of_a_schema_can_be_seen() {
+        let hidden = "a\u{200b}b\u{e0041}";
+        let said = |text: &str| {
+            json!({
+                "title": text,
+                "properties": {"default": {"description": text, "enum": [hidden]}, "title": {"items": [{"description": text}]}},
+                "$defs": {"const": {"$comment": text}},
+                "default": {"title": hidden},
+            })
+        };
+        assert_eq!(readable(&said(hidden)), said("ab"));
+        let long = readable(&json!({"description": "x".repeat(DESCRIPTION + 1)}));
+        assert_eq!(long["description"].as_str().unwrap().chars().count(), DESCRIPTION + 1);
     }
 
     #[test]

@@ -33,12 +33,12 @@ const KEYWORDS: [&str; 14] = [
 /// What `run` holds.
 pub(super) static RUN: LazyLock<Value> = LazyLock::new(|| {
     let text = json!({"type": "string"});
-    closed(json!({"folder": text, "id": {"type": "integer"}, "skill": text, "started_at": text}))
+    closed(&json!({"folder": text, "id": {"type": "integer"}, "skill": text, "started_at": text}))
 });
 
 /// What `steps.NAME` holds: of an error only what it says.
 pub(super) static STEP: LazyLock<Value> = LazyLock::new(|| {
-    closed(json!({
+    closed(&json!({
         "attempts": {"type": "integer"},
         "duration": {"type": "number"},
         "error": {"type": ["string", "null"]},
@@ -48,10 +48,10 @@ pub(super) static STEP: LazyLock<Value> = LazyLock::new(|| {
 
 /// What `error` holds in `retry.when`.
 pub(super) static ERROR: LazyLock<Value> = LazyLock::new(|| {
-    closed(json!({"details": {}, "kind": {"type": "string"}, "message": {"type": "string"}}))
+    closed(&json!({"details": {}, "kind": {"type": "string"}, "message": {"type": "string"}}))
 });
 
-fn closed(properties: Value) -> Value {
+fn closed(properties: &Value) -> Value {
     json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 

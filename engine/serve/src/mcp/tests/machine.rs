@@ -103,9 +103,16 @@ pub(super) struct World {
 pub(super) struct Hearer {
     /// How often the list of tools has changed.
     pub(super) changes: Arc<Mutex<usize>>,
-    /// What it says that it works in, after a while.
-    roots: Option<Arc<Mutex<(Duration, Vec<PathBuf>)>>>,
+    /// What it says that it works in.
+    roots: Option<Arc<Mutex<Roots>>>,
     version: Option<ProtocolVersion>,
+}
+
+/// Folders that are told after a while.
+#[derive(Clone, Default)]
+struct Roots {
+    after: Duration,
+    folders: Vec<PathBuf>,
 }
 
 pub(super) type Client = RunningService<RoleClient, Hearer>;
@@ -159,12 +166,13 @@ impl World {
 
 impl Hearer {
     pub(super) fn in_folders(folders: &[PathBuf]) -> Self {
-        Self { roots: Some(Arc::new(Mutex::new((Duration::ZERO, folders.to_vec())))), ..Self::default() }
+        let roots = Roots { after: Duration::ZERO, folders: folders.to_vec() };
+        Self { roots: Some(Arc::new(Mutex::new(roots))), ..Self::default() }
     }
 
     /// Works elsewhere from now on, and takes its time to say so.
     pub(super) fn move_to(&self, folder: PathBuf, after: Duration) {
-        *self.roots.as_ref().unwrap().lock().unwrap() = (after, vec![folder]);
+        *self.roots.as_ref().unwrap().lock().unwrap() = Roots { after, folders: vec![folder] };
     }
 
     pub(super) fn changes(&self) -> usize {
@@ -187,11 +195,11 @@ impl ClientHandler for Hearer {
     }
 
     async fn list_roots(&self, _context: RequestContext<RoleClient>) -> Result<ListRootsResult, ErrorData> {
-        let (after, roots) =
-            self.roots.as_ref().map(|roots| roots.lock().unwrap().clone()).unwrap_or_default();
+        let told = self.roots.as_ref().map(|roots| roots.lock().unwrap().clone());
+        let Roots { after, folders } = told.unwrap_or_default();
         tokio::time::sleep(after).await;
         let uri = |folder: PathBuf| Root::new(aa_run::workspace::uri_of(&folder));
-        Ok(ListRootsResult::new(roots.into_iter().map(uri).collect()))
+        Ok(ListRootsResult::new(folders.into_iter().map(uri).collect()))
     }
 }
 

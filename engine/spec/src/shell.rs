@@ -11,7 +11,7 @@
 //! that is: to quote at the wrong place would say nothing and do something else.
 //! Reading order: [`reader`] (commands), [`compound`] (what reserved words begin), [`word`], [`dollar`] (`$…`),
 //! [`heredoc`], [`command`] (which commands calculate), [`output`] (what they print), [`nested`] (which are given scripts),
-//! [`inner`] (those scripts), [`flow`] (which values get where).
+//! [`inner`] (those scripts), [`splice`] (what is a part of them), [`flow`] (what is calculated).
 
 mod command;
 mod compound;
@@ -22,6 +22,7 @@ mod inner;
 mod nested;
 mod output;
 mod reader;
+mod splice;
 mod word;
 
 use std::collections::BTreeSet;
@@ -45,6 +46,8 @@ pub struct Reading {
     pub calculated: Calculated,
     /// Why there must be no positional parameters: one is a part of a script for another program.
     pub spliced: Option<Refusal>,
+    /// The same of what the script reads.
+    pub spliced_input: Option<Refusal>,
 }
 
 /// Values that a shell may take for expressions.
@@ -56,13 +59,15 @@ pub struct Calculated {
     pub positional: bool,
     /// What the script gets on its standard input.
     pub input: bool,
+    /// Whether that is only because something is calculated that commands print or read, which may be anything.
+    pub unfollowed: bool,
 }
 
 impl Calculated {
     /// All that there is.
     fn everything(names: &BTreeSet<&str>) -> Self {
         let names = names.iter().map(|&name| name.to_owned()).collect();
-        Self { names, positional: true, input: true }
+        Self { names, positional: true, input: true, unfollowed: false }
     }
 }
 
@@ -91,7 +96,7 @@ impl Refusal {
 /// It has something in it that this does not know for certain how to read.
 pub fn read(script: &str, names: &BTreeSet<&str>, dialect: Dialect) -> Result<Reading, Refusal> {
     let notes = reader::Reader::read(script, names, dialect)?;
-    let spliced = flow::spliced(script, &notes);
+    let spliced = splice::look(script, &notes, names);
     if let Some(at) = spliced.value {
         return Err(nested::part_of_a_script(at));
     }
@@ -99,8 +104,10 @@ pub fn read(script: &str, names: &BTreeSet<&str>, dialect: Dialect) -> Result<Re
     if notes.nested != Nested::Nothing {
         inner::look_at(script, names, &notes, &mut calculated)?;
     }
-    let spliced = spliced.positional.map(nested::part_of_a_script);
-    Ok(Reading { script: quoted(script, &notes.wraps), calculated, spliced })
+    let (positional, input) = (spliced.positional, spliced.input);
+    let (spliced, spliced_input) =
+        (positional.map(nested::part_of_a_script), input.map(nested::part_of_a_script));
+    Ok(Reading { script: quoted(script, &notes.wraps), calculated, spliced, spliced_input })
 }
 
 /// Whether a value is one that nothing can be made of but a number.
@@ -115,7 +122,14 @@ pub fn has_integers_only(input: &str) -> bool {
 }
 
 /// What is said of a text that gets there, under the name that it has in the script.
-pub fn calculates(name: &str) -> String {
+pub fn calculates(name: &str, calculated: &Calculated) -> String {
+    if calculated.unfollowed {
+        return format!(
+            "the script calculates with what a command prints or reads, which may be `${name}` or anything else, and a shell \
+             runs the commands in a text that it calculates with: make a number of it first, as in \
+             `n=$(printf %d \"$(command)\")`, or take only its digits where it is calculated (in bash, `$((${{n//[!0-9]/}} + 1))`)"
+        );
+    }
     format!(
         "the script calculates with `${name}`, and a shell runs the commands in a text that it calculates with: \
          it must be an integer (in bash, `${{{name}//[!0-9]/}}` takes only the digits)"
@@ -173,8 +187,8 @@ struct Notes {
     integers: bool,
     /// Where given variables are used.
     used: Vec<Range<usize>>,
-    /// Where positional parameters are.
-    positional: Vec<Range<usize>>,
+    /// Where any variables and positional parameters are.
+    uses: Vec<Use>,
     /// What is written so that a shell reads it as one word (`printf %q`).
     escapes: Vec<Range<usize>>,
 }
@@ -188,9 +202,16 @@ struct Function {
 
 /// A command that is given something.
 struct Call {
-    /// What is called, if that is written out.
+    /// What is called, if that is written out; else that is among what is given.
     name: Option<String>,
-    args: Range<usize>,
+    args: Vec<Range<usize>>,
+}
+
+/// A use of a variable.
+struct Use {
+    /// Its name; `@` for positional parameters.
+    name: String,
+    range: Range<usize>,
 }
 
 /// What the output of commands may be.

@@ -218,6 +218,9 @@ fn prepared(script: &str, given: &Given<'_>, interpreter: Interpreter) -> Result
     if let Some(refusal) = reading.spliced.filter(|_| args.iter().any(is_text)) {
         return Err(unclear(script, &refusal));
     }
+    if let Some(refusal) = reading.spliced_input.filter(|_| reads_text) {
+        return Err(unclear(script, &refusal));
+    }
     if reads_text && reading.calculated.input {
         return Err(invalid(shell::CALCULATES_INPUT));
     }
@@ -226,7 +229,7 @@ fn prepared(script: &str, given: &Given<'_>, interpreter: Interpreter) -> Result
         let positional = reading.calculated.positional;
         args.iter().position(is_text).filter(|_| positional).map(|index| (index + 1).to_string())
     });
-    text.map_or(Ok(reading.script), |name| Err(invalid(shell::calculates(&name))))
+    text.map_or(Ok(reading.script), |name| Err(invalid(shell::calculates(&name, &reading.calculated))))
 }
 
 /// Where it is not certain what the shell would make of the script.

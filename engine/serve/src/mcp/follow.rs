@@ -26,7 +26,7 @@ use rmcp::model::{CallToolResponse, ClientCapabilities, ErrorData, InputRequired
 use serde_json::{Map, Value, json};
 
 use super::server::{Answer, Call, failed, internal};
-use super::{schema, trouble};
+use super::trouble;
 pub(crate) use answer::Shape;
 use attendance::Attendance;
 pub(crate) use sealed::return_to;
@@ -65,10 +65,7 @@ struct Manner {
 
 impl Manner {
     fn of_a_tool(spec: &ToolSpec, reads: bool) -> Self {
-        let (_, wrapped) = schema::output(&spec.output);
-        let (shape, wait) =
-            if reads { (Shape::Read { wrapped }, Some(LONGEST_READ)) } else { (Shape::Result, None) };
-        Self { shape, wait, to_the_end: false }
+        Self { shape: Shape::of(spec, reads), wait: reads.then_some(LONGEST_READ), to_the_end: false }
     }
 }
 

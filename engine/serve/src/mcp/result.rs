@@ -26,17 +26,18 @@ impl Cut {
     }
 }
 
-/// The first that is enough is taken. The last one is enough for whatever can be read as JSON.
-const CUTS: [Cut; 8] = [
+/// The first that is enough is taken: what is left has the shape of the whole. Records keep their entries; what has more of
+/// them is no record.
+const CUTS: [Cut; 5] = [
     Cut::to(4000, 200, 2000),
     Cut::to(1500, 50, 500),
     Cut::to(500, 20, 200),
     Cut::to(200, 5, 100),
     Cut::to(60, 2, 50),
-    Cut::to(60, 1, 10),
-    Cut::to(60, 1, 3),
-    Cut::to(60, 1, 0),
 ];
+
+/// Where that is not enough. The last one is enough for whatever can be read as JSON.
+const REMAINS: [Cut; 3] = [Cut::to(60, 1, 10), Cut::to(60, 1, 3), Cut::to(60, 1, 0)];
 
 /// Where the whole of a cut result is.
 #[derive(Clone, Copy)]
@@ -67,17 +68,44 @@ impl Whole<'_> {
 }
 
 /// A result, as structured content and the same as text. What is too large is cut so that it is
-/// still of its shape: long texts, lists and objects lose their ends.
+/// still of its shape: long texts, lists and objects lose their ends. What nothing of that shape could be made of is an
+/// error, which needs none, with the beginning of it.
 pub(crate) fn of(value: Value, wrapped: bool, whole: Whole<'_>) -> CallToolResult {
     let bytes = value.to_string().len();
-    if bytes > MOST {
-        let link = whole.link(&value);
-        let mut result = shown(cut(&value), wrapped);
+    if bytes <= MOST {
+        return shown(value, wrapped);
+    }
+    let link = whole.link(&value);
+    let mut result = match cut(&value, MOST, &CUTS) {
+        Some(cut) => shown(cut, wrapped),
+        None => CallToolResult::error(vec![ContentBlock::text(head(&value))]),
+    };
+    result.content.push(ContentBlock::text(notice(bytes, link.as_ref(), whole.hint())));
+    result.content.extend(link.map(ContentBlock::resource_link));
+    result
+}
+
+/// The same of an object that is too large because of some of its entries: the others stay as they are.
+pub(crate) fn of_parts(mut value: Value, parts: &[&str], whole: Whole<'_>) -> CallToolResult {
+    let bytes = value.to_string().len();
+    if bytes <= MOST {
+        return shown(value, false);
+    }
+    let link = whole.link(&value);
+    let size = |value: &Value| value.to_string().len();
+    let own: usize = parts.iter().filter_map(|part| value.get(part)).map(size).sum();
+    let room = MOST.saturating_sub(bytes - own).max(1000) / parts.len().max(1);
+    for part in parts {
+        if let Some(part) = value.get_mut(part) {
+            *part = fitting_in(part.take(), room);
+        }
+    }
+    let mut result = of(value, false, whole);
+    if result.content.len() == 1 {
         result.content.push(ContentBlock::text(notice(bytes, link.as_ref(), whole.hint())));
         result.content.extend(link.map(ContentBlock::resource_link));
-        return result;
     }
-    shown(value, wrapped)
+    result
 }
 
 fn shown(value: Value, wrapped: bool) -> CallToolResult {
@@ -117,7 +145,15 @@ fn notice(bytes: usize, link: Option<&Resource>, hint: &str) -> String {
 
 /// The value, or where it is too large what is left of it.
 pub(crate) fn fitting(value: Value) -> Value {
-    if value.to_string().len() > MOST { cut(&value) } else { value }
+    fitting_in(value, MOST)
+}
+
+fn fitting_in(value: Value, most: usize) -> Value {
+    if value.to_string().len() <= most {
+        return value;
+    }
+    let cut = cut(&value, most, &CUTS).or_else(|| cut(&value, most, &REMAINS));
+    cut.unwrap_or_default()
 }
 
 /// A text, or its beginning where it is too long for an answer that says more than it.
@@ -132,16 +168,9 @@ fn shortened(text: &str, letters: usize) -> String {
     }
 }
 
-/// The value without what is too long in it.
-fn cut(value: &Value) -> Value {
-    let mut last = Value::Null;
-    for to in CUTS {
-        last = shorter(value, to);
-        if last.to_string().len() <= MOST {
-            break;
-        }
-    }
-    last
+/// The value without what is too long in it; none where too much is left.
+fn cut(value: &Value, most: usize, cuts: &[Cut]) -> Option<Value> {
+    cuts.iter().map(|to| shorter(value, *to)).find(|cut| cut.to_string().len() <= most)
 }
 
 fn shorter(value: &Value, to: Cut) -> Value {
@@ -218,10 +247,32 @@ mod tests {
             json!({"rows": vec![deep; 300]}),
         ] {
             assert!(value.to_string().len() > MOST);
-            let cut = of(value.clone(), false, Whole::Ask("")).structured_content.unwrap();
-            assert!(cut.to_string().len() <= MOST && cut.is_object(), "{}", cut.to_string().len());
-            assert_eq!(fitting(value), cut);
+            let result = of(value.clone(), false, Whole::Ask("ask for less"));
+            assert!(serde_json::to_string(&result.content).unwrap().len() <= 2 * MOST);
+            let cut = result.structured_content.filter(|_| result.is_error == Some(false));
+            assert!(cut.is_none_or(|cut| cut.to_string().len() <= MOST));
+            let left = fitting(value);
+            assert!(left.to_string().len() <= MOST && left.is_object(), "{}", left.to_string().len());
         }
         assert_eq!(short(&"x".repeat(90_000)).chars().count(), MOST / 4 + 1);
+    }
+
+    #[test]
+    fn records_keep_their_entries_or_it_is_an_error() {
+        let pod = |n: usize| (n.to_string(), of_many(12, |n| (format!("field {n}"), json!("y".repeat(20)))));
+        let pods = of_many(15, |n| (n.to_string(), of_many(15, pod)));
+        let result = of(pods.clone(), false, Whole::Ask("ask for less"));
+        assert_eq!((result.is_error, &result.structured_content), (Some(true), &None));
+        let text = serde_json::to_string(&result.content).unwrap();
+        assert!(text.contains("field 0") && text.contains("ask for less"), "{text}");
+        // What is around it is not touched.
+        let told = json!({"run_id": 7, "status": "completed", "outputs": pods});
+        let cut = of_parts(told, &["outputs"], Whole::Run(RunId(7)));
+        let left = cut.structured_content.unwrap();
+        assert!(
+            left["run_id"] == 7 && left["status"] == "completed" && left.to_string().len() <= MOST,
+            "{left}"
+        );
+        assert!(cut.content[2].as_resource_link().is_some());
     }
 }

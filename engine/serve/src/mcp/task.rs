@@ -7,6 +7,7 @@ use aa_run::engine::{Engine, Outcome, StartError};
 use aa_run::event::{Body, Origin, RunId, Time};
 use aa_run::standing::{Asked, Standing};
 use aa_run::store::{RunStatus, RunSummary};
+use aa_run::tool::DECLINE;
 use chrono::SecondsFormat;
 use rmcp::model::{
     ClientCapabilities, DetailedTask, ErrorData, InputRequests, JsonObject, Task, TaskPayload, TaskStatus,
@@ -67,12 +68,13 @@ fn closed(
 }
 
 /// How a task stands.
-pub(crate) fn get(
+pub(crate) async fn get(
     own: &Engine,
     id: &str,
     can: Option<&ClientCapabilities>,
 ) -> Result<DetailedTask, ErrorData> {
     let (engine, run) = find(own, id)?;
+    turn_down(&engine, run.id, can).await?;
     let events = engine.events(run.id, 0).map_err(|error| internal(&error))?;
     let standing = Standing::of(&events);
     let task = seed(&engine, &run, &standing, can);
@@ -88,7 +90,7 @@ pub(crate) fn get(
                 failed.status = TaskStatus::Failed;
                 return Ok(DetailedTask::new(failed, TaskPayload::Failed { error }));
             }
-            let shape = if run.skill.starts_with(SINGLE) { Shape::Result } else { Shape::Outputs };
+            let shape = shape(&engine, &run.skill);
             let result = answer::of(run.id, &outcome, shape);
             let result = serde_json::to_value(result).map_err(|error| internal(&error))?;
             TaskPayload::Completed { result: object(result) }
@@ -97,6 +99,25 @@ pub(crate) fn get(
         _ => TaskPayload::Working,
     };
     Ok(DetailedTask::new(task, payload))
+}
+
+/// What of a run's outputs is the answer, as it would be without a task.
+fn shape(engine: &Engine, skill: &str) -> Shape {
+    let Some(tool) = skill.strip_prefix(SINGLE) else { return Shape::Outputs };
+    engine.tool(tool).ok().flatten().map_or(Shape::Result, |spec| Shape::of(&spec, false))
+}
+
+/// Declines what only the client could answer, and cannot: nobody else has that.
+async fn turn_down(engine: &Engine, run: RunId, can: Option<&ClientCapabilities>) -> Result<(), ErrorData> {
+    let standing = engine.standing(run).map_err(|error| internal(&error))?;
+    let hopeless = |asked: &&Asked| asked.want.is_some() && !question::can_be_asked(can, asked);
+    let by = question::by(&engine.caller().principal, "task");
+    for asked in standing.questions.values().filter(hopeless) {
+        if let Err(error) = engine.answer_question(run, asked, DECLINE, &by).await {
+            tracing::warn!(%run, "a question was not declined: {error}");
+        }
+    }
+    Ok(())
 }
 
 /// Answers questions of a task. What is refused is said; the rest is taken all the same.

@@ -35,6 +35,9 @@ impl Checker<'_, '_> {
             Ok(Reading { spliced: Some(refusal), .. }) if values.iter().any(is_text) => {
                 self.unclear(node, text, refusal);
             }
+            Ok(Reading { spliced_input: Some(refusal), .. }) if input.is_some() => {
+                self.unclear(node, text, refusal);
+            }
             Ok(reading) => {
                 self.calculated(&reading, vars, values);
                 if let Some(node) = input.filter(|_| reading.calculated.input) {
@@ -58,7 +61,8 @@ impl Checker<'_, '_> {
         let values = values.iter().enumerate().filter(|_| reading.calculated.positional);
         let numbered = values.map(|(index, node)| ((index + 1).to_string(), node));
         for (name, node) in named.chain(numbered).filter(|(_, node)| is_text(node)) {
-            let problem = self.error("calculated-shell", node.span, shell::calculates(&name));
+            let problem =
+                self.error("calculated-shell", node.span, shell::calculates(&name, &reading.calculated));
             self.report(problem.hint("write an integer"));
         }
     }

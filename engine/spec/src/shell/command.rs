@@ -9,6 +9,10 @@ use super::{Call, From};
 /// Variables in whose value a shell runs commands when it shows what it does, or that name a script which it runs first.
 const EXPANDED: [&str; 2] = ["PS4", "BASH_ENV"];
 
+/// Variables whose value other programs have a shell run.
+const COMMANDS: [&str; 7] =
+    ["EDITOR", "GIT_EDITOR", "GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_SSH_COMMAND", "LESSOPEN", "PAGER"];
+
 /// What has been read of a command.
 pub(super) struct Command {
     /// Where it begins.
@@ -17,11 +21,13 @@ pub(super) struct Command {
     /// Whether a reserved word may come.
     reserved: bool,
     compound: bool,
+    /// Whether what it complains of is part of its output.
+    pub complains: bool,
 }
 
 impl Command {
     pub(super) fn at(from: usize) -> Self {
-        Self { from, words: Vec::new(), reserved: true, compound: false }
+        Self { from, words: Vec::new(), reserved: true, compound: false, complains: false }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -31,6 +37,11 @@ impl Command {
     /// Whether this may be the first word.
     pub(super) fn may_begin(&self) -> bool {
         self.words.is_empty() && self.reserved
+    }
+
+    /// A command of these words.
+    pub(super) fn of(words: Vec<Word>) -> Self {
+        Self { words, ..Self::at(0) }
     }
 
     pub(super) fn push(&mut self, word: Word) {
@@ -84,7 +95,8 @@ impl Reader<'_> {
             Some("declare" | "typeset" | "local") => self.declared(rest, true),
             Some("export" | "readonly") => self.declared(rest, false),
             Some("read" | "mapfile" | "readarray" | "getopts") => self.read_into(rest),
-            Some("unset" | "wait" | "compgen" | "complete") => self.names(rest),
+            Some("unset" | "compgen" | "complete") => self.names(rest),
+            Some("wait") => self.calculated_if_open(rest),
             Some("printf") => self.printed(rest),
             Some("test" | "[") => self.tested(rest),
             Some("set") => {
@@ -112,13 +124,17 @@ impl Reader<'_> {
         if EXPANDED.contains(&name) {
             self.notes.calculated.push(value.clone());
         }
+        if COMMANDS.contains(&name) {
+            self.notes.scripts.push(value.clone());
+        }
         self.notes.assigned.push((name.to_owned(), From::Text(value)));
     }
 
     fn called(&mut self, first: &Word, rest: &[Word]) {
-        if let (Some(from), Some(to)) = (rest.first(), rest.last()) {
-            let (name, args) = (first.literal.clone(), from.range.start..to.range.end);
-            self.notes.calls.push(Call { name, args });
+        let own = Some(first).filter(|first| first.literal.is_none());
+        let args: Vec<_> = own.into_iter().chain(rest).map(|word| word.range.clone()).collect();
+        if !args.is_empty() {
+            self.notes.calls.push(Call { name: first.literal.clone(), args });
         }
     }
 
@@ -133,7 +149,8 @@ impl Reader<'_> {
         };
         let may_be =
             |word: &Word| word.literal.is_none() && word.assigns.is_none() && self.may_be_option(word);
-        let calculates = words.iter().any(|word| option(word, &['i', 'n']) || may_be(word));
+        let braced = |word: &Word| word.plain.as_deref().is_some_and(|word| word.contains('{'));
+        let calculates = words.iter().any(|word| option(word, &['i', 'n']) || may_be(word) || braced(word));
         self.notes.integers |= may_calculate && calculates;
         let list = words.iter().any(|word| option(word, &['a', 'A']));
         // What is written as a list is one, and its elements are texts.
@@ -157,6 +174,12 @@ impl Reader<'_> {
         }
         let reply = ["REPLY", "MAPFILE", "OPTARG"].map(|name| (name.to_owned(), From::Input));
         self.notes.assigned.extend(reply);
+    }
+
+    /// Words that name variables wherever they stand.
+    fn calculated_if_open(&mut self, words: &[Word]) {
+        let open = words.iter().filter(|word| word.literal.is_none()).map(|word| word.range.clone());
+        self.notes.calculated.extend(open);
     }
 
     /// Words that name variables: `list[…]` is one, and what is in the brackets is calculated.

@@ -55,6 +55,7 @@ impl Reader<'_> {
         }
         self.at += 1;
         self.lines()?;
+        let mut elements = Vec::new();
         while self.peek() != Some(')') {
             let element = self.word()?;
             if element.range.is_empty() {
@@ -67,8 +68,11 @@ impl Reader<'_> {
                 let end = plain.map_or(element.range.end, |end| element.range.start + 1 + end);
                 self.notes.calculated.push(element.range.start..end);
             }
+            elements.push(element);
             self.lines()?;
         }
+        // It may be called later.
+        self.run_by_others(&Command::of(elements))?;
         self.at += 1;
         word.range.end = self.at;
         word.literal = None;
@@ -136,6 +140,10 @@ impl Reader<'_> {
                 }
                 Some(_) => drop(self.word()?),
             }
+        }
+        // Names of files may be anything.
+        if self.text[words..self.at].contains(['*', '?']) {
+            self.notes.assigned.push((name.clone(), From::Input));
         }
         self.notes.assigned.push((name, From::Text(words..self.at)));
         Ok(())

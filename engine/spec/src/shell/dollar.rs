@@ -1,8 +1,9 @@
 //! What begins with a `$`.
 
+use super::flow::POSITIONAL;
 use super::reader::{Read, Reader, Until};
 use super::word::name_of;
-use super::{From, Output};
+use super::{From, Output, Use};
 
 /// What an expansion stands in.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,9 @@ impl<'a> Reader<'a> {
 
     /// A use of a variable, which gets quotes if it has none.
     fn used(&mut self, name: &str, start: usize, context: Context) {
+        if !name.is_empty() {
+            self.notes.uses.push(Use { name: name.to_owned(), range: start..self.at });
+        }
         if self.names.contains(name) {
             self.notes.used.push(start..self.at);
             if context == Context::Bare {
@@ -62,7 +66,7 @@ impl<'a> Reader<'a> {
     /// A use of a positional parameter; other signs stand for numbers and options.
     fn parameter_used(&mut self, start: usize, sign: &str) {
         if sign == "@" || sign == "*" || sign.starts_with(|c: char| c.is_ascii_digit() && sign != "0") {
-            self.notes.positional.push(start..self.at);
+            self.notes.uses.push(Use { name: POSITIONAL.to_owned(), range: start..self.at });
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which values get to where a shell calculates, or to where another one reads a script.
+//! Which values get to where a shell calculates.
 //!
 //! Variables are followed by name: what is calculated, what was assigned to that, and so on. In bash a text is an
 //! expression in its turn, so a name in it counts like a use of the variable. What is read, and what programs print, may be
@@ -7,13 +7,16 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::{Calculated, Call, From, Function, Nested, Notes, Output};
+use super::{Calculated, From, Function, Nested, Notes, Output};
 
 /// What has to be an integer.
 pub(super) fn calculated(script: &str, notes: &Notes, names: &BTreeSet<&str>) -> Calculated {
-    let search = Search::from((script, notes), &notes.calculated, false);
-    if notes.integers || search.anything {
+    let search = Search::from(script, notes, &notes.calculated);
+    if notes.integers {
         return Calculated::everything(names);
+    }
+    if search.anything {
+        return Calculated { unfollowed: true, ..Calculated::everything(names) };
     }
     let positional = search.found.contains(POSITIONAL);
     // `set` gives other parameters than those of the script: any value may be one.
@@ -21,72 +24,17 @@ pub(super) fn calculated(script: &str, notes: &Notes, names: &BTreeSet<&str>) ->
         return Calculated::everything(names);
     }
     let names = names.iter().filter(|name| search.found.contains(**name));
-    Calculated { names: names.map(|&name| name.to_owned()).collect(), positional, input: false }
-}
-
-/// What is a part of a script for another shell, beside anything else.
-pub(super) struct Spliced {
-    /// Where a given variable is.
-    pub value: Option<usize>,
-    /// Where a positional parameter is.
-    pub positional: Option<usize>,
-}
-
-/// Looks at what is put together before it is handed on as a script (`line="ls $n"; eval "$line"`).
-pub(super) fn spliced(script: &str, notes: &Notes) -> Spliced {
-    let fed = if notes.nested == Nested::Fed { notes.fed.as_slice() } else { &[] };
-    let search = Search::from((script, notes), notes.scripts.iter().chain(fed), true);
-    let is_assigned = |name: &str| search.found.contains(name);
-    let texts =
-        notes.assigned.iter().filter(|(name, _)| is_assigned(name)).filter_map(|(_, from)| match from {
-            From::Text(range) => Some(range),
-            _ => None,
-        });
-    // What functions print, and what they are given, is nowhere else.
-    let sets = search.found.contains(POSITIONAL);
-    let is_given =
-        |call: &&Call| search.is_given(call.name.as_deref()) || sets && call.name.as_deref() == Some("set");
-    let given = notes.calls.iter().filter(is_given).map(|call| &call.args);
-    let bodies =
-        notes.functions.iter().filter_map(|function| function.body.as_ref()).filter(|_| !fed.is_empty());
-    let parts: Vec<&Range<usize>> =
-        texts.chain(given).chain(bodies).chain(&notes.scripts).chain(fed).collect();
-    let part_of = |uses: &[Range<usize>]| {
-        let is_part = |used: &&Range<usize>| {
-            let within = parts.iter().filter(|part| part.start <= used.start && used.end <= part.end);
-            !is_one_word(script, notes, used) && within.into_iter().any(|part| !is_whole(script, part, used))
-        };
-        uses.iter().find(is_part).map(|used| used.start)
-    };
-    Spliced { value: part_of(&notes.used), positional: part_of(&notes.positional) }
-}
-
-/// Whether a shell reads what a use comes to as one word.
-fn is_one_word(script: &str, notes: &Notes, used: &Range<usize>) -> bool {
-    let is_in = |part: &Range<usize>| part.start <= used.start && used.end <= part.end;
-    script[used.clone()].ends_with("@Q}")
-        || notes.escapes.iter().any(is_in)
-        || notes.numbers.iter().any(is_in)
-}
-
-/// Whether a text is nothing but the use of a variable: whoever gave the value gave a script. All parameters at once are
-/// several words, of which a shell makes one text.
-fn is_whole(script: &str, part: &Range<usize>, used: &Range<usize>) -> bool {
-    let is_added = script[..part.start].ends_with("+=");
-    let text = &script[used.clone()];
-    !is_added && !text.contains(['@', '*']) && script[part.clone()].trim().trim_matches('"') == text
+    Calculated { names: names.map(|&name| name.to_owned()).collect(), positional, ..Calculated::default() }
 }
 
 /// Stands for all positional parameters; no variable is called so.
-const POSITIONAL: &str = "@";
+pub(super) const POSITIONAL: &str = "@";
 
 struct Search<'a> {
     script: &'a str,
     notes: &'a Notes,
     found: BTreeSet<&'a str>,
     queue: Vec<&'a str>,
-    /// Whether only what is expanded counts: the words of a script are none of ours, those of a calculation may be.
-    expanded: bool,
     /// Functions whose parameters get there.
     functions: BTreeSet<&'a str>,
     /// Whether what nobody can follow may get there: what is read, and what programs print.
@@ -95,13 +43,9 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// All that gets to some parts of a script.
-    fn from(
-        (script, notes): (&'a str, &'a Notes),
-        parts: impl IntoIterator<Item = &'a Range<usize>>,
-        expanded: bool,
-    ) -> Self {
+    fn from(script: &'a str, notes: &'a Notes, parts: impl IntoIterator<Item = &'a Range<usize>>) -> Self {
         let (found, queue, functions) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
-        let mut search = Self { script, notes, found, queue, expanded, functions, anything: false };
+        let mut search = Self { script, notes, found, queue, functions, anything: false };
         for range in parts {
             search.add(range);
         }
@@ -126,11 +70,7 @@ impl<'a> Search<'a> {
             let at = range.start + offset;
             let is_positional = word == POSITIONAL || word.starts_with(|c: char| c.is_ascii_digit());
             let is_expanded = self.script[..at].ends_with(['$', '{', '!', '#']);
-            let is_text = self.expanded && notes.texts.iter().any(|text| text.contains(&at));
-            if within(&notes.numbers, at, range)
-                || is_text
-                || (!is_expanded && (self.expanded || is_positional))
-            {
+            if within(&notes.numbers, at, range) || (is_positional && !is_expanded) {
                 continue;
             }
             if is_positional { self.positional(at) } else { self.find(word) }
@@ -157,7 +97,11 @@ impl<'a> Search<'a> {
         self.anything |= unclear || notes.positional_change || notes.nested != Nested::Nothing;
         if self.functions.insert(&function.name) {
             let given = notes.calls.iter().filter(|call| self.is_given(call.name.as_deref()));
-            given.map(|call| call.args.clone()).collect::<Vec<_>>().iter().for_each(|args| self.add(args));
+            given
+                .flat_map(|call| call.args.clone())
+                .collect::<Vec<_>>()
+                .iter()
+                .for_each(|args| self.add(args));
         }
     }
 

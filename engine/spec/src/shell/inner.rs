@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Calculated, Dialect, Nested, Notes, Reading, Refusal, flow, read};
+use super::{Calculated, Dialect, Nested, Notes, Reading, Refusal, flow, read, splice};
 
 /// What calculations within begin with; a text without any of it has none.
 const CALCULATIONS: [&str; 7] = ["((", "[", "${", "let ", "declare", "typeset", "local"];
@@ -24,14 +24,22 @@ pub(super) fn look_at(
         }
         add(inner, names, calculated);
     }
-    for text in escaped_scripts(script, notes) {
-        // What names are in it was expanded before, and was looked at there.
-        let inner = read(&text, &BTreeSet::new(), Dialect::Bash);
-        if !inner.is_ok_and(|inner| inner.calculated == Calculated::default()) {
-            *calculated = Calculated::everything(names);
+    // Variables that have something of a value may be exported.
+    let tainted = splice::tainted(script, notes, names);
+    let others: BTreeSet<&str> = names.union(&tainted).copied().collect();
+    let texts = notes.texts.iter().map(|text| script[text.clone()].to_owned());
+    for text in texts.filter(|_| !tainted.is_empty()).chain(expanded_scripts(script, notes)) {
+        match read(&text, &others, Dialect::Bash) {
+            Ok(inner) => add(Some(inner), names, calculated),
+            Err(_) if calculates(&text) => *calculated = Calculated::everything(names),
+            Err(_) => {}
         }
     }
     Ok(())
+}
+
+fn calculates(text: &str) -> bool {
+    CALCULATIONS.iter().any(|begin| text.contains(begin))
 }
 
 /// A text as a script: none where it is certain to calculate nothing that matters, an error where it cannot be read and has
@@ -41,9 +49,9 @@ fn read_one(text: &str, names: &BTreeSet<&str>) -> Result<Option<Reading>, ()> {
         Ok(inner) => Ok(Some(inner)),
         Err(_) if !text.contains(['$', '`', '[']) && !text.contains("((") => Ok(None),
         Err(_) if uses_any(text, names) => Err(()),
-        Err(_) if CALCULATIONS.iter().any(|begin| text.contains(begin)) => {
+        Err(_) if calculates(text) => {
             let calculated = Calculated::everything(names);
-            Ok(Some(Reading { script: text.to_owned(), calculated, spliced: None }))
+            Ok(Some(Reading { script: text.to_owned(), calculated, spliced: None, spliced_input: None }))
         }
         Err(_) => Ok(None),
     }
@@ -52,19 +60,20 @@ fn read_one(text: &str, names: &BTreeSet<&str>) -> Result<Option<Reading>, ()> {
 /// What positional parameters mean within, nobody follows: any value may be one.
 fn add(inner: Option<Reading>, names: &BTreeSet<&str>, calculated: &mut Calculated) {
     let Some(Reading { calculated: inner, spliced, .. }) = inner else { return };
-    if inner.positional || spliced.is_some() {
+    let is_other = |name: &String| !names.contains(name.as_str());
+    if inner.positional || spliced.is_some() || inner.names.iter().any(is_other) {
         *calculated = Calculated::everything(names);
     }
-    calculated.names.extend(inner.names);
+    calculated.names.extend(inner.names.into_iter().filter(|name| names.contains(name.as_str())));
     calculated.input |= inner.input;
 }
 
-/// Scripts in double quotes with something in them that only the other shell expands, as that one reads them.
-fn escaped_scripts<'a>(script: &'a str, notes: &'a Notes) -> impl Iterator<Item = String> + 'a {
+/// Scripts that are not in single quotes, as the other shell reads them where nothing is expanded before.
+fn expanded_scripts<'a>(script: &'a str, notes: &'a Notes) -> impl Iterator<Item = String> + 'a {
     let fed = notes.fed.iter().filter(|_| notes.nested == Nested::Fed);
     let texts = notes.scripts.iter().chain(fed).map(|range| script[range.clone()].trim_matches('"'));
-    let escaped = texts.filter(|text| text.contains("\\$") || text.contains("\\`"));
-    escaped.map(|text| text.replace("\\$", "$").replace("\\`", "`").replace("\\\"", "\""))
+    let texts = texts.filter(|text| !text.starts_with('\''));
+    texts.map(|text| text.replace("\\$", "$").replace("\\`", "`").replace("\\\"", "\""))
 }
 
 fn unquoted(at: usize) -> Refusal {

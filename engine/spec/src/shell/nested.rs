@@ -6,10 +6,36 @@ use std::ops::Range;
 use super::command::Command;
 use super::reader::{Read, Reader};
 use super::word::Word;
-use super::{Nested, Refusal};
+use super::{From, Nested, Refusal};
 
 /// Shells that take a script after `-c`, or read one.
-const SHELLS: [&str; 9] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "su"];
+const SHELLS: [&str; 10] = ["sh", "bash", "rbash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "su"];
+
+/// Programs that run what stands behind them.
+const WRAPPERS: [&str; 22] = [
+    "chroot",
+    "doas",
+    "docker",
+    "env",
+    "find",
+    "flock",
+    "ionice",
+    "kubectl",
+    "nice",
+    "nohup",
+    "nsenter",
+    "oc",
+    "parallel",
+    "podman",
+    "setsid",
+    "stdbuf",
+    "sudo",
+    "systemd-run",
+    "time",
+    "timeout",
+    "unshare",
+    "xargs",
+];
 
 /// Programs that put names in the place of `{}`.
 const PUTTING: [&str; 3] = ["find", "parallel", "xargs"];
@@ -25,38 +51,77 @@ impl Reader<'_> {
     /// Refuses a given variable that stands in a script for another shell beside anything else.
     pub(super) fn run_by_others(&mut self, command: &Command) -> Read<()> {
         let words = command.call();
+        // What another program runs stands anywhere behind it.
+        let functions = &self.notes.functions;
+        let runs =
+            |name: &str| WRAPPERS.contains(&name) || functions.iter().any(|function| function.name == name);
+        let anywhere = words.first().is_some_and(|first| program(first).is_none_or(runs));
         for (index, word) in words.iter().enumerate() {
-            let Some(name) = program(word) else { continue };
             let rest = &words[index + 1..];
-            let is_first = index == 0 || words[0].literal.as_deref() == Some("sudo");
-            if SHELLS.contains(&name) || ["eval", "trap", "ssh"].contains(&name) {
-                self.within(Nested::Texts);
-            }
+            let is_called = index == 0 || anywhere;
+            let name = program(word).or_else(|| self.held(word).filter(|_| is_called)).map(str::to_owned);
             match name {
-                "eval" if is_first => self.joined(rest),
-                "trap" if is_first => self.script(rest.iter().find(|word| !is_option(word))),
-                "ssh" if is_first => self.remote(rest),
-                "source" | "." if is_first => self.sourced(rest),
-                name if SHELLS.contains(&name) => {
-                    let script = self.shell(rest, is_first && name != "su");
-                    self.no_names_in(words, script)?;
+                Some(name) => self.run_by(&name, words, (rest, is_called))?,
+                // It may be a shell (`$SHELL -c …`).
+                None if is_called && rest.first().is_some_and(is_command_option) => {
+                    self.within(Nested::Texts);
+                    self.script(rest.get(1));
                 }
-                name => self.interpreted(name, rest),
+                None => {}
             }
         }
         Ok(())
     }
 
-    /// What `xargs` and `find` put in the place of `{}`: names, which nobody has quoted.
+    /// The program that is named by the variable which a word is.
+    fn held(&self, word: &Word) -> Option<&str> {
+        let variable = self.text[word.range.clone()].trim_matches('"').strip_prefix('$')?;
+        let name = variable.trim_start_matches('{').trim_end_matches('}');
+        self.notes.assigned.iter().rev().filter(|(assigned, _)| assigned == name).find_map(|(_, from)| {
+            match from {
+                From::Text(range) => self.text[range.clone()].trim_matches(['"', '\'']).rsplit('/').next(),
+                _ => None,
+            }
+        })
+    }
+
+    fn run_by(&mut self, name: &str, words: &[Word], (rest, is_called): (&[Word], bool)) -> Read<()> {
+        if SHELLS.contains(&name) || ["eval", "trap", "ssh"].contains(&name) {
+            self.within(Nested::Texts);
+        }
+        match name {
+            "eval" if is_called => self.joined(rest),
+            "trap" if is_called => self.script(rest.iter().find(|word| !is_option(word))),
+            "ssh" if is_called => self.remote(rest),
+            "source" | "." if is_called => self.sourced(rest),
+            "flock" | "script" => {
+                let at = rest.iter().position(is_command_option);
+                self.script(at.and_then(|at| rest.get(at + 1)));
+            }
+            name if SHELLS.contains(&name) => {
+                let script = self.shell(rest, is_called && name != "su");
+                return self.no_names_in(words, script);
+            }
+            name => self.interpreted(name, rest),
+        }
+        Ok(())
+    }
+
+    /// What `xargs` and `find` put in the place of `{}`, or of what they are told: names, which nobody has quoted.
     fn no_names_in(&self, words: &[Word], script: Option<Range<usize>>) -> Read<()> {
         let puts = words.first().and_then(program).is_some_and(|name| PUTTING.contains(&name));
-        let braces = script.and_then(|script| Some(script.start + self.text[script].find("{}")?));
-        match braces.filter(|_| puts) {
+        let told = words.windows(2).find_map(|pair| {
+            let option = pair[0].literal.as_deref()?.strip_prefix("-I")?;
+            if option.is_empty() { pair[1].literal.as_deref() } else { Some(option) }
+        });
+        let mark = told.unwrap_or("{}");
+        let place = script.and_then(|script| Some(script.start + self.text[script].find(mark)?));
+        match place.filter(|_| puts) {
             None => Ok(()),
             Some(at) => self.refuse(
                 at,
-                "another shell reads this text as a script, and what is put in the place of `{}` with it",
-                "write `\"$1\"` in it, and `sh {}` after it",
+                format!("another shell reads this text as a script, and what is put in the place of `{mark}` with it"),
+                format!("write `\"$1\"` in it, and `sh {mark}` after it"),
             ),
         }
     }
@@ -73,7 +138,12 @@ impl Reader<'_> {
     fn interpreted(&mut self, name: &str, words: &[Word]) {
         let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
         let Some((_, option)) = LANGUAGES.iter().find(|(language, _)| *language == name) else { return };
-        let at = words.iter().position(|word| is_option(word) && letters(word).contains(*option));
+        // The modules that Perl is told to load have letters, too.
+        let is_one = |word: &Word| {
+            let letters = letters(word).to_ascii_lowercase();
+            is_option(word) && !letters.starts_with(['m', 'i']) && letters.contains(*option)
+        };
+        let at = words.iter().position(is_one);
         self.script(at.and_then(|at| words.get(at + 1)));
     }
 
@@ -130,6 +200,11 @@ pub(super) fn part_of_a_script(at: usize) -> Refusal {
     let hint =
         "write it as `'ls \"$name\"'`, with single quotes around the text; for `ssh`, `${name@Q}` in bash";
     Refusal { at, message: message.to_owned(), hint: hint.to_owned() }
+}
+
+/// Whether a word is options with a `c` among them, which a script follows.
+fn is_command_option(word: &Word) -> bool {
+    is_option(word) && letters(word).contains('c')
 }
 
 /// The program that a word names.

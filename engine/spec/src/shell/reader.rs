@@ -28,6 +28,8 @@ pub(super) enum Until {
 pub(super) struct Listed {
     /// What the commands print together; none where they are none.
     pub output: Option<Output>,
+    /// What the next command of a pipeline reads.
+    piped: Option<Output>,
     /// Whether it ended with `esac`.
     pub esac: bool,
 }
@@ -122,10 +124,12 @@ impl<'a> Reader<'a> {
         if done.is_empty() {
             return Ok(());
         }
+        let output = done.output(listed.piped.take());
         if piped {
             self.notes.fed.push(done.from..self.at);
+            listed.piped = Some(output);
         } else if !done.is_silent() {
-            listed.add(done.output());
+            listed.add(output);
         }
         self.look_at(&done)
     }
@@ -214,6 +218,7 @@ impl<'a> Reader<'a> {
         self.at += operator.len();
         self.not_joined()?;
         command.redirected();
+        command.complains |= operator.contains('&');
         match operator {
             "<<" | "<<-" => return self.heredoc(at, operator == "<<-"),
             "<(" | ">(" => {

@@ -148,6 +148,26 @@ fn a_value_is_no_part_of_a_script_for_another_shell() {
         "echo \"ls $q\" | tee >(sh)",
         "mapfile -C \"w $q\" -c 1",
         "python3 -c \"print('$q')\"",
+        "dir=\"$q\"; trap \"rm -rf $dir\" EXIT",
+        "dir=$q; bash -c \"ls $dir\"",
+        "for h in $q; do ssh host \"ls $h\"; done",
+        "x=${q:-d}; ssh host \"ls $x\"",
+        "read -r f <<< \"$q\"; eval \"ls $f\"",
+        "timeout 5 ssh host \"ls $q\"",
+        "env X=1 ssh host \"ls $q\"",
+        "printf 'ls %s\\n' \"$q\" | timeout 5 bash",
+        "run() { \"$@\"; }; run ssh host \"ls $q\"",
+        "$SHELL -c \"ls $q\"",
+        "s=ssh; \"$s\" host \"ls $q\"",
+        "cmd=(bash -c \"ls $q\"); \"${cmd[@]}\"",
+        "flock x -c \"ls $q\"",
+        "script -qc \"ls $q\" /dev/null",
+        "perl -E \"say '$q'\"",
+        "perl -MTime::HiRes -e \"print '$q'\"",
+        "GIT_SSH_COMMAND=\"ssh -i $q\" git fetch",
+        "ssh host \"ls '${q@Q}'\"",
+        "ssh host \"ls \\\"${q@Q}\\\"\"",
+        "bash -c \"ls '$(printf %q \"$q\")'\"",
         "perl -ne \"print if /$q/\" f",
     ] {
         let refusal = reading(script, Dialect::Bash).unwrap_err();
@@ -171,6 +191,9 @@ fn a_value_is_no_part_of_a_script_for_another_shell() {
         "ssh host \"ls $(printf %q \"$q\")\"",
         "printf -v line 'ls %q' \"$q\"; ssh host \"$line\"",
         "ssh host \"head -n ${#q} x\"",
+        "dir=\"$q\"; ssh host \"ls ${dir@Q}\"",
+        "eval \"$(ssh-agent -s)\"; w $q",
+        "git rev-parse HEAD >f; ssh host \"deploy $(git rev-parse HEAD)\"; w $q",
         "python3 - <<X\nprint(1)\nX\necho \"$q\" | python3 -c 'print(input())'",
         "{ echo \"$q\"; } | sort",
     ] {
@@ -239,6 +262,20 @@ fn what_is_calculated_is_found() {
         ("while getopts a: o; do echo $((OPTARG)); done", &all),
         ("bash -c 'echo $(($1))' _ $n", &all),
         ("bash -c \"echo \\$((\\$1))\" _ $n", &all),
+        ("bash -c \"(( n ))\"; w $q", &["n"]),
+        ("bash -c \"[[ ${n@Q} -gt 1 ]]\"; w $q", &["n"]),
+        ("x=$q bash -c '(( x ))'", &all),
+        ("export x=$q; bash -c 'echo $((x))'", &all),
+        ("retry() { \"$@\"; }; check() { (( $1 > 0 )); }; retry check $q; w $n", &["q"]),
+        ("for f in *; do (( f )) || :; done", &all),
+        ("wait -p $q", &["q"]),
+        ("declare {-i,x}; x=$q", &all),
+        ("x=$(stat -c %s $q 2>&1); [[ $x -gt 1 ]]", &all),
+        ("x=$(df / | awk 'NR==2{print $5}' | tr -d %); (( x > 5 )); w $q", &[]),
+        ("x=$(awk '/MemTotal/{print $2}' /proc/meminfo); echo $((x / 1024)); w $q", &[]),
+        ("x=$(du -sb . | cut -f1); echo $((x)); w $q", &[]),
+        ("x=$(printf %d \"$(w $q)\"); echo $((x))", &[]),
+        ("x=$(cat $q | tr -d x); echo $((x))", &all),
         ("bash -s -- $n <<'X'\necho $(($1))\nX\n", &all),
         ("find . -exec sh -c 'echo ${x[$1]}' _ {} \\;", &all),
         // What is printed there is known.
@@ -296,8 +333,29 @@ fn a_positional_parameter_is_no_part_of_a_script_either() {
     ] {
         assert!(!spliced(script), "{script}");
     }
-    let found = reading("find . | xargs -I{} sh -c 'ls {}'", Dialect::Bash).unwrap_err();
-    assert!(found.message.contains("in the place of `{}`"), "{found:?}");
+    for (script, mark) in [
+        ("find . | xargs -I{} sh -c 'ls {}'", "{}"),
+        ("find . -exec bash -c 'ls {}' \\;", "{}"),
+        ("ls | xargs -I % sh -c 'ls %'", "%"),
+    ] {
+        let found = reading(script, Dialect::Bash).unwrap_err();
+        assert!(found.message.contains(&format!("in the place of `{mark}`")), "{script}: {found:?}");
+    }
+    let input = |script: &str| reading(script, Dialect::Bash).unwrap().spliced_input.is_some();
+    for script in [
+        "read -r f; eval \"ls $f\"",
+        "bash -c \"ls $(cat)\"",
+        "while read -r h; do ssh host \"ls $h\"; done",
+        "sed 's/^/ls /' | sh; bash -c \"ls $(cat x)\"",
+        "f=$(cat); eval \"ls $f\"",
+    ] {
+        assert!(input(script), "{script}");
+    }
+    for script in
+        ["read -r f; eval \"$f\"", "read -r f; w \"$f\"", "while read -r h; do ssh host \"ls ${h@Q}\"; done"]
+    {
+        assert!(!input(script), "{script}");
+    }
 }
 
 #[test]

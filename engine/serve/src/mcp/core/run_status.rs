@@ -49,7 +49,9 @@ impl CoreTool for RunStatus {
             }
         }
         Ok(match status(&call.visit.engine, run) {
-            Ok(status) => result::of(status, false, Whole::Run(run)).into(),
+            Ok(status) => {
+                result::of_parts(status, &["outputs", "questions", "unresolved"], Whole::Run(run)).into()
+            }
             Err(error) => failed(answer::refusal(&error)),
         })
     }

@@ -59,7 +59,7 @@ impl CoreTool for SessionStart {
         if !how.is_empty() {
             told["how"] = json!(how);
         }
-        Ok(result::of(told, false, Whole::Ask(REST)).into())
+        Ok(result::of_parts(told, &["current_work", "log", "known_mistakes"], Whole::Ask(REST)).into())
     }
 }
 

@@ -6,11 +6,12 @@ use aa_run::engine::{Engine, Outcome, StartError};
 use aa_run::event::{Body, RunId, StepError, StepPath};
 use aa_run::standing::{Asked, Standing};
 use aa_spec::form;
+use aa_spec::tool::{Effect, ToolSpec};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Map, Value, json};
 
-use crate::mcp::content;
 use crate::mcp::result::{self, Whole};
+use crate::mcp::{content, schema};
 
 /// Where clients find the number of the run.
 pub(crate) const RUN: &str = "aa/run";
@@ -22,9 +23,21 @@ pub(crate) enum Shape {
     Outputs,
     /// The result of the tool that was called.
     Result,
-    /// The same of one that only reads: nobody comes back to its run, so what nobody answers is a failure. Whether its
-    /// schema wants the result wrapped.
-    Read { wrapped: bool },
+    /// The same of one that only reads, whose clients were told that they get a result.
+    Read {
+        /// Whether its schema wants the result wrapped.
+        wrapped: bool,
+        /// Whether nobody has to be asked first. Then nobody comes back to its run, and what nobody answers is a failure.
+        free: bool,
+    },
+}
+
+impl Shape {
+    /// Of a tool, which may be `free` to read.
+    pub(crate) fn of(spec: &ToolSpec, free: bool) -> Self {
+        let (_, wrapped) = schema::output(&spec.output);
+        if spec.effect == Effect::Read { Self::Read { wrapped, free } } else { Self::Result }
+    }
 }
 
 /// The answer once the run has stopped moving.
@@ -51,7 +64,7 @@ pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult 
 
 /// A result as its content, where it has some, and else as a value that is cut to what fits.
 fn completed(run: RunId, value: Value, shape: Shape) -> CallToolResult {
-    let wrapped = |usual: bool| if let Shape::Read { wrapped } = shape { wrapped } else { usual };
+    let wrapped = |usual: bool| if let Shape::Read { wrapped, .. } = shape { wrapped } else { usual };
     match content::result(&value, Whole::Run(run)) {
         None => {
             let wrapped = wrapped(!value.is_object());

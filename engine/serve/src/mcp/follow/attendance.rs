@@ -302,7 +302,10 @@ impl<'a> Attendance<'a> {
             return Ok(None);
         }
         let open: Vec<Asked> = self.open().map(|asked| self.tries.put(asked)).collect();
-        if open.is_empty() && matches!(self.shape, Shape::Read { .. }) && self.means != Means::None {
+        if open.is_empty()
+            && matches!(self.shape, Shape::Read { free: true, .. })
+            && self.means != Means::None
+        {
             return Ok(Some(self.unanswered().await));
         }
         match self.means {

@@ -67,7 +67,7 @@ tools:
     run: [sh, -c, 'echo no such thing >&2; exit 3']
 "#;
 
-const SKILLS: [(&str, &str); 16] = [
+const SKILLS: [(&str, &str); 17] = [
     (
         "where",
         "name: where\ndescription: Asks for more\nsteps:\n  - name: to\n    confirm: {message: where to?, form: {region: {enum: [eu, us]}, replicas: {type: integer, default: 2}}}\noutputs:\n  - {name: to, value: '{{ to }}'}\n",
@@ -93,6 +93,10 @@ const SKILLS: [(&str, &str); 16] = [
     (
         "asked",
         "name: asked\ndescription: Asks as a task\nas_task: always\nsteps:\n  - {name: sure, confirm: {message: 'really?', options: [yes, no]}}\noutputs:\n  - {name: sure, value: '{{ sure }}'}\n",
+    ),
+    (
+        "sampled",
+        "name: sampled\ndescription: Asks the model as a task\nas_task: always\nsteps:\n  - {name: said, tool: client_sample, args: {prompt: 'Well?'}}\n",
     ),
     (
         "written",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aa_run::engine::Direct;
+use aa_run::engine::{Direct, Outcome};
 use aa_run::event::RunId;
 use aa_run::store::RunStatus;
 use rmcp::model::{
@@ -13,6 +13,7 @@ use rmcp::{RoleClient, model::DetailedTask};
 use serde_json::{Map, json};
 
 use super::kit::{Era, PATIENCE, Person, World, accept, call, eventually, params};
+use crate::mcp::follow::{Shape, answer};
 use crate::mcp::task;
 
 type Client = RunningService<RoleClient, Person>;
@@ -133,7 +134,7 @@ async fn the_task_of_another_is_not_there() {
     let client = world.client(Person::absent().with_tasks(), Era::Newer).await;
     let id = begin(&client, "ask").await;
     let eve = world.as_client("eve");
-    let error = task::get(&eve, &id, None).unwrap_err();
+    let error = task::get(&eve, &id, None).await.unwrap_err();
     assert_eq!((error.code.0, &*error.message), (-32602, "there is no task `1`"));
     assert_eq!(task::cancel(&eve, &id).await.unwrap_err().message, error.message);
     let answer = [("sure".to_owned(), json!(accept("yes")))].into();
@@ -155,7 +156,7 @@ async fn a_task_that_somebody_else_has_to_approve_of_asks_its_client_nothing() {
     eventually("it asks", || !ann.standing(handle.id).unwrap().questions.is_empty()).await;
     let id = handle.id.to_string();
     let can = rmcp::model::ClientCapabilities::builder().enable_elicitation().build();
-    let task = task::get(&ann, &id, Some(&can)).unwrap();
+    let task = task::get(&ann, &id, Some(&can)).await.unwrap();
     assert_eq!(task.status(), TaskStatus::Working, "{task:?}");
     assert!(task.task.status_message.unwrap().contains("somebody else has to approve"));
     let answer = [("approval".to_owned(), json!(accept("approve")))].into();
@@ -185,4 +186,43 @@ async fn an_older_client_gets_no_task_whatever_it_declares() {
     }
     let refused = client.call_tool(params("required", json!({}))).await.unwrap_err();
     assert!(matches!(&refused, ServiceError::McpError(error) if error.code.0 == -32021), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_task_declines_what_its_client_does_not_have() {
+    let world = World::new();
+    let client = world.client(Person::absent().with_tasks(), Era::Newer).await;
+    let id = begin(&client, "sampled").await;
+    let TaskPayload::Completed { result } = until(&client, &id, TaskStatus::Completed).await.payload else {
+        panic!("no result")
+    };
+    assert_eq!(result["isError"], true, "{result:?}");
+}
+
+#[tokio::test]
+async fn a_read_that_became_a_task_gives_what_the_tool_promises() {
+    let world = World::new().config("serve: {task_after: 50ms}\n");
+    let client = world.client(Person::absent().with_tasks(), Era::Newer).await;
+    let tools = client.list_all_tools().await.unwrap();
+    let schema = tools.iter().find(|tool| tool.name == "look").unwrap().output_schema.clone().unwrap();
+    assert_eq!(schema["required"], json!(["result"]));
+    let direct = call(&client, "look", json!({})).await.structured_content.unwrap();
+    let engine = world.as_client("local");
+    let look = engine.tool("look").unwrap().unwrap();
+    let outcome = Outcome::Completed(Map::from_iter([("result".to_owned(), json!({"a": 1}))]));
+    let answered = answer::of(RunId(1), &outcome, Shape::of(&look, false)).structured_content.unwrap();
+    assert_eq!((direct, answered), (json!({"result": ""}), json!({"result": {"a": 1}})));
+}
+
+#[tokio::test]
+async fn a_read_that_is_asked_about_first_keeps_its_promise() {
+    let world = World::new().config("serve: {policy: {read: ask}, wait: 100ms}\n");
+    for era in [Era::Session, Era::Newer] {
+        let client = world.client(Person::absent(), era).await;
+        let told = call(&client, "look", json!({})).await;
+        // A success would have to hold the result.
+        assert_eq!((told.is_error, told.structured_content), (Some(true), None), "{era:?}");
+        let text = format!("{:?}", told.content);
+        assert!(text.contains("waiting for a person") && text.contains("run_status"), "{text}");
+    }
 }

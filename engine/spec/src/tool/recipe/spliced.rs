@@ -1,7 +1,10 @@
 //! Values that would become part of shell text: `sh -c "rm {{ args.path }}"` runs whatever the value says.
 
+use std::collections::BTreeSet;
+
 use super::Compiler;
 use crate::diagnostic::Diagnostic;
+use crate::shell::{self, Dialect};
 use crate::source::Source;
 use crate::template::Template;
 use crate::tool::module::Argument;
@@ -10,11 +13,11 @@ use crate::yaml::Spanned;
 const HINT: &str = "give the value as an argument, `sh -c 'echo \"$1\"' sh \"{{ … }}\"`, or in `env:`, and use it in double quotes";
 
 /// Commands that take a script after `-c`.
-const SHELLS: [&str; 11] =
-    ["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "rbash", "su", "runuser"];
+const SHELLS: [&str; 12] =
+    ["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "rbash", "su", "runuser", "script"];
 
 /// Commands that run the command behind their own options.
-const WRAPPERS: [&str; 30] = [
+const WRAPPERS: [&str; 28] = [
     "env",
     "busybox",
     "toybox",
@@ -31,7 +34,6 @@ const WRAPPERS: [&str; 30] = [
     "chroot",
     "unshare",
     "nsenter",
-    "flock",
     "watch",
     "docker",
     "podman",
@@ -44,7 +46,6 @@ const WRAPPERS: [&str; 30] = [
     "find",
     "parallel",
     "strace",
-    "script",
 ];
 
 /// What the arguments up to here say of the next one.
@@ -54,6 +55,8 @@ enum State {
     Command,
     /// It may be the command that a wrapper runs.
     Behind,
+    /// The same of one that has a shell run what follows `-c`.
+    Flock,
     /// It is for a command that is no shell.
     Other,
     /// The command is only known when it is called.
@@ -125,7 +128,19 @@ impl Search<'_> {
             self.found.push(Diagnostic::error("spliced-shell", self.source, text.span, message).hint(HINT));
             return State::Done;
         }
+        if state == State::Script && !text.value.starts_with('-') {
+            self.nested(text);
+        }
         if open { after_value(state) } else { after_text(state, &text.value) }
+    }
+
+    /// A script that makes what it gets a part of one more script. What cannot be read is left to whoever wrote it.
+    fn nested(&mut self, script: &Spanned<String>) {
+        let reading = shell::read(&script.value, &BTreeSet::new(), Dialect::Bash);
+        if let Some(refusal) = reading.ok().and_then(|reading| reading.spliced) {
+            let problem = Diagnostic::error("spliced-shell", self.source, script.span, refusal.message);
+            self.found.push(problem.hint(refusal.hint));
+        }
     }
 }
 
@@ -138,7 +153,7 @@ fn is_open(text: &str) -> bool {
 fn after_value(state: State) -> State {
     match state {
         State::Command => State::Unknown,
-        State::Behind => State::Behind,
+        State::Behind | State::Flock => state,
         State::Value(true) => State::Script,
         State::Value(false) => State::Shell,
         State::Other | State::Unknown => State::Other,
@@ -151,11 +166,14 @@ fn after_text(state: State, text: &str) -> State {
     let option = text.starts_with(['-', '+']);
     let has_script = option && !text.starts_with("--") && text.contains('c') || text == "--command";
     match state {
-        State::Command | State::Behind if SHELLS.contains(&name) => State::Shell,
+        State::Command | State::Behind | State::Flock if SHELLS.contains(&name) => State::Shell,
+        State::Command | State::Behind if name == "flock" => State::Flock,
         State::Command if WRAPPERS.contains(&name) => State::Behind,
         State::Other if text == "--" => State::Behind,
+        // `flock file -c script`
+        State::Flock | State::Unknown if has_script => State::Script,
+        State::Flock => State::Flock,
         State::Behind => State::Behind,
-        State::Unknown if has_script => State::Script,
         State::Command | State::Other | State::Unknown => State::Other,
         State::Value(true) => State::Script,
         State::Value(false) => State::Shell,
@@ -198,6 +216,10 @@ mod tests {
             "[kubectl, exec, '{{ a }}', --, sh, -c, '{{ a }}']",
             "[su, -c, '{{ a }}', root]",
             "[zsh, '-{{ a }}']",
+            "[bash, -c, 'eval \"ls $1\"', sh, '{{ a }}']",
+            "[bash, -c, 'x=\"ls $1\"; ssh host \"$x\"', sh, '{{ a }}']",
+            "[flock, f, -c, 'ls {{ a }}']",
+            "[script, -qc, 'ls {{ a }}', /dev/null]",
             "[sh, {options: '{{ l }}'}, x]",
             "[sh, -c, 'echo {{ config.c }}']",
             "['{{ config.c }}', -c, '{{ a }}']",

@@ -21,12 +21,14 @@ pub(crate) mod wire;
 
 mod calls;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::server::{Reply, Server};
 use crate::support::terminal::Terminal;
 use crate::support::{Aa, Ran, eventually};
 
@@ -250,6 +252,49 @@ fn streamable_http() {
     call(&aa, "web_add", &json!({"a": 1, "b": 2}))
         .code(1)
         .stderr_contains("the server of `web` cannot be reached");
+}
+
+/// A server over HTTP that dies in the middle of each call, after a part of the stream that could be gone on with.
+fn dying() -> Server {
+    let result =
+        |id: &Value, result: Value| Reply::ok(&json!({"jsonrpc": "2.0", "id": id, "result": result}));
+    Server::taking(move |request, mut stream| {
+        let Some(message) = request.json() else { return };
+        let id = message["id"].clone();
+        match message["method"].as_str().unwrap_or_default() {
+            "initialize" => {
+                let info = json!({"name": "dying", "version": "1"});
+                let said = json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info});
+                result(&id, said).send(stream);
+            }
+            "tools/list" => {
+                let tool = json!({"name": "wait", "inputSchema": {"type": "object"}});
+                result(&id, json!({"tools": [tool]})).send(stream);
+            }
+            "tools/call" => {
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+                let said = json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}});
+                write!(stream, "{head}id: 1\ndata: {said}\n\n").unwrap();
+            }
+            method if method.starts_with("notifications/") => Reply::json(202, &Value::Null).send(stream),
+            method => {
+                let error = json!({"code": -32601, "message": format!("no `{method}`")});
+                Reply::ok(&json!({"jsonrpc": "2.0", "id": id, "error": error})).send(stream);
+            }
+        }
+    })
+}
+
+#[test]
+fn a_server_over_http_that_dies_in_a_call_is_noticed_soon_and_as_such() {
+    let server = dying();
+    let text =
+        format!("module: web\ndescription: A service\nmcp:\n  url: {}/mcp\n  timeout: 2m\n", server.url);
+    let aa = Aa::new().tools("web", &text);
+    let begun = Instant::now();
+    let ran = call(&aa, "web_wait", &json!({})).code(1);
+    ran.stderr_contains("failed (network)");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 /// What a server gets, and what nobody else may see: not on a command line, in a journal, in a log at trace

@@ -146,9 +146,9 @@ impl Mark {
         }
     }
 
-    /// Whether it is one and the same thing each time, rather than one of a kind.
+    /// Whether it is one and the same thing each time, rather than one of a kind; a commit that is too short is as sure.
     const fn is_exact(&self) -> bool {
-        matches!(self, Self::Value { .. } | Self::Call { .. })
+        matches!(self, Self::Value { .. } | Self::Call { .. } | Self::Short { .. })
     }
 }
 

@@ -97,11 +97,16 @@ fn item_after(source: &Source, span: Span, item: &str) -> Option<Edit> {
 fn as_text(definition: &Definition, text: &str) -> Option<Change> {
     let no_json = text.contains("it is no JSON") && matches!(definition.tool.result, Some(ResultForm::Json));
     let own = lines_of(definition)?;
-    let line = own.1.lines().find(|line| line.trim_start() == "result: json").filter(|_| no_json)?;
+    let line = own.1.lines().find(|line| uncommented(line) == "result: json").filter(|_| no_json)?;
     let at = own.0 + own.1.find(line)?;
     let start = u32::try_from(at + line.find("json")?).ok()?;
     let edit = Edit::replace(Span { start, end: start + 4 }, "text");
     Some(("takes what the command prints as text".to_owned(), vec![edit]))
+}
+
+/// What a line says, without the comment after it.
+fn uncommented(line: &str) -> &str {
+    line.split(" #").next().unwrap_or(line).trim()
 }
 
 /// One more exit code that is a success.

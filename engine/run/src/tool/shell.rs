@@ -37,7 +37,8 @@ pub(super) struct ShellArgs {
     #[schemars(extend("x-aa-literal" = true, "x-aa-shell" = true))]
     command: Option<String>,
     /// Values for the script, as variables. Quoting them is not necessary. Where the shell calculates
-    /// (`$((n + 1))`, `[[ $n -gt 1 ]]`), they must be integers.
+    /// (`$((n + 1))`, `[[ $n -gt 1 ]]`), they must be integers; in a text that another shell gets (`sh -c`, `ssh`, `eval`)
+    /// they may not stand. What the script writes to files and runs, or hands to languages such as `awk`, is not looked at.
     #[serde(default)]
     vars: BTreeMap<String, Scalar>,
     /// Values for the script, as `$1`, `$2` … and `"$@"`.

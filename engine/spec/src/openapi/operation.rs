@@ -117,7 +117,7 @@ impl Making<'_> {
     fn cannot(&mut self, what: String, required: bool) {
         if required {
             self.impossible = true;
-            self.note(format!("left out, because {what}, and it is required"));
+            self.note(format!("left out, because {what}"));
         } else {
             self.note(what);
         }
@@ -215,6 +215,8 @@ impl Making<'_> {
         let default = self.of.document.resolved(schema).get("default").filter(|default| !default.is_null());
         let mut schema = self.schemas.convert(schema);
         if let Some(entries) = schema.as_object_mut() {
+            // What is null is not sent, so it must not be taken for a value.
+            without_null(entries);
             // The service knows its default; to say it would be to fix it.
             if let Some(default) = default {
                 let text = entries.get("description").and_then(Value::as_str).unwrap_or_default();
@@ -263,7 +265,8 @@ impl Making<'_> {
             return Some(("body".to_owned(), format!("{{{{ {argument} }}}}").into()));
         }
         let kinds: Vec<&String> = content.keys().collect();
-        self.cannot(format!("a body of the type {kinds:?} cannot be sent by a tool"), required);
+        // Without it, it would be another request than the one that is meant.
+        self.cannot(format!("a body of the type {kinds:?} cannot be sent by a tool"), true);
         None
     }
 
@@ -367,5 +370,23 @@ fn identifier(name: &str) -> String {
         format!("arg_{joined}")
     } else {
         joined
+    }
+}
+
+fn without_null(schema: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("enum") {
+        choices.retain(|choice| !choice.is_null());
+    }
+    for word in ["anyOf", "oneOf"] {
+        if let Some(Value::Array(branches)) = schema.get_mut(word) {
+            branches.retain(|branch| branch["type"] != "null");
+        }
     }
 }

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
+use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::{
     StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
 };
@@ -96,6 +97,9 @@ pub(super) fn invocation(reach: &Reach, entry: &Entry) -> Result<Invocation, Too
     })
 }
 
+/// How often the rest of a stream that was cut off is asked for: after a second, two and so on.
+const AGAIN: usize = 3;
+
 /// The way to a server on the web.
 pub(super) fn transport(
     server: &Server,
@@ -123,7 +127,12 @@ pub(super) fn transport(
         None => {}
     }
     let client = around.web.client(&Route::default())?;
-    let settings = StreamableHttpClientTransportConfig::with_uri(String::from(address)).custom_headers(map);
+    let mut settings =
+        StreamableHttpClientTransportConfig::with_uri(String::from(address)).custom_headers(map);
+    // A server that has died in the middle of a stream is not asked for the rest of it for ever.
+    let mut again = ExponentialBackoff::default();
+    again.max_times = Some(AGAIN);
+    settings.retry_config = Arc::new(again);
     Ok(StreamableHttpClientTransport::with_client(client, settings))
 }
 

@@ -47,12 +47,28 @@ pub(in crate::tool) fn find<'a>(
     Ok(Some(place))
 }
 
+/// The parts of a path. Positions in lists may stand in brackets, and `$.` before all of it, as `memory_query` has them.
 fn parts(path: &str) -> Result<(&str, impl Iterator<Item = &str>), ToolError> {
-    let mut parts = path.split('.');
-    match parts.next() {
-        Some(first) if path.split('.').all(|part| !part.is_empty()) => Ok((first, parts)),
-        _ => Err(invalid(format!("`{path}` is not a path: they look like `environments.stage.status`"))),
+    let wrong =
+        || invalid(format!("`{path}` is not a path: they look like `environments.stage.hosts[0].status`"));
+    let mut parts = Vec::new();
+    for part in path.strip_prefix("$.").unwrap_or(path).split('.') {
+        let (name, positions) = part.split_at(part.find('[').unwrap_or(part.len()));
+        parts.push(Some(name).filter(|name| !name.is_empty() && *name != "$").ok_or_else(wrong)?);
+        parts.extend(positions_of(positions).ok_or_else(wrong)?);
     }
+    let first = parts.remove(0);
+    Ok((first, parts.into_iter()))
+}
+
+/// `[0][1]`: what stands in the brackets.
+fn positions_of(text: &str) -> Option<Vec<&str>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+    let positions: Vec<&str> = inner.split("][").collect();
+    positions.iter().all(|position| position.parse::<usize>().is_ok()).then_some(positions)
 }
 
 fn item<'a>(items: &'a mut [Value], index: &str) -> Option<&'a mut Value> {
@@ -83,6 +99,8 @@ mod tests {
     fn a_path_is_found_or_made() {
         let root = json!({"a": {"b": [{"c": 1}]}, "n": null, "t": "text"});
         let cases = [
+            ("$.a.b[0].c", Some(json!(1)), Some(json!({"a": {"b": [{"c": "X"}]}, "n": null, "t": "text"}))),
+            ("a.b[1]", None, None),
             ("a.b.0.c", Some(json!(1)), Some(json!({"a": {"b": [{"c": "X"}]}, "n": null, "t": "text"}))),
             ("n.x", None, Some(json!({"a": {"b": [{"c": 1}]}, "n": {"x": "X"}, "t": "text"}))),
             ("new.x", None, Some(json!({"a": {"b": [{"c": 1}]}, "n": null, "t": "text", "new": {"x": "X"}}))),

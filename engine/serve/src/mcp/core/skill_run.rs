@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use rmcp::model::{JsonObject, Tool};
 use serde_json::{Map, Value, json};
 
+use super::skill_plan::SkillPlan;
 use super::tool_call::any;
 use super::{CoreTool, Hint, define, text};
 use crate::mcp::follow::{self, Wanted};
@@ -26,6 +27,8 @@ impl CoreTool for SkillRun {
             "dry_run": {"type": "boolean", "description": "Run reads only; writes are answered from the plan.", "default": false},
             "plan": {"type": "string", "description": "Hash that skill_plan gave: nothing runs unless the plan is still that one."},
             "idempotency_key": {"type": "string", "description": "The same call again, with the same key, finds the first run instead of starting another one."},
+            "execute": {"type": "boolean", "description": "False: only say what it would do, as skill_plan does.", "default": true},
+            "debug": {"type": "boolean", "description": "Changes nothing: run_status shows every step in any case.", "default": false},
             "wait_seconds": {"type": "number", "minimum": 0, "description": "Longest time to wait before the answer says where the run stands."},
         });
         any(define("skill_run", "Run a skill", description, (properties, &["skill_name"]), Hint::Write))
@@ -33,6 +36,9 @@ impl CoreTool for SkillRun {
 
     async fn call(&self, call: Call<'_>) -> Answer {
         let args = call.request.arguments.clone().unwrap_or_default();
+        if args.get("execute") == Some(&Value::Bool(false)) {
+            return SkillPlan.call(call).await;
+        }
         let inputs = match inputs(&args) {
             Ok(inputs) => inputs,
             Err(message) => return Ok(failed(message)),

@@ -63,6 +63,25 @@ fn of<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
 }
 
 #[test]
+fn the_login_is_one_to_the_environment_that_was_asked() {
+    let pods = r#"
+module: pods
+description: Pods
+tools:
+  - name: kubectl_pods
+    description: Lists
+    effect: read
+    input: {namespace: {type: string}, environment: {type: string, default: stage}}
+    run: [sh, -c, 'if [ -e "in-$1" ]; then printf pods; else echo "error: You must be logged in to the server (Unauthorized)" >&2; exit 1; fi', sh, "{{ environment }}"]
+"#;
+    let look = "name: look\ndescription: Looks\nsteps:\n  - {name: a, tool: kubectl_pods, on_error: auto_heal, \
+                args: {namespace: api-production, environment: stage}}\n";
+    let aa = Aa::new().tools("pods", pods).skill("look", look).config(LOGIN);
+    aa.args(["skill", "run", "look"]).run().code(0);
+    assert_eq!(aa.text("logins"), "login stage\n", "whatever the namespace is called");
+}
+
+#[test]
 fn a_step_that_wants_a_login_gets_it_and_is_tried_again() {
     let aa = project("auto_heal").config(LOGIN);
     let ran = aa.args(["skill", "run", "fetch"]).run().code(0).stdout_contains("value");

@@ -145,6 +145,10 @@ fn a_patch_changes_what_the_failure_points_to() {
     }
     let text = error(ErrorKind::Permanent, "cannot read what `demo` printed: it is no JSON: x", json!({}));
     assert!(patch("demo_list", &text).unwrap().diff.contains("-    result: json\n+    result: text"));
+    let commented = Source::new("demo.yaml", MODULE.replace("result: json\n", "result: json # of a list\n"));
+    let commented = Definition::find(&commented, "demo_list").unwrap();
+    let proposed = patch::propose(&commented, &text, &diagnosis::all(&text)).unwrap();
+    assert!(proposed.diff.contains("+    result: text # of a list"), "{}", proposed.diff);
     let late = error(ErrorKind::Timeout, "it did not end in time", json!({}));
     assert!(patch("demo_list", &late).unwrap().diff.contains("+    timeout: 60s"));
     let code = error(ErrorKind::Permanent, "`demo` ended with exit code 1", json!({"exit_code": 1}));

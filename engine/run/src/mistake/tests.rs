@@ -59,6 +59,7 @@ fn confidence_grows_with_what_was_seen_and_what_warnings_did() {
         (2, 0, 0, exact(), 0.50, false),
         (3, 0, 0, exact(), 0.75, true),
         (20, 0, 0, exact(), 0.85, true),
+        (3, 0, 0, Mark::Short { argument: "image_tag".to_owned(), than: 40 }, 0.75, true),
         // 70 parts of what was seen, 30 of what warnings did.
         (10, 1, 0, alike(), 0.825, true),
         (100, 9, 0, alike(), 0.965, true),

@@ -229,3 +229,13 @@ async fn a_tool_that_reads_is_called_at_once_and_one_that_writes_is_a_run() {
     );
     assert_eq!(world.read("log"), "{{ 1 + 1 }}\n");
 }
+
+#[tokio::test]
+async fn a_run_that_is_not_to_be_executed_is_a_plan() {
+    let world = World::new();
+    let client = world.client(Person::absent(), Era::Session).await;
+    let args = json!({"skill_name": "tidy", "inputs": "{}", "execute": false, "debug": true});
+    let told = call(&client, "skill_run", args).await.structured_content.unwrap();
+    assert_eq!((&told["skill"], told["hash"].is_string()), (&json!("tidy"), true), "{told}");
+    assert!(world.read("log").is_empty() && world.engine().runs(&RunFilter::default()).unwrap().is_empty());
+}

@@ -91,3 +91,42 @@ async fn a_time_says_who_has_cancelled_its_run() {
     assert!(why.contains("by the scheduler: the next time was due"), "{why}");
     assert!(why.contains("by ann: because"), "{why}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_failed_or_was_cancelled_is_run_again_when_it_is_filled_in() {
+    let config = "schedules:\n  bad: {skill: fail_it, every: 1d, retry: {attempts: 2, delay: 1s}}\n  hangs: {skill: hang_on, every: 1d}\n";
+    let world = World::new(config, "2026-03-01 10:00:30");
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    let (engine, store) = (world.engine(), scheduler.core.store().await.unwrap());
+    let window = (at("2026-02-28 00:00"), at("2026-02-28 12:00"));
+    for times in 1..=3 {
+        for name in ["bad", "hangs"] {
+            let plan = engine.plan_backfill(name, window).unwrap();
+            assert_eq!(plan.times.len(), 1, "{name}");
+            let filled_in = engine.backfill(name, &plan.times, ("ann", world.clock.now())).await.unwrap();
+            assert_eq!(filled_in, 1, "{name}");
+        }
+        let start = Instant::now();
+        loop {
+            scheduler.look().await.unwrap();
+            world.advance(TimeDelta::milliseconds(200));
+            let slots = store.slots(&SlotFilter::default()).unwrap();
+            for slot in slots.iter().filter(|slot| slot.schedule == "\nhangs") {
+                let hangs = world.log().iter().filter(|line| *line == "hanging").count() == times;
+                if let Some(run) = slot.run.filter(|_| slot.state == SlotState::Running && hangs) {
+                    // It may have ended since.
+                    let _over = engine.cancel(run, "ann", "").await;
+                }
+            }
+            if !slots.iter().any(|slot| slot.state.is_open()) {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "{:?}", fates(&store));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let log = world.log();
+        let count = |line: &str| log.iter().filter(|found| *found == line).count();
+        assert_eq!((count("failing"), count("hanging")), (2 * times, times));
+    }
+}

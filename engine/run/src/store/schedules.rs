@@ -176,11 +176,15 @@ impl Store {
     /// goes on for the others, which `known` tells.
     pub async fn refill_slot(&self, slot: Slot, known: Arc<Known>) -> Result<bool, StoreError> {
         let work = move |journal: &mut Journal| {
+            let of = params![slot.schedule, slot.due.timestamp_millis()];
+            // What has a row of its own is none of those that another row is for.
+            let sql = "select 1 from schedule_slots where schedule = ? and due = ? and count = 1";
+            if !journal.db.prepare_cached(sql)?.exists(of)? {
+                journal.take_out(slot.due, &known)?;
+            }
             let sql = "delete from schedule_slots where schedule = ? and due = ?
                        and state in ('failed', 'cancelled', 'skipped', 'missed') and count = 1";
-            let of = params![slot.schedule, slot.due.timestamp_millis()];
             journal.db.prepare_cached(sql)?.execute(of)?;
-            journal.take_out(slot.due, &known)?;
             Ok(insert_slot(&journal.db, &slot)?)
         };
         self.parts.writer.submit(work).await

@@ -232,19 +232,20 @@ impl Store {
     }
 
     /// Notes what came of a poll. One that fails again and again is told once, by the news that are made of how
-    /// often it has failed in a row and since when.
+    /// often it has failed in a row and since when. `asked` is when the turn was taken.
     pub async fn note_poll(
         &self,
         key: &str,
         told: Result<String, String>,
-        now: Time,
+        (asked, now): (Time, Time),
         news: impl Fn(u32, Time) -> Option<News> + Send + 'static,
     ) -> Result<(), StoreError> {
         let key = key.to_owned();
         let work = move |journal: &mut Journal| {
             let asks = format!("{ASKS}{}", journal.owner_name()?);
-            let sql = "delete from schedule_seen where schedule = ? and key = ?";
-            journal.db.prepare_cached(sql)?.execute([&key, &asks])?;
+            // Whoever has the turn by now keeps it.
+            let sql = "delete from schedule_seen where schedule = ? and key = ? and at = ?";
+            journal.db.prepare_cached(sql)?.execute(params![key, asks, asked.timestamp_millis()])?;
             let text = told.as_ref().map_or_else(|error| format!("it failed: {error}"), Clone::clone);
             let sql = "update schedules set polled_text = ? where key = ?";
             journal.db.prepare_cached(sql)?.execute([&text, &key])?;
@@ -285,24 +286,6 @@ impl Store {
                        decided = max(decided, ?), consent = ? where key = ?";
             let row = params![now.timestamp_millis(), of.consent, of.key];
             Ok(journal.db.prepare_cached(sql)?.execute(row)? == 1)
-        };
-        self.parts.writer.submit(work).await
-    }
-
-    /// Sets marks back that lie further in the future than `beyond`, after a clock was set back. Times that were run
-    /// keep their rows, and are not run again; those that were not are yet to come.
-    pub async fn rewind_schedules(&self, now: Time, beyond: Time) -> Result<usize, StoreError> {
-        let (now, beyond) = (now.timestamp_millis(), beyond.timestamp_millis());
-        let work = move |journal: &mut Journal| {
-            let db = &journal.db;
-            let sql = "update schedules set polled = ?1 where polled > ?2";
-            db.prepare_cached(sql)?.execute([now, beyond])?;
-            let sql = "update schedules set decided = ?1 where decided > ?2";
-            let changed = db.prepare_cached(sql)?.execute([now, beyond])?;
-            let sql = "delete from schedule_slots
-                       where due > ?1 and kind in ('timed', 'caught_up') and state in ('missed', 'skipped')";
-            db.prepare_cached(sql)?.execute([now])?;
-            Ok(changed)
         };
         self.parts.writer.submit(work).await
     }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -120,6 +121,14 @@ fn heard(socket: &Path) -> (BufReader<UnixStream>, String) {
     (stream, first)
 }
 
+/// Has a daemon that is stopped be so for half a minute already.
+fn silent_for_long(aa: &Aa) {
+    let path = state(aa).join("daemon/health.json");
+    let mut report: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    report["at"] = json!(chrono::Utc::now() - chrono::TimeDelta::seconds(40));
+    std::fs::write(&path, report.to_string()).unwrap();
+}
+
 /// What a command says there.
 fn wish(aa: &Aa, wish: &Value) -> String {
     let version = env!("CARGO_PKG_VERSION");
@@ -178,5 +187,56 @@ fn ai_clients_take_no_place_from_commands_and_a_full_daemon_says_so() {
     let silent: Vec<_> = (0..256).map(|_| heard(&socket)).collect();
     aa.args(["skill", "run", "two", "--detach"]).run().code(1).stderr_contains("the daemon is full");
     drop((silent, clients));
+    drop(it);
+}
+
+#[test]
+fn a_client_whose_daemon_does_not_answer_any_more_is_served_all_the_same() {
+    let aa = project("");
+    let it = start(&aa);
+    let [mut stays, mut ends] = [(), ()].map(|()| Piped::greeted(aa.args(["mcp", "--all"]).env("MARK", "x")));
+    it.signal(Signal::STOP);
+    stays.say(&call(2, "mark", &json!({})));
+    ends.say(&call(2, "mark", &json!({})));
+    ends.close();
+    let start = Instant::now();
+    assert_eq!(ends.ended().0, Some(0));
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    silent_for_long(&aa);
+    let lost = stays.answer(2);
+    assert_eq!(lost["error"]["data"]["retryable"], true, "{lost}");
+    stays.say(&call(3, "mark", &json!({})));
+    assert!(stays.answer(3).to_string().contains('x'));
+    stays.close();
+    assert_eq!(stays.ended().0, Some(0));
+    it.signal(Signal::CONT);
+    drop(it);
+}
+
+#[test]
+fn a_call_under_way_is_answered_after_the_client_has_said_its_last() {
+    let slow = "module: slow\ndescription: x\ntools:\n  - {name: slow, description: x, effect: read, input: {}, run: [sh, -c, 'sleep 2; echo done']}\n";
+    let aa = project("").tools("slow", slow);
+    let it = start(&aa);
+    let mut client = Piped::greeted(aa.args(["mcp", "--all"]));
+    client.say(&call(2, "slow", &json!({})));
+    client.close();
+    assert!(client.answer(2).to_string().contains("done"));
+    assert_eq!(client.ended().0, Some(0));
+    drop(it);
+}
+
+#[test]
+fn nothing_is_left_to_a_daemon_that_does_not_answer_and_it_is_named() {
+    let aa = project("");
+    let it = start(&aa);
+    it.signal(Signal::STOP);
+    silent_for_long(&aa);
+    aa.args(["skill", "run", "two", "--detach"])
+        .run()
+        .code(1)
+        .stderr_contains(&format!("the daemon (pid {}) does not answer; nothing was started", it.pid()))
+        .stderr_contains("aa daemon status");
+    it.signal(Signal::CONT);
     drop(it);
 }

@@ -62,6 +62,7 @@ mod passages;
 mod ping;
 mod projection;
 mod reader;
+mod rewind;
 mod row;
 mod schedules;
 mod services;

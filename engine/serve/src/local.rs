@@ -146,6 +146,13 @@ pub fn ask(
     Ok((answer, reader))
 }
 
+/// Whether a daemon takes a connection, and does not say in time that it hears. One that takes none is about to end, or gone.
+pub fn is_deaf(socket: &Path) -> bool {
+    let Ok(stream) = BlockingStream::connect(socket) else { return false };
+    let heard = hear(&mut BufReader::new(stream), HEARS);
+    heard.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut)
+}
+
 /// Says what is wanted. What was not said to its end is no line, and comes to nothing.
 fn say(mut stream: &BlockingStream, line: &Line) -> io::Result<()> {
     stream.set_write_timeout(Some(HEARS))?;

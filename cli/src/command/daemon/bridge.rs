@@ -1,11 +1,12 @@
 //! An AI client's messages handed on to the daemon, and on to whoever follows it.
 //!
 //! The client of `aa mcp` has started a process and means to keep it for hours; daemons are restarted meanwhile. When the
-//! connection is lost, calls under way are answered with an error that says to call again, the daemon that follows is
+//! connection is lost, or the daemon does not answer any more, calls under way are answered with an error that says to call again, the daemon that follows is
 //! looked for, and greeted as the client has greeted the one before it. When none comes, this process serves by itself.
 
 mod lines;
 mod talk;
+mod watch;
 
 use std::io::{self, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -19,6 +20,7 @@ use aa_serve::local::{self, Answer, Wish};
 
 use self::lines::Lines;
 use self::talk::{Talk, answers};
+use self::watch::{Watch, Watched};
 use super::files::Files;
 use super::find::socket;
 use crate::context::Context;
@@ -42,18 +44,31 @@ pub(crate) struct Bridge<'a> {
     pub(crate) alone: &'a dyn Fn(UnixStream) -> io::Result<()>,
 }
 
+/// A connection to whoever serves.
+struct Link {
+    from: BufReader<UnixStream>,
+    /// None where this process serves by itself.
+    _watch: Option<Watch>,
+}
+
 impl Bridge<'_> {
     /// Has the daemon serve whoever speaks on our stdin and stdout; none when it does not, and nothing was read.
     pub(crate) fn serve(&self) -> Option<Result<Exit, Failure>> {
-        let stream = self.daemon()?;
-        Some(self.hand_on(stream))
+        let talk = Arc::new(Talk::default());
+        let link = self.daemon(&talk)?;
+        Some(self.hand_on(&talk, link))
     }
 
     /// A connection to the daemon, if there is one that serves us.
-    fn daemon(&self) -> Option<BufReader<UnixStream>> {
+    fn daemon(&self, talk: &Arc<Talk>) -> Option<Link> {
         let (folder, environment) = (&self.settings.folder, &self.settings.environment);
-        match local::ask(&socket(self.settings)?, (folder, environment), self.wish.clone()) {
-            Ok((Answer::Done(_), stream)) => Some(stream),
+        let socket = socket(self.settings)?;
+        match local::ask(&socket, (folder, environment), self.wish.clone()) {
+            Ok((Answer::Done(_), from)) => {
+                let watched = Watched { files: Files::of(self.settings), socket, talk: Arc::clone(talk) };
+                let watch = watched.watch(from.get_ref()).ok()?;
+                Some(Link { from, _watch: Some(watch) })
+            }
             Ok((Answer::Refused(why), _)) => {
                 self.context.printer.hint(format_args!("serves without the daemon: {why}"));
                 None
@@ -66,42 +81,43 @@ impl Bridge<'_> {
     }
 
     /// Hands on what is said in both directions, until the client has said its last.
-    fn hand_on(&self, mut from: BufReader<UnixStream>) -> Result<Exit, Failure> {
+    fn hand_on(&self, talk: &Arc<Talk>, mut link: Link) -> Result<Exit, Failure> {
         let failed = |error: io::Error| Failure::failed(format!("the client is gone: {}", cause(&error)));
-        let talk = Arc::new(Talk::default());
-        talk.begin(from.get_ref().try_clone().map_err(failed)?);
-        let (heard, most) = (Arc::clone(&talk), self.message_bytes);
+        talk.begin(link.from.get_ref().try_clone().map_err(failed)?);
+        let (heard, most) = (Arc::clone(talk), self.message_bytes);
         std::thread::spawn(move || heard.hear(&mut Lines::new(io::stdin().lock(), most)));
         loop {
-            tell(&talk, &mut Lines::new(&mut from, most)).map_err(failed)?;
+            tell(talk, &mut Lines::new(&mut link.from, most)).map_err(failed)?;
             if talk.is_over() {
                 return Ok(Exit::Ok);
             }
             let unanswered = talk.lose();
-            self.context.printer.hint("the daemon has ended; the next one is looked for");
+            self.context.printer.hint("the daemon has ended, or does not answer; the next one is looked for");
             say(&unanswered).map_err(failed)?;
-            match self.next(&talk).map_err(failed)? {
-                Some(next) => from = next,
+            match self.next(talk).map_err(failed)? {
+                Some(next) => link = next,
                 None => return Ok(Exit::Ok),
             }
         }
     }
 
     /// Whoever serves from now on, after being greeted as the one before it was; none when the client has gone meanwhile.
-    fn next(&self, talk: &Talk) -> io::Result<Option<BufReader<UnixStream>>> {
+    fn next(&self, talk: &Arc<Talk>) -> io::Result<Option<Link>> {
         let (start, mut pause) = (Instant::now(), AT_FIRST);
         while !talk.is_over() {
-            let found = self.daemon();
-            if let Some(found) = found.and_then(|stream| self.greeted(talk, stream).ok()) {
+            let found = self.daemon(talk);
+            if let Some(found) = found.and_then(|link| self.greeted(talk, link).ok()) {
                 self.context.printer.hint("the next daemon serves");
                 return Ok(Some(found));
             }
-            let is_there = Files::of(self.settings).is_claimed();
+            let files = Files::of(self.settings);
+            let is_there = files.is_claimed() && files.silent().is_none();
             if start.elapsed() >= if is_there { COMING } else { GONE } {
-                self.context.printer.hint("no daemon runs any more, so this process serves by itself");
+                self.context.printer.hint("no daemon answers any more, so this process serves by itself");
                 let (ours, theirs) = UnixStream::pair()?;
                 (self.alone)(theirs)?;
-                return self.greeted(talk, BufReader::new(ours)).map(Some);
+                let link = Link { from: BufReader::new(ours), _watch: None };
+                return self.greeted(talk, link).map(Some);
             }
             sleep(pause);
             pause = (2 * pause).min(AT_LAST);
@@ -110,14 +126,14 @@ impl Bridge<'_> {
     }
 
     /// Says what the client has said at first, and keeps the answer to itself when the client has one.
-    fn greeted(&self, talk: &Talk, mut stream: BufReader<UnixStream>) -> io::Result<BufReader<UnixStream>> {
-        let mut to = stream.get_ref().try_clone()?;
+    fn greeted(&self, talk: &Talk, mut link: Link) -> io::Result<Link> {
+        let mut to = link.from.get_ref().try_clone()?;
         let greeting = talk.greeting();
         if let Some(hello) = &greeting.hello {
             to.write_all(&hello.line)?;
         }
         if let Some(hello) = greeting.hello.as_ref().filter(|hello| hello.is_answered) {
-            let mut lines = Lines::new(&mut stream, self.message_bytes);
+            let mut lines = Lines::new(&mut link.from, self.message_bytes);
             loop {
                 let line = lines.next()?.ok_or(io::ErrorKind::UnexpectedEof)?;
                 if answers(&line, &hello.id) {
@@ -130,7 +146,7 @@ impl Bridge<'_> {
         if greeting.ready.is_some() {
             say(talk::CHANGED)?;
         }
-        Ok(stream)
+        Ok(link)
     }
 }
 

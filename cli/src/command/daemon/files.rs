@@ -203,6 +203,11 @@ impl Files {
         self.living()
     }
 
+    /// The daemon that runs, when it does not answer.
+    pub(super) fn silent(&self) -> Option<Report> {
+        self.heard().filter(|report| report.silence().is_some())
+    }
+
     /// Says how the daemon stands. Readers see all of it or what was there before.
     pub(super) fn say(&self, _lock: &Lock, report: &Report) -> io::Result<()> {
         let text = serde_json::to_vec_pretty(report)?;

@@ -7,7 +7,7 @@ use aa_run::event::RunId;
 use aa_run::settings::Settings;
 use aa_serve::local::{self, Answer, Silence, Wish};
 
-use super::files::{Files, Stage};
+use super::files::{Files, Report, Stage};
 use crate::failure::Failure;
 
 /// The socket of the daemon that takes work for these settings.
@@ -19,6 +19,9 @@ pub(crate) fn socket(settings: &Settings) -> Option<PathBuf> {
 
 /// Leaves a run to the daemon.
 pub(crate) fn leave(settings: &Settings, wish: &Wish) -> Result<RunId, Failure> {
+    if let Some(silent) = Files::of(settings).silent() {
+        return Err(unanswered(&silent, wish));
+    }
     let none =
         || Failure::failed("no daemon runs that it could be left to").hint("`aa daemon start` starts one");
     let socket = socket(settings).ok_or_else(none)?;
@@ -30,6 +33,16 @@ pub(crate) fn leave(settings: &Settings, wish: &Wish) -> Result<RunId, Failure> 
         Answer::Done(None) => Err(Failure::failed("the daemon has said nothing of a run")),
         Answer::Refused(why) => Err(Failure::failed(why)),
     }
+}
+
+/// That there is a daemon which does not answer: another one could not be started beside it.
+fn unanswered(silent: &Report, wish: &Wish) -> Failure {
+    let nothing = match wish {
+        Wish::Start(_) => "nothing was started",
+        _ => "nothing was gone on with",
+    };
+    Failure::failed(format!("the daemon (pid {}) does not answer; {nothing}", silent.pid))
+        .hint("`aa daemon status` says what to do")
 }
 
 /// What a person does about a wish that a daemon has given no answer to.

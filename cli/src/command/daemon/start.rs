@@ -146,10 +146,7 @@ fn ready(mut child: Option<&mut Child>, files: &Files) -> Result<Report, Failure
     while Instant::now() < end {
         let is_ready = |report: &Report| matches!(report.stage, Stage::Ready | Stage::NotReady);
         match files.living().filter(is_ready) {
-            Some(report)
-                if report.silence().is_some()
-                    && files.heard().is_some_and(|report| report.silence().is_some()) =>
-            {
+            Some(report) if files.silent().is_some() => {
                 return Err(Failure::failed(format!(
                     "a daemon (pid {}) runs, and does not answer",
                     report.pid

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::process::Command;
 
-pub(super) use self::senders::{Desk, Senders};
+pub(super) use self::senders::{Desk, Senders, longest_wait};
 use crate::engine::Engine;
 use crate::event::Time;
 use crate::store::Notice;

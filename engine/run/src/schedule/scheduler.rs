@@ -69,6 +69,8 @@ pub(super) struct Core {
     pub(super) failing: Mutex<HashMap<Arc<str>, String>>,
     /// How often polls were due while they were still being asked.
     pub(super) left_out: Mutex<HashMap<Arc<str>, u32>>,
+    /// Polls that this process asks.
+    pub(super) asking: Mutex<HashSet<Arc<str>>>,
 }
 
 impl Core {
@@ -129,6 +131,7 @@ impl Scheduler {
             waiting: Mutex::default(),
             failing: Mutex::default(),
             left_out: Mutex::default(),
+            asking: Mutex::default(),
         };
         Self {
             core: Arc::new(core),
@@ -188,8 +191,11 @@ impl Scheduler {
     pub async fn look(&mut self) -> Result<Time, StoreError> {
         let now = self.core.now();
         let store = self.core.store().await?;
-        self.mind_clock(&store, now).await?;
+        let may_be_back = self.mind_clock(&store, now).await?;
         self.reload(&store, now).await?;
+        if may_be_back {
+            self.mind_retries(&store, now).await?;
+        }
         let engine = self.core.engine();
         self.mind_pauses(&store, now)?;
         let off = match (engine.is_service_enabled("scheduler")?, engine.is_service_enabled("cron")?) {

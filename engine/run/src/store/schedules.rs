@@ -176,11 +176,15 @@ impl Store {
     /// goes on for the others, which `known` tells.
     pub async fn refill_slot(&self, slot: Slot, known: Arc<Known>) -> Result<bool, StoreError> {
         let work = move |journal: &mut Journal| {
+            let of = params![slot.schedule, slot.due.timestamp_millis()];
+            // What has a row of its own is none of those that another row is for.
+            let sql = "select 1 from schedule_slots where schedule = ? and due = ? and count = 1";
+            if !journal.db.prepare_cached(sql)?.exists(of)? {
+                journal.take_out(slot.due, &known)?;
+            }
             let sql = "delete from schedule_slots where schedule = ? and due = ?
                        and state in ('failed', 'cancelled', 'skipped', 'missed') and count = 1";
-            let of = params![slot.schedule, slot.due.timestamp_millis()];
             journal.db.prepare_cached(sql)?.execute(of)?;
-            journal.take_out(slot.due, &known)?;
             Ok(insert_slot(&journal.db, &slot)?)
         };
         self.parts.writer.submit(work).await
@@ -228,19 +232,20 @@ impl Store {
     }
 
     /// Notes what came of a poll. One that fails again and again is told once, by the news that are made of how
-    /// often it has failed in a row and since when.
+    /// often it has failed in a row and since when. `asked` is when the turn was taken.
     pub async fn note_poll(
         &self,
         key: &str,
         told: Result<String, String>,
-        now: Time,
+        (asked, now): (Time, Time),
         news: impl Fn(u32, Time) -> Option<News> + Send + 'static,
     ) -> Result<(), StoreError> {
         let key = key.to_owned();
         let work = move |journal: &mut Journal| {
             let asks = format!("{ASKS}{}", journal.owner_name()?);
-            let sql = "delete from schedule_seen where schedule = ? and key = ?";
-            journal.db.prepare_cached(sql)?.execute([&key, &asks])?;
+            // Whoever has the turn by now keeps it.
+            let sql = "delete from schedule_seen where schedule = ? and key = ? and at = ?";
+            journal.db.prepare_cached(sql)?.execute(params![key, asks, asked.timestamp_millis()])?;
             let text = told.as_ref().map_or_else(|error| format!("it failed: {error}"), Clone::clone);
             let sql = "update schedules set polled_text = ? where key = ?";
             journal.db.prepare_cached(sql)?.execute([&text, &key])?;
@@ -281,24 +286,6 @@ impl Store {
                        decided = max(decided, ?), consent = ? where key = ?";
             let row = params![now.timestamp_millis(), of.consent, of.key];
             Ok(journal.db.prepare_cached(sql)?.execute(row)? == 1)
-        };
-        self.parts.writer.submit(work).await
-    }
-
-    /// Sets marks back that lie further in the future than `beyond`, after a clock was set back. Times that were run
-    /// keep their rows, and are not run again; those that were not are yet to come.
-    pub async fn rewind_schedules(&self, now: Time, beyond: Time) -> Result<usize, StoreError> {
-        let (now, beyond) = (now.timestamp_millis(), beyond.timestamp_millis());
-        let work = move |journal: &mut Journal| {
-            let db = &journal.db;
-            let sql = "update schedules set polled = ?1 where polled > ?2";
-            db.prepare_cached(sql)?.execute([now, beyond])?;
-            let sql = "update schedules set decided = ?1 where decided > ?2";
-            let changed = db.prepare_cached(sql)?.execute([now, beyond])?;
-            let sql = "delete from schedule_slots
-                       where due > ?1 and kind in ('timed', 'caught_up') and state in ('missed', 'skipped')";
-            db.prepare_cached(sql)?.execute([now])?;
-            Ok(changed)
         };
         self.parts.writer.submit(work).await
     }

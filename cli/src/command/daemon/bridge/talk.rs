@@ -177,12 +177,12 @@ impl State {
         let unanswered = asked.values().map(|id| {
             json!({"jsonrpc": "2.0", "id": id, "error": {
                 "code": LOST,
-                "message": "the daemon that was to answer has ended; call again: what it had begun of runs goes on, and `run_list` shows it",
+                "message": "the daemon that was to answer has ended, or does not answer; call again: what it had begun of runs goes on, and `run_list` shows it",
                 "data": {"retryable": true},
             }})
         });
         let unwanted = wanted.values().map(|id| {
-            let reason = "the daemon that has asked this has ended";
+            let reason = "the daemon that has asked this has ended, or does not answer";
             json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id, "reason": reason}})
         });
         let said =

@@ -13,14 +13,14 @@ use crate::caller::{Caller, Whose};
 use crate::driver::Park;
 use crate::event::Origin;
 use crate::persona::Choice;
-use crate::schedule::Slot;
 use crate::schedule::book::Known;
+use crate::schedule::{Slot, SlotKind};
 
 impl Engine {
     /// Starts the run of a claimed time, or goes on with the one that was started for this attempt.
     pub(crate) async fn start_slot(&self, known: &Known, slot: &Slot) -> Result<RunHandle, StartError> {
         let engine = self.for_schedule(known)?;
-        let key = format!("schedule {}\n{}\n{}", known.key, slot.due.timestamp_millis(), slot.attempt);
+        let key = request_key(known, slot);
         let store = engine.parts.store_soon().await?;
         let session = format!("schedule {}", known.key);
         if let Some(run) = store.run_of_key(&Whose::local(), &key)? {
@@ -110,6 +110,16 @@ impl Known {
     /// Whether news of this kind comes to it.
     pub(crate) fn is_hook(&self) -> bool {
         matches!(self.compiled.trigger, Trigger::Webhook(_))
+    }
+}
+
+/// What the run of an attempt is known by, also to whoever takes the attempt over. Attempts at what is filled in begin
+/// anew each time that somebody wants it, so those are told apart by when it may run.
+fn request_key(known: &Known, slot: &Slot) -> String {
+    let key = format!("schedule {}\n{}\n{}", known.key, slot.due.timestamp_millis(), slot.attempt);
+    match slot.kind {
+        SlotKind::Backfill => format!("{key}\n{}", slot.at.timestamp_millis()),
+        _ => key,
     }
 }
 

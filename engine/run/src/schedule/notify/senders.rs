@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aa_spec::config::Channel;
+use chrono::TimeDelta;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -24,6 +25,16 @@ const LAST: Duration = Duration::from_secs(2);
 const TRIES: u32 = 4;
 /// Time before the second try; four times as long each time.
 const AGAIN_MS: u64 = 5_000;
+
+/// How long after a try that has failed the next one comes.
+fn wait_after(tries: u32) -> TimeDelta {
+    milliseconds(AGAIN_MS << (2 * tries.saturating_sub(1)))
+}
+
+/// The longest time before a message is tried again.
+pub(in crate::schedule) fn longest_wait() -> TimeDelta {
+    wait_after(TRIES - 1)
+}
 
 /// The tasks of a process that send. Safe in any number of processes.
 #[derive(Debug, Default)]
@@ -99,8 +110,7 @@ impl Desk {
         let sent = timeout(WHOLE, self.send(taken, &first.channel)).await;
         let outcome = sent.unwrap_or_else(|_| Err("it takes too long".to_owned()));
         let now = self.clock.now();
-        let again = (outcome.is_err() && first.tries < TRIES)
-            .then(|| now + milliseconds(AGAIN_MS << (2 * first.tries.saturating_sub(1))));
+        let again = (outcome.is_err() && first.tries < TRIES).then(|| now + wait_after(first.tries));
         if let Err(error) = &outcome {
             let (channel, title) = (&first.channel, &first.title);
             (self.say)(&format!("nobody could be told by the channel `{channel}` that {title}: {error}"));

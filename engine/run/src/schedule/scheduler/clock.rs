@@ -2,8 +2,10 @@
 
 use chrono::TimeDelta;
 
+use super::super::Slot;
 use super::super::book::NAP;
-use super::super::decide::{GRACE, lapse};
+use super::super::decide::{GRACE, lapse, milliseconds};
+use super::super::notify::longest_wait;
 use super::Scheduler;
 use crate::event::Time;
 use crate::store::{Store, StoreError};
@@ -14,8 +16,8 @@ const SLACK: TimeDelta = TimeDelta::seconds(5);
 const ABSENCE: TimeDelta = TimeDelta::minutes(1);
 
 impl Scheduler {
-    /// Notices that the clock was set, or that nobody has looked for a while.
-    pub(super) async fn mind_clock(&mut self, store: &Store, now: Time) -> Result<(), StoreError> {
+    /// Notices that the clock was set, or that nobody has looked for a while. Says whether it may have been put back.
+    pub(super) async fn mind_clock(&mut self, store: &Store, now: Time) -> Result<bool, StoreError> {
         let before = self.looked.replace(now);
         if let Some(back) = back(store, before, now)? {
             self.back = back;
@@ -23,14 +25,14 @@ impl Scheduler {
         match before {
             None => {
                 // It may have been put back while nobody was there.
-                store.rewind_schedules(now, now + SLACK).await?;
+                store.rewind_schedules((now, now + SLACK), longest_wait()).await?;
             }
             Some(before) if before - now > SLACK => {
                 let text = format!(
                     "the clock was put back by {}: times that were run before are not run again",
                     lapse(before - now)
                 );
-                store.rewind_schedules(now, now + SLACK).await?;
+                store.rewind_schedules((now, now + SLACK), longest_wait()).await?;
                 store.note_scheduler(now, &text).await?;
                 self.rewound(now);
             }
@@ -43,7 +45,20 @@ impl Scheduler {
             }
             Some(_) => {}
         }
-        Ok(())
+        Ok(before.is_none_or(|before| before - now > SLACK))
+    }
+
+    /// Has nothing wait longer to be tried again than its schedule says, as it would after the clock was put back.
+    pub(super) async fn mind_retries(&self, store: &Store, now: Time) -> Result<(), StoreError> {
+        let latest = |slot: &Slot| {
+            let retry = self.book.get(&*slot.schedule)?.compiled.retry;
+            Some(now + retry.map_or(TimeDelta::zero(), |retry| milliseconds(retry.delay_after(slot.attempt))))
+        };
+        let waiting = store.tried_again_after(now)?.into_iter();
+        let waiting = waiting.filter_map(|slot| Some((latest(&slot)?, slot)));
+        let too_long =
+            waiting.filter(|(latest, slot)| slot.at > *latest).map(|(latest, slot)| (slot, latest));
+        store.bring_forward(too_long.collect()).await
     }
 
     fn rewound(&mut self, now: Time) {

@@ -33,9 +33,10 @@ impl Core {
         tokio::spawn(async move {
             let Ok(store) = core.store().await else { return };
             let is_on = core.engine().is_service_enabled("poll").unwrap_or(false);
-            if !is_on || !core.takes_poll(&store, &known, due).await {
+            if !is_on {
                 return;
             }
+            let Some((asking, asked)) = core.takes_poll(&store, &known, due).await else { return };
             let drain = core.engine().drain();
             let told = tokio::select! {
                 told = core.news_in_time(&known) => told,
@@ -45,40 +46,49 @@ impl Core {
             core.log_poll(&known, told.as_ref().err());
             let tells = core.poll_failure(&known, told.as_ref().err());
             let told = core.with_left_out(&known, told);
-            if let Err(error) = store.note_poll(&known.key, told, core.now(), tells).await {
+            if let Err(error) = store.note_poll(&known.key, told, (asked, core.now()), tells).await {
                 tracing::warn!(
                     schedule = known.compiled.name,
                     "cannot note what a poll has brought: {error}"
                 );
             }
+            drop(asking);
             core.wake.notify_one();
         });
     }
 
     /// Whether it is this process's turn to ask. While it is still being asked from before, the time is left out.
-    async fn takes_poll(&self, store: &Store, known: &Known, due: Time) -> bool {
+    /// Gives that it asks, and since when.
+    async fn takes_poll(self: &Arc<Self>, store: &Store, known: &Known, due: Time) -> Option<(Asking, Time)> {
+        // What this process knows of itself holds whatever is done to the clock.
+        let Some(asking) = Asking::begin(self, known) else {
+            self.leave_out(known);
+            return None;
+        };
         let now = self.now();
         let longest = TimeDelta::from_std(longest(known) + NOTED).ok();
         let longest = longest.and_then(|delta| now.checked_sub_signed(delta)).unwrap_or(Time::MIN_UTC);
-        let turn = store.take_poll(&known.key, due, (longest, now)).await;
+        match store.take_poll(&known.key, due, (longest, now)).await.ok()? {
+            PollTurn::Mine => {
+                self.left_out.lock().unwrap_or_else(PoisonError::into_inner).remove(&known.key);
+                Some((asking, now))
+            }
+            PollTurn::UnderWay => {
+                self.leave_out(known);
+                None
+            }
+            PollTurn::Gone => None,
+        }
+    }
+
+    /// Takes note of a time that is left out, and says so in the log of the first.
+    fn leave_out(&self, known: &Known) {
         let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        match turn {
-            Ok(PollTurn::Mine) => {
-                left_out.remove(&known.key);
-                true
-            }
-            Ok(PollTurn::UnderWay) => {
-                let count = left_out.entry(Arc::clone(&known.key)).or_default();
-                *count += 1;
-                if *count == 1 {
-                    tracing::warn!(
-                        schedule = known.compiled.name,
-                        "it is still being asked; what is due meanwhile is left out"
-                    );
-                }
-                false
-            }
-            Ok(PollTurn::Gone) | Err(_) => false,
+        let count = left_out.entry(Arc::clone(&known.key)).or_default();
+        *count += 1;
+        if *count == 1 {
+            let name = &known.compiled.name;
+            tracing::warn!(schedule = name, "it is still being asked; what is due meanwhile is left out");
         }
     }
 
@@ -179,6 +189,27 @@ impl Core {
         };
         let quiet = Arc::new(|line: &str| tracing::debug!("{line}"));
         engine.call_tool(&poll.tool, args, quiet).await.map_err(|error| error.message)
+    }
+}
+
+/// A poll that this process asks, until it is dropped.
+struct Asking {
+    core: Arc<Core>,
+    key: Arc<str>,
+}
+
+impl Asking {
+    /// None when it is asked already.
+    fn begin(core: &Arc<Core>, known: &Known) -> Option<Self> {
+        let key = Arc::clone(&known.key);
+        let new = core.asking.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(&key));
+        new.then(|| Self { core: Arc::clone(core), key })
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.core.asking.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
 

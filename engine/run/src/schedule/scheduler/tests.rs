@@ -13,6 +13,7 @@ use crate::schedule::book::Place;
 use crate::settings::{Settings, Surroundings};
 use crate::store::Claimed;
 
+mod back;
 mod past;
 mod polls;
 mod telling;

@@ -505,6 +505,7 @@ pub(crate) async fn settle_by_hand(engine: &Engine, known: &Known, slot: &Slot) 
         waiting: std::sync::Mutex::default(),
         failing: std::sync::Mutex::default(),
         left_out: std::sync::Mutex::default(),
+        asking: std::sync::Mutex::default(),
     };
     let store = core.store().await?;
     let Some(slot) = store.slot(&slot.schedule, slot.due)? else { return Ok(()) };

@@ -3,9 +3,11 @@
 use super::*;
 
 /// Ten minutes that a schedule was not looked after, of which it has run the last.
-async fn with_a_gap() -> (World, Scheduler) {
-    let config = "schedules:\n  tick: {skill: note_it, every: 1m, inputs: {due: '{{ due }}'}, catch_up: {window: 1h, runs: none}}\n";
-    let world = World::new(config, "2026-03-01 10:00:30");
+async fn with_a_gap(skill: &str) -> (World, Scheduler) {
+    let config = format!(
+        "schedules:\n  tick: {{skill: {skill}, every: 1m, inputs: {{due: '{{{{ due }}}}'}}, catch_up: {{window: 1h, runs: none}}}}\n"
+    );
+    let world = World::new(&config, "2026-03-01 10:00:30");
     let mut scheduler = world.scheduler();
     scheduler.look().await.unwrap();
     world.set("2026-03-01 10:10:30");
@@ -29,7 +31,7 @@ async fn fill_in(world: &World, scheduler: &mut Scheduler, (from, to): (u32, u32
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_filled_in_is_not_said_to_be_missed() {
-    let (world, mut scheduler) = with_a_gap().await;
+    let (world, mut scheduler) = with_a_gap("note_it").await;
     for ((from, to), missed) in [
         // In the middle, at the ends, and what is then the end.
         ((4, 5), "8 times from 2026-03-01 10:01:00 +00:00 to 2026-03-01 10:10:00 +00:00: was missed"),
@@ -51,6 +53,27 @@ async fn what_was_filled_in_is_not_said_to_be_missed() {
     assert_eq!(slots.len(), 10);
     assert!(slots.iter().all(|slot| slot.due.timestamp() % 60 == 0), "{slots:?}");
     assert_eq!(world.log().len(), 10, "each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_is_taken_out_of_those_that_were_missed_once() {
+    let (world, mut scheduler) = with_a_gap("fail_it").await;
+    let missed = "9 times from 2026-03-01 10:01:00 +00:00 to 2026-03-01 10:10:00 +00:00: was missed";
+    for _ in 0..3 {
+        world.advance(TimeDelta::milliseconds(1));
+        fill_in(&world, &mut scheduler, (4, 4)).await;
+        assert!(world.why("tick").contains(missed), "{}", world.why("tick"));
+    }
+    // Again and again before any of it has begun.
+    let engine = world.engine();
+    let times = [at("2026-03-01 10:06")];
+    for _ in 0..4 {
+        engine.backfill("tick", &times, ("ann", world.clock.now())).await.unwrap();
+    }
+    quiet(&mut [&mut scheduler]).await;
+    let missed = missed.replace("9 times", "8 times");
+    assert!(world.why("tick").contains(&missed), "{}", world.why("tick"));
+    assert_eq!(world.log(), ["failing"; 4]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,4 +113,43 @@ async fn a_time_says_who_has_cancelled_its_run() {
     let why = world.why("hangs");
     assert!(why.contains("by the scheduler: the next time was due"), "{why}");
     assert!(why.contains("by ann: because"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_failed_or_was_cancelled_is_run_again_when_it_is_filled_in() {
+    let config = "schedules:\n  bad: {skill: fail_it, every: 1d, retry: {attempts: 2, delay: 1s}}\n  hangs: {skill: hang_on, every: 1d}\n";
+    let world = World::new(config, "2026-03-01 10:00:30");
+    let mut scheduler = world.scheduler();
+    scheduler.look().await.unwrap();
+    let (engine, store) = (world.engine(), scheduler.core.store().await.unwrap());
+    let window = (at("2026-02-28 00:00"), at("2026-02-28 12:00"));
+    for times in 1..=3 {
+        for name in ["bad", "hangs"] {
+            let plan = engine.plan_backfill(name, window).unwrap();
+            assert_eq!(plan.times.len(), 1, "{name}");
+            let filled_in = engine.backfill(name, &plan.times, ("ann", world.clock.now())).await.unwrap();
+            assert_eq!(filled_in, 1, "{name}");
+        }
+        let start = Instant::now();
+        loop {
+            scheduler.look().await.unwrap();
+            world.advance(TimeDelta::milliseconds(200));
+            let slots = store.slots(&SlotFilter::default()).unwrap();
+            for slot in slots.iter().filter(|slot| slot.schedule == "\nhangs") {
+                let hangs = world.log().iter().filter(|line| *line == "hanging").count() == times;
+                if let Some(run) = slot.run.filter(|_| slot.state == SlotState::Running && hangs) {
+                    // It may have ended since.
+                    let _over = engine.cancel(run, "ann", "").await;
+                }
+            }
+            if !slots.iter().any(|slot| slot.state.is_open()) {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "{:?}", fates(&store));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let log = world.log();
+        let count = |line: &str| log.iter().filter(|found| *found == line).count();
+        assert_eq!((count("failing"), count("hanging")), (2 * times, times));
+    }
 }

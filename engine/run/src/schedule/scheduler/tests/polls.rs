@@ -126,3 +126,25 @@ async fn a_poll_that_takes_too_long_has_failed() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_is_not_asked_while_it_is_asked_when_the_clock_is_set_either() {
+    let config = "schedules:\n  slow: {skill: note_it, poll: {tool: slow, every: 1m}}\n";
+    let world = World::new(config, "2026-03-01 10:00:30");
+    world.put("work/.aa/tools/slow.yaml", SLOW);
+    let mut scheduler = world.scheduler();
+    let left_out = |of: &Scheduler| of.core.left_out.lock().unwrap().values().sum::<u32>() as usize;
+    // Forward, then back behind where it was, and on from there.
+    let times = ["10:00:30", "10:01:00", "11:30:00", "09:20:30", "09:22:00"];
+    for (now, (asked, out)) in times.into_iter().zip([(0, 0), (1, 0), (1, 1), (1, 1), (1, 2)]) {
+        world.set(&format!("2026-03-01 {now}"));
+        scheduler.look().await.unwrap();
+        let start = Instant::now();
+        while world.log().len() < asked || left_out(&scheduler) < out {
+            assert!(start.elapsed() < PATIENCE, "{now}: {}", world.why("slow"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(world.log().len(), asked, "{now}");
+    }
+    world.put("work/go", "");
+}

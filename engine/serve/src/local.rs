@@ -11,6 +11,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ use aa_spec::check::Strictness;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -295,7 +296,7 @@ impl Talk {
         reply(&mut write, &answer).await?;
         let Some(Client { engine, options, _place }) = client else { return Ok(()) };
         let stop = self.closing.streams.cancelled();
-        Box::pin(mcp::serve_over(&engine, &options, (read, write), stop)).await
+        Box::pin(mcp::serve_over(&engine, &options, (Heard(read), write), stop)).await
     }
 
     /// Does what is wanted; gives the run that it is about, or what an AI client is served with.
@@ -357,6 +358,23 @@ fn is_gone(stream: &UnixStream) -> bool {
     // In doubt it is there.
     let _looked = poll(&mut looked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
     looked[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+}
+
+/// What an AI client says, for as long as it is there: what is still unread when it has hung up was given up, and may
+/// have been asked of somebody else.
+struct Heard(tokio::io::BufReader<OwnedReadHalf>);
+
+impl AsyncRead for Heard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        if is_gone(self.0.get_ref().as_ref()) {
+            return std::task::Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
 }
 
 fn request(start: Start) -> RunRequest {

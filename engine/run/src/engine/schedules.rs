@@ -220,20 +220,28 @@ impl Engine {
         let slots = self.parts.store()?.slots(&filter)?;
         let is_over = |slot: &&Slot| slot.state == SlotState::Succeeded || slot.state.is_open();
         let over: BTreeSet<Time> = slots.iter().filter(is_over).map(|slot| slot.due).collect();
+        let failed = |slot: &&Slot| matches!(slot.state, SlotState::Failed | SlotState::Cancelled);
+        let failed: BTreeSet<Time> = slots.iter().filter(failed).map(|slot| slot.due).collect();
         let from = from - TimeDelta::milliseconds(1);
         let mut all = trigger.between(from, until, known.zone());
-        let (mut times, mut done, mut more) = (Vec::new(), 0, false);
+        let (mut times, mut again, mut done) = (Vec::new(), Vec::new(), 0);
         for time in all.by_ref().take(LOOKED_AT) {
-            match over.contains(&time) {
-                true => done += 1,
-                false if times.len() < BACKFILL => times.push(time),
-                false => {
-                    more = true;
-                    break;
-                }
+            if over.contains(&time) {
+                done += 1;
+            } else if failed.contains(&time) {
+                again.push(time);
+            } else {
+                times.push(time);
+            }
+            if times.len() > BACKFILL {
+                break;
             }
         }
-        let more = more || all.next().is_some();
+        // What has failed keeps nothing from being run that was not tried yet.
+        times.extend(again);
+        let more = times.len() > BACKFILL || all.next().is_some();
+        times.truncate(BACKFILL);
+        times.sort_unstable();
         Ok(BackfillPlan { times, done, more })
     }
 

@@ -49,6 +49,8 @@ pub struct Scheduler {
     /// Whether in this round a schedule had more times than it has at once.
     more: bool,
     looked: Option<Time>,
+    /// Whether the clock may have been put back, and what waits to be tried again is yet to be looked at.
+    may_be_back: bool,
     /// Before then nobody was there to notice what was due.
     back: Time,
     reloaded: Option<Time>,
@@ -146,6 +148,7 @@ impl Scheduler {
             began: false,
             more: false,
             looked: None,
+            may_be_back: false,
             back: Time::MIN_UTC,
             reloaded: None,
             tidied: None,
@@ -191,10 +194,11 @@ impl Scheduler {
     pub async fn look(&mut self) -> Result<Time, StoreError> {
         let now = self.core.now();
         let store = self.core.store().await?;
-        let may_be_back = self.mind_clock(&store, now).await?;
+        self.mind_clock(&store, now).await?;
         self.reload(&store, now).await?;
-        if may_be_back {
+        if self.may_be_back {
             self.mind_retries(&store, now).await?;
+            self.may_be_back = false;
         }
         let engine = self.core.engine();
         self.mind_pauses(&store, now)?;

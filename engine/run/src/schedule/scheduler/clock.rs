@@ -16,9 +16,9 @@ const SLACK: TimeDelta = TimeDelta::seconds(5);
 const ABSENCE: TimeDelta = TimeDelta::minutes(1);
 
 impl Scheduler {
-    /// Notices that the clock was set, or that nobody has looked for a while. Says whether it may have been put back.
-    pub(super) async fn mind_clock(&mut self, store: &Store, now: Time) -> Result<bool, StoreError> {
-        let before = self.looked.replace(now);
+    /// Notices that the clock was set, or that nobody has looked for a while.
+    pub(super) async fn mind_clock(&mut self, store: &Store, now: Time) -> Result<(), StoreError> {
+        let before = self.looked;
         if let Some(back) = back(store, before, now)? {
             self.back = back;
         }
@@ -45,7 +45,10 @@ impl Scheduler {
             }
             Some(_) => {}
         }
-        Ok(before.is_none_or(|before| before - now > SLACK))
+        // What has failed is done at the next look.
+        self.looked = Some(now);
+        self.may_be_back |= before.is_none_or(|before| before - now > SLACK);
+        Ok(())
     }
 
     /// Has nothing wait longer to be tried again than its schedule says, as it would after the clock was put back.

@@ -7,7 +7,7 @@ use aa_spec::schedule::Overlap;
 
 use super::super::book::{Known, is_of_book, is_of_nobody};
 use super::super::decide::{Verdict, judge, lapse, milliseconds};
-use super::super::{Slot, SlotState, Waiting};
+use super::super::{Slot, SlotKind, SlotState, Waiting};
 use super::{Core, Scheduler, warn};
 use crate::caller::Caller;
 use crate::driver::Park;
@@ -433,7 +433,12 @@ impl Core {
                 (format!("waiting {run} {events}"), own.map_or(default, |own| &own.waiting))
             }
         };
-        let topic = format!("{} {} {kind}", known.key.trim(), slot.due.timestamp_millis());
+        // What was filled in once more is told of once more.
+        let filled_in = match slot.kind {
+            SlotKind::Backfill => format!(" {}", slot.at.timestamp_millis()),
+            _ => String::new(),
+        };
+        let topic = format!("{} {}{filled_in} {kind}", known.key.trim(), slot.due.timestamp_millis());
         let (channels, (title, text)) = (channels.clone(), words);
         (!channels.is_empty()).then_some(News { topic, channels, title, text })
     }

@@ -196,7 +196,7 @@ fn a_client_whose_daemon_does_not_answer_any_more_is_served_all_the_same() {
     let it = start(&aa);
     let [mut stays, mut ends] = [(), ()].map(|()| Piped::greeted(aa.args(["mcp", "--all"]).env("MARK", "x")));
     it.signal(Signal::STOP);
-    stays.say(&call(2, "mark", &json!({})));
+    stays.say(&call(2, "skill_run", &json!({"skill_name": "two"})));
     ends.say(&call(2, "mark", &json!({})));
     ends.close();
     let start = Instant::now();
@@ -210,6 +210,10 @@ fn a_client_whose_daemon_does_not_answer_any_more_is_served_all_the_same() {
     stays.close();
     assert_eq!(stays.ended().0, Some(0));
     it.signal(Signal::CONT);
+    // What it had not read was given up, and may have been asked of somebody else.
+    eventually("it answers again", || aa.args(["daemon", "status"]).run().is_ok());
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(aa.args(["run", "list", "--format", "json"]).run().code(0).json(), json!([]));
     drop(it);
 }
 

@@ -63,6 +63,14 @@ fn title_first(schema: Value) -> Value {
 /// null stand for every `Option`.)
 pub fn without_null(schema: &mut schemars::Schema) {
     let Some(object) = schema.as_object_mut() else { return };
+    if object.get("default").is_some_and(|value| value.is_null() || *value == Value::Array(Vec::new())) {
+        object.remove("default");
+    }
+    refuse_null(object);
+}
+
+/// Takes null out of what a schema takes.
+pub(crate) fn refuse_null(object: &mut Map<String, Value>) {
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|name| name != "null");
         if let [only] = types.as_slice() {
@@ -73,22 +81,19 @@ pub fn without_null(schema: &mut schemars::Schema) {
     if let Some(Value::Array(options)) = object.get_mut("enum") {
         options.retain(|option| !option.is_null());
     }
-    if object.get("default").is_some_and(|value| value.is_null() || *value == Value::Array(Vec::new())) {
-        object.remove("default");
-    }
-    unwrap_nullable(object);
+    unwrap_nullable(object, "anyOf");
 }
 
 /// `{anyOf: [X, {type: null}], …}` is `{X, …}`.
-fn unwrap_nullable(object: &mut Map<String, Value>) {
-    let Some(Value::Array(branches)) = object.get("anyOf") else { return };
+pub(crate) fn unwrap_nullable(object: &mut Map<String, Value>, word: &str) {
+    let Some(Value::Array(branches)) = object.get(word) else { return };
     let is_null = |branch: &Value| branch.get("type").is_some_and(|name| name == "null");
     let [only, null] = branches.as_slice() else { return };
     if !is_null(null) {
         return;
     }
     let Value::Object(only) = only.clone() else { return };
-    object.remove("anyOf");
+    object.remove(word);
     for (keyword, value) in only {
         object.entry(keyword).or_insert(value);
     }

@@ -140,6 +140,11 @@ pub fn calculates(name: &str, calculated: &Calculated) -> String {
 pub const CALCULATES_INPUT: &str = "the script calculates with what it reads, and a shell runs the commands in a text that it calculates with: \
      `stdin` must hold integers only";
 
+/// Whether a part of a script lies in another one.
+fn is_in(part: &Range<usize>, whole: &Range<usize>) -> bool {
+    whole.start <= part.start && part.end <= whole.end
+}
+
 fn quoted(script: &str, wraps: &[Range<usize>]) -> String {
     let mut places: Vec<usize> = wraps.iter().flat_map(|wrap| [wrap.start, wrap.end]).collect();
     places.sort_unstable();
@@ -185,8 +190,8 @@ struct Notes {
     calls: Vec<Call>,
     /// Whether any assignment may calculate (`declare -i`).
     integers: bool,
-    /// Where given variables are used.
-    used: Vec<Range<usize>>,
+    /// How often given variables are used.
+    used: usize,
     /// Where any variables and positional parameters are.
     uses: Vec<Use>,
     /// What is written so that a shell reads it as one word (`printf %q`).

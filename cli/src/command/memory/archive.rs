@@ -19,8 +19,8 @@ pub(super) fn import(args: &ImportArgs, context: &Context<'_>) -> Result<Exit, F
     if !archive.is_whole() {
         return Err(refusal(archive));
     }
-    if archive.documents.contains_key("learned/usage_patterns") {
-        printer.hint("`learned/usage_patterns` is kept as it is; calls are warned of mistakes that `aa` has counted itself (`aa memory patterns`)");
+    for Remark { file, message } in &archive.notes {
+        printer.hint(words::harmless(&format!("{file}: {message}")));
     }
     let found = archive.documents.len();
     if args.dry_run {

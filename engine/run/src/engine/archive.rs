@@ -24,6 +24,8 @@ use crate::tool::{DEEPEST, Key, check_size, shape};
 
 /// Deepest folder that is looked into; a key's last word is a file.
 const DEPTH: usize = DEEPEST - 1;
+/// Where other systems keep the mistakes that they have counted.
+const PATTERNS: &str = "learned/usage_patterns";
 /// Most files of a memory.
 const FILES: usize = 20_000;
 /// Biggest JSON file that is read.
@@ -36,6 +38,8 @@ pub struct Archive {
     pub documents: BTreeMap<String, Map<String, Value>>,
     /// Files that are no part of a memory, and why.
     pub skipped: Vec<Remark>,
+    /// What is to be known of documents that can be taken in.
+    pub notes: Vec<Remark>,
     /// Documents that cannot be taken in, and why.
     pub problems: Vec<Remark>,
     /// What is wrong in texts.
@@ -115,6 +119,10 @@ impl Archive {
         };
         if let Err(error) = shape::check(&key, &document).and_then(|()| check_size(&document)) {
             return self.refuse(file, error.message);
+        }
+        if key == PATTERNS {
+            let message = "it is kept as it is; calls are warned of mistakes that were counted here (`aa memory patterns`)";
+            self.notes.push(Remark { file: file.to_owned(), message: message.to_owned() });
         }
         match self.documents.entry(key) {
             Entry::Vacant(place) => {

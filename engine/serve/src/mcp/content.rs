@@ -22,9 +22,15 @@ pub(crate) fn result(value: &Value, whole: Whole<'_>) -> Option<CallToolResult> 
     Some(shown)
 }
 
-/// An answer of content for a call of which a schema has been announced: strict clients want what it says.
+/// An answer of content for a call of which a schema has been announced: strict clients want what it says. Of an error they
+/// want nothing.
 pub(crate) fn announced(mut shown: CallToolResult, wrapped: bool) -> CallToolResult {
-    let rest = shown.structured_content.take().unwrap_or_default();
+    if shown.is_error == Some(true) {
+        return shown;
+    }
+    // Without anything beside the content, there is none of what was announced; but an object it has to be.
+    let none = if wrapped { Value::Null } else { json!({}) };
+    let rest = shown.structured_content.take().unwrap_or(none);
     shown.structured_content = Some(if wrapped { json!({ "result": rest }) } else { rest });
     shown
 }

@@ -76,16 +76,14 @@ pub(crate) fn of(value: Value, wrapped: bool, whole: Whole<'_>) -> CallToolResul
         return shown(value, wrapped);
     }
     let link = whole.link(&value);
-    let mut result = match cut(&value, MOST, &CUTS) {
+    let result = match cut(&value, MOST, &CUTS) {
         Some(cut) => shown(cut, wrapped),
         None => CallToolResult::error(vec![ContentBlock::text(head(&value))]),
     };
-    result.content.push(ContentBlock::text(notice(bytes, link.as_ref(), whole.hint())));
-    result.content.extend(link.map(ContentBlock::resource_link));
-    result
+    pointed_on(result, bytes, link, whole.hint())
 }
 
-/// The same of an object that is too large because of some of its entries: the others stay as they are.
+/// The same of an object that may be too large because of some of its entries: only these are cut.
 pub(crate) fn of_parts(mut value: Value, parts: &[&str], whole: Whole<'_>) -> CallToolResult {
     let bytes = value.to_string().len();
     if bytes <= MOST {
@@ -100,11 +98,18 @@ pub(crate) fn of_parts(mut value: Value, parts: &[&str], whole: Whole<'_>) -> Ca
             *part = fitting_in(part.take(), room);
         }
     }
-    let mut result = of(value, false, whole);
-    if result.content.len() == 1 {
-        result.content.push(ContentBlock::text(notice(bytes, link.as_ref(), whole.hint())));
-        result.content.extend(link.map(ContentBlock::resource_link));
-    }
+    pointed_on(shown(value, false), bytes, link, whole.hint())
+}
+
+/// A result of which a part is shown, and where the rest is.
+fn pointed_on(
+    mut result: CallToolResult,
+    bytes: usize,
+    link: Option<Resource>,
+    hint: &str,
+) -> CallToolResult {
+    result.content.push(ContentBlock::text(notice(bytes, link.as_ref(), hint)));
+    result.content.extend(link.map(ContentBlock::resource_link));
     result
 }
 
@@ -274,5 +279,8 @@ mod tests {
             "{left}"
         );
         assert!(cut.content[2].as_resource_link().is_some());
+        let told = json!({"text": "x".repeat(MOST), "log": ["y".repeat(MOST)]});
+        let cut = of_parts(told, &["log"], Whole::Ask("ask for less")).structured_content.unwrap();
+        assert_eq!(cut["text"].as_str().unwrap().len(), MOST, "what is no part is whole");
     }
 }

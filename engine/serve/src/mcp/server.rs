@@ -103,7 +103,7 @@ impl ServerHandler for Server {
     ) -> Result<GetTaskResult, ErrorData> {
         let visit = Visit::of(&self.seat, &context).await?;
         let can = context.client_capabilities();
-        Ok(GetTaskResult::new(task::get(visit.own(), &request.task_id, can.as_ref()).await?))
+        Ok(GetTaskResult::new(task::get(visit.own(), &request.task_id, can.as_ref())?))
     }
 
     async fn update_task(

@@ -68,13 +68,12 @@ fn closed(
 }
 
 /// How a task stands.
-pub(crate) async fn get(
+pub(crate) fn get(
     own: &Engine,
     id: &str,
     can: Option<&ClientCapabilities>,
 ) -> Result<DetailedTask, ErrorData> {
     let (engine, run) = find(own, id)?;
-    turn_down(&engine, run.id, can).await?;
     let events = engine.events(run.id, 0).map_err(|error| internal(&error))?;
     let standing = Standing::of(&events);
     let task = seed(&engine, &run, &standing, can);
@@ -107,17 +106,26 @@ fn shape(engine: &Engine, skill: &str) -> Shape {
     engine.tool(tool).ok().flatten().map_or(Shape::Result, |spec| Shape::of(&spec, false))
 }
 
-/// Declines what only the client could answer, and cannot: nobody else has that.
-async fn turn_down(engine: &Engine, run: RunId, can: Option<&ClientCapabilities>) -> Result<(), ErrorData> {
-    let standing = engine.standing(run).map_err(|error| internal(&error))?;
-    let hopeless = |asked: &&Asked| asked.want.is_some() && !question::can_be_asked(can, asked);
-    let by = question::by(&engine.caller().principal, "task");
-    for asked in standing.questions.values().filter(hopeless) {
-        if let Err(error) = engine.answer_question(run, asked, DECLINE, &by).await {
-            tracing::warn!(%run, "a question was not declined: {error}");
+/// Declines from now on what only the client could answer that has begun the task, and cannot: nobody else has that.
+pub(crate) fn turn_down(engine: &Engine, run: RunId, can: Option<ClientCapabilities>) {
+    let engine = engine.clone();
+    tokio::spawn(async move {
+        let Ok(mut events) = engine.watch(run, 0) else { return };
+        let by = question::by(&engine.caller().principal, "task");
+        let mut standing = Standing::default();
+        while let Some(event) = events.recv().await {
+            standing.apply(&event);
+            while let Ok(event) = events.try_recv() {
+                standing.apply(&event);
+            }
+            let questions = standing.questions.values();
+            for asked in questions.filter(|asked| question::is_hopeless(can.as_ref(), asked)) {
+                if let Err(error) = engine.answer_question(run, asked, DECLINE, &by).await {
+                    tracing::debug!(%run, "a question was not declined: {error}");
+                }
+            }
         }
-    }
-    Ok(())
+    });
 }
 
 /// Answers questions of a task. What is refused is said; the rest is taken all the same.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::document::Document;
 use super::schema::Schemas;
 use super::sentence;
+use crate::schema::{refuse_null, unwrap_nullable};
 
 /// A schema of a result may have this many bytes to be worth its place.
 const LARGEST_OUTPUT: usize = 3_000;
@@ -216,7 +217,8 @@ impl Making<'_> {
         let mut schema = self.schemas.convert(schema);
         if let Some(entries) = schema.as_object_mut() {
             // What is null is not sent, so it must not be taken for a value.
-            without_null(entries);
+            refuse_null(entries);
+            unwrap_nullable(entries, "oneOf");
             // The service knows its default; to say it would be to fix it.
             if let Some(default) = default {
                 let text = entries.get("description").and_then(Value::as_str).unwrap_or_default();
@@ -370,23 +372,5 @@ fn identifier(name: &str) -> String {
         format!("arg_{joined}")
     } else {
         joined
-    }
-}
-
-fn without_null(schema: &mut Map<String, Value>) {
-    if let Some(Value::Array(types)) = schema.get_mut("type") {
-        types.retain(|kind| kind != "null");
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            schema.insert("type".to_owned(), only);
-        }
-    }
-    if let Some(Value::Array(choices)) = schema.get_mut("enum") {
-        choices.retain(|choice| !choice.is_null());
-    }
-    for word in ["anyOf", "oneOf"] {
-        if let Some(Value::Array(branches)) = schema.get_mut(word) {
-            branches.retain(|branch| branch["type"] != "null");
-        }
     }
 }

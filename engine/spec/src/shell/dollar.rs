@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
             self.notes.uses.push(Use { name: name.to_owned(), range: start..self.at });
         }
         if self.names.contains(name) {
-            self.notes.used.push(start..self.at);
+            self.notes.used += 1;
             if context == Context::Bare {
                 self.notes.wraps.push(start..self.at);
             }
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
             self.notes.calculated.push(from..self.at);
         }
         let inner = if given && context == Context::Bare { Context::Double } else { context };
-        let uses = self.notes.used.len();
+        let uses = self.notes.used;
         if self.rest().starts_with('[') {
             self.subscript(start, inner)?;
         }
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
             self.notes.assigned.push((name.to_owned(), From::Text(operation..self.at)));
         }
         // What these give is split again, whatever is quoted in it.
-        if whole && context == Context::Bare && !given && self.notes.used.len() > uses {
+        if whole && context == Context::Bare && !given && self.notes.used > uses {
             return self.unclear(start);
         }
         self.at += 1;
@@ -244,7 +244,7 @@ impl<'a> Reader<'a> {
     /// `${name/pattern/text}`. What is put in is taken for more than text by some, so values in it need quotes.
     fn replacement(&mut self, start: usize, context: Context) -> Read<()> {
         let from = self.at;
-        let uses = self.notes.used.len();
+        let uses = self.notes.used;
         let wraps = self.notes.wraps.len();
         self.at += 1;
         self.operand(start, context, Context::Bare)?;
@@ -252,7 +252,7 @@ impl<'a> Reader<'a> {
         if ["//[!0-9]/", "//[^0-9]/"].contains(&text) {
             self.notes.numbers.push(start..self.at);
         }
-        if (context == Context::Document && self.notes.used.len() > uses) || self.notes.wraps.len() > wraps {
+        if (context == Context::Document && self.notes.used > uses) || self.notes.wraps.len() > wraps {
             let hint = "write double quotes around the variable in it";
             return self.refuse(start, format!("a value in `{text}` may be more than text"), hint);
         }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::{Calculated, From, Function, Nested, Notes, Output};
+use super::{Calculated, From, Function, Nested, Notes, Output, is_in};
 
 /// What has to be an integer.
 pub(super) fn calculated(script: &str, notes: &Notes, names: &BTreeSet<&str>) -> Calculated {
@@ -58,9 +58,7 @@ impl<'a> Search<'a> {
     /// All that is named in a part of the script.
     fn add(&mut self, range: &Range<usize>) {
         let notes = self.notes;
-        let is_number = |part: &Range<usize>| {
-            notes.numbers.iter().any(|number| number.start <= part.start && part.end <= number.end)
-        };
+        let is_number = |part: &Range<usize>| notes.numbers.iter().any(|number| is_in(part, number));
         let overlapping = notes
             .substitutions
             .iter()
@@ -125,7 +123,7 @@ impl<'a> Search<'a> {
 
 /// Whether a place is in one of these parts, which is itself in a whole.
 fn within(parts: &[Range<usize>], at: usize, whole: &Range<usize>) -> bool {
-    parts.iter().any(|part| part.contains(&at) && whole.start <= part.start && part.end <= whole.end)
+    parts.iter().any(|part| part.contains(&at) && is_in(part, whole))
 }
 
 /// What may be a name in a text, with its place; `@` and `*` after a `$` are one.

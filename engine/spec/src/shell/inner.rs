@@ -59,13 +59,13 @@ fn read_one(text: &str, names: &BTreeSet<&str>) -> Result<Option<Reading>, ()> {
 
 /// What positional parameters mean within, nobody follows: any value may be one.
 fn add(inner: Option<Reading>, names: &BTreeSet<&str>, calculated: &mut Calculated) {
-    let Some(Reading { calculated: inner, spliced, .. }) = inner else { return };
+    let Some(Reading { calculated: inner, spliced, spliced_input, .. }) = inner else { return };
     let is_other = |name: &String| !names.contains(name.as_str());
     if inner.positional || spliced.is_some() || inner.names.iter().any(is_other) {
         *calculated = Calculated::everything(names);
     }
     calculated.names.extend(inner.names.into_iter().filter(|name| names.contains(name.as_str())));
-    calculated.input |= inner.input;
+    calculated.input |= inner.input || spliced_input.is_some();
 }
 
 /// Scripts that are not in single quotes, as the other shell reads them where nothing is expanded before.

@@ -63,10 +63,7 @@ impl Reader<'_> {
             match name {
                 Some(name) => self.run_by(&name, words, (rest, is_called))?,
                 // It may be a shell (`$SHELL -c …`).
-                None if is_called && rest.first().is_some_and(is_command_option) => {
-                    self.within(Nested::Texts);
-                    self.script(rest.get(1));
-                }
+                None if is_called && rest.first().is_some_and(is_command_option) => self.script(rest.get(1)),
                 None => {}
             }
         }
@@ -79,16 +76,16 @@ impl Reader<'_> {
         let name = variable.trim_start_matches('{').trim_end_matches('}');
         self.notes.assigned.iter().rev().filter(|(assigned, _)| assigned == name).find_map(|(_, from)| {
             match from {
-                From::Text(range) => self.text[range.clone()].trim_matches(['"', '\'']).rsplit('/').next(),
+                From::Text(range) => {
+                    let command = self.text[range.clone()].trim_matches(['"', '\'']);
+                    command.split_whitespace().next()?.rsplit('/').next()
+                }
                 _ => None,
             }
         })
     }
 
     fn run_by(&mut self, name: &str, words: &[Word], (rest, is_called): (&[Word], bool)) -> Read<()> {
-        if SHELLS.contains(&name) || ["eval", "trap", "ssh"].contains(&name) {
-            self.within(Nested::Texts);
-        }
         match name {
             "eval" if is_called => self.joined(rest),
             "trap" if is_called => self.script(rest.iter().find(|word| !is_option(word))),
@@ -144,7 +141,8 @@ impl Reader<'_> {
             is_option(word) && !letters.starts_with(['m', 'i']) && letters.contains(*option)
         };
         let at = words.iter().position(is_one);
-        self.script(at.and_then(|at| words.get(at + 1)));
+        // No shell reads it.
+        self.notes.scripts.extend(at.and_then(|at| words.get(at + 1)).map(|word| word.range.clone()));
     }
 
     fn within(&mut self, nested: Nested) {
@@ -186,11 +184,12 @@ impl Reader<'_> {
     fn joined(&mut self, words: &[Word]) {
         if let (Some(first), Some(last)) = (words.first(), words.last()) {
             self.notes.scripts.push(first.range.start..last.range.end);
+            self.within(Nested::Texts);
         }
     }
 
     fn script(&mut self, word: Option<&Word>) {
-        self.notes.scripts.extend(word.map(|word| word.range.clone()));
+        self.joined(word.map(std::slice::from_ref).unwrap_or_default());
     }
 }
 

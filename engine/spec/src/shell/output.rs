@@ -5,8 +5,7 @@ use super::command::Command;
 use super::word::Word;
 
 /// Programs whose output has nothing in it that they were given, if all their words are written out.
-const OF_MACHINE: [&str; 11] =
-    ["arch", "date", "df", "getconf", "hostname", "id", "nproc", "pwd", "seq", "uname", "whoami"];
+const OF_MACHINE: [&str; 2] = ["id", "nproc"];
 
 /// Commands that print nothing.
 const SILENT: [&str; 8] = ["cd", ":", "true", "false", "sleep", "set", "test", "["];
@@ -18,29 +17,15 @@ const OF_FILE: [&str; 9] = ["%s", "%Y", "%X", "%Z", "%a", "%u", "%g", "%h", "%b"
 const OF_COMMIT: [&str; 6] =
     ["--count", "--format=%ct", "--format=%at", "--pretty=%ct", "--pretty=%at", "--pretty=format:%ct"];
 
-/// Programs that print parts of what they read, with how many words beside options they may be given for that.
-const FILTERS: [(&str, usize); 9] = [
-    ("awk", 1),
-    ("cut", 0),
-    ("grep", 1),
-    ("head", 0),
-    ("sed", 1),
-    ("sort", 0),
-    ("tail", 0),
-    ("tr", 2),
-    ("uniq", 0),
-];
-
 impl Command {
-    /// What its output may be, if it is `piped` so much.
-    pub(super) fn output(&self, piped: Option<Output>) -> Output {
+    /// What its output may be.
+    pub(super) fn output(&self) -> Output {
         let words = self.call();
         let first = words.first().and_then(|word| word.literal.as_deref());
         let rest = words.get(1..).unwrap_or_default();
         match first {
             _ if self.complains => Output::Anything,
-            Some(name) if prints_number(name, rest) || reads_machine(name, rest) => Output::Number,
-            Some(name) if piped == Some(Output::Number) && filters(name, rest) => Output::Number,
+            Some(name) if prints_number(name, rest) => Output::Number,
             Some("echo" | "printf") => Output::Words,
             _ => Output::Anything,
         }
@@ -79,30 +64,8 @@ fn prints_number(name: &str, words: &[Word]) -> bool {
             .first()
             .and_then(|word| word.literal.as_deref())
             .is_some_and(|form| ["%d", "%d\\n"].contains(&form)),
-        "du" => is_written(words) && words.iter().any(|word| is_option(word, 's')),
         name => OF_MACHINE.contains(&name) && is_written(words),
     }
-}
-
-/// Whether it prints parts of what it is piped, and nothing else.
-fn filters(name: &str, words: &[Word]) -> bool {
-    let Some((_, most)) = FILTERS.iter().find(|(filter, _)| *filter == name) else { return false };
-    let written = words.iter().map(|word| word.literal.as_deref());
-    // Short words belong to options.
-    let others = written.clone().flatten().filter(|word| !word.starts_with('-') && word.len() > 2);
-    written.clone().all(|word| word.is_some_and(|word| !word.contains("ENVIRON"))) && others.count() <= *most
-}
-
-/// Whether it prints parts of a file that the machine itself writes.
-fn reads_machine(name: &str, words: &[Word]) -> bool {
-    let is_filter = name == "cat" || FILTERS.iter().any(|(filter, _)| *filter == name);
-    let of_machine = |word: &str| word.starts_with("/proc/") || word.starts_with("/sys/");
-    let written: Option<Vec<&str>> = words.iter().map(|word| word.literal.as_deref()).collect();
-    is_filter
-        && written.is_some_and(|words| {
-            words.last().is_some_and(|last| of_machine(last))
-                && !words.iter().any(|word| word.contains("ENVIRON"))
-        })
 }
 
 fn counts(word: &Word) -> bool {

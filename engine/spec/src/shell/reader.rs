@@ -28,8 +28,6 @@ pub(super) enum Until {
 pub(super) struct Listed {
     /// What the commands print together; none where they are none.
     pub output: Option<Output>,
-    /// What the next command of a pipeline reads.
-    piped: Option<Output>,
     /// Whether it ended with `esac`.
     pub esac: bool,
 }
@@ -124,12 +122,10 @@ impl<'a> Reader<'a> {
         if done.is_empty() {
             return Ok(());
         }
-        let output = done.output(listed.piped.take());
         if piped {
             self.notes.fed.push(done.from..self.at);
-            listed.piped = Some(output);
         } else if !done.is_silent() {
-            listed.add(output);
+            listed.add(done.output());
         }
         self.look_at(&done)
     }

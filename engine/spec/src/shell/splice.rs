@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::flow::POSITIONAL;
-use super::{Call, From, Nested, Notes, Output, Use};
+use super::{Call, From, Nested, Notes, Output, Use, is_in};
 
 /// Where something is a part of a script.
 #[derive(Default)]
@@ -193,10 +193,6 @@ impl<'a> Search<'a> {
             || self.notes.escapes.iter().any(|escaped| is_in(&used.range, escaped));
         (is_escaped && !is_quoted) || self.notes.numbers.iter().any(|number| is_in(&used.range, number))
     }
-}
-
-fn is_in(part: &Range<usize>, whole: &Range<usize>) -> bool {
-    whole.start <= part.start && part.end <= whole.end
 }
 
 /// Whether a part is nothing but this.

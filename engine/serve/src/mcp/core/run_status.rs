@@ -50,7 +50,10 @@ impl CoreTool for RunStatus {
         }
         Ok(match status(&call.visit.engine, run) {
             Ok(status) => {
-                result::of_parts(status, &["outputs", "questions", "unresolved"], Whole::Run(run)).into()
+                let shown = format!("`aa run show {run}` in a terminal shows all of it");
+                let is_over = status.get("outputs").is_some();
+                let whole = if is_over { Whole::Run(run) } else { Whole::Ask(&shown) };
+                result::of_parts(status, &["outputs", "questions", "unresolved"], whole).into()
             }
             Err(error) => failed(answer::refusal(&error)),
         })

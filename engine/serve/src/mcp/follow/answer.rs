@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use aa_run::engine::{Engine, Outcome, StartError};
 use aa_run::event::{Body, RunId, StepError, StepPath};
 use aa_run::standing::{Asked, Standing};
+use aa_run::tool::DECLINE;
 use aa_spec::form;
 use aa_spec::tool::{Effect, ToolSpec};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
@@ -99,9 +100,13 @@ fn held_up(run: RunId, standing: &Standing, may_answer: bool) -> Option<String> 
     ))
 }
 
-/// How a person answers a question.
+/// How a person answers a question; what only a client has, they can only decline.
 pub(crate) fn in_a_terminal(run: RunId, asked: &Asked) -> String {
-    let word = if asked.form.is_some() { "NAME=VALUE…" } else { "ANSWER" };
+    let word = match (&asked.want, &asked.form) {
+        (Some(_), _) => DECLINE,
+        (None, Some(_)) => "NAME=VALUE…",
+        (None, None) => "ANSWER",
+    };
     format!("`aa run answer {run} {} {word}` in a terminal", asked.key)
 }
 

@@ -374,7 +374,7 @@ impl<'a> Attendance<'a> {
     /// Declines what only this client could answer, and cannot.
     async fn turn_down(&mut self) -> Result<(), ErrorData> {
         let can = self.can.as_ref();
-        let hopeless = |asked: &&Asked| asked.want.is_some() && !question::can_be_asked(can, asked);
+        let hopeless = |asked: &&Asked| question::is_hopeless(can, asked);
         let hopeless: Vec<Asked> = self.standing.questions.values().filter(hopeless).cloned().collect();
         let needed = hopeless.first().map(question::needed);
         for asked in hopeless {
@@ -520,7 +520,9 @@ impl<'a> Attendance<'a> {
         if self.tasks
             && let Ok(summary) = self.call.visit.engine.run(self.run)
         {
-            let task = task::seed(&self.call.visit.engine, &summary, &self.standing, self.can.as_ref());
+            let engine = &self.call.visit.engine;
+            task::turn_down(engine, self.run, self.can.clone());
+            let task = task::seed(engine, &summary, &self.standing, self.can.as_ref());
             return CreateTaskResult::new(task).into();
         }
         self.finished(answer::unfinished(self.run, &self.standing, (self.may_answer(), self.shape)))

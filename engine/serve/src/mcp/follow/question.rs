@@ -35,6 +35,11 @@ pub(crate) fn can_be_asked(capabilities: Option<&ClientCapabilities>, asked: &As
     }
 }
 
+/// Whether it is nothing that anybody else could answer, if the client cannot.
+pub(crate) fn is_hopeless(capabilities: Option<&ClientCapabilities>, asked: &Asked) -> bool {
+    asked.want.is_some() && !can_be_asked(capabilities, asked)
+}
+
 /// Whether a client can be asked anything at all.
 pub(crate) fn can_be_asked_something(capabilities: Option<&ClientCapabilities>) -> bool {
     capabilities.is_some_and(|can| shows_forms(can) || can.sampling.is_some() || can.roots.is_some())

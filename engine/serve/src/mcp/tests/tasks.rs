@@ -134,7 +134,7 @@ async fn the_task_of_another_is_not_there() {
     let client = world.client(Person::absent().with_tasks(), Era::Newer).await;
     let id = begin(&client, "ask").await;
     let eve = world.as_client("eve");
-    let error = task::get(&eve, &id, None).await.unwrap_err();
+    let error = task::get(&eve, &id, None).unwrap_err();
     assert_eq!((error.code.0, &*error.message), (-32602, "there is no task `1`"));
     assert_eq!(task::cancel(&eve, &id).await.unwrap_err().message, error.message);
     let answer = [("sure".to_owned(), json!(accept("yes")))].into();
@@ -156,7 +156,7 @@ async fn a_task_that_somebody_else_has_to_approve_of_asks_its_client_nothing() {
     eventually("it asks", || !ann.standing(handle.id).unwrap().questions.is_empty()).await;
     let id = handle.id.to_string();
     let can = rmcp::model::ClientCapabilities::builder().enable_elicitation().build();
-    let task = task::get(&ann, &id, Some(&can)).await.unwrap();
+    let task = task::get(&ann, &id, Some(&can)).unwrap();
     assert_eq!(task.status(), TaskStatus::Working, "{task:?}");
     assert!(task.task.status_message.unwrap().contains("somebody else has to approve"));
     let answer = [("approval".to_owned(), json!(accept("approve")))].into();
@@ -197,6 +197,23 @@ async fn a_task_declines_what_its_client_does_not_have() {
         panic!("no result")
     };
     assert_eq!(result["isError"], true, "{result:?}");
+}
+
+#[tokio::test]
+async fn whoever_only_looks_at_a_task_declines_nothing_of_it() {
+    let world = World::new();
+    let able = world.client(Person::absent().with_everything().with_tasks(), Era::Newer).await;
+    let id = begin(&able, "sampled").await;
+    until(&able, &id, TaskStatus::InputRequired).await;
+    let other = world.client(Person::absent().with_tasks(), Era::Newer).await;
+    let seen = other.get_task(GetTaskParams::new(&*id)).await.unwrap().task;
+    assert!(seen.task.status_message.unwrap().contains("`aa run answer 1 said decline`"));
+    let said = json!({"role": "assistant", "model": "m", "content": {"type": "text", "text": "so it is"}});
+    able.update_task(UpdateTaskParams::new(&*id, [("said".to_owned(), said)].into())).await.unwrap();
+    let TaskPayload::Completed { result } = until(&able, &id, TaskStatus::Completed).await.payload else {
+        panic!("no result")
+    };
+    assert_ne!(result["isError"], true, "{result:?}");
 }
 
 #[tokio::test]

@@ -50,8 +50,11 @@ fn the_configuration_is_exchanged_at_once_and_a_run_keeps_the_one_it_began_with(
     });
     let run = greet(json!({}));
     assert_eq!(said(&it, run), "servus");
-    let shown = daemon(&aa, &["status"]).code(0);
-    shown.stdout_contains("broken     the configuration stays as it was: ").stdout_contains("config.yaml:");
+    // The daemon looks once a second how it stands.
+    eventually("its state says so, too", || {
+        let shown = daemon(&aa, &["status"]).code(0).out();
+        shown.contains("broken     the configuration stays as it was: ") && shown.contains("config.yaml:")
+    });
     let log = daemon(&aa, &["logs", "-n", "1000"]).out();
     assert!(!log.contains("the skill has errors"), "{log}");
     configure(&aa, "values: {greeting: moin}\n");

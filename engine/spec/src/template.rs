@@ -122,6 +122,8 @@ pub(crate) struct Reference {
     pub(crate) worked_on: bool,
     /// Whether the value can have it, or a part of it, in it: what is only looked at to decide something is not.
     pub(crate) carried: bool,
+    /// Whether it is quoted for a shell.
+    pub(crate) quoted: bool,
 }
 
 /// A field that is taken out of an item of a list, or of something else that has no path of its own in the text.

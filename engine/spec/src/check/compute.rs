@@ -207,8 +207,8 @@ impl Checker<'_, '_> {
         }
         let span = self.python_span(text, &mention.span);
         let (path, guarded) = (mention.path.clone(), mention.guarded);
-        let reference =
-            Reference { path, span: mention.span.clone(), guarded, worked_on: true, carried: true };
+        let at = mention.span.clone();
+        let reference = Reference { path, span: at, guarded, worked_on: true, carried: true, quoted: false };
         self.reference(&reference, span, site, reads);
         (there || self.library.strictness.lenient).then(|| root.clone())
     }
@@ -226,8 +226,9 @@ impl Checker<'_, '_> {
         let span = self.python_span(text, at);
         if self.is_there(name, site) {
             let path = vec![Segment::Key(name.to_owned())];
+            let at = at.clone();
             let reference =
-                Reference { path, span: at.clone(), guarded: true, worked_on: true, carried: true };
+                Reference { path, span: at, guarded: true, worked_on: true, carried: true, quoted: false };
             return self.reference(&reference, span, site, reads);
         }
         if reading.own.contains(name) || vocabulary::word(name).is_some() {

@@ -12,6 +12,7 @@ use minijinja::machinery::ast::{BinOpKind, Call, CallArg, CallType, Expr, Stmt, 
 
 use self::items::accessed;
 use self::set::set_once;
+use super::functions::SHELL_QUOTE;
 use super::vocabulary::{FILTERS, FUNCTIONS, METHODS, PYTHON, TESTS};
 use super::{Field, Reference, Segment, SyntaxError};
 use crate::name::suggest;
@@ -51,6 +52,8 @@ struct Walk<'a> {
     works: usize,
     /// How many surrounding operations only ask something of a value, so that it is not in what they give.
     questions: usize,
+    /// How many surrounding filters quote a value for a shell.
+    quotes: usize,
 }
 
 /// A name, and the way to its value.
@@ -117,6 +120,7 @@ impl<'a> Walk<'a> {
             guards: 0,
             works: 0,
             questions: 0,
+            quotes: 0,
         }
     }
 
@@ -195,8 +199,11 @@ impl<'a> Walk<'a> {
 
     fn expression(&mut self, expression: &Expr<'a>) {
         let (works, questions) = (usize::from(!passes_on(expression)), usize::from(asks(expression)));
+        let quotes = usize::from(quotes(expression));
         (self.works, self.questions) = (self.works + works, self.questions + questions);
+        self.quotes += quotes;
         self.expression_inside(expression);
+        self.quotes -= quotes;
         (self.works, self.questions) = (self.works - works, self.questions - questions);
     }
 
@@ -295,7 +302,8 @@ impl<'a> Walk<'a> {
         let span = name.span();
         let span = span.start_offset as usize..span.end_offset as usize;
         let path = vec![Segment::Key(root.to_owned())];
-        self.found.references.push(Reference { path, span, guarded: true, worked_on: true, carried: false });
+        let about = Reference { path, span, guarded: true, worked_on: true, carried: false, quoted: false };
+        self.found.references.push(about);
         true
     }
 
@@ -366,8 +374,8 @@ impl<'a> Walk<'a> {
             // The default of `.get("key", default)` may read something, too.
             self.arguments(&call.args[1..]);
         }
-        let (worked_on, carried) = (self.works > 0, self.questions == 0);
-        self.found.references.push(Reference { path, span, guarded, worked_on, carried });
+        let (worked_on, carried, quoted) = (self.works > 0, self.questions == 0, self.quotes > 0);
+        self.found.references.push(Reference { path, span, guarded, worked_on, carried, quoted });
     }
 
     fn is_bound(&self, name: &str) -> bool {
@@ -438,6 +446,13 @@ fn asks(expression: &Expr<'_>) -> bool {
         Expr::BinOp(operation) => kind::compares(operation.op),
         _ => false,
     }
+}
+
+/// Whether what an expression gives is quoted for a shell.
+fn quotes(expression: &Expr<'_>) -> bool {
+    let Expr::Filter(filter) = expression else { return false };
+    let each = |args: &[CallArg<'_>]| matches!(args, [CallArg::Pos(Expr::Const(name))] if name.value.as_str() == Some(SHELL_QUOTE));
+    filter.name == SHELL_QUOTE || (filter.name == "map" && each(&filter.args))
 }
 
 fn is_positive(step: &Expr<'_>) -> bool {

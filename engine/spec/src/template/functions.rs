@@ -9,10 +9,14 @@ use minijinja::{Environment, Error, State, Value, filters};
 
 use super::environment::is_strict;
 use super::failure::{fail, missing};
+use super::seal;
 use super::value::{Budget, from_json, is_missing, to_json, to_text};
 
 /// The filter that makes text of the operands of `~`.
 pub(super) const TEXT_FILTER: &str = "_text";
+
+/// The filter that makes one word of a value for a shell.
+pub(super) const SHELL_QUOTE: &str = "shell_quote";
 
 /// Adds all of them.
 pub(super) fn add_to(environment: &mut Environment<'static>) {
@@ -73,6 +77,7 @@ fn add_filters(environment: &mut Environment<'static>) {
         path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
     });
     environment.add_filter("slug", slug);
+    environment.add_filter(SHELL_QUOTE, shell_quote);
     environment.add_filter("jira_link", |state: &State, key: &Value| {
         let address = setting(state, "jira", "url").map(|url| format!("{url}/browse/"));
         link(state, key, "", address)
@@ -222,6 +227,32 @@ fn replace(text: &Value, from: &str, to: &str, count: Option<i64>) -> Result<Str
     // So large may the result be at most.
     budget.spend(text.len().saturating_add(hits.saturating_mul(to.len())))?;
     Ok(text.replacen(from, to, hits))
+}
+
+/// One word for any shell of POSIX, or one for each item of a list.
+fn shell_quote(value: &Value) -> Result<String, Error> {
+    let budget = &mut Budget::new();
+    if value.kind() != ValueKind::Seq {
+        return shell_word(value, budget);
+    }
+    let words = list(value)?.iter().map(|item| shell_word(item, budget)).collect::<Result<Vec<_>, _>>()?;
+    Ok(words.join(" "))
+}
+
+fn shell_word(value: &Value, budget: &mut Budget) -> Result<String, Error> {
+    if value.is_none() || is_missing(value) {
+        return Err(missing());
+    }
+    let text = to_text(value, budget)?;
+    // As much more as it may become.
+    budget.spend(text.len().saturating_mul(3).saturating_add(3))?;
+    if seal::contains(&text) {
+        return Err(fail("a secret cannot be quoted, as it is not known yet: give it in the environment"));
+    }
+    if text.contains('\0') {
+        return Err(fail("a word of a shell cannot hold a zero byte"));
+    }
+    Ok(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
 /// Lower case letters, digits and single hyphens: fit for a DNS label or a file name.

@@ -110,9 +110,9 @@ impl Mixed {
 impl Part {
     /// What the Python reads of a name that its call is given.
     fn behind(&self, given: &Reference) -> impl Iterator<Item = Reference> {
-        let (name, guarded) = (root(given), given.guarded);
+        let (name, guarded, quoted) = (root(given), given.guarded, given.quoted);
         let own = self.hole.references().filter(move |reference| root(reference) == name);
-        own.map(move |reference| Reference { guarded: reference.guarded || guarded, ..reference })
+        own.map(move |reference| Reference { guarded: reference.guarded || guarded, quoted, ..reference })
     }
 }
 

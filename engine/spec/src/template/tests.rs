@@ -77,6 +77,8 @@ fn text_is_json_like() {
         ("{{ skipped | upper }}|{{ skipped | trim }}", "|"),
         ("{{ 'a/b/c.txt' | basename }}", "c.txt"),
         ("{{ 'Hello, Wörld  3!' | slug }}", "hello-w-rld-3"),
+        ("{{ inputs.mr | shell_quote }} {{ \"it's $x\" | shell_quote }}", r"'123' 'it'\''s $x'"),
+        ("{{ inputs.tags | shell_quote }}, {{ '' | shell_quote }}", "'a' 'b', ''"),
         ("{{ 'a1b22' | regex_replace('[0-9]+', '_') }}", "a_b_"),
         ("{{ inputs.tags | tojson }}", "[\"a\",\"b\"]"),
         ("{{ {'a': 1} | tojson(indent=2) }}", "{\n  \"a\": 1\n}"),

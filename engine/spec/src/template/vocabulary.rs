@@ -90,6 +90,7 @@ pub(crate) const FILTERS: &[&str] = &[
     "safe",
     "select",
     "selectattr",
+    "shell_quote",
     "slice",
     "slug",
     "sort",

@@ -93,7 +93,14 @@ impl<'a> Walk<'a> {
 
     fn note(&mut self, path: Vec<Segment>, span: Range<usize>, guarded: bool) {
         // Whatever Python does with a value, it does not only pass it on.
-        self.references.push(Reference { path, span, guarded, worked_on: true, carried: true });
+        self.references.push(Reference {
+            path,
+            span,
+            guarded,
+            worked_on: true,
+            carried: true,
+            quoted: false,
+        });
     }
 
     fn name(&mut self, name: &'a ExprName) {

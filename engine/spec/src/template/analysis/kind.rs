@@ -41,8 +41,8 @@ fn of_filter(name: &str) -> Option<&'static [&'static str]> {
         "length" | "count" => Some(&["integer"]),
         "int" | "float" | "round" => Some(&["number"]),
         "bool" => Some(&["boolean"]),
-        "basename" | "capitalize" | "indent" | "join" | "lower" | "regex_replace" | "replace" | "slug"
-        | "string" | "title" | "tojson" | "trim" | "upper" => Some(&["string"]),
+        "basename" | "capitalize" | "indent" | "join" | "lower" | "regex_replace" | "replace"
+        | "shell_quote" | "slug" | "string" | "title" | "tojson" | "trim" | "upper" => Some(&["string"]),
         "dictsort" | "groupby" | "items" | "lines" | "list" | "map" | "reject" | "rejectattr" | "select"
         | "selectattr" | "sort" | "split" | "unique" => Some(&["array"]),
         _ => None,

@@ -51,6 +51,7 @@ const AFTER: &[&str] = &[
     "|join('-')",
     "|length",
     "|slug",
+    "|shell_quote",
     "|sort",
     "|list",
     "|first",

@@ -64,7 +64,8 @@ pub struct Request {
     pub query: Fields,
     /// Headers to send besides those of the module; null is left out.
     pub headers: Fields,
-    /// A value to send as JSON; templates allowed.
+    /// A value to send as JSON; templates allowed. A member that is one expression and null is left out: an argument
+    /// that was not given. To send null, write `null`, or the whole as one expression: `"{{ {'due': due} }}"`.
     pub json: Option<Node>,
     /// Fields of a form to send. A list repeats its name; null is left out.
     pub form: Option<Fields>,
@@ -110,7 +111,8 @@ pub struct First {
     /// What to put behind the `?`.
     #[serde(default)]
     pub query: Fields,
-    /// A value to send as JSON; templates allowed.
+    /// A value to send as JSON; templates allowed. A member that is one expression and null is left out: an argument
+    /// that was not given. To send null, write `null`, or the whole as one expression: `"{{ {'due': due} }}"`.
     #[serde(default)]
     pub json: Option<Node>,
     /// Fields of a form to send.

@@ -16,6 +16,14 @@ const HINT: &str = "give the value as an argument, `sh -c 'echo \"$1\"' sh \"{{ 
 const SHELLS: [&str; 12] =
     ["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "rbash", "su", "runuser", "script"];
 
+/// What is said of a value in a command for another machine.
+const REMOTE: &str =
+    "ssh hands its command to a shell on the other machine, which would run what is in this value";
+const REMOTE_HINT: &str = "make one word of it, outside of other quotes: `{{ value | shell_quote }}`";
+
+/// Options of `ssh` that have a value.
+const SSH_VALUES: &str = "BbcDEeFIiJLlmOopPQRSWw";
+
 /// Commands that run the command behind their own options.
 const WRAPPERS: [&str; 28] = [
     "env",
@@ -39,7 +47,7 @@ const WRAPPERS: [&str; 28] = [
     "podman",
     "kubectl",
     "oc",
-    "ssh",
+    "sshpass",
     "chrt",
     "taskset",
     "systemd-run",
@@ -57,6 +65,12 @@ enum State {
     Behind,
     /// The same of one that has a shell run what follows `-c`.
     Flock,
+    /// It is an option of `ssh`, or the host.
+    Ssh,
+    /// It belongs to an option of `ssh`.
+    SshValue,
+    /// It is a part of the command that a shell runs on another machine.
+    Remote,
     /// It is for a command that is no shell.
     Other,
     /// The command is only known when it is called.
@@ -128,10 +142,14 @@ impl Search<'_> {
             self.found.push(Diagnostic::error("spliced-shell", self.source, text.span, message).hint(HINT));
             return State::Done;
         }
+        if open && state == State::Remote && !is_quoted(&text.value) {
+            self.found
+                .push(Diagnostic::error("spliced-shell", self.source, text.span, REMOTE).hint(REMOTE_HINT));
+        }
         if state == State::Script && !text.value.starts_with('-') {
             self.nested(text);
         }
-        if open { after_value(state) } else { after_text(state, &text.value) }
+        if open { after_value(state, &text.value) } else { after_text(state, &text.value) }
     }
 
     /// A script that makes what it gets a part of one more script. What cannot be read is left to whoever wrote it.
@@ -150,9 +168,40 @@ fn is_open(text: &str) -> bool {
         .is_ok_and(|template| !template.references().is_empty())
 }
 
-fn after_value(state: State) -> State {
+/// Whether a shell reads each value in a text as one word: it is quoted, and does not stand in other quotes.
+fn is_quoted(text: &str) -> bool {
+    const NAME: &str = "_value";
+    let quoted = Template::parse(&serde_json::Value::String(text.to_owned()))
+        .is_ok_and(|template| template.references().iter().all(|about| about.quoted || !about.carried));
+    let Some(script) = filled(text, &format!("${NAME}")) else { return false };
+    quoted
+        && shell::read(&script, &BTreeSet::from([NAME]), Dialect::Sh)
+            .is_ok_and(|reading| reading.script == filled(text, &format!("\"${NAME}\"")).unwrap_or_default())
+}
+
+/// A text with this in place of its values, and without what only decides about them.
+fn filled(text: &str, with: &str) -> Option<String> {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some(at) = ["{{", "{%", "{#"].iter().filter_map(|mark| rest.find(mark)).min() {
+        let (end, value) = match rest.as_bytes()[at + 1] {
+            b'{' => ("}}", with),
+            b'%' => ("%}", ""),
+            _ => ("#}", ""),
+        };
+        filled.push_str(&rest[..at]);
+        filled.push_str(value);
+        rest = &rest[at + 2 + rest[at + 2..].find(end)? + 2..];
+    }
+    Some(filled + rest)
+}
+
+fn after_value(state: State, text: &str) -> State {
     match state {
         State::Command => State::Unknown,
+        State::Ssh if text.starts_with('-') => State::Ssh,
+        State::Ssh | State::Remote => State::Remote,
+        State::SshValue => State::Ssh,
         State::Behind | State::Flock => state,
         State::Value(true) => State::Script,
         State::Value(false) => State::Shell,
@@ -168,6 +217,10 @@ fn after_text(state: State, text: &str) -> State {
     match state {
         State::Command | State::Behind | State::Flock if SHELLS.contains(&name) => State::Shell,
         State::Command | State::Behind if name == "flock" => State::Flock,
+        State::Command | State::Behind if name == "ssh" => State::Ssh,
+        State::Ssh if option => after_ssh_option(text),
+        State::SshValue => State::Ssh,
+        State::Ssh | State::Remote => State::Remote,
         State::Command if WRAPPERS.contains(&name) => State::Behind,
         State::Other if text == "--" => State::Behind,
         // `flock file -c script`
@@ -186,6 +239,14 @@ fn after_text(state: State, text: &str) -> State {
             }
         }
         State::Shell | State::Script | State::Done => State::Done,
+    }
+}
+
+/// `-p 22`, `-p22`, `-4p 22`
+fn after_ssh_option(text: &str) -> State {
+    match text.find(|letter| SSH_VALUES.contains(letter)) {
+        Some(at) if at + 1 == text.len() => State::SshValue,
+        _ => State::Ssh,
     }
 }
 
@@ -225,6 +286,11 @@ mod tests {
             "['{{ config.c }}', -c, '{{ a }}']",
             "[sh, {if: a, then: [-c, '{{ a }}'], else: [x]}]",
             "[sh, {if: a, then: [-c], else: [x]}, '{{ a }}']",
+            "[ssh, host, ls, '{{ a }}']",
+            "[ssh, -p, '22', -oUser=me, '{{ config.c }}', 'ls {{ a }}']",
+            "[timeout, '5', ssh, host, '{{ a | shell_quote | upper ~ a }}']",
+            "[ssh, host, \"ls '{{ a | shell_quote }}'\"]",
+            "[ssh, host, '{% for x in l %}{{ x | shell_quote }}{% endfor %}']",
         ];
         for run in spliced {
             assert_eq!(codes(run), ["spliced-shell"], "{run}");
@@ -239,6 +305,9 @@ mod tests {
             "[sh, '{{ a }}', -c, '{{ a }}']",
             "[bash, -o, '{{ a }}', -c, 'echo', '{{ a }}']",
             "[grep, -c, '{{ a }}']",
+            "[ssh, -i, '{{ a }}', '-p{{ a }}', '{{ a }}', ls -l]",
+            "[ssh, host, --, 'ls -l {{ a | shell_quote }} {{ l | shell_quote }}', '{{ a | shell_quote }}']",
+            "[ssh, host, '{% if a %}ls{% else %}df{% endif %} {{ l | map(\"shell_quote\") | join(\" \") }}']",
             "[rg, sh, -c, '{{ a }}']",
             "[env, git, -c, '{{ a }}']",
             "['{{ config.c }}', '{{ a }}', -c, '{{ a }}']",

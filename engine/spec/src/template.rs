@@ -268,6 +268,15 @@ impl Template {
         paths
     }
 
+    /// Whether all of its [`Self::carried`] references are quoted for a shell.
+    pub(crate) fn is_shell_quoted(&self) -> bool {
+        let mut quoted = true;
+        self.root().each_reference(&mut Vec::new(), &mut |_, reference| {
+            quoted &= reference.quoted || !reference.carried;
+        });
+        quoted
+    }
+
     /// Whether it calls `now()`. (`today` is a name like others, and among the references.)
     pub fn reads_clock(&self) -> bool {
         self.root.reads_clock()

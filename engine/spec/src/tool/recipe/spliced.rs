@@ -172,7 +172,7 @@ fn is_open(text: &str) -> bool {
 fn is_quoted(text: &str) -> bool {
     const NAME: &str = "_value";
     let quoted = Template::parse(&serde_json::Value::String(text.to_owned()))
-        .is_ok_and(|template| template.references().iter().all(|about| about.quoted || !about.carried));
+        .is_ok_and(|template| template.is_shell_quoted());
     let Some(script) = filled(text, &format!("${NAME}")) else { return false };
     quoted
         && shell::read(&script, &BTreeSet::from([NAME]), Dialect::Sh)

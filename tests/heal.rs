@@ -348,6 +348,8 @@ fn rules_are_listed_shown_and_tried_on_paper() {
         test("bonfire_release", "error: You must be logged in to the server (Unauthorized)").code(0).json();
     assert_eq!(auth["remedies"][0]["args"], json!({"cluster": "ephemeral"}));
     assert_eq!(test("jira_get", "no route to host").code(0).json()["remedies"][0]["calls"], "vpn_connect");
+    let cut = "Get \"https://api.stage.example.com:6443/api?limit=5\": EOF";
+    assert_eq!(test("kubectl_get", cut).code(0).json()["remedies"][0]["calls"], "vpn_connect");
     // Numbers and words that only look like it.
     for said in ["merge request !1403 is broken", "the product has 401 items", "wrote to eof-marker", "4030"]
     {

@@ -186,6 +186,14 @@ fn no_run_of_a_guest_reads_who_may_come_in() {
     let ran = guest(&served, "POST /api/skills/leaks/run", &json!({}));
     let failed = stands(&served, ran.message()["run"].as_i64().unwrap(), "failed");
     assert!(failed.to_string().contains("closed to whoever asks with a key"), "{failed}");
+    // A project may have been written by anybody, and its links lead anywhere.
+    std::os::unix::fs::symlink(&token, aa.path("README.md")).unwrap();
+    let scan = json!({"args": {"project": "", "force": true}});
+    let ran = guest(&served, "POST /api/tools/knowledge_scan/call", &scan);
+    let seen = stands(&served, ran.message()["run"].as_i64().unwrap(), "completed");
+    let kept = guest(&served, "POST /api/tools/knowledge_query/call", &json!({"args": {}}));
+    let secret = std::fs::read_to_string(&token).unwrap();
+    assert!(!format!("{seen}{kept:?}").contains(secret.trim()), "{seen}{kept:?}");
     // The owner reads what is theirs.
     stands(&served, start(&served, "leaks", &json!({})), "completed");
 }

@@ -1,5 +1,6 @@
 //! Clients that others have written, over stdio and HTTP, driving the real binary.
 
+mod inspector;
 mod restart;
 mod switch;
 

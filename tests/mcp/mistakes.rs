@@ -164,3 +164,24 @@ fn whoever_asks_for_what_a_broken_file_would_define_is_told_of_the_file() {
         assert!(answer.contains("bad.yaml:3") && answer.contains("must be a list"), "{tool}: {answer}");
     }
 }
+
+#[test]
+fn an_edit_that_breaks_a_module_is_said_of_its_other_tools() {
+    let other = "\n  - {name: probe_hear, description: Hears, effect: read, input: {}, run: [echo, heard], result: text}\n";
+    let both = |rest: &str| {
+        let first = "  - {name: probe_look, description: Looks, effect: read, input: {}, run: [echo, seen]";
+        format!("module: probe\ndescription: Looks\ntools:\n{first}{rest}{}", other.replacen('\n', "", 1))
+    };
+    let aa = Aa::new().tools("probe", &both("}\n"));
+    let mut client = Piped::greeted(aa.args(["mcp", "--all"]));
+    client.say(&call(2, "probe_hear", &json!({})));
+    assert_ne!(client.answer(2)["result"]["isError"], true);
+    let _aa = aa.tools("probe", &both(", rsult: text}\n"));
+    let mut id = 2;
+    eventually("the call says which file is broken, and where", || {
+        id += 1;
+        client.say(&call(id, "probe_hear", &json!({})));
+        let said = client.answer(id)["error"]["message"].as_str().unwrap_or_default().to_owned();
+        said.contains("unknown tool `probe_hear`") && said.contains(".aa/tools/probe.yaml:4")
+    });
+}

@@ -93,17 +93,34 @@ pub fn parse_values(source: &Source) -> Result<Node, Box<Diagnostic>> {
     wrong.map_or(Ok(node), |wrong| Err(Box::new(wrong)))
 }
 
+/// Parses one YAML document that others have written: digits that are no number for certain, such as those of a commit
+/// that begins with a zero, or more than 64 bits hold, are kept as text. As a number they would silently be another one.
+///
+/// # Errors
+/// One diagnostic.
+pub fn parse_exactly(source: &Source) -> Result<Node, Box<Diagnostic>> {
+    converted(source, &mut Vec::new(), true)
+}
+
 /// Parses one YAML document; adds what is legal but doubtful to `diagnostics`.
 pub(crate) fn parse_with(
     source: &Source,
     diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Node, Box<Diagnostic>> {
+    converted(source, diagnostics, false)
+}
+
+fn converted(
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+    exactly: bool,
 ) -> Result<Node, Box<Diagnostic>> {
     if source.text.len() > MAX_BYTES {
         return Err(Box::new(too_large(&source.path, source.text.len() as u64)));
     }
     let read = serde_saphyr::from_str_with_options::<Raw>(&source.text, options());
     let raw = read.map_err(|error| Box::new(problem::explain(source, &error)))?;
-    Ok(Conversion { source, diagnostics }.node(raw))
+    Ok(Conversion { source, diagnostics, exactly }.node(raw))
 }
 
 /// Limits that no honest file of [`MAX_BYTES`] comes near, and the strict reading of booleans.
@@ -219,6 +236,8 @@ impl<'de> Deserialize<'de> for RawKind {
 struct Conversion<'a> {
     source: &'a Source,
     diagnostics: &'a mut Vec<Diagnostic>,
+    /// Whether digits that may be no number are kept as text.
+    exactly: bool,
 }
 
 impl Conversion<'_> {
@@ -227,6 +246,8 @@ impl Conversion<'_> {
         match raw.value {
             RawKind::Scalar(value) => {
                 problem::doubt(self.source, span, &value, self.diagnostics);
+                let digits = problem::doubtful_digits(self.source, span, &value).filter(|_| self.exactly);
+                let value = digits.map_or(value, Value::from);
                 Node { kind: Kind::Scalar(value), span: self.trim(span) }
             }
             RawKind::List(items) => {

@@ -1,13 +1,13 @@
 //! Runs and tasks that outlive their server, as clients that others have written see them.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::Receiver;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use super::inspector::Connection;
 use super::{CLIENTS, Client, Served, inspect, lines, over_stdio};
-use crate::mcp::installed;
 use crate::support::{Aa, PATIENCE, eventually};
 
 const GATED: &str = "\
@@ -161,61 +161,18 @@ fn a_task_outlives_its_server_on_stdio() {
     }
 }
 
-/// A connection of the Inspector that other commands of it use: its second command line, as the first one knows no
-/// tasks.
-struct Connection<'a> {
-    aa: &'a Aa,
-}
-
-impl<'a> Connection<'a> {
-    fn open(aa: &'a Aa, server: &Value) -> Self {
-        let this = Self { aa };
-        let (url, token) = (server["url"].as_str().unwrap(), server["token"].as_str().unwrap());
-        let key = format!("Authorization: Bearer {token}");
-        this.run(&["connect", "@t", "--server-url", url, "--era", "modern", "--header", &key]);
-        this
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let home = self.aa.home();
-        let mut command = Command::new(installed("clients-npm/node_modules/node/bin/node"));
-        command
-            .arg(installed("clients-npm/node_modules/.bin/mcpdo"))
-            .args(["--format", "json", "--stored-auth-only", "--connection", "t"])
-            .args(words)
-            // It has a process of its own behind it, which nobody else is to find.
-            .envs([("HOME", &home), ("MCP_INSPECTOR_DAEMON_DIR", &home.join("inspector"))])
-            .env("MCP_INSPECTOR_DAEMON_TOKEN", "0123456789abcdef0123456789abcdef")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, words: &[&str]) -> String {
-        let output = self.command(words).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{words:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
-        said
-    }
-}
-
-impl Drop for Connection<'_> {
-    fn drop(&mut self) {
-        let _gone = self.command(&["daemon", "stop"]).output();
-    }
-}
-
 #[test]
 fn the_inspector_follows_a_task_that_outlives_its_server() {
     let aa = project();
     let served = Served::start(&aa, &["--all"]);
-    let connection = Connection::open(&aa, &served.address);
+    let connection = Connection::open(&aa, &served.address, "t", "modern");
     // It waits for the task that its call becomes.
     let mut call = connection.command(&["tools/call", "long"]).stdout(Stdio::null()).spawn().unwrap();
     kill(&aa, served);
     drop(connection);
     call.wait().unwrap();
     let served = Served::start(&aa, &["--all"]);
-    let connection = Connection::open(&aa, &served.address);
+    let connection = Connection::open(&aa, &served.address, "t", "modern");
     let working = connection.run(&["tasks/get", "1"]);
     assert!(working.contains("\"working\""), "{working}");
     open(&aa);

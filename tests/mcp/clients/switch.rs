@@ -75,8 +75,12 @@ fn whose_requests_stand_alone_name_the_session_that_has_loaded_it() {
         {"list": true, "meta": {"aa/session": "$session"}},
         {"call": "tool_call", "args": {"tool_name": "art_plot"}},
     ]);
-    for client in LISTENING {
-        let seen = client.drive(&aa, &served.address, &steps);
+    // Nor does a process of its own make another list of an earlier request, for one that does not listen.
+    let own = over_stdio(&aa, &["--persona", "one"]);
+    for (client, server) in
+        LISTENING.into_iter().flat_map(|client| [(client, &served.address), (client, &own)])
+    {
+        let seen = client.drive(&aa, server, &steps);
         let lists: Vec<_> = [0, 2, 3].map(|index: usize| shown(&seen[index])).into();
         assert_eq!(lists, [["greet"], ["greet"], ["art_plot"]], "{client:?}: {seen:?}");
         let how = seen[1]["structured"]["how"].as_str().unwrap_or_default();

@@ -206,7 +206,7 @@ fn take_yaml(source: &Source, key: String, archive: &mut Archive) {
     if source.text.lines().all(says_nothing) {
         return archive.take(&source.path, key, Value::Null);
     }
-    match yaml::parse(source) {
+    match yaml::parse_exactly(source) {
         Ok(node) => archive.take(&source.path, key, node.to_json()),
         Err(problem) => archive.diagnostics.push(*problem),
     }

@@ -441,12 +441,13 @@ pub(super) async fn look_at(
 ) -> Result<Detected, ToolError> {
     let folder = context.resolve(Path::new(path));
     opened(memory, context, &folder)?;
+    let fence = context.fence.clone();
     blocking(context, move |_| {
         let there = folder.canonicalize().ok().filter(|folder| folder.is_dir());
         let folder = there.ok_or_else(|| {
             ToolError::new(ErrorKind::NotFound, format!("there is no folder `{}`", folder.display()))
         })?;
-        Ok(detect(&folder))
+        Ok(detect(&folder, &fence))
     })
     .await
 }

@@ -86,7 +86,7 @@ impl Changes {
     }
 
     /// Changes in the folder of an engine from now on.
-    fn listen(&self, engine: &Engine) -> watch::Receiver<u64> {
+    pub(super) fn listen(&self, engine: &Engine) -> watch::Receiver<u64> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         // Where nobody listens any more, nobody looks.
         places.retain(|_, place| Arc::strong_count(place) > 1);

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 pub(crate) use self::address::{Address, Asked};
 pub(crate) use self::page::kind as kind_of_pages;
 pub(crate) use self::run::steps as run_steps;
-pub(crate) use self::watch::{Watches, listen};
+pub(crate) use self::watch::{Watches, accepted, listen};
 use super::server::{Server, internal};
 use super::visit::Visit;
 use super::{content, extension};

@@ -22,6 +22,8 @@ use super::root::Root;
 pub(crate) struct Seat {
     /// The engine of the folder that the server was started in, for nobody in particular.
     pub(crate) engine: Engine,
+    /// What is shown from the start.
+    first: Choice,
     choice: RwLock<Choice>,
     pinned: bool,
     /// Cancelled when the server or the connection ends. What is cancelled after that was not given up
@@ -56,6 +58,7 @@ impl Seat {
             files: Changes::new(engine.clone()),
             teller: Mutex::default(),
             engine,
+            first: choice.clone(),
             choice: RwLock::new(choice),
             pinned: false,
             closing: CancellationToken::new(),
@@ -144,6 +147,11 @@ impl Seat {
         self.audit_key.get_or_init(|| self.engine.sealing_key().ok()).as_deref()
     }
 
+    /// What is shown to whoever is told of no changes.
+    pub(crate) fn first_choice(&self) -> Choice {
+        self.first.clone()
+    }
+
     /// What was chosen last.
     pub(crate) fn choice(&self) -> Choice {
         self.choice.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -164,6 +172,11 @@ impl Seat {
     /// Changes whenever something else is shown.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
+    }
+
+    /// Whether somebody listens for that.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.changes.receiver_count() > 0
     }
 
     /// The session that was begun or gone on with here.

@@ -211,13 +211,15 @@ impl ServerHandler for Server {
     }
 
     fn accepted_subscription_filter(&self, wanted: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(wanted.supported_by(&self.get_info().capabilities))
+        let mut can = wanted.supported_by(&self.get_info().capabilities);
+        can.resource_subscriptions = can.resource_subscriptions.map(resource::accepted);
+        Some(can)
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let visit = Visit::of(&self.seat, context.request_context()).await?;
         tokio::select! {
-            () = resource::listen(&visit.engine, &context) => {}
+            done = resource::listen(self, &visit, &context) => done?,
             () = switch::tell(&self.seat, &visit, &context) => {}
             () = change::tell_stream(&self.seat.files, &visit.engine, &context) => {}
         }
@@ -330,7 +332,7 @@ impl Server {
     /// Calls what the client sees under a name.
     async fn call_shown(&self, name: &str, call: Call<'_>) -> Answer {
         let listing = self.listing(&call.visit)?;
-        let Some(target) = listing.target(name) else { return Err(unknown(name, &listing, &call.visit)) };
+        let Some(target) = listing.target(name) else { return Err(unknown(name, &listing, &call.visit)?) };
         match target.clone() {
             Target::Core(tool) => call_core(tool, call).await,
             Target::Skill(card) => skill::call(call, &card).await,
@@ -358,7 +360,7 @@ impl Server {
 }
 
 /// There is no such tool to be seen. One that another persona shows can be called all the same.
-fn unknown(name: &str, listing: &Listing, visit: &Visit) -> ErrorData {
+fn unknown(name: &str, listing: &Listing, visit: &Visit) -> Result<ErrorData, ErrorData> {
     // Of one that their key does not open they learn nothing.
     let hint = if visit.may_use(name) && visit.engine.tool(name).ok().flatten().is_some() {
         format!("; it is no tool of this persona: call it with tool_call(tool_name: \"{name}\")")
@@ -366,7 +368,8 @@ fn unknown(name: &str, listing: &Listing, visit: &Visit) -> ErrorData {
         let near = suggest(name, listing.names());
         near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
     };
-    ErrorData::invalid_params(format!("unknown tool `{name}`{hint}"), None)
+    let why = visit.why_missing(name)?;
+    Ok(ErrorData::invalid_params(format!("unknown tool `{name}`{hint}{why}"), None))
 }
 
 pub(crate) fn internal(error: &dyn std::fmt::Display) -> ErrorData {

@@ -2,8 +2,8 @@
 //!
 //! Clients of the session era are told that their list has changed. Newer ones may not be shown
 //! another list because of an earlier request: for them a persona belongs to a session of ours,
-//! which requests name, and those who listen for that session are told. On stdio the process is one
-//! client, whose list follows in either era.
+//! which requests name, and those who listen for that session are told. On stdio, where the process
+//! has one client, one that listens is told as well and sees its list change.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use aa_run::workspace::{ChatSession, Opening, WorkspaceUpdated};
 use rmcp::service::SubscriptionContext;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
 use super::listing::{Listing, MANY, Target};
 use super::seat::Seat;
@@ -152,7 +153,9 @@ pub(crate) fn told(engine: &Engine, switched: &Switched, listing: &Listing) -> V
 /// Tells one who listens whenever the list changes that requests like this one get.
 pub(crate) async fn tell(seat: &Seat, visit: &Visit, context: &SubscriptionContext) {
     let mut notices = visit.engine.workspace_notices();
-    let mut seated = seat.changes();
+    // Whoever is not told when the list becomes another one is shown the same one always.
+    let follows = !visit.named && context.accepted().tools_list_changed == Some(true);
+    let mut seated = follows.then(|| seat.changes());
     loop {
         let changed = tokio::select! {
             () = context.cancelled() => return,
@@ -162,15 +165,16 @@ pub(crate) async fn tell(seat: &Seat, visit: &Visit, context: &SubscriptionConte
                 Err(RecvError::Lagged(_)) => true,
                 Err(RecvError::Closed) => return,
             },
-            changed = seated.changed(), if !visit.named => match changed {
-                Ok(()) => true,
-                Err(_) => return,
-            },
+            Some(()) = next(seated.as_mut()) => true,
         };
         if changed && context.sink().notify_tool_list_changed().await.is_err() {
             return;
         }
     }
+}
+
+async fn next(changes: Option<&mut watch::Receiver<()>>) -> Option<()> {
+    changes?.changed().await.ok()
 }
 
 /// Whether a request that names its session is shown something else now.

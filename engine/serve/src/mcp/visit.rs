@@ -2,8 +2,8 @@
 //!
 //! A workspace is what the request names (`_meta["aa/workspace"]`), what its session is about, what
 //! the client says that it works in, or the folder that the server was started in. A session is what
-//! the request names (`_meta["aa/session"]`) or what was begun on the same connection. Neither is
-//! ever the session of a transport.
+//! the request names (`_meta["aa/session"]`). Where the protocol has sessions, a connection remembers
+//! which one was begun on it, until it ends. Neither is ever the session of a transport.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,13 +40,14 @@ pub(crate) struct Visit {
     /// Whether every request stands alone: since 2026-07-28 there are no sessions and no requests
     /// from the server to the client.
     pub(crate) sessionless: bool,
-    /// Whether nothing but the request itself says what it sees: newer requests over HTTP.
+    /// Whether nothing but the request itself says what it sees: newer requests, unless their client is the only one
+    /// of the server, as on stdio, and listens for changes of its list.
     pub(crate) alone: bool,
     /// Whether the request names its session.
     pub(crate) named: bool,
     /// Whether the request says itself which folder it is about.
     pub(crate) says_where: bool,
-    /// The session that the request names, or that was begun on its connection.
+    /// The session that the request names, or in the session era that was begun on its connection.
     pub(crate) session: Option<ChatSession>,
     /// What it sees.
     pub(crate) choice: Choice,
@@ -71,11 +72,11 @@ impl Visit {
             Some(id) => Some(session(&own, id)?),
             None => None,
         };
-        let sat = if named.is_some() { None } else { sat(seat, &own)? };
-        let choice = choice(seat, named.as_ref());
+        let sat = if named.is_some() || sessionless { None } else { sat(seat, &own)? };
+        let alone = sessionless && (http.is_some() || !seat.is_heard());
+        let choice = choice(seat, named.as_ref(), alone);
         let folder = folder(seat, &own, context, (named.as_ref(), sat.as_ref(), sessionless)).await?;
         let engine = enter(&own, &folder).map_err(|message| ErrorData::invalid_params(message, None))?;
-        let alone = sessionless && http.is_some();
         let is_named = named.is_some();
         let says_where = is_named || context.meta.get(WORKSPACE).is_some();
         let session = named.or(sat);
@@ -108,6 +109,16 @@ impl Visit {
     /// All that they may call and run.
     pub(crate) fn scope(&self) -> Scope {
         Scope::of(&self.engine, &self.own, &self.guest)
+    }
+
+    /// What is wrong with the files that may have meant to define a tool, on lines of their own; whoever may see only a
+    /// part is told nothing of files.
+    pub(crate) fn why_missing(&self, name: &str) -> Result<String, ErrorData> {
+        if !self.guest.opens_all() {
+            return Ok(String::new());
+        }
+        let why = self.engine.why_missing(name).map_err(|error| super::server::internal(&error))?;
+        Ok(if why.is_empty() { why } else { format!("\n{why}") })
     }
 
     /// What they see now, as far as their key opens it.
@@ -207,10 +218,11 @@ pub(crate) fn enter(own: &Engine, folder: &Path) -> Result<Engine, String> {
 
 /// What a request sees: what its address means, what its session has loaded, or what was chosen
 /// on its connection.
-fn choice(seat: &Seat, named: Option<&ChatSession>) -> Choice {
+fn choice(seat: &Seat, named: Option<&ChatSession>, alone: bool) -> Choice {
     let loaded = named.map(|session| &session.persona).filter(|persona| !persona.is_empty());
     match loaded {
         Some(persona) if !seat.is_pinned() => Choice::Persona(persona.clone()),
+        _ if alone => seat.first_choice(),
         _ => seat.choice(),
     }
 }

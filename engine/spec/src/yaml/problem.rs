@@ -204,23 +204,30 @@ pub(super) fn doubt(source: &Source, span: Span, value: &Value, diagnostics: &mu
                 diagnostics.push(problem.hint("remove the tag; values are plain data"));
             }
         }
-        Value::Number(number) if number.is_f64() => {
-            let text = source.slice(span);
-            let digits = text.trim_start_matches(['+', '-']);
-            if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') {
-                diagnostics.push(doubtful_integer(source, span, text, digits));
+        Value::Number(_) => {
+            if let Some(text) = doubtful_digits(source, span, value) {
+                diagnostics.push(doubtful_integer(source, span, text));
             }
         }
         _ => {}
     }
 }
 
+/// An integer as it is written, where the library reads a float: that loses digits, or a leading zero that meant
+/// something.
+pub(super) fn doubtful_digits<'s>(source: &'s Source, span: Span, value: &Value) -> Option<&'s str> {
+    let text = source.slice(span).trim_end();
+    let digits = text.trim_start_matches(['+', '-']);
+    let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    (value.is_f64() && is_integer).then_some(text)
+}
+
 fn is_old_boolean(text: &str) -> bool {
     text.len() <= 3 && ["yes", "no", "on", "off"].iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
-/// The library reads these as floats, which loses digits or a leading zero that meant something.
-fn doubtful_integer(source: &Source, span: Span, text: &str, digits: &str) -> Diagnostic {
+fn doubtful_integer(source: &Source, span: Span, text: &str) -> Diagnostic {
+    let digits = text.trim_start_matches(['+', '-']);
     if digits.starts_with('0') {
         let message = format!("`{text}` has leading zeros, which readers of YAML disagree about");
         let octal = digits.trim_start_matches('0');

@@ -170,6 +170,17 @@ fn doubtful_scalars_are_reported() {
 }
 
 #[test]
+fn digits_that_may_be_no_number_can_be_kept() {
+    let text = "a: 0123456\nb: [-0017, 12345678901234567890123, 00]\nc: 18446744073709551616 # note\nd: 0.50\ne: 0\nf: 12\ng: 1e3\n";
+    let node = parse_exactly(&Source::new("x.yaml", text)).expect("it is YAML");
+    let expected = serde_json::json!({
+        "a": "0123456", "b": ["-0017", "12345678901234567890123", "00"], "c": "18446744073709551616", "d": 0.5, "e": 0,
+        "f": 12, "g": 1000.0,
+    });
+    assert_eq!(node.to_json(), expected);
+}
+
+#[test]
 fn bytes_that_are_not_text_are_placed() {
     let problem = decode("x.yaml", b"name: ok\nb: \xff\xfe\n".to_vec()).expect_err("not text");
     assert_eq!((problem.code, problem.place().line, problem.place().column), ("not-utf8", 2, 4));

@@ -50,7 +50,7 @@ fn json(text: &str) -> Result<Value, String> {
 }
 
 fn yaml(text: &str) -> Result<Value, String> {
-    match aa_spec::yaml::parse(&Source::new("output", text)) {
+    match aa_spec::yaml::parse_exactly(&Source::new("output", text)) {
         Ok(node) => Ok(node.to_json()),
         Err(problem) => Err(format!("it is no YAML: line {}: {}", problem.place().line, problem.message)),
     }

@@ -204,7 +204,7 @@ fn parse(text: &str, form: Parse, path: &str) -> Result<Value, ToolError> {
         Parse::Lines => Ok(text.lines().collect()),
         Parse::Json => aa_spec::json::read(text.as_bytes())
             .map_err(|error| invalid(format!("`{path}` is no JSON: {error}"))),
-        Parse::Yaml => match aa_spec::yaml::parse(&Source::new(path, text)) {
+        Parse::Yaml => match aa_spec::yaml::parse_exactly(&Source::new(path, text)) {
             Ok(node) => Ok(node.to_json()),
             Err(problem) => {
                 let line = problem.place().line;

@@ -179,7 +179,8 @@ fn look(folder: &Path, detected: Detected, brake: &Brake) -> Result<Seen, ToolEr
     let mut key_modules = Vec::new();
     for entry in walk(folder, Some(1)).skip(1) {
         brake.check()?;
-        if entry.path().is_dir() && key_modules.len() < MODULES {
+        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+        if is_folder && key_modules.len() < MODULES {
             key_modules.push(module(folder, entry.path(), brake)?);
         }
     }
@@ -196,7 +197,7 @@ fn module(project: &Path, folder: &Path, brake: &Brake) -> Result<Value, ToolErr
     let mut files = 0;
     for entry in walk(folder, None).take(FILES) {
         brake.check()?;
-        files += usize::from(entry.path().is_file());
+        files += usize::from(entry.file_type().is_some_and(|kind| kind.is_file()));
     }
     let path = folder.strip_prefix(project).unwrap_or(folder).display().to_string();
     let purpose = readme(folder).and_then(|text| first_words(&text)).unwrap_or_default();
@@ -222,8 +223,8 @@ fn readme(folder: &Path) -> Option<String> {
     let names = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name());
     let mut names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
     names.sort();
-    let name = names.iter().find(|name| name.to_ascii_lowercase().starts_with("readme"))?;
-    text(&folder.join(name))
+    let mut named = names.iter().filter(|name| name.to_ascii_lowercase().starts_with("readme"));
+    named.find_map(|name| text(&folder.join(name)))
 }
 
 /// The first paragraph that is no heading, picture or code.

@@ -51,6 +51,30 @@ async fn a_first_look_gives_a_third_of_certainty() {
 }
 
 #[tokio::test]
+async fn what_links_lead_to_is_not_looked_at() {
+    let bench = bench();
+    let (shop, secret) = (bench.folder().join("shop"), bench.folder().join("secret"));
+    std::fs::create_dir(&secret).unwrap();
+    for (file, text) in [("README.md", "The secret.\n"), ("Cargo.toml", "[dependencies]\nhidden = \"1\"\n")] {
+        std::fs::write(secret.join(file), text).unwrap();
+        std::fs::remove_file(shop.join(file)).unwrap();
+        std::os::unix::fs::symlink(secret.join(file), shop.join(file)).unwrap();
+    }
+    std::os::unix::fs::symlink(&secret, shop.join("linked")).unwrap();
+    std::fs::write(shop.join("readme.txt"), "Sells things.\n").unwrap();
+    let known = bench.ok("knowledge_scan", json!({"project": "./shop"})).await["knowledge"].clone();
+    let seen = &known["architecture"];
+    assert_eq!(
+        (&seen["overview"], &seen["dependencies"], &seen["key_modules"]),
+        (
+            &json!("Sells things."),
+            &json!([]),
+            &json!([{"path": "src", "purpose": "The code.", "notes": "2 files"}])
+        )
+    );
+}
+
+#[tokio::test]
 async fn what_tasks_teach_adds_up_and_is_said_once() {
     let bench = bench();
     bench.ok("knowledge_scan", json!({"project": "./shop"})).await;

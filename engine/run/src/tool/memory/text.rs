@@ -8,7 +8,7 @@ use crate::tool::ToolError;
 use crate::tool::native::invalid;
 
 /// What an argument means: a text that begins like a YAML mapping or list is one. Any
-/// other text, and every value that is no text, means itself.
+/// other text, and every value that is no text, means itself. Digits that are no number for certain stay as they are.
 ///
 /// # Errors
 /// It begins like one and cannot be read as one.
@@ -17,7 +17,7 @@ pub(in crate::tool) fn meant(value: Value, argument: &str) -> Result<Value, Tool
     if !begins_like_a_collection(text) {
         return Ok(value);
     }
-    let node = yaml::parse(&Source::new(argument, text.as_str())).map_err(|problem| {
+    let node = yaml::parse_exactly(&Source::new(argument, text.as_str())).map_err(|problem| {
         invalid(format!(
             "`{argument}` begins like YAML and is none: {}; `yaml: false` keeps it as text",
             problem.message
@@ -59,6 +59,10 @@ mod tests {
             (json!("@ada: looks good"), json!("@ada: looks good")),
             (json!("-1"), json!("-1")),
             (json!("12"), json!("12")),
+            (
+                json!("sha: 0123456\nid: 123456789012345678901"),
+                json!({"sha": "0123456", "id": "123456789012345678901"}),
+            ),
             (json!(""), json!("")),
             (json!(12), json!(12)),
             (json!({"a": "b: c"}), json!({"a": "b: c"})),

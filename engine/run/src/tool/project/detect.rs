@@ -1,13 +1,17 @@
 //! What the files of a folder say about the project in it. Nothing is run.
 
-use std::fs;
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::word;
+use crate::fence::Fence;
 
 /// Files by which a language is known, with how such projects are usually checked.
 const MARKS: &[(&str, &str, &str, &str)] = &[
@@ -50,11 +54,11 @@ pub(crate) struct Detected {
     pub(crate) test_command: String,
 }
 
-/// Looks at a folder.
-pub(super) fn detect(folder: &Path) -> Detected {
-    let git = git_folder(folder);
+/// Looks at a folder, for somebody who reaches so far.
+pub(super) fn detect(folder: &Path, fence: &Fence) -> Detected {
+    let git = git_folder(folder).filter(|git| fence.lets(git).is_ok());
     let remote = git.as_deref().map(remote).unwrap_or_default();
-    let marks: Vec<_> = MARKS.iter().filter(|(file, ..)| folder.join(file).is_file()).collect();
+    let marks: Vec<_> = MARKS.iter().filter(|(file, ..)| is_file(&folder.join(file))).collect();
     let mut languages: Vec<String> = marks.iter().map(|(_, language, ..)| (*language).to_owned()).collect();
     languages.dedup();
     let (mut lint_command, mut test_command) = marks
@@ -80,13 +84,23 @@ pub(super) fn detect(folder: &Path) -> Detected {
     }
 }
 
-/// The text of a file, when it is one and not too long.
+/// The text of a file, when it is one and not too long. A link is none: it leads to what whoever has written it wants
+/// to be read, and a project may have been written by anybody.
 pub(crate) fn text(file: &Path) -> Option<String> {
-    let known = fs::metadata(file).ok()?;
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut opened = OpenOptions::new().read(true).custom_flags(flags).open(file).ok()?;
+    let known = opened.metadata().ok()?;
     if !known.is_file() || known.len() > LONGEST {
         return None;
     }
-    fs::read_to_string(file).ok()
+    let mut text = String::new();
+    opened.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// Whether there is a file, and no link to one.
+pub(crate) fn is_file(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|known| known.is_file())
 }
 
 /// What a project is built from, by name.

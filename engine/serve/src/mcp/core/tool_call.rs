@@ -1,7 +1,6 @@
 //! `tool_call`: any tool of any module, whatever the persona; and `tool_exec`, as it was called before.
 
 use async_trait::async_trait;
-use rmcp::ErrorData;
 use rmcp::model::{CallToolRequestParams, Tool};
 use serde_json::{Map, Value, json};
 
@@ -88,16 +87,6 @@ async fn other(call: Call<'_>, name: &str, inputs: Map<String, Value>) -> Answer
     }
     let near = call.visit.scope().near_tool(name).map_err(|error| internal(&error))?;
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    let why = missing(&call, name)?;
+    let why = call.visit.why_missing(name)?;
     Ok(failed(format!("there is no tool `{name}`{near} tool_search finds tools by words.{why}")))
-}
-
-/// What is wrong with the files that may have meant to define it, on lines of their own; whoever may see only a part
-/// is told nothing of files.
-pub(super) fn missing(call: &Call<'_>, name: &str) -> Result<String, ErrorData> {
-    if !call.visit.guest.opens_all() {
-        return Ok(String::new());
-    }
-    let why = call.visit.engine.why_missing(name).map_err(|error| internal(&error))?;
-    Ok(if why.is_empty() { why } else { format!("\n{why}") })
 }

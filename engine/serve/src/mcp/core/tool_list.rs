@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use rmcp::model::{CallToolResult, Tool};
 use serde_json::{Value, json};
 
-use super::tool_call::missing;
 use super::{CoreTool, Hint, define, text};
 use crate::mcp::server::{Answer, Call, failed, internal};
 
@@ -50,7 +49,7 @@ impl CoreTool for ToolList {
         if tools.is_empty() {
             let near = suggest(&module, modules.iter().map(|entry| entry.name.as_str()));
             let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            let why = missing(&call, &module)?;
+            let why = call.visit.why_missing(&module)?;
             return Ok(failed(format!(
                 "there is no module `{module}`, or none of its tools can be used{near}{why}"
             )));

@@ -9,8 +9,8 @@ use aa_run::event::{Origin, RunId};
 use aa_run::persona::Choice;
 use aa_run::settings::{Settings, Surroundings};
 use rmcp::model::{
-    ErrorCode, ProtocolVersion, ReadResourceRequestParams, ResourceUpdatedNotificationParam, SkillResources,
-    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
+    ErrorCode, ProtocolVersion, ReadResourceRequestParams, ResourceUpdatedNotificationParam,
+    ServerNotification, SkillResources, SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{
     ClientLifecycleMode, ClientServiceExt, NotificationContext, RunningService, ServiceError, ServiceExt,
@@ -325,6 +325,59 @@ async fn whoever_subscribes_hears_of_a_run_until_it_is_over() {
         };
         tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap();
     }
+}
+
+#[tokio::test]
+#[expect(deprecated, reason = "clients of the session era subscribe in this way")]
+async fn what_changes_is_told_and_what_is_never_told_cannot_be_watched() {
+    let world = World::new();
+    let told = ["aa://skills/say", "aa://skills", "aa://personas/team", "aa://runs"];
+    let change = async || {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.put("work/.aa/skills/say.yaml", SAY.replace("Says something", "Says it").as_bytes());
+        world.run("work", "say", json!({"what": "x"})).await;
+    };
+    let older = world.client("work", Choice::All, false).await;
+    for uri in told {
+        older.subscribe(SubscribeRequestParams::new(uri)).await.unwrap();
+    }
+    for (uri, why) in
+        [("aa://memory", "nobody is told"), ("aa://skills/none", "no such"), ("aa://x", "no such")]
+    {
+        let error = older.subscribe(SubscribeRequestParams::new(uri)).await.unwrap_err().to_string();
+        assert!(error.contains(why), "{uri}: {error}");
+    }
+    change().await;
+    let heard = async {
+        while !told.iter().all(|uri| older.service().0.lock().unwrap().iter().any(|heard| heard == uri)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap();
+
+    world.put("work/.aa/skills/say.yaml", SAY.as_bytes());
+    let newer = world.client("work", Choice::All, true).await;
+    let asked = [&told[..], &["aa://memory", "aa://config"]].concat();
+    let filter = SubscriptionFilter::builder().resource_subscriptions(asked).build();
+    let mut stream = newer.listen(filter).await.unwrap();
+    assert_eq!(stream.acknowledged().resource_subscriptions.as_deref(), Some(&told.map(str::to_owned)[..]));
+    change().await;
+    let mut missing: Vec<_> = told.into();
+    let heard = async {
+        while !missing.is_empty() {
+            let Some(ServerNotification::ResourceUpdatedNotification(notice)) = stream.next().await.unwrap()
+            else {
+                panic!("the stream has ended")
+            };
+            missing.retain(|uri| *uri != notice.params.uri);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap();
+    // What is not there would never change.
+    let filter = SubscriptionFilter::builder().resource_subscriptions(["aa://runs/99999"]).build();
+    let mut stream = newer.listen(filter).await.unwrap();
+    let end = tokio::time::timeout(Duration::from_secs(20), stream.next()).await.unwrap();
+    assert!(!matches!(end, Ok(Some(_))), "{end:?}");
 }
 
 #[tokio::test]

@@ -388,6 +388,43 @@ fn all_interrupted_runs_are_resumed_in_order() {
     aa.args(["run", "resume", "--all"]).run().code(0).stderr("no run is interrupted\n");
 }
 
+#[test]
+fn one_that_cannot_go_on_does_not_keep_the_others() {
+    let skill = "name: one\ndescription: Looks\nsteps: [{name: look, tool: trace_look}]\n";
+    let aa = Aa::traced().skill("one", skill);
+    let away = aa.path("away");
+    std::fs::create_dir_all(away.join(".aa")).unwrap();
+    for folder in ["skills", "tools"] {
+        let (from, to) = (aa.path(".aa").join(folder), away.join(".aa"));
+        let copied = std::process::Command::new("cp").arg("-r").args([from, to]).status().unwrap();
+        assert!(copied.success());
+    }
+    let start = ["-C", away.to_str().unwrap(), "skill", "run", "one"];
+    aa.args(start).env("AA_TEST_KILL_AFTER", "2").run().killed();
+    aa.args(["skill", "run", "one"]).env("AA_TEST_KILL_AFTER", "2").run().killed();
+    std::fs::remove_dir_all(&away).unwrap();
+    let resumed = aa.args(["run", "resume", "--all"]).run();
+    assert!(!resumed.is_ok());
+    resumed.stderr_contains("no such folder any more").stderr_contains("one completed");
+}
+
+#[test]
+fn a_run_that_is_found_by_its_key_is_shown_with_its_past() {
+    let skill =
+        "name: one\ndescription: Writes\nsteps: [{name: write, tool: trace_write, args: {line: x}}]\n";
+    let asks = "name: asks\ndescription: Asks\nsteps: [{name: sure, confirm: {message: Really?}}]\n";
+    let aa = Aa::traced().skill("one", skill).skill("asks", asks);
+    let run = |name: &str| aa.args(["skill", "run", name, "--key", name]);
+    run("one").env("AA_TEST_KILL_AFTER", "2").run().killed();
+    insta::assert_snapshot!(run("one").run().code(6).err(), @"
+    ↻ resumed; unknown: `write`
+    ‽ run 1 waits: nobody knows how step `write` ended
+    hint: find out, then `aa run resolve 1 write` with `--done JSON`, `--retry` or `--fail`
+    ");
+    run("asks").env("AA_TEST_KILL_AFTER", "3").run().killed();
+    run("asks").run().code(6).stderr_contains("run 2 waits: Really?").stderr_contains("aa run answer 2 sure");
+}
+
 /// A step whose undo says when it has begun, and takes its time.
 const SLOW_UNDO: &str = r#"
 name: slow_undo

@@ -491,3 +491,39 @@ fn mail_goes_out_in_tls_or_not_at_all() {
     server.kill().unwrap();
     server.wait().unwrap();
 }
+
+#[test]
+fn a_schedule_that_is_run_by_hand_where_nobody_can_answer_leaves_its_question() {
+    let asks = "name: asks\ndescription: Asks\nsteps: [{name: sure, confirm: {message: Really?}}]\n";
+    let aa = with("schedules: {ask: {skill: asks, every: 1h}}\n").skill("asks", asks);
+    schedule(&aa, &["run", "ask"]).code(6).stderr_contains("aa run answer 1 sure");
+    aa.args(["run", "answer", "1", "sure", "approve"]).run().code(0);
+}
+
+#[test]
+fn what_waits_for_a_person_is_told_once_however_often_a_server_starts() {
+    let asks = "name: asks\ndescription: Asks\nsteps: [{name: sure, confirm: {message: Really?}}]\n";
+    let unsure = "name: unsure\ndescription: Is killed\nsteps: [{name: it, tool: die}]\n";
+    // It takes the process with it that has started it.
+    let die = "module: fatal\ndescription: Ends\ntools: [{name: die, description: Ends, effect: write, input: {}, run: [sh, -c, 'kill -9 $PPID; sleep 1']}]\n";
+    let config = "notify: {channels: {here: {terminal: {}}}, default: [here]}\nschedules: {ask: {skill: asks, every: 1h}, doubt: {skill: unsure, every: 1h}}\n";
+    let aa = with(config).skill("asks", asks).skill("unsure", unsure).tools("fatal", die);
+    schedule(&aa, &["run", "ask"]).code(6);
+    schedule(&aa, &["run", "doubt"]).killed();
+    let told = || schedule(&aa, &["notices", "--format", "json"]).code(0).json().as_array().unwrap().len();
+    let why =
+        || schedule(&aa, &["why", "doubt", "--format", "json"]).code(0).json()["waiting"]["since"].clone();
+    let mut since = Value::Null;
+    for start in 0..3 {
+        let served = Served::start(aa.args(["serve", "--listen", "127.0.0.1:0"]));
+        eventually("both have been told of", || told() >= 2);
+        // Long enough to look again.
+        std::thread::sleep(Duration::from_millis(1500));
+        assert_eq!(told(), 2, "{}\n{}", served.said(), schedule(&aa, &["notices", "--format", "json"]).out());
+        if start == 0 {
+            since = why();
+        }
+        assert_eq!(why(), since);
+        drop(served);
+    }
+}

@@ -356,3 +356,39 @@ outputs:
     let asked = events.iter().find(|event| event["event"] == "confirm_requested").unwrap();
     assert_eq!(asked["message"], "go with a, b?");
 }
+
+#[test]
+fn a_no_that_nothing_reads_holds_back_what_follows() {
+    let skill = |confirm: &str, rest: &str| {
+        format!(
+            "name: drop\ndescription: Drops\nsteps:\n  - {{name: sure, confirm: {{message: Drop it?{confirm}}}}}\n  - {{name: gone, tool: trace_write, args: {{line: dropped}}{rest}}}\n"
+        )
+    };
+    let dropped = |confirm: &str, rest: &str, answer: Option<&str>, code: i32| {
+        let aa = Aa::traced().skill("drop", &skill(confirm, rest));
+        aa.args(["skill", "check", "drop"]).run().code(0);
+        let first = aa.args(["skill", "run", "drop"]).run();
+        match answer {
+            None => first.code(code),
+            Some(answer) => {
+                first.code(6);
+                aa.args(["run", "answer", "1", "sure", answer]).run().code(code)
+            }
+        };
+        aa.path("trace").exists() && !aa.text("trace").is_empty()
+    };
+    assert!(!dropped("", "", Some("reject"), 1));
+    assert!(dropped("", "", Some("approve"), 0));
+    assert!(!dropped(", options: [drop, cancel]", "", Some("cancel"), 1));
+    assert!(!dropped(", options: [drop, cancel], default: cancel, timeout: 50ms", "", None, 1));
+    // Whoever reads the answer decides by it.
+    assert!(!dropped("", ", condition: sure == 'approve'", Some("reject"), 0));
+    assert!(dropped("", ", condition: sure == 'reject'", Some("reject"), 0));
+    assert!(dropped(", options: [drop, keep]", "", Some("keep"), 0));
+    let aa = Aa::traced().skill("drop", &skill(", options: [drop, keep]", ""));
+    aa.args(["skill", "check", "drop"]).run().code(0).stderr_contains("unread-answer");
+    // A dry run shows what would follow.
+    let aa =
+        Aa::traced().skill("drop", &skill(", options: [drop, cancel], default: cancel, timeout: 1m", ""));
+    aa.args(["skill", "run", "drop", "--dry-run"]).run().code(0);
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aa_run::cause::cause;
 use aa_run::driver::Park;
 use aa_run::engine::{Engine, Notice, Outcome, RunHandle};
-use aa_run::event::{Resolution, RunId, StepPath};
+use aa_run::event::{Event, Resolution, RunId, StepPath};
 use aa_run::store::StoreError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -71,7 +71,12 @@ async fn drive(
     loop {
         tokio::select! {
             received = handle.notices.recv_many(&mut batch, BATCH) => {
-                batch.drain(..).for_each(|notice| reporter.notice(&notice));
+                for notice in batch.drain(..) {
+                    if let Notice::Event(event) = &notice {
+                        catch_up(engine, event, reporter)?;
+                    }
+                    reporter.notice(&notice);
+                }
                 if received == 0 {
                     break;
                 }
@@ -100,6 +105,17 @@ async fn drive(
         reporter.close();
         failure.hint(hint)
     })
+}
+
+/// A run that was there already, found by its key, has a past of which nothing was heard.
+fn catch_up(engine: &Engine, first: &Event, reporter: &mut Reporter<'_>) -> Result<(), Failure> {
+    if reporter.tree.run != 0 || first.seq == 0 {
+        return Ok(());
+    }
+    for event in engine.events(first.run_id, 0)?.iter().take_while(|event| event.seq < first.seq) {
+        reporter.catch_up(event);
+    }
+    Ok(())
 }
 
 /// Asks how steps with unknown outcome ended; false when that is left for later.

@@ -116,6 +116,9 @@ pub struct Waiting {
     pub since: Time,
     /// Whether it asks nothing, but nobody can tell how one of its steps ended.
     pub in_doubt: bool,
+    /// Number of the last event that has made it wait: the same for as long as it waits for the same.
+    #[serde(skip)]
+    pub(crate) mark: u64,
 }
 
 /// Why a schedule is held.

@@ -22,6 +22,8 @@ pub struct Standing {
     pub questions: BTreeMap<StepPath, Asked>,
     /// Steps of which only a person can tell how they ended.
     pub unknown: BTreeSet<StepPath>,
+    /// The event since which that is so of one of them.
+    pub(crate) doubt: Option<(u64, Time)>,
     /// Whether any step has started yet.
     pub begun: bool,
     /// Whether it is over.
@@ -113,12 +115,18 @@ impl Standing {
             }
             Body::StepResolved { step, .. } => {
                 self.unknown.remove(step);
+                self.doubt = self.doubt.filter(|_| !self.unknown.is_empty());
                 self.leave(&step.inquiry());
             }
             Body::RunResumed { unknown, .. } => {
                 for step in unknown {
+                    // Each takeover says it once more.
+                    let is_new = !self.unknown.contains(step);
                     self.leave(step);
                     self.unknown.insert(step.clone());
+                    if is_new {
+                        self.doubt = Some((event.seq, event.at));
+                    }
                 }
             }
             Body::SkillCompleted { .. } | Body::SkillFailed { .. } | Body::SkillCancelled { .. } => {

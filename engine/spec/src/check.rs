@@ -5,6 +5,7 @@
 //! [`crate::diagnostic::CODES`].
 
 mod action;
+mod answer;
 mod argument;
 mod bare;
 #[cfg(feature = "compute")]

@@ -118,7 +118,7 @@ pub enum Durability {
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Tool calls at once (default 16).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub calls: Option<Spanned<u32>>,
     /// Tool calls of one module at once, by the name of the module, such as `gitlab: 2`; the others wait in the order of
@@ -149,15 +149,15 @@ pub struct Compute {
     /// What a block may print (default `64KiB`).
     pub printed: Option<Spanned<Bytes>>,
     /// Calls of tools and skills that a block may make (default 200).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub calls: Option<Spanned<u32>>,
     /// How deeply its functions may call one another (default 200, 1000 at most).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub depth: Option<Spanned<u32>>,
     /// Blocks that compute at once (default 4).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub workers: Option<Spanned<u32>>,
 }

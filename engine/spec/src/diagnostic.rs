@@ -135,6 +135,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("unknown-tool", "a tool that does not exist"),
     ("unquoted-template", "a template without quotes, which YAML takes for a mapping"),
     ("unreachable-step", "a step after one that always ends the skill"),
+    ("unread-answer", "a question whose answer decides nothing"),
     ("unused-answer", "a canned answer that nothing has asked for"),
     ("unused-default", "a default that is never used"),
     ("unused-input", "an input that nothing reads"),

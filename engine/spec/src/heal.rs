@@ -129,7 +129,7 @@ pub struct HealAction {
 pub struct Breaker {
     /// After it has not helped this often in a row (default 3).
     #[serde(deserialize_with = "crate::skill::at_least_one")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub failures: Option<Spanned<u32>>,
     /// For this long (default `1h`).
     #[serde(deserialize_with = "crate::duration::written")]

@@ -186,6 +186,9 @@ pub enum Action {
         default: Option<String>,
         /// How long to wait, in milliseconds.
         timeout_ms: Option<u64>,
+        /// Answers that end the skill: they say no, and nothing reads them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ends: Vec<String>,
     },
     /// Waits for a duration, in milliseconds.
     WaitFor {

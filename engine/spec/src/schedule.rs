@@ -191,7 +191,7 @@ pub enum Caught {
 pub struct ScheduleRetry {
     /// Runs in all, the first included.
     #[serde(deserialize_with = "crate::skill::some_at_least_one")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub attempts: Spanned<u32>,
     /// Time before the second run, twice as long each time (default `1m`).
     #[serde(default, deserialize_with = "crate::duration::written")]

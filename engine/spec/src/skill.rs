@@ -44,7 +44,7 @@ pub struct Skill {
     pub on_failure: Option<Spanned<OnFailure>>,
     /// At most this many steps of the skill run at once (default 16).
     #[serde(default, deserialize_with = "at_least_one")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub concurrency: Option<Spanned<u32>>,
     /// Whether a call by an AI client becomes a task, which the client polls (default `auto`).
     #[serde(default)]
@@ -138,7 +138,7 @@ pub struct Step {
     pub foreach: Option<Node>,
     /// With `foreach`: at most this many items at once (default 1).
     #[serde(default, deserialize_with = "at_least_one")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub concurrency: Option<Spanned<u32>>,
     /// Variable that holds the result; default: the step's name.
     #[serde(default)]
@@ -194,7 +194,8 @@ impl OnError {
 pub struct Confirm {
     /// The question; templates allowed.
     pub message: Spanned<String>,
-    /// Possible answers; default `[approve, reject]`. The step's output is the answer.
+    /// Possible answers; default `[approve, reject]`. The step's output is the answer. Where no later step reads it,
+    /// `reject` and `cancel` fail the step, so that nothing after it is done.
     #[serde(default)]
     pub options: Vec<Spanned<String>>,
     /// Fields to fill in, instead of options. The step's output is an object of them.

@@ -71,7 +71,7 @@ pub struct Answer {
     pub error: Option<Failure>,
     /// How often it is given at most.
     #[serde(default, deserialize_with = "crate::skill::at_least_one")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub times: Option<Spanned<u32>>,
     /// How long the call takes. Time passes at once when nothing else goes on.
     #[serde(default, deserialize_with = "crate::duration::written")]

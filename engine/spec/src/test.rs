@@ -44,7 +44,7 @@ pub struct Test {
     pub now: Option<Spanned<String>>,
     /// The number of the run, which templates see as `run.id` (default 1).
     #[serde(default, deserialize_with = "crate::skill::at_least_one")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub run: Option<Spanned<u32>>,
     /// The folder that templates see as `run.folder` (default `/project`).
     #[serde(default)]

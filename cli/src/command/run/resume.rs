@@ -23,14 +23,28 @@ pub(super) fn run(args: &ResumeArgs, context: &Context<'_>) -> Result<Exit, Fail
         context.printer.say("no run is interrupted");
     }
     if args.detach {
-        for run in runs {
+        return each(args, runs, context, |run| {
             context.printer.data(find::leave(engine.settings(), &Wish::Resume { run })?);
-        }
-        return Ok(Exit::Ok);
+            Ok(Exit::Ok)
+        });
     }
+    each(args, runs, context, |run| go_on(&engine, run, args.format, context))
+}
+
+/// Does something with each run, and gives the first failure. Of all runs, one that cannot be gone on with does not keep
+/// the others.
+fn each(
+    args: &ResumeArgs,
+    runs: Vec<RunId>,
+    context: &Context<'_>,
+    with: impl Fn(RunId) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
     let mut worst = Exit::Ok;
     for run in runs {
-        let exit = go_on(&engine, run, args.format, context)?;
+        let exit = match with(run) {
+            Err(failure) if args.all => failure.report(context.printer),
+            exit => exit?,
+        };
         if worst == Exit::Ok {
             worst = exit;
         }

@@ -14,7 +14,10 @@ pub(super) fn run(args: &RunArgs, context: &Context<'_>) -> Result<Exit, Failure
     let mut reporter = Reporter::new(args.format, context.printer);
     context.wait_traced(&engine, async {
         let mut stop = Stop::new()?;
-        let triggered = stop.or(Box::pin(engine.run_schedule(&args.schedule, None, (by, now())))).await?;
+        let triggered = {
+            let run = engine.run_schedule(&args.schedule, None, (by, now()), context.park(args.format));
+            stop.or(Box::pin(run)).await?
+        };
         if reporter.is_live()
             && let Ok(plan) = engine.run_plan(triggered.handle.id)
         {

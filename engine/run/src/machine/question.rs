@@ -131,9 +131,12 @@ impl Question {
             || self.want.as_ref().is_some_and(|want| want.read(answer).is_ok())
     }
 
-    /// What a dry run answers.
-    pub(super) fn usual(&self) -> Option<String> {
+    /// What a dry run answers: one that shows what would follow, so none that ends the skill if there is another.
+    pub(super) fn usual(&self, ends: &[String]) -> Option<String> {
         let filled = || self.form.as_ref().map(|form| Value::Object(form::example(form)).to_string());
-        self.default.clone().or_else(filled).or_else(|| self.options.first().cloned())
+        let goes_on = |answer: &&String| !ends.contains(answer);
+        let default = self.default.as_ref().filter(goes_on).cloned();
+        let first = || self.options.iter().find(goes_on).or(self.options.first()).cloned();
+        default.or_else(filled).or_else(first)
     }
 }

@@ -173,7 +173,7 @@ impl Machine {
         let halted = self.is_halted(place);
         match &unit.state {
             State::Answered => Some(self.conclude(place, Ok(self.dry_answer(place, unit)), now)),
-            State::Answer(answer) => Some(self.conclude(place, Ok(self.answer_value(place, answer)), now)),
+            State::Answer(answer) => Some(self.conclude(place, self.answer_value(place, answer), now)),
             State::Returning => Some(self.returning(place, now)),
             State::Retrying { .. } | State::Asking(_) | State::Sleeping { .. } | State::Unhealed(_)
                 if halted =>
@@ -224,7 +224,7 @@ impl Machine {
             );
         };
         if self.dry_run {
-            return Some(answered(self.path(place), &question.usual()?, "dry run"));
+            return Some(answered(self.path(place), &question.usual(self.ends(place))?, "dry run"));
         }
         question.until.filter(|until| *until <= now)?;
         if let Some(answer) = &question.default {
@@ -234,9 +234,21 @@ impl Machine {
         Some(self.conclude(place, Err(error), now))
     }
 
-    /// The result of a step that was answered: the option, or the values of its form.
-    fn answer_value(&self, place: Place, answer: &str) -> Value {
+    /// Answers that end the skill.
+    fn ends(&self, place: Place) -> &[String] {
         match self.step(place).map(|step| &step.action) {
+            Some(Action::Confirm { ends, .. }) => ends,
+            _ => &[],
+        }
+    }
+
+    /// The result of a step that was answered: the option, or the values of its form.
+    fn answer_value(&self, place: Place, answer: &str) -> Result<Value, StepError> {
+        if self.ends(place).iter().any(|end| end == answer) {
+            let message = format!("the answer is `{answer}`, so nothing after it is done");
+            return Err(StepError::new(ErrorKind::Permanent, message));
+        }
+        Ok(match self.step(place).map(|step| &step.action) {
             Some(Action::Confirm { form: Some(form), .. }) => {
                 let mut values: Map<String, Value> = serde_json::from_str(answer).unwrap_or_default();
                 // Templates can ask for every field.
@@ -246,11 +258,11 @@ impl Machine {
                 values.into()
             }
             _ => answer.into(),
-        }
+        })
     }
 
     fn question(&self, place: Place, now: Time) -> Result<Body, StepError> {
-        let Some(Action::Confirm { message, options, form, default, timeout_ms }) =
+        let Some(Action::Confirm { message, options, form, default, timeout_ms, .. }) =
             self.step(place).map(|step| &step.action)
         else {
             return Err(StepError::new(ErrorKind::Invalid, "the step asks nothing"));

@@ -224,7 +224,7 @@ mod tests {
     fn what_a_person_does_depends_on_what_is_waited_for() {
         let since = at("2026-03-01 10:00");
         let told = |run: Option<i64>, in_doubt| {
-            let waiting = Waiting { run: run.map(RunId), since, in_doubt };
+            let waiting = Waiting { run: run.map(RunId), since, in_doubt, mark: 0 };
             wait(&known(), &waiting, at("2026-03-01 10:05"))
         };
         let when = "2026-03-01 10:00:00 +00:00 (5m)";

@@ -1,5 +1,6 @@
 //! `/api/schedules`: what runs although nobody is there, and what can be said to it.
 
+use aa_run::driver::Park;
 use aa_run::engine::{BackfillPlan, ScheduleView};
 use aa_run::event::{RunId, Time};
 use aa_run::schedule::Slot;
@@ -138,7 +139,7 @@ struct Ran {
 async fn run(asked: Asked<SchedulePath>) -> Result<Made<Ran>, Problem> {
     let (engine, name) = (&asked.visitor.engine, &asked.path.schedule);
     let by = asked.visitor.by();
-    let triggered = engine.run_schedule(name, asked.key.as_deref(), (&by, now())).await?;
+    let triggered = engine.run_schedule(name, asked.key.as_deref(), (&by, now()), Park::Stay).await?;
     let (due, run) = (triggered.slot.due, triggered.handle.id);
     engine.settle_later(triggered);
     let run = engine.run(run).ok().map(|run| run.id);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aa_run::driver::Park;
 use aa_run::engine::{Cause, ScheduleView};
 use aa_run::event::Time;
 use aa_run::schedule::Slot;
@@ -246,7 +247,7 @@ fn done(seen: &Seen, name: &str, result: Result<(), impl Into<Problem>>) -> Show
 /// Whoever wants it now is shown the run; how it went is noted when it is over, whether they look or not.
 async fn run(seen: Seen, Path(name): Path<String>) -> Shown {
     let engine = &seen.visitor.engine;
-    let triggered = engine.run_schedule(&name, None, (&seen.visitor.by(), Utc::now())).await;
+    let triggered = engine.run_schedule(&name, None, (&seen.visitor.by(), Utc::now()), Park::Stay).await;
     let triggered = triggered.map_err(|error| seen.trouble(error))?;
     let id = triggered.handle.id;
     engine.settle_later(triggered);

@@ -255,7 +255,7 @@ impl Checker<'_, '_> {
         }
         let timeout_ms = confirm.timeout.as_ref().and_then(|timeout| self.timeout(timeout));
         let default = confirm.default.as_ref().map(|default| default.value.clone());
-        Action::Confirm { message, options, form, default, timeout_ms }
+        Action::Confirm { message, options, form, default, timeout_ms, ends: Vec::new() }
     }
 
     fn wait(&mut self, wait: &Node, site: &Site, reads: &mut Reads) -> Action {

@@ -167,6 +167,7 @@ impl Checker<'_, '_> {
             self.report(problem.hint("give the reads that follow many writes a `needs` of their own"));
         }
         self.unreachable(steps, &plans);
+        self.unread_answers(steps, &mut plans, &drafts);
         if self.library.is_too_large(&plans) {
             let span = steps.first().map(|step| step.name.span).unwrap_or_default();
             let message = "with all the skills it runs, the skill has more than 100 000 steps";

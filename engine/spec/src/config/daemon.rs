@@ -18,7 +18,7 @@ pub struct Daemon {
     /// How long its log may get before a new one is begun (default `10MiB`).
     pub log_bytes: Option<Spanned<Bytes>>,
     /// How many older logs are kept (default 5).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub log_files: Option<Spanned<u32>>,
 }

@@ -55,24 +55,24 @@ pub struct Key {
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Requests under way at once (default 256).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub requests: Option<Spanned<u32>>,
     /// Requests a second in the long run (default 500); twice as many may come at once.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub rate: Option<Spanned<u32>>,
     /// Sessions at once (default 64); beyond that the one that was unused for longest is forgotten.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub sessions: Option<Spanned<u32>>,
     /// Connections of one address at once (default 512); sockets count among the listeners instead. Behind a proxy,
     /// everybody comes from its address.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub connections: Option<Spanned<u32>>,
     /// Wrong keys of one address a minute (default 60), before it is told to wait. A key that opens never waits.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub wrong_keys: Option<Spanned<u32>>,
     /// Longest message, e.g. `1MiB` (default `4MiB`).

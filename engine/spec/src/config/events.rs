@@ -18,7 +18,7 @@ pub struct Events {
     /// (default `false`). They hear of all runs; answering still needs a key.
     pub keyless: Option<Spanned<bool>>,
     /// Listeners at once, in all (default 2000).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub listeners: Option<Spanned<u32>>,
     /// A file that `aa serve` keeps up to date with what runs, for editors that watch it (default: none); a

@@ -29,7 +29,7 @@ pub struct Notify {
 #[serde(deny_unknown_fields, default)]
 pub struct NotifyLimit {
     /// So many messages (default 10) …
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub messages: Option<Spanned<u32>>,
     /// … in so much time (default `1h`).

@@ -37,15 +37,15 @@ pub struct Serve {
     /// Bounds of each principal.
     pub limits: Limits,
     /// Runs that move at once, in all (default 5). Those that wait for a person do not count.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub runs: Option<Spanned<u32>>,
     /// Runs of one session that move at once (default 2).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub runs_per_session: Option<Spanned<u32>>,
     /// Runs of clients that wait for a place to move at most (default 1000); beyond that, none is begun.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub waiting_runs: Option<Spanned<u32>>,
     /// How long a call waits for its run before it is answered with where the run stands (default `40s`).
@@ -64,7 +64,7 @@ pub struct Serve {
     /// that extension (default no).
     pub skills_extension: Option<Spanned<bool>>,
     /// Tools in the list of a persona at most (default 80); the rest is found by searching.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub tool_budget: Option<Spanned<u32>>,
     /// Folders that principals with a key may work in, with all that lies in them, besides the folder

@@ -18,7 +18,12 @@ use crate::schedule::{Slot, SlotKind};
 
 impl Engine {
     /// Starts the run of a claimed time, or goes on with the one that was started for this attempt.
-    pub(crate) async fn start_slot(&self, known: &Known, slot: &Slot) -> Result<RunHandle, StartError> {
+    pub(crate) async fn start_slot(
+        &self,
+        known: &Known,
+        slot: &Slot,
+        park: Park,
+    ) -> Result<RunHandle, StartError> {
         let engine = self.for_schedule(known)?;
         let key = request_key(known, slot);
         let store = engine.parts.store_soon().await?;
@@ -31,7 +36,7 @@ impl Engine {
             Some(text) => serde_json::from_str(text).unwrap_or_default(),
             None => known.inputs(slot, &Scope::default())?,
         };
-        let request = known.request(inputs, Some(key));
+        let request = RunRequest { park, ..known.request(inputs, Some(key)) };
         let admitted = admission::admit(&engine.parts, &request)?;
         let effect: Effect = admitted.plan.effect();
         engine.launch_called(&admitted, &request, (effect, false), &session).await

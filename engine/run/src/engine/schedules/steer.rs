@@ -16,6 +16,7 @@ use super::super::approval::word;
 use super::super::{Engine, StartError};
 use super::{Triggered, new_slot, start, while_held};
 use crate::caller::Whose;
+use crate::driver::Park;
 use crate::event::{Origin, Time};
 use crate::policy::Verdict;
 use crate::schedule::book::Known;
@@ -46,7 +47,7 @@ impl Engine {
     /// # Errors
     /// There is none of this name, or the caller may not.
     pub async fn resume_schedule(&self, name: &str, by: &str, now: Time) -> Result<(), StartError> {
-        let known = self.let_run(name)?;
+        let known = self.let_run(name, "resume")?;
         self.may_release(&known)?;
         self.note(Some(by), "schedule.resume", &format!("schedule {name}"), json!({})).await?;
         let store = self.parts.store_soon().await?;
@@ -70,7 +71,7 @@ impl Engine {
         times: &[Time],
         (by, now): (&str, Time),
     ) -> Result<usize, StartError> {
-        let known = self.let_run(name)?;
+        let known = self.let_run(name, "backfill")?;
         self.is_released(&known)?;
         let detail = json!({ "times": times.len(), "from": times.first(), "until": times.last() });
         self.note(Some(by), "schedule.backfill", &format!("schedule {name}"), detail).await?;
@@ -87,7 +88,7 @@ impl Engine {
         Ok(added)
     }
 
-    /// Runs a schedule now, as if it were due. A request that comes again with the same key finds the run that
+    /// Runs a schedule now, as if it were due; `park` says what its run does when it waits for a person. A request that comes again with the same key finds the run that
     /// the first one has started.
     ///
     /// # Errors
@@ -98,8 +99,9 @@ impl Engine {
         name: &str,
         key: Option<&str>,
         (by, now): (&str, Time),
+        park: Park,
     ) -> Result<Triggered, StartError> {
-        let known = self.let_run(name)?;
+        let known = self.let_run(name, "run")?;
         self.is_released(&known)?;
         self.note(Some(by), "schedule.run", &format!("schedule {name}"), json!({})).await?;
         let store = self.parts.store_soon().await?;
@@ -137,7 +139,7 @@ impl Engine {
         for run in cancel {
             owner.cancel(run, "aa schedule run", "it is run anew").await?;
         }
-        self.trigger(known, *slot, now).await
+        self.trigger(known, *slot, (now, park)).await
     }
 
     /// A request of the caller's with such a key.
@@ -157,9 +159,14 @@ impl Engine {
         }
     }
 
-    async fn trigger(&self, known: Arc<Known>, slot: Slot, now: Time) -> Result<Triggered, StartError> {
+    async fn trigger(
+        &self,
+        known: Arc<Known>,
+        slot: Slot,
+        (now, park): (Time, Park),
+    ) -> Result<Triggered, StartError> {
         let store = self.parts.store_soon().await?;
-        match self.start_slot(&known, &slot).await {
+        match self.start_slot(&known, &slot, park).await {
             Ok(handle) => {
                 store.slot_started(&slot, handle.id, now).await?;
                 Ok(Triggered { handle, known, slot })
@@ -232,8 +239,8 @@ impl Engine {
         Err(StartError::NotGranted(format!("the schedule `{name}` in this way")))
     }
 
-    /// A schedule that the caller may have run.
-    fn let_run(&self, name: &str) -> Result<Arc<Known>, StartError> {
+    /// A schedule that the caller may have run; with the command by which a person does what they want.
+    fn let_run(&self, name: &str, command: &str) -> Result<Arc<Known>, StartError> {
         let known = self.steered(name)?;
         if self.caller.origin == Origin::Cli {
             return Ok(known);
@@ -247,7 +254,7 @@ impl Engine {
             // The run is the owner's, so nobody would be asked, or whoever wanted it would be asked themselves.
             Verdict::Ask if self.caller.origin == Origin::Mcp || !self.approves_own() => {
                 let message = format!(
-                    "what `{name}` runs has to be approved by a person: `aa schedule run {name}` in a terminal, or run the skill `{skill}`"
+                    "what `{name}` runs has to be approved by a person: `aa schedule {command} {name}` in a terminal does it"
                 );
                 return Err(StartError::Refused(message));
             }

@@ -43,8 +43,11 @@ fn waits(store: &Store, slot: &Slot) -> Result<Option<Waiting>, StoreError> {
 pub(crate) fn of_run(store: &Store, run: RunId) -> Result<Waiting, StoreError> {
     let events = store.events(run, 0)?;
     let standing = Standing::of(&events);
-    let first = standing.questions.values().map(|asked| asked.seq).min();
-    let asked = first.and_then(|seq| events.iter().find(|event| event.seq == seq)).map(|event| event.at);
-    let since = asked.or(standing.at).unwrap_or_default();
-    Ok(Waiting { run: Some(run), since, in_doubt: asked.is_none() && !standing.unknown.is_empty() })
+    let seqs = || standing.questions.values().map(|asked| asked.seq);
+    let asked =
+        seqs().min().and_then(|seq| events.iter().find(|event| event.seq == seq)).map(|event| event.at);
+    let doubt = standing.doubt.filter(|_| asked.is_none());
+    let since = asked.or(doubt.map(|(_, at)| at)).or(standing.at).unwrap_or_default();
+    let mark = seqs().max().max(standing.doubt.map(|(seq, _)| seq)).unwrap_or_default();
+    Ok(Waiting { run: Some(run), since, in_doubt: doubt.is_some(), mark })
 }

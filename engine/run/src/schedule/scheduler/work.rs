@@ -242,7 +242,7 @@ impl Core {
 
     async fn start(&self, engine: &Engine, known: &Known, slot: &Slot) -> Result<(), StoreError> {
         let store = self.store().await?;
-        match Box::pin(engine.start_slot(known, slot)).await {
+        match Box::pin(engine.start_slot(known, slot, Park::Stay)).await {
             Ok(handle) => {
                 store.slot_started(slot, handle.id, self.now()).await?;
                 self.wake.notify_one();
@@ -411,8 +411,10 @@ impl Core {
         if told().get(&run.id) == Some(&run.events) {
             return Ok(());
         }
-        let words = words_of_waiting(&known.compiled.name, &waiting_run(store, run.id)?, run.id);
-        if let Some(news) = self.addressed(known, slot, Topic::Waiting(run.id, run.events), words) {
+        let waiting = waiting_run(store, run.id)?;
+        let words = words_of_waiting(&known.compiled.name, &waiting, run.id);
+        // By what it waits for, and not by how much has happened: each start of a server adds an event.
+        if let Some(news) = self.addressed(known, slot, Topic::Waiting(run.id, waiting.mark), words) {
             store.tell(news, now).await?;
         }
         told().insert(run.id, run.events);
@@ -527,7 +529,7 @@ mod tests {
     #[test]
     fn people_are_told_what_to_do_about_what_waits_for_them() {
         let told = |in_doubt| {
-            let waiting = Waiting { run: Some(RunId(7)), since: Time::UNIX_EPOCH, in_doubt };
+            let waiting = Waiting { run: Some(RunId(7)), since: Time::UNIX_EPOCH, in_doubt, mark: 0 };
             words_of_waiting("nightly", &waiting, RunId(7)).1
         };
         assert!(told(false).contains("`aa run answer 7`") && !told(false).contains("resolve"));

@@ -1,6 +1,7 @@
 //! Schedules, and the names that clients of an older server know for the same. They are few people's business, so they
 //! are in no list: `tool_search` finds them, and they are called by name or with `tool_call`.
 
+use aa_run::driver::Park;
 use aa_run::engine::{Engine, StartError};
 use aa_run::event::Time;
 use async_trait::async_trait;
@@ -156,7 +157,7 @@ fn shown(engine: &Engine, name: &str, limit: u32) -> Result<Value, StartError> {
 
 /// The run is the owner's; its number is told to those for whom it is there.
 async fn run(engine: &Engine, name: &str, by: &str) -> Result<Value, StartError> {
-    let triggered = engine.run_schedule(name, None, (by, now())).await?;
+    let triggered = engine.run_schedule(name, None, (by, now()), Park::Stay).await?;
     let (due, run) = (triggered.slot.due, triggered.handle.id);
     engine.settle_later(triggered);
     Ok(json!({"due": due, "run_id": engine.run(run).ok().map(|run| run.id)}))

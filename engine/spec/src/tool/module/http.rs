@@ -215,11 +215,11 @@ pub struct Limits {
     /// Requests per second in the long run (default: no limit).
     pub requests_per_second: Option<Spanned<f64>>,
     /// Requests that may be sent at once after a pause (default 1).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub burst: Option<Spanned<u32>>,
     /// Requests under way at the same time (default 8).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub concurrent: Option<Spanned<u32>>,
 }
@@ -230,7 +230,7 @@ pub struct Limits {
 pub struct Breaker {
     /// Attempts in a row that got no answer, or one of 500 and above, after which it is left alone
     /// (default 5).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub failures: Option<Spanned<u32>>,
     /// How long it is left alone, until one attempt may try again (default `30s`).
@@ -256,11 +256,11 @@ pub struct Paginate {
     /// Expression over the arguments: no more items than this are wanted. Null is no limit.
     pub limit: Option<Spanned<String>>,
     /// More pages than this are an error (default 100).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub most_pages: Option<Spanned<u32>>,
     /// More items than this are an error (default 10000).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(deserialize_with = "crate::skill::at_least_one")]
     pub most_items: Option<Spanned<u32>>,
 }

@@ -4,6 +4,7 @@ use aa_spec::config::{Rule, Scope};
 
 use super::*;
 use crate::caller::Caller;
+use crate::driver::Park;
 use crate::event::Origin;
 use crate::grant::Grants;
 use crate::policy::Rules;
@@ -170,7 +171,7 @@ async fn left_to_the_next(world: &World, config: &str) {
         store.add_slot(new_slot(&known, due, SlotKind::Timed)).await.unwrap();
         let claim = store.claim_slot((&known.key, due), known.compiled.overlap, due);
         let Claimed::Mine(slot, _) = claim.await.unwrap() else { panic!("it is free") };
-        let handle = dead.core.engine().start_slot(&known, &slot).await.unwrap();
+        let handle = dead.core.engine().start_slot(&known, &slot, Park::Stay).await.unwrap();
         let start = Instant::now();
         while store.run(handle.id).unwrap().status != RunStatus::Waiting {
             assert!(start.elapsed() < PATIENCE);
@@ -256,7 +257,7 @@ async fn what_a_project_has_changed_is_not_run_by_hand_either_before_somebody_le
     };
     let refused = async |engine: Engine| {
         let said = |error: StartError| assert!(error.to_string().contains("let it run first"), "{error}");
-        said(engine.run_schedule("tick", None, ("ann", now)).await.unwrap_err());
+        said(engine.run_schedule("tick", None, ("ann", now), Park::Stay).await.unwrap_err());
         said(engine.backfill("tick", &past, ("ann", now)).await.unwrap_err());
     };
     refused(world.engine()).await;

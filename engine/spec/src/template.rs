@@ -111,6 +111,7 @@ impl Missing {
 
 /// One mention of an outside name.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a mention, and most mixes occur")]
 pub(crate) struct Reference {
     /// The name and what is taken out of it.
     pub(crate) path: Vec<Segment>,

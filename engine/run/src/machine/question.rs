@@ -136,7 +136,7 @@ impl Question {
         let filled = || self.form.as_ref().map(|form| Value::Object(form::example(form)).to_string());
         let goes_on = |answer: &&String| !ends.contains(answer);
         let default = self.default.as_ref().filter(goes_on).cloned();
-        let first = || self.options.iter().find(goes_on).or(self.options.first()).cloned();
+        let first = || self.options.iter().find(goes_on).or_else(|| self.options.first()).cloned();
         default.or_else(filled).or_else(first)
     }
 }

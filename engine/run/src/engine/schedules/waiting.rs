@@ -47,7 +47,7 @@ pub(crate) fn of_run(store: &Store, run: RunId) -> Result<Waiting, StoreError> {
     let asked =
         seqs().min().and_then(|seq| events.iter().find(|event| event.seq == seq)).map(|event| event.at);
     let doubt = standing.doubt.filter(|_| asked.is_none());
-    let since = asked.or(doubt.map(|(_, at)| at)).or(standing.at).unwrap_or_default();
+    let since = asked.or_else(|| doubt.map(|(_, at)| at)).or(standing.at).unwrap_or_default();
     let mark = seqs().max().max(standing.doubt.map(|(seq, _)| seq)).unwrap_or_default();
     Ok(Waiting { run: Some(run), since, in_doubt: doubt.is_some(), mark })
 }

@@ -122,14 +122,10 @@ pub(crate) async fn listen(
 
 /// Whether it is told when what is at an address changes.
 fn changes(address: &Address) -> bool {
-    match address {
-        Address::Memory | Address::Document(_) | Address::Config | Address::Value(_) | Address::Result(_) => {
-            false
-        }
-        Address::Skills | Address::Skill(_) | Address::Plan(_) => true,
-        Address::Personas | Address::Persona(_) | Address::Runs => true,
-        run => run.run().is_some(),
-    }
+    !matches!(
+        address,
+        Address::Memory | Address::Document(_) | Address::Config | Address::Value(_) | Address::Result(_)
+    )
 }
 
 impl Source {

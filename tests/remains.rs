@@ -113,6 +113,19 @@ fn what_has_ended_is_not_written_down_any_more() {
 }
 
 #[test]
+fn what_cannot_be_written_down_is_not_started_and_has_not_failed() {
+    let skill = "name: two\ndescription: Two\nsteps:\n  - {name: a, tool: trace_look, on_error: continue}\n  - {name: b, tool: trace_look}\n";
+    let aa = Aa::traced().skill("two", skill);
+    std::fs::create_dir_all(started(&aa).parent().unwrap()).unwrap();
+    // It stands for a disk without room for one more file.
+    std::fs::write(started(&aa), "").unwrap();
+    let ran = aa.args(["skill", "run", "two"]).run().code(1);
+    ran.stderr_contains("cannot write down that a command is started").stderr_contains("aa run resume 1");
+    std::fs::remove_file(started(&aa)).unwrap();
+    aa.args(["run", "resume"]).run().code(0).stderr_contains("two completed");
+}
+
+#[test]
 fn a_server_that_outlives_its_process_does_not_act_beside_the_second_attempt() {
     let server = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/mcp/slow.py");
     let module = format!(

@@ -78,7 +78,7 @@ pub fn too_large(path: &str, bytes: u64) -> Diagnostic {
 /// # Errors
 /// One diagnostic: YAML that does not parse cannot be read further.
 pub fn parse(source: &Source) -> Result<Node, Box<Diagnostic>> {
-    parse_with(source, &mut Vec::new())
+    converted(source, &mut Vec::new(), Digits::Number)
 }
 
 /// Parses one YAML document of values that somebody gives: what would not mean what is written, such as an integer
@@ -88,7 +88,7 @@ pub fn parse(source: &Source) -> Result<Node, Box<Diagnostic>> {
 /// The first problem.
 pub fn parse_values(source: &Source) -> Result<Node, Box<Diagnostic>> {
     let mut doubts = Vec::new();
-    let node = parse_with(source, &mut doubts)?;
+    let node = converted(source, &mut doubts, Digits::Number)?;
     let wrong = doubts.into_iter().find(|doubt| doubt.severity == Severity::Error);
     wrong.map_or(Ok(node), |wrong| Err(Box::new(wrong)))
 }
@@ -99,28 +99,29 @@ pub fn parse_values(source: &Source) -> Result<Node, Box<Diagnostic>> {
 /// # Errors
 /// One diagnostic.
 pub fn parse_exactly(source: &Source) -> Result<Node, Box<Diagnostic>> {
-    converted(source, &mut Vec::new(), true)
+    converted(source, &mut Vec::new(), Digits::Text)
 }
 
-/// Parses one YAML document; adds what is legal but doubtful to `diagnostics`.
+/// Parses one YAML document; adds what is legal but doubtful to `diagnostics`. In place of digits that are an error stands
+/// a number that fits more often than they do, so that they hide nothing else.
 pub(crate) fn parse_with(
     source: &Source,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Node, Box<Diagnostic>> {
-    converted(source, diagnostics, false)
+    converted(source, diagnostics, Digits::StandIn)
 }
 
 fn converted(
     source: &Source,
     diagnostics: &mut Vec<Diagnostic>,
-    exactly: bool,
+    digits: Digits,
 ) -> Result<Node, Box<Diagnostic>> {
     if source.text.len() > MAX_BYTES {
         return Err(Box::new(too_large(&source.path, source.text.len() as u64)));
     }
     let read = serde_saphyr::from_str_with_options::<Raw>(&source.text, options());
     let raw = read.map_err(|error| Box::new(problem::explain(source, &error)))?;
-    Ok(Conversion { source, diagnostics, exactly }.node(raw))
+    Ok(Conversion { source, diagnostics, digits }.node(raw))
 }
 
 /// Limits that no honest file of [`MAX_BYTES`] comes near, and the strict reading of booleans.
@@ -232,12 +233,22 @@ impl<'de> Deserialize<'de> for RawKind {
     }
 }
 
+/// What becomes of digits that are no number for certain.
+#[derive(Clone, Copy)]
+enum Digits {
+    /// The number that the library reads.
+    Number,
+    /// The text that is written.
+    Text,
+    /// Another number, as they are an error.
+    StandIn,
+}
+
 /// Turns the library's tree into ours.
 struct Conversion<'a> {
     source: &'a Source,
     diagnostics: &'a mut Vec<Diagnostic>,
-    /// Whether digits that may be no number are kept as text.
-    exactly: bool,
+    digits: Digits,
 }
 
 impl Conversion<'_> {
@@ -246,8 +257,11 @@ impl Conversion<'_> {
         match raw.value {
             RawKind::Scalar(value) => {
                 problem::doubt(self.source, span, &value, self.diagnostics);
-                let digits = problem::doubtful_digits(self.source, span, &value).filter(|_| self.exactly);
-                let value = digits.map_or(value, Value::from);
+                let value = match (problem::doubtful_digits(self.source, span, &value), self.digits) {
+                    (Some(text), Digits::Text) => text.into(),
+                    (Some(_), Digits::StandIn) => 1.into(),
+                    _ => value,
+                };
                 Node { kind: Kind::Scalar(value), span: self.trim(span) }
             }
             RawKind::List(items) => {

@@ -20,6 +20,7 @@ use crate::compute::Computer;
 use crate::event::{Origin, RunId, StepError, StepPath, Time};
 use crate::fence::Fence;
 use crate::machine::Call;
+use crate::store::StoreError;
 use crate::tool::{CallContext, Nobody, Person, Sent, Tool, ToolError};
 
 /// How long a call that was asked to stop may take for it. Longer than any tool of ours
@@ -66,6 +67,8 @@ pub(super) struct Ended {
     pub(super) step: StepPath,
     pub(super) call: Option<Arc<Call>>,
     pub(super) result: Result<Value, StepError>,
+    /// Why the run cannot go on.
+    pub(super) halted: Option<StoreError>,
 }
 
 impl Calls {
@@ -163,7 +166,8 @@ impl Calls {
             },
             |(_, result)| result,
         );
-        Ended { step, call: running.map(|running| running.call), result }
+        let halted = running.as_ref().and_then(|running| running.sent.halted());
+        Ended { step, call: running.map(|running| running.call), result, halted }
     }
 }
 

@@ -13,6 +13,10 @@ use crate::store::StoreError;
 impl Driver {
     /// A call has ended.
     pub(super) fn settle(&mut self, ended: Ended) -> Result<(), StoreError> {
+        if let Some(halted) = ended.halted {
+            // What could not be written down has not failed: it is made by whoever goes on with the run.
+            return Err(halted);
+        }
         self.lines.forget(&ended.step);
         self.questions.forget(&ended.step);
         let now = self.now();

@@ -157,8 +157,9 @@ impl Launcher {
             return replay.answer(invocation).map(|ended| Finished { sending, ..ended });
         }
         let mark = self.environment.new_mark(&context.idempotency_key);
-        let started = self.start_written(context, invocation, &mark).inspect_err(|_| sending.refused());
-        let (child, entry) = started?;
+        let entry = self.write_down_for(context, &mark).inspect_err(|_| sending.refused())?;
+        let (child, entry) =
+            self.start_written(context, invocation, (&mark, entry)).inspect_err(|_| sending.refused())?;
         let family = Family::new(child.id(), (mark, entry), &self.leaders);
         let mut process = Process::new(child, family, self.output_bytes, &context.progress, invocation.show);
         let now = Instant::now();
@@ -178,17 +179,25 @@ impl Launcher {
         process.conclude(stop, invocation, self.output_bytes).map(|ended| Finished { sending, ..ended })
     }
 
-    /// Starts a command and writes that down, for whoever goes on with its run.
+    /// Starts a command that is written down.
     fn start_written(
         &self,
         context: &CallContext,
         invocation: &Invocation,
-        mark: &str,
+        (mark, mut entry): (&str, Entry),
     ) -> Result<(Child, Entry), ToolError> {
-        // Nobody goes on with a call that is of no run.
-        let mut entry = if context.run.is_some() { self.write_down(mark)? } else { Entry::default() };
         let child = self.start(context, invocation, mark).inspect_err(|_| entry.over())?;
         Ok((child, entry))
+    }
+
+    /// The file of a command of a call, for whoever goes on with its run. Where it cannot be written, the run stops as it
+    /// does when its journal cannot be: nothing is wrong with the step.
+    fn write_down_for(&self, context: &CallContext, mark: &str) -> Result<Entry, ToolError> {
+        // Nobody goes on with a call that is of no run.
+        if context.run.is_none() {
+            return Ok(Entry::default());
+        }
+        self.write_down(mark).inspect_err(|error| context.sent.halt(self.ledger.folder(), &error.message))
     }
 
     /// The file of a command that is about to be started.

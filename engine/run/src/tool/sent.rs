@@ -4,10 +4,13 @@
 //! other side has refused it. What fails before that, or was refused, has changed nothing. Everything else may have: it
 //! was cut off, or its answer is lost or cannot be read. So a new way to fail is in doubt until somebody knows better.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aa_spec::tool::ErrorKind;
+
+use crate::store::StoreError;
 
 /// Nothing has been done so far.
 const BEFORE: u8 = 0;
@@ -18,7 +21,14 @@ const OUT: u8 = 2;
 
 /// How far one call has come. Clones speak of the same call.
 #[derive(Clone, Debug, Default)]
-pub struct Sent(Arc<AtomicU8>);
+pub struct Sent(Arc<Call>);
+
+#[derive(Debug, Default)]
+struct Call {
+    far: AtomicU8,
+    /// Why nothing was started, and the run is to stop as if its journal could not be written.
+    halted: OnceLock<(PathBuf, String)>,
+}
 
 /// A request that is out, for whoever learns that it was refused.
 #[derive(Clone, Debug, Default)]
@@ -31,17 +41,28 @@ pub(crate) struct Sending {
 impl Sent {
     /// The tool is called, which may be all there is to it.
     pub(crate) fn begin(&self) {
-        self.0.store(WITHIN, Ordering::Relaxed);
+        self.0.far.store(WITHIN, Ordering::Relaxed);
     }
 
     /// The tool will say when its request goes out.
     pub(crate) fn not_yet(&self) {
-        self.0.store(BEFORE, Ordering::Relaxed);
+        self.0.far.store(BEFORE, Ordering::Relaxed);
     }
 
     /// The request goes out, or what does the work is started.
     pub(crate) fn out(&self) -> Sending {
-        Sending { sent: self.clone(), before: self.0.swap(OUT, Ordering::Relaxed) }
+        Sending { sent: self.clone(), before: self.0.far.swap(OUT, Ordering::Relaxed) }
+    }
+
+    /// What has to be known of the call after a crash cannot be written down at a path, so it was not made.
+    pub(crate) fn halt(&self, path: &Path, why: &str) {
+        let _first = self.0.halted.set((path.to_owned(), why.to_owned()));
+    }
+
+    /// Why the run of the call has to stop, if it has.
+    pub(crate) fn halted(&self) -> Option<StoreError> {
+        let (path, message) = self.0.halted.get()?.clone();
+        Some(StoreError::Write { path, message })
     }
 
     /// Whether a call that has ended with an error of a kind may have acted.
@@ -52,7 +73,7 @@ impl Sent {
 
     /// The same of one that was cut off by other means.
     pub(crate) fn may_have_acted_if(&self, cut_off: bool) -> bool {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.far.load(Ordering::Relaxed) {
             BEFORE => false,
             OUT => true,
             _ => cut_off,
@@ -63,7 +84,7 @@ impl Sent {
 impl Sending {
     /// The other side was not reached, or has said that it does not do it.
     pub(crate) fn refused(&self) {
-        self.sent.0.store(self.before, Ordering::Relaxed);
+        self.sent.0.far.store(self.before, Ordering::Relaxed);
     }
 }
 

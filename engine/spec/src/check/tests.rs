@@ -396,3 +396,16 @@ fn what_a_name_was_set_to_is_looked_at_as_what_it_is() {
         assert!(!found(text).contains("unknown-field"), "{text}: {}", found(text));
     }
 }
+
+#[test]
+fn numbers_that_are_too_great_hide_nothing_else() {
+    for number in ["concurrency: 99999999999999", "timeout: 99999999999999999999", "concurrency: 1e30"] {
+        let text = format!(
+            "name: x\ndescription: X\nsteps:\n  - {{name: a, tool: nosuch}}\n  - {{name: b, tool: nosuch, foreach: [1], {number}}}\n"
+        );
+        let (_, found) = check(&Source::new("x.yaml", text), &World, Strictness::default());
+        let unknown = found.iter().filter(|problem| problem.code == "unknown-tool").count();
+        assert_eq!(unknown, 2, "{number}: {found:?}");
+        assert!(found.len() > 2, "{number}: {found:?}");
+    }
+}

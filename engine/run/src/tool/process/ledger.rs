@@ -66,6 +66,11 @@ impl Ledger {
         Self { folder: Some(folder), ..Self::default() }
     }
 
+    /// Where the files are.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.as_deref().unwrap_or_else(|| Path::new(""))
+    }
+
     /// Makes the file of a command that is about to be started with a mark.
     ///
     /// # Errors

@@ -87,11 +87,14 @@ impl Server {
     /// Asks as a client of the newer era that knows tasks; gives the number of the request.
     fn ask(&mut self, method: &str, mut params: Value) -> u64 {
         self.id += 1;
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-            "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}},
-        });
+        // Beside what is said of the request itself.
+        for (key, value) in [
+            ("protocolVersion", json!("2026-07-28")),
+            ("clientInfo", json!({"name": "test", "version": "1"})),
+            ("clientCapabilities", json!({"extensions": {"io.modelcontextprotocol/tasks": {}}})),
+        ] {
+            params["_meta"][format!("io.modelcontextprotocol/{key}")] = value;
+        }
         self.send(&json!({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params}));
         self.id
     }

@@ -29,7 +29,9 @@ fn a_task_is_found_by_its_number_whatever_the_folder() {
     let begun = server
         .result("tools/call", json!({"name": "session_start", "arguments": {"workspace": aa.path("other")}}));
     assert_ne!(begun["isError"], true, "{begun}");
-    let task = server.result("tools/call", json!({"name": "slow", "arguments": {}}));
+    let session = &begun["structuredContent"]["session"];
+    let call = json!({"name": "slow", "arguments": {}, "_meta": {"aa/session": session}});
+    let task = server.result("tools/call", call);
     assert_eq!(task["taskId"], "1", "{task}");
     drop(server);
     let mut server = Server::start(&aa);

@@ -9,7 +9,6 @@ use aa_spec::yaml::{self, Spanned};
 use async_trait::async_trait;
 
 use super::*;
-use crate::driver::Park;
 use crate::schedule::book::Place;
 use crate::settings::{Settings, Surroundings};
 use crate::store::Claimed;
@@ -313,8 +312,8 @@ async fn what_a_dead_process_has_claimed_is_taken_over_and_run_once() {
             );
             let Claimed::Mine(slot, _) = claim.await.unwrap() else { panic!("it is free") };
             if has_started {
-                let handle = dead.core.engine().start_slot(&known, &slot, Park::Stay).await.unwrap();
-                handle.outcome.await.unwrap().unwrap();
+                let begun = dead.core.engine().start_slot(&known, &slot, crate::driver::Park::Stay).await;
+                begun.unwrap().outcome.await.unwrap().unwrap();
             }
             // A living one keeps what it has.
             let mut living = world.scheduler();

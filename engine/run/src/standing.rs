@@ -22,7 +22,7 @@ pub struct Standing {
     pub questions: BTreeMap<StepPath, Asked>,
     /// Steps of which only a person can tell how they ended.
     pub unknown: BTreeSet<StepPath>,
-    /// The event since which that is so of one of them.
+    /// The event since which that is so of the last of them, for as long as it is of any.
     pub(crate) doubt: Option<(u64, Time)>,
     /// Whether any step has started yet.
     pub begun: bool,
@@ -115,7 +115,6 @@ impl Standing {
             }
             Body::StepResolved { step, .. } => {
                 self.unknown.remove(step);
-                self.doubt = self.doubt.filter(|_| !self.unknown.is_empty());
                 self.leave(&step.inquiry());
             }
             Body::RunResumed { unknown, .. } => {

@@ -46,8 +46,9 @@ pub(crate) fn of_run(store: &Store, run: RunId) -> Result<Waiting, StoreError> {
     let seqs = || standing.questions.values().map(|asked| asked.seq);
     let asked =
         seqs().min().and_then(|seq| events.iter().find(|event| event.seq == seq)).map(|event| event.at);
-    let doubt = standing.doubt.filter(|_| asked.is_none());
+    let in_doubt = standing.doubt.filter(|_| !standing.unknown.is_empty());
+    let doubt = in_doubt.filter(|_| asked.is_none());
     let since = asked.or_else(|| doubt.map(|(_, at)| at)).or(standing.at).unwrap_or_default();
-    let mark = seqs().max().max(standing.doubt.map(|(seq, _)| seq)).unwrap_or_default();
+    let mark = seqs().max().max(in_doubt.map(|(seq, _)| seq)).unwrap_or_default();
     Ok(Waiting { run: Some(run), since, in_doubt: doubt.is_some(), mark })
 }

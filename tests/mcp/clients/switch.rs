@@ -88,3 +88,31 @@ fn whose_requests_stand_alone_name_the_session_that_has_loaded_it() {
         assert_eq!(seen[4]["kinds"], json!(["text", "image"]), "{client:?}: {}", seen[4]);
     }
 }
+
+const THERE: &str = "name: there\ndescription: Is of another project\nsteps: [{name: hold, wait: 1ms}]\noutputs: [{name: at, value: there}]\n";
+
+#[test]
+fn a_session_about_another_folder_moves_no_other_call_of_its_connection() {
+    let aa = machine().file("other/.aa/skills/there.yaml", THERE);
+    let other = aa.path("other");
+    let run = json!({"call": "skill_run", "args": {"skill_name": "there"}});
+    let run_there = json!({"call": "skill_run", "args": {"skill_name": "there", "workspace": other}});
+    let steps = json!([
+        {"list": true},
+        {"call": "session_start", "args": {"workspace": other, "agent": "core"}},
+        {"list": true}, run, run_there, {"call": "greet", "args": {"who": "ann"}},
+    ]);
+    let served = Served::start(&aa, &["--persona", "one"]);
+    for client in TOLD {
+        for server in [over_stdio(&aa, &["--persona", "one"]), served.address.clone()] {
+            let seen = client.drive(&aa, &server, &steps);
+            assert_eq!(seen[1]["structured"]["persona"], "core", "{client:?}: {}", seen[1]);
+            let how = seen[1]["structured"]["how"].as_str().unwrap_or_default();
+            assert!(how.contains("do not follow"), "{client:?}: {how}");
+            assert_eq!([shown(&seen[0]), shown(&seen[2])], [["greet"], ["greet"]], "{client:?}");
+            assert!(seen[3].to_string().contains("no skill `there`"), "{client:?}: {}", seen[3]);
+            assert_eq!(seen[4]["structured"], json!({"at": "there"}), "{client:?}: {}", seen[4]);
+            assert_eq!(seen[5]["structured"], json!({"said": "hello ann"}), "{client:?}: {}", seen[5]);
+        }
+    }
+}

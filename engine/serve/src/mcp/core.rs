@@ -28,11 +28,12 @@ use aa_run::event::RunId;
 use aa_spec::input::fits;
 use aa_spec::name::list;
 use async_trait::async_trait;
-use rmcp::model::{ErrorData, JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{CallToolRequestParams, ErrorData, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
 use self::schedule::{Act, Schedule};
 use super::server::{Answer, Call};
+use super::visit::Visit;
 
 /// A tool of the server itself.
 #[async_trait]
@@ -119,6 +120,15 @@ pub(crate) fn check(name: &str, args: Option<&JsonObject>) -> Result<(), String>
     })
 }
 
+/// The argument that names the folder where a tool of ours is to work: some clients have no other way to say it.
+const WORKSPACE: &str = "workspace";
+
+/// Goes to the folder that a call of a tool of ours names.
+pub(crate) fn go(visit: &mut Visit, request: &CallToolRequestParams) -> Result<(), String> {
+    let named = request.arguments.as_ref().map(|args| text(args, WORKSPACE)).unwrap_or_default();
+    if named.is_empty() || find(&request.name).is_none() { Ok(()) } else { visit.work_in(named) }
+}
+
 /// A text among arguments that were checked; empty when it is not given.
 pub(crate) fn text<'a>(args: &'a JsonObject, name: &str) -> &'a str {
     args.get(name).and_then(Value::as_str).map(str::trim).unwrap_or_default()
@@ -140,9 +150,13 @@ pub(crate) fn define(
     name: &'static str,
     title: &'static str,
     description: &'static str,
-    (properties, required): (Value, &[&str]),
+    (mut properties, required): (Value, &[&str]),
     hint: Hint,
 ) -> Tool {
+    properties[WORKSPACE] = json!({
+        "type": "string", "default": "",
+        "description": "The folder that it is about: an absolute path or file:// address; default: where the client works.",
+    });
     let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     if !required.is_empty() {
         schema["required"] = json!(required);

@@ -27,7 +27,7 @@ use serde_json::{Map, Value, json};
 
 use super::server::{Answer, Call, failed, internal};
 use super::trouble;
-pub(crate) use answer::Shape;
+pub(crate) use answer::{Shape, placed};
 use attendance::Attendance;
 pub(crate) use sealed::return_to;
 
@@ -185,7 +185,7 @@ fn key_of(call: &Call<'_>) -> Option<String> {
     call.context.meta.get("aa/idempotency-key").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The session that a request belongs to, as far as places for runs go: where none was begun, that is its
+/// The session that a request belongs to, as far as places for runs go: where it names none, that is its
 /// connection, so that two clients of one person do not wait for each other. Requests that stand alone have
 /// nothing but their principal.
 pub(crate) fn session_of(call: &Call<'_>) -> String {

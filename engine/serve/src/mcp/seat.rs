@@ -29,7 +29,6 @@ pub(crate) struct Seat {
     /// Cancelled when the server or the connection ends. What is cancelled after that was not given up
     /// by the client: a run goes on, or is left to be resumed.
     pub(crate) closing: CancellationToken,
-    session: RwLock<Option<String>>,
     /// What the client has asked to be told of.
     pub(crate) watches: Arc<Watches>,
     /// Whether the skills extension is spoken.
@@ -62,7 +61,6 @@ impl Seat {
             choice: RwLock::new(choice),
             pinned: false,
             closing: CancellationToken::new(),
-            session: RwLock::default(),
             watches: Arc::default(),
             skills_extension: false,
             changes: watch::Sender::new(()),
@@ -177,15 +175,5 @@ impl Seat {
     /// Whether somebody listens for that.
     pub(crate) fn is_heard(&self) -> bool {
         self.changes.receiver_count() > 0
-    }
-
-    /// The session that was begun or gone on with here.
-    pub(crate) fn session(&self) -> Option<String> {
-        self.session.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Remembers which session was begun or gone on with here.
-    pub(crate) fn sit(&self, session: &str) {
-        *self.session.write().unwrap_or_else(PoisonError::into_inner) = Some(session.to_owned());
     }
 }

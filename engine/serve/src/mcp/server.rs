@@ -91,7 +91,10 @@ impl ServerHandler for Server {
         let mut visit = Visit::of(&self.seat, &context).await?;
         follow::return_to(&mut visit, &request);
         let note = Note::new(&self.seat, &visit, &request.name, request.arguments.as_ref());
-        let answer = Box::pin(self.answer(visit, request, context)).await;
+        let answer = match core::go(&mut visit, &request) {
+            Ok(()) => Box::pin(self.answer(visit, request, context)).await,
+            Err(why) => Ok(failed(why)),
+        };
         note.answered(&answer);
         answer
     }
@@ -318,7 +321,7 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Answer {
         let name = request.name.clone();
-        let (engine, session) = (visit.engine.clone(), visit.session_id());
+        let (engine, session, elsewhere) = (visit.engine.clone(), visit.counts_for(), visit.elsewhere);
         let (tool, is_other) = counted(&request);
         let call = Call { server: self, visit, request, context };
         let answer = match core::find(&name) {
@@ -326,7 +329,7 @@ impl Server {
             None => self.call_shown(&name, call).await,
         };
         engine.note_call(session.as_deref(), &tool, is_other).await;
-        answer
+        if elsewhere { answer.map(|answer| follow::placed(answer, &engine.settings().folder)) } else { answer }
     }
 
     /// Calls what the client sees under a name.

@@ -48,17 +48,38 @@ pub(crate) async fn switch(call: &Call<'_>, persona: &str, opening: Opening) -> 
     let count = view.skills.len() + view.tools.len();
     let opening = Opening { persona: Some((name.clone(), count)), ..opening };
     let session = begin(visit, opening).await?;
-    let follows = !visit.alone && !visit.named;
-    if follows {
-        seat.sit(&session.session_id);
-    }
-    let changed = if follows { seat.choose(Choice::Persona(name)) } else { true };
+    let changed = match whose(visit) {
+        Whose::Connection => seat.choose(Choice::Persona(name)),
+        Whose::Session => true,
+        Whose::Nobody => false,
+    };
     if changed && !visit.sessionless {
         // Whoever does not hear of it can call everything by tool_call.
         let _ = call.context.peer.notify_tool_list_changed().await;
     }
     let how = how(visit, &session);
     Ok(Switched { view, session, how })
+}
+
+/// Whose list a switch changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// That of all requests of the client that say nothing else.
+    Connection,
+    /// That of requests which name the session.
+    Session,
+    /// None: what a client sees is of the folder where it works, and this is about another one.
+    Nobody,
+}
+
+fn whose(visit: &Visit) -> Whose {
+    if visit.alone || visit.session.is_some() {
+        Whose::Session
+    } else if visit.elsewhere {
+        Whose::Nobody
+    } else {
+        Whose::Connection
+    }
 }
 
 /// Begins a session or goes on with one.
@@ -70,7 +91,7 @@ pub(crate) async fn begin(visit: &Visit, opening: Opening) -> Result<ChatSession
 
 /// The session that a persona is to be loaded into: the one that is named, or the request's.
 pub(crate) fn target(visit: &Visit, named: &str) -> Option<String> {
-    if named.is_empty() { visit.session_id_for_switch() } else { Some(named.to_owned()) }
+    if named.is_empty() { visit.session_id() } else { Some(named.to_owned()) }
 }
 
 fn pinned(wanted: &str, shown: &Choice) -> String {
@@ -85,12 +106,12 @@ fn pinned(wanted: &str, shown: &Choice) -> String {
 
 fn how(visit: &Visit, session: &ChatSession) -> String {
     let persona = &session.persona;
-    if visit.alone {
-        format!(
+    match whose(visit) {
+        Whose::Session => format!(
             "Requests that name this session in `_meta[\"{SESSION}\"]` list these tools; the address /mcp/{persona} lists them for everybody. They can be called at once: tools with tool_call, skills with skill_run."
-        )
-    } else {
-        "The list of tools has changed. If you do not see the new ones, call tools with tool_call and skills with skill_run.".to_owned()
+        ),
+        Whose::Connection => "The list of tools has changed. If you do not see the new ones, call tools with tool_call and skills with skill_run.".to_owned(),
+        Whose::Nobody => "The list of tools stays that of the folder where you work.".to_owned(),
     }
 }
 
@@ -154,7 +175,7 @@ pub(crate) fn told(engine: &Engine, switched: &Switched, listing: &Listing) -> V
 pub(crate) async fn tell(seat: &Seat, visit: &Visit, context: &SubscriptionContext) {
     let mut notices = visit.engine.workspace_notices();
     // Whoever is not told when the list becomes another one is shown the same one always.
-    let follows = !visit.named && context.accepted().tools_list_changed == Some(true);
+    let follows = visit.session.is_none() && context.accepted().tools_list_changed == Some(true);
     let mut seated = follows.then(|| seat.changes());
     loop {
         let changed = tokio::select! {
@@ -179,6 +200,6 @@ async fn next(changes: Option<&mut watch::Receiver<()>>) -> Option<()> {
 
 /// Whether a request that names its session is shown something else now.
 fn concerns(visit: &Visit, notice: &WorkspaceUpdated) -> bool {
-    let session = visit.session.as_ref().filter(|_| visit.named).map(|session| &session.session_id);
+    let session = visit.session.as_ref().map(|session| &session.session_id);
     notice.persona_changed && session.is_some() && session == notice.session_id.as_ref()
 }

@@ -1,9 +1,9 @@
 //! One request: who makes it, from which workspace, in which session and era of the protocol.
 //!
-//! A workspace is what the request names (`_meta["aa/workspace"]`), what its session is about, what
-//! the client says that it works in, or the folder that the server was started in. A session is what
-//! the request names (`_meta["aa/session"]`). Where the protocol has sessions, a connection remembers
-//! which one was begun on it, until it ends. Neither is ever the session of a transport.
+//! A workspace is what an argument of the call names, what the request names (`_meta["aa/workspace"]`),
+//! what its session is about, what the client says that it works in, or the folder that the server was
+//! started in. A session is what the request names (`_meta["aa/session"]`). Neither follows from an earlier
+//! request: many clients have one connection for all of their conversations.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,11 +43,11 @@ pub(crate) struct Visit {
     /// Whether nothing but the request itself says what it sees: newer requests, unless their client is the only one
     /// of the server, as on stdio, and listens for changes of its list.
     pub(crate) alone: bool,
-    /// Whether the request names its session.
-    pub(crate) named: bool,
     /// Whether the request says itself which folder it is about.
     pub(crate) says_where: bool,
-    /// The session that the request names, or in the session era that was begun on its connection.
+    /// Whether an argument names another folder than the one where other calls of the client go.
+    pub(crate) elsewhere: bool,
+    /// The session that the request names.
     pub(crate) session: Option<ChatSession>,
     /// What it sees.
     pub(crate) choice: Choice,
@@ -68,22 +68,20 @@ impl Visit {
         let sessionless =
             version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
         let own = within(&seat.engine, &guest).linked(link(http, context));
-        let named = match text(context, SESSION)? {
+        let session = match text(context, SESSION)? {
             Some(id) => Some(session(&own, id)?),
             None => None,
         };
-        let sat = if named.is_some() || sessionless { None } else { sat(seat, &own)? };
         let alone = sessionless && (http.is_some() || !seat.is_heard());
-        let choice = choice(seat, named.as_ref(), alone);
-        let folder = folder(seat, &own, context, (named.as_ref(), sat.as_ref(), sessionless)).await?;
+        let choice = choice(seat, session.as_ref(), alone);
+        let folder = folder(seat, &own, context, (session.as_ref(), sessionless)).await?;
         let engine = enter(&own, &folder).map_err(|message| ErrorData::invalid_params(message, None))?;
-        let is_named = named.is_some();
-        let says_where = is_named || context.meta.get(WORKSPACE).is_some();
-        let session = named.or(sat);
+        let says_where = session.is_some() || context.meta.get(WORKSPACE).is_some();
         if !sessionless && !says_where {
             seat.work_in(&engine);
         }
-        Ok(Self { engine, sessionless, alone, named: is_named, says_where, session, choice, guest, own })
+        let elsewhere = false;
+        Ok(Self { engine, sessionless, alone, says_where, elsewhere, session, choice, guest, own })
     }
 
     /// Whether they may see what was chosen: a key that opens some personas opens nothing else.
@@ -142,11 +140,13 @@ impl Visit {
         Some(format!("your key opens nothing that is called `{name}`"))
     }
 
-    /// The engine of another workspace, for the same caller.
-    pub(crate) fn elsewhere(&self, seat: &Seat, workspace: &str) -> Result<Engine, String> {
-        let own = within(&seat.engine, &self.guest);
+    /// Goes to the workspace that an argument names, if they may work there.
+    pub(crate) fn work_in(&mut self, workspace: &str) -> Result<(), String> {
         let folder = path_of(workspace).ok_or_else(|| no_folder(workspace))?;
-        enter(&own, &folder)
+        let engine = enter(&self.own, &folder)?;
+        self.elsewhere = engine.settings().folder != self.engine.settings().folder;
+        self.engine = engine;
+        Ok(())
     }
 
     /// The engine of the folder that the server was started in, for this caller.
@@ -161,17 +161,16 @@ impl Visit {
         }
     }
 
-    /// The session that a persona is loaded into when none is named: one's own. The one that was used last in this folder
-    /// may be another client's.
-    pub(crate) fn session_id_for_switch(&self) -> Option<String> {
+    /// The session that the request names. Where it names none, a persona is loaded into a new one: the one that was used
+    /// last in this folder may be another client's.
+    pub(crate) fn session_id(&self) -> Option<String> {
         self.session.as_ref().map(|session| session.session_id.clone())
     }
 
-    /// The id of the session that the request belongs to: the one that it names, or that was begun on its connection,
-    /// or else the one that the caller has used last in this workspace.
-    pub(crate) fn session_id(&self) -> Option<String> {
-        let own = self.session.as_ref().map(|session| session.session_id.clone());
-        own.or_else(|| self.engine.workspace().ok()?.active_session_id)
+    /// The session that a call counts for: the one that it names, or else the one that the caller has used last in this
+    /// workspace.
+    pub(crate) fn counts_for(&self) -> Option<String> {
+        self.session_id().or_else(|| self.engine.workspace().ok()?.active_session_id)
     }
 }
 
@@ -197,17 +196,14 @@ pub(crate) fn enter(own: &Engine, folder: &Path) -> Result<Engine, String> {
     if folder == own.settings().folder {
         return Ok(own.clone());
     }
-    let real = folder.canonicalize().ok().filter(|real| real.is_dir());
-    let real = real.ok_or_else(|| format!("there is no folder `{}`", folder.display()))?;
+    // Whoever may not look there is not told what there is.
+    let real = match folder.canonicalize().ok().filter(|real| real.is_dir()) {
+        Some(real) if own.may_work_in(&real) => real,
+        None if own.may_work_in(folder) => return Err(format!("there is no folder `{}`", folder.display())),
+        _ => return Err(closed(own, folder)),
+    };
     if own.settings().folder.canonicalize().is_ok_and(|started| started == real) {
         return Ok(own.clone());
-    }
-    if !own.may_work_in(&real) {
-        let principal = &own.caller().principal;
-        return Err(format!(
-            "`{principal}` may not work in `{}`; `serve.folders` in the server's configuration says where others may",
-            folder.display()
-        ));
     }
     let engine = own
         .in_folder(&real)
@@ -216,10 +212,18 @@ pub(crate) fn enter(own: &Engine, folder: &Path) -> Result<Engine, String> {
     Ok(engine.for_caller(caller))
 }
 
+fn closed(own: &Engine, folder: &Path) -> String {
+    let principal = &own.caller().principal;
+    format!(
+        "`{principal}` may not work in `{}`; `serve.folders` in the server's configuration says where others may",
+        folder.display()
+    )
+}
+
 /// What a request sees: what its address means, what its session has loaded, or what was chosen
 /// on its connection.
-fn choice(seat: &Seat, named: Option<&ChatSession>, alone: bool) -> Choice {
-    let loaded = named.map(|session| &session.persona).filter(|persona| !persona.is_empty());
+fn choice(seat: &Seat, session: Option<&ChatSession>, alone: bool) -> Choice {
+    let loaded = session.map(|session| &session.persona).filter(|persona| !persona.is_empty());
     match loaded {
         Some(persona) if !seat.is_pinned() => Choice::Persona(persona.clone()),
         _ if alone => seat.first_choice(),
@@ -234,24 +238,18 @@ fn session(own: &Engine, id: &str) -> Result<ChatSession, ErrorData> {
     })
 }
 
-/// The session that was begun on the same connection.
-fn sat(seat: &Seat, own: &Engine) -> Result<Option<ChatSession>, ErrorData> {
-    let Some(id) = seat.session() else { return Ok(None) };
-    own.session(&id).map_err(|error| super::server::internal(&error))
-}
-
 async fn folder(
     seat: &Seat,
     own: &Engine,
     context: &RequestContext<RoleServer>,
-    (named, sat, sessionless): (Option<&ChatSession>, Option<&ChatSession>, bool),
+    (session, sessionless): (Option<&ChatSession>, bool),
 ) -> Result<PathBuf, ErrorData> {
-    let about = named.or(sat).and_then(|session| path_of(&session.workspace_uri));
+    let about = session.and_then(|session| path_of(&session.workspace_uri));
     if let Some(workspace) = text(context, WORKSPACE)? {
         let folder =
             path_of(workspace).ok_or_else(|| ErrorData::invalid_params(no_folder(workspace), None))?;
         return match about {
-            Some(about) if named.is_some() && !is_same(&about, &folder) => {
+            Some(about) if !is_same(&about, &folder) => {
                 let message =
                     format!("the session is about `{}`, not `{}`", about.display(), folder.display());
                 Err(ErrorData::invalid_params(message, None))

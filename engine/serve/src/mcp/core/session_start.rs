@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use rmcp::model::{JsonObject, Tool};
 use serde_json::{Value, json};
 
-use super::{CoreTool, Hint, define, text};
+use super::{CoreTool, Hint, WORKSPACE, define, text};
 use crate::mcp::listing::Listing;
 use crate::mcp::resource::remembers;
 use crate::mcp::result::{self, Whole};
 use crate::mcp::server::{Answer, Call, failed, internal};
 use crate::mcp::switch;
-use crate::mcp::visit::Visit;
+use crate::mcp::visit::{SESSION, Visit};
 
 /// Known mistakes that are told at most.
 const MISTAKES: usize = 5;
@@ -35,7 +35,6 @@ impl CoreTool for SessionStart {
             "agent": {"type": "string", "description": "Persona to load; default: none, what is shown stays.", "default": ""},
             "session": {"type": "string", "description": "Session to go on with; default: a new one.", "default": ""},
             "name": {"type": "string", "description": "What to call the session.", "default": ""},
-            "workspace": {"type": "string", "description": "The folder that it is about: an absolute path or file:// address; default: where the client works.", "default": ""},
             "project": {"type": "string", "description": "The project that it is about; default: what is seen in the folder.", "default": ""},
             "issue_key": {"type": "string", "description": "The issue that it is about.", "default": ""},
         });
@@ -56,28 +55,32 @@ impl CoreTool for SessionStart {
         let mut told = told(visit, &session, &view).map_err(|error| internal(&error))?;
         told["tools"] = json!(switch::names(&listing).1);
         told["warnings"] = json!(switch::warnings(&visit.engine, &view, &listing));
+        let how: Vec<String> = [how].into_iter().chain(way(visit)).filter(|how| !how.is_empty()).collect();
         if !how.is_empty() {
-            told["how"] = json!(how);
+            told["how"] = json!(how.join(" "));
         }
         Ok(result::of_parts(told, &["current_work", "log", "known_mistakes"], Whole::Ask(REST)).into())
     }
 }
 
-/// Goes to the workspace that is named, or that the session is about which is gone on with.
+/// Goes to the workspace that the session is about which is gone on with, unless one is named.
 fn enter(call: &mut Call<'_>, args: &JsonObject) -> Result<(), String> {
-    let known = match text(args, "session") {
-        "" => None,
-        id => call.visit.engine.session(id).map_err(|error| error.to_string())?,
+    let known = match (text(args, "session"), text(args, WORKSPACE)) {
+        ("", _) => None,
+        (id, "") => call.visit.engine.session(id).map_err(|error| error.to_string())?,
+        _ => None,
     };
-    let about = known.map(|session| session.workspace_uri).unwrap_or_default();
-    let workspace = match text(args, "workspace") {
-        "" => &about,
-        named => named,
-    };
-    if !workspace.is_empty() {
-        call.visit.engine = call.visit.elsewhere(&call.server.seat, workspace)?;
-    }
-    Ok(())
+    known.map_or(Ok(()), |session| call.visit.work_in(&session.workspace_uri))
+}
+
+/// How calls come to the folder of a session, where they do not go by themselves.
+fn way(visit: &Visit) -> Option<String> {
+    let folder = visit.engine.settings().folder.display().to_string();
+    visit.elsewhere.then(|| {
+        format!(
+            "Other calls do not follow: with `{WORKSPACE}: {folder}` the tools of the server itself work there, tool_call and skill_run for all others, and so do requests that name this session in `_meta[\"{SESSION}\"]`. All else works where it did before."
+        )
+    })
 }
 
 /// The session, what it shows, and how the client comes to that.
@@ -108,9 +111,6 @@ async fn open(
     }
     let view = call.server.view(visit).map_err(|error| error.message.to_string())?;
     let session = switch::begin(visit, opening).await?;
-    if !visit.alone && !visit.named {
-        call.server.seat.sit(&session.session_id);
-    }
     Ok((session, view, String::new()))
 }
 
@@ -123,7 +123,9 @@ fn told(visit: &Visit, session: &ChatSession, view: &View) -> Result<Value, Stor
     let known = if remembers(visit) { engine.remembered()? } else { Remembered::default() };
     let scope = visit.scope();
     let mistakes = engine.warned_of(MISTAKES, |tool| scope.shows(tool));
-    let waiting = |run: &RunSummary| json!({"run": run.id, "skill": run.skill, "since": run.started_at, "look": format!("run_status(run_id: {})", run.id)});
+    let there = if visit.elsewhere { format!(", {WORKSPACE}: {}", json!(engine.settings().folder)) } else { String::new() };
+    let look = |run: &RunSummary| format!("run_status(run_id: {}{there})", run.id);
+    let waiting = |run: &RunSummary| json!({"run": run.id, "skill": run.skill, "since": run.started_at, "look": look(run)});
     Ok(json!({
         "session": session.session_id,
         "name": session.name,

@@ -66,7 +66,10 @@ async fn named(call: Call<'_>, key: &str) -> Answer {
     if let Some(tool) = super::unlisted(name) {
         let mut call = call;
         call.request = CallToolRequestParams::new(name.to_owned()).with_arguments(args);
-        return call_core(tool, call).await;
+        return match super::go(&mut call.visit, &call.request) {
+            Ok(()) => call_core(tool, call).await,
+            Err(why) => Ok(failed(why)),
+        };
     }
     if super::find(name).is_some() {
         return Ok(failed(format!("`{name}` is a tool of the server itself: call it as such")));

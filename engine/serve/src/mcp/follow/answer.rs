@@ -1,6 +1,7 @@
 //! What came of a run, as the answer to a call.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use aa_run::engine::{Engine, Outcome, StartError};
 use aa_run::event::{Body, RunId, StepError, StepPath};
@@ -8,7 +9,7 @@ use aa_run::standing::{Asked, Standing};
 use aa_run::tool::DECLINE;
 use aa_spec::form;
 use aa_spec::tool::{Effect, ToolSpec};
-use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
+use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Map, Value, json};
 
 use crate::mcp::result::{self, Whole};
@@ -154,6 +155,19 @@ pub(crate) fn unfinished(
     let mut answer = CallToolResult::success(vec![ContentBlock::text(text)]);
     answer.structured_content = Some(result::fitting(content));
     marked(run, answer)
+}
+
+/// The same, saying where the run is to be looked for, unless it is over and good.
+pub(crate) fn placed(answer: CallToolResponse, folder: &Path) -> CallToolResponse {
+    let CallToolResponse::Complete(mut result) = answer else { return answer };
+    let run = result.meta.as_ref().and_then(|meta| meta.0.get(RUN));
+    let content = result.structured_content.as_ref();
+    let goes_on = content.is_some_and(|content| content.get("status").is_some() && content.get("run_id") == run);
+    if run.is_some() && (goes_on || result.is_error == Some(true)) {
+        let said = format!("The run is looked for, answered and cancelled with `workspace: {}`.", folder.display());
+        result.content.push(ContentBlock::text(said));
+    }
+    CallToolResponse::Complete(result)
 }
 
 /// The outputs of the run that an answer is about; none when it has not come to its end.

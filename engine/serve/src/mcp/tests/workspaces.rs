@@ -63,17 +63,82 @@ async fn two_clients_never_see_what_is_the_others() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_begun_on_the_connection_is_where_its_calls_go() {
+async fn a_session_about_another_folder_takes_no_other_call_there() {
     let world = World::new();
     let engine = world.engine("alpha");
     let client = connect(world.seat(&engine, "one"), Hearer::default()).await;
     let place = |name: &str| world.path(name).display().to_string();
-    assert_eq!(ok(&client, "probe_where", json!({})).await["result"], place("alpha"));
-    let begun = ok(&client, "session_start", json!({"workspace": place("beta")})).await;
-    assert_eq!(begun["folder"], place("beta"));
-    assert_eq!(ok(&client, "probe_where", json!({})).await["result"], place("beta"));
-    let named = with_meta(&client, "probe_where", json!({}), "aa/workspace", &place("alpha")).await;
-    assert_eq!(named.unwrap()["result"], place("alpha"), "what a request names goes before");
+    let whereabouts = async || ok(&client, "probe_where", json!({})).await["result"].clone();
+    assert_eq!(whereabouts().await, place("alpha"));
+    let begun = ok(&client, "session_start", json!({"workspace": place("beta"), "agent": "two"})).await;
+    assert_eq!((&begun["folder"], &begun["persona"]), (&json!(place("beta")), &json!("two")));
+    let how = begun["how"].as_str().unwrap();
+    assert!(how.contains("do not follow") && how.contains(&place("beta")), "{how}");
+    // Another conversation of the same client may know nothing of it: nothing has changed for its calls.
+    assert_eq!((whereabouts().await, client.service().changes()), (json!(place("alpha")), 0));
+    // Calls that say where they are about go there, each for itself.
+    let session = begun["session"].as_str().unwrap();
+    let call = json!({"tool_name": "probe_where"});
+    let there = with_meta(&client, "tool_call", call, "aa/session", session).await;
+    assert_eq!(there.unwrap()["result"], place("beta"));
+    let args = |name: &str| json!({"tool_name": "probe_where", "workspace": place(name)});
+    assert_eq!(ok(&client, "tool_call", args("beta")).await["result"], place("beta"));
+    let again = with_meta(&client, "tool_call", args("alpha"), "aa/session", session).await;
+    assert_eq!(again.unwrap()["result"], place("alpha"), "an argument goes before what else a request says");
+    assert_eq!(whereabouts().await, place("alpha"));
+}
+
+#[tokio::test]
+async fn a_tool_of_the_server_works_where_its_argument_says() {
+    let world = World::new();
+    let engine = world.engine("alpha");
+    let client = connect(world.seat(&engine, "one"), Hearer::default()).await;
+    let there = world.path("beta").display().to_string();
+    let args = json!({"skill_name": "greet", "inputs": {"who": "ann"}, "workspace": there});
+    ok(&client, "skill_run", args).await;
+    let runs = async |args: Value| ok(&client, "run_list", args).await["runs"].as_array().unwrap().len();
+    assert_eq!((runs(json!({})).await, runs(json!({"workspace": there})).await), (0, 1));
+    let why = failed(&client, "run_status", json!({"run_id": 1})).await;
+    assert!(why.contains("there is no run 1"), "{why}");
+    assert_eq!(
+        ok(&client, "run_status", json!({"run_id": 1, "workspace": there})).await["status"],
+        "completed"
+    );
+    // One that is reached by its name only, too.
+    let inner = json!({"tool_name": "schedule_list", "arguments": {"workspace": "beta"}});
+    for (args, what) in [
+        (json!({"tool_name": "schedule_list", "workspace": "beta"}), "absolute path"),
+        (inner, "absolute path"),
+        (json!({"tool_name": "probe_where", "workspace": world.path("gamma")}), "there is no folder"),
+        (json!({"tool_name": "probe_where", "workspace": 5}), "workspace"),
+    ] {
+        let why = failed(&client, "tool_call", args).await;
+        assert!(why.contains(what), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_elsewhere_says_where_it_is_looked_for() {
+    let world = World::new();
+    let engine = world.engine("alpha");
+    let client = connect(world.seat(&engine, "one"), Hearer::default()).await;
+    let there = world.path("beta").display().to_string();
+    let said = format!("with `workspace: {there}`");
+    let ask = json!({"skill_name": "ask", "workspace": there, "wait_seconds": 0});
+    let waits = said_of(&client, "skill_run", ask).await;
+    assert!(waits.contains(&said) && waits.contains("run_status"), "{waits}");
+    let begun = ok(&client, "session_start", json!({"workspace": there})).await;
+    let look = begun["waiting"][0]["look"].as_str().unwrap();
+    assert!(look.contains(&format!("workspace: \"{there}\"")), "{look}");
+    let here = said_of(&client, "skill_run", json!({"skill_name": "ask", "wait_seconds": 0})).await;
+    assert!(here.contains("run_status") && !here.contains("workspace"), "{here}");
+}
+
+/// The texts of an answer.
+async fn said_of(client: &Client, name: &str, args: Value) -> String {
+    let args = args.as_object().cloned().unwrap();
+    let params = CallToolRequestParams::new(name.to_owned()).with_arguments(args);
+    super::machine::said(&client.call_tool(params).await.unwrap())
 }
 
 /// Which runs are there for whom.
@@ -120,7 +185,7 @@ async fn a_request_names_its_workspace_and_its_session() {
         with_meta(&client, "skill_list", json!({}), "aa/session", "0123456789abcdef").await.unwrap_err();
     assert!(wrong.contains("there is no session"), "{wrong}");
     // Another process finds it as it was left.
-    let later = connect(world.seat(&world.engine("alpha"), "one"), Hearer::default()).await;
+    let later = connect(world.seat(&world.engine("beta"), "one"), Hearer::default()).await;
     let again = ok(&later, "session_start", json!({"session": session})).await;
     assert_eq!((&again["session"], &again["persona"]), (&json!(session), &json!("two")));
     assert_eq!(names(&later).await, ["other_count", "probe_hidden"]);

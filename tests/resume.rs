@@ -470,6 +470,23 @@ fn who_watches_an_interrupted_run_is_told_that_nobody_drives_it() {
 }
 
 #[test]
+fn who_watches_a_run_is_told_when_its_process_dies_and_sees_it_taken_up() {
+    let aa = Aa::new().skill("go", "name: go\ndescription: Goes\nsteps: [{name: wait, wait: 4s}]\noutputs: [{name: at, value: end}]\n");
+    let running = aa.args(["skill", "run", "go"]).start();
+    eventually("there is a run", || aa.args(["run", "show", "1"]).run().is_ok());
+    let said = std::fs::File::create(aa.path("said")).unwrap();
+    let mut watching = aa.args(["run", "watch", "1"]).command().stderr(said).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    running.signal(rustix::process::Signal::KILL);
+    running.wait().killed();
+    let hint = "nobody drives run 1; `aa run resume 1` goes on with it";
+    eventually("it is said", || aa.text("said").contains(hint));
+    aa.args(["run", "resume", "1"]).run().code(0);
+    assert!(watching.wait().unwrap().success());
+    assert_eq!(aa.text("said").matches(hint).count(), 1);
+}
+
+#[test]
 fn a_write_whose_attempts_have_one_key_is_made_again() {
     let module = r#"
 module: keyed

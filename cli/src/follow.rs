@@ -22,6 +22,8 @@ use crate::report::tree::{Question, State};
 
 /// Time between two frames of the live display.
 const FRAME: Duration = Duration::from_millis(80);
+/// Time between two looks whether anybody drives a run that is watched.
+const LOOK: Duration = Duration::from_secs(1);
 /// Notices taken at once, so that a burst does not starve the display.
 const BATCH: usize = 1024;
 
@@ -175,13 +177,18 @@ fn can_ask(context: &Context<'_>, reporter: &Reporter<'_>) -> bool {
     reporter.is_live() && context.printer.can_ask()
 }
 
-/// Shows a run that another process drives (or that is over) until it ends.
+/// Shows a run that another process drives (or that is over) until it ends. That process may end before: then it is said,
+/// and whoever takes the run up again is watched.
 pub(crate) async fn watch(
-    mut events: mpsc::UnboundedReceiver<aa_run::event::Event>,
+    engine: &Engine,
+    run: RunId,
     context: &Context<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Exit, Failure> {
+    let mut events = engine.watch(run, 0)?;
     let mut stop = Stop::new()?;
+    let mut looks = tokio::time::interval(LOOK);
+    let mut is_left = false;
     let mut frames = tokio::time::interval_at(tokio::time::Instant::now() + FRAME, FRAME);
     let mut batch = Vec::new();
     loop {
@@ -198,6 +205,14 @@ pub(crate) async fn watch(
                 return Ok(Exit::Ok);
             }
             _ = frames.tick(), if reporter.is_live() => reporter.tick(),
+            _ = looks.tick() => {
+                let was_left = std::mem::replace(&mut is_left, engine.run(run)?.interrupted);
+                if is_left && !was_left {
+                    reporter.pause();
+                    context.printer.hint(format_args!("nobody drives run {run}; `aa run resume {run}` goes on with it"));
+                    reporter.go_on();
+                }
+            }
         }
     }
 }

@@ -11,13 +11,6 @@ use crate::report::Reporter;
 pub(super) fn run(args: &WatchArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let engine = context.engine()?;
     let run = named_or_newest(&engine, args.run)?;
-    let found = engine.run(run)?;
-    if found.interrupted {
-        context.printer.hint(format_args!("nobody drives run {run}; `aa run resume {run}` goes on with it"));
-    }
     let mut reporter = Reporter::new(args.format, context.printer);
-    wait(async {
-        let events = engine.watch(run, 0)?;
-        follow::watch(events, context, &mut reporter).await
-    })
+    wait(follow::watch(&engine, run, context, &mut reporter))
 }

@@ -84,7 +84,7 @@ fn table(title: &str, peers: &[Peer], measure: impl Fn(&Peer) -> Figures) {
 fn one_step(project: &Project) {
     const CALLS: usize = 200;
     let (mut ours, mut floors) = (Vec::new(), Vec::new());
-    let mut client = stdio::Client::start(project.aa(&["mcp", "--tools", "echo"]));
+    let mut client = stdio::Client::start(project.aa(&["mcp", "--persona", "bench"]));
     client.greet();
     for round in 0..=CALLS {
         let began = Instant::now();

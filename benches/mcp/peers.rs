@@ -20,6 +20,13 @@ description: Starts a process
 steps: [{name: it, tool: run_true}]
 ";
 
+/// The one tool that the others serve as well.
+const PERSONA: &str = "name: bench
+description: One tool
+tools: [echo]
+skills: []
+";
+
 const TOOLS: &str = "module: bench
 description: Tools of the benchmarks
 requires: {commands: [/bin/true]}
@@ -35,7 +42,12 @@ tools:
 impl Project {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for (path, text) in [(".aa/skills/one_step.yaml", SKILL), (".aa/tools/bench.yaml", TOOLS)] {
+        let files = [
+            (".aa/skills/one_step.yaml", SKILL),
+            (".aa/tools/bench.yaml", TOOLS),
+            (".aa/personas/bench.yaml", PERSONA),
+        ];
+        for (path, text) in files {
             let path = folder.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
@@ -92,12 +104,12 @@ impl Peer {
     }
 
     pub(crate) fn on_stdio(&self, project: &Project) -> Command {
-        self.command(project, &["floor-stdio"], &["mcp", "--tools", "echo"], &["stdio"])
+        self.command(project, &["floor-stdio"], &["mcp", "--persona", "bench"], &["stdio"])
     }
 
     pub(crate) fn on_http(&self, project: &Project, port: u16) -> Command {
         let (address, port) = (format!("127.0.0.1:{port}"), port.to_string());
-        let aa = ["serve", "--quiet", "--tools", "echo", "--listen", &address];
+        let aa = ["serve", "--quiet", "--persona", "bench", "--listen", &address];
         self.command(project, &["floor-http", &port], &aa, &["http", &port])
     }
 

@@ -143,6 +143,11 @@ impl<'a> Finder<'a> {
             return self.bad_choice(error, &choices);
         }
         let own = |branch: &[ValidationError<'_>]| branch.iter().filter(|e| path(e) == path(error)).count();
+        // One that has these keys was meant, whatever is wrong with what they say.
+        let mut fitting = branches.iter().filter(|branch| own(branch) == 0);
+        if let (Some(meant), None) = (fitting.next(), fitting.next()) {
+            return meant.iter().for_each(|error| self.explain(error));
+        }
         let mut likely: Vec<_> =
             branches.iter().filter(|branch| !branch.iter().any(is_type_mismatch)).collect();
         likely.sort_by_key(|branch| own(branch));

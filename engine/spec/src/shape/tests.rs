@@ -18,6 +18,24 @@ fn report<T: DeserializeOwned + JsonSchema>(text: &str) -> (Option<T>, String) {
     (value, lines)
 }
 
+#[test]
+fn of_several_forms_the_one_with_these_keys_was_meant() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Places {
+        #[serde(rename = "secrets")]
+        _secrets: std::collections::BTreeMap<String, crate::config::Secret>,
+    }
+    let found = |secret: &str| report::<Places>(&format!("secrets: {{A: {secret}}}")).1;
+    let said = ["{env: [1]}", "{command: [true, sh]}", "{env: a, file: b}", "{fil: x}", "3"].map(found).concat();
+    insta::assert_snapshot!(said, @r#"
+    1:20 wrong-type «[1]» `env` must be text, not a list []
+    1:25 wrong-type «true» item 1 of `command` must be text, not a boolean [put it in quotes: `"true"`]
+    1:14 bad-value «{env: a, file: b}» `A` must have exactly one of `command`, `env`, `file` []
+    1:15 unknown-key «fil» unknown key `fil` in `A` [did you mean `file`?]
+    1:14 wrong-type «3» `A` must be a mapping, not a number []
+    "#);
+}
+
 const WRONG: &str = r#"
 name: 3
 descripton: Restart a deployment

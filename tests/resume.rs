@@ -471,7 +471,10 @@ fn who_watches_an_interrupted_run_is_told_that_nobody_drives_it() {
 
 #[test]
 fn who_watches_a_run_is_told_when_its_process_dies_and_sees_it_taken_up() {
-    let aa = Aa::new().skill("go", "name: go\ndescription: Goes\nsteps: [{name: wait, wait: 4s}]\noutputs: [{name: at, value: end}]\n");
+    let aa = Aa::new().skill(
+        "go",
+        "name: go\ndescription: Goes\nsteps: [{name: wait, wait: 4s}]\noutputs: [{name: at, value: end}]\n",
+    );
     let running = aa.args(["skill", "run", "go"]).start();
     eventually("there is a run", || aa.args(["run", "show", "1"]).run().is_ok());
     let said = std::fs::File::create(aa.path("said")).unwrap();

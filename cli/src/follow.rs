@@ -12,7 +12,7 @@ use aa_run::engine::{Engine, Notice, Outcome, RunHandle};
 use aa_run::event::{Event, Resolution, RunId, StepPath};
 use aa_run::store::StoreError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 use crate::ask::{self, Asker};
 use crate::context::Context;
@@ -188,6 +188,7 @@ pub(crate) async fn watch(
     let mut events = engine.watch(run, 0)?;
     let mut stop = Stop::new()?;
     let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_left = false;
     let mut frames = tokio::time::interval_at(tokio::time::Instant::now() + FRAME, FRAME);
     let mut batch = Vec::new();
@@ -208,8 +209,10 @@ pub(crate) async fn watch(
             _ = looks.tick() => {
                 let was_left = std::mem::replace(&mut is_left, engine.run(run)?.interrupted);
                 if is_left && !was_left {
+                    // What is shown as under way is not.
                     reporter.pause();
                     context.printer.hint(format_args!("nobody drives run {run}; `aa run resume {run}` goes on with it"));
+                } else if was_left && !is_left {
                     reporter.go_on();
                 }
             }

@@ -52,11 +52,12 @@ fn ask(
 ) -> Value {
     let mut message = modern(1, "", &json!({}));
     let mut meta = message["params"]["_meta"].clone();
-    meta["io.modelcontextprotocol/clientCapabilities"] = if method == "tools/call" && name == "ask" {
-        json!({"elicitation": {}})
-    } else {
-        json!({"extensions": {"io.modelcontextprotocol/tasks": {}}})
-    };
+    meta["io.modelcontextprotocol/clientCapabilities"] =
+        if method == "tools/call" && ["ask", "skill_run"].contains(&name) {
+            json!({"elicitation": {}})
+        } else {
+            json!({"extensions": {"io.modelcontextprotocol/tasks": {}}})
+        };
     if let Some(aa) = folder {
         meta["aa/workspace"] = json!(aa.path("other"));
     }
@@ -99,4 +100,20 @@ fn over_http_neither_a_poll_nor_an_answer_names_the_folder() {
     assert!(foreign["error"].is_object(), "{foreign}");
     let done = ask(&served, ("tools/call", "ask", KEY), again, None);
     assert_eq!(done["result"]["structuredContent"], json!({"sure": "yes"}), "{done}");
+}
+
+#[test]
+fn an_answer_that_comes_along_still_says_where_its_run_is() {
+    let aa = two();
+    let served =
+        Served::start(aa.args(["serve", "--all", "--listen", "127.0.0.1:0"]).env("ANN_KEY", &KEY[7..]));
+    let args = json!({"skill_name": "ask", "workspace": aa.path("other")});
+    let mut call = json!({"name": "skill_run", "arguments": args});
+    let asked = ask(&served, ("tools/call", "skill_run", KEY), call.clone(), None);
+    call["requestState"] = asked["result"]["requestState"].clone();
+    assert!(call["requestState"].is_string(), "{asked}");
+    call["inputResponses"] = json!({"sure": {"action": "decline"}});
+    let waits = ask(&served, ("tools/call", "skill_run", KEY), call, None);
+    let said = waits["result"]["content"].to_string();
+    assert!(said.contains("run_status") && said.contains("look there with `workspace: "), "{waits}");
 }

@@ -121,7 +121,7 @@ pub(crate) fn check(name: &str, args: Option<&JsonObject>) -> Result<(), String>
 }
 
 /// The argument that names the folder where a tool of ours is to work: some clients have no other way to say it.
-const WORKSPACE: &str = "workspace";
+pub(crate) const WORKSPACE: &str = "workspace";
 
 /// Goes to the folder that a call of a tool of ours names.
 pub(crate) fn go(visit: &mut Visit, request: &CallToolRequestParams) -> Result<(), String> {

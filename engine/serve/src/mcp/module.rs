@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aa_run::card::{is_open, title};
+use aa_run::event::RunId;
 use aa_spec::input::fits;
 use aa_spec::tool::{Effect, ToolSpec};
 use rmcp::model::{CallToolResponse, Resource, Tool, ToolAnnotations};
@@ -51,7 +52,8 @@ pub(crate) async fn call(call: Call<'_>, spec: &ToolSpec, args: Map<String, Valu
 /// What a call has given. Clients refuse what is not as announced, so that is said here, where
 /// more is known.
 pub(crate) fn answer(call: &Call<'_>, spec: &ToolSpec, value: Value) -> CallToolResponse {
-    let (keep, less) = (|value: &Value| keep(call, spec, value), less(spec));
+    let (name, less) = (format!("result of {}", spec.name), less(spec));
+    let keep = |value: &Value| keep(call, &name, value);
     let whole = Whole::Kept(&keep, &less);
     let (_, wrapped) = schema::output(&spec.output);
     if let Some(shown) = content::result(&value, whole) {
@@ -69,14 +71,23 @@ pub(crate) fn answer(call: &Call<'_>, spec: &ToolSpec, value: Value) -> CallTool
     result::of(value, wrapped, whole).into()
 }
 
+/// Tells where all outputs of a run are. Of one elsewhere they are kept for whoever has called: what reads them at the
+/// run's own address may have no way to say which folder that is about.
+pub(crate) fn with_outputs<T>(call: &Call<'_>, run: RunId, then: impl FnOnce(Whole<'_>) -> T) -> T {
+    if !call.visit.is_elsewhere() {
+        return then(Whole::Run(run));
+    }
+    let keep = |value: &Value| keep(call, &format!("outputs of run {run}"), value);
+    then(Whole::Kept(&keep, &format!("`aa run show {run}` in a terminal shows all of it")))
+}
+
 /// Keeps what does not fit into the answer for whoever has called; none when it cannot be kept.
-fn keep(call: &Call<'_>, spec: &ToolSpec, value: &Value) -> Option<Resource> {
+fn keep(call: &Call<'_>, name: &str, value: &Value) -> Option<Resource> {
     let id = call.visit.engine.mark().ok()?;
     let (text, mime_type) = match value {
         Value::String(text) => (text.clone(), "text/plain"),
         value => (format!("{value:#}"), "application/json"),
     };
-    let name = format!("result of {}", spec.name);
     let link = Resource::new(Address::Result(id.clone()).to_string(), name)
         .with_mime_type(kind_of_pages(text.len(), mime_type));
     let is_kept = call.server.seat.kept.keep(&id, &call.visit.guest.whose(), Rest { text, mime_type });

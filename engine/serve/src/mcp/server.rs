@@ -321,7 +321,7 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Answer {
         let name = request.name.clone();
-        let (engine, session, elsewhere) = (visit.engine.clone(), visit.counts_for(), visit.elsewhere);
+        let (engine, session, elsewhere) = (visit.engine.clone(), visit.counts_for(), visit.is_elsewhere());
         let (tool, is_other) = counted(&request);
         let call = Call { server: self, visit, request, context };
         let answer = match core::find(&name) {
@@ -329,7 +329,11 @@ impl Server {
             None => self.call_shown(&name, call).await,
         };
         engine.note_call(session.as_deref(), &tool, is_other).await;
-        if elsewhere { answer.map(|answer| follow::placed(answer, &engine.settings().folder)) } else { answer }
+        if elsewhere {
+            answer.map(|answer| follow::placed(answer, &engine.settings().folder))
+        } else {
+            answer
+        }
     }
 
     /// Calls what the client sees under a name.

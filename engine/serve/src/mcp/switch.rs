@@ -9,16 +9,18 @@ use std::sync::Arc;
 
 use aa_run::engine::Engine;
 use aa_run::persona::{Choice, View};
-use aa_run::workspace::{ChatSession, Opening, WorkspaceUpdated};
+use aa_run::workspace::{ChatSession, Opening, WorkspaceUpdated, path_of};
+use rmcp::model::JsonObject;
 use rmcp::service::SubscriptionContext;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
+use super::core::{WORKSPACE, text};
 use super::listing::{Listing, MANY, Target};
 use super::seat::Seat;
 use super::server::Call;
-use super::visit::{SESSION, Visit};
+use super::visit::{SESSION, Visit, is_same};
 
 /// A persona that was loaded.
 pub(crate) struct Switched {
@@ -57,7 +59,7 @@ pub(crate) async fn switch(call: &Call<'_>, persona: &str, opening: Opening) -> 
         // Whoever does not hear of it can call everything by tool_call.
         let _ = call.context.peer.notify_tool_list_changed().await;
     }
-    let how = how(visit, &session);
+    let how = how(visit, &session, changed);
     Ok(Switched { view, session, how })
 }
 
@@ -73,10 +75,10 @@ enum Whose {
 }
 
 fn whose(visit: &Visit) -> Whose {
-    if visit.alone || visit.session.is_some() {
-        Whose::Session
-    } else if visit.elsewhere {
+    if visit.is_elsewhere() {
         Whose::Nobody
+    } else if visit.alone || visit.session.is_some() {
+        Whose::Session
     } else {
         Whose::Connection
     }
@@ -85,8 +87,42 @@ fn whose(visit: &Visit) -> Whose {
 /// Begins a session or goes on with one.
 pub(crate) async fn begin(visit: &Visit, opening: Opening) -> Result<ChatSession, String> {
     let wanted = opening.resume.clone().unwrap_or_default();
+    if !wanted.is_empty() {
+        is_about(visit, &wanted)?;
+    }
     let opened = visit.engine.open_session(opening).await.map_err(|error| error.to_string())?;
     opened.ok_or_else(|| format!("there is no session `{wanted}`"))
+}
+
+/// A session stays with its folder: what it has loaded is of there.
+fn is_about(visit: &Visit, id: &str) -> Result<(), String> {
+    let known = visit.engine.session(id).map_err(|error| error.to_string())?;
+    let Some(about) = known.and_then(|session| path_of(&session.workspace_uri)) else { return Ok(()) };
+    let folder = &visit.engine.settings().folder;
+    if is_same(&about, folder) {
+        return Ok(());
+    }
+    Err(format!("the session `{id}` is about `{}`, not `{}`", about.display(), folder.display()))
+}
+
+/// Goes to the folder that a named session is about, unless an argument names one.
+pub(crate) fn enter(visit: &mut Visit, args: &JsonObject) -> Result<(), String> {
+    let known = match (text(args, "session"), text(args, WORKSPACE)) {
+        ("", _) => None,
+        (id, "") => visit.engine.session(id).map_err(|error| error.to_string())?,
+        _ => None,
+    };
+    known.map_or(Ok(()), |session| visit.work_in(&session.workspace_uri))
+}
+
+/// How calls come to the folder of a session, where they do not go by themselves.
+pub(crate) fn way(visit: &Visit) -> Option<String> {
+    let folder = visit.engine.settings().folder.display();
+    visit.is_elsewhere().then(|| {
+        format!(
+            "Other calls do not follow: with `{WORKSPACE}: {folder}` the tools of the server itself work there, tool_call and skill_run for all others, and so do requests that name this session in `_meta[\"{SESSION}\"]`. All else works, and is listed, as before."
+        )
+    })
 }
 
 /// The session that a persona is to be loaded into: the one that is named, or the request's.
@@ -104,14 +140,15 @@ fn pinned(wanted: &str, shown: &Choice) -> String {
     )
 }
 
-fn how(visit: &Visit, session: &ChatSession) -> String {
+fn how(visit: &Visit, session: &ChatSession, changed: bool) -> String {
     let persona = &session.persona;
     match whose(visit) {
         Whose::Session => format!(
             "Requests that name this session in `_meta[\"{SESSION}\"]` list these tools; the address /mcp/{persona} lists them for everybody. They can be called at once: tools with tool_call, skills with skill_run."
         ),
-        Whose::Connection => "The list of tools has changed. If you do not see the new ones, call tools with tool_call and skills with skill_run.".to_owned(),
-        Whose::Nobody => "The list of tools stays that of the folder where you work.".to_owned(),
+        Whose::Connection if changed => "The list of tools has changed. If you do not see the new ones, call tools with tool_call and skills with skill_run.".to_owned(),
+        Whose::Connection => "The list of tools has them already.".to_owned(),
+        Whose::Nobody => way(visit).unwrap_or_default(),
     }
 }
 

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::core::object;
 use super::follow::{Shape, answer, question};
+use super::result::Whole;
 use super::server::internal;
 use super::visit::started;
 
@@ -90,7 +91,7 @@ pub(crate) fn get(
                 return Ok(DetailedTask::new(failed, TaskPayload::Failed { error }));
             }
             let shape = shape(&engine, &run.skill);
-            let result = answer::of(run.id, &outcome, shape);
+            let result = answer::of((run.id, Whole::Run(run.id)), &outcome, shape);
             let result = serde_json::to_value(result).map_err(|error| internal(&error))?;
             TaskPayload::Completed { result: object(result) }
         }

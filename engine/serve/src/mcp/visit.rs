@@ -33,7 +33,6 @@ pub(crate) const WORKSPACE: &str = "aa/workspace";
 
 /// What a request may do and see.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a request, and most mixes occur")]
 pub(crate) struct Visit {
     /// The engine, for this caller in this workspace: runs of others are not there.
     pub(crate) engine: Engine,
@@ -45,8 +44,6 @@ pub(crate) struct Visit {
     pub(crate) alone: bool,
     /// Whether the request says itself which folder it is about.
     pub(crate) says_where: bool,
-    /// Whether an argument names another folder than the one where other calls of the client go.
-    pub(crate) elsewhere: bool,
     /// The session that the request names.
     pub(crate) session: Option<ChatSession>,
     /// What it sees.
@@ -55,6 +52,8 @@ pub(crate) struct Visit {
     pub(crate) guest: Arc<Guest>,
     /// The engine of the folder that the server was started in, for this caller.
     own: Engine,
+    /// Where calls of the client go that name nothing else in their arguments.
+    home: PathBuf,
 }
 
 impl Visit {
@@ -80,8 +79,8 @@ impl Visit {
         if !sessionless && !says_where {
             seat.work_in(&engine);
         }
-        let elsewhere = false;
-        Ok(Self { engine, sessionless, alone, says_where, elsewhere, session, choice, guest, own })
+        let home = engine.settings().folder.clone();
+        Ok(Self { engine, sessionless, alone, says_where, session, choice, guest, own, home })
     }
 
     /// Whether they may see what was chosen: a key that opens some personas opens nothing else.
@@ -143,10 +142,13 @@ impl Visit {
     /// Goes to the workspace that an argument names, if they may work there.
     pub(crate) fn work_in(&mut self, workspace: &str) -> Result<(), String> {
         let folder = path_of(workspace).ok_or_else(|| no_folder(workspace))?;
-        let engine = enter(&self.own, &folder)?;
-        self.elsewhere = engine.settings().folder != self.engine.settings().folder;
-        self.engine = engine;
+        self.engine = enter(&self.own, &folder)?;
         Ok(())
+    }
+
+    /// Whether it is about another folder than the one where other calls of the client go.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.engine.settings().folder != self.home
     }
 
     /// The engine of the folder that the server was started in, for this caller.
@@ -197,11 +199,12 @@ pub(crate) fn enter(own: &Engine, folder: &Path) -> Result<Engine, String> {
         return Ok(own.clone());
     }
     // Whoever may not look there is not told what there is.
-    let real = match folder.canonicalize().ok().filter(|real| real.is_dir()) {
-        Some(real) if own.may_work_in(&real) => real,
-        None if own.may_work_in(folder) => return Err(format!("there is no folder `{}`", folder.display())),
-        _ => return Err(closed(own, folder)),
-    };
+    let there = folder.ancestors().find_map(|part| part.canonicalize().ok()).unwrap_or_default();
+    if !own.may_work_in(&there) {
+        return Err(closed(own, folder));
+    }
+    let real = folder.canonicalize().ok().filter(|real| real.is_dir());
+    let real = real.ok_or_else(|| format!("there is no folder `{}`", folder.display()))?;
     if own.settings().folder.canonicalize().is_ok_and(|started| started == real) {
         return Ok(own.clone());
     }
@@ -273,7 +276,7 @@ fn link(http: Option<&Parts>, context: &RequestContext<RoleServer>) -> Link {
 }
 
 /// Whether two paths lead to one folder.
-fn is_same(a: &Path, b: &Path) -> bool {
+pub(super) fn is_same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 

@@ -26,7 +26,8 @@ fn of_several_forms_the_one_with_these_keys_was_meant() {
         _secrets: std::collections::BTreeMap<String, crate::config::Secret>,
     }
     let found = |secret: &str| report::<Places>(&format!("secrets: {{A: {secret}}}")).1;
-    let said = ["{env: [1]}", "{command: [true, sh]}", "{env: a, file: b}", "{fil: x}", "3"].map(found).concat();
+    let said =
+        ["{env: [1]}", "{command: [true, sh]}", "{env: a, file: b}", "{fil: x}", "3"].map(found).concat();
     insta::assert_snapshot!(said, @r#"
     1:20 wrong-type «[1]» `env` must be text, not a list []
     1:25 wrong-type «true» item 1 of `command` must be text, not a boolean [put it in quotes: `"true"`]

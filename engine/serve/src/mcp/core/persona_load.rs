@@ -23,13 +23,16 @@ impl CoreTool for PersonaLoad {
                            The tools of the server itself stay. When it cannot be loaded, nothing changes.";
         let properties = json!({
             (self.argument): {"type": "string", "description": "Name of the persona, as persona_list gives it."},
-            "session": {"type": "string", "description": "The session that loads it, as session_start gave it; default: the current one."},
+            "session": {"type": "string", "description": "The session that loads it, as session_start gave it; default: the one that the request names, or else a new one."},
         });
         define(self.name, "Load a persona", description, (properties, &[self.argument]), Hint::Write)
     }
 
-    async fn call(&self, call: Call<'_>) -> Answer {
+    async fn call(&self, mut call: Call<'_>) -> Answer {
         let args = call.request.arguments.clone().unwrap_or_default();
+        if let Err(message) = switch::enter(&mut call.visit, &args) {
+            return Ok(failed(message));
+        }
         let resume = switch::target(&call.visit, text(&args, "session"));
         let opening = Opening { resume, ..Opening::default() };
         match switch::switch(&call, text(&args, self.argument), opening).await {

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::run_list::summary;
 use super::{CoreTool, Hint, define, object};
 use crate::mcp::follow::answer::{self, question};
+use crate::mcp::module;
 use crate::mcp::result::{self, Whole};
 use crate::mcp::server::{Answer, Call, failed};
 
@@ -52,8 +53,11 @@ impl CoreTool for RunStatus {
             Ok(status) => {
                 let shown = format!("`aa run show {run}` in a terminal shows all of it");
                 let is_over = status.get("outputs").is_some();
-                let whole = if is_over { Whole::Run(run) } else { Whole::Ask(&shown) };
-                result::of_parts(status, &["outputs", "questions", "unresolved"], whole).into()
+                let parts = ["outputs", "questions", "unresolved"];
+                module::with_outputs(&call, run, |whole| {
+                    result::of_parts(status, &parts, if is_over { whole } else { Whole::Ask(&shown) })
+                })
+                .into()
             }
             Err(error) => failed(answer::refusal(&error)),
         })

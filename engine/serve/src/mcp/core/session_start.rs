@@ -15,7 +15,7 @@ use crate::mcp::resource::remembers;
 use crate::mcp::result::{self, Whole};
 use crate::mcp::server::{Answer, Call, failed, internal};
 use crate::mcp::switch;
-use crate::mcp::visit::{SESSION, Visit};
+use crate::mcp::visit::Visit;
 
 /// Known mistakes that are told at most.
 const MISTAKES: usize = 5;
@@ -43,7 +43,7 @@ impl CoreTool for SessionStart {
 
     async fn call(&self, mut call: Call<'_>) -> Answer {
         let args = call.request.arguments.clone().unwrap_or_default();
-        if let Err(message) = enter(&mut call, &args) {
+        if let Err(message) = switch::enter(&mut call.visit, &args) {
             return Ok(failed(message));
         }
         let (session, view, how) = match open(&call, &args).await {
@@ -55,32 +55,11 @@ impl CoreTool for SessionStart {
         let mut told = told(visit, &session, &view).map_err(|error| internal(&error))?;
         told["tools"] = json!(switch::names(&listing).1);
         told["warnings"] = json!(switch::warnings(&visit.engine, &view, &listing));
-        let how: Vec<String> = [how].into_iter().chain(way(visit)).filter(|how| !how.is_empty()).collect();
         if !how.is_empty() {
-            told["how"] = json!(how.join(" "));
+            told["how"] = json!(how);
         }
         Ok(result::of_parts(told, &["current_work", "log", "known_mistakes"], Whole::Ask(REST)).into())
     }
-}
-
-/// Goes to the workspace that the session is about which is gone on with, unless one is named.
-fn enter(call: &mut Call<'_>, args: &JsonObject) -> Result<(), String> {
-    let known = match (text(args, "session"), text(args, WORKSPACE)) {
-        ("", _) => None,
-        (id, "") => call.visit.engine.session(id).map_err(|error| error.to_string())?,
-        _ => None,
-    };
-    known.map_or(Ok(()), |session| call.visit.work_in(&session.workspace_uri))
-}
-
-/// How calls come to the folder of a session, where they do not go by themselves.
-fn way(visit: &Visit) -> Option<String> {
-    let folder = visit.engine.settings().folder.display().to_string();
-    visit.elsewhere.then(|| {
-        format!(
-            "Other calls do not follow: with `{WORKSPACE}: {folder}` the tools of the server itself work there, tool_call and skill_run for all others, and so do requests that name this session in `_meta[\"{SESSION}\"]`. All else works where it did before."
-        )
-    })
 }
 
 /// The session, what it shows, and how the client comes to that.
@@ -103,15 +82,17 @@ async fn open(
         }
         None => None,
     };
-    // What it had loaded is loaded again.
-    let persona = given("agent").or_else(|| before.filter(|persona| !persona.is_empty()));
+    // What it had loaded is loaded again, and what the request shows stays.
+    let shown =
+        || visit.session.as_ref().filter(|_| !visit.is_elsewhere()).map(|session| session.persona.clone());
+    let persona = given("agent").or_else(|| before.or_else(shown).filter(|persona| !persona.is_empty()));
     if let Some(persona) = persona {
         let switched = switch::switch(call, &persona, opening).await?;
         return Ok((switched.session, switched.view, switched.how));
     }
     let view = call.server.view(visit).map_err(|error| error.message.to_string())?;
     let session = switch::begin(visit, opening).await?;
-    Ok((session, view, String::new()))
+    Ok((session, view, switch::way(visit).unwrap_or_default()))
 }
 
 /// What is known. What is remembered is told to whoever may read it, and of mistakes those in calls that they could
@@ -123,7 +104,11 @@ fn told(visit: &Visit, session: &ChatSession, view: &View) -> Result<Value, Stor
     let known = if remembers(visit) { engine.remembered()? } else { Remembered::default() };
     let scope = visit.scope();
     let mistakes = engine.warned_of(MISTAKES, |tool| scope.shows(tool));
-    let there = if visit.elsewhere { format!(", {WORKSPACE}: {}", json!(engine.settings().folder)) } else { String::new() };
+    let there = if visit.is_elsewhere() {
+        format!(", {WORKSPACE}: {}", json!(engine.settings().folder))
+    } else {
+        String::new()
+    };
     let look = |run: &RunSummary| format!("run_status(run_id: {}{there})", run.id);
     let waiting = |run: &RunSummary| json!({"run": run.id, "skill": run.skill, "since": run.started_at, "look": look(run)});
     Ok(json!({

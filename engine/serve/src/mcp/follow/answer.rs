@@ -13,7 +13,8 @@ use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, JsonObject, Me
 use serde_json::{Map, Value, json};
 
 use crate::mcp::result::{self, Whole};
-use crate::mcp::{content, schema};
+use crate::mcp::server::Call;
+use crate::mcp::{content, module, schema};
 
 /// Where clients find the number of the run.
 pub(crate) const RUN: &str = "aa/run";
@@ -42,10 +43,15 @@ impl Shape {
     }
 }
 
-/// The answer once the run has stopped moving.
-pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult {
+/// The answer to a call once its run has stopped moving.
+pub(crate) fn given(call: &Call<'_>, run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult {
+    module::with_outputs(call, run, |whole| of((run, whole), outcome, shape))
+}
+
+/// The same, with the place where all of the outputs are.
+pub(crate) fn of((run, whole): (RunId, Whole<'_>), outcome: &Outcome, shape: Shape) -> CallToolResult {
     match outcome {
-        Outcome::Completed(outputs) => marked(run, completed(run, value(outputs, shape), shape)),
+        Outcome::Completed(outputs) => marked(run, completed(whole, value(outputs, shape), shape)),
         Outcome::Failed { error, step } => failure(run, &failed(run, error, step.as_ref())),
         Outcome::Cancelled => {
             let again = "a call with the same idempotency key finds it again; another key starts anew";
@@ -65,12 +71,12 @@ pub(crate) fn of(run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult 
 }
 
 /// A result as its content, where it has some, and else as a value that is cut to what fits.
-fn completed(run: RunId, value: Value, shape: Shape) -> CallToolResult {
+fn completed(whole: Whole<'_>, value: Value, shape: Shape) -> CallToolResult {
     let wrapped = |usual: bool| if let Shape::Read { wrapped, .. } = shape { wrapped } else { usual };
-    match content::result(&value, Whole::Run(run)) {
+    match content::result(&value, whole) {
         None => {
             let wrapped = wrapped(!value.is_object());
-            result::of(value, wrapped, Whole::Run(run))
+            result::of(value, wrapped, whole)
         }
         Some(shown) if shape == Shape::Outputs => shown,
         Some(shown) => {
@@ -157,14 +163,16 @@ pub(crate) fn unfinished(
     marked(run, answer)
 }
 
-/// The same, saying where the run is to be looked for, unless it is over and good.
+/// The same of a call about another folder, saying how that is looked into, unless all is well.
 pub(crate) fn placed(answer: CallToolResponse, folder: &Path) -> CallToolResponse {
     let CallToolResponse::Complete(mut result) = answer else { return answer };
-    let run = result.meta.as_ref().and_then(|meta| meta.0.get(RUN));
-    let content = result.structured_content.as_ref();
-    let goes_on = content.is_some_and(|content| content.get("status").is_some() && content.get("run_id") == run);
-    if run.is_some() && (goes_on || result.is_error == Some(true)) {
-        let said = format!("The run is looked for, answered and cancelled with `workspace: {}`.", folder.display());
+    let has =
+        |key: &str| result.structured_content.as_ref().is_some_and(|content| content.get(key).is_some());
+    if result.is_error == Some(true) || has("next") || (has("run_id") && has("status")) {
+        let said = format!(
+            "This is about `{0}`: run_status, run_explain, run_answer, run_cancel and debug_tool look there with `workspace: {0}`.",
+            folder.display()
+        );
         result.content.push(ContentBlock::text(said));
     }
     CallToolResponse::Complete(result)

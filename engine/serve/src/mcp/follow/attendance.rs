@@ -204,7 +204,7 @@ impl<'a> Attendance<'a> {
                     self.take_back_form("the run is over").await;
                     let outcome =
                         outcome.map_err(|error| internal(&error))?.map_err(|error| internal(&error))?;
-                    return Ok(self.finished(answer::of(self.run, &outcome, self.shape)));
+                    return Ok(self.finished(answer::given(self.call, self.run, &outcome, self.shape)));
                 }
                 Wake::Form(result) => self.take_in(result).await,
                 Wake::Impatient => {

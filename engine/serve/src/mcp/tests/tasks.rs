@@ -14,6 +14,7 @@ use serde_json::{Map, json};
 
 use super::kit::{Era, PATIENCE, Person, World, accept, call, eventually, params};
 use crate::mcp::follow::{Shape, answer};
+use crate::mcp::result::Whole;
 use crate::mcp::task;
 
 type Client = RunningService<RoleClient, Person>;
@@ -227,7 +228,9 @@ async fn a_read_that_became_a_task_gives_what_the_tool_promises() {
     let engine = world.as_client("local");
     let look = engine.tool("look").unwrap().unwrap();
     let outcome = Outcome::Completed(Map::from_iter([("result".to_owned(), json!({"a": 1}))]));
-    let answered = answer::of(RunId(1), &outcome, Shape::of(&look, false)).structured_content.unwrap();
+    let answered = answer::of((RunId(1), Whole::Run(RunId(1))), &outcome, Shape::of(&look, false))
+        .structured_content
+        .unwrap();
     assert_eq!((direct, answered), (json!({"result": ""}), json!({"result": {"a": 1}})));
 }
 

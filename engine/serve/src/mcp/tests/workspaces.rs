@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aa_run::caller::Caller;
 use aa_run::event::Origin;
-use rmcp::model::{CallToolRequestParams, RequestMetaObject};
+use rmcp::model::{CallToolRequestParams, ReadResourceRequestParams, RequestMetaObject};
 use serde_json::{Value, json};
 
 use crate::mcp::root::is_open;
@@ -123,7 +123,7 @@ async fn a_run_elsewhere_says_where_it_is_looked_for() {
     let engine = world.engine("alpha");
     let client = connect(world.seat(&engine, "one"), Hearer::default()).await;
     let there = world.path("beta").display().to_string();
-    let said = format!("with `workspace: {there}`");
+    let said = format!("look there with `workspace: {there}`");
     let ask = json!({"skill_name": "ask", "workspace": there, "wait_seconds": 0});
     let waits = said_of(&client, "skill_run", ask).await;
     assert!(waits.contains(&said) && waits.contains("run_status"), "{waits}");
@@ -132,6 +132,67 @@ async fn a_run_elsewhere_says_where_it_is_looked_for() {
     assert!(look.contains(&format!("workspace: \"{there}\"")), "{look}");
     let here = said_of(&client, "skill_run", json!({"skill_name": "ask", "wait_seconds": 0})).await;
     assert!(here.contains("run_status") && !here.contains("workspace"), "{here}");
+}
+
+#[tokio::test]
+async fn what_is_too_large_elsewhere_is_kept_for_whoever_has_called() {
+    let world = World::new();
+    let repeat = "{{ '-'.join(['a' * 100] * 400) }}";
+    let big = format!(
+        "name: big\ndescription: Is large\nsteps: [{{name: hold, wait: 1ms}}]\noutputs: [{{name: all, value: \"{repeat}\"}}]\n"
+    );
+    world.put("beta/.aa/skills/big.yaml", &big);
+    let client = connect(world.seat(&world.engine("alpha"), "one"), Hearer::default()).await;
+    let there = world.path("beta").display().to_string();
+    let run = json!({"skill_name": "big", "workspace": there});
+    let status = json!({"run_id": 1, "workspace": there, "wait_seconds": 10});
+    for (name, args) in [("skill_run", run), ("run_status", status)] {
+        let params = CallToolRequestParams::new(name).with_arguments(args.as_object().cloned().unwrap());
+        let result = client.call_tool(params).await.unwrap();
+        let link = result.content.iter().find_map(|block| block.as_resource_link()).unwrap();
+        let rest = client.read_resource(ReadResourceRequestParams::new(link.uri.clone())).await.unwrap();
+        assert!(json!(rest).to_string().contains("aaaa-aaaa"), "{name}: {rest:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_stays_with_its_folder_and_a_persona_is_of_there() {
+    let world = World::new();
+    let place = |name: &str| world.path(name).display().to_string();
+    world.put(
+        "beta/.aa/personas/there.yaml",
+        "name: there\ndescription: Of beta\ntools: [other_count]\nskills: []\n",
+    );
+    let client = connect(world.seat(&world.engine("alpha"), "one"), Hearer::default()).await;
+    let here = ok(&client, "session_start", json!({})).await["session"].clone();
+    let beta = ok(&client, "session_start", json!({"workspace": place("beta")})).await["session"].clone();
+    for (name, args) in [
+        ("session_start", json!({"session": here, "workspace": place("beta")})),
+        ("session_start", json!({"session": here, "workspace": place("beta"), "agent": "there"})),
+        ("persona_load", json!({"session": here, "workspace": place("beta"), "persona_name": "there"})),
+    ] {
+        let why = failed(&client, name, args).await;
+        assert!(why.contains("is about") && why.contains("not"), "{why}");
+    }
+    // Loaded into a session about another folder, it is that folder's, and no list is another one.
+    let told = ok(&client, "persona_load", json!({"session": beta, "persona_name": "there"})).await;
+    assert_eq!((&told["tools"], client.service().changes()), (&json!(["other_count"]), 0));
+    let how = told["how"].as_str().unwrap();
+    assert!(how.contains(&format!("`workspace: {}`", place("beta"))) && !how.contains("/mcp/"), "{how}");
+    let begun =
+        with_meta(&client, "session_start", json!({}), "aa/session", beta.as_str().unwrap()).await.unwrap();
+    assert_eq!((&begun["persona"], &begun["tools"]), (&json!("there"), &json!(["other_count"])));
+    let told = ok(&client, "persona_load", json!({"persona_name": "one"})).await;
+    assert!(told["how"].as_str().unwrap().contains("already"), "{told}");
+}
+
+#[tokio::test]
+async fn what_has_failed_elsewhere_says_where_that_is_looked_into() {
+    let world = World::new();
+    let client = connect_newer(world.seat(&world.engine("alpha"), "one"), Hearer::default()).await;
+    let there = world.path("beta").display().to_string();
+    let why = failed(&client, "tool_call", json!({"tool_name": "probe_fail", "workspace": there})).await;
+    assert!(why.contains("debug_tool") && why.contains(&format!("with `workspace: {there}`")), "{why}");
 }
 
 /// The texts of an answer.

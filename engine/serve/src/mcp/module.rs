@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aa_run::card::{is_open, title};
-use aa_run::event::RunId;
 use aa_spec::input::fits;
 use aa_spec::tool::{Effect, ToolSpec};
 use rmcp::model::{CallToolResponse, Resource, Tool, ToolAnnotations};
@@ -71,18 +70,8 @@ pub(crate) fn answer(call: &Call<'_>, spec: &ToolSpec, value: Value) -> CallTool
     result::of(value, wrapped, whole).into()
 }
 
-/// Tells where all outputs of a run are. Of one elsewhere they are kept for whoever has called: what reads them at the
-/// run's own address may have no way to say which folder that is about.
-pub(crate) fn with_outputs<T>(call: &Call<'_>, run: RunId, then: impl FnOnce(Whole<'_>) -> T) -> T {
-    if !call.visit.is_elsewhere() {
-        return then(Whole::Run(run));
-    }
-    let keep = |value: &Value| keep(call, &format!("outputs of run {run}"), value);
-    then(Whole::Kept(&keep, &format!("`aa run show {run}` in a terminal shows all of it")))
-}
-
 /// Keeps what does not fit into the answer for whoever has called; none when it cannot be kept.
-fn keep(call: &Call<'_>, name: &str, value: &Value) -> Option<Resource> {
+pub(crate) fn keep(call: &Call<'_>, name: &str, value: &Value) -> Option<Resource> {
     let id = call.visit.engine.mark().ok()?;
     let (text, mime_type) = match value {
         Value::String(text) => (text.clone(), "text/plain"),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aa_run::engine::Engine;
 use aa_run::persona::{Choice, View};
-use aa_run::workspace::{ChatSession, Opening, WorkspaceUpdated, path_of};
+use aa_run::workspace::{ChatSession, Opening, WorkspaceUpdated};
 use rmcp::model::JsonObject;
 use rmcp::service::SubscriptionContext;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use super::core::{WORKSPACE, text};
 use super::listing::{Listing, MANY, Target};
 use super::seat::Seat;
 use super::server::Call;
-use super::visit::{SESSION, Visit, is_same};
+use super::visit::{SESSION, Visit, agree};
 
 /// A persona that was loaded.
 pub(crate) struct Switched {
@@ -87,22 +87,15 @@ fn whose(visit: &Visit) -> Whose {
 /// Begins a session or goes on with one.
 pub(crate) async fn begin(visit: &Visit, opening: Opening) -> Result<ChatSession, String> {
     let wanted = opening.resume.clone().unwrap_or_default();
-    if !wanted.is_empty() {
-        is_about(visit, &wanted)?;
+    let known = match &opening.resume {
+        Some(id) => visit.engine.session(id).map_err(|error| error.to_string())?,
+        None => None,
+    };
+    if let Some(session) = known {
+        agree(&session, &visit.engine.settings().folder)?;
     }
     let opened = visit.engine.open_session(opening).await.map_err(|error| error.to_string())?;
     opened.ok_or_else(|| format!("there is no session `{wanted}`"))
-}
-
-/// A session stays with its folder: what it has loaded is of there.
-fn is_about(visit: &Visit, id: &str) -> Result<(), String> {
-    let known = visit.engine.session(id).map_err(|error| error.to_string())?;
-    let Some(about) = known.and_then(|session| path_of(&session.workspace_uri)) else { return Ok(()) };
-    let folder = &visit.engine.settings().folder;
-    if is_same(&about, folder) {
-        return Ok(());
-    }
-    Err(format!("the session `{id}` is about `{}`, not `{}`", about.display(), folder.display()))
 }
 
 /// Goes to the folder that a named session is about, unless an argument names one.

@@ -42,7 +42,7 @@ pub(crate) struct Visit {
     /// Whether nothing but the request itself says what it sees: newer requests, unless their client is the only one
     /// of the server, as on stdio, and listens for changes of its list.
     pub(crate) alone: bool,
-    /// Whether the request says itself which folder it is about.
+    /// Whether the metadata of the request says which folder it is about.
     pub(crate) says_where: bool,
     /// The session that the request names.
     pub(crate) session: Option<ChatSession>,
@@ -247,20 +247,15 @@ async fn folder(
     context: &RequestContext<RoleServer>,
     (session, sessionless): (Option<&ChatSession>, bool),
 ) -> Result<PathBuf, ErrorData> {
-    let about = session.and_then(|session| path_of(&session.workspace_uri));
     if let Some(workspace) = text(context, WORKSPACE)? {
         let folder =
             path_of(workspace).ok_or_else(|| ErrorData::invalid_params(no_folder(workspace), None))?;
-        return match about {
-            Some(about) if !is_same(&about, &folder) => {
-                let message =
-                    format!("the session is about `{}`, not `{}`", about.display(), folder.display());
-                Err(ErrorData::invalid_params(message, None))
-            }
-            _ => Ok(folder),
-        };
+        if let Some(session) = session {
+            agree(session, &folder).map_err(|message| ErrorData::invalid_params(message, None))?;
+        }
+        return Ok(folder);
     }
-    if let Some(about) = about {
+    if let Some(about) = session.and_then(|session| path_of(&session.workspace_uri)) {
         return Ok(about);
     }
     let root = if sessionless { None } else { seat.root.of(own, context).await };
@@ -275,8 +270,16 @@ fn link(http: Option<&Parts>, context: &RequestContext<RoleServer>) -> Link {
     Link { trace: said.or(link.trace), ..link }
 }
 
+/// A session stays with its folder: what it has loaded is of there.
+pub(super) fn agree(session: &ChatSession, folder: &Path) -> Result<(), String> {
+    match path_of(&session.workspace_uri).filter(|about| !is_same(about, folder)) {
+        Some(about) => Err(format!("the session is about `{}`, not `{}`", about.display(), folder.display())),
+        None => Ok(()),
+    }
+}
+
 /// Whether two paths lead to one folder.
-pub(super) fn is_same(a: &Path, b: &Path) -> bool {
+fn is_same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 

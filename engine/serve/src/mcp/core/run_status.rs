@@ -13,7 +13,6 @@ use tokio::time::timeout;
 use super::run_list::summary;
 use super::{CoreTool, Hint, define, object};
 use crate::mcp::follow::answer::{self, question};
-use crate::mcp::module;
 use crate::mcp::result::{self, Whole};
 use crate::mcp::server::{Answer, Call, failed};
 
@@ -54,7 +53,7 @@ impl CoreTool for RunStatus {
                 let shown = format!("`aa run show {run}` in a terminal shows all of it");
                 let is_over = status.get("outputs").is_some();
                 let parts = ["outputs", "questions", "unresolved"];
-                module::with_outputs(&call, run, |whole| {
+                answer::with_outputs(&call, run, |whole| {
                     result::of_parts(status, &parts, if is_over { whole } else { Whole::Ask(&shown) })
                 })
                 .into()

@@ -45,7 +45,17 @@ impl Shape {
 
 /// The answer to a call once its run has stopped moving.
 pub(crate) fn given(call: &Call<'_>, run: RunId, outcome: &Outcome, shape: Shape) -> CallToolResult {
-    module::with_outputs(call, run, |whole| of((run, whole), outcome, shape))
+    with_outputs(call, run, |whole| of((run, whole), outcome, shape))
+}
+
+/// Tells where all outputs of a run are. Of one elsewhere they are kept for whoever has called: what reads them at the
+/// run's own address may have no way to say which folder that is about.
+pub(crate) fn with_outputs<T>(call: &Call<'_>, run: RunId, then: impl FnOnce(Whole<'_>) -> T) -> T {
+    if !call.visit.is_elsewhere() {
+        return then(Whole::Run(run));
+    }
+    let keep = |value: &Value| module::keep(call, &format!("outputs of run {run}"), value);
+    then(Whole::Kept(&keep, &format!("`aa run show {run}` in a terminal shows all of it")))
 }
 
 /// The same, with the place where all of the outputs are.
